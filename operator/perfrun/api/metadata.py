@@ -1,0 +1,52 @@
+"""The part of an object's metadata that perfrun reads."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class OwnerReference(BaseModel):
+    """Who an object belongs to."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+
+
+class Metadata(BaseModel):
+    """Identity and bookkeeping of an object."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    name: str = Field(min_length=1)
+    namespace: str = "default"
+    uid: str = ""
+    generation: int = 1
+    resource_version: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    owner_references: list[OwnerReference] = []
+
+
+class Condition(BaseModel):
+    """A condition as Kubernetes writes them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    type: str = Field(max_length=64)
+    status: str = Field(max_length=16)
+    reason: str = Field(max_length=128)
+    message: str = Field(default="", max_length=4096)
+    observed_generation: int | None = None
+    last_transition_time: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The condition as it stands in a status."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

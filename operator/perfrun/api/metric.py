@@ -1,0 +1,37 @@
+"""The metrics that an objective may name, and the notation of their limits."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """In which notation the limit of a metric is written."""
+
+    DURATION = "a duration, as in 500ms"
+    RATE = "a rate, as in 100/s"
+    PERCENT = "a percentage, as in 1%"
+    COUNT = "a whole number"
+    BYTES = "a size in bytes, as in 64Mi"
+
+
+STATISTICS = ("avg", "min", "p50", "p75", "p90", "p95", "p99", "p999", "max")
+QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+TIMINGS = ("latency", "service", "connect", "ttfb")
+
+METRICS: dict[str, Kind] = {
+    **{f"{timing}.{stat}": Kind.DURATION for timing in TIMINGS for stat in STATISTICS},
+    "throughput": Kind.RATE,
+    "transactions": Kind.RATE,
+    "successRate": Kind.PERCENT,
+    "errorRate": Kind.PERCENT,
+    "timeoutRate": Kind.PERCENT,
+    "checkRate": Kind.PERCENT,
+    "dropped": Kind.COUNT,
+    "bytes.received": Kind.BYTES,
+}
+
+# Named by the agreed API, not built yet: known to the schema, refused with that reason.
+NOT_BUILT_METRICS = (
+    "capacity", "cpu.max", "cpu.avg", "memory.max", "memory.growth", "restarts",
+    "connections.max", "value.max", "value.avg", "value.min",
+    "pageLoad.p75", "timeToInteractive.p75", "firstContentfulPaint.p75",
+)  # fmt: skip

@@ -1,0 +1,26 @@
+"""Names and the patterns that they must match."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+# 40 leaves room for "-<unix minute>" and the index suffixes of pods in the 63 of a label value.
+TEST_NAME_MAX = 40
+RUN_NAME_MAX = 63
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+# Scenario and step names become metric labels and JSON keys: short, and no template in them.
+PartName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$", min_length=1, max_length=63)
+]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=63)]
+ObjectName = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253),
+]
+DataKey = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
+HeaderName = Annotated[
+    str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", min_length=1, max_length=128)
+]
+# No control characters: a header value or path with a line break would be a request of its own.
+HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=4096)]

@@ -1,0 +1,251 @@
+"""PerfRun: one execution of a PerfTest, and what came of it."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from perfrun.api.base import ApiModel, Rule
+from perfrun.api.metadata import Condition, Metadata
+from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
+
+Text = Annotated[str, Field(max_length=64)]
+Name = Annotated[str, Field(max_length=128)]
+Sentence = Annotated[str, Field(max_length=2048)]
+Count = Annotated[int, Field(ge=0)]
+
+Reason = Literal["Scheduled", "Change", "Requested", "Rollout", "Confirmation", "Retry"]
+
+
+class Phase(StrEnum):
+    """How far a run is."""
+
+    QUEUED = "Queued"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    COLLECTING = "Collecting"
+    DONE = "Done"
+
+
+class Verdict(StrEnum):
+    """What an objective, or a whole run, came to."""
+
+    PASS = "Pass"  # noqa: S105 (not a password)
+    NOT_APPLICABLE = "NotApplicable"
+    INCONCLUSIVE = "Inconclusive"
+    WARN = "Warn"
+    FAIL = "Fail"
+    ERROR = "Error"
+
+
+class TestRef(ApiModel):
+    """The test that is run, in the same namespace."""
+
+    name: Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=TEST_NAME_MAX)]
+
+
+class PerfRunSpec(ApiModel):
+    """Which test is run and why. Immutable but for ``stop``."""
+
+    test_ref: TestRef
+    reason: Reason = "Requested"
+    scheduled_time: Annotated[str, Field(max_length=40)] | None = None
+    stop: bool = Field(default=False, description="Set to true to end the load now.")
+
+    rules = (
+        Rule(
+            cel="self.testRef == oldSelf.testRef && self.reason == oldSelf.reason",
+            holds=lambda _: True,  # a transition: only the API server sees both
+            message="a PerfRun never changes; only stop may be set to true",
+        ),
+        Rule(
+            cel="has(self.scheduledTime) == has(oldSelf.scheduledTime) &&"
+            " (!has(self.scheduledTime) || self.scheduledTime == oldSelf.scheduledTime)",
+            holds=lambda _: True,
+            message="a PerfRun never changes; only stop may be set to true",
+            field=".scheduledTime",
+        ),
+        Rule(
+            cel="self.stop || !oldSelf.stop",
+            holds=lambda _: True,
+            message="a stopped run cannot be started again: create a new PerfRun",
+            field=".stop",
+        ),
+    )
+
+
+class QueueStatus(ApiModel):
+    """Why a run waits, and behind how many others."""
+
+    reason: Sentence
+    position: Count
+
+
+class WorkerCounts(ApiModel):
+    """How many workers there are to be, were ready, and have reported."""
+
+    planned: Count
+    ready: Count = 0
+    reported: Count = 0
+
+
+class IterationCounts(ApiModel):
+    """planned = started + dropped."""
+
+    planned: Count
+    started: Count
+    dropped: Count
+
+
+class RequestCounts(ApiModel):
+    """sent = succeeded + failed + censored."""
+
+    sent: Count
+    succeeded: Count
+    failed: Count
+    censored: Count
+
+
+class AttemptCounts(ApiModel):
+    """Requests whose first byte was written, by phase: what the server itself counts."""
+
+    setup: Count = 0
+    warmup: Count = 0
+    window: Count = 0
+    teardown: Count = 0
+
+
+class LatencyStatus(ApiModel):
+    """A distribution in figures; a percentile without enough samples reads ``unsupported``."""
+
+    avg: Text | None = None
+    min: Text | None = None
+    p50: Text | None = None
+    p75: Text | None = None
+    p90: Text | None = None
+    p95: Text | None = None
+    p99: Text | None = None
+    p999: Text | None = None
+    max: Text | None = None
+
+
+Errors = Annotated[dict[Name, Count], Field(max_length=64)]
+
+
+class Summary(ApiModel):
+    """The whole run in figures."""
+
+    window: Text
+    iterations: IterationCounts
+    requests: RequestCounts
+    attempts: AttemptCounts
+    throughput: Text
+    transactions: Text
+    success_rate: Text | None = None
+    error_rate: Text | None = None
+    timeout_rate: Text | None = None
+    latency: LatencyStatus | None = None
+    errors: Errors = {}
+
+
+class StepStatus(ApiModel):
+    """One step in figures."""
+
+    name: Name
+    scenario: Name
+    requests: RequestCounts
+    attempts: AttemptCounts
+    throughput: Text
+    success_rate: Text | None = None
+    error_rate: Text | None = None
+    timeout_rate: Text | None = None
+    latency: LatencyStatus | None = None
+    errors: Errors = {}
+
+
+class SloStatus(ApiModel):
+    """One objective, what was measured, and the sentence that says so."""
+
+    metric: Name
+    of: Annotated[str, Field(max_length=128)] = ""
+    max: Text | None = None
+    min: Text | None = None
+    on_breach: Literal["Warn", "Fail"] = "Warn"
+    measured: Text | None = None
+    samples: Count = 0
+    verdict: Verdict
+    message: Sentence
+
+
+class Finding(ApiModel):
+    """Something about the generator that limits what the figures can prove."""
+
+    type: Name
+    effect: Literal["Inflating", "UnderLoading", "Informing"]
+    message: Sentence
+
+
+class GeneratorStatus(ApiModel):
+    """The health of the load generator itself."""
+
+    lag_p99: Text | None = Field(default=None, alias="lagP99")
+    cpu: Text | None = None
+    throttled: Text | None = None
+    ceiling: Text | None = None
+    start_skew: Text | None = None
+    send_spread: Text | None = None
+    coverage: Text | None = None
+    findings: Annotated[list[Finding], Field(max_length=32)] = []
+
+
+class ResultRef(ApiModel):
+    """Where the full result document is kept."""
+
+    config_maps: Annotated[list[Name], Field(max_length=16)] = []
+    sha256: Name = ""
+    bytes: Count = 0
+
+
+class StartRecord(ApiModel):
+    """When the load starts: persisted before any worker is told."""
+
+    time: Text
+    workers: Count
+
+
+class PerfRunStatus(ApiModel):
+    """How far the run is and what came of it."""
+
+    model_config = {**ApiModel.model_config, "extra": "ignore"}
+
+    observed_generation: int | None = None
+    phase: Phase | None = None
+    verdict: Verdict | None = None
+    message: Sentence | None = None
+    revision: Name | None = None
+    comparison_key: Name | None = None
+    test_uid: Name | None = None
+    queue: QueueStatus | None = None
+    accepted_time: Text | None = Field(default=None, description="When the run left the queue.")
+    start_time: Text | None = Field(default=None, description="When the load started (T0).")
+    load_end_time: Text | None = None
+    completion_time: Text | None = None
+    workers: WorkerCounts | None = None
+    progress: Sentence | None = Field(default=None, description="While the load runs.")
+    stopped: Sentence | None = Field(default=None, description="Who ended the load early.")
+    summary: Summary | None = None
+    steps: Annotated[list[StepStatus], Field(max_length=100)] = []
+    slos: Annotated[list[SloStatus], Field(max_length=100)] = []
+    generator: GeneratorStatus | None = None
+    result: ResultRef | None = None
+    conditions: Annotated[list[Condition], Field(max_length=16)] = []
+
+
+class PerfRun(ApiModel):
+    """One execution of a PerfTest."""
+
+    model_config = {**ApiModel.model_config, "extra": "ignore"}
+
+    metadata: Metadata
+    spec: PerfRunSpec
+    status: PerfRunStatus = PerfRunStatus()

@@ -1,0 +1,147 @@
+"""PerfTest: what is to be run, when, and what it has to meet."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from perfrun.api.base import ApiModel, NotBuiltInt, NotBuiltList, NotBuiltObject, Rule
+from perfrun.api.load import Load
+from perfrun.api.metadata import Condition, Metadata
+from perfrun.api.names import VariableName
+from perfrun.api.pod import PodTemplate
+from perfrun.api.scenario import Scenario
+from perfrun.api.slo import Slo
+from perfrun.api.target import Target
+
+
+class Schedule(ApiModel):
+    """When a test runs by itself."""
+
+    cron: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=r"^(@[a-z]+|[0-9A-Za-z*?,/#-]+( +[0-9A-Za-z*?,/#-]+){4})$",
+            description="Five fields, or @hourly, @daily, @weekly, @monthly, @yearly.",
+        ),
+    ]
+    time_zone: Annotated[
+        str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")
+    ] = "Etc/UTC"
+    starting_deadline_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = None
+    concurrency_policy: Literal["Forbid", "Replace", "Allow"] = "Forbid"
+    jitter_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+
+
+class HistoryLimits(ApiModel):
+    """How many finished PerfRuns are kept."""
+
+    passed: Annotated[int, Field(ge=0, le=1000)] = 20
+    other: Annotated[int, Field(ge=0, le=1000)] = 20
+
+
+def _list_map(*keys: str) -> dict[str, Any]:
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+class PerfTestSpec(ApiModel):
+    """The whole of a test."""
+
+    schedule: Schedule | None = None
+    run_on: Annotated[list[Literal["Change", "Rollout"]], Field(max_length=2)] | None = Field(
+        default=None, description="Default: [Change] without a schedule, [] with one."
+    )
+    suspend: bool = False
+    history_limits: HistoryLimits = HistoryLimits()
+    target: Target
+    variables: Annotated[
+        dict[VariableName, Annotated[str, Field(max_length=4096)]], Field(max_length=64)
+    ] = {}
+    feeds: NotBuiltList = None
+    setup: NotBuiltList = None
+    teardown: NotBuiltList = None
+    scenarios: Annotated[
+        list[Scenario],
+        Field(min_length=1, max_length=50, json_schema_extra=_list_map("name")),
+    ] | None = None
+    load: Load
+    slos: Annotated[
+        list[Slo],
+        Field(max_length=50, json_schema_extra=_list_map("metric", "of", "onBreach")),
+    ] = []
+    observe: NotBuiltList = None
+    baseline: NotBuiltObject = None
+    notifications: NotBuiltList = None
+    retry_inconclusive: NotBuiltInt = None
+    pod_template: PodTemplate | None = None
+
+    rules = (
+        Rule(
+            cel="!has(self.runOn) || !('Rollout' in self.runOn)",
+            holds=lambda spec: "Rollout" not in (spec.run_on or []),
+            message="runOn Rollout is not built yet in this version of perfrun",
+            field=".runOn",
+        ),
+    )
+
+    # Changing one of these does not change what runs.
+    BOOKKEEPING: ClassVar[frozenset[str]] = frozenset({
+        "schedule", "run_on", "suspend", "history_limits", "baseline", "notifications",
+        "retry_inconclusive",
+    })  # fmt: skip
+
+    @property
+    def runs_on_change(self) -> bool:
+        """Whether a change of what the test runs starts a run."""
+        if self.run_on is None:
+            return self.schedule is None
+        return "Change" in self.run_on
+
+    def what_runs(self) -> dict[str, Any]:
+        """The part of the spec that a run executes and is judged by, canonical for hashing."""
+        return self.model_dump(mode="json", exclude=set(self.BOOKKEEPING), exclude_none=True)
+
+
+class LastMissed(ApiModel):
+    """A scheduled time at which no run was started, and why."""
+
+    time: str = Field(max_length=40)
+    reason: str = Field(max_length=256)
+
+
+class PerfTestStatus(ApiModel):
+    """What the operator says of a test."""
+
+    model_config = {**ApiModel.model_config, "extra": "ignore"}
+
+    observed_generation: int | None = None
+    conditions: Annotated[list[Condition], Field(max_length=16)] = []
+    active: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=100)] = []
+    last_run: Annotated[str, Field(max_length=63)] | None = None
+    last_verdict: Annotated[str, Field(max_length=32)] | None = None
+    last_slos: Annotated[str, Field(max_length=16)] | None = Field(
+        default=None, description="Objectives met of those judged, as in 3/4."
+    )
+    last_schedule_time: Annotated[str, Field(max_length=40)] | None = None
+    next_schedule_time: Annotated[str, Field(max_length=40)] | None = None
+    last_successful_time: Annotated[str, Field(max_length=40)] | None = None
+    last_missed: LastMissed | None = None
+    last_change: Annotated[str, Field(max_length=63)] | None = Field(
+        default=None, description="The hash of what ran at the last change."
+    )
+    last_request: Annotated[str, Field(max_length=256)] | None = None
+    scheduled_since: Annotated[str, Field(max_length=40)] | None = Field(
+        default=None, description="Since when the present schedule counts."
+    )
+    schedule_hash: Annotated[str, Field(max_length=63)] | None = None
+
+
+class PerfTest(ApiModel):
+    """A performance test of one target, run on a schedule, on change or on request."""
+
+    model_config = {**ApiModel.model_config, "extra": "ignore"}
+
+    metadata: Metadata
+    spec: PerfTestSpec
+    status: PerfTestStatus = PerfTestStatus()

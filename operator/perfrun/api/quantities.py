@@ -1,0 +1,192 @@
+"""Durations, rates, percentages and byte sizes: one notation for specs, status and messages.
+
+Inside perfrun a duration is an ``int`` of nanoseconds, a rate a ``float`` per second, a ratio a
+``float`` from 0 to 1 and a size an ``int`` of bytes. Text is parsed here, once, and made here.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+NS_PER_US = 1_000
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+_DURATION_UNITS = {
+    "ns": 1,
+    "us": NS_PER_US,
+    "ms": NS_PER_MS,
+    "s": NS_PER_S,
+    "m": 60 * NS_PER_S,
+    "h": 3600 * NS_PER_S,
+}
+_RATE_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTE_UNITS = {
+    "": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3,
+}  # fmt: skip
+
+# The bounds on digits keep every value inside 64 bits and the patterns cheap for the API server.
+DURATION_PATTERN = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|ms|s|m|h)){1,4}$"
+RATE_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,6})?/(s|m|h)$"
+PERCENT_PATTERN = r"^(100(\.0{1,6})?|[0-9]{1,2}(\.[0-9]{1,6})?)%$"
+BYTES_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,3})?(k|M|G|Ki|Mi|Gi)?$"
+COUNT_PATTERN = r"^[0-9]{1,15}$"
+
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)")
+_DURATION = re.compile(DURATION_PATTERN)
+_RATE = re.compile(RATE_PATTERN)
+_PERCENT = re.compile(PERCENT_PATTERN)
+_BYTES = re.compile(BYTES_PATTERN)
+
+
+def parse_duration(text: object) -> int:
+    """Nanoseconds of ``500ms``, ``1.5s`` or ``1h30m``. Raises ValueError with an example."""
+    if not isinstance(text, str) or not _DURATION.match(text):
+        raise ValueError(f"{_shown(text)} is not a duration: write a number and a unit, as in "
+                         f"500ms, 5s, 10m or 1h30m")  # fmt: skip
+    total = 0.0
+    for number, unit in _DURATION_PART.findall(text):
+        total += float(number) * _DURATION_UNITS[unit]
+    return round(total)
+
+
+def parse_rate(text: object) -> float:
+    """Events per second of ``1000/s``, ``30/m`` or ``5/h``. Raises ValueError with an example."""
+    if not isinstance(text, str) or not _RATE.match(text):
+        raise ValueError(f"{_shown(text)} is not a rate: write a number per unit of time, as in "
+                         f"100/s or 30/m")  # fmt: skip
+    number, unit = text.split("/")
+    return float(number) / _RATE_UNITS[unit]
+
+
+def parse_percent(text: object) -> float:
+    """The ratio (0 to 1) of ``99.9%``. Raises ValueError with an example."""
+    if not isinstance(text, str) or not _PERCENT.match(text):
+        raise ValueError(f"{_shown(text)} is not a percentage from 0% to 100%, as in 1% or 99.9%")
+    # Dividing the decimal text, not the float, keeps 99.94% equal to the ratio 0.9994.
+    return float(f"{text[:-1]}e-2")
+
+
+def parse_bytes(text: object) -> int:
+    """Bytes of ``64Ki`` or ``1500``. Raises ValueError with an example."""
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text
+    if not isinstance(text, str) or not _BYTES.match(text):
+        raise ValueError(f"{_shown(text)} is not a size in bytes, as in 1500, 64Ki or 10Mi")
+    number = text.rstrip("kKMGi")
+    return round(float(number) * _BYTE_UNITS[text[len(number) :]])
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+# --- making text ------------------------------------------------------------------------------
+
+
+def format_duration(ns: float, limits: Iterable[float] = ()) -> str:
+    """``30.1ms``, ``1.21s``, ``0.21ms``: three significant digits.
+
+    More digits where three would put the text on the other side of one of ``limits`` (ns).
+    """
+    unit, size = ("s", NS_PER_S) if ns >= NS_PER_S else ("ms", NS_PER_MS)
+    value = ns / size
+    decimals = 0 if value >= 100 else 1 if value >= 10 else 2
+    if value < 0.1:
+        decimals = 3
+    return _rounded(value, decimals, [limit / size for limit in limits]) + unit
+
+
+def format_exact_duration(ns: int) -> str:
+    """The canonical spec notation: the largest unit that divides, as in ``5m`` or ``1500ms``."""
+    if ns == 0:
+        return "0s"
+    for unit, size in sorted(_DURATION_UNITS.items(), key=lambda item: -item[1]):
+        if ns % size == 0:
+            return f"{ns // size}{unit}"
+    raise AssertionError("1ns divides every whole number")
+
+
+def format_rate(per_second: float, limits: Iterable[float] = ()) -> str:
+    """``999.4/s``: one decimal, more where that would cross one of ``limits``."""
+    decimals = 1 if per_second >= 10 else 3
+    return _rounded(per_second, decimals, list(limits)) + "/s"
+
+
+def format_percent(ratio: float, limits: Iterable[float] = ()) -> str:
+    """``99.94%``: two decimals, more where that would cross a limit; never a false 0% or 100%."""
+    return _rounded(ratio * 100, 2, [limit * 100 for limit in limits] + [0.0, 100.0]) + "%"
+
+
+def format_bytes(size: float) -> str:
+    """``64Ki``, ``1.5Mi``, ``800``: binary units, one decimal."""
+    for unit in ("Gi", "Mi", "Ki"):
+        if size >= _BYTE_UNITS[unit]:
+            return f"{size / _BYTE_UNITS[unit]:.1f}".removesuffix(".0") + unit
+    return f"{size:.0f}"
+
+
+def _rounded(value: float, decimals: int, limits: list[float]) -> str:
+    for digits in range(decimals, 13):
+        text = f"{value:.{digits}f}"
+        if all(_side(float(text), limit) == _side(value, limit) for limit in limits):
+            break
+    else:
+        text = repr(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _side(value: float, limit: float) -> int:
+    return (value > limit) - (value < limit)
+
+
+# --- as pydantic fields -----------------------------------------------------------------------
+
+
+def _schema(pattern: str, description: str, max_length: int) -> WithJsonSchema:
+    return WithJsonSchema({
+        "type": "string", "pattern": pattern, "maxLength": max_length, "description": description,
+    })  # fmt: skip
+
+
+def _rate_text(per_second: float) -> str:
+    return f"{per_second:.6f}".rstrip("0").rstrip(".") + "/s"
+
+
+def _percent_text(ratio: float) -> str:
+    return f"{ratio * 100:.6f}".rstrip("0").rstrip(".") + "%"
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_exact_duration, return_type=str),
+    _schema(DURATION_PATTERN, "A duration, as in 500ms, 5s or 10m.", 48),
+]
+Rate = Annotated[
+    float,
+    BeforeValidator(parse_rate),
+    PlainSerializer(_rate_text, return_type=str),
+    _schema(RATE_PATTERN, "A rate, as in 100/s or 30/m.", 20),
+]
+Percent = Annotated[
+    float,
+    BeforeValidator(parse_percent),
+    PlainSerializer(_percent_text, return_type=str),
+    _schema(PERCENT_PATTERN, "A percentage, as in 99.9%.", 12),
+]
+ByteSize = Annotated[
+    int,
+    BeforeValidator(parse_bytes),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({
+        "x-kubernetes-int-or-string": True, "pattern": BYTES_PATTERN, "maxLength": 20,
+        "description": "A size in bytes, as in 1500, 64Ki or 10Mi.",
+    }),
+]  # fmt: skip
+JsonValue = Annotated[
+    Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True}),
+]  # fmt: skip

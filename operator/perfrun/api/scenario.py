@@ -1,0 +1,84 @@
+"""What one user does: scenarios of steps, what is expected of each, and classes of objectives."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from perfrun.api.base import ApiModel, NotBuiltObject, at_most_one_of
+from perfrun.api.names import PartName
+from perfrun.api.quantities import ByteSize, Duration, JsonValue
+from perfrun.api.target import Headers
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+ClassName = Literal[
+    "Health", "Read", "Write", "Complex",
+    "SimpleQuery", "ComplexQuery", "WriteOperation", "BatchOperation",
+]  # fmt: skip
+CLASSES: tuple[str, ...] = get_args(ClassName)
+
+Path = Annotated[
+    str, Field(pattern=r"^/[^\x00-\x1f\x7f#]*$", min_length=1, max_length=2048)
+]
+JsonPathText = Annotated[str, Field(max_length=512)]
+
+DEFAULT_SCENARIO = "default"
+DEFAULT_STEP = "get"
+
+
+class HttpRequest(ApiModel):
+    """One request; path, header values, body and the texts in json may hold templates."""
+
+    method: Method = "GET"
+    path: Path | None = Field(
+        default=None,
+        description="Appended to the target's url; absent: the url as it stands.",
+    )
+    headers: Headers = []
+    json_: JsonValue = Field(default=None, alias="json")
+    body: Annotated[str, Field(max_length=262_144)] | None = None
+
+    rules = (at_most_one_of("json", "body", what="a request"),)
+
+
+class Expect(ApiModel):
+    """What makes a response a success. Without it, any final 2xx or 3xx is one."""
+
+    status: Annotated[list[Annotated[int, Field(ge=100, le=599)]], Field(max_length=20)] = []
+    json_: Annotated[dict[JsonPathText, JsonValue], Field(max_length=20)] = Field(
+        default={}, alias="json", description="JSONPath (RFC 9535) to the value expected there."
+    )
+    max_bytes: ByteSize | None = None
+
+
+class Step(ApiModel):
+    """One request of a scenario, measured under its own name."""
+
+    name: PartName
+    class_: ClassName | None = Field(default=None, alias="class")
+    http: HttpRequest = HttpRequest()
+    expect: Expect | None = None
+    extract: NotBuiltObject = None
+    think_time: Duration | None = None
+
+
+class Scenario(ApiModel):
+    """Steps in order, chosen as often as its weight among the others says."""
+
+    name: PartName
+    weight: Annotated[int, Field(ge=1, le=10_000)] = 1
+    steps: Annotated[
+        list[Step],
+        Field(
+            min_length=1,
+            max_length=50,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ]
+
+
+def default_scenarios() -> list[Scenario]:
+    """The scenario of a test that names none: one GET of the target's url."""
+    return [Scenario(name=DEFAULT_SCENARIO, steps=[Step(name=DEFAULT_STEP)])]

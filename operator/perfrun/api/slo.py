@@ -1,0 +1,141 @@
+"""Service level objectives: which metric, of what, within which limits."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from perfrun.api import quantities as q
+from perfrun.api.base import ApiModel, Rule
+from perfrun.api.metric import METRICS, NOT_BUILT_METRICS, Kind
+
+_PATTERNS = {
+    Kind.DURATION: q.DURATION_PATTERN,
+    Kind.RATE: q.RATE_PATTERN,
+    Kind.PERCENT: q.PERCENT_PATTERN,
+    Kind.BYTES: q.BYTES_PATTERN,
+    Kind.COUNT: q.COUNT_PATTERN,
+}
+
+
+def parse_limit(metric: str, text: str | int) -> float:
+    """A limit of ``metric`` in the unit of its measurements. Raises ValueError with an example."""
+    match METRICS[metric]:
+        case Kind.DURATION:
+            return q.parse_duration(text)
+        case Kind.RATE:
+            return q.parse_rate(text)
+        case Kind.PERCENT:
+            return q.parse_percent(text)
+        case Kind.BYTES:
+            return q.parse_bytes(text)
+        case Kind.COUNT:
+            if isinstance(text, int) and text >= 0:
+                return text
+            raise ValueError(f"{text!r} is not a whole number")
+
+
+def format_measured(metric: str, value: float, limits: list[float]) -> str:
+    """A measurement in the notation of its limits, never rounded across one of them."""
+    match METRICS[metric]:
+        case Kind.DURATION:
+            return q.format_duration(value, limits)
+        case Kind.RATE:
+            return q.format_rate(value, limits)
+        case Kind.PERCENT:
+            return q.format_percent(value, limits)
+        case Kind.BYTES:
+            return q.format_bytes(value)
+        case Kind.COUNT:
+            return str(round(value))
+
+
+def _limit(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("write the limit as a text with its unit, as in 500ms, 100/s or 1%")
+    return value
+
+
+Limit = Annotated[
+    Any,
+    BeforeValidator(_limit),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 48}),
+]
+
+
+def _notation_rules() -> tuple[Rule, ...]:
+    rules = []
+    for kind in Kind:
+        names = [name for name, its in METRICS.items() if its is kind]
+        listed = ", ".join(f"'{name}'" for name in names)
+        for field in ("max", "min"):
+            matches = f"type(self.{field}) == string && self.{field}.matches(r'{_PATTERNS[kind]}')"
+            if kind in (Kind.COUNT, Kind.BYTES):
+                whole = f"type(self.{field}) == int && self.{field} >= 0"
+                matches = whole if kind is Kind.COUNT else f"({whole}) || ({matches})"
+            rules.append(
+                Rule(
+                    cel=f"!has(self.{field}) || !(self.metric in [{listed}]) || ({matches})",
+                    holds=_notation_check(kind, field),
+                    message=f"the limit of this metric is written as {kind}",
+                    field=f".{field}",
+                )
+            )
+    return tuple(rules)
+
+
+def _notation_check(kind: Kind, field: str) -> Any:
+    def holds(slo: "Slo") -> bool:
+        value = getattr(slo, field)
+        if value is None or METRICS.get(slo.metric) is not kind:
+            return True
+        try:
+            parse_limit(slo.metric, value)
+        except ValueError:
+            return False
+        return True
+
+    return holds
+
+
+class Slo(ApiModel):
+    """One objective. ``of`` is a step, a scenario or class/NAME; empty: everything."""
+
+    metric: Annotated[
+        str,
+        Field(max_length=40, json_schema_extra={"enum": [*METRICS, *NOT_BUILT_METRICS]}),
+    ]
+    of: Annotated[str, Field(max_length=80)] = ""
+    max: Limit = None
+    min: Limit = None
+    on_breach: Literal["Warn", "Fail"] = "Warn"
+
+    rules = (
+        Rule(
+            cel=f"!(self.metric in [{', '.join(f'{name!r}' for name in NOT_BUILT_METRICS)}])",
+            holds=lambda slo: slo.metric not in NOT_BUILT_METRICS,
+            message="this metric is not built yet in this version of perfrun",
+            field=".metric",
+        ),
+        Rule(
+            cel="true",  # the enum of the schema says it
+            holds=lambda slo: slo.metric in METRICS,
+            message=f"there is no such metric; there are: {', '.join(METRICS)}",
+            field=".metric",
+        ),
+        Rule(
+            cel="has(self.max) || has(self.min)",
+            holds=lambda slo: slo.max is not None or slo.min is not None,
+            message="an objective needs max, min or both",
+        ),
+        *_notation_rules(),
+    )
+
+    @property
+    def upper(self) -> float | None:
+        """The most that is allowed, in the unit of the measurement (ns, 1/s, ratio, bytes)."""
+        return None if self.max is None else parse_limit(self.metric, self.max)
+
+    @property
+    def lower(self) -> float | None:
+        """The least that is allowed, in the unit of the measurement."""
+        return None if self.min is None else parse_limit(self.metric, self.min)

@@ -1,0 +1,180 @@
+"""What is put under load, and how it is spoken to."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from perfrun.api.base import (
+    ApiModel,
+    NotBuiltBool,
+    NotBuiltObject,
+    Rule,
+    exactly_one_of,
+    not_built,
+)
+from perfrun.api.names import DataKey, HeaderName, HeaderValue, ObjectName
+from perfrun.api.quantities import Duration
+
+Url = Annotated[
+    str,
+    # No user information: a password in a URL ends up in logs; auth.basic takes it from a Secret.
+    Field(pattern=r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$", max_length=2048),
+]
+
+
+class KeyRef(ApiModel):
+    """A key of a Secret or ConfigMap in the test's own namespace."""
+
+    name: ObjectName
+    key: DataKey
+
+
+class SecretValue(ApiModel):
+    """A value that is kept in a Secret."""
+
+    secret_key_ref: KeyRef
+
+
+class ValueSource(ApiModel):
+    """A value that is kept in a Secret or a ConfigMap."""
+
+    secret_key_ref: KeyRef | None = None
+    config_map_key_ref: KeyRef | None = None
+
+    rules = (exactly_one_of("secretKeyRef", "configMapKeyRef", what="a value source"),)
+
+
+class TlsSecretRef(ApiModel):
+    """The name of a Secret of type kubernetes.io/tls."""
+
+    name: ObjectName
+
+
+class ClientCertificate(ApiModel):
+    """A client certificate and its key."""
+
+    secret_ref: TlsSecretRef
+
+
+class BearerAuth(ApiModel):
+    """``Authorization: Bearer TOKEN``."""
+
+    token_from: SecretValue
+
+
+class BasicAuth(ApiModel):
+    """``Authorization: Basic``, the password from a Secret."""
+
+    username: HeaderValue | None = None
+    username_from: SecretValue | None = None
+    password_from: SecretValue
+
+    rules = (exactly_one_of("username", "usernameFrom", what="auth.basic"),)
+
+
+class Auth(ApiModel):
+    """How every request of the test is authenticated."""
+
+    bearer: BearerAuth | None = None
+    basic: BasicAuth | None = None
+    oauth2: NotBuiltObject = None
+    service_account_token: NotBuiltObject = None
+
+    rules = (exactly_one_of("bearer", "basic", what="auth"),)
+
+
+class Header(ApiModel):
+    """A header sent with every request; the value may hold templates."""
+
+    name: HeaderName
+    value: HeaderValue | None = None
+    value_from: ValueSource | None = None
+
+    rules = (exactly_one_of("value", "valueFrom", what="a header"),)
+
+
+class Tls(ApiModel):
+    """How the target's certificate is checked and which one is shown to it."""
+
+    ca_from: ValueSource | None = None
+    client_certificate_from: ClientCertificate | None = None
+    server_name: Annotated[str, Field(max_length=253)] | None = None
+    insecure_skip_verify: bool = False
+
+
+Headers = Annotated[
+    list[Header],
+    Field(
+        max_length=50,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    ),
+]
+
+
+class HttpTarget(ApiModel):
+    """An HTTP service."""
+
+    url: Url
+    protocol: Literal["HTTP/1.1", "HTTP/2"] = "HTTP/1.1"
+    timeout: Duration = Field(default="30s", validate_default=True)
+    connect_timeout: Duration = Field(default="10s", validate_default=True)
+    connections: Literal["Shared", "PerUser", "PerRequest"] = "Shared"
+    auth: Auth | None = None
+    headers: Headers = []
+    tls: Tls | None = None
+    redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    retries: NotBuiltObject = None
+    compression: NotBuiltBool = None
+    cookies: NotBuiltBool = None
+    traceparent: NotBuiltBool = None
+
+    rules = (not_built("protocol", "HTTP/2"),)
+
+
+class Target(ApiModel):
+    """What is put under load: exactly one kind."""
+
+    http: HttpTarget | None = None
+    sql: NotBuiltObject = None
+    browser: NotBuiltObject = None
+    benchmark: NotBuiltObject = None
+
+    rules = (
+        Rule(
+            cel="has(self.http) || has(self.sql) || has(self.browser) || has(self.benchmark)",
+            holds=lambda target: target.http is not None,
+            message="target needs exactly one of http, sql, browser or benchmark",
+        ),
+    )
+
+    @property
+    def the_http(self) -> HttpTarget:
+        """The HTTP target; the rules have made sure that there is one."""
+        assert self.http is not None
+        return self.http
+
+
+def secret_names(node: Any) -> tuple[set[str], set[str]]:
+    """The names of the Secrets and of the ConfigMaps that a part of a spec takes values from."""
+    secrets: set[str] = set()
+    config_maps: set[str] = set()
+    _collect(node, secrets, config_maps)
+    return secrets, config_maps
+
+
+def _collect(node: Any, secrets: set[str], config_maps: set[str]) -> None:
+    if isinstance(node, ClientCertificate):
+        secrets.add(node.secret_ref.name)
+    elif isinstance(node, SecretValue):
+        secrets.add(node.secret_key_ref.name)
+    elif isinstance(node, ValueSource):
+        if node.secret_key_ref is not None:
+            secrets.add(node.secret_key_ref.name)
+        if node.config_map_key_ref is not None:
+            config_maps.add(node.config_map_key_ref.name)
+    elif isinstance(node, ApiModel):
+        for name in type(node).model_fields:
+            _collect(getattr(node, name), secrets, config_maps)
+    elif isinstance(node, list | tuple):
+        for item in node:
+            _collect(item, secrets, config_maps)
