@@ -1,0 +1,30 @@
+"""The plan: what every worker of a run is told. One text for all; shares follow from the index."""
+
+from typing import Literal
+
+from perfrun import __version__
+from perfrun.api.load import Load
+from perfrun.api.scenario import Scenario
+from perfrun.api.target import Target
+from perfrun.measure.wire import Wire
+
+
+class RunPlan(Wire):
+    """What is to be measured. A worker's share is a pure function of this and of its index."""
+
+    version: Literal[1] = 1
+    uid: str
+    """The uid of the PerfRun (a random one for ``perfrun run``)."""
+    namespace: str
+    test: str
+    run: str
+    seed: int
+    target: Target
+    variables: dict[str, str] = {}
+    scenarios: list[Scenario]
+    load: Load
+
+    @property
+    def user_agent(self) -> str:
+        """How requests name their sender, so that the target's owner can find it."""
+        return f"perfrun/{__version__} {self.namespace}/{self.test}"

@@ -1,0 +1,279 @@
+"""What was counted and timed: by step, by scenario, by phase of the load, and of the generator.
+
+Records of several workers add up; the conservation laws are checked on each and on the sum:
+planned = started + dropped, and sent = succeeded + failed + censored.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Self
+
+from perfrun.measure.histogram import Histogram
+from perfrun.measure.wire import Wire, WireHistogram
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    """Anything that went wrong before the timeout: an error, a status or a check not expected."""
+    TIMEOUT = "timeout"
+    """Counted among the failed; kept apart because it is slow, and latency covers it."""
+    CENSORED = "censored"
+    """Still open when the run ended: its age is a lower bound of its latency."""
+
+
+class Timing(StrEnum):
+    """From when to when a duration was measured; the end is the last byte of the response."""
+
+    LATENCY = "latency"
+    """Response time: from when the request was due."""
+    SERVICE = "service"
+    """Service time: from the first byte written of the last attempt."""
+    CONNECT = "connect"
+    """TCP and TLS set-up of a connection, where one was made."""
+    TTFB = "ttfb"
+    """From the first byte written to the first byte read."""
+
+
+class ConservationError(AssertionError):
+    """Counts that do not add up: a defect of perfrun, never of the target."""
+
+
+class StepRecord(Wire):
+    """One step of one scenario in one phase."""
+
+    scenario: str
+    step: str
+    sent: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    censored: int = 0
+    attempts: int = 0
+    """Requests on the wire, redirects included: first byte written. What the server counts."""
+    bytes_received: int = 0
+    checks_passed: int = 0
+    checks_failed: int = 0
+    errors: dict[str, int] = {}
+    """Failed requests by error class (Timeout, Status5xx, Connect, ...)."""
+    timings: dict[str, WireHistogram] = {}
+    """By :func:`timing_key`."""
+
+    def histogram(self, timing: Timing, outcome: Outcome) -> Histogram:
+        """The histogram of a timing and outcome, made when it is first asked for."""
+        return self.timings.setdefault(timing_key(timing, outcome), Histogram())
+
+    def add(self, other: "StepRecord") -> None:
+        """Take the counts of the same step elsewhere in."""
+        for name in ("sent", "succeeded", "failed", "censored", "attempts", "bytes_received",
+                     "checks_passed", "checks_failed"):  # fmt: skip
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        add_counts(self.errors, other.errors)
+        add_histograms(self.timings, other.timings)
+
+    def check(self) -> None:
+        """Raise ConservationError unless the counts add up."""
+        where = f"step {self.scenario}/{self.step}"
+        _law(f"{where}: sent = succeeded + failed + censored",
+             self.sent, self.succeeded + self.failed + self.censored)  # fmt: skip
+        _law(f"{where}: failed = sum of errors", self.failed, sum(self.errors.values()))
+        for outcome, count in (
+            (Outcome.SUCCESS, self.succeeded),
+            (Outcome.TIMEOUT, self.errors.get("Timeout", 0)),
+            (Outcome.CENSORED, self.censored),
+        ):
+            samples = self.timings.get(timing_key(Timing.LATENCY, outcome))
+            _law(f"{where}: one latency sample a {outcome} request",
+                 samples.count if samples else 0, count)  # fmt: skip
+
+
+class ScenarioRecord(Wire):
+    """The iterations of one scenario in one phase."""
+
+    scenario: str
+    planned: int = 0
+    started: int = 0
+    dropped: int = 0
+    finished: int = 0
+    """Iterations all of whose steps succeeded (transactions)."""
+    failed: int = 0
+    censored: int = 0
+    journeys: dict[str, WireHistogram] = {}
+    """By outcome: from the arrival to the end of the last step."""
+
+    def journey(self, outcome: Outcome) -> Histogram:
+        """The histogram of journeys that ended so, made when it is first asked for."""
+        return self.journeys.setdefault(outcome.value, Histogram())
+
+    def add(self, other: "ScenarioRecord") -> None:
+        """Take the counts of the same scenario elsewhere in."""
+        for name in ("planned", "started", "dropped", "finished", "failed", "censored"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        add_histograms(self.journeys, other.journeys)
+
+    def check(self) -> None:
+        """Raise ConservationError unless the counts add up."""
+        where = f"scenario {self.scenario}"
+        _law(f"{where}: planned = started + dropped", self.planned, self.started + self.dropped)
+        _law(f"{where}: started = finished + failed + censored",
+             self.started, self.finished + self.failed + self.censored)  # fmt: skip
+
+
+class PhaseRecord(Wire):
+    """Warm-up or window: steps and scenarios in the order of the plan."""
+
+    steps: list[StepRecord] = []
+    scenarios: list[ScenarioRecord] = []
+
+    def add(self, other: "PhaseRecord") -> None:
+        """Take the same phase of another worker in."""
+        mine = {(step.scenario, step.step): step for step in self.steps}
+        for step in other.steps:
+            if (found := mine.get((step.scenario, step.step))) is not None:
+                found.add(step)
+            else:
+                self.steps.append(step.model_copy(deep=True))
+        scenarios = {scenario.scenario: scenario for scenario in self.scenarios}
+        for scenario in other.scenarios:
+            if (known := scenarios.get(scenario.scenario)) is not None:
+                known.add(scenario)
+            else:
+                self.scenarios.append(scenario.model_copy(deep=True))
+
+    def check(self) -> None:
+        """Raise ConservationError unless the counts add up."""
+        for step in self.steps:
+            step.check()
+        for scenario in self.scenarios:
+            scenario.check()
+
+    @property
+    def attempts(self) -> int:
+        """Requests on the wire in this phase."""
+        return sum(step.attempts for step in self.steps)
+
+
+class GeneratorRecord(Wire):
+    """The health of the generator, so that its own faults are not read as the target's."""
+
+    lag: WireHistogram
+    """From when an iteration was due to when the pacer handed it over."""
+    late_sends: int = 0
+    """Iterations handed over more than 10 ms after they were due."""
+    longest_stall: int = 0
+    """The longest time the event loop was not served, ns."""
+    cpu_time: int = 0
+    """ns of CPU over the window, all workers."""
+    wall_time: int = 0
+    """ns of the window, summed over workers."""
+    periods: int = 0
+    throttled_periods: int = 0
+    """Of the cgroup's CPU quota, over the window."""
+    ceiling: float = 0.0
+    """Requests a second that the worker reached against itself before the start."""
+    exhausted: dict[str, int] = {}
+    """How often the generator ran out of Ports, Descriptors or Memory."""
+    first_send: int = 0
+    last_send: int = 0
+    """Of first attempts in the window, ns after T0; a burst's spread is their difference."""
+    started_at: list[float] = []
+    """Wall time (s since 1970) of each worker's T0: they should agree."""
+    user_time: int = 0
+    """ns in which users were active in the load, summed over users (closed loads)."""
+    connections: int = 0
+    """Connections opened."""
+
+    @classmethod
+    def empty(cls) -> Self:
+        """A record of nothing yet."""
+        return cls(lag=Histogram())
+
+    def add(self, other: "GeneratorRecord") -> None:
+        """Take another worker in."""
+        self.first_send = _earliest(self.lag.count, self.first_send,
+                                    other.lag.count, other.first_send)  # fmt: skip
+        self.last_send = max(self.last_send, other.last_send)
+        self.lag.add(other.lag)
+        for name in ("late_sends", "cpu_time", "wall_time", "periods", "throttled_periods",
+                     "ceiling", "user_time", "connections"):  # fmt: skip
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.longest_stall = max(self.longest_stall, other.longest_stall)
+        add_counts(self.exhausted, other.exhausted)
+        self.started_at.extend(other.started_at)
+
+    @property
+    def start_skew(self) -> int:
+        """Between the first worker's T0 and the last one's, ns."""
+        if not self.started_at:
+            return 0
+        return round((max(self.started_at) - min(self.started_at)) * 1e9)
+
+
+class Series(Wire):
+    """Counts a second (or a coarser step) of the load, from T0 (warm-up included)."""
+
+    resolution: int = 1_000_000_000
+    """ns."""
+    planned: list[int] = []
+    started: list[int] = []
+    succeeded: list[int] = []
+    failed: list[int] = []
+
+    _NAMES = ("planned", "started", "succeeded", "failed")
+
+    def add(self, other: "Series") -> None:
+        """Take another worker in, at the coarser of the two resolutions."""
+        other = other.model_copy(deep=True)
+        while self.resolution < other.resolution:
+            self.halve()
+        while other.resolution < self.resolution:
+            other.halve()
+        for name in self._NAMES:
+            mine, its = getattr(self, name), getattr(other, name)
+            mine.extend([0] * (len(its) - len(mine)))
+            for index, value in enumerate(its):
+                mine[index] += value
+
+    def halve(self) -> None:
+        """Join each two points: half as many, over twice the time."""
+        self.resolution *= 2
+        for name in self._NAMES:
+            points = getattr(self, name)
+            setattr(self, name, [sum(points[i : i + 2]) for i in range(0, len(points), 2)])
+
+
+def timing_key(timing: Timing, outcome: Outcome) -> str:
+    """The key of a histogram in :attr:`StepRecord.timings`."""
+    return f"{timing.value}/{outcome.value}"
+
+
+def add_counts(into: dict[str, int], other: dict[str, int]) -> None:
+    """Add the counts of ``other`` into ``into``, key by key."""
+    for key, count in other.items():
+        into[key] = into.get(key, 0) + count
+
+
+def add_histograms(into: dict[str, Histogram], other: dict[str, Histogram]) -> None:
+    """Add the samples of ``other`` into ``into``, key by key."""
+    for key, histogram in other.items():
+        into.setdefault(key, Histogram()).add(histogram)
+
+
+def total(steps: Iterable[StepRecord]) -> StepRecord:
+    """The sum of several steps, under no name."""
+    whole = StepRecord(scenario="", step="")
+    for step in steps:
+        whole.add(step)
+    return whole
+
+
+def _earliest(mine: int, first: int, theirs: int, other: int) -> int:
+    if not mine or not theirs:
+        return first if mine else other
+    return min(first, other)
+
+
+def _law(what: str, left: int, right: int) -> None:
+    if left != right:
+        raise ConservationError(f"{what}: {left} is not {right}; this is a defect of perfrun")
