@@ -206,13 +206,6 @@ class ResultRef(ApiModel):
     bytes: Count = 0
 
 
-class StartRecord(ApiModel):
-    """When the load starts: persisted before any worker is told."""
-
-    time: Text
-    workers: Count
-
-
 class PerfRunStatus(ApiModel):
     """How far the run is and what came of it."""
 
@@ -225,10 +218,17 @@ class PerfRunStatus(ApiModel):
     revision: Name | None = None
     comparison_key: Name | None = None
     test_uid: Name | None = None
+    target: Annotated[str, Field(max_length=300)] | None = Field(
+        default=None, description="host:port under load; one run at a time has it."
+    )
     queue: QueueStatus | None = None
+    job: Name | None = Field(default=None, description="The Job of the workers, once created.")
     accepted_time: Text | None = Field(default=None, description="When the run left the queue.")
     start_time: Text | None = Field(default=None, description="When the load started (T0).")
     load_end_time: Text | None = None
+    report_deadline: Text | None = Field(
+        default=None, description="When the operator stops waiting for reports of workers."
+    )
     completion_time: Text | None = None
     workers: WorkerCounts | None = None
     progress: Sentence | None = Field(default=None, description="While the load runs.")

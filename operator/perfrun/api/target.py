@@ -1,6 +1,6 @@
 """What is put under load, and how it is spoken to."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -154,27 +154,30 @@ class Target(ApiModel):
         return self.http
 
 
-def secret_names(node: Any) -> tuple[set[str], set[str]]:
-    """The names of the Secrets and of the ConfigMaps that a part of a spec takes values from."""
-    secrets: set[str] = set()
-    config_maps: set[str] = set()
-    _collect(node, secrets, config_maps)
-    return secrets, config_maps
+class ValueRef(NamedTuple):
+    """One value that a test takes from the cluster: read by its workers only, never by perfrun."""
+
+    kind: Literal["Secret", "ConfigMap"]
+    name: str
+    key: str
 
 
-def _collect(node: Any, secrets: set[str], config_maps: set[str]) -> None:
+def value_refs(node: object) -> set[ValueRef]:
+    """All values that a part of a spec takes from Secrets and ConfigMaps."""
     if isinstance(node, ClientCertificate):
-        secrets.add(node.secret_ref.name)
-    elif isinstance(node, SecretValue):
-        secrets.add(node.secret_key_ref.name)
-    elif isinstance(node, ValueSource):
-        if node.secret_key_ref is not None:
-            secrets.add(node.secret_key_ref.name)
-        if node.config_map_key_ref is not None:
-            config_maps.add(node.config_map_key_ref.name)
-    elif isinstance(node, ApiModel):
-        for name in type(node).model_fields:
-            _collect(getattr(node, name), secrets, config_maps)
-    elif isinstance(node, list | tuple):
-        for item in node:
-            _collect(item, secrets, config_maps)
+        return {ValueRef("Secret", node.secret_ref.name, key) for key in ("tls.crt", "tls.key")}
+    if isinstance(node, list | tuple):
+        return set().union(*(value_refs(item) for item in node))
+    if not isinstance(node, ApiModel):
+        return set()
+    refs: set[ValueRef] = set()
+    for field in type(node).model_fields:
+        value = getattr(node, field)
+        if isinstance(value, KeyRef):
+            kind: Literal["Secret", "ConfigMap"] = (
+                "ConfigMap" if field == "config_map_key_ref" else "Secret"
+            )
+            refs.add(ValueRef(kind, value.name, value.key))
+        else:
+            refs |= value_refs(value)
+    return refs

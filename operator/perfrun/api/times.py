@@ -1,0 +1,18 @@
+"""Times as Kubernetes writes them: RFC 3339 in UTC."""
+
+from datetime import UTC, datetime
+
+
+def format_time(time: datetime) -> str:
+    """``2026-11-22T02:00:03Z``; microseconds where there are any."""
+    if time.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> datetime:
+    """The aware time of such a text. Raises ValueError for anything else."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return time

@@ -1,0 +1,1 @@
+"""The command line: ``perfrun run`` and ``perfrun validate``, without a cluster."""

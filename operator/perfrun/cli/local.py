@@ -1,0 +1,241 @@
+"""One test on this machine: the same plan, coordinator and workers as in a cluster."""
+
+import asyncio
+import os
+import secrets
+import signal
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from aiohttp import web
+
+from perfrun.api.perfrun import WorkerCounts
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
+from perfrun.cli.workers import Worker, end_workers, start_worker
+from perfrun.coordinator.app import make_app
+from perfrun.coordinator.coordinator import Coordinator
+from perfrun.coordinator.errors import Refused
+from perfrun.coordinator.live import Live
+from perfrun.coordinator.session import RunSession
+from perfrun.logic.plan import longest
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport, merge
+
+LEAD = 300 * NS_PER_MS
+PATIENCE_SECONDS = 10.0
+"""How long all workers may be in trouble with the target; load.startTimeout where it is less."""
+_STOP_SECONDS = 15.0
+_TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is; ``waiting`` is why the load has not begun, None once it has."""
+
+    plan: RunPlan
+    live: Live
+    waiting: str | None
+    ready: int
+    reported: int
+    stopping: str | None
+
+
+@dataclass(slots=True)
+class LocalRun:
+    """What came of a run: a report, or the error for which it has none."""
+
+    plan: RunPlan
+    report: WorkerReport | None = None
+    workers: WorkerCounts = field(default_factory=lambda: WorkerCounts(planned=0))
+    stopped: str | None = None
+    error: str | None = None
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    start: datetime | None = None
+    ended: datetime | None = None
+    notes: list[str] = field(default_factory=list)
+    """Workers that were lost, with their last words."""
+
+
+class Stop:
+    """The wish to end the run: the first asks, the second kills."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.killed = False
+
+    def ask(self, reason: str) -> None:
+        """Ask once more; a second time means: at once."""
+        self.killed = self.reason is not None
+        self.reason = self.reason or reason
+
+    def listen(self) -> None:
+        """Take SIGINT and SIGTERM of this process as the wish."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self.ask, "stopped by Ctrl-C")
+        loop.add_signal_handler(signal.SIGTERM, self.ask, "stopped by SIGTERM")
+
+
+async def run_local(
+    plan: RunPlan, secrets_dir: Path | None, stop: Stop, on_progress: Callable[[Progress], None]
+) -> LocalRun:
+    """Run ``plan`` with its workers as processes; ends with none of them alive.
+
+    What goes wrong is in the result. ``secrets_dir`` holds ``NAME/KEY`` files.
+    """
+    with tempfile.TemporaryDirectory(prefix="perfrun-") as folder:
+        run = _Run(plan, Path(folder), stop, on_progress)
+        return await run.execute(secrets_dir)
+
+
+class _MemoryStore:
+    """Durable enough: whoever waits for the reports lives and dies with this process."""
+
+    def __init__(self) -> None:
+        self.reports: dict[int, bytes] = {}
+
+    async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:  # noqa: ARG002
+        return time
+
+    async def store_report(self, uid: str, index: int, packed: bytes) -> None:  # noqa: ARG002
+        self.reports[index] = packed
+
+
+class _Tokens:
+    """A random token for each worker keeps other processes of this machine out."""
+
+    def __init__(self, workers: int) -> None:
+        self.by_index = [secrets.token_urlsafe(24) for _ in range(workers)]
+
+    async def identify(self, uid: str, index: int, token: str) -> str:  # noqa: ARG002
+        if index < len(self.by_index) and secrets.compare_digest(token, self.by_index[index]):
+            return f"worker-{index}"
+        raise Refused(f"the token is not the one of worker {index}")
+
+
+class _Run:
+    def __init__(
+        self, plan: RunPlan, folder: Path, stop: Stop, on_progress: Callable[[Progress], None]
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._stop = stop
+        self._on_progress = on_progress
+        self._store = _MemoryStore()
+        self._tokens = _Tokens(plan.load.workers)
+        self._coordinator = Coordinator(self._store, self._tokens, lead=LEAD)
+        self._workers: list[Worker] = []
+        self._result = LocalRun(plan)
+        self._arrived_at: float | None = None
+
+    async def execute(self, secrets_dir: Path | None) -> LocalRun:
+        """Serve, launch, watch, clean up."""
+        timeout = timedelta(microseconds=self._plan.load.start_timeout // NS_PER_US)
+        session = self._coordinator.open(
+            self._plan, start_deadline=datetime.now(UTC) + timeout
+        )
+        runner = web.AppRunner(make_app(self._coordinator), access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            await self._launch(runner.addresses[0][1], secrets_dir)
+            await self._watch(session)
+        finally:
+            await end_workers(self._workers)
+            self._coordinator.close(self._plan.uid)
+            await runner.cleanup()
+        return self._finish(session)
+
+    async def _launch(self, port: int, secrets_dir: Path | None) -> None:
+        plan_file = self._folder / "plan.json"
+        plan_file.write_bytes(self._plan.to_bytes())
+        tree = self._folder / "values"
+        tree.mkdir()
+        if secrets_dir is not None:
+            for kind in ("secrets", "configmaps"):
+                (tree / kind).symlink_to(secrets_dir.resolve(), target_is_directory=True)
+        for index, token in enumerate(self._tokens.by_index):
+            token_file = self._folder / f"token-{index}"
+            token_file.write_text(token)
+            env = {
+                "PERFRUN_PLAN": str(plan_file),
+                "PERFRUN_COORDINATOR": f"http://127.0.0.1:{port}",
+                "PERFRUN_TOKEN_FILE": str(token_file),
+                "PERFRUN_INDEX": str(index),
+                "PERFRUN_SECRETS": str(tree),
+            }
+            self._workers.append(
+                await start_worker(index, env, self._folder / f"worker-{index}.log")
+            )
+
+    async def _watch(self, session: RunSession) -> None:
+        """Until all workers have ended, or there is no use in waiting for them."""
+        loop = asyncio.get_running_loop()
+        give_up: float | None = None
+        while not self._stop.killed and any(worker.exit_code is None for worker in self._workers):
+            now = loop.time()
+            if self._stop.reason is not None and session.stop_reason is None:
+                self._coordinator.stop(self._plan.uid, self._stop.reason)
+                give_up = now + _STOP_SECONDS
+            if session.start is None and session.stop_reason is None:
+                self._result.error = self._start_error(session, now)
+            elif session.start is not None and give_up is None:
+                give_up = now + (LEAD + longest(self._plan)) / NS_PER_S
+            if self._result.error is not None or (give_up is not None and now > give_up):
+                return
+            self._on_progress(self._progress(session))
+            await asyncio.sleep(_TICK_SECONDS)
+        if session.start is None and session.stop_reason is None and not self._stop.killed:
+            self._result.error = self._start_error(session, loop.time())
+
+    def _start_error(self, session: RunSession, now: float) -> str | None:
+        """Why the run will not start; None while it still may."""
+        trouble = self._coordinator.trouble(self._plan.uid)
+        if trouble is not None and trouble.final:
+            return trouble.message
+        gone = [worker for worker in self._workers if worker.exit_code is not None]
+        if gone and session.start is None:
+            return f"worker {gone[0].index} ended before the load began: {gone[0].last_words()}"
+        if session.arrived == session.workers and self._arrived_at is None:
+            self._arrived_at = now
+        patient = self._arrived_at is None or now < self._arrived_at + PATIENCE_SECONDS
+        return None if trouble is None or patient else trouble.message
+
+    def _progress(self, session: RunSession) -> Progress:
+        trouble = self._coordinator.trouble(self._plan.uid)
+        waiting = "waiting for the workers" if trouble is None else trouble.message
+        return Progress(
+            plan=self._plan,
+            live=self._coordinator.live(self._plan.uid),
+            waiting=waiting if session.start is None else None,
+            ready=session.ready_count,
+            reported=len(session.reported),
+            stopping=session.stop_reason,
+        )
+
+    def _finish(self, session: RunSession) -> LocalRun:
+        result = self._result
+        result.workers = WorkerCounts(
+            planned=session.workers, ready=session.ready_count, reported=len(session.reported)
+        )
+        result.start, result.ended = session.start, datetime.now(UTC)
+        result.stopped = self._stop.reason
+        for worker in self._workers:
+            if result.error is None and worker.index not in session.reported:
+                result.notes.append(f"worker {worker.index} was lost: {worker.last_words()}")
+        if session.start is None:
+            result.error = result.error or f"{self._stop.reason} before the load began"
+        elif self._store.reports:
+            packed = [report for _, report in sorted(self._store.reports.items())]
+            result.report = merge([WorkerReport.unpack(report) for report in packed])
+        else:
+            result.error = "no worker reported: " + "; ".join(result.notes[:1])
+        return result
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,124 @@
+"""From files to tests: read, parse strictly, and say what is wrong where."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from perfrun.api import API_VERSION, GROUP
+from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
+from perfrun.api.perftest import PerfTest
+from perfrun.cli.strictyaml import Document, YamlError, load_documents
+from perfrun.logic.accept import check, parse_problems
+
+MAX_FILE = 1024 * 1024
+"""Bytes. The API server takes no larger object either (its limit is 1.5 MiB)."""
+_KIND = "PerfTest"
+_TOP = ("apiVersion", "kind", "metadata", "spec", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What became of one document: a test, problems, or neither where it is of another kind."""
+
+    source: str
+    """``FILE:DOCUMENT``, or ``FILE`` where the whole file is concerned."""
+    test: PerfTest | None = None
+    problems: tuple[str, ...] = ()
+    """``spec.field: message``; with any of them there may still be a test."""
+    warnings: tuple[str, ...] = ()
+    skipped: str = ""
+    """Set: not a PerfTest; the text says what it is."""
+
+
+def read_manifests(files: Iterable[str]) -> list[Manifest]:
+    """All documents of files, of ``*.yaml`` and ``*.yml`` in folders, and of ``-`` (stdin)."""
+    return [manifest for file in files for manifest in _read(file)]
+
+
+def _read(file: str) -> Iterator[Manifest]:
+    path = Path(file)
+    if file == "-":
+        yield from parse_manifests("stdin", sys.stdin.buffer.read(MAX_FILE + 1))
+    elif path.is_dir():
+        found = sorted(entry for entry in path.iterdir() if entry.suffix in (".yaml", ".yml"))
+        if not found:
+            yield Manifest(file, problems=("a folder without *.yaml files",))
+        for entry in found:
+            yield from _read_file(entry)
+    else:
+        yield from _read_file(path)
+
+
+def _read_file(path: Path) -> Iterator[Manifest]:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_FILE + 1)
+    except OSError as error:
+        yield Manifest(str(path), problems=(f"cannot be read: {error.strerror}",))
+        return
+    yield from parse_manifests(str(path), data)
+
+
+def parse_manifests(name: str, data: bytes) -> Iterator[Manifest]:
+    """The documents of one file. Nothing is raised: problems are in what is returned."""
+    if len(data) > MAX_FILE:
+        yield Manifest(name, problems=(f"more than {MAX_FILE // 1024} KiB: not a manifest",))
+        return
+    try:
+        documents = load_documents(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        yield Manifest(name, problems=("not a text in UTF-8",))
+        return
+    except YamlError as error:
+        yield Manifest(name, problems=(str(error),))
+        return
+    if not documents:
+        yield Manifest(name, problems=("no document in it",))
+    for document in documents:
+        yield _manifest(f"{name}:{document.number}", document)
+
+
+def _manifest(source: str, document: Document) -> Manifest:
+    value, warnings = document.value, document.warnings
+    if not isinstance(value, dict):
+        return Manifest(source, problems=("not an object: apiVersion, kind, metadata and spec",))
+    kind, api = value.get("kind"), value.get("apiVersion")
+    if kind != _KIND or not str(api).startswith(GROUP):
+        if kind == _KIND and not api:
+            return Manifest(source, problems=(f"apiVersion: missing; write {API_VERSION}",))
+        return Manifest(source, skipped=f"{kind or 'no kind'} ({api or 'no apiVersion'})")
+    problems = list(_envelope_problems(value))
+    try:
+        test = PerfTest.model_validate(
+            {name: value[name] for name in ("metadata", "spec") if name in value}
+        )
+    except ValidationError as error:
+        problems += [_sentence(problem) for problem in parse_problems(error)]
+        return Manifest(source, problems=tuple(problems), warnings=warnings)
+    acceptance = check(test.spec)
+    problems += [_sentence(problem) for problem in acceptance.problems]
+    warnings += tuple(_sentence(warning) for warning in acceptance.warnings)
+    return Manifest(source, test, tuple(problems), warnings)
+
+
+def _envelope_problems(value: dict[str, Any]) -> Iterator[str]:
+    """What the API server would say of everything around the spec."""
+    if value["apiVersion"] != API_VERSION:
+        yield f"apiVersion: {value['apiVersion']} is not served; write {API_VERSION}"
+    for name in value:
+        if name not in _TOP:
+            yield f"{name}: there is no such field; there are: {', '.join(_TOP)}"
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if isinstance(name, str) and (len(name) > TEST_NAME_MAX or not re.match(DNS_LABEL, name)):
+        yield (f"metadata.name: {name[:60]} is not a name: at most {TEST_NAME_MAX} lowercase "
+               f"letters, digits and '-'")  # fmt: skip
+
+
+def _sentence(problem: Any) -> str:
+    return f"{problem.field}: {problem.message}" if problem.field else str(problem.message)

@@ -1,0 +1,126 @@
+"""How a run goes, while it goes: a live view on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as LiveDisplay
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from perfrun.api.quantities import NS_PER_S, format_duration, format_percent, format_rate
+from perfrun.cli.local import Progress
+from perfrun.logic.plan import load_end, planned
+
+_OFTEN = 10
+_LINE_SECONDS = 1.0
+_LATER_SECONDS = 5.0
+_BAR_WIDTH = 30
+
+
+class ProgressView:
+    """Shows each :class:`Progress` it is called with; a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = (
+            LiveDisplay(console=console, auto_refresh=False, transient=True)
+            if console.is_terminal
+            else None
+        )
+        self._said = ""
+        self._lines = 0
+        self._next_line = 0.0
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:  # fmt: skip
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show it; elsewhere than on a terminal a line a second, later one in five."""
+        if self._live is not None:
+            self._live.update(_screen(progress), refresh=True)
+            return
+        now = time.monotonic()
+        state = _state(progress)
+        if state == self._said and (progress.waiting is not None or now < self._next_line):
+            return
+        self._said = state
+        self._lines += 1
+        self._next_line = now + (_LINE_SECONDS if self._lines <= _OFTEN else _LATER_SECONDS)
+        self._console.print(Text(_line(progress)), soft_wrap=True)
+
+
+def _state(progress: Progress) -> str:
+    """What is worth a line at once when it changes."""
+    return f"{progress.stopping} {progress.waiting}"
+
+
+def _line(progress: Progress) -> str:
+    if progress.stopping is not None:
+        return f"stopping ({progress.stopping}); once more to give up at once"
+    if progress.waiting is not None:
+        return f"{progress.ready}/{progress.plan.load.workers} workers ready: {progress.waiting}"
+    return f"{_clock(progress)}  " + "  ".join(f"{name} {text}" for name, text in _figures(progress))
+
+
+def _screen(progress: Progress) -> RenderableType:
+    title = Text(f"{progress.plan.namespace}/{progress.plan.test}", style="bold")
+    if progress.stopping is not None or progress.waiting is not None:
+        return Group(title, Text(_line(progress)))
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(ProgressBar(total=1.0, completed=_share(progress), width=_BAR_WIDTH),
+                Text(_clock(progress)))  # fmt: skip
+    figures = Table.grid(padding=(0, 2))
+    known = _figures(progress)
+    figures.add_row(*(Text(name, style="dim") for name, _ in known))
+    figures.add_row(*(Text(text) for _, text in known))
+    parts: list[RenderableType] = [title, bar, figures]
+    if progress.live.errors:
+        kinds = sorted(progress.live.errors.items(), key=lambda item: -item[1])
+        parts.append(Text("errors: " + ", ".join(f"{kind} {count}" for kind, count in kinds[:6])))
+    return Group(*parts)
+
+
+def _clock(progress: Progress) -> str:
+    elapsed, end = progress.live.elapsed, load_end(progress.plan)
+    if end is None:
+        return f"{progress.live.succeeded + progress.live.failed}/{planned(progress.plan)}"
+    clock = f"{min(elapsed, end) / NS_PER_S:.0f}s/{end / NS_PER_S:.0f}s"
+    if elapsed >= end or progress.reported:
+        clock += f" (collecting: {progress.reported}/{progress.plan.load.workers})"
+    return clock
+
+
+def _share(progress: Progress) -> float:
+    end = load_end(progress.plan)
+    if end is None:
+        return (progress.live.succeeded + progress.live.failed) / planned(progress.plan)
+    return min(1.0, progress.live.elapsed / end) if end else 0.0
+
+
+def _figures(progress: Progress) -> list[tuple[str, str]]:
+    live = progress.live
+    ended = live.succeeded + live.failed
+    figures = [
+        ("rate", format_rate(live.rate)),
+        ("in flight", str(live.in_flight)),
+        ("sent", str(live.sent)),
+        ("failed", f"{live.failed} ({format_percent(live.failed / ended if ended else 0.0)})"),
+    ]
+    if live.dropped:
+        figures.append(("dropped", str(live.dropped)))
+    if live.recent is not None:
+        figures.append(("p50", format_duration(live.recent.p50)))
+        figures.append(("p95", format_duration(live.recent.p95)))
+    return figures

@@ -1,0 +1,162 @@
+"""YAML as kubectl reads it, but strict: what would be guessed elsewhere is named here.
+
+A key given twice, a key that is no text (``on:`` is true in YAML 1.1), aliases that unfold into
+too much: refused. A plain ``no`` or ``010`` that is read as something else: a warning.
+"""
+
+import re
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple
+
+import yaml
+
+MAX_NODES = 100_000
+"""Of one document, aliases unfolded."""
+
+_BOOL = "tag:yaml.org,2002:bool"
+_INT = "tag:yaml.org,2002:int"
+_FLOAT = "tag:yaml.org,2002:float"
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_STR = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
+_OCTAL = re.compile(r"[-+]?0[0-7_]+\Z")
+
+
+class YamlError(ValueError):
+    """The text is not YAML that can be trusted; the message names the line."""
+
+
+class Document(NamedTuple):
+    """One document of a file, numbered from 1, and what to be told about it."""
+
+    number: int
+    value: Any
+    warnings: tuple[str, ...]
+
+
+# libyaml's parser is ten times as fast; the pure one gives the same where it is not built in.
+_Base: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """Kubernetes reads 2026-11-22 and 1:30 as texts: no dates, no base 60."""
+
+
+def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    dropped = {_TIMESTAMP, _FLOAT, _INT}
+    kept = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in dropped]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    for tag, pattern in (
+        (_INT, r"[-+]?(?:0x[0-9a-fA-F_]+|0b[01_]+|0[0-7_]*|[1-9][0-9_]*)\Z"),
+        (_FLOAT, r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z"
+                 r"|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z"),
+    ):  # fmt: skip
+        for first in "-+.0123456789":
+            kept.setdefault(first, []).append((tag, re.compile(pattern)))
+    return kept
+
+
+_Loader.yaml_implicit_resolvers = _resolvers()
+
+
+def load_documents(text: str) -> list[Document]:
+    """The documents of a file, empty ones left out. Raises YamlError."""
+    return list(_documents(text))
+
+
+def _documents(text: str) -> Iterator[Document]:
+    # A loader of safe tags only, see _Base.
+    loader = _Loader(text)
+    number = 0
+    try:
+        while loader.check_node():
+            number += 1
+            node = loader.get_node()
+            warnings = _Check().document(node)
+            value = loader.construct_document(node)
+            if value is not None:
+                yield Document(number, value, warnings)
+    except yaml.MarkedYAMLError as error:
+        raise YamlError(f"{_where(error.problem_mark)}{error.problem or error}") from error
+    except yaml.reader.ReaderError as error:
+        raise YamlError(f"not YAML: {str(error).splitlines()[0]}") from error
+    except RecursionError as error:
+        raise YamlError("nested too deeply") from error
+    except YamlError:
+        raise
+    except ValueError as error:
+        raise YamlError(f"document {number}: {error}") from error
+    finally:
+        loader.dispose()
+
+
+class _Check:
+    """One walk over the nodes of a document, before anything is made of them."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+        self._open: set[int] = set()
+        self._warnings: list[str] = []
+
+    def document(self, node: yaml.Node) -> tuple[str, ...]:
+        """What to warn of. Raises YamlError."""
+        self._size(node)
+        return tuple(self._warnings)
+
+    def _size(self, node: yaml.Node) -> int:
+        known = self._sizes.get(id(node))
+        if known is not None:
+            return known
+        if id(node) in self._open:
+            raise YamlError(f"{_where(node.start_mark)}an alias that contains itself")
+        self._open.add(id(node))
+        size = 1
+        if isinstance(node, yaml.MappingNode):
+            self._keys(node)
+            size += sum(self._size(key) + self._size(value) for key, value in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            size += sum(self._size(item) for item in node.value)
+        else:
+            self._scalar(node)
+        if size > MAX_NODES:
+            raise YamlError(f"{_where(node.start_mark)}more than {MAX_NODES} values")
+        self._open.discard(id(node))
+        self._sizes[id(node)] = size
+        return size
+
+    def _keys(self, node: yaml.MappingNode) -> None:
+        seen: set[Hashable] = set()
+        for key, _ in node.value:
+            if key.tag == _MERGE:
+                continue
+            where = _where(key.start_mark)
+            if key.tag != _STR:
+                shown = key.value if isinstance(key, yaml.ScalarNode) else "this"
+                raise YamlError(f"{where}the key {shown} is not read as a text: quote it")
+            if key.value in seen:
+                raise YamlError(f"{where}the key {key.value} is there twice: remove one")
+            seen.add(key.value)
+
+    def _scalar(self, node: yaml.ScalarNode) -> None:
+        if node.style is not None:
+            return
+        text = node.value
+        if node.tag == _BOOL and text.lower() not in ("true", "false"):
+            meaning = "true" if text.lower() in ("yes", "on") else "false"
+        elif node.tag == _INT and _OCTAL.match(text):
+            try:
+                meaning = str(int(text.replace("_", ""), 8))
+            except ValueError:
+                return
+        else:
+            return
+        self._warnings.append(
+            f"{_where(node.start_mark)}{text} is read as {meaning} (YAML 1.1): "
+            f"write {meaning}, or quote it to mean the text"
+        )
+
+
+def _where(mark: yaml.Mark | None) -> str:
+    return f"line {mark.line + 1}: " if mark is not None else ""

@@ -1,0 +1,85 @@
+"""Workers as processes of this machine: started, watched, and never left behind."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_TERM_SECONDS = 3.0
+_LAST_WORDS = 2000
+
+
+class Worker:
+    """One process of ``python -m perfrun.worker``; what it says goes to a log file."""
+
+    def __init__(self, index: int, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.index = index
+        self._process = process
+        self._log = log
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it lives; negative: the signal that ended it."""
+        return self._process.returncode
+
+    def last_words(self) -> str:
+        """The last line that it wrote, or how it ended where it wrote nothing."""
+        tail = self._log.read_bytes()[-_LAST_WORDS:].decode(errors="replace").strip()
+        return tail.splitlines()[-1] if tail else f"it ended with code {self.exit_code}"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it still lives."""
+        if self.exit_code is None:
+            try:
+                self._process.send_signal(number)
+            except ProcessLookupError:
+                pass
+
+    async def wait(self) -> None:
+        """Until it has ended."""
+        await self._process.wait()
+
+
+async def start_worker(index: int, env: Mapping[str, str], log: Path) -> Worker:
+    """Start one worker with ``env`` added to ours."""
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "perfrun.worker",
+            env={**_inherited(), **env},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # A Ctrl-C of the terminal is for us: we tell the workers in order.
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )  # fmt: skip
+    return Worker(index, process, log)
+
+
+async def end_workers(workers: list[Worker]) -> None:
+    """End those that still live: first asked, then killed. Returns when none is left."""
+    for worker in workers:
+        worker.signal(signal.SIGTERM)
+    everyone = asyncio.gather(*(worker.wait() for worker in workers))
+    try:
+        await asyncio.wait_for(asyncio.shield(everyone), _TERM_SECONDS)
+    except TimeoutError:
+        for worker in workers:
+            worker.signal(signal.SIGKILL)
+        await everyone
+
+
+def _inherited() -> dict[str, str]:
+    # Without proxies: workers speak to this machine and straight to the target.
+    return {name: value for name, value in os.environ.items()
+            if not name.lower().endswith("_proxy") and not name.startswith("PERFRUN_")}  # fmt: skip
+
+
+def _die_with_parent() -> None:
+    # In the child, before exec: load must not go on when perfrun itself is killed.
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

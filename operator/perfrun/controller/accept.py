@@ -1,0 +1,194 @@
+"""From a new PerfRun to one that may start: its test found, frozen, and its turn in the queue."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+
+from perfrun.api.perfrun import PerfRun, Phase, WorkerCounts
+from perfrun.api.perftest import PerfTest
+from perfrun.api.times import format_time
+from perfrun.controller.events import Events
+from perfrun.controller.finish import Finisher, open_conditions
+from perfrun.controller.kube import (
+    PERF_RUNS,
+    PERF_TESTS,
+    REVISIONS,
+    AlreadyExistsError,
+    ConflictError,
+    Json,
+    Kube,
+)
+from perfrun.controller.manifests import (
+    TEST_LABEL,
+    owner_reference,
+    revision_manifest,
+    revision_name,
+)
+from perfrun.controller.pods import owned_by
+from perfrun.controller.status import write_status
+from perfrun.controller.store import RunRecord, Store, run_record
+from perfrun.logic import accept
+from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, target_key
+from perfrun.logic.plan import comparison_key
+from perfrun.logic.verdict import cancelled, errored
+
+QUEUE_POLL_S = 5.0
+NO_WORKERS = WorkerCounts(planned=0)
+
+
+class Refusal(Exception):  # noqa: N818 (it is an answer, not a failure)
+    """The run cannot be accepted; the text is for its user."""
+
+
+class Acceptor:
+    """Accepts runs. One at a time decides about the queue, so that two never see it empty."""
+
+    def __init__(self, kube: Kube, store: Store, finisher: Finisher, events: Events) -> None:
+        self._kube = kube
+        self._store = store
+        self._finisher = finisher
+        self._events = events
+        self._turn = asyncio.Lock()
+
+    async def accept(self, run: PerfRun) -> float | None:
+        """Bring a run from nothing, or from the queue, to Starting. Seconds until the next look."""
+        try:
+            test = await self._test(run)
+        except Refusal as refusal:
+            await self._finisher.end(run, errored(str(refusal), NO_WORKERS))
+            return 0.0
+        if test is None:
+            return None
+        if not owned_by({"metadata": {"ownerReferences": _owners(run)}}, test.metadata.uid):
+            run = await self._adopt(run, test)
+        await self._freeze(test)
+        if run.spec.stop:
+            return await self._cancel(run, "stopped before it started (spec.stop)")
+        async with self._turn:
+            return await self._enter(run, test)
+
+    async def _test(self, run: PerfRun) -> PerfTest | None:
+        """The test of a run; None where it is going away. Raises Refusal."""
+        name = run.spec.test_ref.name
+        body = await self._kube.find(PERF_TESTS, run.metadata.namespace, name)
+        if body is None:
+            raise Refusal(f"PerfTest {name} does not exist in namespace {run.metadata.namespace}: "
+                          f"create it, and then a new PerfRun")  # fmt: skip
+        if body["metadata"].get("deletionTimestamp"):
+            return None
+        try:
+            test = PerfTest.model_validate(body)
+        except ValidationError as error:
+            raise Refusal(f"PerfTest {name}: {accept.parse_problems(error)[0]}") from error
+        if problems := accept.check(test.spec).problems:
+            raise Refusal(f"PerfTest {name}: {problems[0]}")
+        return test
+
+    async def _adopt(self, run: PerfRun, test: PerfTest) -> PerfRun:
+        """Make the test the owner of a run that was made by hand, so that they go together."""
+        if any(owner.controller for owner in run.metadata.owner_references):
+            raise ConflictError(409, f"run {run.metadata.name} belongs to another controller")
+        body = {
+            "metadata": {
+                "uid": run.metadata.uid,
+                "resourceVersion": run.metadata.resource_version,
+                "labels": {TEST_LABEL: test.metadata.name},
+                "ownerReferences": [
+                    *_owners(run),
+                    owner_reference("PerfTest", test.metadata.name, test.metadata.uid),
+                ],
+            }
+        }
+        return PerfRun.model_validate(
+            await self._kube.patch(PERF_RUNS, run.metadata.namespace, run.metadata.name, body)
+        )
+
+    async def _freeze(self, test: PerfTest) -> None:
+        """Keep what the test runs now as a revision; equal ones share it."""
+        body = revision_manifest(test)
+        try:
+            await self._kube.create(REVISIONS, test.metadata.namespace, body)
+        except AlreadyExistsError:
+            name = body["metadata"]["name"]
+            standing = await self._kube.get(REVISIONS, test.metadata.namespace, name)
+            if not owned_by(standing, test.metadata.uid):
+                raise ConflictError(
+                    409, f"ControllerRevision {name} belongs to another object, which is going away"
+                ) from None
+
+    async def _enter(self, run: PerfRun, test: PerfTest) -> float:
+        now = datetime.now(UTC)
+        target = target_key(test.spec.target.the_http.url, run.metadata.namespace)
+        placement = place(
+            _contender(run_record(run), target),
+            [_contender(other, other.target) for other in self._store.unfinished() if other.target],
+            now,
+            _queue_limit(test),
+        )
+        if placement.superseded_by is not None:
+            return await self._cancel(
+                run, f"superseded by {placement.superseded_by} before it started"
+            )
+        if placement.expired:
+            await self._finisher.end(
+                run, errored(f"its turn did not come in time: {placement.reason}", NO_WORKERS)
+            )
+            return 0.0
+        changes = self._standing(run, test, target, placement, now)
+        if changes is not None:
+            body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
+            self._store.put_run(run_record(PerfRun.model_validate(body)))
+        return QUEUE_POLL_S if placement.position else 0.0
+
+    def _standing(
+        self, run: PerfRun, test: PerfTest, target: str, placement: Placement, now: datetime
+    ) -> Json | None:
+        """What to write of the run's place; None where it stands there already."""
+        phase = Phase.QUEUED if placement.position else Phase.STARTING
+        queue = {"reason": placement.reason, "position": placement.position}
+        standing = run.status.queue
+        if phase is Phase.QUEUED and standing is not None and standing.model_dump() == queue:
+            return None
+        return {
+            "observedGeneration": run.metadata.generation,
+            "phase": phase.value,
+            "target": target,
+            "revision": revision_name(test.metadata.name, test.spec),
+            "comparisonKey": comparison_key(test.spec),
+            "testUid": test.metadata.uid,
+            "workers": {"planned": test.spec.load.workers, "ready": 0, "reported": 0},
+            "queue": queue if phase is Phase.QUEUED else None,
+            "acceptedTime": format_time(now) if phase is Phase.STARTING else None,
+            "conditions": open_conditions(phase, now.replace(microsecond=0), run.status.conditions),
+        }
+
+    async def _cancel(self, run: PerfRun, why: str) -> float:
+        await self._finisher.end(run, cancelled(why, NO_WORKERS))
+        return 0.0
+
+
+def _owners(run: PerfRun) -> list[Json]:
+    return [
+        {**owner.model_dump(by_alias=True), "blockOwnerDeletion": False}
+        for owner in run.metadata.owner_references
+    ]
+
+
+def _contender(record: RunRecord, target: str | None) -> Contender:
+    return Contender(
+        namespace=record.key.namespace,
+        name=record.key.name,
+        test=record.test,
+        reason=record.reason,
+        target=target or "",
+        created=record.created,
+        admitted=record.holds_target,
+    )
+
+
+def _queue_limit(test: PerfTest) -> timedelta:
+    schedule = test.spec.schedule
+    if schedule is not None and schedule.starting_deadline_seconds is not None:
+        return timedelta(seconds=schedule.starting_deadline_seconds)
+    return QUEUE_LIMIT

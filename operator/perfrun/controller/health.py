@@ -1,0 +1,118 @@
+"""Whether the operator still sees and does: the truth behind ``/healthz`` and ``/readyz``.
+
+A watch can die while its connection stays open. So the objects are listed now and then, without
+their contents, and compared with what the watches delivered: a watch that is behind for a minute
+is dead, and the kubelet restarts the operator. The list also queues every object, so that nothing
+that was missed stays missed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Kube, KubeError, Resource
+from perfrun.controller.queue import WorkQueue
+from perfrun.controller.settings import Settings
+from perfrun.controller.store import Key, Store
+
+logger = logging.getLogger(__name__)
+
+RESYNC_S = 60.0
+SETTLE_S = 10.0
+DEAD_AFTER_S = 60.0
+
+
+class Health:
+    """What the probes are told."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """``now`` gives monotonic seconds."""
+        self._now = now
+        self._behind_since: dict[str, float] = {}
+        self._synced: set[str] = set()
+
+    def compared(self, kind: str, *, behind: bool) -> None:
+        """A list of ``kind`` was compared with what its watch had delivered."""
+        if behind:
+            self._behind_since.setdefault(kind, self._now())
+        else:
+            self._behind_since.pop(kind, None)
+            self._synced.add(kind)
+
+    @property
+    def dead_watches(self) -> list[str]:
+        """The kinds whose watch has been behind for too long."""
+        now = self._now()
+        return [kind for kind, since in self._behind_since.items() if now - since > DEAD_AFTER_S]
+
+    @property
+    def ready(self) -> bool:
+        """Whether all watches have caught up once."""
+        return self._synced >= {PERF_TESTS.kind, PERF_RUNS.kind}
+
+
+class Resync:
+    """Lists all objects now and then, queues them, and compares with the watches."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        store: Store,
+        health: Health,
+        settings: Settings,
+        tests: WorkQueue[Key],
+        runs: WorkQueue[Key],
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._health = health
+        self._namespaces: list[str | None] = [*settings.watch_namespaces] or [None]
+        self._queues = {PERF_TESTS: tests, PERF_RUNS: runs}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        pause = 1.0
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                for resource in self._queues:
+                    await self._compare(resource)
+            except KubeError as error:
+                logger.warning("resync: %s", error)
+            pause = RESYNC_S if self._health.ready and not self._health.dead_watches else 2.0
+
+    async def _compare(self, resource: Resource) -> None:
+        listed = await self._list(resource)
+        for key, _, _ in listed:
+            self._queues[resource].add(key)
+        suspects = self._unseen(resource, listed)
+        if suspects:
+            await asyncio.sleep(SETTLE_S if self._health.ready else 1.0)
+            # What the watch has moved on from since is no suspect: only what stands still is.
+            there = {uid for _, uid, _ in await self._list(resource)}
+            suspects = [
+                (uid, seen)
+                for uid, seen in suspects
+                if uid in there and self._store.seen.get((resource.kind, uid), "") == seen
+            ]
+        self._health.compared(resource.kind, behind=bool(suspects))
+
+    async def _list(self, resource: Resource) -> list[tuple[Key, str, str]]:
+        found = []
+        for namespace in self._namespaces:
+            for item in await self._kube.list(resource, namespace, only_metadata=True):
+                meta = item["metadata"]
+                found.append((Key(meta["namespace"], meta["name"]), meta["uid"],
+                              meta["resourceVersion"]))  # fmt: skip
+        return found
+
+    def _unseen(
+        self, resource: Resource, listed: list[tuple[Key, str, str]]
+    ) -> list[tuple[str, str]]:
+        """(uid, version last delivered) of each object that the watch is behind on."""
+        unseen = []
+        for _, uid, version in listed:
+            seen = self._store.seen.get((resource.kind, uid), "")
+            if seen != version:
+                unseen.append((uid, seen))
+        return unseen

@@ -1,0 +1,64 @@
+"""Trimming: finished runs, full results and revisions that are past their limits."""
+
+from perfrun.api.perfrun import PerfRun
+from perfrun.api.perftest import PerfTest
+from perfrun.api.times import parse_time
+from perfrun.controller.kube import CONFIG_MAPS, PERF_RUNS, REVISIONS, Kube
+from perfrun.controller.manifests import CONTENT_LABEL, RUN_LABEL, TEST_LABEL, revision_name
+from perfrun.controller.pods import owned_by
+from perfrun.controller.status import write_status
+from perfrun.controller.store import Key, Store
+from perfrun.logic.history import Finished, expired, stale_results
+
+
+class Historian:
+    """Keeps the history of tests within its limits."""
+
+    def __init__(self, kube: Kube, store: Store) -> None:
+        self._kube = kube
+        self._store = store
+
+    async def trim(self, test: PerfTest) -> None:
+        """Delete what a test's limits ask for, oldest first."""
+        key = Key(test.metadata.namespace, test.metadata.name)
+        finished = [
+            Finished(run.key.name, run.verdict, parse_time(run.completed), run.has_result)
+            for run in self._store.runs_of(key)
+            if run.done and run.completed
+        ]
+        gone = expired(finished, test.spec.history_limits)
+        for name in gone:
+            record = self._store.runs.get(Key(key.namespace, name))
+            if record is not None:
+                await self._kube.delete(PERF_RUNS, key.namespace, name, uid=record.uid)
+                self._store.drop_run(record.key)
+        left = [run for run in finished if run.name not in gone]
+        for name in stale_results(left):
+            await self._drop_result(key.namespace, name)
+        if gone:
+            await self._drop_revisions(test, key)
+
+    async def _drop_result(self, namespace: str, name: str) -> None:
+        body = await self._kube.find(PERF_RUNS, namespace, name)
+        if body is None:
+            return
+        run = PerfRun.model_validate(body)
+        labels = f"{RUN_LABEL}={name},{CONTENT_LABEL}=result"
+        for piece in await self._kube.list(CONFIG_MAPS, namespace, labels=labels):
+            if owned_by(piece, run.metadata.uid):
+                await self._kube.delete(CONFIG_MAPS, namespace, piece["metadata"]["name"])
+        if run.status.result is not None:
+            await write_status(self._kube, PERF_RUNS, run.metadata, {"result": None})
+
+    async def _drop_revisions(self, test: PerfTest, key: Key) -> None:
+        """Delete revisions that neither a run nor the test itself needs."""
+        needed = {run.revision for run in self._store.runs_of(key)}
+        needed.add(revision_name(key.name, test.spec))
+        unnamed = any(run.revision is None for run in self._store.runs_of(key))
+        if unnamed:
+            return  # a run that is being accepted may be about to name one
+        labels = f"{TEST_LABEL}={key.name}"
+        for body in await self._kube.list(REVISIONS, key.namespace, labels=labels):
+            name = body["metadata"]["name"]
+            if name not in needed and owned_by(body, test.metadata.uid):
+                await self._kube.delete(REVISIONS, key.namespace, name)

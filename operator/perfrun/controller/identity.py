@@ -1,0 +1,50 @@
+"""Whose token it is: TokenReview, and then the pod that the token is bound to."""
+
+from perfrun.controller.kube import PODS, TOKEN_REVIEWS, Json, Kube
+from perfrun.controller.manifests import AUDIENCE
+from perfrun.controller.open_runs import OpenRuns
+from perfrun.controller.pods import INDEX_ANNOTATION
+from perfrun.coordinator.errors import Refused
+from perfrun.logic.names import job_name
+
+_EXTRA_POD = "authentication.kubernetes.io/pod-name"
+_EXTRA_POD_UID = "authentication.kubernetes.io/pod-uid"
+
+
+class PodIdentity:
+    """Implements the coordinator's ``Identity`` for workers that are pods."""
+
+    def __init__(self, kube: Kube, runs: OpenRuns) -> None:
+        self._kube = kube
+        self._runs = runs
+
+    async def identify(self, uid: str, index: int, token: str) -> str:
+        """The uid of the pod. Raises Refused where it is not worker ``index`` of run ``uid``."""
+        run = self._runs.key(uid)
+        review = await self._kube.create(
+            TOKEN_REVIEWS, None, {"spec": {"token": token, "audiences": [AUDIENCE]}}
+        )
+        name, pod_uid = _bound_pod(review.get("status", {}), run.namespace)
+        pod = await self._kube.find(PODS, run.namespace, name)
+        if pod is None or pod["metadata"].get("uid") != pod_uid:
+            raise Refused(f"pod {name} of the token does not exist any more")
+        owners = pod["metadata"].get("ownerReferences", [])
+        job = job_name(uid)
+        if not any(o.get("kind") == "Job" and o.get("name") == job for o in owners):
+            raise Refused(f"pod {name} is not a worker of this run")
+        if pod["metadata"].get("annotations", {}).get(INDEX_ANNOTATION) != str(index):
+            raise Refused(f"pod {name} is not worker {index} of this run")
+        return pod_uid
+
+
+def _bound_pod(status: Json, namespace: str) -> tuple[str, str]:
+    if not status.get("authenticated") or AUDIENCE not in status.get("audiences", []):
+        raise Refused("the token is not valid for perfrun.dev")
+    user = status.get("user", {})
+    if not user.get("username", "").startswith(f"system:serviceaccount:{namespace}:"):
+        raise Refused("the token belongs to another namespace")
+    extra = user.get("extra", {})
+    names, uids = extra.get(_EXTRA_POD, []), extra.get(_EXTRA_POD_UID, [])
+    if not names or not uids:
+        raise Refused("the token is not bound to a pod")
+    return names[0], uids[0]

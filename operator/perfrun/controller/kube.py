@@ -1,0 +1,216 @@
+"""The API server, as this operator speaks to it: plain JSON, few verbs, one error tree.
+
+The generated classes of the client library are not used: they cost more to build than the
+requests, and they drop fields that they do not know.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+
+from perfrun.api import API_VERSION
+
+Json = dict[str, Any]
+
+REQUEST_TIMEOUT_S = 30.0
+PAGE = 500
+JSON = "application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class KubeError(Exception):
+    """The API server refused, or could not be reached."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotFoundError(KubeError):
+    """No such object."""
+
+
+class ConflictError(KubeError):
+    """The object has changed since it was read, or is another one of the same name."""
+
+
+class AlreadyExistsError(ConflictError):
+    """An object of that name exists."""
+
+
+class RefusedError(KubeError):
+    """Trying again will not help: invalid, forbidden, over quota."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of object and where the API server keeps it."""
+
+    api_version: str
+    kind: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str | None = None, sub: str = "") -> str:
+        """The path of the collection, the object or its subresource."""
+        root = "/api" if "/" not in self.api_version else "/apis"
+        parts = [root, self.api_version]
+        if namespace is not None:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts.append(self.plural)
+        if name is not None:
+            parts.append(quote(name, safe=""))
+        if sub:
+            parts.append(sub)
+        return "/".join(parts)
+
+
+PERF_TESTS = Resource(API_VERSION, "PerfTest", "perftests")
+PERF_RUNS = Resource(API_VERSION, "PerfRun", "perfruns")
+JOBS = Resource("batch/v1", "Job", "jobs")
+PODS = Resource("v1", "Pod", "pods")
+CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
+SECRETS = Resource("v1", "Secret", "secrets")
+REVISIONS = Resource("apps/v1", "ControllerRevision", "controllerrevisions")
+EVENTS = Resource("events.k8s.io/v1", "Event", "events")
+TOKEN_REVIEWS = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews")
+
+
+class Kube:
+    """A client of one API server; tokens are reloaded as the library does."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    async def connect(cls) -> Self:
+        """By the pod's service account, else by KUBECONFIG. Raises KubeError with what to do."""
+        configuration = client.Configuration()
+        try:
+            config.load_incluster_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
+        except config.ConfigException:
+            try:
+                await config.load_kube_config(  # type: ignore[no-untyped-call]
+                    client_configuration=configuration
+                )
+            except (config.ConfigException, OSError) as error:
+                raise KubeError(0, f"no cluster to work with ({error}): run in a pod with a "
+                                   f"service account, or set KUBECONFIG") from error  # fmt: skip
+        return cls(client.ApiClient(configuration))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
+        """The object. Raises NotFoundError."""
+        return await self._request("GET", resource.path(namespace, name))
+
+    async def find(self, resource: Resource, namespace: str, name: str) -> Json | None:
+        """The object, or None where there is none."""
+        try:
+            return await self.get(resource, namespace, name)
+        except NotFoundError:
+            return None
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        only_metadata: bool = False,
+    ) -> list[Json]:
+        """All objects, in pages, of one namespace or of the cluster."""
+        accept = METADATA_LIST if only_metadata else JSON
+        items: list[Json] = []
+        token = ""
+        while True:
+            query = {"limit": str(PAGE)}
+            if labels:
+                query["labelSelector"] = labels
+            if token:
+                query["continue"] = token
+            page = await self._request(
+                "GET", resource.path(namespace), query=query, accept=accept
+            )
+            items += page.get("items", [])
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return items
+
+    async def create(self, resource: Resource, namespace: str | None, body: Json) -> Json:
+        """The object as created. Raises AlreadyExistsError, RefusedError."""
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+        return await self._request("POST", resource.path(namespace), body)
+
+    async def patch(
+        self, resource: Resource, namespace: str, name: str, body: Json, *, sub: str = ""
+    ) -> Json:
+        """A JSON merge patch. With uid and resourceVersion in it, raises ConflictError."""
+        return await self._request(
+            "PATCH", resource.path(namespace, name, sub), body,
+            content_type="application/merge-patch+json",
+        )  # fmt: skip
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> bool:
+        """Delete in the background. False where there was none, or another one of that name."""
+        body: Json = {"propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        try:
+            await self._request("DELETE", resource.path(namespace, name), body)
+        except (NotFoundError, ConflictError):
+            return False
+        return True
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Json:
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            response = await self._api.call_api(
+                method, url, headers, body=body, _request_timeout=REQUEST_TIMEOUT_S
+            )
+            data = await response.read()  # type: ignore[no-untyped-call]
+        except ApiException as error:
+            raise _error(error.status or 0, error.body) from error
+        except (OSError, TimeoutError, aiohttp.ClientError) as error:
+            raise KubeError(0, f"the API server did not answer: {error!r}") from error
+        if response.status >= 400:
+            raise _error(response.status, data)
+        return json.loads(data) if data else {}
+
+
+def _error(status: int, body: str | bytes | None) -> KubeError:
+    try:
+        answer = json.loads(body or "{}")
+    except ValueError:
+        answer = {}
+    message = str(answer.get("message") or f"the API server answered {status}")
+    reason = answer.get("reason", "")
+    if status == 404:
+        return NotFoundError(status, message)
+    if status == 409:
+        kind = AlreadyExistsError if reason == "AlreadyExists" else ConflictError
+        return kind(status, message)
+    if status in (400, 403, 413, 422):
+        return RefusedError(status, message)
+    return KubeError(status, message)

@@ -1,0 +1,297 @@
+"""The objects that a run makes: its Job, its ConfigMaps, its revision. Pure functions."""
+
+import base64
+import hashlib
+from typing import Any
+
+from perfrun.api import API_VERSION
+from perfrun.api.perftest import PerfTest, PerfTestSpec
+from perfrun.api.pod import PodTemplate
+from perfrun.api.target import ValueRef, value_refs
+from perfrun.controller.kube import Json
+from perfrun.controller.settings import Settings
+from perfrun.controller.store import Key
+from perfrun.logic.names import job_name
+from perfrun.logic.plan import longest, what_runs_hash
+from perfrun.measure.plan import RunPlan
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+RUN_LABEL = "perfrun.dev/run"
+TEST_LABEL = "perfrun.dev/test"
+CONTENT_LABEL = "perfrun.dev/content"
+"""Of a ConfigMap: plan, report or result."""
+INDEX_LABEL = "perfrun.dev/index"
+AUDIENCE = "perfrun.dev"
+
+CONFIG_DIR = "/etc/perfrun"
+VALUES_DIR = "/var/run/perfrun"
+TOKEN_DIR = "/var/run/secrets/perfrun.dev"  # noqa: S105 (a folder)
+CHUNK_BYTES = 900 * 1024
+TTL_S = 3600
+# Beyond what the worker itself allows: the Job is the last net, not the first.
+JOB_MARGIN_S = 120
+TOKEN_S = 3600
+NOBODY = 65532
+
+
+def owner_reference(kind: str, name: str, uid: str) -> Json:
+    """A controlling owner: what is owned goes when the owner goes, without finalizers."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def run_labels(run: Key, test: str) -> dict[str, str]:
+    """The labels of everything that belongs to a run."""
+    return {MANAGED_BY: "perfrun", RUN_LABEL: run.name, TEST_LABEL: test}
+
+
+def run_manifest(test: PerfTest, name: str, reason: str, scheduled_time: str | None) -> Json:
+    """A PerfRun that the operator itself creates."""
+    spec: Json = {"testRef": {"name": test.metadata.name}, "reason": reason}
+    if scheduled_time is not None:
+        spec["scheduledTime"] = scheduled_time
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": test.metadata.namespace,
+            "labels": {MANAGED_BY: "perfrun", TEST_LABEL: test.metadata.name},
+            "ownerReferences": [
+                owner_reference("PerfTest", test.metadata.name, test.metadata.uid)
+            ],
+        },
+        "spec": spec,
+    }
+
+
+def revision_name(test: str, spec: PerfTestSpec) -> str:
+    """Equal specs share a revision."""
+    return f"{test}-{what_runs_hash(spec)}"
+
+
+def revision_manifest(test: PerfTest) -> Json:
+    """What the test runs, frozen. Owned by the test, shared by runs of the same spec."""
+    return {
+        "metadata": {
+            "name": revision_name(test.metadata.name, test.spec),
+            "namespace": test.metadata.namespace,
+            "labels": {MANAGED_BY: "perfrun", TEST_LABEL: test.metadata.name},
+            "ownerReferences": [
+                owner_reference("PerfTest", test.metadata.name, test.metadata.uid)
+            ],
+        },
+        "revision": test.metadata.generation,
+        "data": {"spec": test.spec.what_runs()},
+    }
+
+
+def config_map(run: Key, uid: str, test: str, content: str, name: str, **data: Any) -> Json:
+    """A ConfigMap that belongs to a run."""
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": run.namespace,
+            "labels": {**run_labels(run, test), CONTENT_LABEL: content},
+            "ownerReferences": [owner_reference("PerfRun", run.name, uid)],
+        },
+        **data,
+    }
+
+
+def plan_config_map(run: Key, plan: RunPlan, ca: str) -> Json:
+    """The plan, and by which certificate to know the coordinator."""
+    data = {"plan.json": plan.to_bytes().decode()}
+    if ca:
+        data["ca.crt"] = ca
+    return config_map(run, plan.uid, plan.test, "plan", f"{job_name(plan.uid)}-plan", data=data)
+
+
+def report_config_map(run: Key, plan: RunPlan, index: int, packed: bytes) -> Json:
+    """A worker's final report."""
+    body = config_map(
+        run, plan.uid, plan.test, "report", f"{job_name(plan.uid)}-report-{index}",
+        binaryData={"report": base64.b64encode(packed).decode()},
+    )  # fmt: skip
+    body["metadata"]["labels"][INDEX_LABEL] = str(index)
+    return body
+
+
+def result_config_maps(run: Key, plan: RunPlan, packed: bytes) -> list[Json]:
+    """The full result in as many pieces as the API server's limit asks for."""
+    pieces = [packed[i : i + CHUNK_BYTES] for i in range(0, len(packed), CHUNK_BYTES)]
+    digest = hashlib.sha256(packed).hexdigest()
+    maps = []
+    for number, piece in enumerate(pieces):
+        body = config_map(
+            run, plan.uid, plan.test, "result", f"{job_name(plan.uid)}-result-{number}",
+            binaryData={"result.json.gz": base64.b64encode(piece).decode()},
+        )  # fmt: skip
+        body["metadata"]["annotations"] = {
+            "perfrun.dev/sha256": digest,
+            "perfrun.dev/piece": f"{number + 1} of {len(pieces)}",
+        }
+        maps.append(body)
+    return maps
+
+
+def job_manifest(
+    run: Key, plan: RunPlan, spec: PerfTestSpec, settings: Settings, *, with_ca: bool
+) -> Json:
+    """The Indexed Job of a run's workers."""
+    template = spec.pod_template or PodTemplate()
+    labels = {"app.kubernetes.io/name": "perfrun-worker", **run_labels(run, plan.test)}
+    workers = plan.load.workers
+    seconds = (plan.load.start_timeout + longest(plan)) // 1_000_000_000 + JOB_MARGIN_S
+    return {
+        "metadata": {
+            "name": job_name(plan.uid),
+            "namespace": run.namespace,
+            "labels": labels,
+            "ownerReferences": [owner_reference("PerfRun", run.name, plan.uid)],
+        },
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": workers,
+            "parallelism": workers,
+            # backoffLimit 0 would have the Job kill the survivors of one failure.
+            "backoffLimitPerIndex": 0,
+            "maxFailedIndexes": workers,
+            "activeDeadlineSeconds": seconds,
+            "ttlSecondsAfterFinished": TTL_S,
+            "template": {
+                "metadata": {
+                    "labels": {**template.labels, **labels},
+                    "annotations": {
+                        **template.annotations,
+                        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+                        "karpenter.sh/do-not-disrupt": "true",
+                    },
+                },
+                "spec": _pod_spec(plan, spec, settings, template, with_ca=with_ca),
+            },
+        },
+    }
+
+
+def _pod_spec(
+    plan: RunPlan, spec: PerfTestSpec, settings: Settings, template: PodTemplate, *, with_ca: bool
+) -> Json:
+    volumes, mounts = _value_volumes(value_refs(spec))
+    pod: Json = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": NOBODY,
+            "runAsGroup": NOBODY,
+            "fsGroup": NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(plan, settings, template, mounts, with_ca=with_ca)],
+        "volumes": [*_own_volumes(plan), *volumes],
+        "imagePullSecrets": [
+            *({"name": name} for name in settings.worker_pull_secrets),
+            *({"name": secret.name} for secret in template.image_pull_secrets),
+        ],
+    }
+    chosen = template.model_dump(
+        mode="json",
+        exclude_none=True,
+        include={"node_selector", "affinity", "tolerations", "topology_spread_constraints",
+                 "priority_class_name"},
+    )  # fmt: skip
+    return {**pod, **{field: value for field, value in chosen.items() if value}}
+
+
+def _container(
+    plan: RunPlan,
+    settings: Settings,
+    template: PodTemplate,
+    mounts: list[Json],
+    *,
+    with_ca: bool,
+) -> Json:
+    env = {
+        "PERFRUN_PLAN": f"{CONFIG_DIR}/plan.json",
+        "PERFRUN_COORDINATOR": settings.coordinator_url,
+        "PERFRUN_TOKEN_FILE": f"{TOKEN_DIR}/token",
+        "PERFRUN_SECRETS": VALUES_DIR,
+    }
+    if with_ca:
+        env["PERFRUN_CA"] = f"{CONFIG_DIR}/ca.crt"
+    return {
+        "name": "worker",
+        "image": settings.worker_image,
+        "imagePullPolicy": settings.worker_pull_policy,
+        "command": ["python", "-m", "perfrun.worker"],
+        "env": [{"name": name, "value": value} for name, value in env.items()],
+        "resources": _resources(settings, template),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "plan", "mountPath": CONFIG_DIR, "readOnly": True},
+            {"name": "token", "mountPath": TOKEN_DIR, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (an emptyDir of the pod)
+            *mounts,
+        ],
+        # The last lines of a worker that died are the best sentence there is about it.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _resources(settings: Settings, template: PodTemplate) -> Json:
+    # No CPU limit: a throttled generator measures its own quota instead of the target.
+    own: Json = {
+        "requests": {"cpu": settings.worker_cpu, "memory": settings.worker_memory},
+        "limits": {"memory": settings.worker_memory_limit},
+    }
+    if template.resources is None:
+        return own
+    asked = template.resources.model_dump(mode="json")
+    return {kind: {**own[kind], **asked[kind]} for kind in own}
+
+
+def _own_volumes(plan: RunPlan) -> list[Json]:
+    token = {"audience": AUDIENCE, "expirationSeconds": TOKEN_S, "path": "token"}
+    return [
+        {"name": "plan", "configMap": {"name": f"{job_name(plan.uid)}-plan"}},
+        {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+    ]
+
+
+def _value_volumes(refs: set[ValueRef]) -> tuple[list[Json], list[Json]]:
+    """Mounts of just the keys that the test names.
+
+    Optional, so that a missing one does not leave the pod waiting without a word: the worker
+    starts and names it.
+    """
+    keys: dict[tuple[str, str], list[str]] = {}
+    for ref in sorted(refs):
+        keys.setdefault((ref.kind, ref.name), []).append(ref.key)
+    volumes: list[Json] = []
+    mounts: list[Json] = []
+    for number, ((kind, name), names) in enumerate(keys.items()):
+        items = [{"key": key, "path": key} for key in names]
+        if kind == "Secret":
+            source = {"secret": {"secretName": name, "items": items, "optional": True}}
+        else:
+            source = {"configMap": {"name": name, "items": items, "optional": True}}
+        folder = "secrets" if kind == "Secret" else "configmaps"
+        volumes.append({"name": f"values-{number}", **source})
+        mounts.append({
+            "name": f"values-{number}",
+            "mountPath": f"{VALUES_DIR}/{folder}/{name}",
+            "readOnly": True,
+        })  # fmt: skip
+    return volumes, mounts

@@ -1,0 +1,263 @@
+"""The reconciler of PerfTests: what is due is created, what is past its limit goes, and said."""
+
+import logging
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from perfrun.api.metadata import Condition, Metadata
+from perfrun.api.perfrun import PerfRun, Verdict
+from perfrun.api.perftest import PerfTest, PerfTestStatus
+from perfrun.api.times import format_time, parse_time
+from perfrun.controller.events import Events
+from perfrun.controller.history import Historian
+from perfrun.controller.kube import (
+    PERF_RUNS,
+    PERF_TESTS,
+    AlreadyExistsError,
+    ConflictError,
+    Json,
+    Kube,
+)
+from perfrun.controller.manifests import run_manifest
+from perfrun.controller.metrics import Metrics
+from perfrun.controller.pods import owned_by
+from perfrun.controller.status import changed, conditions_json, write_status
+from perfrun.controller.store import Key, RunRecord, Store, run_record
+from perfrun.logic import accept, schedule
+from perfrun.logic.names import scheduled_run_name
+from perfrun.logic.plan import what_runs_hash
+from perfrun.logic.schedule import ScheduleDecision, ScheduleFacts
+from perfrun.logic.trigger import TriggerFacts, triggers
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ANNOTATION = "perfrun.dev/run-requested-at"
+LONGEST_SLEEP_S = 300.0
+
+
+class TestReconciler:
+    """Brings what stands around one PerfTest in line with it."""
+
+    def __init__(
+        self, kube: Kube, store: Store, historian: Historian, events: Events, metrics: Metrics
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._historian = historian
+        self._events = events
+        self._metrics = metrics
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One look at one test. Seconds until the next one, None: when something changes."""
+        body = await self._kube.find(PERF_TESTS, key.namespace, key.name)
+        if body is None:
+            self._metrics.drop_test(key)
+            return None
+        if body["metadata"].get("deletionTimestamp"):
+            return None
+        try:
+            test = PerfTest.model_validate(body)
+        except ValidationError as error:
+            return await self._refuse(body, accept.parse_problems(error))
+        acceptance = accept.check(test.spec)
+        if acceptance.problems:
+            return await self._refuse(body, acceptance.problems)
+        now = datetime.now(UTC)
+        noted = await self._start_triggered(test)
+        scheduled, decision = await self._start_scheduled(test, now)
+        await self._historian.trim(test)
+        ready = _ready(test, acceptance.warnings)
+        await self._write(body, test, {**noted, **scheduled, **self._seen(key), **_next(decision)},
+                          ready)  # fmt: skip
+        for warning in acceptance.warnings:
+            await self._events.tell("PerfTest", test.metadata, "Doubtful", str(warning),
+                                    warning=True)  # fmt: skip
+        return _sleep(decision, now)
+
+    # --- what is due ---------------------------------------------------------------------------
+
+    async def _start_triggered(self, test: PerfTest) -> Json:
+        """Create the runs that a change or a request asks for. Gives what to note of it."""
+        due = triggers(
+            TriggerFacts(
+                test=test.metadata.name,
+                generation=test.metadata.generation,
+                what_runs=what_runs_hash(test.spec),
+                last_change=test.status.last_change,
+                runs_on_change=test.spec.runs_on_change,
+                suspended=test.spec.suspend,
+                request=(test.metadata.annotations.get(REQUEST_ANNOTATION) or "")[:256] or None,
+                last_request=test.status.last_request,
+            )
+        )
+        for run in due.runs:
+            await self._create(test, run.name, run.reason)
+        return {"lastChange": due.last_change, "lastRequest": due.last_request}
+
+    async def _start_scheduled(
+        self, test: PerfTest, now: datetime
+    ) -> tuple[Json, ScheduleDecision | None]:
+        """Create the run that the schedule asks for. Gives what to note, and the decision."""
+        written = test.spec.schedule
+        if written is None:
+            return {"scheduledSince": None, "scheduleHash": None}, None
+        noted = _schedule_epoch(test, now)
+        active = await self._active_scheduled(test)
+        last, missed = test.status.last_schedule_time, test.status.last_missed
+        decision = schedule.decide(
+            ScheduleFacts(
+                schedule=written,
+                test=test.metadata.name,
+                suspended=test.spec.suspend,
+                since=parse_time(noted["scheduledSince"]),
+                last_schedule_time=parse_time(last) if last else None,
+                active=[run.key.name for run in active],
+                deleting=False,
+                last_missed=parse_time(missed.time) if missed else None,
+            ),
+            now,
+        )
+        if decision.replace:
+            for run in active:
+                await self._kube.patch(PERF_RUNS, *run.key, {"spec": {"stop": True}})
+        if decision.start is not None:
+            tick = format_time(decision.start)
+            name = scheduled_run_name(test.metadata.name, decision.start)
+            await self._create(test, name, "Scheduled", tick)
+            noted["lastScheduleTime"] = tick
+        if decision.missed is not None:
+            time, why = decision.missed
+            noted["lastMissed"] = {"time": format_time(time), "reason": why}
+            self._metrics.missed(Key(test.metadata.namespace, test.metadata.name))
+            await self._events.tell("PerfTest", test.metadata, "MissedSchedule",
+                                    f"no run at {format_time(time)}: {why}", warning=True)  # fmt: skip
+        return noted, decision
+
+    async def _active_scheduled(self, test: PerfTest) -> list[RunRecord]:
+        """Its scheduled runs that are not done, each looked at live: a watch may lag."""
+        key = Key(test.metadata.namespace, test.metadata.name)
+        active = []
+        for record in self._store.runs_of(key):
+            if record.reason != "Scheduled" or record.done:
+                continue
+            body = await self._kube.find(PERF_RUNS, *record.key)
+            if body is None:
+                self._store.drop_run(record.key)
+                continue
+            live = run_record(PerfRun.model_validate(body))
+            self._store.put_run(live)
+            if not live.done:
+                active.append(live)
+        return active
+
+    async def _create(
+        self, test: PerfTest, name: str, reason: str, scheduled_time: str | None = None
+    ) -> None:
+        """Create a run; one of that name that is ours is as good: its name is the lock."""
+        namespace = test.metadata.namespace
+        try:
+            body = await self._kube.create(
+                PERF_RUNS, namespace, run_manifest(test, name, reason, scheduled_time)
+            )
+        except AlreadyExistsError:
+            body = await self._kube.get(PERF_RUNS, namespace, name)
+            if not owned_by(body, test.metadata.uid):
+                raise ConflictError(
+                    409, f"PerfRun {name} belongs to another object, which is going away"
+                ) from None
+        else:
+            logger.info("test %s/%s: created run %s (%s)", namespace, test.metadata.name, name,
+                        reason)  # fmt: skip
+            await self._events.tell(
+                "PerfTest", test.metadata, "RunCreated", f"created PerfRun {name} ({reason})"
+            )
+        self._store.put_run(run_record(PerfRun.model_validate(body)))
+
+    # --- what is said --------------------------------------------------------------------------
+
+    def _seen(self, key: Key) -> Json:
+        """The part of the status that follows from the runs."""
+        runs = self._store.runs_of(key)
+        done = sorted((run for run in runs if run.done), key=lambda run: run.completed or "")
+        seen: Json = {"active": [run.key.name for run in runs if not run.done][-100:]}
+        if done:
+            last = done[-1]
+            verdict = last.verdict.value if last.verdict else None
+            seen |= {"lastRun": last.key.name, "lastVerdict": verdict, "lastSlos": last.slos}
+        passed = [run.completed for run in done if run.verdict is Verdict.PASS]
+        if passed:
+            seen["lastSuccessfulTime"] = passed[-1]
+        return seen
+
+    async def _refuse(self, body: Json, problems: list[accept.Problem]) -> float | None:
+        """Say on the test why it cannot be accepted."""
+        test = _without_spec(body)
+        shown = "; ".join(str(problem) for problem in problems[:5])
+        ready = Condition(type="Ready", status="False", reason="Invalid", message=shown[:4096])
+        await self._write(body, test, {"nextScheduleTime": None}, ready)
+        await self._events.tell("PerfTest", test.metadata, "Invalid", shown, warning=True)
+        return None
+
+    async def _write(self, body: Json, test: PerfTest, status: Json, ready: Condition) -> None:
+        now = datetime.now(UTC).replace(microsecond=0)
+        previous = {condition.type: condition for condition in test.status.conditions}
+        ready.observed_generation = test.metadata.generation
+        before = previous.get("Ready")
+        same = before is not None and before.status == ready.status
+        ready.last_transition_time = before.last_transition_time if same and before else now
+        wanted = {
+            "observedGeneration": test.metadata.generation,
+            **status,
+            "conditions": conditions_json([ready]),
+        }
+        if difference := changed(body.get("status", {}), wanted):
+            await write_status(self._kube, PERF_TESTS, test.metadata, difference)
+        self._metrics.next_run(
+            Key(test.metadata.namespace, test.metadata.name), status.get("nextScheduleTime")
+        )
+
+
+def _without_spec(body: Json) -> PerfTest:
+    """The identity and status of a test whose spec cannot be read."""
+    # Its spec is not there to be looked at: only who it is and what was said of it.
+    return PerfTest.model_construct(  # type: ignore[call-arg]
+        metadata=Metadata.model_validate(body["metadata"]),
+        status=PerfTestStatus.model_validate(body.get("status", {})),
+    )
+
+
+def _schedule_epoch(test: PerfTest, now: datetime) -> Json:
+    """Since when the present schedule counts: an edited one starts counting now."""
+    assert test.spec.schedule is not None
+    written = f"{test.spec.schedule.cron} {test.spec.schedule.time_zone}"
+    if test.status.schedule_hash == written[:63] and test.status.scheduled_since:
+        since = test.status.scheduled_since
+    elif test.status.schedule_hash is None and test.metadata.creation_timestamp:
+        since = format_time(test.metadata.creation_timestamp)
+    else:
+        since = format_time(now.replace(microsecond=0))
+    return {"scheduledSince": since, "scheduleHash": written[:63]}
+
+
+def _ready(test: PerfTest, warnings: list[accept.Problem]) -> Condition:
+    doubts = "; ".join(str(warning) for warning in warnings[:3])
+    if test.spec.suspend:
+        return Condition(
+            type="Ready", status="True", reason="Suspended",
+            message="suspended: nothing starts by schedule or change, only on request",
+        )  # fmt: skip
+    message = f"accepted, with doubts: {doubts}" if doubts else "accepted"
+    return Condition(type="Ready", status="True", reason="Accepted", message=message[:4096])
+
+
+def _next(decision: ScheduleDecision | None) -> Json:
+    coming = decision.next if decision is not None else None
+    return {"nextScheduleTime": format_time(coming) if coming else None}
+
+
+def _sleep(decision: ScheduleDecision | None, now: datetime) -> float | None:
+    if decision is None or decision.wake is None:
+        return None
+    # The clock may jump: a long sleep is cut, so that the next look finds out.
+    return min(max((decision.wake - now).total_seconds(), 0.0), LONGEST_SLEEP_S)

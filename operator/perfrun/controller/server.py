@@ -1,0 +1,52 @@
+"""The operator's two ports: probes and metrics for the cluster, the coordinator for workers."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from perfrun.controller.health import Health
+
+SHUTDOWN_S = 2.0
+
+
+def make_http_app(health: Health, registry: CollectorRegistry) -> web.Application:
+    """``/healthz``, ``/readyz`` and ``/metrics``."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        if dead := health.dead_watches:
+            return web.Response(status=503, text=f"no news from the watch of {', '.join(dead)}\n")
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        if not health.ready:
+            return web.Response(status=503, text="the watches have not caught up yet\n")
+        return web.Response(text="ok\n")
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application, port: int, context: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Serve ``app`` on all addresses of the pod while the block runs."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, None, port, ssl_context=context).start()
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,65 @@
+"""What the operator is told by its environment; the chart's values arrive here."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The operator's configuration. Every field is an environment variable of the chart."""
+
+    namespace: str
+    pod_name: str
+    worker_image: str
+    worker_pull_policy: str
+    worker_pull_secrets: tuple[str, ...]
+    worker_cpu: str
+    worker_memory: str
+    worker_memory_limit: str
+    coordinator_url: str
+    tls_secret: str
+    watch_namespaces: tuple[str, ...]
+    """Empty: the whole cluster."""
+    http_port: int
+    coordinator_port: int
+    log_level: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Raises ValueError that names the variable that is missing or wrong."""
+        return cls(
+            namespace=_required(env, "PERFRUN_NAMESPACE"),
+            pod_name=env.get("PERFRUN_POD_NAME", "perfrun"),
+            worker_image=_required(env, "PERFRUN_WORKER_IMAGE"),
+            worker_pull_policy=env.get("PERFRUN_WORKER_PULL_POLICY", "IfNotPresent"),
+            worker_pull_secrets=_list(env, "PERFRUN_WORKER_PULL_SECRETS"),
+            worker_cpu=env.get("PERFRUN_WORKER_CPU", "1"),
+            worker_memory=env.get("PERFRUN_WORKER_MEMORY", "256Mi"),
+            worker_memory_limit=env.get("PERFRUN_WORKER_MEMORY_LIMIT", "1Gi"),
+            coordinator_url=_required(env, "PERFRUN_COORDINATOR_URL"),
+            tls_secret=env.get("PERFRUN_TLS_SECRET", ""),
+            watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
+            http_port=_port(env, "PERFRUN_HTTP_PORT", 8080),
+            coordinator_port=_port(env, "PERFRUN_COORDINATOR_PORT", 8443),
+            log_level=env.get("PERFRUN_LOG_LEVEL", "INFO").upper(),
+        )
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "")
+    if not value:
+        raise ValueError(f"{name} is not set: the chart sets it; see docs/install.md")
+    return value
+
+
+def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in env.get(name, "").split(",") if part.strip())
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise ValueError(f"{name}={text} is not a port: write a number from 1 to 65535")
+    return int(text)

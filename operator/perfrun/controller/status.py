@@ -1,0 +1,40 @@
+"""Writing status: merge patches that name the uid and the version that they were decided on."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from perfrun.api.metadata import Condition, Metadata
+from perfrun.controller.kube import Json, Kube, Resource
+
+
+async def write_status(kube: Kube, resource: Resource, about: Metadata, changes: Json) -> Json:
+    """Change fields of a status; None removes one. Gives the object as it is then.
+
+    Raises ConflictError where the object has changed since it was read, or is another one of the
+    same name: the decision is then made anew, on what is true.
+    """
+    body = {
+        "metadata": {"uid": about.uid, "resourceVersion": about.resource_version},
+        "status": changes,
+    }
+    return await kube.patch(resource, about.namespace, about.name, body, sub="status")
+
+
+def as_json(value: Any) -> Any:
+    """A part of a status as JSON; absent fields stay absent."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if isinstance(value, list):
+        return [as_json(item) for item in value]
+    return value
+
+
+def changed(old: Json, new: Json) -> Json:
+    """Of ``new`` what differs from ``old``: nothing to write where nothing has changed."""
+    return {name: value for name, value in new.items() if old.get(name) != value}
+
+
+def conditions_json(conditions: list[Condition]) -> list[Json]:
+    """Conditions as they stand in a status."""
+    return [condition.as_json() for condition in conditions]

@@ -1,0 +1,132 @@
+"""What the watches have said last: slim records, never whole objects.
+
+Used to know whom to reconcile, who shares a target, and what is history; a decision that creates
+or writes reads the live object first.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from perfrun.api.perfrun import PerfRun, Phase, SloStatus, Verdict
+from perfrun.controller.kube import Json
+
+
+class Key(NamedTuple):
+    """The namespace and name of an object."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class RunRecord(NamedTuple):
+    """What is remembered of a PerfRun."""
+
+    key: Key
+    uid: str
+    test: str
+    reason: str
+    phase: Phase | None
+    verdict: Verdict | None
+    target: str | None
+    created: datetime
+    completed: str | None
+    scheduled_time: str | None
+    revision: str | None
+    has_result: bool
+    slos: str | None
+    """Objectives met of those judged, as in 3/4."""
+    stop: bool
+    has_job: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether it has come to its end."""
+        return self.phase is Phase.DONE
+
+    @property
+    def holds_target(self) -> bool:
+        """Whether it has left the queue and is not done: nobody else may load its target."""
+        return self.phase in (Phase.STARTING, Phase.RUNNING, Phase.COLLECTING)
+
+
+def run_record(run: PerfRun) -> RunRecord:
+    """The record of a run as it was read."""
+    created = run.metadata.creation_timestamp
+    assert created is not None, "objects of the API server have a creation time"
+    status = run.status
+    return RunRecord(
+        key=Key(run.metadata.namespace, run.metadata.name),
+        uid=run.metadata.uid,
+        test=run.spec.test_ref.name,
+        reason=run.spec.reason,
+        phase=status.phase,
+        verdict=status.verdict,
+        target=status.target,
+        created=created,
+        completed=status.completion_time,
+        scheduled_time=run.spec.scheduled_time,
+        revision=status.revision,
+        has_result=bool(status.result and status.result.config_maps),
+        slos=_met(status.slos),
+        stop=run.spec.stop,
+        has_job=status.job is not None,
+    )
+
+
+def _met(slos: list[SloStatus]) -> str | None:
+    judged = [slo for slo in slos if slo.verdict is not Verdict.NOT_APPLICABLE]
+    if not judged:
+        return None
+    return f"{sum(slo.verdict is Verdict.PASS for slo in judged)}/{len(judged)}"
+
+
+@dataclass
+class Store:
+    """Everything that the watches have said, by kind."""
+
+    tests: dict[Key, str] = field(default_factory=dict)
+    """The uid of each PerfTest."""
+    runs: dict[Key, RunRecord] = field(default_factory=dict)
+    jobs: dict[Key, str] = field(default_factory=dict)
+    """The uid of each Job of ours."""
+    seen: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The last resourceVersion of each (kind, uid) that a watch delivered: its pulse."""
+    _by_test: dict[Key, set[Key]] = field(default_factory=dict)
+
+    def put_run(self, record: RunRecord) -> None:
+        """Remember a run as it was seen last."""
+        self.runs[record.key] = record
+        self._by_test.setdefault(Key(record.key.namespace, record.test), set()).add(record.key)
+
+    def drop_run(self, key: Key) -> None:
+        """Forget a run that is gone."""
+        record = self.runs.pop(key, None)
+        if record is not None:
+            owner = Key(key.namespace, record.test)
+            runs = self._by_test.get(owner, set())
+            runs.discard(key)
+            if not runs:
+                self._by_test.pop(owner, None)
+
+    def runs_of(self, test: Key) -> list[RunRecord]:
+        """The runs of a test, oldest first."""
+        found = [self.runs[key] for key in self._by_test.get(test, ())]
+        return sorted(found, key=lambda run: (run.created, run.key.name))
+
+    def unfinished(self) -> Iterator[RunRecord]:
+        """All runs that are not done, in no order."""
+        return (run for run in self.runs.values() if not run.done)
+
+    def pulse(self, kind: str, body: Json) -> None:
+        """Note that a watch delivered this object."""
+        metadata = body.get("metadata", {})
+        self.seen[kind, metadata.get("uid", "")] = metadata.get("resourceVersion", "")
+
+    def forget_pulse(self, kind: str, body: Json) -> None:
+        """Forget a deleted object."""
+        self.seen.pop((kind, body.get("metadata", {}).get("uid", "")), None)

@@ -1,0 +1,118 @@
+"""The watches, by kopf: events in, names out.
+
+Only ``on.event`` handlers: kopf then keeps no state on the objects, adds no finalizers (they would
+wedge a namespace while the operator is gone), and a handler does nothing but remember and queue.
+"""
+
+from typing import Any
+
+import kopf
+from pydantic import ValidationError
+
+from perfrun.api import GROUP, VERSION
+from perfrun.api.perfrun import PerfRun, Phase
+from perfrun.controller.kube import Json
+from perfrun.controller.metrics import Metrics
+from perfrun.controller.queue import WorkQueue
+from perfrun.controller.runs import RunReconciler
+from perfrun.controller.store import Key, Store, run_record
+
+# The server ends a watch after this; kopf then lists anew.
+SERVER_TIMEOUT_S = 300
+CLIENT_TIMEOUT_S = 330
+CONNECT_TIMEOUT_S = 10
+
+
+class Watches:
+    """What the watches feed: the store, and the two queues."""
+
+    def __init__(
+        self,
+        store: Store,
+        tests: WorkQueue[Key],
+        runs: WorkQueue[Key],
+        reconciler: RunReconciler,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._tests = tests
+        self._runs = runs
+        self._reconciler = reconciler
+        self._metrics = metrics
+
+    def test_event(self, kind: str | None, body: Json) -> None:
+        """A PerfTest was listed, created, changed or deleted."""
+        key = _key(body)
+        if kind == "DELETED":
+            self._store.tests.pop(key, None)
+            self._store.forget_pulse("PerfTest", body)
+            self._metrics.drop_test(key)
+            return
+        self._store.tests[key] = body["metadata"]["uid"]
+        self._store.pulse("PerfTest", body)
+        self._tests.add(key)
+
+    def run_event(self, kind: str | None, body: Json) -> None:
+        """A PerfRun was listed, created, changed or deleted."""
+        key = _key(body)
+        known = self._store.runs.get(key)
+        if kind == "DELETED":
+            self._store.drop_run(key)
+            self._store.forget_pulse("PerfRun", body)
+            self._reconciler.forget(key)
+            if known is not None:
+                self._tests.add(Key(key.namespace, known.test))
+                self._wake_queue(known.target)
+            return
+        self._store.pulse("PerfRun", body)
+        try:
+            run = PerfRun.model_validate(body)
+        except ValidationError:
+            return  # the schema does not let such a thing in; the reconciler would say so
+        record = run_record(run)
+        self._store.put_run(record)
+        if record.done:
+            self._metrics.see_run(run)
+        if record != known or body["metadata"].get("deletionTimestamp"):
+            # Progress alone is no news: the reconciler wrote it itself.
+            self._runs.add(key)
+        if known is None or known.phase is not record.phase:
+            self._tests.add(Key(key.namespace, record.test))
+            if record.done:
+                self._wake_queue(record.target)
+
+    def _wake_queue(self, target: str | None) -> None:
+        for waiting in self._store.unfinished():
+            if waiting.phase is Phase.QUEUED and waiting.target == target:
+                self._runs.add(waiting.key)
+
+
+def registry(watches: Watches) -> kopf.OperatorRegistry:
+    """The handlers, as kopf wants them."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=handlers)
+    def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.watching.server_timeout = SERVER_TIMEOUT_S
+        settings.watching.client_timeout = CLIENT_TIMEOUT_S
+        settings.watching.connect_timeout = CONNECT_TIMEOUT_S
+        settings.posting.enabled = False
+        settings.scanning.disabled = True
+
+    @kopf.on.login(registry=handlers)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.event(GROUP, VERSION, "perftests", registry=handlers)
+    async def test_event(type: str | None, body: kopf.Body, **_: Any) -> None:
+        watches.test_event(type, dict(body))
+
+    @kopf.on.event(GROUP, VERSION, "perfruns", registry=handlers)
+    async def run_event(type: str | None, body: kopf.Body, **_: Any) -> None:
+        watches.run_event(type, dict(body))
+
+    return handlers
+
+
+def _key(body: Json) -> Key:
+    return Key(body["metadata"]["namespace"], body["metadata"]["name"])

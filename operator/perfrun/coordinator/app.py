@@ -1,0 +1,114 @@
+"""The coordinator over HTTP: three routes for workers, and sentences for what is turned away."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from perfrun.coordinator.coordinator import Coordinator
+from perfrun.coordinator.errors import CoordinatorError, Malformed, TooLarge
+from perfrun.measure.report import Interval, Ready
+from perfrun.measure.wire import Wire
+
+_LOG = logging.getLogger(__name__)
+
+MAX_REPORT = 8 * 1024 * 1024
+MAX_MESSAGE = 256 * 1024
+_BODY_SECONDS = 30.0
+_RETRY_AFTER = "1"
+_UID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+
+COORDINATOR = web.AppKey("coordinator", Coordinator)
+
+Message = TypeVar("Message", bound=Wire)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(coordinator: Coordinator) -> web.Application:
+    """The application: ``POST /v1/runs/{uid}/workers/{index}/{ready,interval,report}``."""
+    app = web.Application(middlewares=[_errors_as_json])
+    app[COORDINATOR] = coordinator
+    worker = "/v1/runs/{uid}/workers/{index:[0-9]{1,6}}"
+    app.router.add_post(f"{worker}/ready", _ready)
+    app.router.add_post(f"{worker}/interval", _interval)
+    app.router.add_post(f"{worker}/report", _report)
+    return app
+
+
+async def _ready(request: web.Request) -> web.Response:
+    coordinator, uid, index = await _admitted(request)
+    ready = _parsed(Ready, await _body(request, MAX_MESSAGE))
+    return _json(await coordinator.ready(uid, index, ready))
+
+
+async def _interval(request: web.Request) -> web.Response:
+    coordinator, uid, index = await _admitted(request)
+    interval = _parsed(Interval, await _body(request, MAX_MESSAGE))
+    return _json(coordinator.interval(uid, index, interval))
+
+
+async def _report(request: web.Request) -> web.Response:
+    coordinator, uid, index = await _admitted(request)
+    await coordinator.report(uid, index, await _body(request, MAX_REPORT))
+    return web.json_response({})
+
+
+async def _admitted(request: web.Request) -> tuple[Coordinator, str, int]:
+    """The coordinator, and the worker that may speak to it. Raises CoordinatorError."""
+    coordinator = request.app[COORDINATOR]
+    uid, index = request.match_info["uid"], int(request.match_info["index"])
+    if not _UID.match(uid):
+        raise Malformed("that is not the uid of a run")
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    await coordinator.admit(uid, index, token.strip() if scheme.lower() == "bearer" else "")
+    return coordinator, uid, index
+
+
+async def _body(request: web.Request, limit: int) -> bytes:
+    """The body, never more of it in memory than ``limit`` bytes and one chunk."""
+    too_large = f"a body of more than {limit} bytes is not taken"
+    if (request.content_length or 0) > limit:
+        raise TooLarge(too_large)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limit:
+                    raise TooLarge(too_large)
+    except TimeoutError as error:
+        raise Malformed(f"the body did not come within {_BODY_SECONDS:.0f} s") from error
+    return bytes(body)
+
+
+def _parsed(kind: type[Message], body: bytes) -> Message:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        what = first["msg"][:200]
+        raise Malformed(f"not a {kind.__name__}: {where}: {what}") from error
+
+
+def _json(message: Wire) -> web.Response:
+    return web.Response(body=message.to_bytes(), content_type="application/json")
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except CoordinatorError as error:
+        headers = {"Retry-After": _RETRY_AFTER} if error.retry else None
+        response = web.json_response({"message": str(error)}, status=error.status, headers=headers)
+        if request.can_read_body:
+            # What was not read must not be taken for the next request of this connection.
+            response.force_close()
+        return response
+    except web.HTTPException as error:
+        return web.json_response({"message": error.reason}, status=error.status)

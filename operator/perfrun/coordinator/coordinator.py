@@ -1,0 +1,224 @@
+"""All runs that are open in this process: who may speak, who waits, what is kept before what.
+
+Nothing is told that is not persisted: T0 before any worker hears of it, a report before it is
+acknowledged.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from perfrun.api.quantities import NS_PER_S, NS_PER_US
+from perfrun.coordinator.errors import (
+    CoordinatorError,
+    Malformed,
+    Over,
+    Unauthenticated,
+    Unavailable,
+)
+from perfrun.coordinator.live import Live
+from perfrun.coordinator.ports import Clock, Identity, Store, SystemClock
+from perfrun.coordinator.session import RunSession, RunTrouble
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport
+
+_LOG = logging.getLogger(__name__)
+
+POLL_SECONDS = 10.0
+"""How long a worker that is ready waits for an answer before it has to ask again."""
+_RETRY_SECONDS = 1.0
+_ENDED_KEPT = 10_000
+_CHECKS_AT_ONCE = 16
+
+
+@dataclass(slots=True)
+class _Run:
+    session: RunSession
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once those who wait at the barrier can be answered."""
+    identities: dict[bytes, str] = field(default_factory=dict)
+    """By digest of index and token: a token is checked once, not every second."""
+    starting: asyncio.Task[None] | None = None
+
+
+class Coordinator:
+    """Sessions by the uid of their run. All methods belong to one event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        clock: Clock | None = None,
+        *,
+        lead: int = NS_PER_S,
+        poll: float = POLL_SECONDS,
+    ) -> None:
+        """``lead`` is from the opening of the barrier to T0, ns; ``poll`` in seconds."""
+        self._store = store
+        self._identity = identity
+        self._clock = clock or SystemClock()
+        self._lead = lead
+        self._poll = poll
+        self._runs: dict[str, _Run] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
+
+    # --- for the host -------------------------------------------------------------------------
+
+    def open(
+        self,
+        plan: RunPlan,
+        *,
+        start_deadline: datetime,
+        start: datetime | None = None,
+        reported: Iterable[int] = (),
+    ) -> RunSession:
+        """Take workers of a run from now on; the session that is open already, if there is one.
+
+        ``start`` is the persisted T0 and ``reported`` the workers whose report is stored, after a
+        restart of the host. The barrier does not open after ``start_deadline``.
+        """
+        if (known := self._runs.get(plan.uid)) is not None:
+            return known.session
+        session = RunSession(
+            plan, start_deadline=self._monotonic_of(start_deadline), reported=reported
+        )
+        run = _Run(session)
+        if start is not None:
+            session.begin(start, self._monotonic_of(start))
+            run.decided.set()
+        self._ended.pop(plan.uid, None)
+        self._runs[plan.uid] = run
+        return session
+
+    def session(self, uid: str) -> RunSession | None:
+        """The open session of a run."""
+        run = self._runs.get(uid)
+        return run.session if run else None
+
+    def stop(self, uid: str, reason: str) -> None:
+        """Tell all workers to end the load (or not to start it) and to report."""
+        if (run := self._runs.get(uid)) is not None:
+            run.session.stop(reason)
+            run.decided.set()
+
+    def close(self, uid: str) -> None:
+        """Take nothing more of a run: its workers are told that it is over."""
+        run = self._runs.pop(uid, None)
+        if run is None:
+            return
+        if run.starting is not None:
+            run.starting.cancel()
+        run.decided.set()
+        self._ended[uid] = None
+        while len(self._ended) > _ENDED_KEPT:
+            self._ended.popitem(last=False)
+
+    def trouble(self, uid: str) -> RunTrouble | None:
+        """Why the load of an open run has not begun; ``final``: it is to end as Error now."""
+        session = self.session(uid)
+        return session.trouble(self._clock.monotonic()) if session else None
+
+    def live(self, uid: str) -> Live:
+        """How the load of a run goes; all zero where nothing is known."""
+        session = self.session(uid)
+        return session.live(self._clock.monotonic()) if session else Live()
+
+    # --- for the workers (by way of the app) --------------------------------------------------
+
+    async def admit(self, uid: str, index: int, token: str) -> None:
+        """Check that ``token`` may speak as worker ``index``. Raises CoordinatorError."""
+        run = self._run(uid)
+        if not token:
+            raise Unauthenticated("a token is needed: Authorization: Bearer TOKEN")
+        digest = sha256(f"{index}\n{token}".encode()).digest()
+        identity = run.identities.get(digest)
+        if identity is None:
+            identity = await self._identify(uid, index, token)
+            run.identities[digest] = identity
+        run.session.claim(index, identity)
+
+    async def ready(self, uid: str, index: int, ready: Ready) -> Start:
+        """A worker at the barrier: answered when there is an answer, or when ``poll`` is over."""
+        run = self._run(uid)
+        session = run.session
+        now = self._clock.monotonic()
+        session.ready(index, ready, now)
+        if session.is_due(now) and (run.starting is None or run.starting.done()):
+            run.starting = asyncio.create_task(self._begin(run), name=f"start {uid}")
+        if ready.trouble is None and not run.decided.is_set():
+            try:
+                await asyncio.wait_for(run.decided.wait(), self._poll)
+            except TimeoutError:
+                pass
+            self._run(uid)  # it may have been closed meanwhile
+        return session.start_answer(self._clock.monotonic())
+
+    def interval(self, uid: str, index: int, interval: Interval) -> Order:
+        """How far a worker is; the answer says whether to go on."""
+        session = self._run(uid).session
+        session.interval(index, interval, self._clock.monotonic())
+        return session.order()
+
+    async def report(self, uid: str, index: int, packed: bytes) -> None:
+        """Keep a worker's report; returns when it is durable. Raises CoordinatorError."""
+        session = self._run(uid).session
+        if index in session.reported:
+            return
+        try:
+            await asyncio.to_thread(WorkerReport.unpack, packed)
+        except ValueError as error:
+            raise Malformed(f"not a worker's report: {_first_line(error)}") from error
+        try:
+            await self._store.store_report(uid, index, packed)
+        except Exception as error:
+            _LOG.warning("run %s: report of worker %d not stored: %s", uid, index, error)
+            raise Unavailable("the report could not be stored: send it again") from error
+        session.report(index)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _run(self, uid: str) -> _Run:
+        run = self._runs.get(uid)
+        if run is not None:
+            return run
+        if uid in self._ended:
+            raise Over("this run is over")
+        raise Unavailable("this run is not open here (yet): ask again")
+
+    async def _identify(self, uid: str, index: int, token: str) -> str:
+        try:
+            async with self._checks:
+                return await self._identity.identify(uid, index, token)
+        except CoordinatorError:
+            raise
+        except Exception as error:
+            _LOG.warning("run %s: worker %d not identified: %s", uid, index, error)
+            raise Unavailable("the token could not be checked: ask again") from error
+
+    async def _begin(self, run: _Run) -> None:
+        """Persist T0, then let the barrier open; try again for as long as the start is due."""
+        session = run.session
+        while session.is_due(self._clock.monotonic()):
+            chosen = self._clock.wall() + timedelta(microseconds=self._lead // NS_PER_US)
+            try:
+                time = await self._store.persist_start(session.plan.uid, chosen, session.workers)
+            except Exception as error:
+                _LOG.warning("run %s: start not persisted: %s", session.plan.uid, error)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                session.begin(time, self._monotonic_of(time))
+                run.decided.set()
+
+    def _monotonic_of(self, time: datetime) -> int:
+        """When ``time`` is on the monotonic clock, by how the two clocks stand now."""
+        ahead = (time - self._clock.wall()) // timedelta(microseconds=1)
+        return self._clock.monotonic() + ahead * NS_PER_US
+
+
+def _first_line(error: ValueError) -> str:
+    return str(error).partition("\n")[0][:200]

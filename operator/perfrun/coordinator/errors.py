@@ -1,0 +1,55 @@
+"""Why a worker's message is turned away. Each class is one HTTP status; the text is a sentence."""
+
+# ruff: noqa: N818 -- named after the answer that they become
+
+from typing import ClassVar
+
+
+class CoordinatorError(Exception):
+    """A message that was not taken; ``retry`` says whether the worker should send it again."""
+
+    status: ClassVar[int] = 500
+    retry: ClassVar[bool] = False
+
+
+class Malformed(CoordinatorError):
+    """The body is not what was expected, or names a worker that the run does not have."""
+
+    status = 400
+
+
+class Unauthenticated(CoordinatorError):
+    """No token came along."""
+
+    status = 401
+
+
+class Refused(CoordinatorError):
+    """The token is not one of a worker of this run and index."""
+
+    status = 403
+
+
+class Conflict(CoordinatorError):
+    """Another worker with the same index was here first."""
+
+    status = 409
+
+
+class Over(CoordinatorError):
+    """The run has ended: nothing is taken any more."""
+
+    status = 410
+
+
+class TooLarge(CoordinatorError):
+    """The body is larger than any such message can be."""
+
+    status = 413
+
+
+class Unavailable(CoordinatorError):
+    """Not now: the run is not open here (yet), or the host could not write or check."""
+
+    status = 503
+    retry = True

@@ -1,0 +1,125 @@
+"""How a run goes, from the intervals that its workers post: advisory, never judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.measure.histogram import Histogram
+from perfrun.measure.record import add_counts
+from perfrun.measure.report import Interval
+
+LOST_AFTER = 5 * NS_PER_S
+"""A worker that posted nothing for so long no longer counts into rate and in-flight requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Latencies in ns."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLive:
+    """What is known of one worker: ``age`` is the time (ns) since its last interval."""
+
+    index: int
+    sequence: int
+    age: int
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A snapshot over all workers. Counts are since T0, warm-up included."""
+
+    elapsed: int = 0
+    """ns since T0 of the worker that is furthest."""
+    in_flight: int = 0
+    planned: int = 0
+    started: int = 0
+    dropped: int = 0
+    sent: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    rate: float = 0.0
+    """Requests that ended in the last interval, per second."""
+    errors: Mapping[str, int] = field(default_factory=dict)
+    recent: Percentiles | None = None
+    """Of the successes of the last interval; None where there were none."""
+    overall: Percentiles | None = None
+    """Of the successes since T0."""
+    workers: tuple[WorkerLive, ...] = ()
+    """Those that have posted an interval, by index."""
+
+
+@dataclass(slots=True)
+class _Track:
+    """The last interval of one worker, when it came (ns), and the rate since the one before."""
+
+    last: Interval
+    came: int
+    rate: float
+
+
+class LiveMerge:
+    """Takes intervals in and gives :class:`Live` snapshots."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[int, _Track] = {}
+        self._overall = Histogram()
+
+    def take(self, index: int, interval: Interval, now: int) -> None:
+        """Take one interval in; one that came before (a repeated post) changes nothing."""
+        before = self._tracks.get(index)
+        if before is not None and interval.sequence <= before.last.sequence:
+            before.came = now
+            return
+        rate = _rate(before.last if before else None, interval)
+        self._tracks[index] = _Track(interval, now, rate)
+        self._overall.add(interval.latency)
+
+    def snapshot(self, now: int) -> Live:
+        """How the run goes at ``now`` (ns, of the clock that :meth:`take` was given)."""
+        every = [track.last for track in self._tracks.values()]
+        present = [track for track in self._tracks.values() if now - track.came <= LOST_AFTER]
+        errors: dict[str, int] = {}
+        for interval in every:
+            add_counts(errors, interval.errors)
+        return Live(
+            elapsed=max((interval.elapsed for interval in every), default=0),
+            in_flight=sum(track.last.in_flight for track in present),
+            planned=sum(interval.planned for interval in every),
+            started=sum(interval.started for interval in every),
+            dropped=sum(interval.dropped for interval in every),
+            sent=sum(interval.sent for interval in every),
+            succeeded=sum(interval.succeeded for interval in every),
+            failed=sum(interval.failed for interval in every),
+            rate=sum(track.rate for track in present),
+            errors=errors,
+            recent=percentiles(Histogram.merged(track.last.latency for track in present)),
+            overall=percentiles(self._overall),
+            workers=tuple(
+                WorkerLive(index, track.last.sequence, now - track.came)
+                for index, track in sorted(self._tracks.items())
+            ),
+        )
+
+
+def percentiles(histogram: Histogram) -> Percentiles | None:
+    """The three percentiles of a live view; None without samples."""
+    if not histogram.count:
+        return None
+    return Percentiles(*(histogram.quantile(q) for q in (0.5, 0.95, 0.99)))
+
+
+def _rate(before: Interval | None, interval: Interval) -> float:
+    """Requests that ended per second between two intervals of one worker."""
+    ended = interval.succeeded + interval.failed
+    since = 0
+    if before is not None:
+        ended -= before.succeeded + before.failed
+        since = before.elapsed
+    took = interval.elapsed - since
+    return max(ended, 0) * NS_PER_S / took if took > 0 else 0.0

@@ -1,0 +1,55 @@
+"""What the host of a coordinator brings: a durable store, identities, and clocks."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Store(Protocol):
+    """Where what must outlive this process is kept. Any exception means: not kept, try again."""
+
+    async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:
+        """Keep T0 of a run and return the T0 that stands: one persisted earlier wins.
+
+        ``time`` is aware (UTC), ``workers`` the number that stand at the barrier. No worker is
+        told before this has returned.
+        """
+
+    async def store_report(self, uid: str, index: int, packed: bytes) -> None:
+        """Keep a worker's report (:meth:`WorkerReport.pack`); durable when it returns.
+
+        Idempotent: the same report may come again when its acknowledgement was lost.
+        """
+
+
+class Identity(Protocol):
+    """Who sends a message."""
+
+    async def identify(self, uid: str, index: int, token: str) -> str:
+        """The identity of a worker (a pod's uid) that may speak as ``index`` of run ``uid``.
+
+        Raises :class:`~perfrun.coordinator.errors.Refused` with a sentence where it may not; any
+        other exception means that it could not be found out now. Asked once for each token.
+        """
+
+
+class Clock(Protocol):
+    """Both times: one to measure with, one to write down."""
+
+    def monotonic(self) -> int:
+        """ns since some fixed moment; never goes back."""
+
+    def wall(self) -> datetime:
+        """The time of day, aware, in UTC."""
+
+
+class SystemClock:
+    """The clocks of this machine."""
+
+    def monotonic(self) -> int:
+        """ns of the monotonic clock."""
+        return time.monotonic_ns()
+
+    def wall(self) -> datetime:
+        """The time of day in UTC."""
+        return datetime.now(UTC)

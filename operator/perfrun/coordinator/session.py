@@ -1,0 +1,178 @@
+"""One run at its barrier and while it runs: facts in, answers out. No I/O and no clock.
+
+Times are ns of one monotonic clock, given as ``now``; T0 is also kept as the time of day that was
+persisted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from perfrun.api.quantities import NS_PER_S, format_duration
+from perfrun.coordinator.errors import Conflict, Malformed
+from perfrun.coordinator.live import Live, LiveMerge
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import Interval, Order, Ready, Start
+
+SILENT_AFTER = 30 * NS_PER_S
+"""A worker asks at least every 10 s; one that did not for so long does not stand at the barrier."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTrouble:
+    """Why the barrier stays shut. ``final``: the run is to end as Error now."""
+
+    final: bool
+    message: str
+
+
+@dataclass(slots=True)
+class _AtBarrier:
+    ready: Ready
+    heard: int
+
+
+class RunSession:
+    """What is known of a run here. The host reads it; :class:`Coordinator` feeds it."""
+
+    def __init__(
+        self, plan: RunPlan, *, start_deadline: int, reported: Iterable[int] = ()
+    ) -> None:
+        self.plan = plan
+        self.start_deadline = start_deadline
+        """The barrier does not open after this (ns, monotonic)."""
+        self.start: datetime | None = None
+        """T0 as it was persisted; None while the barrier is shut."""
+        self.stop_reason: str | None = None
+        self.reported: set[int] = set(reported)
+        """Workers whose report is stored."""
+        self._start_at = 0
+        self._barrier: dict[int, _AtBarrier] = {}
+        self._identities: dict[int, str] = {}
+        self._live = LiveMerge()
+
+    # --- facts --------------------------------------------------------------------------------
+
+    def claim(self, index: int, identity: str) -> None:
+        """Let ``identity`` speak as worker ``index``; the first one wins.
+
+        Raises Malformed for an index that the run does not have, Conflict for another identity.
+        """
+        if not 0 <= index < self.workers:
+            raise Malformed(f"there is no worker {index}: the run has {self.workers} workers")
+        if self._identities.setdefault(index, identity) != identity:
+            raise Conflict(f"worker {index} of this run is another one, which came first")
+
+    def ready(self, index: int, ready: Ready, now: int) -> None:
+        """A worker stands at the barrier, or says why it cannot."""
+        self._barrier[index] = _AtBarrier(ready, now)
+
+    def begin(self, time: datetime, at: int) -> None:
+        """T0 is persisted: ``time`` of day is ``at`` on the monotonic clock."""
+        self.start, self._start_at = time, at
+
+    def interval(self, index: int, interval: Interval, now: int) -> None:
+        """A worker says how far it is."""
+        self._live.take(index, interval, now)
+
+    def report(self, index: int) -> None:
+        """A worker's report is stored."""
+        self.reported.add(index)
+
+    def stop(self, reason: str) -> None:
+        """End the load, or do not start it; the first reason stands."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+
+    # --- answers ------------------------------------------------------------------------------
+
+    @property
+    def workers(self) -> int:
+        """How many workers the run has."""
+        return self.plan.load.workers
+
+    @property
+    def ready_count(self) -> int:
+        """How many workers are, or were at T0, ready without trouble."""
+        if self.start is not None:
+            return self.workers
+        return sum(worker.ready.trouble is None for worker in self._barrier.values())
+
+    @property
+    def arrived(self) -> int:
+        """How many workers have come up, with trouble or without."""
+        return len(self._barrier)
+
+    @property
+    def all_reported(self) -> bool:
+        """Whether every worker's report is stored."""
+        return len(self.reported) == self.workers
+
+    def is_due(self, now: int) -> bool:
+        """Whether T0 is to be chosen: all are ready, and nothing speaks against it."""
+        return (
+            self.start is None
+            and self.stop_reason is None
+            and now < self.start_deadline
+            and self.ready_count == self.workers
+            and not self._silent(now)
+        )
+
+    def start_answer(self, now: int) -> Start:
+        """The answer to a worker at the barrier."""
+        if self.stop_reason is not None:
+            return Start(stop=self.stop_reason)
+        if self.start is None:
+            return Start()
+        return Start(start_in=self._start_at - now)
+
+    def order(self) -> Order:
+        """The answer to an interval."""
+        return Order(stop=self.stop_reason)
+
+    def trouble(self, now: int) -> RunTrouble | None:
+        """Why the load has not begun, in one sentence for the user; None once it has.
+
+        ``final`` where waiting will not help, or the start deadline has passed.
+        """
+        if self.start is not None:
+            return None
+        troubled = {
+            index: worker.ready for index, worker in sorted(self._barrier.items())
+            if worker.ready.trouble is not None
+        }  # fmt: skip
+        hopeless = {index: ready for index, ready in troubled.items() if ready.final}
+        message = self._waiting_for(hopeless or troubled, now)
+        if message is None:
+            return None
+        return RunTrouble(bool(hopeless) or now >= self.start_deadline, message)
+
+    def live(self, now: int) -> Live:
+        """How the load goes."""
+        return self._live.snapshot(now)
+
+    def _waiting_for(self, troubled: dict[int, Ready], now: int) -> str | None:
+        if troubled:
+            return _sentence(troubled)
+        if missing := self.workers - len(self._barrier):
+            return f"{missing} of {self.workers} workers have not come up"
+        if silent := self._silent(now):
+            age = format_duration(now - self._barrier[silent[0]].heard)
+            return f"worker {silent[0]} was ready, but has been silent for {age}"
+        if now >= self.start_deadline:
+            return "all workers were ready, but the start could not be recorded in time"
+        return None
+
+    def _silent(self, now: int) -> list[int]:
+        return [
+            index for index, worker in sorted(self._barrier.items())
+            if now - worker.heard > SILENT_AFTER
+        ]  # fmt: skip
+
+
+def _sentence(told: dict[int, Ready]) -> str:
+    """The first trouble, and how many more workers have one."""
+    (index, ready), others = next(iter(told.items())), len(told) - 1
+    assert ready.trouble is not None
+    suffix = f" (and {others} more with trouble)" if others else ""
+    return f"worker {index}: {ready.trouble.message}{suffix}"

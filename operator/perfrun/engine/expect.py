@@ -1,0 +1,91 @@
+"""What is expected of a response, compiled once."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jsonpath
+
+from perfrun.api.scenario import Expect
+from perfrun.engine.errors import DataError, ErrorClass
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of a body that are kept for checks where ``maxBytes`` sets no limit."""
+
+
+class Judgement(NamedTuple):
+    """What came of a response's checks."""
+
+    error: ErrorClass | None
+    """None: the request succeeded."""
+    passed: int
+    failed: int
+
+
+FINE = Judgement(None, 0, 0)
+
+
+class Expectation:
+    """The compiled ``expect`` of a step; of one without it, any final 2xx or 3xx is fine."""
+
+    __slots__ = ("_paths", "_status", "needs_body", "size_limit", "trivial")
+
+    def __init__(self, expect: Expect | None, where: str) -> None:
+        self._status = frozenset(expect.status) if expect is not None else frozenset()
+        self._paths = [
+            (_compiled(path, where), value)
+            for path, value in (expect.json_.items() if expect is not None else ())
+        ]
+        limit = expect.max_bytes if expect is not None else None
+        self.size_limit = MAX_BODY if limit is None else limit
+        """Bytes of body after which reading stops."""
+        self.needs_body = bool(self._paths) or limit is not None
+        self.trivial = not self._status and not self._paths
+        """Only the status decides, by its class."""
+
+    def wants(self, status: int) -> bool:
+        """Whether a status is one that the test asks for by name."""
+        return status in self._status
+
+    def judge(self, status: int, body: Iterable[bytes]) -> Judgement:
+        """Judge a final response. Every status list and every JSON path is one check."""
+        passed = failed = 0
+        if self._status:
+            if status not in self._status:
+                return Judgement(_unexpected(status), 0, 1)
+            passed = 1
+        elif not 200 <= status < 400:
+            return Judgement(_unexpected(status), 0, 0)
+        if self._paths:
+            held = self._count_held(body)
+            passed += held
+            failed = len(self._paths) - held
+        return Judgement(ErrorClass.CHECK if failed else None, passed, failed)
+
+    def _count_held(self, body: Iterable[bytes]) -> int:
+        try:
+            document = json.loads(b"".join(body))
+        except (ValueError, RecursionError):
+            return 0
+        return sum(_holds(find(document), expected) for find, expected in self._paths)
+
+
+def _compiled(path: str, where: str) -> Callable[[Any], list[object]]:
+    try:
+        return jsonpath.compile(path).findall
+    except Exception as error:
+        raise DataError(f"{where}: {path} is not a JSONPath (RFC 9535): {error}") from error
+
+
+def _holds(found: list[object], expected: object) -> bool:
+    # True == 1 in Python, but not in JSON.
+    return bool(found) and all(
+        value == expected and isinstance(value, bool) is isinstance(expected, bool)
+        for value in found
+    )
+
+
+def _unexpected(status: int) -> ErrorClass:
+    if status >= 500:
+        return ErrorClass.STATUS5XX
+    return ErrorClass.STATUS4XX if status >= 400 else ErrorClass.CHECK

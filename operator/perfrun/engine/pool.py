@@ -1,0 +1,205 @@
+"""Connections: resolved, opened and kept for the next request.
+
+A request that finds no idle connection opens one of its own; nothing queues behind another's.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic_ns
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
+from perfrun.engine.http1 import Connection
+
+IDLE_LIMIT = 4 * NS_PER_S
+"""Common servers close what was idle for 5 s; a request on such a connection would be lost."""
+RESOLVED_FOR = 5 * NS_PER_S
+"""How long addresses are used before the name is looked up again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port: what a connection belongs to."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How TLS is spoken: the context, and the name that a certificate has to carry."""
+
+    context: ssl.SSLContext
+    server_name: str | None
+
+
+class Resolver:
+    """Addresses of a host, looked up at most once in five seconds, taken in turn."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._addresses: list[tuple[int, tuple[str, int]]] = []
+        self._refused: set[tuple[str, int]] = set()
+        self._until = 0
+        self._next = 0
+        self._lookup: asyncio.Task[None] | None = None
+
+    async def candidates(self) -> list[tuple[int, tuple[str, int]]]:
+        """Family and address, the one to try first in front; raises OpenError (DNS)."""
+        if monotonic_ns() >= self._until:
+            # Many connections at once share one look-up, which outlives any of them.
+            if self._lookup is None:
+                self._lookup = asyncio.ensure_future(self._resolve())
+            await asyncio.shield(self._lookup)
+        good = [entry for entry in self._addresses if entry[1] not in self._refused]
+        bad = [entry for entry in self._addresses if entry[1] in self._refused]
+        if good:
+            self._next = (self._next + 1) % len(good)
+            good = good[self._next :] + good[: self._next]
+        return good + bad
+
+    def refused(self, address: tuple[str, int]) -> None:
+        """Try this one last until the name is looked up again."""
+        self._refused.add(address)
+
+    async def _resolve(self) -> None:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM
+            )
+        except OSError as error:
+            raise OpenError(
+                ErrorClass.DNS, f"{self._host} could not be resolved: {error.strerror or error}"
+            ) from error
+        finally:
+            self._lookup = None
+        self._addresses = [(int(family), address[:4]) for family, *_, address in found]  # type: ignore[misc]
+        self._refused.clear()
+        self._until = monotonic_ns() + RESOLVED_FOR
+
+
+class Pool:
+    """The connections of one origin, the last used first."""
+
+    def __init__(self, origin: Origin, security: Security | None, connect_timeout: int) -> None:
+        self.origin = origin
+        self._security = security
+        self._connect_timeout = connect_timeout / NS_PER_S
+        self._resolver = Resolver(origin.host, origin.port)
+        self._idle: dict[Connection, None] = {}
+        self.opened = 0
+        """Connections opened so far."""
+
+    def take(self) -> Connection | None:
+        """An idle connection that is still good, if there is one."""
+        idle = self._idle
+        while idle:
+            connection, _ = idle.popitem()
+            if connection.transport.is_closing():
+                continue
+            if monotonic_ns() - connection.idle_since < IDLE_LIMIT:
+                return connection
+            # The last used one is too old, and so are all below it.
+            connection.abandon()
+            self.close()
+        return None
+
+    def give(self, connection: Connection, now: int) -> None:
+        """Take a connection back for a later request."""
+        connection.idle_since = now
+        self._idle[connection] = None
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        while self._idle:
+            self._idle.popitem()[0].abandon()
+
+    def _forget(self, connection: Connection) -> None:
+        self._idle.pop(connection, None)
+
+    async def open(self) -> tuple[Connection, int]:
+        """A new connection, and how long TCP and TLS took to set it up (ns).
+
+        Raises OpenError: DNS, Connect (also: not within the connect timeout) or TLS.
+        """
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                return await self._open()
+        except TimeoutError as error:
+            raise OpenError(
+                ErrorClass.CONNECT,
+                f"{self.origin} did not accept a connection within {self._connect_timeout:g}s",
+            ) from error
+
+    async def _open(self) -> tuple[Connection, int]:
+        candidates = await self._resolver.candidates()
+        begin = monotonic_ns()
+        sock = await self._connect(candidates)
+        try:
+            connection = await self._secure(sock)
+        except BaseException:
+            sock.close()
+            raise
+        self.opened += 1
+        return connection, monotonic_ns() - begin
+
+    async def _connect(self, candidates: list[tuple[int, tuple[str, int]]]) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        failure: OSError | None = None
+        for family, address in candidates:
+            sock: socket.socket | None = None
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+                sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                await loop.sock_connect(sock, address)
+            except OSError as error:
+                failure = error
+                self._resolver.refused(address)
+                if sock is not None:
+                    sock.close()
+            except BaseException:
+                if sock is not None:
+                    sock.close()
+                raise
+            else:
+                return sock
+        raise OpenError(
+            ErrorClass.CONNECT,
+            f"{self.origin} refused a connection: {_said(failure)}",
+            exhausted_by(failure) if failure is not None else None,
+        ) from failure
+
+    async def _secure(self, sock: socket.socket) -> Connection:
+        loop = asyncio.get_running_loop()
+        factory: Callable[[], Connection] = lambda: Connection(self._forget)  # noqa: E731
+        if self._security is None:
+            _, connection = await loop.create_connection(factory, sock=sock)
+            return connection
+        try:
+            _, connection = await loop.create_connection(
+                factory,
+                sock=sock,
+                ssl=self._security.context,
+                server_hostname=self._security.server_name or self.origin.host,
+            )
+        except (OSError, ssl.CertificateError) as error:
+            raise OpenError(
+                ErrorClass.TLS, f"TLS with {self.origin} failed: {_said(error)}"
+            ) from error
+        return connection
+
+
+def _said(error: BaseException | None) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

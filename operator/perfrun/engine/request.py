@@ -1,0 +1,239 @@
+"""Steps compiled to bytes: what can be written once is written once, at the start."""
+
+import base64
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from perfrun.api.scenario import HttpRequest, Scenario, Step
+from perfrun.api.target import Auth, Header, HttpTarget
+from perfrun.engine.errors import DataError
+from perfrun.engine.expect import Expectation
+from perfrun.engine.http1 import Reading
+from perfrun.engine.pool import Origin
+from perfrun.engine.template import Compiler, Template
+from perfrun.engine.values import Values, value_of
+from perfrun.measure.plan import RunPlan
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_IN_A_PATH = re.compile(rb"[\x00-\x20\x7f-\xff#]")
+_COMPUTED = ("content-length", "transfer-encoding")
+_PORTS = {"http": 80, "https": 443}
+
+
+class Field(NamedTuple):
+    """A header as it is sent."""
+
+    name: str
+    value: Template
+    secret: bool = False
+    """Never sent to another origin."""
+
+
+class CompiledStep:
+    """A step ready to be sent."""
+
+    __slots__ = (
+        "_build", "expectation", "name", "raw", "reading", "secret_names", "think_time",
+    )  # fmt: skip
+
+    def __init__(self, step: Step, where: str, fields: list[Field], build: "Builder") -> None:
+        self.name = step.name
+        self.think_time = step.think_time or 0
+        """ns after the step."""
+        self.expectation = Expectation(step.expect, f"{where}.expect.json")
+        self.reading = Reading.BODY if self.expectation.needs_body else Reading.STATUS
+        if step.http.method == "HEAD":
+            self.reading = Reading.HEAD_ONLY
+        self.secret_names = frozenset(
+            field.name.lower().encode() for field in fields if field.secret
+        )
+        self._build = build.request
+        self.raw: bytes | None = build.request(0) if build.is_static else None
+        """The request, where it is the same for every iteration."""
+
+    def render(self, number: int) -> bytes:
+        """The request of the iteration ``number``."""
+        return self.raw or self._build(number)
+
+
+class CompiledScenario(NamedTuple):
+    """A scenario ready to be walked."""
+
+    name: str
+    steps: list[CompiledStep]
+
+
+class Builder:
+    """Puts a request together: request line, headers, length, body."""
+
+    __slots__ = ("_body", "_fields", "_framed", "_method", "_path")
+
+    def __init__(
+        self, method: str, path: Template, fields: list[Field], body: Template | None
+    ) -> None:
+        self._method = method.encode()
+        self._path = _folded(path, _encoded_path)
+        head = Template([""])
+        for field in fields:
+            head = head + Template([f"{field.name}: "]) + field.value + Template(["\r\n"])
+        self._fields = _folded(head, str.encode)
+        self._body = None if body is None else _folded(body, str.encode)
+        # A request that may have a body says so even where it has none (RFC 9110, 8.6).
+        self._framed = body is not None or method in ("POST", "PUT", "PATCH")
+
+    @property
+    def is_static(self) -> bool:
+        """Whether every iteration sends the same."""
+        return not (callable(self._path) or callable(self._fields) or callable(self._body))
+
+    def request(self, number: int) -> bytes:
+        """The bytes of one request."""
+        path = self._path(number) if callable(self._path) else self._path
+        fields = self._fields(number) if callable(self._fields) else self._fields
+        body = self._body(number) if callable(self._body) else self._body or b""
+        length = b"Content-Length: %d\r\n" % len(body) if self._framed else b""
+        return b"%s %s HTTP/1.1\r\n%s%s\r\n%s" % (self._method, path, fields, length, body)
+
+
+def origin_of(url: str) -> Origin:
+    """Scheme, host and port of an absolute http or https URL. Raises ValueError for others."""
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"{url} is not an http or https URL")
+    return Origin(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme])
+
+
+def encoded_target(url: str) -> bytes:
+    """The path and query of an absolute URL, as a request line carries them."""
+    parts = urlsplit(url)
+    return _encoded_path((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+
+
+def compile_scenarios(plan: RunPlan, values: Values) -> list[CompiledScenario]:
+    """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
+    compiler = Compiler(plan.seed, plan.variables)
+    target = plan.target.the_http
+    common = _common_fields(plan.user_agent, target, values, compiler)
+    scenarios = []
+    for scenario in plan.scenarios:
+        steps = [
+            _compile_step(step, scenario, target, common, compiler, values)
+            for step in scenario.steps
+        ]
+        scenarios.append(CompiledScenario(scenario.name, steps))
+    return scenarios
+
+
+def _compile_step(
+    step: Step,
+    scenario: Scenario,
+    target: HttpTarget,
+    common: list[Field],
+    compiler: Compiler,
+    values: Values,
+) -> CompiledStep:
+    where = f"spec.scenarios[{scenario.name}].steps[{step.name}]"
+    own = _header_fields(step.http.headers, f"{where}.http.headers", values, compiler)
+    body = _body(step.http, f"{where}.http", compiler)
+    if step.http.json_ is not None:
+        own = _over([Field("Content-Type", Template(["application/json"]))], own)
+    fields = _over(common, own)
+    path = _path(target, step.http, f"{where}.http.path", compiler)
+    return CompiledStep(step, where, fields, Builder(step.http.method, path, fields, body))
+
+
+def _path(target: HttpTarget, request: HttpRequest, where: str, compiler: Compiler) -> Template:
+    parts = urlsplit(target.url)
+    if request.path is None:
+        return Template([(parts.path or "/") + (f"?{parts.query}" if parts.query else "")])
+    # The url's own query belongs to the url as it stands, not to paths below it.
+    return Template([parts.path.rstrip("/")]) + compiler.text(request.path, where)
+
+
+def _body(request: HttpRequest, where: str, compiler: Compiler) -> Template | None:
+    if request.json_ is not None:
+        return compiler.json(request.json_, f"{where}.json")
+    if request.body is not None:
+        return compiler.text(request.body, f"{where}.body")
+    return None
+
+
+def _common_fields(
+    user_agent: str, target: HttpTarget, values: Values, compiler: Compiler
+) -> list[Field]:
+    netloc = urlsplit(target.url).netloc
+    fields = [
+        Field("Host", Template([netloc])),
+        Field("User-Agent", Template([user_agent])),
+        Field("Accept", Template(["*/*"])),
+    ]
+    if target.connections == "PerRequest":
+        fields.append(Field("Connection", Template(["close"])))
+    if target.auth is not None:
+        value = Template([_authorization(target.auth, values)])
+        fields.append(Field("Authorization", value, secret=True))
+    own = _header_fields(target.headers, "spec.target.http.headers", values, compiler)
+    return _over(fields, own)
+
+
+def _authorization(auth: Auth, values: Values) -> str:
+    where = "spec.target.http.auth"
+    if auth.bearer is not None:
+        ref = auth.bearer.token_from.secret_key_ref
+        field = f"{where}.bearer.tokenFrom"
+        return "Bearer " + _one_line(values.secret(ref.name, ref.key, field), field)
+    assert auth.basic is not None
+    user = auth.basic.username or ""
+    if auth.basic.username_from is not None:
+        ref = auth.basic.username_from.secret_key_ref
+        user = values.secret(ref.name, ref.key, f"{where}.basic.usernameFrom")
+    ref = auth.basic.password_from.secret_key_ref
+    password = values.secret(ref.name, ref.key, f"{where}.basic.passwordFrom")
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def _header_fields(
+    headers: list[Header], where: str, values: Values, compiler: Compiler
+) -> list[Field]:
+    fields = []
+    for header in headers:
+        at = f"{where}[{header.name}]"
+        if header.name.lower() in _COMPUTED:
+            raise DataError(f"{at}: perfrun computes {header.name} by itself: remove it")
+        if header.value_from is not None:
+            text, secret = value_of(header.value_from, values, f"{at}.valueFrom")
+            fields.append(Field(header.name, Template([_one_line(text, at)]), secret))
+        else:
+            value = compiler.text(header.value or "", at)
+            value.check(lambda text, at=at: _one_line(text, at))  # type: ignore[misc]
+            secret = header.name.lower() in ("authorization", "cookie", "proxy-authorization")
+            fields.append(Field(header.name, value, secret))
+    return fields
+
+
+def _over(fields: list[Field], own: list[Field]) -> list[Field]:
+    """Both, without those of ``fields`` that ``own`` names as well."""
+    names = {field.name.lower() for field in own}
+    return [field for field in fields if field.name.lower() not in names] + own
+
+
+def _one_line(text: str, where: str) -> str:
+    if _CONTROL.search(text):
+        raise DataError(f"{where}: the value has a line break or another control character, "
+                        f"which a header cannot carry")  # fmt: skip
+    return text
+
+
+def _encoded_path(text: str) -> bytes:
+    return _NOT_IN_A_PATH.sub(lambda match: b"%%%02X" % match[0][0], text.encode())
+
+
+def _folded(
+    template: Template, encode: Callable[[str], bytes]
+) -> bytes | Callable[[int], bytes]:
+    """The bytes of a template that does not change, else a function that makes them."""
+    if template.static is not None:
+        return encode(template.static)
+    return lambda number: encode(template(number))

@@ -1,0 +1,45 @@
+"""Values that a plan only refers to: who gives them is the worker's business."""
+
+from pathlib import Path
+from typing import Protocol
+
+from perfrun.api.target import KeyRef, ValueSource
+from perfrun.engine.errors import DataError
+
+
+class Values(Protocol):
+    """Secrets and ConfigMaps, mounted as files. ``field`` is for the message of a DataError."""
+
+    def secret(self, name: str, key: str, field: str) -> str:
+        """A value of a Secret. Raises DataError where there is none."""
+
+    def config_map(self, name: str, key: str, field: str) -> str:
+        """A value of a ConfigMap. Raises DataError where there is none."""
+
+    def secret_file(self, name: str, key: str, field: str) -> Path:
+        """The file of a key of a Secret. Raises DataError where there is none."""
+
+
+def value_of(source: ValueSource, values: Values, field: str) -> tuple[str, bool]:
+    """The value that a source names, and whether it is a secret one."""
+    if source.secret_key_ref is not None:
+        return values.secret(source.secret_key_ref.name, source.secret_key_ref.key, field), True
+    ref: KeyRef | None = source.config_map_key_ref
+    assert ref is not None
+    return values.config_map(ref.name, ref.key, field), False
+
+
+class NoValues:
+    """For plans that refer to nothing."""
+
+    def secret(self, name: str, key: str, field: str) -> str:
+        """There is none."""
+        raise DataError(f"Secret {name} has no key {key} ({field})")
+
+    def config_map(self, name: str, key: str, field: str) -> str:
+        """There is none."""
+        raise DataError(f"ConfigMap {name} has no key {key} ({field})")
+
+    def secret_file(self, name: str, key: str, field: str) -> Path:
+        """There is none."""
+        raise DataError(f"Secret {name} has no key {key} ({field})")

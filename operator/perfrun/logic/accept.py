@@ -1,0 +1,310 @@
+"""Whether a test can be run as it is written: what the API server's schema cannot see.
+
+A check takes the spec and gives problems; a new check is a new row of ``_CHECKS`` or ``_DOUBTS``.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import jsonpath
+
+from perfrun.api import template
+from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.quantities import format_exact_duration
+from perfrun.api.scenario import HttpRequest, Step
+from perfrun.logic.objectives import (
+    FLOORED,
+    Objective,
+    class_label,
+    objectives,
+    out_of_reach,
+    samples_needed,
+    share,
+)
+from perfrun.logic.plan import make_plan, scenarios_of
+from perfrun.logic.problems import Problem, field_path, suggestion
+from perfrun.logic.schedule import problem_with_cron, zone
+from perfrun.logic.shape import NS, Shape
+
+LONGEST = 24 * 3600 * NS
+MOST_ITERATIONS = 1_000_000_000
+MOST_STEPS = 100
+"""As many as a status has room for."""
+MOST_OBJECTIVES = 100
+MOST_PLAN_BYTES = 900 * 1024
+"""The plan travels in a ConfigMap, which holds 1 MiB."""
+SHORT_DEADLINE = 10
+
+_JSONPATH = jsonpath.JSONPathEnvironment(strict=True)
+
+
+class Acceptance(NamedTuple):
+    """What stands against running a test, and what is to be doubted in it."""
+
+    problems: list[Problem]
+    """With one of these the test is not run."""
+    warnings: list[Problem]
+
+
+def check(spec: PerfTestSpec) -> Acceptance:
+    """Everything that is wrong or doubtful in a spec that parsed. Warnings only when all is right:
+    what they are computed from may not exist otherwise."""
+    problems = [problem for one in _CHECKS for problem in one(spec)]
+    warnings = [] if problems else [problem for one in _DOUBTS for problem in one(spec)]
+    return Acceptance(problems, warnings)
+
+
+def _schedule(spec: PerfTestSpec) -> Iterator[Problem]:
+    if spec.schedule is None:
+        return
+    wrong = problem_with_cron(spec.schedule.cron)
+    if wrong is not None:
+        yield Problem("spec.schedule.cron", wrong)
+    try:
+        zone(spec.schedule.time_zone)
+    except ValueError as error:
+        yield Problem("spec.schedule.timeZone", str(error))
+
+
+# --- steps ------------------------------------------------------------------------------------
+
+
+def _steps(spec: PerfTestSpec) -> Iterator[tuple[list[str | int], Step]]:
+    for s, scenario in enumerate(spec.scenarios or []):
+        for t, step in enumerate(scenario.steps):
+            yield ["spec", "scenarios", s, "steps", t], step
+
+
+def _templates(spec: PerfTestSpec) -> Iterator[Problem]:
+    for where, text in _templated(spec):
+        try:
+            names = template.references(template.parse(text))
+        except ValueError as error:
+            yield Problem(field_path(where), str(error))
+            continue
+        for name in sorted(names - set(spec.variables)):
+            hint = suggestion(name, spec.variables) or "; spec.variables is where they are set"
+            yield Problem(field_path(where), f"$({name}) names no variable{hint}")
+
+
+def _templated(spec: PerfTestSpec) -> Iterator[tuple[list[str | int], str]]:
+    """Every text that may hold templates, and where it stands."""
+    http: list[str | int] = ["spec", "target", "http"]
+    for index, header in enumerate(spec.target.the_http.headers):
+        if header.value is not None:
+            yield [*http, "headers", index, "value"], header.value
+    for where, step in _steps(spec):
+        yield from _templated_in_request([*where, "http"], step.http)
+
+
+def _templated_in_request(
+    where: list[str | int], request: HttpRequest
+) -> Iterator[tuple[list[str | int], str]]:
+    if request.path is not None:
+        yield [*where, "path"], request.path
+    for index, header in enumerate(request.headers):
+        if header.value is not None:
+            yield [*where, "headers", index, "value"], header.value
+    if request.body is not None:
+        yield [*where, "body"], request.body
+    yield from _texts_in([*where, "json"], request.json_)
+
+
+def _texts_in(where: list[str | int], value: Any) -> Iterator[tuple[list[str | int], str]]:
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts_in([*where, str(key)], item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts_in([*where, index], item)
+
+
+def _json_paths(spec: PerfTestSpec) -> Iterator[Problem]:
+    for where, step in _steps(spec):
+        for path in step.expect.json_ if step.expect is not None else ():
+            try:
+                _JSONPATH.compile(path)
+            except jsonpath.JSONPathError as error:
+                reason = str(error).splitlines()[0]
+                yield Problem(field_path([*where, "expect", "json", path]),
+                              f"is not a JSONPath (RFC 9535): {reason}")  # fmt: skip
+
+
+def _paths_after_a_query(spec: PerfTestSpec) -> Iterator[Problem]:
+    url = spec.target.the_http.url
+    with_path = [where for where, step in _steps(spec) if step.http.path is not None]
+    if "?" in url and with_path:
+        yield Problem("spec.target.http.url",
+                      f"has a query, and {field_path([*with_path[0], 'http', 'path'])} would be "
+                      f"appended behind it: move the query into the steps' paths")  # fmt: skip
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+def _names(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Steps and scenarios share one name space: ``of`` and the metrics' labels name them."""
+    seen: dict[str, str] = {}
+    for s, scenario in enumerate(spec.scenarios or []):
+        named = [(scenario.name, field_path(["spec", "scenarios", s, "name"]))]
+        for t, step in enumerate(scenario.steps):
+            named.append((step.name, field_path(["spec", "scenarios", s, "steps", t, "name"])))
+        for name, where in named:
+            if name in seen:
+                yield Problem(where, f'"{name}" is the name of {seen[name]} already: steps and '
+                                     f"scenarios need names of their own")  # fmt: skip
+            else:
+                seen[name] = where
+
+
+def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
+    scenarios = {scenario.name for scenario in scenarios_of(spec)}
+    steps = [step for scenario in scenarios_of(spec) for step in scenario.steps]
+    classes = {label for step in steps if (label := class_label(step)) is not None}
+    known = scenarios | {step.name for step in steps} | classes
+    keys = Counter((slo.metric, slo.of, slo.on_breach) for slo in spec.slos)
+    for index, slo in enumerate(spec.slos):
+        where = f"spec.slos[{index}]"
+        if slo.of and slo.of not in known:
+            hint = suggestion(slo.of, known) or f"; there are: {', '.join(sorted(known))}"
+            yield Problem(f"{where}.of",
+                          f'"{slo.of}" is no step, scenario or class in use{hint}')  # fmt: skip
+        elif slo.metric in ("transactions", "dropped") and slo.of not in {"", *scenarios}:
+            yield Problem(f"{where}.of", f"{slo.metric} is counted by scenario, not by step or "
+                                         f"class: name a scenario, or leave it out")  # fmt: skip
+        if slo.lower is not None and slo.upper is not None and slo.lower > slo.upper:
+            yield Problem(f"{where}.min", f"{slo.min} is more than max, {slo.max}: nothing can "
+                                          f"meet both")  # fmt: skip
+        if keys[slo.metric, slo.of, slo.on_breach] > 1:
+            yield Problem(where, f"there is another objective with the same metric {slo.metric}, "
+                                 f"of {slo.of!r} and onBreach {slo.on_breach}")  # fmt: skip
+
+
+# --- load -------------------------------------------------------------------------------------
+
+
+def _load(spec: PerfTestSpec) -> Iterator[Problem]:
+    load = spec.load
+    if load.burst is not None:
+        return
+    shape = Shape.of(load)
+    field = "spec.load.open" if load.open is not None else "spec.load.closed"
+    if shape.end > LONGEST:
+        yield Problem(field, f"lasts {format_exact_duration(shape.end)} with its warm-up, and at most "
+                             f"{format_exact_duration(LONGEST)} is possible")  # fmt: skip
+        return  # The numbers below would not fit into 64 bits.
+    if shape.area(shape.end) - shape.area(shape.warmup) <= 0:
+        yield Problem(field, "plans no load after the warm-up: give it a level above 0 and a "
+                             "time to hold it")  # fmt: skip
+        return
+    if load.closed is not None and shape.peak < load.workers:
+        yield Problem(f"{field}.stages",
+                      f"has at most {round(shape.peak)} users for {load.workers} workers: every "
+                      f"worker needs one")  # fmt: skip
+    if load.open is None:
+        return
+    if (load.open.max_in_flight or load.workers) < load.workers:
+        yield Problem(f"{field}.maxInFlight",
+                      f"is less than the {load.workers} workers that share it")  # fmt: skip
+    if shape.area(shape.end) > MOST_ITERATIONS:
+        yield Problem(field, f"plans {shape.area(shape.end):.0f} iterations, and at most "
+                             f"{MOST_ITERATIONS} are possible")  # fmt: skip
+    elif 0 < shape.count(shape.end) == shape.count(shape.warmup):
+        yield Problem(field, "plans no iteration after the warm-up: give it more time or rate")
+
+
+def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
+    steps = sum(len(scenario.steps) for scenario in scenarios_of(spec))
+    if steps > MOST_STEPS:
+        yield Problem("spec.scenarios", f"has {steps} steps in all, and at most {MOST_STEPS} are "
+                                        f"possible: split the test")  # fmt: skip
+    number = len(objectives(spec))
+    if number > MOST_OBJECTIVES:
+        yield Problem("spec.slos", f"are {number} together with those of the steps' classes, and "
+                                   f"at most {MOST_OBJECTIVES} are possible")  # fmt: skip
+    longest_name = "x" * 63
+    plan = make_plan(spec, uid=longest_name, namespace=longest_name, test=longest_name,
+                     run=longest_name)  # fmt: skip
+    if (size := len(plan.to_bytes())) > MOST_PLAN_BYTES:
+        yield Problem("spec.scenarios",
+                      f"and the rest of the plan take {size // 1024} KiB, and at most "
+                      f"{MOST_PLAN_BYTES // 1024} are possible: use smaller bodies")  # fmt: skip
+
+
+# --- doubts -----------------------------------------------------------------------------------
+
+
+def _short_deadline(spec: PerfTestSpec) -> Iterator[Problem]:
+    deadline = spec.schedule.starting_deadline_seconds if spec.schedule is not None else None
+    if deadline is not None and deadline < SHORT_DEADLINE:
+        yield Problem("spec.schedule.startingDeadlineSeconds",
+                      f"{deadline} is less than {SHORT_DEADLINE}: runs may be missed because the "
+                      f"operator looked a moment too late")  # fmt: skip
+
+
+def _unsupported_percentiles(spec: PerfTestSpec) -> Iterator[Problem]:
+    iterations = _expected_iterations(spec)
+    if iterations is None:
+        return
+    for where, objective in _placed(spec):
+        # How many connections are made is the pool's decision, not the plan's.
+        if objective.metric.startswith("connect."):
+            continue
+        samples = iterations * share(scenarios_of(spec), objective.metric, objective.of)
+        needed = samples_needed(objective.metric)
+        if samples < needed:
+            yield Problem(where, f"{objective.subject} needs {needed} samples, and this load plans "
+                                 f"about {samples:.0f}: it will be Inconclusive")  # fmt: skip
+
+
+def _unreachable_floors(spec: PerfTestSpec) -> Iterator[Problem]:
+    for where, objective in _placed(spec):
+        if objective.metric not in FLOORED or objective.lower is None:
+            continue
+        if spec.load.burst is not None:
+            if objective.from_class is None:
+                yield Problem(where, f"{objective.subject}: a floor is not judged in a burst")
+        elif spec.load.open is not None:
+            reason = out_of_reach(spec.load, scenarios_of(spec), objective)
+            if reason is not None:
+                yield Problem(where, f"{objective.subject} {reason}: it will be NotApplicable")
+
+
+def _expected_iterations(spec: PerfTestSpec) -> float | None:
+    """Of the window; None for a closed load, where it depends on the target."""
+    if spec.load.burst is not None:
+        return spec.load.burst.requests
+    if spec.load.open is None:
+        return None
+    shape = Shape.of(spec.load)
+    return shape.count(shape.end) - shape.count(shape.warmup)
+
+
+def _placed(spec: PerfTestSpec) -> Iterator[tuple[str, Objective]]:
+    """The objectives, each with the field that it comes from."""
+    places = {step.name: field_path([*where, "class"]) for where, step in _steps(spec)}
+    for index, objective in enumerate(objectives(spec)):
+        own = objective.from_class is None
+        yield f"spec.slos[{index}]" if own else places[objective.of], objective
+
+
+_Check = Callable[[PerfTestSpec], Iterable[Problem]]
+
+_CHECKS: tuple[_Check, ...] = (
+    _schedule,
+    _names,
+    _templates,
+    _json_paths,
+    _paths_after_a_query,
+    _load,
+    _objectives,
+    _sizes,
+)
+_DOUBTS: tuple[_Check, ...] = (
+    _short_deadline,
+    _unsupported_percentiles,
+    _unreachable_floors,
+)

@@ -1,0 +1,188 @@
+"""How a run goes on: facts and the time in, one decision out. Table over phase and facts.
+
+A run moves Queued -> Starting -> Running -> Collecting -> Done, never back; each phase but the
+last has an end by the clock, so that no run hangs. The operator may be killed between any two
+decisions: what was decided is in the API, and the next decision follows from it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from perfrun.api.perfrun import Phase
+from perfrun.api.quantities import format_duration
+
+
+class Act(StrEnum):
+    """What is to be done about a run now."""
+
+    WAIT = "Wait"
+    LAUNCH = "Launch"
+    """Create the plan and the Job."""
+    COLLECT = "Collect"
+    """The load is over: wait for the reports that are still missing."""
+    JUDGE = "Judge"
+    """Merge what was reported and give the verdict."""
+    FAIL = "Fail"
+    """End without a measurement; the verdict is Error."""
+    CANCEL = "Cancel"
+    """End without a measurement because somebody asked; the verdict is Inconclusive."""
+
+
+class JobState(StrEnum):
+    """What the API server says of the run's Job, by its conditions."""
+
+    ABSENT = "Absent"
+    ACTIVE = "Active"
+    FINISHED = "Finished"
+
+
+@dataclass(frozen=True)
+class PodFacts:
+    """A worker's pod, as far as it matters for its run."""
+
+    name: str
+    index: int
+    dead: bool
+    """It has ended, well or not, and will not run again."""
+    problem: str | None = None
+    """Why it cannot run, or how it died, as a sentence."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """All that the next decision about a run depends on."""
+
+    phase: Phase
+    now: datetime
+    accepted: datetime
+    start_timeout: int
+    """ns from acceptance until every worker has to be ready."""
+    planned: int
+    job: JobState
+    launched: bool
+    """A Job was created for this run before."""
+    pods: Sequence[PodFacts] = ()
+    ready: int = 0
+    reported: frozenset[int] = frozenset()
+    fatal: str | None = None
+    """A worker said what is wrong, and that trying again will not help."""
+    trouble: str | None = None
+    """What keeps workers from being ready at the moment."""
+    stop: bool = False
+    load_end: datetime | None = None
+    """When the load is over; None: not known before its workers say so (bursts)."""
+    report_deadline: datetime | None = None
+    """When to stop waiting for reports; set from the start of the load."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, the sentence for the user, and when to look again."""
+
+    act: Act
+    message: str = ""
+    wake: float | None = None
+    """Seconds."""
+
+
+STEP_S = 2.0
+# A worker that was ended retries its report for a while; what is not here by then is lost.
+LAST_REPORTS_S = 15.0
+
+
+def decide(facts: RunFacts) -> Decision:
+    """The next thing to do about a run that has left the queue and is not done."""
+    match facts.phase:
+        case Phase.STARTING:
+            return _starting(facts)
+        case Phase.RUNNING:
+            return _running(facts)
+        case Phase.COLLECTING:
+            return _collecting(facts)
+    raise ValueError(f"nothing is decided here about a run that is {facts.phase}")
+
+
+def _starting(facts: RunFacts) -> Decision:
+    if facts.stop:
+        return Decision(Act.CANCEL, "stopped before the load started (spec.stop)")
+    if facts.fatal is not None:
+        return Decision(Act.FAIL, facts.fatal)
+    if not facts.launched:
+        return Decision(Act.LAUNCH)
+    if facts.job is JobState.ABSENT:
+        return Decision(Act.FAIL, "its Job was deleted before the load started")
+    if dead := [pod for pod in facts.pods if pod.dead]:
+        return Decision(Act.FAIL, f"a worker ended before the load started: {_sentence(dead[0])}")
+    if facts.job is JobState.FINISHED:
+        return Decision(Act.FAIL, "its Job ended before the load started; see kubectl describe job")
+    left = (_start_deadline(facts) - facts.now).total_seconds()
+    if left <= 0:
+        limit = format_duration(facts.start_timeout)
+        return Decision(
+            Act.FAIL,
+            f"not all workers were ready within {limit} (load.startTimeout): {waiting_for(facts)}",
+        )
+    return Decision(Act.WAIT, waiting_for(facts), min(STEP_S, left))
+
+
+def _running(facts: RunFacts) -> Decision:
+    if _all_in(facts):
+        return Decision(Act.JUDGE)
+    if facts.job is not JobState.ACTIVE:
+        return Decision(Act.COLLECT, "the Job of the workers has ended")
+    if facts.load_end is not None and facts.now >= facts.load_end:
+        return Decision(Act.COLLECT, "the load is over")
+    if facts.report_deadline is not None and facts.now >= facts.report_deadline:
+        return Decision(Act.COLLECT, "the load has taken longer than it may")
+    return Decision(Act.WAIT, wake=STEP_S)
+
+
+def _collecting(facts: RunFacts) -> Decision:
+    if _all_in(facts):
+        return Decision(Act.JUDGE)
+    deadline = facts.report_deadline
+    if deadline is None or facts.now >= deadline:
+        return Decision(Act.JUDGE, "the time for reports is over")
+    return Decision(
+        Act.WAIT,
+        f"waiting for the reports of {facts.planned - len(facts.reported)} of {facts.planned} workers",
+        min(STEP_S, (deadline - facts.now).total_seconds()),
+    )
+
+
+def collecting_deadline(now: datetime, planned: datetime, job: JobState) -> datetime:
+    """How long to wait for reports: to the plan's end, but not for workers that are gone."""
+    if job is JobState.ACTIVE:
+        return max(planned, now + timedelta(seconds=LAST_REPORTS_S))
+    return now + timedelta(seconds=LAST_REPORTS_S)
+
+
+def waiting_for(facts: RunFacts) -> str:
+    """What keeps a starting run from starting, the most telling thing first."""
+    for pod in facts.pods:
+        if pod.problem is not None:
+            return _sentence(pod)
+    if facts.trouble is not None:
+        return facts.trouble
+    return f"{facts.ready} of {facts.planned} workers are ready"
+
+
+def losses(facts: RunFacts) -> str | None:
+    """How workers that did not report were lost, where that is known."""
+    lost = [p for p in facts.pods if p.dead and p.index not in facts.reported and p.problem]
+    return _sentence(lost[0]) if lost else None
+
+
+def _all_in(facts: RunFacts) -> bool:
+    gone = {pod.index for pod in facts.pods if pod.dead}
+    return len(facts.reported) > 0 and len(facts.reported | gone) >= facts.planned
+
+
+def _start_deadline(facts: RunFacts) -> datetime:
+    return facts.accepted + timedelta(microseconds=facts.start_timeout / 1000)
+
+
+def _sentence(pod: PodFacts) -> str:
+    return f"worker {pod.index} ({pod.name}): {pod.problem or 'it ended without a word'}"

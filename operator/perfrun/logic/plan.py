@@ -1,0 +1,134 @@
+"""From a spec to the plan of a run, and what follows from a plan: counts, times, hashes."""
+
+import hashlib
+import json
+from typing import Any
+
+from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.scenario import Scenario, default_scenarios
+from perfrun.logic.names import short_hash
+from perfrun.logic.shape import NS, Shape, count_arrivals, share, user_time
+from perfrun.measure.plan import RunPlan
+
+LEAST_GRACE = 30 * NS
+LONGEST_BURST = 3600 * NS
+DELIVERY = 30 * NS
+"""What a worker gets, after everything is over, to deliver its report."""
+
+_MEASURED = ("target", "scenarios", "variables", "feeds", "setup", "load")
+_NOT_MEASURED_OF_LOAD = ("stopWhen", "minCoverage", "onWorkerLoss", "startTimeout")
+
+
+def make_plan(spec: PerfTestSpec, *, uid: str, namespace: str, test: str, run: str) -> RunPlan:
+    """The plan that every worker of the run ``uid`` is given."""
+    return RunPlan(
+        uid=uid,
+        namespace=namespace,
+        test=test,
+        run=run,
+        seed=_seed(uid),
+        target=spec.target,
+        variables=spec.variables,
+        scenarios=scenarios_of(spec),
+        load=spec.load,
+    )
+
+
+def scenarios_of(spec: PerfTestSpec) -> list[Scenario]:
+    """The scenarios that run: those of the spec, or the default one."""
+    return spec.scenarios if spec.scenarios is not None else default_scenarios()
+
+
+def planned(plan: RunPlan, until: int | None = None) -> int:
+    """Iterations planned over all workers that are due before ``until`` (ns after T0).
+
+    Open loads exactly (Poisson: the streams are replayed), bursts all their requests. Raises
+    ValueError for a closed load, whose iterations depend on the target.
+    """
+    load = plan.load
+    if load.burst is not None:
+        return load.burst.requests
+    if load.open is None:
+        raise ValueError("how many iterations a closed load makes depends on the target")
+    shape = Shape.of(load)
+    until = shape.end if until is None else until
+    if load.open.arrivals == "Uniform":
+        return shape.count(until)
+    return sum(
+        count_arrivals(load, load.workers, index, plan.seed, until)
+        for index in range(load.workers)
+    )
+
+
+def planned_user_time(plan: RunPlan, until: int | None = None) -> int:
+    """ns in which users are to be active before ``until``, summed over the users of a closed
+    load. Raises ValueError for other loads."""
+    if plan.load.closed is None:
+        raise ValueError("only a closed load has users")
+    return user_time(plan.load, Shape.of(plan.load).end if until is None else until)
+
+
+def load_end(plan: RunPlan) -> int | None:
+    """When the load ends, ns after T0; None for a burst, which ends with its last response."""
+    return None if plan.load.burst is not None else Shape.of(plan.load).end
+
+
+def grace(plan: RunPlan) -> int:
+    """ns that running iterations get after the load's end before they are censored."""
+    return max(LEAST_GRACE, plan.target.the_http.timeout)
+
+
+def longest(plan: RunPlan) -> int:
+    """ns after T0 by which every worker must have reported, whatever the target does."""
+    end = load_end(plan)
+    if end is None:
+        end = min(_burst_rounds(plan) * _worst_iteration(plan), LONGEST_BURST)
+    return end + grace(plan) + DELIVERY
+
+
+def what_runs_hash(spec: PerfTestSpec) -> str:
+    """Ten characters that change when what a run executes or is judged by changes."""
+    return short_hash(_canonical(spec.what_runs()))
+
+
+def comparison_key(spec: PerfTestSpec) -> str:
+    """Ten characters shared by runs whose measurements may be compared.
+
+    Only what is measured goes in: a changed objective keeps its history.
+    """
+    what = spec.what_runs()
+    measured = {name: what[name] for name in _MEASURED if name in what}
+    measured["load"] = {
+        name: value
+        for name, value in measured["load"].items()
+        if name not in _NOT_MEASURED_OF_LOAD
+    }
+    return short_hash(_canonical(measured))
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _seed(uid: str) -> int:
+    # 48 bits: exact in every JSON reader.
+    return int.from_bytes(hashlib.sha256(uid.encode()).digest()[:6], "big")
+
+
+def _burst_rounds(plan: RunPlan) -> int:
+    """How many iterations one of a worker's lanes runs at most."""
+    burst, workers = plan.load.burst, plan.load.workers
+    assert burst is not None
+    return max(
+        -(-share(burst.requests, workers, index) // share(burst.concurrency, workers, index))
+        for index in range(workers)
+    )
+
+
+def _worst_iteration(plan: RunPlan) -> int:
+    """ns that an iteration takes at most: every step times out, and every pause is kept."""
+    timeout = plan.target.the_http.timeout
+    return max(
+        sum(timeout + (step.think_time or 0) for step in scenario.steps)
+        for scenario in plan.scenarios
+    )

@@ -1,0 +1,1 @@
+"""What the target does while it is under load. Empty in this version."""

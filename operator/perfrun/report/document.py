@@ -1,0 +1,94 @@
+"""From a judgement to the objects that keep it: the PerfRun, and the full result document."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from perfrun.api import API_VERSION
+from perfrun.api.metadata import Metadata
+from perfrun.api.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, Phase, TestRef
+from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.quantities import NS_PER_US
+from perfrun.api.times import format_time
+from perfrun.logic.verdict import Judgement, conditions
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
+from perfrun.measure.result import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When a run was created, when its load started (None: never), and when it was judged."""
+
+    created: datetime
+    start: datetime | None
+    completed: datetime
+
+
+def local_run(
+    plan: RunPlan,
+    judgement: Judgement,
+    times: Times,
+    *,
+    report: WorkerReport | None = None,
+    stopped: str | None = None,
+) -> PerfRun:
+    """The PerfRun that a cluster would hold of such a run. All times are aware."""
+    load_end = None
+    if times.start is not None and report is not None:
+        load_end = times.start + timedelta(microseconds=report.load_time // NS_PER_US)
+    status = PerfRunStatus(
+        observed_generation=1,
+        phase=Phase.DONE,
+        verdict=judgement.verdict,
+        message=judgement.message,
+        start_time=format_time(times.start) if times.start else None,
+        load_end_time=format_time(load_end) if load_end else None,
+        completion_time=format_time(times.completed),
+        workers=judgement.workers,
+        stopped=stopped,
+        summary=judgement.summary,
+        steps=judgement.steps,
+        slos=judgement.slos,
+        generator=judgement.generator,
+        conditions=conditions(judgement, (), times.completed, generation=1),
+    )
+    return PerfRun(
+        metadata=Metadata(
+            name=plan.run,
+            namespace=plan.namespace,
+            uid=plan.uid,
+            creation_timestamp=times.created,
+        ),
+        spec=PerfRunSpec(test_ref=TestRef(name=plan.test)),
+        status=status,
+    )
+
+
+def run_object(run: PerfRun) -> dict[str, Any]:
+    """A PerfRun as a Kubernetes object in JSON: kind and all, nothing that is unset."""
+    dumped = run.model_dump(mode="json", by_alias=True, exclude_none=True)
+    metadata = {name: value for name, value in dumped["metadata"].items() if value not in ("", {}, [])}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "PerfRun",
+        "metadata": metadata,
+        "spec": dumped["spec"],
+        "status": dumped["status"],
+    }
+
+
+def result_document(
+    plan: RunPlan, spec: PerfTestSpec, run: PerfRun, report: WorkerReport | None
+) -> RunResult:
+    """Everything that was measured, with what it was judged by and as."""
+    status = run.status
+    return RunResult(
+        plan=plan,
+        slos=[slo.model_dump(mode="json", exclude_none=True) for slo in spec.slos],
+        start_time=status.start_time or "",
+        workers_planned=status.workers.planned if status.workers else plan.load.workers,
+        workers_reported=status.workers.reported if status.workers else 0,
+        report=report,
+        status=run_object(run)["status"],
+    )

@@ -1,0 +1,46 @@
+"""pytest fixtures: a real API server, or a real cluster. A missing part fails; it never skips."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import apiserver as api
+from tests.cluster import apt
+from tests.cluster import cluster as whole
+from tests.cluster.handle import ApiServer, Cluster
+
+
+@pytest.fixture(scope="session")
+def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An API server of this session's own: no controllers, no nodes."""
+    with api.running(tmp_path_factory.mktemp("apiserver")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def apiserver_with_controllers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ApiServer]:
+    """An API server with the controller manager: garbage collection, Jobs, service accounts."""
+    folder = tmp_path_factory.mktemp("apiserver-with-controllers")
+    with api.running(folder, with_controllers=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def e2e_tools() -> None:
+    """The programs of `apt.E2E_PACKAGES` on this machine; none of their services runs."""
+    apt.ensure(apt.E2E_PACKAGES)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The embedded cluster: reused when it is up, and left up for the next run except in CI."""
+    was_up = whole.is_up()
+    running = whole.up()
+    try:
+        yield running
+    finally:
+        if os.environ.get("CI") == "true" and not was_up:
+            whole.down()

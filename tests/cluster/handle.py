@@ -1,0 +1,84 @@
+"""What a test holds: a running API server, or a whole cluster."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.commands import tail
+from tests.cluster.errors import ClusterError
+from tests.cluster.gobuild import binary
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """A running API server: where it is, who may do all, and kubectl and helm for it."""
+
+    kubeconfig: Path
+    url: str
+    log: Path
+
+    def env(self) -> dict[str, str]:
+        """The environment for programs that shall talk to it."""
+        path = f"{binary('kubectl').parent}:{binary('helm').parent}:{os.environ['PATH']}"
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "PATH": path}
+
+    def kubectl(
+        self, *args: str | Path, input: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl; with ``check`` a failure raises with what kubectl said."""
+        return self._run("kubectl", args, input, check)
+
+    def helm(
+        self, *args: str | Path, input: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run helm; with ``check`` a failure raises with what helm said."""
+        return self._run("helm", args, input, check)
+
+    def _run(
+        self, tool: str, args: Sequence[str | Path], stdin: str | None, check: bool
+    ) -> subprocess.CompletedProcess[str]:
+        words = [str(arg) for arg in args]
+        done = subprocess.run(
+            [str(binary(tool)), *words],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            env=self.env(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            said = tail(done.stderr + done.stdout)
+            raise ClusterError(f"{tool} {' '.join(words)} exited {done.returncode}:\n{said}")
+        return done
+
+
+@dataclass(frozen=True)
+class Cluster(ApiServer):
+    """A whole cluster with one node."""
+
+    node_ip: str
+    base_image: str
+    target_image: str
+
+    def build_image(
+        self,
+        tag: str,
+        context: Path,
+        dockerfile: Path | None = None,
+        build_args: Mapping[str, str] | None = None,
+        target: str | None = None,
+    ) -> str:
+        """Build a Dockerfile and give the image to the node; returns its full reference."""
+        # Here, because images need the cluster's settings, which need not exist for an ApiServer.
+        from tests.cluster import images
+
+        return images.build_and_load(tag, context, dockerfile, build_args, target)
+
+    def load_image(self, archive: Path) -> list[str]:
+        """Give the images of a docker or OCI archive to the node; returns their references."""
+        from tests.cluster import images
+
+        return images.load(archive)

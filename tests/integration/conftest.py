@@ -1,0 +1,19 @@
+"""A real API server that knows our kinds."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.handle import ApiServer
+
+REPO = Path(__file__).resolve().parents[2]
+CRDS = REPO / "crds"
+
+
+@pytest.fixture(scope="session")
+def perfrun_api(apiserver: ApiServer) -> ApiServer:
+    """The session's API server with the generated CRDs applied and served."""
+    apiserver.kubectl("apply", "-f", CRDS)
+    names = ["crd/perftests.perfrun.dev", "crd/perfruns.perfrun.dev"]
+    apiserver.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    return apiserver

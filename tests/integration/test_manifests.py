@@ -1,0 +1,81 @@
+"""Every manifest that we show is one that works, and the installation files say the same thing."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from perfrun.api import crd
+from perfrun.cli.manifests import parse_manifests
+from tests.cluster.handle import ApiServer
+from tests.integration.documented import REPO, Shown, shown_manifests
+
+SHOWN = shown_manifests()
+
+
+def _where(shown: Shown) -> str:
+    return shown.where
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=_where)
+def test_strict_reader_and_operator_accept_it_without_a_warning(shown: Shown) -> None:
+    read = list(parse_manifests(shown.where, shown.text.encode()))
+    assert read
+    assert [problem for manifest in read for problem in manifest.problems] == []
+    assert [warning for manifest in read for warning in manifest.warnings] == []
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=_where)
+def test_api_server_accepts_it(shown: Shown, perfrun_api: ApiServer, namespace: str) -> None:
+    if "\n  namespace: " not in shown.text and "namespace: shop" not in shown.text:
+        where = ["--namespace", namespace]
+    else:
+        where = []
+    done = perfrun_api.kubectl(
+        "apply", "--dry-run=server", "--validate=strict", *where, "-f", "-", input=shown.text
+    )
+    assert "Warning" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def namespace(perfrun_api: ApiServer) -> str:
+    for name in ("shown", "shop"):
+        perfrun_api.kubectl("create", "namespace", name)
+        enforce = "pod-security.kubernetes.io/enforce=restricted"
+        warn = "pod-security.kubernetes.io/warn=restricted"
+        perfrun_api.kubectl("label", "namespace", name, enforce, warn)
+    return "shown"
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "examples").glob("*.yaml")), ids=lambda p: p.stem)
+def test_example_opens_with_what_it_shows_and_can_go_to_any_namespace(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# ")
+    assert "namespace:" not in text
+
+
+def test_crds_of_the_folder_and_of_the_chart_are_those_of_the_models() -> None:
+    folders = [REPO / "crds", REPO / "charts/perfrun/files/crds"]
+    assert [line for folder in folders for line in crd.drift(folder)] == []
+
+
+def test_kustomize_base_is_the_chart_rendered(perfrun_api: ApiServer) -> None:
+    done = subprocess.run(
+        [str(REPO / "deploy/render.sh"), "--check"],
+        env=perfrun_api.env(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("folder", ["base", "overlays/local", "samples"])
+def test_kustomization_builds_and_is_accepted(folder: str, perfrun_api: ApiServer) -> None:
+    built = perfrun_api.kubectl("kustomize", REPO / "deploy" / folder).stdout
+    name = "perfrun-demo" if folder == "samples" else "perfrun-system"
+    # A dry run creates no namespace for what comes after it.
+    perfrun_api.kubectl("create", "namespace", name, check=False)
+    perfrun_api.kubectl("label", "--overwrite", "namespace", name,
+                        "pod-security.kubernetes.io/warn=restricted")  # fmt: skip
+    done = perfrun_api.kubectl(
+        "apply", "--dry-run=server", "--validate=strict", "-f", "-", input=built
+    )
+    assert "would violate PodSecurity" not in done.stderr

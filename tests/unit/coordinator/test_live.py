@@ -1,0 +1,48 @@
+"""The live view over several workers."""
+
+from perfrun.coordinator.live import LOST_AFTER, LiveMerge
+from tests.unit.coordinator.conftest import S, make_interval
+
+
+def test_workers_add_up():
+    merge = LiveMerge()
+    merge.take(0, make_interval(1), S)
+    merge.take(1, make_interval(2, failed=4, succeeded=16), S)
+    live = merge.snapshot(S)
+    assert (live.sent, live.succeeded, live.failed, live.in_flight) == (30, 26, 4, 6)
+    assert live.elapsed == 2 * S
+    assert live.rate == 20.0
+    assert live.overall is not None
+    assert [worker.index for worker in live.workers] == [0, 1]
+
+
+def test_the_rate_is_that_of_the_last_interval():
+    merge = LiveMerge()
+    merge.take(0, make_interval(1, succeeded=10), S)
+    merge.take(0, make_interval(2, succeeded=60), 2 * S)
+    assert merge.snapshot(2 * S).rate == 50.0
+
+
+def test_a_repeated_interval_changes_nothing():
+    merge = LiveMerge()
+    merge.take(0, make_interval(2), 2 * S)
+    before = merge.snapshot(3 * S)
+    merge.take(0, make_interval(2), 3 * S)
+    merge.take(0, make_interval(1), 3 * S)
+    after = merge.snapshot(3 * S)
+    assert (after.sent, after.rate, after.overall) == (before.sent, before.rate, before.overall)
+    assert after.workers[0].age == 0
+
+
+def test_a_lost_worker_keeps_its_counts_and_loses_its_rate():
+    merge = LiveMerge()
+    merge.take(0, make_interval(1), S)
+    merge.take(1, make_interval(1), S + LOST_AFTER)
+    live = merge.snapshot(S + LOST_AFTER + 1)
+    assert (live.sent, live.rate, live.in_flight) == (20, 10.0, 3)
+    assert live.workers[0].age == LOST_AFTER + 1
+
+
+def test_nothing_yet_is_all_zero():
+    live = LiveMerge().snapshot(S)
+    assert (live.sent, live.rate, live.recent, live.overall) == (0, 0.0, None, None)

@@ -1,0 +1,133 @@
+"""The barrier as a state machine, without a server."""
+
+from datetime import timedelta
+
+import pytest
+
+from perfrun.coordinator.errors import Conflict, Malformed
+from perfrun.coordinator.session import SILENT_AFTER, RunSession
+from perfrun.measure.report import Ready
+from tests.unit.coordinator.conftest import NOW, S, in_trouble, make_plan
+
+
+def session(workers: int = 2) -> RunSession:
+    return RunSession(make_plan(workers), start_deadline=600 * S)
+
+
+def test_the_start_is_due_once_every_worker_is_ready():
+    run = session()
+    run.ready(0, Ready(), S)
+    assert not run.is_due(S)
+    run.ready(1, Ready(), S)
+    assert run.is_due(S)
+
+
+def test_trouble_keeps_the_barrier_shut_until_it_is_gone():
+    run = session()
+    run.ready(0, Ready(), S)
+    run.ready(1, in_trouble(), S)
+    assert not run.is_due(S)
+    assert run.ready_count == 1
+    run.ready(1, Ready(), 2 * S)
+    assert run.is_due(2 * S)
+
+
+def test_passing_trouble_is_final_only_when_the_deadline_has_passed():
+    run = session()
+    run.ready(1, in_trouble("shop refuses connections"), S)
+    early, late = run.trouble(S), run.trouble(600 * S)
+    assert early is not None
+    assert late is not None
+    assert (early.final, late.final) == (False, True)
+    assert late.message == "worker 1: shop refuses connections"
+
+
+def test_final_trouble_wins_over_passing_trouble():
+    run = session(3)
+    run.ready(0, in_trouble("slow"), S)
+    run.ready(1, in_trouble("Secret shop has no key token", final=True), S)
+    trouble = run.trouble(S)
+    assert trouble is not None
+    assert trouble.final
+    assert trouble.message == "worker 1: Secret shop has no key token"
+
+
+@pytest.mark.parametrize(
+    ("ready", "now", "message"),
+    [
+        ([], 600 * S, "2 of 2 workers have not come up"),
+        ([0], 600 * S, "1 of 2 workers have not come up"),
+        ([0, 1], 600 * S, "worker 0 was ready, but has been silent for 599s"),
+    ],
+)
+def test_what_is_missing_is_told_when_the_deadline_passes(ready, now, message):
+    run = session()
+    for index in ready:
+        run.ready(index, Ready(), S)
+    trouble = run.trouble(now)
+    assert trouble is not None
+    assert (trouble.final, trouble.message) == (True, message)
+
+
+def test_a_worker_that_fell_silent_does_not_stand_at_the_barrier():
+    run = session()
+    run.ready(0, Ready(), 0)
+    run.ready(1, Ready(), SILENT_AFTER + 1)
+    assert not run.is_due(SILENT_AFTER + 1)
+    run.ready(0, Ready(), SILENT_AFTER + 2)
+    assert run.is_due(SILENT_AFTER + 2)
+
+
+def test_the_barrier_does_not_open_after_the_deadline():
+    run = session(1)
+    run.ready(0, Ready(), 600 * S)
+    assert not run.is_due(600 * S)
+    trouble = run.trouble(600 * S)
+    assert trouble is not None
+    assert "could not be recorded in time" in trouble.message
+
+
+def test_time_until_t0_is_counted_at_the_moment_of_answering():
+    run = session()
+    run.begin(NOW, 10 * S)
+    assert run.start_answer(9 * S).start_in == S
+    assert run.start_answer(12 * S).start_in == -2 * S
+    assert run.trouble(12 * S) is None
+    assert run.start == NOW
+
+
+def test_a_stop_before_t0_is_the_answer_at_the_barrier_and_the_first_reason_stands():
+    run = session()
+    run.stop("spec.stop was set")
+    run.stop("replaced")
+    assert run.start_answer(S).stop == "spec.stop was set"
+    assert run.order().stop == "spec.stop was set"
+    run.ready(0, Ready(), S)
+    run.ready(1, Ready(), S)
+    assert not run.is_due(S)
+
+
+def test_the_first_identity_of_an_index_wins():
+    run = session()
+    run.claim(0, "pod-a")
+    run.claim(0, "pod-a")
+    with pytest.raises(Conflict, match="worker 0"):
+        run.claim(0, "pod-b")
+
+
+def test_an_index_that_the_run_does_not_have_is_refused():
+    with pytest.raises(Malformed, match="the run has 2 workers"):
+        session().claim(2, "pod-a")
+
+
+def test_reports_from_before_a_restart_count():
+    run = RunSession(make_plan(2), start_deadline=600 * S, reported=[1])
+    assert not run.all_reported
+    run.report(0)
+    assert run.all_reported
+
+
+def test_after_t0_all_workers_count_as_ready():
+    run = session()
+    run.begin(NOW + timedelta(seconds=1), S)
+    assert run.ready_count == 2
