@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from perfrun.api.perfrun import PerfRun
 from perfrun.cli.manifests import parse_manifests
-from perfrun.logic.accept import parse_problems
+from perfrun.logic.problems import parse_problems
 from tests.cluster.handle import ApiServer
 from tests.integration.bad_manifests import BadManifest, bad_manifests
 

@@ -40,12 +40,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "perfrun.pullSecrets" -}}
-{{- with .Values.image.pullSecrets }}
+{{- with .Values.image.pullSecrets -}}
 imagePullSecrets:
 {{- range . }}
 - name: {{ . }}
 {{- end }}
-{{- end }}
+{{- end -}}
 {{- end -}}
 
 {{- define "perfrun.tlsSecret" -}}
@@ -65,6 +65,26 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
+{{/* What the operator is told. */}}
+{{- define "perfrun.env" -}}
+{{- $image := include "perfrun.image" . -}}
+- name: PERFRUN_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- name: PERFRUN_POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: PERFRUN_COORDINATOR_URL
+  value: https://{{ include "perfrun.fullname" . }}-coordinator.{{ .Release.Namespace }}.svc:8443
+- {name: PERFRUN_TLS_SECRET, value: {{ include "perfrun.tlsSecret" . }}}
+- {name: PERFRUN_WATCH_NAMESPACES, value: {{ join "," .Values.watchNamespaces | quote }}}
+- {name: PERFRUN_LOG_LEVEL, value: {{ .Values.logLevel }}}
+- {name: PERFRUN_WORKER_IMAGE, value: {{ .Values.worker.image | default $image | quote }}}
+- {name: PERFRUN_WORKER_PULL_POLICY, value: {{ .Values.image.pullPolicy }}}
+- {name: PERFRUN_WORKER_PULL_SECRETS, value: {{ join "," .Values.image.pullSecrets | quote }}}
+- {name: PERFRUN_WORKER_CPU, value: {{ .Values.worker.cpu | quote }}}
+- {name: PERFRUN_WORKER_MEMORY, value: {{ .Values.worker.memory | quote }}}
+- {name: PERFRUN_WORKER_MEMORY_LIMIT, value: {{ .Values.worker.memoryLimit | quote }}}
+{{- end -}}
+
 {{/* What the operator does in the namespaces of tests. */}}
 {{- define "perfrun.namespacedRules" -}}
 - apiGroups: [perfrun.dev]
@@ -72,14 +92,10 @@ capabilities: {drop: [ALL]}
   verbs: [get, list, watch]
 - apiGroups: [perfrun.dev]
   resources: [perfruns]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [perfrun.dev]
   resources: [perftests/status, perfruns/status]
-  verbs: [get, update, patch]
-# To be the owner of what belongs to a test or a run, where the cluster checks that.
-- apiGroups: [perfrun.dev]
-  resources: [perftests/finalizers, perfruns/finalizers]
-  verbs: [update]
+  verbs: [patch, update]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]
@@ -89,12 +105,12 @@ capabilities: {drop: [ALL]}
 # Plans, reports of workers, and results.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, create, update, delete]
+  verbs: [get, list, create, patch, update, delete]
 # What each run was made from, frozen.
 - apiGroups: [apps]
   resources: [controllerrevisions]
   verbs: [get, list, create, delete]
-- apiGroups: ["", events.k8s.io]
+- apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
 {{- end -}}

@@ -82,7 +82,10 @@ def not_built(field: str, value: str, since: str = "") -> Rule:
 
 
 def _is_set(model: BaseModel, field: str) -> bool:
-    return getattr(model, _attribute(field)) is not None
+    # By alias: the attribute of ``json`` is json_, because BaseModel has a method of that name.
+    fields = type(model).model_fields.items()
+    attribute = next(name for name, info in fields if (info.alias or name) == field)
+    return getattr(model, attribute) is not None
 
 
 def _attribute(field: str) -> str:

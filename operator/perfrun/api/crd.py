@@ -17,11 +17,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from perfrun.api import GROUP, VERSION
+from perfrun.api import GROUP, VERSION, quantities
 from perfrun.api.base import NOT_BUILT_KEY, ApiModel, Rule, not_built_message
-from perfrun.api.names import DNS_LABEL, RUN_NAME_MAX, TEST_NAME_MAX
+from perfrun.api.names import DNS_LABEL, PART_NAME, RUN_NAME_MAX, TEST_NAME_MAX, VARIABLE_NAME
 from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTest
+from perfrun.api.perftest import CRON_PATTERN, PerfTest
+from perfrun.api.target import URL_PATTERN
 
 Json = dict[str, Any]
 
@@ -42,6 +43,19 @@ _HANDLED = frozenset({
     "properties", "items", "additionalProperties", "patternProperties", "propertyNames",
     "default", "const", "title", NOT_BUILT_KEY,
 })  # fmt: skip
+
+# A pattern says what is wrong, and not what to write: for these, the second is said instead, by
+# CEL. Paths and header values stay patterns: there may be too many of them for CEL's budget.
+_NOTATIONS = {
+    quantities.DURATION_PATTERN: "write a number and a unit, as in 500ms, 5s, 10m or 1h30m",
+    quantities.RATE_PATTERN: "write a number per unit of time, as in 100/s or 30/m",
+    quantities.PERCENT_PATTERN: "write a percentage from 0% to 100%, as in 1% or 99.9%",
+    URL_PATTERN: "write http:// or https:// and a host, without user, password or fragment",
+    CRON_PATTERN: "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, "
+                  "@monthly, @yearly; the zone goes into timeZone",
+    PART_NAME: "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
+    VARIABLE_NAME: "use letters, digits and '_', and begin with no digit",
+}  # fmt: skip
 
 
 class Column(NamedTuple):
@@ -199,6 +213,8 @@ def _structural(node: Json, defs: Mapping[str, Json], where: str) -> Json:
         made["description"] = _plain(made["description"])
     if "const" in node:
         made["enum"] = [node["const"]]
+    if made.get("type") == "string" and made.get("pattern") in _NOTATIONS:
+        made[_VALIDATIONS] = [_matching("self", made.pop("pattern"))]
     default = _cleaned(node.get("default"))
     if default is not None:
         made["default"] = default
@@ -240,11 +256,8 @@ def _add_map(made: Json, node: Json, defs: Mapping[str, Json], where: str) -> No
         return  # CEL does not compile over untyped values; the operator checks these keys
     validations = made.setdefault(_VALIDATIONS, [])
     for pattern in patterns:
-        validations.append({
-            "rule": f"self.all(key, key.matches(r'{pattern}'))",
-            "message": f"every name here has to match {pattern}",
-            "reason": "FieldValueInvalid",
-        })  # fmt: skip
+        rule = _matching("key", pattern)
+        validations.append({**rule, "rule": f"self.all(key, {rule['rule']})"})
     longest = node.get("propertyNames", {}).get("maxLength")
     if longest is not None:
         validations.append({
@@ -262,6 +275,15 @@ def _cleaned(default: Any) -> Any:
         kept = {k: _cleaned(v) for k, v in default.items()}
         return {k: v for k, v in kept.items() if v is not None} or None
     return None if default == [] else default
+
+
+def _matching(what: str, pattern: str) -> Json:
+    # In single quotes, raw: none of our patterns has a single quote in it.
+    return {
+        "rule": f"{what}.matches(r'{pattern}')",
+        "message": _NOTATIONS.get(pattern, f"has to match {pattern}"),
+        "reason": "FieldValueInvalid",
+    }
 
 
 def _without_defaults(node: Json) -> Json:

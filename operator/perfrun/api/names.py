@@ -9,11 +9,12 @@ TEST_NAME_MAX = 40
 RUN_NAME_MAX = 63
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
+PART_NAME = r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$"
+VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
 # Scenario and step names become metric labels and JSON keys: short, and no template in them.
-PartName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$", min_length=1, max_length=63)
-]
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=63)]
+PartName = Annotated[str, Field(pattern=PART_NAME, min_length=1, max_length=63)]
+VariableName = Annotated[str, Field(pattern=VARIABLE_NAME, max_length=63)]
 ObjectName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253),

@@ -13,6 +13,8 @@ from perfrun.api.scenario import Scenario
 from perfrun.api.slo import Slo
 from perfrun.api.target import Target
 
+CRON_PATTERN = r"^(@[a-z]+|[0-9A-Za-z*?,/#-]+( +[0-9A-Za-z*?,/#-]+){4})$"
+
 
 class Schedule(ApiModel):
     """When a test runs by itself."""
@@ -22,7 +24,7 @@ class Schedule(ApiModel):
         Field(
             min_length=1,
             max_length=128,
-            pattern=r"^(@[a-z]+|[0-9A-Za-z*?,/#-]+( +[0-9A-Za-z*?,/#-]+){4})$",
+            pattern=CRON_PATTERN,
             description="Five fields, or @hourly, @daily, @weekly, @monthly, @yearly.",
         ),
     ]

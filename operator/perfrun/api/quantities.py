@@ -101,13 +101,16 @@ def format_duration(ns: float, limits: Iterable[float] = ()) -> str:
 
 
 def format_exact_duration(ns: int) -> str:
-    """The canonical spec notation: the largest unit that divides, as in ``5m`` or ``1500ms``."""
+    """The spec notation that parses back to ``ns``: the largest unit that divides, as in ``5m``."""
     if ns == 0:
         return "0s"
     for unit, size in sorted(_DURATION_UNITS.items(), key=lambda item: -item[1]):
-        if ns % size == 0:
+        if ns % size == 0 and ns // size < 10**9:
             return f"{ns // size}{unit}"
-    raise AssertionError("1ns divides every whole number")
+    # More digits than one number may have: in parts, as in 1s234567891ns.
+    hours, rest = divmod(ns, 3600 * NS_PER_S)
+    parts = ((hours, "h"), (rest // NS_PER_S, "s"), (rest % NS_PER_S, "ns"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number)
 
 
 def format_rate(per_second: float, limits: Iterable[float] = ()) -> str:
@@ -121,12 +124,16 @@ def format_percent(ratio: float, limits: Iterable[float] = ()) -> str:
     return _rounded(ratio * 100, 2, [limit * 100 for limit in limits] + [0.0, 100.0]) + "%"
 
 
-def format_bytes(size: float) -> str:
-    """``64Ki``, ``1.5Mi``, ``800``: binary units, one decimal."""
+def format_bytes(size: int, limits: Iterable[float] = ()) -> str:
+    """``64Ki``, ``1.5Mi``, ``800``: binary units, one decimal; exact where that would cross a
+    limit."""
     for unit in ("Gi", "Mi", "Ki"):
         if size >= _BYTE_UNITS[unit]:
-            return f"{size / _BYTE_UNITS[unit]:.1f}".removesuffix(".0") + unit
-    return f"{size:.0f}"
+            text = f"{size / _BYTE_UNITS[unit]:.1f}".removesuffix(".0")
+            shown = float(text) * _BYTE_UNITS[unit]
+            if all(_side(shown, limit) == _side(size, limit) for limit in limits):
+                return text + unit
+    return str(size)
 
 
 def _rounded(value: float, decimals: int, limits: list[float]) -> str:
@@ -153,7 +160,10 @@ def _schema(pattern: str, description: str, max_length: int) -> WithJsonSchema:
 
 
 def _rate_text(per_second: float) -> str:
-    return f"{per_second:.6f}".rstrip("0").rstrip(".") + "/s"
+    # The plan travels as text: 20/m must not come back as 0.333333/s.
+    texts = [f"{per_second * size:.6f}".rstrip("0").rstrip(".") + f"/{unit}"
+             for unit, size in _RATE_UNITS.items()]  # fmt: skip
+    return next((text for text in texts if parse_rate(text) == per_second), texts[0])
 
 
 def _percent_text(ratio: float) -> str:

@@ -44,7 +44,7 @@ def format_measured(metric: str, value: float, limits: list[float]) -> str:
         case Kind.PERCENT:
             return q.format_percent(value, limits)
         case Kind.BYTES:
-            return q.format_bytes(value)
+            return q.format_bytes(round(value), limits)
         case Kind.COUNT:
             return str(round(value))
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from perfrun.api.base import (
     ApiModel,
@@ -15,11 +15,9 @@ from perfrun.api.base import (
 from perfrun.api.names import DataKey, HeaderName, HeaderValue, ObjectName
 from perfrun.api.quantities import Duration
 
-Url = Annotated[
-    str,
-    # No user information: a password in a URL ends up in logs; auth.basic takes it from a Secret.
-    Field(pattern=r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$", max_length=2048),
-]
+# No user information: a password in a URL ends up in logs; auth.basic takes it from a Secret.
+URL_PATTERN = r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$"
+Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048)]
 
 
 class KeyRef(ApiModel):
@@ -102,8 +100,19 @@ class Tls(ApiModel):
     insecure_skip_verify: bool = False
 
 
+def _distinct(headers: list[Header]) -> list[Header]:
+    seen: set[str] = set()
+    for header in headers:
+        name = header.name.lower()  # HTTP does not tell X-A from x-a
+        if name in seen:
+            raise ValueError(f"header {header.name} is given twice: remove one")
+        seen.add(name)
+    return headers
+
+
 Headers = Annotated[
     list[Header],
+    AfterValidator(_distinct),
     Field(
         max_length=50,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},

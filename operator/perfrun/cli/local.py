@@ -28,6 +28,7 @@ LEAD = 300 * NS_PER_MS
 PATIENCE_SECONDS = 10.0
 """How long all workers may be in trouble with the target; load.startTimeout where it is less."""
 _STOP_SECONDS = 15.0
+_REPORT_SECONDS = 30.0
 _TICK_SECONDS = 0.1
 
 
@@ -45,7 +46,7 @@ class Progress:
 
 @dataclass(slots=True)
 class LocalRun:
-    """What came of a run: a report, or the error for which it has none."""
+    """What came of a run: a report where one came, ``error`` where the load could not begin."""
 
     plan: RunPlan
     report: WorkerReport | None = None
@@ -74,8 +75,8 @@ class Stop:
     def listen(self) -> None:
         """Take SIGINT and SIGTERM of this process as the wish."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self.ask, "stopped by Ctrl-C")
-        loop.add_signal_handler(signal.SIGTERM, self.ask, "stopped by SIGTERM")
+        loop.add_signal_handler(signal.SIGINT, self.ask, "by Ctrl-C")
+        loop.add_signal_handler(signal.SIGTERM, self.ask, "by SIGTERM")
 
 
 async def run_local(
@@ -83,7 +84,7 @@ async def run_local(
 ) -> LocalRun:
     """Run ``plan`` with its workers as processes; ends with none of them alive.
 
-    What goes wrong is in the result. ``secrets_dir`` holds ``NAME/KEY`` files.
+    What goes wrong is in the result. ``secrets_dir`` (absolute) holds ``NAME/KEY`` files.
     """
     with tempfile.TemporaryDirectory(prefix="perfrun-") as folder:
         run = _Run(plan, Path(folder), stop, on_progress)
@@ -156,7 +157,7 @@ class _Run:
         tree.mkdir()
         if secrets_dir is not None:
             for kind in ("secrets", "configmaps"):
-                (tree / kind).symlink_to(secrets_dir.resolve(), target_is_directory=True)
+                (tree / kind).symlink_to(secrets_dir, target_is_directory=True)
         for index, token in enumerate(self._tokens.by_index):
             token_file = self._folder / f"token-{index}"
             token_file.write_text(token)
@@ -166,6 +167,7 @@ class _Run:
                 "PERFRUN_TOKEN_FILE": str(token_file),
                 "PERFRUN_INDEX": str(index),
                 "PERFRUN_SECRETS": str(tree),
+                "PERFRUN_REPORT_DEADLINE": str(_REPORT_SECONDS),
             }
             self._workers.append(
                 await start_worker(index, env, self._folder / f"worker-{index}.log")
@@ -205,12 +207,16 @@ class _Run:
         return None if trouble is None or patient else trouble.message
 
     def _progress(self, session: RunSession) -> Progress:
-        trouble = self._coordinator.trouble(self._plan.uid)
-        waiting = "waiting for the workers" if trouble is None else trouble.message
+        waiting = None
+        if session.start is None:
+            trouble = self._coordinator.trouble(self._plan.uid)
+            # Workers that are still starting are no news.
+            up = session.arrived == session.workers
+            waiting = trouble.message if trouble is not None and up else "starting"
         return Progress(
             plan=self._plan,
             live=self._coordinator.live(self._plan.uid),
-            waiting=waiting if session.start is None else None,
+            waiting=waiting,
             ready=session.ready_count,
             reported=len(session.reported),
             stopping=session.stop_reason,
@@ -227,12 +233,10 @@ class _Run:
             if result.error is None and worker.index not in session.reported:
                 result.notes.append(f"worker {worker.index} was lost: {worker.last_words()}")
         if session.start is None:
-            result.error = result.error or f"{self._stop.reason} before the load began"
-        elif self._store.reports:
+            return result
+        if self._store.reports:
             packed = [report for _, report in sorted(self._store.reports.items())]
             result.report = merge([WorkerReport.unpack(report) for report in packed])
-        else:
-            result.error = "no worker reported: " + "; ".join(result.notes[:1])
         return result
 
 

@@ -21,7 +21,7 @@ app = typer.Typer(
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILE...", help="Manifests: files, folders of *.yaml, or - for stdin."),
+    typer.Argument(metavar="FILE", help="Manifests: files, folders of *.yaml, or - for stdin."),
 ]
 
 
@@ -49,8 +49,7 @@ def run(
 ) -> None:  # fmt: skip
     """Run the PerfTests of manifests on this machine and judge them.
 
-    Exit codes: 0 done, 1 an objective that gates was missed, 2 the manifest or the command is
-    wrong, 3 the run could not be made, 130 stopped by Ctrl-C.
+    Exit codes: 0 done, 1 Fail, 2 manifest or usage wrong, 3 Error, 130 stopped.
     """
     options = Options(json_file, result_file, secrets, strict)
     raise typer.Exit(run_files(files, options, _console(), _console(stderr=True)))
@@ -99,3 +98,7 @@ def main() -> None:
 def _console(*, stderr: bool = False) -> Console:
     # Words and marks carry the meaning; rich itself obeys NO_COLOR and TERM.
     return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,8 @@ from perfrun.api import API_VERSION, GROUP
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.perftest import PerfTest
 from perfrun.cli.strictyaml import Document, YamlError, load_documents
-from perfrun.logic.accept import check, parse_problems
+from perfrun.logic.accept import check
+from perfrun.logic.problems import parse_problems
 
 MAX_FILE = 1024 * 1024
 """Bytes. The API server takes no larger object either (its limit is 1.5 MiB)."""
@@ -110,9 +111,9 @@ def _envelope_problems(value: dict[str, Any]) -> Iterator[str]:
     """What the API server would say of everything around the spec."""
     if value["apiVersion"] != API_VERSION:
         yield f"apiVersion: {value['apiVersion']} is not served; write {API_VERSION}"
-    for name in value:
-        if name not in _TOP:
-            yield f"{name}: there is no such field; there are: {', '.join(_TOP)}"
+    for field in value:
+        if field not in _TOP:
+            yield f"{field}: there is no such field; there are: {', '.join(_TOP)}"
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if isinstance(name, str) and (len(name) > TEST_NAME_MAX or not re.match(DNS_LABEL, name)):

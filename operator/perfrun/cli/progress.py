@@ -51,6 +51,8 @@ class ProgressView:
         if self._live is not None:
             self._live.update(_screen(progress), refresh=True)
             return
+        if progress.waiting is None and not progress.live.workers and not progress.stopping:
+            return  # T0 is chosen, and nothing has been posted yet
         now = time.monotonic()
         state = _state(progress)
         if state == self._said and (progress.waiting is not None or now < self._next_line):
@@ -71,7 +73,8 @@ def _line(progress: Progress) -> str:
         return f"stopping ({progress.stopping}); once more to give up at once"
     if progress.waiting is not None:
         return f"{progress.ready}/{progress.plan.load.workers} workers ready: {progress.waiting}"
-    return f"{_clock(progress)}  " + "  ".join(f"{name} {text}" for name, text in _figures(progress))
+    figures = "  ".join(f"{name} {text}" for name, text in _figures(progress))
+    return f"{_clock(progress)}  {figures}"
 
 
 def _screen(progress: Progress) -> RenderableType:

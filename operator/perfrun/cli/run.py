@@ -21,6 +21,7 @@ from perfrun.cli.progress import ProgressView
 from perfrun.logic.names import requested_run_name
 from perfrun.logic.plan import make_plan
 from perfrun.logic.verdict import Judgement, RunOutcome, cancelled, errored, judge
+from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.console import print_run
 from perfrun.report.document import Times, local_run, result_document, run_object
@@ -99,7 +100,7 @@ def run_test(test: PerfTest, secrets: Path | None, err: Console) -> Finished:
         tell(err, f"note: {plan.load.workers} workers share {cores()} cores of this machine; "
                   "they may be slower than what they measure")  # fmt: skip
     with ProgressView(err) as view:
-        local = asyncio.run(_run(plan, secrets, view))
+        local = asyncio.run(_run(plan, secrets.resolve() if secrets else None, view))
     for note in local.notes:
         tell(err, f"note: {note}")
     judgement = _judged(test, local)
@@ -168,7 +169,7 @@ def tell(console: Console, text: str) -> None:
     console.print(Text(text), soft_wrap=True)
 
 
-async def _run(plan: Any, secrets: Path | None, view: ProgressView) -> LocalRun:
+async def _run(plan: RunPlan, secrets: Path | None, view: ProgressView) -> LocalRun:
     stop = Stop()
     stop.listen()
     return await run_local(plan, secrets, stop, view)

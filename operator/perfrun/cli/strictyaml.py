@@ -6,12 +6,13 @@ too much: refused. A plain ``no`` or ``010`` that is read as something else: a w
 
 import re
 from collections.abc import Hashable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import yaml
 
 MAX_NODES = 100_000
 """Of one document, aliases unfolded."""
+MAX_DEPTH = 64
 
 _BOOL = "tag:yaml.org,2002:bool"
 _INT = "tag:yaml.org,2002:int"
@@ -63,7 +64,23 @@ _Loader.yaml_implicit_resolvers = _resolvers()
 
 def load_documents(text: str) -> list[Document]:
     """The documents of a file, empty ones left out. Raises YamlError."""
+    _check_depth(text)
     return list(_documents(text))
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what is nested too deeply: libyaml's composer recurses until it crashes."""
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise YamlError(f"{_where(event.start_mark)}nested more than {MAX_DEPTH} deep")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except yaml.YAMLError:
+        return  # said better when the document is read
 
 
 def _documents(text: str) -> Iterator[Document]:
@@ -82,14 +99,18 @@ def _documents(text: str) -> Iterator[Document]:
         raise YamlError(f"{_where(error.problem_mark)}{error.problem or error}") from error
     except yaml.reader.ReaderError as error:
         raise YamlError(f"not YAML: {str(error).splitlines()[0]}") from error
-    except RecursionError as error:
-        raise YamlError("nested too deeply") from error
     except YamlError:
         raise
     except ValueError as error:
         raise YamlError(f"document {number}: {error}") from error
     finally:
         loader.dispose()
+
+
+class _Mark(Protocol):
+    """Where something stands; libyaml's mark and the pure one have no class in common."""
+
+    line: int
 
 
 class _Check:
@@ -118,7 +139,7 @@ class _Check:
             size += sum(self._size(key) + self._size(value) for key, value in node.value)
         elif isinstance(node, yaml.SequenceNode):
             size += sum(self._size(item) for item in node.value)
-        else:
+        elif isinstance(node, yaml.ScalarNode):
             self._scalar(node)
         if size > MAX_NODES:
             raise YamlError(f"{_where(node.start_mark)}more than {MAX_NODES} values")
@@ -140,7 +161,7 @@ class _Check:
             seen.add(key.value)
 
     def _scalar(self, node: yaml.ScalarNode) -> None:
-        if node.style is not None:
+        if node.style:  # quoted, or a block; plain is None or empty
             return
         text = node.value
         if node.tag == _BOOL and text.lower() not in ("true", "false"):
@@ -158,5 +179,5 @@ class _Check:
         )
 
 
-def _where(mark: yaml.Mark | None) -> str:
+def _where(mark: _Mark | None) -> str:
     return f"line {mark.line + 1}: " if mark is not None else ""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 
 from perfrun.api.perftest import PerfTest
-from perfrun.api.quantities import NS_PER_S, format_duration
+from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.cli.manifests import Manifest, read_manifests
 from perfrun.cli.run import Exit, tell
 from perfrun.logic.plan import load_end, make_plan, planned
@@ -55,7 +55,7 @@ def _costs(test: PerfTest, now: datetime) -> Iterator[str]:
     else:
         yield f"{planned(plan)} iterations"
     if end is not None:
-        yield f"{format_duration(end)} of load"
+        yield f"{format_exact_duration(end)} of load"
     yield f"{load.workers} worker{'s' if load.workers > 1 else ''}"
     if test.spec.schedule is not None:
         runs = sum(1 for _ in _ticks_of_days(test, now)) / _DAYS

@@ -1,21 +1,18 @@
 """Workers as processes of this machine: started, watched, and never left behind."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _TERM_SECONDS = 3.0
 _LAST_WORDS = 2000
 
 
 class Worker:
-    """One process of ``python -m perfrun.worker``; what it says goes to a log file."""
+    """One worker process; what it says goes to a log file."""
 
     def __init__(self, index: int, process: asyncio.subprocess.Process, log: Path) -> None:
         self.index = index
@@ -28,9 +25,12 @@ class Worker:
         return self._process.returncode
 
     def last_words(self) -> str:
-        """The last line that it wrote, or how it ended where it wrote nothing."""
+        """How it ended: the signal, or the last line that it wrote."""
+        code = self.exit_code
+        if code is not None and code < 0:
+            return f"it was ended by {signal.Signals(-code).name}"
         tail = self._log.read_bytes()[-_LAST_WORDS:].decode(errors="replace").strip()
-        return tail.splitlines()[-1] if tail else f"it ended with code {self.exit_code}"
+        return tail.splitlines()[-1] if tail else f"it ended with code {code}"
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it still lives."""
@@ -49,14 +49,13 @@ async def start_worker(index: int, env: Mapping[str, str], log: Path) -> Worker:
     """Start one worker with ``env`` added to ours."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "perfrun.worker",
+            sys.executable, "-m", "perfrun.cli.child",
             env={**_inherited(), **env},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             # A Ctrl-C of the terminal is for us: we tell the workers in order.
             start_new_session=True,
-            preexec_fn=_die_with_parent,
         )  # fmt: skip
     return Worker(index, process, log)
 
@@ -78,8 +77,3 @@ def _inherited() -> dict[str, str]:
     # Without proxies: workers speak to this machine and straight to the target.
     return {name: value for name, value in os.environ.items()
             if not name.lower().endswith("_proxy") and not name.startswith("PERFRUN_")}  # fmt: skip
-
-
-def _die_with_parent() -> None:
-    # In the child, before exec: load must not go on when perfrun itself is killed.
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -31,6 +31,7 @@ from perfrun.controller.store import RunRecord, Store, run_record
 from perfrun.logic import accept
 from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, target_key
 from perfrun.logic.plan import comparison_key
+from perfrun.logic.problems import parse_problems
 from perfrun.logic.verdict import cancelled, errored
 
 QUEUE_POLL_S = 5.0
@@ -80,7 +81,7 @@ class Acceptor:
         try:
             test = PerfTest.model_validate(body)
         except ValidationError as error:
-            raise Refusal(f"PerfTest {name}: {accept.parse_problems(error)[0]}") from error
+            raise Refusal(f"PerfTest {name}: {parse_problems(error)[0]}") from error
         if problems := accept.check(test.spec).problems:
             raise Refusal(f"PerfTest {name}: {problems[0]}")
         return test

@@ -27,6 +27,7 @@ from perfrun.controller.store import Key, RunRecord, Store, run_record
 from perfrun.logic import accept, schedule
 from perfrun.logic.names import scheduled_run_name
 from perfrun.logic.plan import what_runs_hash
+from perfrun.logic.problems import Problem, parse_problems
 from perfrun.logic.schedule import ScheduleDecision, ScheduleFacts
 from perfrun.logic.trigger import TriggerFacts, triggers
 
@@ -59,7 +60,7 @@ class TestReconciler:
         try:
             test = PerfTest.model_validate(body)
         except ValidationError as error:
-            return await self._refuse(body, accept.parse_problems(error))
+            return await self._refuse(body, parse_problems(error))
         acceptance = accept.check(test.spec)
         if acceptance.problems:
             return await self._refuse(body, acceptance.problems)
@@ -190,7 +191,7 @@ class TestReconciler:
             seen["lastSuccessfulTime"] = passed[-1]
         return seen
 
-    async def _refuse(self, body: Json, problems: list[accept.Problem]) -> float | None:
+    async def _refuse(self, body: Json, problems: list[Problem]) -> float | None:
         """Say on the test why it cannot be accepted."""
         test = _without_spec(body)
         shown = "; ".join(str(problem) for problem in problems[:5])
@@ -240,7 +241,7 @@ def _schedule_epoch(test: PerfTest, now: datetime) -> Json:
     return {"scheduledSince": since, "scheduleHash": written[:63]}
 
 
-def _ready(test: PerfTest, warnings: list[accept.Problem]) -> Condition:
+def _ready(test: PerfTest, warnings: list[Problem]) -> Condition:
     doubts = "; ".join(str(warning) for warning in warnings[:3])
     if test.spec.suspend:
         return Condition(

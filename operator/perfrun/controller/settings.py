@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Self
 
 
+HTTP_PORT = 8080
+COORDINATOR_PORT = 8443
+
+
 @dataclass(frozen=True)
 class Settings:
     """The operator's configuration. Every field is an environment variable of the chart."""
@@ -22,8 +26,6 @@ class Settings:
     tls_secret: str
     watch_namespaces: tuple[str, ...]
     """Empty: the whole cluster."""
-    http_port: int
-    coordinator_port: int
     log_level: str
 
     @classmethod
@@ -41,8 +43,6 @@ class Settings:
             coordinator_url=_required(env, "PERFRUN_COORDINATOR_URL"),
             tls_secret=env.get("PERFRUN_TLS_SECRET", ""),
             watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
-            http_port=_port(env, "PERFRUN_HTTP_PORT", 8080),
-            coordinator_port=_port(env, "PERFRUN_COORDINATOR_PORT", 8443),
             log_level=env.get("PERFRUN_LOG_LEVEL", "INFO").upper(),
         )
 
@@ -56,10 +56,3 @@ def _required(env: Mapping[str, str], name: str) -> str:
 
 def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in env.get(name, "").split(",") if part.strip())
-
-
-def _port(env: Mapping[str, str], name: str, default: int) -> int:
-    text = env.get(name, str(default))
-    if not text.isdigit() or not 0 < int(text) < 65536:
-        raise ValueError(f"{name}={text} is not a port: write a number from 1 to 65535")
-    return int(text)

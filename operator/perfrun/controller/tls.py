@@ -8,6 +8,7 @@ import base64
 import ssl
 import tempfile
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -22,6 +23,12 @@ from perfrun.controller.settings import Settings
 
 VALID = timedelta(days=3650)
 RENEW_BEFORE = timedelta(days=90)
+
+_USAGE = x509.KeyUsage(
+    digital_signature=True, key_cert_sign=True, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, crl_sign=False, encipher_only=False,
+    decipher_only=False,
+)  # fmt: skip
 
 
 class Pair(NamedTuple):
@@ -53,7 +60,7 @@ async def certificate(kube: Kube, settings: Settings) -> Pair:
 
 
 def make_pair(host: str, now: datetime) -> Pair:
-    """A self-signed certificate for one host name."""
+    """A self-signed certificate for one host name or address."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "perfrun coordinator")])
     built = (
@@ -64,9 +71,10 @@ def make_pair(host: str, now: datetime) -> Pair:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + VALID)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general_name(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(_USAGE, critical=True)  # Python 3.13 verifies strictly (RFC 5280)
         .sign(key, hashes.SHA256())
     )
     return Pair(
@@ -92,11 +100,17 @@ def server_context(pair: Pair) -> ssl.SSLContext:
     return context
 
 
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
 def _fits(pair: Pair, host: str, now: datetime) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate(pair.certificate.encode())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (ValueError, x509.ExtensionNotFound):
         return False
-    hosts = names.value.get_values_for_type(x509.DNSName)
-    return host in hosts and certificate.not_valid_after_utc - now > RENEW_BEFORE
+    return _general_name(host) in names.value and certificate.not_valid_after_utc - now > RENEW_BEFORE

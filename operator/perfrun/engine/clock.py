@@ -35,9 +35,11 @@ class Alarm:
         self._set(0)
 
     def close(self) -> None:
-        """Give the descriptor back. The alarm cannot be used any more."""
-        self._loop.remove_reader(self._fd)
-        os.close(self._fd)
+        """Give the descriptor back. The alarm cannot be set any more; once is enough."""
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
 
 
 if sys.version_info >= (3, 13):

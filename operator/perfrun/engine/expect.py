@@ -22,9 +22,6 @@ class Judgement(NamedTuple):
     failed: int
 
 
-FINE = Judgement(None, 0, 0)
-
-
 class Expectation:
     """The compiled ``expect`` of a step; of one without it, any final 2xx or 3xx is fine."""
 

@@ -48,9 +48,9 @@ class Connection(asyncio.Protocol):
     """One connection to one origin. ``closed`` is called once, when it is gone."""
 
     __slots__ = (
-        "_closed", "_complete", "_exchange", "_head_done", "_interim", "_kept", "_parser",
-        "_parsers", "_size_limit", "_too_much", "body", "first_byte", "head", "idle_since",
-        "received", "transport",
+        "_closed", "_complete", "_exchange", "_head_done", "_interim", "_keep_alive", "_kept",
+        "_parser", "_parsers", "_size_limit", "_too_much", "body", "first_byte", "head",
+        "idle_since", "received", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, closed: Callable[["Connection"], None]) -> None:
@@ -64,6 +64,9 @@ class Connection(asyncio.Protocol):
         self._complete = 0
         self._interim = 0
         self._head_done = False
+        self._keep_alive = False
+        self.status = 0
+        """The status code of the response."""
         self.transport: Any = None
         """An asyncio.Transport once connected; Any, because its calls are the hot path."""
         self.first_byte = 0
@@ -104,23 +107,17 @@ class Connection(asyncio.Protocol):
         self._parser = self._parsers[1]
 
     @property
-    def status(self) -> int:
-        """The status code of the response."""
-        code: int = self._parser.get_status_code()
-        return code
-
-    @property
     def reusable(self) -> bool:
         """Whether another request may follow the complete response."""
-        return (
-            self._complete == 1
-            and not self.transport.is_closing()
-            and bool(self._parser.should_keep_alive())
-        )
+        return self._complete == 1 and self._keep_alive and not self.transport.is_closing()
 
     def final_head(self) -> bytes:
         """Status line and headers of the final response, without those of interim ones."""
         return self.head.split(_END_OF_HEAD)[self._interim]
+
+    def close(self) -> None:
+        """Close after a complete response."""
+        self.transport.close()
 
     def abandon(self) -> None:
         """Close now, without telling the exchange."""
@@ -158,7 +155,7 @@ class Connection(asyncio.Protocol):
         elif self._complete:
             self._exchange = None
             exchange.responded(self)
-        elif not self._head_done and len(self.head) > MAX_HEAD:
+        elif len(self.head) > MAX_HEAD and self._head_is_open():
             self._break(ErrorClass.PROTOCOL)
 
     def eof_received(self) -> None:
@@ -170,6 +167,7 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             return
         if exc is None and self._ends_with_connection():
+            self.status = self._parser.get_status_code()
             exchange.responded(self)
         else:
             exchange.broken(ErrorClass.RESET)
@@ -177,10 +175,13 @@ class Connection(asyncio.Protocol):
     # --- inside -------------------------------------------------------------------------------
 
     def _extend_head(self, data: bytes) -> None:
-        if self.head.count(_END_OF_HEAD) > self._interim:
-            self._head_done = True
-        else:
+        if self._head_is_open():
             self.head += data
+        else:
+            self._head_done = True
+
+    def _head_is_open(self) -> bool:
+        return not self._head_done and self.head.count(_END_OF_HEAD) <= self._interim
 
     def _break(self, error: ErrorClass) -> None:
         exchange = self._exchange
@@ -198,13 +199,16 @@ class Connection(asyncio.Protocol):
 
     def headers_complete(self) -> None:
         """For HEAD: the final response ends here."""
-        if self._parser.get_status_code() >= 200:
-            self._complete += 1
+        self.message_complete()
 
     def message_complete(self) -> None:
         """The end of a response, interim ones included."""
-        if self._parser.get_status_code() >= 200:
+        parser = self._parser
+        self.status = parser.get_status_code()
+        if self.status >= 200:
             self._complete += 1
+            # The parser knows only now: afterwards it looks forward to the next response.
+            self._keep_alive = parser.should_keep_alive()
         else:
             self._interim += 1
 

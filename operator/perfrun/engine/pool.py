@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic_ns
+from typing import NamedTuple
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
@@ -32,8 +33,7 @@ class Origin:
         return f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Security:
+class Security(NamedTuple):
     """How TLS is spoken: the context, and the name that a certificate has to carry."""
 
     context: ssl.SSLContext
@@ -57,6 +57,7 @@ class Resolver:
             # Many connections at once share one look-up, which outlives any of them.
             if self._lookup is None:
                 self._lookup = asyncio.ensure_future(self._resolve())
+                self._lookup.add_done_callback(_retrieved)
             await asyncio.shield(self._lookup)
         good = [entry for entry in self._addresses if entry[1] not in self._refused]
         bad = [entry for entry in self._addresses if entry[1] in self._refused]
@@ -195,6 +196,12 @@ class Pool:
                 ErrorClass.TLS, f"TLS with {self.origin} failed: {_said(error)}"
             ) from error
         return connection
+
+
+def _retrieved(lookup: "asyncio.Task[None]") -> None:
+    """Take note of a failure that nobody waits for any more, or asyncio logs it."""
+    if not lookup.cancelled():
+        lookup.exception()
 
 
 def _said(error: BaseException | None) -> str:

@@ -11,7 +11,6 @@ import jsonpath
 
 from perfrun.api import template
 from perfrun.api.perftest import PerfTestSpec
-from perfrun.api.quantities import format_exact_duration
 from perfrun.api.scenario import HttpRequest, Step
 from perfrun.logic.objectives import (
     FLOORED,
@@ -193,8 +192,8 @@ def _load(spec: PerfTestSpec) -> Iterator[Problem]:
     shape = Shape.of(load)
     field = "spec.load.open" if load.open is not None else "spec.load.closed"
     if shape.end > LONGEST:
-        yield Problem(field, f"lasts {format_exact_duration(shape.end)} with its warm-up, and at most "
-                             f"{format_exact_duration(LONGEST)} is possible")  # fmt: skip
+        yield Problem(field, f"lasts {shape.end / 3600 / NS:.4g}h with its warm-up, and at most "
+                             f"{LONGEST // 3600 // NS}h is possible")  # fmt: skip
         return  # The numbers below would not fit into 64 bits.
     if shape.area(shape.end) - shape.area(shape.warmup) <= 0:
         yield Problem(field, "plans no load after the warm-up: give it a level above 0 and a "

@@ -4,7 +4,6 @@ The rules are those of Kubernetes' CronJob, but that a tick skipped by Forbid ne
 and that an edited schedule counts from its edit.
 """
 
-import difflib
 import hashlib
 import zoneinfo
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from cronsim import CronSim, CronSimError
 
 from perfrun.api.perftest import Schedule
+from perfrun.logic.names import scheduled_run_name
+from perfrun.logic.problems import suggestion
 
 SHORTCUTS = {
     "@yearly": "0 0 1 1 *",
@@ -78,6 +79,10 @@ def decide(facts: ScheduleFacts, now: datetime) -> ScheduleDecision:
     tick = latest_tick(schedule, _settled_until(facts), now - jitter)
     if tick is None:
         return ScheduleDecision(next=following)
+    if scheduled_run_name(facts.test, tick) in facts.active:
+        # It was started, and whoever did it was killed before noting it: it must not stand in its
+        # own way. Its name makes starting it again the same.
+        return ScheduleDecision(start=tick, next=following)
     reason = _reason_to_miss(facts, tick + jitter, now)
     if reason is not None:
         return ScheduleDecision(missed=(tick, reason), next=following)
@@ -158,7 +163,9 @@ def problem_with_cron(cron: str) -> str | None:
     try:
         simulated = CronSim(expanded(cron), _ANY_TIME)
     except CronSimError as error:
-        return f"{cron!r} is not a schedule: {str(error).lower()}, or a date that never comes"
+        # For 30 February, too, the library names the day of the month.
+        never = ", or a date that never comes" if "day-of-month" in str(error) else ""
+        return f"{cron!r} is not a schedule: {str(error).lower()}{never}"
     except ValueError as error:
         return str(error)
     if next(simulated, None) is None:
@@ -176,8 +183,7 @@ def zone(name: str) -> tzinfo:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         # OSError: a folder of the zone database, as in Europe.
-        close = difflib.get_close_matches(name, sorted(zoneinfo.available_timezones()), n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = suggestion(name, sorted(zoneinfo.available_timezones()))
         raise ValueError(f"there is no time zone {name}{hint}") from error
 
 

@@ -40,13 +40,15 @@ def _about_errors(status: PerfRunStatus) -> list[str]:
 def _about_verdict(status: PerfRunStatus) -> list[str]:
     advice: list[str] = []
     verdicts = [slo.verdict for slo in status.slos]
-    tainting = status.generator and any(
-        finding.effect != "Informing" for finding in status.generator.findings
-    )
-    if tainting and Verdict.INCONCLUSIVE in verdicts:
-        advice.append("the generator was the limit: give it more CPU, or raise spec.load.workers")
-    elif Verdict.INCONCLUSIVE in verdicts:
-        advice.append("a longer or larger load gives the samples that an objective lacked")
+    findings = status.generator.findings if status.generator else []
+    tainting = {finding.type for finding in findings if finding.effect != "Informing"}
+    if Verdict.INCONCLUSIVE in verdicts:
+        if "Coverage" in tainting:
+            advice.append("a part of the load is not known: see why a worker was lost")
+        elif tainting:
+            advice.append("perfrun was the limit: give it more CPU, or raise spec.load.workers")
+        if any(slo.measured == "unsupported" for slo in status.slos):
+            advice.append("a longer or larger load gives the samples that an objective lacked")
     if any(verdict in (Verdict.WARN, Verdict.FAIL) for verdict in verdicts):
         advice.append("compare the steps above, and the target's CPU and memory during the run")
     if not status.slos and status.summary is not None:

@@ -55,7 +55,15 @@ _MOST_STEPS = 30
 
 def print_run(run: PerfRun, console: Console) -> None:
     """Print a finished run. Texts that come from users are never read as markup."""
-    console.print(render_run(run, ascii_only=not console.encoding.lower().startswith("utf")))
+    rendered = render_run(run, ascii_only=not console.encoding.lower().startswith("utf"))
+    if console.is_terminal:
+        console.print(rendered)
+        return
+    with console.capture() as capture:
+        console.print(rendered)
+    # rich pads to the width of the console, which is noise in a file.
+    for line in capture.get().splitlines():
+        console.print(Text(line.rstrip()), soft_wrap=True)
 
 
 def render_run(run: PerfRun, *, ascii_only: bool = False) -> RenderableType:
@@ -108,11 +116,10 @@ def _latencies(summary: Summary, steps: Sequence[StepStatus]) -> RenderableType:
     for step in steps[:_MOST_STEPS]:
         name = step.name if len(scenarios) == 1 else f"{step.scenario}/{step.name}"
         table.add_row(*_row(name, step))
-    if more := len(steps) - _MOST_STEPS:
-        if more > 0:
-            table.add_row(f"and {more} more")
+    if len(steps) > _MOST_STEPS:
+        table.add_row(f"and {len(steps) - _MOST_STEPS} more")
     table.caption_justify = "left"
-    if any(_lacking(part.latency) for part in (summary, *steps)):
+    if any(_lacking(latency) for latency in (summary.latency, *(step.latency for step in steps))):
         table.caption = "n/a: too few samples beyond that percentile"
     return table
 
@@ -214,4 +221,4 @@ def _sentence(text: str) -> str:
 
 
 def _number(count: int) -> str:
-    return f"{count:,}".replace(",", " ")
+    return f"{count:,}"

@@ -68,7 +68,9 @@ def local_run(
 def run_object(run: PerfRun) -> dict[str, Any]:
     """A PerfRun as a Kubernetes object in JSON: kind and all, nothing that is unset."""
     dumped = run.model_dump(mode="json", by_alias=True, exclude_none=True)
-    metadata = {name: value for name, value in dumped["metadata"].items() if value not in ("", {}, [])}
+    metadata = {
+        name: value for name, value in dumped["metadata"].items() if value not in ("", {}, [])
+    }
     return {
         "apiVersion": API_VERSION,
         "kind": "PerfRun",

@@ -1,0 +1,196 @@
+"""One run under way: it starts what the pacer releases, and knows when all is over."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from time import monotonic_ns
+
+from typing_extensions import override
+
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S
+from perfrun.engine.flow import Iteration
+from perfrun.engine.health import HEARTBEAT, Heartbeat, Sample, sample
+from perfrun.engine.lanes import User
+from perfrun.engine.pacing import Starter, pacer_for
+from perfrun.engine.progress import OnInterval, Progress
+from perfrun.engine.recorder import Recorder
+from perfrun.engine.request import CompiledScenario
+from perfrun.engine.traffic import Traffic
+from perfrun.logic.plan import grace, load_end
+from perfrun.logic.shape import scenario_order
+from perfrun.measure.histogram import Histogram
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.record import GeneratorRecord
+from perfrun.measure.report import WorkerReport
+
+LATE = 10 * NS_PER_MS
+"""A hand-over later than this after the due time is counted as late."""
+STOP_GRACE = 5 * NS_PER_S
+"""What running iterations get at most when a load is stopped."""
+
+
+class Execution(Starter):
+    """A run from its T0 (monotonic ns) until nothing is under way any more."""
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        index: int,
+        start: int,
+        scenarios: list[CompiledScenario],
+        traffic: Traffic,
+    ) -> None:
+        self._plan, self._start = plan, start
+        self._scenarios, self._traffic = scenarios, traffic
+        self._recorder = Recorder(scenarios)
+        self._window_from = start + (plan.load.warmup or 0)
+        end = load_end(plan)
+        self._planned_end = None if end is None else start + end
+        self._order = scenario_order([scenario.weight for scenario in plan.scenarios])
+        self._in_flight = 0
+        self._late_sends = 0
+        self._stopped: str | None = None
+        self._released = False
+        self._end = start
+        self._window_opens: Sample | None = None
+        self._window_closes: Sample | None = None
+        self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._heartbeat = Heartbeat()
+        self._progress = Progress(self._recorder, start, lambda: self._in_flight)
+        self._pacer = pacer_for(plan, index, start, self)
+
+    async def finish(self, on_interval: OnInterval | None) -> None:
+        """Start the load, and wait until everything that was started has ended."""
+        now = monotonic_ns()
+        self._later(self._start - now, self._heartbeat.start)
+        self._later(self._window_from - now, self._open_window)
+        folding = self._loop.create_task(self._fold())
+        self._progress.begin(on_interval)
+        if not self._released:
+            self._pacer.start()
+        try:
+            await self._done
+        finally:
+            folding.cancel()
+            self._pacer.stop()
+            self._close_window()
+            self._progress.end()
+            for timer in self._timers:
+                timer.cancel()
+
+    # --- what the pacer tells -----------------------------------------------------------------
+
+    @override
+    def begin(self, number: int, due: int, lag: int, user: User) -> None:
+        chosen = self._order[number % len(self._order)]
+        recorder = self._recorder
+        in_window = due >= self._window_from
+        tally = (recorder.window if in_window else recorder.warmup).scenarios[chosen]
+        tally.started += 1
+        recorder.lag.values.append(lag)
+        if lag > LATE:
+            self._late_sends += 1
+        self._in_flight += 1
+        scenario = self._scenarios[chosen]
+        Iteration(self._traffic, scenario, tally, self._ended, number, due, user, in_window)
+
+    @override
+    def drop(self, number: int, due: int) -> None:
+        recorder = self._recorder
+        phase = recorder.window if due >= self._window_from else recorder.warmup
+        phase.scenarios[self._order[number % len(self._order)]].dropped += 1
+
+    @override
+    def load_ended(self) -> None:
+        # A burst ends with its last response: each request has its timeout, so it needs no grace.
+        self._no_more(None if self._planned_end is None else grace(self._plan))
+
+    # --- its end ------------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """Start nothing more. After the planned end it only shortens the grace."""
+        if self._done.done():
+            return
+        if not self._released or self._planned_end is None:
+            self._stopped = self._stopped or reason
+        self._pacer.stop()
+        self._no_more(min(grace(self._plan), STOP_GRACE))
+
+    def _no_more(self, patience: int | None) -> None:
+        if not self._released:
+            self._released = True
+            now = monotonic_ns()
+            self._end = now if self._planned_end is None else min(now, self._planned_end)
+            if self._planned_end is not None:
+                self._close_window()
+        if self._in_flight == 0:
+            self._settle()
+        elif patience is not None:
+            self._later(patience, self._traffic.censor)
+
+    def _ended(self, user: User, pause: int) -> None:
+        self._in_flight -= 1
+        self._pacer.ended(user, pause)
+        if self._released and self._in_flight == 0:
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self._done.done():
+            if self._planned_end is None:
+                self._end = monotonic_ns()
+            self._done.set_result(None)
+
+    # --- its clockwork ------------------------------------------------------------------------
+
+    def _later(self, delay: int, call: Callable[[], None]) -> None:
+        self._timers.add(self._loop.call_later(max(0, delay) / NS_PER_S, call))
+
+    async def _fold(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT / NS_PER_S)
+            self._recorder.fold_longest()
+
+    def _open_window(self) -> None:
+        self._window_opens = sample()
+
+    def _close_window(self) -> None:
+        self._heartbeat.stop()
+        if self._window_opens is not None and self._window_closes is None:
+            self._window_closes = sample()
+
+    # --- what came of it ----------------------------------------------------------------------
+
+    def report(self, ceiling: float) -> WorkerReport:
+        """Everything that was measured."""
+        return WorkerReport(
+            warmup=self._recorder.warmup.record(),
+            window=self._recorder.window.record(),
+            generator=self._generator(ceiling),
+            series=self._progress.series,
+            window_time=max(0, self._end - self._window_from),
+            load_time=max(0, self._end - self._start),
+            stopped=self._stopped,
+        )
+
+    def _generator(self, ceiling: float) -> GeneratorRecord:
+        traffic, first, last = self._traffic, self._window_opens, self._window_closes
+        record = GeneratorRecord(
+            lag=self._recorder.lag.histogram() or Histogram(),
+            late_sends=self._late_sends,
+            longest_stall=self._heartbeat.longest_stall,
+            ceiling=ceiling,
+            exhausted=dict(traffic.exhausted),
+            first_send=max(0, traffic.first_send - self._start),
+            last_send=max(0, traffic.last_send - self._start),
+            started_at=[time.time() - (monotonic_ns() - self._start) / NS_PER_S],
+            user_time=self._pacer.user_time(),
+            connections=traffic.connections,
+        )
+        if first is not None and last is not None:
+            record.cpu_time = last.cpu - first.cpu
+            record.wall_time = last.at - first.at
+            record.periods = last.periods - first.periods
+            record.throttled_periods = last.throttled - first.throttled
+        return record

@@ -1,0 +1,215 @@
+"""One iteration walking its steps: callbacks, no coroutines, no look-ups."""
+
+import asyncio
+from time import monotonic_ns
+from typing import Protocol
+
+from perfrun.engine.errors import ErrorClass
+from perfrun.engine.http1 import Connection
+from perfrun.engine.lanes import User
+from perfrun.engine.pool import Pool
+from perfrun.engine.recorder import ScenarioTally
+from perfrun.engine.redirect import STATUSES, follow
+from perfrun.engine.request import CompiledScenario, CompiledStep
+from perfrun.engine.traffic import Traffic
+from perfrun.measure.record import Outcome, Timing
+
+
+class Ended(Protocol):
+    """Told when an iteration is over."""
+
+    def __call__(self, user: User, pause: int) -> None:
+        """``pause``: ns that the user thinks before it may start over."""
+
+
+class Iteration:
+    """One due start of a scenario. Every way through it ends in exactly one call of ``ended``.
+
+    Response time of the first step counts from when the iteration was due; of later steps, from
+    the first byte written (before there is one: from when the step was begun).
+    """
+
+    __slots__ = (
+        "_at", "_begun", "_connection", "_due", "_ended", "_in_window", "_number", "_opening",
+        "_pool", "_redirects", "_request", "_scenario", "_step", "_tally", "_traffic", "_user",
+        "_whole", "_written",
+    )  # fmt: skip
+
+    _step: CompiledStep
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        scenario: CompiledScenario,
+        tally: ScenarioTally,
+        ended: Ended,
+        number: int,
+        due: int,
+        user: User,
+        in_window: bool,
+    ) -> None:
+        self._traffic = traffic
+        self._scenario = scenario
+        self._whole = tally
+        self._ended = ended
+        self._number = number
+        self._due = due
+        self._user = user
+        self._in_window = in_window
+        self._at = 0
+        self._connection: Connection | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self.send_step()
+
+    def send_step(self) -> None:
+        """Begin the step that is next."""
+        step = self._step = self._scenario.steps[self._at]
+        tally = self._tally = self._whole.steps[self._at]
+        traffic = self._traffic
+        tally.sent += 1
+        self._begun = now = monotonic_ns()
+        self._written = 0
+        self._redirects = traffic.redirects
+        traffic.requests[self] = now + traffic.timeout
+        self._attempt(traffic.home, step.raw or step.render(self._number), now)
+
+    def _attempt(self, pool: Pool, request: bytes, now: int) -> None:
+        self._pool, self._request = pool, request
+        connection = self._traffic.lanes.take(pool, self._user)
+        if connection is None:
+            self._opening = self._traffic.connect(self, pool)
+        else:
+            self._write(connection, now)
+
+    def _write(self, connection: Connection, now: int) -> None:
+        self._connection = connection
+        self._written = now
+        self._tally.attempts += 1
+        if self._in_window and not self._at:
+            traffic = self._traffic
+            traffic.last_send = now
+            if not traffic.first_send:
+                traffic.first_send = now
+        step = self._step
+        connection.send(self, self._request, step.reading, step.expectation.size_limit)
+
+    # --- what happens to it -------------------------------------------------------------------
+
+    def connected(self, connection: Connection, took: int) -> None:
+        """A connection was opened for this iteration; ``took`` ns."""
+        self._opening = None
+        self._tally.sample(Timing.CONNECT, Outcome.SUCCESS, took)
+        if connection.transport.is_closing():
+            self._fail(ErrorClass.RESET)
+        else:
+            self._write(connection, monotonic_ns())
+
+    def not_connected(self, error: ErrorClass) -> None:
+        """No connection could be opened for this iteration."""
+        self._opening = None
+        self._fail(error)
+
+    def responded(self, connection: Connection) -> None:
+        """The response to the last attempt is complete."""
+        now = monotonic_ns()
+        tally, step = self._tally, self._step
+        status = connection.status
+        tally.bytes_received += connection.received
+        self._connection = None
+        if connection.reusable:
+            self._traffic.lanes.give(self._pool, self._user, connection, now)
+        else:
+            connection.close()
+        if status in STATUSES and self._redirected(connection, status, now):
+            return
+        expectation = step.expectation
+        if not expectation.trivial or not 200 <= status < 400:
+            judged = expectation.judge(status, connection.body)
+            tally.checks_passed += judged.passed
+            tally.checks_failed += judged.failed
+            if judged.error is not None:
+                self._fail(judged.error)
+                return
+        tally.succeeded += 1
+        service = now - self._written
+        tally.success.values.append(service if self._at else now - self._due)
+        tally.service.values.append(service)
+        tally.ttfb.values.append(connection.first_byte - self._written)
+        del self._traffic.requests[self]
+        self._go_on(now)
+
+    def broken(self, error: ErrorClass) -> None:
+        """The last attempt will have no response."""
+        assert self._connection is not None
+        self._tally.bytes_received += self._connection.received
+        self._connection = None
+        self._fail(error)
+
+    def timed_out(self) -> None:
+        """The request's time is up."""
+        self._give_up()
+        self._fail(ErrorClass.TIMEOUT)
+
+    def censor(self) -> None:
+        """The run is over; how this iteration would have ended is not known."""
+        now = monotonic_ns()
+        if self._traffic.requests.pop(self, None) is not None:
+            self._give_up()
+            self._tally.censored += 1
+            self._tally.sample(Timing.LATENCY, Outcome.CENSORED, self._age(now))
+        self._whole.censored += 1
+        self._whole.journeys[Outcome.CENSORED].values.append(now - self._due)
+        self._ended(self._user, 0)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _redirected(self, connection: Connection, status: int, now: int) -> bool:
+        step = self._step
+        if not self._redirects or step.expectation.wants(status):
+            return False
+        origin, names = self._pool.origin, step.secret_names
+        there = follow(status, connection.final_head(), self._request, origin, names)
+        if there is None:
+            return False
+        self._redirects -= 1
+        self._attempt(self._traffic.pool(there.origin), there.request, now)
+        return True
+
+    def _go_on(self, now: int) -> None:
+        pause = self._step.think_time
+        self._at += 1
+        if self._at == len(self._scenario.steps):
+            self._whole.finished += 1
+            self._whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
+            self._ended(self._user, pause)
+        elif pause:
+            self._traffic.think(self, pause)
+        else:
+            self.send_step()
+
+    def _fail(self, error: ErrorClass) -> None:
+        now = monotonic_ns()
+        tally, whole = self._tally, self._whole
+        del self._traffic.requests[self]
+        tally.fail(error)
+        latency, outcome = self._age(now), Outcome.FAILURE
+        if error is ErrorClass.TIMEOUT:
+            latency, outcome = max(latency, self._traffic.timeout), Outcome.TIMEOUT
+        tally.sample(Timing.LATENCY, outcome, latency)
+        if self._written:
+            tally.sample(Timing.SERVICE, outcome, now - self._written)
+        whole.failed += 1
+        whole.journeys[outcome].values.append(now - self._due)
+        self._ended(self._user, self._step.think_time)
+
+    def _age(self, now: int) -> int:
+        return now - ((self._written or self._begun) if self._at else self._due)
+
+    def _give_up(self) -> None:
+        if self._connection is not None:
+            self._tally.bytes_received += self._connection.received
+            self._connection.abandon()
+            self._connection = None
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None

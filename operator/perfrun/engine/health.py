@@ -1,0 +1,76 @@
+"""The generator's own health: CPU time, throttling by the cgroup, stalls of the event loop."""
+
+import asyncio
+import time
+from pathlib import Path
+from time import monotonic_ns
+from typing import NamedTuple
+
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S
+
+HEARTBEAT = 20 * NS_PER_MS
+
+# cgroup v2 (the container sees its own group at the root), then v1 in its usual mounts.
+_CPU_STATS = (
+    Path("/sys/fs/cgroup/cpu.stat"),
+    Path("/sys/fs/cgroup/cpu/cpu.stat"),
+    Path("/sys/fs/cgroup/cpu,cpuacct/cpu.stat"),
+)
+
+
+class Sample(NamedTuple):
+    """What the process has used so far."""
+
+    at: int
+    """Monotonic ns."""
+    cpu: int
+    """ns of CPU time."""
+    periods: int
+    throttled: int
+    """Periods of the cgroup's CPU quota, and those in which it was used up; 0 without a quota."""
+
+
+def sample() -> Sample:
+    """The process as it is now."""
+    periods, throttled = _throttling()
+    return Sample(monotonic_ns(), time.process_time_ns(), periods, throttled)
+
+
+def parse_cpu_stat(text: str) -> tuple[int, int]:
+    """Periods and throttled periods of a cgroup's cpu.stat (v1 and v2 write the same names)."""
+    found = dict(line.split(maxsplit=1) for line in text.splitlines() if " " in line)
+    return int(found.get("nr_periods", 0)), int(found.get("nr_throttled", 0))
+
+
+def _throttling() -> tuple[int, int]:
+    for path in _CPU_STATS:
+        try:
+            return parse_cpu_stat(path.read_text())
+        except (OSError, ValueError):
+            continue
+    return 0, 0
+
+
+class Heartbeat:
+    """Notices when the event loop is not served: a regular call that comes late."""
+
+    def __init__(self) -> None:
+        self.longest_stall = 0
+        """ns by which a beat was late at most."""
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._expected = 0
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._expected = monotonic_ns() + HEARTBEAT
+        self._timer = self._loop.call_later(HEARTBEAT / NS_PER_S, self._beat)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _beat(self) -> None:
+        self.longest_stall = max(self.longest_stall, monotonic_ns() - self._expected)
+        self.start()

@@ -1,0 +1,310 @@
+"""Who is released when. A new load shape is a new pacer, never a new loop.
+
+A pacer gives every iteration its number (unique among all workers) and its due time. It never
+looks at responses; it is only told when an iteration of a user has ended.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from time import monotonic_ns
+from typing import NamedTuple, Protocol
+
+from typing_extensions import override
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.engine.clock import Alarm
+from perfrun.engine.lanes import User
+from perfrun.logic.plan import LONGEST_BURST
+from perfrun.logic.shape import Shape, Times, UserSpan, arrivals, burst_share, share, user_spans
+from perfrun.measure.plan import RunPlan
+
+BATCH = 64
+"""Releases before the loop may serve its sockets again."""
+OVERDUE = NS_PER_S
+"""An open load's iteration that could not be released within this time of its due is dropped."""
+JOINED = NS_PER_S // 100
+"""A worker that starts later than this after T0 has joined mid-schedule."""
+IN_FLIGHT_PER_WORKER = 1000
+
+
+class Starter(Protocol):
+    """What a pacer tells its decisions to. All times are monotonic ns."""
+
+    def begin(self, number: int, due: int, lag: int, user: User) -> None:
+        """Start an iteration now; ``lag`` ns after it was to be handed over."""
+
+    def drop(self, number: int, due: int) -> None:
+        """An iteration was due and cannot be started."""
+
+    def load_ended(self) -> None:
+        """Nothing will be released any more."""
+
+
+class Pacer(Protocol):
+    """Releases iterations until the load's end, or until it is stopped."""
+
+    def user_time(self) -> int:
+        """ns in which users were active until the load's end; 0 where the load has none."""
+
+    def start(self) -> None:
+        """Take up the schedule."""
+
+    def stop(self) -> None:
+        """Release nothing any more."""
+
+    def ended(self, user: User, pause: int) -> None:
+        """An iteration of ``user`` is over; the next one starts ``pause`` ns later at least."""
+
+
+class Share(NamedTuple):
+    """A worker's place in the whole, and its T0 (monotonic ns)."""
+
+    workers: int
+    worker: int
+    start: int
+
+    def number(self, own: int) -> int:
+        """The number, in the whole run, of the worker's ``own``-th iteration."""
+        return own * self.workers + self.worker
+
+
+def pacer_for(plan: RunPlan, index: int, start: int, starter: Starter) -> Pacer:
+    """The pacer of a worker's share of a plan. Needs a running event loop."""
+    load, place = plan.load, Share(plan.load.workers, index, start)
+    if load.burst is not None:
+        requests, concurrency = burst_share(load, load.workers, index)
+        return BurstPacer(starter, place, requests, concurrency)
+    end = start + Shape.of(load).end
+    if load.closed is not None:
+        spans = user_spans(load, load.workers, index)
+        return ClosedPacer(starter, place, spans, end, load.closed.think_time or 0)
+    assert load.open is not None
+    whole = load.open.max_in_flight or IN_FLIGHT_PER_WORKER * load.workers
+    limit = max(1, share(whole, load.workers, index))
+    due = arrivals(load, load.workers, index, plan.seed)
+    return OpenPacer(starter, place, due, end, limit)
+
+
+class OpenPacer(Pacer):
+    """Releases each iteration when it is due, whether or not earlier ones are done.
+
+    An iteration that finds ``limit`` others running, or whose time has passed by more than
+    :data:`OVERDUE`, is dropped: started later it would be a burst that nobody asked for.
+    """
+
+    def __init__(
+        self, starter: Starter, place: Share, due: Iterator[Times], end: int, limit: int
+    ) -> None:
+        self._starter, self._place, self._end = starter, place, end
+        self._due = _flat(due)
+        self._free = limit
+        self._own = 0
+        self._alarm = Alarm(asyncio.get_running_loop(), self._wake)
+        self._next = 0
+        self._joined = place.start
+
+    @override
+    def user_time(self) -> int:
+        return 0
+
+    @override
+    def start(self) -> None:
+        now = monotonic_ns()
+        if now - self._place.start > JOINED:
+            self._joined = now
+        self._advance()
+        self._alarm.at(self._next)
+
+    @override
+    def stop(self) -> None:
+        self._alarm.close()
+
+    @override
+    def ended(self, user: User, pause: int) -> None:
+        self._free += 1
+        user.leave()
+
+    def _advance(self) -> None:
+        due = next(self._due, None)
+        self._next = self._end if due is None else self._place.start + due
+
+    def _wake(self) -> None:
+        starter = self._starter
+        for _ in range(BATCH):
+            now, due = monotonic_ns(), self._next
+            if due > now:
+                break
+            if due >= self._end:
+                self._alarm.close()
+                starter.load_ended()
+                return
+            number = self._place.number(self._own)
+            self._own += 1
+            if self._free > 0 and due >= self._joined and now - due <= OVERDUE:
+                self._free -= 1
+                starter.begin(number, due, now - due, User())
+            else:
+                starter.drop(number, due)
+            self._advance()
+        self._alarm.at(self._next)
+
+
+class ClosedPacer(Pacer):
+    """Keeps users at work: each starts over when it is done, from its ``on`` to its ``off``."""
+
+    def __init__(
+        self, starter: Starter, place: Share, spans: list[UserSpan], end: int, think_time: int
+    ) -> None:
+        self._starter, self._place, self._end = starter, place, end
+        self._spans = sorted(spans, key=lambda span: span.on)
+        self._begun = 0
+        self._think_time = think_time
+        self._own = 0
+        self._stopped = 0
+        self._joined = place.start
+        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm(self._loop, self._wake)
+
+    @override
+    def user_time(self) -> int:
+        until = (self._stopped or self._end) - self._place.start
+        since = self._joined - self._place.start
+        return sum(max(0, min(span.off, until) - max(span.on, since)) for span in self._spans)
+
+    @override
+    def start(self) -> None:
+        now = monotonic_ns()
+        if now - self._place.start > JOINED:
+            self._joined = now
+        self._set_alarm()
+
+    @override
+    def stop(self) -> None:
+        if not self._stopped:
+            self._stopped = min(monotonic_ns(), self._end)
+            self._alarm.close()
+
+    @override
+    def ended(self, user: User, pause: int) -> None:
+        now = monotonic_ns()
+        pause += self._think_time
+        if self._stopped or now + pause >= user.off:
+            user.leave()
+        elif pause:
+            self._loop.call_later(pause / NS_PER_S, self._resume, user, now + pause)
+        else:
+            self._release(user, now, now)
+
+    def _resume(self, user: User, intended: int) -> None:
+        now = monotonic_ns()
+        if self._stopped or now >= user.off:
+            user.leave()
+        else:
+            self._release(user, intended, now)
+
+    def _release(self, user: User, intended: int, now: int) -> None:
+        number = self._place.number(self._own)
+        self._own += 1
+        # A timer of the loop may ring a moment early.
+        self._starter.begin(number, now, max(0, now - intended), user)
+
+    def _set_alarm(self) -> None:
+        if self._begun < len(self._spans):
+            self._alarm.at(self._place.start + self._spans[self._begun].on)
+        else:
+            self._alarm.at(self._end)
+
+    def _wake(self) -> None:
+        now = monotonic_ns()
+        if now >= self._end:
+            self.stop()
+            self._starter.load_ended()
+            return
+        for _ in range(BATCH):
+            if self._begun == len(self._spans):
+                break
+            _, on, off = self._spans[self._begun]
+            on, off, now = self._place.start + on, self._place.start + off, monotonic_ns()
+            if on > now:
+                break
+            self._begun += 1
+            if now < off:
+                self._release(User(off), max(on, self._joined), now)
+        self._set_alarm()
+
+
+class BurstPacer(Pacer):
+    """Works off so many iterations with so many users, all released at T0."""
+
+    def __init__(self, starter: Starter, place: Share, requests: int, concurrency: int) -> None:
+        self._starter, self._place = starter, place
+        self._requests, self._waiting = requests, concurrency
+        self._own = 0
+        self._stopped = False
+        self._joined = place.start
+        self._end = place.start + LONGEST_BURST
+        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm(self._loop, self._wake)
+
+    @override
+    def user_time(self) -> int:
+        return 0
+
+    @override
+    def start(self) -> None:
+        now = monotonic_ns()
+        if now - self._place.start > JOINED:
+            self._joined = now
+        self._alarm.at(self._place.start)
+
+    @override
+    def stop(self) -> None:
+        self._finish()
+
+    @override
+    def ended(self, user: User, pause: int) -> None:
+        if self._stopped or self._own >= self._requests:
+            user.leave()
+        elif pause:
+            due = monotonic_ns() + pause
+            self._loop.call_later(pause / NS_PER_S, self._resume, user, due)
+        else:
+            now = monotonic_ns()
+            self._release(user, now, now)
+
+    def _resume(self, user: User, intended: int) -> None:
+        if self._stopped:
+            user.leave()
+        else:
+            self._release(user, intended, monotonic_ns())
+
+    def _release(self, user: User, intended: int, now: int) -> None:
+        number = self._place.number(self._own)
+        self._own += 1
+        self._starter.begin(number, now, max(0, now - intended), user)
+        if self._own == self._requests:
+            self._finish()
+            self._starter.load_ended()
+
+    def _wake(self) -> None:
+        for _ in range(BATCH):
+            if self._stopped or not self._waiting:
+                break
+            self._waiting -= 1
+            self._release(User(self._end), self._joined, monotonic_ns())
+        if self._stopped:
+            return
+        if self._waiting:
+            self._alarm.at(1)
+        else:
+            self._alarm.clear()
+
+    def _finish(self) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self._alarm.close()
+
+
+def _flat(chunks: Iterator[Times]) -> Iterator[int]:
+    for chunk in chunks:
+        yield from chunk.tolist()

@@ -1,0 +1,83 @@
+"""The door to the engine: a plan and a worker's index in, a report out."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from perfrun.engine.execution import Execution
+from perfrun.engine.lanes import LANES
+from perfrun.engine.pool import Pool
+from perfrun.engine.progress import OnInterval
+from perfrun.engine.request import compile_scenarios, origin_of
+from perfrun.engine.tls import security
+from perfrun.engine.traffic import Traffic
+from perfrun.engine.values import Values
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
+
+
+class Engine:
+    """One worker's share of a plan, compiled. Raises DataError for what cannot be resolved."""
+
+    def __init__(self, plan: RunPlan, index: int, values: Values) -> None:
+        self._plan, self._index = plan, index
+        self._target = plan.target.the_http
+        self._scenarios = compile_scenarios(plan, values)
+        self._security = security(self._target, values)
+        self._stop_reason: str | None = None
+        self._execution: Execution | None = None
+
+    async def check(self) -> None:
+        """Reach the target: DNS, TCP and TLS, no request. Raises OpenError."""
+        origin = origin_of(self._target.url)
+        secure = self._security if origin.scheme == "https" else None
+        connection, _ = await Pool(origin, secure, self._target.connect_timeout).open()
+        connection.close()
+
+    async def run(
+        self, start: int, on_interval: OnInterval | None = None, ceiling: float = 0.0
+    ) -> WorkerReport:
+        """Run the load from T0 = ``start`` (monotonic ns) to its end, and say what came of it.
+
+        A start that has passed joins mid-schedule: what was due before is dropped and counted.
+        ``on_interval`` is called each second and must return at once. ``ceiling`` is what
+        :func:`selfcheck.ceiling` found. Raises ConservationError if the counts do not add up.
+        """
+        traffic = Traffic(self._target, self._security, LANES[self._target.connections]())
+        execution = Execution(self._plan, self._index, start, self._scenarios, traffic)
+        self._execution = execution
+        if self._stop_reason is not None:
+            execution.stop(self._stop_reason)
+        try:
+            with _collector_tuned():
+                await execution.finish(on_interval)
+        finally:
+            traffic.close()
+            await asyncio.sleep(0)  # one turn of the loop, in which what was closed goes away
+        report = execution.report(ceiling)
+        report.check()
+        return report
+
+    def stop(self, reason: str) -> None:
+        """Start nothing more; what runs gets at most 5 s. The first reason stands."""
+        self._stop_reason = self._stop_reason or reason
+        if self._execution is not None:
+            self._execution.stop(self._stop_reason)
+
+
+@contextmanager
+def _collector_tuned() -> Iterator[None]:
+    """Keep the garbage collector from walking the compiled plan, and from running often.
+
+    It stays on: failed connections leave cycles behind, and a run may fail for hours.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

@@ -1,0 +1,44 @@
+"""How TLS is spoken to the target."""
+
+import ssl
+
+from perfrun.api.target import HttpTarget, Tls
+from perfrun.engine.errors import DataError
+from perfrun.engine.pool import Security
+from perfrun.engine.values import Values, value_of
+
+_WHERE = "spec.target.http.tls"
+
+
+def security(target: HttpTarget, values: Values) -> Security:
+    """The TLS context of a target. Raises DataError for a missing or unusable certificate.
+
+    Made for plain http targets too: a redirect may lead to https.
+    """
+    tls = target.tls or Tls()
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if tls.ca_from is not None:
+        text, _ = value_of(tls.ca_from, values, f"{_WHERE}.caFrom")
+        try:
+            context.load_verify_locations(cadata=text)
+        except (ssl.SSLError, ValueError) as error:
+            raise DataError(f"{_WHERE}.caFrom: not a CA certificate in PEM: {error}") from error
+    if tls.client_certificate_from is not None:
+        _load_client_certificate(context, tls.client_certificate_from.secret_ref.name, values)
+    if tls.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return Security(context, tls.server_name)
+
+
+def _load_client_certificate(context: ssl.SSLContext, secret: str, values: Values) -> None:
+    field = f"{_WHERE}.clientCertificateFrom"
+    certificate = values.secret_file(secret, "tls.crt", field)
+    key = values.secret_file(secret, "tls.key", field)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise DataError(
+            f"{field}: Secret {secret} holds no certificate with its key: {error}"
+        ) from error

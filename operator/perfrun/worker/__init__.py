@@ -1,0 +1,1 @@
+"""One worker process: plan in, load out, report delivered."""

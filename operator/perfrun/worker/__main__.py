@@ -1,0 +1,32 @@
+"""``python -m perfrun.worker``: one worker process, told by its environment what to do."""
+
+import asyncio
+import os
+import sys
+
+import uvloop
+
+from perfrun.measure.plan import RunPlan
+from perfrun.worker.config import Config, ConfigError, from_environment
+from perfrun.worker.main import Worker, load_plan, log, raise_descriptor_limit
+
+
+def main() -> int:
+    """The process; returns its exit code."""
+    try:
+        config = from_environment(os.environ)
+        plan = load_plan(config)
+    except ConfigError as error:
+        log("misconfigured", message=str(error))
+        return 2
+    raise_descriptor_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_live(config, plan))
+
+
+async def _live(config: Config, plan: RunPlan) -> int:
+    return await Worker(config, plan).live()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""How a worker talks to its coordinator: HTTP/1.1 with JSON, patient where that one is away."""
+
+import asyncio
+import math
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport
+from perfrun.measure.wire import Wire
+from perfrun.worker.config import Config
+
+LONG_POLL = 30.0
+"""Seconds; the coordinator answers within ten."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+INTERVAL_TIMEOUT = 5.0
+COMPLAIN_AFTER = 30.0
+_REFUSALS = (400, 403, 409, 410, 413, 422)
+"""Asking again would not help. 404 is none of them: an operator that restarts knows no run yet."""
+
+Answer = TypeVar("Answer", bound=Wire)
+
+
+class RefusedError(Exception):
+    """The coordinator knows this worker and does not want it; the message is its own."""
+
+
+class AwayError(Exception):
+    """The coordinator could not be reached in time."""
+
+
+class Client:
+    """One worker's line to the coordinator of its run."""
+
+    def __init__(self, config: Config, uid: str) -> None:
+        self._config = config
+        self._base = f"{config.coordinator}/v1/runs/{uid}/workers/{config.index}"
+        verify: ssl.SSLContext | bool = True
+        if config.ca is not None:
+            verify = ssl.create_default_context(cafile=str(config.ca))
+        # No proxy of the environment: the coordinator is a neighbour.
+        self._http = httpx.AsyncClient(verify=verify, trust_env=False, timeout=LONG_POLL)
+        self._complained = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def ready(self, message: Ready) -> Start:
+        """Stand at the barrier; asks until there is an answer. Raises RefusedError."""
+        body = message.to_bytes()
+        answer = await self._insist(lambda: self._post("ready", body, LONG_POLL), math.inf)
+        return _parsed(Start, answer)
+
+    async def interval(self, message: Interval) -> Order:
+        """Tell how it goes, once. Raises AwayError and RefusedError."""
+        return _parsed(Order, await self._post("interval", message.to_bytes(), INTERVAL_TIMEOUT))
+
+    async def report(self, message: WorkerReport, deadline: float) -> None:
+        """Deliver the report; tries for ``deadline`` seconds. Raises AwayError, RefusedError."""
+        packed = message.pack()
+        await self._insist(lambda: self._post("report", packed, LONG_POLL), deadline)
+
+    async def _post(self, what: str, body: bytes, patience: float) -> bytes:
+        headers = {
+            "Content-Type": "application/gzip" if what == "report" else "application/json"
+        }
+        try:
+            if (file := self._config.token_file) is not None:
+                headers["Authorization"] = f"Bearer {file.read_text('ascii').strip()}"
+            response = await self._http.post(
+                f"{self._base}/{what}", content=body, headers=headers, timeout=patience
+            )
+        except (httpx.HTTPError, OSError) as error:
+            raise AwayError(f"{type(error).__name__}: {error}") from error
+        if response.status_code in _REFUSALS:
+            raise RefusedError(_message(response))
+        if response.status_code != httpx.codes.OK:
+            raise AwayError(f"HTTP status {response.status_code}")
+        return response.content
+
+    async def _insist(self, post: Callable[[], Awaitable[bytes]], deadline: float) -> bytes:
+        begin, pause = monotonic(), FIRST_PAUSE
+        while True:
+            try:
+                return await post()
+            except AwayError as error:
+                waited = monotonic() - begin
+                if waited > COMPLAIN_AFTER:
+                    self._complain(error)
+                if waited + pause > deadline:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _complain(self, error: AwayError) -> None:
+        if not self._complained:
+            self._complained = True
+            where = self._config.coordinator_host
+            sys.stderr.write(f"Worker could not reach coordinator {where}: "
+                             f"check egress NetworkPolicy ({error})\n")  # fmt: skip
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the coordinator answered with HTTP status {response.status_code}"
+
+
+def _parsed(model: type[Answer], content: bytes) -> Answer:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise RefusedError(
+            f"the coordinator's answer is not a {model.__name__} of this version of perfrun: "
+            f"{error.errors()[0]['msg']}"
+        ) from error

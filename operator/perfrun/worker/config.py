@@ -1,0 +1,70 @@
+"""What a worker is told by its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+REPORT_DEADLINE = 600.0
+
+
+class ConfigError(Exception):
+    """The environment of the worker lacks something; the message names the variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Where the plan is, who coordinates, and which of the workers this is."""
+
+    plan: Path
+    coordinator: str
+    """The base URL, without a slash at the end."""
+    index: int
+    ca: Path | None
+    """The CA of the coordinator's certificate; None: the system's."""
+    token_file: Path | None
+    """Read again for each request: the kubelet rotates it."""
+    secrets: Path | None
+    """Holds ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
+    report_deadline: float
+    """Seconds for which the report is offered to a coordinator that is away."""
+
+    @property
+    def coordinator_host(self) -> str:
+        """Host and port of the coordinator, for messages."""
+        parts = urlsplit(self.coordinator)
+        return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def from_environment(env: Mapping[str, str]) -> Config:
+    """The configuration. Raises ConfigError for what is missing or not a number."""
+    index = env.get("PERFRUN_INDEX") or _required(env, "JOB_COMPLETION_INDEX")
+    return Config(
+        plan=Path(_required(env, "PERFRUN_PLAN")),
+        coordinator=_required(env, "PERFRUN_COORDINATOR").rstrip("/"),
+        index=int(_number("PERFRUN_INDEX or JOB_COMPLETION_INDEX", index)),
+        ca=_path(env, "PERFRUN_CA"),
+        token_file=_path(env, "PERFRUN_TOKEN_FILE"),
+        secrets=_path(env, "PERFRUN_SECRETS"),
+        report_deadline=_number(
+            "PERFRUN_REPORT_DEADLINE", env.get("PERFRUN_REPORT_DEADLINE") or str(REPORT_DEADLINE)
+        ),
+    )
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    if value := env.get(name):
+        return value
+    raise ConfigError(f"{name} is not set: a worker is started by the operator or by perfrun run")
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    value = env.get(name)
+    return Path(value) if value else None
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} is {text!r}, which is not a number") from error

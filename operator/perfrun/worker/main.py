@@ -1,0 +1,198 @@
+"""The life of a worker: compile, check, stand at the barrier, run, deliver."""
+
+import asyncio
+import contextlib
+import json
+import resource
+import signal
+import sys
+from collections import deque
+from collections.abc import Coroutine
+from time import monotonic_ns
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.engine.errors import EngineError
+from perfrun.engine.run import Engine
+from perfrun.engine.selfcheck import ceiling
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import Interval, Ready, Start, Trouble, WorkerReport
+from perfrun.worker.client import AwayError, Client, RefusedError
+from perfrun.worker.config import Config, ConfigError
+from perfrun.worker.secrets import MountedValues
+
+PAUSE_IN_TROUBLE = 1.0
+DEADLINE_WHEN_TERMINATED = 5.0
+KEPT_INTERVALS = 10
+"""Intervals are advisory: of those that a coordinator that is away did not take, the last."""
+TERMINATED = "terminated"
+
+T = TypeVar("T")
+
+
+class Worker:
+    """One worker of one run."""
+
+    def __init__(self, config: Config, plan: RunPlan) -> None:
+        self._config, self._plan = config, plan
+        self._client = Client(config, plan.uid)
+        self._engine: Engine | None = None
+        self._terminated = asyncio.Event()
+        self._intervals: deque[Interval] = deque(maxlen=KEPT_INTERVALS)
+        self._news = asyncio.Event()
+        self._refused: RefusedError | None = None
+
+    async def live(self) -> int:
+        """The whole life; returns the exit code, 0 once the report was taken."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._terminate)
+        async with self._client:
+            try:
+                return await self._work()
+            except RefusedError as error:
+                log("refused", message=str(error))
+            except AwayError as error:
+                log("undelivered", message=str(error))
+            except _TerminatedError:
+                log("terminated", phase="before the start")
+        return 1
+
+    async def _work(self) -> int:
+        try:
+            engine = Engine(
+                self._plan, self._config.index, MountedValues(self._config.secrets)
+            )
+        except EngineError as error:
+            log("trouble", reason=error.reason, message=error.message, final="true")
+            trouble = Trouble(reason=error.reason, message=error.message[:2048])
+            await self._unless_terminated(self._client.ready(Ready(trouble=trouble, final=True)))
+            return 1
+        self._engine = engine
+        reached = await ceiling()
+        log("ready", worker=self._config.index, ceiling=f"{reached:.0f}/s")
+        start = await self._barrier(engine, reached)
+        report = await self._run(engine, start, reached)
+        if self._refused is not None:
+            raise self._refused
+        log("done", attempts=report.window.attempts, stopped=report.stopped or "no")
+        patience = self._config.report_deadline
+        if self._terminated.is_set():
+            patience = min(patience, DEADLINE_WHEN_TERMINATED)
+        await self._client.report(report, patience)
+        log("delivered")
+        return 0
+
+    # --- before the load ----------------------------------------------------------------------
+
+    async def _barrier(self, engine: Engine, reached: float) -> int:
+        """Wait for the start; returns T0 (monotonic ns)."""
+        trouble = await self._unless_terminated(_trouble(engine))
+        while True:
+            ready = Ready(ceiling=reached, trouble=trouble)
+            answer: Start = await self._unless_terminated(self._client.ready(ready))
+            now = monotonic_ns()
+            if answer.stop is not None:
+                engine.stop(answer.stop)
+                return now
+            if answer.start_in is not None:
+                log("start", start_in=f"{answer.start_in / NS_PER_S:.3f}s")
+                return now + answer.start_in
+            if trouble is not None:
+                await self._unless_terminated(asyncio.sleep(PAUSE_IN_TROUBLE))
+                trouble = await self._unless_terminated(_trouble(engine))
+
+    async def _unless_terminated(self, waiting: Coroutine[Any, Any, T]) -> T:
+        """What is waited for; raises _TerminatedError when the signal comes first."""
+        task = asyncio.create_task(waiting)
+        signalled = asyncio.create_task(self._terminated.wait())
+        try:
+            await asyncio.wait({task, signalled}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise _TerminatedError
+        finally:
+            task.cancel()
+            signalled.cancel()
+
+    def _terminate(self) -> None:
+        self._terminated.set()
+        if self._engine is not None:
+            self._engine.stop(TERMINATED)
+
+    # --- under load ---------------------------------------------------------------------------
+
+    async def _run(self, engine: Engine, start: int, reached: float) -> WorkerReport:
+        posting = asyncio.create_task(self._post_intervals(engine))
+        try:
+            return await engine.run(start, self._on_interval, reached)
+        finally:
+            posting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await posting
+
+    def _on_interval(self, interval: Interval) -> None:
+        self._intervals.append(interval)
+        self._news.set()
+
+    async def _post_intervals(self, engine: Engine) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._intervals:
+                try:
+                    order = await self._client.interval(self._intervals.popleft())
+                except AwayError:
+                    continue  # the load goes on without the coordinator
+                except RefusedError as error:
+                    self._refused = error
+                    engine.stop(str(error))
+                    return
+                if order.stop is not None:
+                    engine.stop(order.stop)
+
+
+class _TerminatedError(Exception):
+    """The signal came before the start."""
+
+
+async def _trouble(engine: Engine) -> Trouble | None:
+    try:
+        await engine.check()
+    except EngineError as error:
+        log("trouble", reason=error.reason, message=error.message)
+        return Trouble(reason=error.reason, message=error.message[:2048])
+    return None
+
+
+def load_plan(config: Config) -> RunPlan:
+    """The plan of the run. Raises ConfigError for a file that is missing or of another version."""
+    try:
+        return RunPlan.model_validate_json(config.plan.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"the plan {config.plan} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"the plan {config.plan} is not of this version of perfrun: {where}: {first['msg']}"
+        ) from error
+
+
+def raise_descriptor_limit() -> None:
+    """Allow as many connections as the system does without being asked for more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def log(event: str, **fields: object) -> None:
+    """One line to stderr. Never a value from a Secret."""
+    pairs = [f"{key}={_quoted(str(value))}" for key, value in fields.items()]
+    sys.stderr.write(" ".join([f"event={event}", *pairs]) + "\n")
+    sys.stderr.flush()
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text) if " " in text or '"' in text or not text.isprintable() else text

@@ -1,0 +1,42 @@
+"""Secrets and ConfigMaps as the kubelet mounts them: a directory each, a file for each key."""
+
+from pathlib import Path
+
+from perfrun.engine.errors import DataError
+
+
+class MountedValues:
+    """Values below a directory that holds ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+
+    def secret(self, name: str, key: str, field: str) -> str:
+        """A value of a Secret, without the line break that editors leave at its end."""
+        return _text(self.secret_file(name, key, field), f"Secret {name}, key {key} ({field})")
+
+    def config_map(self, name: str, key: str, field: str) -> str:
+        """A value of a ConfigMap, without the line break at its end."""
+        path = self._file("configmaps", "ConfigMap", name, key, field)
+        return _text(path, f"ConfigMap {name}, key {key} ({field})")
+
+    def secret_file(self, name: str, key: str, field: str) -> Path:
+        """The file of a key of a Secret."""
+        return self._file("secrets", "Secret", name, key, field)
+
+    def _file(self, folder: str, kind: str, name: str, key: str, field: str) -> Path:
+        # Names and keys are checked by the API, dots among them: nothing may lead out of the root.
+        if self._root is not None and key not in (".", "..") and name not in (".", ".."):
+            path = self._root / folder / name / key
+            if path.is_file():
+                return path
+        raise DataError(f"{kind} {name} has no key {key} ({field})")
+
+
+def _text(path: Path, what: str) -> str:
+    try:
+        return path.read_text("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{what} is not text in UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{what} cannot be read: {error.strerror}") from error

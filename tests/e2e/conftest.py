@@ -1,0 +1,57 @@
+"""perfrun as its users have it: the image of the Dockerfile, installed by the chart."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.handle import Cluster
+from tests.e2e.shop import HERE, IMAGE, ROOT, SYSTEM, Shop
+
+_numbers = itertools.count()
+
+
+def helm_values() -> list[str]:
+    """Values for a machine of two cores, with an image that is on the node already."""
+    registry, repository, tag = "", *IMAGE.rsplit(":", 1)
+    values = {
+        "image.registry": registry,
+        "image.repository": repository,
+        "image.tag": tag,
+        "worker.cpu": "100m",
+    }
+    return [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+
+
+def install(cluster: Cluster) -> None:
+    """Install perfrun, or bring what is there up to date, and wait until it is ready."""
+    cluster.helm(
+        "upgrade", "--install", "perfrun", ROOT / "charts/perfrun", "-n", SYSTEM,
+        "--create-namespace", "--wait", "--timeout=120s", *helm_values(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def perfrun(cluster: Cluster, e2e_tools: None) -> Cluster:
+    """The cluster with this checkout's perfrun in it."""
+    cluster.build_image(IMAGE, ROOT)
+    install(cluster)
+    # An image of the same name may be newer than the pod that runs.
+    cluster.kubectl("-n", SYSTEM, "rollout", "restart", "deploy/perfrun")
+    cluster.kubectl("-n", SYSTEM, "rollout", "status", "deploy/perfrun", "--timeout=120s")
+    return cluster
+
+
+@pytest.fixture(scope="module")
+def shop(perfrun: Cluster, request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """A namespace under the restricted Pod Security Standard, gone after the module's tests."""
+    name = f"e2e-{request.module.__name__.rsplit('_', 1)[-1]}-{next(_numbers)}"
+    perfrun.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=60s")
+    perfrun.kubectl("create", "namespace", name)
+    perfrun.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    held = Shop(perfrun, name)
+    manifest = (HERE / "shop.yaml").read_text().replace("TARGET_IMAGE", perfrun.target_image)
+    held.apply(manifest.replace("SLOW", "x" * 400))
+    held.kubectl("rollout", "status", "deploy/shop", "--timeout=60s")
+    yield held
+    perfrun.kubectl("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,75 @@
+"""Each example, applied as its reader would, passes on the real cluster, and its counts are true."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.shop import ROOT, Shop, attempts
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+def test_there_are_examples_to_run() -> None:
+    assert len(EXAMPLES) >= 8
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_passes_and_the_server_counted_the_same(shop: Shop, path: Path) -> None:
+    manifests = list(yaml.safe_load_all(path.read_text()))
+    test = next(m for m in manifests if m["kind"] == "PerfTest")
+    name = test["metadata"]["name"]
+
+    shop.kubectl("apply", "-f", path)
+    if "schedule" in test["spec"]:  # not to wait for its minute; test_schedule does
+        shop.kubectl("annotate", "ptest", name, "perfrun.dev/run-requested-at=now")
+    run_name = shop.first_run(name)
+    run = shop.done(run_name)
+    shop.kubectl(
+        "wait", "--for=jsonpath={.status.verdict}=Pass", f"prun/{run_name}", "--timeout=5s"
+    )
+    if "schedule" in test["spec"]:
+        shop.kubectl("patch", "ptest", name, "--type=merge", "-p", '{"spec":{"suspend":true}}')
+
+    status = run["status"]
+    assert attempts(run) == shop.served_in_the_end(name, attempts(run))
+    assert status["workers"]["reported"] == status["workers"]["planned"]
+    assert all(slo["message"] for slo in status["slos"])
+    iterations, requests = status["summary"]["iterations"], status["summary"]["requests"]
+    assert iterations["planned"] == iterations["started"] + iterations["dropped"]
+    assert requests["sent"] == sum(requests[k] for k in ("succeeded", "failed", "censored"))
+
+
+def test_the_columns_of_kubectl_get_say_what_matters(shop: Shop) -> None:
+    tests, runs = shop.kubectl("get", "ptest"), shop.kubectl("get", "prun")
+
+    assert re.search(r"health-burst +\S* *false +Pass +2/2 +health-burst-c", tests), tests
+    assert re.search(r"health-burst +Change +Done +Pass +\S+ms +\S+/s +0%", runs), runs
+    assert shop.kubectl("get", "perfrun") == shop.kubectl("get", "ptest,prun")
+
+
+def test_applying_the_same_manifest_again_runs_nothing(shop: Shop) -> None:
+    before = len(shop.runs("health-burst"))
+    shop.kubectl("apply", "-f", ROOT / "examples/health-burst.yaml")
+    shop.kubectl("annotate", "ptest", "health-burst", "--overwrite", "unrelated=yes")
+    # The operator has looked at it once it has noted a generation or a request made after it.
+    shop.kubectl("annotate", "ptest", "health-burst", "--overwrite",
+                 "perfrun.dev/run-requested-at=once")  # fmt: skip
+    shop.kubectl("wait", "--for=jsonpath={.status.lastRequest}=once", "ptest/health-burst",
+                 "--timeout=20s")  # fmt: skip
+
+    reasons = [run["spec"]["reason"] for run in shop.runs("health-burst")]
+    assert len(reasons) == before + 1
+    assert reasons[-1] == "Requested"
+
+
+def test_the_bearer_token_reaches_the_server_and_nothing_else(shop: Shop) -> None:
+    log = shop.kubectl("logs", "deploy/shop", "--tail=-1")
+    mine = [line for line in log.splitlines() if line.endswith('/auth-headers"')]
+    assert mine
+    assert all('"Bearer replace-me"' in line for line in mine)
+
+    said = shop.kubectl("get", "ptest,prun,configmaps,events,jobs,controllerrevisions", "-o", "yaml")
+    managed = re.sub(r"kubectl.kubernetes.io/last-applied-configuration: .*", "", said)
+    assert "replace-me" not in managed

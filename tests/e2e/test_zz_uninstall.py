@@ -1,0 +1,30 @@
+"""The last: uninstalling ends what runs, and keeps the custom resources and the history."""
+
+from tests.cluster.handle import Cluster
+from tests.e2e.conftest import install
+from tests.e2e.shop import SYSTEM, Shop, until
+from tests.e2e.test_cleanup import running
+
+
+def test_helm_test_passes(perfrun: Cluster) -> None:
+    done = perfrun.helm("test", "perfrun", "-n", SYSTEM, "--logs", "--timeout=60s")
+    assert "Succeeded" in done.stdout
+
+
+def test_uninstall_stops_running_jobs_and_keeps_crds_and_history(shop: Shop) -> None:
+    run = running(shop, "interrupted")
+    shop.cluster.helm("uninstall", "perfrun", "-n", SYSTEM, "--wait", "--timeout=90s")
+    try:
+        until("the Job and its pods are gone",
+              lambda: not shop.items("jobs,pods", "-l", f"perfrun.dev/run={run}"))  # fmt: skip
+        status = shop.run(run)["status"]
+        assert status["phase"] == "Done"
+        assert status["verdict"] == "Inconclusive"
+        assert "uninstalled" in status["message"]
+        assert shop.kubectl("get", "ptest", "-o", "name").strip().endswith("/interrupted")
+    finally:
+        install(shop.cluster)
+    # The new operator finds the history and runs nothing on its own account.
+    shop.kubectl("annotate", "ptest", "interrupted", "perfrun.dev/run-requested-at=1")
+    until("a run that was asked for", lambda: len(shop.runs("interrupted")) == 2)
+    shop.kubectl("delete", "ptest", "interrupted")

@@ -1,0 +1,151 @@
+"""The chart in a real API server: what it lets the operator and its users do, and what it keeps."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cluster.handle import ApiServer
+from tests.integration.documented import REPO
+
+CHART = REPO / "charts/perfrun"
+SYSTEM = "chart-system"
+TEAM = "chart-team"
+OTHER = "chart-other"
+OPERATOR = f"system:serviceaccount:{SYSTEM}:perfrun"
+# The session's CRDs are there already, and not Helm's.
+NO_CRDS = "--set=crds.install=false"
+
+
+def _helm(api: ApiServer, command: str, *values: str) -> None:
+    api.helm(command, "perfrun", CHART, "--namespace", SYSTEM, NO_CRDS, *values)
+
+
+def _may(api: ApiServer, what: str, namespace: str = "") -> bool:
+    where = [f"--namespace={namespace}"] if namespace else []
+    done = api.kubectl("auth", "can-i", *what.split(), f"--as={OPERATOR}", *where, check=False)
+    return done.stdout.strip() == "yes"
+
+
+@pytest.fixture(scope="module")
+def api(perfrun_api: ApiServer) -> ApiServer:
+    for name in (SYSTEM, TEAM, OTHER):
+        perfrun_api.kubectl("create", "namespace", name)
+    perfrun_api.kubectl("label", "namespace", SYSTEM,
+                        "pod-security.kubernetes.io/enforce=restricted")  # fmt: skip
+    return perfrun_api
+
+
+@pytest.fixture
+def installed(api: ApiServer) -> Iterator[ApiServer]:
+    _helm(api, "install")
+    yield api
+    # Nobody here would run the hook.
+    api.helm("uninstall", "perfrun", "--namespace", SYSTEM, "--no-hooks")
+
+
+@pytest.fixture
+def installed_for_team(api: ApiServer) -> Iterator[ApiServer]:
+    _helm(api, "install", f"--set=watchNamespaces={{{TEAM}}}")
+    yield api
+    api.helm("uninstall", "perfrun", "--namespace", SYSTEM, "--no-hooks")
+
+
+def test_lint_finds_nothing(api: ApiServer) -> None:
+    api.helm("lint", "--strict", CHART)
+
+
+def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer) -> None:
+    needed = [
+        "watch perftests.perfrun.dev", "patch perftests.perfrun.dev --subresource=status",
+        "create perfruns.perfrun.dev", "patch perfruns.perfrun.dev --subresource=status",
+        "create jobs.batch", "delete jobs.batch", "list pods", "create configmaps",
+        "patch configmaps", "create controllerrevisions.apps", "create events.events.k8s.io",
+        "create tokenreviews.authentication.k8s.io",
+    ]  # fmt: skip
+    assert [what for what in needed if not _may(installed, what, TEAM)] == []
+    refused = [
+        "get secrets", "list secrets", "create pods", "delete pods",
+        "create pods --subresource=exec", "patch perftests.perfrun.dev", "create deployments.apps", "list namespaces",
+        "create rolebindings.rbac.authorization.k8s.io",
+    ]  # fmt: skip
+    assert [what for what in refused if _may(installed, what, TEAM)] == []
+
+
+def test_operator_reads_its_own_secret_only(installed: ApiServer) -> None:
+    own = "secrets/perfrun-coordinator-tls"
+    assert _may(installed, f"get {own}", SYSTEM)
+    assert _may(installed, f"patch {own}", SYSTEM)
+    assert not _may(installed, "get secrets/another", SYSTEM)
+    assert not _may(installed, "list secrets", SYSTEM)
+    assert not _may(installed, f"get {own}", TEAM)
+
+
+def test_namespaced_installation_has_rights_in_its_namespaces_only(
+    installed_for_team: ApiServer,
+) -> None:
+    api = installed_for_team
+    assert _may(api, "create jobs.batch", TEAM)
+    assert not _may(api, "create jobs.batch", OTHER)
+    assert not _may(api, "list perftests.perfrun.dev", OTHER)
+    assert _may(api, "create tokenreviews.authentication.k8s.io")
+
+
+def test_upgrade_leaves_the_operators_key_alone(installed: ApiServer) -> None:
+    secret = "secret/perfrun-coordinator-tls"
+    patch = json.dumps({"stringData": {"tls.key": "made by the operator"}})
+    installed.kubectl("--namespace", SYSTEM, "patch", secret, "-p", patch)
+    _helm(installed, "upgrade", "--set=logLevel=debug")
+    stored = installed.kubectl("--namespace", SYSTEM, "get", secret, "-o", "json").stdout
+    assert "tls.key" in json.loads(stored)["data"]
+
+
+def test_pods_of_the_chart_are_restricted(installed: ApiServer) -> None:
+    """Deployments and Jobs are only warned about: their pods are shown to the admission itself."""
+    rendered = installed.helm(
+        "template", "perfrun", CHART, "--namespace", SYSTEM, "--show-only",
+        "templates/deployment.yaml", "--show-only", "templates/uninstall.yaml", "--show-only",
+        "templates/tests/ready.yaml",
+    ).stdout  # fmt: skip
+    done = installed.kubectl(
+        "apply", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-", input=rendered
+    )
+    assert "would violate PodSecurity" not in done.stderr
+    kinds = [item["kind"] for item in json.loads(done.stdout)["items"]]
+    assert sorted(kinds) == ["Deployment", "Job", "Pod"]
+
+
+def test_crds_are_kept_unless_told_otherwise(api: ApiServer) -> None:
+    def render(*values: str) -> str:
+        return api.helm("template", "perfrun", CHART, *values).stdout
+
+    assert render().count("helm.sh/resource-policy: keep") == 2
+    assert render("--set=crds.keep=false").count("helm.sh/resource-policy: keep") == 0
+    assert "CustomResourceDefinition" not in render("--set=crds.install=false")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("worker.cpuu=1", "cpuu"),
+        ("logLevel=verbose", "logLevel"),
+        ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("worker.memory=much", "memory"),
+        ("watchNamespaces={Shop}", "watchNamespaces"),
+    ],
+)
+def test_wrong_value_is_refused_by_name(api: ApiServer, value: str, says: str) -> None:
+    done = api.helm("template", "perfrun", CHART, "--set", value, check=False)
+    assert done.returncode != 0
+    assert says in done.stderr
+
+
+def test_roles_for_users_are_marked_for_aggregation(installed: ApiServer) -> None:
+    listed = json.loads(installed.kubectl("get", "clusterroles", "-o", "json").stdout)["items"]
+    roles: dict[str, Any] = {item["metadata"]["name"]: item for item in listed}
+    for name in ("view", "edit", "admin"):
+        labels = roles[f"perfrun-{name}"]["metadata"]["labels"]
+        assert labels[f"rbac.authorization.k8s.io/aggregate-to-{name}"] == "true"
+    verbs = roles["perfrun-view"]["rules"][0]["verbs"]
+    assert set(verbs) == {"get", "list", "watch"}

@@ -1,0 +1,182 @@
+"""The generated CRDs in a real API server: taken without a complaint, and keeping their word."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from perfrun.api.perfrun import PerfRun
+from perfrun.api.perftest import PerfTest
+from tests.cluster.handle import ApiServer
+
+MINIMAL: dict[str, Any] = {
+    "apiVersion": "perfrun.dev/v1alpha1",
+    "kind": "PerfTest",
+    "metadata": {"name": "minimal"},
+    "spec": {
+        "target": {"http": {"url": "http://shop:8000"}},
+        "scenarios": [{"name": "main", "steps": [{"name": "get"}]}],
+        "load": {"open": {"stages": [{"rate": "10/s", "hold": "5s"}]}},
+        "slos": [{"metric": "errorRate", "max": "1%"}],
+    },
+}
+RUN: dict[str, Any] = {
+    "apiVersion": "perfrun.dev/v1alpha1",
+    "kind": "PerfRun",
+    "metadata": {"name": "minimal-1"},
+    "spec": {"testRef": {"name": "minimal"}},
+}
+# The page of the design: what a finished run says of itself.
+DONE = {
+    "phase": "Done",
+    "verdict": "Warn",
+    "message": "1 of 2 objectives missed: latency.p95 of list was 612ms, at most 500ms allowed",
+    "startTime": "2026-11-22T02:00:03Z",
+    "workers": {"planned": 4, "ready": 4, "reported": 4},
+    "summary": {
+        "window": "330s",
+        "iterations": {"planned": 330000, "started": 330000, "dropped": 0},
+        "requests": {"sent": 330000, "succeeded": 329800, "failed": 200, "censored": 0},
+        "attempts": {"setup": 0, "warmup": 10000, "window": 330000, "teardown": 0},
+        "throughput": "999.4/s",
+        "transactions": "999.4/s",
+        "errorRate": "0.06%",
+        "latency": {"p95": "612ms", "max": "5s"},
+        "errors": {"Timeout": 40, "Status5xx": 160},
+    },
+    "slos": [
+        {
+            "metric": "latency.p95", "of": "list", "max": "500ms", "measured": "612ms",
+            "samples": 329840, "verdict": "Warn", "message": "latency.p95 of list was 612ms",
+        }
+    ],
+    "conditions": [{"type": "Complete", "status": "True", "reason": "Finished", "message": ""}],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def api(perfrun_api: ApiServer) -> Iterator[ApiServer]:
+    perfrun_api.kubectl("create", "namespace", "crds")
+    yield perfrun_api
+    perfrun_api.kubectl("delete", "namespace", "crds", "--wait=false")
+
+
+def _apply(api: ApiServer, document: dict[str, Any]) -> dict[str, Any]:
+    done = api.kubectl(
+        "--namespace=crds", "apply", "--validate=strict", "-o", "json", "-f", "-",
+        input=json.dumps(document),
+    )  # fmt: skip
+    stored: dict[str, Any] = json.loads(done.stdout)
+    return stored
+
+
+def _refused(api: ApiServer, document: dict[str, Any]) -> str:
+    done = api.kubectl(
+        "--namespace=crds", "apply", "--validate=strict", "-f", "-",
+        input=json.dumps(document), check=False,
+    )  # fmt: skip
+    assert done.returncode != 0, "the API server accepted it"
+    return done.stderr
+
+
+@pytest.mark.parametrize("plural", ["perftests", "perfruns"])
+def test_crd_is_structural_and_serves_its_short_name(api: ApiServer, plural: str) -> None:
+    crd = json.loads(api.kubectl("get", "crd", f"{plural}.perfrun.dev", "-o", "json").stdout)
+    conditions = {c["type"]: c["status"] for c in crd["status"]["conditions"]}
+    assert conditions["Established"] == "True"
+    assert conditions["NamesAccepted"] == "True"
+    assert "NonStructuralSchema" not in conditions
+    listed = api.kubectl("api-resources", "--api-group=perfrun.dev", "--categories=perfrun")
+    assert plural in listed.stdout
+
+
+def test_defaults_of_the_api_server_are_those_of_the_models(api: ApiServer) -> None:
+    stored = _apply(api, MINIMAL)
+    assert stored["spec"]["load"]["workers"] == 1
+    assert PerfTest.model_validate(stored).spec == PerfTest.model_validate(MINIMAL).spec
+    assert "status" not in stored
+
+
+def test_every_limit_of_a_test_survives_the_way_through_the_api_server(api: ApiServer) -> None:
+    document = {**MINIMAL, "metadata": {"name": "limits"}}
+    document["spec"] = {
+        **MINIMAL["spec"],
+        "slos": [
+            {"metric": "latency.p95", "max": "1m30s"},
+            {"metric": "throughput", "min": "30/m"},
+            {"metric": "dropped", "max": 0},
+            {"metric": "bytes.received", "max": "10Mi"},
+            {"metric": "successRate", "min": "99.9%", "max": "100%"},
+        ],
+    }
+    stored = PerfTest.model_validate(_apply(api, document))
+    assert [(slo.lower, slo.upper) for slo in stored.spec.slos] == [
+        (None, 90e9), (0.5, None), (None, 0), (None, 10 * 2**20), (0.999, 1.0),
+    ]  # fmt: skip
+
+
+def test_columns_of_a_test(api: ApiServer) -> None:
+    _apply(api, {**MINIMAL, "metadata": {"name": "columns"}})
+    status = {"lastVerdict": "Pass", "lastSlos": "3/4", "lastRun": "columns-1"}
+    _patch_status(api, "ptest/columns", status)
+    head, row = api.kubectl("--namespace=crds", "get", "ptest", "columns").stdout.splitlines()
+    for column in ("SCHEDULE", "SUSPENDED", "VERDICT", "SLOS", "LAST RUN", "NEXT RUN", "AGE"):
+        assert column in head
+    assert row.split()[:5] == ["columns", "false", "Pass", "3/4", "columns-1"]
+
+
+def test_finished_run_is_stored_and_shown_as_the_design_says(api: ApiServer) -> None:
+    _apply(api, {**RUN, "metadata": {"name": "done"}})
+    _patch_status(api, "prun/done", DONE)
+    stored = json.loads(api.kubectl("--namespace=crds", "get", "prun/done", "-o", "json").stdout)
+    assert stored["status"] == DONE
+    assert PerfRun.model_validate(stored).status.slos[0].measured == "612ms"
+    head, row = api.kubectl("--namespace=crds", "get", "prun", "done").stdout.splitlines()
+    assert head.split() == [
+        "NAME", "TEST", "REASON", "PHASE", "VERDICT", "P95", "RATE", "ERRORS", "AGE",
+    ]  # fmt: skip
+    assert row.split()[:8] == [
+        "done", "minimal", "Requested", "Done", "Warn", "612ms", "999.4/s", "0.06%",
+    ]  # fmt: skip
+    api.kubectl("--namespace=crds", "wait", "--for=condition=Complete", "--timeout=5s", "prun/done")
+
+
+def test_run_never_changes_but_may_be_stopped(api: ApiServer) -> None:
+    def run(**spec: Any) -> dict[str, Any]:
+        return {**RUN, "metadata": {"name": "fixed"}, "spec": {**RUN["spec"], **spec}}
+
+    _apply(api, run())
+    assert "never changes" in _refused(api, run(testRef={"name": "other"}))
+    assert "never changes" in _refused(api, run(reason="Scheduled"))
+    assert "never changes" in _refused(api, run(scheduledTime="2026-11-22T02:00:00Z"))
+    _apply(api, run(stop=True))
+    assert "cannot be started again" in _refused(api, run(stop=False))
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        (MINIMAL, "a" * 41),
+        (MINIMAL, "with.dot"),
+        (RUN, "a" * 64),
+        (RUN, "with.dot"),
+    ],
+)
+def test_names_that_do_not_fit_a_label_are_refused(
+    api: ApiServer, document: dict[str, Any], name: str
+) -> None:
+    assert "metadata.name" in _refused(api, {**document, "metadata": {"name": name}})
+
+
+def test_explain_tells_what_a_field_is_for(api: ApiServer) -> None:
+    said = api.kubectl("explain", "perftest.spec.load.closed").stdout
+    assert "A number of users who each start over when they are done" in said
+    assert "thinkTime" in said
+
+
+def _patch_status(api: ApiServer, what: str, status: dict[str, Any]) -> None:
+    api.kubectl(
+        "--namespace=crds", "patch", what, "--subresource=status", "--type=merge",
+        "-p", json.dumps({"status": status}),
+    )  # fmt: skip

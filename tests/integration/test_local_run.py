@@ -1,0 +1,261 @@
+"""``perfrun run`` as a user runs it: real workers, a real server on 127.0.0.1, small loads."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from perfrun.api.perfrun import PerfRun
+from perfrun.measure.result import RunResult
+
+PATIENCE = 40.0
+
+
+@dataclass
+class Target:
+    """A server that counts what reaches it."""
+
+    url: str
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    """Path and Authorization of each request."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Headers and body in one segment: without it each answer waits 40 ms for an acknowledgement.
+    wbufsize = -1
+    target: Target
+
+    def do_GET(self) -> None:
+        self.target.seen.append((self.path, self.headers.get("Authorization", "")))
+        self.send_response(503 if self.path == "/bad" else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    handler = type("Handler", (_Handler,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    handler.target = Target(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield handler.target
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@dataclass
+class Cli:
+    """Runs the command in a folder of its own, with temporary files in it too."""
+
+    folder: Path
+
+    def manifest(self, name: str, url: str, load: str, slos: str = "[]", more: str = "") -> Path:
+        file = self.folder / f"{name}.yaml"
+        file.write_text(
+            "apiVersion: perfrun.dev/v1alpha1\nkind: PerfTest\n"
+            f"metadata: {{name: {name}, namespace: shop}}\n"
+            f"spec:\n  target: {{http: {{url: {url}{more}}}}}\n  load: {load}\n  slos: {slos}\n"
+        )
+        return file
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        scratch = self.folder / "tmp"
+        scratch.mkdir(exist_ok=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "perfrun.cli.main", *map(str, arguments)],
+            cwd=self.folder, env={**os.environ, "TMPDIR": str(scratch), "COLUMNS": "100"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, *arguments: object) -> tuple[int, str, str]:
+        with self.start("run", *arguments) as process:
+            out, err = process.communicate(timeout=PATIENCE)
+            return process.returncode, out, err
+
+    @property
+    def leftovers(self) -> list[str]:
+        return [entry.name for entry in (self.folder / "tmp").iterdir()]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path)
+
+
+def children(pid: int) -> list[int]:
+    file = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in file.read_text().split()]
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for a state of the world that nobody announces."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_burst_that_meets_its_objectives(cli: Cli, target: Target):
+    file = cli.manifest(
+        "api", target.url + "/x", "{workers: 2, burst: {requests: 100, concurrency: 10}}",
+        "[{metric: successRate, min: 100%}]",
+    )  # fmt: skip
+    code, out, err = cli.run(file, "--json", "o.json", "--result", "r.json")
+    assert (code, out.splitlines()[0]) == (0, "✔ PASS  shop/api"), out + err
+    assert "\x1b" not in out + err
+    assert all(len(line) <= 100 for line in out.splitlines())
+    assert len(target.seen) == 100
+    written = json.loads((cli.folder / "o.json").read_text())
+    run = PerfRun.model_validate(written)
+    assert (written["kind"], run.status.verdict) == ("PerfRun", "Pass")
+    assert run.status.summary is not None
+    assert run.status.summary.attempts.window == 100
+    assert run.status.workers is not None
+    assert run.status.workers.model_dump() == {"planned": 2, "ready": 2, "reported": 2}
+    result = RunResult.model_validate_json((cli.folder / "r.json").read_text())
+    assert result.report is not None
+    result.report.check()
+    assert result.report.workers == 2
+    assert cli.leftovers == []
+
+
+def test_several_documents_are_run_in_turn_and_the_worst_counts(cli: Cli, target: Target):
+    load = "{burst: {requests: 10, concurrency: 2}}"
+    slos = "[{metric: errorRate, max: 0%, onBreach: Fail}]"
+    first = cli.manifest("a", target.url + "/bad", load, slos)
+    second = cli.manifest("b", target.url + "/good", load, slos)
+    first.write_text(
+        first.read_text() + "---\napiVersion: v1\nkind: Service\n---\n" + second.read_text()
+    )
+    code, out, err = cli.run(first, "--json", "o.json")
+    assert code == 1, out + err
+    assert [line for line in out.splitlines() if "shop/" in line] == [
+        "✘ FAIL  shop/a", "✔ PASS  shop/b",
+    ]  # fmt: skip
+    assert "a.yaml:2: skipped: Service (v1)" in err
+    assert [path for path, _ in target.seen] == ["/bad"] * 10 + ["/good"] * 10
+    runs = json.loads((cli.folder / "o.json").read_text())
+    assert [run["status"]["verdict"] for run in runs] == ["Fail", "Pass"]
+
+
+def test_a_missed_objective_is_told_and_only_strict_makes_it_fail(cli: Cli, target: Target):
+    file = cli.manifest(
+        "api", target.url + "/bad", "{burst: {requests: 10, concurrency: 2}}",
+        "[{metric: successRate, min: 99%}]",
+    )  # fmt: skip
+    assert cli.run(file)[0] == 0
+    code, out, _ = cli.run(file, "--strict")
+    assert (code, out.splitlines()[0]) == (1, "▲ WARN  shop/api")
+    assert "Status5xx 10" in out
+
+
+def test_a_target_that_refuses_connections_is_an_error_after_a_short_wait(cli: Cli):
+    file = cli.manifest(
+        "api", "http://127.0.0.1:1/",
+        "{startTimeout: 2s, burst: {requests: 1, concurrency: 1}}",
+    )  # fmt: skip
+    code, out, err = cli.run(file, "--json", "o.json")
+    assert (code, out.splitlines()[0]) == (3, "✘ ERROR  shop/api"), err
+    assert "127.0.0.1:1 refused" in out
+    run = PerfRun.model_validate_json((cli.folder / "o.json").read_text())
+    assert (run.status.verdict, run.status.start_time) == ("Error", None)
+    assert cli.leftovers == []
+
+
+def test_secrets_come_from_files(cli: Cli, target: Target):
+    (cli.folder / "values" / "shop").mkdir(parents=True)
+    (cli.folder / "values" / "shop" / "token").write_text("abc\n")
+    file = cli.manifest(
+        "api", target.url, "{burst: {requests: 2, concurrency: 1}}",
+        more=", auth: {bearer: {tokenFrom: {secretKeyRef: {name: shop, key: token}}}}",
+    )  # fmt: skip
+    assert cli.run(file)[0] == 2
+    assert target.seen == []
+    code, out, err = cli.run(file, "--secrets", "values", "--json", "o.json", "--result", "r.json")
+    assert code == 0, out + err
+    assert {authorization for _, authorization in target.seen} == {"Bearer abc"}
+    told = out + err + (cli.folder / "o.json").read_text() + (cli.folder / "r.json").read_text()
+    assert "abc" not in told
+
+
+def test_ctrl_c_reports_what_was_measured_and_leaves_nobody_behind(cli: Cli, target: Target):
+    file = cli.manifest("api", target.url, "{workers: 2, open: {rate: 40/s, duration: 60s}}",
+                        "[{metric: errorRate, max: 1%}]")  # fmt: skip
+    with cli.start("run", file, "--json", "o.json") as process:
+        until(lambda: len(target.seen) >= 40)
+        workers = children(process.pid)
+        assert len(workers) == 2
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, out + err
+    assert out.splitlines()[0] == "? INCONCLUSIVE  shop/api"
+    assert "stopped (by Ctrl-C)" in out
+    assert "stopping (by Ctrl-C)" in err
+    assert all(gone(pid) for pid in workers)
+    assert cli.leftovers == []
+    run = PerfRun.model_validate_json((cli.folder / "o.json").read_text())
+    assert run.status.summary is not None
+    assert run.status.summary.attempts.window == len(target.seen)
+    assert run.status.stopped == "by Ctrl-C"
+
+
+def test_ctrl_c_before_the_load_begins(cli: Cli):
+    file = cli.manifest("api", "http://127.0.0.1:1/", "{burst: {requests: 1, concurrency: 1}}")
+    with cli.start("run", file) as process:
+        until(lambda: children(process.pid))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, out + err
+    assert "before the load began" in out
+    assert cli.leftovers == []
+
+
+def test_a_worker_that_dies_is_a_finding_and_the_run_goes_on(cli: Cli, target: Target):
+    file = cli.manifest("api", target.url, "{workers: 2, open: {rate: 40/s, duration: 4s}}",
+                        "[{metric: errorRate, max: 1%}]")  # fmt: skip
+    with cli.start("run", file, "--json", "o.json") as process:
+        until(lambda: len(target.seen) >= 20)
+        os.kill(children(process.pid)[0], signal.SIGKILL)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, out + err
+    assert "was lost: it was ended by SIGKILL" in err
+    status = PerfRun.model_validate_json((cli.folder / "o.json").read_text()).status
+    assert status.verdict == "Inconclusive"
+    assert status.workers is not None
+    assert status.workers.reported == 1
+    assert status.generator is not None
+    assert "Coverage" in [finding.type for finding in status.generator.findings]
+
+
+def test_workers_do_not_outlive_a_killed_perfrun(cli: Cli, target: Target):
+    file = cli.manifest("api", target.url, "{workers: 2, open: {rate: 40/s, duration: 30s}}")
+    with cli.start("run", file) as process:
+        until(lambda: len(target.seen) >= 20)
+        workers = children(process.pid)
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+    until(lambda: all(gone(pid) for pid in workers))

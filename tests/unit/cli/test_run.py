@@ -1,0 +1,132 @@
+"""Exit codes, and what is refused before anything runs."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from perfrun import __version__
+from perfrun.api.perfrun import PerfRun
+from perfrun.api.perftest import PerfTest
+from perfrun.cli.main import app
+from perfrun.cli.run import (
+    Exit,
+    Finished,
+    Options,
+    exit_code,
+    missing_values,
+    run_files,
+    worst,
+)
+from perfrun.measure.result import RunResult
+from tests.unit.cli.test_manifests import GOOD
+from tests.unit.coordinator.conftest import make_plan
+from tests.unit.report.sample import a_run, an_error
+
+
+def finished(run: PerfRun, *, interrupted: bool = False) -> Finished:
+    result = RunResult(plan=make_plan(), workers_planned=1, workers_reported=1)
+    return Finished(run, result, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "strict"),
+    [
+        ("Pass", 0, 0),
+        ("Warn", 0, 1),
+        ("Inconclusive", 0, 1),
+        ("Fail", 1, 1),
+        ("Error", 3, 3),
+    ],
+)
+def test_exit_code_of_a_verdict(verdict, code, strict):
+    one = finished(a_run(verdict=verdict))
+    assert (exit_code(one, strict=False), exit_code(one, strict=True)) == (code, strict)
+
+
+def test_an_interrupted_run_is_130_whatever_its_verdict():
+    for run in (a_run(verdict="Pass"), an_error("no")):
+        assert exit_code(finished(run, interrupted=True), strict=True) == 130
+
+
+def test_of_several_the_first_of_130_2_3_1_0_counts():
+    order = [Exit.INTERRUPTED, Exit.USAGE, Exit.ERROR, Exit.MISSED, Exit.OK]
+    for one, other in itertools.combinations(order, 2):
+        assert worst([other, one, other]) is one
+
+
+def secret_test() -> PerfTest:
+    return PerfTest.model_validate({
+        "metadata": {"name": "api"},
+        "spec": {
+            "target": {"http": {
+                "url": "https://127.0.0.1:1/",
+                "auth": {"bearer": {"tokenFrom": {"secretKeyRef": {"name": "shop", "key": "t"}}}},
+            }},
+            "load": {"burst": {"requests": 1, "concurrency": 1}},
+        },
+    })  # fmt: skip
+
+
+def test_values_of_secrets_are_looked_for_before_the_run(tmp_path: Path):
+    (without,) = missing_values(secret_test(), None)
+    assert "Secret shop, key t" in without
+    assert "--secrets DIR with the file DIR/shop/t" in without
+    (lacking,) = missing_values(secret_test(), tmp_path)
+    assert str(tmp_path / "shop" / "t") in lacking
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "t").write_text("x")
+    assert missing_values(secret_test(), tmp_path) == []
+
+
+def ran(*files: Path, **options) -> tuple[Exit, str]:
+    console = Console(record=True, width=200, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    with console.file:
+        code = run_files([str(file) for file in files], Options(**options), console, console)
+        return code, console.export_text()
+
+
+def test_nothing_runs_when_one_manifest_is_wrong(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.yaml").write_text(GOOD.replace("spec:", "specc:"))
+    code, text = ran(tmp_path)
+    assert code is Exit.USAGE
+    assert "b.yaml:1: specc: there is no such field" in text
+
+
+def test_nothing_to_run_is_wrong_usage(tmp_path: Path):
+    file = tmp_path / "service.yaml"
+    file.write_text("apiVersion: v1\nkind: Service\n")
+    code, text = ran(file)
+    assert code is Exit.USAGE
+    assert "service.yaml:1: skipped: Service (v1)" in text
+    assert "nothing to run" in text
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_run(tmp_path: Path):
+    file = tmp_path / "a.yaml"
+    file.write_text(GOOD)
+    code, text = ran(file, json_file=tmp_path / "no" / "out.json")
+    assert code is Exit.USAGE
+    assert "there is no such folder" in text
+
+
+def test_the_version_is_told_both_ways():
+    for arguments in (["version"], ["--version"]):
+        result = CliRunner().invoke(app, arguments)
+        assert (result.exit_code, result.stdout) == (0, f"perfrun {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["run"], ["run", "--secrets", "/no/such", "x"], ["fly"], ["run", "--fast"]]
+)
+def test_wrong_usage_is_2(arguments):
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_a_manifest_on_stdin():
+    result = CliRunner().invoke(app, ["validate", "-"], input=GOOD)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("stdin:1: ok: api: burst of 10 iterations, 10 at a time")

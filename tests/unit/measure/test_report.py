@@ -1,0 +1,172 @@
+"""Records and reports: conservation laws, merging, and the way over the wire."""
+
+import gzip
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perfrun.measure.record import (
+    ConservationError,
+    GeneratorRecord,
+    Outcome,
+    PhaseRecord,
+    ScenarioRecord,
+    Series,
+    StepRecord,
+    Timing,
+)
+from perfrun.measure.report import WorkerReport, merge
+
+MS = 1_000_000
+
+
+def step(name: str, succeeded: int, timeouts: int, failed: int, censored: int) -> StepRecord:
+    record = StepRecord(
+        scenario="default", step=name, sent=succeeded + timeouts + failed + censored,
+        succeeded=succeeded, failed=timeouts + failed, censored=censored,
+        attempts=succeeded + failed, bytes_received=10 * succeeded,
+        errors={key: n for key, n in (("Timeout", timeouts), ("Status5xx", failed)) if n},
+    )  # fmt: skip
+    for outcome, count in (
+        (Outcome.SUCCESS, succeeded), (Outcome.TIMEOUT, timeouts), (Outcome.CENSORED, censored),
+    ):  # fmt: skip
+        record.histogram(Timing.LATENCY, outcome).fold([5 * MS] * count)
+    return record
+
+
+def report(steps: list[StepRecord], **generator: Any) -> WorkerReport:
+    health = GeneratorRecord.empty()
+    for name, value in generator.items():
+        setattr(health, name, value)
+    started = sum(record.sent for record in steps)
+    finished = sum(record.succeeded for record in steps)
+    return WorkerReport(
+        warmup=PhaseRecord(),
+        window=PhaseRecord(
+            steps=steps,
+            scenarios=[
+                ScenarioRecord(
+                    scenario="default", planned=started + 1, started=started, dropped=1,
+                    finished=finished, failed=started - finished,
+                )
+            ],
+        ),
+        generator=health,
+        series=Series(planned=[started], started=[started], succeeded=[finished]),
+        window_time=1000 * MS,
+        load_time=1000 * MS,
+    )  # fmt: skip
+
+
+counts = st.integers(0, 5)
+steps = st.builds(step, st.sampled_from(["list", "read"]), counts, counts, counts, counts)
+reports = st.builds(
+    lambda one, stall, at: report([one], longest_stall=stall, started_at=[float(at)]),
+    steps, st.integers(0, 10), st.integers(0, 10),
+)  # fmt: skip
+
+
+def canonical(whole: WorkerReport) -> dict[str, Any]:
+    """A report without the order of its lists, which says nothing."""
+    document = whole.model_dump(mode="json")
+    document["window"]["steps"].sort(key=lambda record: record["step"])
+    document["generator"]["startedAt"].sort()
+    return document
+
+
+@settings(max_examples=25, deadline=None)
+@given(reports, reports, reports)
+def test_merging_is_associative_and_commutative(
+    a: WorkerReport, b: WorkerReport, c: WorkerReport
+) -> None:
+    assert canonical(merge([merge([a, b]), c])) == canonical(merge([c, merge([b, a])]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(reports, min_size=1, max_size=4))
+def test_a_merge_holds_what_its_parts_hold_and_leaves_them_alone(parts: list[WorkerReport]) -> None:
+    before = [part.to_bytes() for part in parts]
+    whole = merge(parts)
+    assert whole.workers == len(parts)
+    assert sum(record.sent for record in whole.window.steps) == sum(
+        record.sent for part in parts for record in part.window.steps
+    )
+    assert [part.to_bytes() for part in parts] == before
+
+
+@settings(max_examples=25, deadline=None)
+@given(reports)
+def test_a_report_comes_back_from_its_packed_bytes_unchanged(whole: WorkerReport) -> None:
+    assert WorkerReport.unpack(whole.pack()).to_bytes() == whole.to_bytes()
+    assert whole.pack() == whole.pack()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"not gzip", gzip.compress(b"{}"), gzip.compress(b"\xff"), gzip.compress(b"{}")[:-4]],
+)
+def test_what_is_no_packed_report_is_refused(packed: bytes) -> None:
+    with pytest.raises(ValueError):
+        WorkerReport.unpack(packed)
+
+
+def test_a_report_that_unpacks_to_too_much_is_refused() -> None:
+    with pytest.raises(ValueError, match="more than 67108864 bytes"):
+        WorkerReport.unpack(gzip.compress(b" " * (64 * 1024 * 1024 + 1)))
+
+
+def test_a_field_that_is_not_known_is_refused() -> None:
+    document = report([]).to_bytes().replace(b'"version":1', b'"version":1,"more":2')
+    with pytest.raises(ValueError, match="Extra inputs"):
+        WorkerReport.unpack(gzip.compress(document))
+
+
+@pytest.mark.parametrize(
+    ("change", "law"),
+    [
+        ({"sent": 9}, "sent = succeeded"),
+        ({"errors": {}}, "failed = sum of errors"),
+        ({"succeeded": 3, "failed": 1, "errors": {"Timeout": 1}}, "one latency sample a success"),
+    ],
+)
+def test_counts_that_do_not_add_up_are_a_defect(change: dict[str, Any], law: str) -> None:
+    record = step("list", 2, 1, 1, 0)
+    with pytest.raises(ConservationError, match=law):
+        record.model_copy(update=change).check()
+
+
+@pytest.mark.parametrize(
+    ("change", "law"),
+    [
+        ({"planned": 9}, "planned = started"),
+        ({"censored": 1}, "started = finished"),
+    ],
+)
+def test_iterations_that_do_not_add_up_are_a_defect(change: dict[str, int], law: str) -> None:
+    record = ScenarioRecord(scenario="s", planned=3, started=2, dropped=1, finished=2)
+    with pytest.raises(ConservationError, match=law):
+        record.model_copy(update=change).check()
+
+
+def test_series_of_two_resolutions_add_up_at_the_coarser_one() -> None:
+    fine, coarse = Series(started=[1, 2, 3]), Series(resolution=2_000_000_000, started=[10])
+    fine.add(coarse)
+    assert (fine.resolution, fine.started) == (2_000_000_000, [13, 3])
+    assert coarse.started == [10]
+
+
+def test_the_first_send_of_several_workers_is_the_earliest_that_sent() -> None:
+    idle, busy = GeneratorRecord.empty(), GeneratorRecord.empty()
+    busy.lag.fold([1000])
+    busy.first_send, busy.last_send = 7, 9
+    idle.add(busy)
+    assert (idle.first_send, idle.last_send) == (7, 9)
+
+
+def test_the_start_skew_is_between_the_first_and_the_last_worker() -> None:
+    health = GeneratorRecord.empty()
+    assert health.start_skew == 0
+    health.started_at = [100.0, 100.25, 99.75]
+    assert health.start_skew == 500_000_000
