@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.api import crd
+from perfrun.api import crd, reference
 from perfrun.cli.manifests import parse_manifests
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO, Shown, shown_manifests
@@ -57,6 +57,10 @@ def test_example_opens_with_what_it_shows_and_can_go_to_any_namespace(path: Path
 def test_crds_of_the_folder_and_of_the_chart_are_those_of_the_models() -> None:
     folders = [REPO / "crds", REPO / "charts/perfrun/files/crds"]
     assert [line for folder in folders for line in crd.drift(folder)] == []
+
+
+def test_field_reference_is_that_of_the_models() -> None:
+    assert (REPO / "docs/reference.md").read_text() == reference.reference()
 
 
 def test_kustomize_base_is_the_chart_rendered(perfrun_api: ApiServer) -> None:

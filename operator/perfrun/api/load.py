@@ -42,7 +42,9 @@ class Closed(ApiModel):
     users: UserCount | None = None
     duration: Duration | None = None
     stages: Annotated[list[ClosedStage], Field(min_length=1, max_length=100)] | None = None
-    think_time: Duration | None = None
+    think_time: Duration | None = Field(
+        default=None, description="How long a user waits after each iteration."
+    )
 
     rules = (
         Rule(
@@ -68,7 +70,9 @@ class Open(ApiModel):
     rate: Rate | None = None
     duration: Duration | None = None
     stages: Annotated[list[OpenStage], Field(min_length=1, max_length=100)] | None = None
-    arrivals: Literal["Uniform", "Poisson"] = "Uniform"
+    arrivals: Literal["Uniform", "Poisson"] = Field(
+        default="Uniform", description="Evenly spaced, or at random as independent users come."
+    )
     max_in_flight: Annotated[int, Field(ge=1, le=MAX_USERS)] | None = Field(
         default=None, description="At most so many iterations at a time; default 1000 per worker."
     )
@@ -104,7 +108,9 @@ def _shapes(load: "Load") -> int:
 class Load(ApiModel):
     """Exactly one shape of load, and how it is started and given up."""
 
-    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] = 1
+    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] = Field(
+        default=1, description="Pods that share the load; each uses one core."
+    )
     warmup: Duration | None = Field(
         default=None,
         description="Extra time before the window at the first level; measured, never judged.",
@@ -114,9 +120,19 @@ class Load(ApiModel):
     open: Open | None = None
     capacity: NotBuiltObject = None
     stop_when: NotBuiltList = None
-    min_coverage: Percent = Field(default="100%", validate_default=True)
-    on_worker_loss: Literal["Inconclusive", "Continue"] = "Inconclusive"
-    start_timeout: Duration = Field(default="10m", validate_default=True)
+    min_coverage: Percent = Field(
+        default="100%",
+        validate_default=True,
+        description="How much of what was planned the workers have to report at least.",
+    )
+    on_worker_loss: Literal["Inconclusive", "Continue"] = Field(
+        default="Inconclusive", description="What less coverage than that makes of the run."
+    )
+    start_timeout: Duration = Field(
+        default="10m",
+        validate_default=True,
+        description="Until when all workers have to be ready and the target has to be reachable.",
+    )
 
     rules = (
         Rule(

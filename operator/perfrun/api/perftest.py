@@ -30,10 +30,16 @@ class Schedule(ApiModel):
     ]
     time_zone: Annotated[
         str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")
-    ] = "Etc/UTC"
-    starting_deadline_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = None
-    concurrency_policy: Literal["Forbid", "Replace", "Allow"] = "Forbid"
-    jitter_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+    ] = Field(default="Etc/UTC", description="A name of the time zone database: Europe/Berlin.")
+    starting_deadline_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = Field(
+        default=None, description="A run that cannot start within this time is missed."
+    )
+    concurrency_policy: Literal["Forbid", "Replace", "Allow"] = Field(
+        default="Forbid", description="What to do at a time at which the run before is not done."
+    )
+    jitter_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=0, description="Start up to so much later, always the same for one name."
+    )
 
 
 class HistoryLimits(ApiModel):
@@ -54,7 +60,9 @@ class PerfTestSpec(ApiModel):
     run_on: Annotated[list[Literal["Change", "Rollout"]], Field(max_length=2)] | None = Field(
         default=None, description="Default: [Change] without a schedule, [] with one."
     )
-    suspend: bool = False
+    suspend: bool = Field(
+        default=False, description="Stops runs by schedule and on change, not requested ones."
+    )
     history_limits: HistoryLimits = HistoryLimits()
     target: Target
     variables: Annotated[

@@ -59,7 +59,9 @@ class Step(ApiModel):
     http: HttpRequest = HttpRequest()
     expect: Expect | None = None
     extract: NotBuiltObject = None
-    think_time: Duration | None = None
+    think_time: Duration | None = Field(
+        default=None, description="How long a user waits after this step."
+    )
 
 
 class Scenario(ApiModel):

@@ -125,13 +125,19 @@ class HttpTarget(ApiModel):
 
     url: Url
     protocol: Literal["HTTP/1.1", "HTTP/2"] = "HTTP/1.1"
-    timeout: Duration = Field(default="30s", validate_default=True)
+    timeout: Duration = Field(
+        default="30s", validate_default=True, description="Of a whole request."
+    )
     connect_timeout: Duration = Field(default="10s", validate_default=True)
-    connections: Literal["Shared", "PerUser", "PerRequest"] = "Shared"
+    connections: Literal["Shared", "PerUser", "PerRequest"] = Field(
+        default="Shared", description="Shared: a pool for all users of a worker."
+    )
     auth: Auth | None = None
     headers: Headers = []
     tls: Tls | None = None
-    redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    redirects: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=5, description="How many are followed; 0: a redirect is the answer."
+    )
     retries: NotBuiltObject = None
     compression: NotBuiltBool = None
     cookies: NotBuiltBool = None

@@ -97,7 +97,9 @@ class _MemoryStore:
     def __init__(self) -> None:
         self.reports: dict[int, bytes] = {}
 
-    async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:  # noqa: ARG002
+    async def persist_start(
+        self, uid: str, time: datetime, workers: int  # noqa: ARG002
+    ) -> datetime:
         return time
 
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:  # noqa: ARG002

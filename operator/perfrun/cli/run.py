@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -62,21 +62,14 @@ class Finished:
 def run_files(files: Sequence[str], options: Options, out: Console, err: Console) -> Exit:
     """Run every PerfTest of ``files``. Nothing is run unless all of them are right."""
     manifests = read_manifests(files)
-    problems = tell_manifests(manifests, err)
     tests = [manifest.test for manifest in manifests if manifest.test is not None]
-    for manifest in manifests:
-        if manifest.test is not None:
-            for problem in missing_values(manifest.test, options.secrets):
-                problems += 1
-                tell(err, f"{manifest.source}: {problem}")
-    for file in (options.json_file, options.result_file):
-        if file is not None and not file.absolute().parent.is_dir():
-            problems += 1
-            tell(err, f"{file}: cannot be written, there is no such folder")
-    if not tests and not problems:
-        problems += 1
-        tell(err, "no PerfTest in what was given: nothing to run")
-    if problems:
+    told = tell_manifests(manifests, err)
+    problems = list(_problems(manifests, options))
+    if not tests and not told:
+        problems.append("no PerfTest in what was given: nothing to run")
+    for problem in problems:
+        tell(err, problem)
+    if told or problems:
         return Exit.USAGE
     finished: list[Finished] = []
     for test in tests:
@@ -85,8 +78,13 @@ def run_files(files: Sequence[str], options: Options, out: Console, err: Console
         out.print()
         if finished[-1].interrupted:
             break
-    _write(options, finished)
-    return worst(exit_code(one, strict=options.strict) for one in finished)
+    codes = [exit_code(one, strict=options.strict) for one in finished]
+    try:
+        _write(options, finished)
+    except OSError as error:
+        tell(err, f"{error.filename}: cannot be written: {error.strerror}")
+        codes.append(Exit.ERROR)
+    return worst(codes)
 
 
 def run_test(test: PerfTest, secrets: Path | None, err: Console) -> Finished:
@@ -167,6 +165,19 @@ def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
 def tell(console: Console, text: str) -> None:
     """One line, never broken and never read as markup."""
     console.print(Text(text), soft_wrap=True)
+
+
+def _problems(manifests: Sequence[Manifest], options: Options) -> Iterator[str]:
+    """What speaks against running tests that are right in themselves."""
+    for manifest in manifests:
+        if manifest.test is not None:
+            for problem in missing_values(manifest.test, options.secrets):
+                yield f"{manifest.source}: {problem}"
+    for file in (options.json_file, options.result_file):
+        if file is not None and not file.absolute().parent.is_dir():
+            yield f"{file}: cannot be written: there is no such folder"
+        elif file is not None and file.is_dir():
+            yield f"{file}: cannot be written: it is a folder"
 
 
 async def _run(plan: RunPlan, secrets: Path | None, view: ProgressView) -> LocalRun:

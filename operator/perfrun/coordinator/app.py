@@ -32,11 +32,17 @@ def make_app(coordinator: Coordinator) -> web.Application:
     """The application: ``POST /v1/runs/{uid}/workers/{index}/{ready,interval,report}``."""
     app = web.Application(middlewares=[_errors_as_json])
     app[COORDINATOR] = coordinator
+    app.on_shutdown.append(_release)
     worker = "/v1/runs/{uid}/workers/{index:[0-9]{1,6}}"
     app.router.add_post(f"{worker}/ready", _ready)
     app.router.add_post(f"{worker}/interval", _interval)
     app.router.add_post(f"{worker}/report", _report)
     return app
+
+
+async def _release(app: web.Application) -> None:
+    # The server waits for open requests before it closes: do not let it wait for long polls.
+    app[COORDINATOR].release()
 
 
 async def _ready(request: web.Request) -> web.Response:

@@ -44,6 +44,12 @@ class _Run:
     """By digest of index and token: a token is checked once, not every second."""
     starting: asyncio.Task[None] | None = None
 
+    def let_go(self) -> None:
+        """Answer all who wait, and choose no T0 any more."""
+        if self.starting is not None:
+            self.starting.cancel()
+        self.decided.set()
+
 
 class Coordinator:
     """Sessions by the uid of their run. All methods belong to one event loop."""
@@ -111,12 +117,16 @@ class Coordinator:
         run = self._runs.pop(uid, None)
         if run is None:
             return
-        if run.starting is not None:
-            run.starting.cancel()
-        run.decided.set()
+        run.let_go()
         self._ended[uid] = None
         while len(self._ended) > _ENDED_KEPT:
             self._ended.popitem(last=False)
+
+    def release(self) -> None:
+        """This process ends, the runs do not: who waits is told to ask again, wherever it is."""
+        runs, self._runs = self._runs, {}
+        for run in runs.values():
+            run.let_go()
 
     def trouble(self, uid: str) -> RunTrouble | None:
         """Why the load of an open run has not begun; ``final``: it is to end as Error now."""

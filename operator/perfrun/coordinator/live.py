@@ -11,6 +11,8 @@ from perfrun.measure.report import Interval
 LOST_AFTER = 5 * NS_PER_S
 """A worker that posted nothing for so long no longer counts into rate and in-flight requests."""
 
+_NO_LATENCIES = Histogram()
+
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
@@ -47,7 +49,7 @@ class Live:
     """Requests that ended in the last interval, per second."""
     errors: Mapping[str, int] = field(default_factory=dict)
     recent: Percentiles | None = None
-    """Of the successes of the last interval; None where there were none."""
+    """Of the successes told in the last one to two seconds; None where there were none."""
     overall: Percentiles | None = None
     """Of the successes since T0."""
     workers: tuple[WorkerLive, ...] = ()
@@ -56,11 +58,38 @@ class Live:
 
 @dataclass(slots=True)
 class _Track:
-    """The last interval of one worker, when it came (ns), and the rate since the one before."""
+    """The last interval of one worker, when it came (ns), and the rate since the one before.
+
+    Its latencies are not kept here: a thousand workers' histograms would be 190 MB.
+    """
 
     last: Interval
     came: int
     rate: float
+
+
+class _Recent:
+    """The latencies of the present second and of the one before it."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._now = Histogram()
+        self._before = Histogram()
+
+    def add(self, latency: Histogram, now: int) -> None:
+        self._turn(now)
+        self._now.add(latency)
+
+    def percentiles(self, now: int) -> Percentiles | None:
+        self._turn(now)
+        return percentiles(Histogram.merged((self._before, self._now)))
+
+    def _turn(self, now: int) -> None:
+        passed = now // NS_PER_S - self._second
+        if passed:
+            self._before = self._now if passed == 1 else Histogram()
+            self._now = Histogram()
+            self._second += passed
 
 
 class LiveMerge:
@@ -69,6 +98,7 @@ class LiveMerge:
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
         self._overall = Histogram()
+        self._recent = _Recent()
 
     def take(self, index: int, interval: Interval, now: int) -> None:
         """Take one interval in; one that came before (a repeated post) changes nothing."""
@@ -77,8 +107,10 @@ class LiveMerge:
             before.came = now
             return
         rate = _rate(before.last if before else None, interval)
-        self._tracks[index] = _Track(interval, now, rate)
+        counts = interval.model_copy(update={"latency": _NO_LATENCIES})
+        self._tracks[index] = _Track(counts, now, rate)
         self._overall.add(interval.latency)
+        self._recent.add(interval.latency, now)
 
     def snapshot(self, now: int) -> Live:
         """How the run goes at ``now`` (ns, of the clock that :meth:`take` was given)."""
@@ -98,7 +130,7 @@ class LiveMerge:
             failed=sum(interval.failed for interval in every),
             rate=sum(track.rate for track in present),
             errors=errors,
-            recent=percentiles(Histogram.merged(track.last.latency for track in present)),
+            recent=self._recent.percentiles(now),
             overall=percentiles(self._overall),
             workers=tuple(
                 WorkerLive(index, track.last.sequence, now - track.came)

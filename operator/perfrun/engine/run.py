@@ -1,9 +1,6 @@
 """The door to the engine: a plan and a worker's index in, a report out."""
 
 import asyncio
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from perfrun.engine.execution import Execution
 from perfrun.engine.lanes import LANES
@@ -50,8 +47,7 @@ class Engine:
         if self._stop_reason is not None:
             execution.stop(self._stop_reason)
         try:
-            with _collector_tuned():
-                await execution.finish(on_interval)
+            await execution.finish(on_interval)
         finally:
             traffic.close()
             await asyncio.sleep(0)  # one turn of the loop, in which what was closed goes away
@@ -64,20 +60,3 @@ class Engine:
         self._stop_reason = self._stop_reason or reason
         if self._execution is not None:
             self._execution.stop(self._stop_reason)
-
-
-@contextmanager
-def _collector_tuned() -> Iterator[None]:
-    """Keep the garbage collector from walking the compiled plan, and from running often.
-
-    It stays on: failed connections leave cycles behind, and a run may fail for hours.
-    """
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()

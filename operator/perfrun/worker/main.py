@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import resource
 import signal
@@ -71,6 +72,7 @@ class Worker:
             await self._unless_terminated(self._client.ready(Ready(trouble=trouble, final=True)))
             return 1
         self._engine = engine
+        spare_collector()
         reached = await ceiling()
         log("ready", worker=self._config.index, ceiling=f"{reached:.0f}/s")
         start = await self._barrier(engine, reached)
@@ -185,6 +187,16 @@ def raise_descriptor_limit() -> None:
     """Allow as many connections as the system does without being asked for more."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def spare_collector() -> None:
+    """Keep the garbage collector from walking the compiled plan, and from running often.
+
+    It stays on: failed connections leave cycles behind, and a run may fail for hours.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def log(event: str, **fields: object) -> None:

@@ -126,6 +126,16 @@ async def test_closing_answers_those_who_wait(world: World, deadline):
     assert (await waiting)[0] == 410
 
 
+async def test_a_server_that_shuts_down_lets_its_workers_go_and_ends_no_run(world: World, deadline):
+    session = world.coordinator.open(make_plan(2), start_deadline=deadline)
+    waiting = asyncio.create_task(world.ready(0))
+    await until(lambda: session.ready_count == 1)
+    async with asyncio.timeout(2):
+        await world.client.server.runner.shutdown()
+    status, _, headers = await waiting
+    assert (status, headers["Retry-After"]) == (503, "1")
+
+
 async def test_tokens_are_needed_and_checked_once(world: World, deadline):
     world.coordinator.open(make_plan(2), start_deadline=deadline)
     async with world.client.post(f"/v1/runs/{UID}/workers/0/interval", data=b"{}") as response:

@@ -43,6 +43,16 @@ def test_a_lost_worker_keeps_its_counts_and_loses_its_rate():
     assert live.workers[0].age == LOST_AFTER + 1
 
 
+def test_recent_latencies_are_those_of_the_last_two_seconds():
+    merge = LiveMerge()
+    merge.take(0, make_interval(1), 10 * S)
+    assert merge.snapshot(10 * S + 1).recent is not None
+    assert merge.snapshot(11 * S).recent is not None
+    later = merge.snapshot(12 * S)
+    assert later.recent is None
+    assert later.overall is not None
+
+
 def test_nothing_yet_is_all_zero():
     live = LiveMerge().snapshot(S)
     assert (live.sent, live.rate, live.recent, live.overall) == (0, 0.0, None, None)

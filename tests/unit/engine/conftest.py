@@ -28,6 +28,6 @@ def run() -> Run:
     async def run(plan: RunPlan, values: Values | None = None, index: int = 0) -> WorkerReport:
         engine = Engine(plan, index, values or NoValues())
         async with asyncio.timeout(20):
-            return await engine.run(monotonic_ns() + 20_000_000)
+            return await engine.run(monotonic_ns() + 100_000_000)
 
     return run

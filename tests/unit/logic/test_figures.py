@@ -157,7 +157,7 @@ def test_counted_metrics(metric: str, low: float, high: float) -> None:
     phase = report(record, dropped=3).window
     measured = figure(metric, scope(PLAN, phase, "", 10 * S))
     assert isinstance(measured, Figure)
-    assert (measured.low, measured.high) == (pytest.approx(low), pytest.approx(high))
+    assert [measured.low, measured.high] == pytest.approx([low, high])
 
 
 @pytest.mark.parametrize(

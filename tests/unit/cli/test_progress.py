@@ -1,0 +1,68 @@
+"""How a run under way is shown."""
+
+import io
+
+from rich.console import Console
+
+from perfrun.cli.local import Progress
+from perfrun.cli.progress import ProgressView
+from perfrun.coordinator.live import Live, Percentiles, WorkerLive
+from tests.unit.coordinator.conftest import S, make_plan
+
+POSTED = (WorkerLive(0, 1, 0),)
+RUNNING = Live(
+    elapsed=S // 2, in_flight=3, sent=40, succeeded=35, failed=2, dropped=1, rate=74.0,
+    errors={"Timeout": 2}, recent=Percentiles(1e6, 5e6, 9e6), workers=POSTED,
+)  # fmt: skip
+
+
+def shown(*states: Progress, terminal: bool = False) -> str:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=80, highlight=False)
+    with ProgressView(console) as view:
+        for state in states:
+            view(state)
+    return file.getvalue()
+
+
+def progress(live: Live | None = None, **more) -> Progress:
+    known = {"waiting": None, "ready": 2, "reported": 0, "stopping": None, **more}
+    return Progress(plan=make_plan(2), live=live or Live(), **known)
+
+
+def test_plain_lines_say_a_state_once():
+    starting = progress(waiting="starting", ready=0)
+    refused = progress(waiting="worker 0: shop refuses connections", ready=1)
+    assert shown(starting, starting, refused, refused) == (
+        "0/2 workers ready: starting\n1/2 workers ready: worker 0: shop refuses connections\n"
+    )
+
+
+def test_a_plain_line_of_a_load_under_way():
+    assert shown(progress(RUNNING)) == (
+        "0s/1s  rate 74/s  in flight 3  sent 40  failed 2 (5.41%)  dropped 1  p50 1ms  p95 5ms\n"
+    )
+
+
+def test_nothing_is_said_before_the_first_interval():
+    assert shown(progress()) == ""
+
+
+def test_lines_come_at_most_once_a_second():
+    assert shown(*[progress(RUNNING)] * 20).count("\n") == 1
+
+
+def test_a_stop_is_told_at_once():
+    text = shown(progress(RUNNING), progress(RUNNING, stopping="by Ctrl-C"))
+    assert text.endswith("stopping (by Ctrl-C); once more to give up at once\n")
+
+
+def test_the_collection_is_told_when_the_load_is_over():
+    over = Live(elapsed=2 * S, sent=10, succeeded=10, workers=POSTED)
+    assert "1s/1s (collecting: 1/2)" in shown(progress(over, reported=1))
+
+
+def test_a_terminal_gets_a_bar_and_is_left_clean():
+    text = shown(progress(RUNNING), terminal=True)
+    for part in ("shop/api", "━", "74/s", "errors: Timeout 2"):
+        assert part in text

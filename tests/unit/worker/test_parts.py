@@ -1,0 +1,76 @@
+"""The parts of a worker that need no process: its environment, its secrets, its plan."""
+
+from pathlib import Path
+
+import pytest
+
+from perfrun.engine.errors import DataError
+from perfrun.worker.config import Config, ConfigError, from_environment
+from perfrun.worker.main import load_plan
+from perfrun.worker.secrets import MountedValues
+
+ENV = {"PERFRUN_PLAN": "/p.json", "PERFRUN_COORDINATOR": "https://c:8443/"}
+
+
+def config(**env: str) -> Config:
+    return from_environment({**ENV, "PERFRUN_INDEX": "0", **env})
+
+
+def test_the_index_of_the_job_is_the_worker_s() -> None:
+    given = from_environment({**ENV, "JOB_COMPLETION_INDEX": "3"})
+    assert (given.index, given.coordinator, given.coordinator_host) == (3, "https://c:8443", "c:8443")
+    assert (given.ca, given.token_file, given.secrets, given.report_deadline) == (
+        None, None, None, 600.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [({}, "PERFRUN_INDEX"), ({"PERFRUN_INDEX": "x"}, "PERFRUN_INDEX"),
+     ({"PERFRUN_INDEX": "1", "PERFRUN_PLAN": ""}, "PERFRUN_PLAN")],
+)  # fmt: skip
+def test_what_the_environment_lacks_is_named(env: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        from_environment({**ENV, **env})
+
+
+@pytest.mark.parametrize("text", [None, "", "{", '{"version": 2}'])
+def test_a_plan_that_is_none_is_refused(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "plan.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=r"plan\.json"):
+        load_plan(config(PERFRUN_PLAN=str(path)))
+
+
+def test_secrets_are_read_without_the_line_break_at_their_end(tmp_path: Path) -> None:
+    for folder, text in (("secrets", "s3cret\n"), ("configmaps", "a\nb\r\n")):
+        (tmp_path / folder / "shop").mkdir(parents=True)
+        (tmp_path / folder / "shop" / "token").write_bytes(text.encode())
+    values = MountedValues(tmp_path)
+    assert values.secret("shop", "token", "f") == "s3cret"
+    assert values.config_map("shop", "token", "f") == "a\nb"
+
+
+def test_what_is_missing_is_named_with_its_field(tmp_path: Path) -> None:
+    for values in (MountedValues(tmp_path), MountedValues(None)):
+        with pytest.raises(DataError) as raised:
+            values.secret("shop", "token", "spec.target.http.auth.bearer.tokenFrom")
+        assert raised.value.message == (
+            "Secret shop has no key token (spec.target.http.auth.bearer.tokenFrom)"
+        )
+
+
+@pytest.mark.parametrize(("name", "key"), [("..", "token"), ("shop", "..")])
+def test_no_name_leads_out_of_the_mount(tmp_path: Path, name: str, key: str) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "token").write_text("other")
+    with pytest.raises(DataError):
+        MountedValues(tmp_path).secret(name, key, "f")
+
+
+def test_a_value_that_is_not_text_is_named_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secrets" / "shop").mkdir(parents=True)
+    (tmp_path / "secrets" / "shop" / "token").write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="not text in UTF-8"):
+        MountedValues(tmp_path).secret("shop", "token", "f")

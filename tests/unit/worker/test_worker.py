@@ -1,0 +1,256 @@
+"""``python -m perfrun.worker`` as a process, against a coordinator and a target on 127.0.0.1."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport
+from tests.unit.engine.server import burst, plan, running, slow, step
+
+S = 1_000_000_000
+
+
+@dataclass
+class Coordinator:
+    """What the worker said, and what it is answered."""
+
+    answers: list[Start | int] = field(default_factory=list)
+    """To ready; an int is a status. The last one stays."""
+    order: Order = field(default_factory=Order)
+    interval_status: int = 200
+    report_statuses: list[int] = field(default_factory=list)
+    """Answers before the 200."""
+    readies: list[Ready] = field(default_factory=list)
+    intervals: list[Interval] = field(default_factory=list)
+    reports: list[WorkerReport] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    url: str = ""
+
+    async def ready(self, request: web.Request) -> web.Response:
+        self.tokens.add(request.headers["Authorization"])
+        self.readies.append(Ready.model_validate_json(await request.read()))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, int):
+            return web.json_response({"message": "the run is over"}, status=answer)
+        return web.Response(body=answer.to_bytes())
+
+    async def interval(self, request: web.Request) -> web.Response:
+        self.intervals.append(Interval.model_validate_json(await request.read()))
+        if self.interval_status != 200:
+            return web.json_response({"message": "another came first"}, status=self.interval_status)
+        return web.Response(body=self.order.to_bytes())
+
+    async def report(self, request: web.Request) -> web.Response:
+        report = WorkerReport.unpack(await request.read())
+        if self.report_statuses:
+            return web.Response(status=self.report_statuses.pop(0))
+        self.reports.append(report)
+        return web.json_response({})
+
+
+@pytest.fixture
+async def coordinator() -> AsyncIterator[Coordinator]:
+    told = Coordinator(answers=[Start(start_in=S // 10)])
+    app = web.Application()
+    base = "/v1/runs/u/workers/0"
+    app.add_routes([
+        web.post(f"{base}/ready", told.ready),
+        web.post(f"{base}/interval", told.interval),
+        web.post(f"{base}/report", told.report),
+    ])  # fmt: skip
+    async with TestServer(app) as server:
+        told.url = str(server.make_url("/"))
+        yield told
+
+
+Launch = Callable[..., Awaitable[asyncio.subprocess.Process]]
+
+
+@pytest.fixture
+async def launch(coordinator: Coordinator, tmp_path: Path) -> AsyncIterator[Launch]:
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def launch(a_plan: RunPlan, **env: str) -> asyncio.subprocess.Process:
+        (tmp_path / "plan.json").write_bytes(a_plan.to_bytes())
+        (tmp_path / "token").write_text("t0ken\n")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "perfrun.worker",
+            env={
+                "PATH": os.environ["PATH"],
+                "PERFRUN_PLAN": str(tmp_path / "plan.json"),
+                "PERFRUN_COORDINATOR": coordinator.url,
+                "PERFRUN_TOKEN_FILE": str(tmp_path / "token"),
+                "PERFRUN_SECRETS": str(tmp_path / "values"),
+                "JOB_COMPLETION_INDEX": "0",
+                **env,
+            },
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        processes.append(process)
+        return process
+
+    yield launch
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
+    """Exit code and log; within 20 s."""
+    _, log = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode is not None
+    return process.returncode, log.decode()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_worker_delivers_what_it_measured(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    coordinator.report_statuses = [503, 404]
+    async with running() as server:
+        load = {"open": {"rate": "100/s", "duration": "1500ms"}}
+        code, log = await ended(await launch(plan(server.url, load)))
+    assert code == 0, log
+    (report,) = coordinator.reports
+    assert report.window.attempts == len(server.log) == 150
+    assert report.generator.ceiling > 0
+    assert coordinator.readies[0].ceiling == report.generator.ceiling
+    assert coordinator.readies[0].trouble is None
+    assert [interval.sequence for interval in coordinator.intervals] == [1]
+    assert coordinator.tokens == {"Bearer t0ken"}
+    assert "t0ken" not in log
+
+
+async def test_a_worker_asks_until_it_is_told_to_start(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    coordinator.answers = [503, Start(), 404, Start(start_in=S // 10)]
+    async with running() as server:
+        code, log = await ended(await launch(plan(server.url, burst(5))))
+    assert code == 0, log
+    assert len(coordinator.readies) == 4
+    assert len(server.log) == 5
+
+
+async def test_an_order_stops_the_load(coordinator: Coordinator, launch: Launch) -> None:
+    coordinator.order = Order(stop="spec.stop")
+    async with running() as server:
+        load = {"closed": {"users": 2, "duration": "1h", "thinkTime": "50ms"}}
+        code, log = await ended(await launch(plan(server.url, load)))
+    assert code == 0, log
+    assert coordinator.reports[0].stopped == "spec.stop"
+    assert coordinator.reports[0].window.attempts == len(server.log)
+
+
+async def test_a_signal_stops_the_load_and_the_report_comes(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    async with running(x=slow(0.05)) as server:
+        process = await launch(plan(server.url, burst(100_000, 2), step("/x")))
+        await until(lambda: len(server.log) > 5)
+        process.send_signal(signal.SIGTERM)
+        code, log = await ended(process)
+    assert code == 0, log
+    assert coordinator.reports[0].stopped == "terminated"
+    assert coordinator.reports[0].window.attempts == len(server.log)
+
+
+async def test_a_signal_before_the_start_ends_the_worker(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    coordinator.answers = [503]
+    async with running() as server:
+        process = await launch(plan(server.url, burst(5)))
+        await until(lambda: coordinator.readies)
+        process.send_signal(signal.SIGTERM)
+        code, log = await ended(process)
+    assert (code, server.log) == (1, []), log
+
+
+async def test_a_stop_at_the_barrier_is_reported(coordinator: Coordinator, launch: Launch) -> None:
+    coordinator.answers = [Start(stop="Replace")]
+    async with running() as server:
+        code, log = await ended(await launch(plan(server.url, burst(5))))
+    assert (code, server.log) == (0, []), log
+    assert coordinator.reports[0].stopped == "Replace"
+
+
+async def test_a_target_that_is_away_is_trouble_until_it_is_there(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    coordinator.answers = [Start(), Start(stop="startTimeout has passed")]
+    code, log = await ended(await launch(plan("http://127.0.0.1:1/", burst(5))))
+    assert code == 0, log
+    trouble = coordinator.readies[-1].trouble
+    assert trouble is not None
+    assert trouble.reason == "Connect"
+    assert trouble.message == "127.0.0.1:1 refused a connection: Connection refused"
+    assert coordinator.readies[-1].final is False
+
+
+async def test_a_missing_secret_is_final_trouble(coordinator: Coordinator, launch: Launch) -> None:
+    token = {"secretKeyRef": {"name": "shop", "key": "token"}}
+    a_plan = plan("http://127.0.0.1:1/", burst(5), auth={"bearer": {"tokenFrom": token}})
+    code, log = await ended(await launch(a_plan))
+    (ready,) = coordinator.readies
+    assert ready.trouble is not None
+    assert (code, ready.final, ready.trouble.reason) == (1, True, "Data"), log
+    assert ready.trouble.message.startswith("Secret shop has no key token (spec.target.http.auth")
+
+
+@pytest.mark.parametrize("status", [403, 409, 410])
+async def test_a_worker_that_is_refused_says_why_and_ends(
+    coordinator: Coordinator, launch: Launch, status: int
+) -> None:
+    coordinator.answers = [status]
+    async with running() as server:
+        code, log = await ended(await launch(plan(server.url, burst(5))))
+    assert (code, server.log) == (1, [])
+    assert "the run is over" in log
+
+
+async def test_a_worker_that_is_refused_under_load_stops_it(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    coordinator.interval_status = 409
+    async with running() as server:
+        load = {"closed": {"users": 1, "duration": "1h", "thinkTime": "50ms"}}
+        code, log = await ended(await launch(plan(server.url, load)))
+    assert (code, coordinator.reports) == (1, [])
+    assert "another came first" in log
+
+
+async def test_a_report_that_nobody_takes_ends_the_worker_at_its_deadline(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    coordinator.report_statuses = [503] * 1000
+    async with running() as server:
+        code, log = await ended(await launch(plan(server.url, burst(5)), PERFRUN_REPORT_DEADLINE="1"))
+    assert code == 1
+    assert "event=undelivered" in log
+
+
+async def test_an_environment_without_a_plan_is_named() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "perfrun.worker", env={"JOB_COMPLETION_INDEX": "0"},
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    code, log = await ended(process)
+    assert code == 2
+    assert "PERFRUN_PLAN" in log
