@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from tests.cluster import apt, cluster
+from tests.cluster import apt, cluster, gobuild
 from tests.cluster.errors import ClusterError, Unsupported
 from tests.cluster.handle import Cluster
 from tests.cluster.progress import say
@@ -53,6 +53,10 @@ def _env(_: argparse.Namespace) -> None:
     print(_exports(cluster.running()))
 
 
+def _path(_: argparse.Namespace) -> None:
+    print(f"{gobuild.binary('kubectl').parent}:{gobuild.binary('helm').parent}")
+
+
 def _image(options: argparse.Namespace) -> None:
     pairs = [argument.partition("=") for argument in options.build_arg]
     if unset := [name for name, equals, _ in pairs if not equals]:
@@ -87,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     build = add("build", _build, "fill the cache without starting anything")
     build.add_argument("--e2e", action="store_true", help="install the end-to-end tools too")
     add("env", _env, 'print variables: eval "$(python3 -m tests.cluster env)"')
+    add("path", _path, "print the folders of kubectl and helm, as a PATH; no cluster needed")
     image = add("image", _image, "build a Dockerfile and give the image to the node")
     image.add_argument("name", help="the reference that pods use, such as perfrun:dev")
     image.add_argument("context", type=Path)

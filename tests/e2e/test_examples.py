@@ -45,7 +45,7 @@ def test_the_columns_of_kubectl_get_say_what_matters(shop: Shop) -> None:
     tests, runs = shop.kubectl("get", "ptest"), shop.kubectl("get", "prun")
 
     assert re.search(r"health-burst +\S* *false +Pass +2/2 +health-burst-c", tests), tests
-    assert re.search(r"health-burst +Change +Done +Pass +\S+ms +\S+/s +0%", runs), runs
+    assert re.search(r"response-time +Change +Done +Pass +\S+ms +\S+/s +0%", runs), runs
     assert shop.kubectl("get", "perfrun") == shop.kubectl("get", "ptest,prun")
 
 

@@ -67,8 +67,8 @@ def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer
     assert [what for what in needed if not _may(installed, what, TEAM)] == []
     refused = [
         "get secrets", "list secrets", "create pods", "delete pods",
-        "create pods --subresource=exec", "patch perftests.perfrun.dev", "create deployments.apps", "list namespaces",
-        "create rolebindings.rbac.authorization.k8s.io",
+        "create pods --subresource=exec", "patch perftests.perfrun.dev", "create deployments.apps",
+        "list namespaces", "create rolebindings.rbac.authorization.k8s.io",
     ]  # fmt: skip
     assert [what for what in refused if _may(installed, what, TEAM)] == []
 

@@ -34,10 +34,17 @@ class ApiModel(BaseModel):
         populate_by_name=True,
         extra="forbid",
         frozen=True,
+        # As the API server has it: "3" is no number, and 1 is no boolean.
+        strict=True,
         serialize_by_alias=True,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @classmethod
+    def parse(cls, body: object) -> Self:
+        """The model of a manifest's JSON, names as the API has them. Raises ValidationError."""
+        return cls.model_validate(body, by_alias=True, by_name=False)
 
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
@@ -46,6 +53,12 @@ class ApiModel(BaseModel):
                 where = f"{rule.field.lstrip('.')}: " if rule.field else ""
                 raise ValueError(where + rule.message)
         return self
+
+
+class StatusModel(ApiModel):
+    """A part of a status: what a newer perfrun has added is passed over."""
+
+    model_config = ConfigDict(extra="ignore", strict=False)
 
 
 def exactly_one_of(*fields: str, what: str) -> Rule:

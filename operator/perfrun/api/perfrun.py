@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from perfrun.api.base import ApiModel, Rule
+from perfrun.api.base import ApiModel, Rule, StatusModel
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 
@@ -74,14 +74,14 @@ class PerfRunSpec(ApiModel):
     )
 
 
-class QueueStatus(ApiModel):
+class QueueStatus(StatusModel):
     """Why a run waits, and behind how many others."""
 
     reason: Sentence
     position: Count
 
 
-class WorkerCounts(ApiModel):
+class WorkerCounts(StatusModel):
     """How many workers there are to be, were ready, and have reported."""
 
     planned: Count
@@ -89,7 +89,7 @@ class WorkerCounts(ApiModel):
     reported: Count = 0
 
 
-class IterationCounts(ApiModel):
+class IterationCounts(StatusModel):
     """planned = started + dropped."""
 
     planned: Count
@@ -97,7 +97,7 @@ class IterationCounts(ApiModel):
     dropped: Count
 
 
-class RequestCounts(ApiModel):
+class RequestCounts(StatusModel):
     """sent = succeeded + failed + censored."""
 
     sent: Count
@@ -106,7 +106,7 @@ class RequestCounts(ApiModel):
     censored: Count
 
 
-class AttemptCounts(ApiModel):
+class AttemptCounts(StatusModel):
     """Requests whose first byte was written, by phase: what the server itself counts."""
 
     setup: Count = 0
@@ -115,7 +115,7 @@ class AttemptCounts(ApiModel):
     teardown: Count = 0
 
 
-class LatencyStatus(ApiModel):
+class LatencyStatus(StatusModel):
     """A distribution in figures; a percentile without enough samples reads ``unsupported``."""
 
     avg: Text | None = None
@@ -132,7 +132,7 @@ class LatencyStatus(ApiModel):
 Errors = Annotated[dict[Name, Count], Field(max_length=64)]
 
 
-class Summary(ApiModel):
+class Summary(StatusModel):
     """The whole run in figures."""
 
     window: Text
@@ -148,7 +148,7 @@ class Summary(ApiModel):
     errors: Errors = {}
 
 
-class StepStatus(ApiModel):
+class StepStatus(StatusModel):
     """One step in figures."""
 
     name: Name
@@ -163,7 +163,7 @@ class StepStatus(ApiModel):
     errors: Errors = {}
 
 
-class SloStatus(ApiModel):
+class SloStatus(StatusModel):
     """One objective, what was measured, and the sentence that says so."""
 
     metric: Name
@@ -177,7 +177,7 @@ class SloStatus(ApiModel):
     message: Sentence
 
 
-class Finding(ApiModel):
+class Finding(StatusModel):
     """Something about the generator that limits what the figures can prove."""
 
     type: Name
@@ -185,7 +185,7 @@ class Finding(ApiModel):
     message: Sentence
 
 
-class GeneratorStatus(ApiModel):
+class GeneratorStatus(StatusModel):
     """The health of the load generator itself."""
 
     lag_p99: Text | None = Field(default=None, alias="lagP99")
@@ -198,7 +198,7 @@ class GeneratorStatus(ApiModel):
     findings: Annotated[list[Finding], Field(max_length=32)] = []
 
 
-class ResultRef(ApiModel):
+class ResultRef(StatusModel):
     """Where the full result document is kept."""
 
     config_maps: Annotated[list[Name], Field(max_length=16)] = []
@@ -206,10 +206,8 @@ class ResultRef(ApiModel):
     bytes: Count = 0
 
 
-class PerfRunStatus(ApiModel):
+class PerfRunStatus(StatusModel):
     """How far the run is and what came of it."""
-
-    model_config = {**ApiModel.model_config, "extra": "ignore"}
 
     observed_generation: int | None = None
     phase: Phase | None = None
@@ -244,7 +242,7 @@ class PerfRunStatus(ApiModel):
 class PerfRun(ApiModel):
     """One execution of a PerfTest."""
 
-    model_config = {**ApiModel.model_config, "extra": "ignore"}
+    model_config = ConfigDict(extra="ignore")
 
     metadata: Metadata
     spec: PerfRunSpec

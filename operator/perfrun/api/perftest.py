@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from perfrun.api.base import ApiModel, NotBuiltInt, NotBuiltList, NotBuiltObject, Rule
+from perfrun.api.base import ApiModel, NotBuiltInt, NotBuiltList, NotBuiltObject, Rule, StatusModel
 from perfrun.api.load import Load
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import VariableName
@@ -108,22 +108,29 @@ class PerfTestSpec(ApiModel):
             return self.schedule is None
         return "Change" in self.run_on
 
-    def what_runs(self) -> dict[str, Any]:
-        """The part of the spec that a run executes and is judged by, canonical for hashing."""
-        return self.model_dump(mode="json", exclude=set(self.BOOKKEEPING), exclude_none=True)
+    def what_runs(self, *, defaults: bool = True) -> dict[str, Any]:
+        """The part of the spec that a run executes and is judged by.
+
+        Without ``defaults`` it is what to hash: a field that a later version adds then changes
+        nothing for a test that does not set it.
+        """
+        return self.model_dump(
+            mode="json",
+            exclude=set(self.BOOKKEEPING),
+            exclude_none=True,
+            exclude_defaults=not defaults,
+        )
 
 
-class LastMissed(ApiModel):
+class LastMissed(StatusModel):
     """A scheduled time at which no run was started, and why."""
 
     time: str = Field(max_length=40)
     reason: str = Field(max_length=256)
 
 
-class PerfTestStatus(ApiModel):
+class PerfTestStatus(StatusModel):
     """What the operator says of a test."""
-
-    model_config = {**ApiModel.model_config, "extra": "ignore"}
 
     observed_generation: int | None = None
     conditions: Annotated[list[Condition], Field(max_length=16)] = []
@@ -150,7 +157,7 @@ class PerfTestStatus(ApiModel):
 class PerfTest(ApiModel):
     """A performance test of one target, run on a schedule, on change or on request."""
 
-    model_config = {**ApiModel.model_config, "extra": "ignore"}
+    model_config = ConfigDict(extra="ignore")
 
     metadata: Metadata
     spec: PerfTestSpec

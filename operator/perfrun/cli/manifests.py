@@ -95,7 +95,7 @@ def _manifest(source: str, document: Document) -> Manifest:
         return Manifest(source, skipped=f"{kind or 'no kind'} ({api or 'no apiVersion'})")
     problems = list(_envelope_problems(value))
     try:
-        test = PerfTest.model_validate(
+        test = PerfTest.parse(
             {name: value[name] for name in ("metadata", "spec") if name in value}
         )
     except ValidationError as error:

@@ -55,7 +55,8 @@ class ProgressView:
             return  # T0 is chosen, and nothing has been posted yet
         now = time.monotonic()
         state = _state(progress)
-        if state == self._said and (progress.waiting is not None or now < self._next_line):
+        loading = progress.waiting is None and progress.stopping is None
+        if state == self._said and not (loading and now >= self._next_line):
             return
         self._said = state
         self._lines += 1

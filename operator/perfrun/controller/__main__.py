@@ -23,7 +23,7 @@ from perfrun.controller.perftests import TestReconciler
 from perfrun.controller.queue import WorkQueue
 from perfrun.controller.runs import RunReconciler
 from perfrun.controller.server import make_http_app, serving
-from perfrun.controller.settings import COORDINATOR_PORT, HTTP_PORT, Settings
+from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key, Store
 from perfrun.controller.tls import Pair, certificate, server_context
 from perfrun.controller.watch import Watches, registry
@@ -66,8 +66,8 @@ class Operator:
         """Until SIGTERM. Any part that fails ends the process: the kubelet starts it anew."""
         context = server_context(self.pair) if self.pair else None
         async with (
-            serving(make_http_app(self.health, self._registry()), HTTP_PORT),
-            serving(make_app(self.coordinator), COORDINATOR_PORT, context),
+            serving(make_http_app(self.health, self._registry()), self.settings.http_port),
+            serving(make_app(self.coordinator), self.settings.coordinator_port, context),
         ):
             parts = {
                 asyncio.create_task(part, name=name)

@@ -79,7 +79,7 @@ class Acceptor:
         if body["metadata"].get("deletionTimestamp"):
             return None
         try:
-            test = PerfTest.model_validate(body)
+            test = PerfTest.parse(body)
         except ValidationError as error:
             raise Refusal(f"PerfTest {name}: {parse_problems(error)[0]}") from error
         if problems := accept.check(test.spec).problems:
@@ -101,7 +101,7 @@ class Acceptor:
                 ],
             }
         }
-        return PerfRun.model_validate(
+        return PerfRun.parse(
             await self._kube.patch(PERF_RUNS, run.metadata.namespace, run.metadata.name, body)
         )
 
@@ -139,7 +139,7 @@ class Acceptor:
         changes = self._standing(run, test, target, placement, now)
         if changes is not None:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
-            self._store.put_run(run_record(PerfRun.model_validate(body)))
+            self._store.put_run(run_record(PerfRun.parse(body)))
         return QUEUE_POLL_S if placement.position else 0.0
 
     def _standing(

@@ -83,7 +83,7 @@ class Finisher:
             "result": result,
         }
         body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
-        done = PerfRun.model_validate(body)
+        done = PerfRun.parse(body)
         self._metrics.count_run(done)
         bad = judgement.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
         await self._events.tell(

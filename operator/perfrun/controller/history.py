@@ -42,7 +42,7 @@ class Historian:
         body = await self._kube.find(PERF_RUNS, namespace, name)
         if body is None:
             return
-        run = PerfRun.model_validate(body)
+        run = PerfRun.parse(body)
         labels = f"{RUN_LABEL}={name},{CONTENT_LABEL}=result"
         for piece in await self._kube.list(CONFIG_MAPS, namespace, labels=labels):
             if owned_by(piece, run.metadata.uid):

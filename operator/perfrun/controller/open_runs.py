@@ -60,7 +60,7 @@ class OpenRuns:
         key = Key(run.metadata.namespace, run.metadata.name)
         assert run.status.revision is not None, "a run is frozen before it leaves the queue"
         revision = await self._kube.get(REVISIONS, key.namespace, run.status.revision)
-        spec = PerfTestSpec.model_validate(revision["data"]["spec"])
+        spec = PerfTestSpec.parse(revision["data"]["spec"])
         test = run.spec.test_ref.name
         plan = make_plan(
             spec, uid=run.metadata.uid, namespace=key.namespace, test=test, run=key.name
@@ -88,7 +88,7 @@ class OpenRuns:
         """Write T0 and the phase Running into the PerfRun; a T0 that stands there wins."""
         key = self.key(uid)
         while True:
-            run = PerfRun.model_validate(await self._kube.get(PERF_RUNS, *key))
+            run = PerfRun.parse(await self._kube.get(PERF_RUNS, *key))
             if run.metadata.uid != uid:
                 raise ConflictError(409, f"{key} is another run by now")
             if run.status.start_time is not None:

@@ -58,7 +58,7 @@ class TestReconciler:
         if body["metadata"].get("deletionTimestamp"):
             return None
         try:
-            test = PerfTest.model_validate(body)
+            test = PerfTest.parse(body)
         except ValidationError as error:
             return await self._refuse(body, parse_problems(error))
         acceptance = accept.check(test.spec)
@@ -146,7 +146,7 @@ class TestReconciler:
             if body is None:
                 self._store.drop_run(record.key)
                 continue
-            live = run_record(PerfRun.model_validate(body))
+            live = run_record(PerfRun.parse(body))
             self._store.put_run(live)
             if not live.done:
                 active.append(live)
@@ -173,7 +173,7 @@ class TestReconciler:
             await self._events.tell(
                 "PerfTest", test.metadata, "RunCreated", f"created PerfRun {name} ({reason})"
             )
-        self._store.put_run(run_record(PerfRun.model_validate(body)))
+        self._store.put_run(run_record(PerfRun.parse(body)))
 
     # --- what is said --------------------------------------------------------------------------
 

@@ -72,7 +72,7 @@ class RunReconciler:
         if body is None or body["metadata"].get("deletionTimestamp"):
             self.forget(key)
             return None
-        run = PerfRun.model_validate(body)
+        run = PerfRun.parse(body)
         match run.status.phase:
             case None | Phase.QUEUED:
                 return await self._acceptor.accept(run)
@@ -131,7 +131,7 @@ class RunReconciler:
         body = await write_status(self._kube, PERF_RUNS, run.metadata, {"stopped": reason})
         self._coordinator.stop(run.metadata.uid, reason)
         await self._events.tell("PerfRun", run.metadata, "Stopping", reason)
-        return PerfRun.model_validate(body)
+        return PerfRun.parse(body)
 
     async def _facts(self, run: PerfRun, opened: OpenRun, session: RunSession) -> RunFacts:
         uid, plan = run.metadata.uid, opened.plan

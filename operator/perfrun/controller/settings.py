@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-
 HTTP_PORT = 8080
 COORDINATOR_PORT = 8443
 
@@ -27,6 +26,9 @@ class Settings:
     watch_namespaces: tuple[str, ...]
     """Empty: the whole cluster."""
     log_level: str
+    http_port: int
+    """Of probes and metrics."""
+    coordinator_port: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -44,6 +46,9 @@ class Settings:
             tls_secret=env.get("PERFRUN_TLS_SECRET", ""),
             watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
             log_level=env.get("PERFRUN_LOG_LEVEL", "INFO").upper(),
+            # Not ..._PORT: Kubernetes sets variables of that form for Services, to an URL.
+            http_port=_port(env, "PERFRUN_LISTEN_HTTP", HTTP_PORT),
+            coordinator_port=_port(env, "PERFRUN_LISTEN_COORDINATOR", COORDINATOR_PORT),
         )
 
 
@@ -52,6 +57,13 @@ def _required(env: Mapping[str, str], name: str) -> str:
     if not value:
         raise ValueError(f"{name} is not set: the chart sets it; see docs/install.md")
     return value
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name, "") or str(default)
+    if not (value.isdecimal() and 0 < int(value) < 65536):
+        raise ValueError(f"{name} is {value!r}: write a port, from 1 to 65535")
+    return int(value)
 
 
 def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:

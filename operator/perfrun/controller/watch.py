@@ -81,7 +81,7 @@ class Watches:
             return
         self._store.pulse("PerfRun", body)
         try:
-            run = PerfRun.model_validate(body)
+            run = PerfRun.parse(body)
         except ValidationError:
             return  # the schema does not let such a thing in; the reconciler would say so
         record = run_record(run)

@@ -4,6 +4,7 @@ A request that finds no idle connection opens one of its own; nothing queues beh
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -207,6 +208,8 @@ def _retrieved(lookup: "asyncio.Task[None]") -> None:
 def _said(error: BaseException | None) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     return str(error) or type(error).__name__

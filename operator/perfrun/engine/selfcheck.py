@@ -2,6 +2,7 @@
 
 import asyncio
 from time import monotonic_ns
+from typing import cast
 
 from perfrun.api.load import Closed, Load
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
@@ -50,8 +51,8 @@ class _Sink(asyncio.Protocol):
     """Answers whatever comes: each read is one small request, for none is ever pipelined."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._write = transport.write
+        # uvloop's transports are none of asyncio's classes.
+        self._write = cast(asyncio.Transport, transport).write
 
     def data_received(self, _data: bytes) -> None:
         self._write(_ANSWER)

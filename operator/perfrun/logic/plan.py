@@ -88,7 +88,7 @@ def longest(plan: RunPlan) -> int:
 
 def what_runs_hash(spec: PerfTestSpec) -> str:
     """Ten characters that change when what a run executes or is judged by changes."""
-    return short_hash(_canonical(spec.what_runs()))
+    return short_hash(_canonical(spec.what_runs(defaults=False)))
 
 
 def comparison_key(spec: PerfTestSpec) -> str:
@@ -96,7 +96,7 @@ def comparison_key(spec: PerfTestSpec) -> str:
 
     Only what is measured goes in: a changed objective keeps its history.
     """
-    what = spec.what_runs()
+    what = spec.what_runs(defaults=False)
     measured = {name: what[name] for name in _MEASURED if name in what}
     measured["load"] = {
         name: value

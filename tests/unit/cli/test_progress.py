@@ -52,9 +52,10 @@ def test_lines_come_at_most_once_a_second():
     assert shown(*[progress(RUNNING)] * 20).count("\n") == 1
 
 
-def test_a_stop_is_told_at_once():
-    text = shown(progress(RUNNING), progress(RUNNING, stopping="by Ctrl-C"))
-    assert text.endswith("stopping (by Ctrl-C); once more to give up at once\n")
+def test_a_stop_is_told_at_once_and_once():
+    stopping = progress(RUNNING, stopping="by Ctrl-C")
+    text = shown(progress(RUNNING), stopping, stopping)
+    assert text.splitlines()[1:] == ["stopping (by Ctrl-C); once more to give up at once"]
 
 
 def test_the_collection_is_told_when_the_load_is_over():

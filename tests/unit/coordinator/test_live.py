@@ -1,5 +1,8 @@
 """The live view over several workers."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from perfrun.coordinator.live import LOST_AFTER, LiveMerge
 from tests.unit.coordinator.conftest import S, make_interval
 
@@ -56,3 +59,16 @@ def test_recent_latencies_are_those_of_the_last_two_seconds():
 def test_nothing_yet_is_all_zero():
     live = LiveMerge().snapshot(S)
     assert (live.sent, live.rate, live.recent, live.overall) == (0, 0.0, None, None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 5)), max_size=12))
+def test_whatever_comes_late_or_twice_the_counts_are_those_of_the_newest(posts):
+    merge = LiveMerge()
+    newest: dict[int, int] = {}
+    for index, sequence in posts:
+        merge.take(index, make_interval(sequence), S)
+        newest[index] = max(newest.get(index, 0), sequence)
+    live = merge.snapshot(S)
+    assert live.sent == 10 * sum(newest.values())
+    assert {worker.index: worker.sequence for worker in live.workers} == newest
+    assert live.rate >= 0

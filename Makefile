@@ -1,0 +1,80 @@
+# The two commands: make demo, make test. make help lists the rest.
+# Everything that a target needs is installed on its first use: Python packages into .venv,
+# the binaries of a real Kubernetes into a cache outside of this checkout.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CLUSTER := $(PYTHON) -m tests.cluster
+CRD_FOLDERS := crds charts/perfrun/files/crds
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test test-unit test-integration test-e2e check format crds \
+        cluster-up cluster-down image venv clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+demo: $(STAMP) ## the main job on a real cluster: embedded, or the one of KUBECONFIG
+	@$(BIN)/python -m tests.demo up
+
+demo-down: $(STAMP) ## remove what the demo has made (the embedded cluster stays: cluster-down)
+	@$(BIN)/python -m tests.demo down
+
+test: check test-unit test-integration test-e2e ## everything, on real parts
+
+test-unit: $(STAMP) ## units, in seconds
+	$(BIN)/pytest tests/unit
+
+test-integration: $(STAMP) ## against a real API server, and real local loads
+	@$(CLUSTER) build
+	$(BIN)/pytest tests/integration
+
+test-e2e: $(STAMP) ## the image, the chart and a whole cluster
+	@$(CLUSTER) build --e2e
+	$(BIN)/pytest tests/e2e
+
+check: $(STAMP) ## lint, types, import directions, drift of generated files, documented manifests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m perfrun.api.crd --check $(CRD_FOLDERS)
+	$(BIN)/python -m perfrun.api.reference --check docs/reference.md
+	@$(CLUSTER) build
+	@PATH=$$($(CLUSTER) path):$$PATH deploy/render.sh --check
+	$(BIN)/pytest -q tests/integration/test_manifests.py
+
+format: $(STAMP) ## ruff, with what it can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+crds: $(STAMP) ## CRDs, the field reference and the kustomize base, from the code and the chart
+	$(BIN)/python -m perfrun.api.crd $(CRD_FOLDERS)
+	$(BIN)/python -m perfrun.api.reference docs/reference.md
+	@$(CLUSTER) build
+	@PATH=$$($(CLUSTER) path):$$PATH deploy/render.sh
+
+cluster-up: ## the embedded cluster, reused when it is up
+	@$(CLUSTER) up
+	@echo 'eval "$$($(CLUSTER) env)"   # for kubectl and helm in this shell'
+
+cluster-down: ## end the embedded cluster, and only that
+	@$(CLUSTER) down
+
+image: cluster-up ## build the image and give it to the embedded cluster
+	@$(CLUSTER) image localhost/perfrun:dev .
+
+venv: $(STAMP) ## the Python environment for development, in .venv
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("perfrun needs Python 3.11 or newer; this is %d.%d: set PYTHON=python3.x" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "installing Python packages into $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "the venv module is missing: apt-get install python3-venv" >&2; exit 2; }
+	@$(BIN)/pip install --quiet --upgrade pip
+	@$(BIN)/pip install --quiet --editable '.[operator]' --group dev
+	@touch $@
+
+clean: ## remove .venv and the caches of tools
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
