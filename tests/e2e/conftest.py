@@ -54,4 +54,4 @@ def shop(perfrun: Cluster, request: pytest.FixtureRequest) -> Iterator[Shop]:
     held.apply(manifest.replace("SLOW", "x" * 400))
     held.kubectl("rollout", "status", "deploy/shop", "--timeout=60s")
     yield held
-    perfrun.kubectl("delete", "namespace", name, "--wait=false")
+    perfrun.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")

@@ -8,17 +8,17 @@ from time import monotonic_ns
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
-from perfrun.engine.flow import Iteration
+from perfrun.engine.flow import Course, Iteration
 from perfrun.engine.health import HEARTBEAT, Heartbeat, Sample, sample
-from perfrun.engine.lanes import User
+from perfrun.engine.lanes import LANES, User
 from perfrun.engine.pacing import Starter, pacer_for
+from perfrun.engine.pool import Security
 from perfrun.engine.progress import OnInterval, Progress
 from perfrun.engine.recorder import Recorder
 from perfrun.engine.request import CompiledScenario
 from perfrun.engine.traffic import Traffic
 from perfrun.logic.plan import grace, load_end
 from perfrun.logic.shape import scenario_order
-from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord
 from perfrun.measure.report import WorkerReport
@@ -38,15 +38,20 @@ class Execution(Starter):
         index: int,
         start: int,
         scenarios: list[CompiledScenario],
-        traffic: Traffic,
+        security: Security,
     ) -> None:
         self._plan, self._start = plan, start
-        self._scenarios, self._traffic = scenarios, traffic
+        target = plan.target.the_http
+        lanes = LANES[target.connections]()
+        self._traffic = Traffic(target, security, lanes, self._ended)
         self._recorder = Recorder(scenarios)
         self._window_from = start + (plan.load.warmup or 0)
         end = load_end(plan)
         self._planned_end = None if end is None else start + end
-        self._order = scenario_order([scenario.weight for scenario in plan.scenarios])
+        courses = _courses(scenarios, self._recorder)
+        order = scenario_order([scenario.weight for scenario in plan.scenarios])
+        self._cycle = [courses[chosen] for chosen in order]
+        """What the iteration ``number % len`` runs: in the warm-up, in the window."""
         self._in_flight = 0
         self._late_sends = 0
         self._stopped: str | None = None
@@ -79,28 +84,29 @@ class Execution(Starter):
             self._progress.end()
             for timer in self._timers:
                 timer.cancel()
+            self._traffic.close()
+            await asyncio.sleep(0)  # one turn of the loop, in which what was closed goes away
 
     # --- what the pacer tells -----------------------------------------------------------------
 
     @override
-    def begin(self, number: int, due: int, lag: int, user: User) -> None:
-        chosen = self._order[number % len(self._order)]
-        recorder = self._recorder
-        in_window = due >= self._window_from
-        tally = (recorder.window if in_window else recorder.warmup).scenarios[chosen]
-        tally.started += 1
-        recorder.lag.values.append(lag)
-        if lag > LATE:
-            self._late_sends += 1
+    def begin(self, number: int, due: int, now: int, lag: int, user: User) -> None:
+        cycle = self._cycle
+        course = cycle[number % len(cycle)][due >= self._window_from]
+        course.tally.started += 1
+        if lag:
+            self._recorder.lag.values.append(lag)
+            if lag > LATE:
+                self._late_sends += 1
+        else:
+            self._recorder.punctual += 1
         self._in_flight += 1
-        scenario = self._scenarios[chosen]
-        Iteration(self._traffic, scenario, tally, self._ended, number, due, user, in_window)
+        Iteration(self._traffic, course, number, due, user, now)
 
     @override
     def drop(self, number: int, due: int) -> None:
-        recorder = self._recorder
-        phase = recorder.window if due >= self._window_from else recorder.warmup
-        phase.scenarios[self._order[number % len(self._order)]].dropped += 1
+        course = self._cycle[number % len(self._cycle)][due >= self._window_from]
+        course.tally.dropped += 1
 
     @override
     def load_ended(self) -> None:
@@ -130,9 +136,9 @@ class Execution(Starter):
         elif patience is not None:
             self._later(patience, self._traffic.censor)
 
-    def _ended(self, user: User, pause: int) -> None:
+    def _ended(self, user: User, pause: int, now: int) -> None:
         self._in_flight -= 1
-        self._pacer.ended(user, pause)
+        self._pacer.ended(user, pause, now)
         if self._released and self._in_flight == 0:
             self._settle()
 
@@ -177,7 +183,7 @@ class Execution(Starter):
     def _generator(self, ceiling: float) -> GeneratorRecord:
         traffic, first, last = self._traffic, self._window_opens, self._window_closes
         record = GeneratorRecord(
-            lag=self._recorder.lag.histogram() or Histogram(),
+            lag=self._recorder.lag_histogram(),
             late_sends=self._late_sends,
             longest_stall=self._heartbeat.longest_stall,
             ceiling=ceiling,
@@ -194,3 +200,10 @@ class Execution(Starter):
             record.periods = last.periods - first.periods
             record.throttled_periods = last.throttled - first.throttled
         return record
+
+
+def _courses(
+    scenarios: list[CompiledScenario], recorder: Recorder
+) -> list[tuple[Course, Course]]:
+    phases = zip(scenarios, recorder.warmup.scenarios, recorder.window.scenarios, strict=True)
+    return [(Course(it, warm, False), Course(it, window, True)) for it, warm, window in phases]

@@ -2,7 +2,7 @@
 
 import asyncio
 from time import monotonic_ns
-from typing import Protocol
+from typing import NamedTuple
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.http1 import Connection
@@ -15,22 +15,23 @@ from perfrun.engine.traffic import Traffic
 from perfrun.measure.record import Outcome, Timing
 
 
-class Ended(Protocol):
-    """Told when an iteration is over."""
+class Course(NamedTuple):
+    """What an iteration runs, and where it is counted."""
 
-    def __call__(self, user: User, pause: int) -> None:
-        """``pause``: ns that the user thinks before it may start over."""
+    scenario: CompiledScenario
+    tally: ScenarioTally
+    in_window: bool
 
 
 class Iteration:
-    """One due start of a scenario. Every way through it ends in exactly one call of ``ended``.
+    """One due start of a scenario. Every way through it ends in one call of ``traffic.ended``.
 
     Response time of the first step counts from when the iteration was due; of later steps, from
     the first byte written (before there is one: from when the step was begun).
     """
 
     __slots__ = (
-        "_at", "_begun", "_connection", "_due", "_ended", "_in_window", "_number", "_opening",
+        "_at", "_begun", "_connection", "_due", "_in_window", "_number", "_opening",
         "_pool", "_redirects", "_request", "_scenario", "_step", "_tally", "_traffic", "_user",
         "_whole", "_written",
     )  # fmt: skip
@@ -40,34 +41,29 @@ class Iteration:
     def __init__(
         self,
         traffic: Traffic,
-        scenario: CompiledScenario,
-        tally: ScenarioTally,
-        ended: Ended,
+        course: Course,
         number: int,
         due: int,
         user: User,
-        in_window: bool,
+        now: int,
     ) -> None:
         self._traffic = traffic
-        self._scenario = scenario
-        self._whole = tally
-        self._ended = ended
+        self._scenario, self._whole, self._in_window = course
         self._number = number
         self._due = due
         self._user = user
-        self._in_window = in_window
         self._at = 0
         self._connection: Connection | None = None
         self._opening: asyncio.Task[None] | None = None
-        self.send_step()
+        self.send_step(now)
 
-    def send_step(self) -> None:
+    def send_step(self, now: int) -> None:
         """Begin the step that is next."""
         step = self._step = self._scenario.steps[self._at]
         tally = self._tally = self._whole.steps[self._at]
         traffic = self._traffic
         tally.sent += 1
-        self._begun = now = monotonic_ns()
+        self._begun = now
         self._written = 0
         self._redirects = traffic.redirects
         traffic.requests[self] = now + traffic.timeout
@@ -75,15 +71,15 @@ class Iteration:
 
     def _attempt(self, pool: Pool, request: bytes, now: int) -> None:
         self._pool, self._request = pool, request
-        connection = self._traffic.lanes.take(pool, self._user)
+        connection = self._traffic.take(pool, self._user, now)
         if connection is None:
             self._opening = self._traffic.connect(self, pool)
         else:
-            self._write(connection, now)
+            self._write(connection)
 
-    def _write(self, connection: Connection, now: int) -> None:
+    def _write(self, connection: Connection) -> None:
         self._connection = connection
-        self._written = now
+        self._written = now = monotonic_ns()
         self._tally.attempts += 1
         if self._in_window and not self._at:
             traffic = self._traffic
@@ -102,39 +98,30 @@ class Iteration:
         if connection.transport.is_closing():
             self._fail(ErrorClass.RESET)
         else:
-            self._write(connection, monotonic_ns())
+            self._write(connection)
 
     def not_connected(self, error: ErrorClass) -> None:
         """No connection could be opened for this iteration."""
         self._opening = None
         self._fail(error)
 
-    def responded(self, connection: Connection) -> None:
+    def responded(self, connection: Connection, now: int) -> None:
         """The response to the last attempt is complete."""
-        now = monotonic_ns()
         tally, step = self._tally, self._step
         status = connection.status
         tally.bytes_received += connection.received
         self._connection = None
-        if connection.reusable:
-            self._traffic.lanes.give(self._pool, self._user, connection, now)
+        if connection.keep_alive:
+            self._traffic.give(self._pool, self._user, connection, now)
         else:
             connection.close()
-        if status in STATUSES and self._redirected(connection, status, now):
+        if not (status < 300 and step.trivial) and not self._passes(connection, status, now):
             return
-        expectation = step.expectation
-        if not expectation.trivial or not 200 <= status < 400:
-            judged = expectation.judge(status, connection.body)
-            tally.checks_passed += judged.passed
-            tally.checks_failed += judged.failed
-            if judged.error is not None:
-                self._fail(judged.error)
-                return
         tally.succeeded += 1
-        service = now - self._written
-        tally.success.values.append(service if self._at else now - self._due)
-        tally.service.values.append(service)
-        tally.ttfb.values.append(connection.first_byte - self._written)
+        written = self._written
+        tally.add_latency(now - (written if self._at else self._due))
+        tally.add_service(now - written)
+        tally.add_ttfb(connection.first_byte - written)
         del self._traffic.requests[self]
         self._go_on(now)
 
@@ -159,9 +146,20 @@ class Iteration:
             self._tally.sample(Timing.LATENCY, Outcome.CENSORED, self._age(now))
         self._whole.censored += 1
         self._whole.journeys[Outcome.CENSORED].values.append(now - self._due)
-        self._ended(self._user, 0)
+        self._traffic.ended(self._user, 0, now)
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _passes(self, connection: Connection, status: int, now: int) -> bool:
+        """Whether the step succeeded; if not, the iteration has been led on or ended."""
+        if status in STATUSES and self._redirected(connection, status, now):
+            return False
+        judged = self._step.expectation.judge(status, connection.body)
+        self._tally.checks_passed += judged.passed
+        self._tally.checks_failed += judged.failed
+        if judged.error is not None:
+            self._fail(judged.error)
+        return judged.error is None
 
     def _redirected(self, connection: Connection, status: int, now: int) -> bool:
         step = self._step
@@ -179,13 +177,15 @@ class Iteration:
         pause = self._step.think_time
         self._at += 1
         if self._at == len(self._scenario.steps):
-            self._whole.finished += 1
-            self._whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
-            self._ended(self._user, pause)
+            whole = self._whole
+            whole.finished += 1
+            if self._at > 1:  # the journey of a single step is its latency
+                whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
+            self._traffic.ended(self._user, pause, now)
         elif pause:
             self._traffic.think(self, pause)
         else:
-            self.send_step()
+            self.send_step(now)
 
     def _fail(self, error: ErrorClass) -> None:
         now = monotonic_ns()
@@ -200,7 +200,7 @@ class Iteration:
             tally.sample(Timing.SERVICE, outcome, now - self._written)
         whole.failed += 1
         whole.journeys[outcome].values.append(now - self._due)
-        self._ended(self._user, self._step.think_time)
+        self._traffic.ended(self._user, self._step.think_time, now)
 
     def _age(self, now: int) -> int:
         return now - ((self._written or self._begun) if self._at else self._due)

@@ -37,8 +37,8 @@ class Reading(IntEnum):
 class Exchange(Protocol):
     """Who waits for a response."""
 
-    def responded(self, connection: "Connection") -> None:
-        """The response is complete."""
+    def responded(self, connection: "Connection", now: int) -> None:
+        """The response is complete; its last byte came at ``now`` (monotonic ns)."""
 
     def broken(self, error: ErrorClass) -> None:
         """There will be no response; the connection is closed."""
@@ -48,9 +48,9 @@ class Connection(asyncio.Protocol):
     """One connection to one origin. ``closed`` is called once, when it is gone."""
 
     __slots__ = (
-        "_closed", "_complete", "_exchange", "_head_done", "_interim", "_keep_alive", "_kept",
+        "_closed", "_complete", "_exchange", "_head_done", "_interim", "_kept",
         "_parser", "_parsers", "_size_limit", "_too_much", "body", "first_byte", "head",
-        "idle_since", "received", "status", "transport",
+        "idle_since", "keep_alive", "received", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, closed: Callable[["Connection"], None]) -> None:
@@ -64,7 +64,8 @@ class Connection(asyncio.Protocol):
         self._complete = 0
         self._interim = 0
         self._head_done = False
-        self._keep_alive = False
+        self.keep_alive = False
+        """Whether another request may follow the response, as far as that one says."""
         self.status = 0
         """The status code of the response."""
         self.transport: Any = None
@@ -87,12 +88,11 @@ class Connection(asyncio.Protocol):
         ``size_limit`` (bytes of body) is kept only with :attr:`Reading.BODY`.
         """
         self._exchange = exchange
-        self.first_byte = self.received = self._complete = self._interim = 0
-        self._head_done = False
-        if reading is Reading.STATUS:
-            self._parser = self._parsers[0]
-        else:
+        self.first_byte = self.received = self._complete = 0
+        if reading:
             self._prepare(reading, size_limit)
+        else:
+            self._parser = self._parsers[0]
         self.transport.write(request)
 
     def _prepare(self, reading: Reading, size_limit: int) -> None:
@@ -105,11 +105,6 @@ class Connection(asyncio.Protocol):
         if self._parsers[1] is None:
             self._parsers[1] = httptools.HttpResponseParser(_BodySink(self))
         self._parser = self._parsers[1]
-
-    @property
-    def reusable(self) -> bool:
-        """Whether another request may follow the complete response."""
-        return self._complete == 1 and self._keep_alive and not self.transport.is_closing()
 
     def final_head(self) -> bytes:
         """Status line and headers of the final response, without those of interim ones."""
@@ -136,9 +131,12 @@ class Connection(asyncio.Protocol):
             # Nobody asked: a connection that talks by itself cannot be trusted with a request.
             self.transport.abort()
             return
+        now = monotonic_ns()
         if not self.first_byte:
-            self.first_byte = monotonic_ns()
+            self.first_byte = now
             self.head = data
+            self._interim = 0
+            self._head_done = False
         elif not self._head_done:
             self._extend_head(data)
         self.received += len(data)
@@ -149,12 +147,12 @@ class Connection(asyncio.Protocol):
                 self._break(ErrorClass.PROTOCOL)
                 return
             # The response is whole; what follows it is not HTTP, so nothing more may be sent.
-            self._complete = 2
+            self.keep_alive = False
         if self._too_much:
             self._break(ErrorClass.SIZE)
         elif self._complete:
             self._exchange = None
-            exchange.responded(self)
+            exchange.responded(self, now)
         elif len(self.head) > MAX_HEAD and self._head_is_open():
             self._break(ErrorClass.PROTOCOL)
 
@@ -168,7 +166,8 @@ class Connection(asyncio.Protocol):
             return
         if exc is None and self._ends_with_connection():
             self.status = self._parser.get_status_code()
-            exchange.responded(self)
+            self.keep_alive = False
+            exchange.responded(self, monotonic_ns())
         else:
             exchange.broken(ErrorClass.RESET)
 
@@ -208,7 +207,7 @@ class Connection(asyncio.Protocol):
         if self.status >= 200:
             self._complete += 1
             # The parser knows only now: afterwards it looks forward to the next response.
-            self._keep_alive = parser.should_keep_alive()
+            self.keep_alive = self._complete == 1 and parser.should_keep_alive()
         else:
             self._interim += 1
 

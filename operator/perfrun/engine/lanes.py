@@ -4,8 +4,12 @@ from typing import Protocol
 
 from typing_extensions import override
 
+from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.http1 import Connection
 from perfrun.engine.pool import Origin, Pool
+
+IDLE_LIMIT = 4 * NS_PER_S
+"""Common servers close what was idle for 5 s; a request on such a connection would be lost."""
 
 
 class User:
@@ -30,7 +34,7 @@ class User:
 class Lanes(Protocol):
     """Over which connection a request goes, and what becomes of it afterwards."""
 
-    def take(self, pool: Pool, user: User) -> Connection | None:
+    def take(self, pool: Pool, user: User, now: int) -> Connection | None:
         """A connection to use now; None: open one."""
 
     def give(self, pool: Pool, user: User, connection: Connection, now: int) -> None:
@@ -38,22 +42,33 @@ class Lanes(Protocol):
 
 
 class Shared(Lanes):
-    """All requests share the pool."""
+    """All requests share the connections, the last used one first."""
 
     @override
-    def take(self, pool: Pool, user: User) -> Connection | None:
-        return pool.take()
+    def take(self, pool: Pool, user: User, now: int) -> Connection | None:
+        idle = pool.idle
+        while idle:
+            connection, _ = idle.popitem()
+            if connection.transport.is_closing():
+                continue
+            if now - connection.idle_since < IDLE_LIMIT:
+                return connection
+            # The last used one is too old, and so are all below it.
+            connection.abandon()
+            pool.close()
+        return None
 
     @override
     def give(self, pool: Pool, user: User, connection: Connection, now: int) -> None:
-        pool.give(connection, now)
+        connection.idle_since = now
+        pool.idle[connection] = None
 
 
 class PerUser(Lanes):
     """Every user keeps connections of its own; in an open load, every iteration is a new user."""
 
     @override
-    def take(self, pool: Pool, user: User) -> Connection | None:
+    def take(self, pool: Pool, user: User, now: int) -> Connection | None:
         if user.connections is None:
             return None
         connection = user.connections.pop(pool.origin, None)
@@ -72,7 +87,7 @@ class PerRequest(Lanes):
     """No connection is used twice."""
 
     @override
-    def take(self, pool: Pool, user: User) -> Connection | None:
+    def take(self, pool: Pool, user: User, now: int) -> Connection | None:
         return None
 
     @override

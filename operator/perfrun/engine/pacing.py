@@ -30,8 +30,8 @@ IN_FLIGHT_PER_WORKER = 1000
 class Starter(Protocol):
     """What a pacer tells its decisions to. All times are monotonic ns."""
 
-    def begin(self, number: int, due: int, lag: int, user: User) -> None:
-        """Start an iteration now; ``lag`` ns after it was to be handed over."""
+    def begin(self, number: int, due: int, now: int, lag: int, user: User) -> None:
+        """Start an iteration; it is ``now``, ``lag`` ns after it was to be handed over."""
 
     def drop(self, number: int, due: int) -> None:
         """An iteration was due and cannot be started."""
@@ -52,7 +52,7 @@ class Pacer(Protocol):
     def stop(self) -> None:
         """Release nothing any more."""
 
-    def ended(self, user: User, pause: int) -> None:
+    def ended(self, user: User, pause: int, now: int) -> None:
         """An iteration of ``user`` is over; the next one starts ``pause`` ns later at least."""
 
 
@@ -62,10 +62,6 @@ class Share(NamedTuple):
     workers: int
     worker: int
     start: int
-
-    def number(self, own: int) -> int:
-        """The number, in the whole run, of the worker's ``own``-th iteration."""
-        return own * self.workers + self.worker
 
 
 def pacer_for(plan: RunPlan, index: int, start: int, starter: Starter) -> Pacer:
@@ -98,7 +94,7 @@ class OpenPacer(Pacer):
         self._starter, self._place, self._end = starter, place, end
         self._due = _flat(due)
         self._free = limit
-        self._own = 0
+        self._number = place.worker
         self._alarm = Alarm(asyncio.get_running_loop(), self._wake)
         self._next = 0
         self._joined = place.start
@@ -120,7 +116,7 @@ class OpenPacer(Pacer):
         self._alarm.close()
 
     @override
-    def ended(self, user: User, pause: int) -> None:
+    def ended(self, user: User, pause: int, now: int) -> None:
         self._free += 1
         user.leave()
 
@@ -138,11 +134,10 @@ class OpenPacer(Pacer):
                 self._alarm.close()
                 starter.load_ended()
                 return
-            number = self._place.number(self._own)
-            self._own += 1
+            number, self._number = self._number, self._number + self._place.workers
             if self._free > 0 and due >= self._joined and now - due <= OVERDUE:
                 self._free -= 1
-                starter.begin(number, due, now - due, User())
+                starter.begin(number, due, now, now - due, User())
             else:
                 starter.drop(number, due)
             self._advance()
@@ -159,7 +154,7 @@ class ClosedPacer(Pacer):
         self._spans = sorted(spans, key=lambda span: span.on)
         self._begun = 0
         self._think_time = think_time
-        self._own = 0
+        self._number, self._workers = place.worker, place.workers
         self._stopped = 0
         self._joined = place.start
         self._loop = asyncio.get_running_loop()
@@ -185,8 +180,7 @@ class ClosedPacer(Pacer):
             self._alarm.close()
 
     @override
-    def ended(self, user: User, pause: int) -> None:
-        now = monotonic_ns()
+    def ended(self, user: User, pause: int, now: int) -> None:
         pause += self._think_time
         if self._stopped or now + pause >= user.off:
             user.leave()
@@ -203,10 +197,10 @@ class ClosedPacer(Pacer):
             self._release(user, intended, now)
 
     def _release(self, user: User, intended: int, now: int) -> None:
-        number = self._place.number(self._own)
-        self._own += 1
+        number, self._number = self._number, self._number + self._workers
         # A timer of the loop may ring a moment early.
-        self._starter.begin(number, now, max(0, now - intended), user)
+        lag = now - intended if now > intended else 0
+        self._starter.begin(number, now, now, lag, user)
 
     def _set_alarm(self) -> None:
         if self._begun < len(self._spans):
@@ -239,7 +233,7 @@ class BurstPacer(Pacer):
     def __init__(self, starter: Starter, place: Share, requests: int, concurrency: int) -> None:
         self._starter, self._place = starter, place
         self._requests, self._waiting = requests, concurrency
-        self._own = 0
+        self._number, self._workers = place.worker, place.workers
         self._stopped = False
         self._joined = place.start
         self._end = place.start + LONGEST_BURST
@@ -262,14 +256,12 @@ class BurstPacer(Pacer):
         self._finish()
 
     @override
-    def ended(self, user: User, pause: int) -> None:
-        if self._stopped or self._own >= self._requests:
+    def ended(self, user: User, pause: int, now: int) -> None:
+        if self._stopped:
             user.leave()
         elif pause:
-            due = monotonic_ns() + pause
-            self._loop.call_later(pause / NS_PER_S, self._resume, user, due)
+            self._loop.call_later(pause / NS_PER_S, self._resume, user, now + pause)
         else:
-            now = monotonic_ns()
             self._release(user, now, now)
 
     def _resume(self, user: User, intended: int) -> None:
@@ -279,10 +271,11 @@ class BurstPacer(Pacer):
             self._release(user, intended, monotonic_ns())
 
     def _release(self, user: User, intended: int, now: int) -> None:
-        number = self._place.number(self._own)
-        self._own += 1
-        self._starter.begin(number, now, max(0, now - intended), user)
-        if self._own == self._requests:
+        number, self._number = self._number, self._number + self._workers
+        lag = now - intended if now > intended else 0
+        self._starter.begin(number, now, now, lag, user)
+        self._requests -= 1
+        if self._requests == 0:
             self._finish()
             self._starter.load_ended()
 

@@ -1,4 +1,4 @@
-"""Connections: resolved, opened and kept for the next request.
+"""The connections of an origin: resolved, opened, and those that wait for a request.
 
 A request that finds no idle connection opens one of its own; nothing queues behind another's.
 """
@@ -16,8 +16,6 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
 from perfrun.engine.http1 import Connection
 
-IDLE_LIMIT = 4 * NS_PER_S
-"""Common servers close what was idle for 5 s; a request on such a connection would be lost."""
 RESOLVED_FOR = 5 * NS_PER_S
 """How long addresses are used before the name is looked up again."""
 
@@ -88,43 +86,25 @@ class Resolver:
 
 
 class Pool:
-    """The connections of one origin, the last used first."""
+    """The connections of one origin."""
 
     def __init__(self, origin: Origin, security: Security | None, connect_timeout: int) -> None:
         self.origin = origin
         self._security = security
         self._connect_timeout = connect_timeout / NS_PER_S
         self._resolver = Resolver(origin.host, origin.port)
-        self._idle: dict[Connection, None] = {}
+        self.idle: dict[Connection, None] = {}
+        """Open and free, the last used one last. What a server closes goes by itself."""
         self.opened = 0
         """Connections opened so far."""
 
-    def take(self) -> Connection | None:
-        """An idle connection that is still good, if there is one."""
-        idle = self._idle
-        while idle:
-            connection, _ = idle.popitem()
-            if connection.transport.is_closing():
-                continue
-            if monotonic_ns() - connection.idle_since < IDLE_LIMIT:
-                return connection
-            # The last used one is too old, and so are all below it.
-            connection.abandon()
-            self.close()
-        return None
-
-    def give(self, connection: Connection, now: int) -> None:
-        """Take a connection back for a later request."""
-        connection.idle_since = now
-        self._idle[connection] = None
-
     def close(self) -> None:
         """Close every idle connection."""
-        while self._idle:
-            self._idle.popitem()[0].abandon()
+        while self.idle:
+            self.idle.popitem()[0].abandon()
 
     def _forget(self, connection: Connection) -> None:
-        self._idle.pop(connection, None)
+        self.idle.pop(connection, None)
 
     async def open(self) -> tuple[Connection, int]:
         """A new connection, and how long TCP and TLS took to set it up (ns).

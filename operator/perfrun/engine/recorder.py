@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.request import CompiledScenario
 from perfrun.measure.histogram import Histogram
@@ -50,9 +52,10 @@ class Samples:
 
     def fold(self) -> None:
         """Move what was appended into the histogram."""
-        values, self.values = self.values, []
-        if not values:
+        if not self.values:
             return
+        values = self.values[:]
+        self.values.clear()  # in place: the hot path holds on to its append
         if self._folded is None:
             self._folded = Histogram()
         self._folded.fold(values)
@@ -69,7 +72,7 @@ class StepTally:
     """One step in one phase. The hot path counts here, by attribute."""
 
     __slots__ = (
-        "attempts", "bytes_received", "censored", "checks_failed", "checks_passed", "errors",
+        "add_latency", "add_service", "add_ttfb", "attempts", "bytes_received", "censored", "checks_failed", "checks_passed", "errors",
         "others", "scenario", "sent", "service", "step", "succeeded", "success", "ttfb",
     )  # fmt: skip
 
@@ -81,6 +84,9 @@ class StepTally:
         self.success = Samples(recent)
         self.service = Samples()
         self.ttfb = Samples()
+        self.add_latency = self.success.values.append
+        self.add_service = self.service.values.append
+        self.add_ttfb = self.ttfb.values.append
         self.others: dict[str, Samples] = {}
         """All timings but the three above, by timing key."""
 
@@ -158,12 +164,18 @@ class ScenarioTally:
             finished=self.finished,
             failed=self.failed,
             censored=self.censored,
-            journeys={
-                outcome.value: histogram
-                for outcome, samples in self.journeys.items()
-                if (histogram := samples.histogram()) is not None
-            },
+            journeys=self._journeys(),
         )
+
+    def _journeys(self) -> dict[str, Histogram]:
+        found = {outcome.value: samples.histogram() for outcome, samples in self.journeys.items()}
+        if len(self.steps) == 1:
+            found[Outcome.SUCCESS.value] = self.steps[0].success.histogram()
+        return {
+            outcome: Histogram.merged([histogram])
+            for outcome, histogram in found.items()
+            if histogram is not None
+        }
 
 
 class Phase:
@@ -213,6 +225,14 @@ class Recorder:
         self.warmup = Phase(scenarios, self._recent)
         self.window = Phase(scenarios, self._recent)
         self.lag = Samples()
+        self.punctual = 0
+        """Iterations without any lag, as those that start when another ends."""
+
+    def lag_histogram(self) -> Histogram:
+        """The lag of every iteration that was started."""
+        whole = Histogram.merged(filter(None, [self.lag.histogram()]))
+        whole.fold(np.zeros(self.punctual, dtype=np.int64))
+        return whole
 
     def totals(self) -> Totals:
         """The counts as they stand."""

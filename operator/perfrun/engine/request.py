@@ -35,7 +35,7 @@ class CompiledStep:
     """A step ready to be sent."""
 
     __slots__ = (
-        "_build", "expectation", "name", "raw", "reading", "secret_names", "think_time",
+        "_build", "expectation", "name", "raw", "reading", "secret_names", "think_time", "trivial",
     )  # fmt: skip
 
     def __init__(self, step: Step, where: str, fields: list[Field], build: "Builder") -> None:
@@ -43,6 +43,8 @@ class CompiledStep:
         self.think_time = step.think_time or 0
         """ns after the step."""
         self.expectation = Expectation(step.expect, f"{where}.expect.json")
+        self.trivial = self.expectation.trivial
+        """Any final 2xx or 3xx is fine."""
         self.reading = Reading.BODY if self.expectation.needs_body else Reading.STATUS
         if step.http.method == "HEAD":
             self.reading = Reading.HEAD_ONLY

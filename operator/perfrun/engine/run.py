@@ -1,14 +1,10 @@
 """The door to the engine: a plan and a worker's index in, a report out."""
 
-import asyncio
-
 from perfrun.engine.execution import Execution
-from perfrun.engine.lanes import LANES
 from perfrun.engine.pool import Pool
 from perfrun.engine.progress import OnInterval
 from perfrun.engine.request import compile_scenarios, origin_of
 from perfrun.engine.tls import security
-from perfrun.engine.traffic import Traffic
 from perfrun.engine.values import Values
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
@@ -41,16 +37,11 @@ class Engine:
         ``on_interval`` is called each second and must return at once. ``ceiling`` is what
         :func:`selfcheck.ceiling` found. Raises ConservationError if the counts do not add up.
         """
-        traffic = Traffic(self._target, self._security, LANES[self._target.connections]())
-        execution = Execution(self._plan, self._index, start, self._scenarios, traffic)
+        execution = Execution(self._plan, self._index, start, self._scenarios, self._security)
         self._execution = execution
         if self._stop_reason is not None:
             execution.stop(self._stop_reason)
-        try:
-            await execution.finish(on_interval)
-        finally:
-            traffic.close()
-            await asyncio.sleep(0)  # one turn of the loop, in which what was closed goes away
+        await execution.finish(on_interval)
         report = execution.report(ceiling)
         report.check()
         return report

@@ -2,12 +2,12 @@
 
 import asyncio
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.target import HttpTarget
 from perfrun.engine.errors import OpenError
-from perfrun.engine.lanes import Lanes
+from perfrun.engine.lanes import Lanes, User
 from perfrun.engine.pool import Origin, Pool, Security
 from perfrun.engine.request import origin_of
 
@@ -15,13 +15,23 @@ if TYPE_CHECKING:
     from perfrun.engine.flow import Iteration
 
 
+class Ended(Protocol):
+    """Told when an iteration is over."""
+
+    def __call__(self, user: User, pause: int, now: int) -> None:
+        """``pause``: ns that the user thinks before it may start over; it is ``now``."""
+
+
 class Traffic:
     """The requests of one run that are under way, and what they go over."""
 
-    def __init__(self, target: HttpTarget, security: Security, lanes: Lanes) -> None:
+    def __init__(
+        self, target: HttpTarget, security: Security, lanes: Lanes, ended: Ended
+    ) -> None:
         self.timeout = target.timeout
         self.redirects = target.redirects
-        self.lanes = lanes
+        self.take, self.give = lanes.take, lanes.give
+        self.ended = ended
         self.requests: dict[Iteration, int] = {}
         """Requests under way and their deadlines (monotonic ns): the same timeout for all, so the
         first is always the next to expire."""
@@ -73,7 +83,7 @@ class Traffic:
 
     def _resume(self, iteration: "Iteration") -> None:
         del self.thinking[iteration]
-        iteration.send_step()
+        iteration.send_step(monotonic_ns())
 
     def _sweep(self) -> None:
         now = monotonic_ns()

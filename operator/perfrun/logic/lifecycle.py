@@ -134,7 +134,7 @@ def _running(facts: RunFacts) -> Decision:
         return Decision(Act.COLLECT, "the Job of the workers has ended")
     if facts.load_end is not None and facts.now >= facts.load_end:
         return Decision(Act.COLLECT, "the load is over")
-    if facts.report_deadline is not None and facts.now >= facts.report_deadline:
+    if _reports_are_over(facts):
         return Decision(Act.COLLECT, "the load has taken longer than it may")
     return Decision(Act.WAIT, wake=STEP_S)
 
@@ -142,13 +142,12 @@ def _running(facts: RunFacts) -> Decision:
 def _collecting(facts: RunFacts) -> Decision:
     if _all_in(facts):
         return Decision(Act.JUDGE)
-    deadline = facts.report_deadline
-    if deadline is None or facts.now >= deadline:
+    if _reports_are_over(facts):
         return Decision(Act.JUDGE, "the time for reports is over")
     return Decision(
         Act.WAIT,
         f"waiting for the reports of {facts.planned - len(facts.reported)} of {facts.planned} workers",
-        min(STEP_S, (deadline - facts.now).total_seconds()),
+        STEP_S,
     )
 
 
@@ -175,8 +174,13 @@ def losses(facts: RunFacts) -> str | None:
     return _sentence(lost[0]) if lost else None
 
 
+def _reports_are_over(facts: RunFacts) -> bool:
+    # Without a deadline there is nothing to wait for: somebody has edited the status.
+    return facts.report_deadline is None or facts.now >= facts.report_deadline
+
+
 def _all_in(facts: RunFacts) -> bool:
-    gone = {pod.index for pod in facts.pods if pod.dead}
+    gone = {pod.index for pod in facts.pods if pod.dead and pod.index in range(facts.planned)}
     return len(facts.reported) > 0 and len(facts.reported | gone) >= facts.planned
 
 

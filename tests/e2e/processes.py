@@ -1,4 +1,4 @@
-"""The operator's process on the node, for killing it as the kernel would."""
+"""Processes of pods on the node, for killing them as the kernel would."""
 
 import os
 import signal
@@ -10,9 +10,14 @@ from tests.e2e.shop import SYSTEM, until
 SELECTOR = "app.kubernetes.io/name=perfrun"
 
 
-def kill(cluster: Cluster) -> int:
+def kill_operator(cluster: Cluster) -> int:
     """SIGKILL the operator in its pod; gives the pid it had."""
-    pid = until("the operator's process", lambda: _pid(cluster))
+    return kill(cluster, SYSTEM, SELECTOR, b"perfrun.controller")
+
+
+def kill(cluster: Cluster, namespace: str, selector: str, command: bytes) -> int:
+    """SIGKILL the process of the first pod that ``selector`` finds; gives the pid it had."""
+    pid = until("a process to kill", lambda: _pid(cluster, namespace, selector, command))
     os.kill(pid, signal.SIGKILL)
     return pid
 
@@ -23,16 +28,16 @@ def restarts(cluster: Cluster) -> int:
     return int(cluster.kubectl("-n", SYSTEM, "get", "pods", "-l", SELECTOR, path).stdout or 0)
 
 
-def _pid(cluster: Cluster) -> int | None:
+def _pid(cluster: Cluster, namespace: str, selector: str, command: bytes) -> int | None:
     """Found by the uid of its pod, which is in the path of its control group."""
     path = "-o=jsonpath={.items[0].metadata.uid}"
-    uid = cluster.kubectl("-n", SYSTEM, "get", "pods", "-l", SELECTOR, path).stdout
+    uid = cluster.kubectl("-n", namespace, "get", "pods", "-l", selector, path).stdout
     for process in Path("/proc").glob("[0-9]*"):
         try:
             groups = (process / "cgroup").read_text()
-            command = (process / "cmdline").read_bytes()
+            line = (process / "cmdline").read_bytes()
         except OSError:
             continue  # it has ended meanwhile
-        if f"pod{uid}" in groups and b"perfrun.controller" in command:
+        if f"pod{uid}" in groups and command in line.replace(b"\0", b" "):
             return int(process.name)
     return None

@@ -1,0 +1,217 @@
+"""The work queue: one reconcile of a key at a time, none lost, failures backed off."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from perfrun.controller.kube import ConflictError, KubeError
+from perfrun.controller.queue import BACKOFF_FIRST_S, BACKOFF_MOST_S, WorkQueue
+
+PATIENCE_S = 5.0
+
+
+@asynccontextmanager
+async def serving(
+    reconcile: Callable[[str], Awaitable[float | None]], workers: int = 2
+) -> AsyncIterator[WorkQueue[str]]:
+    queue: WorkQueue[str] = WorkQueue(reconcile, "thing")
+    task = asyncio.create_task(queue.run(workers))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield queue
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Gate:
+    """A reconcile that counts, and that goes on when it is let."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.at_once: Counter[str] = Counter()
+        self.most_at_once = 0
+        self.entered = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def __call__(self, key: str) -> None:
+        self.calls[key] += 1
+        self.at_once[key] += 1
+        self.most_at_once = max(self.most_at_once, self.at_once[key])
+        self.entered.set()
+        await self.open.wait()
+        self.at_once[key] -= 1
+
+
+async def test_key_added_many_times_is_reconciled_once() -> None:
+    gate = Gate()
+    gate.open.set()
+    queue: WorkQueue[str] = WorkQueue(gate, "thing")
+    for _ in range(10):
+        queue.add("a")
+    assert len(queue) == 1
+    task = asyncio.create_task(queue.run(4))
+    async with asyncio.timeout(PATIENCE_S):
+        await gate.entered.wait()
+    await asyncio.sleep(0)
+    assert (gate.calls, len(queue)) == (Counter(a=1), 0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_key_is_never_reconciled_twice_at_once_and_news_meanwhile_are_not_lost() -> None:
+    gate = Gate()
+    async with serving(gate, workers=4) as queue:
+        queue.add("a")
+        await gate.entered.wait()
+        queue.add("a")
+        queue.add("b")
+        while gate.calls["b"] == 0:  # another key is not held up
+            await asyncio.sleep(0)
+        assert gate.calls["a"] == 1
+        gate.open.set()
+        while gate.calls["a"] < 2:
+            await asyncio.sleep(0)
+    assert gate.most_at_once == 1
+
+
+async def test_keys_come_in_the_order_of_their_time() -> None:
+    order: list[str] = []
+    done = asyncio.Event()
+
+    async def reconcile(key: str) -> None:
+        order.append(key)
+        if len(order) == 3:
+            done.set()
+
+    async with serving(reconcile, workers=1) as queue:
+        queue.add("late", 0.06)
+        queue.add("soon", 0.03)
+        queue.add("now")
+        await done.wait()
+    assert order == ["now", "soon", "late"]
+
+
+async def test_earlier_time_wins_and_the_later_one_is_forgotten() -> None:
+    gate = Gate()
+    gate.open.set()
+    async with serving(gate) as queue:
+        queue.add("a", 3600)
+        queue.add("a", 0.01)
+        queue.add("a", 1800)
+        await gate.entered.wait()
+        assert len(queue) == 0
+    assert gate.calls == Counter(a=1)
+
+
+async def test_key_is_looked_at_again_after_the_time_that_it_asked_for() -> None:
+    times: list[float] = []
+    done = asyncio.Event()
+
+    async def reconcile(_: str) -> float | None:
+        times.append(asyncio.get_running_loop().time())
+        if len(times) == 3:
+            done.set()
+            return None
+        return 0.02
+
+    async with serving(reconcile) as queue:
+        queue.add("a")
+        await done.wait()
+    assert all(later - before >= 0.02 for before, later in zip(times, times[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (ConflictError(409, "changed"), logging.DEBUG),  # the usual way of two writers
+        (KubeError(500, "etcd is away"), logging.WARNING),
+        (RuntimeError("a defect"), logging.ERROR),
+    ],
+)
+async def test_failing_key_is_tried_again_later_and_others_go_on(
+    error: Exception, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "perfrun.controller.queue")
+    times: list[float] = []
+    done = asyncio.Event()
+    other = asyncio.Event()
+
+    async def reconcile(key: str) -> None:
+        if key == "other":
+            other.set()
+            return
+        times.append(asyncio.get_running_loop().time())
+        if len(times) < 3:
+            raise error
+        done.set()
+
+    async with serving(reconcile, workers=1) as queue:
+        queue.add("bad")
+        queue.add("other")
+        await other.wait()
+        assert len(times) == 1
+        await done.wait()
+    assert times[1] - times[0] >= BACKOFF_FIRST_S
+    assert times[2] - times[1] >= 2 * BACKOFF_FIRST_S
+    assert [record.levelno for record in caplog.records] == [level] * 2
+
+
+def test_backoff_doubles_to_a_bound() -> None:
+    queue: WorkQueue[str] = WorkQueue(_nothing, "thing")
+    delays = [queue._after_failure("a", KubeError(500, "away")) for _ in range(2000)]
+    assert delays[:3] == [BACKOFF_FIRST_S, 2 * BACKOFF_FIRST_S, 4 * BACKOFF_FIRST_S]
+    assert delays == sorted(delays)
+    assert delays[-1] == BACKOFF_MOST_S
+
+
+async def test_success_forgives_earlier_failures() -> None:
+    times: list[float] = []
+    done = asyncio.Event()
+
+    async def reconcile(_: str) -> float | None:
+        times.append(asyncio.get_running_loop().time())
+        if len(times) == 4:
+            done.set()
+        if len(times) in (1, 3):
+            raise KubeError(500, "away")
+        return 0.0 if len(times) == 2 else None
+
+    async with serving(reconcile) as queue:
+        queue.add("a")
+        await done.wait()
+    assert times[3] - times[2] < 2 * BACKOFF_FIRST_S
+
+
+async def test_ten_thousand_keys_are_all_served_once() -> None:
+    seen: Counter[str] = Counter()
+    done = asyncio.Event()
+    keys = [f"k{number}" for number in range(10_000)]
+
+    async def reconcile(key: str) -> None:
+        seen[key] += 1
+        if len(seen) == len(keys):
+            done.set()
+
+    async with serving(reconcile, workers=8) as queue:
+        for key in keys:
+            queue.add(key)
+        await done.wait()
+    assert seen == Counter(keys)
+
+
+async def test_cancelled_it_ends_at_once() -> None:
+    queue: WorkQueue[str] = WorkQueue(_nothing, "thing")
+    task = asyncio.create_task(queue.run(3))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, PATIENCE_S)
+
+
+async def _nothing(_: str) -> None:
+    return None

@@ -1,0 +1,145 @@
+"""Who may load a target: the table of places, and the law that it is one at a time."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, target_key
+
+NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+SHOP = "shop.a:80"
+
+
+def run(name: str, age: int = 0, *, admitted: bool = False, reason: str = "Requested",
+        target: str = SHOP, test: str = "t", namespace: str = "a") -> Contender:  # fmt: skip
+    created = NOW - timedelta(seconds=age)
+    return Contender(namespace, name, test, reason, target, created, admitted)
+
+
+ME = run("me", age=10)
+
+TABLE: list[tuple[str, Contender, list[Contender], Placement]] = [
+    ("alone", ME, [], Placement()),
+    ("it meets itself in the list", ME, [ME], Placement()),
+    ("behind one that loads", ME, [run("x", admitted=True)],
+     Placement(1, f"a/x is loading {SHOP}")),
+    ("behind one that loads, however young", ME, [run("x", age=0, admitted=True)],
+     Placement(1, f"a/x is loading {SHOP}")),
+    ("another target does not matter", ME, [run("x", admitted=True, target="b:80")], Placement()),
+    ("another namespace does", ME, [run("x", admitted=True, namespace="b")],
+     Placement(1, f"b/x is loading {SHOP}")),
+    ("behind an older one that waits", ME, [run("x", age=20)],
+     Placement(1, f"a/x waits before this run for {SHOP}")),
+    ("before a younger one that waits", ME, [run("x", age=5)], Placement()),
+    ("of the same age: by name", ME, [run("a", age=10)],
+     Placement(1, f"a/a waits before this run for {SHOP}")),
+    ("of the same age and name: by namespace", ME, [run("me", age=10, namespace="b")], Placement()),
+    ("behind all that are older and the one that loads", ME,
+     [run("x", age=30), run("y", age=20), run("z", admitted=True), run("young")],
+     Placement(3, f"a/z is loading {SHOP}")),
+    ("a newer change of the same test supersedes", run("me", 10, reason="Change"),
+     [run("new", 5, reason="Change"), run("newest", 1, reason="Change")],
+     Placement(superseded_by="newest")),
+    ("a newer change of another test does not", run("me", 10, reason="Change"),
+     [run("new", 5, reason="Change", test="other")], Placement()),
+    ("nor one of the same name elsewhere", run("me", 10, reason="Change"),
+     [run("new", 5, reason="Change", namespace="b")], Placement()),
+    ("a newer change that loads already does not: it has the target first",
+     run("me", 10, reason="Change"), [run("new", 5, reason="Change", admitted=True)],
+     Placement(1, f"a/new is loading {SHOP}")),
+    ("a request is not superseded by a change", ME, [run("new", 5, reason="Change")], Placement()),
+    ("its turn did not come in time", run("me", 3601), [run("x", admitted=True)],
+     Placement(1, f"a/x is loading {SHOP}", expired=True)),
+    ("late, but it may start", run("me", 3601), [], Placement()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("me", "others", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_place(me: Contender, others: list[Contender], expected: Placement) -> None:
+    assert place(me, others, NOW) == expected
+
+
+def test_limit_of_the_test_counts() -> None:
+    others = [run("x", admitted=True)]
+    assert place(ME, others, NOW, timedelta(seconds=9)).expired
+    assert not place(ME, others, NOW, timedelta(seconds=10)).expired
+    assert timedelta(hours=1) == QUEUE_LIMIT
+
+
+contenders = st.builds(
+    run,
+    st.sampled_from("abcdef"),
+    st.integers(0, 20),
+    reason=st.sampled_from(["Requested", "Scheduled", "Change"]),
+    target=st.sampled_from([SHOP, "b:80"]),
+    test=st.sampled_from(["t", "u"]),
+    namespace=st.sampled_from(["a", "b"]),
+)
+crowds = st.lists(contenders, min_size=1, max_size=8, unique_by=lambda one: (one.namespace, one.name))
+
+
+def may_start(one: Contender, crowd: list[Contender]) -> bool:
+    placement = place(one, crowd, NOW)
+    return placement.superseded_by is None and placement.position == 0
+
+
+@given(crowds)
+def test_of_those_who_wait_for_a_free_target_exactly_one_may_start(crowd: list[Contender]) -> None:
+    # A superseded run ends at its turn and is gone for the others.
+    waiting = [one for one in crowd if place(one, crowd, NOW).superseded_by is None]
+    for target in {one.target for one in waiting}:
+        assert sum(may_start(one, waiting) for one in waiting if one.target == target) == 1
+
+
+@given(crowds, st.data())
+def test_while_one_loads_nobody_else_of_its_target_may_start(
+    crowd: list[Contender], data: st.DataObject
+) -> None:
+    loading = replace(data.draw(st.sampled_from(crowd)), admitted=True)
+    others = [one for one in crowd if one.name != loading.name or one.namespace != loading.namespace]
+    assert not any(
+        may_start(one, [*others, loading]) for one in others if one.target == loading.target
+    )
+
+
+@given(crowds)
+def test_all_get_their_turn_when_each_first_one_goes(crowd: list[Contender]) -> None:
+    left = list(crowd)
+    for _ in crowd:
+        going = [one for one in left if place(one, left, NOW).superseded_by or may_start(one, left)]
+        assert going, left
+        left.remove(going[0])
+    assert left == []
+
+
+@given(crowds, st.randoms(use_true_random=False))
+def test_order_of_the_list_does_not_matter(crowd: list[Contender], random: object) -> None:
+    shuffled = list(crowd)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert [place(one, crowd, NOW) for one in crowd] == [place(one, shuffled, NOW) for one in crowd]
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("http://shop", "shop.a:80"),  # a Service of the run's own namespace
+        ("http://shop/path?q=1", "shop.a:80"),
+        ("http://SHOP.a.svc.cluster.local:80", "shop.a:80"),
+        ("http://shop.a.svc", "shop.a:80"),
+        ("http://shop.a.svc.cluster.local.", "shop.a:80"),
+        ("https://shop", "shop.a:443"),
+        ("http://shop:8000", "shop.a:8000"),
+        ("http://shop.b", "shop.b:80"),  # another namespace, or a name of two parts
+        ("https://example.com", "example.com:443"),
+        ("http://localhost:8000", "localhost:8000"),  # a side car: no Service has that name
+        ("http://[::1]:8000", "::1:8000"),
+        ("http://127.0.0.1", "127.0.0.1:80"),
+    ],
+)
+def test_target_key_is_the_same_for_all_spellings(url: str, key: str) -> None:
+    assert target_key(url, "a") == key

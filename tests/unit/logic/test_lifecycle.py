@@ -1,0 +1,195 @@
+"""How a run goes on: the table of decisions, and the law that no run waits without an end."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perfrun.api.perfrun import Phase
+from perfrun.logic.lifecycle import (
+    LAST_REPORTS_S,
+    STEP_S,
+    Act,
+    JobState,
+    PodFacts,
+    RunFacts,
+    collecting_deadline,
+    decide,
+    losses,
+    waiting_for,
+)
+
+NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+S = 1_000_000_000
+UNDER_WAY = (Phase.STARTING, Phase.RUNNING, Phase.COLLECTING)
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def pod(index: int = 0, *, dead: bool = False, problem: str | None = None) -> PodFacts:
+    return PodFacts(f"pr-x-{index}-abcde", index, dead, problem)
+
+
+def facts(phase: Phase, **changes: Any) -> RunFacts:
+    """A run of two workers that was accepted just now and may take a minute to start."""
+    usual: dict[str, Any] = {
+        "phase": phase, "now": NOW, "accepted": NOW, "start_timeout": 60 * S, "planned": 2,
+        "job": JobState.ACTIVE, "launched": True,
+    }  # fmt: skip
+    return RunFacts(**{**usual, **changes})
+
+
+STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
+    ("nothing was created yet", {"launched": False, "job": JobState.ABSENT}, Act.LAUNCH, ""),
+    ("created before the operator was killed, not noted", {"launched": False}, Act.LAUNCH, ""),
+    ("workers come up", {"ready": 1}, Act.WAIT, "1 of 2 workers are ready"),
+    ("stopped before anything was created", {"launched": False, "stop": True}, Act.CANCEL, "stop"),
+    ("stopped while workers come up", {"stop": True}, Act.CANCEL, "spec.stop"),
+    ("a stop wins over a worker's complaint", {"stop": True, "fatal": "no"}, Act.CANCEL, "stop"),
+    ("a worker says that it is hopeless", {"fatal": "Secret x is missing"}, Act.FAIL, "Secret x"),
+    ("its Job was deleted", {"job": JobState.ABSENT}, Act.FAIL, "Job was deleted"),
+    ("a worker died", {"pods": [pod(1, dead=True, problem="OOMKilled")]}, Act.FAIL,
+     "worker 1 (pr-x-1-abcde): OOMKilled"),
+    ("a worker ended well, too early", {"pods": [pod(0, dead=True)]}, Act.FAIL, "without a word"),
+    ("the Job ended and its pods are gone", {"job": JobState.FINISHED}, Act.FAIL, "its Job ended"),
+    ("the last moment before the timeout", {"now": at(59.9)}, Act.WAIT, "0 of 2"),
+    ("the timeout, nobody knows why", {"now": at(60)}, Act.FAIL, "within 60s (load.startTimeout)"),
+    ("the timeout, with the pod's reason",
+     {"now": at(61), "pods": [pod(1, problem="Unschedulable: 0/1 nodes")]}, Act.FAIL,
+     "worker 1 (pr-x-1-abcde): Unschedulable"),
+    ("the timeout, with the worker's trouble", {"now": at(61), "trouble": "shop refuses"}, Act.FAIL,
+     "shop refuses"),
+]  # fmt: skip
+
+RUNNING: list[tuple[str, dict[str, Any], Act, str]] = [
+    ("under load", {}, Act.WAIT, ""),
+    ("a part has reported", {"reported": frozenset({1})}, Act.WAIT, ""),
+    ("all have reported", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
+    ("one has reported, the other is dead",
+     {"reported": frozenset({0}), "pods": [pod(1, dead=True)]}, Act.JUDGE, ""),
+    ("one has reported and ended, the other goes on",
+     {"reported": frozenset({0}), "pods": [pod(0, dead=True)]}, Act.WAIT, ""),
+    ("a dead pod whose index is not known is no worker",
+     {"reported": frozenset({0}), "pods": [pod(-1, dead=True)]}, Act.WAIT, ""),
+    ("all are dead, none has reported: the Job ends soon",
+     {"pods": [pod(0, dead=True), pod(1, dead=True)]}, Act.WAIT, ""),
+    ("the Job has ended", {"job": JobState.FINISHED}, Act.COLLECT, "Job"),
+    ("the Job was deleted", {"job": JobState.ABSENT}, Act.COLLECT, "Job"),
+    ("the load is over", {"load_end": NOW}, Act.COLLECT, "load is over"),
+    ("just before the load is over", {"load_end": at(0.1)}, Act.WAIT, ""),
+    ("a burst takes longer than it may", {"report_deadline": NOW}, Act.COLLECT, "longer"),
+    ("its start was lost: there is no end to wait for", {"report_deadline": None}, Act.COLLECT,
+     "longer"),
+]  # fmt: skip
+
+COLLECTING: list[tuple[str, dict[str, Any], Act, str]] = [
+    ("reports are missing", {"reported": frozenset({1})}, Act.WAIT, "1 of 2 workers"),
+    ("all are there", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
+    ("the rest is dead", {"reported": frozenset({0}), "pods": [pod(1, dead=True)]}, Act.JUDGE, ""),
+    ("a report under way of dead workers is waited for",
+     {"pods": [pod(0, dead=True), pod(1, dead=True)]}, Act.WAIT, "2 of 2"),
+    ("the time is over, with a part", {"reported": frozenset({1}), "report_deadline": NOW},
+     Act.JUDGE, "over"),
+    ("the time is over, with nothing", {"report_deadline": NOW}, Act.JUDGE, "over"),
+    ("no deadline was kept", {"report_deadline": None}, Act.JUDGE, "over"),
+]  # fmt: skip
+
+
+def rows() -> list[Any]:
+    tables = ((Phase.STARTING, STARTING), (Phase.RUNNING, RUNNING), (Phase.COLLECTING, COLLECTING))
+    return [
+        pytest.param(phase, changes, act, says, id=f"{phase}: {case}")
+        for phase, table in tables
+        for case, changes, act, says in table
+    ]
+
+
+@pytest.mark.parametrize(("phase", "changes", "act", "says"), rows())
+def test_decision(phase: Phase, changes: dict[str, Any], act: Act, says: str) -> None:
+    usual = {} if phase is Phase.STARTING else {"report_deadline": at(30)}
+    decision = decide(facts(phase, **{**usual, **changes}))
+    assert (decision.act, says in decision.message) == (act, True), decision
+
+
+@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.DONE])
+def test_nothing_is_decided_about_runs_that_are_not_under_way(phase: Phase) -> None:
+    with pytest.raises(ValueError, match=phase.value):
+        decide(facts(phase))
+
+
+def test_what_keeps_a_run_waiting_is_told_by_the_most_telling_thing() -> None:
+    starting = facts(Phase.STARTING, trouble="shop refuses", pods=[pod(0), pod(1, problem="no")])
+    assert waiting_for(starting) == "worker 1 (pr-x-1-abcde): no"
+    assert waiting_for(facts(Phase.STARTING, trouble="shop refuses")) == "shop refuses"
+
+
+def test_losses_name_a_dead_worker_that_did_not_report() -> None:
+    pods = [pod(0, dead=True, problem="Evicted"), pod(1, dead=True, problem="OOMKilled")]
+    assert losses(facts(Phase.RUNNING, pods=pods, reported=frozenset({0}))) == (
+        "worker 1 (pr-x-1-abcde): OOMKilled"
+    )
+    assert losses(facts(Phase.RUNNING, pods=pods, reported=frozenset({0, 1}))) is None
+
+
+@pytest.mark.parametrize(
+    ("job", "planned", "expected"),
+    [
+        (JobState.ACTIVE, 60, 60),  # workers live: they get what the plan gives them
+        (JobState.ACTIVE, 1, LAST_REPORTS_S),  # and never less than a last moment
+        (JobState.FINISHED, 60, LAST_REPORTS_S),  # workers are gone: only what is under way
+        (JobState.ABSENT, 60, LAST_REPORTS_S),
+    ],
+)
+def test_how_long_reports_are_waited_for(job: JobState, planned: float, expected: float) -> None:
+    assert collecting_deadline(NOW, at(planned), job) == at(expected)
+
+
+pods = st.builds(
+    pod, st.integers(-1, 2), dead=st.booleans(), problem=st.none() | st.just("OOMKilled")
+)
+any_facts = st.builds(
+    facts,
+    st.sampled_from(UNDER_WAY),
+    now=st.integers(0, 7200).map(at),
+    start_timeout=st.integers(0, 3600).map(lambda seconds: seconds * S),
+    planned=st.integers(1, 3),
+    job=st.sampled_from(JobState),
+    launched=st.booleans(),
+    pods=st.lists(pods, max_size=3),
+    ready=st.integers(0, 3),
+    reported=st.frozensets(st.integers(0, 2)),
+    fatal=st.none() | st.just("hopeless"),
+    trouble=st.none() | st.just("trouble"),
+    stop=st.booleans(),
+    load_end=st.none() | st.integers(0, 7200).map(at),
+    report_deadline=st.none() | st.integers(0, 7200).map(at),
+)
+
+
+@settings(max_examples=500)
+@given(any_facts)
+def test_no_run_waits_without_an_end(some: RunFacts) -> None:
+    later = RunFacts(**{**some.__dict__, "now": at(7201)})
+    assert decide(later).act is not Act.WAIT
+
+
+@given(any_facts)
+def test_who_waits_says_when_to_look_again_and_that_is_soon(some: RunFacts) -> None:
+    decision = decide(some)
+    if decision.act is Act.WAIT:
+        assert decision.wake is not None
+        assert 0 < decision.wake <= STEP_S
+
+
+@given(any_facts)
+def test_only_a_load_that_began_is_judged_and_only_one_that_did_not_is_cancelled(
+    some: RunFacts,
+) -> None:
+    act = decide(some).act
+    began = some.phase is not Phase.STARTING
+    assert act in ({Act.WAIT, Act.COLLECT, Act.JUDGE} if began
+                   else {Act.WAIT, Act.LAUNCH, Act.FAIL, Act.CANCEL})  # fmt: skip
