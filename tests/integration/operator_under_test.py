@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Api:
 
 
 async def until(
-    what: str, look: Callable[[], Any], seconds: float = PATIENCE_S
+    what: str, look: Callable[[], Awaitable[Any]], seconds: float = PATIENCE_S
 ) -> Any:
     """The first true answer of ``look`` (an async function), asked for a bounded time."""
     deadline = time.monotonic() + seconds
@@ -253,7 +253,10 @@ class World:
     def ours(self, plural: str, name: str = "") -> str:
         return f"{PERFRUN}/namespaces/{self.namespace}/{plural}/{name}".rstrip("/")
 
-    async def apply_test(self, name: str = "shop", **spec: Any) -> Json:
+    async def apply_test(
+        self, name: str = "shop", load: Json | None = None, **spec: Any
+    ) -> Json:
+        """A PerfTest that runs on request only; ``load`` is over a burst of all workers."""
         body = {
             "apiVersion": "perfrun.dev/v1alpha1",
             "kind": "PerfTest",
@@ -263,6 +266,7 @@ class World:
                 "load": {
                     "workers": WORKERS,
                     "burst": {"requests": WORKERS * EACH, "concurrency": WORKERS},
+                    **(load or {}),
                 },
                 "slos": [{"metric": "successRate", "min": "100%"}],
                 "runOn": [],

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.logic.names import requested_run_name
 from perfrun.measure.report import Ready, Trouble
 from tests.cluster.handle import ApiServer
 from tests.integration.operator_under_test import (
@@ -317,31 +318,38 @@ async def test_request_runs_once_for_each_value(world: World) -> None:
     assert {run["spec"]["reason"] for run in await world.runs()} == {"Requested"}
 
 
-async def test_name_that_is_taken_by_another_tests_run_is_not_adopted_and_said(
+async def test_name_that_another_tests_run_has_is_not_adopted_and_that_is_said(
     world: World,
 ) -> None:
+    test = await world.apply_test()
     await world.apply_test("other", target={"http": {"url": "http://other"}})
-    await world.apply_test(schedule={"cron": "* * * * *"}, suspend=True)
-    await world.until_ready()
-    minute = int(time.time()) // 60
-    for ahead in range(3):
-        await world.create_run(f"shop-{minute + ahead}", "other")
-    await world.change_test(suspend=False)
+    name = requested_run_name("shop", "monday")
+    await world.create_run(name, "other")
+    await world.until_phase(name, "Starting")
+    note = {"metadata": {"annotations": {"perfrun.dev/run-requested-at": "monday"}}}
+    await world.api.merge(world.ours("perftests", "shop"), note)
 
-    async def said() -> bool:
-        told = [event for event in await world.events("shop") if event["reason"] == "NameTaken"]
-        return any(f"shop-{minute}" in event["note"] for event in told)
+    async def said() -> dict[str, Any] | None:
+        conditions = (await world.test()).get("status", {}).get("conditions", [])
+        shown = {c["type"]: (c["status"], c["reason"]) for c in conditions}
+        return shown if "Stalled" in shown else None
 
-    # The tick of this very minute counts from the test's creation only: it may take one more.
-    await until("it is said on the test", said, seconds=75)
-    ready = next(c for c in (await world.test())["status"]["conditions"] if c["type"] == "Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "NameTaken")
-    uid = (await world.test())["metadata"]["uid"]
-    assert all(
-        owner["uid"] != uid
-        for run in await world.runs()
-        for owner in run["metadata"].get("ownerReferences", [])
-    )
+    assert await until("it is said on the test", said) == {
+        "Ready": ("False", "NameTaken"), "Stalled": ("True", "NameTaken"),
+    }  # fmt: skip
+    told = [event for event in await world.events("shop") if event["reason"] == "NameTaken"]
+    assert len(told) == 1
+    assert name in told[0]["note"]
+    owners = (await world.run(name))["metadata"]["ownerReferences"]
+    assert test["metadata"]["uid"] not in {owner["uid"] for owner in owners}
+    await world.api.call("DELETE", world.ours("perfruns", name))
+
+    async def free() -> bool:
+        run = await world.api.find(world.ours("perfruns", name))
+        return run is not None and run["spec"]["testRef"]["name"] == "shop"
+
+    await until("the name is free, and the run is there", free)
+    assert (await world.until_ready())["status"] == "True"
 
 
 async def test_run_made_by_hand_gets_its_test_as_owner(world: World) -> None:
@@ -452,8 +460,25 @@ async def test_worker_that_dies_under_load_leaves_what_the_others_measured(world
     assert status["verdict"] == "Inconclusive"
 
 
+async def test_report_too_large_for_one_object_is_stored_in_pieces(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    first, second = await world.workers("one")
+    await asyncio.gather(first.at_barrier(), second.at_barrier())
+    report = first.measured()
+    report.stopped = random.Random(1).randbytes(1_500_000).hex()
+    assert (await first.insist("report", report.pack())).status_code == 200
+    assert len(await world.config_maps("one", "report")) == 2
+    world.operator.kill()
+    world.operator.start()
+    await second.report()
+    status = await world.until_done("one")
+    assert status["summary"]["requests"]["sent"] == ALL
+    assert len(status["result"]["configMaps"]) == 2
+
+
 async def test_report_whose_counts_do_not_add_up_ends_the_run_as_an_error(world: World) -> None:
-    await world.apply_test(load={"workers": 1})
+    await world.apply_test(load={"workers": 1, "burst": {"requests": EACH, "concurrency": 1}})
     await world.create_run("one")
     (worker,) = await world.workers("one", 1)
     await worker.at_barrier()

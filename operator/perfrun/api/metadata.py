@@ -12,10 +12,12 @@ class OwnerReference(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
+    api_version: str
     kind: str
     name: str
     uid: str
     controller: bool = False
+    block_owner_deletion: bool | None = None
 
 
 class Metadata(BaseModel):

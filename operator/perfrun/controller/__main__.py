@@ -73,8 +73,8 @@ class Operator:
                 asyncio.create_task(part, name=name)
                 for name, part in (
                     ("watches", self._watch()),
-                    ("tests", self.tests.run(WORKERS)),
-                    ("runs", self.runs.run(WORKERS)),
+                    ("tests", self._work(self.tests)),
+                    ("runs", self._work(self.runs)),
                     ("resync", self.resync.run()),
                 )
             }
@@ -84,6 +84,11 @@ class Operator:
             await asyncio.gather(*rest, return_exceptions=True)
             for part in done:
                 part.result()
+
+    async def _work(self, queue: WorkQueue[Key]) -> None:
+        # Not before all is known: a target would look free whose run has not been seen yet.
+        await self.health.caught_up.wait()
+        await queue.run(WORKERS)
 
     async def _watch(self) -> None:
         namespaces = self.settings.watch_namespaces

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 from perfrun.api.perfrun import PerfRun, Phase, WorkerCounts
-from perfrun.api.perftest import PerfTest
+from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.times import format_time
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher, open_conditions
@@ -18,6 +18,7 @@ from perfrun.controller.kube import (
     ConflictError,
     Json,
     Kube,
+    NotFoundError,
 )
 from perfrun.controller.manifests import (
     TEST_LABEL,
@@ -25,6 +26,7 @@ from perfrun.controller.manifests import (
     revision_manifest,
     revision_name,
 )
+from perfrun.controller.open_runs import read_revision
 from perfrun.controller.pods import owned_by
 from perfrun.controller.status import write_status
 from perfrun.controller.store import RunRecord, Store, run_record
@@ -63,11 +65,16 @@ class Acceptor:
             return None
         if not owned_by({"metadata": {"ownerReferences": _owners(run)}}, test.metadata.uid):
             run = await self._adopt(run, test)
-        await self._freeze(test)
         if run.spec.stop:
             return await self._cancel(run, "stopped before it started (spec.stop)")
+        try:
+            spec = await self._frozen(run, test)
+        except NotFoundError as error:
+            why = f"what it was to run is gone: {error}"
+            await self._finisher.end(run, errored(why, NO_WORKERS))
+            return 0.0
         async with self._turn:
-            return await self._enter(run, test)
+            return await self._enter(run, test, spec)
 
     async def _test(self, run: PerfRun) -> PerfTest | None:
         """The test of a run; None where it is going away. Raises Refusal."""
@@ -82,31 +89,36 @@ class Acceptor:
             test = PerfTest.parse(body)
         except ValidationError as error:
             raise Refusal(f"PerfTest {name}: {parse_problems(error)[0]}") from error
-        if problems := accept.check(test.spec).problems:
+        # What waits is frozen: it runs whatever has become of the test since.
+        problems = accept.check(test.spec).problems if run.status.revision is None else []
+        if problems:
             raise Refusal(f"PerfTest {name}: {problems[0]}")
         return test
 
     async def _adopt(self, run: PerfRun, test: PerfTest) -> PerfRun:
         """Make the test the owner of a run that was made by hand, so that they go together."""
-        if any(owner.controller for owner in run.metadata.owner_references):
-            raise ConflictError(409, f"run {run.metadata.name} belongs to another controller")
+        # An object has one controlling owner: a workflow that made the run keeps it.
+        taken = any(owner.controller for owner in run.metadata.owner_references)
+        owner = owner_reference("PerfTest", test.metadata.name, test.metadata.uid)
         body = {
             "metadata": {
                 "uid": run.metadata.uid,
                 "resourceVersion": run.metadata.resource_version,
                 "labels": {TEST_LABEL: test.metadata.name},
-                "ownerReferences": [
-                    *_owners(run),
-                    owner_reference("PerfTest", test.metadata.name, test.metadata.uid),
-                ],
+                "ownerReferences": [*_owners(run), {**owner, "controller": not taken}],
             }
         }
         return PerfRun.parse(
             await self._kube.patch(PERF_RUNS, run.metadata.namespace, run.metadata.name, body)
         )
 
-    async def _freeze(self, test: PerfTest) -> None:
-        """Keep what the test runs now as a revision; equal ones share it."""
+    async def _frozen(self, run: PerfRun, test: PerfTest) -> PerfTestSpec:
+        """What the run executes: what the test ran when the run was first looked at.
+
+        Kept as a revision; equal ones share it. Raises NotFoundError where it is gone.
+        """
+        if run.status.revision is not None:
+            return await read_revision(self._kube, run)
         body = revision_manifest(test)
         try:
             await self._kube.create(REVISIONS, test.metadata.namespace, body)
@@ -117,10 +129,11 @@ class Acceptor:
                 raise ConflictError(
                     409, f"ControllerRevision {name} belongs to another object, which is going away"
                 ) from None
+        return test.spec
 
-    async def _enter(self, run: PerfRun, test: PerfTest) -> float:
+    async def _enter(self, run: PerfRun, test: PerfTest, spec: PerfTestSpec) -> float:
         now = datetime.now(UTC)
-        target = target_key(test.spec.target.the_http.url, run.metadata.namespace)
+        target = target_key(spec.target.the_http.url, run.metadata.namespace)
         placement = place(
             _contender(run_record(run), target),
             [_contender(other, other.target) for other in self._store.unfinished() if other.target],
@@ -136,14 +149,15 @@ class Acceptor:
                 run, errored(f"its turn did not come in time: {placement.reason}", NO_WORKERS)
             )
             return 0.0
-        changes = self._standing(run, test, target, placement, now)
+        changes = self._standing(run, spec, target, placement, now)
         if changes is not None:
+            changes["testUid"] = test.metadata.uid
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             self._store.put_run(run_record(PerfRun.parse(body)))
         return QUEUE_POLL_S if placement.position else 0.0
 
     def _standing(
-        self, run: PerfRun, test: PerfTest, target: str, placement: Placement, now: datetime
+        self, run: PerfRun, spec: PerfTestSpec, target: str, placement: Placement, now: datetime
     ) -> Json | None:
         """What to write of the run's place; None where it stands there already."""
         phase = Phase.QUEUED if placement.position else Phase.STARTING
@@ -155,10 +169,9 @@ class Acceptor:
             "observedGeneration": run.metadata.generation,
             "phase": phase.value,
             "target": target,
-            "revision": revision_name(test.metadata.name, test.spec),
-            "comparisonKey": comparison_key(test.spec),
-            "testUid": test.metadata.uid,
-            "workers": {"planned": test.spec.load.workers, "ready": 0, "reported": 0},
+            "revision": run.status.revision or revision_name(run.spec.test_ref.name, spec),
+            "comparisonKey": comparison_key(spec),
+            "workers": {"planned": spec.load.workers, "ready": 0, "reported": 0},
             "queue": queue if phase is Phase.QUEUED else None,
             "acceptedTime": format_time(now) if phase is Phase.STARTING else None,
             "conditions": open_conditions(phase, now.replace(microsecond=0), run.status.conditions),
@@ -171,7 +184,7 @@ class Acceptor:
 
 def _owners(run: PerfRun) -> list[Json]:
     return [
-        {**owner.model_dump(by_alias=True), "blockOwnerDeletion": False}
+        owner.model_dump(by_alias=True, exclude_none=True)
         for owner in run.metadata.owner_references
     ]
 

@@ -11,17 +11,22 @@ from perfrun.controller.kube import (
     CONFIG_MAPS,
     JOBS,
     PERF_RUNS,
-    AlreadyExistsError,
     Json,
     Kube,
 )
-from perfrun.controller.manifests import CONTENT_LABEL, RUN_LABEL, result_config_maps
+from perfrun.controller.manifests import (
+    CONTENT_LABEL,
+    RUN_LABEL,
+    SHA_ANNOTATION,
+    result_config_maps,
+)
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.open_runs import OpenRun, OpenRuns
+from perfrun.controller.open_runs import OpenRun, OpenRuns, store_config_map
 from perfrun.controller.pods import owned_by
 from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.logic.names import job_name
 from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge
+from perfrun.measure.record import ConservationError
 from perfrun.measure.report import merge
 from perfrun.measure.result import RunResult
 
@@ -42,13 +47,18 @@ class Finisher:
 
     async def judge(self, run: PerfRun, opened: OpenRun, losses: str | None) -> Json:
         """Merge what was reported and write the verdict. Gives the PerfRun as it is then."""
-        reports = await self._runs.reports(run.metadata.uid)
         planned = opened.plan.load.workers
+        try:
+            reports = await self._runs.reports(run.metadata.uid)
+            merged = merge([reports[index] for index in sorted(reports)]) if reports else None
+        except (ConservationError, ValueError) as error:
+            # Nothing will make them right: without an end here, the run would be judged for ever.
+            why = f"the reports of its workers cannot be used: {error}"
+            return await self.end(run, errored(why, WorkerCounts(planned=planned, ready=planned)))
         workers = WorkerCounts(planned=planned, ready=planned, reported=len(reports))
-        if not reports:
+        if merged is None:
             why = f": {losses}" if losses else "; see kubectl describe job of this run"
             return await self.end(run, errored(f"no worker has reported{why}", workers))
-        merged = merge([reports[index] for index in sorted(reports)])
         outcome = RunOutcome(
             plan=opened.plan, report=merged, workers=workers, stopped=run.status.stopped
         )
@@ -115,16 +125,10 @@ class Finisher:
             return None
         maps = result_config_maps(opened.key, opened.plan, packed)
         for body in maps:
-            try:
-                await self._kube.create(CONFIG_MAPS, opened.key.namespace, body)
-            except AlreadyExistsError:
-                # Written before the operator was killed: the verdict is of what is merged now.
-                await self._kube.patch(
-                    CONFIG_MAPS, opened.key.namespace, body["metadata"]["name"], body
-                )
+            await store_config_map(self._kube, body)
         return {
             "configMaps": [body["metadata"]["name"] for body in maps],
-            "sha256": maps[0]["metadata"]["annotations"]["perfrun.dev/sha256"],
+            "sha256": maps[0]["metadata"]["annotations"][SHA_ANNOTATION],
             "bytes": len(packed),
         }
 

@@ -3,7 +3,7 @@
 A watch can die while its connection stays open. So the objects are listed now and then, without
 their contents, and compared with what the watches delivered: a watch that is behind for a minute
 is dead, and the kubelet restarts the operator. The list also queues every object, so that nothing
-that was missed stays missed.
+that was missed stays missed, and forgets what was deleted unseen.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from perfrun.controller.store import Key, Store
 
 logger = logging.getLogger(__name__)
 
+FIRST_LOOK_S = 0.3
 RESYNC_S = 60.0
 SETTLE_S = 10.0
 DEAD_AFTER_S = 60.0
@@ -30,6 +31,8 @@ class Health:
         self._now = now
         self._behind_since: dict[str, float] = {}
         self._synced: set[str] = set()
+        self.caught_up = asyncio.Event()
+        """Set once all watches have delivered what there is."""
 
     def compared(self, kind: str, *, behind: bool) -> None:
         """A list of ``kind`` was compared with what its watch had delivered."""
@@ -38,6 +41,8 @@ class Health:
         else:
             self._behind_since.pop(kind, None)
             self._synced.add(kind)
+            if self._synced >= {PERF_TESTS.kind, PERF_RUNS.kind}:
+                self.caught_up.set()
 
     @property
     def dead_watches(self) -> list[str]:
@@ -48,7 +53,7 @@ class Health:
     @property
     def ready(self) -> bool:
         """Whether all watches have caught up once."""
-        return self._synced >= {PERF_TESTS.kind, PERF_RUNS.kind}
+        return self.caught_up.is_set()
 
 
 class Resync:
@@ -71,7 +76,7 @@ class Resync:
 
     async def run(self) -> None:
         """Until cancelled."""
-        pause = 1.0
+        pause = FIRST_LOOK_S
         while True:
             await asyncio.sleep(pause)
             try:
@@ -82,9 +87,11 @@ class Resync:
             pause = RESYNC_S if self._health.ready and not self._health.dead_watches else 2.0
 
     async def _compare(self, resource: Resource) -> None:
+        known = self._store.uids(resource.kind)
         listed = await self._list(resource)
         for key, _, _ in listed:
             self._queues[resource].add(key)
+        self._forget_deleted(resource, known, {uid for _, uid, _ in listed})
         suspects = self._unseen(resource, listed)
         if suspects:
             await asyncio.sleep(SETTLE_S if self._health.ready else 1.0)
@@ -96,6 +103,17 @@ class Resync:
                 if uid in there and self._store.seen.get((resource.kind, uid), "") == seen
             ]
         self._health.compared(resource.kind, behind=bool(suspects))
+
+    def _forget_deleted(self, resource: Resource, known: dict[Key, str], there: set[str]) -> None:
+        """Of what was known before the list, forget what is not in it.
+
+        A watch that was away does not tell of deletions meanwhile; a run that is remembered but
+        gone would keep its target for ever.
+        """
+        for key, uid in known.items():
+            if uid not in there:
+                self._store.forget(resource.kind, key, uid)
+                self._queues[resource].add(key)
 
     async def _list(self, resource: Resource) -> list[tuple[Key, str, str]]:
         found = []

@@ -54,7 +54,7 @@ class Historian:
         """Delete revisions that neither a run nor the test itself needs."""
         needed = {run.revision for run in self._store.runs_of(key)}
         needed.add(revision_name(key.name, test.spec))
-        unnamed = any(run.revision is None for run in self._store.runs_of(key))
+        unnamed = any(run.revision is None and not run.done for run in self._store.runs_of(key))
         if unnamed:
             return  # a run that is being accepted may be about to name one
         labels = f"{TEST_LABEL}={key.name}"

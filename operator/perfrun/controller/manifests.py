@@ -21,6 +21,10 @@ TEST_LABEL = "perfrun.dev/test"
 CONTENT_LABEL = "perfrun.dev/content"
 """Of a ConfigMap: plan, report or result."""
 INDEX_LABEL = "perfrun.dev/index"
+PIECE_LABEL = "perfrun.dev/piece"
+"""Of a ConfigMap that holds a part of something larger: which, from 0."""
+SHA_ANNOTATION = "perfrun.dev/sha256"
+"""Of such a ConfigMap: the hash of the whole."""
 AUDIENCE = "perfrun.dev"
 
 CONFIG_DIR = "/etc/perfrun"
@@ -111,30 +115,41 @@ def plan_config_map(run: Key, plan: RunPlan, ca: str) -> Json:
     return config_map(run, plan.uid, plan.test, "plan", f"{job_name(plan.uid)}-plan", data=data)
 
 
-def report_config_map(run: Key, plan: RunPlan, index: int, packed: bytes) -> Json:
-    """A worker's final report."""
-    body = config_map(
-        run, plan.uid, plan.test, "report", f"{job_name(plan.uid)}-report-{index}",
-        binaryData={"report": base64.b64encode(packed).decode()},
-    )  # fmt: skip
-    body["metadata"]["labels"][INDEX_LABEL] = str(index)
-    return body
+def report_config_maps(run: Key, plan: RunPlan, index: int, packed: bytes) -> list[Json]:
+    """A worker's final report, in pieces."""
+    maps = _pieces(run, plan, "report", f"report-{index}", packed)
+    for body in maps:
+        body["metadata"]["labels"][INDEX_LABEL] = str(index)
+    return maps
 
 
 def result_config_maps(run: Key, plan: RunPlan, packed: bytes) -> list[Json]:
-    """The full result in as many pieces as the API server's limit asks for."""
-    pieces = [packed[i : i + CHUNK_BYTES] for i in range(0, len(packed), CHUNK_BYTES)]
-    digest = hashlib.sha256(packed).hexdigest()
+    """The full result, in pieces."""
+    return _pieces(run, plan, "result", "result", packed)
+
+
+def joined(pieces: list[Json]) -> bytes | None:
+    """What was stored in pieces; None while one is missing or damaged."""
+    ordered = sorted(pieces, key=lambda piece: int(piece["metadata"]["labels"][PIECE_LABEL]))
+    whole = b"".join(
+        base64.b64decode(data) for piece in ordered for data in piece["binaryData"].values()
+    )
+    digest = hashlib.sha256(whole).hexdigest()
+    hashes = {piece["metadata"]["annotations"][SHA_ANNOTATION] for piece in pieces}
+    return whole if hashes == {digest} else None
+
+
+def _pieces(run: Key, plan: RunPlan, content: str, suffix: str, packed: bytes) -> list[Json]:
+    """As many ConfigMaps as the API server's limit of 1 MiB for each asks for."""
     maps = []
-    for number, piece in enumerate(pieces):
+    for number, start in enumerate(range(0, len(packed), CHUNK_BYTES)):
+        data = base64.b64encode(packed[start : start + CHUNK_BYTES]).decode()
+        name = f"{job_name(plan.uid)}-{suffix}-{number}"
         body = config_map(
-            run, plan.uid, plan.test, "result", f"{job_name(plan.uid)}-result-{number}",
-            binaryData={"result.json.gz": base64.b64encode(piece).decode()},
-        )  # fmt: skip
-        body["metadata"]["annotations"] = {
-            "perfrun.dev/sha256": digest,
-            "perfrun.dev/piece": f"{number + 1} of {len(pieces)}",
-        }
+            run, plan.uid, plan.test, content, name, binaryData={f"{content}.json.gz": data}
+        )
+        body["metadata"]["labels"][PIECE_LABEL] = str(number)
+        body["metadata"]["annotations"] = {SHA_ANNOTATION: hashlib.sha256(packed).hexdigest()}
         maps.append(body)
     return maps
 
@@ -194,7 +209,7 @@ def _pod_spec(
             "fsGroup": NOBODY,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(plan, settings, template, mounts, with_ca=with_ca)],
+        "containers": [_container(settings, template, mounts, with_ca=with_ca)],
         "volumes": [*_own_volumes(plan), *volumes],
         "imagePullSecrets": [
             *({"name": name} for name in settings.worker_pull_secrets),
@@ -211,12 +226,7 @@ def _pod_spec(
 
 
 def _container(
-    plan: RunPlan,
-    settings: Settings,
-    template: PodTemplate,
-    mounts: list[Json],
-    *,
-    with_ca: bool,
+    settings: Settings, template: PodTemplate, mounts: list[Json], *, with_ca: bool
 ) -> Json:
     env = {
         "PERFRUN_PLAN": f"{CONFIG_DIR}/plan.json",

@@ -155,7 +155,8 @@ class Metrics(Collector):
             labels=[*_TEST, "verdict"],
         )  # fmt: skip
         missed = CounterMetricFamily(
-            "perfrun_missed_schedules", "Scheduled times without a run, since the operator started.",
+            "perfrun_missed_schedules",
+            "Scheduled times without a run, since the operator started.",
             labels=_TEST,
         )  # fmt: skip
         active = GaugeMetricFamily(

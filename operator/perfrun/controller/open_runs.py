@@ -4,7 +4,6 @@ Implements the coordinator's ``Store`` on the API server. After a restart of the
 filled again from what the API holds.
 """
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +17,15 @@ from perfrun.controller.kube import (
     REVISIONS,
     AlreadyExistsError,
     ConflictError,
+    Json,
     Kube,
 )
 from perfrun.controller.manifests import (
     CONTENT_LABEL,
     INDEX_LABEL,
     RUN_LABEL,
-    report_config_map,
+    joined,
+    report_config_maps,
 )
 from perfrun.controller.pods import owned_by
 from perfrun.controller.status import write_status
@@ -43,6 +44,22 @@ class OpenRun:
     plan: RunPlan
 
 
+async def store_config_map(kube: Kube, body: Json) -> None:
+    """Write a ConfigMap, also over one that was written before the operator was killed."""
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    try:
+        await kube.create(CONFIG_MAPS, namespace, body)
+    except AlreadyExistsError:
+        await kube.patch(CONFIG_MAPS, namespace, name, body)
+
+
+async def read_revision(kube: Kube, run: PerfRun) -> PerfTestSpec:
+    """What the run was frozen to. Raises NotFoundError where its revision is gone."""
+    assert run.status.revision is not None, "a run is frozen before it is queued"
+    body = await kube.get(REVISIONS, run.metadata.namespace, run.status.revision)
+    return PerfTestSpec.parse(body["data"]["spec"])
+
+
 class OpenRuns:
     """By the uid of the run."""
 
@@ -58,9 +75,7 @@ class OpenRuns:
         if known is not None:
             return known
         key = Key(run.metadata.namespace, run.metadata.name)
-        assert run.status.revision is not None, "a run is frozen before it leaves the queue"
-        revision = await self._kube.get(REVISIONS, key.namespace, run.status.revision)
-        spec = PerfTestSpec.parse(revision["data"]["spec"])
+        spec = await read_revision(self._kube, run)
         test = run.spec.test_ref.name
         plan = make_plan(
             spec, uid=run.metadata.uid, namespace=key.namespace, test=test, run=key.name
@@ -85,7 +100,10 @@ class OpenRuns:
         self._open.pop(uid, None)
 
     async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:
-        """Write T0 and the phase Running into the PerfRun; a T0 that stands there wins."""
+        """Write T0 and the phase Running into the PerfRun; a T0 that stands there wins.
+
+        Raises ConflictError where the run has ended meanwhile: it must not rise again.
+        """
         key = self.key(uid)
         while True:
             run = PerfRun.parse(await self._kube.get(PERF_RUNS, *key))
@@ -93,6 +111,8 @@ class OpenRuns:
                 raise ConflictError(409, f"{key} is another run by now")
             if run.status.start_time is not None:
                 return parse_time(run.status.start_time)
+            if run.status.phase is not Phase.STARTING:
+                raise ConflictError(409, f"{key} is not starting any more: {run.status.phase}")
             changes = {
                 "phase": Phase.RUNNING.value,
                 "startTime": format_time(time),
@@ -107,26 +127,25 @@ class OpenRuns:
             return time
 
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:
-        """Keep a worker's report in a ConfigMap of the run; it is there when this returns."""
+        """Keep a worker's report in ConfigMaps of the run; it is there when this returns."""
         run = self._open[uid]
-        body = report_config_map(run.key, run.plan, index, packed)
-        try:
-            await self._kube.create(CONFIG_MAPS, run.key.namespace, body)
-        except AlreadyExistsError:
-            name = body["metadata"]["name"]
-            standing = await self._kube.get(CONFIG_MAPS, run.key.namespace, name)
-            if not owned_by(standing, uid):
-                raise
+        for body in report_config_maps(run.key, run.plan, index, packed):
+            await store_config_map(self._kube, body)
         self._wake(run.key)
 
     async def reports(self, uid: str) -> dict[int, WorkerReport]:
-        """All reports that are stored, by the worker's index."""
+        """All reports that are stored whole, by the worker's index. Raises ValueError."""
         run = self._open[uid]
         labels = f"{RUN_LABEL}={run.key.name},{CONTENT_LABEL}=report"
-        found: dict[int, WorkerReport] = {}
+        pieces: dict[int, list[Json]] = {}
         for body in await self._kube.list(CONFIG_MAPS, run.key.namespace, labels=labels):
             if owned_by(body, uid):
-                packed = base64.b64decode(body["binaryData"]["report"])
                 index = int(body["metadata"]["labels"][INDEX_LABEL])
-                found[index] = WorkerReport.unpack(packed)
-        return found
+                pieces.setdefault(index, []).append(body)
+        whole = {index: joined(found) for index, found in pieces.items()}
+        # What is not whole was not acknowledged: its worker sends it again.
+        return {
+            index: WorkerReport.unpack(packed)
+            for index, packed in whole.items()
+            if packed is not None
+        }

@@ -25,7 +25,7 @@ from perfrun.controller.pods import owned_by
 from perfrun.controller.status import changed, conditions_json, write_status
 from perfrun.controller.store import Key, RunRecord, Store, run_record
 from perfrun.logic import accept, schedule
-from perfrun.logic.names import scheduled_run_name
+from perfrun.logic.names import scheduled_run_name, short_hash
 from perfrun.logic.plan import what_runs_hash
 from perfrun.logic.problems import Problem, parse_problems
 from perfrun.logic.schedule import ScheduleDecision, ScheduleFacts
@@ -35,6 +35,11 @@ logger = logging.getLogger(__name__)
 
 REQUEST_ANNOTATION = "perfrun.dev/run-requested-at"
 LONGEST_SLEEP_S = 300.0
+NAME_RETRY_S = 10.0
+
+
+class NameTakenError(Exception):
+    """A run cannot be created: an object of its name is there, and is not this test's."""
 
 
 class TestReconciler:
@@ -65,12 +70,15 @@ class TestReconciler:
         if acceptance.problems:
             return await self._refuse(body, acceptance.problems)
         now = datetime.now(UTC)
-        noted = await self._start_triggered(test)
-        scheduled, decision = await self._start_scheduled(test, now)
+        try:
+            noted = await self._start_triggered(test)
+            scheduled, decision = await self._start_scheduled(test, now)
+        except NameTakenError as error:
+            return await self._stall(body, test, str(error))
         await self._historian.trim(test)
         ready = _ready(test, acceptance.warnings)
         await self._write(body, test, {**noted, **scheduled, **self._seen(key), **_next(decision)},
-                          ready)  # fmt: skip
+                          [ready])  # fmt: skip
         for warning in acceptance.warnings:
             await self._events.tell("PerfTest", test.metadata, "Doubtful", str(warning),
                                     warning=True)  # fmt: skip
@@ -131,8 +139,8 @@ class TestReconciler:
             time, why = decision.missed
             noted["lastMissed"] = {"time": format_time(time), "reason": why}
             self._metrics.missed(Key(test.metadata.namespace, test.metadata.name))
-            await self._events.tell("PerfTest", test.metadata, "MissedSchedule",
-                                    f"no run at {format_time(time)}: {why}", warning=True)  # fmt: skip
+            note = f"no run at {format_time(time)}: {why}"
+            await self._events.tell("PerfTest", test.metadata, "MissedSchedule", note, warning=True)
         return noted, decision
 
     async def _active_scheduled(self, test: PerfTest) -> list[RunRecord]:
@@ -163,9 +171,12 @@ class TestReconciler:
             )
         except AlreadyExistsError:
             body = await self._kube.get(PERF_RUNS, namespace, name)
+            if body["metadata"].get("deletionTimestamp"):
+                raise ConflictError(409, f"PerfRun {name} is going away") from None
             if not owned_by(body, test.metadata.uid):
-                raise ConflictError(
-                    409, f"PerfRun {name} belongs to another object, which is going away"
+                raise NameTakenError(
+                    f"the run {name} ({reason}) is due, and a PerfRun of that name is there that "
+                    f"does not belong to this test: delete it"
                 ) from None
         else:
             logger.info("test %s/%s: created run %s (%s)", namespace, test.metadata.name, name,
@@ -196,21 +207,35 @@ class TestReconciler:
         test = _without_spec(body)
         shown = "; ".join(str(problem) for problem in problems[:5])
         ready = Condition(type="Ready", status="False", reason="Invalid", message=shown[:4096])
-        await self._write(body, test, {"nextScheduleTime": None}, ready)
+        await self._write(body, test, {"nextScheduleTime": None}, [ready])
         await self._events.tell("PerfTest", test.metadata, "Invalid", shown, warning=True)
         return None
 
-    async def _write(self, body: Json, test: PerfTest, status: Json, ready: Condition) -> None:
+    async def _stall(self, body: Json, test: PerfTest, why: str) -> float:
+        """Say on the test that a run is due and cannot be created, and try again."""
+        reason = "NameTaken"
+        conditions = [
+            Condition(type="Ready", status="False", reason=reason, message=why),
+            Condition(type="Stalled", status="True", reason=reason, message=why),
+        ]
+        await self._write(body, test, {}, conditions)
+        await self._events.tell("PerfTest", test.metadata, reason, why, warning=True)
+        return NAME_RETRY_S
+
+    async def _write(
+        self, body: Json, test: PerfTest, status: Json, conditions: list[Condition]
+    ) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         previous = {condition.type: condition for condition in test.status.conditions}
-        ready.observed_generation = test.metadata.generation
-        before = previous.get("Ready")
-        same = before is not None and before.status == ready.status
-        ready.last_transition_time = before.last_transition_time if same and before else now
+        for condition in conditions:
+            condition.observed_generation = test.metadata.generation
+            before = previous.get(condition.type)
+            same = before is not None and before.status == condition.status
+            condition.last_transition_time = before.last_transition_time if same and before else now
         wanted = {
             "observedGeneration": test.metadata.generation,
             **status,
-            "conditions": conditions_json([ready]),
+            "conditions": conditions_json(conditions),
         }
         if difference := changed(body.get("status", {}), wanted):
             await write_status(self._kube, PERF_TESTS, test.metadata, difference)
@@ -229,16 +254,16 @@ def _without_spec(body: Json) -> PerfTest:
 
 
 def _schedule_epoch(test: PerfTest, now: datetime) -> Json:
-    """Since when the present schedule counts: an edited one starts counting now."""
+    """Since when the present schedule counts: an edited or added one starts counting now."""
     assert test.spec.schedule is not None
-    written = f"{test.spec.schedule.cron} {test.spec.schedule.time_zone}"
-    if test.status.schedule_hash == written[:63] and test.status.scheduled_since:
+    written = short_hash(test.spec.schedule.cron, test.spec.schedule.time_zone)
+    if test.status.schedule_hash == written and test.status.scheduled_since:
         since = test.status.scheduled_since
-    elif test.status.schedule_hash is None and test.metadata.creation_timestamp:
+    elif test.status.observed_generation is None and test.metadata.creation_timestamp:
         since = format_time(test.metadata.creation_timestamp)
     else:
         since = format_time(now.replace(microsecond=0))
-    return {"scheduledSince": since, "scheduleHash": written[:63]}
+    return {"scheduledSince": since, "scheduleHash": written}
 
 
 def _ready(test: PerfTest, warnings: list[Problem]) -> Condition:

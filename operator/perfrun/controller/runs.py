@@ -100,10 +100,11 @@ class RunReconciler:
         try:
             opened = await self._runs.frozen(run)
         except NotFoundError as error:
-            await self._finisher.end(run, errored(f"what it was to run is gone: {error}", _workers(run)))
+            why = f"what it was to run is gone: {error}"
+            await self._finisher.end(run, errored(why, _workers(run)))
             return 0.0
         session = await self._session(run, opened)
-        if run.spec.stop and run.status.stopped is None and run.status.phase is not Phase.STARTING:
+        if run.spec.stop and run.status.stopped is None and run.status.phase is Phase.RUNNING:
             run = await self._stop(run)
         facts = await self._facts(run, opened, session)
         decision = decide(facts)
@@ -156,7 +157,7 @@ class RunReconciler:
             pods=pods,
             ready=session.ready_count,
             reported=frozenset(session.reported),
-            fatal=trouble.message if trouble and trouble.final else None,
+            fatal=trouble.message if trouble and trouble.hopeless else None,
             trouble=trouble.message if trouble else None,
             stop=run.spec.stop,
             load_end=start + _timedelta(end) if start and end is not None else None,

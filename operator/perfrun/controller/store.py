@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from perfrun.api.perfrun import PerfRun, Phase, SloStatus, Verdict
-from perfrun.controller.kube import Json
+from perfrun.controller.kube import PERF_TESTS, Json
 
 
 class Key(NamedTuple):
@@ -78,6 +78,13 @@ def run_record(run: PerfRun) -> RunRecord:
     )
 
 
+_PHASES = (None, *Phase)
+
+
+def _order(record: RunRecord) -> int:
+    return _PHASES.index(record.phase)
+
+
 def _met(slos: list[SloStatus]) -> str | None:
     judged = [slo for slo in slos if slo.verdict is not Verdict.NOT_APPLICABLE]
     if not judged:
@@ -92,14 +99,19 @@ class Store:
     tests: dict[Key, str] = field(default_factory=dict)
     """The uid of each PerfTest."""
     runs: dict[Key, RunRecord] = field(default_factory=dict)
-    jobs: dict[Key, str] = field(default_factory=dict)
-    """The uid of each Job of ours."""
     seen: dict[tuple[str, str], str] = field(default_factory=dict)
     """The last resourceVersion of each (kind, uid) that a watch delivered: its pulse."""
     _by_test: dict[Key, set[Key]] = field(default_factory=dict)
 
     def put_run(self, record: RunRecord) -> None:
-        """Remember a run as it was seen last."""
+        """Remember a run as it was seen last; a phase never goes back, so that one is old news.
+
+        An event may arrive after the answer to a later write. Taking it would show a target as
+        free that has just been given away.
+        """
+        known = self.runs.get(record.key)
+        if known is not None and known.uid == record.uid and _order(known) > _order(record):
+            return
         self.runs[record.key] = record
         self._by_test.setdefault(Key(record.key.namespace, record.test), set()).add(record.key)
 
@@ -112,6 +124,22 @@ class Store:
             runs.discard(key)
             if not runs:
                 self._by_test.pop(owner, None)
+
+    def uids(self, kind: str) -> dict[Key, str]:
+        """The uid of each object of a kind that is known now."""
+        if kind == PERF_TESTS.kind:
+            return dict(self.tests)
+        return {key: record.uid for key, record in self.runs.items()}
+
+    def forget(self, kind: str, key: Key, uid: str) -> None:
+        """Drop an object that is gone; another one of its name stays."""
+        self.seen.pop((kind, uid), None)
+        if self.uids(kind).get(key) != uid:
+            return
+        if kind == PERF_TESTS.kind:
+            del self.tests[key]
+        else:
+            self.drop_run(key)
 
     def runs_of(self, test: Key) -> list[RunRecord]:
         """The runs of a test, oldest first."""

@@ -113,4 +113,5 @@ def _fits(pair: Pair, host: str, now: datetime) -> bool:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (ValueError, x509.ExtensionNotFound):
         return False
-    return _general_name(host) in names.value and certificate.not_valid_after_utc - now > RENEW_BEFORE
+    left = certificate.not_valid_after_utc - now
+    return _general_name(host) in names.value and left > RENEW_BEFORE

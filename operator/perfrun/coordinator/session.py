@@ -20,10 +20,18 @@ SILENT_AFTER = 30 * NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class RunTrouble:
-    """Why the barrier stays shut. ``final``: the run is to end as Error now."""
+    """Why the barrier stays shut."""
 
-    final: bool
     message: str
+    hopeless: bool
+    """Trying again will not help: a worker has said so."""
+    overdue: bool
+    """The start deadline has passed."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the run is to end as Error now."""
+        return self.hopeless or self.overdue
 
 
 @dataclass(slots=True)
@@ -131,10 +139,7 @@ class RunSession:
         return Order(stop=self.stop_reason)
 
     def trouble(self, now: int) -> RunTrouble | None:
-        """Why the load has not begun, in one sentence for the user; None once it has.
-
-        ``final`` where waiting will not help, or the start deadline has passed.
-        """
+        """Why the load has not begun, in one sentence for the user; None once it has."""
         if self.start is not None:
             return None
         troubled = {
@@ -145,7 +150,7 @@ class RunSession:
         message = self._waiting_for(hopeless or troubled, now)
         if message is None:
             return None
-        return RunTrouble(bool(hopeless) or now >= self.start_deadline, message)
+        return RunTrouble(message, bool(hopeless), overdue=now >= self.start_deadline)
 
     def live(self, now: int) -> Live:
         """How the load goes."""

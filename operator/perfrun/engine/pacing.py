@@ -20,6 +20,8 @@ from perfrun.measure.plan import RunPlan
 
 BATCH = 64
 """Releases before the loop may serve its sockets again."""
+BURST_BATCH = 1000
+"""As many of a burst's users as can be released at once without a stall of the loop."""
 OVERDUE = NS_PER_S
 """An open load's iteration that could not be released within this time of its due is dropped."""
 JOINED = NS_PER_S // 100
@@ -280,7 +282,7 @@ class BurstPacer(Pacer):
             self._starter.load_ended()
 
     def _wake(self) -> None:
-        for _ in range(BATCH):
+        for _ in range(BURST_BATCH):
             if self._stopped or not self._waiting:
                 break
             self._waiting -= 1

@@ -7,7 +7,6 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import NamedTuple
@@ -32,6 +31,13 @@ class Origin:
         return f"{self.host}:{self.port}"
 
 
+# What only a handshake ends with; all other OSErrors come from connect(2).
+_TLS_ERRORS = (
+    ssl.SSLError, ssl.CertificateError,
+    ConnectionResetError, ConnectionAbortedError, BrokenPipeError,
+)  # fmt: skip
+
+
 class Security(NamedTuple):
     """How TLS is spoken: the context, and the name that a certificate has to carry."""
 
@@ -44,28 +50,30 @@ class Resolver:
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
-        self._addresses: list[tuple[int, tuple[str, int]]] = []
-        self._refused: set[tuple[str, int]] = set()
+        self._addresses: list[str] = []
+        self._refused: set[str] = set()
         self._until = 0
         self._next = 0
         self._lookup: asyncio.Task[None] | None = None
 
-    async def candidates(self) -> list[tuple[int, tuple[str, int]]]:
-        """Family and address, the one to try first in front; raises OpenError (DNS)."""
+    async def candidates(self) -> list[str]:
+        """At least one address, the one to try first in front; raises OpenError (DNS)."""
         if monotonic_ns() >= self._until:
             # Many connections at once share one look-up, which outlives any of them.
             if self._lookup is None:
                 self._lookup = asyncio.ensure_future(self._resolve())
                 self._lookup.add_done_callback(_retrieved)
             await asyncio.shield(self._lookup)
-        good = [entry for entry in self._addresses if entry[1] not in self._refused]
-        bad = [entry for entry in self._addresses if entry[1] in self._refused]
+        if len(self._addresses) == 1:
+            return self._addresses
+        good = [address for address in self._addresses if address not in self._refused]
+        bad = [address for address in self._addresses if address in self._refused]
         if good:
             self._next = (self._next + 1) % len(good)
             good = good[self._next :] + good[: self._next]
         return good + bad
 
-    def refused(self, address: tuple[str, int]) -> None:
+    def refused(self, address: str) -> None:
         """Try this one last until the name is looked up again."""
         self._refused.add(address)
 
@@ -80,7 +88,7 @@ class Resolver:
             ) from error
         finally:
             self._lookup = None
-        self._addresses = [(int(family), address[:4]) for family, *_, address in found]  # type: ignore[misc]
+        self._addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
         self._refused.clear()
         self._until = monotonic_ns() + RESOLVED_FOR
 
@@ -121,62 +129,47 @@ class Pool:
             ) from error
 
     async def _open(self) -> tuple[Connection, int]:
-        candidates = await self._resolver.candidates()
+        addresses = await self._resolver.candidates()
         begin = monotonic_ns()
-        sock = await self._connect(candidates)
-        try:
-            connection = await self._secure(sock)
-        except BaseException:
-            sock.close()
-            raise
-        self.opened += 1
-        return connection, monotonic_ns() - begin
-
-    async def _connect(self, candidates: list[tuple[int, tuple[str, int]]]) -> socket.socket:
-        loop = asyncio.get_running_loop()
         failure: OSError | None = None
-        for family, address in candidates:
-            sock: socket.socket | None = None
+        for address in addresses:
             try:
-                sock = socket.socket(family, socket.SOCK_STREAM)
-                sock.setblocking(False)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                await loop.sock_connect(sock, address)
+                connection = await self._connect(address)
+            except _TLS_ERRORS as error:
+                raise OpenError(
+                    ErrorClass.TLS, f"TLS with {self.origin} failed: {_said(error)}"
+                ) from error
             except OSError as error:
                 failure = error
                 self._resolver.refused(address)
-                if sock is not None:
-                    sock.close()
-            except BaseException:
-                if sock is not None:
-                    sock.close()
-                raise
             else:
-                return sock
+                self.opened += 1
+                return connection, monotonic_ns() - begin
+        assert failure is not None
         raise OpenError(
             ErrorClass.CONNECT,
             f"{self.origin} refused a connection: {_said(failure)}",
-            exhausted_by(failure) if failure is not None else None,
+            exhausted_by(failure),
         ) from failure
 
-    async def _secure(self, sock: socket.socket) -> Connection:
+    async def _connect(self, address: str) -> Connection:
         loop = asyncio.get_running_loop()
-        factory: Callable[[], Connection] = lambda: Connection(self._forget)  # noqa: E731
-        if self._security is None:
-            _, connection = await loop.create_connection(factory, sock=sock)
-            return connection
-        try:
+        port, secure = self.origin.port, self._security
+        # By address and not by a socket of our own: that takes uvloop less than half the time.
+        if secure is None:
+            _, connection = await loop.create_connection(self._protocol, address, port)
+        else:
             _, connection = await loop.create_connection(
-                factory,
-                sock=sock,
-                ssl=self._security.context,
-                server_hostname=self._security.server_name or self.origin.host,
+                self._protocol,
+                address,
+                port,
+                ssl=secure.context,
+                server_hostname=secure.server_name or self.origin.host,
             )
-        except (OSError, ssl.CertificateError) as error:
-            raise OpenError(
-                ErrorClass.TLS, f"TLS with {self.origin} failed: {_said(error)}"
-            ) from error
         return connection
+
+    def _protocol(self) -> Connection:
+        return Connection(self._forget)
 
 
 def _retrieved(lookup: "asyncio.Task[None]") -> None:

@@ -72,8 +72,9 @@ class StepTally:
     """One step in one phase. The hot path counts here, by attribute."""
 
     __slots__ = (
-        "add_latency", "add_service", "add_ttfb", "attempts", "bytes_received", "censored", "checks_failed", "checks_passed", "errors",
-        "others", "scenario", "sent", "service", "step", "succeeded", "success", "ttfb",
+        "add_latency", "add_service", "add_ttfb", "attempts", "bytes_received", "censored",
+        "checks_failed", "checks_passed", "errors", "others", "scenario", "sent", "service",
+        "step", "succeeded", "success", "ttfb",
     )  # fmt: skip
 
     def __init__(self, scenario: str, step: str, recent: Recent) -> None:

@@ -144,11 +144,9 @@ def _collecting(facts: RunFacts) -> Decision:
         return Decision(Act.JUDGE)
     if _reports_are_over(facts):
         return Decision(Act.JUDGE, "the time for reports is over")
-    return Decision(
-        Act.WAIT,
-        f"waiting for the reports of {facts.planned - len(facts.reported)} of {facts.planned} workers",
-        STEP_S,
-    )
+    missing = facts.planned - len(facts.reported)
+    message = f"waiting for the reports of {missing} of {facts.planned} workers"
+    return Decision(Act.WAIT, message, STEP_S)
 
 
 def collecting_deadline(now: datetime, planned: datetime, job: JobState) -> datetime:

@@ -130,7 +130,9 @@ async def test_head_ends_with_its_headers_and_keeps_the_connection(run: Run) -> 
     assert server.connections == 1
 
 
-@pytest.mark.parametrize(("mode", "connections"), [("Shared", 2), ("PerUser", 2), ("PerRequest", 8)])
+@pytest.mark.parametrize(
+    ("mode", "connections"), [("Shared", 2), ("PerUser", 2), ("PerRequest", 8)]
+)
 async def test_connections_are_kept_as_the_target_says(
     run: Run, mode: str, connections: int
 ) -> None:
