@@ -58,9 +58,15 @@ class Demo:
         if not quiet:
             self.console.print(f"    $ {' '.join(command)}", style="dim", highlight=False)
         done = subprocess.run(
-            command, input=input, env=dict(self.env), text=True, capture_output=True, check=False,
-            stdin=subprocess.DEVNULL if input is None else None, cwd=ROOT,
-        )  # fmt: skip
+            command,
+            input=input,
+            env=dict(self.env),
+            text=True,
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL if input is None else None,
+            cwd=ROOT,
+        )
         if done.returncode:
             said = (done.stderr or done.stdout).strip()
             raise ClusterError(f"{' '.join(command)} exited {done.returncode}: {said}")
@@ -100,8 +106,9 @@ def up() -> int:
     demo.run(*_install(demo))
     # The image has the same name each time: what runs may be an older one.
     demo.run("kubectl", "-n", SYSTEM, "rollout", "restart", "deploy/perfrun", quiet=True)
-    demo.run("kubectl", "-n", SYSTEM, "rollout", "status", "deploy/perfrun", "--timeout=120s",
-             quiet=True)  # fmt: skip
+    demo.run(
+        "kubectl", "-n", SYSTEM, "rollout", "status", "deploy/perfrun", "--timeout=120s", quiet=True
+    )
 
     demo.say(f"a service to put under load: nginx as `shop` in namespace {NAMESPACE}")
     demo.run("kubectl", "apply", "-f", "-", input=_namespace(), quiet=True)
@@ -112,8 +119,13 @@ def up() -> int:
     before = {run["metadata"]["name"] for run in _runs(demo)}
     demo.kubectl("apply", "-f", str(EXAMPLE.relative_to(ROOT)))
     if before:  # applied again without a change, it would not run
-        demo.kubectl("annotate", "--overwrite", "ptest", TEST,
-                     f"perfrun.dev/run-requested-at={time.time_ns()}")  # fmt: skip
+        demo.kubectl(
+            "annotate",
+            "--overwrite",
+            "ptest",
+            TEST,
+            f"perfrun.dev/run-requested-at={time.time_ns()}",
+        )
     done = _follow(demo, before)
 
     demo.say("what the resources say")
@@ -147,21 +159,38 @@ def _install(demo: Demo) -> Sequence[str]:
         "worker.cpu": "100m",
     }
     sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
-    return ("helm", "upgrade", "--install", "perfrun", "charts/perfrun", "-n", SYSTEM,
-            "--create-namespace", "--wait", "--timeout=180s", *sets)  # fmt: skip
+    return (
+        "helm",
+        "upgrade",
+        "--install",
+        "perfrun",
+        "charts/perfrun",
+        "-n",
+        SYSTEM,
+        "--create-namespace",
+        "--wait",
+        "--timeout=180s",
+        *sets,
+    )
 
 
 def _namespace() -> str:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    return json.dumps({
-        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels},
-    })  # fmt: skip
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": NAMESPACE, "labels": labels},
+        }
+    )
 
 
 def _target(image: str) -> str:
     """The sample target; the embedded cluster's own nginx image where that is used."""
-    return (ROOT / "deploy/samples/shop.yaml").read_text().replace(
-        "nginxinc/nginx-unprivileged:1.28", image.removeprefix("docker.io/")
+    return (
+        (ROOT / "deploy/samples/shop.yaml")
+        .read_text()
+        .replace("nginxinc/nginx-unprivileged:1.28", image.removeprefix("docker.io/"))
     )
 
 

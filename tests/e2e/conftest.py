@@ -26,9 +26,17 @@ def helm_values() -> list[str]:
 def install(cluster: Cluster) -> None:
     """Install perfrun, or bring what is there up to date, and wait until it is ready."""
     cluster.helm(
-        "upgrade", "--install", "perfrun", ROOT / "charts/perfrun", "-n", SYSTEM,
-        "--create-namespace", "--wait", "--timeout=120s", *helm_values(),
-    )  # fmt: skip
+        "upgrade",
+        "--install",
+        "perfrun",
+        ROOT / "charts/perfrun",
+        "-n",
+        SYSTEM,
+        "--create-namespace",
+        "--wait",
+        "--timeout=120s",
+        *helm_values(),
+    )
 
 
 @pytest.fixture(scope="session")

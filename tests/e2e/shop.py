@@ -80,7 +80,7 @@ class Shop:
 
     def served(self, test: str) -> int:
         """How many requests of a test the server itself has counted, by its access log."""
-        agent = f"{self.namespace}/{test}\""
+        agent = f'{self.namespace}/{test}"'
         log = self.kubectl("logs", "deploy/shop", "--tail=-1")
         return sum(line.endswith(agent) for line in log.splitlines())
 

@@ -24,46 +24,71 @@ spec:
 # What is changed in the test above, and what the run must then say.
 CASES = {
     "host-unknown": (
-        {"target": {"http": {"url": "http://nowhere:8000/"}}}, ["nowhere", "10s"],
+        {"target": {"http": {"url": "http://nowhere:8000/"}}},
+        ["nowhere", "10s"],
     ),
     "port-closed": (
-        {"target": {"http": {"url": "http://shop:8001/"}}}, ["shop", "8001"],
+        {"target": {"http": {"url": "http://shop:8001/"}}},
+        ["shop", "8001"],
     ),
     "no-tls-there": (
-        {"target": {"http": {"url": "https://shop:8000/"}}}, ["TLS", "shop"],
+        {"target": {"http": {"url": "https://shop:8000/"}}},
+        ["TLS", "shop"],
     ),
     "secret-missing": (
-        {"target": {"http": {
-            "url": "http://shop:8000/",
-            "auth": {"bearer": {"tokenFrom": {"secretKeyRef": {"name": "absent", "key": "t"}}}},
-        }}},
+        {
+            "target": {
+                "http": {
+                    "url": "http://shop:8000/",
+                    "auth": {
+                        "bearer": {"tokenFrom": {"secretKeyRef": {"name": "absent", "key": "t"}}}
+                    },
+                }
+            }
+        },
         ["Secret absent has no key t", "spec.target.http.auth.bearer.tokenFrom"],
     ),
     "config-map-missing": (
-        {"target": {"http": {
-            "url": "http://shop:8000/",
-            "headers": [{"name": "X-A", "valueFrom": {
-                "configMapKeyRef": {"name": "absent", "key": "k"}}}],
-        }}},
+        {
+            "target": {
+                "http": {
+                    "url": "http://shop:8000/",
+                    "headers": [
+                        {
+                            "name": "X-A",
+                            "valueFrom": {"configMapKeyRef": {"name": "absent", "key": "k"}},
+                        }
+                    ],
+                }
+            }
+        },
         ["ConfigMap absent has no key k", "spec.target.http.headers"],
     ),
     "node-selector": (
-        {"podTemplate": {"nodeSelector": {"disk": "none"}}}, ["Unschedulable", "10s"],
+        {"podTemplate": {"nodeSelector": {"disk": "none"}}},
+        ["Unschedulable", "10s"],
     ),
     "too-much-cpu": (
-        {"podTemplate": {"resources": {"requests": {"cpu": "999"}}}}, ["Unschedulable", "cpu"],
+        {"podTemplate": {"resources": {"requests": {"cpu": "999"}}}},
+        ["Unschedulable", "cpu"],
     ),
     "too-little-memory": (
-        {"podTemplate": {"resources": {
-            "requests": {"memory": "16Mi"}, "limits": {"memory": "16Mi"}}}},
+        {
+            "podTemplate": {
+                "resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": "16Mi"}}
+            }
+        },
         ["OOMKilled", "podTemplate.resources.limits.memory"],
     ),
     "requests-above-limits": (
-        {"podTemplate": {"resources": {
-            "requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}},
+        {
+            "podTemplate": {
+                "resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
+            }
+        },
         ["could not be created", "memory"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

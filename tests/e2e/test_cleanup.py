@@ -57,9 +57,21 @@ def test_deleting_the_namespace_while_the_operator_is_down_does_not_hang(shop: S
     scale = ("-n", SYSTEM, "scale", "deploy/perfrun")
     try:
         shop.cluster.kubectl(*scale, "--replicas=0")
-        until("the operator is gone", lambda: not shop.cluster.kubectl(
-            "-n", SYSTEM, "get", "pods", "-l", "app.kubernetes.io/name=perfrun",
-            "-o", "name").stdout)  # fmt: skip
+        until(
+            "the operator is gone",
+            lambda: (
+                not shop.cluster.kubectl(
+                    "-n",
+                    SYSTEM,
+                    "get",
+                    "pods",
+                    "-l",
+                    "app.kubernetes.io/name=perfrun",
+                    "-o",
+                    "name",
+                ).stdout
+            ),
+        )
         shop.cluster.kubectl("delete", "namespace", shop.namespace, "--timeout=90s")
     finally:
         shop.cluster.kubectl(*scale, "--replicas=1")

@@ -51,8 +51,10 @@ def applied(shop: Shop, name: str) -> str:
 
 def test_the_columns_of_kubectl_get_say_what_matters(shop: Shop) -> None:
     applied(shop, "response-time")
-    until("its status has caught up",
-          lambda: "lastRun" in shop.get("ptest", "response-time")["status"])  # fmt: skip
+    until(
+        "its status has caught up",
+        lambda: "lastRun" in shop.get("ptest", "response-time")["status"],
+    )
     tests, runs = shop.kubectl("get", "ptest"), shop.kubectl("get", "prun")
 
     assert re.search(r"response-time +\S* *false +Pass +3/3 +response-time-c", tests), tests
@@ -66,10 +68,12 @@ def test_applying_the_same_manifest_again_runs_nothing(shop: Shop) -> None:
     shop.kubectl("apply", "-f", ROOT / "examples/health-burst.yaml")
     shop.kubectl("annotate", "ptest", "health-burst", "--overwrite", "unrelated=yes")
     # The operator has looked at it once it has noted a generation or a request made after it.
-    shop.kubectl("annotate", "ptest", "health-burst", "--overwrite",
-                 "perfrun.dev/run-requested-at=once")  # fmt: skip
-    shop.kubectl("wait", "--for=jsonpath={.status.lastRequest}=once", "ptest/health-burst",
-                 "--timeout=20s")  # fmt: skip
+    shop.kubectl(
+        "annotate", "ptest", "health-burst", "--overwrite", "perfrun.dev/run-requested-at=once"
+    )
+    shop.kubectl(
+        "wait", "--for=jsonpath={.status.lastRequest}=once", "ptest/health-burst", "--timeout=20s"
+    )
 
     reasons = [run["spec"]["reason"] for run in shop.runs("health-burst")]
     assert len(reasons) == before + 1

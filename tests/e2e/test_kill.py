@@ -44,9 +44,10 @@ def test_a_run_whose_operator_is_killed_twice_completes_with_every_sample(shop: 
 def test_a_lost_worker_is_told_of_and_never_a_pass(shop: Shop, workers: int) -> None:
     name = f"lossy-{workers}"
     shop.apply(
-        SLOW.replace("survivor", name).replace("workers: 2", f"workers: {workers}")
+        SLOW.replace("survivor", name)
+        .replace("workers: 2", f"workers: {workers}")
         .replace("/slow", "/api/v1/health")
-    )  # fmt: skip
+    )
     run = shop.first_run(name)
     until("the load runs", lambda: shop.phase(run) == "Running")
     kill(shop.cluster, shop.namespace, f"perfrun.dev/run={run}", b"perfrun.worker")

@@ -57,10 +57,15 @@ def prometheus(perfrun: Cluster, tmp_path: Path) -> Iterator[str]:
     address = "127.0.0.1:19471"
     log = (tmp_path / "prometheus.log").open("w")
     process = subprocess.Popen(
-        ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={tmp_path / 'data'}",
-         f"--web.listen-address={address}"],
-        stdout=log, stderr=log,
-    )  # fmt: skip
+        [
+            "prometheus",
+            f"--config.file={path}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--web.listen-address={address}",
+        ],
+        stdout=log,
+        stderr=log,
+    )
     try:
         yield address
     finally:
@@ -85,8 +90,10 @@ def test_prometheus_has_the_figures_of_the_status(shop: Shop, prometheus: str) -
     assert status["verdict"] == "Warn"  # nobody answers within a microsecond
     mine = f'namespace="{shop.namespace}",test="measured"'
 
-    warn = until("the verdict is scraped", lambda: query(
-        prometheus, f'perfrun_verdict{{{mine},verdict="Warn"}} == 1'))  # fmt: skip
+    warn = until(
+        "the verdict is scraped",
+        lambda: query(prometheus, f'perfrun_verdict{{{mine},verdict="Warn"}} == 1'),
+    )
     assert warn[0]["metric"]["namespace"] == shop.namespace
     others = query(prometheus, f'perfrun_verdict{{{mine},verdict!="Warn"}}')
     assert {sample["value"][1] for sample in others} == {"0"}
@@ -103,10 +110,12 @@ def test_prometheus_has_the_figures_of_the_status(shop: Shop, prometheus: str) -
         rate = query(prometheus, f'perfrun_throughput{{{mine},step="{step}"}}')
         assert float(rate[0]["value"][1]) == pytest.approx(parse_rate(part["throughput"]))
 
-    met = query(prometheus, f'perfrun_slo_met{{{mine}}}')
+    met = query(prometheus, f"perfrun_slo_met{{{mine}}}")
     assert {(m["metric"]["metric"], m["value"][1]) for m in met} == {
-        ("latency.p95", "1"), ("errorRate", "1"), ("latency.max", "0"),
-    }  # fmt: skip
+        ("latency.p95", "1"),
+        ("errorRate", "1"),
+        ("latency.max", "0"),
+    }
     sent = query(prometheus, f"sum(perfrun_requests_total{{{mine}}})")
     assert int(float(sent[0]["value"][1])) == status["summary"]["requests"]["sent"] == 3200
 

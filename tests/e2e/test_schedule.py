@@ -36,15 +36,21 @@ def test_a_test_of_every_minute_runs_by_itself_and_keeps_one_run(shop: Shop) -> 
         return next((r["metadata"]["name"] for r in done if r["metadata"]["name"] != first), None)
 
     latest = until("a second scheduled run", second)
-    names = until("the first run is trimmed",
-                  lambda: [r["metadata"]["name"] for r in shop.runs("minutely")
-                           if first not in {x["metadata"]["name"] for x in shop.runs("minutely")}],
-                  timeout=20)  # fmt: skip
+    names = until(
+        "the first run is trimmed",
+        lambda: [
+            r["metadata"]["name"]
+            for r in shop.runs("minutely")
+            if first not in {x["metadata"]["name"] for x in shop.runs("minutely")}
+        ],
+        timeout=20,
+    )
     assert latest in names
 
-    test = until("the status of the test has caught up",
-                 lambda: (t := shop.get("ptest", "minutely"))["status"].get("lastRun") == latest
-                 and t)  # fmt: skip
+    test = until(
+        "the status of the test has caught up",
+        lambda: (t := shop.get("ptest", "minutely"))["status"].get("lastRun") == latest and t,
+    )
     status = test["status"]
     assert status["lastVerdict"] == "Pass"
     assert datetime.fromisoformat(status["nextScheduleTime"]) > tick

@@ -15,8 +15,10 @@ def test_uninstall_stops_running_jobs_and_keeps_crds_and_history(shop: Shop) -> 
     run = running(shop, "interrupted")
     shop.cluster.helm("uninstall", "perfrun", "-n", SYSTEM, "--wait", "--timeout=90s")
     try:
-        until("the Job and its pods are gone",
-              lambda: not shop.items("jobs,pods", "-l", f"perfrun.dev/run={run}"))  # fmt: skip
+        until(
+            "the Job and its pods are gone",
+            lambda: not shop.items("jobs,pods", "-l", f"perfrun.dev/run={run}"),
+        )
         status = shop.run(run)["status"]
         assert status["phase"] == "Done"
         assert status["verdict"] == "Inconclusive"

@@ -20,8 +20,8 @@ from typing import Any
 
 import httpx
 
-from perfrun.measure.report import Interval, Ready, Start, WorkerReport
 from perfrun.measure.histogram import Histogram
+from perfrun.measure.report import Interval, Ready, Start, WorkerReport
 from tests.cluster.components import free_port
 from tests.cluster.handle import ApiServer
 from tests.unit.logic import build
@@ -83,9 +83,7 @@ class Api:
         return await self.call("PATCH", path, body, headers=headers)
 
 
-async def until(
-    what: str, look: Callable[[], Awaitable[Any]], seconds: float = PATIENCE_S
-) -> Any:
+async def until(what: str, look: Callable[[], Awaitable[Any]], seconds: float = PATIENCE_S) -> Any:
     """The first true answer of ``look`` (an async function), asked for a bounded time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -178,8 +176,15 @@ class Worker:
     each: int = EACH
     log: list[str] = field(default_factory=list)
 
-    async def post(self, what: str, body: bytes, *, index: int | None = None,
-                   uid: str | None = None, token: str | None = None) -> httpx.Response:  # fmt: skip
+    async def post(
+        self,
+        what: str,
+        body: bytes,
+        *,
+        index: int | None = None,
+        uid: str | None = None,
+        token: str | None = None,
+    ) -> httpx.Response:
         where = self.index if index is None else index
         url = f"{self.base}/v1/runs/{uid or self.uid}/workers/{where}/{what}"
         bearer = self.token if token is None else token
@@ -214,11 +219,21 @@ class Worker:
                 return start
 
     async def interval(self, sequence: int = 1) -> httpx.Response:
-        return await self.insist("interval", Interval(
-            sequence=sequence, elapsed=sequence * build.S, in_flight=0, planned=self.each,
-            started=self.each, dropped=0, sent=self.each, succeeded=self.each, failed=0,
-            latency=Histogram(),
-        ).to_bytes())  # fmt: skip
+        return await self.insist(
+            "interval",
+            Interval(
+                sequence=sequence,
+                elapsed=sequence * build.S,
+                in_flight=0,
+                planned=self.each,
+                started=self.each,
+                dropped=0,
+                sent=self.each,
+                succeeded=self.each,
+                failed=0,
+                latency=Histogram(),
+            ).to_bytes(),
+        )
 
     def measured(self) -> WorkerReport:
         return build.report(build.step([5 * build.MS] * self.each), window=build.S)
@@ -253,9 +268,7 @@ class World:
     def ours(self, plural: str, name: str = "") -> str:
         return f"{PERFRUN}/namespaces/{self.namespace}/{plural}/{name}".rstrip("/")
 
-    async def apply_test(
-        self, name: str = "shop", load: Json | None = None, **spec: Any
-    ) -> Json:
+    async def apply_test(self, name: str = "shop", load: Json | None = None, **spec: Any) -> Json:
         """A PerfTest that runs on request only; ``load`` is over a burst of all workers."""
         body = {
             "apiVersion": "perfrun.dev/v1alpha1",
@@ -319,9 +332,7 @@ class World:
         )
 
     async def events(self, name: str) -> list[Json]:
-        found = await self.api.items(
-            f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"
-        )
+        found = await self.api.items(f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events")
         return [event for event in found if event["regarding"]["name"] == name]
 
     # --- waiting -------------------------------------------------------------------------------
@@ -389,16 +400,20 @@ class World:
         if pod is not None:
             about = pod["metadata"]
             spec["boundObjectRef"] = {
-                "apiVersion": "v1", "kind": "Pod", "name": about["name"], "uid": about["uid"],
-            }  # fmt: skip
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "name": about["name"],
+                "uid": about["uid"],
+            }
         path = self.core("serviceaccounts", "default/token")
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         return (await self.api.call("POST", path, body))["status"]["token"]
 
     async def say_of_pod(self, pod: Json, status: Json) -> None:
         """What a kubelet or scheduler would write."""
-        await self.api.merge(self.core("pods", f"{pod['metadata']['name']}/status"),
-                             {"status": status})  # fmt: skip
+        await self.api.merge(
+            self.core("pods", f"{pod['metadata']['name']}/status"), {"status": status}
+        )
 
     async def finish(self, run: str) -> Json:
         """Play all workers of a run to its end. Gives its status."""

@@ -32,8 +32,9 @@ def _may(api: ApiServer, what: str, namespace: str = "") -> bool:
 def api(perfrun_api: ApiServer) -> ApiServer:
     for name in (SYSTEM, TEAM, OTHER):
         perfrun_api.kubectl("create", "namespace", name)
-    perfrun_api.kubectl("label", "namespace", SYSTEM,
-                        "pod-security.kubernetes.io/enforce=restricted")  # fmt: skip
+    perfrun_api.kubectl(
+        "label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted"
+    )
     return perfrun_api
 
 
@@ -58,18 +59,31 @@ def test_lint_finds_nothing(api: ApiServer) -> None:
 
 def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer) -> None:
     needed = [
-        "watch perftests.perfrun.dev", "patch perftests.perfrun.dev --subresource=status",
-        "create perfruns.perfrun.dev", "patch perfruns.perfrun.dev --subresource=status",
-        "create jobs.batch", "delete jobs.batch", "list pods", "create configmaps",
-        "patch configmaps", "create controllerrevisions.apps", "create events.events.k8s.io",
+        "watch perftests.perfrun.dev",
+        "patch perftests.perfrun.dev --subresource=status",
+        "create perfruns.perfrun.dev",
+        "patch perfruns.perfrun.dev --subresource=status",
+        "create jobs.batch",
+        "delete jobs.batch",
+        "list pods",
+        "create configmaps",
+        "patch configmaps",
+        "create controllerrevisions.apps",
+        "create events.events.k8s.io",
         "create tokenreviews.authentication.k8s.io",
-    ]  # fmt: skip
+    ]
     assert [what for what in needed if not _may(installed, what, TEAM)] == []
     refused = [
-        "get secrets", "list secrets", "create pods", "delete pods",
-        "create pods --subresource=exec", "patch perftests.perfrun.dev", "create deployments.apps",
-        "list namespaces", "create rolebindings.rbac.authorization.k8s.io",
-    ]  # fmt: skip
+        "get secrets",
+        "list secrets",
+        "create pods",
+        "delete pods",
+        "create pods --subresource=exec",
+        "patch perftests.perfrun.dev",
+        "create deployments.apps",
+        "list namespaces",
+        "create rolebindings.rbac.authorization.k8s.io",
+    ]
     assert [what for what in refused if _may(installed, what, TEAM)] == []
 
 
@@ -104,10 +118,18 @@ def test_upgrade_leaves_the_operators_key_alone(installed: ApiServer) -> None:
 def test_pods_of_the_chart_are_restricted(installed: ApiServer) -> None:
     """Deployments and Jobs are only warned about: their pods are shown to the admission itself."""
     rendered = installed.helm(
-        "template", "perfrun", CHART, "--namespace", SYSTEM, "--show-only",
-        "templates/deployment.yaml", "--show-only", "templates/uninstall.yaml", "--show-only",
+        "template",
+        "perfrun",
+        CHART,
+        "--namespace",
+        SYSTEM,
+        "--show-only",
+        "templates/deployment.yaml",
+        "--show-only",
+        "templates/uninstall.yaml",
+        "--show-only",
         "templates/tests/ready.yaml",
-    ).stdout  # fmt: skip
+    ).stdout
     done = installed.kubectl(
         "apply", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-", input=rendered
     )

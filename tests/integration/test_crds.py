@@ -47,12 +47,17 @@ DONE = {
     },
     "slos": [
         {
-            "metric": "latency.p95", "of": "list", "max": "500ms", "measured": "612ms",
-            "samples": 329840, "verdict": "Warn", "message": "latency.p95 of list was 612ms",
+            "metric": "latency.p95",
+            "of": "list",
+            "max": "500ms",
+            "measured": "612ms",
+            "samples": 329840,
+            "verdict": "Warn",
+            "message": "latency.p95 of list was 612ms",
         }
     ],
     "conditions": [{"type": "Complete", "status": "True", "reason": "Finished", "message": ""}],
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +69,29 @@ def api(perfrun_api: ApiServer) -> Iterator[ApiServer]:
 
 def _apply(api: ApiServer, document: dict[str, Any]) -> dict[str, Any]:
     done = api.kubectl(
-        "--namespace=crds", "apply", "--validate=strict", "-o", "json", "-f", "-",
+        "--namespace=crds",
+        "apply",
+        "--validate=strict",
+        "-o",
+        "json",
+        "-f",
+        "-",
         input=json.dumps(document),
-    )  # fmt: skip
+    )
     stored: dict[str, Any] = json.loads(done.stdout)
     return stored
 
 
 def _refused(api: ApiServer, document: dict[str, Any]) -> str:
     done = api.kubectl(
-        "--namespace=crds", "apply", "--validate=strict", "-f", "-",
-        input=json.dumps(document), check=False,
-    )  # fmt: skip
+        "--namespace=crds",
+        "apply",
+        "--validate=strict",
+        "-f",
+        "-",
+        input=json.dumps(document),
+        check=False,
+    )
     assert done.returncode != 0, "the API server accepted it"
     return done.stderr
 
@@ -112,8 +128,12 @@ def test_every_limit_of_a_test_survives_the_way_through_the_api_server(api: ApiS
     }
     stored = PerfTest.model_validate(_apply(api, document))
     assert [(slo.lower, slo.upper) for slo in stored.spec.slos] == [
-        (None, 90e9), (0.5, None), (None, 0), (None, 10 * 2**20), (0.999, 1.0),
-    ]  # fmt: skip
+        (None, 90e9),
+        (0.5, None),
+        (None, 0),
+        (None, 10 * 2**20),
+        (0.999, 1.0),
+    ]
 
 
 def test_columns_of_a_test(api: ApiServer) -> None:
@@ -134,11 +154,26 @@ def test_finished_run_is_stored_and_shown_as_the_design_says(api: ApiServer) -> 
     assert PerfRun.model_validate(stored).status.slos[0].measured == "612ms"
     head, row = api.kubectl("--namespace=crds", "get", "prun", "done").stdout.splitlines()
     assert head.split() == [
-        "NAME", "TEST", "REASON", "PHASE", "VERDICT", "P95", "RATE", "ERRORS", "AGE",
-    ]  # fmt: skip
+        "NAME",
+        "TEST",
+        "REASON",
+        "PHASE",
+        "VERDICT",
+        "P95",
+        "RATE",
+        "ERRORS",
+        "AGE",
+    ]
     assert row.split()[:8] == [
-        "done", "minimal", "Requested", "Done", "Warn", "612ms", "999.4/s", "0.06%",
-    ]  # fmt: skip
+        "done",
+        "minimal",
+        "Requested",
+        "Done",
+        "Warn",
+        "612ms",
+        "999.4/s",
+        "0.06%",
+    ]
     api.kubectl("--namespace=crds", "wait", "--for=condition=Complete", "--timeout=5s", "prun/done")
 
 
@@ -177,6 +212,11 @@ def test_explain_tells_what_a_field_is_for(api: ApiServer) -> None:
 
 def _patch_status(api: ApiServer, what: str, status: dict[str, Any]) -> None:
     api.kubectl(
-        "--namespace=crds", "patch", what, "--subresource=status", "--type=merge",
-        "-p", json.dumps({"status": status}),
-    )  # fmt: skip
+        "--namespace=crds",
+        "patch",
+        what,
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        json.dumps({"status": status}),
+    )

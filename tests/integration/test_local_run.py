@@ -80,9 +80,13 @@ class Cli:
         scratch.mkdir(exist_ok=True)
         return subprocess.Popen(
             [sys.executable, "-m", "perfrun.cli.main", *map(str, arguments)],
-            cwd=self.folder, env={**os.environ, "TMPDIR": str(scratch), "COLUMNS": "100"},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+            cwd=self.folder,
+            env={**os.environ, "TMPDIR": str(scratch), "COLUMNS": "100"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     def run(self, *arguments: object) -> tuple[int, str, str]:
         with self.start("run", *arguments) as process:
@@ -121,9 +125,11 @@ def gone(pid: int) -> bool:
 
 def test_a_burst_that_meets_its_objectives(cli: Cli, target: Target):
     file = cli.manifest(
-        "api", target.url + "/x", "{workers: 2, burst: {requests: 100, concurrency: 10}}",
+        "api",
+        target.url + "/x",
+        "{workers: 2, burst: {requests: 100, concurrency: 10}}",
         "[{metric: successRate, min: 100%}]",
-    )  # fmt: skip
+    )
     code, out, err = cli.run(file, "--json", "o.json", "--result", "r.json")
     assert (code, out.splitlines()[0]) == (0, "✔ PASS  shop/api"), out + err
     assert "\x1b" not in out + err
@@ -154,8 +160,9 @@ def test_several_documents_are_run_in_turn_and_the_worst_counts(cli: Cli, target
     code, out, err = cli.run(first, "--json", "o.json")
     assert code == 1, out + err
     assert [line for line in out.splitlines() if "shop/" in line] == [
-        "✘ FAIL  shop/a", "✔ PASS  shop/b",
-    ]  # fmt: skip
+        "✘ FAIL  shop/a",
+        "✔ PASS  shop/b",
+    ]
     assert "a.yaml:2: skipped: Service (v1)" in err
     assert [path for path, _ in target.seen] == ["/bad"] * 10 + ["/good"] * 10
     runs = json.loads((cli.folder / "o.json").read_text())
@@ -164,9 +171,11 @@ def test_several_documents_are_run_in_turn_and_the_worst_counts(cli: Cli, target
 
 def test_a_missed_objective_is_told_and_only_strict_makes_it_fail(cli: Cli, target: Target):
     file = cli.manifest(
-        "api", target.url + "/bad", "{burst: {requests: 10, concurrency: 2}}",
+        "api",
+        target.url + "/bad",
+        "{burst: {requests: 10, concurrency: 2}}",
         "[{metric: successRate, min: 99%}]",
-    )  # fmt: skip
+    )
     assert cli.run(file)[0] == 0
     code, out, _ = cli.run(file, "--strict")
     assert (code, out.splitlines()[0]) == (1, "▲ WARN  shop/api")
@@ -175,9 +184,10 @@ def test_a_missed_objective_is_told_and_only_strict_makes_it_fail(cli: Cli, targ
 
 def test_a_target_that_refuses_connections_is_an_error_after_a_short_wait(cli: Cli):
     file = cli.manifest(
-        "api", "http://127.0.0.1:1/",
+        "api",
+        "http://127.0.0.1:1/",
         "{startTimeout: 2s, burst: {requests: 1, concurrency: 1}}",
-    )  # fmt: skip
+    )
     code, out, err = cli.run(file, "--json", "o.json")
     assert (code, out.splitlines()[0]) == (3, "✘ ERROR  shop/api"), err
     assert "127.0.0.1:1 refused" in out
@@ -190,9 +200,11 @@ def test_secrets_come_from_files(cli: Cli, target: Target):
     (cli.folder / "values" / "shop").mkdir(parents=True)
     (cli.folder / "values" / "shop" / "token").write_text("abc\n")
     file = cli.manifest(
-        "api", target.url, "{burst: {requests: 2, concurrency: 1}}",
+        "api",
+        target.url,
+        "{burst: {requests: 2, concurrency: 1}}",
         more=", auth: {bearer: {tokenFrom: {secretKeyRef: {name: shop, key: token}}}}",
-    )  # fmt: skip
+    )
     assert cli.run(file)[0] == 2
     assert target.seen == []
     code, out, err = cli.run(file, "--secrets", "values", "--json", "o.json", "--result", "r.json")
@@ -203,8 +215,12 @@ def test_secrets_come_from_files(cli: Cli, target: Target):
 
 
 def test_ctrl_c_reports_what_was_measured_and_leaves_nobody_behind(cli: Cli, target: Target):
-    file = cli.manifest("api", target.url, "{workers: 2, open: {rate: 40/s, duration: 60s}}",
-                        "[{metric: errorRate, max: 1%}]")  # fmt: skip
+    file = cli.manifest(
+        "api",
+        target.url,
+        "{workers: 2, open: {rate: 40/s, duration: 60s}}",
+        "[{metric: errorRate, max: 1%}]",
+    )
     with cli.start("run", file, "--json", "o.json") as process:
         until(lambda: len(target.seen) >= 40)
         workers = children(process.pid)
@@ -235,8 +251,12 @@ def test_ctrl_c_before_the_load_begins(cli: Cli):
 
 
 def test_a_worker_that_dies_is_a_finding_and_the_run_goes_on(cli: Cli, target: Target):
-    file = cli.manifest("api", target.url, "{workers: 2, open: {rate: 40/s, duration: 4s}}",
-                        "[{metric: errorRate, max: 1%}]")  # fmt: skip
+    file = cli.manifest(
+        "api",
+        target.url,
+        "{workers: 2, open: {rate: 40/s, duration: 4s}}",
+        "[{metric: errorRate, max: 1%}]",
+    )
     with cli.start("run", file, "--json", "o.json") as process:
         until(lambda: len(target.seen) >= 20)
         os.kill(children(process.pid)[0], signal.SIGKILL)

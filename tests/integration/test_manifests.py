@@ -66,8 +66,11 @@ def test_field_reference_is_that_of_the_models() -> None:
 def test_kustomize_base_is_the_chart_rendered(perfrun_api: ApiServer) -> None:
     done = subprocess.run(
         [str(REPO / "deploy/render.sh"), "--check"],
-        env=perfrun_api.env(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=perfrun_api.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -77,8 +80,9 @@ def test_kustomization_builds_and_is_accepted(folder: str, perfrun_api: ApiServe
     name = "perfrun-demo" if folder == "samples" else "perfrun-system"
     # A dry run creates no namespace for what comes after it.
     perfrun_api.kubectl("create", "namespace", name, check=False)
-    perfrun_api.kubectl("label", "--overwrite", "namespace", name,
-                        "pod-security.kubernetes.io/warn=restricted")  # fmt: skip
+    perfrun_api.kubectl(
+        "label", "--overwrite", "namespace", name, "pod-security.kubernetes.io/warn=restricted"
+    )
     done = perfrun_api.kubectl(
         "apply", "--dry-run=server", "--validate=strict", "-f", "-", input=built
     )

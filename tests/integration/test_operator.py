@@ -189,18 +189,26 @@ async def test_only_the_right_pod_of_the_run_may_speak(world: World) -> None:
     foreign = [
         ("no token", await own.post("ready", ready, token="")),
         ("not a token", await own.post("ready", ready, token="abc.def.ghi")),
-        ("audience of the API server", await own.post(
-            "ready", ready, token=await world.token(pod, "https://kubernetes.default.svc"))),
+        (
+            "audience of the API server",
+            await own.post(
+                "ready", ready, token=await world.token(pod, "https://kubernetes.default.svc")
+            ),
+        ),
         ("not bound to a pod", await own.post("ready", ready, token=await world.token(None))),
         ("of another run's pod", await own.post("ready", ready, token=stranger.token)),
         ("of another index", await own.post("ready", ready, token=other.token)),
         ("an index that is not there", await own.post("ready", ready, index=7)),
-    ]  # fmt: skip
+    ]
     assert {what: answer.status_code for what, answer in foreign} == {
-        "no token": 401, "not a token": 403, "audience of the API server": 403,
-        "not bound to a pod": 403, "of another run's pod": 403, "of another index": 403,
+        "no token": 401,
+        "not a token": 403,
+        "audience of the API server": 403,
+        "not bound to a pod": 403,
+        "of another run's pod": 403,
+        "of another index": 403,
         "an index that is not there": 403,
-    }  # fmt: skip
+    }
     assert all(answer.json()["message"] for _, answer in foreign)
     assert (await world.run("one"))["status"]["workers"]["ready"] == 0
 
@@ -214,8 +222,9 @@ async def test_token_of_another_namespace_is_refused(world: World) -> None:
     body = await world.api.call("POST", elsewhere.core("pods"), pod)
     answer = await worker.post("ready", Ready().to_bytes(), token=await elsewhere.token(body))
     assert (answer.status_code, answer.json()["message"]) == (
-        403, "the token belongs to another namespace",
-    )  # fmt: skip
+        403,
+        "the token belongs to another namespace",
+    )
     await world.api.call("DELETE", elsewhere.core("pods", "imposter"))
 
 
@@ -335,8 +344,9 @@ async def test_name_that_another_tests_run_has_is_not_adopted_and_that_is_said(
         return shown if "Stalled" in shown else None
 
     assert await until("it is said on the test", said) == {
-        "Ready": ("False", "NameTaken"), "Stalled": ("True", "NameTaken"),
-    }  # fmt: skip
+        "Ready": ("False", "NameTaken"),
+        "Stalled": ("True", "NameTaken"),
+    }
     told = [event for event in await world.events("shop") if event["reason"] == "NameTaken"]
     assert len(told) == 1
     assert name in told[0]["note"]
@@ -366,14 +376,20 @@ async def test_run_made_by_hand_gets_its_test_as_owner(world: World) -> None:
 async def test_run_that_another_controller_made_keeps_it_and_runs(world: World) -> None:
     await world.apply_test()
     owner = await world.api.call("POST", world.core("configmaps"), {"metadata": {"name": "flow"}})
-    mine = {"apiVersion": "v1", "kind": "ConfigMap", "name": "flow", "controller": True,
-            "uid": owner["metadata"]["uid"]}  # fmt: skip
+    mine = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": "flow",
+        "controller": True,
+        "uid": owner["metadata"]["uid"],
+    }
     await world.create_run("mine", ownerReferences=[mine])
     await world.until_phase("mine", "Starting")
     owners = (await world.run("mine"))["metadata"]["ownerReferences"]
     assert [(o["kind"], o["apiVersion"], o.get("controller", False)) for o in owners] == [
-        ("ConfigMap", "v1", True), ("PerfTest", "perfrun.dev/v1alpha1", False),
-    ]  # fmt: skip
+        ("ConfigMap", "v1", True),
+        ("PerfTest", "perfrun.dev/v1alpha1", False),
+    ]
 
 
 # --- what is wrong is said --------------------------------------------------------------------
@@ -418,10 +434,21 @@ async def test_start_timeout_ends_the_run_with_the_pods_reason(world: World) -> 
     await world.workers("one")
     pod = (await world.pods("one"))[1]
     waiting = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "perfrun:test"'}
-    await world.say_of_pod(pod, {"containerStatuses": [{
-        "name": "worker", "image": "perfrun:test", "imageID": "", "ready": False,
-        "restartCount": 0, "state": {"waiting": waiting},
-    }]})  # fmt: skip
+    await world.say_of_pod(
+        pod,
+        {
+            "containerStatuses": [
+                {
+                    "name": "worker",
+                    "image": "perfrun:test",
+                    "imageID": "",
+                    "ready": False,
+                    "restartCount": 0,
+                    "state": {"waiting": waiting},
+                }
+            ]
+        },
+    )
     status = await world.until_done("one")
     assert status["verdict"] == "Error"
     for part in ("4s (load.startTimeout)", "worker 1", "ImagePullBackOff", "perfrun:test"):
@@ -435,13 +462,22 @@ async def test_worker_that_dies_before_the_start_ends_the_run_with_its_last_word
     await world.create_run("one")
     await world.workers("one")
     ended = {"exitCode": 3, "reason": "Error", "message": "starting\nValueError: no such thing\n"}
-    await world.say_of_pod((await world.pods("one"))[0], {
-        "phase": "Failed",
-        "containerStatuses": [{
-            "name": "worker", "image": "i", "imageID": "", "ready": False, "restartCount": 0,
-            "state": {"terminated": ended},
-        }],
-    })  # fmt: skip
+    await world.say_of_pod(
+        (await world.pods("one"))[0],
+        {
+            "phase": "Failed",
+            "containerStatuses": [
+                {
+                    "name": "worker",
+                    "image": "i",
+                    "imageID": "",
+                    "ready": False,
+                    "restartCount": 0,
+                    "state": {"terminated": ended},
+                }
+            ],
+        },
+    )
     status = await world.until_done("one")
     assert status["verdict"] == "Error"
     assert "exit code 3: ValueError: no such thing" in status["message"]
@@ -503,9 +539,14 @@ async def test_job_that_somebody_deletes_ends_the_run(world: World) -> None:
 
 
 async def test_quota_that_forbids_the_plan_is_an_error_with_the_quotas_words(world: World) -> None:
-    await world.api.call("POST", world.core("resourcequotas"), {
-        "metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}},
-    })  # fmt: skip
+    await world.api.call(
+        "POST",
+        world.core("resourcequotas"),
+        {
+            "metadata": {"name": "none"},
+            "spec": {"hard": {"count/jobs.batch": "0"}},
+        },
+    )
 
     async def enforced() -> bool:
         quota = await world.api.call("GET", world.core("resourcequotas", "none"))
@@ -577,8 +618,11 @@ async def test_run_deleted_under_load_takes_all_with_it(world: World) -> None:
     await world.api.call("DELETE", world.ours("perfruns", "one"))
 
     async def gone() -> bool:
-        left = [*await world.jobs("one"), *await world.pods("one"),
-                *await world.config_maps("one", "plan")]  # fmt: skip
+        left = [
+            *await world.jobs("one"),
+            *await world.pods("one"),
+            *await world.config_maps("one", "plan"),
+        ]
         return not left and (await workers[0].post("interval", b"{}")).status_code == 410
 
     await until("nothing of it is left", gone)
@@ -597,8 +641,9 @@ async def test_second_run_of_a_target_waits_with_reason_and_position(world: Worl
     await world.create_run("two", "same")
     queued = (await world.until_phase("two", "Queued"))["status"]
     assert queued["queue"] == {
-        "reason": f"{world.namespace}/one is loading shop.{world.namespace}:80", "position": 1,
-    }  # fmt: skip
+        "reason": f"{world.namespace}/one is loading shop.{world.namespace}:80",
+        "position": 1,
+    }
     assert queued["target"] == (await world.run("one"))["status"]["target"]
     await world.finish("one")
     started = (await world.until_phase("two", "Starting"))["status"]
@@ -679,8 +724,11 @@ async def test_of_waiting_changes_only_the_newest_is_kept(world: World) -> None:
     await world.until_runs(3)
 
     async def superseded() -> list[str]:
-        done = [run["status"] for run in await world.runs()
-                if run.get("status", {}).get("phase") == "Done"]  # fmt: skip
+        done = [
+            run["status"]
+            for run in await world.runs()
+            if run.get("status", {}).get("phase") == "Done"
+        ]
         return [status["message"] for status in done]
 
     (message,) = await until("one is superseded", superseded)
@@ -702,8 +750,10 @@ async def test_changed_objective_runs_and_changed_limits_do_not(world: World) ->
     assert {run["spec"]["reason"] for run in runs} == {"Change"}
     second = next(run for run in runs if run["metadata"]["name"] != first["metadata"]["name"])
     name = second["metadata"]["name"]
-    keys = {(await world.until_phase(name, "Starting"))["status"]["comparisonKey"],
-            (await world.run(first["metadata"]["name"]))["status"]["comparisonKey"]}  # fmt: skip
+    keys = {
+        (await world.until_phase(name, "Starting"))["status"]["comparisonKey"],
+        (await world.run(first["metadata"]["name"]))["status"]["comparisonKey"],
+    }
     assert len(keys) == 1
 
 
@@ -738,6 +788,8 @@ async def test_schedule_fires_at_its_minute_under_its_name(world: World) -> None
     assert run["spec"]["reason"] == "Scheduled"
 
     async def noted() -> bool:
-        return (await world.test())["status"].get("lastScheduleTime") == run["spec"]["scheduledTime"]
+        return (await world.test())["status"].get("lastScheduleTime") == run["spec"][
+            "scheduledTime"
+        ]
 
     await until("the test says so", noted)

@@ -117,7 +117,9 @@ def _refuse(value: object) -> object:
 
 
 def _stub(schema: dict[str, Any]) -> Any:
-    return Annotated[None, BeforeValidator(_refuse), WithJsonSchema({**schema, NOT_BUILT_KEY: True})]
+    return Annotated[
+        None, BeforeValidator(_refuse), WithJsonSchema({**schema, NOT_BUILT_KEY: True})
+    ]
 
 
 _ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}

@@ -32,17 +32,42 @@ _VALIDATIONS = "x-kubernetes-validations"
 _MAX_BYTES = 256 * 1024
 
 # What a structural schema may say and we pass on as it stands.
-_KEPT = frozenset({
-    "type", "description", "enum", "format", "pattern", "minimum", "maximum", "minLength",
-    "maxLength", "minItems", "maxItems", "maxProperties", "required", _VALIDATIONS,
-    "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields",
-    "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
-})  # fmt: skip
+_KEPT = frozenset(
+    {
+        "type",
+        "description",
+        "enum",
+        "format",
+        "pattern",
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "maxProperties",
+        "required",
+        _VALIDATIONS,
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-list-type",
+        "x-kubernetes-list-map-keys",
+    }
+)
 # Handled by name below, or without a meaning for the API server.
-_HANDLED = frozenset({
-    "properties", "items", "additionalProperties", "patternProperties", "propertyNames",
-    "default", "const", "title", NOT_BUILT_KEY,
-})  # fmt: skip
+_HANDLED = frozenset(
+    {
+        "properties",
+        "items",
+        "additionalProperties",
+        "patternProperties",
+        "propertyNames",
+        "default",
+        "const",
+        "title",
+        NOT_BUILT_KEY,
+    }
+)
 
 # A pattern says what is wrong, and not what to write: for these, the second is said instead, by
 # CEL. Paths and header values stay patterns: there may be too many of them for CEL's budget.
@@ -52,10 +77,10 @@ _NOTATIONS = {
     quantities.PERCENT_PATTERN: "write a percentage from 0% to 100%, as in 1% or 99.9%",
     URL_PATTERN: "write http:// or https:// and a host, without user, password or fragment",
     CRON_PATTERN: "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, "
-                  "@monthly, @yearly; the zone goes into timeZone",
+    "@monthly, @yearly; the zone goes into timeZone",
     PART_NAME: "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
     VARIABLE_NAME: "use letters, digits and '_', and begin with no digit",
-}  # fmt: skip
+}
 
 
 class Column(NamedTuple):
@@ -87,7 +112,10 @@ _AGE = Column("Age", ".metadata.creationTimestamp", "date")
 
 KINDS = (
     Kind(
-        PerfTest, "perftests", "ptest", TEST_NAME_MAX,
+        PerfTest,
+        "perftests",
+        "ptest",
+        TEST_NAME_MAX,
         (
             Column("Schedule", ".spec.schedule.cron"),
             Column("Suspended", ".spec.suspend", "boolean"),
@@ -102,7 +130,10 @@ KINDS = (
         ),
     ),
     Kind(
-        PerfRun, "perfruns", "prun", RUN_NAME_MAX,
+        PerfRun,
+        "perfruns",
+        "prun",
+        RUN_NAME_MAX,
         (
             Column("Test", ".spec.testRef.name"),
             Column("Reason", ".spec.reason"),
@@ -115,7 +146,7 @@ KINDS = (
             _AGE,
         ),
     ),
-)  # fmt: skip
+)
 
 
 def definition(kind: Kind) -> Json:
@@ -138,16 +169,18 @@ def definition(kind: Kind) -> Json:
                 "shortNames": [kind.short],
                 "categories": ["perfrun"],
             },
-            "versions": [{
-                "name": VERSION,
-                "served": True,
-                "storage": True,
-                "subresources": {"status": {}},
-                "additionalPrinterColumns": [_printer_column(c) for c in kind.columns],
-                "schema": {"openAPIV3Schema": schema(kind)},
-            }],
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [_printer_column(c) for c in kind.columns],
+                    "schema": {"openAPIV3Schema": schema(kind)},
+                }
+            ],
         },
-    }  # fmt: skip
+    }
 
 
 def schema(kind: Kind) -> Json:
@@ -260,11 +293,13 @@ def _add_map(made: Json, node: Json, defs: Mapping[str, Json], where: str) -> No
         validations.append({**rule, "rule": f"self.all(key, {rule['rule']})"})
     longest = node.get("propertyNames", {}).get("maxLength")
     if longest is not None:
-        validations.append({
-            "rule": f"self.all(key, size(key) <= {longest})",
-            "message": f"every name here has at most {longest} characters",
-            "reason": "FieldValueInvalid",
-        })  # fmt: skip
+        validations.append(
+            {
+                "rule": f"self.all(key, size(key) <= {longest})",
+                "message": f"every name here has at most {longest} characters",
+                "reason": "FieldValueInvalid",
+            }
+        )
     if not validations:
         del made[_VALIDATIONS]
 

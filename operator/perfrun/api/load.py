@@ -159,9 +159,7 @@ class Load(ApiModel):
         ),
         Rule(
             cel="!has(self.burst) || self.burst.concurrency <= self.burst.requests",
-            holds=lambda load: (
-                load.burst is None or load.burst.concurrency <= load.burst.requests
-            ),
+            holds=lambda load: load.burst is None or load.burst.concurrency <= load.burst.requests,
             message="burst.concurrency is more than there are requests",
             field=".burst",
         ),

@@ -28,9 +28,9 @@ class Schedule(ApiModel):
             description="Five fields, or @hourly, @daily, @weekly, @monthly, @yearly.",
         ),
     ]
-    time_zone: Annotated[
-        str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")
-    ] = Field(default="Etc/UTC", description="A name of the time zone database: Europe/Berlin.")
+    time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")] = (
+        Field(default="Etc/UTC", description="A name of the time zone database: Europe/Berlin.")
+    )
     starting_deadline_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = Field(
         default=None, description="A run that cannot start within this time is missed."
     )
@@ -71,10 +71,13 @@ class PerfTestSpec(ApiModel):
     feeds: NotBuiltList = None
     setup: NotBuiltList = None
     teardown: NotBuiltList = None
-    scenarios: Annotated[
-        list[Scenario],
-        Field(min_length=1, max_length=50, json_schema_extra=_list_map("name")),
-    ] | None = None
+    scenarios: (
+        Annotated[
+            list[Scenario],
+            Field(min_length=1, max_length=50, json_schema_extra=_list_map("name")),
+        ]
+        | None
+    ) = None
     load: Load
     slos: Annotated[
         list[Slo],
@@ -96,10 +99,17 @@ class PerfTestSpec(ApiModel):
     )
 
     # Changing one of these does not change what runs.
-    BOOKKEEPING: ClassVar[frozenset[str]] = frozenset({
-        "schedule", "run_on", "suspend", "history_limits", "baseline", "notifications",
-        "retry_inconclusive",
-    })  # fmt: skip
+    BOOKKEEPING: ClassVar[frozenset[str]] = frozenset(
+        {
+            "schedule",
+            "run_on",
+            "suspend",
+            "history_limits",
+            "baseline",
+            "notifications",
+            "retry_inconclusive",
+        }
+    )
 
     @property
     def runs_on_change(self) -> bool:

@@ -17,11 +17,14 @@ Annotations = Annotated[
 ]
 ResourceQuantity = Annotated[
     str | int | float,
-    WithJsonSchema({
-        "x-kubernetes-int-or-string": True, "maxLength": 30,
-        "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$",
-    }),
-]  # fmt: skip
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "maxLength": 30,
+            "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$",
+        }
+    ),
+]
 Untyped = Annotated[
     dict[str, Any],
     WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),

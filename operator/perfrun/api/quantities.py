@@ -24,8 +24,14 @@ _DURATION_UNITS = {
 }
 _RATE_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTE_UNITS = {
-    "": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3,
-}  # fmt: skip
+    "": 1,
+    "k": 1000,
+    "M": 1000**2,
+    "G": 1000**3,
+    "Ki": 1024,
+    "Mi": 1024**2,
+    "Gi": 1024**3,
+}
 
 # The bounds on digits keep every value inside 64 bits and the patterns cheap for the API server.
 DURATION_PATTERN = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|ms|s|m|h)){1,4}$"
@@ -44,8 +50,10 @@ _BYTES = re.compile(BYTES_PATTERN)
 def parse_duration(text: object) -> int:
     """Nanoseconds of ``500ms``, ``1.5s`` or ``1h30m``. Raises ValueError with an example."""
     if not isinstance(text, str) or not _DURATION.match(text):
-        raise ValueError(f"{_shown(text)} is not a duration: write a number and a unit, as in "
-                         f"500ms, 5s, 10m or 1h30m")  # fmt: skip
+        raise ValueError(
+            f"{_shown(text)} is not a duration: write a number and a unit, as in "
+            f"500ms, 5s, 10m or 1h30m"
+        )
     total = 0.0
     for number, unit in _DURATION_PART.findall(text):
         total += float(number) * _DURATION_UNITS[unit]
@@ -55,8 +63,9 @@ def parse_duration(text: object) -> int:
 def parse_rate(text: object) -> float:
     """Events per second of ``1000/s``, ``30/m`` or ``5/h``. Raises ValueError with an example."""
     if not isinstance(text, str) or not _RATE.match(text):
-        raise ValueError(f"{_shown(text)} is not a rate: write a number per unit of time, as in "
-                         f"100/s or 30/m")  # fmt: skip
+        raise ValueError(
+            f"{_shown(text)} is not a rate: write a number per unit of time, as in 100/s or 30/m"
+        )
     number, unit = text.split("/")
     return float(number) / _RATE_UNITS[unit]
 
@@ -154,15 +163,22 @@ def _side(value: float, limit: float) -> int:
 
 
 def _schema(pattern: str, description: str, max_length: int) -> WithJsonSchema:
-    return WithJsonSchema({
-        "type": "string", "pattern": pattern, "maxLength": max_length, "description": description,
-    })  # fmt: skip
+    return WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": pattern,
+            "maxLength": max_length,
+            "description": description,
+        }
+    )
 
 
 def _rate_text(per_second: float) -> str:
     # The plan travels as text: 20/m must not come back as 0.333333/s.
-    texts = [f"{per_second * size:.6f}".rstrip("0").rstrip(".") + f"/{unit}"
-             for unit, size in _RATE_UNITS.items()]  # fmt: skip
+    texts = [
+        f"{per_second * size:.6f}".rstrip("0").rstrip(".") + f"/{unit}"
+        for unit, size in _RATE_UNITS.items()
+    ]
     return next((text for text in texts if parse_rate(text) == per_second), texts[0])
 
 
@@ -192,11 +208,16 @@ ByteSize = Annotated[
     int,
     BeforeValidator(parse_bytes),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({
-        "x-kubernetes-int-or-string": True, "pattern": BYTES_PATTERN, "maxLength": 20,
-        "description": "A size in bytes, as in 1500, 64Ki or 10Mi.",
-    }),
-]  # fmt: skip
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "pattern": BYTES_PATTERN,
+            "maxLength": 20,
+            "description": "A size in bytes, as in 1500, 64Ki or 10Mi.",
+        }
+    ),
+]
 JsonValue = Annotated[
-    Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True}),
-]  # fmt: skip
+    Any,
+    WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True}),
+]

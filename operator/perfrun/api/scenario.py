@@ -11,14 +11,18 @@ from perfrun.api.target import Headers
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 ClassName = Literal[
-    "Health", "Read", "Write", "Complex",
-    "SimpleQuery", "ComplexQuery", "WriteOperation", "BatchOperation",
-]  # fmt: skip
+    "Health",
+    "Read",
+    "Write",
+    "Complex",
+    "SimpleQuery",
+    "ComplexQuery",
+    "WriteOperation",
+    "BatchOperation",
+]
 CLASSES: tuple[str, ...] = get_args(ClassName)
 
-Path = Annotated[
-    str, Field(pattern=r"^/[^\x00-\x1f\x7f#]*$", min_length=1, max_length=2048)
-]
+Path = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f#]*$", min_length=1, max_length=2048)]
 JsonPathText = Annotated[str, Field(max_length=512)]
 
 DEFAULT_SCENARIO = "default"

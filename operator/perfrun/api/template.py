@@ -107,8 +107,10 @@ def _closing(text: str, start: int) -> int:
             depth -= 1
             if depth == 0:
                 return position
-    raise ValueError(f"template {_quoted(text[start - 2 :])} is not closed: a ')' is missing "
-                     f"(write $$( for a literal $( )")  # fmt: skip
+    raise ValueError(
+        f"template {_quoted(text[start - 2 :])} is not closed: a ')' is missing "
+        f"(write $$( for a literal $( )"
+    )
 
 
 def _expression(text: str) -> Reference | Call:
@@ -119,8 +121,9 @@ def _expression(text: str) -> Reference | Call:
         raise ValueError(f"template $({_quoted(text)}) is neither a name nor a function call")
     name, signature = call[1], FUNCTIONS.get(call[1])
     if signature is None:
-        raise ValueError(f"template function {name} does not exist; there are: "
-                         f"{', '.join(FUNCTIONS)}")  # fmt: skip
+        raise ValueError(
+            f"template function {name} does not exist; there are: {', '.join(FUNCTIONS)}"
+        )
     arguments = _arguments(name, call[2])
     _check(name, signature, arguments)
     return Call(name, arguments)
@@ -134,8 +137,10 @@ def _arguments(function: str, text: str) -> tuple[Argument, ...]:
     while True:
         match = _ARGUMENT.match(text, position)
         if match is None:
-            raise ValueError(f"template function {function}: {_quoted(text[position:])} is not a "
-                             f"number or a quoted text")  # fmt: skip
+            raise ValueError(
+                f"template function {function}: {_quoted(text[position:])} is not a "
+                f"number or a quoted text"
+            )
         number = match["number"]
         if number is None:
             quoted = match["single"]
@@ -146,15 +151,18 @@ def _arguments(function: str, text: str) -> tuple[Argument, ...]:
         if position == len(text):
             return tuple(arguments)
         if text[position] != ",":
-            raise ValueError(f"template function {function}: a ',' is missing before "
-                             f"{_quoted(text[position:])}")  # fmt: skip
+            raise ValueError(
+                f"template function {function}: a ',' is missing before {_quoted(text[position:])}"
+            )
         position += 1
 
 
 def _check(name: str, signature: Signature, arguments: tuple[Argument, ...]) -> None:
     if not signature.at_least <= len(arguments) <= signature.at_most:
-        raise ValueError(f"template function {name} takes {_count(signature)}, "
-                         f"{len(arguments)} given: {signature.help}")  # fmt: skip
+        raise ValueError(
+            f"template function {name} takes {_count(signature)}, "
+            f"{len(arguments)} given: {signature.help}"
+        )
     if signature.takes is int and not all(isinstance(a, int) for a in arguments):
         raise ValueError(f"template function {name} takes whole numbers: {signature.help}")
     if name == "int" and _as_int(arguments[0]) > _as_int(arguments[1]):

@@ -98,7 +98,10 @@ class _MemoryStore:
         self.reports: dict[int, bytes] = {}
 
     async def persist_start(
-        self, uid: str, time: datetime, workers: int  # noqa: ARG002
+        self,
+        uid: str,  # noqa: ARG002
+        time: datetime,
+        workers: int,  # noqa: ARG002
     ) -> datetime:
         return time
 
@@ -136,9 +139,7 @@ class _Run:
     async def execute(self, secrets_dir: Path | None) -> LocalRun:
         """Serve, launch, watch, clean up."""
         timeout = timedelta(microseconds=self._plan.load.start_timeout // NS_PER_US)
-        session = self._coordinator.open(
-            self._plan, start_deadline=datetime.now(UTC) + timeout
-        )
+        session = self._coordinator.open(self._plan, start_deadline=datetime.now(UTC) + timeout)
         runner = web.AppRunner(make_app(self._coordinator), access_log=None)
         await runner.setup()
         try:

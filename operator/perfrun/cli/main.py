@@ -39,14 +39,16 @@ def run(
     secrets: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", exists=True, file_okay=False,
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
             help="Values of Secrets and ConfigMaps, as files DIR/NAME/KEY.",
         ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")
     ] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Run the PerfTests of manifests on this machine and judge them.
 
     Exit codes: 0 done, 1 Fail, 2 manifest or usage wrong, 3 Error, 130 stopped.

@@ -95,9 +95,7 @@ def _manifest(source: str, document: Document) -> Manifest:
         return Manifest(source, skipped=f"{kind or 'no kind'} ({api or 'no apiVersion'})")
     problems = list(_envelope_problems(value))
     try:
-        test = PerfTest.parse(
-            {name: value[name] for name in ("metadata", "spec") if name in value}
-        )
+        test = PerfTest.parse({name: value[name] for name in ("metadata", "spec") if name in value})
     except ValidationError as error:
         problems += [_sentence(problem) for problem in parse_problems(error)]
         return Manifest(source, problems=tuple(problems), warnings=warnings)
@@ -117,8 +115,10 @@ def _envelope_problems(value: dict[str, Any]) -> Iterator[str]:
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if isinstance(name, str) and (len(name) > TEST_NAME_MAX or not re.match(DNS_LABEL, name)):
-        yield (f"metadata.name: {name[:60]} is not a name: at most {TEST_NAME_MAX} lowercase "
-               f"letters, digits and '-'")  # fmt: skip
+        yield (
+            f"metadata.name: {name[:60]} is not a name: at most {TEST_NAME_MAX} lowercase "
+            f"letters, digits and '-'"
+        )
 
 
 def _sentence(problem: Any) -> str:

@@ -40,9 +40,11 @@ class ProgressView:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if self._live is not None:
             self._live.stop()
 
@@ -83,8 +85,9 @@ def _screen(progress: Progress) -> RenderableType:
     if progress.stopping is not None or progress.waiting is not None:
         return Group(title, Text(_line(progress)))
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(ProgressBar(total=1.0, completed=_share(progress), width=_BAR_WIDTH),
-                Text(_clock(progress)))  # fmt: skip
+    bar.add_row(
+        ProgressBar(total=1.0, completed=_share(progress), width=_BAR_WIDTH), Text(_clock(progress))
+    )
     figures = Table.grid(padding=(0, 2))
     known = _figures(progress)
     figures.add_row(*(Text(name, style="dim") for name, _ in known))

@@ -91,12 +91,18 @@ def run_test(test: PerfTest, secrets: Path | None, err: Console) -> Finished:
     """Run one test and judge it; whatever happens, there is a PerfRun that says so."""
     name, uid = test.metadata.name, str(uuid.uuid4())
     plan = make_plan(
-        test.spec, uid=uid, namespace=test.metadata.namespace, test=name,
+        test.spec,
+        uid=uid,
+        namespace=test.metadata.namespace,
+        test=name,
         run=requested_run_name(name, uid),
-    )  # fmt: skip
+    )
     if plan.load.workers > cores():
-        tell(err, f"note: {plan.load.workers} workers share {cores()} cores of this machine; "
-                  "they may be slower than what they measure")  # fmt: skip
+        tell(
+            err,
+            f"note: {plan.load.workers} workers share {cores()} cores of this machine; "
+            "they may be slower than what they measure",
+        )
     with ProgressView(err) as view:
         local = asyncio.run(_run(plan, secrets.resolve() if secrets else None, view))
     for note in local.notes:
@@ -104,9 +110,12 @@ def run_test(test: PerfTest, secrets: Path | None, err: Console) -> Finished:
     judgement = _judged(test, local)
     assert local.ended is not None
     run = local_run(
-        plan, judgement, Times(local.created, local.start, local.ended),
-        report=local.report, stopped=local.stopped,
-    )  # fmt: skip
+        plan,
+        judgement,
+        Times(local.created, local.start, local.ended),
+        report=local.report,
+        stopped=local.stopped,
+    )
     result = result_document(plan, test.spec, run, local.report)
     return Finished(run, result, interrupted=local.stopped is not None)
 
@@ -200,8 +209,7 @@ def _write(options: Options, finished: Sequence[Finished]) -> None:
     if options.json_file is not None:
         _write_json(options.json_file, [run_object(one.run) for one in finished])
     if options.result_file is not None:
-        _write_json(options.result_file,
-                    [json.loads(one.result.to_bytes()) for one in finished])  # fmt: skip
+        _write_json(options.result_file, [json.loads(one.result.to_bytes()) for one in finished])
 
 
 def _write_json(file: Path, documents: list[Any]) -> None:

@@ -51,9 +51,12 @@ def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     }
     for tag, pattern in (
         (_INT, r"[-+]?(?:0x[0-9a-fA-F_]+|0b[01_]+|0[0-7_]*|[1-9][0-9_]*)\Z"),
-        (_FLOAT, r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z"
-                 r"|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z"),
-    ):  # fmt: skip
+        (
+            _FLOAT,
+            r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z"
+            r"|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z",
+        ),
+    ):
         for first in "-+.0123456789":
             kept.setdefault(first, []).append((tag, re.compile(pattern)))
     return kept

@@ -49,14 +49,16 @@ async def start_worker(index: int, env: Mapping[str, str], log: Path) -> Worker:
     """Start one worker with ``env`` added to ours."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "perfrun.cli.child",
+            sys.executable,
+            "-m",
+            "perfrun.cli.child",
             env={**_inherited(), **env},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             # A Ctrl-C of the terminal is for us: we tell the workers in order.
             start_new_session=True,
-        )  # fmt: skip
+        )
     return Worker(index, process, log)
 
 
@@ -75,5 +77,8 @@ async def end_workers(workers: list[Worker]) -> None:
 
 def _inherited() -> dict[str, str]:
     # Without proxies: workers speak to this machine and straight to the target.
-    return {name: value for name, value in os.environ.items()
-            if not name.lower().endswith("_proxy") and not name.startswith("PERFRUN_")}  # fmt: skip
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy") and not name.startswith("PERFRUN_")
+    }

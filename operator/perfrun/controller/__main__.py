@@ -50,17 +50,21 @@ class Operator:
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
         finisher = Finisher(kube, open_runs, events, self.metrics)
         reconciler = RunReconciler(
-            kube, self.coordinator, open_runs, Acceptor(kube, self.store, finisher, events),
-            finisher, events, settings, pair.certificate if pair else "",
-        )  # fmt: skip
+            kube,
+            self.coordinator,
+            open_runs,
+            Acceptor(kube, self.store, finisher, events),
+            finisher,
+            events,
+            settings,
+            pair.certificate if pair else "",
+        )
         historian = Historian(kube, self.store)
         tests = TestReconciler(kube, self.store, historian, events, self.metrics)
         self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run")
         self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test")
         self.watches = Watches(self.store, self.tests, self.runs, reconciler, self.metrics)
-        self.resync = Resync(
-            kube, self.store, self.health, settings, self.tests, self.runs
-        )  # fmt: skip
+        self.resync = Resync(kube, self.store, self.health, settings, self.tests, self.runs)
 
     async def run(self) -> None:
         """Until SIGTERM. Any part that fails ends the process: the kubelet starts it anew."""
@@ -117,8 +121,11 @@ async def start(settings: Settings) -> None:
     try:
         await _until_served(kube, settings)
         pair = await certificate(kube, settings) if settings.tls_secret else None
-        logger.info("perfrun %s, watching %s", __version__,
-                    ", ".join(settings.watch_namespaces) or "all namespaces")  # fmt: skip
+        logger.info(
+            "perfrun %s, watching %s",
+            __version__,
+            ", ".join(settings.watch_namespaces) or "all namespaces",
+        )
         await Operator(kube, settings, pair).run()
     finally:
         await kube.close()

@@ -81,8 +81,10 @@ class Acceptor:
         name = run.spec.test_ref.name
         body = await self._kube.find(PERF_TESTS, run.metadata.namespace, name)
         if body is None:
-            raise Refusal(f"PerfTest {name} does not exist in namespace {run.metadata.namespace}: "
-                          f"create it, and then a new PerfRun")  # fmt: skip
+            raise Refusal(
+                f"PerfTest {name} does not exist in namespace {run.metadata.namespace}: "
+                f"create it, and then a new PerfRun"
+            )
         if body["metadata"].get("deletionTimestamp"):
             return None
         try:

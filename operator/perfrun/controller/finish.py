@@ -84,9 +84,7 @@ class Finisher:
             "phase": Phase.DONE.value,
             "completionTime": format_time(now),
             "conditions": conditions_json(
-                conditions(
-                    judgement, run.status.conditions, now, run.metadata.generation
-                )
+                conditions(judgement, run.status.conditions, now, run.metadata.generation)
             ),
             "queue": None,
             "progress": None,
@@ -99,8 +97,13 @@ class Finisher:
         await self._events.tell(
             "PerfRun", run.metadata, judgement.verdict.value, judgement.message, warning=bad
         )
-        logger.info("run %s/%s: %s: %s", run.metadata.namespace, run.metadata.name,
-                    judgement.verdict, judgement.message)  # fmt: skip
+        logger.info(
+            "run %s/%s: %s: %s",
+            run.metadata.namespace,
+            run.metadata.name,
+            judgement.verdict,
+            judgement.message,
+        )
         return body
 
     async def tidy(self, run: PerfRun) -> None:
@@ -109,13 +112,15 @@ class Finisher:
         namespace = run.metadata.namespace
         job = await self._kube.find(JOBS, namespace, job_name(run.metadata.uid))
         if job is not None and owned_by(job, run.metadata.uid):
-            await self._kube.delete(JOBS, namespace, job["metadata"]["name"],
-                                    uid=job["metadata"]["uid"])  # fmt: skip
+            await self._kube.delete(
+                JOBS, namespace, job["metadata"]["name"], uid=job["metadata"]["uid"]
+            )
         labels = f"{RUN_LABEL}={run.metadata.name},{CONTENT_LABEL} in ({','.join(TEMPORARY)})"
         for body in await self._kube.list(CONFIG_MAPS, namespace, labels=labels):
             if owned_by(body, run.metadata.uid):
-                await self._kube.delete(CONFIG_MAPS, namespace, body["metadata"]["name"],
-                                        uid=body["metadata"]["uid"])  # fmt: skip
+                await self._kube.delete(
+                    CONFIG_MAPS, namespace, body["metadata"]["name"], uid=body["metadata"]["uid"]
+                )
 
     async def _keep(self, opened: OpenRun, result: RunResult) -> Json | None:
         """Store the full result in ConfigMaps and say where; None where it is too large."""

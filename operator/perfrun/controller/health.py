@@ -120,8 +120,9 @@ class Resync:
         for namespace in self._namespaces:
             for item in await self._kube.list(resource, namespace, only_metadata=True):
                 meta = item["metadata"]
-                found.append((Key(meta["namespace"], meta["name"]), meta["uid"],
-                              meta["resourceVersion"]))  # fmt: skip
+                found.append(
+                    (Key(meta["namespace"], meta["name"]), meta["uid"], meta["resourceVersion"])
+                )
         return found
 
     def _unseen(

@@ -100,8 +100,11 @@ class Kube:
                     client_configuration=configuration
                 )
             except (config.ConfigException, OSError) as error:
-                raise KubeError(0, f"no cluster to work with ({error}): run in a pod with a "
-                                   f"service account, or set KUBECONFIG") from error  # fmt: skip
+                raise KubeError(
+                    0,
+                    f"no cluster to work with ({error}): run in a pod with a "
+                    f"service account, or set KUBECONFIG",
+                ) from error
         # Many clusters' certificates lack extensions that Python 3.13 asks for by default; chain
         # and host name are verified all the same.
         configuration.disable_strict_ssl_verification = True
@@ -140,9 +143,7 @@ class Kube:
                 query["labelSelector"] = labels
             if token:
                 query["continue"] = token
-            page = await self._request(
-                "GET", resource.path(namespace), query=query, accept=accept
-            )
+            page = await self._request("GET", resource.path(namespace), query=query, accept=accept)
             items += page.get("items") or []
             token = page.get("metadata", {}).get("continue", "")
             if not token:
@@ -158,9 +159,11 @@ class Kube:
     ) -> Json:
         """A JSON merge patch. With uid and resourceVersion in it, raises ConflictError."""
         return await self._request(
-            "PATCH", resource.path(namespace, name, sub), body,
+            "PATCH",
+            resource.path(namespace, name, sub),
+            body,
             content_type="application/merge-patch+json",
-        )  # fmt: skip
+        )
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> bool:
         """Delete in the background. False where there was none, or another one of that name."""

@@ -65,9 +65,7 @@ def run_manifest(test: PerfTest, name: str, reason: str, scheduled_time: str | N
             "name": name,
             "namespace": test.metadata.namespace,
             "labels": {MANAGED_BY: "perfrun", TEST_LABEL: test.metadata.name},
-            "ownerReferences": [
-                owner_reference("PerfTest", test.metadata.name, test.metadata.uid)
-            ],
+            "ownerReferences": [owner_reference("PerfTest", test.metadata.name, test.metadata.uid)],
         },
         "spec": spec,
     }
@@ -85,9 +83,7 @@ def revision_manifest(test: PerfTest) -> Json:
             "name": revision_name(test.metadata.name, test.spec),
             "namespace": test.metadata.namespace,
             "labels": {MANAGED_BY: "perfrun", TEST_LABEL: test.metadata.name},
-            "ownerReferences": [
-                owner_reference("PerfTest", test.metadata.name, test.metadata.uid)
-            ],
+            "ownerReferences": [owner_reference("PerfTest", test.metadata.name, test.metadata.uid)],
         },
         "revision": test.metadata.generation,
         "data": {"spec": test.spec.what_runs()},
@@ -219,9 +215,14 @@ def _pod_spec(
     chosen = template.model_dump(
         mode="json",
         exclude_none=True,
-        include={"node_selector", "affinity", "tolerations", "topology_spread_constraints",
-                 "priority_class_name"},
-    )  # fmt: skip
+        include={
+            "node_selector",
+            "affinity",
+            "tolerations",
+            "topology_spread_constraints",
+            "priority_class_name",
+        },
+    )
     return {**pod, **{field: value for field, value in chosen.items() if value}}
 
 
@@ -299,9 +300,11 @@ def _value_volumes(refs: set[ValueRef]) -> tuple[list[Json], list[Json]]:
             source = {"configMap": {"name": name, "items": items, "optional": True}}
         folder = "secrets" if kind == "Secret" else "configmaps"
         volumes.append({"name": f"values-{number}", **source})
-        mounts.append({
-            "name": f"values-{number}",
-            "mountPath": f"{VALUES_DIR}/{folder}/{name}",
-            "readOnly": True,
-        })  # fmt: skip
+        mounts.append(
+            {
+                "name": f"values-{number}",
+                "mountPath": f"{VALUES_DIR}/{folder}/{name}",
+                "readOnly": True,
+            }
+        )
     return volumes, mounts

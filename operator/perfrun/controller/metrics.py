@@ -89,9 +89,10 @@ class Metrics(Collector):
 
     def _figures(self) -> Iterator[Metric]:
         latency = SummaryMetricFamily(
-            "perfrun_latency_seconds", "Response time in the last run; step \"\" is all.",
+            "perfrun_latency_seconds",
+            'Response time in the last run; step "" is all.',
             labels=_STEP,
-        )  # fmt: skip
+        )
         throughput = GaugeMetricFamily(
             "perfrun_throughput", "Successful requests a second in the last run.", labels=_STEP
         )
@@ -119,13 +120,15 @@ class Metrics(Collector):
 
     def _objectives(self) -> Iterator[Metric]:
         verdict = GaugeMetricFamily(
-            "perfrun_verdict", "1 for the verdict of the last run, 0 for the others.",
+            "perfrun_verdict",
+            "1 for the verdict of the last run, 0 for the others.",
             labels=[*_TEST, "verdict"],
-        )  # fmt: skip
+        )
         measured = GaugeMetricFamily(
-            "perfrun_slo_measured", "What an objective measured in the last run, in base units.",
+            "perfrun_slo_measured",
+            "What an objective measured in the last run, in base units.",
             labels=_SLO,
-        )  # fmt: skip
+        )
         limit = GaugeMetricFamily(
             "perfrun_slo_limit", "The limit of an objective, in base units.", labels=_SLO
         )
@@ -147,18 +150,20 @@ class Metrics(Collector):
 
     def _bookkeeping(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
-            "perfrun_requests", "Requests of finished runs by outcome, since the operator started.",
+            "perfrun_requests",
+            "Requests of finished runs by outcome, since the operator started.",
             labels=[*_TEST, "outcome"],
-        )  # fmt: skip
+        )
         runs = CounterMetricFamily(
-            "perfrun_runs", "Finished runs by verdict, since the operator started.",
+            "perfrun_runs",
+            "Finished runs by verdict, since the operator started.",
             labels=[*_TEST, "verdict"],
-        )  # fmt: skip
+        )
         missed = CounterMetricFamily(
             "perfrun_missed_schedules",
             "Scheduled times without a run, since the operator started.",
             labels=_TEST,
-        )  # fmt: skip
+        )
         active = GaugeMetricFamily(
             "perfrun_run_active", "Runs that are not done, queued ones included.", labels=_TEST
         )

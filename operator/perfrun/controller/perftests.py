@@ -77,11 +77,13 @@ class TestReconciler:
             return await self._stall(body, test, str(error))
         await self._historian.trim(test)
         ready = _ready(test, acceptance.warnings)
-        await self._write(body, test, {**noted, **scheduled, **self._seen(key), **_next(decision)},
-                          [ready])  # fmt: skip
+        await self._write(
+            body, test, {**noted, **scheduled, **self._seen(key), **_next(decision)}, [ready]
+        )
         for warning in acceptance.warnings:
-            await self._events.tell("PerfTest", test.metadata, "Doubtful", str(warning),
-                                    warning=True)  # fmt: skip
+            await self._events.tell(
+                "PerfTest", test.metadata, "Doubtful", str(warning), warning=True
+            )
         return _sleep(decision, now)
 
     # --- what is due ---------------------------------------------------------------------------
@@ -179,8 +181,9 @@ class TestReconciler:
                     f"does not belong to this test: delete it"
                 ) from None
         else:
-            logger.info("test %s/%s: created run %s (%s)", namespace, test.metadata.name, name,
-                        reason)  # fmt: skip
+            logger.info(
+                "test %s/%s: created run %s (%s)", namespace, test.metadata.name, name, reason
+            )
             await self._events.tell(
                 "PerfTest", test.metadata, "RunCreated", f"created PerfRun {name} ({reason})"
             )
@@ -270,9 +273,11 @@ def _ready(test: PerfTest, warnings: list[Problem]) -> Condition:
     doubts = "; ".join(str(warning) for warning in warnings[:3])
     if test.spec.suspend:
         return Condition(
-            type="Ready", status="True", reason="Suspended",
+            type="Ready",
+            status="True",
+            reason="Suspended",
             message="suspended: nothing starts by schedule or change, only on request",
-        )  # fmt: skip
+        )
     message = f"accepted, with doubts: {doubts}" if doubts else "accepted"
     return Condition(type="Ready", status="True", reason="Accepted", message=message[:4096])
 

@@ -197,8 +197,9 @@ class RunReconciler:
                     await self._kube.create(resource, namespace, body)
                 except AlreadyExistsError:
                     name = body["metadata"]["name"]
-                    if not owned_by(await self._kube.get(resource, namespace, name),
-                                    run.metadata.uid):  # fmt: skip
+                    if not owned_by(
+                        await self._kube.get(resource, namespace, name), run.metadata.uid
+                    ):
                         raise
         except RefusedError as error:
             message = f"its workers could not be created: {error}"
@@ -206,8 +207,12 @@ class RunReconciler:
             return 0.0
         name = job["metadata"]["name"]
         await write_status(self._kube, PERF_RUNS, run.metadata, {"job": name})
-        await self._events.tell("PerfRun", run.metadata, "Started", f"created Job {name} of "
-                                f"{opened.plan.load.workers} worker(s)")  # fmt: skip
+        await self._events.tell(
+            "PerfRun",
+            run.metadata,
+            "Started",
+            f"created Job {name} of {opened.plan.load.workers} worker(s)",
+        )
         return 1.0
 
     async def _collect(self, run: PerfRun, facts: RunFacts) -> float:

@@ -25,10 +25,16 @@ VALID = timedelta(days=3650)
 RENEW_BEFORE = timedelta(days=90)
 
 _USAGE = x509.KeyUsage(
-    digital_signature=True, key_cert_sign=True, content_commitment=False, key_encipherment=False,
-    data_encipherment=False, key_agreement=False, crl_sign=False, encipher_only=False,
+    digital_signature=True,
+    key_cert_sign=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    crl_sign=False,
+    encipher_only=False,
     decipher_only=False,
-)  # fmt: skip
+)
 
 
 class Pair(NamedTuple):

@@ -43,9 +43,7 @@ class _AtBarrier:
 class RunSession:
     """What is known of a run here. The host reads it; :class:`Coordinator` feeds it."""
 
-    def __init__(
-        self, plan: RunPlan, *, start_deadline: int, reported: Iterable[int] = ()
-    ) -> None:
+    def __init__(self, plan: RunPlan, *, start_deadline: int, reported: Iterable[int] = ()) -> None:
         self.plan = plan
         self.start_deadline = start_deadline
         """The barrier does not open after this (ns, monotonic)."""
@@ -143,9 +141,10 @@ class RunSession:
         if self.start is not None:
             return None
         troubled = {
-            index: worker.ready for index, worker in sorted(self._barrier.items())
+            index: worker.ready
+            for index, worker in sorted(self._barrier.items())
             if worker.ready.trouble is not None
-        }  # fmt: skip
+        }
         hopeless = {index: ready for index, ready in troubled.items() if ready.final}
         message = self._waiting_for(hopeless or troubled, now)
         if message is None:
@@ -170,9 +169,10 @@ class RunSession:
 
     def _silent(self, now: int) -> list[int]:
         return [
-            index for index, worker in sorted(self._barrier.items())
+            index
+            for index, worker in sorted(self._barrier.items())
             if now - worker.heard > SILENT_AFTER
-        ]  # fmt: skip
+        ]
 
 
 def _sentence(told: dict[int, Ready]) -> str:

@@ -202,8 +202,6 @@ class Execution(Starter):
         return record
 
 
-def _courses(
-    scenarios: list[CompiledScenario], recorder: Recorder
-) -> list[tuple[Course, Course]]:
+def _courses(scenarios: list[CompiledScenario], recorder: Recorder) -> list[tuple[Course, Course]]:
     phases = zip(scenarios, recorder.warmup.scenarios, recorder.window.scenarios, strict=True)
     return [(Course(it, warm, False), Course(it, window, True)) for it, warm, window in phases]

@@ -31,10 +31,24 @@ class Iteration:
     """
 
     __slots__ = (
-        "_at", "_begun", "_connection", "_due", "_in_window", "_number", "_opening",
-        "_pool", "_redirects", "_request", "_scenario", "_step", "_tally", "_traffic", "_user",
-        "_whole", "_written",
-    )  # fmt: skip
+        "_at",
+        "_begun",
+        "_connection",
+        "_due",
+        "_in_window",
+        "_number",
+        "_opening",
+        "_pool",
+        "_redirects",
+        "_request",
+        "_scenario",
+        "_step",
+        "_tally",
+        "_traffic",
+        "_user",
+        "_whole",
+        "_written",
+    )
 
     _step: CompiledStep
 

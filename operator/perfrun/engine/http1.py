@@ -48,10 +48,25 @@ class Connection(asyncio.Protocol):
     """One connection to one origin. ``closed`` is called once, when it is gone."""
 
     __slots__ = (
-        "_closed", "_complete", "_exchange", "_head_done", "_interim", "_kept",
-        "_parser", "_parsers", "_size_limit", "_too_much", "body", "first_byte", "head",
-        "idle_since", "keep_alive", "received", "status", "transport",
-    )  # fmt: skip
+        "_closed",
+        "_complete",
+        "_exchange",
+        "_head_done",
+        "_interim",
+        "_kept",
+        "_parser",
+        "_parsers",
+        "_size_limit",
+        "_too_much",
+        "body",
+        "first_byte",
+        "head",
+        "idle_since",
+        "keep_alive",
+        "received",
+        "status",
+        "transport",
+    )
 
     def __init__(self, closed: Callable[["Connection"], None]) -> None:
         self._closed = closed
@@ -80,9 +95,7 @@ class Connection(asyncio.Protocol):
 
     # --- for the exchange ---------------------------------------------------------------------
 
-    def send(
-        self, exchange: Exchange, request: bytes, reading: Reading, size_limit: int
-    ) -> None:
+    def send(self, exchange: Exchange, request: bytes, reading: Reading, size_limit: int) -> None:
         """Write a request; the connection must be open and free.
 
         ``size_limit`` (bytes of body) is kept only with :attr:`Reading.BODY`.

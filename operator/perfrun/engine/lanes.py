@@ -96,5 +96,7 @@ class PerRequest(Lanes):
 
 
 LANES: dict[str, type[Lanes]] = {
-    "Shared": Shared, "PerUser": PerUser, "PerRequest": PerRequest,
-}  # fmt: skip
+    "Shared": Shared,
+    "PerUser": PerUser,
+    "PerRequest": PerRequest,
+}

@@ -33,9 +33,12 @@ class Origin:
 
 # What only a handshake ends with; all other OSErrors come from connect(2).
 _TLS_ERRORS = (
-    ssl.SSLError, ssl.CertificateError,
-    ConnectionResetError, ConnectionAbortedError, BrokenPipeError,
-)  # fmt: skip
+    ssl.SSLError,
+    ssl.CertificateError,
+    ConnectionResetError,
+    ConnectionAbortedError,
+    BrokenPipeError,
+)
 
 
 class Security(NamedTuple):

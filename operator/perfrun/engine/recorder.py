@@ -72,10 +72,24 @@ class StepTally:
     """One step in one phase. The hot path counts here, by attribute."""
 
     __slots__ = (
-        "add_latency", "add_service", "add_ttfb", "attempts", "bytes_received", "censored",
-        "checks_failed", "checks_passed", "errors", "others", "scenario", "sent", "service",
-        "step", "succeeded", "success", "ttfb",
-    )  # fmt: skip
+        "add_latency",
+        "add_service",
+        "add_ttfb",
+        "attempts",
+        "bytes_received",
+        "censored",
+        "checks_failed",
+        "checks_passed",
+        "errors",
+        "others",
+        "scenario",
+        "sent",
+        "service",
+        "step",
+        "succeeded",
+        "success",
+        "ttfb",
+    )
 
     def __init__(self, scenario: str, step: str, recent: Recent) -> None:
         self.scenario, self.step = scenario, step
@@ -146,8 +160,15 @@ class ScenarioTally:
     """The iterations of one scenario in one phase."""
 
     __slots__ = (
-        "censored", "dropped", "failed", "finished", "journeys", "name", "started", "steps",
-    )  # fmt: skip
+        "censored",
+        "dropped",
+        "failed",
+        "finished",
+        "journeys",
+        "name",
+        "started",
+        "steps",
+    )
 
     def __init__(self, scenario: CompiledScenario, recent: Recent) -> None:
         self.name = scenario.name

@@ -35,8 +35,15 @@ class CompiledStep:
     """A step ready to be sent."""
 
     __slots__ = (
-        "_build", "expectation", "name", "raw", "reading", "secret_names", "think_time", "trivial",
-    )  # fmt: skip
+        "_build",
+        "expectation",
+        "name",
+        "raw",
+        "reading",
+        "secret_names",
+        "think_time",
+        "trivial",
+    )
 
     def __init__(self, step: Step, where: str, fields: list[Field], build: "Builder") -> None:
         self.name = step.name
@@ -223,8 +230,10 @@ def _over(fields: list[Field], own: list[Field]) -> list[Field]:
 
 def _one_line(text: str, where: str) -> str:
     if _CONTROL.search(text):
-        raise DataError(f"{where}: the value has a line break or another control character, "
-                        f"which a header cannot carry")  # fmt: skip
+        raise DataError(
+            f"{where}: the value has a line break or another control character, "
+            f"which a header cannot carry"
+        )
     return text
 
 
@@ -232,9 +241,7 @@ def _encoded_path(text: str) -> bytes:
     return _NOT_IN_A_PATH.sub(lambda match: b"%%%02X" % match[0][0], text.encode())
 
 
-def _folded(
-    template: Template, encode: Callable[[str], bytes]
-) -> bytes | Callable[[int], bytes]:
+def _folded(template: Template, encode: Callable[[str], bytes]) -> bytes | Callable[[int], bytes]:
     """The bytes of a template that does not change, else a function that makes them."""
     if template.static is not None:
         return encode(template.static)

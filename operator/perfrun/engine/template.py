@@ -19,11 +19,42 @@ Render = Callable[[int], str]
 
 _MASK = (1 << 64) - 1
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" + " " * 9
-_FIRST = ("Ada", "Alan", "Barbara", "Claude", "Donald", "Edsger", "Frances", "Grace", "Hedy",
-          "Ivan", "Jean", "Katherine", "Leslie", "Margaret", "Niklaus", "Radia")  # fmt: skip
-_LAST = ("Allen", "Dijkstra", "Hamilton", "Hopper", "Johnson", "Knuth", "Lamarr", "Lamport",
-         "Liskov", "Lovelace", "Perlman", "Sammet", "Shannon", "Sutherland", "Turing",
-         "Wirth")  # fmt: skip
+_FIRST = (
+    "Ada",
+    "Alan",
+    "Barbara",
+    "Claude",
+    "Donald",
+    "Edsger",
+    "Frances",
+    "Grace",
+    "Hedy",
+    "Ivan",
+    "Jean",
+    "Katherine",
+    "Leslie",
+    "Margaret",
+    "Niklaus",
+    "Radia",
+)
+_LAST = (
+    "Allen",
+    "Dijkstra",
+    "Hamilton",
+    "Hopper",
+    "Johnson",
+    "Knuth",
+    "Lamarr",
+    "Lamport",
+    "Liskov",
+    "Lovelace",
+    "Perlman",
+    "Sammet",
+    "Shannon",
+    "Sutherland",
+    "Turing",
+    "Wirth",
+)
 
 
 def mix(x: int) -> int:
@@ -53,9 +84,7 @@ class Template:
 
     def __call__(self, number: int) -> str:
         """The text for an iteration, by its number in the whole run."""
-        return "".join(
-            [item if isinstance(item, str) else item(number) for item in self._renders]
-        )
+        return "".join([item if isinstance(item, str) else item(number) for item in self._renders])
 
     def check(self, check: Callable[[str], object]) -> None:
         """Apply a check to every text that does not depend on the iteration.
@@ -204,5 +233,9 @@ def _now_ms(_draw: int) -> str:
 
 
 _STATELESS: dict[str, Callable[[int], str]] = {
-    "uuid": _uuid, "now": _now, "nowMs": _now_ms, "name": _name, "email": _email,
-}  # fmt: skip
+    "uuid": _uuid,
+    "now": _now,
+    "nowMs": _now_ms,
+    "name": _name,
+    "email": _email,
+}

@@ -25,9 +25,7 @@ class Ended(Protocol):
 class Traffic:
     """The requests of one run that are under way, and what they go over."""
 
-    def __init__(
-        self, target: HttpTarget, security: Security, lanes: Lanes, ended: Ended
-    ) -> None:
+    def __init__(self, target: HttpTarget, security: Security, lanes: Lanes, ended: Ended) -> None:
         self.timeout = target.timeout
         self.redirects = target.redirects
         self.take, self.give = lanes.take, lanes.give

@@ -128,17 +128,21 @@ def _json_paths(spec: PerfTestSpec) -> Iterator[Problem]:
                 _JSONPATH.compile(path)
             except jsonpath.JSONPathError as error:
                 reason = str(error).splitlines()[0]
-                yield Problem(field_path([*where, "expect", "json", path]),
-                              f"is not a JSONPath (RFC 9535): {reason}")  # fmt: skip
+                yield Problem(
+                    field_path([*where, "expect", "json", path]),
+                    f"is not a JSONPath (RFC 9535): {reason}",
+                )
 
 
 def _paths_after_a_query(spec: PerfTestSpec) -> Iterator[Problem]:
     url = spec.target.the_http.url
     with_path = [where for where, step in _steps(spec) if step.http.path is not None]
     if "?" in url and with_path:
-        yield Problem("spec.target.http.url",
-                      f"has a query, and {field_path([*with_path[0], 'http', 'path'])} would be "
-                      f"appended behind it: move the query into the steps' paths")  # fmt: skip
+        yield Problem(
+            "spec.target.http.url",
+            f"has a query, and {field_path([*with_path[0], 'http', 'path'])} would be "
+            f"appended behind it: move the query into the steps' paths",
+        )
 
 
 # --- names ------------------------------------------------------------------------------------
@@ -153,8 +157,11 @@ def _names(spec: PerfTestSpec) -> Iterator[Problem]:
             named.append((step.name, field_path(["spec", "scenarios", s, "steps", t, "name"])))
         for name, where in named:
             if name in seen:
-                yield Problem(where, f'"{name}" is the name of {seen[name]} already: steps and '
-                                     f"scenarios need names of their own")  # fmt: skip
+                yield Problem(
+                    where,
+                    f'"{name}" is the name of {seen[name]} already: steps and '
+                    f"scenarios need names of their own",
+                )
             else:
                 seen[name] = where
 
@@ -169,17 +176,23 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
         where = f"spec.slos[{index}]"
         if slo.of and slo.of not in known:
             hint = suggestion(slo.of, known) or f"; there are: {', '.join(sorted(known))}"
-            yield Problem(f"{where}.of",
-                          f'"{slo.of}" is no step, scenario or class in use{hint}')  # fmt: skip
+            yield Problem(f"{where}.of", f'"{slo.of}" is no step, scenario or class in use{hint}')
         elif slo.metric in ("transactions", "dropped") and slo.of not in {"", *scenarios}:
-            yield Problem(f"{where}.of", f"{slo.metric} is counted by scenario, not by step or "
-                                         f"class: name a scenario, or leave it out")  # fmt: skip
+            yield Problem(
+                f"{where}.of",
+                f"{slo.metric} is counted by scenario, not by step or "
+                f"class: name a scenario, or leave it out",
+            )
         if slo.lower is not None and slo.upper is not None and slo.lower > slo.upper:
-            yield Problem(f"{where}.min", f"{slo.min} is more than max, {slo.max}: nothing can "
-                                          f"meet both")  # fmt: skip
+            yield Problem(
+                f"{where}.min", f"{slo.min} is more than max, {slo.max}: nothing can meet both"
+            )
         if keys[slo.metric, slo.of, slo.on_breach] > 1:
-            yield Problem(where, f"there is another objective with the same metric {slo.metric}, "
-                                 f"of {slo.of!r} and onBreach {slo.on_breach}")  # fmt: skip
+            yield Problem(
+                where,
+                f"there is another objective with the same metric {slo.metric}, "
+                f"of {slo.of!r} and onBreach {slo.on_breach}",
+            )
 
 
 # --- load -------------------------------------------------------------------------------------
@@ -192,25 +205,35 @@ def _load(spec: PerfTestSpec) -> Iterator[Problem]:
     shape = Shape.of(load)
     field = "spec.load.open" if load.open is not None else "spec.load.closed"
     if shape.end > LONGEST:
-        yield Problem(field, f"lasts {shape.end / 3600 / NS:.4g}h with its warm-up, and at most "
-                             f"{LONGEST // 3600 // NS}h is possible")  # fmt: skip
+        yield Problem(
+            field,
+            f"lasts {shape.end / 3600 / NS:.4g}h with its warm-up, and at most "
+            f"{LONGEST // 3600 // NS}h is possible",
+        )
         return  # The numbers below would not fit into 64 bits.
     if shape.area(shape.end) - shape.area(shape.warmup) <= 0:
-        yield Problem(field, "plans no load after the warm-up: give it a level above 0 and a "
-                             "time to hold it")  # fmt: skip
+        yield Problem(
+            field, "plans no load after the warm-up: give it a level above 0 and a time to hold it"
+        )
         return
     if load.closed is not None and shape.peak < load.workers:
-        yield Problem(f"{field}.stages",
-                      f"has at most {round(shape.peak)} users for {load.workers} workers: every "
-                      f"worker needs one")  # fmt: skip
+        yield Problem(
+            f"{field}.stages",
+            f"has at most {round(shape.peak)} users for {load.workers} workers: every "
+            f"worker needs one",
+        )
     if load.open is None:
         return
     if (load.open.max_in_flight or load.workers) < load.workers:
-        yield Problem(f"{field}.maxInFlight",
-                      f"is less than the {load.workers} workers that share it")  # fmt: skip
+        yield Problem(
+            f"{field}.maxInFlight", f"is less than the {load.workers} workers that share it"
+        )
     if shape.area(shape.end) > MOST_ITERATIONS:
-        yield Problem(field, f"plans {shape.area(shape.end):.0f} iterations, and at most "
-                             f"{MOST_ITERATIONS} are possible")  # fmt: skip
+        yield Problem(
+            field,
+            f"plans {shape.area(shape.end):.0f} iterations, and at most "
+            f"{MOST_ITERATIONS} are possible",
+        )
     elif 0 < shape.count(shape.end) == shape.count(shape.warmup):
         yield Problem(field, "plans no iteration after the warm-up: give it more time or rate")
 
@@ -218,19 +241,27 @@ def _load(spec: PerfTestSpec) -> Iterator[Problem]:
 def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
     steps = sum(len(scenario.steps) for scenario in scenarios_of(spec))
     if steps > MOST_STEPS:
-        yield Problem("spec.scenarios", f"has {steps} steps in all, and at most {MOST_STEPS} are "
-                                        f"possible: split the test")  # fmt: skip
+        yield Problem(
+            "spec.scenarios",
+            f"has {steps} steps in all, and at most {MOST_STEPS} are possible: split the test",
+        )
     number = len(objectives(spec))
     if number > MOST_OBJECTIVES:
-        yield Problem("spec.slos", f"are {number} together with those of the steps' classes, and "
-                                   f"at most {MOST_OBJECTIVES} are possible")  # fmt: skip
+        yield Problem(
+            "spec.slos",
+            f"are {number} together with those of the steps' classes, and "
+            f"at most {MOST_OBJECTIVES} are possible",
+        )
     longest_name = "x" * 63
-    plan = make_plan(spec, uid=longest_name, namespace=longest_name, test=longest_name,
-                     run=longest_name)  # fmt: skip
+    plan = make_plan(
+        spec, uid=longest_name, namespace=longest_name, test=longest_name, run=longest_name
+    )
     if (size := len(plan.to_bytes())) > MOST_PLAN_BYTES:
-        yield Problem("spec.scenarios",
-                      f"and the rest of the plan take {size // 1024} KiB, and at most "
-                      f"{MOST_PLAN_BYTES // 1024} are possible: use smaller bodies")  # fmt: skip
+        yield Problem(
+            "spec.scenarios",
+            f"and the rest of the plan take {size // 1024} KiB, and at most "
+            f"{MOST_PLAN_BYTES // 1024} are possible: use smaller bodies",
+        )
 
 
 # --- doubts -----------------------------------------------------------------------------------
@@ -239,9 +270,11 @@ def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
 def _short_deadline(spec: PerfTestSpec) -> Iterator[Problem]:
     deadline = spec.schedule.starting_deadline_seconds if spec.schedule is not None else None
     if deadline is not None and deadline < SHORT_DEADLINE:
-        yield Problem("spec.schedule.startingDeadlineSeconds",
-                      f"{deadline} is less than {SHORT_DEADLINE}: runs may be missed because the "
-                      f"operator looked a moment too late")  # fmt: skip
+        yield Problem(
+            "spec.schedule.startingDeadlineSeconds",
+            f"{deadline} is less than {SHORT_DEADLINE}: runs may be missed because the "
+            f"operator looked a moment too late",
+        )
 
 
 def _unsupported_percentiles(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -255,8 +288,11 @@ def _unsupported_percentiles(spec: PerfTestSpec) -> Iterator[Problem]:
         samples = iterations * share(scenarios_of(spec), objective.metric, objective.of)
         needed = samples_needed(objective.metric)
         if samples < needed:
-            yield Problem(where, f"{objective.subject} needs {needed} samples, and this load plans "
-                                 f"about {samples:.0f}: it will be Inconclusive")  # fmt: skip
+            yield Problem(
+                where,
+                f"{objective.subject} needs {needed} samples, and this load plans "
+                f"about {samples:.0f}: it will be Inconclusive",
+            )
 
 
 def _unreachable_floors(spec: PerfTestSpec) -> Iterator[Problem]:

@@ -84,8 +84,10 @@ class Distribution:
         if name in QUANTILES:
             return self._percentile(QUANTILES[name])
         value = {
-            "avg": self.whole.mean, "min": self.whole.least, "max": self.whole.greatest,
-        }[name]  # fmt: skip
+            "avg": self.whole.mean,
+            "min": self.whole.least,
+            "max": self.whole.greatest,
+        }[name]
         # The average is a bound as soon as one sample is; least and greatest from the bound on.
         exact = self._bound is None or (name != "avg" and value < self._bound)
         return Figure(value, value if exact else math.inf, self.count)
@@ -158,9 +160,10 @@ def scope(plan: RunPlan, phase: PhaseRecord, of: str, window: int) -> Scope:
         for step in scenario.steps
     }
     steps = [
-        step for step in phase.steps
+        step
+        for step in phase.steps
         if of in ("", step.scenario, step.step, classes.get((step.scenario, step.step)))
-    ]  # fmt: skip
+    ]
     names = {step.scenario for step in steps}
     return Scope(
         steps=steps,

@@ -102,11 +102,12 @@ def _lag(evidence: Evidence) -> Finding | None:
     if seen <= allowed:
         return None
     return _finding(
-        "Lag", "Inflating",
+        "Lag",
+        "Inflating",
         f"1 of 100 iterations was handed over {format_duration(seen, [allowed])} or more after it "
         f"was due, at most {format_duration(allowed)} is harmless: give the workers more CPU, or "
         f"use more workers",
-    )  # fmt: skip
+    )
 
 
 def _late_sends(evidence: Evidence) -> Finding | None:
@@ -115,10 +116,11 @@ def _late_sends(evidence: Evidence) -> Finding | None:
         return None
     share = format_percent(record.late_sends / record.lag.count, [LATE_SENDS])
     return _finding(
-        "LateSends", "UnderLoading",
+        "LateSends",
+        "UnderLoading",
         f"{share} of iterations were handed over more than 10ms late, at most "
         f"{format_percent(LATE_SENDS)} is harmless: the load was not the one that was asked for",
-    )  # fmt: skip
+    )
 
 
 def _throttled(evidence: Evidence) -> Finding | None:
@@ -127,10 +129,11 @@ def _throttled(evidence: Evidence) -> Finding | None:
         return None
     share = format_percent(record.throttled_periods / record.periods, [THROTTLED])
     return _finding(
-        "Throttled", "Inflating",
+        "Throttled",
+        "Inflating",
         f"workers were throttled by their CPU limit in {share} of periods, at most "
         f"{format_percent(THROTTLED)} is harmless: raise or remove the limit in podTemplate",
-    )  # fmt: skip
+    )
 
 
 def _stalled(evidence: Evidence) -> Finding | None:
@@ -138,10 +141,11 @@ def _stalled(evidence: Evidence) -> Finding | None:
     if stall <= STALL:
         return None
     return _finding(
-        "Stall", "Inflating",
+        "Stall",
+        "Inflating",
         f"a worker stood still for {format_duration(stall, [STALL])}, at most "
         f"{format_duration(STALL)} is harmless: its node may be overloaded",
-    )  # fmt: skip
+    )
 
 
 def _exhausted(evidence: Evidence) -> Finding | None:
@@ -150,9 +154,10 @@ def _exhausted(evidence: Evidence) -> Finding | None:
         return None
     times = ", ".join(f"{what} {count} times" for what, count in sorted(ran_out.items()))
     return _finding(
-        "Exhausted", "UnderLoading",
+        "Exhausted",
+        "UnderLoading",
         f"workers ran out of resources of their own ({times}): use more workers",
-    )  # fmt: skip
+    )
 
 
 def _not_covered(evidence: Evidence) -> Finding | None:
@@ -161,11 +166,12 @@ def _not_covered(evidence: Evidence) -> Finding | None:
         return None
     covered = format_percent(evidence.coverage, [load.min_coverage])
     return _finding(
-        "Coverage", "Informing" if load.on_worker_loss == "Continue" else "UnderLoading",
+        "Coverage",
+        "Informing" if load.on_worker_loss == "Continue" else "UnderLoading",
         f"{covered} of the planned load was reported on, by {workers.reported} of "
         f"{workers.planned} workers, and at least {format_percent(load.min_coverage)} is asked "
         f"for (load.minCoverage)",
-    )  # fmt: skip
+    )
 
 
 def _skewed(evidence: Evidence) -> Finding | None:
@@ -173,10 +179,11 @@ def _skewed(evidence: Evidence) -> Finding | None:
     if skew <= SKEW:
         return None
     return _finding(
-        "StartSkew", "UnderLoading",
+        "StartSkew",
+        "UnderLoading",
         f"the last worker started {format_duration(skew, [SKEW])} after the first, at most "
         f"{format_duration(SKEW)} is harmless",
-    )  # fmt: skip
+    )
 
 
 _RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
@@ -201,10 +208,11 @@ def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None
     if evidence.plan.load.open is None or started >= SENT * due or not faults:
         return None
     return _finding(
-        "SentBelowPlanned", "UnderLoading",
+        "SentBelowPlanned",
+        "UnderLoading",
         f"{started} of {due} iterations were started, {format_percent(SENT)} are needed, and the "
         f"generator was at fault ({', '.join(faults)})",
-    )  # fmt: skip
+    )
 
 
 def _finding(kind: str, effect: Effect, message: str) -> Finding:

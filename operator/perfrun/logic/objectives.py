@@ -26,22 +26,26 @@ class ClassObjective(NamedTuple):
 
 CLASS_OBJECTIVES: Mapping[str, tuple[ClassObjective, ...]] = {
     "Health": (
-        ClassObjective("latency.p95", max="100ms"), ClassObjective("throughput", min="1000/s"),
+        ClassObjective("latency.p95", max="100ms"),
+        ClassObjective("throughput", min="1000/s"),
     ),
     "Read": (
-        ClassObjective("latency.p95", max="500ms"), ClassObjective("throughput", min="100/s"),
+        ClassObjective("latency.p95", max="500ms"),
+        ClassObjective("throughput", min="100/s"),
     ),
     "Write": (
-        ClassObjective("latency.p95", max="1s"), ClassObjective("throughput", min="50/s"),
+        ClassObjective("latency.p95", max="1s"),
+        ClassObjective("throughput", min="50/s"),
     ),
     "Complex": (
-        ClassObjective("latency.p95", max="2s"), ClassObjective("throughput", min="10/s"),
+        ClassObjective("latency.p95", max="2s"),
+        ClassObjective("throughput", min="10/s"),
     ),
     "SimpleQuery": (ClassObjective("latency.p95", max="100ms"),),
     "ComplexQuery": (ClassObjective("latency.p95", max="500ms"),),
     "WriteOperation": (ClassObjective("latency.p95", max="200ms"),),
     "BatchOperation": (ClassObjective("latency.p95", max="1s"),),
-}  # fmt: skip
+}
 
 FLOORED = ("throughput", "transactions")
 """Metrics whose ``min`` is a floor: it depends on the load whether it can be met at all."""
@@ -89,11 +93,16 @@ def objectives(spec: PerfTestSpec) -> list[Objective]:
     """
     own = [
         Objective(
-            metric=slo.metric, of=slo.of, max=_text(slo.max), min=_text(slo.min),
-            upper=slo.upper, lower=slo.lower, on_breach=slo.on_breach,
+            metric=slo.metric,
+            of=slo.of,
+            max=_text(slo.max),
+            min=_text(slo.min),
+            upper=slo.upper,
+            lower=slo.lower,
+            on_breach=slo.on_breach,
         )
         for slo in spec.slos
-    ]  # fmt: skip
+    ]
     taken = {(objective.metric, objective.of) for objective in own}
     given = [
         _of_class(line, step.name, step.class_)
@@ -134,9 +143,7 @@ def share(scenarios: Sequence[Scenario], metric: str, of: str) -> float:
     return sum(part.share for part in named)
 
 
-def out_of_reach(
-    load: Load, scenarios: Sequence[Scenario], objective: Objective
-) -> str | None:
+def out_of_reach(load: Load, scenarios: Sequence[Scenario], objective: Objective) -> str | None:
     """Why an open load cannot reach a floor even at its highest rate; None where it can."""
     if objective.lower is None:
         return None
@@ -155,11 +162,14 @@ def samples_needed(metric: str) -> int:
 
 def _of_class(line: ClassObjective, step: str, name: str) -> Objective:
     return Objective(
-        metric=line.metric, of=step, max=line.max, min=line.min,
+        metric=line.metric,
+        of=step,
+        max=line.max,
+        min=line.min,
         upper=None if line.max is None else parse_limit(line.metric, line.max),
         lower=None if line.min is None else parse_limit(line.metric, line.min),
         from_class=name,
-    )  # fmt: skip
+    )
 
 
 def _text(limit: str | int | None) -> str | None:

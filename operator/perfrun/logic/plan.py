@@ -55,8 +55,7 @@ def planned(plan: RunPlan, until: int | None = None) -> int:
     if load.open.arrivals == "Uniform":
         return shape.count(until)
     return sum(
-        count_arrivals(load, load.workers, index, plan.seed, until)
-        for index in range(load.workers)
+        count_arrivals(load, load.workers, index, plan.seed, until) for index in range(load.workers)
     )
 
 
@@ -99,9 +98,7 @@ def comparison_key(spec: PerfTestSpec) -> str:
     what = spec.what_runs(defaults=False)
     measured = {name: what[name] for name in _MEASURED if name in what}
     measured["load"] = {
-        name: value
-        for name, value in measured["load"].items()
-        if name not in _NOT_MEASURED_OF_LOAD
+        name: value for name, value in measured["load"].items() if name not in _NOT_MEASURED_OF_LOAD
     }
     return short_hash(_canonical(measured))
 

@@ -72,8 +72,9 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
-def _problem(error: dict[str, Any], model: type[BaseModel] | None,
-             prefix: tuple[str, ...]) -> Problem:  # fmt: skip
+def _problem(
+    error: dict[str, Any], model: type[BaseModel] | None, prefix: tuple[str, ...]
+) -> Problem:
     where: list[str | int] = [part for part in error["loc"] if part != "[key]"]
     message = _message(error, model)
     if error["type"] == "value_error" and (below := _BELOW.fullmatch(message)) is not None:
@@ -109,9 +110,14 @@ def _message(error: dict[str, Any], model: type[BaseModel] | None) -> str:
 
 def _type_message(kind: str, given: object) -> str | None:
     wanted = {
-        "string": "a text", "int": "a whole number", "float": "a number", "bool": "true or false",
-        "list": "a list", "dict": "a mapping", "model": "a mapping",
-    }.get(kind.partition("_")[0])  # fmt: skip
+        "string": "a text",
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "list": "a list",
+        "dict": "a mapping",
+        "model": "a mapping",
+    }.get(kind.partition("_")[0])
     if wanted is None:
         return None
     hint = "; put it in quotes" if wanted == "a text" and isinstance(given, int | float) else ""
@@ -139,10 +145,13 @@ def _siblings(model: type[BaseModel] | None, loc: Sequence[str | int]) -> list[s
         if model is None or isinstance(part, int):
             continue
         model = next(
-            (_model_in(field.annotation) for name, field in model.model_fields.items()
-             if part in (name, field.alias)),
+            (
+                _model_in(field.annotation)
+                for name, field in model.model_fields.items()
+                if part in (name, field.alias)
+            ),
             None,
-        )  # fmt: skip
+        )
     if model is None:
         return []
     return [field.alias or name for name, field in model.model_fields.items()]

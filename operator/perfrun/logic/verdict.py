@@ -135,12 +135,14 @@ def conditions(
     before = {condition.type: condition for condition in previous}
     others = [old for old in previous if old.type not in ("Complete", "SLOMet")]
     return others + [
-        condition.model_copy(update={
-            "observed_generation": generation,
-            "last_transition_time": _transition(before.get(condition.type), condition, now),
-        })
+        condition.model_copy(
+            update={
+                "observed_generation": generation,
+                "last_transition_time": _transition(before.get(condition.type), condition, now),
+            }
+        )
         for condition in fresh
-    ]  # fmt: skip
+    ]
 
 
 def _slo_met(judgement: Judgement) -> tuple[str, str]:
@@ -227,8 +229,10 @@ def _tainted(objective: Objective, judged: _Judged, findings: Sequence[Finding])
     """What the generator's own faults leave of a verdict."""
     if judged.verdict is Verdict.PASS:
         effect = "UnderLoading"
-    elif (judged.verdict in (Verdict.WARN, Verdict.FAIL)
-          and METRICS[objective.metric] in _TAINTED_KINDS):  # fmt: skip
+    elif (
+        judged.verdict in (Verdict.WARN, Verdict.FAIL)
+        and METRICS[objective.metric] in _TAINTED_KINDS
+    ):
         effect = "Inflating"
     else:
         return judged

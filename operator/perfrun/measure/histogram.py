@@ -129,7 +129,9 @@ class Histogram:
     def encode(self) -> str:
         """HDR V2 (compressed, base64), as every HDR tool reads it."""
         hdr = HdrHistogram(LOWEST_US, HIGHEST_US, DIGITS)
-        ctypes.memmove(hdr.counts, np.ascontiguousarray(self.counts).ctypes.data, self.counts.nbytes)
+        ctypes.memmove(
+            hdr.counts, np.ascontiguousarray(self.counts).ctypes.data, self.counts.nbytes
+        )
         used = np.flatnonzero(self.counts)
         if len(used):
             hdr.total_count = int(self.counts.sum())
@@ -158,11 +160,13 @@ class Histogram:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
             return NotImplemented
-        return (
-            (self.count, self.total, self.least, self.greatest, self.clamped)
-            == (other.count, other.total, other.least, other.greatest, other.clamped)
-            and bool(np.array_equal(self.counts, other.counts))
-        )  # fmt: skip
+        return (self.count, self.total, self.least, self.greatest, self.clamped) == (
+            other.count,
+            other.total,
+            other.least,
+            other.greatest,
+            other.clamped,
+        ) and bool(np.array_equal(self.counts, other.counts))
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -66,8 +66,16 @@ class StepRecord(Wire):
 
     def add(self, other: "StepRecord") -> None:
         """Take the counts of the same step elsewhere in."""
-        for name in ("sent", "succeeded", "failed", "censored", "attempts", "bytes_received",
-                     "checks_passed", "checks_failed"):  # fmt: skip
+        for name in (
+            "sent",
+            "succeeded",
+            "failed",
+            "censored",
+            "attempts",
+            "bytes_received",
+            "checks_passed",
+            "checks_failed",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         add_counts(self.errors, other.errors)
         add_histograms(self.timings, other.timings)
@@ -75,8 +83,11 @@ class StepRecord(Wire):
     def check(self) -> None:
         """Raise ConservationError unless the counts add up."""
         where = f"step {self.scenario}/{self.step}"
-        _law(f"{where}: sent = succeeded + failed + censored",
-             self.sent, self.succeeded + self.failed + self.censored)  # fmt: skip
+        _law(
+            f"{where}: sent = succeeded + failed + censored",
+            self.sent,
+            self.succeeded + self.failed + self.censored,
+        )
         _law(f"{where}: failed = sum of errors", self.failed, sum(self.errors.values()))
         for outcome, count in (
             (Outcome.SUCCESS, self.succeeded),
@@ -84,8 +95,11 @@ class StepRecord(Wire):
             (Outcome.CENSORED, self.censored),
         ):
             samples = self.timings.get(timing_key(Timing.LATENCY, outcome))
-            _law(f"{where}: one latency sample a {outcome} request",
-                 samples.count if samples else 0, count)  # fmt: skip
+            _law(
+                f"{where}: one latency sample a {outcome} request",
+                samples.count if samples else 0,
+                count,
+            )
 
 
 class ScenarioRecord(Wire):
@@ -116,8 +130,11 @@ class ScenarioRecord(Wire):
         """Raise ConservationError unless the counts add up."""
         where = f"scenario {self.scenario}"
         _law(f"{where}: planned = started + dropped", self.planned, self.started + self.dropped)
-        _law(f"{where}: started = finished + failed + censored",
-             self.started, self.finished + self.failed + self.censored)  # fmt: skip
+        _law(
+            f"{where}: started = finished + failed + censored",
+            self.started,
+            self.finished + self.failed + self.censored,
+        )
 
 
 class PhaseRecord(Wire):
@@ -191,12 +208,21 @@ class GeneratorRecord(Wire):
 
     def add(self, other: "GeneratorRecord") -> None:
         """Take another worker in."""
-        self.first_send = _earliest(self.lag.count, self.first_send,
-                                    other.lag.count, other.first_send)  # fmt: skip
+        self.first_send = _earliest(
+            self.lag.count, self.first_send, other.lag.count, other.first_send
+        )
         self.last_send = max(self.last_send, other.last_send)
         self.lag.add(other.lag)
-        for name in ("late_sends", "cpu_time", "wall_time", "periods", "throttled_periods",
-                     "ceiling", "user_time", "connections"):  # fmt: skip
+        for name in (
+            "late_sends",
+            "cpu_time",
+            "wall_time",
+            "periods",
+            "throttled_periods",
+            "ceiling",
+            "user_time",
+            "connections",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.longest_stall = max(self.longest_stall, other.longest_stall)
         add_counts(self.exhausted, other.exhausted)

@@ -204,8 +204,14 @@ def _labelled(label: str, lines: Sequence[str]) -> RenderableType:
 
 
 def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold",
-                 padding=(0, 1), collapse_padding=False)  # fmt: skip
+    return Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        header_style="bold",
+        padding=(0, 1),
+        collapse_padding=False,
+    )
 
 
 def _spaced(parts: Iterable[RenderableType]) -> list[RenderableType]:

@@ -75,9 +75,7 @@ class Client:
         await self._insist(lambda: self._post("report", packed, LONG_POLL), deadline)
 
     async def _post(self, what: str, body: bytes, patience: float) -> bytes:
-        headers = {
-            "Content-Type": "application/gzip" if what == "report" else "application/json"
-        }
+        headers = {"Content-Type": "application/gzip" if what == "report" else "application/json"}
         try:
             if (file := self._config.token_file) is not None:
                 headers["Authorization"] = f"Bearer {file.read_text('ascii').strip()}"
@@ -110,8 +108,10 @@ class Client:
         if not self._complained:
             self._complained = True
             where = self._config.coordinator_host
-            sys.stderr.write(f"Worker could not reach coordinator {where}: "
-                             f"check egress NetworkPolicy ({error})\n")  # fmt: skip
+            sys.stderr.write(
+                f"Worker could not reach coordinator {where}: "
+                f"check egress NetworkPolicy ({error})\n"
+            )
 
 
 def _message(response: httpx.Response) -> str:

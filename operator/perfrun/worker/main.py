@@ -63,9 +63,7 @@ class Worker:
 
     async def _work(self) -> int:
         try:
-            engine = Engine(
-                self._plan, self._config.index, MountedValues(self._config.secrets)
-            )
+            engine = Engine(self._plan, self._config.index, MountedValues(self._config.secrets))
         except EngineError as error:
             log("trouble", reason=error.reason, message=error.message, final="true")
             trouble = Trouble(reason=error.reason, message=error.message[:2048])

@@ -169,8 +169,11 @@ def test_rounding_never_takes_a_size_across_its_limit(off: int, limit: int) -> N
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_reads_and_writes_its_own_notation(metric: str) -> None:
     example: dict[Kind, str | int] = {
-        Kind.DURATION: "500ms", Kind.RATE: "100/s", Kind.PERCENT: "99.9%", Kind.COUNT: 7,
+        Kind.DURATION: "500ms",
+        Kind.RATE: "100/s",
+        Kind.PERCENT: "99.9%",
+        Kind.COUNT: 7,
         Kind.BYTES: "64Ki",
-    }  # fmt: skip
+    }
     text = example[METRICS[metric]]
     assert format_measured(metric, parse_limit(metric, text), []) == str(text)

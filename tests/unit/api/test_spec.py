@@ -51,11 +51,14 @@ def test_what_is_wrong_is_refused(changed: dict[str, Any], message: str) -> None
 
 def test_a_spec_comes_back_from_its_json_unchanged() -> None:
     before = spec(
-        load={"workers": 3, "warmup": "1.234567891s",
-              "open": {"stages": [{"rate": "20/m", "ramp": "90s", "hold": "1h"}]}},
+        load={
+            "workers": 3,
+            "warmup": "1.234567891s",
+            "open": {"stages": [{"rate": "20/m", "ramp": "90s", "hold": "1h"}]},
+        },
         variables={"region": "eu"},
         slos=[{"metric": "latency.p95", "max": "500ms"}, {"metric": "dropped", "max": 0}],
-    )  # fmt: skip
+    )
     assert PerfTestSpec.model_validate_json(before.model_dump_json(exclude_none=True)) == before
 
 

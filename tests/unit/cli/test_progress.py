@@ -11,9 +11,17 @@ from tests.unit.coordinator.conftest import S, make_plan
 
 POSTED = (WorkerLive(0, 1, 0),)
 RUNNING = Live(
-    elapsed=S // 2, in_flight=3, sent=40, succeeded=35, failed=2, dropped=1, rate=74.0,
-    errors={"Timeout": 2}, recent=Percentiles(1e6, 5e6, 9e6), workers=POSTED,
-)  # fmt: skip
+    elapsed=S // 2,
+    in_flight=3,
+    sent=40,
+    succeeded=35,
+    failed=2,
+    dropped=1,
+    rate=74.0,
+    errors={"Timeout": 2},
+    recent=Percentiles(1e6, 5e6, 9e6),
+    workers=POSTED,
+)
 
 
 def shown(*states: Progress, terminal: bool = False) -> str:

@@ -58,16 +58,22 @@ def test_of_several_the_first_of_130_2_3_1_0_counts():
 
 
 def secret_test() -> PerfTest:
-    return PerfTest.model_validate({
-        "metadata": {"name": "api"},
-        "spec": {
-            "target": {"http": {
-                "url": "https://127.0.0.1:1/",
-                "auth": {"bearer": {"tokenFrom": {"secretKeyRef": {"name": "shop", "key": "t"}}}},
-            }},
-            "load": {"burst": {"requests": 1, "concurrency": 1}},
-        },
-    })  # fmt: skip
+    return PerfTest.model_validate(
+        {
+            "metadata": {"name": "api"},
+            "spec": {
+                "target": {
+                    "http": {
+                        "url": "https://127.0.0.1:1/",
+                        "auth": {
+                            "bearer": {"tokenFrom": {"secretKeyRef": {"name": "shop", "key": "t"}}}
+                        },
+                    }
+                },
+                "load": {"burst": {"requests": 1, "concurrency": 1}},
+            },
+        }
+    )
 
 
 def test_values_of_secrets_are_looked_for_before_the_run(tmp_path: Path):

@@ -22,10 +22,9 @@ def said(text: str) -> list[str]:
     [
         (BURST, "burst of 10 iterations, 10 at a time, 1 worker"),
         ("closed: {users: 20, duration: 5m}", "up to 20 users, 5m of load, 1 worker"),
-        ("workers: 4, open: {rate: 100/s, duration: 1m}",
-         "6000 iterations, 1m of load, 4 workers"),
+        ("workers: 4, open: {rate: 100/s, duration: 1m}", "6000 iterations, 1m of load, 4 workers"),
     ],
-)  # fmt: skip
+)
 def test_what_a_load_is(load, costs):
     assert said(GOOD.replace(BURST, load))[-1] == f"ok: api: {costs}"
 

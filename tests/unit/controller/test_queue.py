@@ -1,6 +1,7 @@
 """The work queue: one reconcile of a key at a time, none lost, failures backed off."""
 
 import asyncio
+import itertools
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -122,7 +123,7 @@ async def test_key_is_looked_at_again_after_the_time_that_it_asked_for() -> None
     async with serving(reconcile) as queue:
         queue.add("a")
         await done.wait()
-    assert all(later - before >= 0.02 for before, later in zip(times, times[1:], strict=False))
+    assert all(later - before >= 0.02 for before, later in itertools.pairwise(times))
 
 
 @pytest.mark.parametrize(

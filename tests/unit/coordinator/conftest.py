@@ -94,8 +94,9 @@ class World:
     clock: HandClock
     client: TestClient
 
-    async def post(self, index: int, what: str, body: bytes, *, token: str | None = None,
-                   uid: str = UID) -> tuple[int, dict, dict]:  # fmt: skip
+    async def post(
+        self, index: int, what: str, body: bytes, *, token: str | None = None, uid: str = UID
+    ) -> tuple[int, dict, dict]:
         headers = {"Authorization": f"Bearer {token or f'ok-{index}'}"}
         url = f"/v1/runs/{uid}/workers/{index}/{what}"
         async with self.client.post(url, data=body, headers=headers) as response:
@@ -107,29 +108,46 @@ class World:
 
 def make_plan(workers: int = 2) -> RunPlan:
     return RunPlan(
-        uid=UID, namespace="shop", test="api", run="api-1", seed=1,
+        uid=UID,
+        namespace="shop",
+        test="api",
+        run="api-1",
+        seed=1,
         target=Target.model_validate({"http": {"url": "http://127.0.0.1:1/"}}),
         scenarios=default_scenarios(),
-        load=Load.model_validate(
-            {"workers": workers, "open": {"rate": "10/s", "duration": "1s"}}),
-    )  # fmt: skip
+        load=Load.model_validate({"workers": workers, "open": {"rate": "10/s", "duration": "1s"}}),
+    )
 
 
 def make_report() -> WorkerReport:
     return WorkerReport(
-        warmup=PhaseRecord(), window=PhaseRecord(), generator=GeneratorRecord.empty(),
-        series=Series(), window_time=S, load_time=S,
-    )  # fmt: skip
+        warmup=PhaseRecord(),
+        window=PhaseRecord(),
+        generator=GeneratorRecord.empty(),
+        series=Series(),
+        window_time=S,
+        load_time=S,
+    )
 
 
 def make_interval(sequence: int = 1, **counts: int) -> Interval:
     latency = Histogram()
     latency.fold([5_000_000] * 10)
-    return Interval(**{
-        "sequence": sequence, "elapsed": sequence * S, "in_flight": 3, "planned": 10 * sequence,
-        "started": 10 * sequence, "dropped": 0, "sent": 10 * sequence, "succeeded": 10 * sequence,
-        "failed": 0, "latency": latency, **counts,
-    })  # fmt: skip
+    return Interval(
+        **{
+            "sequence": sequence,
+            "elapsed": sequence * S,
+            "in_flight": 3,
+            "planned": 10 * sequence,
+            "started": 10 * sequence,
+            "dropped": 0,
+            "sent": 10 * sequence,
+            "succeeded": 10 * sequence,
+            "failed": 0,
+            "latency": latency,
+            **counts,
+        }
+    )
 
 
 def in_trouble(message: str = "shop refuses connections", *, final: bool = False) -> Ready:

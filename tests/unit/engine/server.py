@@ -147,13 +147,19 @@ async def running(
 
 def plan(url: str, load: dict[str, object], *steps: dict[str, object], **http: object) -> RunPlan:
     """A plan of one scenario ``s`` with the given steps, or one GET of ``url``."""
-    return RunPlan.model_validate({
-        "uid": "u", "namespace": "shop", "test": "t", "run": "t-1", "seed": 7,
-        "target": {"http": {"url": url, **http}},
-        "variables": {"region": "eu"},
-        "scenarios": [{"name": "s", "steps": list(steps) or [{"name": "get"}]}],
-        "load": load,
-    })  # fmt: skip
+    return RunPlan.model_validate(
+        {
+            "uid": "u",
+            "namespace": "shop",
+            "test": "t",
+            "run": "t-1",
+            "seed": 7,
+            "target": {"http": {"url": url, **http}},
+            "variables": {"region": "eu"},
+            "scenarios": [{"name": "s", "steps": list(steps) or [{"name": "get"}]}],
+            "load": load,
+        }
+    )
 
 
 def step(path: str, name: str = "x", expect: object = None, **http: object) -> dict[str, object]:

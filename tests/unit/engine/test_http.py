@@ -20,20 +20,23 @@ LOREM = b"x" * 300_000
         pytest.param(raw(b"HTTP/1.1 204 X\r\n\r\n"), 1, id="204 has no length"),
         pytest.param(
             raw(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
-            2, id="chunked",
+            2,
+            id="chunked",
         ),
         pytest.param(raw(b"HTTP/1.1 200 X\r\n\r\nok", close=True), 2, id="ends with connection"),
         pytest.param(raw(b"HTTP/1.0 200 X\r\n\r\n", close=True), 2, id="HTTP/1.0, empty"),
         pytest.param(
             raw(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok"),
-            2, id="100 first",
+            2,
+            id="100 first",
         ),
         pytest.param(
             raw(b"HTTP/1.1 103 Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 X\r\n\r\nok", close=True),
-            2, id="103 first, then ends with connection",
+            2,
+            id="103 first, then ends with connection",
         ),
     ],
-)  # fmt: skip
+)
 async def test_a_response_is_read_whole(
     run: Run, behaviour: Behaviour, bytes_at_least: int
 ) -> None:
@@ -51,18 +54,21 @@ async def test_a_response_is_read_whole(
         pytest.param(raw(b"", close=True), "Reset", id="closed without an answer"),
         pytest.param(raw(b"", abort=True), "Reset", id="reset without an answer"),
         pytest.param(
-            raw(b"HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nok", close=True), "Reset",
+            raw(b"HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nok", close=True),
+            "Reset",
             id="truncated body",
         ),
         pytest.param(
             raw(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", close=True),
-            "Reset", id="truncated chunks",
+            "Reset",
+            id="truncated chunks",
         ),
         pytest.param(raw(b"HTTP/1.1 200 X\r\nContent-Le", close=True), "Reset", id="half a head"),
         pytest.param(raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "Protocol", id="garbage"),
         pytest.param(raw(b"HTTP/1.1 200 X\r\nA: " + b"b" * 70_000), "Protocol", id="endless head"),
         pytest.param(
-            raw(b"HTTP/1.1 101 X\r\nUpgrade: y\r\nConnection: upgrade\r\n\r\n"), "Protocol",
+            raw(b"HTTP/1.1 101 X\r\nUpgrade: y\r\nConnection: upgrade\r\n\r\n"),
+            "Protocol",
             id="upgrade that nobody asked for",
         ),
         pytest.param(hang, "Timeout", id="no answer in time"),
@@ -70,7 +76,7 @@ async def test_a_response_is_read_whole(
         pytest.param(answer(404), "Status4xx", id="404"),
         pytest.param(answer(503), "Status5xx", id="503"),
     ],
-)  # fmt: skip
+)
 async def test_what_goes_wrong_has_a_class(run: Run, behaviour: Behaviour, error: str) -> None:
     async with running(x=behaviour) as server:
         report = await run(plan(server.url, burst(2), step("/x"), timeout="300ms"))
@@ -139,8 +145,9 @@ async def test_connections_are_kept_as_the_target_says(
     async with running() as server:
         report = await run(plan(server.url, burst(8, 2), connections=mode))
     assert server.connections == connections == report.generator.connections
-    assert all((s.headers.get("connection") == "close") == (mode == "PerRequest")
-               for s in server.log)  # fmt: skip
+    assert all(
+        (s.headers.get("connection") == "close") == (mode == "PerRequest") for s in server.log
+    )
 
 
 async def test_a_server_that_closes_idle_connections_fails_no_request(run: Run) -> None:

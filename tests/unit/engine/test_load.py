@@ -121,9 +121,14 @@ async def test_what_is_open_after_the_grace_is_censored_at_its_age(run: Run) -> 
 
 
 @pytest.mark.usefixtures("short_grace")
-@pytest.mark.parametrize("load", [
-    opened("100/s", "60s"), {"closed": {"users": 5, "duration": "60s"}}, burst(100_000, 5),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "load",
+    [
+        opened("100/s", "60s"),
+        {"closed": {"users": 5, "duration": "60s"}},
+        burst(100_000, 5),
+    ],
+)
 async def test_a_stop_starts_nothing_more_and_says_why(load: dict[str, object]) -> None:
     async with running(x=slow(0.02), hang=hang) as server:
         engine = Engine(plan(server.url, load, step("/x"), step("/hang", "h")), 0, NoValues())
@@ -200,7 +205,9 @@ async def test_intervals_add_up_to_the_report() -> None:
             lambda rate, limit, arrivals: opened(
                 f"{rate}/s", "200ms", maxInFlight=limit, arrivals=arrivals
             ),
-            st.integers(1, 400), st.integers(1, 20), st.sampled_from(["Uniform", "Poisson"]),
+            st.integers(1, 400),
+            st.integers(1, 20),
+            st.sampled_from(["Uniform", "Poisson"]),
         ),
         st.builds(
             lambda users: {"closed": {"users": users, "duration": "100ms"}}, st.integers(1, 10)
@@ -208,7 +215,7 @@ async def test_intervals_add_up_to_the_report() -> None:
     ),
     mode=st.sampled_from(["Shared", "PerUser", "PerRequest"]),
     paths=st.lists(st.sampled_from(["/ok", "/bad", "/late", "/redirect"]), min_size=1, max_size=3),
-)  # fmt: skip
+)
 async def test_nothing_is_lost_in_any_small_load(
     load: dict[str, object], mode: str, paths: list[str]
 ) -> None:

@@ -50,7 +50,7 @@ async def test_a_path_is_below_the_url_and_encoded_no_more_than_needed(run: Run)
 
 
 async def test_json_bodies_keep_their_types_and_escape_what_templates_give(run: Run) -> None:
-    written = {"a": "$(region)\"", "n": [1, None, True, {}], "id": "$(seq())", "t": "$$(x)"}
+    written = {"a": '$(region)"', "n": [1, None, True, {}], "id": "$(seq())", "t": "$$(x)"}
     async with running() as server:
         await run(plan(server.url, burst(2), step("/", method="POST", json=written)))
     first, second = [json.loads(seen.body) for seen in server.log]
@@ -90,14 +90,17 @@ async def test_auth_is_sent_with_every_request(run: Run, auth: object, sent: str
 @pytest.mark.parametrize(
     ("http", "values", "message"),
     [
-        ({"auth": {"bearer": {"tokenFrom": SECRET}}}, NoValues(),
-         "Secret shop has no key token (spec.target.http.auth.bearer.tokenFrom)"),
+        (
+            {"auth": {"bearer": {"tokenFrom": SECRET}}},
+            NoValues(),
+            "Secret shop has no key token (spec.target.http.auth.bearer.tokenFrom)",
+        ),
         ({"auth": {"bearer": {"tokenFrom": SECRET}}}, Files(token="a\r\nX: y"), "line break"),
         ({"headers": [{"name": "X", "value": "$(nowhere)"}]}, NoValues(), "$(nowhere) is not a"),
         ({"headers": [{"name": "Content-Length", "value": "1"}]}, NoValues(), "remove it"),
         ({"tls": {"caFrom": SECRET}}, Files(token="no"), "not a CA certificate"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_resolved_is_said_before_the_start(
     http: dict[str, object], values: NoValues, message: str
 ) -> None:
@@ -113,10 +116,15 @@ def test_what_cannot_be_resolved_is_said_before_the_start(
 @pytest.mark.parametrize(
     ("status", "method", "then"),
     [
-        (301, "POST", "GET"), (302, "POST", "GET"), (303, "PUT", "GET"), (303, "HEAD", "HEAD"),
-        (307, "POST", "POST"), (308, "POST", "POST"), (302, "DELETE", "DELETE"),
+        (301, "POST", "GET"),
+        (302, "POST", "GET"),
+        (303, "PUT", "GET"),
+        (303, "HEAD", "HEAD"),
+        (307, "POST", "POST"),
+        (308, "POST", "POST"),
+        (302, "DELETE", "DELETE"),
     ],
-)  # fmt: skip
+)
 async def test_a_redirect_is_followed_as_its_status_says(
     run: Run, status: int, method: str, then: str
 ) -> None:
@@ -138,10 +146,16 @@ async def test_secrets_never_follow_a_redirect_to_another_origin(run: Run) -> No
             headers = [{"name": "X-Key", "valueFrom": SECRET}, {"name": "X-Open", "value": "o"}]
             auth = {"bearer": {"tokenFrom": SECRET}}
             await run(
-                plan(server.url, burst(1), step("/x", "x"), step("/y", "y"), headers=headers,
-                     auth=auth),
+                plan(
+                    server.url,
+                    burst(1),
+                    step("/x", "x"),
+                    step("/y", "y"),
+                    headers=headers,
+                    auth=auth,
+                ),
                 Files(token="s3cret"),
-            )  # fmt: skip
+            )
     (seen,) = other.log
     assert "s3cret" not in str(seen)
     assert seen.headers["x-open"] == "o"

@@ -91,9 +91,10 @@ def test_seq_counts_and_is_never_the_same_twice() -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(alphabet="ab\"\\\né{}", max_size=5),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        st.none() | st.booleans() | st.integers() | st.text(alphabet='ab"\\\né{}', max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        ),
         max_leaves=8,
     )
 )

@@ -44,12 +44,16 @@ def step(
     """A step's record of latencies (ns); timeouts and censored ones by their ages."""
     errors = {"Timeout": len(timeouts), "Status5xx": failed}
     record = StepRecord(
-        scenario=scenario, step=name,
+        scenario=scenario,
+        step=name,
         sent=len(latencies) + len(timeouts) + len(censored) + failed,
-        succeeded=len(latencies), failed=len(timeouts) + failed, censored=len(censored),
+        succeeded=len(latencies),
+        failed=len(timeouts) + failed,
+        censored=len(censored),
         attempts=len(latencies) + len(timeouts) + len(censored) + failed,
-        errors={kind: count for kind, count in errors.items() if count}, **counts,
-    )  # fmt: skip
+        errors={kind: count for kind, count in errors.items() if count},
+        **counts,
+    )
     for timing in (Timing.LATENCY, Timing.SERVICE):
         record.histogram(timing, Outcome.SUCCESS).fold(list(latencies))
         record.histogram(timing, Outcome.TIMEOUT).fold(list(timeouts))
@@ -60,9 +64,14 @@ def step(
 def iterations(record: StepRecord, dropped: int = 0, scenario: str = "default") -> ScenarioRecord:
     """The iterations of a scenario of one step."""
     of_scenario = ScenarioRecord(
-        scenario=scenario, planned=record.sent + dropped, started=record.sent, dropped=dropped,
-        finished=record.succeeded, failed=record.failed, censored=record.censored,
-    )  # fmt: skip
+        scenario=scenario,
+        planned=record.sent + dropped,
+        started=record.sent,
+        dropped=dropped,
+        finished=record.succeeded,
+        failed=record.failed,
+        censored=record.censored,
+    )
     for outcome in (Outcome.SUCCESS, Outcome.TIMEOUT, Outcome.CENSORED):
         of_scenario.journey(outcome).add(record.histogram(Timing.LATENCY, outcome))
     return of_scenario

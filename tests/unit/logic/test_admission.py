@@ -13,8 +13,16 @@ NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 SHOP = "shop.a:80"
 
 
-def run(name: str, age: int = 0, *, admitted: bool = False, reason: str = "Requested",
-        target: str = SHOP, test: str = "t", namespace: str = "a") -> Contender:  # fmt: skip
+def run(
+    name: str,
+    age: int = 0,
+    *,
+    admitted: bool = False,
+    reason: str = "Requested",
+    target: str = SHOP,
+    test: str = "t",
+    namespace: str = "a",
+) -> Contender:
     created = NOW - timedelta(seconds=age)
     return Contender(namespace, name, test, reason, target, created, admitted)
 
@@ -24,37 +32,78 @@ ME = run("me", age=10)
 TABLE: list[tuple[str, Contender, list[Contender], Placement]] = [
     ("alone", ME, [], Placement()),
     ("it meets itself in the list", ME, [ME], Placement()),
-    ("behind one that loads", ME, [run("x", admitted=True)],
-     Placement(1, f"a/x is loading {SHOP}")),
-    ("behind one that loads, however young", ME, [run("x", age=0, admitted=True)],
-     Placement(1, f"a/x is loading {SHOP}")),
+    (
+        "behind one that loads",
+        ME,
+        [run("x", admitted=True)],
+        Placement(1, f"a/x is loading {SHOP}"),
+    ),
+    (
+        "behind one that loads, however young",
+        ME,
+        [run("x", age=0, admitted=True)],
+        Placement(1, f"a/x is loading {SHOP}"),
+    ),
     ("another target does not matter", ME, [run("x", admitted=True, target="b:80")], Placement()),
-    ("another namespace does", ME, [run("x", admitted=True, namespace="b")],
-     Placement(1, f"b/x is loading {SHOP}")),
-    ("behind an older one that waits", ME, [run("x", age=20)],
-     Placement(1, f"a/x waits before this run for {SHOP}")),
+    (
+        "another namespace does",
+        ME,
+        [run("x", admitted=True, namespace="b")],
+        Placement(1, f"b/x is loading {SHOP}"),
+    ),
+    (
+        "behind an older one that waits",
+        ME,
+        [run("x", age=20)],
+        Placement(1, f"a/x waits before this run for {SHOP}"),
+    ),
     ("before a younger one that waits", ME, [run("x", age=5)], Placement()),
-    ("of the same age: by name", ME, [run("a", age=10)],
-     Placement(1, f"a/a waits before this run for {SHOP}")),
+    (
+        "of the same age: by name",
+        ME,
+        [run("a", age=10)],
+        Placement(1, f"a/a waits before this run for {SHOP}"),
+    ),
     ("of the same age and name: by namespace", ME, [run("me", age=10, namespace="b")], Placement()),
-    ("behind all that are older and the one that loads", ME,
-     [run("x", age=30), run("y", age=20), run("z", admitted=True), run("young")],
-     Placement(3, f"a/z is loading {SHOP}")),
-    ("a newer change of the same test supersedes", run("me", 10, reason="Change"),
-     [run("new", 5, reason="Change"), run("newest", 1, reason="Change")],
-     Placement(superseded_by="newest")),
-    ("a newer change of another test does not", run("me", 10, reason="Change"),
-     [run("new", 5, reason="Change", test="other")], Placement()),
-    ("nor one of the same name elsewhere", run("me", 10, reason="Change"),
-     [run("new", 5, reason="Change", namespace="b")], Placement()),
-    ("a newer change that loads already does not: it has the target first",
-     run("me", 10, reason="Change"), [run("new", 5, reason="Change", admitted=True)],
-     Placement(1, f"a/new is loading {SHOP}")),
+    (
+        "behind all that are older and the one that loads",
+        ME,
+        [run("x", age=30), run("y", age=20), run("z", admitted=True), run("young")],
+        Placement(3, f"a/z is loading {SHOP}"),
+    ),
+    (
+        "a newer change of the same test supersedes",
+        run("me", 10, reason="Change"),
+        [run("new", 5, reason="Change"), run("newest", 1, reason="Change")],
+        Placement(superseded_by="newest"),
+    ),
+    (
+        "a newer change of another test does not",
+        run("me", 10, reason="Change"),
+        [run("new", 5, reason="Change", test="other")],
+        Placement(),
+    ),
+    (
+        "nor one of the same name elsewhere",
+        run("me", 10, reason="Change"),
+        [run("new", 5, reason="Change", namespace="b")],
+        Placement(),
+    ),
+    (
+        "a newer change that loads already does not: it has the target first",
+        run("me", 10, reason="Change"),
+        [run("new", 5, reason="Change", admitted=True)],
+        Placement(1, f"a/new is loading {SHOP}"),
+    ),
     ("a request is not superseded by a change", ME, [run("new", 5, reason="Change")], Placement()),
-    ("its turn did not come in time", run("me", 3601), [run("x", admitted=True)],
-     Placement(1, f"a/x is loading {SHOP}", expired=True)),
+    (
+        "its turn did not come in time",
+        run("me", 3601),
+        [run("x", admitted=True)],
+        Placement(1, f"a/x is loading {SHOP}", expired=True),
+    ),
     ("late, but it may start", run("me", 3601), [], Placement()),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +129,9 @@ contenders = st.builds(
     test=st.sampled_from(["t", "u"]),
     namespace=st.sampled_from(["a", "b"]),
 )
-crowds = st.lists(contenders, min_size=1, max_size=8, unique_by=lambda one: (one.namespace, one.name))
+crowds = st.lists(
+    contenders, min_size=1, max_size=8, unique_by=lambda one: (one.namespace, one.name)
+)
 
 
 def may_start(one: Contender, crowd: list[Contender]) -> bool:
@@ -101,7 +152,9 @@ def test_while_one_loads_nobody_else_of_its_target_may_start(
     crowd: list[Contender], data: st.DataObject
 ) -> None:
     loading = replace(data.draw(st.sampled_from(crowd)), admitted=True)
-    others = [one for one in crowd if one.name != loading.name or one.namespace != loading.namespace]
+    others = [
+        one for one in crowd if one.name != loading.name or one.namespace != loading.namespace
+    ]
     assert not any(
         may_start(one, [*others, loading]) for one in others if one.target == loading.target
     )

@@ -14,10 +14,12 @@ from perfrun.measure.record import Outcome, Timing
 from tests.unit.logic.build import MS, S, iterations, report, spec, step
 
 LIST = {"name": "list", "class": "Read"}
-SHOP = spec(scenarios=[
-    {"name": "browse", "steps": [LIST, {"name": "show", "class": "Read"}]},
-    {"name": "buy", "steps": [{"name": "order", "class": "Write"}]},
-])  # fmt: skip
+SHOP = spec(
+    scenarios=[
+        {"name": "browse", "steps": [LIST, {"name": "show", "class": "Read"}]},
+        {"name": "buy", "steps": [{"name": "order", "class": "Write"}]},
+    ]
+)
 PLAN = make_plan(SHOP, uid="u", namespace="n", test="t", run="r")
 
 
@@ -81,10 +83,12 @@ def test_the_other_statistics_need_one_sample(statistic: str) -> None:
     assert Distribution([]).statistic(statistic) == NoFigure("has no samples")
 
 
-@given(st.lists(st.integers(MS, 10 * S), max_size=300),
-       st.lists(st.integers(MS, 10 * S), max_size=300),
-       st.lists(st.integers(0, 10 * S), min_size=300, max_size=300),
-       st.sampled_from(["avg", "p50", "p90", "p95"]))  # fmt: skip
+@given(
+    st.lists(st.integers(MS, 10 * S), max_size=300),
+    st.lists(st.integers(MS, 10 * S), max_size=300),
+    st.lists(st.integers(0, 10 * S), min_size=300, max_size=300),
+    st.sampled_from(["avg", "p50", "p90", "p95"]),
+)
 def test_whatever_the_bounds_would_have_become_a_figure_stays_true(
     exact: list[int], bounds: list[int], more: list[int], statistic: str
 ) -> None:
@@ -105,8 +109,11 @@ def shop(of: str) -> tuple[list[str], list[str], bool]:
         *steps, scenarios=[iterations(steps[0], 0, "browse"), iterations(steps[2], 0, "buy")]
     ).window
     part = scope(PLAN, phase, of, S)
-    return ([record.step for record in part.steps],
-            [record.scenario for record in part.scenarios], part.journeys)  # fmt: skip
+    return (
+        [record.step for record in part.steps],
+        [record.scenario for record in part.scenarios],
+        part.journeys,
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,9 +158,14 @@ def test_the_latency_of_a_scenario_is_from_its_arrival_to_the_end_of_its_last_st
 )
 def test_counted_metrics(metric: str, low: float, high: float) -> None:
     record = step(
-        [MS] * 80, timeouts=[5 * S] * 5, failed=5, censored=[S] * 10, checks_passed=30,
-        checks_failed=10, bytes_received=500,
-    )  # fmt: skip
+        [MS] * 80,
+        timeouts=[5 * S] * 5,
+        failed=5,
+        censored=[S] * 10,
+        checks_passed=30,
+        checks_failed=10,
+        bytes_received=500,
+    )
     phase = report(record, dropped=3).window
     measured = figure(metric, scope(PLAN, phase, "", 10 * S))
     assert isinstance(measured, Figure)
@@ -162,9 +174,18 @@ def test_counted_metrics(metric: str, low: float, high: float) -> None:
 
 @pytest.mark.parametrize(
     "metric",
-    ["throughput", "successRate", "errorRate", "checkRate", "dropped", "bytes.received",
-     "latency.avg", "connect.p50", "ttfb.max"],
-)  # fmt: skip
+    [
+        "throughput",
+        "successRate",
+        "errorRate",
+        "checkRate",
+        "dropped",
+        "bytes.received",
+        "latency.avg",
+        "connect.p50",
+        "ttfb.max",
+    ],
+)
 def test_there_is_no_figure_without_samples(metric: str) -> None:
     phase = report(step([])).window
     assert isinstance(figure(metric, scope(PLAN, phase, "", S)), NoFigure)

@@ -70,10 +70,16 @@ def health(
         # Dropped iterations are the target's doing ...
         (OPEN, {"latencies": FAST[:900], "dropped": 100}, []),
         # ... unless the generator was unwell.
-        (OPEN, {"latencies": FAST[:900], "dropped": 100, "longest_stall": S},
-         [("Stall", "Inflating"), ("SentBelowPlanned", "UnderLoading")]),
-        (OPEN, {"latencies": FAST[:990], "dropped": 10, "longest_stall": S},
-         [("Stall", "Inflating")]),
+        (
+            OPEN,
+            {"latencies": FAST[:900], "dropped": 100, "longest_stall": S},
+            [("Stall", "Inflating"), ("SentBelowPlanned", "UnderLoading")],
+        ),
+        (
+            OPEN,
+            {"latencies": FAST[:990], "dropped": 10, "longest_stall": S},
+            [("Stall", "Inflating")],
+        ),
         # Coverage: dropped ones were covered, those nobody spoke of were not.
         (OPEN, {"latencies": FAST[:999]}, [("Coverage", "UnderLoading")]),
         (BURST, {"latencies": FAST[:999]}, [("Coverage", "UnderLoading")]),
@@ -82,14 +88,20 @@ def health(
         ({**OPEN, "minCoverage": "90%"}, {"latencies": FAST[:900]}, []),
         ({**OPEN, "minCoverage": "90%"}, {"latencies": FAST[:899]}, [("Coverage", "UnderLoading")]),
         # Only told where the test says so.
-        ({**OPEN, "onWorkerLoss": "Continue"}, {"latencies": FAST[:500]},
-         [("Coverage", "Informing")]),
+        (
+            {**OPEN, "onWorkerLoss": "Continue"},
+            {"latencies": FAST[:500]},
+            [("Coverage", "Informing")],
+        ),
         # What was stopped by order covers what its workers do.
         (OPEN, {"latencies": FAST[:300], "stopped": "spec.stop"}, []),
-        ({**OPEN, "workers": 2}, {"latencies": FAST[:300], "stopped": "spec.stop", "workers": 2},
-         [("Coverage", "UnderLoading")]),
+        (
+            {**OPEN, "workers": 2},
+            {"latencies": FAST[:300], "stopped": "spec.stop", "workers": 2},
+            [("Coverage", "UnderLoading")],
+        ),
     ],
-)  # fmt: skip
+)
 def test_when_there_is_a_finding(
     load: dict[str, Any], parts: dict[str, Any], found: list[tuple[str, str]]
 ) -> None:
@@ -107,13 +119,22 @@ def test_a_finding_shows_what_was_seen_and_what_is_harmless() -> None:
 
 def test_the_generators_health_in_figures() -> None:
     status = health(
-        OPEN, lag=lag(*[210_000] * 1000), cpu_time=61 * S // 10, periods=100, ceiling=78_000.0,
+        OPEN,
+        lag=lag(*[210_000] * 1000),
+        cpu_time=61 * S // 10,
+        periods=100,
+        ceiling=78_000.0,
         started_at=[10.0, 10.003],
-    )  # fmt: skip
+    )
     assert status.model_dump(exclude_none=True) == {
-        "lagP99": "0.21ms", "cpu": "61%", "throttled": "0%", "ceiling": "78000/s",
-        "startSkew": "3ms", "coverage": "100%", "findings": [],
-    }  # fmt: skip
+        "lagP99": "0.21ms",
+        "cpu": "61%",
+        "throttled": "0%",
+        "ceiling": "78000/s",
+        "startSkew": "3ms",
+        "coverage": "100%",
+        "findings": [],
+    }
 
 
 def test_a_burst_tells_how_far_its_sends_were_spread() -> None:

@@ -12,16 +12,19 @@ from perfrun.logic.history import RESULTS_KEPT, Finished, expired, stale_results
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 
 
-def run(name: str, age: int, verdict: Verdict | None = Verdict.PASS, *, result: bool = True
-        ) -> Finished:  # fmt: skip
+def run(
+    name: str, age: int, verdict: Verdict | None = Verdict.PASS, *, result: bool = True
+) -> Finished:
     return Finished(name, verdict, NOW - timedelta(minutes=age), result)
 
 
 def test_passed_and_others_have_limits_of_their_own() -> None:
     runs = [
-        run("old-pass", 50), run("new-pass", 10),
-        run("old-fail", 60, Verdict.FAIL), run("new-error", 5, Verdict.ERROR),
-    ]  # fmt: skip
+        run("old-pass", 50),
+        run("new-pass", 10),
+        run("old-fail", 60, Verdict.FAIL),
+        run("new-error", 5, Verdict.ERROR),
+    ]
     assert expired(runs, HistoryLimits(passed=1, other=2)) == ["old-pass"]
     assert expired(runs, HistoryLimits(passed=2, other=1)) == ["old-fail"]
     assert expired(runs, HistoryLimits(passed=1, other=1)) == ["old-fail", "old-pass"]
@@ -47,10 +50,16 @@ def test_only_the_last_results_are_kept_and_runs_without_one_do_not_count() -> N
 
 
 runs = st.lists(
-    st.builds(run, st.text("abcdefgh", min_size=1, max_size=4), st.integers(0, 9),
-              st.sampled_from(Verdict), result=st.booleans()),
-    max_size=12, unique_by=lambda one: one.name,
-)  # fmt: skip
+    st.builds(
+        run,
+        st.text("abcdefgh", min_size=1, max_size=4),
+        st.integers(0, 9),
+        st.sampled_from(Verdict),
+        result=st.booleans(),
+    ),
+    max_size=12,
+    unique_by=lambda one: one.name,
+)
 limits = st.builds(HistoryLimits, passed=st.integers(0, 4), other=st.integers(0, 4))
 
 

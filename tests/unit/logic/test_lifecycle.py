@@ -37,9 +37,14 @@ def pod(index: int = 0, *, dead: bool = False, problem: str | None = None) -> Po
 def facts(phase: Phase, **changes: Any) -> RunFacts:
     """A run of two workers that was accepted just now and may take a minute to start."""
     usual: dict[str, Any] = {
-        "phase": phase, "now": NOW, "accepted": NOW, "start_timeout": 60 * S, "planned": 2,
-        "job": JobState.ACTIVE, "launched": True,
-    }  # fmt: skip
+        "phase": phase,
+        "now": NOW,
+        "accepted": NOW,
+        "start_timeout": 60 * S,
+        "planned": 2,
+        "job": JobState.ACTIVE,
+        "launched": True,
+    }
     return RunFacts(**{**usual, **changes})
 
 
@@ -52,51 +57,90 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("a stop wins over a worker's complaint", {"stop": True, "fatal": "no"}, Act.CANCEL, "stop"),
     ("a worker says that it is hopeless", {"fatal": "Secret x is missing"}, Act.FAIL, "Secret x"),
     ("its Job was deleted", {"job": JobState.ABSENT}, Act.FAIL, "Job was deleted"),
-    ("a worker died", {"pods": [pod(1, dead=True, problem="OOMKilled")]}, Act.FAIL,
-     "worker 1 (pr-x-1-abcde): OOMKilled"),
+    (
+        "a worker died",
+        {"pods": [pod(1, dead=True, problem="OOMKilled")]},
+        Act.FAIL,
+        "worker 1 (pr-x-1-abcde): OOMKilled",
+    ),
     ("a worker ended well, too early", {"pods": [pod(0, dead=True)]}, Act.FAIL, "without a word"),
     ("the Job ended and its pods are gone", {"job": JobState.FINISHED}, Act.FAIL, "its Job ended"),
     ("the last moment before the timeout", {"now": at(59.9)}, Act.WAIT, "0 of 2"),
     ("the timeout, nobody knows why", {"now": at(60)}, Act.FAIL, "within 60s (load.startTimeout)"),
-    ("the timeout, with the pod's reason",
-     {"now": at(61), "pods": [pod(1, problem="Unschedulable: 0/1 nodes")]}, Act.FAIL,
-     "worker 1 (pr-x-1-abcde): Unschedulable"),
-    ("the timeout, with the worker's trouble", {"now": at(61), "trouble": "shop refuses"}, Act.FAIL,
-     "shop refuses"),
-]  # fmt: skip
+    (
+        "the timeout, with the pod's reason",
+        {"now": at(61), "pods": [pod(1, problem="Unschedulable: 0/1 nodes")]},
+        Act.FAIL,
+        "worker 1 (pr-x-1-abcde): Unschedulable",
+    ),
+    (
+        "the timeout, with the worker's trouble",
+        {"now": at(61), "trouble": "shop refuses"},
+        Act.FAIL,
+        "shop refuses",
+    ),
+]
 
 RUNNING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("under load", {}, Act.WAIT, ""),
     ("a part has reported", {"reported": frozenset({1})}, Act.WAIT, ""),
     ("all have reported", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
-    ("one has reported, the other is dead",
-     {"reported": frozenset({0}), "pods": [pod(1, dead=True)]}, Act.JUDGE, ""),
-    ("one has reported and ended, the other goes on",
-     {"reported": frozenset({0}), "pods": [pod(0, dead=True)]}, Act.WAIT, ""),
-    ("a dead pod whose index is not known is no worker",
-     {"reported": frozenset({0}), "pods": [pod(-1, dead=True)]}, Act.WAIT, ""),
-    ("all are dead, none has reported: the Job ends soon",
-     {"pods": [pod(0, dead=True), pod(1, dead=True)]}, Act.WAIT, ""),
+    (
+        "one has reported, the other is dead",
+        {"reported": frozenset({0}), "pods": [pod(1, dead=True)]},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "one has reported and ended, the other goes on",
+        {"reported": frozenset({0}), "pods": [pod(0, dead=True)]},
+        Act.WAIT,
+        "",
+    ),
+    (
+        "a dead pod whose index is not known is no worker",
+        {"reported": frozenset({0}), "pods": [pod(-1, dead=True)]},
+        Act.WAIT,
+        "",
+    ),
+    (
+        "all are dead, none has reported: the Job ends soon",
+        {"pods": [pod(0, dead=True), pod(1, dead=True)]},
+        Act.WAIT,
+        "",
+    ),
     ("the Job has ended", {"job": JobState.FINISHED}, Act.COLLECT, "Job"),
     ("the Job was deleted", {"job": JobState.ABSENT}, Act.COLLECT, "Job"),
     ("the load is over", {"load_end": NOW}, Act.COLLECT, "load is over"),
     ("just before the load is over", {"load_end": at(0.1)}, Act.WAIT, ""),
     ("a burst takes longer than it may", {"report_deadline": NOW}, Act.COLLECT, "longer"),
-    ("its start was lost: there is no end to wait for", {"report_deadline": None}, Act.COLLECT,
-     "longer"),
-]  # fmt: skip
+    (
+        "its start was lost: there is no end to wait for",
+        {"report_deadline": None},
+        Act.COLLECT,
+        "longer",
+    ),
+]
 
 COLLECTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("reports are missing", {"reported": frozenset({1})}, Act.WAIT, "1 of 2 workers"),
     ("all are there", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
     ("the rest is dead", {"reported": frozenset({0}), "pods": [pod(1, dead=True)]}, Act.JUDGE, ""),
-    ("a report under way of dead workers is waited for",
-     {"pods": [pod(0, dead=True), pod(1, dead=True)]}, Act.WAIT, "2 of 2"),
-    ("the time is over, with a part", {"reported": frozenset({1}), "report_deadline": NOW},
-     Act.JUDGE, "over"),
+    (
+        "a report under way of dead workers is waited for",
+        {"pods": [pod(0, dead=True), pod(1, dead=True)]},
+        Act.WAIT,
+        "2 of 2",
+    ),
+    (
+        "the time is over, with a part",
+        {"reported": frozenset({1}), "report_deadline": NOW},
+        Act.JUDGE,
+        "over",
+    ),
     ("the time is over, with nothing", {"report_deadline": NOW}, Act.JUDGE, "over"),
     ("no deadline was kept", {"report_deadline": None}, Act.JUDGE, "over"),
-]  # fmt: skip
+]
 
 
 def rows() -> list[Any]:
@@ -191,5 +235,8 @@ def test_only_a_load_that_began_is_judged_and_only_one_that_did_not_is_cancelled
 ) -> None:
     act = decide(some).act
     began = some.phase is not Phase.STARTING
-    assert act in ({Act.WAIT, Act.COLLECT, Act.JUDGE} if began
-                   else {Act.WAIT, Act.LAUNCH, Act.FAIL, Act.CANCEL})  # fmt: skip
+    assert act in (
+        {Act.WAIT, Act.COLLECT, Act.JUDGE}
+        if began
+        else {Act.WAIT, Act.LAUNCH, Act.FAIL, Act.CANCEL}
+    )

@@ -32,9 +32,14 @@ def schedule(cron: str = "0 2 * * *", **parts: Any) -> Schedule:
 
 def facts(**parts: Any) -> ScheduleFacts:
     known: dict[str, Any] = {
-        "schedule": schedule(), "test": "api", "suspended": False, "since": at("2026-11-20T00:00"),
-        "last_schedule_time": at("2026-11-22T02:00"), "active": (), "deleting": False,
-    }  # fmt: skip
+        "schedule": schedule(),
+        "test": "api",
+        "suspended": False,
+        "since": at("2026-11-20T00:00"),
+        "last_schedule_time": at("2026-11-22T02:00"),
+        "active": (),
+        "deleting": False,
+    }
     return ScheduleFacts(**{**known, **parts})
 
 
@@ -53,59 +58,104 @@ TICK, NEXT = at("2026-11-23T02:00"), at("2026-11-24T02:00")
         # Recorded as missed before: not again.
         ({"last_missed": TICK}, "2026-11-23T02:00:10", ScheduleDecision(next=NEXT)),
         # Never ran: ticks count from the creation.
-        ({"last_schedule_time": None}, "2026-11-23T01:00", ScheduleDecision(
-            start=at("2026-11-22T02:00"), next=TICK)),
+        (
+            {"last_schedule_time": None},
+            "2026-11-23T01:00",
+            ScheduleDecision(start=at("2026-11-22T02:00"), next=TICK),
+        ),
         # Created after the tick: nothing to catch up.
-        ({"last_schedule_time": None, "since": at("2026-11-23T02:00:01")}, "2026-11-23T03:00",
-         ScheduleDecision(next=NEXT)),
+        (
+            {"last_schedule_time": None, "since": at("2026-11-23T02:00:01")},
+            "2026-11-23T03:00",
+            ScheduleDecision(next=NEXT),
+        ),
         # The schedule was edited after its last run: earlier ticks of the new one do not count.
         ({"since": at("2026-11-23T08:00")}, "2026-11-23T09:00", ScheduleDecision(next=NEXT)),
         # Down for days: one catch-up, the latest.
-        ({"last_schedule_time": at("2026-10-01T02:00"), "since": at("2026-09-01T00:00")},
-         "2026-11-23T10:00", ScheduleDecision(start=TICK, next=NEXT)),
+        (
+            {"last_schedule_time": at("2026-10-01T02:00"), "since": at("2026-09-01T00:00")},
+            "2026-11-23T10:00",
+            ScheduleDecision(start=TICK, next=NEXT),
+        ),
         # Within the deadline, to the second.
-        ({"schedule": schedule(startingDeadlineSeconds=600)}, "2026-11-23T02:10:00",
-         ScheduleDecision(start=TICK, next=NEXT)),
+        (
+            {"schedule": schedule(startingDeadlineSeconds=600)},
+            "2026-11-23T02:10:00",
+            ScheduleDecision(start=TICK, next=NEXT),
+        ),
         # Behind the deadline.
-        ({"schedule": schedule(startingDeadlineSeconds=600)}, "2026-11-23T02:10:01",
-         ScheduleDecision(missed=(TICK, "it was 601s late, and startingDeadlineSeconds is 600"),
-                          next=NEXT)),
+        (
+            {"schedule": schedule(startingDeadlineSeconds=600)},
+            "2026-11-23T02:10:01",
+            ScheduleDecision(
+                missed=(TICK, "it was 601s late, and startingDeadlineSeconds is 600"), next=NEXT
+            ),
+        ),
         # Forbid: missed at once while a run is active.
-        ({"active": ("api-1",)}, "2026-11-23T02:00:01",
-         ScheduleDecision(missed=(
-             TICK, "run api-1 was still active, and concurrencyPolicy is Forbid"), next=NEXT)),
+        (
+            {"active": ("api-1",)},
+            "2026-11-23T02:00:01",
+            ScheduleDecision(
+                missed=(TICK, "run api-1 was still active, and concurrencyPolicy is Forbid"),
+                next=NEXT,
+            ),
+        ),
         # ... and never fired later, when the run is done.
         ({"last_missed": TICK, "active": ()}, "2026-11-23T02:30", ScheduleDecision(next=NEXT)),
         # The active run is this very tick's, started but not noted: it is no obstacle to itself ...
-        ({"active": ("api-29923320",)}, "2026-11-23T02:00:05",
-         ScheduleDecision(start=TICK, next=NEXT)),
+        (
+            {"active": ("api-29923320",)},
+            "2026-11-23T02:00:05",
+            ScheduleDecision(start=TICK, next=NEXT),
+        ),
         # ... and is not replaced by itself, nor too late for itself.
-        ({"schedule": schedule(concurrencyPolicy="Replace", startingDeadlineSeconds=10),
-          "active": ("api-29923320",)}, "2026-11-23T02:05",
-         ScheduleDecision(start=TICK, next=NEXT)),
+        (
+            {
+                "schedule": schedule(concurrencyPolicy="Replace", startingDeadlineSeconds=10),
+                "active": ("api-29923320",),
+            },
+            "2026-11-23T02:05",
+            ScheduleDecision(start=TICK, next=NEXT),
+        ),
         # Replace: stop the active one first.
-        ({"schedule": schedule(concurrencyPolicy="Replace"), "active": ("api-1",)},
-         "2026-11-23T02:00:01", ScheduleDecision(start=TICK, replace=True, next=NEXT)),
+        (
+            {"schedule": schedule(concurrencyPolicy="Replace"), "active": ("api-1",)},
+            "2026-11-23T02:00:01",
+            ScheduleDecision(start=TICK, replace=True, next=NEXT),
+        ),
         # Replace with nothing active has nothing to stop.
-        ({"schedule": schedule(concurrencyPolicy="Replace")}, "2026-11-23T02:00:01",
-         ScheduleDecision(start=TICK, next=NEXT)),
+        (
+            {"schedule": schedule(concurrencyPolicy="Replace")},
+            "2026-11-23T02:00:01",
+            ScheduleDecision(start=TICK, next=NEXT),
+        ),
         # Allow: both run.
-        ({"schedule": schedule(concurrencyPolicy="Allow"), "active": ("api-1",)},
-         "2026-11-23T02:00:01", ScheduleDecision(start=TICK, next=NEXT)),
+        (
+            {"schedule": schedule(concurrencyPolicy="Allow"), "active": ("api-1",)},
+            "2026-11-23T02:00:01",
+            ScheduleDecision(start=TICK, next=NEXT),
+        ),
         # Suspended or deleted: nothing, and no next run to show.
         ({"suspended": True}, "2026-11-23T02:00:01", ScheduleDecision()),
         ({"deleting": True}, "2026-11-23T02:00:01", ScheduleDecision()),
         # Resumed: the latest tick that was missed fires at once ...
         ({}, "2026-11-23T17:00", ScheduleDecision(start=TICK, next=NEXT)),
         # ... unless the deadline says no.
-        ({"schedule": schedule(startingDeadlineSeconds=60)}, "2026-11-23T17:00",
-         ScheduleDecision(missed=(TICK, "it was 54000s late, and startingDeadlineSeconds is 60"),
-                          next=NEXT)),
+        (
+            {"schedule": schedule(startingDeadlineSeconds=60)},
+            "2026-11-23T17:00",
+            ScheduleDecision(
+                missed=(TICK, "it was 54000s late, and startingDeadlineSeconds is 60"), next=NEXT
+            ),
+        ),
         # A clock that went back: what ran stays settled.
-        ({"last_schedule_time": at("2026-11-25T02:00")}, "2026-11-23T02:00:01",
-         ScheduleDecision(next=NEXT)),
+        (
+            {"last_schedule_time": at("2026-11-25T02:00")},
+            "2026-11-23T02:00:01",
+            ScheduleDecision(next=NEXT),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_schedule_asks_for(
     parts: dict[str, Any], now: str, decision: ScheduleDecision
 ) -> None:
@@ -141,21 +191,41 @@ def test_it_wakes_for_the_next_run() -> None:
     ("cron", "name", "after", "expected"),
     [
         # Berlin goes back at 03:00 CEST, 2026-10-25: 02:30 comes twice, and runs once.
-        ("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00",
-         ["2026-10-25T00:30", "2026-10-26T01:30"]),
+        (
+            "30 2 * * *",
+            "Europe/Berlin",
+            "2026-10-24T12:00",
+            ["2026-10-25T00:30", "2026-10-26T01:30"],
+        ),
         # Asked in the hour that is repeated: not again.
         ("30 2 * * *", "Europe/Berlin", "2026-10-25T01:10", ["2026-10-26T01:30"]),
         # Berlin goes forward at 02:00 CET, 2026-03-29: 02:30 does not come, and runs at 03:00.
-        ("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00",
-         ["2026-03-29T01:00", "2026-03-30T00:30"]),
+        (
+            "30 2 * * *",
+            "Europe/Berlin",
+            "2026-03-28T12:00",
+            ["2026-03-29T01:00", "2026-03-30T00:30"],
+        ),
         # Every hour is every hour, both ways.
-        ("0 * * * *", "Europe/Berlin", "2026-10-25T00:00",
-         ["2026-10-25T01:00", "2026-10-25T02:00"]),
-        ("0 * * * *", "Europe/Berlin", "2026-03-29T00:00",
-         ["2026-03-29T01:00", "2026-03-29T02:00"]),
+        (
+            "0 * * * *",
+            "Europe/Berlin",
+            "2026-10-25T00:00",
+            ["2026-10-25T01:00", "2026-10-25T02:00"],
+        ),
+        (
+            "0 * * * *",
+            "Europe/Berlin",
+            "2026-03-29T00:00",
+            ["2026-03-29T01:00", "2026-03-29T02:00"],
+        ),
         # Half an hour of change on Lord Howe Island: the first passing, once.
-        ("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00",
-         ["2026-04-04T14:45", "2026-04-05T15:15"]),
+        (
+            "45 1 * * *",
+            "Australia/Lord_Howe",
+            "2026-04-04T00:00",
+            ["2026-04-04T14:45", "2026-04-05T15:15"],
+        ),
         # A zone without changes.
         ("0 2 * * *", "Asia/Kolkata", "2026-11-22T00:00", ["2026-11-22T20:30"]),
         # Leap days.
@@ -165,10 +235,14 @@ def test_it_wakes_for_the_next_run() -> None:
         # ? is any.
         ("0 0 ? * MON", "Etc/UTC", "2026-11-22T00:00", ["2026-11-23T00:00", "2026-11-30T00:00"]),
         ("@hourly", "Etc/UTC", "2026-11-22T00:00", ["2026-11-22T01:00"]),
-        ("*/20 0-1 * * 1-5", "Etc/UTC", "2026-11-20T01:45",
-         ["2026-11-23T00:00", "2026-11-23T00:20"]),
+        (
+            "*/20 0-1 * * 1-5",
+            "Etc/UTC",
+            "2026-11-20T01:45",
+            ["2026-11-23T00:00", "2026-11-23T00:20"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_next_ticks(cron: str, name: str, after: str, expected: list[str]) -> None:
     coming = ticks(schedule(cron, timeZone=name), at(after))
     assert [next(coming) for _ in expected] == [at(text) for text in expected]
@@ -206,10 +280,18 @@ def test_years_of_minutes_are_not_walked_through(monkeypatch: pytest.MonkeyPatch
     assert walked < 100
 
 
-crons = st.sampled_from([
-    "30 2 * * *", "0 3 * * *", "*/15 * * * *", "5 1-3 * * *", "0 */2 * * *", "15,45 2 * * SUN",
-    "0 0 1 * *", "59 23 L * *",
-])  # fmt: skip
+crons = st.sampled_from(
+    [
+        "30 2 * * *",
+        "0 3 * * *",
+        "*/15 * * * *",
+        "5 1-3 * * *",
+        "0 */2 * * *",
+        "15,45 2 * * SUN",
+        "0 0 1 * *",
+        "59 23 L * *",
+    ]
+)
 zones = st.sampled_from(["Etc/UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
 

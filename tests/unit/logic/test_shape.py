@@ -101,9 +101,15 @@ def test_arrivals_at_a_constant_rate_are_exactly_spaced() -> None:
 
 
 def test_a_stretch_at_level_zero_is_jumped_over() -> None:
-    pause = load(open={"stages": [
-        {"rate": "2/s", "hold": "1s"}, {"rate": "0/s", "hold": "5s"}, {"rate": "2/s", "hold": "1s"},
-    ]})  # fmt: skip
+    pause = load(
+        open={
+            "stages": [
+                {"rate": "2/s", "hold": "1s"},
+                {"rate": "0/s", "hold": "5s"},
+                {"rate": "2/s", "hold": "1s"},
+            ]
+        }
+    )
     assert (due(pause, 1, 0) / NS).tolist() == [0, 0.5, 6, 6.5]
 
 
@@ -189,18 +195,25 @@ def test_arrivals_are_counted_as_they_are_paced(
 
 
 def test_users_switch_where_the_ramp_reaches_them() -> None:
-    whole = load(closed={"stages": [
-        {"users": 4, "ramp": "4s", "hold": "2s"}, {"users": 1, "ramp": "3s"},
-        {"users": 3, "hold": "1s"},
-    ]})  # fmt: skip
+    whole = load(
+        closed={
+            "stages": [
+                {"users": 4, "ramp": "4s", "hold": "2s"},
+                {"users": 1, "ramp": "3s"},
+                {"users": 3, "hold": "1s"},
+            ]
+        }
+    )
     spans = [(user, on / NS, off / NS) for user, on, off in user_spans(whole, 1, 0)]
     assert spans == [
         (0, 1, 10),
-        (1, 2, 8), (1, 9, 10),  # down to 1 at 9 s, then 3 at once
-        (2, 3, 7), (2, 9, 10),
+        (1, 2, 8),
+        (1, 9, 10),  # down to 1 at 9 s, then 3 at once
+        (2, 3, 7),
+        (2, 9, 10),
         # User 3 is there while the level is 4: not before the top of the ramp.
         (3, 4, 6),
-    ]  # fmt: skip
+    ]
 
 
 @settings(deadline=None)

@@ -11,9 +11,15 @@ from perfrun.logic.trigger import TriggerFacts, triggers
 def facts(**changes: Any) -> TriggerFacts:
     """A test whose present state has been noted, and that runs on change."""
     usual: dict[str, Any] = {
-        "test": "shop", "generation": 3, "what_runs": "new", "last_change": "new",
-        "runs_on_change": True, "suspended": False, "request": None, "last_request": None,
-    }  # fmt: skip
+        "test": "shop",
+        "generation": 3,
+        "what_runs": "new",
+        "last_change": "new",
+        "runs_on_change": True,
+        "suspended": False,
+        "request": None,
+        "last_request": None,
+    }
     return TriggerFacts(**{**usual, **changes})
 
 
@@ -24,24 +30,59 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[str, str]], str | None, str | 
     ("nothing new", {}, [], "new", None),
     ("a new test runs", {"last_change": None}, [CHANGE], "new", None),
     ("a changed test runs", {"last_change": "old"}, [CHANGE], "new", None),
-    ("one that runs by schedule only notes the change",
-     {"last_change": "old", "runs_on_change": False}, [], "new", None),
-    ("a suspended one notes nothing: it runs on resume",
-     {"last_change": "old", "suspended": True}, [], "old", None),
+    (
+        "one that runs by schedule only notes the change",
+        {"last_change": "old", "runs_on_change": False},
+        [],
+        "new",
+        None,
+    ),
+    (
+        "a suspended one notes nothing: it runs on resume",
+        {"last_change": "old", "suspended": True},
+        [],
+        "old",
+        None,
+    ),
     ("a suspended new one neither", {"last_change": None, "suspended": True}, [], None, None),
     ("a request runs", {"request": "monday"}, [MONDAY], "new", "monday"),
-    ("the same request does not run again", {"request": "monday", "last_request": "monday"}, [],
-     "new", "monday"),
-    ("another value does", {"request": "monday", "last_request": "sunday"}, [MONDAY], "new",
-     "monday"),
-    ("a request that was taken back keeps its note", {"last_request": "monday"}, [], "new",
-     "monday"),
+    (
+        "the same request does not run again",
+        {"request": "monday", "last_request": "monday"},
+        [],
+        "new",
+        "monday",
+    ),
+    (
+        "another value does",
+        {"request": "monday", "last_request": "sunday"},
+        [MONDAY],
+        "new",
+        "monday",
+    ),
+    (
+        "a request that was taken back keeps its note",
+        {"last_request": "monday"},
+        [],
+        "new",
+        "monday",
+    ),
     ("an empty request is none", {"request": "", "last_request": "monday"}, [], "new", "monday"),
-    ("a suspended test runs on request", {"request": "monday", "suspended": True}, [MONDAY], "new",
-     "monday"),
-    ("both at once", {"last_change": "old", "request": "monday"}, [CHANGE, MONDAY], "new",
-     "monday"),
-]  # fmt: skip
+    (
+        "a suspended test runs on request",
+        {"request": "monday", "suspended": True},
+        [MONDAY],
+        "new",
+        "monday",
+    ),
+    (
+        "both at once",
+        {"last_change": "old", "request": "monday"},
+        [CHANGE, MONDAY],
+        "new",
+        "monday",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -49,8 +90,12 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[str, str]], str | None, str | 
     [row[1:] for row in TABLE],
     ids=[row[0] for row in TABLE],
 )
-def test_triggers(changes: dict[str, Any], runs: list[tuple[str, str]], last_change: str | None,
-                  last_request: str | None) -> None:  # fmt: skip
+def test_triggers(
+    changes: dict[str, Any],
+    runs: list[tuple[str, str]],
+    last_change: str | None,
+    last_request: str | None,
+) -> None:
     due = triggers(facts(**changes))
     assert [tuple(run) for run in due.runs] == runs
     assert (due.last_change, due.last_request) == (last_change, last_request)

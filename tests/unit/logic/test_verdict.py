@@ -41,55 +41,118 @@ def verdict_of(slo: dict[str, Any], measured: WorkerReport, load: Any = OPEN) ->
         # Met and missed, with measured value and limit.
         (P95, report(step(FAST)), "Pass", "latency.p95 was 400ms, at most 500ms allowed: met"),
         (P95, report(step(SLOW)), "Warn", "latency.p95 was 600ms, at most 500ms allowed"),
-        ({**P95, "onBreach": "Fail"}, report(step(SLOW)), "Fail",
-         "latency.p95 was 600ms, at most 500ms allowed"),
+        (
+            {**P95, "onBreach": "Fail"},
+            report(step(SLOW)),
+            "Fail",
+            "latency.p95 was 600ms, at most 500ms allowed",
+        ),
         # A limit is met when it is reached exactly.
-        ({"metric": "errorRate", "max": "1%"}, report(step([MS] * 990, failed=10)), "Pass",
-         "errorRate was 1%, at most 1% allowed: met"),
+        (
+            {"metric": "errorRate", "max": "1%"},
+            report(step([MS] * 990, failed=10)),
+            "Pass",
+            "errorRate was 1%, at most 1% allowed: met",
+        ),
         # Rounding does not hide a miss.
-        ({"metric": "errorRate", "max": "1%"}, report(step([MS] * 98_999, failed=1001)), "Warn",
-         "errorRate was 1.001%, at most 1% allowed"),
-        ({"metric": "successRate", "min": "100%"}, report(step([MS] * 99_999, failed=1)), "Warn",
-         "successRate was 99.999%, at least 100% required"),
+        (
+            {"metric": "errorRate", "max": "1%"},
+            report(step([MS] * 98_999, failed=1001)),
+            "Warn",
+            "errorRate was 1.001%, at most 1% allowed",
+        ),
+        (
+            {"metric": "successRate", "min": "100%"},
+            report(step([MS] * 99_999, failed=1)),
+            "Warn",
+            "successRate was 99.999%, at least 100% required",
+        ),
         # Both limits, each of them broken.
-        ({"metric": "latency.avg", "min": "1s", "max": "2s"}, report(step(FAST)), "Warn",
-         "latency.avg was 400ms, at most 2s allowed and at least 1s required"),
-        ({"metric": "latency.avg", "min": "1s", "max": "2s"}, report(step([3 * S])), "Warn",
-         "latency.avg was 3s, at most 2s allowed and at least 1s required"),
+        (
+            {"metric": "latency.avg", "min": "1s", "max": "2s"},
+            report(step(FAST)),
+            "Warn",
+            "latency.avg was 400ms, at most 2s allowed and at least 1s required",
+        ),
+        (
+            {"metric": "latency.avg", "min": "1s", "max": "2s"},
+            report(step([3 * S])),
+            "Warn",
+            "latency.avg was 3s, at most 2s allowed and at least 1s required",
+        ),
         # Too few samples: not supported, whatever they were.
-        ({"metric": "latency.p99", "of": "get", "max": "1s"}, report(step([MS] * 320)),
-         "Inconclusive", "latency.p99 of get needs 1000 samples, there were 320"),
+        (
+            {"metric": "latency.p99", "of": "get", "max": "1s"},
+            report(step([MS] * 320)),
+            "Inconclusive",
+            "latency.p99 of get needs 1000 samples, there were 320",
+        ),
         # No samples are no pass.
-        ({"metric": "latency.avg", "max": "1s"}, report(step([], failed=7)), "Inconclusive",
-         "latency.avg has no samples"),
-        ({"metric": "errorRate", "max": "1%"}, report(step([])), "Inconclusive",
-         "errorRate has no samples: nothing was sent"),
+        (
+            {"metric": "latency.avg", "max": "1s"},
+            report(step([], failed=7)),
+            "Inconclusive",
+            "latency.avg has no samples",
+        ),
+        (
+            {"metric": "errorRate", "max": "1%"},
+            report(step([])),
+            "Inconclusive",
+            "errorRate has no samples: nothing was sent",
+        ),
         # Timed out: at least so slow. Above the limit that is a miss ...
-        (P95, report(step([MS] * 900, timeouts=[5 * S] * 100)), "Warn",
-         "latency.p95 was >=5s, at most 500ms allowed"),
+        (
+            P95,
+            report(step([MS] * 900, timeouts=[5 * S] * 100)),
+            "Warn",
+            "latency.p95 was >=5s, at most 500ms allowed",
+        ),
         # ... and below it nobody knows.
-        ({"metric": "latency.p95", "max": "6s"}, report(step([MS] * 900, timeouts=[5 * S] * 100)),
-         "Inconclusive", "latency.p95 was >=5s, at most 6s allowed: not known, because 100 "
-                         "requests timed out or were open at the end"),
+        (
+            {"metric": "latency.p95", "max": "6s"},
+            report(step([MS] * 900, timeouts=[5 * S] * 100)),
+            "Inconclusive",
+            "latency.p95 was >=5s, at most 6s allowed: not known, because 100 "
+            "requests timed out or were open at the end",
+        ),
         # A bound at the limit itself is not above it.
-        ({"metric": "latency.p95", "max": "5s"}, report(step([MS] * 900, timeouts=[5 * S] * 100)),
-         "Inconclusive", "latency.p95 was >=5s, at most 5s allowed: not known, because 100 "
-                         "requests timed out or were open at the end"),
+        (
+            {"metric": "latency.p95", "max": "5s"},
+            report(step([MS] * 900, timeouts=[5 * S] * 100)),
+            "Inconclusive",
+            "latency.p95 was >=5s, at most 5s allowed: not known, because 100 "
+            "requests timed out or were open at the end",
+        ),
         # Timeouts beyond the percentile leave it known.
-        (P95, report(step([MS] * 980, timeouts=[5 * S] * 20)), "Pass",
-         "latency.p95 was 1ms, at most 500ms allowed: met"),
+        (
+            P95,
+            report(step([MS] * 980, timeouts=[5 * S] * 20)),
+            "Pass",
+            "latency.p95 was 1ms, at most 500ms allowed: met",
+        ),
         # What was open at the end may yet have failed.
-        ({"metric": "errorRate", "max": "1%"}, report(step([MS] * 980, censored=[S] * 20)),
-         "Inconclusive", "errorRate was >=0%, at most 1% allowed: not known, because 20 requests "
-                         "timed out or were open at the end"),
+        (
+            {"metric": "errorRate", "max": "1%"},
+            report(step([MS] * 980, censored=[S] * 20)),
+            "Inconclusive",
+            "errorRate was >=0%, at most 1% allowed: not known, because 20 requests "
+            "timed out or were open at the end",
+        ),
         # Counts and sizes.
-        ({"metric": "dropped", "max": 0}, report(step(FAST), dropped=1), "Warn",
-         "dropped was 1, at most 0 allowed"),
-        ({"metric": "bytes.received", "max": "64Ki"},
-         report(step([MS] * 10, bytes_received=65_537)), "Warn",
-         "bytes.received was 65537, at most 64Ki allowed"),
+        (
+            {"metric": "dropped", "max": 0},
+            report(step(FAST), dropped=1),
+            "Warn",
+            "dropped was 1, at most 0 allowed",
+        ),
+        (
+            {"metric": "bytes.received", "max": "64Ki"},
+            report(step([MS] * 10, bytes_received=65_537)),
+            "Warn",
+            "bytes.received was 65537, at most 64Ki allowed",
+        ),
     ],
-)  # fmt: skip
+)
 def test_one_objective(
     slo: dict[str, Any], measured: WorkerReport, verdict: str, message: str
 ) -> None:
@@ -107,24 +170,44 @@ FLOOR = {"metric": "throughput", "min": "100/s"}
         # ... and less is not.
         (OPEN, FLOOR, report(step([MS] * 989, failed=11)), "Warn", "at least 100/s required"),
         # Open: a ramp plans less than the floor over its window; what is planned is enough.
-        ({"open": {"stages": [{"rate": "100/s", "ramp": "10s"}]}}, FLOOR,
-         report(step([MS] * 500)), "Pass", "within 1%"),
+        (
+            {"open": {"stages": [{"rate": "100/s", "ramp": "10s"}]}},
+            FLOOR,
+            report(step([MS] * 500)),
+            "Pass",
+            "within 1%",
+        ),
         # Open: a floor above the highest rate does not apply.
-        (OPEN, {**FLOOR, "min": "101/s"}, report(step([MS] * 1000)), "NotApplicable",
-         "cannot reach 101/s, the load's highest rate gives 100/s"),
+        (
+            OPEN,
+            {**FLOOR, "min": "101/s"},
+            report(step([MS] * 1000)),
+            "NotApplicable",
+            "cannot reach 101/s, the load's highest rate gives 100/s",
+        ),
         # Closed: the floor itself.
         (CLOSED, FLOOR, report(step([MS] * 1000)), "Pass", "met"),
         (CLOSED, FLOOR, report(step([MS] * 999)), "Warn", "99.9/s, at least 100/s required"),
         # Burst: never.
         (BURST, FLOOR, report(step([MS] * 1000)), "NotApplicable", "not judged in a burst"),
         # A ceiling is judged in any load.
-        (BURST, {"metric": "throughput", "max": "50/s"}, report(step([MS] * 1000)), "Warn",
-         "100/s, at most 50/s allowed"),
+        (
+            BURST,
+            {"metric": "throughput", "max": "50/s"},
+            report(step([MS] * 1000)),
+            "Warn",
+            "100/s, at most 50/s allowed",
+        ),
         # Transactions are floored alike.
-        (OPEN, {"metric": "transactions", "min": "101/s"}, report(step([MS] * 1000)),
-         "NotApplicable", "cannot reach"),
+        (
+            OPEN,
+            {"metric": "transactions", "min": "101/s"},
+            report(step([MS] * 1000)),
+            "NotApplicable",
+            "cannot reach",
+        ),
     ],
-)  # fmt: skip
+)
 def test_floors(
     load: dict[str, Any], slo: dict[str, Any], measured: WorkerReport, verdict: str, words: str
 ) -> None:
@@ -151,17 +234,26 @@ def browse(latencies: list[int], **parts: Any) -> WorkerReport:
         (read(CLOSED), [("latency.p95", "list", "Pass"), ("throughput", "list", "NotApplicable")]),
         (read(BURST), [("latency.p95", "list", "Pass"), ("throughput", "list", "NotApplicable")]),
         # The test's own objective on the step takes the place of the class's ...
-        (read(slos=[{"metric": "latency.p95", "of": "list", "max": "300ms"}]),
-         [("latency.p95", "list", "Warn"), ("throughput", "list", "Pass")]),
+        (
+            read(slos=[{"metric": "latency.p95", "of": "list", "max": "300ms"}]),
+            [("latency.p95", "list", "Warn"), ("throughput", "list", "Pass")],
+        ),
         # ... and one on the class as well ...
-        (read(slos=[{"metric": "throughput", "of": "class/Read", "min": "50/s"}]),
-         [("throughput", "class/Read", "Pass"), ("latency.p95", "list", "Pass")]),
+        (
+            read(slos=[{"metric": "throughput", "of": "class/Read", "min": "50/s"}]),
+            [("throughput", "class/Read", "Pass"), ("latency.p95", "list", "Pass")],
+        ),
         # ... but none on everything.
-        (read(slos=[{"metric": "latency.p95", "max": "300ms"}]),
-         [("latency.p95", "", "Warn"), ("latency.p95", "list", "Pass"),
-          ("throughput", "list", "Pass")]),
+        (
+            read(slos=[{"metric": "latency.p95", "max": "300ms"}]),
+            [
+                ("latency.p95", "", "Warn"),
+                ("latency.p95", "list", "Pass"),
+                ("throughput", "list", "Pass"),
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_objectives_that_come_with_a_class(
     one: Any, expected: list[tuple[str, str, str]]
 ) -> None:
@@ -177,41 +269,95 @@ ERRORS = {"metric": "errorRate", "max": "1%"}
     [
         ([P95, ERRORS], report(step(FAST)), None, "Pass", "2 of 2 objectives met"),
         ([P95], report(step(FAST)), None, "Pass", "1 of 1 objective met"),
-        ([P95, ERRORS], report(step(SLOW)), None, "Warn",
-         "1 of 2 objectives missed: latency.p95 was 600ms, at most 500ms allowed"),
+        (
+            [P95, ERRORS],
+            report(step(SLOW)),
+            None,
+            "Warn",
+            "1 of 2 objectives missed: latency.p95 was 600ms, at most 500ms allowed",
+        ),
         # The worst one speaks for the run.
-        ([P95, {**ERRORS, "onBreach": "Fail"}], report(step(SLOW, failed=1000)), None, "Fail",
-         "2 of 2 objectives missed: errorRate was 50%, at most 1% allowed"),
+        (
+            [P95, {**ERRORS, "onBreach": "Fail"}],
+            report(step(SLOW, failed=1000)),
+            None,
+            "Fail",
+            "2 of 2 objectives missed: errorRate was 50%, at most 1% allowed",
+        ),
         # A miss is worse than a doubt.
-        ([P95, {"metric": "latency.p99", "max": "1s"}], report(step(SLOW[:300])), None, "Warn",
-         "1 of 2 objectives missed: latency.p95 was 600ms, at most 500ms allowed"),
-        ([ERRORS, {"metric": "latency.p999", "max": "1s"}], report(step(FAST)), None,
-         "Inconclusive", "1 of 2 objectives inconclusive: latency.p999 needs 10000 samples, "
-                         "there were 1000"),
+        (
+            [P95, {"metric": "latency.p99", "max": "1s"}],
+            report(step(SLOW[:300])),
+            None,
+            "Warn",
+            "1 of 2 objectives missed: latency.p95 was 600ms, at most 500ms allowed",
+        ),
+        (
+            [ERRORS, {"metric": "latency.p999", "max": "1s"}],
+            report(step(FAST)),
+            None,
+            "Inconclusive",
+            "1 of 2 objectives inconclusive: latency.p999 needs 10000 samples, there were 1000",
+        ),
         # What does not apply is not counted ...
-        ([ERRORS, {"metric": "throughput", "min": "500/s"}], report(step(FAST)), None, "Pass",
-         "1 of 1 objective met"),
+        (
+            [ERRORS, {"metric": "throughput", "min": "500/s"}],
+            report(step(FAST)),
+            None,
+            "Pass",
+            "1 of 1 objective met",
+        ),
         # ... and nothing but that is no pass.
-        ([{"metric": "throughput", "min": "500/s"}], report(step(FAST)), None, "Inconclusive",
-         "no objective applies to this load: throughput cannot reach 500/s, the load's highest "
-         "rate gives 100/s"),
+        (
+            [{"metric": "throughput", "min": "500/s"}],
+            report(step(FAST)),
+            None,
+            "Inconclusive",
+            "no objective applies to this load: throughput cannot reach 500/s, the load's highest "
+            "rate gives 100/s",
+        ),
         # No objectives: a pass that says so, if there was a load at all.
         ([], report(step(FAST)), None, "Pass", "finished; the test sets no objectives"),
-        ([], report(step([])), None, "Inconclusive",
-         "nothing was sent, and the test sets no objectives"),
+        (
+            [],
+            report(step([])),
+            None,
+            "Inconclusive",
+            "nothing was sent, and the test sets no objectives",
+        ),
         # A stopped run is at least inconclusive.
-        ([ERRORS], report(step(FAST)), "spec.stop", "Inconclusive",
-         "stopped (spec.stop): 1 of 1 objective met"),
-        ([P95], report(step(SLOW)), "spec.stop", "Warn",
-         "stopped (spec.stop): 1 of 1 objective missed: latency.p95 was 600ms, at most 500ms "
-         "allowed"),
-        ([], report(step(FAST), stopped="Ctrl-C"), None, "Inconclusive",
-         "stopped (Ctrl-C): finished; the test sets no objectives"),
+        (
+            [ERRORS],
+            report(step(FAST)),
+            "spec.stop",
+            "Inconclusive",
+            "stopped (spec.stop): 1 of 1 objective met",
+        ),
+        (
+            [P95],
+            report(step(SLOW)),
+            "spec.stop",
+            "Warn",
+            "stopped (spec.stop): 1 of 1 objective missed: latency.p95 was 600ms, at most 500ms "
+            "allowed",
+        ),
+        (
+            [],
+            report(step(FAST), stopped="Ctrl-C"),
+            None,
+            "Inconclusive",
+            "stopped (Ctrl-C): finished; the test sets no objectives",
+        ),
         # Nobody reported.
-        ([ERRORS], None, None, "Inconclusive",
-         "none of 1 workers reported: nothing is known of the load"),
+        (
+            [ERRORS],
+            None,
+            None,
+            "Inconclusive",
+            "none of 1 workers reported: nothing is known of the load",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_run(
     slos: list[Any], measured: WorkerReport | None, stopped: str | None, verdict: str, message: str
 ) -> None:
@@ -259,11 +405,18 @@ def test_the_verdict_on_steps_and_summary_reads_as_documented() -> None:
         "errorRate": ">=1%",
         "timeoutRate": ">=0.4%",
         "latency": {
-            "avg": ">=51ms", "min": "30ms", "p50": "30ms", "p75": "30ms", "p90": "30ms",
-            "p95": "30ms", "p99": "unsupported", "p999": "unsupported", "max": ">=5s",
+            "avg": ">=51ms",
+            "min": "30ms",
+            "p50": "30ms",
+            "p75": "30ms",
+            "p90": "30ms",
+            "p95": "30ms",
+            "p99": "unsupported",
+            "p999": "unsupported",
+            "max": ">=5s",
         },
         "errors": {"Status5xx": 6, "Timeout": 4},
-    }  # fmt: skip
+    }
     (only,) = whole.steps
     assert (only.scenario, only.name, only.latency) == ("default", "get", whole.summary.latency)
 
@@ -280,17 +433,31 @@ def test_the_summary_is_not_rounded_across_a_limit_either() -> None:
 def test_a_judgement_fits_into_the_status() -> None:
     whole = judged(spec(slos=[P95, ERRORS]), report(step(FAST)))
     status = PerfRunStatus(
-        verdict=whole.verdict, message=whole.message, summary=whole.summary, steps=whole.steps,
-        slos=whole.slos, generator=whole.generator,
-    )  # fmt: skip
+        verdict=whole.verdict,
+        message=whole.message,
+        summary=whole.summary,
+        steps=whole.steps,
+        slos=whole.slos,
+        generator=whole.generator,
+    )
     assert PerfRunStatus.model_validate_json(status.model_dump_json(exclude_none=True)) == status
 
 
-any_slo = st.sampled_from([
-    {"metric": name, "max": {Kind.DURATION: "1h", Kind.RATE: "1000000/s", Kind.PERCENT: "100%",
-                             Kind.COUNT: 10**9, Kind.BYTES: "100Gi"}[kind]}
-    for name, kind in METRICS.items()
-])  # fmt: skip
+any_slo = st.sampled_from(
+    [
+        {
+            "metric": name,
+            "max": {
+                Kind.DURATION: "1h",
+                Kind.RATE: "1000000/s",
+                Kind.PERCENT: "100%",
+                Kind.COUNT: 10**9,
+                Kind.BYTES: "100Gi",
+            }[kind],
+        }
+        for name, kind in METRICS.items()
+    ]
+)
 
 
 @settings(deadline=None)
@@ -303,9 +470,11 @@ def test_no_data_is_never_a_pass(slos: list[Any], load: dict[str, Any], reported
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(MS, 1000 * MS), min_size=1000, max_size=1000),
-       st.sampled_from([stat for stat in METRICS if stat.startswith("latency.")]),
-       st.integers(1, 1000))  # fmt: skip
+@given(
+    st.lists(st.integers(MS, 1000 * MS), min_size=1000, max_size=1000),
+    st.sampled_from([stat for stat in METRICS if stat.startswith("latency.")]),
+    st.integers(1, 1000),
+)
 def test_what_is_shown_is_on_the_side_of_the_limit_that_was_judged(
     latencies: list[int], metric: str, limit: int
 ) -> None:
@@ -369,9 +538,11 @@ def test_a_condition_keeps_its_time_while_its_status_does_not_change() -> None:
 def test_a_scenario_of_many_steps_is_judged_by_its_journeys() -> None:
     one = spec(
         scenarios=[{"name": "buy", "steps": [{"name": "create"}, {"name": "read"}]}],
-        slos=[{"metric": "latency.p50", "of": "buy", "max": "150ms"},
-              {"metric": "latency.p50", "of": "read", "max": "150ms"}],
-    )  # fmt: skip
+        slos=[
+            {"metric": "latency.p50", "of": "buy", "max": "150ms"},
+            {"metric": "latency.p50", "of": "read", "max": "150ms"},
+        ],
+    )
     steps = [step([100 * MS] * 1000, name=name, scenario="buy") for name in ("create", "read")]
     journeys = iterations(step([200 * MS] * 1000), scenario="buy")
     whole = judged(one, report(*steps, scenarios=[journeys]))

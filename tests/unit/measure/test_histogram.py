@@ -73,9 +73,12 @@ def test_an_empty_histogram_is_the_neutral_element() -> None:
 def test_a_histogram_comes_back_from_the_wire_unchanged(values: list[int]) -> None:
     before = of(values)
     after = Histogram.decode(
-        before.encode(), total=before.total, least=before.least, greatest=before.greatest,
+        before.encode(),
+        total=before.total,
+        least=before.least,
+        greatest=before.greatest,
         clamped=before.clamped,
-    )  # fmt: skip
+    )
     assert after == before
 
 

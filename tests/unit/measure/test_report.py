@@ -24,14 +24,21 @@ MS = 1_000_000
 
 def step(name: str, succeeded: int, timeouts: int, failed: int, censored: int) -> StepRecord:
     record = StepRecord(
-        scenario="default", step=name, sent=succeeded + timeouts + failed + censored,
-        succeeded=succeeded, failed=timeouts + failed, censored=censored,
-        attempts=succeeded + failed, bytes_received=10 * succeeded,
+        scenario="default",
+        step=name,
+        sent=succeeded + timeouts + failed + censored,
+        succeeded=succeeded,
+        failed=timeouts + failed,
+        censored=censored,
+        attempts=succeeded + failed,
+        bytes_received=10 * succeeded,
         errors={key: n for key, n in (("Timeout", timeouts), ("Status5xx", failed)) if n},
-    )  # fmt: skip
+    )
     for outcome, count in (
-        (Outcome.SUCCESS, succeeded), (Outcome.TIMEOUT, timeouts), (Outcome.CENSORED, censored),
-    ):  # fmt: skip
+        (Outcome.SUCCESS, succeeded),
+        (Outcome.TIMEOUT, timeouts),
+        (Outcome.CENSORED, censored),
+    ):
         record.histogram(Timing.LATENCY, outcome).fold([5 * MS] * count)
     return record
 
@@ -48,8 +55,12 @@ def report(steps: list[StepRecord], **generator: Any) -> WorkerReport:
             steps=steps,
             scenarios=[
                 ScenarioRecord(
-                    scenario="default", planned=started + 1, started=started, dropped=1,
-                    finished=finished, failed=started - finished,
+                    scenario="default",
+                    planned=started + 1,
+                    started=started,
+                    dropped=1,
+                    finished=finished,
+                    failed=started - finished,
                 )
             ],
         ),
@@ -57,15 +68,17 @@ def report(steps: list[StepRecord], **generator: Any) -> WorkerReport:
         series=Series(planned=[started], started=[started], succeeded=[finished]),
         window_time=1000 * MS,
         load_time=1000 * MS,
-    )  # fmt: skip
+    )
 
 
 counts = st.integers(0, 5)
 steps = st.builds(step, st.sampled_from(["list", "read"]), counts, counts, counts, counts)
 reports = st.builds(
     lambda one, stall, at: report([one], longest_stall=stall, started_at=[float(at)]),
-    steps, st.integers(0, 10), st.integers(0, 10),
-)  # fmt: skip
+    steps,
+    st.integers(0, 10),
+    st.integers(0, 10),
+)
 
 
 def canonical(whole: WorkerReport) -> dict[str, Any]:

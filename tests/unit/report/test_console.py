@@ -23,8 +23,16 @@ def test_the_verdict_comes_first_and_nothing_is_wider_than_the_terminal(width):
     text = printed(a_run(), width=width)
     assert text.startswith("▲ WARN  shop/api-under-load")
     assert max(len(line) for line in text.splitlines()) <= width
-    for shown in ("612ms", "999.4/s", "0.06%", "1 of 3 met", "Status5xx 160", "lag p99 0.21ms",
-                  "a worker stood still for 210ms", "10 of 330,000 iterations"):  # fmt: skip
+    for shown in (
+        "612ms",
+        "999.4/s",
+        "0.06%",
+        "1 of 3 met",
+        "Status5xx 160",
+        "lag p99 0.21ms",
+        "a worker stood still for 210ms",
+        "10 of 330,000 iterations",
+    ):
         assert shown in text
 
 
@@ -95,10 +103,13 @@ def test_a_plain_pass_needs_no_advice():
     passed = [slo for slo in run.status.slos if slo.verdict is Verdict.PASS]
     summary = run.status.summary
     assert summary is not None
-    quiet = run.status.model_copy(update={
-        "verdict": Verdict.PASS, "slos": passed,
-        "summary": summary.model_copy(update={"errors": {}}),
-    })  # fmt: skip
+    quiet = run.status.model_copy(
+        update={
+            "verdict": Verdict.PASS,
+            "slos": passed,
+            "summary": summary.model_copy(update={"errors": {}}),
+        }
+    )
     assert next_steps(run.model_copy(update={"status": quiet})) == []
 
 

@@ -41,11 +41,13 @@ def test_a_load_that_never_began_has_no_times_of_it():
 
 
 def test_the_result_document_holds_plan_objectives_report_and_status():
-    spec = PerfTestSpec.model_validate({
-        "target": {"http": {"url": "http://127.0.0.1:1/"}},
-        "load": {"burst": {"requests": 1, "concurrency": 1}},
-        "slos": [{"metric": "latency.p95", "max": "500ms", "onBreach": "Fail"}],
-    })
+    spec = PerfTestSpec.model_validate(
+        {
+            "target": {"http": {"url": "http://127.0.0.1:1/"}},
+            "load": {"burst": {"requests": 1, "concurrency": 1}},
+            "slos": [{"metric": "latency.p95", "max": "500ms", "onBreach": "Fail"}],
+        }
+    )
     report = make_report()
     document = result_document(make_plan(2), spec, a_run(report=report), report)
     assert document.slos == [

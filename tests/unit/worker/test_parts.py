@@ -21,15 +21,21 @@ def test_the_index_of_the_job_is_the_worker_s() -> None:
     assert (given.index, given.coordinator) == (3, "https://c:8443")
     assert given.coordinator_host == "c:8443"
     assert (given.ca, given.token_file, given.secrets, given.report_deadline) == (
-        None, None, None, 600.0,
-    )  # fmt: skip
+        None,
+        None,
+        None,
+        600.0,
+    )
 
 
 @pytest.mark.parametrize(
     ("env", "named"),
-    [({}, "JOB_COMPLETION_INDEX"), ({"PERFRUN_INDEX": "x"}, "PERFRUN_INDEX"),
-     ({"PERFRUN_INDEX": "1", "PERFRUN_PLAN": ""}, "PERFRUN_PLAN")],
-)  # fmt: skip
+    [
+        ({}, "JOB_COMPLETION_INDEX"),
+        ({"PERFRUN_INDEX": "x"}, "PERFRUN_INDEX"),
+        ({"PERFRUN_INDEX": "1", "PERFRUN_PLAN": ""}, "PERFRUN_PLAN"),
+    ],
+)
 def test_what_the_environment_lacks_is_named(env: dict[str, str], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         from_environment({**ENV, **env})

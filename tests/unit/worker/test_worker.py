@@ -63,11 +63,13 @@ async def coordinator() -> AsyncIterator[Coordinator]:
     told = Coordinator(answers=[Start(start_in=S // 10)])
     app = web.Application()
     base = "/v1/runs/u/workers/0"
-    app.add_routes([
-        web.post(f"{base}/ready", told.ready),
-        web.post(f"{base}/interval", told.interval),
-        web.post(f"{base}/report", told.report),
-    ])  # fmt: skip
+    app.add_routes(
+        [
+            web.post(f"{base}/ready", told.ready),
+            web.post(f"{base}/interval", told.interval),
+            web.post(f"{base}/report", told.report),
+        ]
+    )
     async with TestServer(app) as server:
         told.url = str(server.make_url("/"))
         yield told
@@ -84,7 +86,9 @@ async def launch(coordinator: Coordinator, tmp_path: Path) -> AsyncIterator[Laun
         (tmp_path / "plan.json").write_bytes(a_plan.to_bytes())
         (tmp_path / "token").write_text("t0ken\n")
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "perfrun.worker",
+            sys.executable,
+            "-m",
+            "perfrun.worker",
             env={
                 "PATH": os.environ["PATH"],
                 "PERFRUN_PLAN": str(tmp_path / "plan.json"),
@@ -95,7 +99,7 @@ async def launch(coordinator: Coordinator, tmp_path: Path) -> AsyncIterator[Laun
                 **env,
             },
             stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        )
         processes.append(process)
         return process
 
@@ -119,9 +123,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_worker_delivers_what_it_measured(
-    coordinator: Coordinator, launch: Launch
-) -> None:
+async def test_a_worker_delivers_what_it_measured(coordinator: Coordinator, launch: Launch) -> None:
     coordinator.report_statuses = [503, 404]
     async with running() as server:
         load = {"open": {"rate": "100/s", "duration": "1500ms"}}
@@ -249,9 +251,12 @@ async def test_a_report_that_nobody_takes_ends_the_worker_at_its_deadline(
 
 async def test_an_environment_without_a_plan_is_named() -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "perfrun.worker", env={"JOB_COMPLETION_INDEX": "0"},
+        sys.executable,
+        "-m",
+        "perfrun.worker",
+        env={"JOB_COMPLETION_INDEX": "0"},
         stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    )
     code, log = await ended(process)
     assert code == 2
     assert "PERFRUN_PLAN" in log
