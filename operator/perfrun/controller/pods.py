@@ -48,7 +48,7 @@ def _index(metadata: Json) -> int:
 def _death(status: Json) -> str:
     if reason := status.get("reason"):  # Evicted, NodeLost, DeadlineExceeded
         return f"{reason}: {status.get('message', '')}".rstrip(": ")
-    for container in status.get("containerStatuses", []):
+    for container in _containers(status):
         ended = container.get("state", {}).get("terminated")
         if ended is None or ended.get("exitCode") == 0:
             continue
@@ -64,11 +64,16 @@ def _obstacle(status: Json) -> str | None:
     for condition in status.get("conditions", []):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return f"{condition.get('reason', 'Unschedulable')}: {condition.get('message', '')}"
-    for container in status.get("containerStatuses", []):
+    for container in _containers(status):
         waiting = container.get("state", {}).get("waiting")
         if waiting and waiting.get("reason") not in _NORMAL_WAITS:
             return f"{waiting.get('reason')}: {waiting.get('message', '')}".rstrip(": ")
     return None
+
+
+def _containers(status: Json) -> list[Json]:
+    """The statuses of the worker and of its side cars, which start before it."""
+    return [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
 
 
 def _last_line(text: str) -> str:

@@ -37,6 +37,8 @@ class Gate:
         self.at_once: Counter[str] = Counter()
         self.most_at_once = 0
         self.entered = asyncio.Event()
+        self.other_entered = asyncio.Event()
+        self.entered_again = asyncio.Event()
         self.open = asyncio.Event()
 
     async def __call__(self, key: str) -> None:
@@ -44,6 +46,10 @@ class Gate:
         self.at_once[key] += 1
         self.most_at_once = max(self.most_at_once, self.at_once[key])
         self.entered.set()
+        if key == "b":
+            self.other_entered.set()
+        if self.calls[key] == 2:
+            self.entered_again.set()
         await self.open.wait()
         self.at_once[key] -= 1
 
@@ -71,12 +77,10 @@ async def test_key_is_never_reconciled_twice_at_once_and_news_meanwhile_are_not_
         await gate.entered.wait()
         queue.add("a")
         queue.add("b")
-        while gate.calls["b"] == 0:  # another key is not held up
-            await asyncio.sleep(0)
+        await gate.other_entered.wait()  # another key is not held up
         assert gate.calls["a"] == 1
         gate.open.set()
-        while gate.calls["a"] < 2:
-            await asyncio.sleep(0)
+        await gate.entered_again.wait()
     assert gate.most_at_once == 1
 
 

@@ -20,7 +20,7 @@ from tests.unit.coordinator.conftest import (
 async def until(condition) -> None:
     """Wait for a state of the world that no event announces; fails after 5 s."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -133,7 +133,7 @@ async def test_a_stop_starts_nothing_more_and_says_why(load: dict[str, object]) 
     async with running(x=slow(0.02), hang=hang) as server:
         engine = Engine(plan(server.url, load, step("/x"), step("/hang", "h")), 0, NoValues())
         task = asyncio.create_task(engine.run(monotonic_ns()))
-        while len(server.log) < 10:  # noqa: ASYNC110 -- nobody else tells
+        while len(server.log) < 10:
             await asyncio.sleep(0.01)
         engine.stop("enough")
         engine.stop("a second reason")

@@ -178,7 +178,7 @@ def test_order_of_the_list_does_not_matter(crowd: list[Contender], random: objec
 
 
 @pytest.mark.parametrize(
-    ("url", "key"),
+    ("url", "expected"),
     [
         ("http://shop", "shop.a:80"),  # a Service of the run's own namespace
         ("http://shop/path?q=1", "shop.a:80"),
@@ -194,5 +194,5 @@ def test_order_of_the_list_does_not_matter(crowd: list[Contender], random: objec
         ("http://127.0.0.1", "127.0.0.1:80"),
     ],
 )
-def test_target_key_is_the_same_for_all_spellings(url: str, key: str) -> None:
-    assert target_key(url, "a") == key
+def test_target_key_is_the_same_for_all_spellings(url: str, expected: str) -> None:
+    assert target_key(url, "a") == expected

@@ -119,7 +119,7 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 -- a process of its own sets it
+        while not condition():
             await asyncio.sleep(0.02)
 
 

@@ -1,0 +1,55 @@
+"""Objects for tests of the operator, as the API server would show them."""
+
+from typing import Any
+
+from perfrun.api.perfrun import PerfRun
+from perfrun.api.perftest import PerfTest
+from perfrun.controller.settings import Settings
+from perfrun.controller.store import Key
+from perfrun.logic.plan import make_plan
+from perfrun.measure.plan import RunPlan
+
+Json = dict[str, Any]
+
+CREATED = "2026-11-22T02:00:00Z"
+KEY = Key("team", "shop-1")
+ENV = {
+    "PERFRUN_NAMESPACE": "perfrun-system",
+    "PERFRUN_WORKER_IMAGE": "perfrun:1",
+    "PERFRUN_COORDINATOR_URL": "https://perfrun-coordinator.perfrun-system.svc:8443",
+}
+
+
+def settings(**env: str) -> Settings:
+    return Settings.from_env({**ENV, **env})
+
+
+def perf_test(name: str = "shop", status: Json | None = None, **spec: Any) -> PerfTest:
+    return PerfTest.parse({
+        "metadata": {"name": name, "namespace": "team", "uid": f"uid-{name}", "generation": 1,
+                     "creationTimestamp": CREATED},
+        "spec": {
+            "target": {"http": {"url": "http://shop/health"}},
+            "load": {"burst": {"requests": 100, "concurrency": 10}},
+            **spec,
+        },
+        "status": status or {},
+    })  # fmt: skip
+
+
+def plan_of(test: PerfTest, uid: str = "uid-run") -> RunPlan:
+    return make_plan(test.spec, uid=uid, namespace="team", test=test.metadata.name, run=KEY.name)
+
+
+def run_body(name: str = "shop-1", *, test: str = "shop", uid: str = "", namespace: str = "team",
+             version: str = "1", **status: Any) -> Json:  # fmt: skip
+    return {
+        "metadata": {"name": name, "namespace": namespace, "uid": uid or f"uid-{name}",
+                     "resourceVersion": version, "creationTimestamp": CREATED},
+        "spec": {"testRef": {"name": test}},
+        "status": status,
+    }  # fmt: skip
+
+
+def perf_run(name: str = "shop-1", **more: Any) -> PerfRun:
+    return PerfRun.parse(run_body(name, **more))

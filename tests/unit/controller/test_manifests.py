@@ -1,0 +1,220 @@
+"""What a run creates: restricted, mounted by key, labelled as ours, and bounded."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from perfrun.controller.manifests import (
+    AUDIENCE,
+    CHUNK_BYTES,
+    JOB_MARGIN_S,
+    job_manifest,
+    joined,
+    owner_reference,
+    plan_config_map,
+    report_config_maps,
+    result_config_maps,
+    revision_manifest,
+    revision_name,
+    run_manifest,
+)
+from perfrun.logic.names import job_name
+from perfrun.logic.plan import longest
+from perfrun.measure.plan import RunPlan
+from tests.unit.controller.build import KEY, perf_test, plan_of, settings
+
+Json = dict[str, Any]
+AUTH = {
+    "basic": {
+        "username": "u",
+        "passwordFrom": {"secretKeyRef": {"name": "shop", "key": "password"}},
+    }
+}
+
+
+def job(*, with_ca: bool = True, **spec: Any) -> Json:
+    test = perf_test(**spec)
+    return job_manifest(KEY, plan_of(test), test.spec, settings(), with_ca=with_ca)
+
+
+def pod_of(manifest: Json) -> Json:
+    spec: Json = manifest["spec"]["template"]["spec"]
+    return spec
+
+
+def test_pods_keep_to_the_restricted_profile() -> None:
+    pod = pod_of(job())
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    allowed = {"configMap", "projected", "emptyDir", "secret"}
+    assert all(len(allowed & volume.keys()) == 1 for volume in pod["volumes"])
+
+
+def test_pods_have_no_access_to_the_api_server_but_a_token_for_the_coordinator() -> None:
+    pod = pod_of(job())
+    assert pod["automountServiceAccountToken"] is False
+    (token,) = [volume["projected"] for volume in pod["volumes"] if "projected" in volume]
+    (source,) = token["sources"]
+    assert source["serviceAccountToken"]["audience"] == AUDIENCE
+
+
+def test_values_are_mounted_key_by_key_read_only_and_optional() -> None:
+    target = {
+        "url": "https://shop",
+        "auth": AUTH,
+        "headers": [
+            {"name": "X-A", "valueFrom": {"secretKeyRef": {"name": "shop", "key": "a"}}},
+            {"name": "X-B", "valueFrom": {"configMapKeyRef": {"name": "shop", "key": "b"}}},
+        ],
+    }
+    pod = pod_of(job(target={"http": target}))
+    values = [volume for volume in pod["volumes"] if volume["name"].startswith("values-")]
+    sources = [volume.get("secret") or volume["configMap"] for volume in values]
+    assert [[item["key"] for item in source["items"]] for source in sources] == [
+        ["b"], ["a", "password"],
+    ]  # fmt: skip
+    assert all(source["optional"] is True for source in sources)
+    mounts = {mount["name"]: mount for mount in pod["containers"][0]["volumeMounts"]}
+    assert [mounts[volume["name"]]["mountPath"] for volume in values] == [
+        "/var/run/perfrun/configmaps/shop", "/var/run/perfrun/secrets/shop",
+    ]  # fmt: skip
+    assert all(mounts[volume["name"]]["readOnly"] for volume in values)
+
+
+def test_no_value_of_a_secret_and_no_secret_at_all_without_a_reference() -> None:
+    assert not any("secret" in volume for volume in pod_of(job())["volumes"])
+
+
+def test_labels_of_ours_win_over_the_users_and_theirs_are_kept() -> None:
+    manifest = job(podTemplate={"labels": {"team": "a", "perfrun.dev/run": "forged"},
+                                "annotations": {"karpenter.sh/do-not-disrupt": "false"}})  # fmt: skip
+    meta = manifest["spec"]["template"]["metadata"]
+    assert meta["labels"]["team"] == "a"
+    assert meta["labels"]["perfrun.dev/run"] == KEY.name
+    assert meta["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+    assert manifest["metadata"]["labels"]["perfrun.dev/test"] == "shop"
+
+
+def test_cpu_is_asked_for_and_never_limited() -> None:
+    resources = pod_of(job())["containers"][0]["resources"]
+    assert resources["requests"]["cpu"] == "1"
+    assert "cpu" not in resources["limits"]
+    assert resources["limits"]["memory"] == "1Gi"
+
+
+def test_resources_of_the_test_win_over_the_charts() -> None:
+    resources = pod_of(job(podTemplate={"resources": {"requests": {"cpu": "100m"}}}))["containers"][
+        0
+    ]["resources"]
+    assert resources["requests"] == {"cpu": "100m", "memory": "256Mi"}
+
+
+def test_failure_of_one_worker_does_not_end_the_others_and_nothing_is_tried_twice() -> None:
+    spec = job(load={"workers": 3, "burst": {"requests": 9, "concurrency": 3}})["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
+    assert (spec["backoffLimitPerIndex"], spec["maxFailedIndexes"]) == (0, 3)
+    assert pod_of({"spec": spec})["restartPolicy"] == "Never"
+
+
+@pytest.mark.parametrize("load", [
+    {"burst": {"requests": 100, "concurrency": 10}},
+    {"open": {"rate": "10/s", "duration": "1h"}, "startTimeout": "1m"},
+    {"closed": {"users": 5, "duration": "10s"}, "warmup": "5s"},
+])  # fmt: skip
+def test_job_ends_by_itself_but_not_before_the_run_may(load: Json) -> None:
+    test = perf_test(load=load)
+    manifest = job_manifest(KEY, plan_of(test), test.spec, settings(), with_ca=False)
+    needed = (test.spec.load.start_timeout + longest(plan_of(test))) / 1e9
+    deadline = manifest["spec"]["activeDeadlineSeconds"]
+    assert needed < deadline <= needed + JOB_MARGIN_S
+    assert manifest["spec"]["ttlSecondsAfterFinished"] > 0
+
+
+def test_coordinators_certificate_is_given_where_there_is_one() -> None:
+    for with_ca in (True, False):
+        names = [env["name"] for env in pod_of(job(with_ca=with_ca))["containers"][0]["env"]]
+        assert ("PERFRUN_CA" in names) == with_ca
+
+
+def test_scheduling_fields_of_the_test_arrive_in_the_notation_of_kubernetes() -> None:
+    template = {
+        "nodeSelector": {"pool": "load"},
+        "tolerations": [{"key": "load", "operator": "Exists", "effect": "NoSchedule"}],
+        "priorityClassName": "low",
+        "imagePullSecrets": [{"name": "own"}],
+    }
+    pod = pod_of(job(podTemplate=template))
+    assert {name: pod[name] for name in template} == template
+
+
+def test_all_that_a_run_creates_goes_with_it() -> None:
+    test = perf_test()
+    plan = plan_of(test)
+    bodies = [
+        job(), plan_config_map(KEY, plan, ""), *report_config_maps(KEY, plan, 0, b"x"),
+        *result_config_maps(KEY, plan, b"x"),
+    ]  # fmt: skip
+    owner = owner_reference("PerfRun", KEY.name, "uid-run")
+    assert all(body["metadata"]["ownerReferences"] == [owner] for body in bodies)
+    assert all(body["metadata"]["name"].startswith(job_name("uid-run")) for body in bodies)
+    assert owner["controller"] is True
+    assert owner["blockOwnerDeletion"] is False
+
+
+def test_plan_in_the_config_map_is_the_plan() -> None:
+    plan = plan_of(perf_test())
+    data = plan_config_map(KEY, plan, "PEM")["data"]
+    assert RunPlan.model_validate_json(data["plan.json"]) == plan
+    assert data["ca.crt"] == "PEM"
+    assert "ca.crt" not in plan_config_map(KEY, plan, "")["data"]
+
+
+@pytest.mark.parametrize(
+    ("size", "pieces"), [(1, 1), (CHUNK_BYTES, 1), (CHUNK_BYTES + 1, 2), (4 * 1024 * 1024, 5)]
+)
+def test_result_is_cut_into_pieces_that_fit_and_join_again(size: int, pieces: int) -> None:
+    packed = bytes(number % 251 for number in range(size))
+    maps = result_config_maps(KEY, plan_of(perf_test()), packed)
+    assert len(maps) == pieces
+    sizes = [len(base64.b64decode(body["binaryData"]["result.json.gz"])) for body in maps]
+    assert max(sizes) <= 900 * 1024
+    assert joined(maps[::-1]) == packed
+    assert len({body["metadata"]["name"] for body in maps}) == pieces
+
+
+def test_pieces_that_are_not_all_there_or_damaged_are_nothing() -> None:
+    packed = bytes(CHUNK_BYTES + 1)
+    maps = report_config_maps(KEY, plan_of(perf_test()), 3, packed)
+    assert joined(maps[:1]) is None
+    assert joined(maps[1:]) is None
+    maps[1]["binaryData"] = {"report.json.gz": base64.b64encode(b"\1").decode()}
+    assert joined(maps) is None
+    assert {body["metadata"]["labels"]["perfrun.dev/index"] for body in maps} == {"3"}
+
+
+def test_equal_specs_share_a_revision_and_bookkeeping_does_not_matter() -> None:
+    same = revision_name("shop", perf_test().spec)
+    assert revision_name("shop", perf_test(suspend=True, runOn=[]).spec) == same
+    assert revision_name("shop", perf_test(variables={"a": "b"}).spec) != same
+    body = revision_manifest(perf_test())
+    assert body["metadata"]["name"] == same
+    assert "suspend" not in body["data"]["spec"]
+    json.dumps(body)
+
+
+def test_run_of_the_operator_names_its_test_reason_and_time() -> None:
+    body = run_manifest(perf_test(), "shop-29", "Scheduled", "2026-11-22T02:00:00Z")
+    assert body["spec"] == {
+        "testRef": {"name": "shop"}, "reason": "Scheduled",
+        "scheduledTime": "2026-11-22T02:00:00Z",
+    }  # fmt: skip
+    assert body["metadata"]["ownerReferences"][0]["uid"] == "uid-shop"
+    assert "scheduledTime" not in run_manifest(perf_test(), "x", "Change", None)["spec"]

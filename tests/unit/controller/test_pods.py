@@ -1,0 +1,129 @@
+"""Real statuses of pods and Jobs, and the facts and sentences that they become."""
+
+from typing import Any
+
+import pytest
+
+from perfrun.controller.pods import job_state, owned_by, pod_facts
+from perfrun.logic.lifecycle import JobState
+
+Json = dict[str, Any]
+
+
+def pod(index: str | None = "1", **status: Any) -> Json:
+    notes = {} if index is None else {"batch.kubernetes.io/job-completion-index": index}
+    return {"metadata": {"name": "pr-x-1-abcde", "annotations": notes}, "status": status}
+
+
+def container(**state: Any) -> list[Json]:
+    return [{"name": "worker", "state": state}]
+
+
+def condition(reason: str, message: str) -> list[Json]:
+    return [{"type": "PodScheduled", "status": "False", "reason": reason, "message": message}]
+
+
+TABLE: list[tuple[str, Json, bool, str | None]] = [
+    ("just made", {"phase": "Pending"}, False, None),
+    ("on its node", {"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "True"}]}, False, None),
+    ("its image comes", {"phase": "Pending", "containerStatuses": container(
+        waiting={"reason": "ContainerCreating"})}, False, None),
+    ("a side car comes first", {"phase": "Pending", "containerStatuses": container(
+        waiting={"reason": "PodInitializing"})}, False, None),
+    ("runs", {"phase": "Running", "containerStatuses": container(running={})}, False, None),
+    ("no room on any node",
+     {"phase": "Pending", "conditions": condition("Unschedulable", "0/3 nodes are available")},
+     False, "Unschedulable: 0/3 nodes are available"),
+    ("held back by a gate",
+     {"phase": "Pending", "conditions": condition("SchedulingGated", "waits for a gate")},
+     False, "SchedulingGated: waits for a gate"),
+    ("no such image", {"phase": "Pending", "containerStatuses": container(
+        waiting={"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x:1"'})},
+     False, 'ImagePullBackOff: Back-off pulling image "x:1"'),
+    ("no such key", {"phase": "Pending", "containerStatuses": container(
+        waiting={"reason": "CreateContainerConfigError", "message": 'secret "s" not found'})},
+     False, 'CreateContainerConfigError: secret "s" not found'),
+    ("a reason without a message", {"phase": "Pending", "containerStatuses": container(
+        waiting={"reason": "ErrImagePull"})}, False, "ErrImagePull"),
+    ("a side car's image is not there", {"phase": "Pending",
+     "initContainerStatuses": container(waiting={"reason": "ErrImagePull", "message": "no"}),
+     "containerStatuses": container(waiting={"reason": "PodInitializing"})},
+     False, "ErrImagePull: no"),
+    ("out of memory", {"phase": "Failed", "containerStatuses": container(
+        terminated={"exitCode": 137, "reason": "OOMKilled"})},
+     True, "OOMKilled: it ran out of memory; raise podTemplate.resources.limits.memory"),
+    ("evicted", {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."},
+     True, "Evicted: The node was low on memory."),
+    ("its node went away", {"phase": "Failed", "reason": "NodeLost"}, True, "NodeLost"),
+    ("its Job's deadline", {"phase": "Failed", "reason": "DeadlineExceeded", "message": "too long"},
+     True, "DeadlineExceeded: too long"),
+    ("died with last words", {"phase": "Failed", "containerStatuses": container(
+        terminated={"exitCode": 1, "reason": "Error", "message": "a\nValueError: no\n\n"})},
+     True, "exit code 1: ValueError: no"),
+    ("died without a word", {"phase": "Failed", "containerStatuses": container(
+        terminated={"exitCode": 139, "reason": "Error"})}, True, "exit code 139"),
+    ("the worker ended well, a side car did not", {"phase": "Failed", "containerStatuses": [
+        *container(terminated={"exitCode": 0}),
+        *container(terminated={"exitCode": 2, "message": "proxy"})]},
+     True, "exit code 2: proxy"),
+    ("failed, and nobody says why", {"phase": "Failed"}, True, "it failed without a reason"),
+    ("ended well", {"phase": "Succeeded", "containerStatuses": container(
+        terminated={"exitCode": 0})}, True, None),
+    ("nothing known yet", {}, False, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "dead", "problem"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_pod(status: Json, dead: bool, problem: str | None) -> None:
+    facts = pod_facts(pod(**status))
+    assert (facts.dead, facts.problem) == (dead, problem)
+    assert (facts.name, facts.index) == ("pr-x-1-abcde", 1)
+
+
+@pytest.mark.parametrize(("index", "read"), [("0", 0), ("12", 12), (None, -1), ("x", -1)])
+def test_index_of_a_pod(index: str | None, read: int) -> None:
+    assert pod_facts(pod(index)).index == read
+
+
+def test_last_words_are_bounded() -> None:
+    ended = container(terminated={"exitCode": 1, "message": "x" * 100_000})
+    problem = pod_facts(pod(phase="Failed", containerStatuses=ended)).problem
+    assert problem is not None
+    assert len(problem) < 600
+
+
+def job(*conditions: tuple[str, str], uid: str = "run", **metadata: Any) -> Json:
+    return {
+        "metadata": {"ownerReferences": [{"uid": uid}], **metadata},
+        "status": {"conditions": [{"type": kind, "status": status} for kind, status in conditions]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        (None, JobState.ABSENT),
+        (job(), JobState.ACTIVE),
+        (job(("Complete", "True")), JobState.FINISHED),
+        (job(("Failed", "True")), JobState.FINISHED),
+        (job(("Complete", "False")), JobState.ACTIVE),
+        # Kubernetes 1.31 says these first, while pods are still ending.
+        (job(("FailureTarget", "True")), JobState.ACTIVE),
+        (job(("SuccessCriteriaMet", "True")), JobState.ACTIVE),
+        (job(("Complete", "True"), uid="another run"), JobState.ABSENT),
+        (job(deletionTimestamp="2026-11-22T02:00:00Z"), JobState.ABSENT),
+        ({"metadata": {"ownerReferences": [{"uid": "run"}]}}, JobState.ACTIVE),  # just made
+    ],
+)
+def test_job_state(body: Json | None, state: JobState) -> None:
+    assert job_state(body, "run") is state
+
+
+def test_owner_is_known_by_its_uid() -> None:
+    body = {"metadata": {"ownerReferences": [{"uid": "a"}, {"uid": "b"}]}}
+    assert owned_by(body, "b")
+    assert not owned_by(body, "c")
+    assert not owned_by({"metadata": {}}, "a")
