@@ -245,7 +245,11 @@ async def test_killed_between_start_and_report_the_verdict_still_comes(world: Wo
     status = await world.until_done("one")
     assert (status["verdict"], status["summary"]["requests"]["sent"]) == ("Pass", ALL)
     assert status["startTime"] == began
-    assert (await workers[0].at_barrier()).stop == "over"
+
+    async def over() -> bool:
+        return (await workers[0].post("ready", Ready().to_bytes())).status_code == 410
+
+    await until("its workers are told that it is over", over)
 
 
 async def test_killed_while_workers_are_ready_they_start_together_later(world: World) -> None:
@@ -359,7 +363,12 @@ async def test_name_that_another_tests_run_has_is_not_adopted_and_that_is_said(
         return run is not None and run["spec"]["testRef"]["name"] == "shop"
 
     await until("the name is free, and the run is there", free)
-    assert (await world.until_ready())["status"] == "True"
+
+    async def accepted() -> bool:
+        conditions = (await world.test())["status"]["conditions"]
+        return [(c["type"], c["status"]) for c in conditions] == [("Ready", "True")]
+
+    await until("nothing is stalled any more", accepted)
 
 
 async def test_run_made_by_hand_gets_its_test_as_owner(world: World) -> None:

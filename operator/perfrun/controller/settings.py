@@ -7,6 +7,7 @@ from typing import Self
 
 HTTP_PORT = 8080
 COORDINATOR_PORT = 8443
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Settings:
             coordinator_url=_required(env, "PERFRUN_COORDINATOR_URL"),
             tls_secret=env.get("PERFRUN_TLS_SECRET", ""),
             watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
-            log_level=env.get("PERFRUN_LOG_LEVEL", "INFO").upper(),
+            log_level=_level(env, "PERFRUN_LOG_LEVEL"),
             # Not ..._PORT: Kubernetes sets variables of that form for Services, to an URL.
             http_port=_port(env, "PERFRUN_LISTEN_HTTP", HTTP_PORT),
             coordinator_port=_port(env, "PERFRUN_LISTEN_COORDINATOR", COORDINATOR_PORT),
@@ -56,6 +57,13 @@ def _required(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "")
     if not value:
         raise ValueError(f"{name} is not set: the chart sets it; see docs/install.md")
+    return value
+
+
+def _level(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "INFO").upper()
+    if value not in _LEVELS:
+        raise ValueError(f"{name} is {value!r}: write one of {', '.join(_LEVELS)}")
     return value
 
 

@@ -1,0 +1,175 @@
+"""The exposition of finished runs, read back as Prometheus would."""
+
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from perfrun.controller.metrics import Metrics
+from perfrun.controller.store import Key, Store, run_record
+from tests.unit.controller.build import perf_run
+
+Json = dict[str, Any]
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+TEST = Key("team", "shop")
+COUNTS = {"sent": 100, "succeeded": 98, "failed": 1, "censored": 1}
+PART: Json = {
+    "requests": COUNTS,
+    "attempts": {},
+    "throughput": "99.5/s",
+    "successRate": "98%",
+    "errorRate": "1%",
+    "latency": {"avg": "12ms", "p50": "10ms", "p95": "1.21s", "p99": "unsupported", "p999": ">=5s"},
+}
+DONE: Json = {
+    "phase": "Done",
+    "verdict": "Warn",
+    "completionTime": "2026-11-22T02:06:10Z",
+    "summary": {
+        **PART, "window": "330s", "transactions": "99.5/s",
+        "iterations": {"planned": 100, "started": 100, "dropped": 0},
+    },
+    "steps": [{"name": "list", "scenario": "browse", **PART}],
+    "slos": [
+        {"metric": "latency.p95", "of": "list", "max": "500ms", "measured": "1.21s",
+         "verdict": "Warn", "message": "m"},
+        {"metric": "errorRate", "max": "1%", "measured": "1%", "verdict": "Pass", "message": "m"},
+        {"metric": "latency.p999", "max": "1s", "measured": ">=5s", "verdict": "Inconclusive",
+         "message": "m"},
+        {"metric": "dropped", "max": "0", "measured": "3", "verdict": "Fail", "onBreach": "Fail",
+         "message": "m"},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(Store())
+
+
+def scrape(metrics: Metrics) -> Series:
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    text = generate_latest(registry).decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def of(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    return (name, frozenset({"namespace": "team", "test": "shop", **labels}.items()))
+
+
+def test_figures_of_the_last_run_in_base_units(metrics: Metrics) -> None:
+    metrics.see_run(perf_run(**DONE))
+    seen = scrape(metrics)
+    for step in ("", "list"):
+        assert seen[of("perfrun_latency_seconds", step=step, quantile="0.5")] == 0.01
+        assert seen[of("perfrun_latency_seconds", step=step, quantile="0.95")] == 1.21
+        assert seen[of("perfrun_throughput", step=step)] == 99.5
+        assert seen[of("perfrun_error_ratio", step=step)] == 0.01
+    assert seen[of("perfrun_last_run_timestamp_seconds")] == 1795313170.0
+
+
+def test_what_was_not_measured_is_an_absent_series_and_never_a_number(metrics: Metrics) -> None:
+    metrics.see_run(perf_run(**DONE))
+    seen = scrape(metrics)
+    quantiles = {dict(labels)["quantile"] for name, labels in seen if "latency_seconds" in name}
+    assert quantiles == {"0.5", "0.95"}  # not 0.99: unsupported; not 0.999: only a lower bound
+    slo = {"metric": "latency.p999", "of": "", "bound": "max", "on_breach": "Warn"}
+    assert of("perfrun_slo_measured", **slo) not in seen
+    assert of("perfrun_slo_met", **slo) not in seen
+    assert seen[of("perfrun_slo_limit", **slo)] == 1.0
+
+
+def test_objectives_with_measurement_limit_and_outcome(metrics: Metrics) -> None:
+    metrics.see_run(perf_run(**DONE))
+    seen = scrape(metrics)
+    table = [
+        ("latency.p95", "list", "Warn", 1.21, 0.5, 0.0),
+        ("errorRate", "", "Warn", 0.01, 0.01, 1.0),
+        ("dropped", "", "Fail", 3.0, 0.0, 0.0),
+    ]
+    for metric, step, breach, measured, limit, met in table:
+        slo = {"metric": metric, "of": step, "bound": "max", "on_breach": breach}
+        assert seen[of("perfrun_slo_measured", **slo)] == measured
+        assert seen[of("perfrun_slo_limit", **slo)] == limit
+        assert seen[of("perfrun_slo_met", **slo)] == met
+
+
+def test_exactly_one_verdict_is_set(metrics: Metrics) -> None:
+    metrics.see_run(perf_run(**DONE))
+    shown = {
+        dict(labels)["verdict"]: value
+        for (name, labels), value in scrape(metrics).items()
+        if name == "perfrun_verdict"
+    }
+    assert shown.pop("Warn") == 1.0
+    assert set(shown.values()) == {0.0}
+
+
+def test_run_that_never_measured_shows_its_verdict_and_no_figures(metrics: Metrics) -> None:
+    metrics.see_run(perf_run(phase="Done", verdict="Error", completionTime="2026-11-22T02:06:10Z"))
+    seen = scrape(metrics)
+    assert seen[of("perfrun_verdict", verdict="Error")] == 1.0
+    assert not any("latency" in name or "throughput" in name for name, _ in seen)
+
+
+def test_older_run_does_not_replace_a_newer_one(metrics: Metrics) -> None:
+    metrics.see_run(perf_run("new", **DONE))
+    old = {**DONE, "verdict": "Pass", "completionTime": "2026-11-21T02:00:00Z"}
+    metrics.see_run(perf_run("old", **old))
+    assert scrape(metrics)[of("perfrun_verdict", verdict="Warn")] == 1.0
+
+
+def test_counters_count_what_ended_in_this_process(metrics: Metrics) -> None:
+    metrics.see_run(perf_run("before", **DONE))  # read at the start, counted by another process
+    metrics.count_run(perf_run("one", **DONE))
+    metrics.count_run(perf_run("two", **DONE))
+    metrics.missed(TEST)
+    seen = scrape(metrics)
+    assert seen[of("perfrun_runs_total", verdict="Warn")] == 2
+    assert seen[of("perfrun_requests_total", outcome="succeeded")] == 196
+    assert seen[of("perfrun_requests_total", outcome="censored")] == 2
+    assert seen[of("perfrun_missed_schedules_total")] == 1
+
+
+def test_active_runs_are_those_that_are_not_done() -> None:
+    store = Store()
+    store.tests[TEST] = "uid"
+    for name, phase in (("a", "Queued"), ("b", "Running"), ("c", "Done")):
+        store.put_run(run_record(perf_run(name, phase=phase)))
+    assert scrape(Metrics(store))[of("perfrun_run_active")] == 2
+
+
+def test_next_run_goes_with_its_schedule(metrics: Metrics) -> None:
+    metrics.next_run(TEST, "2026-11-22T02:06:10Z")
+    assert scrape(metrics)[of("perfrun_next_run_timestamp_seconds")] == 1795313170.0
+    metrics.next_run(TEST, None)
+    assert of("perfrun_next_run_timestamp_seconds") not in scrape(metrics)
+
+
+def test_series_are_dropped_with_the_test(metrics: Metrics) -> None:
+    metrics.count_run(perf_run(**DONE))
+    metrics.missed(TEST)
+    metrics.next_run(TEST, "2026-11-22T02:06:10Z")
+    metrics.drop_test(TEST)
+    assert scrape(metrics) == {}
+
+
+def test_no_label_tells_urls_runs_or_errors(metrics: Metrics) -> None:
+    metrics.count_run(perf_run(**DONE))
+    known = {"namespace", "test", "step", "quantile", "verdict", "metric", "of", "bound",
+             "on_breach", "outcome"}  # fmt: skip
+    assert {label for _, labels in scrape(metrics) for label, _ in labels} <= known
+
+
+def test_latency_is_a_summary(metrics: Metrics) -> None:
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    assert b"# TYPE perfrun_latency_seconds summary" in generate_latest(registry)

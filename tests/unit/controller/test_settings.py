@@ -1,0 +1,46 @@
+"""The operator's environment."""
+
+import pytest
+
+from perfrun.controller.settings import Settings
+from tests.unit.controller.build import ENV, settings
+
+
+def test_defaults() -> None:
+    found = settings()
+    assert (found.http_port, found.coordinator_port) == (8080, 8443)
+    assert (found.worker_cpu, found.watch_namespaces, found.tls_secret) == ("1", (), "")
+
+
+def test_lists_are_written_with_commas() -> None:
+    found = settings(PERFRUN_WATCH_NAMESPACES="a, b,", PERFRUN_WORKER_PULL_SECRETS="x")
+    assert (found.watch_namespaces, found.worker_pull_secrets) == (("a", "b"), ("x",))
+
+
+@pytest.mark.parametrize("name", sorted(ENV))
+def test_missing_variable_is_named(name: str) -> None:
+    for value in ({}, {name: ""}):
+        with pytest.raises(ValueError, match=f"{name} is not set"):
+            Settings.from_env({**{k: v for k, v in ENV.items() if k != name}, **value})
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "80.5", "tcp://10.0.0.1:8080"])
+def test_port_that_is_none_is_refused_by_name(port: str) -> None:
+    with pytest.raises(ValueError, match="PERFRUN_LISTEN_HTTP"):
+        settings(PERFRUN_LISTEN_HTTP=port)
+
+
+def test_level_that_logging_does_not_know_is_refused_by_name() -> None:
+    assert settings(PERFRUN_LOG_LEVEL="debug").log_level == "DEBUG"
+    with pytest.raises(ValueError, match="PERFRUN_LOG_LEVEL"):
+        settings(PERFRUN_LOG_LEVEL="chatty")
+
+
+def test_variables_that_kubernetes_sets_for_services_shadow_none_of_ours() -> None:
+    # As for Services named perfrun-metrics and perfrun-coordinator in the same namespace.
+    shadow = {
+        f"PERFRUN_{service}_{name}": "tcp://10.0.0.1:8443"
+        for service in ("METRICS", "COORDINATOR", "LISTEN")
+        for name in ("SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8443_TCP", "PORT_8443_TCP_ADDR")
+    }
+    assert settings(**shadow) == settings()
