@@ -51,12 +51,14 @@ class Demo:
 
     def say(self, text: str) -> None:
         """One line about what comes next."""
-        self.console.print(f"[bold]==>[/bold] {text}", highlight=False)
+        self.console.print(f"[bold]==>[/bold] {text}", highlight=False, soft_wrap=True)
 
     def run(self, *command: str, input: str | None = None, quiet: bool = False) -> str:
         """Show a command, run it, and give what it printed. Raises ClusterError."""
         if not quiet:
-            self.console.print(f"    $ {' '.join(command)}", style="dim", highlight=False)
+            self.console.print(
+                f"    $ {' '.join(command)}", style="dim", highlight=False, soft_wrap=True
+            )
         done = subprocess.run(
             command,
             input=input,
@@ -210,7 +212,7 @@ def _follow(demo: Demo, before: set[str]) -> dict[str, Any]:
             if status.get("progress"):
                 line += f", {status['progress']}"
             if line != last:
-                demo.console.print(f"    {line}", highlight=False)
+                demo.console.print(f"    {line}", highlight=False, soft_wrap=True)
                 last = line
             if status.get("phase") == "Done":
                 return run

@@ -148,6 +148,7 @@ class Iteration:
 
     def timed_out(self) -> None:
         """The request's time is up."""
+        self._outlasted(Outcome.TIMEOUT, monotonic_ns())
         self._give_up()
         self._fail(ErrorClass.TIMEOUT)
 
@@ -155,6 +156,7 @@ class Iteration:
         """The run is over; how this iteration would have ended is not known."""
         now = monotonic_ns()
         if self._traffic.requests.pop(self, None) is not None:
+            self._outlasted(Outcome.CENSORED, now)
             self._give_up()
             self._tally.censored += 1
             self._tally.sample(Timing.LATENCY, Outcome.CENSORED, self._age(now))
@@ -209,12 +211,22 @@ class Iteration:
         latency, outcome = self._age(now), Outcome.FAILURE
         if error is ErrorClass.TIMEOUT:
             latency, outcome = max(latency, self._traffic.timeout), Outcome.TIMEOUT
-        tally.sample(Timing.LATENCY, outcome, latency)
-        if self._written:
+        elif self._written:
             tally.sample(Timing.SERVICE, outcome, now - self._written)
+        tally.sample(Timing.LATENCY, outcome, latency)
         whole.failed += 1
         whole.journeys[outcome].values.append(now - self._due)
         self._traffic.ended(self._user, self._step.think_time, now)
+
+    def _outlasted(self, outcome: Outcome, now: int) -> None:
+        """Record what is known of a request whose end was not seen: lower bounds."""
+        connection = self._connection
+        if connection is None:
+            return
+        age = now - self._written
+        self._tally.sample(Timing.SERVICE, outcome, age)
+        if not connection.first_byte:
+            self._tally.sample(Timing.TTFB, outcome, age)
 
     def _age(self, now: int) -> int:
         return now - ((self._written or self._begun) if self._at else self._due)
