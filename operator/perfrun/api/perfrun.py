@@ -14,6 +14,9 @@ Name = Annotated[str, Field(max_length=128)]
 Sentence = Annotated[str, Field(max_length=2048)]
 Count = Annotated[int, Field(ge=0)]
 
+MOST_STEPS = 100
+MOST_SLOS = 100
+
 Reason = Literal["Scheduled", "Change", "Requested", "Rollout", "Confirmation", "Retry"]
 
 
@@ -232,8 +235,8 @@ class PerfRunStatus(StatusModel):
     progress: Sentence | None = Field(default=None, description="While the load runs.")
     stopped: Sentence | None = Field(default=None, description="Who ended the load early.")
     summary: Summary | None = None
-    steps: Annotated[list[StepStatus], Field(max_length=100)] = []
-    slos: Annotated[list[SloStatus], Field(max_length=100)] = []
+    steps: Annotated[list[StepStatus], Field(max_length=MOST_STEPS)] = []
+    slos: Annotated[list[SloStatus], Field(max_length=MOST_SLOS)] = []
     generator: GeneratorStatus | None = None
     result: ResultRef | None = None
     conditions: Annotated[list[Condition], Field(max_length=16)] = []

@@ -9,7 +9,7 @@ from perfrun.api.perfrun import PerfRun, Phase, WorkerCounts
 from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.times import format_time
 from perfrun.controller.events import Events
-from perfrun.controller.finish import Finisher, open_conditions
+from perfrun.controller.finish import Finisher
 from perfrun.controller.kube import (
     PERF_RUNS,
     PERF_TESTS,
@@ -28,7 +28,7 @@ from perfrun.controller.manifests import (
 )
 from perfrun.controller.open_runs import read_revision
 from perfrun.controller.pods import owned_by
-from perfrun.controller.status import write_status
+from perfrun.controller.status import open_conditions, write_status
 from perfrun.controller.store import RunRecord, Store, run_record
 from perfrun.logic import accept
 from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, target_key

@@ -1,9 +1,9 @@
 """The end of a run: merge, judge, keep the result, write the verdict once, tidy up."""
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 
-from perfrun.api.metadata import Condition
 from perfrun.api.perfrun import PerfRun, Phase, Verdict, WorkerCounts
 from perfrun.api.times import format_time
 from perfrun.controller.events import Events
@@ -50,7 +50,9 @@ class Finisher:
         planned = opened.plan.load.workers
         try:
             reports = await self._runs.reports(run.metadata.uid)
-            merged = merge([reports[index] for index in sorted(reports)]) if reports else None
+            ordered = [reports[index] for index in sorted(reports)]
+            # In a thread, like all that grows with the workers: probes and other runs go on.
+            merged = await asyncio.to_thread(merge, ordered) if ordered else None
         except (ConservationError, ValueError) as error:
             # Nothing will make them right: without an end here, the run would be judged for ever.
             why = f"the reports of its workers cannot be used: {error}"
@@ -62,7 +64,7 @@ class Finisher:
         outcome = RunOutcome(
             plan=opened.plan, report=merged, workers=workers, stopped=run.status.stopped
         )
-        judgement = judge(opened.spec, outcome)
+        judgement = await asyncio.to_thread(judge, opened.spec, outcome)
         result = RunResult(
             plan=opened.plan,
             slos=[slo.model_dump(mode="json") for slo in opened.spec.slos],
@@ -124,7 +126,7 @@ class Finisher:
 
     async def _keep(self, opened: OpenRun, result: RunResult) -> Json | None:
         """Store the full result in ConfigMaps and say where; None where it is too large."""
-        packed = result.pack()
+        packed = await asyncio.to_thread(result.pack)
         if len(packed) > RESULT_MOST_BYTES:
             logger.warning("run %s: a result of %d bytes is not kept", opened.key, len(packed))
             return None
@@ -152,16 +154,3 @@ def _judged(judgement: Judgement) -> Json:
         )
         if value is not None
     }
-
-
-def open_conditions(phase: Phase, now: datetime, previous: list[Condition]) -> list[Json]:
-    """The conditions of a run that is not done."""
-    complete = Condition(
-        type="Complete",
-        status="False",
-        reason=phase.value,
-        last_transition_time=next(
-            (c.last_transition_time for c in previous if c.type == "Complete"), now
-        ),
-    )
-    return conditions_json([complete])

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_LOOK_S = 0.3
 RESYNC_S = 60.0
+FIRST_SETTLE_S = 1.0
 SETTLE_S = 10.0
 DEAD_AFTER_S = 60.0
 
@@ -89,12 +90,13 @@ class Resync:
     async def _compare(self, resource: Resource) -> None:
         known = self._store.uids(resource.kind)
         listed = await self._list(resource)
-        for key, _, _ in listed:
-            self._queues[resource].add(key)
+        for key, uid, version in listed:
+            if not self._store.rests(resource.kind, key, uid, version):
+                self._queues[resource].add(key)
         self._forget_deleted(resource, known, {uid for _, uid, _ in listed})
         suspects = self._unseen(resource, listed)
         if suspects:
-            await asyncio.sleep(SETTLE_S if self._health.ready else 1.0)
+            await asyncio.sleep(SETTLE_S if self._health.ready else FIRST_SETTLE_S)
             # What the watch has moved on from since is no suspect: only what stands still is.
             there = {uid for _, uid, _ in await self._list(resource)}
             suspects = [

@@ -4,6 +4,7 @@ Implements the coordinator's ``Store`` on the API server. After a restart of the
 filled again from what the API holds.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,7 @@ from perfrun.controller.manifests import (
     report_config_maps,
 )
 from perfrun.controller.pods import owned_by
-from perfrun.controller.status import write_status
+from perfrun.controller.status import open_conditions, write_status
 from perfrun.controller.store import Key
 from perfrun.logic.plan import make_plan
 from perfrun.measure.plan import RunPlan
@@ -118,6 +119,9 @@ class OpenRuns:
                 "startTime": format_time(time),
                 "progress": None,
                 "workers": {"planned": workers, "ready": workers, "reported": 0},
+                "conditions": open_conditions(
+                    Phase.RUNNING, time.replace(microsecond=0), run.status.conditions
+                ),
             }
             try:
                 await write_status(self._kube, PERF_RUNS, run.metadata, changes)
@@ -142,10 +146,12 @@ class OpenRuns:
             if owned_by(body, uid):
                 index = int(body["metadata"]["labels"][INDEX_LABEL])
                 pieces.setdefault(index, []).append(body)
-        whole = {index: joined(found) for index, found in pieces.items()}
-        # What is not whole was not acknowledged: its worker sends it again.
-        return {
-            index: WorkerReport.unpack(packed)
-            for index, packed in whole.items()
-            if packed is not None
-        }
+        return await asyncio.to_thread(_unpacked, pieces)
+
+
+def _unpacked(pieces: dict[int, list[Json]]) -> dict[int, WorkerReport]:
+    whole = {index: joined(found) for index, found in pieces.items()}
+    # What is not whole was not acknowledged: its worker sends it again.
+    return {
+        index: WorkerReport.unpack(packed) for index, packed in whole.items() if packed is not None
+    }

@@ -6,7 +6,7 @@ from perfrun.api.perfrun import PerfRun, Phase, WorkerCounts
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.accept import Acceptor
 from perfrun.controller.events import Events
-from perfrun.controller.finish import Finisher, open_conditions
+from perfrun.controller.finish import Finisher
 from perfrun.controller.kube import (
     CONFIG_MAPS,
     JOBS,
@@ -23,7 +23,7 @@ from perfrun.controller.open_runs import OpenRun, OpenRuns
 from perfrun.controller.pods import job_state, owned_by, pod_facts
 from perfrun.controller.progress import progress_line
 from perfrun.controller.settings import Settings
-from perfrun.controller.status import changed, write_status
+from perfrun.controller.status import changed, open_conditions, write_status
 from perfrun.controller.store import Key
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.session import RunSession
@@ -90,8 +90,8 @@ class RunReconciler:
     async def _after(self, run: PerfRun) -> float | None:
         """Tidy up once for each run that this process has had open."""
         if self._runs.is_open(run.metadata.uid) or run.status.job is not None:
-            await self._finisher.tidy(run)
             self._coordinator.close(run.metadata.uid)
+            await self._finisher.tidy(run)
             if run.status.job is not None:
                 await write_status(self._kube, PERF_RUNS, run.metadata, {"job": None})
         return None

@@ -1,10 +1,12 @@
 """Writing status: merge patches that name the uid and the version that they were decided on."""
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 from perfrun.api.metadata import Condition, Metadata
+from perfrun.api.perfrun import Phase
 from perfrun.controller.kube import Json, Kube, Resource
 
 
@@ -38,3 +40,16 @@ def changed(old: Json, new: Json) -> Json:
 def conditions_json(conditions: list[Condition]) -> list[Json]:
     """Conditions as they stand in a status."""
     return [condition.as_json() for condition in conditions]
+
+
+def open_conditions(phase: Phase, now: datetime, previous: list[Condition]) -> list[Json]:
+    """The conditions of a run that is not done."""
+    complete = Condition(
+        type="Complete",
+        status="False",
+        reason=phase.value,
+        last_transition_time=next(
+            (c.last_transition_time for c in previous if c.type == "Complete"), now
+        ),
+    )
+    return conditions_json([complete])

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from perfrun.api.perfrun import PerfRun, Phase, SloStatus, Verdict
-from perfrun.controller.kube import PERF_TESTS, Json
+from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Json
 
 
 class Key(NamedTuple):
@@ -99,6 +99,9 @@ class Store:
     tests: dict[Key, str] = field(default_factory=dict)
     """The uid of each PerfTest."""
     runs: dict[Key, RunRecord] = field(default_factory=dict)
+    """As read or written last, by whomever: what decisions are made on."""
+    delivered: dict[Key, RunRecord] = field(default_factory=dict)
+    """As the watch delivered them last: what tells news from what is known."""
     seen: dict[tuple[str, str], str] = field(default_factory=dict)
     """The last resourceVersion of each (kind, uid) that a watch delivered: its pulse."""
     _by_test: dict[Key, set[Key]] = field(default_factory=dict)
@@ -131,9 +134,22 @@ class Store:
             return dict(self.tests)
         return {key: record.uid for key, record in self.runs.items()}
 
+    def rests(self, kind: str, key: Key, uid: str, version: str) -> bool:
+        """Whether an object is a run that is over, seen as it stands: nothing is left to do."""
+        record = self.runs.get(key)
+        return (
+            kind == PERF_RUNS.kind
+            and record is not None
+            and record.done
+            and not record.has_job
+            and self.seen.get((kind, uid)) == version
+        )
+
     def forget(self, kind: str, key: Key, uid: str) -> None:
         """Drop an object that is gone; another one of its name stays."""
         self.seen.pop((kind, uid), None)
+        if kind == PERF_RUNS.kind:
+            self.delivered.pop(key, None)
         if self.uids(kind).get(key) != uid:
             return
         if kind == PERF_TESTS.kind:

@@ -70,7 +70,7 @@ class Watches:
     def run_event(self, kind: str | None, body: Json) -> None:
         """A PerfRun was listed, created, changed or deleted."""
         key = _key(body)
-        known = self._store.runs.get(key)
+        known = self._store.delivered.pop(key, None)
         if kind == "DELETED":
             self._store.drop_run(key)
             self._store.forget_pulse("PerfRun", body)
@@ -86,6 +86,7 @@ class Watches:
             return  # the schema does not let such a thing in; the reconciler would say so
         record = run_record(run)
         self._store.put_run(record)
+        self._store.delivered[key] = record
         if record.done:
             self._metrics.see_run(run)
         if record != known or body["metadata"].get("deletionTimestamp"):

@@ -72,6 +72,8 @@ class Coordinator:
         self._runs: dict[str, _Run] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
+        # One at a time: unpacked, a report can take a hundred times its size.
+        self._unpacking = asyncio.Semaphore(1)
 
     # --- for the host -------------------------------------------------------------------------
 
@@ -180,7 +182,8 @@ class Coordinator:
         if index in session.reported:
             return
         try:
-            await asyncio.to_thread(WorkerReport.unpack, packed)
+            async with self._unpacking:
+                await asyncio.to_thread(WorkerReport.unpack, packed, session.plan)
         except ValueError as error:
             raise Malformed(f"not a worker's report: {_first_line(error)}") from error
         try:

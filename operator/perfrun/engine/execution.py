@@ -12,13 +12,13 @@ from perfrun.engine.flow import Course, Iteration
 from perfrun.engine.health import HEARTBEAT, Heartbeat, Sample, sample
 from perfrun.engine.lanes import LANES, User
 from perfrun.engine.pacing import Starter, pacer_for
-from perfrun.engine.pool import Security
+from perfrun.engine.pool import Trust
 from perfrun.engine.progress import OnInterval, Progress
 from perfrun.engine.recorder import Recorder
 from perfrun.engine.request import CompiledScenario
 from perfrun.engine.traffic import Traffic
 from perfrun.logic.plan import grace, load_end
-from perfrun.logic.shape import scenario_order
+from perfrun.logic.shape import burst_share
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord
 from perfrun.measure.report import WorkerReport
@@ -38,18 +38,19 @@ class Execution(Starter):
         index: int,
         start: int,
         scenarios: list[CompiledScenario],
-        security: Security,
+        order: list[int],
+        trust: Trust,
     ) -> None:
+        """``order`` is one cycle of scenario_order; that of odd weights takes a while to make."""
         self._plan, self._start = plan, start
         target = plan.target.the_http
         lanes = LANES[target.connections]()
-        self._traffic = Traffic(target, security, lanes, self._ended)
+        self._traffic = Traffic(target, trust, lanes, self._ended)
         self._recorder = Recorder(scenarios)
         self._window_from = start + (plan.load.warmup or 0)
         end = load_end(plan)
         self._planned_end = None if end is None else start + end
         courses = _courses(scenarios, self._recorder)
-        order = scenario_order([scenario.weight for scenario in plan.scenarios])
         self._cycle = [courses[chosen] for chosen in order]
         """What the iteration ``number % len`` runs: in the warm-up, in the window."""
         self._in_flight = 0
@@ -62,7 +63,10 @@ class Execution(Starter):
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._timers: set[asyncio.TimerHandle] = set()
-        self._heartbeat = Heartbeat()
+        first = (
+            0 if plan.load.burst is None else burst_share(plan.load, plan.load.workers, index)[1]
+        )
+        self._heartbeat = Heartbeat(lambda: self._traffic.has_connected(first))
         self._progress = Progress(self._recorder, start, lambda: self._in_flight)
         self._pacer = pacer_for(plan, index, start, self)
 
@@ -109,9 +113,11 @@ class Execution(Starter):
         course.tally.dropped += 1
 
     @override
-    def load_ended(self) -> None:
+    def load_ended(self, early: str | None = None) -> None:
+        self._stopped = self._stopped or early
         # A burst ends with its last response: each request has its timeout, so it needs no grace.
-        self._no_more(None if self._planned_end is None else grace(self._plan))
+        endless = self._planned_end is None and early is None
+        self._no_more(None if endless else grace(self._plan))
 
     # --- its end ------------------------------------------------------------------------------
 

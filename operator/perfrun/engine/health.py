@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic_ns
 from typing import NamedTuple
@@ -52,17 +53,27 @@ def _throttling() -> tuple[int, int]:
 
 
 class Heartbeat:
-    """Notices when the event loop is not served: a regular call that comes late."""
+    """Notices when the event loop is not served: a regular call that comes late.
 
-    def __init__(self) -> None:
+    Not before the load is ``settled``: a burst keeps the loop busy by opening all its connections
+    at once, which is the load that was asked for; how far its sends were spread tells of that.
+    """
+
+    def __init__(self, settled: Callable[[], bool]) -> None:
         self.longest_stall = 0
         """ns by which a beat was late at most."""
+        self._settled = settled
+        self._counts = False
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._expected = 0
 
     def start(self) -> None:
         """Begin to watch."""
+        self._counts = self._settled()
+        self._wait()
+
+    def _wait(self) -> None:
         self._expected = monotonic_ns() + HEARTBEAT
         self._timer = self._loop.call_later(HEARTBEAT / NS_PER_S, self._beat)
 
@@ -72,5 +83,9 @@ class Heartbeat:
             self._timer.cancel()
 
     def _beat(self) -> None:
-        self.longest_stall = max(self.longest_stall, monotonic_ns() - self._expected)
-        self.start()
+        if self._counts:
+            self.longest_stall = max(self.longest_stall, monotonic_ns() - self._expected)
+        else:
+            # This beat may be late by what has only now come to its end: the next one counts.
+            self._counts = self._settled()
+        self._wait()

@@ -1,5 +1,6 @@
 """Users, and over which connection each of their requests goes."""
 
+import select
 from typing import Protocol
 
 from typing_extensions import override
@@ -10,6 +11,9 @@ from perfrun.engine.pool import Origin, Pool
 
 IDLE_LIMIT = 4 * NS_PER_S
 """Common servers close what was idle for 5 s; a request on such a connection would be lost."""
+LOOK_AFTER = NS_PER_S // 10
+"""Idle for so long, a connection is looked at before it is used. Servers close none earlier."""
+_HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
 class User:
@@ -49,13 +53,12 @@ class Shared(Lanes):
         idle = pool.idle
         while idle:
             connection, _ = idle.popitem()
-            if connection.transport.is_closing():
-                continue
-            if now - connection.idle_since < IDLE_LIMIT:
+            if now - connection.idle_since >= IDLE_LIMIT:
+                # The last used one is too old, and so are all below it.
+                connection.abandon()
+                pool.close()
+            elif _is_open(connection, now):
                 return connection
-            # The last used one is too old, and so are all below it.
-            connection.abandon()
-            pool.close()
         return None
 
     @override
@@ -72,12 +75,16 @@ class PerUser(Lanes):
         if user.connections is None:
             return None
         connection = user.connections.pop(pool.origin, None)
-        if connection is None or connection.transport.is_closing():
+        if connection is None:
             return None
-        return connection
+        if now - connection.idle_since >= IDLE_LIMIT:
+            connection.abandon()
+            return None
+        return connection if _is_open(connection, now) else None
 
     @override
     def give(self, pool: Pool, user: User, connection: Connection, now: int) -> None:
+        connection.idle_since = now
         if user.connections is None:
             user.connections = {}
         user.connections[pool.origin] = connection
@@ -93,6 +100,24 @@ class PerRequest(Lanes):
     @override
     def give(self, pool: Pool, user: User, connection: Connection, now: int) -> None:
         connection.close()
+
+
+def _is_open(connection: Connection, now: int) -> bool:
+    """Whether a connection may be used, as far as can be known; abandons one that may not.
+
+    The loop may not have come round to telling of a close that has long arrived, as when a user's
+    think time is as long as the server's patience.
+    """
+    if connection.transport.is_closing():
+        return False
+    if now - connection.idle_since < LOOK_AFTER:
+        return True
+    poll = select.poll()
+    poll.register(connection.transport.get_extra_info("socket").fileno(), _HUNG_UP)
+    if poll.poll(0):
+        connection.abandon()
+        return False
+    return True
 
 
 LANES: dict[str, type[Lanes]] = {

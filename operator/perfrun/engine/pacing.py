@@ -5,13 +5,14 @@ looks at responses; it is only told when an iteration of a user has ended.
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Iterator
 from time import monotonic_ns
 from typing import NamedTuple, Protocol
 
 from typing_extensions import override
 
-from perfrun.api.quantities import NS_PER_S
+from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.engine.clock import Alarm
 from perfrun.engine.lanes import User
 from perfrun.logic.plan import LONGEST_BURST
@@ -38,8 +39,8 @@ class Starter(Protocol):
     def drop(self, number: int, due: int) -> None:
         """An iteration was due and cannot be started."""
 
-    def load_ended(self) -> None:
-        """Nothing will be released any more."""
+    def load_ended(self, early: str | None = None) -> None:
+        """Nothing will be released any more; ``early`` is why, where it is before the plan."""
 
 
 class Pacer(Protocol):
@@ -146,99 +147,15 @@ class OpenPacer(Pacer):
         self._alarm.at(self._next)
 
 
-class ClosedPacer(Pacer):
-    """Keeps users at work: each starts over when it is done, from its ``on`` to its ``off``."""
+class UserPacer(Pacer):
+    """Users that each start over when they are done, until they are off. All times in ns."""
 
-    def __init__(
-        self, starter: Starter, place: Share, spans: list[UserSpan], end: int, think_time: int
-    ) -> None:
-        self._starter, self._place, self._end = starter, place, end
-        self._spans = sorted(spans, key=lambda span: span.on)
-        self._begun = 0
+    def __init__(self, starter: Starter, place: Share, end: int, think_time: int = 0) -> None:
+        self._starter, self._start, self._end = starter, place.start, end
         self._think_time = think_time
         self._number, self._workers = place.worker, place.workers
-        self._stopped = 0
+        self._over = False
         self._joined = place.start
-        self._loop = asyncio.get_running_loop()
-        self._alarm = Alarm(self._loop, self._wake)
-
-    @override
-    def user_time(self) -> int:
-        until = (self._stopped or self._end) - self._place.start
-        since = self._joined - self._place.start
-        return sum(max(0, min(span.off, until) - max(span.on, since)) for span in self._spans)
-
-    @override
-    def start(self) -> None:
-        now = monotonic_ns()
-        if now - self._place.start > JOINED:
-            self._joined = now
-        self._set_alarm()
-
-    @override
-    def stop(self) -> None:
-        if not self._stopped:
-            self._stopped = min(monotonic_ns(), self._end)
-            self._alarm.close()
-
-    @override
-    def ended(self, user: User, pause: int, now: int) -> None:
-        pause += self._think_time
-        if self._stopped or now + pause >= user.off:
-            user.leave()
-        elif pause:
-            self._loop.call_later(pause / NS_PER_S, self._resume, user, now + pause)
-        else:
-            self._release(user, now, now)
-
-    def _resume(self, user: User, intended: int) -> None:
-        now = monotonic_ns()
-        if self._stopped or now >= user.off:
-            user.leave()
-        else:
-            self._release(user, intended, now)
-
-    def _release(self, user: User, intended: int, now: int) -> None:
-        number, self._number = self._number, self._number + self._workers
-        # A timer of the loop may ring a moment early.
-        lag = now - intended if now > intended else 0
-        self._starter.begin(number, now, now, lag, user)
-
-    def _set_alarm(self) -> None:
-        if self._begun < len(self._spans):
-            self._alarm.at(self._place.start + self._spans[self._begun].on)
-        else:
-            self._alarm.at(self._end)
-
-    def _wake(self) -> None:
-        now = monotonic_ns()
-        if now >= self._end:
-            self.stop()
-            self._starter.load_ended()
-            return
-        for _ in range(BATCH):
-            if self._begun == len(self._spans):
-                break
-            _, on, off = self._spans[self._begun]
-            on, off, now = self._place.start + on, self._place.start + off, monotonic_ns()
-            if on > now:
-                break
-            self._begun += 1
-            if now < off:
-                self._release(User(off), max(on, self._joined), now)
-        self._set_alarm()
-
-
-class BurstPacer(Pacer):
-    """Works off so many iterations with so many users, all released at T0."""
-
-    def __init__(self, starter: Starter, place: Share, requests: int, concurrency: int) -> None:
-        self._starter, self._place = starter, place
-        self._requests, self._waiting = requests, concurrency
-        self._number, self._workers = place.worker, place.workers
-        self._stopped = False
-        self._joined = place.start
-        self._end = place.start + LONGEST_BURST
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm(self._loop, self._wake)
 
@@ -249,17 +166,19 @@ class BurstPacer(Pacer):
     @override
     def start(self) -> None:
         now = monotonic_ns()
-        if now - self._place.start > JOINED:
+        if now - self._start > JOINED:
             self._joined = now
-        self._alarm.at(self._place.start)
+        self._alarm.at(self._start)
 
     @override
     def stop(self) -> None:
-        self._finish()
+        self._over = True
+        self._alarm.close()
 
     @override
     def ended(self, user: User, pause: int, now: int) -> None:
-        if self._stopped:
+        pause += self._think_time
+        if self._over or now + pause >= user.off:
             user.leave()
         elif pause:
             self._loop.call_later(pause / NS_PER_S, self._resume, user, now + pause)
@@ -267,37 +186,111 @@ class BurstPacer(Pacer):
             self._release(user, now, now)
 
     def _resume(self, user: User, intended: int) -> None:
-        if self._stopped:
+        now = monotonic_ns()
+        if self._over or now >= user.off:
             user.leave()
         else:
-            self._release(user, intended, monotonic_ns())
+            self._release(user, intended, now)
 
     def _release(self, user: User, intended: int, now: int) -> None:
         number, self._number = self._number, self._number + self._workers
+        # A timer of the loop may ring a moment early.
         lag = now - intended if now > intended else 0
         self._starter.begin(number, now, now, lag, user)
+
+    @abstractmethod
+    def _wake(self) -> None:
+        """The alarm rang: release users, and set it again or end the load."""
+
+
+class ClosedPacer(UserPacer):
+    """Keeps users at work, each from its ``on`` to its ``off``."""
+
+    def __init__(
+        self, starter: Starter, place: Share, spans: list[UserSpan], end: int, think_time: int
+    ) -> None:
+        super().__init__(starter, place, end, think_time)
+        self._spans = sorted(spans, key=lambda span: span.on)
+        self._begun = 0
+        self._until = end
+
+    @override
+    def user_time(self) -> int:
+        since, until = self._joined - self._start, self._until - self._start
+        return sum(max(0, min(span.off, until) - max(span.on, since)) for span in self._spans)
+
+    @override
+    def stop(self) -> None:
+        if not self._over:
+            self._until = min(monotonic_ns(), self._end)
+        super().stop()
+
+    @override
+    def _wake(self) -> None:
+        now = monotonic_ns()
+        if now >= self._end:
+            self.stop()
+            self._starter.load_ended()
+            return
+        for _ in range(BATCH):
+            if self._begun == len(self._spans):
+                break
+            _, on, off = self._spans[self._begun]
+            on, off, now = self._start + on, self._start + off, monotonic_ns()
+            if on > now:
+                break
+            self._begun += 1
+            if now < off:
+                self._release(User(off), max(on, self._joined), now)
+        more = self._begun < len(self._spans)
+        self._alarm.at(self._start + self._spans[self._begun].on if more else self._end)
+
+
+class BurstPacer(UserPacer):
+    """Works off so many iterations with so many users, all released at T0.
+
+    What was not started within :data:`LONGEST_BURST` is dropped, so that the worker reports
+    while its coordinator still waits.
+    """
+
+    def __init__(self, starter: Starter, place: Share, requests: int, concurrency: int) -> None:
+        super().__init__(starter, place, place.start + LONGEST_BURST)
+        self._requests, self._waiting = requests, concurrency
+
+    @override
+    def _release(self, user: User, intended: int, now: int) -> None:
+        super()._release(user, intended, now)
         self._requests -= 1
         if self._requests == 0:
-            self._finish()
+            self.stop()
             self._starter.load_ended()
 
+    @override
     def _wake(self) -> None:
+        if monotonic_ns() >= self._end:
+            self._give_up()
+            return
         for _ in range(BURST_BATCH):
-            if self._stopped or not self._waiting:
+            if not self._waiting:
                 break
             self._waiting -= 1
             self._release(User(self._end), self._joined, monotonic_ns())
-        if self._stopped:
-            return
-        if self._waiting:
-            self._alarm.at(1)
-        else:
-            self._alarm.clear()
+            if self._over:
+                return
+        self._alarm.at(1 if self._waiting else self._end)
 
-    def _finish(self) -> None:
-        if not self._stopped:
-            self._stopped = True
-            self._alarm.close()
+    def _give_up(self) -> None:
+        """Drop what is left, in batches: requests that are under way are still being timed."""
+        self._over = True
+        for _ in range(min(BURST_BATCH, self._requests)):
+            number, self._number = self._number, self._number + self._workers
+            self._starter.drop(number, self._end)
+            self._requests -= 1
+        if self._requests:
+            self._alarm.at(1)
+            return
+        self.stop()
+        self._starter.load_ended(f"the burst did not end within {format_duration(LONGEST_BURST)}")
 
 
 def _flat(chunks: Iterator[Times]) -> Iterator[int]:

@@ -48,6 +48,13 @@ class Security(NamedTuple):
     server_name: str | None
 
 
+class Trust(NamedTuple):
+    """How TLS is spoken to the target, and to any other origin that it redirects to."""
+
+    home: Security
+    foreign: Security
+
+
 class Resolver:
     """Addresses of a host, looked up at most once in five seconds, taken in turn."""
 
@@ -99,9 +106,9 @@ class Resolver:
 class Pool:
     """The connections of one origin."""
 
-    def __init__(self, origin: Origin, security: Security | None, connect_timeout: int) -> None:
+    def __init__(self, origin: Origin, security: Security, connect_timeout: int) -> None:
         self.origin = origin
-        self._security = security
+        self._security = security if origin.scheme == "https" else None
         self._connect_timeout = connect_timeout / NS_PER_S
         self._resolver = Resolver(origin.host, origin.port)
         self.idle: dict[Connection, None] = {}

@@ -4,8 +4,9 @@ from perfrun.engine.execution import Execution
 from perfrun.engine.pool import Pool
 from perfrun.engine.progress import OnInterval
 from perfrun.engine.request import compile_scenarios, origin_of
-from perfrun.engine.tls import security
+from perfrun.engine.tls import trust
 from perfrun.engine.values import Values
+from perfrun.logic.shape import scenario_order
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
@@ -17,15 +18,15 @@ class Engine:
         self._plan, self._index = plan, index
         self._target = plan.target.the_http
         self._scenarios = compile_scenarios(plan, values)
-        self._security = security(self._target, values)
+        self._order = scenario_order([scenario.weight for scenario in plan.scenarios])
+        self._trust = trust(self._target, values)
         self._stop_reason: str | None = None
         self._execution: Execution | None = None
 
     async def check(self) -> None:
         """Reach the target: DNS, TCP and TLS, no request. Raises OpenError."""
         origin = origin_of(self._target.url)
-        secure = self._security if origin.scheme == "https" else None
-        connection, _ = await Pool(origin, secure, self._target.connect_timeout).open()
+        connection, _ = await Pool(origin, self._trust.home, self._target.connect_timeout).open()
         connection.close()
 
     async def run(
@@ -37,7 +38,9 @@ class Engine:
         ``on_interval`` is called each second and must return at once. ``ceiling`` is what
         :func:`selfcheck.ceiling` found. Raises ConservationError if the counts do not add up.
         """
-        execution = Execution(self._plan, self._index, start, self._scenarios, self._security)
+        execution = Execution(
+            self._plan, self._index, start, self._scenarios, self._order, self._trust
+        )
         self._execution = execution
         if self._stop_reason is not None:
             execution.stop(self._stop_reason)

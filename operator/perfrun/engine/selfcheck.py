@@ -18,8 +18,8 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n
 async def ceiling() -> float:
     """Requests a second that the engine reaches on a loopback sink, in a quarter of a second.
 
-    The sink runs in the same loop on the same core, so it is a lower bound: against another
-    machine the same worker sends about a third more.
+    The sink runs in the same loop on the same core, so it is a lower bound of what the worker can
+    send elsewhere.
     """
     loop = asyncio.get_running_loop()
     server = await loop.create_server(_Sink, "127.0.0.1", 0, backlog=64)

@@ -4,20 +4,29 @@ import ssl
 
 from perfrun.api.target import HttpTarget, Tls
 from perfrun.engine.errors import DataError
-from perfrun.engine.pool import Security
+from perfrun.engine.pool import Security, Trust
 from perfrun.engine.values import Values, value_of
 
 _WHERE = "spec.target.http.tls"
 
 
-def security(target: HttpTarget, values: Values) -> Security:
-    """The TLS context of a target. Raises DataError for a missing or unusable certificate.
+def trust(target: HttpTarget, values: Values) -> Trust:
+    """Whom a target's test trusts. Raises DataError for a missing or unusable certificate.
 
-    Made for plain http targets too: a redirect may lead to https.
+    What ``target.tls`` says is meant for the target. Where a redirect leads to another origin, the
+    system's CAs decide, and no client certificate is shown.
     """
-    tls = target.tls or Tls()
+    return Trust(_home(target.tls or Tls(), values), Security(_context(), None))
+
+
+def _context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _home(tls: Tls, values: Values) -> Security:
+    context = _context()
     if tls.ca_from is not None:
         text, _ = value_of(tls.ca_from, values, f"{_WHERE}.caFrom")
         try:

@@ -2,17 +2,34 @@
 
 import asyncio
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.target import HttpTarget
-from perfrun.engine.errors import OpenError
+from perfrun.engine.errors import ErrorClass, OpenError
+from perfrun.engine.http1 import Connection
 from perfrun.engine.lanes import Lanes, User
-from perfrun.engine.pool import Origin, Pool, Security
+from perfrun.engine.pool import Origin, Pool, Trust
 from perfrun.engine.request import origin_of
 
-if TYPE_CHECKING:
-    from perfrun.engine.flow import Iteration
+
+class Walk(Protocol):
+    """An iteration on its way, as far as it is told what happens around it."""
+
+    def send_step(self, now: int) -> None:
+        """Begin the step that is next: the pause before it is over."""
+
+    def connected(self, connection: Connection, took: int) -> None:
+        """A connection was opened for this iteration; ``took`` ns."""
+
+    def not_connected(self, error: ErrorClass) -> None:
+        """No connection could be opened for this iteration."""
+
+    def timed_out(self) -> None:
+        """The request's time is up."""
+
+    def censor(self) -> None:
+        """The run is over; how this iteration would have ended is not known."""
 
 
 class Ended(Protocol):
@@ -25,24 +42,25 @@ class Ended(Protocol):
 class Traffic:
     """The requests of one run that are under way, and what they go over."""
 
-    def __init__(self, target: HttpTarget, security: Security, lanes: Lanes, ended: Ended) -> None:
+    def __init__(self, target: HttpTarget, trust: Trust, lanes: Lanes, ended: Ended) -> None:
         self.timeout = target.timeout
         self.redirects = target.redirects
         self.take, self.give = lanes.take, lanes.give
         self.ended = ended
-        self.requests: dict[Iteration, int] = {}
+        self.requests: dict[Walk, int] = {}
         """Requests under way and their deadlines (monotonic ns): the same timeout for all, so the
         first is always the next to expire."""
-        self.thinking: dict[Iteration, asyncio.TimerHandle] = {}
+        self.thinking: dict[Walk, asyncio.TimerHandle] = {}
         """Iterations between two steps."""
         self.first_send = self.last_send = 0
         """Of first attempts in the window, monotonic ns; 0: none yet."""
         self.exhausted: dict[str, int] = {}
-        self._foreign = security._replace(server_name=None)
+        self._foreign = trust.foreign
         self._connect_timeout = target.connect_timeout
+        self._connecting = self._connects = 0
+        """Connections that are being opened; those that were, or could not be."""
         home = origin_of(target.url)
-        secure = security if home.scheme == "https" else None
-        self.home = Pool(home, secure, target.connect_timeout)
+        self.home = Pool(home, trust.home, target.connect_timeout)
         """The connections of the target's own origin."""
         self._pools = {home: self.home}
         self._loop = asyncio.get_running_loop()
@@ -56,16 +74,19 @@ class Traffic:
     def pool(self, origin: Origin) -> Pool:
         """The connections of an origin; a redirect may lead to a new one."""
         if (pool := self._pools.get(origin)) is None:
-            # The server name is that of the target's certificate, and of no other.
-            secure = self._foreign if origin.scheme == "https" else None
-            pool = self._pools[origin] = Pool(origin, secure, self._connect_timeout)
+            pool = self._pools[origin] = Pool(origin, self._foreign, self._connect_timeout)
         return pool
 
-    def connect(self, iteration: "Iteration", pool: Pool) -> "asyncio.Task[None]":
+    def connect(self, iteration: Walk, pool: Pool) -> asyncio.Task[None]:
         """Open a connection for an iteration that waits for it."""
         return self._loop.create_task(self._connect(iteration, pool))
 
-    async def _connect(self, iteration: "Iteration", pool: Pool) -> None:
+    def has_connected(self, users: int) -> bool:
+        """Whether the first connections of so many users are open, or have failed."""
+        return self._connects >= users or (self._connects > 0 and not self._connecting)
+
+    async def _connect(self, iteration: Walk, pool: Pool) -> None:
+        self._connecting += 1
         try:
             connection, took = await pool.open()
         except OpenError as error:
@@ -74,12 +95,15 @@ class Traffic:
             iteration.not_connected(error.reason)
         else:
             iteration.connected(connection, took)
+        finally:
+            self._connecting -= 1
+            self._connects += 1
 
-    def think(self, iteration: "Iteration", pause: int) -> None:
+    def think(self, iteration: Walk, pause: int) -> None:
         """Go on with an iteration after ``pause`` ns."""
         self.thinking[iteration] = self._loop.call_later(pause / NS_PER_S, self._resume, iteration)
 
-    def _resume(self, iteration: "Iteration") -> None:
+    def _resume(self, iteration: Walk) -> None:
         del self.thinking[iteration]
         iteration.send_step(monotonic_ns())
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jsonpath
 
 from perfrun.api import template
+from perfrun.api.perfrun import MOST_SLOS, MOST_STEPS
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.scenario import HttpRequest, Step
 from perfrun.logic.objectives import (
@@ -25,12 +26,12 @@ from perfrun.logic.plan import make_plan, scenarios_of
 from perfrun.logic.problems import Problem, field_path, suggestion
 from perfrun.logic.schedule import problem_with_cron, zone
 from perfrun.logic.shape import NS, Shape
+from perfrun.logic.target_checks import duration_problems, header_problems, url_problems
 
 LONGEST = 24 * 3600 * NS
 MOST_ITERATIONS = 1_000_000_000
-MOST_STEPS = 100
-"""As many as a status has room for."""
-MOST_OBJECTIVES = 100
+MOST_ARRIVALS = 20_000_000
+"""Of Poisson streams, which are drawn again to say how many were planned."""
 MOST_PLAN_BYTES = 900 * 1024
 """The plan travels in a ConfigMap, which holds 1 MiB."""
 SHORT_DEADLINE = 10
@@ -83,8 +84,13 @@ def _templates(spec: PerfTestSpec) -> Iterator[Problem]:
             yield Problem(field_path(where), str(error))
             continue
         for name in sorted(names - set(spec.variables)):
-            hint = suggestion(name, spec.variables) or "; spec.variables is where they are set"
-            yield Problem(field_path(where), f"$({name}) names no variable{hint}")
+            yield Problem(field_path(where), f"$({name}) names no variable{_hint(name, spec)}")
+
+
+def _hint(name: str, spec: PerfTestSpec) -> str:
+    if name in template.FUNCTIONS:
+        return f"; did you mean the function, $({name}())?"
+    return suggestion(name, spec.variables) or "; spec.variables is where they are set"
 
 
 def _templated(spec: PerfTestSpec) -> Iterator[tuple[list[str | int], str]]:
@@ -228,11 +234,12 @@ def _load(spec: PerfTestSpec) -> Iterator[Problem]:
         yield Problem(
             f"{field}.maxInFlight", f"is less than the {load.workers} workers that share it"
         )
-    if shape.area(shape.end) > MOST_ITERATIONS:
+    most = MOST_ARRIVALS if load.open.arrivals == "Poisson" else MOST_ITERATIONS
+    if shape.area(shape.end) > most:
         yield Problem(
             field,
-            f"plans {shape.area(shape.end):.0f} iterations, and at most "
-            f"{MOST_ITERATIONS} are possible",
+            f"plans {shape.area(shape.end):.0f} iterations, and at most {most} are possible "
+            f"with {load.open.arrivals} arrivals",
         )
     elif 0 < shape.count(shape.end) == shape.count(shape.warmup):
         yield Problem(field, "plans no iteration after the warm-up: give it more time or rate")
@@ -246,11 +253,11 @@ def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
             f"has {steps} steps in all, and at most {MOST_STEPS} are possible: split the test",
         )
     number = len(objectives(spec))
-    if number > MOST_OBJECTIVES:
+    if number > MOST_SLOS:
         yield Problem(
             "spec.slos",
             f"are {number} together with those of the steps' classes, and "
-            f"at most {MOST_OBJECTIVES} are possible",
+            f"at most {MOST_SLOS} are possible",
         )
     longest_name = "x" * 63
     plan = make_plan(
@@ -265,6 +272,16 @@ def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 # --- doubts -----------------------------------------------------------------------------------
+
+
+def _other_brackets(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Templates of other tools, which are sent as they stand."""
+    for where, text in _templated(spec):
+        for bracket in ("${", "{{"):
+            if bracket in text:
+                yield Problem(
+                    field_path(where), f"{bracket} is sent as it stands: templates are $(...)"
+                )
 
 
 def _short_deadline(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -330,6 +347,9 @@ _Check = Callable[[PerfTestSpec], Iterable[Problem]]
 
 _CHECKS: tuple[_Check, ...] = (
     _schedule,
+    url_problems,
+    duration_problems,
+    header_problems,
     _names,
     _templates,
     _json_paths,
@@ -340,6 +360,7 @@ _CHECKS: tuple[_Check, ...] = (
 )
 _DOUBTS: tuple[_Check, ...] = (
     _short_deadline,
+    _other_brackets,
     _unsupported_percentiles,
     _unreachable_floors,
 )

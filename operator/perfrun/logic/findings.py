@@ -50,9 +50,15 @@ class Evidence:
         return self.report.generator
 
 
-def examine(plan: RunPlan, report: WorkerReport, workers: WorkerCounts) -> GeneratorStatus:
-    """The generator's health and the findings that follow from it."""
-    evidence = Evidence(plan, report, workers, coverage(plan, report, workers))
+def examine(
+    plan: RunPlan, report: WorkerReport, workers: WorkerCounts, *, ordered: bool = False
+) -> GeneratorStatus:
+    """The generator's health and the findings that follow from it.
+
+    ``ordered``: somebody asked the load to end early.
+    """
+    covered = coverage(plan, report, workers, ordered=ordered)
+    evidence = Evidence(plan, report, workers, covered)
     record = report.generator
     lag = record.lag if plan.load.open is not None and record.lag.count else None
     spread = record.last_send - record.first_send
@@ -68,13 +74,16 @@ def examine(plan: RunPlan, report: WorkerReport, workers: WorkerCounts) -> Gener
     )
 
 
-def coverage(plan: RunPlan, report: WorkerReport, workers: WorkerCounts) -> float:
+def coverage(
+    plan: RunPlan, report: WorkerReport, workers: WorkerCounts, *, ordered: bool = False
+) -> float:
     """The ratio of the planned load, until its end, that workers reported on; dropped included.
 
     Iterations, or user-seconds of a closed load. A load that was stopped early by order covers
-    what its workers do: when each of them heard of the stop is no loss.
+    what its workers do: when each of them heard of the stop is no loss. A worker that ended by
+    itself, as an evicted one does, is one: it says ``stopped`` too, but nobody asked for it.
     """
-    if report.stopped is not None:
+    if ordered:
         return min(report.workers / workers.planned, 1.0)
     if plan.load.closed is not None:
         whole, reported = planned_user_time(plan), report.generator.user_time
@@ -199,14 +208,40 @@ _RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
 _OWN_FAULTS = frozenset({"Lag", "LateSends", "Throttled", "Stall", "Exhausted"})
 
 
+# How much longer than the target's own a duration can have become by a finding, at most.
+_SIZES: dict[str, Callable[[GeneratorRecord], float]] = {
+    "Lag": lambda record: record.lag.greatest,
+    "Stall": lambda record: record.longest_stall,
+}
+
+
+def explains(finding: Finding, excess: float, record: GeneratorRecord) -> bool:
+    """Whether an inflating finding is large enough to make a duration miss by ``excess`` ns.
+
+    A lag of a millisecond is no excuse for a miss by a second. Of unknown size: it may be.
+    """
+    size = _SIZES.get(finding.type)
+    return size is None or size(record) >= excess
+
+
 def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None:
-    """Iterations that were dropped are the target's doing, unless the generator was unwell."""
+    """A load that was not put on, by the generator's fault or because the target was too slow."""
+    if evidence.plan.load.open is None:
+        return None
     scenarios = evidence.report.window.scenarios
     due = sum(record.planned for record in scenarios)
     started = sum(record.started for record in scenarios)
     faults = [finding.type for finding in found if finding.type in _OWN_FAULTS]
-    if evidence.plan.load.open is None or started >= SENT * due or not faults:
+    if started >= SENT * due:
         return None
+    if not faults:
+        return _finding(
+            "Dropped",
+            "UnderLoading",
+            f"{due - started} of {due} iterations were dropped, because as many as "
+            f"load.open.maxInFlight allows were still open: the target is slower than the load, "
+            f"and nothing is known of the requests that were not sent",
+        )
     return _finding(
         "SentBelowPlanned",
         "UnderLoading",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from perfrun.api.metric import STATISTICS
 from perfrun.api.perfrun import (
+    MOST_STEPS,
     AttemptCounts,
     IterationCounts,
     LatencyStatus,
@@ -18,7 +19,6 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord, StepRecord
 from perfrun.measure.report import WorkerReport
 
-MOST_STEPS = 100
 MOST_ERRORS = 64
 
 Limits = Mapping[str, Sequence[float]]

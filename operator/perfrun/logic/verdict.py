@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from perfrun.api.metadata import Condition
 from perfrun.api.metric import METRICS, Kind
 from perfrun.api.perfrun import (
+    MOST_SLOS,
     Finding,
     GeneratorStatus,
+    RequestCounts,
     SloStatus,
     StepStatus,
     Summary,
@@ -18,19 +21,20 @@ from perfrun.api.perfrun import (
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.logic import summary as summaries
 from perfrun.logic.figures import Figure, NoFigure, Scope, figure, scope
-from perfrun.logic.findings import examine
+from perfrun.logic.findings import examine, explains
 from perfrun.logic.objectives import FLOORED, Objective, objectives, out_of_reach, share
 from perfrun.logic.plan import load_end, planned
 from perfrun.logic.shape import NS
 from perfrun.measure.plan import RunPlan
+from perfrun.measure.record import GeneratorRecord
 from perfrun.measure.report import WorkerReport
 
-MOST_SLOS = 100
 FLOOR_SLACK = 0.99
 """Of an open load's floor: arrivals at the edges of a window must not decide."""
 
 _MESSAGE = 2048
 _ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.FAIL)
+_FACTS = ("dropped", "throughput", "transactions")
 _TAINTED_KINDS = (Kind.DURATION, Kind.RATE)
 
 
@@ -67,6 +71,8 @@ class _Judged:
     sentence: str
     measured: str | None = None
     samples: int = 0
+    excess: float = 0.0
+    """By how many ns a duration missed its upper limit."""
 
 
 def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
@@ -78,14 +84,19 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     limits: dict[str, list[float]] = {}
     for objective in asked:
         limits.setdefault(objective.metric, []).extend(objective.limits)
-    generator = examine(outcome.plan, report, outcome.workers)
+    ordered = outcome.stopped is not None
+    generator = examine(outcome.plan, report, outcome.workers, ordered=ordered)
     slos = [
-        _status(objective, _judge_one(objective, outcome.plan, report), generator.findings)
+        _status(
+            objective,
+            _judge_one(objective, outcome.plan, report),
+            _Faults(generator.findings, report.generator),
+        )
         for objective in asked
     ]
     summary = summaries.summarise(outcome.plan, report, limits)
     stopped = outcome.stopped or report.stopped
-    verdict, message = _overall(slos, stopped, summary.requests.sent)
+    verdict, message = _overall(slos, stopped, summary.requests)
     return Judgement(
         verdict=verdict,
         message=message[:_MESSAGE],
@@ -175,18 +186,23 @@ def _nothing_reported(asked: Sequence[Objective], outcome: RunOutcome) -> Judgem
         verdict=Verdict.INCONCLUSIVE,
         message=message[:_MESSAGE],
         workers=outcome.workers,
-        slos=[_status(objective, judged, ()) for objective in asked],
+        slos=[_status(objective, judged, NO_FAULTS) for objective in asked],
     )
 
 
-def _overall(slos: Sequence[SloStatus], stopped: str | None, sent: int) -> tuple[Verdict, str]:
+def _overall(
+    slos: Sequence[SloStatus], stopped: str | None, requests: RequestCounts
+) -> tuple[Verdict, str]:
     if slos:
         verdict = worst([slo.verdict for slo in slos])
         message = _told(slos, verdict)
-    elif sent:
+    elif requests.succeeded:
         verdict, message = Verdict.PASS, "finished; the test sets no objectives"
     else:
-        verdict, message = Verdict.INCONCLUSIVE, "nothing was sent, and the test sets no objectives"
+        what = (
+            f"none of {requests.sent} requests succeeded" if requests.sent else "nothing was sent"
+        )
+        verdict, message = Verdict.INCONCLUSIVE, f"{what}, and the test sets no objectives"
     if stopped is None:
         return verdict, message
     return worst([verdict, Verdict.INCONCLUSIVE]), f"stopped ({stopped}): {message}"
@@ -210,8 +226,39 @@ def _told(slos: Sequence[SloStatus], verdict: Verdict) -> str:
 # --- one objective ----------------------------------------------------------------------------
 
 
-def _status(objective: Objective, judged: _Judged, findings: Sequence[Finding]) -> SloStatus:
-    judged = _tainted(objective, judged, findings)
+class _Faults(NamedTuple):
+    """What is wrong with the generator, and its record, which says how much."""
+
+    findings: Sequence[Finding]
+    record: GeneratorRecord
+
+    def against(self, objective: Objective, judged: _Judged) -> Finding | None:
+        """The first finding that takes a verdict back, if any does."""
+        if judged.verdict is Verdict.PASS:
+            return next((f for f in self.findings if _undermines(f, objective)), None)
+        if judged.verdict not in (Verdict.WARN, Verdict.FAIL):
+            return None
+        if METRICS[objective.metric] not in _TAINTED_KINDS:
+            return None
+        return next((f for f in self.findings if self._excuses(f, judged)), None)
+
+    def _excuses(self, finding: Finding, judged: _Judged) -> bool:
+        return finding.effect == "Inflating" and explains(finding, judged.excess, self.record)
+
+
+NO_FAULTS = _Faults((), GeneratorRecord.empty())
+
+
+def _undermines(finding: Finding, objective: Objective) -> bool:
+    """Whether a met objective is in doubt because less load was put on than was planned."""
+    if finding.effect != "UnderLoading":
+        return False
+    # What was reached and what was dropped are facts, whatever was not sent.
+    return finding.type != "Dropped" or objective.metric not in _FACTS
+
+
+def _status(objective: Objective, judged: _Judged, faults: _Faults) -> SloStatus:
+    judged = _tainted(objective, judged, faults)
     return SloStatus(
         metric=objective.metric,
         of=objective.of,
@@ -225,18 +272,9 @@ def _status(objective: Objective, judged: _Judged, findings: Sequence[Finding]) 
     )
 
 
-def _tainted(objective: Objective, judged: _Judged, findings: Sequence[Finding]) -> _Judged:
+def _tainted(objective: Objective, judged: _Judged, faults: _Faults) -> _Judged:
     """What the generator's own faults leave of a verdict."""
-    if judged.verdict is Verdict.PASS:
-        effect = "UnderLoading"
-    elif (
-        judged.verdict in (Verdict.WARN, Verdict.FAIL)
-        and METRICS[objective.metric] in _TAINTED_KINDS
-    ):
-        effect = "Inflating"
-    else:
-        return judged
-    found = next((finding for finding in findings if finding.effect == effect), None)
+    found = faults.against(objective, judged)
     if found is None:
         return judged
     sentence = f"{judged.sentence}; inconclusive, because {found.message}"
@@ -257,7 +295,10 @@ def _judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> _Ju
     text = measured.text(objective.metric, objective.limits)
     sentence = f"{objective.subject} was {text}, {_allowed(objective)}"
     verdict, ending = _against_limits(objective, measured, plan, report, part)
-    return _Judged(verdict, sentence + ending, text, measured.samples)
+    excess = 0.0
+    if METRICS[objective.metric] is Kind.DURATION and objective.upper is not None:
+        excess = measured.low - objective.upper
+    return _Judged(verdict, sentence + ending, text, measured.samples, excess)
 
 
 def _against_limits(

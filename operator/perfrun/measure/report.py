@@ -2,14 +2,26 @@
 
 import gzip
 import io
-from typing import Literal
+import json
+from typing import Any, Literal
 
 from pydantic import Field
 
-from perfrun.measure.record import GeneratorRecord, PhaseRecord, Series
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.record import (
+    GeneratorRecord,
+    Outcome,
+    PhaseRecord,
+    Series,
+    Timing,
+    timing_key,
+)
 from perfrun.measure.wire import Wire, WireHistogram
 
-MAX_REPORT_BYTES = 64 * 1024 * 1024
+MAX_REPORT_BYTES = 32 * 1024 * 1024
+MOST_ERROR_CLASSES = 64
+_TIMINGS = {timing_key(timing, outcome) for timing in Timing for outcome in Outcome}
+_OUTCOMES = {outcome.value for outcome in Outcome}
 
 
 class Trouble(Wire):
@@ -105,13 +117,42 @@ class WorkerReport(Wire):
         return gzip.compress(self.to_bytes(), compresslevel=6, mtime=0)
 
     @classmethod
-    def unpack(cls, packed: bytes) -> "WorkerReport":
-        """The reverse of :meth:`pack`. Raises ValueError for anything else, or too much."""
-        return cls.model_validate_json(unzip(packed))
+    def unpack(cls, packed: bytes, plan: RunPlan | None = None) -> "WorkerReport":
+        """The reverse of :meth:`pack`. Raises ValueError for anything else, or too much.
+
+        With ``plan`` also for what does not belong to it, before any histogram is made: a few
+        kilobytes of gzip can hold thousands, and each takes 184 KiB.
+        """
+        data = unzip(packed)
+        if plan is not None:
+            _check_belongs(json.loads(data), plan)
+        return cls.model_validate_json(data)
+
+
+def _check_belongs(raw: Any, plan: RunPlan) -> None:
+    """Raise ValueError unless a report has the steps and scenarios of its plan, each once."""
+    steps = {(scenario.name, step.name) for scenario in plan.scenarios for step in scenario.steps}
+    try:
+        for phase in (raw["warmup"], raw["window"]):
+            named = [(record["scenario"], record["step"]) for record in phase["steps"]]
+            scenarios = [record["scenario"] for record in phase["scenarios"]]
+            if len(set(named)) < len(named) or not steps.issuperset(named):
+                raise ValueError("a report with steps that are not in its plan, or are there twice")
+            if len(set(scenarios)) < len(scenarios) or len(scenarios) > len(plan.scenarios):
+                raise ValueError("a report with scenarios that are not in its plan")
+            for record in phase["steps"]:
+                if not _TIMINGS.issuperset(record["timings"]):
+                    raise ValueError("a report with timings that there are not")
+                if len(record["errors"]) > MOST_ERROR_CLASSES:
+                    raise ValueError("a report with too many classes of errors")
+            if not all(_OUTCOMES.issuperset(record["journeys"]) for record in phase["scenarios"]):
+                raise ValueError("a report with outcomes that there are not")
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError("a report that is not laid out like one") from error
 
 
 def unzip(packed: bytes) -> bytes:
-    """The unpacked bytes, at most 64 MiB. Raises ValueError for anything but such a gzip."""
+    """The unpacked bytes, at most 32 MiB. Raises ValueError for anything but such a gzip."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
             data = file.read(MAX_REPORT_BYTES + 1)

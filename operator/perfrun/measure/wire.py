@@ -7,8 +7,6 @@ from pydantic.alias_generators import to_camel
 
 from perfrun.measure.histogram import Histogram
 
-WIRE_VERSION = 1
-
 
 class Wire(BaseModel):
     """A message between processes of one version of perfrun; anything unknown is refused."""

@@ -29,6 +29,10 @@ DEADLINE_WHEN_TERMINATED = 5.0
 KEPT_INTERVALS = 10
 """Intervals are advisory: of those that a coordinator that is away did not take, the last."""
 TERMINATED = "terminated"
+TERMINATED_EARLY = (
+    "the worker was ended by a signal before the load began (eviction, node shutdown or deletion "
+    "of the pod): nothing was sent, and there is no report"
+)
 
 T = TypeVar("T")
 
@@ -58,7 +62,8 @@ class Worker:
             except AwayError as error:
                 log("undelivered", message=str(error))
             except _TerminatedError:
-                log("terminated", phase="before the start")
+                # The last line of a worker that fails is what its run is told to have ended by.
+                log("terminated", message=TERMINATED_EARLY)
         return 1
 
     async def _work(self) -> int:

@@ -1,15 +1,19 @@
 """Shapes of load against a real server: what was planned, started, dropped, censored."""
 
 import asyncio
+import time
 from time import monotonic_ns
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perfrun.engine.http1 import Connection
+from perfrun.engine.pool import Pool
 from perfrun.engine.run import Engine
 from perfrun.engine.values import NoValues
 from perfrun.logic.plan import planned
+from perfrun.logic.shape import scenario_order
 from perfrun.measure.report import Interval, WorkerReport, merge
 
 from .conftest import Run
@@ -152,6 +156,64 @@ async def test_a_stop_before_the_start_sends_nothing() -> None:
         engine.stop("never mind")
         report = await engine.run(monotonic_ns())
     assert (report.stopped, attempts(report), server.log) == ("never mind", 0, [])
+
+
+async def test_a_burst_that_takes_too_long_drops_the_rest_and_says_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perfrun.engine.pacing.LONGEST_BURST", 300 * MS)
+    async with running(x=slow(0.05)) as server:
+        report = await run(plan(server.url, burst(5000, 2), step("/x")))
+    scenario = report.window.scenarios[0]
+    assert report.stopped == "the burst did not end within 300ms"
+    assert (scenario.planned, scenario.censored) == (5000, 0)
+    assert 2 <= scenario.started <= 2 * 7
+    assert len(server.log) == scenario.started == scenario.finished
+
+
+async def test_what_a_burst_has_under_way_when_it_takes_too_long_gets_the_grace(
+    run: Run, monkeypatch: pytest.MonkeyPatch, short_grace: None
+) -> None:
+    monkeypatch.setattr("perfrun.engine.pacing.LONGEST_BURST", 200 * MS)
+    async with running(x=hang) as server:
+        report = await run(plan(server.url, burst(10, 3), step("/x")))
+    scenario = report.window.scenarios[0]
+    assert (scenario.started, scenario.dropped, scenario.censored) == (3, 7, 3)
+
+
+async def test_opening_a_bursts_connections_is_no_stall(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = Pool.open
+
+    async def busily(pool: Pool) -> tuple[Connection, int]:
+        time.sleep(0.02)  # what a thousand connections at once do to the loop
+        return await opening(pool)
+
+    monkeypatch.setattr(Pool, "open", busily)
+    async with running(x=slow(0.1)) as server:
+        report = await run(plan(server.url, burst(40, 20), step("/x")))
+    assert report.window.steps[0].succeeded == 40
+    assert report.generator.longest_stall < 200 * MS
+    assert report.generator.last_send - report.generator.first_send >= 100 * MS
+
+
+async def test_the_order_of_scenarios_is_made_before_the_start(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[list[int]] = []
+
+    def making(weights: list[int]) -> list[int]:
+        made.append(weights)
+        return scenario_order(weights)
+
+    monkeypatch.setattr("perfrun.engine.run.scenario_order", making)
+    async with running() as server:
+        engine = Engine(plan(server.url, burst(2)), 0, NoValues())
+        assert made == [[1]]
+        report = await engine.run(monotonic_ns())
+    assert made == [[1]]
+    assert report.window.scenarios[0].finished == 2
 
 
 async def test_a_late_worker_drops_what_it_missed(run: Run) -> None:

@@ -16,7 +16,7 @@ from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.run import Engine
 
 from .conftest import Run
-from .server import burst, plan, running
+from .server import answer, burst, plan, running, step
 from .test_request import Files
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -91,6 +91,23 @@ async def test_a_client_certificate_is_shown(run: Run, tmp_path: Path) -> None:
     async with running(context) as server:
         report = await run(plan(server.url, burst(2), tls=mine), Files(tmp_path, ca=pem.decode()))
     assert report.window.steps[0].succeeded == 2
+
+
+async def test_what_the_target_is_trusted_with_goes_to_no_other_origin(
+    run: Run, tmp_path: Path
+) -> None:
+    context = server_context(tmp_path, certificate("localhost"))
+    anyone = {
+        "insecureSkipVerify": True,
+        "clientCertificateFrom": {"secretRef": {"name": "shop"}},
+    }
+    async with running(context) as away:
+        there = answer(302, b"", Location=f"{away.url}/")
+        async with running(context, x=there) as home:
+            a_plan = plan(home.url, burst(2), step("/x"), tls=anyone, redirects=1)
+            report = await run(a_plan, Files(tmp_path))
+    assert report.window.steps[0].errors == {"TLS": 2}
+    assert (len(home.log), away.log) == (2, [])
 
 
 async def test_plain_http_where_tls_is_expected_is_tls(run: Run) -> None:

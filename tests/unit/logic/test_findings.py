@@ -25,6 +25,7 @@ def health(
     latencies: list[int] = FAST,
     workers: int = 1,
     reported: int = 1,
+    ordered: bool = False,
     **parts: Any,
 ) -> GeneratorStatus:
     one = spec(load)
@@ -32,7 +33,7 @@ def health(
     measured = report(step(latencies), **parts)
     measured.workers = reported
     counts = WorkerCounts(planned=workers, ready=workers, reported=reported)
-    return examine(plan, measured, counts)
+    return examine(plan, measured, counts, ordered=ordered)
 
 
 @pytest.mark.parametrize(
@@ -67,9 +68,10 @@ def health(
         # Workers that did not start together.
         (OPEN, {"started_at": [10.0, 11.0]}, []),
         (OPEN, {"started_at": [10.0, 11.1]}, [("StartSkew", "UnderLoading")]),
-        # Dropped iterations are the target's doing ...
-        (OPEN, {"latencies": FAST[:900], "dropped": 100}, []),
-        # ... unless the generator was unwell.
+        # Dropped iterations are the target's doing, and a load that was not put on ...
+        (OPEN, {"latencies": FAST[:900], "dropped": 100}, [("Dropped", "UnderLoading")]),
+        (OPEN, {"latencies": FAST[:990], "dropped": 10}, []),
+        # ... or the generator's, where it was unwell.
         (
             OPEN,
             {"latencies": FAST[:900], "dropped": 100, "longest_stall": S},
@@ -94,12 +96,25 @@ def health(
             [("Coverage", "Informing")],
         ),
         # What was stopped by order covers what its workers do.
-        (OPEN, {"latencies": FAST[:300], "stopped": "spec.stop"}, []),
+        (OPEN, {"latencies": FAST[:300], "stopped": "spec.stop", "ordered": True}, []),
         (
             {**OPEN, "workers": 2},
-            {"latencies": FAST[:300], "stopped": "spec.stop", "workers": 2},
+            {"latencies": FAST[:300], "stopped": "spec.stop", "ordered": True, "workers": 2},
             [("Coverage", "UnderLoading")],
         ),
+        # A worker that was evicted says so, too: what it left undone is missing.
+        (
+            OPEN,
+            {"latencies": FAST[:900], "stopped": "terminated"},
+            [("Coverage", "UnderLoading")],
+        ),
+        (
+            CLOSED,
+            {"user_time": 90 * S, "stopped": "terminated"},
+            [("Coverage", "UnderLoading")],
+        ),
+        # A burst that took too long has dropped the rest: it is known what became of it.
+        (BURST, {"latencies": FAST[:900], "dropped": 100, "stopped": "too long"}, []),
     ],
 )
 def test_when_there_is_a_finding(

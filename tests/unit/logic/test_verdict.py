@@ -547,3 +547,42 @@ def test_a_scenario_of_many_steps_is_judged_by_its_journeys() -> None:
     journeys = iterations(step([200 * MS] * 1000), scenario="buy")
     whole = judged(one, report(*steps, scenarios=[journeys]))
     assert [slo.verdict.value for slo in whole.slos] == ["Warn", "Pass"]
+
+
+@pytest.mark.parametrize(
+    ("excess_ms", "verdict"),
+    [
+        # A stall of 200 ms can be why 600 ms were measured where 500 are allowed ...
+        (100, Verdict.INCONCLUSIVE),
+        (200, Verdict.INCONCLUSIVE),
+        # ... but not why 900 were.
+        (400, Verdict.WARN),
+    ],
+)
+def test_a_stall_excuses_only_what_it_can_explain(excess_ms: int, verdict: Verdict) -> None:
+    slos = [{"metric": "latency.max", "max": "500ms"}]
+    measured = report(step([(500 + excess_ms) * MS] * 100), longest_stall=200 * MS)
+    assert judged(spec(CLOSED, slos=slos), measured).slos[0].verdict is verdict
+
+
+def test_a_load_that_was_dropped_is_no_pass_but_for_what_is_a_fact() -> None:
+    slos = [
+        {"metric": "latency.max", "max": "1s"},
+        {"metric": "successRate", "min": "100%"},
+        {"metric": "dropped", "max": 1000},
+        {"metric": "throughput", "min": "10/s"},
+    ]
+    found = judged(spec(OPEN, slos=slos), report(step([MS] * 500), dropped=500)).slos
+    assert [slo.verdict for slo in found] == [
+        Verdict.INCONCLUSIVE,
+        Verdict.INCONCLUSIVE,
+        Verdict.PASS,
+        Verdict.PASS,
+    ]
+    assert "maxInFlight" in found[0].message
+
+
+def test_a_test_without_objectives_of_which_nothing_succeeded_is_no_pass() -> None:
+    told = judged(spec(), report(step([], failed=1000)))
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert "none of 1000 requests succeeded" in told.message

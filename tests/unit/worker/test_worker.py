@@ -183,6 +183,7 @@ async def test_a_signal_before_the_start_ends_the_worker(
         process.send_signal(signal.SIGTERM)
         code, log = await ended(process)
     assert (code, server.log) == (1, []), log
+    assert "ended by a signal before the load began" in log.splitlines()[-1]
 
 
 async def test_a_stop_at_the_barrier_is_reported(coordinator: Coordinator, launch: Launch) -> None:

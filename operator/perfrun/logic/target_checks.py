@@ -1,0 +1,77 @@
+"""What can be wrong with a target and with waiting for it, beyond what patterns can say."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.quantities import NS_PER_S, format_exact_duration
+from perfrun.api.target import Header
+from perfrun.logic.problems import Problem, field_path
+
+LONGEST_TIMEOUT = 3600 * NS_PER_S
+"""A run waits for its last requests, and its target waits with it."""
+LONGEST_START = 24 * 3600 * NS_PER_S
+LONGEST_HOST = 253
+_URL = "spec.target.http.url"
+# Written by the engine, of which it must be sure; a second one would be a smuggled request.
+_OURS = ("content-length", "transfer-encoding", "connection", "upgrade", "trailer", "te", "expect")
+
+
+def url_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """A URL that no host or port can be read from."""
+    url = spec.target.the_http.url
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        yield Problem(_URL, f"{url} cannot be read: {error}")
+        return
+    if not host:
+        yield Problem(_URL, f"{url} names no host")
+    elif len(host) > LONGEST_HOST:
+        yield Problem(_URL, f"has a host of {len(host)} characters, at most {LONGEST_HOST} can be")
+    if port == 0:
+        yield Problem(_URL, f"{url}: nothing can listen on port 0")
+
+
+def duration_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Times that no run can wait for."""
+    http, load = spec.target.the_http, spec.load
+    yield from _between("spec.target.http.timeout", http.timeout, LONGEST_TIMEOUT)
+    yield from _between("spec.target.http.connectTimeout", http.connect_timeout, LONGEST_TIMEOUT)
+    yield from _between("spec.load.startTimeout", load.start_timeout, LONGEST_START)
+    if load.closed is not None and load.closed.think_time is not None:
+        yield from _at_most("spec.load.closed.thinkTime", load.closed.think_time, LONGEST_TIMEOUT)
+    for s, scenario in enumerate(spec.scenarios or []):
+        for t, step in enumerate(scenario.steps):
+            where = field_path(["spec", "scenarios", s, "steps", t, "thinkTime"])
+            yield from _at_most(where, step.think_time or 0, LONGEST_TIMEOUT)
+
+
+def header_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Headers that are the engine's to write."""
+    yield from _ours(["spec", "target", "http", "headers"], spec.target.the_http.headers)
+    for s, scenario in enumerate(spec.scenarios or []):
+        for t, step in enumerate(scenario.steps):
+            where: list[str | int] = ["spec", "scenarios", s, "steps", t, "http", "headers"]
+            yield from _ours(where, step.http.headers)
+
+
+def _ours(where: list[str | int], headers: list[Header]) -> Iterator[Problem]:
+    for index, header in enumerate(headers):
+        if header.name.lower() in _OURS:
+            yield Problem(
+                field_path([*where, index, "name"]),
+                f"{header.name} is written by perfrun itself: remove it",
+            )
+
+
+def _between(where: str, value: int, most: int) -> Iterator[Problem]:
+    if value <= 0:
+        yield Problem(where, "must be more than 0s")
+    yield from _at_most(where, value, most)
+
+
+def _at_most(where: str, value: int, most: int) -> Iterator[Problem]:
+    if value > most:
+        yield Problem(where, f"must be at most {format_exact_duration(most)}")

@@ -1,0 +1,77 @@
+"""The API server as an administrator sees it, and waiting for what it comes to hold."""
+
+import asyncio
+import base64
+import json
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from tests.cluster.handle import ApiServer
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+PATIENCE_S = 30.0
+POLL_S = 0.05
+
+
+class Api:
+    """The API server as an administrator sees it."""
+
+    def __init__(self, server: ApiServer, folder: Path) -> None:
+        config = json.loads(server.kubeconfig.read_text())
+        user, cluster = config["users"][0]["user"], config["clusters"][0]["cluster"]
+        pair = folder / "admin.pem"
+        pair.touch(mode=0o600)
+        pair.write_bytes(
+            base64.b64decode(user["client-certificate-data"])
+            + base64.b64decode(user["client-key-data"])
+        )
+        self.ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        context = ssl.create_default_context(cadata=self.ca)
+        context.load_cert_chain(pair)
+        self._http = httpx.AsyncClient(
+            base_url=server.url, verify=context, timeout=20, trust_env=False
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def call(self, method: str, path: str, body: Json | None = None, **more: Any) -> Json:
+        response = await self._http.request(method, path, json=body, **more)
+        assert response.status_code < 400, f"{method} {path}: {response.text}"
+        answer: Json = response.json()
+        return answer
+
+    async def find(self, path: str) -> Json | None:
+        response = await self._http.get(path)
+        if response.status_code == 404:
+            return None
+        response.raise_for_status()
+        found: Json = response.json()
+        return found
+
+    async def items(self, path: str) -> list[Json]:
+        found: list[Json] = (await self.call("GET", path))["items"]
+        return found
+
+    async def merge(self, path: str, body: Json) -> Json:
+        headers = {"Content-Type": "application/merge-patch+json"}
+        return await self.call("PATCH", path, body, headers=headers)
+
+
+async def until(
+    what: str, look: Callable[[], Awaitable[T | None]], seconds: float = PATIENCE_S
+) -> T:
+    """The first true answer of ``look`` (an async function), asked for a bounded time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if answer := await look():
+            return answer
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+        await asyncio.sleep(POLL_S)

@@ -1,0 +1,60 @@
+"""An operator for the session, and a namespace for each test."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.handle import ApiServer
+from tests.integration.controller.apiserver import Api, until
+from tests.integration.controller.process import Operator, kubeconfig_of
+from tests.integration.controller.world import World
+
+CRDS = Path(__file__).resolve().parents[3] / "crds"
+
+
+@pytest.fixture(scope="session")
+def server(apiserver_with_controllers: ApiServer) -> ApiServer:
+    api = apiserver_with_controllers
+    api.kubectl("apply", "-f", CRDS)
+    names = ["crd/perftests.perfrun.dev", "crd/perfruns.perfrun.dev"]
+    api.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    return api
+
+
+@pytest.fixture(scope="session")
+def operator(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    folder = tmp_path_factory.mktemp("operator")
+    operator = Operator(kubeconfig_of(server, folder), folder)
+    operator.start()
+    yield operator
+    if operator.running:
+        operator.kill()
+    # A right that is missing, or a defect that a retry covers up, is in the log only.
+    said = operator.log.read_text()
+    assert "forbidden: User" not in said
+    assert "Traceback" not in said
+
+
+@pytest.fixture
+async def world(
+    server: ApiServer, operator: Operator, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[World]:
+    """A namespace of the test's own, and a running operator."""
+    if not operator.running:
+        operator.start()
+    await until("the operator is ready", operator.ready)
+    api = Api(server, tmp_path)
+    namespace = f"t{time.monotonic_ns()}"
+    await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    world = World(api, operator, namespace)
+
+    async def account() -> Any:
+        return await api.find(world.core("serviceaccounts", "default"))
+
+    await until("the namespace has its service account", account)
+    yield world
+    await api.call("DELETE", f"/api/v1/namespaces/{namespace}")
+    await api.close()

@@ -1,0 +1,94 @@
+"""The real operator as a process, with the rights that the chart gives it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.cluster.components import free_port
+from tests.cluster.handle import ApiServer
+
+SYSTEM = "perfrun-system"
+CHART = Path(__file__).resolve().parents[3] / "charts/perfrun"
+
+
+class Operator:
+    """``python -m perfrun.controller``, with the rights of the chart's service account."""
+
+    def __init__(
+        self, kubeconfig: Path, folder: Path, system: str = SYSTEM, watch: str = ""
+    ) -> None:
+        """``system`` is its own namespace, ``watch`` the ones of tests (empty: all)."""
+        self.log = folder / "operator.log"
+        self._namespaces = {"PERFRUN_NAMESPACE": system, "PERFRUN_WATCH_NAMESPACES": watch}
+        self.http = f"http://127.0.0.1:{free_port()}"
+        self.coordinator = f"https://127.0.0.1:{free_port()}"
+        self._kubeconfig = kubeconfig
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        env = {
+            **os.environ,
+            "KUBECONFIG": str(self._kubeconfig),
+            **self._namespaces,
+            "PERFRUN_WORKER_IMAGE": "perfrun:test",
+            "PERFRUN_COORDINATOR_URL": self.coordinator,
+            "PERFRUN_TLS_SECRET": f"{self._namespaces['PERFRUN_NAMESPACE']}-coordinator-tls",
+            "PERFRUN_LOG_LEVEL": "DEBUG",
+            "PERFRUN_LISTEN_HTTP": self.http.rpartition(":")[2],
+            "PERFRUN_LISTEN_COORDINATOR": self.coordinator.rpartition(":")[2],
+        }
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "perfrun.controller"], env=env, stdout=log, stderr=log
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """As the kernel would: it gets to do nothing any more."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
+    def stop(self) -> int:
+        """As the kubelet would. Gives the exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(20)
+
+    async def ready(self) -> bool:
+        assert self.running, f"the operator has ended: {self.log.read_text()[-3000:]}"
+        async with httpx.AsyncClient(trust_env=False) as http:
+            try:
+                return (await http.get(f"{self.http}/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+    async def metrics(self) -> str:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(f"{self.http}/metrics")).text
+
+
+def kubeconfig_of(server: ApiServer, folder: Path, system: str = SYSTEM, watch: str = "") -> Path:
+    """Install the chart's rights, and log in with a token of its service account."""
+    server.kubectl("create", "namespace", system)
+    shown = [f"--show-only=templates/{name}.yaml" for name in ("rbac", "serviceaccount", "secret")]
+    values = [f"--set=fullnameOverride={system}"]
+    if watch:
+        values.append(f"--set=watchNamespaces={{{watch}}}")
+    rendered = server.helm("template", system, CHART, "--namespace", system, *values, *shown).stdout
+    server.kubectl("apply", "-f", "-", input=rendered)
+    token = server.kubectl("-n", system, "create", "token", system, "--duration=2h").stdout
+    config = json.loads(server.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token.strip()}
+    path = folder / "operator.kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config))
+    return path

@@ -1,0 +1,172 @@
+"""What goes wrong ends the run with a sentence that says what."""
+
+import asyncio
+import random
+
+from perfrun.measure.report import Ready, Trouble
+from tests.integration.controller.apiserver import until
+from tests.integration.controller.worker import EACH
+from tests.integration.controller.world import ALL, World
+
+
+async def test_run_of_a_test_that_does_not_exist_is_an_error_with_a_sentence(world: World) -> None:
+    await world.create_run("lost", "nowhere")
+    status = await world.until_done("lost")
+    assert status["verdict"] == "Error"
+    assert "PerfTest nowhere does not exist" in status["message"]
+
+
+async def test_test_that_only_the_operator_can_see_is_wrong_is_not_ready_with_the_field(
+    world: World,
+) -> None:
+    await world.apply_test(schedule={"cron": "0 2 * * *", "timeZone": "Europe/Berln"})
+    ready = await world.until_ready()
+    assert (ready["status"], ready["reason"]) == ("False", "Invalid")
+    assert "spec.schedule.timeZone" in ready["message"]
+    assert "Europe/Berlin" in ready["message"]
+    await world.create_run("one")
+    assert "spec.schedule.timeZone" in (await world.until_done("one"))["message"]
+    await world.change_test(schedule={"timeZone": "Europe/Berlin"})
+    assert (await world.until_ready())["status"] == "True"
+    assert (await world.test())["status"]["nextScheduleTime"]
+
+
+async def test_worker_that_cannot_go_on_ends_the_run_with_its_sentence(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    worker = (await world.workers("one"))[0]
+    trouble = Trouble(reason="Data", message="Secret shop has no key token")
+    await worker.post("ready", Ready(trouble=trouble, final=True).to_bytes())
+    status = await world.until_done("one")
+    assert status["verdict"] == "Error"
+    assert "Secret shop has no key token" in status["message"]
+
+
+async def test_start_timeout_ends_the_run_with_the_pods_reason(world: World) -> None:
+    await world.apply_test(load={"startTimeout": "4s"})
+    await world.create_run("one")
+    await world.workers("one")
+    pod = (await world.pods("one"))[1]
+    waiting = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "perfrun:test"'}
+    await world.say_of_pod(
+        pod,
+        {
+            "containerStatuses": [
+                {
+                    "name": "worker",
+                    "image": "perfrun:test",
+                    "imageID": "",
+                    "ready": False,
+                    "restartCount": 0,
+                    "state": {"waiting": waiting},
+                }
+            ]
+        },
+    )
+    status = await world.until_done("one")
+    assert status["verdict"] == "Error"
+    for part in ("4s (load.startTimeout)", "worker 1", "ImagePullBackOff", "perfrun:test"):
+        assert part in status["message"]
+
+
+async def test_worker_that_dies_before_the_start_ends_the_run_with_its_last_words(
+    world: World,
+) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    await world.workers("one")
+    ended = {"exitCode": 3, "reason": "Error", "message": "starting\nValueError: no such thing\n"}
+    await world.say_of_pod(
+        (await world.pods("one"))[0],
+        {
+            "phase": "Failed",
+            "containerStatuses": [
+                {
+                    "name": "worker",
+                    "image": "i",
+                    "imageID": "",
+                    "ready": False,
+                    "restartCount": 0,
+                    "state": {"terminated": ended},
+                }
+            ],
+        },
+    )
+    status = await world.until_done("one")
+    assert status["verdict"] == "Error"
+    assert "exit code 3: ValueError: no such thing" in status["message"]
+
+
+async def test_worker_that_dies_under_load_leaves_what_the_others_measured(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    first, second = await world.workers("one")
+    await asyncio.gather(first.at_barrier(), second.at_barrier())
+    await world.say_of_pod((await world.pods("one"))[1], {"phase": "Failed", "reason": "Evicted"})
+    await first.report()
+    status = await world.until_done("one")
+    assert status["workers"] == {"planned": 2, "ready": 2, "reported": 1}
+    assert status["summary"]["requests"]["sent"] == EACH
+    assert status["verdict"] == "Inconclusive"
+
+
+async def test_report_too_large_for_one_object_is_stored_in_pieces(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    first, second = await world.workers("one")
+    await asyncio.gather(first.at_barrier(), second.at_barrier())
+    report = first.measured()
+    report.stopped = random.Random(1).randbytes(1_500_000).hex()
+    assert (await first.insist("report", report.pack())).status_code == 200
+    assert len(await world.config_maps("one", "report")) == 2
+    world.operator.kill()
+    world.operator.start()
+    await second.report()
+    status = await world.until_done("one")
+    assert status["summary"]["requests"]["sent"] == ALL
+    assert len(status["result"]["configMaps"]) == 2
+
+
+async def test_report_whose_counts_do_not_add_up_ends_the_run_as_an_error(world: World) -> None:
+    await world.apply_test(load={"workers": 1, "burst": {"requests": EACH, "concurrency": 1}})
+    await world.create_run("one")
+    (worker,) = await world.workers("one", 1)
+    await worker.at_barrier()
+    report = worker.measured()
+    report.window.steps[0].succeeded += 1
+    await worker.insist("report", report.pack())
+    status = await world.until_done("one")
+    assert status["verdict"] == "Error"
+    assert "sent = succeeded" in status["message"]
+
+
+async def test_job_that_somebody_deletes_ends_the_run(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    await world.workers("one")
+    await world.delete_job("one")
+    status = await world.until_done("one")
+    assert status["verdict"] == "Error"
+    assert "Job was deleted" in status["message"]
+
+
+async def test_quota_that_forbids_the_plan_is_an_error_with_the_quotas_words(world: World) -> None:
+    await world.api.call(
+        "POST",
+        world.core("resourcequotas"),
+        {
+            "metadata": {"name": "none"},
+            "spec": {"hard": {"count/jobs.batch": "0"}},
+        },
+    )
+
+    async def enforced() -> bool:
+        quota = await world.api.call("GET", world.core("resourcequotas", "none"))
+        return bool(quota.get("status", {}).get("hard"))
+
+    await until("the quota is enforced", enforced)
+    await world.apply_test()
+    await world.create_run("one")
+    status = await world.until_done("one")
+    assert status["verdict"] == "Error"
+    assert "exceeded quota" in status["message"]

@@ -1,0 +1,191 @@
+"""Whether a watch still lives: by what it delivered, compared with what is there."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
+
+from perfrun.controller import health as module
+from perfrun.controller.health import DEAD_AFTER_S, Health, Resync
+from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Resource
+from perfrun.controller.server import make_http_app
+from perfrun.controller.store import Key, Store, run_record
+from tests.unit.controller.build import Json, perf_run, run_body, settings
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Names:
+    """A queue that only remembers."""
+
+    added: list[Key] = field(default_factory=list)
+
+    def add(self, key: Key, after: float = 0.0) -> None:
+        self.added.append(key)
+
+
+@dataclass
+class Listing:
+    """An API server that only lists; each call gives the next answer, the last one stays."""
+
+    answers: dict[str, list[list[Json]]]
+    namespaces: list[str | None] = field(default_factory=list)
+
+    async def list(self, resource: Resource, namespace: str | None, **_: Any) -> list[Json]:
+        self.namespaces.append(namespace)
+        answers = self.answers.get(resource.kind, [[]])
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def health(clock: HandClock) -> Health:
+    return Health(clock)
+
+
+def test_watch_that_is_behind_for_a_minute_is_dead_and_lives_when_it_catches_up(
+    clock: HandClock, health: Health
+) -> None:
+    health.compared("PerfRun", behind=True)
+    clock.now += DEAD_AFTER_S
+    health.compared("PerfRun", behind=True)
+    assert health.dead_watches == []
+    clock.now += 1
+    assert health.dead_watches == ["PerfRun"]
+    health.compared("PerfRun", behind=False)
+    assert health.dead_watches == []
+    health.compared("PerfRun", behind=True)  # the minute begins anew
+    clock.now += DEAD_AFTER_S
+    assert health.dead_watches == []
+
+
+def test_ready_once_both_watches_have_caught_up_and_from_then_on(health: Health) -> None:
+    health.compared("PerfRun", behind=False)
+    seen = [health.ready]
+    for behind in (True, False, True):
+        health.compared("PerfTest", behind=behind)
+        seen.append(health.ready)
+    assert seen == [False, False, True, True]
+    assert health.caught_up.is_set()
+
+
+async def test_probes_and_metrics_over_http(clock: HandClock, health: Health) -> None:
+    app = make_http_app(health, CollectorRegistry())
+    async with TestClient(TestServer(app)) as client:
+
+        async def status(path: str) -> int:
+            async with client.get(path) as response:
+                return response.status
+
+        assert (await status("/healthz"), await status("/readyz")) == (200, 503)
+        for kind in ("PerfTest", "PerfRun"):
+            health.compared(kind, behind=False)
+        assert await status("/readyz") == 200
+        health.compared("PerfRun", behind=True)
+        clock.now += DEAD_AFTER_S + 1
+        async with client.get("/healthz") as response:
+            assert (response.status, await response.text()) == (
+                503, "no news from the watch of PerfRun\n",
+            )  # fmt: skip
+        assert await status("/metrics") == 200
+
+
+@dataclass
+class World:
+    store: Store
+    health: Health
+    runs: Names
+    listing: Listing
+    resync: Resync
+
+    async def compare(self) -> bool:
+        """Whether the watch of runs is seen as behind."""
+        await self.resync._compare(PERF_RUNS)
+        return bool(self.health._behind_since)
+
+
+@pytest.fixture
+def world(health: Health, monkeypatch: pytest.MonkeyPatch) -> World:
+    for name in ("FIRST_SETTLE_S", "SETTLE_S"):
+        monkeypatch.setattr(module, name, 0.0)
+    store, runs, listing = Store(), Names(), Listing({})
+    resync = Resync(listing, store, health, settings(), Names(), runs)  # type: ignore[arg-type]
+    return World(store, health, runs, listing, resync)
+
+
+async def test_all_that_is_listed_is_queued(world: World) -> None:
+    world.listing.answers = {"PerfRun": [[run_body("a"), run_body("b")]]}
+    await world.compare()
+    assert world.runs.added == [Key("team", "a"), Key("team", "b")]
+
+
+async def test_run_that_is_over_and_known_as_it_stands_is_left_alone(world: World) -> None:
+    for name, status in (("over", {}), ("untidy", {"job": "pr-x"}), ("changed", {})):
+        world.store.put_run(run_record(perf_run(name, phase="Done", **status)))
+        world.store.pulse("PerfRun", run_body(name, version="7"))
+    listed = [run_body(name, version="7") for name in ("over", "untidy")]
+    world.listing.answers = {"PerfRun": [[*listed, run_body("changed", version="8")]]}
+    await world.compare()
+    assert world.runs.added == [Key("team", "untidy"), Key("team", "changed")]
+
+
+async def test_watch_that_delivered_what_is_there_is_not_behind(world: World) -> None:
+    world.listing.answers = {"PerfRun": [[run_body("a", version="7")]]}
+    world.store.pulse("PerfRun", run_body("a", version="7"))
+    assert not await world.compare()
+
+
+async def test_watch_that_never_delivered_an_object_is_behind(world: World) -> None:
+    world.listing.answers = {"PerfRun": [[run_body("a")]]}
+    assert await world.compare()
+
+
+async def test_watch_that_stands_still_at_an_older_version_is_behind(world: World) -> None:
+    world.listing.answers = {"PerfRun": [[run_body("a", version="7")]]}
+    world.store.pulse("PerfRun", run_body("a", version="6"))
+    assert await world.compare()
+
+
+async def test_object_that_is_gone_a_moment_later_proves_nothing(world: World) -> None:
+    world.listing.answers = {"PerfRun": [[run_body("a")], []]}
+    assert not await world.compare()
+
+
+async def test_deletion_that_the_watch_did_not_tell_is_found(world: World) -> None:
+    for name in ("gone", "there"):
+        world.store.put_run(run_record(perf_run(name)))
+        world.store.pulse("PerfRun", run_body(name))
+    world.listing.answers = {"PerfRun": [[run_body("there")]]}
+    assert not await world.compare()
+    assert world.store.uids("PerfRun") == {Key("team", "there"): "uid-there"}
+    assert Key("team", "gone") in world.runs.added  # its reconcile lets go of what it held
+
+
+async def test_run_that_was_created_during_the_list_is_not_forgotten(world: World) -> None:
+    async def listed_meanwhile(*_: Any, **__: Any) -> list[Json]:
+        world.store.put_run(run_record(perf_run("new")))
+        return []
+
+    world.listing.list = listed_meanwhile  # type: ignore[method-assign]
+    await world.compare()
+    assert Key("team", "new") in world.store.runs
+
+
+async def test_namespaced_installation_lists_its_namespaces_only(world: World) -> None:
+    some = settings(PERFRUN_WATCH_NAMESPACES="a,b")
+    resync = Resync(world.listing, world.store, world.health, some, Names(), Names())  # type: ignore[arg-type]
+    await resync._compare(PERF_TESTS)
+    assert world.listing.namespaces == ["a", "b"]

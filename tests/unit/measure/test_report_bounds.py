@@ -1,0 +1,93 @@
+"""A report is held against its plan before its histograms are made."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from perfrun.api.perftest import PerfTestSpec
+from perfrun.logic.plan import make_plan
+from perfrun.measure.histogram import Histogram
+from perfrun.measure.record import (
+    GeneratorRecord,
+    Outcome,
+    PhaseRecord,
+    ScenarioRecord,
+    Series,
+    StepRecord,
+    Timing,
+)
+from perfrun.measure.report import WorkerReport
+
+SPEC = PerfTestSpec.parse(
+    {
+        "target": {"http": {"url": "http://a/"}},
+        "load": {"burst": {"requests": 1, "concurrency": 1}},
+    }
+)
+PLAN = make_plan(SPEC, uid="u", namespace="n", test="t", run="r")
+
+
+def report() -> WorkerReport:
+    """A report of one request, as a worker makes it."""
+    step = StepRecord(scenario="default", step="get", sent=1, succeeded=1, attempts=1)
+    step.histogram(Timing.LATENCY, Outcome.SUCCESS).fold([1_000_000])
+    scenario = ScenarioRecord(scenario="default", planned=1, started=1, finished=1)
+    return WorkerReport(
+        warmup=PhaseRecord(),
+        window=PhaseRecord(steps=[step], scenarios=[scenario]),
+        generator=GeneratorRecord.empty(),
+        series=Series(),
+        window_time=1,
+        load_time=1,
+    )
+
+
+def changed(**changes: Any) -> bytes:
+    """The packed report with its step changed."""
+    raw = json.loads(report().to_bytes())
+    raw["window"]["steps"][0] |= changes
+    return gzip.compress(json.dumps(raw).encode())
+
+
+def test_a_report_of_the_plan_is_taken() -> None:
+    assert WorkerReport.unpack(report().pack(), PLAN) == report()
+
+
+@pytest.mark.parametrize(
+    ("packed", "says"),
+    [
+        # A bomb: thousands of small histograms under names that nobody planned.
+        (
+            changed(
+                timings={
+                    f"x{n}": {
+                        "hdr": Histogram().encode(),
+                        "total": 0,
+                        "least": 0,
+                        "greatest": 0,
+                        "clamped": 0,
+                    }
+                    for n in range(3000)
+                }
+            ),
+            "timings",
+        ),
+        (changed(step="other"), "not in its plan"),
+        (changed(scenario=["default"]), "not laid out"),
+        (changed(errors={f"E{n}": 1 for n in range(100)}), "too many classes"),
+        (gzip.compress(b"[]"), "not laid out"),
+        (gzip.compress(b"{"), "Expecting"),
+        (b"no gzip", "not a gzip"),
+    ],
+)
+def test_anything_else_is_refused_before_a_histogram_is_made(
+    packed: bytes, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> Histogram:
+        raise AssertionError("a histogram was made")
+
+    monkeypatch.setattr(Histogram, "decode", never)
+    with pytest.raises(ValueError, match=says):
+        WorkerReport.unpack(packed, PLAN)
