@@ -17,6 +17,12 @@ class Historian:
     def __init__(self, kube: Kube, store: Store) -> None:
         self._kube = kube
         self._store = store
+        self._kept: dict[Key, frozenset[str]] = {}
+        """The revisions that each test's were trimmed to last."""
+
+    def forget(self, test: Key) -> None:
+        """The test is gone; what it owned goes with it."""
+        self._kept.pop(test, None)
 
     async def trim(self, test: PerfTest) -> None:
         """Delete what a test's limits ask for, oldest first."""
@@ -35,8 +41,7 @@ class Historian:
         left = [run for run in finished if run.name not in gone]
         for name in stale_results(left):
             await self._drop_result(key.namespace, name)
-        if gone:
-            await self._drop_revisions(test, key)
+        await self._drop_revisions(test, key)
 
     async def _drop_result(self, namespace: str, name: str) -> None:
         body = await self._kube.find(PERF_RUNS, namespace, name)
@@ -52,13 +57,16 @@ class Historian:
 
     async def _drop_revisions(self, test: PerfTest, key: Key) -> None:
         """Delete revisions that neither a run nor the test itself needs."""
-        needed = {run.revision for run in self._store.runs_of(key)}
-        needed.add(revision_name(key.name, test.spec))
-        unnamed = any(run.revision is None and not run.done for run in self._store.runs_of(key))
-        if unnamed:
-            return  # a run that is being accepted may be about to name one
+        runs = self._store.runs_of(key)
+        if any(run.revision is None and not run.done for run in runs):
+            return  # it is being accepted, and may be about to name one
+        named = {run.revision for run in runs if run.revision is not None}
+        needed = frozenset({*named, revision_name(key.name, test.spec)})
+        if needed == self._kept.get(key):
+            return
         labels = f"{TEST_LABEL}={key.name}"
         for body in await self._kube.list(REVISIONS, key.namespace, labels=labels):
             name = body["metadata"]["name"]
             if name not in needed and owned_by(body, test.metadata.uid):
                 await self._kube.delete(REVISIONS, key.namespace, name)
+        self._kept[key] = needed

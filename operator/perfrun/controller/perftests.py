@@ -59,6 +59,7 @@ class TestReconciler:
         body = await self._kube.find(PERF_TESTS, key.namespace, key.name)
         if body is None:
             self._metrics.drop_test(key)
+            self._historian.forget(key)
             return None
         if body["metadata"].get("deletionTimestamp"):
             return None

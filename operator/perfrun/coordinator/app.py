@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from perfrun.coordinator.coordinator import Coordinator
-from perfrun.coordinator.errors import CoordinatorError, Malformed, TooLarge
+from perfrun.coordinator.errors import CoordinatorError, Gone, Malformed, TooLarge
 from perfrun.measure.report import Interval, Ready
 from perfrun.measure.wire import Wire
 
@@ -75,7 +75,10 @@ async def _admitted(request: web.Request) -> tuple[Coordinator, str, int]:
 
 
 async def _body(request: web.Request, limit: int) -> bytes:
-    """The body, never more of it in memory than ``limit`` bytes and one chunk."""
+    """The body, never more of it in memory than ``limit`` bytes and one chunk.
+
+    Raises CoordinatorError.
+    """
     too_large = f"a body of more than {limit} bytes is not taken"
     if (request.content_length or 0) > limit:
         raise TooLarge(too_large)
@@ -88,6 +91,10 @@ async def _body(request: web.Request, limit: int) -> bytes:
                     raise TooLarge(too_large)
     except TimeoutError as error:
         raise Malformed(f"the body did not come within {_BODY_SECONDS:.0f} s") from error
+    except (OSError, web.RequestPayloadError) as error:
+        # A worker that dies in the middle of a message is no defect of ours: its run's coverage
+        # says what is missing, and nobody is left to read an answer.
+        raise Gone("the worker went away before its message was complete") from error
     return bytes(body)
 
 

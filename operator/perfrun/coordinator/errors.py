@@ -18,6 +18,12 @@ class Malformed(CoordinatorError):
     status = 400
 
 
+class Gone(CoordinatorError):
+    """The sender went away in the middle of its message."""
+
+    status = 400
+
+
 class Unauthenticated(CoordinatorError):
     """No token came along."""
 

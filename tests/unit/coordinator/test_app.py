@@ -2,7 +2,12 @@
 
 import asyncio
 import gzip
+import logging
+import socket
+import struct
 from datetime import timedelta
+
+import pytest
 
 from perfrun.coordinator.app import MAX_MESSAGE, MAX_REPORT
 from tests.unit.coordinator.conftest import (
@@ -236,3 +241,32 @@ async def test_other_paths_and_methods_have_sentences_too(world: World):
         assert "message" in await response.json()
     async with world.client.post(f"/v1/runs/{UID}/workers/x/ready") as response:
         assert response.status == 404
+
+
+@pytest.mark.parametrize("abruptly", [True, False])
+async def test_a_worker_that_goes_away_while_it_posts_is_no_news(
+    world: World, deadline, caplog, abruptly
+):
+    world.coordinator.open(make_plan(1), start=NOW, start_deadline=deadline)
+    await world.ready(0)
+    server = world.client.server.runner.server
+    assert server is not None
+    before = len(server.connections)
+    host, port = world.client.host, world.client.port
+    _, writer = await asyncio.open_connection(host, port)
+    writer.write(
+        f"POST /v1/runs/{UID}/workers/0/report HTTP/1.1\r\nHost: x\r\n"
+        "Authorization: Bearer ok-0\r\nContent-Length: 1000\r\n\r\nhalf of it".encode()
+    )
+    await writer.drain()
+    await until(lambda: server.requests_count == 2)
+    if abruptly:
+        reset = struct.pack("ii", 1, 0)  # linger for nothing: close with a RST
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        writer.transport.abort()
+    else:
+        writer.close()
+    with caplog.at_level(logging.INFO):
+        await until(lambda: len(server.connections) == before)
+        assert (await world.post(0, "report", make_report().pack()))[0] == 200
+    assert [record.getMessage() for record in caplog.records] == []

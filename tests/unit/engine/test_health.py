@@ -10,7 +10,7 @@ MS = 1_000_000
 
 async def stall(seconds: float) -> None:
     """Hold the loop up, then let it do what it is late with."""
-    time.sleep(seconds)
+    time.sleep(seconds)  # noqa: ASYNC251 - to hold it up is the point
     await asyncio.sleep(2 * HEARTBEAT / 1e9)
 
 
@@ -29,7 +29,7 @@ async def test_what_holds_the_loop_up_before_the_load_is_settled_is_not_counted(
     await stall(0.15)
     settled = True  # as by the end of the very stall: that beat is excused, too
     await stall(0.15)
-    assert heartbeat.longest_stall == 0
+    assert heartbeat.longest_stall < 100 * MS
     await stall(0.12)
     heartbeat.stop()
     assert heartbeat.longest_stall >= 100 * MS

@@ -187,7 +187,7 @@ async def test_opening_a_bursts_connections_is_no_stall(
     opening = Pool.open
 
     async def busily(pool: Pool) -> tuple[Connection, int]:
-        time.sleep(0.02)  # what a thousand connections at once do to the loop
+        time.sleep(0.02)  # noqa: ASYNC251 - as a thousand connections at once hold it up
         return await opening(pool)
 
     monkeypatch.setattr(Pool, "open", busily)
