@@ -1,1 +1,0 @@
-"""What the target does while it is under load. Empty in this version."""
