@@ -8,15 +8,15 @@ from time import monotonic_ns
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
-from perfrun.engine.flow import Course, Iteration
+from perfrun.engine.flow import Iteration
 from perfrun.engine.health import HEARTBEAT, Heartbeat, Sample, sample
 from perfrun.engine.lanes import LANES, User
 from perfrun.engine.pacing import Starter, pacer_for
 from perfrun.engine.pool import Trust
 from perfrun.engine.progress import OnInterval, Progress
-from perfrun.engine.recorder import Recorder
+from perfrun.engine.recorder import Recorder, ScenarioTally
 from perfrun.engine.request import CompiledScenario
-from perfrun.engine.traffic import Traffic
+from perfrun.engine.traffic import Course, Traffic
 from perfrun.logic.plan import grace, load_end
 from perfrun.logic.shape import burst_share
 from perfrun.measure.plan import RunPlan
@@ -45,7 +45,8 @@ class Execution(Starter):
         self._plan, self._start = plan, start
         target = plan.target.the_http
         lanes = LANES[target.connections]()
-        self._traffic = Traffic(target, trust, lanes, self._ended)
+        self._pacer = pacer_for(plan, index, start, self)
+        self._traffic = Traffic(target, trust, lanes, self._pacer.ended)
         self._recorder = Recorder(scenarios)
         self._window_from = start + (plan.load.warmup or 0)
         end = load_end(plan)
@@ -53,7 +54,7 @@ class Execution(Starter):
         courses = _courses(scenarios, self._recorder)
         self._cycle = [courses[chosen] for chosen in order]
         """What the iteration ``number % len`` runs: in the warm-up, in the window."""
-        self._in_flight = 0
+        self._spare = self._traffic.spare
         self._late_sends = 0
         self._stopped: str | None = None
         self._released = False
@@ -67,8 +68,7 @@ class Execution(Starter):
             0 if plan.load.burst is None else burst_share(plan.load, plan.load.workers, index)[1]
         )
         self._heartbeat = Heartbeat(lambda: self._traffic.has_connected(first))
-        self._progress = Progress(self._recorder, start, lambda: self._in_flight)
-        self._pacer = pacer_for(plan, index, start, self)
+        self._progress = Progress(self._recorder, start, self._traffic.in_flight)
 
     async def finish(self, on_interval: OnInterval | None) -> None:
         """Start the load, and wait until everything that was started has ended."""
@@ -104,8 +104,9 @@ class Execution(Starter):
                 self._late_sends += 1
         else:
             self._recorder.punctual += 1
-        self._in_flight += 1
-        Iteration(self._traffic, course, number, due, user, now)
+        spare = self._spare
+        iteration = spare.pop() if spare else Iteration(self._traffic)
+        iteration.start(course, number, due, user, now)
 
     @override
     def drop(self, number: int, due: int) -> None:
@@ -133,19 +134,20 @@ class Execution(Starter):
     def _no_more(self, patience: int | None) -> None:
         if not self._released:
             self._released = True
+            # Until now it was the pacer that was told; what it does then starts nothing more.
+            self._traffic.ended = self._ended
             now = monotonic_ns()
             self._end = now if self._planned_end is None else min(now, self._planned_end)
             if self._planned_end is not None:
                 self._close_window()
-        if self._in_flight == 0:
+        if not self._traffic.in_flight():
             self._settle()
         elif patience is not None:
             self._later(patience, self._traffic.censor)
 
     def _ended(self, user: User, pause: int, now: int) -> None:
-        self._in_flight -= 1
         self._pacer.ended(user, pause, now)
-        if self._released and self._in_flight == 0:
+        if not self._traffic.in_flight():
             self._settle()
 
     def _settle(self) -> None:
@@ -210,4 +212,11 @@ class Execution(Starter):
 
 def _courses(scenarios: list[CompiledScenario], recorder: Recorder) -> list[tuple[Course, Course]]:
     phases = zip(scenarios, recorder.warmup.scenarios, recorder.window.scenarios, strict=True)
-    return [(Course(it, warm, False), Course(it, window, True)) for it, warm, window in phases]
+    return [
+        (_course(scenario, warmup, in_window=False), _course(scenario, window, in_window=True))
+        for scenario, warmup, window in phases
+    ]
+
+
+def _course(scenario: CompiledScenario, tally: ScenarioTally, *, in_window: bool) -> Course:
+    return Course(list(zip(scenario.steps, tally.steps, strict=True)), tally, in_window)

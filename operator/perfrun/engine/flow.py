@@ -2,29 +2,19 @@
 
 import asyncio
 from time import monotonic_ns
-from typing import NamedTuple
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.http1 import Connection
 from perfrun.engine.lanes import User
 from perfrun.engine.pool import Pool
-from perfrun.engine.recorder import ScenarioTally
 from perfrun.engine.redirect import STATUSES, follow
-from perfrun.engine.request import CompiledScenario, CompiledStep
-from perfrun.engine.traffic import Traffic
+from perfrun.engine.request import CompiledStep
+from perfrun.engine.traffic import Course, Traffic
 from perfrun.measure.record import Outcome, Timing
 
 
-class Course(NamedTuple):
-    """What an iteration runs, and where it is counted."""
-
-    scenario: CompiledScenario
-    tally: ScenarioTally
-    in_window: bool
-
-
 class Iteration:
-    """One due start of a scenario. Every way through it ends in one call of ``traffic.ended``.
+    """One due start of a scenario. Every way through it ends in one call of :meth:`_end`.
 
     Response time of the first step counts from when the iteration was due; of later steps, from
     the first byte written (before there is one: from when the step was begun).
@@ -41,8 +31,8 @@ class Iteration:
         "_pool",
         "_redirects",
         "_request",
-        "_scenario",
         "_step",
+        "_steps",
         "_tally",
         "_traffic",
         "_user",
@@ -52,39 +42,34 @@ class Iteration:
 
     _step: CompiledStep
 
-    def __init__(
-        self,
-        traffic: Traffic,
-        course: Course,
-        number: int,
-        due: int,
-        user: User,
-        now: int,
-    ) -> None:
+    def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._scenario, self._whole, self._in_window = course
+        self._connection: Connection | None = None
+        self._opening: asyncio.Task[None] | None = None
+
+    def start(self, course: Course, number: int, due: int, user: User, now: int) -> None:
+        """Set out; only when it is new, or was given back to ``traffic.spare``."""
+        self._steps, self._whole, self._in_window = course
         self._number = number
         self._due = due
         self._user = user
         self._at = 0
-        self._connection: Connection | None = None
-        self._opening: asyncio.Task[None] | None = None
         self.send_step(now)
 
     def send_step(self, now: int) -> None:
         """Begin the step that is next."""
-        step = self._step = self._scenario.steps[self._at]
-        tally = self._tally = self._whole.steps[self._at]
+        self._step, self._tally = step, tally = self._steps[self._at]
         traffic = self._traffic
         tally.sent += 1
         self._begun = now
         self._written = 0
         self._redirects = traffic.redirects
         traffic.requests[self] = now + traffic.timeout
-        self._attempt(traffic.home, step.raw or step.render(self._number), now)
+        self._request = step.raw or step.render(self._number)
+        self._attempt(traffic.home, now)
 
-    def _attempt(self, pool: Pool, request: bytes, now: int) -> None:
-        self._pool, self._request = pool, request
+    def _attempt(self, pool: Pool, now: int) -> None:
+        self._pool = pool
         connection = self._traffic.take(pool, self._user, now)
         if connection is None:
             self._opening = self._traffic.connect(self, pool)
@@ -162,7 +147,7 @@ class Iteration:
             self._tally.sample(Timing.LATENCY, Outcome.CENSORED, self._age(now))
         self._whole.censored += 1
         self._whole.journeys[Outcome.CENSORED].values.append(now - self._due)
-        self._traffic.ended(self._user, 0, now)
+        self._end(0, now)
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -179,25 +164,29 @@ class Iteration:
 
     def _redirected(self, connection: Connection, status: int, now: int) -> bool:
         step = self._step
-        if not self._redirects or step.expectation.wants(status):
+        if not self._traffic.redirects or step.expectation.wants(status):
             return False
         origin, names = self._pool.origin, step.secret_names
         there = follow(status, connection.final_head(), self._request, origin, names)
         if there is None:
             return False
+        if not self._redirects:  # a loop, most likely: it is not what anybody asked for
+            self._fail(ErrorClass.PROTOCOL)
+            return True
         self._redirects -= 1
-        self._attempt(self._traffic.pool(there.origin), there.request, now)
+        self._request = there.request
+        self._attempt(self._traffic.pool(there.origin), now)
         return True
 
     def _go_on(self, now: int) -> None:
         pause = self._step.think_time
         self._at += 1
-        if self._at == len(self._scenario.steps):
+        if self._at == len(self._steps):
             whole = self._whole
             whole.finished += 1
             if self._at > 1:  # the journey of a single step is its latency
                 whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
-            self._traffic.ended(self._user, pause, now)
+            self._end(pause, now)
         elif pause:
             self._traffic.think(self, pause)
         else:
@@ -216,7 +205,13 @@ class Iteration:
         tally.sample(Timing.LATENCY, outcome, latency)
         whole.failed += 1
         whole.journeys[outcome].values.append(now - self._due)
-        self._traffic.ended(self._user, self._step.think_time, now)
+        self._end(self._step.think_time, now)
+
+    def _end(self, pause: int, now: int) -> None:
+        """It is over; the last thing that it does, for it may set out anew meanwhile."""
+        traffic = self._traffic
+        traffic.spare.append(self)
+        traffic.ended(self._user, pause, now)
 
     def _outlasted(self, outcome: Outcome, now: int) -> None:
         """Record what is known of a request whose end was not seen: lower bounds."""

@@ -148,11 +148,13 @@ class Connection(asyncio.Protocol):
         if not self.first_byte:
             self.first_byte = now
             self.head = data
+            self.received = len(data)
             self._interim = 0
             self._head_done = False
-        elif not self._head_done:
-            self._extend_head(data)
-        self.received += len(data)
+        else:
+            self.received += len(data)
+            if not self._head_done:
+                self._extend_head(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):

@@ -53,11 +53,15 @@ class Shared(Lanes):
         idle = pool.idle
         while idle:
             connection, _ = idle.popitem()
-            if now - connection.idle_since >= IDLE_LIMIT:
+            age = now - connection.idle_since
+            if age < LOOK_AFTER:  # the hot path
+                if not connection.transport.is_closing():
+                    return connection
+            elif age >= IDLE_LIMIT:
                 # The last used one is too old, and so are all below it.
                 connection.abandon()
                 pool.close()
-            elif _is_open(connection, now):
+            elif not _has_hung_up(connection):
                 return connection
         return None
 
@@ -77,10 +81,13 @@ class PerUser(Lanes):
         connection = user.connections.pop(pool.origin, None)
         if connection is None:
             return None
-        if now - connection.idle_since >= IDLE_LIMIT:
+        age = now - connection.idle_since
+        if age < LOOK_AFTER:
+            return None if connection.transport.is_closing() else connection
+        if age >= IDLE_LIMIT:
             connection.abandon()
             return None
-        return connection if _is_open(connection, now) else None
+        return None if _has_hung_up(connection) else connection
 
     @override
     def give(self, pool: Pool, user: User, connection: Connection, now: int) -> None:
@@ -102,21 +109,19 @@ class PerRequest(Lanes):
         connection.close()
 
 
-def _is_open(connection: Connection, now: int) -> bool:
-    """Whether a connection may be used, as far as can be known; abandons one that may not.
+def _has_hung_up(connection: Connection) -> bool:
+    """Whether the server has closed a connection, which is then abandoned.
 
     The loop may not have come round to telling of a close that has long arrived, as when a user's
     think time is as long as the server's patience.
     """
     if connection.transport.is_closing():
-        return False
-    if now - connection.idle_since < LOOK_AFTER:
         return True
     poll = select.poll()
     poll.register(connection.transport.get_extra_info("socket").fileno(), _HUNG_UP)
-    if poll.poll(0):
-        connection.abandon()
+    if not poll.poll(0):
         return False
+    connection.abandon()
     return True
 
 

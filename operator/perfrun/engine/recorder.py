@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.request import CompiledScenario
@@ -29,7 +30,7 @@ class Recent:
     def __init__(self) -> None:
         self._histogram = Histogram()
 
-    def fold(self, values: list[int]) -> None:
+    def fold(self, values: npt.NDArray[np.int64]) -> None:
         """Take samples in."""
         self._histogram.fold(values)
 
@@ -54,7 +55,7 @@ class Samples:
         """Move what was appended into the histogram."""
         if not self.values:
             return
-        values = self.values[:]
+        values = np.array(self.values, dtype=np.int64)
         self.values.clear()  # in place: the hot path holds on to its append
         if self._folded is None:
             self._folded = Histogram()

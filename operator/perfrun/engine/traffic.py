@@ -2,7 +2,7 @@
 
 import asyncio
 from time import monotonic_ns
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.target import HttpTarget
@@ -10,11 +10,23 @@ from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.http1 import Connection
 from perfrun.engine.lanes import Lanes, User
 from perfrun.engine.pool import Origin, Pool, Trust
-from perfrun.engine.request import origin_of
+from perfrun.engine.recorder import ScenarioTally, StepTally
+from perfrun.engine.request import CompiledStep, origin_of
+
+
+class Course(NamedTuple):
+    """What an iteration runs, and where it is counted."""
+
+    steps: list[tuple[CompiledStep, StepTally]]
+    tally: ScenarioTally
+    in_window: bool
 
 
 class Walk(Protocol):
     """An iteration on its way, as far as it is told what happens around it."""
+
+    def start(self, course: Course, number: int, due: int, user: User, now: int) -> None:
+        """Set out; only when it is new, or spare."""
 
     def send_step(self, now: int) -> None:
         """Begin the step that is next: the pause before it is over."""
@@ -52,6 +64,8 @@ class Traffic:
         first is always the next to expire."""
         self.thinking: dict[Walk, asyncio.TimerHandle] = {}
         """Iterations between two steps."""
+        self.spare: list[Walk] = []
+        """Iterations that are over, to be used again: cheaper than a new one for each request."""
         self.first_send = self.last_send = 0
         """Of first attempts in the window, monotonic ns; 0: none yet."""
         self.exhausted: dict[str, int] = {}
@@ -65,6 +79,10 @@ class Traffic:
         self._pools = {home: self.home}
         self._loop = asyncio.get_running_loop()
         self._sweeper = self._loop.call_later(self.timeout / NS_PER_S, self._sweep)
+
+    def in_flight(self) -> int:
+        """Iterations under way."""
+        return len(self.requests) + len(self.thinking)
 
     @property
     def connections(self) -> int:
