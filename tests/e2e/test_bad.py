@@ -1,13 +1,11 @@
 """What is wrong ends with one sentence that names it, in a bounded time, and hurts nobody else."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import yaml
 
 from tests.e2e.processes import restarts
 from tests.e2e.shop import SYSTEM, Shop, until
+from tests.e2e.worker_image import worker_image
 from tests.integration.bad_manifests import BadManifest, bad_manifests
 
 BASE = """
@@ -108,23 +106,8 @@ def test_a_run_that_cannot_start_ends_with_the_reason(shop: Shop, name: str) -> 
     shop.kubectl("delete", "ptest", name)
 
 
-@contextmanager
-def worker_image(shop: Shop, image: str) -> Iterator[None]:
-    """Have the operator start workers from another image for a while."""
-    deploy = ("-n", SYSTEM, "set", "env", "deploy/perfrun")
-    path = "-o=jsonpath={.spec.template.spec.containers[0].image}"
-    before = shop.cluster.kubectl("-n", SYSTEM, "get", "deploy", "perfrun", path).stdout
-    try:
-        shop.cluster.kubectl(*deploy, f"PERFRUN_WORKER_IMAGE={image}")
-        yield
-    finally:
-        shop.cluster.kubectl(*deploy, f"PERFRUN_WORKER_IMAGE={before}")
-        shop.cluster.kubectl("-n", SYSTEM, "rollout", "status", "deploy/perfrun", "--timeout=120s")
-
-
 def test_an_image_that_does_not_exist_is_named(shop: Shop) -> None:
     with worker_image(shop, "localhost/absent:1"):
-        shop.cluster.kubectl("-n", SYSTEM, "rollout", "status", "deploy/perfrun", "--timeout=120s")
         shop.apply(BASE.replace("NAME", "no-image"))
         status = shop.done(shop.first_run("no-image"), timeout=60)["status"]
 

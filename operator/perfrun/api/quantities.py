@@ -4,6 +4,7 @@ Inside perfrun a duration is an ``int`` of nanoseconds, a rate a ``float`` per s
 ``float`` from 0 to 1 and a size an ``int`` of bytes. Text is parsed here, once, and made here.
 """
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -103,9 +104,9 @@ def format_duration(ns: float, limits: Iterable[float] = ()) -> str:
     """
     unit, size = ("s", NS_PER_S) if ns >= NS_PER_S else ("ms", NS_PER_MS)
     value = ns / size
-    decimals = 0 if value >= 100 else 1 if value >= 10 else 2
-    if value < 0.1:
-        decimals = 3
+    # Three digits from the first that is not 0; below a nanosecond there is nothing to show.
+    first = math.floor(math.log10(value)) if value > 1e-6 else 0
+    decimals = min(max(2 - first, 0), 6)
     return _rounded(value, decimals, [limit / size for limit in limits]) + unit
 
 
