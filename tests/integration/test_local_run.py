@@ -27,6 +27,8 @@ class Target:
     url: str
     seen: list[tuple[str, str]] = field(default_factory=list)
     """Path and Authorization of each request."""
+    released: threading.Event = field(default_factory=threading.Event)
+    """Set: requests to /hang are answered."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -37,6 +39,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.target.seen.append((self.path, self.headers.get("Authorization", "")))
+        if self.path == "/hang":
+            self.target.released.wait(PATIENCE)
         self.send_response(503 if self.path == "/bad" else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -55,6 +59,7 @@ def target() -> Iterator[Target]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield handler.target
+    handler.target.released.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -166,7 +171,8 @@ def test_several_documents_are_run_in_turn_and_the_worst_counts(cli: Cli, target
     assert "a.yaml:2: skipped: Service (v1)" in err
     assert [path for path, _ in target.seen] == ["/bad"] * 10 + ["/good"] * 10
     runs = json.loads((cli.folder / "o.json").read_text())
-    assert [run["status"]["verdict"] for run in runs] == ["Fail", "Pass"]
+    assert (runs["apiVersion"], runs["kind"]) == ("v1", "List")
+    assert [run["status"]["verdict"] for run in runs["items"]] == ["Fail", "Pass"]
 
 
 def test_a_missed_objective_is_told_and_only_strict_makes_it_fail(cli: Cli, target: Target):
@@ -212,6 +218,89 @@ def test_secrets_come_from_files(cli: Cli, target: Target):
     assert {authorization for _, authorization in target.seen} == {"Bearer abc"}
     told = out + err + (cli.folder / "o.json").read_text() + (cli.folder / "r.json").read_text()
     assert "abc" not in told
+
+
+def test_secrets_of_the_same_file_are_used(cli: Cli, target: Target):
+    file = cli.manifest(
+        "api",
+        target.url,
+        "{burst: {requests: 2, concurrency: 1}}",
+        more=", auth: {bearer: {tokenFrom: {secretKeyRef: {name: shop, key: token}}}}",
+    )
+    file.write_text(
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: shop, namespace: shop}\n"
+        "stringData: {token: abc}\n---\n" + file.read_text()
+    )
+    code, out, err = cli.run(file)
+    assert code == 0, out + err
+    assert {authorization for _, authorization in target.seen} == {"Bearer abc"}
+    assert cli.leftovers == []
+
+
+def test_json_on_standard_output_leaves_the_report_to_standard_error(cli: Cli, target: Target):
+    file = cli.manifest("api", target.url, "{burst: {requests: 2, concurrency: 1}}")
+    code, out, err = cli.run(file, "--json", "-")
+    assert code == 0, out + err
+    assert PerfRun.model_validate_json(out).status.verdict == "Pass"
+    assert "✔ PASS  shop/api" in err
+
+
+def test_a_reader_that_goes_away_changes_neither_verdict_nor_files(cli: Cli, target: Target):
+    file = cli.manifest(
+        "api",
+        target.url + "/bad",
+        "{burst: {requests: 2, concurrency: 1}}",
+        "[{metric: errorRate, max: 0%, onBreach: Fail}]",
+    )
+    with cli.start("run", file, "--json", "o.json") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(PATIENCE) == 1
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    run = PerfRun.model_validate_json((cli.folder / "o.json").read_text())
+    assert run.status.verdict == "Fail"
+
+
+def test_ctrl_c_while_perfrun_is_still_loading_is_quiet(cli: Cli):
+    interrupted = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "perfrun.cli.commands":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+from perfrun.cli.main import main
+main()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", interrupted], stderr=subprocess.PIPE, text=True
+    ) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (130, "")
+
+
+def test_a_second_ctrl_c_waits_for_nobody(cli: Cli, target: Target):
+    file = cli.manifest(
+        "api", target.url + "/hang", "{workers: 2, closed: {users: 4, duration: 60s}}"
+    )
+    with cli.start("run", file) as process:
+        until(lambda: len(target.seen) == 4)
+        workers = children(process.pid)
+        assert process.stderr is not None
+        told = iter(process.stderr.readline, "")
+        next(line for line in told if "in flight 4" in line)
+        process.send_signal(signal.SIGINT)
+        waiting = next(line for line in told if line.startswith("stopping (by Ctrl-C)"))
+        assert "waiting up to 5s for 4 open requests" in waiting
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert time.monotonic() - begin < 2.5
+    assert process.returncode == 130, out + err
+    assert "lost" not in out + err
+    assert all(gone(pid) for pid in workers)
+    assert cli.leftovers == []
 
 
 def test_ctrl_c_reports_what_was_measured_and_leaves_nobody_behind(cli: Cli, target: Target):
@@ -271,6 +360,17 @@ def test_a_worker_that_dies_is_a_finding_and_the_run_goes_on(cli: Cli, target: T
     assert "Coverage" in [finding.type for finding in status.generator.findings]
 
 
+def test_a_load_that_nobody_reported_on_is_an_error(cli: Cli, target: Target):
+    file = cli.manifest("api", target.url, "{open: {rate: 40/s, duration: 30s}}")
+    with cli.start("run", file) as process:
+        until(lambda: len(target.seen) >= 20)
+        os.kill(children(process.pid)[0], signal.SIGKILL)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out.splitlines()[0]) == (3, "✘ ERROR  shop/api"), out + err
+    assert "none of 1 workers reported: worker 0 was lost: it was ended by SIGKILL" in out
+    assert "Next" in out
+
+
 def test_workers_do_not_outlive_a_killed_perfrun(cli: Cli, target: Target):
     file = cli.manifest("api", target.url, "{workers: 2, open: {rate: 40/s, duration: 30s}}")
     with cli.start("run", file) as process:
@@ -279,3 +379,6 @@ def test_workers_do_not_outlive_a_killed_perfrun(cli: Cli, target: Target):
         process.kill()
         process.communicate(timeout=PATIENCE)
     until(lambda: all(gone(pid) for pid in workers))
+    assert len(cli.leftovers) == 1
+    assert cli.run(cli.manifest("b", target.url, "{burst: {requests: 1, concurrency: 1}}"))[0] == 0
+    assert cli.leftovers == []

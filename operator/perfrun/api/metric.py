@@ -8,7 +8,7 @@ class Kind(StrEnum):
 
     DURATION = "a duration, as in 500ms"
     RATE = "a rate, as in 100/s"
-    PERCENT = "a percentage, as in 1%"
+    PERCENT = "a percentage from 0% to 100%, as in 1%"
     COUNT = "a whole number"
     BYTES = "a size in bytes, as in 64Mi"
 

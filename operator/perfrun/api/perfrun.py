@@ -218,7 +218,6 @@ class PerfRunStatus(StatusModel):
     message: Sentence | None = None
     revision: Name | None = None
     comparison_key: Name | None = None
-    test_uid: Name | None = None
     target: Annotated[str, Field(max_length=300)] | None = Field(
         default=None, description="host:port under load; one run at a time has it."
     )

@@ -150,6 +150,9 @@ class PerfTestStatus(StatusModel):
     last_slos: Annotated[str, Field(max_length=16)] | None = Field(
         default=None, description="Objectives met of those judged, as in 3/4."
     )
+    last_completion_time: Annotated[str, Field(max_length=40)] | None = Field(
+        default=None, description="When lastRun was completed."
+    )
     last_schedule_time: Annotated[str, Field(max_length=40)] | None = None
     next_schedule_time: Annotated[str, Field(max_length=40)] | None = None
     last_successful_time: Annotated[str, Field(max_length=40)] | None = None

@@ -1,12 +1,13 @@
 """Service level objectives: which metric, of what, within which limits."""
 
+import difflib
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from perfrun.api import quantities as q
 from perfrun.api.base import ApiModel, Rule
-from perfrun.api.metric import METRICS, NOT_BUILT_METRICS, Kind
+from perfrun.api.metric import METRICS, NOT_BUILT_METRICS, STATISTICS, TIMINGS, Kind
 
 _PATTERNS = {
     Kind.DURATION: q.DURATION_PATTERN,
@@ -62,6 +63,20 @@ Limit = Annotated[
 ]
 
 
+def _known_metric(name: str) -> str:
+    if name in METRICS or name in NOT_BUILT_METRICS:
+        return name
+    close = difflib.get_close_matches(name, METRICS, n=1)
+    if name in STATISTICS:
+        close = [f"latency.{name}"]
+    hint = f'did you mean "{close[0]}"? There are' if close else "there are"
+    timed = ", ".join(f"{timing}.*" for timing in TIMINGS)
+    others = ", ".join(metric for metric in METRICS if metric.partition(".")[0] not in TIMINGS)
+    raise ValueError(
+        f"there is no such metric; {hint} {timed} (*: {', '.join(STATISTICS)}), {others}"
+    )
+
+
 def _notation_rules() -> tuple[Rule, ...]:
     rules = []
     for kind in Kind:
@@ -103,6 +118,7 @@ class Slo(ApiModel):
     metric: Annotated[
         str,
         Field(max_length=40, json_schema_extra={"enum": [*METRICS, *NOT_BUILT_METRICS]}),
+        AfterValidator(_known_metric),  # the enum of the schema, in words
     ]
     of: Annotated[str, Field(max_length=80)] = ""
     max: Limit = None
@@ -114,12 +130,6 @@ class Slo(ApiModel):
             cel=f"!(self.metric in [{', '.join(f'{name!r}' for name in NOT_BUILT_METRICS)}])",
             holds=lambda slo: slo.metric not in NOT_BUILT_METRICS,
             message="this metric is not built yet in this version of perfrun",
-            field=".metric",
-        ),
-        Rule(
-            cel="true",  # the enum of the schema says it
-            holds=lambda slo: slo.metric in METRICS,
-            message=f"there is no such metric; there are: {', '.join(METRICS)}",
             field=".metric",
         ),
         Rule(

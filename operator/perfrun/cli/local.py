@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import signal
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,8 @@ from aiohttp import web
 
 from perfrun.api.perfrun import WorkerCounts
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
+from perfrun.cli.scratch import scratch
+from perfrun.cli.values import Values, lay_out
 from perfrun.cli.workers import Worker, end_workers, start_worker
 from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
@@ -27,7 +28,10 @@ from perfrun.measure.report import WorkerReport, merge
 LEAD = 300 * NS_PER_MS
 PATIENCE_SECONDS = 10.0
 """How long all workers may be in trouble with the target; load.startTimeout where it is less."""
+STOP_SECONDS = 5
+"""How long a load that is stopped waits for the requests that are open; the engine keeps to it."""
 _STOP_SECONDS = 15.0
+_SHUTDOWN_SECONDS = 1.0
 _REPORT_SECONDS = 30.0
 _TICK_SECONDS = 0.1
 
@@ -65,11 +69,17 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        self.killed = False
+        self.at_once = asyncio.Event()
+
+    @property
+    def killed(self) -> bool:
+        """Whether nothing more is to be waited for."""
+        return self.at_once.is_set()
 
     def ask(self, reason: str) -> None:
         """Ask once more; a second time means: at once."""
-        self.killed = self.reason is not None
+        if self.reason is not None:
+            self.at_once.set()
         self.reason = self.reason or reason
 
     def listen(self) -> None:
@@ -80,15 +90,15 @@ class Stop:
 
 
 async def run_local(
-    plan: RunPlan, secrets_dir: Path | None, stop: Stop, on_progress: Callable[[Progress], None]
+    plan: RunPlan, values: Values, stop: Stop, on_progress: Callable[[Progress], None]
 ) -> LocalRun:
     """Run ``plan`` with its workers as processes; ends with none of them alive.
 
-    What goes wrong is in the result. ``secrets_dir`` (absolute) holds ``NAME/KEY`` files.
+    What goes wrong is in the result. ``values`` has all that the plan takes from Secrets and
+    ConfigMaps.
     """
-    with tempfile.TemporaryDirectory(prefix="perfrun-") as folder:
-        run = _Run(plan, Path(folder), stop, on_progress)
-        return await run.execute(secrets_dir)
+    with scratch() as folder:
+        return await _Run(plan, folder, stop, on_progress).execute(values)
 
 
 class _MemoryStore:
@@ -135,32 +145,34 @@ class _Run:
         self._workers: list[Worker] = []
         self._result = LocalRun(plan)
         self._arrived_at: float | None = None
+        self._late: set[int] = set()
+        """Workers that were not waited for any longer."""
 
-    async def execute(self, secrets_dir: Path | None) -> LocalRun:
+    async def execute(self, values: Values) -> LocalRun:
         """Serve, launch, watch, clean up."""
         timeout = timedelta(microseconds=self._plan.load.start_timeout // NS_PER_US)
         session = self._coordinator.open(self._plan, start_deadline=datetime.now(UTC) + timeout)
-        runner = web.AppRunner(make_app(self._coordinator), access_log=None)
+        runner = web.AppRunner(
+            make_app(self._coordinator), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
+        )
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
-            await self._launch(runner.addresses[0][1], secrets_dir)
+            await self._launch(runner.addresses[0][1], values)
             await self._watch(session)
         finally:
-            await end_workers(self._workers)
+            await end_workers(self._workers, self._stop.at_once)
             self._coordinator.close(self._plan.uid)
             await runner.cleanup()
         return self._finish(session)
 
-    async def _launch(self, port: int, secrets_dir: Path | None) -> None:
+    async def _launch(self, port: int, values: Values) -> None:
         plan_file = self._folder / "plan.json"
         plan_file.write_bytes(self._plan.to_bytes())
         tree = self._folder / "values"
         tree.mkdir()
-        if secrets_dir is not None:
-            for kind in ("secrets", "configmaps"):
-                (tree / kind).symlink_to(secrets_dir, target_is_directory=True)
+        lay_out(values, tree)
         for index, token in enumerate(self._tokens.by_index):
             token_file = self._folder / f"token-{index}"
             token_file.write_text(token)
@@ -189,7 +201,10 @@ class _Run:
                 self._result.error = self._start_error(session, now)
             elif session.start is not None and give_up is None:
                 give_up = now + (LEAD + longest(self._plan)) / NS_PER_S
-            if self._result.error is not None or (give_up is not None and now > give_up):
+            if give_up is not None and now > give_up:
+                self._late = {one.index for one in self._workers if one.exit_code is None}
+                return
+            if self._result.error is not None:
                 return
             self._on_progress(self._progress(session))
             await asyncio.sleep(_TICK_SECONDS)
@@ -232,15 +247,21 @@ class _Run:
         )
         result.start, result.ended = session.start, datetime.now(UTC)
         result.stopped = self._stop.reason
-        for worker in self._workers:
-            if result.error is None and worker.index not in session.reported:
-                result.notes.append(f"worker {worker.index} was lost: {worker.last_words()}")
+        if result.error is None and not self._stop.killed:
+            lost = [worker for worker in self._workers if worker.index not in session.reported]
+            result.notes += [f"worker {worker.index} {self._fate(worker)}" for worker in lost]
         if session.start is None:
             return result
         if self._store.reports:
             packed = [report for _, report in sorted(self._store.reports.items())]
             result.report = merge([WorkerReport.unpack(report) for report in packed])
         return result
+
+    def _fate(self, worker: Worker) -> str:
+        """What became of a worker that has not reported."""
+        if worker.index in self._late:
+            return "did not report in time, and was ended"
+        return f"was lost: {worker.last_words()}"
 
 
 def cores() -> int:

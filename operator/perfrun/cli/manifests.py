@@ -1,5 +1,6 @@
 """From files to tests: read, parse strictly, and say what is wrong where."""
 
+import difflib
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,27 +14,33 @@ from perfrun.api import API_VERSION, GROUP
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.perftest import PerfTest
 from perfrun.cli.strictyaml import Document, YamlError, load_documents
+from perfrun.cli.values import KINDS as KINDS_OF_VALUES
+from perfrun.cli.values import Held, parse_held
 from perfrun.logic.accept import check
 from perfrun.logic.problems import parse_problems
 
 MAX_FILE = 1024 * 1024
 """Bytes. The API server takes no larger object either (its limit is 1.5 MiB)."""
 _KIND = "PerfTest"
+_OUR_KINDS = (_KIND, "PerfRun", "PerfPolicy")
+_ALIKE = 0.8
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What became of one document: a test, problems, or neither where it is of another kind."""
+    """What became of one document: a test, values, problems, or nothing of another kind."""
 
     source: str
-    """``FILE:DOCUMENT``, or ``FILE`` where the whole file is concerned."""
+    """``FILE:DOCUMENT`` (of a List ``FILE:DOCUMENT.items[0]``), or ``FILE`` for the whole file."""
     test: PerfTest | None = None
+    held: Held | None = None
+    """A Secret or ConfigMap."""
     problems: tuple[str, ...] = ()
     """``spec.field: message``; with any of them there may still be a test."""
     warnings: tuple[str, ...] = ()
     skipped: str = ""
-    """Set: not a PerfTest; the text says what it is."""
+    """Set: nothing for us; the text says what it is."""
 
 
 def read_manifests(files: Iterable[str]) -> list[Manifest]:
@@ -81,17 +88,39 @@ def parse_manifests(name: str, data: bytes) -> Iterator[Manifest]:
     if not documents:
         yield Manifest(name, problems=("no document in it",))
     for document in documents:
-        yield _manifest(f"{name}:{document.number}", document)
+        yield from _manifests(f"{name}:{document.number}", document)
 
 
-def _manifest(source: str, document: Document) -> Manifest:
-    value, warnings = document.value, document.warnings
+def _manifests(source: str, document: Document) -> Iterator[Manifest]:
+    """The object of a document, or those of a List, which is what kubectl prints."""
+    value = document.value
+    if not (isinstance(value, dict) and _is_list(value)):
+        yield _manifest(source, value, document.warnings)
+        return
+    items = value.get("items")
+    if not isinstance(items, list) or not items:
+        yield Manifest(source, problems=("items: a list of objects is required",))
+        return
+    warnings = document.warnings
+    for index, item in enumerate(items):
+        yield _manifest(f"{source}.items[{index}]", item, warnings)
+        warnings = ()
+
+
+def _is_list(value: dict[str, Any]) -> bool:
+    return value.get("kind") == "List" and value.get("apiVersion") == "v1"
+
+
+def _manifest(source: str, value: object, warnings: tuple[str, ...]) -> Manifest:
     if not isinstance(value, dict):
         return Manifest(source, problems=("not an object: apiVersion, kind, metadata and spec",))
+    if (problem := _identity_problem(value)) is not None:
+        return Manifest(source, problems=(problem,), warnings=warnings)
     kind, api = value.get("kind"), value.get("apiVersion")
-    if kind != _KIND or not str(api).startswith(GROUP):
-        if kind == _KIND and not api:
-            return Manifest(source, problems=(f"apiVersion: missing; write {API_VERSION}",))
+    if api == "v1" and kind in KINDS_OF_VALUES:
+        held, wrong = parse_held(value)
+        return Manifest(source, held=held, problems=tuple(wrong), warnings=warnings)
+    if kind != _KIND or _group(api) != GROUP:
         return Manifest(source, skipped=f"{kind or 'no kind'} ({api or 'no apiVersion'})")
     problems = list(_envelope_problems(value))
     try:
@@ -102,7 +131,39 @@ def _manifest(source: str, document: Document) -> Manifest:
     acceptance = check(test.spec)
     problems += [_sentence(problem) for problem in acceptance.problems]
     warnings += tuple(_sentence(warning) for warning in acceptance.warnings)
-    return Manifest(source, test, tuple(problems), warnings)
+    return Manifest(source, test, problems=tuple(problems), warnings=warnings)
+
+
+def _group(api: object) -> str:
+    return str(api).partition("/")[0]
+
+
+def _identity_problem(value: dict[str, Any]) -> str | None:
+    """What is wrong with a document that is meant for us but does not say so rightly."""
+    kind, api = value.get("kind"), value.get("apiVersion")
+    group = _group(api)
+    if group == GROUP:
+        if not kind:
+            return f"kind: missing; write {_KIND}"
+        if kind in _OUR_KINDS:
+            return None
+        meant = _alike(str(kind), _OUR_KINDS)
+        hint = f'did you mean "{meant}"?' if meant else f"there are: {', '.join(_OUR_KINDS)}"
+        return f"kind: there is no kind {str(kind)[:60]} in {group}; {hint}"
+    if _alike(str(kind), (_KIND,)) is None:
+        return None
+    if not api:
+        return f"apiVersion: missing; write {API_VERSION}"
+    if _alike(group, (GROUP,)) is not None:
+        return f'apiVersion: {str(api)[:60]} is not served; did you mean "{API_VERSION}"?'
+    return None
+
+
+def _alike(word: str, known: Iterable[str]) -> str | None:
+    """The known word that another one is a misspelling of."""
+    by_lower = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=_ALIKE)
+    return by_lower[close[0]] if close else None
 
 
 def _envelope_problems(value: dict[str, Any]) -> Iterator[str]:

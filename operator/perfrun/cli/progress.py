@@ -10,14 +10,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from perfrun.api.quantities import NS_PER_S, format_duration, format_percent, format_rate
-from perfrun.cli.local import Progress
+from perfrun.api.quantities import NS_PER_S, format_duration, format_percent
+from perfrun.cli.local import STOP_SECONDS, Progress
 from perfrun.logic.plan import load_end, planned
 
 _OFTEN = 10
 _LINE_SECONDS = 1.0
 _LATER_SECONDS = 5.0
 _BAR_WIDTH = 30
+_GAP = 2
+_LEFT_OUT = ("p50", "sent", "dropped", "in flight", "p95")
+"""What goes first where there is no room."""
 
 
 class ProgressView:
@@ -30,6 +33,7 @@ class ProgressView:
             if console.is_terminal
             else None
         )
+        self._to_file = not console.file.isatty()
         self._said = ""
         self._lines = 0
         self._next_line = 0.0
@@ -51,7 +55,7 @@ class ProgressView:
     def __call__(self, progress: Progress) -> None:
         """Show it; elsewhere than on a terminal a line a second, later one in five."""
         if self._live is not None:
-            self._live.update(_screen(progress), refresh=True)
+            self._live.update(_screen(progress, self._console.width), refresh=True)
             return
         if progress.waiting is None and not progress.live.workers and not progress.stopping:
             return  # T0 is chosen, and nothing has been posted yet
@@ -63,7 +67,9 @@ class ProgressView:
         self._said = state
         self._lines += 1
         self._next_line = now + (_LINE_SECONDS if self._lines <= _OFTEN else _LATER_SECONDS)
-        self._console.print(Text(_line(progress)), soft_wrap=True)
+        line = Text(_line(progress, self._console.width))
+        # A sentence is wrapped for a person, and stays one line in a log.
+        self._console.print(line, soft_wrap=self._to_file)
 
 
 def _state(progress: Progress) -> str:
@@ -71,38 +77,66 @@ def _state(progress: Progress) -> str:
     return f"{progress.stopping} {progress.waiting}"
 
 
-def _line(progress: Progress) -> str:
+def _line(progress: Progress, width: int) -> str:
     if progress.stopping is not None:
-        return f"stopping ({progress.stopping}); once more to give up at once"
+        return f"stopping ({progress.stopping}){_waited_for(progress)}; once more to end at once"
     if progress.waiting is not None:
         return f"{progress.ready}/{progress.plan.load.workers} workers ready: {progress.waiting}"
-    figures = "  ".join(f"{name} {text}" for name, text in _figures(progress))
-    return f"{_clock(progress)}  {figures}"
+    clock = _clock(progress)
+    known = [(name, f"{name} {text}") for name, text in _figures(progress)]
+    shown = _fitting(known, width - len(clock) - _GAP)
+    return (" " * _GAP).join([clock, *(text for _, text in shown)])
 
 
-def _screen(progress: Progress) -> RenderableType:
-    title = Text(f"{progress.plan.namespace}/{progress.plan.test}", style="bold")
-    if progress.stopping is not None or progress.waiting is not None:
-        return Group(title, Text(_line(progress)))
-    bar = Table.grid(padding=(0, 1))
-    bar.add_row(
-        ProgressBar(total=1.0, completed=_share(progress), width=_BAR_WIDTH), Text(_clock(progress))
+def _waited_for(progress: Progress) -> str:
+    count = progress.live.in_flight
+    if not count or progress.waiting is not None or progress.reported:
+        return ""
+    return f": waiting up to {STOP_SECONDS}s for {count:,} open request{'s' if count > 1 else ''}"
+
+
+def _screen(progress: Progress, width: int) -> RenderableType:
+    title = Text(
+        f"{progress.plan.namespace}/{progress.plan.test}",
+        style="bold",
+        no_wrap=True,
+        overflow="ellipsis",
     )
-    figures = Table.grid(padding=(0, 2))
-    known = _figures(progress)
+    if progress.stopping is not None or progress.waiting is not None:
+        return Group(title, Text(_line(progress, width)))
+    clock = _clock(progress)
+    bar = Table.grid(padding=(0, 1))
+    bar_width = max(min(_BAR_WIDTH, width - len(clock) - 1), 1)
+    bar.add_row(
+        ProgressBar(total=1.0, completed=_share(progress), width=bar_width),
+        Text(clock, no_wrap=True, overflow="ellipsis"),
+    )
+    figures = Table.grid(padding=(0, _GAP))
+    known = _fitting(_figures(progress), width)
     figures.add_row(*(Text(name, style="dim") for name, _ in known))
     figures.add_row(*(Text(text) for _, text in known))
     parts: list[RenderableType] = [title, bar, figures]
     if progress.live.errors:
         kinds = sorted(progress.live.errors.items(), key=lambda item: -item[1])
-        parts.append(Text("errors: " + ", ".join(f"{kind} {count}" for kind, count in kinds[:6])))
+        parts.append(Text("errors: " + ", ".join(f"{kind} {count:,}" for kind, count in kinds[:6])))
     return Group(*parts)
+
+
+def _fitting(figures: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+    """The figures (by name, and as they are shown) that there is room for."""
+    shown = list(figures)
+    for name in _LEFT_OUT:
+        needed = sum(max(len(name), len(text)) + _GAP for name, text in shown) - _GAP
+        if needed <= width:
+            break
+        shown = [one for one in shown if one[0] != name]
+    return shown
 
 
 def _clock(progress: Progress) -> str:
     elapsed, end = progress.live.elapsed, load_end(progress.plan)
     if end is None:
-        return f"{progress.live.succeeded + progress.live.failed}/{planned(progress.plan)}"
+        return f"{progress.live.succeeded + progress.live.failed:,}/{planned(progress.plan):,}"
     clock = f"{min(elapsed, end) / NS_PER_S:.0f}s/{end / NS_PER_S:.0f}s"
     if elapsed >= end or progress.reported:
         clock += f" (collecting: {progress.reported}/{progress.plan.load.workers})"
@@ -120,13 +154,14 @@ def _figures(progress: Progress) -> list[tuple[str, str]]:
     live = progress.live
     ended = live.succeeded + live.failed
     figures = [
-        ("rate", format_rate(live.rate)),
-        ("in flight", str(live.in_flight)),
-        ("sent", str(live.sent)),
-        ("failed", f"{live.failed} ({format_percent(live.failed / ended if ended else 0.0)})"),
+        # Failed ones too: the report's Rate is of successes.
+        ("answers/s", f"{live.rate:,.{0 if live.rate >= 10 else 1}f}".removesuffix(".0")),
+        ("in flight", f"{live.in_flight:,}"),
+        ("sent", f"{live.sent:,}"),
+        ("failed", f"{live.failed:,} ({format_percent(live.failed / ended if ended else 0.0)})"),
     ]
     if live.dropped:
-        figures.append(("dropped", str(live.dropped)))
+        figures.append(("dropped", f"{live.dropped:,}"))
     if live.recent is not None:
         figures.append(("p50", format_duration(live.recent.p50)))
         figures.append(("p95", format_duration(live.recent.p95)))

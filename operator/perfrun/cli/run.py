@@ -1,53 +1,30 @@
 """``perfrun run``: each test in turn, on this machine, and one exit code for all."""
 
 import asyncio
-import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from perfrun.api.perfrun import PerfRun, Verdict
 from perfrun.api.perftest import PerfTest
-from perfrun.api.target import value_refs
+from perfrun.cli.exits import Exit, worst
 from perfrun.cli.local import LocalRun, Stop, cores, run_local
 from perfrun.cli.manifests import Manifest, read_manifests
+from perfrun.cli.outputs import Outputs
 from perfrun.cli.progress import ProgressView
+from perfrun.cli.signals import leave_on_interrupt
+from perfrun.cli.terminal import tell
+from perfrun.cli.values import Values, find_values
 from perfrun.logic.names import requested_run_name
 from perfrun.logic.plan import make_plan
 from perfrun.logic.verdict import Judgement, RunOutcome, cancelled, errored, judge
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.console import print_run
-from perfrun.report.document import Times, local_run, result_document, run_object
-
-
-class Exit(IntEnum):
-    """What the exit code says, see docs/cli.md."""
-
-    OK = 0
-    MISSED = 1
-    USAGE = 2
-    ERROR = 3
-    INTERRUPTED = 130
-
-
-_WORST_FIRST = (Exit.INTERRUPTED, Exit.USAGE, Exit.ERROR, Exit.MISSED, Exit.OK)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of ``perfrun run``."""
-
-    json_file: Path | None = None
-    result_file: Path | None = None
-    secrets: Path | None = None
-    strict: bool = False
+from perfrun.report.document import Times, local_run, result_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +36,20 @@ class Finished:
     interrupted: bool
 
 
-def run_files(files: Sequence[str], options: Options, out: Console, err: Console) -> Exit:
+def run_files(
+    files: Sequence[str],
+    outputs: Outputs,
+    secrets: Path | None,
+    out: Console,
+    err: Console,
+    *,
+    strict: bool = False,
+) -> Exit:
     """Run every PerfTest of ``files``. Nothing is run unless all of them are right."""
     manifests = read_manifests(files)
-    tests = [manifest.test for manifest in manifests if manifest.test is not None]
     told = tell_manifests(manifests, err)
-    problems = list(_problems(manifests, options))
+    tests, problems = _with_values(manifests, secrets)
+    problems += outputs.problems()
     if not tests and not told:
         problems.append("no PerfTest in what was given: nothing to run")
     for problem in problems:
@@ -72,22 +57,29 @@ def run_files(files: Sequence[str], options: Options, out: Console, err: Console
     if told or problems:
         return Exit.USAGE
     finished: list[Finished] = []
-    for test in tests:
-        finished.append(run_test(test, options.secrets, err))
+    unwritten: dict[str, None] = {}
+    for number, (test, values) in enumerate(tests, 1):
+        finished.append(run_test(test, values, err))
+        interrupted = finished[-1].interrupted
+        # Before anything is printed: whoever reads the report may go away.
+        failed = outputs.write(
+            [one.run for one in finished],
+            [one.result for one in finished],
+            several=len(tests) > 1,
+            last=interrupted or number == len(tests),
+        )
+        unwritten |= dict.fromkeys(failed)
         print_run(finished[-1].run, out)
         out.print()
-        if finished[-1].interrupted:
+        if interrupted:
             break
-    codes = [exit_code(one, strict=options.strict) for one in finished]
-    try:
-        _write(options, finished)
-    except OSError as error:
-        tell(err, f"{error.filename}: cannot be written: {error.strerror}")
-        codes.append(Exit.ERROR)
-    return worst(codes)
+    for sentence in unwritten:
+        tell(err, sentence)
+    codes = [exit_code(one, strict=strict) for one in finished]
+    return worst([*codes, Exit.ERROR] if unwritten else codes)
 
 
-def run_test(test: PerfTest, secrets: Path | None, err: Console) -> Finished:
+def run_test(test: PerfTest, values: Values, err: Console) -> Finished:
     """Run one test and judge it; whatever happens, there is a PerfRun that says so."""
     name, uid = test.metadata.name, str(uuid.uuid4())
     plan = make_plan(
@@ -104,10 +96,11 @@ def run_test(test: PerfTest, secrets: Path | None, err: Console) -> Finished:
             "they may be slower than what they measure",
         )
     with ProgressView(err) as view:
-        local = asyncio.run(_run(plan, secrets.resolve() if secrets else None, view))
+        local = asyncio.run(_run(plan, values, view))
+    leave_on_interrupt()
     for note in local.notes:
         tell(err, f"note: {note}")
-    judgement = _judged(test, local)
+    judgement = judged(test, local)
     assert local.ended is not None
     run = local_run(
         plan,
@@ -118,6 +111,20 @@ def run_test(test: PerfTest, secrets: Path | None, err: Console) -> Finished:
     )
     result = result_document(plan, test.spec, run, local.report)
     return Finished(run, result, interrupted=local.stopped is not None)
+
+
+def judged(test: PerfTest, local: LocalRun) -> Judgement:
+    """What a run came to. Without any data and without a stop it is an Error, never a verdict."""
+    if local.error is not None:
+        return errored(local.error, local.workers)
+    if local.start is None:
+        return cancelled(f"stopped ({local.stopped}) before the load began", local.workers)
+    if local.report is None and local.stopped is None:
+        why = f": {local.notes[0]}" if local.notes else ""
+        return errored(f"none of {local.workers.planned} workers reported{why}", local.workers)
+    return judge(
+        test.spec, RunOutcome(local.plan, local.report, local.workers, stopped=local.stopped)
+    )
 
 
 def exit_code(finished: Finished, *, strict: bool) -> Exit:
@@ -135,30 +142,6 @@ def exit_code(finished: Finished, *, strict: bool) -> Exit:
             return Exit.MISSED if strict else Exit.OK
 
 
-def worst(codes: Iterable[Exit]) -> Exit:
-    """The one that counts of several."""
-    found = set(codes)
-    return next(code for code in _WORST_FIRST if code in found)
-
-
-def missing_values(test: PerfTest, secrets: Path | None) -> list[str]:
-    """What the test takes from Secrets and ConfigMaps that ``secrets`` does not hold."""
-    missing = []
-    for ref in sorted(value_refs([test.spec.target, *(test.spec.scenarios or [])])):
-        wanted = f"{ref.kind} {ref.name}, key {ref.key}"
-        if secrets is None:
-            missing.append(
-                f"spec: takes a value from {wanted}: pass --secrets DIR with the file "
-                f"DIR/{ref.name}/{ref.key}"
-            )
-        elif not (secrets / ref.name / ref.key).is_file():
-            missing.append(
-                f"spec: takes a value from {wanted}: there is no file "
-                f"{secrets / ref.name / ref.key}"
-            )
-    return missing
-
-
 def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
     """Say what is wrong, doubtful or skipped; returns how many problems there are."""
     for manifest in manifests:
@@ -171,48 +154,22 @@ def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
     return sum(len(manifest.problems) for manifest in manifests)
 
 
-def tell(console: Console, text: str) -> None:
-    """One line, never broken and never read as markup."""
-    console.print(Text(text), soft_wrap=True)
-
-
-def _problems(manifests: Sequence[Manifest], options: Options) -> Iterator[str]:
-    """What speaks against running tests that are right in themselves."""
+def _with_values(
+    manifests: Sequence[Manifest], secrets: Path | None
+) -> tuple[list[tuple[PerfTest, Values]], list[str]]:
+    """Each test with what it takes from Secrets and ConfigMaps, and what of it there is not."""
+    held = [manifest.held for manifest in manifests if manifest.held is not None]
+    tests: list[tuple[PerfTest, Values]] = []
+    problems: list[str] = []
     for manifest in manifests:
         if manifest.test is not None:
-            for problem in missing_values(manifest.test, options.secrets):
-                yield f"{manifest.source}: {problem}"
-    for file in (options.json_file, options.result_file):
-        if file is not None and not file.absolute().parent.is_dir():
-            yield f"{file}: cannot be written: there is no such folder"
-        elif file is not None and file.is_dir():
-            yield f"{file}: cannot be written: it is a folder"
+            values, missing = find_values(manifest.test, held, secrets)
+            tests.append((manifest.test, values))
+            problems += [f"{manifest.source}: {sentence}" for sentence in missing]
+    return tests, problems
 
 
-async def _run(plan: RunPlan, secrets: Path | None, view: ProgressView) -> LocalRun:
+async def _run(plan: RunPlan, values: Values, view: ProgressView) -> LocalRun:
     stop = Stop()
     stop.listen()
-    return await run_local(plan, secrets, stop, view)
-
-
-def _judged(test: PerfTest, local: LocalRun) -> Judgement:
-    if local.error is not None:
-        return errored(local.error, local.workers)
-    if local.start is None:
-        return cancelled(f"stopped ({local.stopped}) before the load began", local.workers)
-    return judge(
-        test.spec, RunOutcome(local.plan, local.report, local.workers, stopped=local.stopped)
-    )
-
-
-def _write(options: Options, finished: Sequence[Finished]) -> None:
-    if options.json_file is not None:
-        _write_json(options.json_file, [run_object(one.run) for one in finished])
-    if options.result_file is not None:
-        _write_json(options.result_file, [json.loads(one.result.to_bytes()) for one in finished])
-
-
-def _write_json(file: Path, documents: list[Any]) -> None:
-    """One document as it is, several as a list."""
-    whole = documents[0] if len(documents) == 1 else documents
-    file.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    return await run_local(plan, values, stop, view)

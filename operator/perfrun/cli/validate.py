@@ -7,8 +7,9 @@ from rich.console import Console
 
 from perfrun.api.perftest import PerfTest
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
+from perfrun.cli.exits import Exit
 from perfrun.cli.manifests import Manifest, read_manifests
-from perfrun.cli.run import Exit, tell
+from perfrun.cli.terminal import tell
 from perfrun.logic.plan import load_end, make_plan, planned
 from perfrun.logic.schedule import ticks
 from perfrun.measure.plan import RunPlan
@@ -36,6 +37,9 @@ def describe(manifest: Manifest, now: datetime) -> Iterator[str]:
     """The lines about one document."""
     if manifest.skipped:
         yield f"skipped: {manifest.skipped}"
+    if manifest.held is not None and not manifest.problems:
+        kind, _, name, data = manifest.held
+        yield f"ok: {kind} {name}: its keys are values for perfrun run: {', '.join(sorted(data))}"
     yield from manifest.problems
     for warning in manifest.warnings:
         yield f"warning: {warning}"

@@ -62,17 +62,22 @@ async def start_worker(index: int, env: Mapping[str, str], log: Path) -> Worker:
     return Worker(index, process, log)
 
 
-async def end_workers(workers: list[Worker]) -> None:
-    """End those that still live: first asked, then killed. Returns when none is left."""
-    for worker in workers:
-        worker.signal(signal.SIGTERM)
-    everyone = asyncio.gather(*(worker.wait() for worker in workers))
-    try:
-        await asyncio.wait_for(asyncio.shield(everyone), _TERM_SECONDS)
-    except TimeoutError:
+async def end_workers(workers: list[Worker], at_once: asyncio.Event) -> None:
+    """End those that still live: first asked, then, or ``at_once``, killed. None is left."""
+    if not at_once.is_set():
         for worker in workers:
-            worker.signal(signal.SIGKILL)
-        await everyone
+            worker.signal(signal.SIGTERM)
+    everyone = asyncio.gather(*(worker.wait() for worker in workers))
+    impatient = asyncio.ensure_future(at_once.wait())
+    try:
+        await asyncio.wait(
+            (everyone, impatient), timeout=_TERM_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        impatient.cancel()
+    for worker in workers:
+        worker.signal(signal.SIGKILL)
+    await everyone
 
 
 def _inherited() -> dict[str, str]:

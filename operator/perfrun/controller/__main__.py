@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+import signal
 import sys
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import kopf
+from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from perfrun import __version__
-from perfrun.controller.accept import Acceptor
+from perfrun.controller.admit import Acceptor
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher
 from perfrun.controller.health import Health, Resync
@@ -32,19 +35,39 @@ from perfrun.coordinator.coordinator import Coordinator
 
 logger = logging.getLogger("perfrun")
 
+T = TypeVar("T")
+
 WORKERS = 8
 RETRY_S = 2.0
+
+
+class Front:
+    """What probes and scrapes see; there from the first moment, before any cluster is."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.metrics = Metrics(self.store)
+        self.health = Health(time.monotonic)
+
+    def app(self) -> web.Application:
+        """Probes and metrics over HTTP."""
+        collectors = CollectorRegistry()
+        collectors.register(self.metrics)
+        ProcessCollector(registry=collectors)
+        PlatformCollector(registry=collectors)
+        GCCollector(registry=collectors)
+        return make_http_app(self.health, collectors)
 
 
 class Operator:
     """All parts of the operator, put together once."""
 
-    def __init__(self, kube: Kube, settings: Settings, pair: Pair | None) -> None:
+    def __init__(self, kube: Kube, settings: Settings, pair: Pair | None, front: Front) -> None:
         self.settings = settings
         self.pair = pair
-        self.store = Store()
-        self.metrics = Metrics(self.store)
-        self.health = Health(time.monotonic)
+        self.store = front.store
+        self.metrics = front.metrics
+        self.health = front.health
         events = Events(kube, settings.pod_name)
         open_runs = OpenRuns(kube, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
@@ -69,10 +92,7 @@ class Operator:
     async def run(self) -> None:
         """Until SIGTERM. Any part that fails ends the process: the kubelet starts it anew."""
         context = server_context(self.pair) if self.pair else None
-        async with (
-            serving(make_http_app(self.health, self._registry()), self.settings.http_port),
-            serving(make_app(self.coordinator), self.settings.coordinator_port, context),
-        ):
+        async with serving(make_app(self.coordinator), self.settings.coordinator_port, context):
             parts = {
                 asyncio.create_task(part, name=name)
                 for name, part in (
@@ -106,43 +126,47 @@ class Operator:
             namespaces=namespaces,
         )
 
-    def _registry(self) -> CollectorRegistry:
-        collectors = CollectorRegistry()
-        collectors.register(self.metrics)
-        ProcessCollector(registry=collectors)
-        PlatformCollector(registry=collectors)
-        GCCollector(registry=collectors)
-        return collectors
-
 
 async def start(settings: Settings) -> None:
-    """Connect, wait for the custom resources, and run."""
-    kube = await Kube.connect()
-    try:
-        await _until_served(kube, settings)
-        pair = await certificate(kube, settings) if settings.tls_secret else None
-        logger.info(
-            "perfrun %s, watching %s",
-            __version__,
-            ", ".join(settings.watch_namespaces) or "all namespaces",
-        )
-        await Operator(kube, settings, pair).run()
-    finally:
-        await kube.close()
+    """Answer probes, connect, wait for what is needed, and run."""
+    front = Front()
+    task = asyncio.current_task()
+    assert task is not None
+    # Until kopf takes the signal over; process 1 of a container would not even notice it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    # First of all: the kubelet would kill an operator that only waits for the API server.
+    async with serving(front.app(), settings.http_port):
+        kube = await _insist("the cluster", Kube.connect)
+        try:
+            await _insist("the custom resources", lambda: _served(kube, settings))
+            pair = None
+            if settings.tls_secret:
+                pair = await _insist("its certificate", lambda: certificate(kube, settings))
+            logger.info(
+                "perfrun %s, watching %s",
+                __version__,
+                ", ".join(settings.watch_namespaces) or "all namespaces",
+            )
+            await Operator(kube, settings, pair, front).run()
+        finally:
+            await kube.close()
 
 
-async def _until_served(kube: Kube, settings: Settings) -> None:
-    """Wait until the API server knows PerfTest and PerfRun: a chart's CRDs may come a bit later."""
-    namespace = settings.watch_namespaces[0] if settings.watch_namespaces else None
+async def _insist(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    """What ``attempt`` gives, tried until the API server lets it."""
     while True:
         try:
-            for resource in (PERF_TESTS, PERF_RUNS):
-                await kube.list(resource, namespace, only_metadata=True)
+            return await attempt()
         except KubeError as error:
-            logger.warning("waiting for the custom resources: %s", error)
+            logger.warning("waiting for %s: %s", what, error)
             await asyncio.sleep(RETRY_S)
-        else:
-            return
+
+
+async def _served(kube: Kube, settings: Settings) -> None:
+    """Raise KubeError unless the API server knows our kinds: a chart's CRDs may come later."""
+    namespace = settings.watch_namespaces[0] if settings.watch_namespaces else None
+    for resource in (PERF_TESTS, PERF_RUNS):
+        await kube.list(resource, namespace, only_metadata=True)
 
 
 def main() -> int:
@@ -156,7 +180,10 @@ def main() -> int:
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    asyncio.run(start(settings))
+    try:
+        asyncio.run(start(settings))
+    except asyncio.CancelledError:
+        logger.info("asked to end")
     return 0
 
 

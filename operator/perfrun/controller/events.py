@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from perfrun.api import API_VERSION
 from perfrun.api.metadata import Metadata
-from perfrun.controller.kube import EVENTS, AlreadyExistsError, Kube, KubeError
+from perfrun.controller.kube import EVENTS, AlreadyExistsError, Kube, KubeError, TerminatingError
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Events:
         }
         try:
             await self._kube.create(EVENTS, about.namespace, body)
-        except AlreadyExistsError:
+        except (AlreadyExistsError, TerminatingError):
             pass
         except KubeError as error:
             logger.warning("event %s of %s/%s: %s", reason, about.namespace, about.name, error)

@@ -13,6 +13,9 @@ from perfrun.controller.kube import (
     PERF_RUNS,
     Json,
     Kube,
+    KubeError,
+    RefusedError,
+    owned_by,
 )
 from perfrun.controller.manifests import (
     CONTENT_LABEL,
@@ -22,17 +25,16 @@ from perfrun.controller.manifests import (
 )
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRun, OpenRuns, store_config_map
-from perfrun.controller.pods import owned_by
 from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.logic.names import job_name
 from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge
-from perfrun.measure.record import ConservationError
-from perfrun.measure.report import merge
 from perfrun.measure.result import RunResult
 
 logger = logging.getLogger(__name__)
 
 RESULT_MOST_BYTES = 4 * 1024 * 1024
+KEEP_TRIES = 10
+"""With the queue's pauses these take about two minutes."""
 TEMPORARY = ("plan", "report")
 
 
@@ -44,23 +46,30 @@ class Finisher:
         self._runs = runs
         self._events = events
         self._metrics = metrics
+        self._judging = asyncio.Semaphore(1)
+        self._keep_tries: dict[str, int] = {}
 
     async def judge(self, run: PerfRun, opened: OpenRun, losses: str | None) -> Json:
-        """Merge what was reported and write the verdict. Gives the PerfRun as it is then."""
+        """Merge what was reported and write the verdict. Gives the PerfRun as it is then.
+
+        Raises UnreadableError where what was reported cannot be used.
+        """
+        # One at a time: all that a run measured is in memory meanwhile.
+        async with self._judging:
+            judgement, packed = await self._weigh(run, opened, losses)
+        kept = await self._keep(run, opened, packed) if packed is not None else None
+        return await self.end(run, judgement, kept)
+
+    async def _weigh(
+        self, run: PerfRun, opened: OpenRun, losses: str | None
+    ) -> tuple[Judgement, bytes | None]:
+        """The judgement, and the packed result where anything was measured."""
         planned = opened.plan.load.workers
-        try:
-            reports = await self._runs.reports(run.metadata.uid)
-            ordered = [reports[index] for index in sorted(reports)]
-            # In a thread, like all that grows with the workers: probes and other runs go on.
-            merged = await asyncio.to_thread(merge, ordered) if ordered else None
-        except (ConservationError, ValueError) as error:
-            # Nothing will make them right: without an end here, the run would be judged for ever.
-            why = f"the reports of its workers cannot be used: {error}"
-            return await self.end(run, errored(why, WorkerCounts(planned=planned, ready=planned)))
-        workers = WorkerCounts(planned=planned, ready=planned, reported=len(reports))
+        merged, reported = await self._runs.merged_report(run.metadata.uid)
+        workers = WorkerCounts(planned=planned, ready=planned, reported=reported)
         if merged is None:
             why = f": {losses}" if losses else "; see kubectl describe job of this run"
-            return await self.end(run, errored(f"no worker has reported{why}", workers))
+            return errored(f"no worker has reported{why}", workers), None
         outcome = RunOutcome(
             plan=opened.plan, report=merged, workers=workers, stopped=run.status.stopped
         )
@@ -70,15 +79,42 @@ class Finisher:
             slos=[slo.model_dump(mode="json") for slo in opened.spec.slos],
             start_time=run.status.start_time or "",
             workers_planned=planned,
-            workers_reported=len(reports),
+            workers_reported=reported,
             report=merged,
             status=_judged(judgement),
         )
-        kept = await self._keep(opened, result)
-        return await self.end(run, judgement, kept)
+        return judgement, await asyncio.to_thread(result.pack)
 
     async def end(self, run: PerfRun, judgement: Judgement, result: Json | None = None) -> Json:
         """Write the verdict and tell of it. Gives the PerfRun as it is then."""
+        try:
+            body = await self._write(run, judgement, result)
+        except RefusedError as error:
+            # Without an end here the run would be judged, and refused, for ever.
+            judgement = errored(f"its verdict could not be written: {error}", _counted(run))
+            body = await self._write(run, judgement, None)
+        done = PerfRun.parse(body)
+        self._metrics.count_run(done)
+        await self.tell(done)
+        logger.info(
+            "run %s/%s: %s: %s",
+            run.metadata.namespace,
+            run.metadata.name,
+            judgement.verdict,
+            judgement.message,
+        )
+        return body
+
+    async def tell(self, done: PerfRun) -> None:
+        """The event of the verdict; told twice it is there once."""
+        verdict = done.status.verdict
+        if verdict is not None:
+            bad = verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
+            await self._events.tell(
+                "PerfRun", done.metadata, verdict.value, done.status.message or "", warning=bad
+            )
+
+    async def _write(self, run: PerfRun, judgement: Judgement, result: Json | None) -> Json:
         now = datetime.now(UTC).replace(microsecond=0)
         changes = {
             **_judged(judgement),
@@ -92,52 +128,71 @@ class Finisher:
             "progress": None,
             "result": result,
         }
-        body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
-        done = PerfRun.parse(body)
-        self._metrics.count_run(done)
-        bad = judgement.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
-        await self._events.tell(
-            "PerfRun", run.metadata, judgement.verdict.value, judgement.message, warning=bad
-        )
-        logger.info(
-            "run %s/%s: %s: %s",
-            run.metadata.namespace,
-            run.metadata.name,
-            judgement.verdict,
-            judgement.message,
-        )
-        return body
+        return await write_status(self._kube, PERF_RUNS, run.metadata, changes)
 
     async def tidy(self, run: PerfRun) -> None:
         """Remove what a finished run needs no more: its Job with its pods, plan and reports."""
-        self._runs.close(run.metadata.uid)
-        namespace = run.metadata.namespace
-        job = await self._kube.find(JOBS, namespace, job_name(run.metadata.uid))
-        if job is not None and owned_by(job, run.metadata.uid):
-            await self._kube.delete(
-                JOBS, namespace, job["metadata"]["name"], uid=job["metadata"]["uid"]
-            )
+        uid, namespace = run.metadata.uid, run.metadata.namespace
+        await self.delete_job(namespace, uid)
         labels = f"{RUN_LABEL}={run.metadata.name},{CONTENT_LABEL} in ({','.join(TEMPORARY)})"
-        for body in await self._kube.list(CONFIG_MAPS, namespace, labels=labels):
-            if owned_by(body, run.metadata.uid):
+        for body in await self._kube.list(
+            CONFIG_MAPS, namespace, labels=labels, only_metadata=True
+        ):
+            if owned_by(body, uid):
                 await self._kube.delete(
                     CONFIG_MAPS, namespace, body["metadata"]["name"], uid=body["metadata"]["uid"]
                 )
 
-    async def _keep(self, opened: OpenRun, result: RunResult) -> Json | None:
-        """Store the full result in ConfigMaps and say where; None where it is too large."""
-        packed = await asyncio.to_thread(result.pack)
+    async def delete_job(self, namespace: str, uid: str) -> None:
+        """End the load of a run: delete its Job and with it its pods."""
+        job = await self._kube.find(JOBS, namespace, job_name(uid))
+        if job is not None and owned_by(job, uid):
+            name = job["metadata"]["name"]
+            await self._kube.delete(JOBS, namespace, name, uid=job["metadata"]["uid"])
+
+    def forget(self, uid: str) -> None:
+        """The run is over, or gone."""
+        self._runs.close(uid)
+        self._keep_tries.pop(uid, None)
+
+    async def _keep(self, run: PerfRun, opened: OpenRun, packed: bytes) -> Json | None:
+        """Store the full result in ConfigMaps and say where; None where it cannot be kept.
+
+        A verdict does not wait for ever for its figures: they are given up where the API server
+        refuses them, or fails time after time. Raises KubeError before that.
+        """
         if len(packed) > RESULT_MOST_BYTES:
-            logger.warning("run %s: a result of %d bytes is not kept", opened.key, len(packed))
+            await self._give_up(run, f"it has {len(packed)} bytes")
             return None
         maps = result_config_maps(opened.key, opened.plan, packed)
-        for body in maps:
-            await store_config_map(self._kube, body)
+        try:
+            for body in maps:
+                await store_config_map(self._kube, body, run.metadata.uid)
+        except RefusedError as error:
+            await self._give_up(run, str(error))
+            return None
+        except KubeError as error:
+            tries = self._keep_tries[run.metadata.uid] = (
+                self._keep_tries.get(run.metadata.uid, 0) + 1
+            )
+            if tries < KEEP_TRIES:
+                raise
+            await self._give_up(run, str(error))
+            return None
         return {
             "configMaps": [body["metadata"]["name"] for body in maps],
             "sha256": maps[0]["metadata"]["annotations"][SHA_ANNOTATION],
             "bytes": len(packed),
         }
+
+    async def _give_up(self, run: PerfRun, why: str) -> None:
+        note = f"the full result is not kept: {why}"
+        logger.warning("run %s/%s: %s", run.metadata.namespace, run.metadata.name, note)
+        await self._events.tell("PerfRun", run.metadata, "ResultNotKept", note, warning=True)
+
+
+def _counted(run: PerfRun) -> WorkerCounts:
+    return run.status.workers or WorkerCounts(planned=0)
 
 
 def _judged(judgement: Judgement) -> Json:

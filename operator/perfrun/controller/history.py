@@ -3,9 +3,14 @@
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import PerfTest
 from perfrun.api.times import parse_time
-from perfrun.controller.kube import CONFIG_MAPS, PERF_RUNS, REVISIONS, Kube
+from perfrun.controller.kube import (
+    CONFIG_MAPS,
+    PERF_RUNS,
+    REVISIONS,
+    Kube,
+    owned_by,
+)
 from perfrun.controller.manifests import CONTENT_LABEL, RUN_LABEL, TEST_LABEL, revision_name
-from perfrun.controller.pods import owned_by
 from perfrun.controller.status import write_status
 from perfrun.controller.store import Key, Store
 from perfrun.logic.history import Finished, expired, stale_results

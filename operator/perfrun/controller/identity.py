@@ -1,11 +1,10 @@
 """Whose token it is: TokenReview, and then the pod that the token is bound to."""
 
-from perfrun.controller.kube import PODS, TOKEN_REVIEWS, Json, Kube
+from perfrun.controller.kube import PODS, TOKEN_REVIEWS, Json, Kube, owned_by
 from perfrun.controller.manifests import AUDIENCE
 from perfrun.controller.open_runs import OpenRuns
 from perfrun.controller.pods import INDEX_ANNOTATION
 from perfrun.coordinator.errors import Refused
-from perfrun.logic.names import job_name
 
 _EXTRA_POD = "authentication.kubernetes.io/pod-name"
 _EXTRA_POD_UID = "authentication.kubernetes.io/pod-uid"
@@ -28,9 +27,9 @@ class PodIdentity:
         pod = await self._kube.find(PODS, run.namespace, name)
         if pod is None or pod["metadata"].get("uid") != pod_uid:
             raise Refused(f"pod {name} of the token does not exist any more")
-        owners = pod["metadata"].get("ownerReferences", [])
-        job = job_name(uid)
-        if not any(o.get("kind") == "Job" and o.get("name") == job for o in owners):
+        # By uid, not by name: anybody may give a pod an owner of any name.
+        job = await self._runs.job_uid(uid)
+        if job is None or not owned_by(pod, job):
             raise Refused(f"pod {name} is not a worker of this run")
         if pod["metadata"].get("annotations", {}).get(INDEX_ANNOTATION) != str(index):
             raise Refused(f"pod {name} is not worker {index} of this run")

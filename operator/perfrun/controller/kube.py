@@ -47,6 +47,10 @@ class RefusedError(KubeError):
     """Trying again will not help: invalid, forbidden, over quota."""
 
 
+class TerminatingError(KubeError):
+    """The namespace is going away: nothing can be created in it, and nothing need be."""
+
+
 @dataclass(frozen=True)
 class Resource:
     """A kind of object and where the API server keeps it."""
@@ -205,6 +209,12 @@ class Kube:
         return json.loads(data) if data else {}
 
 
+def owned_by(body: Json, uid: str) -> bool:
+    """Whether the object has an owner of that uid."""
+    owners = body.get("metadata", {}).get("ownerReferences", [])
+    return any(owner.get("uid") == uid for owner in owners)
+
+
 def _error(status: int, body: str | bytes | None) -> KubeError:
     try:
         answer = json.loads(body or "{}")
@@ -217,6 +227,9 @@ def _error(status: int, body: str | bytes | None) -> KubeError:
     if status == 409:
         kind = AlreadyExistsError if reason == "AlreadyExists" else ConflictError
         return kind(status, message)
+    causes = (answer.get("details") or {}).get("causes") or []
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return TerminatingError(status, message)
     if status in (400, 403, 413, 422):
         return RefusedError(status, message)
     return KubeError(status, message)

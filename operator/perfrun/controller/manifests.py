@@ -9,6 +9,7 @@ from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.pod import PodTemplate
 from perfrun.api.target import ValueRef, value_refs
 from perfrun.controller.kube import Json
+from perfrun.controller.pods import WORKER_CONTAINER
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key
 from perfrun.logic.names import job_name
@@ -238,7 +239,7 @@ def _container(
     if with_ca:
         env["PERFRUN_CA"] = f"{CONFIG_DIR}/ca.crt"
     return {
-        "name": "worker",
+        "name": WORKER_CONTAINER,
         "image": settings.worker_image,
         "imagePullPolicy": settings.worker_pull_policy,
         "command": ["python", "-m", "perfrun.worker"],

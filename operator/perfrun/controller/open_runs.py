@@ -7,32 +7,41 @@ filled again from what the API holds.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
 
 from perfrun.api.perfrun import PerfRun, Phase
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.kube import (
     CONFIG_MAPS,
+    JOBS,
     PERF_RUNS,
     REVISIONS,
     AlreadyExistsError,
     ConflictError,
     Json,
     Kube,
+    NotFoundError,
+    Resource,
+    owned_by,
 )
 from perfrun.controller.manifests import (
     CONTENT_LABEL,
     INDEX_LABEL,
+    PIECE_LABEL,
     RUN_LABEL,
     joined,
     report_config_maps,
 )
-from perfrun.controller.pods import owned_by
 from perfrun.controller.status import open_conditions, write_status
 from perfrun.controller.store import Key
+from perfrun.logic.names import job_name
 from perfrun.logic.plan import make_plan
+from perfrun.logic.problems import parse_problems
 from perfrun.measure.plan import RunPlan
+from perfrun.measure.record import ConservationError
 from perfrun.measure.report import WorkerReport
 
 
@@ -43,22 +52,54 @@ class OpenRun:
     key: Key
     spec: PerfTestSpec
     plan: RunPlan
+    since: datetime
+    """When this process opened it."""
 
 
-async def store_config_map(kube: Kube, body: Json) -> None:
-    """Write a ConfigMap, also over one that was written before the operator was killed."""
+UNUSABLE = "the reports of its workers cannot be used"
+
+
+class UnreadableError(Exception):
+    """What is stored of a run is gone or damaged: no further try will bring it back."""
+
+
+async def store_config_map(kube: Kube, body: Json, uid: str) -> None:
+    """Write a ConfigMap of the run ``uid``, also over one that was written before a kill.
+
+    Raises ConflictError where one of its name belongs to somebody else.
+    """
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     try:
         await kube.create(CONFIG_MAPS, namespace, body)
     except AlreadyExistsError:
+        await check_ours(kube, CONFIG_MAPS, namespace, name, uid)
         await kube.patch(CONFIG_MAPS, namespace, name, body)
 
 
+async def check_ours(kube: Kube, resource: Resource, namespace: str, name: str, uid: str) -> None:
+    """Raise ConflictError unless the object belongs to the run ``uid``."""
+    if not owned_by(await kube.get(resource, namespace, name), uid):
+        raise ConflictError(
+            409,
+            f"{resource.kind} {name} is there already, and does not belong to this run: delete it",
+        )
+
+
 async def read_revision(kube: Kube, run: PerfRun) -> PerfTestSpec:
-    """What the run was frozen to. Raises NotFoundError where its revision is gone."""
-    assert run.status.revision is not None, "a run is frozen before it is queued"
-    body = await kube.get(REVISIONS, run.metadata.namespace, run.status.revision)
-    return PerfTestSpec.parse(body["data"]["spec"])
+    """What the run was frozen to. Raises UnreadableError where it is gone or damaged."""
+    name = run.status.revision
+    assert name is not None, "a run is frozen before it is queued"
+    try:
+        body = await kube.get(REVISIONS, run.metadata.namespace, name)
+    except NotFoundError as error:
+        raise UnreadableError(f"what it was to run is gone: {error}") from error
+    try:
+        return PerfTestSpec.parse(body["data"]["spec"])
+    except (KeyError, TypeError, ValidationError) as error:
+        why = parse_problems(error)[0] if isinstance(error, ValidationError) else repr(error)
+        raise UnreadableError(
+            f"what it was to run cannot be read from ControllerRevision {name}: {why}"
+        ) from error
 
 
 class OpenRuns:
@@ -69,9 +110,10 @@ class OpenRuns:
         self._kube = kube
         self._wake = wake
         self._open: dict[str, OpenRun] = {}
+        self._job_uids: dict[str, str] = {}
 
     async def frozen(self, run: PerfRun) -> OpenRun:
-        """What the run was frozen to. Raises NotFoundError where its revision is gone."""
+        """What the run was frozen to. Raises UnreadableError where it is gone or damaged."""
         known = self._open.get(run.metadata.uid)
         if known is not None:
             return known
@@ -81,7 +123,7 @@ class OpenRuns:
         plan = make_plan(
             spec, uid=run.metadata.uid, namespace=key.namespace, test=test, run=key.name
         )
-        self._open[run.metadata.uid] = OpenRun(key, spec, plan)
+        self._open[run.metadata.uid] = OpenRun(key, spec, plan, datetime.now(UTC))
         return self._open[run.metadata.uid]
 
     def key(self, uid: str) -> Key:
@@ -99,6 +141,7 @@ class OpenRuns:
     def close(self, uid: str) -> None:
         """Forget a run that is done or gone."""
         self._open.pop(uid, None)
+        self._job_uids.pop(uid, None)
 
     async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:
         """Write T0 and the phase Running into the PerfRun; a T0 that stands there wins.
@@ -130,28 +173,87 @@ class OpenRuns:
             self._wake(key)
             return time
 
+    async def job_uid(self, uid: str) -> str | None:
+        """The uid of the run's Job, None where there is none; read once."""
+        if uid not in self._job_uids:
+            run = self._open[uid]
+            job = await self._kube.find(JOBS, run.key.namespace, job_name(uid))
+            if job is None or not owned_by(job, uid):
+                return None
+            self._job_uids[uid] = job["metadata"]["uid"]
+        return self._job_uids[uid]
+
+    # --- reports -------------------------------------------------------------------------------
+
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:
         """Keep a worker's report in ConfigMaps of the run; it is there when this returns."""
         run = self._open[uid]
-        for body in report_config_maps(run.key, run.plan, index, packed):
-            await store_config_map(self._kube, body)
+        # The first piece last: where it is, all are.
+        for body in reversed(report_config_maps(run.key, run.plan, index, packed)):
+            await store_config_map(self._kube, body, uid)
         self._wake(run.key)
 
-    async def reports(self, uid: str) -> dict[int, WorkerReport]:
-        """All reports that are stored whole, by the worker's index. Raises ValueError."""
+    async def stored_reports(self, uid: str) -> dict[int, list[str]]:
+        """The ConfigMaps of each worker's report that is stored whole, in the pieces' order.
+
+        Raises UnreadableError. What is not whole was not acknowledged: its worker sends it again.
+        """
         run = self._open[uid]
         labels = f"{RUN_LABEL}={run.key.name},{CONTENT_LABEL}=report"
-        pieces: dict[int, list[Json]] = {}
-        for body in await self._kube.list(CONFIG_MAPS, run.key.namespace, labels=labels):
-            if owned_by(body, uid):
-                index = int(body["metadata"]["labels"][INDEX_LABEL])
-                pieces.setdefault(index, []).append(body)
-        return await asyncio.to_thread(_unpacked, pieces)
+        pieces: dict[int, dict[int, str]] = {}
+        for body in await self._kube.list(
+            CONFIG_MAPS, run.key.namespace, labels=labels, only_metadata=True
+        ):
+            if not owned_by(body, uid):
+                continue
+            name, marks = body["metadata"]["name"], body["metadata"]["labels"]
+            try:
+                index, piece = int(marks[INDEX_LABEL]), int(marks[PIECE_LABEL])
+            except (KeyError, ValueError) as error:
+                raise _damaged(name, f"its label {error} is not what it was") from error
+            if index in range(run.plan.load.workers):
+                pieces.setdefault(index, {})[piece] = name
+        return {
+            index: [name for _, name in sorted(found.items())]
+            for index, found in sorted(pieces.items())
+            if 0 in found
+        }
+
+    async def merged_report(self, uid: str) -> tuple[WorkerReport | None, int]:
+        """All stored reports in one, and how many they are. Raises UnreadableError.
+
+        One is in memory at a time: unpacked, each can take some hundred times its size.
+        """
+        run = self._open[uid]
+        whole: WorkerReport | None = None
+        stored = await self.stored_reports(uid)
+        for names in stored.values():
+            pieces = [await self._kube.get(CONFIG_MAPS, run.key.namespace, n) for n in names]
+            # In a thread, like all that grows with the workers: probes and other runs go on.
+            whole = await asyncio.to_thread(_add, whole, pieces, run.plan)
+        if whole is not None:
+            try:
+                await asyncio.to_thread(whole.check)
+            except ConservationError as error:
+                raise UnreadableError(f"{UNUSABLE}: {error}") from error
+        return whole, len(stored)
 
 
-def _unpacked(pieces: dict[int, list[Json]]) -> dict[int, WorkerReport]:
-    whole = {index: joined(found) for index, found in pieces.items()}
-    # What is not whole was not acknowledged: its worker sends it again.
-    return {
-        index: WorkerReport.unpack(packed) for index, packed in whole.items() if packed is not None
-    }
+def _add(whole: WorkerReport | None, pieces: list[Json], plan: RunPlan) -> WorkerReport:
+    """``whole`` and one more report, which is given in its pieces. Raises UnreadableError."""
+    name = pieces[0]["metadata"]["name"]
+    try:
+        packed = joined(pieces)
+        if packed is None:
+            raise _damaged(name, "its hash does not fit what is in it")
+        report = WorkerReport.unpack(packed, plan)
+        if whole is None:
+            return report
+        whole.add(report)
+    except (KeyError, TypeError, ValueError, ConservationError) as error:
+        raise _damaged(name, str(error) or repr(error)) from error
+    return whole
+
+
+def _damaged(name: str, why: str) -> UnreadableError:
+    return UnreadableError(f"{UNUSABLE}: ConfigMap {name} is damaged: {why}")

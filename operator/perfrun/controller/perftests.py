@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -18,11 +19,12 @@ from perfrun.controller.kube import (
     ConflictError,
     Json,
     Kube,
+    RefusedError,
+    owned_by,
 )
 from perfrun.controller.manifests import run_manifest
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.pods import owned_by
-from perfrun.controller.status import changed, conditions_json, write_status
+from perfrun.controller.status import MOST_CONDITION, changed, conditions_json, cut, write_status
 from perfrun.controller.store import Key, RunRecord, Store, run_record
 from perfrun.logic import accept, schedule
 from perfrun.logic.names import scheduled_run_name, short_hash
@@ -36,10 +38,20 @@ logger = logging.getLogger(__name__)
 REQUEST_ANNOTATION = "perfrun.dev/run-requested-at"
 LONGEST_SLEEP_S = 300.0
 NAME_RETRY_S = 10.0
+REFUSED_RETRY_S = 30.0
 
 
 class NameTakenError(Exception):
     """A run cannot be created: an object of its name is there, and is not this test's."""
+
+
+class Stalled(NamedTuple):
+    """A run is due and cannot be created."""
+
+    reason: str
+    why: str
+    again: float
+    """Seconds until it is tried again."""
 
 
 class TestReconciler:
@@ -75,16 +87,16 @@ class TestReconciler:
             noted = await self._start_triggered(test)
             scheduled, decision = await self._start_scheduled(test, now)
         except NameTakenError as error:
-            return await self._stall(body, test, str(error))
-        await self._historian.trim(test)
+            return await self._stall(body, test, Stalled("NameTaken", str(error), NAME_RETRY_S))
+        except RefusedError as error:
+            why = f"a run is due, and the API server does not let it be created: {error}"
+            return await self._stall(body, test, Stalled("Refused", why, REFUSED_RETRY_S))
         ready = _ready(test, acceptance.warnings)
-        await self._write(
-            body, test, {**noted, **scheduled, **self._seen(key), **_next(decision)}, [ready]
-        )
-        for warning in acceptance.warnings:
-            await self._events.tell(
-                "PerfTest", test.metadata, "Doubtful", str(warning), warning=True
-            )
+        status = {**noted, **scheduled, **self._seen(test), **_next(decision)}
+        await self._write(body, test, status, [ready])
+        await self._tell(test, decision, acceptance.warnings)
+        # Last: what is deleted has been said to be the last run by now, if it was.
+        await self._historian.trim(test)
         return _sleep(decision, now)
 
     # --- what is due ---------------------------------------------------------------------------
@@ -125,7 +137,6 @@ class TestReconciler:
                 since=parse_time(noted["scheduledSince"]),
                 last_schedule_time=parse_time(last) if last else None,
                 active=[run.key.name for run in active],
-                deleting=False,
                 last_missed=parse_time(missed.time) if missed else None,
             ),
             now,
@@ -141,9 +152,6 @@ class TestReconciler:
         if decision.missed is not None:
             time, why = decision.missed
             noted["lastMissed"] = {"time": format_time(time), "reason": why}
-            self._metrics.missed(Key(test.metadata.namespace, test.metadata.name))
-            note = f"no run at {format_time(time)}: {why}"
-            await self._events.tell("PerfTest", test.metadata, "MissedSchedule", note, warning=True)
         return noted, decision
 
     async def _active_scheduled(self, test: PerfTest) -> list[RunRecord]:
@@ -157,6 +165,8 @@ class TestReconciler:
             if body is None:
                 self._store.drop_run(record.key)
                 continue
+            if body["metadata"].get("deletionTimestamp"):
+                continue  # a finalizer may hold it for long; it runs no more
             live = run_record(PerfRun.parse(body))
             self._store.put_run(live)
             if not live.done:
@@ -192,19 +202,38 @@ class TestReconciler:
 
     # --- what is said --------------------------------------------------------------------------
 
-    def _seen(self, key: Key) -> Json:
-        """The part of the status that follows from the runs."""
-        runs = self._store.runs_of(key)
+    def _seen(self, test: PerfTest) -> Json:
+        """The part of the status that follows from the runs; it never goes back to an older one."""
+        said = test.status
+        runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
         done = sorted((run for run in runs if run.done), key=lambda run: run.completed or "")
         seen: Json = {"active": [run.key.name for run in runs if not run.done][-100:]}
-        if done:
+        if done and _not_before(done[-1].completed, said.last_completion_time):
             last = done[-1]
-            verdict = last.verdict.value if last.verdict else None
-            seen |= {"lastRun": last.key.name, "lastVerdict": verdict, "lastSlos": last.slos}
+            seen |= {
+                "lastRun": last.key.name,
+                "lastVerdict": last.verdict.value if last.verdict else None,
+                "lastSlos": last.slos,
+                "lastCompletionTime": last.completed,
+            }
         passed = [run.completed for run in done if run.verdict is Verdict.PASS]
-        if passed:
+        if passed and _not_before(passed[-1], said.last_successful_time):
             seen["lastSuccessfulTime"] = passed[-1]
         return seen
+
+    async def _tell(
+        self, test: PerfTest, decision: ScheduleDecision | None, warnings: list[Problem]
+    ) -> None:
+        """What is told and counted once the status says it."""
+        if decision is not None and decision.missed is not None:
+            time, why = decision.missed
+            self._metrics.missed(Key(test.metadata.namespace, test.metadata.name))
+            note = f"no run at {format_time(time)}: {why}"
+            await self._events.tell("PerfTest", test.metadata, "MissedSchedule", note, warning=True)
+        for warning in warnings:
+            await self._events.tell(
+                "PerfTest", test.metadata, "Doubtful", str(warning), warning=True
+            )
 
     async def _refuse(self, body: Json, problems: list[Problem]) -> float | None:
         """Say on the test why it cannot be accepted."""
@@ -215,16 +244,18 @@ class TestReconciler:
         await self._events.tell("PerfTest", test.metadata, "Invalid", shown, warning=True)
         return None
 
-    async def _stall(self, body: Json, test: PerfTest, why: str) -> float:
+    async def _stall(self, body: Json, test: PerfTest, stalled: Stalled) -> float:
         """Say on the test that a run is due and cannot be created, and try again."""
-        reason = "NameTaken"
+        reason, why = stalled.reason, cut(stalled.why, MOST_CONDITION)
         conditions = [
             Condition(type="Ready", status="False", reason=reason, message=why),
             Condition(type="Stalled", status="True", reason=reason, message=why),
         ]
-        await self._write(body, test, {}, conditions)
+        await self._write(body, test, self._seen(test), conditions)
         await self._events.tell("PerfTest", test.metadata, reason, why, warning=True)
-        return NAME_RETRY_S
+        # A quota may leave room again.
+        await self._historian.trim(test)
+        return stalled.again
 
     async def _write(
         self, body: Json, test: PerfTest, status: Json, conditions: list[Condition]
@@ -283,13 +314,18 @@ def _ready(test: PerfTest, warnings: list[Problem]) -> Condition:
     return Condition(type="Ready", status="True", reason="Accepted", message=message[:4096])
 
 
+def _not_before(completed: str | None, known: str | None) -> bool:
+    """Whether a completion is not older than what is known. Both in UTC, to the second."""
+    return known is None or (completed is not None and completed >= known)
+
+
 def _next(decision: ScheduleDecision | None) -> Json:
     coming = decision.next if decision is not None else None
     return {"nextScheduleTime": format_time(coming) if coming else None}
 
 
 def _sleep(decision: ScheduleDecision | None, now: datetime) -> float | None:
-    if decision is None or decision.wake is None:
+    if decision is None or decision.next is None:
         return None
     # The clock may jump: a long sleep is cut, so that the next look finds out.
-    return min(max((decision.wake - now).total_seconds(), 0.0), LONGEST_SLEEP_S)
+    return min(max((decision.next - now).total_seconds(), 0.0), LONGEST_SLEEP_S)

@@ -1,8 +1,12 @@
 """What the API server says of a run's Job and pods, read once into the facts of a decision."""
 
-from perfrun.controller.kube import Json
+from datetime import datetime
+
+from perfrun.api.times import parse_time
+from perfrun.controller.kube import Json, owned_by
 from perfrun.logic.lifecycle import JobState, PodFacts
 
+WORKER_CONTAINER = "worker"
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 # Waiting reasons that pass by themselves in every start.
@@ -22,12 +26,6 @@ def job_state(job: Json | None, run_uid: str) -> JobState:
     return JobState.ACTIVE
 
 
-def owned_by(body: Json, uid: str) -> bool:
-    """Whether the object has an owner of that uid."""
-    owners = body.get("metadata", {}).get("ownerReferences", [])
-    return any(owner.get("uid") == uid for owner in owners)
-
-
 def pod_facts(pod: Json) -> PodFacts:
     """The facts of one worker's pod."""
     metadata, status = pod.get("metadata", {}), pod.get("status", {})
@@ -37,6 +35,7 @@ def pod_facts(pod: Json) -> PodFacts:
         index=_index(metadata),
         dead=dead,
         problem=_death(status) if status.get("phase") == "Failed" else _obstacle(status),
+        running_since=_running_since(status),
     )
 
 
@@ -68,6 +67,15 @@ def _obstacle(status: Json) -> str | None:
         waiting = container.get("state", {}).get("waiting")
         if waiting and waiting.get("reason") not in _NORMAL_WAITS:
             return f"{waiting.get('reason')}: {waiting.get('message', '')}".rstrip(": ")
+    return None
+
+
+def _running_since(status: Json) -> datetime | None:
+    """When the worker's own container was started, if it runs."""
+    for container in status.get("containerStatuses", []):
+        started = container.get("state", {}).get("running", {}).get("startedAt")
+        if container.get("name") == WORKER_CONTAINER and started:
+            return parse_time(started)
     return None
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from perfrun.controller.kube import ConflictError, KubeError, NotFoundError
+from perfrun.controller.kube import ConflictError, KubeError, NotFoundError, TerminatingError
 
 K = TypeVar("K", bound=Hashable)
 logger = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class WorkQueue(Generic[K]):
     def _after_failure(self, key: K, error: Exception) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay: float = min(BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 20), BACKOFF_MOST_S)
-        if isinstance(error, ConflictError | NotFoundError):
+        if isinstance(error, ConflictError | NotFoundError | TerminatingError):
             logger.debug("%s %s: changed meanwhile, again in %.1fs", self._name, key, delay)
         elif isinstance(error, KubeError):
             logger.warning("%s %s: %s; again in %.1fs", self._name, key, error, delay)

@@ -1,44 +1,43 @@
 """The reconciler of PerfRuns: look at the world, ask what to do, do one thing, look again."""
 
-from datetime import UTC, datetime, timedelta
+import asyncio
+import logging
 
 from perfrun.api.perfrun import PerfRun, Phase, WorkerCounts
 from perfrun.api.times import format_time, parse_time
-from perfrun.controller.accept import Acceptor
+from perfrun.controller.admit import Acceptor
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher
 from perfrun.controller.kube import (
     CONFIG_MAPS,
     JOBS,
     PERF_RUNS,
-    PODS,
     AlreadyExistsError,
     Json,
     Kube,
-    NotFoundError,
+    KubeError,
     RefusedError,
+    Resource,
+    TerminatingError,
 )
-from perfrun.controller.manifests import RUN_LABEL, job_manifest, plan_config_map
-from perfrun.controller.open_runs import OpenRun, OpenRuns
-from perfrun.controller.pods import job_state, owned_by, pod_facts
+from perfrun.controller.manifests import job_manifest, plan_config_map
+from perfrun.controller.observer import LAUNCHING, Observer, accepted, as_timedelta
+from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError, check_ours
 from perfrun.controller.progress import progress_line
 from perfrun.controller.settings import Settings
-from perfrun.controller.status import changed, open_conditions, write_status
+from perfrun.controller.status import changed, cut, open_conditions, write_status
 from perfrun.controller.store import Key
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.session import RunSession
-from perfrun.logic.lifecycle import (
-    Act,
-    Decision,
-    RunFacts,
-    collecting_deadline,
-    decide,
-    losses,
-)
-from perfrun.logic.names import job_name
-from perfrun.logic.plan import load_end, longest
+from perfrun.logic.lifecycle import Act, Decision, RunFacts, collecting_deadline, decide, losses
 from perfrun.logic.verdict import cancelled, errored
 
+logger = logging.getLogger(__name__)
+
+MOST_FAILURES = 5
+"""Unexpected errors of a run, one after the other, before it ends as Error."""
+LAUNCH_RETRY_S = 5.0
+PROGRESS_S = 5.0
 NO_CERTIFICATE = ""
 
 
@@ -65,65 +64,91 @@ class RunReconciler:
         self._events = events
         self._settings = settings
         self._ca = ca
+        self._observer = Observer(kube, coordinator, settings.coordinator_url)
+        self._failures: dict[str, int] = {}
+        """By uid: how often something unexpected came in the way of a run."""
+        self._told: dict[str, float] = {}
+        """By uid: when its progress was written, by the loop's time."""
 
     async def reconcile(self, key: Key) -> float | None:
         """One step of one run. Seconds until it is to be looked at again, None: when it changes."""
         body = await self._kube.find(PERF_RUNS, key.namespace, key.name)
         if body is None or body["metadata"].get("deletionTimestamp"):
             self.forget(key)
+            if body is not None:
+                # A finalizer may keep the object for long; its load ends now.
+                await self._finisher.delete_job(key.namespace, body["metadata"]["uid"])
             return None
         run = PerfRun.parse(body)
-        match run.status.phase:
-            case None | Phase.QUEUED:
-                return await self._acceptor.accept(run)
-            case Phase.DONE:
-                return await self._after(run)
-            case _:
-                return await self._advance(run)
+        if run.status.phase is Phase.DONE:
+            return await self._after(run)
+        uid = run.metadata.uid
+        try:
+            again = await self._advance(run)
+        except KubeError:
+            raise
+        except UnreadableError as error:
+            why = str(error)
+        except Exception as error:
+            failures = self._failures[uid] = self._failures.get(uid, 0) + 1
+            if failures < MOST_FAILURES:
+                raise
+            logger.exception("run %s: given up", key)
+            why = f"it could not be brought to its end: {type(error).__name__}: {error}"
+        else:
+            self._failures.pop(uid, None)
+            return again
+        await self._finisher.end(run, errored(why, _workers(run)))
+        return 0.0
 
     def forget(self, key: Key) -> None:
         """Let go of a run that was deleted."""
         for uid in self._runs.uids(key):
-            self._coordinator.close(uid)
-            self._runs.close(uid)
+            self._let_go(uid)
+
+    def _let_go(self, uid: str) -> None:
+        self._coordinator.close(uid)
+        self._finisher.forget(uid)
+        self._observer.forget(uid)
+        self._failures.pop(uid, None)
+        self._told.pop(uid, None)
 
     async def _after(self, run: PerfRun) -> float | None:
         """Tidy up once for each run that this process has had open."""
         if self._runs.is_open(run.metadata.uid) or run.status.job is not None:
             self._coordinator.close(run.metadata.uid)
+            # Whoever wrote the verdict may have been killed before telling of it.
+            await self._finisher.tell(run)
             await self._finisher.tidy(run)
+            self._let_go(run.metadata.uid)
             if run.status.job is not None:
                 await write_status(self._kube, PERF_RUNS, run.metadata, {"job": None})
         return None
 
     async def _advance(self, run: PerfRun) -> float | None:
-        try:
-            opened = await self._runs.frozen(run)
-        except NotFoundError as error:
-            why = f"what it was to run is gone: {error}"
-            await self._finisher.end(run, errored(why, _workers(run)))
-            return 0.0
+        if run.status.phase in (None, Phase.QUEUED):
+            return await self._acceptor.accept(run)
+        opened = await self._runs.frozen(run)
         session = await self._session(run, opened)
         if run.spec.stop and run.status.stopped is None and run.status.phase is Phase.RUNNING:
             run = await self._stop(run)
-        facts = await self._facts(run, opened, session)
+        facts = await self._observer.facts(run, opened, session)
         decision = decide(facts)
         return await self._act(run, opened, facts, decision)
 
     async def _session(self, run: PerfRun, opened: OpenRun) -> RunSession:
         """The coordinator's session; opened anew, from what the API holds, after a restart."""
-        session = self._coordinator.session(run.metadata.uid)
+        uid, started = run.metadata.uid, run.status.start_time
+        session = self._coordinator.session(uid)
         if session is None:
-            started = run.status.start_time
-            reported = await self._runs.reports(run.metadata.uid) if started else {}
             session = self._coordinator.open(
                 opened.plan,
-                start_deadline=_accepted(run) + _timedelta(opened.plan.load.start_timeout),
+                start_deadline=accepted(run) + as_timedelta(opened.plan.load.start_timeout),
                 start=parse_time(started) if started else None,
-                reported=reported,
+                reported=await self._runs.stored_reports(uid) if started else (),
             )
         if run.status.stopped is not None:
-            self._coordinator.stop(run.metadata.uid, run.status.stopped)
+            self._coordinator.stop(uid, run.status.stopped)
         return session
 
     async def _stop(self, run: PerfRun) -> PerfRun:
@@ -133,36 +158,6 @@ class RunReconciler:
         self._coordinator.stop(run.metadata.uid, reason)
         await self._events.tell("PerfRun", run.metadata, "Stopping", reason)
         return PerfRun.parse(body)
-
-    async def _facts(self, run: PerfRun, opened: OpenRun, session: RunSession) -> RunFacts:
-        uid, plan = run.metadata.uid, opened.plan
-        job = await self._kube.find(JOBS, run.metadata.namespace, job_name(uid))
-        pods = []
-        if job is not None:
-            labels = f"{RUN_LABEL}={run.metadata.name}"
-            bodies = await self._kube.list(PODS, run.metadata.namespace, labels=labels)
-            pods = [pod_facts(b) for b in bodies if owned_by(b, job["metadata"]["uid"])]
-        trouble = self._coordinator.trouble(uid)
-        start = parse_time(run.status.start_time) if run.status.start_time else None
-        end = load_end(plan)
-        assert run.status.phase is not None
-        return RunFacts(
-            phase=run.status.phase,
-            now=datetime.now(UTC),
-            accepted=_accepted(run),
-            start_timeout=plan.load.start_timeout,
-            planned=plan.load.workers,
-            job=job_state(job, uid),
-            launched=run.status.job is not None,
-            pods=pods,
-            ready=session.ready_count,
-            reported=frozenset(session.reported),
-            fatal=trouble.message if trouble and trouble.hopeless else None,
-            trouble=trouble.message if trouble else None,
-            stop=run.spec.stop,
-            load_end=start + _timedelta(end) if start and end is not None else None,
-            report_deadline=_report_deadline(run, start, longest(plan)),
-        )
 
     async def _act(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, decision: Decision
@@ -184,29 +179,27 @@ class RunReconciler:
         return 0.0
 
     async def _launch(self, run: PerfRun, opened: OpenRun) -> float:
-        """Create the plan and the Job; what is there already and ours is as good."""
-        key, namespace = opened.key, opened.key.namespace
-        job = job_manifest(key, opened.plan, opened.spec, self._settings, with_ca=bool(self._ca))
-        objects = (
-            (CONFIG_MAPS, plan_config_map(key, opened.plan, self._ca)),
-            (JOBS, job),
+        """Create the plan and the Job, and note that it was done."""
+        job = job_manifest(
+            opened.key, opened.plan, opened.spec, self._settings, with_ca=bool(self._ca)
         )
         try:
-            for resource, body in objects:
-                try:
-                    await self._kube.create(resource, namespace, body)
-                except AlreadyExistsError:
-                    name = body["metadata"]["name"]
-                    if not owned_by(
-                        await self._kube.get(resource, namespace, name), run.metadata.uid
-                    ):
-                        raise
+            await self._create(run, CONFIG_MAPS, plan_config_map(opened.key, opened.plan, self._ca))
+            await self._create(run, JOBS, job)
+        except TerminatingError:
+            raise
         except RefusedError as error:
             message = f"its workers could not be created: {error}"
             await self._finisher.end(run, errored(message, _workers(run)))
             return 0.0
+        except KubeError as error:
+            logger.warning("run %s: %s%s", opened.key, LAUNCHING, error)
+            # Kept in the status: at the deadline it is the reason.
+            await self._write_progress(run, {"progress": cut(f"{LAUNCHING}{error}")})
+            return LAUNCH_RETRY_S
         name = job["metadata"]["name"]
-        await write_status(self._kube, PERF_RUNS, run.metadata, {"job": name})
+        changes = {"job": name, "progress": None}
+        await write_status(self._kube, PERF_RUNS, run.metadata, changes)
         await self._events.tell(
             "PerfRun",
             run.metadata,
@@ -214,6 +207,15 @@ class RunReconciler:
             f"created Job {name} of {opened.plan.load.workers} worker(s)",
         )
         return 1.0
+
+    async def _create(self, run: PerfRun, resource: Resource, body: Json) -> None:
+        """Create an object of the run; what is there already and ours is as good."""
+        namespace = run.metadata.namespace
+        try:
+            await self._kube.create(resource, namespace, body)
+        except AlreadyExistsError:
+            name = body["metadata"]["name"]
+            await check_ours(self._kube, resource, namespace, name, run.metadata.uid)
 
     async def _collect(self, run: PerfRun, facts: RunFacts) -> float:
         now = facts.now
@@ -232,34 +234,32 @@ class RunReconciler:
         return 0.0
 
     async def _tell_progress(self, run: PerfRun, facts: RunFacts, decision: Decision) -> None:
-        live = self._coordinator.live(run.metadata.uid)
-        now = {
-            "progress": decision.message or progress_line(live, facts),
-            "workers": {
-                "planned": facts.planned,
-                "ready": max(facts.ready, run.status.workers.ready if run.status.workers else 0),
-                "reported": len(facts.reported),
+        uid = run.metadata.uid
+        now = asyncio.get_running_loop().time()
+        # Every report wakes the run: of 200 workers, that would be 200 writes in a second.
+        told = self._told.get(uid)
+        if facts.phase is not Phase.STARTING and told is not None and now - told < PROGRESS_S:
+            return
+        self._told[uid] = now
+        line = decision.message or progress_line(self._coordinator.live(uid), facts)
+        ready = run.status.workers.ready if run.status.workers else 0
+        await self._write_progress(
+            run,
+            {
+                "progress": cut(line),
+                "workers": {
+                    "planned": facts.planned,
+                    "ready": max(facts.ready, ready),
+                    "reported": len(facts.reported),
+                },
             },
-        }
+        )
+
+    async def _write_progress(self, run: PerfRun, now: Json) -> None:
         old: Json = run.status.model_dump(mode="json", include=set(now))
         if difference := changed(old, now):
             await write_status(self._kube, PERF_RUNS, run.metadata, difference)
 
 
-def _accepted(run: PerfRun) -> datetime:
-    assert run.status.accepted_time is not None, "a run is accepted when it leaves the queue"
-    return parse_time(run.status.accepted_time)
-
-
-def _report_deadline(run: PerfRun, start: datetime | None, most: int) -> datetime | None:
-    if run.status.report_deadline is not None:
-        return parse_time(run.status.report_deadline)
-    return start + _timedelta(most) if start else None
-
-
 def _workers(run: PerfRun) -> WorkerCounts:
     return run.status.workers or WorkerCounts(planned=0)
-
-
-def _timedelta(ns: int) -> timedelta:
-    return timedelta(microseconds=ns / 1000)

@@ -7,6 +7,7 @@ history stay. Run by the chart's pre-delete hook.
 import asyncio
 import logging
 import sys
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from perfrun.api.metadata import Metadata
@@ -15,7 +16,6 @@ from perfrun.api.times import format_time
 from perfrun.controller.kube import (
     JOBS,
     PERF_RUNS,
-    ConflictError,
     Json,
     Kube,
     KubeError,
@@ -28,49 +28,78 @@ from perfrun.logic.verdict import cancelled, conditions
 
 logger = logging.getLogger("perfrun.uninstall")
 
+MOST_PASSES = 20
+PAUSE_S = 2.0
+"""Together well within the deadline of the chart's Job."""
+
 WHY = "perfrun was uninstalled while it was under way"
 
 
 async def uninstall(kube: Kube, settings: Settings) -> None:
-    """End all runs that are not done, and delete the Jobs of workers."""
+    """End all runs that are not done, and delete the Jobs of workers.
+
+    Done until a look around finds nothing more, because the operator still lives and may start
+    another run meanwhile. Raises KubeError where there is still something after the last look.
+    """
+    for _ in range(MOST_PASSES):
+        if not await _pass(kube, settings):
+            return
+        await asyncio.sleep(PAUSE_S)
+    raise KubeError(0, f"runs are still under way after {MOST_PASSES} attempts to end them")
+
+
+async def _pass(kube: Kube, settings: Settings) -> int:
+    """One look around. How many runs and Jobs were there to end, whether it worked or not."""
+    found = 0
     namespaces: list[str | None] = [*settings.watch_namespaces]
     for namespace in namespaces or [None]:
         for run in await kube.list(PERF_RUNS, namespace):
             if run.get("status", {}).get("phase") != "Done":
-                await _end(kube, run)
-        for job in await kube.list(JOBS, namespace, labels=f"{MANAGED_BY}=perfrun"):
-            meta = job["metadata"]
-            if _is_worker_job(job):
-                await kube.delete(JOBS, meta["namespace"], meta["name"], uid=meta["uid"])
-                logger.info("deleted Job %s/%s", meta["namespace"], meta["name"])
+                found += not run["metadata"].get("deletionTimestamp")
+                await _attempt("PerfRun", run, _end(kube, run))
+        for job in await kube.list(
+            JOBS, namespace, labels=f"{MANAGED_BY}=perfrun", only_metadata=True
+        ):
+            if _is_worker_job(job) and not job["metadata"].get("deletionTimestamp"):
+                found += 1
+                await _attempt("Job", job, _delete_job(kube, job))
+    return found
+
+
+async def _attempt(kind: str, body: Json, work: Awaitable[None]) -> None:
+    """Do it for one object; what goes wrong with it does not keep the others from their end."""
+    where = f"{kind} {body['metadata'].get('namespace')}/{body['metadata'].get('name')}"
+    try:
+        await work
+    except (KubeError, ValueError) as error:
+        logger.warning("%s could not be ended yet: %s", where, error)
+
+
+async def _delete_job(kube: Kube, job: Json) -> None:
+    meta = job["metadata"]
+    await kube.delete(JOBS, meta["namespace"], meta["name"], uid=meta["uid"])
+    logger.info("deleted Job %s/%s", meta["namespace"], meta["name"])
 
 
 async def _end(kube: Kube, run: Json) -> None:
-    """Write the end of one run; the operator may still be writing, so look again on conflict."""
+    """Write the end of one run; where the operator wrote meanwhile, the next look does it."""
+    about = Metadata.model_validate(run["metadata"])
     judgement = cancelled(WHY, WorkerCounts(planned=0))
-    while True:
-        about = Metadata.model_validate(run["metadata"])
-        now = datetime.now(UTC).replace(microsecond=0)
-        changes = {
-            "phase": "Done",
-            "verdict": judgement.verdict.value,
-            "message": judgement.message,
-            "completionTime": format_time(now),
-            "conditions": conditions_json(conditions(judgement, [], now)),
-            "queue": None,
-            "progress": None,
-        }
-        try:
-            await write_status(kube, PERF_RUNS, about, as_json(changes))
-        except ConflictError:
-            run = await kube.get(PERF_RUNS, about.namespace, about.name)
-            if run.get("status", {}).get("phase") == "Done":
-                return
-        except NotFoundError:
-            return
-        else:
-            logger.info("ended PerfRun %s/%s", about.namespace, about.name)
-            return
+    now = datetime.now(UTC).replace(microsecond=0)
+    changes = {
+        "phase": "Done",
+        "verdict": judgement.verdict.value,
+        "message": judgement.message,
+        "completionTime": format_time(now),
+        "conditions": conditions_json(conditions(judgement, [], now)),
+        "queue": None,
+        "progress": None,
+    }
+    try:
+        await write_status(kube, PERF_RUNS, about, as_json(changes))
+    except NotFoundError:
+        return
+    logger.info("ended PerfRun %s/%s", about.namespace, about.name)
 
 
 def _is_worker_job(job: Json) -> bool:

@@ -16,7 +16,7 @@ from perfrun.controller.kube import Json
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.queue import WorkQueue
 from perfrun.controller.runs import RunReconciler
-from perfrun.controller.store import Key, Store, run_record
+from perfrun.controller.store import Key, RunRecord, Store, run_record
 
 # The server ends a watch after this; kopf then lists anew.
 SERVER_TIMEOUT_S = 300
@@ -72,14 +72,16 @@ class Watches:
         key = _key(body)
         known = self._store.delivered.pop(key, None)
         if kind == "DELETED":
-            self._store.drop_run(key)
             self._store.forget_pulse("PerfRun", body)
             self._reconciler.forget(key)
-            if known is not None:
-                self._tests.add(Key(key.namespace, known.test))
-                self._wake_queue(known.target)
+            self._drop(key, known)
             return
         self._store.pulse("PerfRun", body)
+        if body["metadata"].get("deletionTimestamp"):
+            # A finalizer may keep it for long; it holds no target and runs no more.
+            self._drop(key, known)
+            self._runs.add(key)
+            return
         try:
             run = PerfRun.parse(body)
         except ValidationError:
@@ -89,13 +91,20 @@ class Watches:
         self._store.delivered[key] = record
         if record.done:
             self._metrics.see_run(run)
-        if record != known or body["metadata"].get("deletionTimestamp"):
+        if record != known:
             # Progress alone is no news: the reconciler wrote it itself.
             self._runs.add(key)
         if known is None or known.phase is not record.phase:
             self._tests.add(Key(key.namespace, record.test))
             if record.done:
                 self._wake_queue(record.target)
+
+    def _drop(self, key: Key, known: RunRecord | None) -> None:
+        """A run is gone, or as good as gone: who counted it or waited for it looks again."""
+        self._store.drop_run(key)
+        if known is not None:
+            self._tests.add(Key(key.namespace, known.test))
+            self._wake_queue(known.target)
 
     def _wake_queue(self, target: str | None) -> None:
         for waiting in self._store.unfinished():

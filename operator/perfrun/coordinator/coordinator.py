@@ -17,6 +17,7 @@ from perfrun.coordinator.errors import (
     CoordinatorError,
     Malformed,
     Over,
+    Refused,
     Unauthenticated,
     Unavailable,
 )
@@ -33,6 +34,9 @@ POLL_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 _ENDED_KEPT = 10_000
 _CHECKS_AT_ONCE = 16
+_REFUSED_FOR = 30 * NS_PER_S
+_REFUSED_KEPT = 1000
+"""For each run."""
 
 
 @dataclass(slots=True)
@@ -42,6 +46,8 @@ class _Run:
     """Set once those who wait at the barrier can be answered."""
     identities: dict[bytes, str] = field(default_factory=dict)
     """By digest of index and token: a token is checked once, not every second."""
+    refused: OrderedDict[bytes, tuple[int, str]] = field(default_factory=OrderedDict)
+    """By such a digest: until when (ns, monotonic) a token is turned away unasked, and why."""
     starting: asyncio.Task[None] | None = None
 
     def let_go(self) -> None:
@@ -150,7 +156,14 @@ class Coordinator:
         digest = sha256(f"{index}\n{token}".encode()).digest()
         identity = run.identities.get(digest)
         if identity is None:
-            identity = await self._identify(uid, index, token)
+            until, why = run.refused.get(digest, (0, ""))
+            if self._clock.monotonic() < until:
+                raise Refused(why)
+            try:
+                identity = await self._identify(uid, index, token)
+            except Refused as error:
+                self._remember_refused(run, digest, str(error))
+                raise
             run.identities[digest] = identity
         run.session.claim(index, identity)
 
@@ -202,6 +215,13 @@ class Coordinator:
         if uid in self._ended:
             raise Over("this run is over")
         raise Unavailable("this run is not open here (yet): ask again")
+
+    def _remember_refused(self, run: _Run, digest: bytes, why: str) -> None:
+        """Do not ask again for a while: each question keeps a real worker's waiting."""
+        run.refused[digest] = (self._clock.monotonic() + _REFUSED_FOR, why)
+        run.refused.move_to_end(digest)
+        while len(run.refused) > _REFUSED_KEPT:
+            run.refused.popitem(last=False)
 
     async def _identify(self, uid: str, index: int, token: str) -> str:
         try:

@@ -105,6 +105,11 @@ class RunSession:
         return sum(worker.ready.trouble is None for worker in self._barrier.values())
 
     @property
+    def heard(self) -> frozenset[int]:
+        """The workers that were let in to speak, since this process has the run open."""
+        return frozenset(self._identities)
+
+    @property
     def arrived(self) -> int:
         """How many workers have come up, with trouble or without."""
         return len(self._barrier)

@@ -48,6 +48,8 @@ class PodFacts:
     """It has ended, well or not, and will not run again."""
     problem: str | None = None
     """Why it cannot run, or how it died, as a sentence."""
+    running_since: datetime | None = None
+    """When its container was started; None: it does not run."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ class RunFacts:
     launched: bool
     """A Job was created for this run before."""
     pods: Sequence[PodFacts] = ()
+    coordinator: str = ""
+    """host:port that workers report to."""
+    launch_error: str | None = None
+    """Why the plan and the Job could not be created when it was last tried."""
+    listening_since: datetime | None = None
+    """Since when the coordinator of this process can be reached about the run."""
+    heard: frozenset[int] = frozenset()
+    """The workers that have spoken to it since."""
     ready: int = 0
     reported: frozenset[int] = frozenset()
     fatal: str | None = None
@@ -88,6 +98,11 @@ class Decision:
 
 
 STEP_S = 2.0
+"""How often a run is looked at that starts, or waits for the last reports."""
+LOAD_STEP_S = 5.0
+"""The same under load, where what matters wakes the run by itself."""
+HEARD_WITHIN = timedelta(seconds=45)
+"""From the start of a worker's container to its first word; imports take a few seconds."""
 # A worker that was ended retries its report for a while; what is not here by then is lost.
 LAST_REPORTS_S = 15.0
 
@@ -109,21 +124,21 @@ def _starting(facts: RunFacts) -> Decision:
         return Decision(Act.CANCEL, "stopped before the load started (spec.stop)")
     if facts.fatal is not None:
         return Decision(Act.FAIL, facts.fatal)
+    left = (_start_deadline(facts) - facts.now).total_seconds()
+    limit = f"within {format_duration(facts.start_timeout)} (load.startTimeout)"
     if not facts.launched:
-        return Decision(Act.LAUNCH)
+        if left > 0:
+            return Decision(Act.LAUNCH)
+        why = facts.launch_error or "the operator was away"
+        return Decision(Act.FAIL, f"its workers could not be created {limit}: {why}")
     if facts.job is JobState.ABSENT:
         return Decision(Act.FAIL, "its Job was deleted before the load started")
     if dead := [pod for pod in facts.pods if pod.dead]:
         return Decision(Act.FAIL, f"a worker ended before the load started: {_sentence(dead[0])}")
     if facts.job is JobState.FINISHED:
         return Decision(Act.FAIL, "its Job ended before the load started; see kubectl describe job")
-    left = (_start_deadline(facts) - facts.now).total_seconds()
     if left <= 0:
-        limit = format_duration(facts.start_timeout)
-        return Decision(
-            Act.FAIL,
-            f"not all workers were ready within {limit} (load.startTimeout): {waiting_for(facts)}",
-        )
+        return Decision(Act.FAIL, f"not all workers were ready {limit}: {waiting_for(facts)}")
     return Decision(Act.WAIT, waiting_for(facts), min(STEP_S, left))
 
 
@@ -134,15 +149,17 @@ def _running(facts: RunFacts) -> Decision:
         return Decision(Act.COLLECT, "the Job of the workers has ended")
     if facts.load_end is not None and facts.now >= facts.load_end:
         return Decision(Act.COLLECT, "the load is over")
-    if _reports_are_over(facts):
+    if facts.report_deadline is None or facts.now >= facts.report_deadline:
         return Decision(Act.COLLECT, "the load has taken longer than it may")
-    return Decision(Act.WAIT, wake=STEP_S)
+    end = facts.load_end or facts.report_deadline
+    return Decision(Act.WAIT, wake=min(LOAD_STEP_S, (end - facts.now).total_seconds()))
 
 
 def _collecting(facts: RunFacts) -> Decision:
     if _all_in(facts):
         return Decision(Act.JUDGE)
-    if _reports_are_over(facts):
+    # Without a deadline there is nothing to wait for: somebody has edited the status.
+    if facts.report_deadline is None or facts.now >= facts.report_deadline:
         return Decision(Act.JUDGE, "the time for reports is over")
     missing = facts.planned - len(facts.reported)
     message = f"waiting for the reports of {missing} of {facts.planned} workers"
@@ -161,6 +178,12 @@ def waiting_for(facts: RunFacts) -> str:
     for pod in facts.pods:
         if pod.problem is not None:
             return _sentence(pod)
+    for pod in facts.pods:
+        if _is_cut_off(pod, facts):
+            return (
+                f"worker {pod.index} ({pod.name}) runs, but has not reached the coordinator "
+                f"{facts.coordinator}: check egress NetworkPolicy of its namespace"
+            )
     if facts.trouble is not None:
         return facts.trouble
     return f"{facts.ready} of {facts.planned} workers are ready"
@@ -172,9 +195,10 @@ def losses(facts: RunFacts) -> str | None:
     return _sentence(lost[0]) if lost else None
 
 
-def _reports_are_over(facts: RunFacts) -> bool:
-    # Without a deadline there is nothing to wait for: somebody has edited the status.
-    return facts.report_deadline is None or facts.now >= facts.report_deadline
+def _is_cut_off(pod: PodFacts, facts: RunFacts) -> bool:
+    if pod.running_since is None or facts.listening_since is None or pod.index in facts.heard:
+        return False
+    return facts.now - max(pod.running_since, facts.listening_since) > HEARD_WITHIN
 
 
 def _all_in(facts: RunFacts) -> bool:

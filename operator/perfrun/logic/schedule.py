@@ -44,7 +44,6 @@ class ScheduleFacts:
     """The last tick that a run was started for."""
     active: Sequence[str]
     """The names of its scheduled runs that are not done, queued ones included."""
-    deleting: bool
     last_missed: datetime | None = None
     """The last tick recorded as missed; it and earlier ones are settled."""
 
@@ -60,17 +59,12 @@ class ScheduleDecision:
     replace: bool = False
     """Stop the active runs first."""
     next: datetime | None = None
-    """When the next run is due, jitter included: nextScheduleTime."""
-
-    @property
-    def wake(self) -> datetime | None:
-        """When to decide again if nothing changes until then."""
-        return self.next
+    """When the next run is due, jitter included: nextScheduleTime, and when to decide again."""
 
 
 def decide(facts: ScheduleFacts, now: datetime) -> ScheduleDecision:
     """What the schedule asks for at ``now``. All times carry a zone; results are in UTC."""
-    if facts.deleting or facts.suspended:
+    if facts.suspended:
         return ScheduleDecision()
     schedule = facts.schedule
     jitter = due(schedule, facts.test, now) - now

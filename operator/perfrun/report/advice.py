@@ -1,8 +1,13 @@
 """What to do next about a finished run: at most a few sentences, from its status alone."""
 
-from perfrun.api.perfrun import PerfRun, PerfRunStatus, Verdict
+from collections.abc import Iterator, Sequence
+
+from perfrun.api.metric import METRICS, Kind
+from perfrun.api.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
 
 _MOST = 3
+_MISSED = (Verdict.WARN, Verdict.FAIL)
+_SLOWNESS = (Kind.DURATION, Kind.RATE)
 
 _BY_ERROR = {
     "DNS": "the target's name was not resolved: check spec.target.http.url and the DNS here",
@@ -19,38 +24,66 @@ _BY_ERROR = {
     "Data": "requests could not be made from the data: see variables and templates",
 }
 
+_MORE_CPU = "perfrun was the limit: give it more CPU, or raise spec.load.workers"
+_BY_FINDING = {
+    "Lag": _MORE_CPU,
+    "LateSends": _MORE_CPU,
+    "Stall": _MORE_CPU,
+    "SentBelowPlanned": _MORE_CPU,
+    "Throttled": "perfrun was the limit: raise or remove its CPU limit in spec.podTemplate",
+    "Exhausted": "perfrun was the limit: raise spec.load.workers, or reuse connections",
+    "StartSkew": "workers did not start together: see what their nodes were busy with",
+    "Coverage": "a part of the load is not known: see why a worker was lost",
+    "Dropped": "lower the rate, or raise spec.load.open.maxInFlight: the target was slower than "
+    "the load",
+}
+
 
 def next_steps(run: PerfRun) -> list[str]:
     """Sentences in the order of use; none where there is nothing to add."""
     status = run.status
     if status.verdict is Verdict.ERROR:
-        return ["nothing was judged: put right what the message names, and run again"]
-    return [*_about_errors(status), *_about_verdict(status)][:_MOST]
+        return [_about_error(status)]
+    advice = [*_about_errors(status), *_about_verdict(status)]
+    return list(dict.fromkeys(advice))[:_MOST]
 
 
-def _about_errors(status: PerfRunStatus) -> list[str]:
+def _about_error(status: PerfRunStatus) -> str:
+    if status.start_time is not None:
+        return (
+            "the load ran, and nobody told what came of it: see why the workers ended (memory, "
+            "a signal), and run again"
+        )
+    return "nothing was judged: put right what the message names, and run again"
+
+
+def _about_errors(status: PerfRunStatus) -> Iterator[str]:
     errors = status.summary.errors if status.summary else {}
-    if not errors:
-        return []
-    kind, count = max(errors.items(), key=lambda item: item[1])
-    hint = _BY_ERROR.get(kind)
-    return [f"{kind} ({count}): {hint}"] if hint else []
+    if errors:
+        kind, count = max(errors.items(), key=lambda item: item[1])
+        if hint := _BY_ERROR.get(kind):
+            yield f"{kind} ({count:,}): {hint}"
 
 
-def _about_verdict(status: PerfRunStatus) -> list[str]:
-    advice: list[str] = []
-    verdicts = [slo.verdict for slo in status.slos]
+def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
     findings = status.generator.findings if status.generator else []
-    tainting = {finding.type for finding in findings if finding.effect != "Informing"}
-    if Verdict.INCONCLUSIVE in verdicts:
-        if "Coverage" in tainting:
-            advice.append("a part of the load is not known: see why a worker was lost")
-        elif tainting:
-            advice.append("perfrun was the limit: give it more CPU, or raise spec.load.workers")
-        if any(slo.measured == "unsupported" for slo in status.slos):
-            advice.append("a longer or larger load gives the samples that an objective lacked")
-    if any(verdict in (Verdict.WARN, Verdict.FAIL) for verdict in verdicts):
-        advice.append("compare the steps above, and the target's CPU and memory during the run")
+    unsure = [slo for slo in status.slos if slo.verdict is Verdict.INCONCLUSIVE]
+    for finding in findings:
+        # A finding is worth advice where a verdict was taken back for it, and says so.
+        if any(finding.message in slo.message for slo in unsure) and finding.type in _BY_FINDING:
+            yield _BY_FINDING[finding.type]
+    if status.stopped is None and any(slo.measured == "unsupported" for slo in unsure):
+        yield "a longer or larger load gives the samples that an objective lacked"
+    if any(slo.verdict in _MISSED and _is_about_slowness(slo) for slo in status.slos):
+        yield _about_slowness(status.steps)
     if not status.slos and status.summary is not None:
-        advice.append("say what is good enough: slos: [{metric: latency.p95, max: 500ms}]")
-    return advice
+        yield "say what is good enough: slos: [{metric: latency.p95, max: 500ms}]"
+
+
+def _is_about_slowness(slo: SloStatus) -> bool:
+    return METRICS.get(slo.metric) in _SLOWNESS
+
+
+def _about_slowness(steps: Sequence[object]) -> str:
+    where = "compare the steps above, and look at" if len(steps) > 1 else "look at"
+    return f"{where} the target's CPU and memory during the run"

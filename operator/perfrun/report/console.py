@@ -1,11 +1,10 @@
 """A finished run for a terminal: verdict first, then the figures, then what to do next.
 
-Nothing is said by colour alone, and everything fits 80 columns.
+Nothing is said by colour alone. A narrow terminal is shown fewer columns, never half a figure.
 """
 
 from collections.abc import Iterable, Sequence
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -14,15 +13,14 @@ from rich.text import Text
 from perfrun.api.perfrun import (
     Finding,
     GeneratorStatus,
-    LatencyStatus,
     PerfRun,
     SloStatus,
-    StepStatus,
     Summary,
     Verdict,
 )
 from perfrun.api.times import parse_time
 from perfrun.report.advice import next_steps
+from perfrun.report.steps import number, simple_table, steps_table
 
 STYLES: dict[Verdict, str] = {
     Verdict.PASS: "green",
@@ -48,14 +46,14 @@ _ASCII_MARKS: dict[Verdict, str] = {
     Verdict.FAIL: "x",
     Verdict.ERROR: "x",
 }
-_STATISTICS = ("avg", "p50", "p95", "p99", "max")
-_ALL = "all steps"
-_MOST_STEPS = 30
+_WIDTH = 80
 
 
 def print_run(run: PerfRun, console: Console) -> None:
     """Print a finished run. Texts that come from users are never read as markup."""
-    rendered = render_run(run, ascii_only=not console.encoding.lower().startswith("utf"))
+    rendered = render_run(
+        run, ascii_only=not console.encoding.lower().startswith("utf"), width=console.width
+    )
     if console.is_terminal:
         console.print(rendered)
         return
@@ -66,13 +64,14 @@ def print_run(run: PerfRun, console: Console) -> None:
         console.print(Text(line.rstrip()), soft_wrap=True)
 
 
-def render_run(run: PerfRun, *, ascii_only: bool = False) -> RenderableType:
-    """The whole of it, for any rich console."""
+def render_run(run: PerfRun, *, ascii_only: bool = False, width: int = _WIDTH) -> RenderableType:
+    """The whole of it, for any rich console that is ``width`` columns wide."""
     marks = _ASCII_MARKS if ascii_only else _MARKS
     status = run.status
     parts: list[RenderableType] = [_headline(run, marks)]
     if status.summary is not None:
-        parts += [_latencies(status.summary, status.steps), *_counts(status.summary)]
+        parts.append(steps_table(status.summary, status.steps, width, ".." if ascii_only else "…"))
+        parts.append(_counts(status.summary, status.generator))
     if status.slos:
         parts.append(_objectives(status.slos, marks))
     if status.generator is not None:
@@ -103,63 +102,35 @@ def _headline(run: PerfRun, marks: dict[Verdict, str]) -> RenderableType:
     return Group(*lines)
 
 
-def _latencies(summary: Summary, steps: Sequence[StepStatus]) -> RenderableType:
-    table = _table()
-    table.add_column("Step", overflow="fold", min_width=8)
-    table.add_column("Rate", justify="right")
-    table.add_column("Errors", justify="right")
-    for statistic in _STATISTICS:
-        table.add_column(statistic, justify="right")
-    if len(steps) != 1:
-        table.add_row(*_row(_ALL, summary), style="bold")
-    scenarios = {step.scenario for step in steps}
-    for step in steps[:_MOST_STEPS]:
-        name = step.name if len(scenarios) == 1 else f"{step.scenario}/{step.name}"
-        table.add_row(*_row(name, step))
-    if len(steps) > _MOST_STEPS:
-        table.add_row(f"and {len(steps) - _MOST_STEPS} more")
-    table.caption_justify = "left"
-    if any(_lacking(latency) for latency in (summary.latency, *(step.latency for step in steps))):
-        table.caption = "n/a: too few samples beyond that percentile"
-    return table
-
-
-def _row(name: str, part: Summary | StepStatus) -> list[Text]:
-    latency = part.latency or LatencyStatus()
-    figures = [_figure(getattr(latency, statistic)) for statistic in _STATISTICS]
-    return [Text(text) for text in (name, part.throughput, part.error_rate or "n/a", *figures)]
-
-
-def _figure(text: str | None) -> str:
-    return "n/a" if text in (None, "unsupported") else str(text)
-
-
-def _lacking(latency: LatencyStatus | None) -> bool:
-    return latency is not None and any(
-        getattr(latency, statistic) == "unsupported" for statistic in _STATISTICS
-    )
-
-
-def _counts(summary: Summary) -> list[RenderableType]:
+def _counts(summary: Summary, generator: GeneratorStatus | None) -> RenderableType:
     iterations, requests = summary.iterations, summary.requests
     lines = [
-        f"{_number(requests.sent)} sent: {_number(requests.succeeded)} succeeded, "
-        f"{_number(requests.failed)} failed"
-        + (f", {_number(requests.censored)} still open at the end" if requests.censored else "")
+        f"{number(requests.sent)} sent: {number(requests.succeeded)} succeeded, "
+        f"{number(requests.failed)} failed"
+        + (f", {number(requests.censored)} still open at the end" if requests.censored else "")
     ]
     if iterations.dropped:
         lines.append(
-            f"{_number(iterations.dropped)} of {_number(iterations.planned)} iterations dropped: "
-            "they could not be started in time"
+            f"{number(iterations.dropped)} of {number(iterations.planned)} iterations dropped: "
+            + _why_dropped(generator)
         )
     if summary.errors:
         kinds = sorted(summary.errors.items(), key=lambda item: -item[1])
-        lines.append("errors: " + ", ".join(f"{kind} {_number(n)}" for kind, n in kinds))
-    return [_labelled("Requests", lines)]
+        lines.append("errors: " + ", ".join(f"{kind} {number(n)}" for kind, n in kinds))
+    return _labelled("Requests", lines)
+
+
+def _why_dropped(generator: GeneratorStatus | None) -> str:
+    found = {finding.type for finding in generator.findings} if generator else set()
+    if found & {"SentBelowPlanned", "Coverage"}:
+        return "they could not be started in time, see Generator"
+    return (
+        "the target was slower than the load, and as many as load.open.maxInFlight allows were open"
+    )
 
 
 def _objectives(slos: Sequence[SloStatus], marks: dict[Verdict, str]) -> RenderableType:
-    table = _table()
+    table = simple_table()
     table.add_column("Objective", no_wrap=True)
     table.add_column(_score(slos), overflow="fold", ratio=1)
     for slo in slos:
@@ -198,20 +169,9 @@ def _labelled(label: str, lines: Sequence[str]) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0), expand=False)
     grid.add_column(width=10, style="bold")
     grid.add_column(overflow="fold")
-    for number, line in enumerate(lines):
-        grid.add_row("" if number else label, Text(_sentence(line)))
+    for index, line in enumerate(lines):
+        grid.add_row("" if index else label, Text(_sentence(line)))
     return grid
-
-
-def _table() -> Table:
-    return Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        header_style="bold",
-        padding=(0, 1),
-        collapse_padding=False,
-    )
 
 
 def _spaced(parts: Iterable[RenderableType]) -> list[RenderableType]:
@@ -224,7 +184,3 @@ def _spaced(parts: Iterable[RenderableType]) -> list[RenderableType]:
 def _sentence(text: str) -> str:
     """Without control characters: what a target answers must not steer the terminal."""
     return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _number(count: int) -> str:
-    return f"{count:,}"

@@ -60,6 +60,17 @@ class Api:
         found: list[Json] = (await self.call("GET", path))["items"]
         return found
 
+    async def requests(self, verb: str, resource: str) -> int:
+        """How many requests the server has answered, by its own count."""
+        text = (await self._http.get("/metrics")).text
+        lines = [line for line in text.splitlines() if line.startswith("apiserver_request_total{")]
+        wanted = (f'verb="{verb}"', f'resource="{resource}"')
+        return sum(
+            int(float(line.rpartition(" ")[2]))
+            for line in lines
+            if all(part in line for part in wanted)
+        )
+
     async def merge(self, path: str, body: Json) -> Json:
         headers = {"Content-Type": "application/merge-patch+json"}
         return await self.call("PATCH", path, body, headers=headers)

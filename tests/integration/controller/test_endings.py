@@ -101,3 +101,21 @@ async def test_test_deleted_under_load_takes_all_with_it_and_may_come_again(worl
     await until("run, Job, pods and plan are gone", gone)
     await world.create_run("one")
     assert (await world.finish("one"))["verdict"] == "Pass"
+
+
+async def test_run_held_by_a_finalizer_gives_its_target_and_its_load_up(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one", finalizers=["example.com/keep"])
+    workers = await world.workers("one")
+    await asyncio.gather(*(worker.at_barrier() for worker in workers))
+    await world.create_run("two")
+    await world.until_phase("two", "Queued")
+    await world.api.call("DELETE", world.ours("perfruns", "one"))
+
+    async def gone() -> bool:
+        return not await world.jobs("one")
+
+    await until("its Job is gone", gone)
+    assert (await world.finish("two"))["verdict"] == "Pass"
+    assert (await world.run("one"))["metadata"]["deletionTimestamp"]
+    await world.api.merge(world.ours("perfruns", "one"), {"metadata": {"finalizers": None}})

@@ -151,22 +151,72 @@ async def test_job_that_somebody_deletes_ends_the_run(world: World) -> None:
 
 
 async def test_quota_that_forbids_the_plan_is_an_error_with_the_quotas_words(world: World) -> None:
-    await world.api.call(
-        "POST",
-        world.core("resourcequotas"),
-        {
-            "metadata": {"name": "none"},
-            "spec": {"hard": {"count/jobs.batch": "0"}},
-        },
-    )
-
-    async def enforced() -> bool:
-        quota = await world.api.call("GET", world.core("resourcequotas", "none"))
-        return bool(quota.get("status", {}).get("hard"))
-
-    await until("the quota is enforced", enforced)
+    await forbid(world, "count/jobs.batch")
     await world.apply_test()
     await world.create_run("one")
     status = await world.until_done("one")
     assert status["verdict"] == "Error"
     assert "exceeded quota" in status["message"]
+
+
+async def test_quota_that_forbids_the_result_leaves_the_verdict(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    workers = await world.workers("one")
+    await asyncio.gather(*(worker.at_barrier() for worker in workers))
+    assert (await workers[0].report()).status_code == 200
+    # The namespace's own, the plan and two reports; the result would be one more.
+    there = len(await world.api.items(world.core("configmaps")))
+    await forbid(world, "count/configmaps", there + 1)
+    assert (await workers[1].report()).status_code == 200
+    status = await world.until_done("one")
+    assert (status["verdict"], status["summary"]["requests"]["sent"]) == ("Pass", ALL)
+    assert "result" not in status
+    (told,) = await world.until_events("one", "ResultNotKept")
+    assert "exceeded quota" in told["note"]
+
+
+async def test_quota_on_runs_is_said_on_the_test(world: World) -> None:
+    await forbid(world, "count/perfruns.perfrun.dev")
+    await world.apply_test(runOn=["Change"])
+    ready = await world.until_ready()
+    assert (ready["status"], ready["reason"]) == ("False", "Refused")
+    assert "exceeded quota" in ready["message"]
+
+
+async def test_quota_on_revisions_is_an_error_of_the_run(world: World) -> None:
+    await forbid(world, "count/controllerrevisions.apps")
+    await world.apply_test()
+    await world.create_run("one")
+    status = await world.until_done("one")
+    assert status["verdict"] == "Error"
+    assert "exceeded quota" in status["message"]
+
+
+async def test_worker_that_runs_and_is_never_heard_is_told_on_the_run(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    await world.workers("one")
+    long_ago = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    container = {"name": "worker", "image": "i", "imageID": "", "ready": True,
+                 "restartCount": 0, "state": long_ago}  # fmt: skip
+    pod = (await world.pods("one"))[1]
+    await world.say_of_pod(pod, {"phase": "Running", "containerStatuses": [container]})
+
+    async def told() -> bool:
+        progress = (await world.run("one"))["status"].get("progress", "")
+        return "worker 1" in progress and "check egress NetworkPolicy" in progress
+
+    await until("the run says where to look", told, seconds=60)
+
+
+async def forbid(world: World, what: str, most: int = 0) -> None:
+    """A quota on one kind of object, once it is enforced."""
+    body = {"metadata": {"name": "none"}, "spec": {"hard": {what: str(most)}}}
+    await world.api.call("POST", world.core("resourcequotas"), body)
+
+    async def enforced() -> bool:
+        quota = await world.api.call("GET", world.core("resourcequotas", "none"))
+        return bool(quota.get("status", {}).get("used"))
+
+    await until("the quota is enforced", enforced)

@@ -140,3 +140,26 @@ async def test_late_words_of_a_finished_run_are_turned_away(world: World) -> Non
         return (await workers[0].post("interval", b"{}")).status_code == 410
 
     await until("its workers are told that it is over", over)
+
+
+async def test_run_under_load_costs_the_api_server_little(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    workers = await world.workers("one")
+    await asyncio.gather(*(worker.at_barrier() for worker in workers))
+    await world.until_phase("one", "Running")
+    # Pods are listed with each look at the Job; others (the end of a namespace) list them too.
+    counted = (("GET", "jobs"), ("GET", "perfruns"), ("PATCH", "perfruns"))
+    before = [await world.api.requests(*what) for what in counted]
+    for sequence in range(1, 13):
+        for worker in workers:
+            await worker.interval(sequence)
+        await asyncio.sleep(1)
+    after = [await world.api.requests(*what) for what in counted]
+    # Twelve seconds: the Job every 10 s, the run and its progress every 5 s.
+    most = (2, 5, 3)
+    spent = [there - here for there, here in zip(after, before, strict=True)]
+    assert all(used <= bound for used, bound in zip(spent, most, strict=True)), spent
+    for worker in workers:
+        await worker.report()
+    await world.until_done("one")

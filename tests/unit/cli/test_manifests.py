@@ -1,6 +1,10 @@
 """From files to tests, and what is said of those that are none."""
 
+import json
 from pathlib import Path
+
+import pytest
+import yaml
 
 from perfrun.cli.manifests import MAX_FILE, Manifest, parse_manifests, read_manifests
 
@@ -77,3 +81,39 @@ def test_folders_are_read_in_order_and_missing_files_told(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     (empty,) = read_manifests([str(tmp_path / "empty")])
     assert empty.problems == ("a folder without *.yaml files",)
+
+
+@pytest.mark.parametrize("kind", ["Perftest", "perftest", "PerfTests", "PerTest"])
+def test_a_misspelled_kind_is_an_error_and_not_skipped(kind):
+    manifest = only(GOOD.replace("kind: PerfTest", f"kind: {kind}"))
+    assert manifest.skipped == ""
+    assert manifest.problems == (
+        f'kind: there is no kind {kind} in perfrun.dev; did you mean "PerfTest"?',
+    )
+
+
+def test_an_unknown_kind_of_ours_is_an_error_and_other_ones_of_ours_are_skipped():
+    (problem,) = only("apiVersion: perfrun.dev/v1alpha1\nkind: Load\n").problems
+    assert problem.endswith("there are: PerfTest, PerfRun, PerfPolicy")
+    (problem,) = only("apiVersion: perfrun.dev/v1alpha1\n").problems
+    assert problem == "kind: missing; write PerfTest"
+    run = only("apiVersion: perfrun.dev/v1alpha1\nkind: PerfRun\n")
+    assert run.skipped == "PerfRun (perfrun.dev/v1alpha1)"
+
+
+def test_a_misspelled_group_is_an_error():
+    (problem,) = only(GOOD.replace("perfrun.dev", "perfrum.dev")).problems
+    assert problem.endswith('is not served; did you mean "perfrun.dev/v1alpha1"?')
+
+
+def test_a_list_is_read_as_its_items():
+    items = [yaml.safe_load(GOOD), {"apiVersion": "v1", "kind": "Service"}, 7]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    first, second, third = parse_manifests("f.yaml", text.encode())
+    assert first.test is not None
+    assert first.source == "f.yaml:1.items[0]"
+    assert second.skipped == "Service (v1)"
+    assert third.problems[0].startswith("not an object")
+    assert only("apiVersion: v1\nkind: List\nitems: []\n").problems == (
+        "items: a list of objects is required",
+    )

@@ -2,11 +2,14 @@
 
 import io
 
+import pytest
 from rich.console import Console
+from rich.text import Text
 
-from perfrun.cli.local import Progress
+from perfrun.cli.local import STOP_SECONDS, Progress
 from perfrun.cli.progress import ProgressView
 from perfrun.coordinator.live import Live, Percentiles, WorkerLive
+from perfrun.engine.execution import STOP_GRACE
 from tests.unit.coordinator.conftest import S, make_plan
 
 POSTED = (WorkerLive(0, 1, 0),)
@@ -24,9 +27,9 @@ RUNNING = Live(
 )
 
 
-def shown(*states: Progress, terminal: bool = False) -> str:
+def shown(*states: Progress, terminal: bool = False, width: int = 80) -> str:
     file = io.StringIO()
-    console = Console(file=file, force_terminal=terminal, width=80, highlight=False)
+    console = Console(file=file, force_terminal=terminal, width=width, highlight=False)
     with ProgressView(console) as view:
         for state in states:
             view(state)
@@ -48,7 +51,7 @@ def test_plain_lines_say_a_state_once():
 
 def test_a_plain_line_of_a_load_under_way():
     assert shown(progress(RUNNING)) == (
-        "0s/1s  rate 74/s  in flight 3  sent 40  failed 2 (5.41%)  dropped 1  p50 1ms  p95 5ms\n"
+        "0s/1s  answers/s 74  in flight 3  sent 40  failed 2 (5.41%)  dropped 1  p95 5ms\n"
     )
 
 
@@ -63,7 +66,9 @@ def test_lines_come_at_most_once_a_second():
 def test_a_stop_is_told_at_once_and_once():
     stopping = progress(RUNNING, stopping="by Ctrl-C")
     text = shown(progress(RUNNING), stopping, stopping)
-    assert text.splitlines()[1:] == ["stopping (by Ctrl-C); once more to give up at once"]
+    assert text.splitlines()[1:] == [
+        "stopping (by Ctrl-C): waiting up to 5s for 3 open requests; once more to end at once"
+    ]
 
 
 def test_the_collection_is_told_when_the_load_is_over():
@@ -73,5 +78,21 @@ def test_the_collection_is_told_when_the_load_is_over():
 
 def test_a_terminal_gets_a_bar_and_is_left_clean():
     text = shown(progress(RUNNING), terminal=True)
-    for part in ("shop/api", "━", "74/s", "errors: Timeout 2"):
+    for part in ("shop/api", "━", "answers/s", "errors: Timeout 2"):
         assert part in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 120])
+def test_figures_are_left_out_where_there_is_no_room_and_never_cut(width):
+    line = shown(progress(RUNNING), width=width).rstrip("\n")
+    assert len(line) <= width
+    assert line.startswith("0s/1s  answers/s 74  ")
+    assert "failed 2 (5.41%)" in line
+    assert ("p50" in line) == (width == 120)
+    screen = shown(progress(RUNNING), terminal=True, width=width)
+    lines = [Text.from_ansi(line).plain for line in screen.splitlines()]
+    assert max(len(line.rstrip()) for line in lines) <= width
+
+
+def test_the_wait_after_a_stop_is_the_one_that_the_engine_keeps_to():
+    assert STOP_SECONDS * S == STOP_GRACE

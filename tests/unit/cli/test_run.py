@@ -8,21 +8,18 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from perfrun import __version__
-from perfrun.api.perfrun import PerfRun
+from perfrun.api.perfrun import PerfRun, Verdict, WorkerCounts
 from perfrun.api.perftest import PerfTest
-from perfrun.cli.main import app
-from perfrun.cli.run import (
-    Exit,
-    Finished,
-    Options,
-    exit_code,
-    missing_values,
-    run_files,
-    worst,
-)
+from perfrun.cli.commands import app
+from perfrun.cli.exits import Exit, worst
+from perfrun.cli.local import LocalRun
+from perfrun.cli.manifests import parse_manifests
+from perfrun.cli.outputs import Outputs
+from perfrun.cli.run import Finished, exit_code, judged, run_files
+from perfrun.cli.terminal import Output
 from perfrun.measure.result import RunResult
 from tests.unit.cli.test_manifests import GOOD
-from tests.unit.coordinator.conftest import make_plan
+from tests.unit.coordinator.conftest import NOW, make_plan
 from tests.unit.report.sample import a_run, an_error
 
 
@@ -57,40 +54,17 @@ def test_of_several_the_first_of_130_2_3_1_0_counts():
         assert worst([other, one, other]) is one
 
 
-def secret_test() -> PerfTest:
-    return PerfTest.model_validate(
-        {
-            "metadata": {"name": "api"},
-            "spec": {
-                "target": {
-                    "http": {
-                        "url": "https://127.0.0.1:1/",
-                        "auth": {
-                            "bearer": {"tokenFrom": {"secretKeyRef": {"name": "shop", "key": "t"}}}
-                        },
-                    }
-                },
-                "load": {"burst": {"requests": 1, "concurrency": 1}},
-            },
-        }
-    )
+def a_test() -> PerfTest:
+    (manifest,) = parse_manifests("f.yaml", GOOD.encode())
+    assert manifest.test is not None
+    return manifest.test
 
 
-def test_values_of_secrets_are_looked_for_before_the_run(tmp_path: Path):
-    (without,) = missing_values(secret_test(), None)
-    assert "Secret shop, key t" in without
-    assert "--secrets DIR with the file DIR/shop/t" in without
-    (lacking,) = missing_values(secret_test(), tmp_path)
-    assert str(tmp_path / "shop" / "t") in lacking
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "t").write_text("x")
-    assert missing_values(secret_test(), tmp_path) == []
-
-
-def ran(*files: Path, **options) -> tuple[Exit, str]:
+def ran(*files: Path, json_file: Path | None = None, result_file: Path | None = None):
     console = Console(record=True, width=200, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    outputs = Outputs(json_file, result_file, Output(None, "standard output"))
     with console.file:
-        code = run_files([str(file) for file in files], Options(**options), console, console)
+        code = run_files([str(file) for file in files], outputs, None, console, console)
         return code, console.export_text()
 
 
@@ -117,6 +91,28 @@ def test_an_output_that_cannot_be_written_is_told_before_the_run(tmp_path: Path)
     code, text = ran(file, json_file=tmp_path / "no" / "out.json")
     assert code is Exit.USAGE
     assert "there is no such folder" in text
+
+
+def test_one_place_for_two_outputs_is_wrong_usage(tmp_path: Path):
+    file = tmp_path / "a.yaml"
+    file.write_text(GOOD)
+    for place, same in ((tmp_path / "o", tmp_path / "." / "o"), (Path("-"), Path("-"))):
+        code, text = ran(file, json_file=place, result_file=same)
+        assert code is Exit.USAGE
+        assert "--json and --result both name" in text
+
+
+def test_a_load_that_nobody_reported_on_is_an_error_and_a_stopped_one_is_not():
+    local = LocalRun(make_plan(), workers=WorkerCounts(planned=1, ready=1))
+    local.start = NOW
+    local.notes.append("worker 0 was lost: it was ended by SIGKILL")
+    judgement = judged(a_test(), local)
+    assert judgement.verdict is Verdict.ERROR
+    assert judgement.message == (
+        "none of 1 workers reported: worker 0 was lost: it was ended by SIGKILL"
+    )
+    local.stopped = "by Ctrl-C"
+    assert judged(a_test(), local).verdict is Verdict.INCONCLUSIVE
 
 
 def test_the_version_is_told_both_ways():

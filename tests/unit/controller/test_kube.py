@@ -19,6 +19,7 @@ from perfrun.controller.kube import (
     KubeError,
     NotFoundError,
     RefusedError,
+    TerminatingError,
 )
 
 Json = dict[str, Any]
@@ -151,3 +152,10 @@ async def test_delete_says_which_one_and_whether_there_was_one(rote: Rote) -> No
     assert rote.requests[0][3] == {
         "propagationPolicy": "Background", "preconditions": {"uid": "u"},
     }  # fmt: skip
+
+
+async def test_namespace_that_goes_away_is_an_error_of_its_own(rote: Rote) -> None:
+    causes = [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]
+    rote.answers = [(403, {"reason": "Forbidden", "message": "m", "details": {"causes": causes}})]
+    with pytest.raises(TerminatingError):
+        await rote.kube.create(CONFIG_MAPS, "team", {})

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from perfrun.controller.pods import job_state, owned_by, pod_facts
+from perfrun.controller.kube import owned_by
+from perfrun.controller.pods import job_state, pod_facts
 from perfrun.logic.lifecycle import JobState
 
 Json = dict[str, Any]
@@ -127,3 +128,17 @@ def test_owner_is_known_by_its_uid() -> None:
     assert owned_by(body, "b")
     assert not owned_by(body, "c")
     assert not owned_by({"metadata": {}}, "a")
+
+
+@pytest.mark.parametrize(
+    ("containers", "since"),
+    [
+        (container(running={"startedAt": "2026-11-22T02:00:00Z"}), "2026-11-22 02:00:00+00:00"),
+        (container(waiting={"reason": "ContainerCreating"}), "None"),
+        ([{"name": "proxy", "state": {"running": {"startedAt": "2026-11-22T02:00:00Z"}}}], "None"),
+        ([], "None"),
+    ],
+)
+def test_since_when_a_worker_runs(containers: list[Json], since: str) -> None:
+    facts = pod_facts(pod(phase="Running", containerStatuses=containers))
+    assert str(facts.running_since) == since

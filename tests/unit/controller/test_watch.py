@@ -105,8 +105,11 @@ def test_run_that_cannot_be_read_is_passed_over(world: World) -> None:
     assert world.store.runs == {}
 
 
-def test_run_that_is_going_away_is_looked_at(world: World) -> None:
-    world.run_event("ADDED", run_body(phase="Running"))
-    body = run_body(phase="Running")
-    body["metadata"]["deletionTimestamp"] = "2026-11-22T02:00:00Z"
-    assert world.run_event("MODIFIED", body) == ([RUN], [])
+def test_run_that_is_going_away_holds_its_target_no_more(world: World) -> None:
+    world.run_event("ADDED", run_body("next", phase="Queued", target="shop:80"))
+    body = run_body(phase="Running", target="shop:80")
+    world.run_event("ADDED", body)
+    body["metadata"]["deletionTimestamp"] = "2026-11-22T02:00:00Z"  # and a finalizer
+    assert world.run_event("MODIFIED", body) == ([Key("team", "next"), RUN], [TEST])
+    assert RUN not in world.store.runs
+    assert world.run_event("DELETED", body) == ([], [])

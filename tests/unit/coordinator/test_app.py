@@ -2,14 +2,14 @@
 
 import asyncio
 import gzip
-import logging
 import socket
 import struct
 from datetime import timedelta
 
 import pytest
+from aiohttp import web
 
-from perfrun.coordinator.app import MAX_MESSAGE, MAX_REPORT
+from perfrun.coordinator.app import MAX_MESSAGE, MAX_REPORT, make_app
 from tests.unit.coordinator.conftest import (
     NOW,
     UID,
@@ -248,25 +248,24 @@ async def test_a_worker_that_goes_away_while_it_posts_is_no_news(
     world: World, deadline, caplog, abruptly
 ):
     world.coordinator.open(make_plan(1), start=NOW, start_deadline=deadline)
-    await world.ready(0)
-    server = world.client.server.runner.server
-    assert server is not None
-    before = len(server.connections)
-    host, port = world.client.host, world.client.port
-    _, writer = await asyncio.open_connection(host, port)
+    # A runner as the hosts make it: the one of aiohttp's test server cancels such handlers.
+    runner = web.AppRunner(make_app(world.coordinator))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    assert runner.server is not None
+    _, writer = await asyncio.open_connection(*runner.addresses[0])
     writer.write(
         f"POST /v1/runs/{UID}/workers/0/report HTTP/1.1\r\nHost: x\r\n"
         "Authorization: Bearer ok-0\r\nContent-Length: 1000\r\n\r\nhalf of it".encode()
     )
     await writer.drain()
-    await until(lambda: server.requests_count == 2)
+    await until(lambda: world.tokens.asked == 1)
     if abruptly:
         reset = struct.pack("ii", 1, 0)  # linger for nothing: close with a RST
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
         writer.transport.abort()
     else:
         writer.close()
-    with caplog.at_level(logging.INFO):
-        await until(lambda: len(server.connections) == before)
-        assert (await world.post(0, "report", make_report().pack()))[0] == 200
+    await until(lambda: not runner.server.connections)
+    await runner.cleanup()
     assert [record.getMessage() for record in caplog.records] == []

@@ -1,5 +1,6 @@
 """How a run goes on: the table of decisions, and the law that no run waits without an end."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from perfrun.api.perfrun import Phase
 from perfrun.logic.lifecycle import (
+    HEARD_WITHIN,
     LAST_REPORTS_S,
+    LOAD_STEP_S,
     STEP_S,
     Act,
     JobState,
@@ -51,6 +54,24 @@ def facts(phase: Phase, **changes: Any) -> RunFacts:
 STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("nothing was created yet", {"launched": False, "job": JobState.ABSENT}, Act.LAUNCH, ""),
     ("created before the operator was killed, not noted", {"launched": False}, Act.LAUNCH, ""),
+    (
+        "what cannot be created is tried until the timeout",
+        {"launched": False, "launch_error": "the webhook is away", "now": at(59)},
+        Act.LAUNCH,
+        "",
+    ),
+    (
+        "it could not be created in time",
+        {"launched": False, "launch_error": "the webhook is away", "now": at(60)},
+        Act.FAIL,
+        "could not be created within 60s (load.startTimeout): the webhook is away",
+    ),
+    (
+        "the operator was away for all of the start",
+        {"launched": False, "now": at(61)},
+        Act.FAIL,
+        "the operator was away",
+    ),
     ("workers come up", {"ready": 1}, Act.WAIT, "1 of 2 workers are ready"),
     ("stopped before anything was created", {"launched": False, "stop": True}, Act.CANCEL, "stop"),
     ("stopped while workers come up", {"stop": True}, Act.CANCEL, "spec.stop"),
@@ -171,6 +192,36 @@ def test_what_keeps_a_run_waiting_is_told_by_the_most_telling_thing() -> None:
     assert waiting_for(facts(Phase.STARTING, trouble="shop refuses")) == "shop refuses"
 
 
+@pytest.mark.parametrize(
+    ("running", "listening", "heard", "told"),
+    [
+        pytest.param(0, 0, set(), True, id="it runs, and was never heard"),
+        pytest.param(0, 0, {1}, False, id="it was heard"),
+        pytest.param(0, 0, {0}, True, id="another one was heard"),
+        pytest.param(None, 0, set(), False, id="it does not run yet"),
+        pytest.param(1, 0, set(), False, id="it has only just started"),
+        pytest.param(0, 1, set(), False, id="the operator has only just started"),
+    ],
+)
+def test_worker_that_cannot_reach_the_coordinator_is_told_with_where_to_look(
+    running: float | None, listening: float, heard: set[int], told: bool
+) -> None:
+    starting = facts(
+        Phase.STARTING,
+        now=NOW + HEARD_WITHIN + timedelta(seconds=0.5),
+        pods=[replace(pod(1), running_since=None if running is None else at(running))],
+        listening_since=at(listening),
+        heard=frozenset(heard),
+        coordinator="perfrun-coordinator.perfrun.svc:8443",
+        trouble="2 of 2 workers have not come up",
+    )
+    sentence = (
+        "worker 1 (pr-x-1-abcde) runs, but has not reached the coordinator "
+        "perfrun-coordinator.perfrun.svc:8443: check egress NetworkPolicy of its namespace"
+    )
+    assert waiting_for(starting) == (sentence if told else starting.trouble)
+
+
 def test_losses_name_a_dead_worker_that_did_not_report() -> None:
     pods = [pod(0, dead=True, problem="Evicted"), pod(1, dead=True, problem="OOMKilled")]
     assert losses(facts(Phase.RUNNING, pods=pods, reported=frozenset({0}))) == (
@@ -218,7 +269,7 @@ any_facts = st.builds(
 @given(any_facts)
 def test_no_run_waits_without_an_end(some: RunFacts) -> None:
     later = RunFacts(**{**some.__dict__, "now": at(7201)})
-    assert decide(later).act is not Act.WAIT
+    assert decide(later).act not in (Act.WAIT, Act.LAUNCH)
 
 
 @given(any_facts)
@@ -226,7 +277,14 @@ def test_who_waits_says_when_to_look_again_and_that_is_soon(some: RunFacts) -> N
     decision = decide(some)
     if decision.act is Act.WAIT:
         assert decision.wake is not None
-        assert 0 < decision.wake <= STEP_S
+        assert 0 < decision.wake <= (LOAD_STEP_S if some.phase is Phase.RUNNING else STEP_S)
+
+
+def test_a_wait_under_load_ends_with_the_load() -> None:
+    later = {"report_deadline": at(30)}
+    assert decide(facts(Phase.RUNNING, load_end=at(3), **later)).wake == 3
+    assert decide(facts(Phase.RUNNING, load_end=at(29), **later)).wake == LOAD_STEP_S
+    assert decide(facts(Phase.RUNNING, report_deadline=at(2))).wake == 2
 
 
 @given(any_facts)

@@ -38,7 +38,6 @@ def facts(**parts: Any) -> ScheduleFacts:
         "since": at("2026-11-20T00:00"),
         "last_schedule_time": at("2026-11-22T02:00"),
         "active": (),
-        "deleting": False,
     }
     return ScheduleFacts(**{**known, **parts})
 
@@ -137,7 +136,6 @@ TICK, NEXT = at("2026-11-23T02:00"), at("2026-11-24T02:00")
         ),
         # Suspended or deleted: nothing, and no next run to show.
         ({"suspended": True}, "2026-11-23T02:00:01", ScheduleDecision()),
-        ({"deleting": True}, "2026-11-23T02:00:01", ScheduleDecision()),
         # Resumed: the latest tick that was missed fires at once ...
         ({}, "2026-11-23T17:00", ScheduleDecision(start=TICK, next=NEXT)),
         # ... unless the deadline says no.
@@ -184,7 +182,7 @@ def test_jitter_is_stable_for_a_name_and_spreads_names() -> None:
 
 
 def test_it_wakes_for_the_next_run() -> None:
-    assert decide(facts(), at("2026-11-23T01:00")).wake == TICK
+    assert decide(facts(), at("2026-11-23T01:00")).next == TICK
 
 
 @pytest.mark.parametrize(

@@ -117,12 +117,13 @@ def a_run(**status: Any) -> PerfRun:
     return PerfRun.model_validate(manifest)
 
 
-def an_error(message: str) -> PerfRun:
+def an_error(message: str, **status: Any) -> PerfRun:
     manifest = warned()
     manifest["status"] = {
         "phase": "Done",
         "verdict": "Error",
         "message": message,
         "workers": {"planned": 1},
+        **status,
     }
     return PerfRun.model_validate(manifest)

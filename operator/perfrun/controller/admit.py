@@ -18,7 +18,8 @@ from perfrun.controller.kube import (
     ConflictError,
     Json,
     Kube,
-    NotFoundError,
+    RefusedError,
+    owned_by,
 )
 from perfrun.controller.manifests import (
     TEST_LABEL,
@@ -27,7 +28,6 @@ from perfrun.controller.manifests import (
     revision_name,
 )
 from perfrun.controller.open_runs import read_revision
-from perfrun.controller.pods import owned_by
 from perfrun.controller.status import open_conditions, write_status
 from perfrun.controller.store import RunRecord, Store, run_record
 from perfrun.logic import accept
@@ -55,26 +55,28 @@ class Acceptor:
         self._turn = asyncio.Lock()
 
     async def accept(self, run: PerfRun) -> float | None:
-        """Bring a run from nothing, or from the queue, to Starting. Seconds until the next look."""
+        """Bring a run from nothing, or from the queue, to Starting. Seconds until the next look.
+
+        What the API server refuses (a quota, a webhook) ends the run with its sentence. Raises
+        UnreadableError where what it was frozen to is gone.
+        """
         try:
             test = await self._test(run)
+            if test is None:
+                return None
+            if not owned_by({"metadata": {"ownerReferences": _owners(run)}}, test.metadata.uid):
+                run = await self._adopt(run, test)
+            if run.spec.stop:
+                return await self._cancel(run, "stopped before it started (spec.stop)")
+            spec = await self._frozen(run, test)
+            async with self._turn:
+                return await self._enter(run, test, spec)
         except Refusal as refusal:
             await self._finisher.end(run, errored(str(refusal), NO_WORKERS))
-            return 0.0
-        if test is None:
-            return None
-        if not owned_by({"metadata": {"ownerReferences": _owners(run)}}, test.metadata.uid):
-            run = await self._adopt(run, test)
-        if run.spec.stop:
-            return await self._cancel(run, "stopped before it started (spec.stop)")
-        try:
-            spec = await self._frozen(run, test)
-        except NotFoundError as error:
-            why = f"what it was to run is gone: {error}"
+        except RefusedError as error:
+            why = f"it could not be accepted: {error}"
             await self._finisher.end(run, errored(why, NO_WORKERS))
-            return 0.0
-        async with self._turn:
-            return await self._enter(run, test, spec)
+        return 0.0
 
     async def _test(self, run: PerfRun) -> PerfTest | None:
         """The test of a run; None where it is going away. Raises Refusal."""
@@ -117,7 +119,7 @@ class Acceptor:
     async def _frozen(self, run: PerfRun, test: PerfTest) -> PerfTestSpec:
         """What the run executes: what the test ran when the run was first looked at.
 
-        Kept as a revision; equal ones share it. Raises NotFoundError where it is gone.
+        Kept as a revision; equal ones share it. Raises UnreadableError where it is gone.
         """
         if run.status.revision is not None:
             return await read_revision(self._kube, run)
@@ -153,7 +155,6 @@ class Acceptor:
             return 0.0
         changes = self._standing(run, spec, target, placement, now)
         if changes is not None:
-            changes["testUid"] = test.metadata.uid
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             self._store.put_run(run_record(PerfRun.parse(body)))
         return QUEUE_POLL_S if placement.position else 0.0

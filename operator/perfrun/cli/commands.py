@@ -1,0 +1,118 @@
+"""The commands and their options. What only one of them needs is loaded by that one."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perfrun import __version__
+from perfrun.cli.exits import Exit, worst
+from perfrun.cli.terminal import Output, console, tell
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Performance tests as Kubernetes objects: run one here, or check it, without a cluster.",
+)
+
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE", help="Manifests: files, folders of *.yaml, or - for stdin."),
+]
+
+
+@app.command()
+def run(
+    files: Files,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="OUT",
+            help="Write the PerfRun that a cluster would hold; - is standard output.",
+        ),
+    ] = None,
+    result_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--result", metavar="OUT", help="Write all that was measured; - is standard output."
+        ),
+    ] = None,
+    secrets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Values of Secrets and ConfigMaps, as files DIR/NAME/KEY.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")
+    ] = False,
+) -> None:
+    """Run the PerfTests of manifests on this machine and judge them.
+
+    Exit codes: 0 done, 1 Fail, 2 manifest or usage wrong, 3 Error, 130 stopped.
+    """
+    from perfrun.cli.outputs import Outputs
+    from perfrun.cli.run import run_files
+
+    out, err = Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")
+    outputs = Outputs(json_file, result_file, out)
+    report = console(err if outputs.takes_stdout else out)
+    code = run_files(files, outputs, secrets, report, console(err), strict=strict)
+    _leave(code, out, err)
+
+
+@app.command()
+def validate(files: Files) -> None:
+    """Check manifests and say what they would cost; nothing is sent anywhere."""
+    from perfrun.cli.validate import validate_files
+
+    out, err = Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")
+    _leave(validate_files(files, console(out)), out, err)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    out, err = Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")
+    tell(console(out), f"perfrun {__version__}")
+    _leave(Exit.OK, out, err)
+
+
+def _leave(code: Exit, out: Output, err: Output) -> None:
+    """End with ``code``, or with Error where it could not all be told."""
+    if out.error is not None:
+        tell(console(err), f"{out.name}: cannot be written: {out.error.strerror}")
+        code = worst((code, Exit.ERROR))
+    raise typer.Exit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        version()
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Only the options that go before a command."""
+
+
+def run_command() -> int:
+    """Run what the command line says; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        app()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else Exit.ERROR
+    return Exit.OK

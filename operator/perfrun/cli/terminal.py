@@ -1,0 +1,88 @@
+"""Standard output and standard error, as whatever the user has put there.
+
+A reader that went away (``| head``) has had enough: what follows is thrown away, and neither the
+exit code nor the files of a run suffer. A full disk is told once, at the end.
+"""
+
+import errno
+import io
+import os
+from typing import IO, TextIO, cast
+
+from rich.console import Console
+from rich.text import Text
+
+
+class Output(io.TextIOBase):
+    """A stream that never fails; ``error`` says what it could not write."""
+
+    def __init__(self, stream: TextIO | None, name: str) -> None:
+        """``stream`` is None where the process was started without it."""
+        self.name = name
+        self.error: OSError | None = None
+        self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            # What a target or a user wrote must not fail on a terminal that cannot show it.
+            stream.reconfigure(errors="replace")
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The one of the stream."""
+        return self._stream.encoding if self._stream is not None else "utf-8"
+
+    def isatty(self) -> bool:
+        """Whether a person looks at it."""
+        return self._stream is not None and self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The descriptor of the stream. Raises OSError where there is none."""
+        if self._stream is None:
+            raise OSError(errno.EBADF, "closed")
+        return self._stream.fileno()
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Write it, now or with :meth:`flush`; once something failed, nothing more."""
+        if self._stream is not None:
+            try:
+                self._stream.write(text)
+            except OSError as error:
+                self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        if self._stream is not None:
+            try:
+                self._stream.flush()
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        if error.errno != errno.EPIPE:
+            self.error = error
+        assert self._stream is not None
+        # The stream still holds what it could not write, and tries again when Python ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+        self._stream = None
+
+
+def console(output: Output) -> Console:
+    """A console on it. Words and marks carry the meaning; rich obeys NO_COLOR and TERM."""
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(
+        file=cast(IO[str], output),
+        highlight=False,
+        # NO_COLOR leaves bold and dim to rich: whoever sets it wants no escape codes at all.
+        force_terminal=False if plain else None,
+    )
+
+
+def tell(console: Console, text: str) -> None:
+    """One line, never broken and never read as markup."""
+    console.print(Text(text), soft_wrap=True)

@@ -1,0 +1,117 @@
+"""What is true of a run now: gathered from the API server and the coordinator, once a decision."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from perfrun.api.perfrun import PerfRun, Phase
+from perfrun.api.times import parse_time
+from perfrun.controller.kube import JOBS, PODS, Kube, owned_by
+from perfrun.controller.manifests import RUN_LABEL
+from perfrun.controller.open_runs import OpenRun
+from perfrun.controller.pods import job_state, pod_facts
+from perfrun.coordinator.coordinator import Coordinator
+from perfrun.coordinator.session import RunSession
+from perfrun.logic.lifecycle import JobState, PodFacts, RunFacts
+from perfrun.logic.names import job_name
+from perfrun.logic.plan import load_end, longest
+
+LAUNCHING = "the workers could not be created yet: "
+"""How the progress of a run begins whose plan or Job was not taken; the rest is why."""
+
+# Listing the pods of 200 workers costs the API server more than all else about a run. Under load
+# they matter only when one dies; news of the workers themselves come by the coordinator.
+_MOST_AGE_S = {Phase.RUNNING: 10.0, Phase.COLLECTING: 5.0}
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """The Job and its pods as they were read ``at`` some time of the event loop."""
+
+    job: JobState
+    pods: list[PodFacts]
+    at: float
+
+
+class Observer:
+    """Gathers the facts of runs; remembers for some seconds what is costly to read."""
+
+    def __init__(self, kube: Kube, coordinator: Coordinator, coordinator_url: str) -> None:
+        """``coordinator_url``: where workers report to."""
+        self._kube = kube
+        self._coordinator = coordinator
+        self._address = urlsplit(coordinator_url).netloc
+        self._workers: dict[str, _Workers] = {}
+
+    def forget(self, uid: str) -> None:
+        """The run is over."""
+        self._workers.pop(uid, None)
+
+    async def facts(self, run: PerfRun, opened: OpenRun, session: RunSession) -> RunFacts:
+        """All that the next decision depends on. Raises ValueError for a status without sense."""
+        uid, plan, status = run.metadata.uid, opened.plan, run.status
+        workers = await self._read_workers(run)
+        trouble = self._coordinator.trouble(uid)
+        start = parse_time(status.start_time) if status.start_time else None
+        end = load_end(plan)
+        launched = status.job is not None
+        assert status.phase is not None
+        return RunFacts(
+            phase=status.phase,
+            now=datetime.now(UTC),
+            accepted=accepted(run),
+            start_timeout=plan.load.start_timeout,
+            planned=plan.load.workers,
+            job=workers.job,
+            launched=launched,
+            launch_error=None if launched else _launch_error(status.progress),
+            pods=workers.pods,
+            coordinator=self._address,
+            listening_since=opened.since,
+            heard=session.heard,
+            ready=session.ready_count,
+            reported=frozenset(session.reported),
+            fatal=trouble.message if trouble and trouble.hopeless else None,
+            trouble=trouble.message if trouble else None,
+            stop=run.spec.stop,
+            load_end=start + as_timedelta(end) if start and end is not None else None,
+            report_deadline=_report_deadline(run, start, longest(plan)),
+        )
+
+    async def _read_workers(self, run: PerfRun) -> _Workers:
+        uid, namespace = run.metadata.uid, run.metadata.namespace
+        now = asyncio.get_running_loop().time()
+        known = self._workers.get(uid)
+        most = _MOST_AGE_S.get(run.status.phase or Phase.STARTING, 0.0)
+        if known is not None and now - known.at < most:
+            return known
+        job = await self._kube.find(JOBS, namespace, job_name(uid))
+        pods = []
+        if job is not None:
+            labels = f"{RUN_LABEL}={run.metadata.name}"
+            bodies = await self._kube.list(PODS, namespace, labels=labels)
+            pods = [pod_facts(body) for body in bodies if owned_by(body, job["metadata"]["uid"])]
+        self._workers[uid] = _Workers(job_state(job, uid), pods, now)
+        return self._workers[uid]
+
+
+def accepted(run: PerfRun) -> datetime:
+    """When the run left the queue."""
+    assert run.status.accepted_time is not None, "a run is accepted when it leaves the queue"
+    return parse_time(run.status.accepted_time)
+
+
+def as_timedelta(ns: int) -> timedelta:
+    """Nanoseconds as the standard library has them."""
+    return timedelta(microseconds=ns / 1000)
+
+
+def _launch_error(progress: str | None) -> str | None:
+    return progress.removeprefix(LAUNCHING) if progress else None
+
+
+def _report_deadline(run: PerfRun, start: datetime | None, most: int) -> datetime | None:
+    if run.status.report_deadline is not None:
+        return parse_time(run.status.report_deadline)
+    return start + as_timedelta(most) if start else None

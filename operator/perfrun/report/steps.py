@@ -1,0 +1,136 @@
+"""The table of a run's steps: what fits the width, and what a figure stands for."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from perfrun.api.perfrun import LatencyStatus, StepStatus, Summary
+
+_LEFT_OUT = ("p50", "avg", "p99", "max")
+"""What goes first where there is no room."""
+_STATISTICS = ("avg", "p50", "p95", "p99", "max")
+_ALL = "all steps"
+_MOST_STEPS = 30
+_NAME = 12
+"""Characters of a step's name that are worth more than another column."""
+_GAP = 3
+_INTEGER = re.compile(r"[0-9]+")
+
+Row = dict[str, str]
+"""By column, in order; the first is the name."""
+
+
+def steps_table(
+    summary: Summary, steps: Sequence[StepStatus], width: int, ellipsis: str
+) -> RenderableType:
+    """Rate, errors and latencies of each step, at most ``width`` columns wide.
+
+    ``ellipsis`` ends the names that are too long for it.
+    """
+    rows = _rows(summary, steps)
+    shown, left_out = _fitting(rows, width)
+    room = max(width - _needed(rows, shown[1:]) - _GAP, len(ellipsis))
+    table = simple_table()
+    for index, column in enumerate(shown):
+        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for index, row in enumerate(rows):
+        name, *figures = (row[column] for column in shown)
+        if len(name) > room:
+            name = name[: room - len(ellipsis)] + ellipsis
+        bold = len(steps) != 1 and index == 0
+        table.add_row(*map(Text, (name, *figures)), style="bold" if bold else None)
+    notes = _notes(summary, steps, left_out)
+    return Group(table, *(Text(note, style="dim") for note in notes))
+
+
+def simple_table() -> Table:
+    """A table as all of the report are: a line under the head, and nothing else."""
+    return Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        header_style="bold",
+        padding=(0, 1),
+        collapse_padding=False,
+    )
+
+
+def number(count: int) -> str:
+    """``1,234``."""
+    return f"{count:,}"
+
+
+def _rows(summary: Summary, steps: Sequence[StepStatus]) -> list[Row]:
+    whole = [] if len(steps) == 1 else [_row(_ALL, summary)]
+    several = len({step.scenario for step in steps}) > 1
+    return whole + [
+        _row(f"{step.scenario}/{step.name}" if several else step.name, step)
+        for step in steps[:_MOST_STEPS]
+    ]
+
+
+def _row(name: str, part: Summary | StepStatus) -> Row:
+    latency = part.latency or LatencyStatus()
+    figures = {its: _figure(getattr(latency, its)) for its in _STATISTICS}
+    return {
+        "Step": name,
+        "Rate": _grouped(part.throughput),
+        "Errors": part.error_rate or "n/a",
+        **figures,
+    }
+
+
+def _fitting(rows: Sequence[Row], width: int) -> tuple[list[str], list[str]]:
+    """The columns that there is room for, and those that there is none for."""
+    shown = list(rows[0])
+    least = min(_NAME, _width(rows, shown[0]))
+    left_out: list[str] = []
+    for column in _LEFT_OUT:
+        if least + _GAP + _needed(rows, shown[1:]) <= width:
+            break
+        shown.remove(column)
+        left_out.append(column)
+    return shown, left_out
+
+
+def _needed(rows: Sequence[Row], columns: Sequence[str]) -> int:
+    return sum(_width(rows, column) for column in columns) + _GAP * (len(columns) - 1)
+
+
+def _width(rows: Sequence[Row], column: str) -> int:
+    return max(len(column), *(len(row[column]) for row in rows))
+
+
+def _notes(summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str]) -> Iterator[str]:
+    if len(steps) > _MOST_STEPS:
+        yield f"and {len(steps) - _MOST_STEPS} more steps"
+    if any(_lacking(latency) for latency in (summary.latency, *(step.latency for step in steps))):
+        yield "n/a: too few samples beyond that percentile"
+    requests = summary.requests
+    seen = requests.succeeded + requests.censored + summary.errors.get("Timeout", 0)
+    if seen < requests.sent:
+        yield (
+            f"latency is of successes, timeouts and requests still open: "
+            f"{number(seen)} of {number(requests.sent)} requests"
+        )
+    if left_out:
+        yield f"no room for {', '.join(left_out)}"
+
+
+def _figure(text: str | None) -> str:
+    return "n/a" if text in (None, "unsupported") else str(text)
+
+
+def _lacking(latency: LatencyStatus | None) -> bool:
+    return latency is not None and any(
+        getattr(latency, statistic) == "unsupported" for statistic in _STATISTICS
+    )
+
+
+def _grouped(rate: str) -> str:
+    """``12,345.6/s`` of ``12345.6/s``: as counts are written in the same report."""
+    return _INTEGER.sub(lambda digits: number(int(digits[0])), rate, count=1)

@@ -1,0 +1,71 @@
+"""The tables of docs/ name exactly what the code has."""
+
+import inspect
+import re
+from pathlib import Path
+
+from perfrun.api.metric import METRICS, STATISTICS, TIMINGS
+from perfrun.api.scenario import CLASSES
+from perfrun.api.template import FUNCTIONS, parse
+from perfrun.engine.errors import ErrorClass
+from perfrun.logic import findings
+from perfrun.logic.objectives import CLASS_OBJECTIVES
+from perfrun.report.advice import _BY_ERROR, _BY_FINDING
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    section = (DOCS / page).read_text().split(f"\n## {heading}\n")[1]
+    rows = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
+
+
+def names(page: str, heading: str) -> list[str]:
+    return [re.match(r"`([\w.*]+)", row[0])[1] for row in table(page, heading)]
+
+
+def kinds_of_findings() -> set[str]:
+    return set(re.findall(r'_finding\(\s*"(\w+)"', inspect.getsource(findings)))
+
+
+def test_every_template_function_is_there_with_an_example_that_parses():
+    assert sorted(names("templates.md", "Functions")) == sorted(FUNCTIONS)
+    for call, _, example in table("templates.md", "Functions"):
+        (first, *_) = parse(re.findall(r"`(\$\([^`]*\))`", example)[0])
+        assert first.function == re.match(r"`(\w+)", call)[1]
+
+
+def test_every_metric_is_there():
+    families = {f"{timing}.*" for timing in TIMINGS}
+    others = {metric for metric in METRICS if metric.partition(".")[0] not in TIMINGS}
+    assert set(names("measuring.md", "Metrics")) == families | others
+    page = (DOCS / "measuring.md").read_text()
+    assert all(f"`{statistic}`" in page for statistic in STATISTICS)
+
+
+def test_every_error_class_is_there_and_has_its_advice():
+    assert names("measuring.md", "Error classes") == [kind.value for kind in ErrorClass]
+    assert list(_BY_ERROR) == [kind.value for kind in ErrorClass]
+
+
+def test_every_finding_is_there_with_its_effect_and_has_its_advice():
+    rows = {
+        row[0].strip("`"): row[2] for row in table("measuring.md", "Findings about the generator")
+    }
+    assert set(rows) == kinds_of_findings() == set(_BY_FINDING)
+    source = inspect.getsource(findings)
+    for kind in rows.keys() - {"Coverage"}:  # its effect depends on onWorkerLoss
+        effect = re.search(rf'"{kind}",\s*"(\w+)"', source)[1]
+        assert rows[kind].replace("-", "").lower() == effect.lower(), kind
+
+
+def test_every_class_is_there_with_its_objectives():
+    written = {}
+    for name, latency, throughput in table("measuring.md", "Classes of steps"):
+        written[name.strip("`")] = {"latency.p95": latency, "throughput": throughput}
+    assert set(written) == set(CLASSES) == set(CLASS_OBJECTIVES)
+    for name, lines in CLASS_OBJECTIVES.items():
+        given = {line.metric: line.max or line.min for line in lines}
+        assert {metric: limit for metric, limit in written[name].items() if limit} == given

@@ -1,0 +1,349 @@
+"""The reconciler of PerfRuns against an API server in memory: no run hangs, whatever goes wrong."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from perfrun.api.times import format_time
+from perfrun.controller.admit import Acceptor
+from perfrun.controller.events import Events
+from perfrun.controller.finish import KEEP_TRIES, Finisher
+from perfrun.controller.identity import PodIdentity
+from perfrun.controller.kube import (
+    CONFIG_MAPS,
+    EVENTS,
+    JOBS,
+    PERF_RUNS,
+    PERF_TESTS,
+    PODS,
+    REVISIONS,
+    TOKEN_REVIEWS,
+    ConflictError,
+    Json,
+    KubeError,
+    RefusedError,
+    TerminatingError,
+)
+from perfrun.controller.manifests import AUDIENCE, owner_reference, revision_manifest
+from perfrun.controller.metrics import Metrics
+from perfrun.controller.open_runs import OpenRuns, UnreadableError
+from perfrun.controller.runs import MOST_FAILURES, RunReconciler
+from perfrun.controller.store import Store
+from perfrun.coordinator.coordinator import Coordinator
+from perfrun.coordinator.errors import Refused
+from perfrun.logic.names import job_name
+from tests.unit.controller.build import CREATED, KEY, perf_run, perf_test, run_body, settings
+from tests.unit.controller.fake_kube import FakeKube
+from tests.unit.logic import build
+
+UID = "uid-shop-1"
+WORKERS = 2
+OWNER = [owner_reference("PerfRun", KEY.name, UID)]
+
+
+def ago(seconds: float) -> str:
+    return format_time(datetime.now(UTC) - timedelta(seconds=seconds))
+
+
+@dataclass
+class World:
+    kube: FakeKube
+    runs: OpenRuns
+    reconciler: RunReconciler
+
+    def be(self, **status: Any) -> None:
+        """The run as it stands in the API."""
+        body = run_body(**{"acceptedTime": ago(0), "revision": self.revision, **status})
+        body["metadata"]["ownerReferences"] = [owner_reference("PerfTest", "shop", "uid-shop")]
+        self.kube.put(PERF_RUNS, body)
+
+    @property
+    def revision(self) -> str:
+        return str(self.kube.all(REVISIONS)[0]["metadata"]["name"])
+
+    @property
+    def status(self) -> Json:
+        status: Json = self.kube.objects["perfruns", *KEY]["status"]
+        return status
+
+    @property
+    def end(self) -> tuple[str | None, str | None, str]:
+        status = self.status
+        return status.get("phase"), status.get("verdict"), status.get("message", "")
+
+    async def step(self) -> float | None:
+        return await self.reconciler.reconcile(KEY)
+
+    async def measure(self) -> None:
+        """Both workers have reported; the load is under way by the status."""
+        self.be(phase="Running", startTime=ago(5), job=job_name(UID))
+        job = {"metadata": {"name": job_name(UID), "namespace": "team", "ownerReferences": OWNER}}
+        self.kube.put(JOBS, job)
+        await self.runs.frozen(perf_run(revision=self.revision))
+        packed = build.report(build.step([5 * build.MS] * 50), window=build.S).pack()
+        for index in range(WORKERS):
+            await self.runs.store_report(UID, index, packed)
+
+
+@pytest.fixture
+def world() -> World:
+    kube = FakeKube()
+    store = Store()
+    metrics = Metrics(store)
+    runs = OpenRuns(kube, lambda _: None)  # type: ignore[arg-type]
+    events = Events(kube, "operator")  # type: ignore[arg-type]
+    finisher = Finisher(kube, runs, events, metrics)  # type: ignore[arg-type]
+    coordinator = Coordinator(runs, PodIdentity(kube, runs))  # type: ignore[arg-type]
+    acceptor = Acceptor(kube, store, finisher, events)  # type: ignore[arg-type]
+    reconciler = RunReconciler(
+        kube, coordinator, runs, acceptor, finisher, events, settings()  # type: ignore[arg-type]
+    )  # fmt: skip
+    test = perf_test(load={"workers": WORKERS, "burst": {"requests": 100, "concurrency": 10}})
+    body = {
+        "metadata": {"name": "shop", "namespace": "team", "uid": "uid-shop", "generation": 1,
+                     "creationTimestamp": CREATED},
+        "spec": test.spec.model_dump(mode="json", exclude_none=True),
+    }  # fmt: skip
+    kube.put(PERF_TESTS, body)
+    kube.put(REVISIONS, revision_manifest(test))
+    return World(kube, runs, reconciler)
+
+
+# --- starting --------------------------------------------------------------------------------------
+
+
+async def test_what_cannot_be_created_is_told_and_ends_the_run_at_its_deadline(
+    world: World,
+) -> None:
+    world.be(phase="Starting")
+    world.kube.failing["create", "jobs"] = KubeError(500, "the webhook is away")
+    assert await world.step() is not None
+    assert world.status["progress"].endswith("could not be created yet: the webhook is away")
+    world.be(phase="Starting", acceptedTime=ago(3601), progress=world.status["progress"])
+    await world.step()
+    phase, verdict, message = world.end
+    assert (phase, verdict) == ("Done", "Error")
+    assert message.endswith("(load.startTimeout): the webhook is away")
+
+
+async def test_plan_of_somebody_else_is_left_alone_and_named(world: World) -> None:
+    name = f"{job_name(UID)}-plan"
+    world.kube.put(
+        CONFIG_MAPS, {"metadata": {"name": name, "namespace": "team"}, "data": {"a": "b"}}
+    )
+    world.be(phase="Starting")
+    await world.step()
+    assert name in world.status["progress"]
+    assert "delete it" in world.status["progress"]
+    assert world.kube.objects["configmaps", "team", name]["data"] == {"a": "b"}
+
+
+async def test_long_sentence_of_the_api_server_fits_into_the_status(world: World) -> None:
+    world.be(phase="Starting")
+    world.kube.failing["create", "jobs"] = KubeError(500, "x" * 5000)
+    await world.step()
+    assert len(world.status["progress"]) == 2048
+
+
+@pytest.mark.parametrize("phase", ["Starting", "Queued"])
+async def test_revision_that_cannot_be_read_ends_the_run(world: World, phase: str) -> None:
+    revision = world.kube.all(REVISIONS)[0]
+    revision["data"] = {"spec": {"load": "much"}}
+    world.be(phase=phase)
+    await world.step()
+    assert world.end[:2] == ("Done", "Error")
+    assert "ControllerRevision" in world.end[2]
+
+
+async def test_refusal_while_accepting_ends_the_run_with_its_words(world: World) -> None:
+    world.kube.objects.pop(("controllerrevisions", "team", world.revision))
+    world.kube.put(PERF_RUNS, run_body())
+    world.kube.failing["create", "controllerrevisions"] = RefusedError(403, "exceeded quota: few")
+    await world.step()
+    assert world.end == ("Done", "Error", "it could not be accepted: exceeded quota: few")
+
+
+async def test_nothing_is_shouted_in_a_namespace_that_goes_away(world: World) -> None:
+    world.kube.objects.pop(("controllerrevisions", "team", world.revision))
+    world.kube.put(PERF_RUNS, run_body())
+    world.kube.failing["create", "controllerrevisions"] = TerminatingError(403, "terminating")
+    with pytest.raises(TerminatingError):
+        await world.step()
+    assert world.status == {}
+    assert world.kube.all(EVENTS) == []
+
+
+# --- the end ---------------------------------------------------------------------------------------
+
+
+async def test_reports_of_all_workers_make_the_verdict(world: World) -> None:
+    await world.measure()
+    await world.step()
+    assert world.end[0] == "Done"
+    assert world.status["summary"]["requests"]["sent"] == 100
+    assert world.status["workers"] == {"planned": 2, "ready": 2, "reported": 2}
+    assert len(world.status["result"]["configMaps"]) == 1
+
+
+async def test_reports_are_found_by_their_names_and_read_one_by_one(world: World) -> None:
+    await world.measure()
+    world.kube.asked.clear()
+    assert set(await world.runs.stored_reports(UID)) == {0, 1}
+    assert world.kube.asked == {("list", "configmaps"): 1}
+    merged, count = await world.runs.merged_report(UID)
+    assert merged is not None
+    assert (merged.workers, count) == (2, 2)
+    assert world.kube.asked["get", "configmaps"] == 2
+
+
+async def test_report_without_its_first_piece_was_never_acknowledged(world: World) -> None:
+    await world.measure()
+    pieces = [b for b in world.kube.all(CONFIG_MAPS) if "-report-1-" in b["metadata"]["name"]]
+    pieces[0]["metadata"]["labels"]["perfrun.dev/piece"] = "1"
+    assert set(await world.runs.stored_reports(UID)) == {0}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"binaryData": {"report.json.gz": "AAAA"}},
+        {"binaryData": {"report.json.gz": "!"}},
+        {"binaryData": None},
+        {"metadata": {"labels": {"perfrun.dev/index": "x"}}},
+        {"metadata": {"annotations": None}},
+    ],
+)
+async def test_damaged_report_ends_the_run_with_its_name(world: World, damage: Json) -> None:
+    await world.measure()
+    (name,) = [b["metadata"]["name"] for b in world.kube.all(CONFIG_MAPS)
+               if "-report-1-" in b["metadata"]["name"]]  # fmt: skip
+    await world.kube.patch(CONFIG_MAPS, "team", name, damage)
+    await world.step()
+    assert world.end[:2] == ("Done", "Error")
+    assert f"ConfigMap {name} is damaged" in world.end[2]
+
+
+async def test_quota_on_the_result_leaves_the_verdict(world: World) -> None:
+    await world.measure()
+    world.kube.failing["create", "configmaps"] = RefusedError(403, "exceeded quota")
+    await world.step()
+    assert (world.status["phase"], "result" in world.status) == ("Done", False)
+    assert world.status["summary"]["requests"]["sent"] == 100
+    told = [event["note"] for event in world.kube.all(EVENTS) if event["reason"] == "ResultNotKept"]
+    assert told == ["the full result is not kept: exceeded quota"]
+
+
+async def test_result_that_fails_time_after_time_is_given_up(world: World) -> None:
+    await world.measure()
+    world.kube.failing["create", "configmaps"] = KubeError(500, "etcd is full")
+    for _ in range(KEEP_TRIES - 1):
+        with pytest.raises(KubeError):
+            await world.step()
+    await world.step()
+    assert (world.status["phase"], "result" in world.status) == ("Done", False)
+
+
+async def test_run_that_cannot_be_judged_ends_after_some_tries(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("perfrun.controller.finish.judge", broken)
+    await world.measure()
+    for _ in range(MOST_FAILURES - 1):
+        with pytest.raises(ZeroDivisionError):
+            await world.step()
+    await world.step()
+    assert world.end[:2] == ("Done", "Error")
+    assert "ZeroDivisionError: division by zero" in world.end[2]
+
+
+async def test_verdict_that_is_refused_becomes_an_error_that_is_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch = world.kube.patch
+
+    async def strict(*where: Any, sub: str = "") -> Json:
+        if "summary" in where[3].get("status", {}):
+            raise RefusedError(422, "status.summary: too long")
+        return await patch(*where, sub=sub)
+
+    monkeypatch.setattr(world.kube, "patch", strict)
+    await world.measure()
+    await world.step()
+    message = "its verdict could not be written: status.summary: too long"
+    assert world.end == ("Done", "Error", message)
+
+
+async def test_verdict_that_was_written_and_not_told_is_told_once(world: World) -> None:
+    world.be(phase="Done", verdict="Pass", message="all is well", job=job_name(UID))
+    for _ in range(2):
+        await world.step()
+    assert [event["note"] for event in world.kube.all(EVENTS)] == ["all is well"]
+    assert "job" not in world.status
+
+
+async def test_run_that_goes_away_with_a_finalizer_ends_its_load(world: World) -> None:
+    await world.measure()
+    world.kube.objects["perfruns", *KEY]["metadata"]["deletionTimestamp"] = CREATED
+    assert await world.step() is None
+    assert world.kube.all(JOBS) == []
+
+
+async def test_under_load_a_run_costs_few_requests(world: World) -> None:
+    world.be(phase="Running", startTime=ago(5), job=job_name(UID))
+    job = {"metadata": {"name": job_name(UID), "namespace": "team", "ownerReferences": OWNER}}
+    world.kube.put(JOBS, job)
+    await world.step()
+    world.kube.asked.clear()
+    for _ in range(20):  # as often as reports wake it
+        assert await world.step() is not None
+    assert world.kube.asked == {("get", "perfruns"): 20}
+
+
+# --- who a worker is -------------------------------------------------------------------------------
+
+
+async def test_pod_of_another_job_of_the_same_name_is_no_worker(world: World) -> None:
+    await world.measure()
+    pod = {
+        "metadata": {
+            "name": "imposter", "namespace": "team", "uid": "uid-pod",
+            "annotations": {"batch.kubernetes.io/job-completion-index": "0"},
+            "ownerReferences": [{"kind": "Job", "name": job_name(UID), "uid": "made-up"}],
+        }
+    }  # fmt: skip
+    world.kube.put(PODS, pod)
+
+    async def review(resource: Any, *_: Any) -> Json:
+        assert resource is TOKEN_REVIEWS
+        extra = {"authentication.kubernetes.io/pod-name": ["imposter"],
+                 "authentication.kubernetes.io/pod-uid": ["uid-pod"]}  # fmt: skip
+        user = {"username": "system:serviceaccount:team:default", "extra": extra}
+        return {"status": {"authenticated": True, "audiences": [AUDIENCE], "user": user}}
+
+    world.kube.create = review  # type: ignore[method-assign]
+    identity = PodIdentity(world.kube, world.runs)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="not a worker of this run"):
+        await identity.identify(UID, 0, "token")
+    pod["metadata"]["ownerReferences"] = [{"uid": f"uid-jobs-{job_name(UID)}"}]
+    for _ in range(3):
+        assert await identity.identify(UID, 0, "token") == "uid-pod"
+    assert world.kube.asked["get", "jobs"] == 1
+
+
+async def test_report_is_not_written_over_what_belongs_to_somebody_else(world: World) -> None:
+    await world.runs.frozen(perf_run(revision=world.revision))
+    name = f"{job_name(UID)}-report-0-0"
+    world.kube.put(CONFIG_MAPS, {"metadata": {"name": name, "namespace": "team"}})
+    packed = build.report(build.step([5 * build.MS])).pack()
+    with pytest.raises(ConflictError, match=name):
+        await world.runs.store_report(UID, 0, packed)
+
+
+async def test_gone_revision_is_unreadable(world: World) -> None:
+    with pytest.raises(UnreadableError, match="is gone"):
+        await world.runs.frozen(perf_run(revision="nothing"))

@@ -1,0 +1,140 @@
+"""The reconciler of PerfTests against an API server in memory: what it says, and when."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from perfrun.controller import perftests
+from perfrun.controller.events import Events
+from perfrun.controller.history import Historian
+from perfrun.controller.kube import (
+    EVENTS,
+    PERF_RUNS,
+    PERF_TESTS,
+    ConflictError,
+    Json,
+    RefusedError,
+    TerminatingError,
+)
+from perfrun.controller.metrics import Metrics
+from perfrun.controller.store import Key, Store, run_record
+from perfrun.logic.names import short_hash
+from tests.unit.controller.build import CREATED, perf_run
+from tests.unit.controller.fake_kube import FakeKube
+
+KEY = Key("team", "shop")
+
+
+@dataclass
+class World:
+    kube: FakeKube
+    store: Store
+    metrics: Metrics
+    reconciler: perftests.TestReconciler
+
+    def be(self, status: Json | None = None, **spec: Any) -> None:
+        """The test as it stands in the API."""
+        body = {
+            "metadata": {"name": "shop", "namespace": "team", "uid": "uid-shop", "generation": 1,
+                         "creationTimestamp": CREATED},
+            "spec": {
+                "target": {"http": {"url": "http://shop/health"}},
+                "load": {"burst": {"requests": 100, "concurrency": 10}},
+                **spec,
+            },
+            "status": status or {},
+        }  # fmt: skip
+        self.kube.put(PERF_TESTS, body)
+
+    def done(self, name: str, verdict: str, minute: int) -> None:
+        completed = f"2026-11-22T02:{minute:02}:00Z"
+        run = perf_run(name, phase="Done", verdict=verdict, completionTime=completed)
+        self.store.put_run(run_record(run))
+        self.kube.put(PERF_RUNS, run.model_dump(mode="json", by_alias=True))
+
+    @property
+    def status(self) -> Json:
+        status: Json = self.kube.objects["perftests", *KEY]["status"]
+        return status
+
+    @property
+    def last(self) -> tuple[str | None, ...]:
+        names = ("lastRun", "lastVerdict", "lastSuccessfulTime")
+        return tuple(self.status.get(name) for name in names)
+
+    def conditions(self) -> dict[str, tuple[str, str]]:
+        return {c["type"]: (c["status"], c["reason"]) for c in self.status["conditions"]}
+
+
+@pytest.fixture
+def world() -> World:
+    kube, store = FakeKube(), Store()
+    metrics = Metrics(store)
+    historian = Historian(kube, store)  # type: ignore[arg-type]
+    events = Events(kube, "operator")  # type: ignore[arg-type]
+    reconciler = perftests.TestReconciler(kube, store, historian, events, metrics)  # type: ignore[arg-type]
+    return World(kube, store, metrics, reconciler)
+
+
+async def test_quota_on_runs_is_said_on_the_test_in_its_words_and_passes(world: World) -> None:
+    world.be()
+    world.kube.failing["create", "perfruns"] = RefusedError(403, "exceeded quota: runs")
+    assert await world.reconciler.reconcile(KEY) is not None
+    assert world.conditions() == {"Ready": ("False", "Refused"), "Stalled": ("True", "Refused")}
+    assert "exceeded quota: runs" in world.status["conditions"][0]["message"]
+    assert "lastChange" not in world.status
+    world.kube.failing.clear()
+    await world.reconciler.reconcile(KEY)
+    assert world.conditions() == {"Ready": ("True", "Accepted")}
+    assert len(world.kube.all(PERF_RUNS)) == 1
+
+
+async def test_runs_past_their_limit_go_also_while_a_quota_holds(world: World) -> None:
+    world.be(historyLimits={"passed": 1, "other": 1})
+    for minute in (1, 2):
+        world.done(f"shop-{minute}", "Pass", minute)
+    world.kube.failing["create", "perfruns"] = RefusedError(403, "exceeded quota: runs")
+    await world.reconciler.reconcile(KEY)
+    assert [run["metadata"]["name"] for run in world.kube.all(PERF_RUNS)] == ["shop-2"]
+
+
+async def test_nothing_is_said_in_a_namespace_that_goes_away(world: World) -> None:
+    world.be()
+    world.kube.failing["create", "perfruns"] = TerminatingError(403, "terminating")
+    with pytest.raises(TerminatingError):
+        await world.reconciler.reconcile(KEY)
+    assert (world.status, world.kube.all(EVENTS)) == ({}, [])
+
+
+async def test_last_run_stays_the_last_one_when_it_is_not_kept(world: World) -> None:
+    world.be(runOn=[], historyLimits={"passed": 0, "other": 5})
+    world.done("shop-1", "Fail", 1)
+    world.done("shop-2", "Pass", 2)
+    for _ in range(3):
+        await world.reconciler.reconcile(KEY)
+        assert world.last == ("shop-2", "Pass", "2026-11-22T02:02:00Z")
+    assert [run["metadata"]["name"] for run in world.kube.all(PERF_RUNS)] == ["shop-1"]
+    world.done("shop-3", "Warn", 3)
+    await world.reconciler.reconcile(KEY)
+    assert world.last == ("shop-3", "Warn", "2026-11-22T02:02:00Z")
+
+
+async def test_missed_time_is_counted_once_and_only_when_it_is_written(world: World) -> None:
+    cron = "0 2 1 1 *"
+    since = {
+        "observedGeneration": 1,
+        "scheduledSince": "2020-01-01T00:00:00Z",
+        "scheduleHash": short_hash(cron, "Etc/UTC"),
+    }
+    world.be(since, runOn=[], schedule={"cron": cron, "startingDeadlineSeconds": 1})
+    world.kube.failing["patch", "perftests"] = ConflictError(409, "changed meanwhile")
+    with pytest.raises(ConflictError):
+        await world.reconciler.reconcile(KEY)
+    assert world.metrics._missed == {}
+    world.kube.failing.clear()
+    for _ in range(2):
+        await world.reconciler.reconcile(KEY)
+    assert world.metrics._missed == {KEY: 1}
+    told = [event["reason"] for event in world.kube.all(EVENTS)]
+    assert told.count("MissedSchedule") == 1

@@ -1,0 +1,71 @@
+"""What is left when the operator is to go: nothing that makes load, whatever goes wrong."""
+
+import pytest
+
+from perfrun.controller import uninstall as module
+from perfrun.controller.kube import JOBS, PERF_RUNS, ConflictError, KubeError
+from perfrun.controller.manifests import MANAGED_BY, owner_reference
+from perfrun.controller.uninstall import uninstall
+from tests.unit.controller.build import run_body, settings
+from tests.unit.controller.fake_kube import FakeKube
+
+
+@pytest.fixture
+def kube(monkeypatch: pytest.MonkeyPatch) -> FakeKube:
+    monkeypatch.setattr(module, "PAUSE_S", 0.0)
+    return FakeKube()
+
+
+def add_run(kube: FakeKube, name: str, phase: str = "Running") -> None:
+    kube.put(PERF_RUNS, run_body(name, phase=phase))
+    owner = owner_reference("PerfRun", name, f"uid-{name}")
+    labels = {MANAGED_BY: "perfrun"}
+    kube.put(JOBS, {"metadata": {"name": f"pr-{name}", "namespace": "team", "labels": labels,
+                                 "ownerReferences": [owner]}})  # fmt: skip
+
+
+def verdicts(kube: FakeKube) -> dict[str, str | None]:
+    runs = kube.all(PERF_RUNS)
+    return {run["metadata"]["name"]: run["status"].get("verdict") for run in runs}
+
+
+async def test_runs_end_and_jobs_go_and_history_stays(kube: FakeKube) -> None:
+    add_run(kube, "one")
+    add_run(kube, "old", phase="Done")
+    await uninstall(kube, settings())  # type: ignore[arg-type]
+    assert (verdicts(kube), kube.all(JOBS)) == ({"one": "Inconclusive", "old": None}, [])
+
+
+async def test_one_bad_run_does_not_stop_the_rest_and_its_job_goes(
+    kube: FakeKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_run(kube, "bad")
+    add_run(kube, "good")
+    patch = kube.patch
+
+    async def refusing(resource, namespace, name, body, *, sub=""):  # type: ignore[no-untyped-def]
+        if name == "bad":
+            raise ConflictError(409, "changed again")
+        return await patch(resource, namespace, name, body, sub=sub)
+
+    monkeypatch.setattr(kube, "patch", refusing)
+    with pytest.raises(KubeError, match="still under way"):
+        await uninstall(kube, settings())  # type: ignore[arg-type]
+    assert (verdicts(kube), kube.all(JOBS)) == ({"bad": None, "good": "Inconclusive"}, [])
+
+
+async def test_what_the_operator_starts_meanwhile_ends_too(
+    kube: FakeKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_run(kube, "one")
+    delete = kube.delete
+
+    async def and_one_more(*where, uid="") -> bool:  # type: ignore[no-untyped-def]
+        if len(kube.all(PERF_RUNS)) < 3:
+            add_run(kube, f"late-{len(kube.all(PERF_RUNS))}")
+        return await delete(*where, uid=uid)
+
+    monkeypatch.setattr(kube, "delete", and_one_more)
+    await uninstall(kube, settings())  # type: ignore[arg-type]
+    assert set(verdicts(kube).values()) == {"Inconclusive"}
+    assert kube.all(JOBS) == []
