@@ -124,7 +124,7 @@ def format_exact_duration(ns: int) -> str:
 
 
 def format_rate(per_second: float, limits: Iterable[float] = ()) -> str:
-    """``999.4/s``: one decimal, more for small rates and where that would cross one of ``limits``."""
+    """``999.4/s``: one decimal, more for small rates, and where that would cross a limit."""
     decimals = 1 if per_second >= 10 else 2 if per_second >= 1 else 3
     return _rounded(per_second, decimals, list(limits)) + "/s"
 
