@@ -10,6 +10,13 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def format_moment(time: datetime) -> str:
+    """The same with six digits always: these texts sort as their times do."""
+    if time.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def parse_time(text: str) -> datetime:
     """The aware time of such a text. Raises ValueError for anything else."""
     time = datetime.fromisoformat(text)

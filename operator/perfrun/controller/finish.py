@@ -5,7 +5,7 @@ import logging
 from datetime import UTC, datetime
 
 from perfrun.api.perfrun import PerfRun, Phase, Verdict, WorkerCounts
-from perfrun.api.times import format_time
+from perfrun.api.times import format_moment
 from perfrun.controller.events import Events
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -115,14 +115,20 @@ class Finisher:
             )
 
     async def _write(self, run: PerfRun, judgement: Judgement, result: Json | None) -> Json:
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = datetime.now(UTC)
         changes = {
             **_judged(judgement),
             "observedGeneration": run.metadata.generation,
             "phase": Phase.DONE.value,
-            "completionTime": format_time(now),
+            # Two runs may end within a second, and the history goes by the order.
+            "completionTime": format_moment(now),
             "conditions": conditions_json(
-                conditions(judgement, run.status.conditions, now, run.metadata.generation)
+                conditions(
+                    judgement,
+                    run.status.conditions,
+                    now.replace(microsecond=0),
+                    run.metadata.generation,
+                )
             ),
             "queue": None,
             "progress": None,

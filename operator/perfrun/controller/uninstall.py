@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from perfrun.api.metadata import Metadata
 from perfrun.api.perfrun import WorkerCounts
-from perfrun.api.times import format_time
+from perfrun.api.times import format_moment
 from perfrun.controller.kube import (
     JOBS,
     PERF_RUNS,
@@ -85,13 +85,13 @@ async def _end(kube: Kube, run: Json) -> None:
     """Write the end of one run; where the operator wrote meanwhile, the next look does it."""
     about = Metadata.model_validate(run["metadata"])
     judgement = cancelled(WHY, WorkerCounts(planned=0))
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = datetime.now(UTC)
     changes = {
         "phase": "Done",
         "verdict": judgement.verdict.value,
         "message": judgement.message,
-        "completionTime": format_time(now),
-        "conditions": conditions_json(conditions(judgement, [], now)),
+        "completionTime": format_moment(now),
+        "conditions": conditions_json(conditions(judgement, [], now.replace(microsecond=0))),
         "queue": None,
         "progress": None,
     }
