@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.cluster.handle import Cluster
 from tests.e2e.shop import SYSTEM, until
 
-SELECTOR = "app.kubernetes.io/name=perfrun"
+SELECTOR = "app.kubernetes.io/name=perfrun,app.kubernetes.io/component=operator"
 
 
 def kill_operator(cluster: Cluster) -> int:

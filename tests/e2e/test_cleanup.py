@@ -1,6 +1,7 @@
 """What is deleted leaves nothing behind: while it runs, and while the operator is away too."""
 
 from tests.e2e.conftest import install
+from tests.e2e.processes import SELECTOR
 from tests.e2e.shop import SYSTEM, Shop, until
 
 LONG = """
@@ -66,7 +67,7 @@ def test_deleting_the_namespace_while_the_operator_is_down_does_not_hang(shop: S
                     "get",
                     "pods",
                     "-l",
-                    "app.kubernetes.io/name=perfrun",
+                    SELECTOR,
                     "-o",
                     "name",
                 ).stdout
