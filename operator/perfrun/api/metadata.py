@@ -33,7 +33,6 @@ class Metadata(BaseModel):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
     owner_references: list[OwnerReference] = []
 
 

@@ -21,15 +21,15 @@ from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused
 from perfrun.coordinator.live import Live
 from perfrun.coordinator.session import RunSession
-from perfrun.logic.plan import longest
+from perfrun.logic.plan import STOP_GRACE, longest
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport, merge
 
 LEAD = 300 * NS_PER_MS
 PATIENCE_SECONDS = 10.0
 """How long all workers may be in trouble with the target; load.startTimeout where it is less."""
-STOP_SECONDS = 5
-"""How long a load that is stopped waits for the requests that are open; the engine keeps to it."""
+STOP_SECONDS = STOP_GRACE // NS_PER_S
+"""How long a load that is stopped waits for the requests that are open."""
 _STOP_SECONDS = 15.0
 _SHUTDOWN_SECONDS = 1.0
 _REPORT_SECONDS = 30.0

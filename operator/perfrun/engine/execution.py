@@ -17,7 +17,7 @@ from perfrun.engine.progress import OnInterval, Progress
 from perfrun.engine.recorder import Recorder, ScenarioTally
 from perfrun.engine.request import CompiledScenario
 from perfrun.engine.traffic import Course, Traffic
-from perfrun.logic.plan import grace, load_end
+from perfrun.logic.plan import STOP_GRACE, grace, load_end
 from perfrun.logic.shape import burst_share
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord
@@ -25,8 +25,6 @@ from perfrun.measure.report import WorkerReport
 
 LATE = 10 * NS_PER_MS
 """A hand-over later than this after the due time is counted as late."""
-STOP_GRACE = 5 * NS_PER_S
-"""What running iterations get at most when a load is stopped."""
 
 
 class Execution(Starter):

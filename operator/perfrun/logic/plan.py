@@ -11,6 +11,8 @@ from perfrun.logic.shape import NS, Shape, count_arrivals, share, user_time
 from perfrun.measure.plan import RunPlan
 
 LEAST_GRACE = 30 * NS
+STOP_GRACE = 5 * NS
+"""What running iterations get at most when a load is stopped."""
 LONGEST_BURST = 3600 * NS
 DELIVERY = 30 * NS
 """What a worker gets, after everything is over, to deliver its report."""

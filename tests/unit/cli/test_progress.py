@@ -9,7 +9,7 @@ from rich.text import Text
 from perfrun.cli.local import STOP_SECONDS, Progress
 from perfrun.cli.progress import ProgressView
 from perfrun.coordinator.live import Live, Percentiles, WorkerLive
-from perfrun.engine.execution import STOP_GRACE
+from perfrun.logic.plan import STOP_GRACE
 from tests.unit.coordinator.conftest import S, make_plan
 
 POSTED = (WorkerLive(0, 1, 0),)
