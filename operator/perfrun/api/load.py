@@ -1,11 +1,22 @@
 """How much load, in which shape, for how long. All numbers are totals over the workers."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from perfrun.api.base import ApiModel, NotBuiltList, NotBuiltObject, Rule
-from perfrun.api.quantities import Duration, Percent, Rate
+from perfrun.api.base import ApiModel, Rule
+from perfrun.api.metric import METRICS, STATISTICS, Kind
+from perfrun.api.quantities import (
+    DURATION_PATTERN,
+    NS_PER_S,
+    PERCENT_PATTERN,
+    Duration,
+    Percent,
+    Rate,
+    parse_duration,
+    parse_percent,
+)
 
 MAX_WORKERS = 1000
 MAX_USERS = 1_000_000
@@ -95,6 +106,92 @@ class Open(ApiModel):
         return [OpenStage.model_construct(rate=self.rate, ramp=0, hold=self.duration)]
 
 
+class Capacity(ApiModel):
+    """The search for the highest rate of an open load that still meets the objectives."""
+
+    from_: Rate = Field(alias="from", description="The rate of the first hold.")
+    to: Rate = Field(description="The highest rate that is tried.")
+    hold: Duration = Field(
+        default="30s", validate_default=True, description="How long each rate is held and judged."
+    )
+
+    rules = (
+        Rule(
+            # Rates are texts of several units: only the operator compares them.
+            cel="true",
+            holds=lambda capacity: 0 < capacity.from_ <= capacity.to,
+            message="capacity.from has to be more than 0 and at most capacity.to",
+            field=".from",
+        ),
+        Rule(
+            cel="true",
+            holds=lambda capacity: capacity.hold >= NS_PER_S,
+            message="a hold has to last 1s at least",
+            field=".hold",
+        ),
+    )
+
+
+STOP_METRICS = ("errorRate", "timeoutRate", *(f"latency.{name}" for name in STATISTICS))
+
+
+def _known_stop_metric(name: str) -> str:
+    if name not in STOP_METRICS:
+        raise ValueError(f"no load is stopped by this metric; there are {', '.join(STOP_METRICS)}")
+    return name
+
+
+class StopCondition(ApiModel):
+    """Ends the load early: true in every second of ``for`` that had outcomes."""
+
+    metric: Annotated[
+        str,
+        Field(max_length=40, json_schema_extra={"enum": list(STOP_METRICS)}),
+        AfterValidator(_known_stop_metric),  # the enum of the schema, in words
+    ]
+    above: Annotated[str, Field(max_length=48)]
+    for_: Duration = Field(
+        default="10s", validate_default=True, alias="for", description="In whole seconds."
+    )
+
+    rules = (
+        Rule(
+            cel=f"!self.metric.endsWith('Rate') || self.above.matches(r'{PERCENT_PATTERN}')",
+            holds=lambda condition: _is_written(condition, Kind.PERCENT, parse_percent),
+            message=f"the limit of this metric is written as {Kind.PERCENT}",
+            field=".above",
+        ),
+        Rule(
+            cel=f"self.metric.endsWith('Rate') || self.above.matches(r'{DURATION_PATTERN}')",
+            holds=lambda condition: _is_written(condition, Kind.DURATION, parse_duration),
+            message=f"the limit of this metric is written as {Kind.DURATION}",
+            field=".above",
+        ),
+        Rule(
+            cel="true",
+            holds=lambda condition: condition.for_ >= NS_PER_S,
+            message="for has to be 1s at least",
+            field=".for",
+        ),
+    )
+
+    @property
+    def limit(self) -> float:
+        """What must not be exceeded: a ratio, or ns."""
+        parse = parse_percent if METRICS[self.metric] is Kind.PERCENT else parse_duration
+        return parse(self.above)
+
+
+def _is_written(condition: "StopCondition", kind: Kind, parse: Callable[[str], float]) -> bool:
+    if METRICS[condition.metric] is not kind:
+        return True
+    try:
+        parse(condition.above)
+    except ValueError:
+        return False
+    return True
+
+
 def _either(stages: object, level: object, duration: object) -> bool:
     if stages is not None:
         return level is None and duration is None
@@ -102,7 +199,8 @@ def _either(stages: object, level: object, duration: object) -> bool:
 
 
 def _shapes(load: "Load") -> int:
-    return sum(shape is not None for shape in (load.burst, load.closed, load.open))
+    shapes = (load.burst, load.closed, load.open, load.capacity)
+    return sum(shape is not None for shape in shapes)
 
 
 class Load(ApiModel):
@@ -118,8 +216,14 @@ class Load(ApiModel):
     burst: Burst | None = None
     closed: Closed | None = None
     open: Open | None = None
-    capacity: NotBuiltObject = None
-    stop_when: NotBuiltList = None
+    capacity: Capacity | None = None
+    stop_when: Annotated[
+        list[StopCondition],
+        Field(
+            max_length=16,
+            description="In a capacity search a condition fails the hold, not the run.",
+        ),
+    ] = []
     min_coverage: Percent = Field(
         default="100%",
         validate_default=True,
@@ -145,6 +249,12 @@ class Load(ApiModel):
             cel="!(has(self.burst) && has(self.warmup))",
             holds=lambda load: load.burst is None or load.warmup is None,
             message="a burst has no warm-up: remove warmup",
+            field=".warmup",
+        ),
+        Rule(
+            cel="!(has(self.capacity) && has(self.warmup))",
+            holds=lambda load: load.capacity is None or load.warmup is None,
+            message="a capacity search has no warm-up: remove warmup",
             field=".warmup",
         ),
         Rule(

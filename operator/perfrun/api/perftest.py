@@ -9,9 +9,9 @@ from perfrun.api.load import Load
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import VariableName
 from perfrun.api.pod import PodTemplate
-from perfrun.api.scenario import Scenario
+from perfrun.api.scenario import Scenario, Step
 from perfrun.api.slo import Slo
-from perfrun.api.target import Target
+from perfrun.api.target import Target, ValueSource
 
 CRON_PATTERN = r"^(@[a-z]+|[0-9A-Za-z*?,/#-]+( +[0-9A-Za-z*?,/#-]+){4})$"
 
@@ -49,6 +49,17 @@ class HistoryLimits(ApiModel):
     other: Annotated[int, Field(ge=0, le=1000)] = 20
 
 
+class Feed(ApiModel):
+    """Rows of a CSV file with a header line: each iteration has one, as $(feed.column)."""
+
+    name: VariableName
+    csv_from: ValueSource
+    order: Literal["Random", "Sequential", "Unique"] = Field(
+        default="Sequential",
+        description="Unique: no row twice in a run; what finds none left fails with Data.",
+    )
+
+
 def _list_map(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
@@ -68,9 +79,23 @@ class PerfTestSpec(ApiModel):
     variables: Annotated[
         dict[VariableName, Annotated[str, Field(max_length=4096)]], Field(max_length=64)
     ] = {}
-    feeds: NotBuiltList = None
-    setup: NotBuiltList = None
-    teardown: NotBuiltList = None
+    feeds: Annotated[list[Feed], Field(max_length=16, json_schema_extra=_list_map("name"))] = []
+    setup: Annotated[
+        list[Step],
+        Field(
+            max_length=20,
+            json_schema_extra=_list_map("name"),
+            description="Run once before the load by worker 0; all workers see what it extracts.",
+        ),
+    ] = []
+    teardown: Annotated[
+        list[Step],
+        Field(
+            max_length=20,
+            json_schema_extra=_list_map("name"),
+            description="Run once at the end, whatever happened.",
+        ),
+    ] = []
     scenarios: (
         Annotated[
             list[Scenario],

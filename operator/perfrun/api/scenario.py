@@ -4,8 +4,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from perfrun.api.base import ApiModel, NotBuiltObject, at_most_one_of
-from perfrun.api.names import PartName
+from perfrun.api.base import ApiModel, at_most_one_of, exactly_one_of
+from perfrun.api.names import HeaderName, PartName, VariableName
 from perfrun.api.quantities import ByteSize, Duration, JsonValue
 from perfrun.api.target import Headers
 
@@ -55,6 +55,20 @@ class Expect(ApiModel):
     max_bytes: ByteSize | None = None
 
 
+class Extraction(ApiModel):
+    """Where in a response a value is found that later steps use by its name."""
+
+    json_: JsonPathText | None = Field(
+        default=None, alias="json", description="JSONPath (RFC 9535); the first value found."
+    )
+    header: HeaderName | None = None
+    regex: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+        default=None, description="Searched in the body; its first group, or the whole match."
+    )
+
+    rules = (exactly_one_of("json", "header", "regex", what="an extraction"),)
+
+
 class Step(ApiModel):
     """One request of a scenario, measured under its own name."""
 
@@ -62,7 +76,9 @@ class Step(ApiModel):
     class_: ClassName | None = Field(default=None, alias="class")
     http: HttpRequest = HttpRequest()
     expect: Expect | None = None
-    extract: NotBuiltObject = None
+    extract: Annotated[dict[VariableName, Extraction], Field(max_length=20)] = Field(
+        default={}, description="Names that later steps of the iteration use as $(name)."
+    )
     think_time: Duration | None = Field(
         default=None, description="How long a user waits after this step."
     )

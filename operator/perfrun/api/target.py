@@ -4,14 +4,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
-from perfrun.api.base import (
-    ApiModel,
-    NotBuiltBool,
-    NotBuiltObject,
-    Rule,
-    exactly_one_of,
-    not_built,
-)
+from perfrun.api.base import ApiModel, NotBuiltObject, Rule, exactly_one_of
 from perfrun.api.names import DataKey, HeaderName, HeaderValue, ObjectName
 from perfrun.api.quantities import Duration
 
@@ -70,15 +63,38 @@ class BasicAuth(ApiModel):
     rules = (exactly_one_of("username", "usernameFrom", what="auth.basic"),)
 
 
+class OAuth2Auth(ApiModel):
+    """A bearer token by the client credentials grant (RFC 6749, 4.4), renewed before it expires."""
+
+    token_url: Url
+    client_id: HeaderValue | None = None
+    client_id_from: SecretValue | None = None
+    client_secret_from: SecretValue
+    scopes: Annotated[
+        list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$", max_length=256)]], Field(max_length=50)
+    ] = []
+    audience: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+        default=None, description="Sent as the parameter audience, where the server wants one."
+    )
+
+    rules = (exactly_one_of("clientId", "clientIdFrom", what="auth.oauth2"),)
+
+
+class ServiceAccountToken(ApiModel):
+    """The token of the run's own service account, for one audience; renewed by the kubelet."""
+
+    audience: Annotated[str, Field(min_length=1, max_length=512)]
+
+
 class Auth(ApiModel):
     """How every request of the test is authenticated."""
 
     bearer: BearerAuth | None = None
     basic: BasicAuth | None = None
-    oauth2: NotBuiltObject = None
-    service_account_token: NotBuiltObject = None
+    oauth2: OAuth2Auth | None = None
+    service_account_token: ServiceAccountToken | None = None
 
-    rules = (exactly_one_of("bearer", "basic", what="auth"),)
+    rules = (exactly_one_of("bearer", "basic", "oauth2", "serviceAccountToken", what="auth"),)
 
 
 class Header(ApiModel):
@@ -120,6 +136,19 @@ Headers = Annotated[
 ]
 
 
+class Retries(ApiModel):
+    """When a failed attempt is made again at once, within the timeout of the request.
+
+    Every attempt is counted; response time goes on counting from when the request was due.
+    """
+
+    limit: Annotated[int, Field(ge=0, le=10)] = 0
+    errors: Annotated[
+        list[Literal["DNS", "Connect", "TLS", "Reset", "Status5xx"]],
+        Field(min_length=1, max_length=5, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = ["Connect"]
+
+
 class HttpTarget(ApiModel):
     """An HTTP service."""
 
@@ -138,12 +167,17 @@ class HttpTarget(ApiModel):
     redirects: Annotated[int, Field(ge=0, le=20)] = Field(
         default=5, description="How many are followed; 0: a redirect is the answer."
     )
-    retries: NotBuiltObject = None
-    compression: NotBuiltBool = None
-    cookies: NotBuiltBool = None
-    traceparent: NotBuiltBool = None
-
-    rules = (not_built("protocol", "HTTP/2"),)
+    retries: Retries | None = None
+    compression: bool = Field(
+        default=False, description="Ask for gzip and deflate; bodies are unpacked where they count."
+    )
+    cookies: bool = Field(
+        default=False, description="Every user keeps the cookies that the target sets."
+    )
+    traceparent: bool = Field(
+        default=False,
+        description="Send a W3C traceparent; ids of the ten slowest requests a step are kept.",
+    )
 
 
 class Target(ApiModel):

@@ -31,6 +31,9 @@ def make_plan(spec: PerfTestSpec, *, uid: str, namespace: str, test: str, run: s
         seed=_seed(uid),
         target=spec.target,
         variables=spec.variables,
+        feeds=spec.feeds,
+        setup=spec.setup,
+        teardown=spec.teardown,
         scenarios=scenarios_of(spec),
         load=spec.load,
     )

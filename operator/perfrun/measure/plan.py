@@ -4,7 +4,8 @@ from typing import Literal
 
 from perfrun import __version__
 from perfrun.api.load import Load
-from perfrun.api.scenario import Scenario
+from perfrun.api.perftest import Feed
+from perfrun.api.scenario import Scenario, Step
 from perfrun.api.target import Target
 from perfrun.measure.wire import Wire
 
@@ -21,6 +22,9 @@ class RunPlan(Wire):
     seed: int
     target: Target
     variables: dict[str, str] = {}
+    feeds: list[Feed] = []
+    setup: list[Step] = []
+    teardown: list[Step] = []
     scenarios: list[Scenario]
     load: Load
 
