@@ -39,6 +39,10 @@ class DataError(EngineError):
         super().__init__(ErrorClass.DATA, message)
 
 
+class OutOfDataError(Exception):
+    """There is no data left for this iteration: a feed of unique rows has been used up."""
+
+
 class OpenError(EngineError):
     """A connection that could not be opened."""
 

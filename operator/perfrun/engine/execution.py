@@ -44,7 +44,7 @@ class Execution(Starter):
         target = plan.target.the_http
         lanes = LANES[target.connections]()
         self._pacer = pacer_for(plan, index, start, self)
-        self._traffic = Traffic(target, trust, lanes, self._pacer.ended)
+        self._traffic = Traffic(target, trust, lanes, self._pacer.ended, self._course)
         self._recorder = Recorder(scenarios)
         self._window_from = start + (plan.load.warmup or 0)
         end = load_end(plan)
@@ -93,23 +93,20 @@ class Execution(Starter):
 
     @override
     def begin(self, number: int, due: int, now: int, lag: int, user: User) -> None:
-        cycle = self._cycle
-        course = cycle[number % len(cycle)][due >= self._window_from]
-        course.tally.started += 1
         if lag:
             self._recorder.lag.values.append(lag)
             if lag > LATE:
                 self._late_sends += 1
-        else:
-            self._recorder.punctual += 1
         spare = self._spare
         iteration = spare.pop() if spare else Iteration(self._traffic)
-        iteration.start(course, number, due, user, now)
+        iteration.start(self._course(number, due), number, due, user, now)
 
     @override
     def drop(self, number: int, due: int) -> None:
-        course = self._cycle[number % len(self._cycle)][due >= self._window_from]
-        course.tally.dropped += 1
+        self._course(number, due).tally.dropped += 1
+
+    def _course(self, number: int, due: int) -> Course:
+        return self._cycle[number % len(self._cycle)][due >= self._window_from]
 
     @override
     def load_ended(self, early: str | None = None) -> None:
@@ -132,8 +129,7 @@ class Execution(Starter):
     def _no_more(self, patience: int | None) -> None:
         if not self._released:
             self._released = True
-            # Until now it was the pacer that was told; what it does then starts nothing more.
-            self._traffic.ended = self._ended
+            self._traffic.on_quiet = self._settle
             now = monotonic_ns()
             self._end = now if self._planned_end is None else min(now, self._planned_end)
             if self._planned_end is not None:
@@ -142,11 +138,6 @@ class Execution(Starter):
             self._settle()
         elif patience is not None:
             self._later(patience, self._traffic.censor)
-
-    def _ended(self, user: User, pause: int, now: int) -> None:
-        self._pacer.ended(user, pause, now)
-        if not self._traffic.in_flight():
-            self._settle()
 
     def _settle(self) -> None:
         if not self._done.done():

@@ -25,7 +25,7 @@ class Judgement(NamedTuple):
 class Expectation:
     """The compiled ``expect`` of a step; of one without it, any final 2xx or 3xx is fine."""
 
-    __slots__ = ("_paths", "_status", "needs_body", "size_limit", "trivial")
+    __slots__ = ("_paths", "_status", "fine", "needs_body", "size_limit", "status_checks")
 
     def __init__(self, expect: Expect | None, where: str) -> None:
         self._status = frozenset(expect.status) if expect is not None else frozenset()
@@ -37,8 +37,12 @@ class Expectation:
         self.size_limit = MAX_BODY if limit is None else limit
         """Bytes of body after which reading stops."""
         self.needs_body = bool(self._paths) or limit is not None
-        self.trivial = not self._status and not self._paths
-        """Only the status decides, by its class."""
+        # Without a list any final 2xx is fine, and a 3xx where no redirect is to be followed.
+        decides = not self.needs_body
+        self.fine = (self._status or frozenset(range(200, 300))) if decides else frozenset[int]()
+        """Status codes that alone make a response a success."""
+        self.status_checks = 1 if self._status else 0
+        """Checks that a response with one of them has passed."""
 
     def wants(self, status: int) -> bool:
         """Whether a status is one that the test asks for by name."""

@@ -3,7 +3,7 @@
 import asyncio
 from time import monotonic_ns
 
-from perfrun.engine.errors import ErrorClass
+from perfrun.engine.errors import ErrorClass, OutOfDataError
 from perfrun.engine.http1 import Connection
 from perfrun.engine.lanes import User
 from perfrun.engine.pool import Pool
@@ -22,7 +22,6 @@ class Iteration:
 
     __slots__ = (
         "_at",
-        "_begun",
         "_connection",
         "_due",
         "_in_window",
@@ -38,6 +37,8 @@ class Iteration:
         "_user",
         "_whole",
         "_written",
+        "begun",
+        "values",
     )
 
     _step: CompiledStep
@@ -45,7 +46,13 @@ class Iteration:
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
         self._connection: Connection | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | asyncio.Handle | None = None
+        self._pool = traffic.home
+        self.begun = 0
+        """When the request that is under way was begun, monotonic ns; 0: none is."""
+        self.values: dict[str, str] = {}
+        """What the steps so far have extracted."""
+        traffic.all.append(self)
 
     def start(self, course: Course, number: int, due: int, user: User, now: int) -> None:
         """Set out; only when it is new, or was given back to ``traffic.spare``."""
@@ -54,19 +61,35 @@ class Iteration:
         self._due = due
         self._user = user
         self._at = 0
+        if self.values:
+            self.values = {}
         self.send_step(now)
 
     def send_step(self, now: int) -> None:
         """Begin the step that is next."""
+        self._begin(now, None)
+
+    def _begin(self, now: int, connection: Connection | None) -> None:
+        """Begin a step, over a connection that is held or over any that is free."""
         self._step, self._tally = step, tally = self._steps[self._at]
-        traffic = self._traffic
         tally.sent += 1
-        self._begun = now
+        self.begun = now
         self._written = 0
-        self._redirects = traffic.redirects
-        traffic.requests[self] = now + traffic.timeout
-        self._request = step.raw or step.render(self._number)
-        self._attempt(traffic.home, now)
+        self._redirects = self._traffic.redirects
+        request = step.raw
+        if request is None:
+            try:
+                request = step.render(self._number, self.values)
+            except OutOfDataError:
+                self._connection = connection
+                # Not at once: the user may start over and find as little, without end.
+                self._opening = self._traffic.soon(self.not_connected, ErrorClass.DATA)
+                return
+        self._request = request
+        if connection is None:
+            self._attempt(self._traffic.home, now)
+        else:
+            self._write(connection)
 
     def _attempt(self, pool: Pool, now: int) -> None:
         self._pool = pool
@@ -85,8 +108,7 @@ class Iteration:
             traffic.last_send = now
             if not traffic.first_send:
                 traffic.first_send = now
-        step = self._step
-        connection.send(self, self._request, step.reading, step.expectation.size_limit)
+        connection.send(self, self._request, self._step.template)
 
     # --- what happens to it -------------------------------------------------------------------
 
@@ -106,23 +128,47 @@ class Iteration:
 
     def responded(self, connection: Connection, now: int) -> None:
         """The response to the last attempt is complete."""
-        tally, step = self._tally, self._step
-        status = connection.status
+        tally, step, traffic = self._tally, self._step, self._traffic
         tally.bytes_received += connection.received
-        self._connection = None
-        if connection.keep_alive:
-            self._traffic.give(self._pool, self._user, connection, now)
+        held: Connection | None = connection
+        if not connection.keep_alive or connection.home is not traffic.held:
+            self._give_back(now)
+            held = None
+        if connection.status in step.fine:
+            tally.checks_passed += step.checks
         else:
-            connection.close()
-        if not (status < 300 and step.trivial) and not self._passes(connection, status, now):
+            if held is not None:
+                self._give_back(now)
+                held = None
+            if not self._passes(connection, now):
+                return
+        took = now - self._written
+        if connection.first_byte == now:
+            tally.add_quick(took)
+        else:
+            tally.add_service(took)
+            tally.add_ttfb(connection.first_byte - self._written)
+        tally.add_latency(took if self._at else now - self._due)
+        self._at += 1
+        if self._at < len(self._steps):
+            self._go_on(held, now)
             return
-        tally.succeeded += 1
-        written = self._written
-        tally.add_latency(now - (written if self._at else self._due))
-        tally.add_service(now - written)
-        tally.add_ttfb(connection.first_byte - written)
-        del self._traffic.requests[self]
-        self._go_on(now)
+        if self._at > 1:  # the journey of a single step is its latency
+            self._whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
+        # The hot path of a closed load: the user starts over on the connection at hand.
+        number = traffic.ended(self._user, step.think_time, now)
+        if number < 0:
+            if held is not None:
+                self._give_back(now)
+            traffic.retire(self)
+            return
+        self._steps, self._whole, self._in_window = traffic.course(number, now)
+        self._number = number
+        self._due = now
+        self._at = 0
+        if self.values:
+            self.values = {}
+        self._begin(now, held)
 
     def broken(self, error: ErrorClass) -> None:
         """The last attempt will have no response."""
@@ -140,7 +186,7 @@ class Iteration:
     def censor(self) -> None:
         """The run is over; how this iteration would have ended is not known."""
         now = monotonic_ns()
-        if self._traffic.requests.pop(self, None) is not None:
+        if self.begun:
             self._outlasted(Outcome.CENSORED, now)
             self._give_up()
             self._tally.censored += 1
@@ -151,23 +197,28 @@ class Iteration:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _passes(self, connection: Connection, status: int, now: int) -> bool:
+    def _passes(self, connection: Connection, now: int) -> bool:
         """Whether the step succeeded; if not, the iteration has been led on or ended."""
-        if status in STATUSES and self._redirected(connection, status, now):
+        step = self._step
+        if connection.status in STATUSES and self._redirected(connection, now):
             return False
-        judged = self._step.expectation.judge(status, connection.body)
+        judged = step.expectation.judge(connection.status, connection.body)
         self._tally.checks_passed += judged.passed
         self._tally.checks_failed += judged.failed
-        if judged.error is not None:
-            self._fail(judged.error)
-        return judged.error is None
+        error = judged.error
+        if error is None and step.extracts and not step.extract(connection, self.values):
+            error = ErrorClass.DATA
+        if error is not None:
+            self._fail(error)
+        return error is None
 
-    def _redirected(self, connection: Connection, status: int, now: int) -> bool:
+    def _redirected(self, connection: Connection, now: int) -> bool:
         step = self._step
-        if not self._traffic.redirects or step.expectation.wants(status):
+        if not self._traffic.redirects or step.expectation.wants(connection.status):
             return False
         origin, names = self._pool.origin, step.secret_names
-        there = follow(status, connection.final_head(), self._request, origin, names)
+        location = connection.header(b"location")
+        there = follow(connection.status, location, self._request, origin, names)
         if there is None:
             return False
         if not self._redirects:  # a loop, most likely: it is not what anybody asked for
@@ -178,24 +229,20 @@ class Iteration:
         self._attempt(self._traffic.pool(there.origin), now)
         return True
 
-    def _go_on(self, now: int) -> None:
-        pause = self._step.think_time
-        self._at += 1
-        if self._at == len(self._steps):
-            whole = self._whole
-            whole.finished += 1
-            if self._at > 1:  # the journey of a single step is its latency
-                whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
-            self._end(pause, now)
-        elif pause:
-            self._traffic.think(self, pause)
-        else:
-            self.send_step(now)
+    def _go_on(self, held: Connection | None, now: int) -> None:
+        """To the next step: at once, or after the pause of the one before it."""
+        if not (pause := self._step.think_time):
+            self._begin(now, held)
+            return
+        if held is not None:
+            self._give_back(now)
+        self._traffic.think(self, pause)
 
     def _fail(self, error: ErrorClass) -> None:
         now = monotonic_ns()
         tally, whole = self._tally, self._whole
-        del self._traffic.requests[self]
+        if self._connection is not None:
+            self._give_back(now)
         tally.fail(error)
         latency, outcome = self._age(now), Outcome.FAILURE
         if error is ErrorClass.TIMEOUT:
@@ -209,9 +256,13 @@ class Iteration:
 
     def _end(self, pause: int, now: int) -> None:
         """It is over; the last thing that it does, for it may set out anew meanwhile."""
-        traffic = self._traffic
-        traffic.spare.append(self)
-        traffic.ended(self._user, pause, now)
+        traffic, user = self._traffic, self._user
+        self.begun = 0
+        number = traffic.ended(user, pause, now)
+        if number < 0:
+            traffic.retire(self)
+        else:
+            self.start(traffic.course(number, now), number, now, user, now)
 
     def _outlasted(self, outcome: Outcome, now: int) -> None:
         """Record what is known of a request whose end was not seen: lower bounds."""
@@ -224,7 +275,17 @@ class Iteration:
             self._tally.sample(Timing.TTFB, outcome, age)
 
     def _age(self, now: int) -> int:
-        return now - ((self._written or self._begun) if self._at else self._due)
+        return now - ((self._written or self.begun) if self._at else self._due)
+
+    def _give_back(self, now: int) -> None:
+        """The response is complete: somebody else may use the connection, if anybody may."""
+        connection = self._connection
+        assert connection is not None
+        self._connection = None
+        if connection.keep_alive:
+            self._traffic.give(self._pool, self._user, connection, now)
+        else:
+            connection.close()
 
     def _give_up(self) -> None:
         if self._connection is not None:

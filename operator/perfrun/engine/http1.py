@@ -1,27 +1,34 @@
 """HTTP/1.1 on one connection: write a request, read a response, never pipelined.
 
-The hot path is ``data_received``: one clock reading, one C parser, and at the end of the response
-one call of the exchange that waits for it. Headers are not parsed; a redirect's are, afterwards.
+The hot path is ``data_received``. A response whose head has been parsed before, byte for byte, and
+that came as a whole is recognised by comparing bytes; anything else goes through a C parser. At the
+end there is one call of the exchange that waits for it. Headers are only looked up where a
+redirect, a check or an extraction asks for one.
 """
 
 import asyncio
 import re
-from collections.abc import Callable
 from enum import IntEnum
 from time import monotonic_ns
 from typing import Any, Protocol
 
 import httptools
 
+from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.errors import ErrorClass
 
 MAX_HEAD = 64 * 1024
 """Bytes of status line and headers; more is not HTTP that anyone means to test."""
+LEARN_EVERY = NS_PER_MS
+"""A head is learnt at most so often: where each is another one, learning would only cost."""
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH_OR_CHUNKED = re.compile(
     rb"\r\n(?:content-length[ \t]*:|transfer-encoding[ \t]*:[^\r\n]*chunked)", re.IGNORECASE
 )
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+_CODED = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
+_BODILESS = (204, 304)
 
 
 class Reading(IntEnum):
@@ -34,6 +41,44 @@ class Reading(IntEnum):
     """The answer to HEAD: it ends with its headers, whatever length they tell of."""
 
 
+class Template:
+    """How the responses to a step are read, and the head that they had last.
+
+    The head says all that the parser has found out about a message: its status, its length and
+    that the connection may be kept. Bytes that begin with the same head and have the length that
+    it tells of are a whole message with the same meaning, so they need no parser.
+    """
+
+    __slots__ = ("body_at", "head", "learn_at", "length", "reading", "size_limit", "status")
+
+    def __init__(self, reading: Reading, size_limit: int) -> None:
+        """``size_limit``: bytes of body that are kept, only with :attr:`Reading.BODY`."""
+        self.reading = reading
+        self.size_limit = size_limit
+        self.head = b""
+        self.body_at = 0
+        self.length = -1
+        """Of the whole message, bytes; -1: none is known."""
+        self.status = 0
+        self.learn_at = 0
+        """From when on (monotonic ns) another head may be learnt."""
+
+    def learn(self, message: bytes, status: int, now: int) -> None:
+        """Remember the head of a complete message that leaves the connection open."""
+        self.learn_at = now + LEARN_EVERY
+        body_at = message.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        head = message[:body_at]
+        lengths = _LENGTH.findall(head)
+        body = len(message) - body_at
+        if status in _BODILESS:
+            told = body == 0
+        else:
+            told = len(lengths) == 1 and int(lengths[0]) == body and not _CODED.search(head)
+        if told and (self.reading is Reading.STATUS or body <= self.size_limit):
+            self.head, self.body_at, self.status = head, body_at, status
+            self.length = len(message)
+
+
 class Exchange(Protocol):
     """Who waits for a response."""
 
@@ -44,11 +89,17 @@ class Exchange(Protocol):
         """There will be no response; the connection is closed."""
 
 
+class Home(Protocol):
+    """Where a connection belongs."""
+
+    def forget(self, connection: "Connection") -> None:
+        """The connection is gone."""
+
+
 class Connection(asyncio.Protocol):
-    """One connection to one origin. ``closed`` is called once, when it is gone."""
+    """One connection to one origin."""
 
     __slots__ = (
-        "_closed",
         "_complete",
         "_exchange",
         "_head_done",
@@ -56,11 +107,13 @@ class Connection(asyncio.Protocol):
         "_kept",
         "_parser",
         "_parsers",
-        "_size_limit",
+        "_template",
         "_too_much",
+        "_write",
         "body",
         "first_byte",
         "head",
+        "home",
         "idle_since",
         "keep_alive",
         "received",
@@ -68,18 +121,20 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, closed: Callable[["Connection"], None]) -> None:
-        self._closed = closed
+    _template: Template
+    _write: Any
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
         self._exchange: Exchange | None = None
-        self._parsers: list[Any] = [httptools.HttpResponseParser(_StatusSink(self)), None]
-        self._parser: Any = self._parsers[0]
-        self._size_limit = 0
+        self._parsers: list[Any] = [None, None]
+        self._parser: Any = None
         self._kept = 0
         self._too_much = False
         self._complete = 0
         self._interim = 0
         self._head_done = False
-        self.keep_alive = False
+        self.keep_alive = True
         """Whether another request may follow the response, as far as that one says."""
         self.status = 0
         """The status code of the response."""
@@ -95,29 +150,19 @@ class Connection(asyncio.Protocol):
 
     # --- for the exchange ---------------------------------------------------------------------
 
-    def send(self, exchange: Exchange, request: bytes, reading: Reading, size_limit: int) -> None:
-        """Write a request; the connection must be open and free.
-
-        ``size_limit`` (bytes of body) is kept only with :attr:`Reading.BODY`.
-        """
+    def send(self, exchange: Exchange, request: bytes, template: Template) -> None:
+        """Write a request; the connection must be open and free."""
         self._exchange = exchange
-        self.first_byte = self.received = self._complete = 0
-        if reading:
-            self._prepare(reading, size_limit)
-        else:
-            self._parser = self._parsers[0]
-        self.transport.write(request)
+        self._template = template
+        self.first_byte = 0
+        self._write(request)
 
-    def _prepare(self, reading: Reading, size_limit: int) -> None:
-        if reading is Reading.HEAD_ONLY:
-            # The parser would wait for a body, and cannot be told not to: a new one each time.
-            self._parser = httptools.HttpResponseParser(_HeadSink(self))
-            return
-        self.body = []
-        self._size_limit, self._kept, self._too_much = size_limit, 0, False
-        if self._parsers[1] is None:
-            self._parsers[1] = httptools.HttpResponseParser(_BodySink(self))
-        self._parser = self._parsers[1]
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header of the response; ``name`` in lower case."""
+        found = re.search(
+            rb"\r\n%s:[ \t]*([^\r\n]*)" % re.escape(name), self.final_head(), re.IGNORECASE
+        )
+        return found[1].rstrip(b" \t") if found else None
 
     def final_head(self) -> bytes:
         """Status line and headers of the final response, without those of interim ones."""
@@ -137,6 +182,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        self._write = self.transport.write
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
@@ -145,12 +191,40 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             return
         now = monotonic_ns()
+        known = self._template
+        if known.length != len(data) or self.first_byte or not data.startswith(known.head):
+            self._parse(exchange, data, now)
+            return
+        self.first_byte = now
+        self.received = known.length
+        self.status = known.status
+        self.head = data
+        self._interim = 0
+        if known.reading:
+            self.body = [data[known.body_at :]]
+        self._exchange = None
+        exchange.responded(self, now)
+
+    def eof_received(self) -> None:
+        """The transport closes itself, and :meth:`connection_lost` follows."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        exchange, self._exchange = self._exchange, None
+        self.home.forget(self)
+        if exchange is None:
+            return
+        if exc is None and self._ends_with_connection():
+            self.status = self._parser.get_status_code()
+            self.keep_alive = False
+            exchange.responded(self, monotonic_ns())
+        else:
+            exchange.broken(ErrorClass.RESET)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _parse(self, exchange: Exchange, data: bytes, now: int) -> None:
         if not self.first_byte:
-            self.first_byte = now
-            self.head = data
-            self.received = len(data)
-            self._interim = 0
-            self._head_done = False
+            self._begin(data, now)
         else:
             self.received += len(data)
             if not self._head_done:
@@ -166,27 +240,37 @@ class Connection(asyncio.Protocol):
         if self._too_much:
             self._break(ErrorClass.SIZE)
         elif self._complete:
+            if self.received == len(data) and now >= self._template.learn_at:
+                self._learn(data, now)
             self._exchange = None
             exchange.responded(self, now)
         elif len(self.head) > MAX_HEAD and self._head_is_open():
             self._break(ErrorClass.PROTOCOL)
 
-    def eof_received(self) -> None:
-        """The transport closes itself, and :meth:`connection_lost` follows."""
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        exchange, self._exchange = self._exchange, None
-        self._closed(self)
-        if exchange is None:
+    def _begin(self, data: bytes, now: int) -> None:
+        """The first bytes of a response."""
+        self.first_byte = now
+        self.head = data
+        self.received = len(data)
+        self._complete = self._interim = 0
+        self._head_done = False
+        reading = self._template.reading
+        if reading is Reading.HEAD_ONLY:
+            # The parser would wait for a body, and cannot be told not to: a new one each time.
+            self._parser = httptools.HttpResponseParser(_HeadSink(self))
             return
-        if exc is None and self._ends_with_connection():
-            self.status = self._parser.get_status_code()
-            self.keep_alive = False
-            exchange.responded(self, monotonic_ns())
-        else:
-            exchange.broken(ErrorClass.RESET)
+        if self._parsers[reading] is None:
+            sink = _BodySink(self) if reading else _StatusSink(self)
+            self._parsers[reading] = httptools.HttpResponseParser(sink)
+        self._parser = self._parsers[reading]
+        if reading:
+            self.body = []
+            self._kept, self._too_much = 0, False
 
-    # --- inside -------------------------------------------------------------------------------
+    def _learn(self, message: bytes, now: int) -> None:
+        known = self._template
+        if self.keep_alive and not self._interim and known.reading is not Reading.HEAD_ONLY:
+            known.learn(message, self.status, now)
 
     def _extend_head(self, data: bytes) -> None:
         if self._head_is_open():
@@ -229,7 +313,7 @@ class Connection(asyncio.Protocol):
     def keep(self, part: bytes) -> None:
         """A part of a body that is to be looked at."""
         self._kept += len(part)
-        if self._kept > self._size_limit:
+        if self._kept > self._template.size_limit:
             self._too_much = True
         else:
             self.body.append(part)

@@ -38,6 +38,9 @@ class User:
 class Lanes(Protocol):
     """Over which connection a request goes, and what becomes of it afterwards."""
 
+    holds: bool = False
+    """Whether an iteration that goes on at once would take the connection that it gives back."""
+
     def take(self, pool: Pool, user: User, now: int) -> Connection | None:
         """A connection to use now; None: open one."""
 
@@ -47,6 +50,8 @@ class Lanes(Protocol):
 
 class Shared(Lanes):
     """All requests share the connections, the last used one first."""
+
+    holds = True
 
     @override
     def take(self, pool: Pool, user: User, now: int) -> Connection | None:

@@ -28,6 +28,8 @@ OVERDUE = NS_PER_S
 JOINED = NS_PER_S // 100
 """A worker that starts later than this after T0 has joined mid-schedule."""
 IN_FLIGHT_PER_WORKER = 1000
+NONE = -1
+"""In place of an iteration's number: the user starts none now."""
 
 
 class Starter(Protocol):
@@ -55,8 +57,12 @@ class Pacer(Protocol):
     def stop(self) -> None:
         """Release nothing any more."""
 
-    def ended(self, user: User, pause: int, now: int) -> None:
-        """An iteration of ``user`` is over; the next one starts ``pause`` ns later at least."""
+    def ended(self, user: User, pause: int, now: int) -> int:
+        """An iteration of ``user`` is over, who pauses for ``pause`` ns before the next one.
+
+        The number of the iteration that the user starts at once, due ``now`` and told to nobody
+        else; or :data:`NONE`: the pacer itself will begin one, later or never.
+        """
 
 
 class Share(NamedTuple):
@@ -119,9 +125,10 @@ class OpenPacer(Pacer):
         self._alarm.close()
 
     @override
-    def ended(self, user: User, pause: int, now: int) -> None:
+    def ended(self, user: User, pause: int, now: int) -> int:
         self._free += 1
         user.leave()
+        return NONE
 
     def _advance(self) -> None:
         due = next(self._due, None)
@@ -176,14 +183,15 @@ class UserPacer(Pacer):
         self._alarm.close()
 
     @override
-    def ended(self, user: User, pause: int, now: int) -> None:
+    def ended(self, user: User, pause: int, now: int) -> int:
         pause += self._think_time
         if self._over or now + pause >= user.off:
             user.leave()
         elif pause:
             self._loop.call_later(pause / NS_PER_S, self._resume, user, now + pause)
         else:
-            self._release(user, now, now)
+            return self._take_number()
+        return NONE
 
     def _resume(self, user: User, intended: int) -> None:
         now = monotonic_ns()
@@ -193,10 +201,14 @@ class UserPacer(Pacer):
             self._release(user, intended, now)
 
     def _release(self, user: User, intended: int, now: int) -> None:
-        number, self._number = self._number, self._number + self._workers
+        number = self._take_number()
         # A timer of the loop may ring a moment early.
         lag = now - intended if now > intended else 0
         self._starter.begin(number, now, now, lag, user)
+
+    def _take_number(self) -> int:
+        number, self._number = self._number, self._number + self._workers
+        return number
 
     @abstractmethod
     def _wake(self) -> None:
@@ -258,8 +270,18 @@ class BurstPacer(UserPacer):
         self._requests, self._waiting = requests, concurrency
 
     @override
+    def ended(self, user: User, pause: int, now: int) -> int:
+        number = super().ended(user, pause, now)
+        if number != NONE:
+            self._count_one()
+        return number
+
+    @override
     def _release(self, user: User, intended: int, now: int) -> None:
         super()._release(user, intended, now)
+        self._count_one()
+
+    def _count_one(self) -> None:
         self._requests -= 1
         if self._requests == 0:
             self.stop()

@@ -121,7 +121,8 @@ class Pool:
         while self.idle:
             self.idle.popitem()[0].abandon()
 
-    def _forget(self, connection: Connection) -> None:
+    def forget(self, connection: Connection) -> None:
+        """The connection is gone."""
         self.idle.pop(connection, None)
 
     async def open(self) -> tuple[Connection, int]:
@@ -179,7 +180,7 @@ class Pool:
         return connection
 
     def _protocol(self) -> Connection:
-        return Connection(self._forget)
+        return Connection(self)
 
 
 def _retrieved(lookup: "asyncio.Task[None]") -> None:

@@ -1,5 +1,6 @@
 """Counts and times while the load runs: appended one by one, folded into histograms in bulk."""
 
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,51 +23,54 @@ FOLD_FROM = 256
 """Samples that are worth the fixed cost of a fold (about 40 us)."""
 
 
-class Recent:
-    """Samples since they were last asked for."""
+class Folded:
+    """Samples in a histogram, made when it is needed: a plan may have 2500 steps, and a histogram
+    takes 184 KiB."""
 
     __slots__ = ("_histogram",)
 
     def __init__(self) -> None:
-        self._histogram = Histogram()
+        self._histogram: Histogram | None = None
 
     def fold(self, values: npt.NDArray[np.int64]) -> None:
         """Take samples in."""
+        if self._histogram is None:
+            self._histogram = Histogram()
         self._histogram.fold(values)
-
-    def take(self) -> Histogram:
-        """The samples since the last call."""
-        taken, self._histogram = self._histogram, Histogram()
-        return taken
-
-
-class Samples:
-    """Durations (ns) of one kind: a list to append to, and the histogram it is folded into."""
-
-    __slots__ = ("_folded", "_recent", "values")
-
-    def __init__(self, recent: Recent | None = None) -> None:
-        self.values: list[int] = []
-        # Made when it is needed: a plan may have 2500 steps, and a histogram takes 184 KiB.
-        self._folded: Histogram | None = None
-        self._recent = recent
-
-    def fold(self) -> None:
-        """Move what was appended into the histogram."""
-        if not self.values:
-            return
-        values = np.array(self.values, dtype=np.int64)
-        self.values.clear()  # in place: the hot path holds on to its append
-        if self._folded is None:
-            self._folded = Histogram()
-        self._folded.fold(values)
-        if self._recent is not None:
-            self._recent.fold(values)
 
     def histogram(self) -> Histogram | None:
         """All samples so far; None where there are none."""
+        return self._histogram
+
+    def take(self) -> Histogram:
+        """The samples since the last call."""
+        taken, self._histogram = self._histogram, None
+        return taken or Histogram()
+
+
+class Samples:
+    """Durations (ns) of one kind: an array to append to, and the histograms it is folded into."""
+
+    __slots__ = ("_into", "values")
+
+    def __init__(self, *into: Folded) -> None:
+        # No list: its integers would stay in memory, and be turned into an array all the same.
+        self.values = array("q")
+        self._into = into or (Folded(),)
+
+    def fold(self) -> None:
+        """Move what was appended into the histograms."""
+        if not self.values:
+            return
+        values = np.array(self.values, dtype=np.int64)
+        del self.values[:]  # in place: the hot path holds on to its append
+        for folded in self._into:
+            folded.fold(values)
+
+    def histogram(self) -> Histogram | None:
+        """All samples so far in the (first) histogram; None where there are none."""
         self.fold()
-        return self._folded
+        return self._into[0].histogram()
 
 
 class StepTally:
@@ -74,6 +78,7 @@ class StepTally:
 
     __slots__ = (
         "add_latency",
+        "add_quick",
         "add_service",
         "add_ttfb",
         "attempts",
@@ -82,27 +87,30 @@ class StepTally:
         "checks_failed",
         "checks_passed",
         "errors",
+        "latency",
         "others",
+        "quick",
         "scenario",
         "sent",
         "service",
         "step",
-        "succeeded",
-        "success",
         "ttfb",
     )
 
-    def __init__(self, scenario: str, step: str, recent: Recent) -> None:
+    def __init__(self, scenario: str, step: str, recent: Folded) -> None:
         self.scenario, self.step = scenario, step
-        self.sent = self.succeeded = self.censored = self.attempts = 0
+        self.sent = self.censored = self.attempts = 0
         self.bytes_received = self.checks_passed = self.checks_failed = 0
         self.errors: dict[str, int] = {}
-        self.success = Samples(recent)
-        self.service = Samples()
-        self.ttfb = Samples()
-        self.add_latency = self.success.values.append
+        self.latency = Samples(Folded(), recent)
+        service, ttfb = Folded(), Folded()
+        self.service, self.ttfb = Samples(service), Samples(ttfb)
+        self.quick = Samples(service, ttfb)
+        """Service times of responses that came as a whole: their first byte is their last one."""
+        self.add_latency = self.latency.values.append
         self.add_service = self.service.values.append
         self.add_ttfb = self.ttfb.values.append
+        self.add_quick = self.quick.values.append
         self.others: dict[str, Samples] = {}
         """All timings but the three above, by timing key."""
 
@@ -118,21 +126,29 @@ class StepTally:
         self.errors[error.value] = self.errors.get(error.value, 0) + 1
 
     @property
+    def succeeded(self) -> int:
+        """Requests that succeeded: each has one latency."""
+        folded = self.latency.histogram()
+        return folded.count if folded is not None else 0
+
+    @property
     def failed(self) -> int:
         """Failed requests of all classes."""
         return sum(self.errors.values())
 
     def samples(self) -> Iterator[Samples]:
         """Everything that can be folded."""
-        yield self.success
+        yield self.latency
+        yield self.quick
         yield self.service
         yield self.ttfb
         yield from self.others.values()
 
     def record(self) -> StepRecord:
         """What was counted, as it is reported."""
+        self.quick.fold()
         usual = {
-            timing_key(Timing.LATENCY, Outcome.SUCCESS): self.success,
+            timing_key(Timing.LATENCY, Outcome.SUCCESS): self.latency,
             timing_key(Timing.SERVICE, Outcome.SUCCESS): self.service,
             timing_key(Timing.TTFB, Outcome.SUCCESS): self.ttfb,
         }
@@ -164,18 +180,26 @@ class ScenarioTally:
         "censored",
         "dropped",
         "failed",
-        "finished",
         "journeys",
         "name",
-        "started",
         "steps",
     )
 
-    def __init__(self, scenario: CompiledScenario, recent: Recent) -> None:
+    def __init__(self, scenario: CompiledScenario, recent: Folded) -> None:
         self.name = scenario.name
-        self.started = self.dropped = self.finished = self.failed = self.censored = 0
+        self.dropped = self.failed = self.censored = 0
         self.journeys = {outcome: Samples() for outcome in Outcome}
         self.steps = [StepTally(scenario.name, step.name, recent) for step in scenario.steps]
+
+    @property
+    def started(self) -> int:
+        """Iterations that were started: each sends its first step."""
+        return self.steps[0].sent
+
+    @property
+    def finished(self) -> int:
+        """Iterations whose last step, and so every one, succeeded."""
+        return self.steps[-1].succeeded
 
     def record(self) -> ScenarioRecord:
         """What was counted, as it is reported."""
@@ -193,7 +217,7 @@ class ScenarioTally:
     def _journeys(self) -> dict[str, Histogram]:
         found = {outcome.value: samples.histogram() for outcome, samples in self.journeys.items()}
         if len(self.steps) == 1:
-            found[Outcome.SUCCESS.value] = self.steps[0].success.histogram()
+            found[Outcome.SUCCESS.value] = self.steps[0].latency.histogram()
         return {
             outcome: Histogram.merged([histogram])
             for outcome, histogram in found.items()
@@ -206,7 +230,7 @@ class Phase:
 
     __slots__ = ("scenarios",)
 
-    def __init__(self, scenarios: list[CompiledScenario], recent: Recent) -> None:
+    def __init__(self, scenarios: list[CompiledScenario], recent: Folded) -> None:
         self.scenarios = [ScenarioTally(scenario, recent) for scenario in scenarios]
 
     def record(self) -> PhaseRecord:
@@ -244,17 +268,16 @@ class Recorder:
     """All that is counted of a run, by phase."""
 
     def __init__(self, scenarios: list[CompiledScenario]) -> None:
-        self._recent = Recent()
+        self._recent = Folded()
         self.warmup = Phase(scenarios, self._recent)
         self.window = Phase(scenarios, self._recent)
         self.lag = Samples()
-        self.punctual = 0
-        """Iterations without any lag, as those that start when another ends."""
+        """Of iterations that were late at all; those that start when another ends never are."""
 
     def lag_histogram(self) -> Histogram:
         """The lag of every iteration that was started."""
         whole = Histogram.merged(filter(None, [self.lag.histogram()]))
-        whole.fold(np.zeros(self.punctual, dtype=np.int64))
+        whole.fold(np.zeros(self.totals().started - whole.count, dtype=np.int64))
         return whole
 
     def totals(self) -> Totals:
@@ -272,7 +295,7 @@ class Recorder:
         for phase in (self.warmup, self.window):
             for scenario in phase.scenarios:
                 for step in scenario.steps:
-                    step.success.fold()
+                    step.latency.fold()
         return self._recent.take()
 
     def _samples(self) -> Iterator[Samples]:

@@ -1,6 +1,5 @@
 """What a redirect asks for, from the bytes of the request that was redirected."""
 
-import re
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -8,7 +7,6 @@ from perfrun.engine.pool import Origin
 from perfrun.engine.request import encoded_target, origin_of
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
-_LOCATION = re.compile(rb"\r\nlocation:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _OF_A_BODY = frozenset({b"content-length", b"content-type", b"content-encoding"})
 
 
@@ -20,22 +18,25 @@ class Redirected(NamedTuple):
 
 
 def follow(
-    status: int, head: bytes, request: bytes, origin: Origin, secret_names: frozenset[bytes]
+    status: int,
+    location: bytes | None,
+    request: bytes,
+    origin: Origin,
+    secret_names: frozenset[bytes],
 ) -> Redirected | None:
     """The request that a redirect asks for; None where it names no http or https URL.
 
     301, 302 (after POST) and 303 ask for a GET without a body, 307 and 308 for the same again.
     ``secret_names`` (lower case) are the headers that never go to another origin.
     """
-    found = _LOCATION.search(head)
-    if found is None:
+    if location is None:
         return None
     sent, _, body = request.partition(b"\r\n\r\n")
     line, *fields = sent.split(b"\r\n")
     method, path, _ = line.split(b" ")
     try:
         here = f"{origin.scheme}://{_netloc(origin)}{path.decode('ascii')}"
-        there = urljoin(here, found[1].decode("utf-8").strip())
+        there = urljoin(here, location.decode("utf-8").strip())
         target, host = origin_of(there), _host(there)
     except ValueError:
         return None

@@ -10,7 +10,8 @@ from perfrun.api.scenario import HttpRequest, Scenario, Step
 from perfrun.api.target import Auth, Header, HttpTarget
 from perfrun.engine.errors import DataError
 from perfrun.engine.expect import Expectation
-from perfrun.engine.http1 import Reading
+from perfrun.engine.http1 import Connection, Reading
+from perfrun.engine.http1 import Template as ResponseTemplate
 from perfrun.engine.pool import Origin
 from perfrun.engine.template import Compiler, Template
 from perfrun.engine.values import Values, value_of
@@ -36,13 +37,15 @@ class CompiledStep:
 
     __slots__ = (
         "_build",
+        "checks",
         "expectation",
+        "extracts",
+        "fine",
         "name",
         "raw",
-        "reading",
         "secret_names",
+        "template",
         "think_time",
-        "trivial",
     )
 
     def __init__(self, step: Step, where: str, fields: list[Field], build: "Builder") -> None:
@@ -50,11 +53,17 @@ class CompiledStep:
         self.think_time = step.think_time or 0
         """ns after the step."""
         self.expectation = Expectation(step.expect, f"{where}.expect.json")
-        self.trivial = self.expectation.trivial
-        """Any final 2xx or 3xx is fine."""
-        self.reading = Reading.BODY if self.expectation.needs_body else Reading.STATUS
+        self.extracts = False
+        """Whether later steps need something of the response."""
+        self.fine = frozenset[int]() if self.extracts else self.expectation.fine
+        """Status codes with which a response succeeds, whatever else it says."""
+        self.checks = self.expectation.status_checks
+        """Checks that such a response has passed."""
+        reading = Reading.BODY if self.expectation.needs_body else Reading.STATUS
         if step.http.method == "HEAD":
-            self.reading = Reading.HEAD_ONLY
+            reading = Reading.HEAD_ONLY
+        self.template = ResponseTemplate(reading, self.expectation.size_limit)
+        """How its responses are read."""
         self.secret_names = frozenset(
             field.name.lower().encode() for field in fields if field.secret
         )
@@ -62,9 +71,16 @@ class CompiledStep:
         self.raw: bytes | None = build.request(0) if build.is_static else None
         """The request, where it is the same for every iteration."""
 
-    def render(self, number: int) -> bytes:
-        """The request of the iteration ``number``."""
+    def render(self, number: int, values: dict[str, str]) -> bytes:
+        """The request of the iteration ``number``; ``values`` are what it has extracted so far.
+
+        Raises OutOfDataError where a feed has nothing left for it.
+        """
         return self.raw or self._build(number)
+
+    def extract(self, connection: Connection, values: dict[str, str]) -> bool:
+        """Put what later steps need into ``values``; whether all of it was found."""
+        return True
 
 
 class CompiledScenario(NamedTuple):

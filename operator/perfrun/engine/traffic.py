@@ -1,10 +1,11 @@
 """What is under way: iterations, requests with their deadlines, connections."""
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic_ns
 from typing import NamedTuple, Protocol
 
-from perfrun.api.quantities import NS_PER_S
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.api.target import HttpTarget
 from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.http1 import Connection
@@ -12,6 +13,9 @@ from perfrun.engine.lanes import Lanes, User
 from perfrun.engine.pool import Origin, Pool, Trust
 from perfrun.engine.recorder import ScenarioTally, StepTally
 from perfrun.engine.request import CompiledStep, origin_of
+
+LEAST_SWEEP = 5 * NS_PER_MS
+"""Between two looks for requests whose time is up: each looks at all that are under way."""
 
 
 class Course(NamedTuple):
@@ -24,6 +28,9 @@ class Course(NamedTuple):
 
 class Walk(Protocol):
     """An iteration on its way, as far as it is told what happens around it."""
+
+    begun: int
+    """When the request that is under way was begun, monotonic ns; 0: none is."""
 
     def start(self, course: Course, number: int, due: int, user: User, now: int) -> None:
         """Set out; only when it is new, or spare."""
@@ -47,25 +54,37 @@ class Walk(Protocol):
 class Ended(Protocol):
     """Told when an iteration is over."""
 
-    def __call__(self, user: User, pause: int, now: int) -> None:
-        """``pause``: ns that the user thinks before it may start over; it is ``now``."""
+    def __call__(self, user: User, pause: int, now: int) -> int:
+        """``pause``: ns that the user thinks before it may start over; it is ``now``.
+
+        The number of the iteration that the user starts at once, else a negative number.
+        """
 
 
 class Traffic:
     """The requests of one run that are under way, and what they go over."""
 
-    def __init__(self, target: HttpTarget, trust: Trust, lanes: Lanes, ended: Ended) -> None:
+    def __init__(
+        self,
+        target: HttpTarget,
+        trust: Trust,
+        lanes: Lanes,
+        ended: Ended,
+        course: Callable[[int, int], Course],
+    ) -> None:
+        """``course`` is what the iteration of a number runs that is due at a time (ns)."""
         self.timeout = target.timeout
         self.redirects = target.redirects
         self.take, self.give = lanes.take, lanes.give
-        self.ended = ended
-        self.requests: dict[Walk, int] = {}
-        """Requests under way and their deadlines (monotonic ns): the same timeout for all, so the
-        first is always the next to expire."""
-        self.thinking: dict[Walk, asyncio.TimerHandle] = {}
-        """Iterations between two steps."""
+        self.ended, self.course = ended, course
+        self.all: list[Walk] = []
+        """Every iteration there is, under way or spare."""
         self.spare: list[Walk] = []
         """Iterations that are over, to be used again: cheaper than a new one for each request."""
+        self.thinking: dict[Walk, asyncio.TimerHandle] = {}
+        """Iterations between two steps."""
+        self.on_quiet: Callable[[], None] | None = None
+        """Called whenever no iteration is under way any more."""
         self.first_send = self.last_send = 0
         """Of first attempts in the window, monotonic ns; 0: none yet."""
         self.exhausted: dict[str, int] = {}
@@ -76,13 +95,22 @@ class Traffic:
         home = origin_of(target.url)
         self.home = Pool(home, trust.home, target.connect_timeout)
         """The connections of the target's own origin."""
+        self.held = self.home if lanes.holds else None
+        """Whose connections stay with an iteration that goes on at once."""
         self._pools = {home: self.home}
         self._loop = asyncio.get_running_loop()
         self._sweeper = self._loop.call_later(self.timeout / NS_PER_S, self._sweep)
 
     def in_flight(self) -> int:
         """Iterations under way."""
-        return len(self.requests) + len(self.thinking)
+        return len(self.all) - len(self.spare)
+
+    def retire(self, iteration: Walk) -> None:
+        """An iteration is over; it may be used again."""
+        iteration.begun = 0
+        self.spare.append(iteration)
+        if self.on_quiet is not None and not self.in_flight():
+            self.on_quiet()
 
     @property
     def connections(self) -> int:
@@ -98,6 +126,10 @@ class Traffic:
     def connect(self, iteration: Walk, pool: Pool) -> asyncio.Task[None]:
         """Open a connection for an iteration that waits for it."""
         return self._loop.create_task(self._connect(iteration, pool))
+
+    def soon(self, call: Callable[[ErrorClass], None], error: ErrorClass) -> asyncio.Handle:
+        """Call with an error in the next turn of the loop."""
+        return self._loop.call_soon(call, error)
 
     def has_connected(self, users: int) -> bool:
         """Whether the first connections of so many users are open, or have failed."""
@@ -119,6 +151,7 @@ class Traffic:
 
     def think(self, iteration: Walk, pause: int) -> None:
         """Go on with an iteration after ``pause`` ns."""
+        iteration.begun = 0
         self.thinking[iteration] = self._loop.call_later(pause / NS_PER_S, self._resume, iteration)
 
     def _resume(self, iteration: Walk) -> None:
@@ -126,14 +159,21 @@ class Traffic:
         iteration.send_step(monotonic_ns())
 
     def _sweep(self) -> None:
+        """End the requests whose time is up, and look again when the next one's is.
+
+        All have the same timeout: what begins from now on is not up before that.
+        """
         now = monotonic_ns()
-        wait = self.timeout
-        while self.requests:
-            iteration, deadline = next(iter(self.requests.items()))
-            if deadline > now:
-                wait = deadline - now
-                break
-            iteration.timed_out()
+        first = now
+        for iteration in self.all:
+            begun = iteration.begun
+            if not begun:
+                continue
+            if begun + self.timeout <= now:
+                iteration.timed_out()
+            elif begun < first:
+                first = begun
+        wait = max(first + self.timeout - now, LEAST_SWEEP)
         self._sweeper = self._loop.call_later(wait / NS_PER_S, self._sweep)
 
     def censor(self) -> None:
@@ -142,8 +182,9 @@ class Traffic:
             timer.cancel()
             del self.thinking[iteration]
             iteration.censor()
-        for iteration in list(self.requests):
-            iteration.censor()
+        for iteration in list(self.all):
+            if iteration.begun:
+                iteration.censor()
 
     def close(self) -> None:
         """Close all connections."""
