@@ -62,6 +62,7 @@ class Execution(Starter):
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._timers: set[asyncio.TimerHandle] = set()
+        self._traffic.notes_sends = plan.load.burst is not None
         first = (
             0 if plan.load.burst is None else burst_share(plan.load, plan.load.workers, index)[1]
         )
@@ -200,12 +201,13 @@ class Execution(Starter):
 
 
 def _courses(scenarios: list[CompiledScenario], recorder: Recorder) -> list[tuple[Course, Course]]:
+    only = len(scenarios) == 1
     phases = zip(scenarios, recorder.warmup.scenarios, recorder.window.scenarios, strict=True)
     return [
-        (_course(scenario, warmup, in_window=False), _course(scenario, window, in_window=True))
+        (_course(scenario, warmup, stays=False), _course(scenario, window, stays=only))
         for scenario, warmup, window in phases
     ]
 
 
-def _course(scenario: CompiledScenario, tally: ScenarioTally, *, in_window: bool) -> Course:
-    return Course(list(zip(scenario.steps, tally.steps, strict=True)), tally, in_window)
+def _course(scenario: CompiledScenario, tally: ScenarioTally, *, stays: bool) -> Course:
+    return Course(list(zip(scenario.steps, tally.steps, strict=True)), tally, stays)

@@ -24,12 +24,12 @@ class Iteration:
         "_at",
         "_connection",
         "_due",
-        "_in_window",
+        "_hops",
         "_number",
         "_opening",
         "_pool",
-        "_redirects",
         "_request",
+        "_stays",
         "_step",
         "_steps",
         "_tally",
@@ -56,7 +56,7 @@ class Iteration:
 
     def start(self, course: Course, number: int, due: int, user: User, now: int) -> None:
         """Set out; only when it is new, or was given back to ``traffic.spare``."""
-        self._steps, self._whole, self._in_window = course
+        self._take(course)
         self._number = number
         self._due = due
         self._user = user
@@ -64,6 +64,9 @@ class Iteration:
         if self.values:
             self.values = {}
         self.send_step(now)
+
+    def _take(self, course: Course) -> None:
+        self._steps, self._whole, self._stays = course
 
     def send_step(self, now: int) -> None:
         """Begin the step that is next."""
@@ -75,7 +78,7 @@ class Iteration:
         tally.sent += 1
         self.begun = now
         self._written = 0
-        self._redirects = self._traffic.redirects
+        self._hops = 0
         request = step.raw
         if request is None:
             try:
@@ -103,11 +106,8 @@ class Iteration:
         self._connection = connection
         self._written = now = monotonic_ns()
         self._tally.attempts += 1
-        if self._in_window and not self._at:
-            traffic = self._traffic
-            traffic.last_send = now
-            if not traffic.first_send:
-                traffic.first_send = now
+        if self._traffic.notes_sends and not self._at:
+            self._traffic.note_send(now)
         connection.send(self, self._request, self._step.template)
 
     # --- what happens to it -------------------------------------------------------------------
@@ -135,7 +135,8 @@ class Iteration:
             self._give_back(now)
             held = None
         if connection.status in step.fine:
-            tally.checks_passed += step.checks
+            if step.checks:
+                tally.checks_passed += step.checks
         else:
             if held is not None:
                 self._give_back(now)
@@ -162,7 +163,8 @@ class Iteration:
                 self._give_back(now)
             traffic.retire(self)
             return
-        self._steps, self._whole, self._in_window = traffic.course(number, now)
+        if not self._stays:
+            self._take(traffic.course(number, now))
         self._number = number
         self._due = now
         self._at = 0
@@ -221,10 +223,10 @@ class Iteration:
         there = follow(connection.status, location, self._request, origin, names)
         if there is None:
             return False
-        if not self._redirects:  # a loop, most likely: it is not what anybody asked for
+        if self._hops == self._traffic.redirects:  # a loop, most likely: nobody asked for it
             self._fail(ErrorClass.PROTOCOL)
             return True
-        self._redirects -= 1
+        self._hops += 1
         self._request = there.request
         self._attempt(self._traffic.pool(there.origin), now)
         return True

@@ -190,7 +190,8 @@ class UserPacer(Pacer):
         elif pause:
             self._loop.call_later(pause / NS_PER_S, self._resume, user, now + pause)
         else:
-            return self._take_number()
+            number, self._number = self._number, self._number + self._workers
+            return number
         return NONE
 
     def _resume(self, user: User, intended: int) -> None:
@@ -201,14 +202,10 @@ class UserPacer(Pacer):
             self._release(user, intended, now)
 
     def _release(self, user: User, intended: int, now: int) -> None:
-        number = self._take_number()
+        number, self._number = self._number, self._number + self._workers
         # A timer of the loop may ring a moment early.
         lag = now - intended if now > intended else 0
         self._starter.begin(number, now, now, lag, user)
-
-    def _take_number(self) -> int:
-        number, self._number = self._number, self._number + self._workers
-        return number
 
     @abstractmethod
     def _wake(self) -> None:

@@ -23,7 +23,8 @@ class Course(NamedTuple):
 
     steps: list[tuple[CompiledStep, StepTally]]
     tally: ScenarioTally
-    in_window: bool
+    stays: bool
+    """Whether all later iterations run the same, and are counted there."""
 
 
 class Walk(Protocol):
@@ -85,8 +86,10 @@ class Traffic:
         """Iterations between two steps."""
         self.on_quiet: Callable[[], None] | None = None
         """Called whenever no iteration is under way any more."""
+        self.notes_sends = False
+        """Whether it is noted when iterations send first: of a burst, that is."""
         self.first_send = self.last_send = 0
-        """Of first attempts in the window, monotonic ns; 0: none yet."""
+        """Of the first attempts of iterations, monotonic ns; 0: none yet."""
         self.exhausted: dict[str, int] = {}
         self._foreign = trust.foreign
         self._connect_timeout = target.connect_timeout
@@ -130,6 +133,12 @@ class Traffic:
     def soon(self, call: Callable[[ErrorClass], None], error: ErrorClass) -> asyncio.Handle:
         """Call with an error in the next turn of the loop."""
         return self._loop.call_soon(call, error)
+
+    def note_send(self, now: int) -> None:
+        """An iteration sends for the first time."""
+        self.last_send = now
+        if not self.first_send:
+            self.first_send = now
 
     def has_connected(self, users: int) -> bool:
         """Whether the first connections of so many users are open, or have failed."""
