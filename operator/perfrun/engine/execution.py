@@ -44,17 +44,25 @@ class Execution(Starter):
         target = plan.target.the_http
         lanes = LANES[target.connections]()
         self._pacer = pacer_for(plan, index, start, self)
-        self._traffic = Traffic(target, trust, lanes, self._pacer.ended, self._course)
+        self._traffic = Traffic(
+            target,
+            trust,
+            lanes,
+            self._pacer.ended,
+            self._course,
+            notes_sends=plan.load.burst is not None,
+        )
         self._recorder = Recorder(scenarios)
         self._window_from = start + (plan.load.warmup or 0)
         end = load_end(plan)
         self._planned_end = None if end is None else start + end
-        courses = _courses(scenarios, self._recorder)
-        self._cycle = [courses[chosen] for chosen in order]
+        self._scenarios, self._order = scenarios, order
+        self._cycle = self._new_cycle()
         """What the iteration ``number % len`` runs: in the warm-up, in the window."""
         self._spare = self._traffic.spare
         self._late_sends = 0
         self._stopped: str | None = None
+        self._breached = False
         self._released = False
         self._end = start
         self._window_opens: Sample | None = None
@@ -62,7 +70,6 @@ class Execution(Starter):
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._timers: set[asyncio.TimerHandle] = set()
-        self._traffic.notes_sends = plan.load.burst is not None
         first = (
             0 if plan.load.burst is None else burst_share(plan.load, plan.load.workers, index)[1]
         )
@@ -71,9 +78,7 @@ class Execution(Starter):
 
     async def finish(self, on_interval: OnInterval | None) -> None:
         """Start the load, and wait until everything that was started has ended."""
-        now = monotonic_ns()
-        self._later(self._start - now, self._heartbeat.start)
-        self._later(self._window_from - now, self._open_window)
+        self._wind_up()
         folding = self._loop.create_task(self._fold())
         self._progress.begin(on_interval)
         if not self._released:
@@ -89,6 +94,10 @@ class Execution(Starter):
                 timer.cancel()
             self._traffic.close()
             await asyncio.sleep(0)  # one turn of the loop, in which what was closed goes away
+
+    def _new_cycle(self) -> list[tuple[Course, Course]]:
+        courses = _courses(self._scenarios, self._recorder)
+        return [courses[chosen] for chosen in self._order]
 
     # --- what the pacer tells -----------------------------------------------------------------
 
@@ -118,12 +127,15 @@ class Execution(Starter):
 
     # --- its end ------------------------------------------------------------------------------
 
-    def stop(self, reason: str) -> None:
-        """Start nothing more. After the planned end it only shortens the grace."""
+    def stop(self, reason: str, *, breached: bool = False) -> None:
+        """Start nothing more. After the planned end it only shortens the grace.
+
+        ``breached``: the reason is a condition of ``stopWhen``.
+        """
         if self._done.done():
             return
-        if not self._released or self._planned_end is None:
-            self._stopped = self._stopped or reason
+        if self._stopped is None and (not self._released or self._planned_end is None):
+            self._stopped, self._breached = reason, breached
         self._pacer.stop()
         self._no_more(min(grace(self._plan), STOP_GRACE))
 
@@ -148,8 +160,15 @@ class Execution(Starter):
 
     # --- its clockwork ------------------------------------------------------------------------
 
-    def _later(self, delay: int, call: Callable[[], None]) -> None:
-        self._timers.add(self._loop.call_later(max(0, delay) / NS_PER_S, call))
+    def _wind_up(self) -> None:
+        now = monotonic_ns()
+        self._later(self._start - now, self._heartbeat.start)
+        self._later(self._window_from - now, self._open_window)
+
+    def _later(self, delay: int, call: Callable[[], None]) -> asyncio.TimerHandle:
+        timer = self._loop.call_later(max(0, delay) / NS_PER_S, call)
+        self._timers.add(timer)
+        return timer
 
     async def _fold(self) -> None:
         while True:
@@ -176,6 +195,7 @@ class Execution(Starter):
             window_time=max(0, self._end - self._window_from),
             load_time=max(0, self._end - self._start),
             stopped=self._stopped,
+            breached=self._breached,
         )
 
     def _generator(self, ceiling: float) -> GeneratorRecord:

@@ -3,14 +3,28 @@
 import asyncio
 from time import monotonic_ns
 
+from perfrun.engine.content import ContentError, content
+from perfrun.engine.cookies import Cookies, path_of, with_cookies
 from perfrun.engine.errors import ErrorClass, OutOfDataError
-from perfrun.engine.http1 import Connection
+from perfrun.engine.http1 import Connection, Reading
 from perfrun.engine.lanes import User
-from perfrun.engine.pool import Pool
+from perfrun.engine.pool import Opened, Pool
 from perfrun.engine.redirect import STATUSES, follow
 from perfrun.engine.request import CompiledStep
 from perfrun.engine.traffic import Course, Traffic
 from perfrun.measure.record import Outcome, Timing
+
+
+class Detour:
+    """What became of a request that did not end with its first attempt."""
+
+    __slots__ = ("hops", "retries", "since")
+
+    def __init__(self, since: int) -> None:
+        self.hops = self.retries = 0
+        """Redirects followed, attempts made again."""
+        self.since = since
+        """When the first byte of the first attempt was written (or the step begun), ns."""
 
 
 class Iteration:
@@ -23,8 +37,8 @@ class Iteration:
     __slots__ = (
         "_at",
         "_connection",
+        "_detour",
         "_due",
-        "_hops",
         "_number",
         "_opening",
         "_pool",
@@ -46,6 +60,7 @@ class Iteration:
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
         self._connection: Connection | None = None
+        self._detour: Detour | None = None
         self._opening: asyncio.Task[None] | asyncio.Handle | None = None
         self._pool = traffic.home
         self.begun = 0
@@ -78,7 +93,7 @@ class Iteration:
         tally.sent += 1
         self.begun = now
         self._written = 0
-        self._hops = 0
+        self._detour = None
         request = step.raw
         if request is None:
             try:
@@ -106,16 +121,21 @@ class Iteration:
         self._connection = connection
         self._written = now = monotonic_ns()
         self._tally.attempts += 1
-        if self._traffic.notes_sends and not self._at:
-            self._traffic.note_send(now)
-        connection.send(self, self._request, self._step.template)
+        request = self._request
+        if self._traffic.prepares:
+            request = self._prepared(request, now)
+        connection.send(self, request, self._step.template)
 
     # --- what happens to it -------------------------------------------------------------------
 
-    def connected(self, connection: Connection, took: int) -> None:
-        """A connection was opened for this iteration; ``took`` ns."""
+    def connected(self, opened: Opened) -> None:
+        """A connection was opened for this iteration."""
         self._opening = None
-        self._tally.sample(Timing.CONNECT, Outcome.SUCCESS, took)
+        connection, tally = opened.connection, self._tally
+        tally.sample(Timing.DNS, Outcome.SUCCESS, opened.dns)
+        tally.sample(Timing.CONNECT, Outcome.SUCCESS, opened.connect)
+        if opened.tls:
+            tally.sample(Timing.TLS, Outcome.SUCCESS, opened.tls)
         if connection.transport.is_closing():
             self._fail(ErrorClass.RESET)
         else:
@@ -126,7 +146,7 @@ class Iteration:
         self._opening = None
         self._fail(error)
 
-    def responded(self, connection: Connection, now: int) -> None:
+    def responded(self, connection: Connection, now: int) -> None:  # noqa: C901 - the hot path
         """The response to the last attempt is complete."""
         tally, step, traffic = self._tally, self._step, self._traffic
         tally.bytes_received += connection.received
@@ -134,7 +154,7 @@ class Iteration:
         if not connection.keep_alive or connection.home is not traffic.held:
             self._give_back(now)
             held = None
-        if connection.status in step.fine:
+        if connection.status in step.fine and not traffic.cookies:
             if step.checks:
                 tally.checks_passed += step.checks
         else:
@@ -149,7 +169,8 @@ class Iteration:
         else:
             tally.add_service(took)
             tally.add_ttfb(connection.first_byte - self._written)
-        tally.add_latency(took if self._at else now - self._due)
+            tally.add_body(now - connection.first_byte)
+        tally.add_latency(self._age(now) if self._detour or not self._at else took)
         self._at += 1
         if self._at < len(self._steps):
             self._go_on(held, now)
@@ -201,18 +222,29 @@ class Iteration:
 
     def _passes(self, connection: Connection, now: int) -> bool:
         """Whether the step succeeded; if not, the iteration has been led on or ended."""
-        step = self._step
+        if self._traffic.cookies:
+            path = path_of(self._request)
+            self._cookies().set(self._pool.origin, path, connection.headers(b"set-cookie"))
         if connection.status in STATUSES and self._redirected(connection, now):
             return False
+        if (error := self._judged(connection)) is not None:
+            self._fail(error)
+        return error is None
+
+    def _judged(self, connection: Connection) -> ErrorClass | None:
+        """What is wrong with a final response; what it is asked for is extracted."""
+        step = self._step
+        if self._traffic.compression and step.template.reading is Reading.BODY:
+            try:
+                connection.body = [content(connection, step.template.size_limit)]
+            except ContentError as error:
+                return error.reason
         judged = step.expectation.judge(connection.status, connection.body)
         self._tally.checks_passed += judged.passed
         self._tally.checks_failed += judged.failed
-        error = judged.error
-        if error is None and step.extracts and not step.extract(connection, self.values):
-            error = ErrorClass.DATA
-        if error is not None:
-            self._fail(error)
-        return error is None
+        if judged.error is None and step.extracts and not step.extract(connection, self.values):
+            return ErrorClass.DATA
+        return judged.error
 
     def _redirected(self, connection: Connection, now: int) -> bool:
         step = self._step
@@ -223,10 +255,11 @@ class Iteration:
         there = follow(connection.status, location, self._request, origin, names)
         if there is None:
             return False
-        if self._hops == self._traffic.redirects:  # a loop, most likely: nobody asked for it
+        detour = self._off_the_way(now)
+        if detour.hops == self._traffic.redirects:  # a loop, most likely: nobody asked for it
             self._fail(ErrorClass.PROTOCOL)
             return True
-        self._hops += 1
+        detour.hops += 1
         self._request = there.request
         self._attempt(self._traffic.pool(there.origin), now)
         return True
@@ -245,6 +278,8 @@ class Iteration:
         tally, whole = self._tally, self._whole
         if self._connection is not None:
             self._give_back(now)
+        if error in self._traffic.again_after and self._tries_again(now):
+            return
         tally.fail(error)
         latency, outcome = self._age(now), Outcome.FAILURE
         if error is ErrorClass.TIMEOUT:
@@ -255,6 +290,33 @@ class Iteration:
         whole.failed += 1
         whole.journeys[outcome].values.append(now - self._due)
         self._end(self._step.think_time, now)
+
+    def _tries_again(self, now: int) -> bool:
+        detour = self._off_the_way(now)
+        if detour.retries == self._traffic.retries:
+            return False
+        detour.retries += 1
+        self._attempt(self._pool, now)
+        return True
+
+    def _off_the_way(self, now: int) -> Detour:
+        if self._detour is None:
+            self._detour = Detour(self._written or now)
+        return self._detour
+
+    def _prepared(self, request: bytes, now: int) -> bytes:
+        traffic = self._traffic
+        if traffic.notes_sends and not self._at and self._detour is None:
+            traffic.note_send(now)
+        if not traffic.cookies:
+            return request
+        return with_cookies(request, self._cookies().header(self._pool.origin, path_of(request)))
+
+    def _cookies(self) -> Cookies:
+        user = self._user
+        if user.cookies is None:
+            user.cookies = Cookies()
+        return user.cookies
 
     def _end(self, pause: int, now: int) -> None:
         """It is over; the last thing that it does, for it may set out anew meanwhile."""
@@ -277,7 +339,12 @@ class Iteration:
             self._tally.sample(Timing.TTFB, outcome, age)
 
     def _age(self, now: int) -> int:
-        return now - ((self._written or self.begun) if self._at else self._due)
+        """How long the request has taken so far: of later steps, from its first byte written."""
+        if not self._at:
+            return now - self._due
+        if self._detour is not None:
+            return now - self._detour.since
+        return now - (self._written or self.begun)
 
     def _give_back(self, now: int) -> None:
         """The response is complete: somebody else may use the connection, if anybody may."""

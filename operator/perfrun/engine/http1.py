@@ -9,6 +9,7 @@ redirect, a check or an extraction asks for one.
 import asyncio
 import re
 from enum import IntEnum
+from functools import cache
 from time import monotonic_ns
 from typing import Any, Protocol
 
@@ -159,10 +160,12 @@ class Connection(asyncio.Protocol):
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header of the response; ``name`` in lower case."""
-        found = re.search(
-            rb"\r\n%s:[ \t]*([^\r\n]*)" % re.escape(name), self.final_head(), re.IGNORECASE
-        )
+        found = _field(name).search(self.final_head())
         return found[1].rstrip(b" \t") if found else None
+
+    def headers(self, name: bytes) -> list[bytes]:
+        """All values of a header of the response; ``name`` in lower case."""
+        return [value.rstrip(b" \t") for value in _field(name).findall(self.final_head())]
 
     def final_head(self) -> bytes:
         """Status line and headers of the final response, without those of interim ones."""
@@ -317,6 +320,11 @@ class Connection(asyncio.Protocol):
             self._too_much = True
         else:
             self.body.append(part)
+
+
+@cache
+def _field(name: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"\r\n%s:[ \t]*([^\r\n]*)" % re.escape(name), re.IGNORECASE)
 
 
 class _StatusSink:

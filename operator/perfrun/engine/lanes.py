@@ -6,6 +6,7 @@ from typing import Protocol
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
+from perfrun.engine.cookies import Cookies
 from perfrun.engine.http1 import Connection
 from perfrun.engine.pool import Origin, Pool
 
@@ -19,13 +20,15 @@ _HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 class User:
     """Who starts iterations: one of a closed load or a burst; of an open one, each arrival."""
 
-    __slots__ = ("connections", "off")
+    __slots__ = ("connections", "cookies", "off")
 
     def __init__(self, off: int = 0) -> None:
         self.off = off
         """From when on it starts no more iterations, monotonic ns."""
         self.connections: dict[Origin, Connection] | None = None
         """Its own, where each user has some."""
+        self.cookies: Cookies | None = None
+        """What the target has set for it, where cookies are kept."""
 
     def leave(self) -> None:
         """Close the connections that are the user's own."""

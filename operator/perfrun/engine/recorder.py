@@ -77,11 +77,13 @@ class StepTally:
     """One step in one phase. The hot path counts here, by attribute."""
 
     __slots__ = (
+        "add_body",
         "add_latency",
         "add_quick",
         "add_service",
         "add_ttfb",
         "attempts",
+        "body",
         "bytes_received",
         "censored",
         "checks_failed",
@@ -107,6 +109,9 @@ class StepTally:
         self.service, self.ttfb = Samples(service), Samples(ttfb)
         self.quick = Samples(service, ttfb)
         """Service times of responses that came as a whole: their first byte is their last one."""
+        self.body = Samples()
+        """From first to last byte, of responses that did not come as a whole."""
+        self.add_body = self.body.values.append
         self.add_latency = self.latency.values.append
         self.add_service = self.service.values.append
         self.add_ttfb = self.ttfb.values.append
@@ -142,12 +147,14 @@ class StepTally:
         yield self.quick
         yield self.service
         yield self.ttfb
+        yield self.body
         yield from self.others.values()
 
     def record(self) -> StepRecord:
         """What was counted, as it is reported."""
         self.quick.fold()
         usual = {
+            timing_key(Timing.BODY, Outcome.SUCCESS): self.body,
             timing_key(Timing.LATENCY, Outcome.SUCCESS): self.latency,
             timing_key(Timing.SERVICE, Outcome.SUCCESS): self.service,
             timing_key(Timing.TTFB, Outcome.SUCCESS): self.ttfb,
@@ -157,6 +164,8 @@ class StepTally:
             for key, samples in {**usual, **self.others}.items()
             if (histogram := samples.histogram()) is not None
         }
+        if (body := self.body.histogram()) is not None:
+            body.fold(np.zeros(self.succeeded - body.count, dtype=np.int64))
         return StepRecord(
             scenario=self.scenario,
             step=self.step,
@@ -242,11 +251,12 @@ class Phase:
 
 
 class Totals:
-    """Cumulative counts since T0, over both phases."""
+    """Cumulative counts since T0, over all phases."""
 
     __slots__ = ("dropped", "errors", "failed", "sent", "started", "succeeded")
 
-    def __init__(self, phases: tuple[Phase, ...]) -> None:
+    def __init__(self, phases: tuple[Phase, ...], before: "Totals | None" = None) -> None:
+        """``before``: what windows counted that are closed."""
         scenarios = [scenario for phase in phases for scenario in phase.scenarios]
         steps = [step for scenario in scenarios for step in scenario.steps]
         self.started = sum(scenario.started for scenario in scenarios)
@@ -256,6 +266,10 @@ class Totals:
         self.errors: dict[str, int] = {}
         for step in steps:
             add_counts(self.errors, step.errors)
+        if before is not None:
+            for name in ("started", "dropped", "sent", "succeeded"):
+                setattr(self, name, getattr(self, name) + getattr(before, name))
+            add_counts(self.errors, before.errors)
         self.failed = sum(self.errors.values())
 
     @property
@@ -268,21 +282,33 @@ class Recorder:
     """All that is counted of a run, by phase."""
 
     def __init__(self, scenarios: list[CompiledScenario]) -> None:
+        self._scenarios = scenarios
         self._recent = Folded()
         self.warmup = Phase(scenarios, self._recent)
         self.window = Phase(scenarios, self._recent)
+        self.earlier = PhaseRecord()
+        """The windows that are closed."""
+        self._before: Totals | None = None
         self.lag = Samples()
         """Of iterations that were late at all; those that start when another ends never are."""
 
+    def turn(self) -> None:
+        """Close the window and open a new one; nothing may be under way."""
+        self._before = self.totals()
+        self.earlier.add(self.window.record())
+        self.window = Phase(self._scenarios, self._recent)
+        self.lag = Samples()
+
     def lag_histogram(self) -> Histogram:
-        """The lag of every iteration that was started."""
+        """The lag of every iteration that was started since the last turn."""
         whole = Histogram.merged(filter(None, [self.lag.histogram()]))
-        whole.fold(np.zeros(self.totals().started - whole.count, dtype=np.int64))
+        started = Totals((self.warmup, self.window)).started
+        whole.fold(np.zeros(started - whole.count, dtype=np.int64))
         return whole
 
     def totals(self) -> Totals:
         """The counts as they stand."""
-        return Totals((self.warmup, self.window))
+        return Totals((self.warmup, self.window), self._before)
 
     def fold_longest(self) -> None:
         """Fold the one list that holds most: called often, no call stalls the loop for long."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from perfrun.api.scenario import HttpRequest, Scenario, Step
 from perfrun.api.target import Auth, Header, HttpTarget
+from perfrun.engine.content import ACCEPTED
 from perfrun.engine.errors import DataError
 from perfrun.engine.expect import Expectation
 from perfrun.engine.http1 import Connection, Reading
@@ -196,6 +197,8 @@ def _common_fields(
     ]
     if target.connections == "PerRequest":
         fields.append(Field("Connection", Template(["close"])))
+    if target.compression:
+        fields.append(Field("Accept-Encoding", Template([ACCEPTED])))
     if target.auth is not None:
         value = Template([_authorization(target.auth, values)])
         fields.append(Field("Authorization", value, secret=True))

@@ -4,11 +4,12 @@ from perfrun.engine.execution import Execution
 from perfrun.engine.pool import Pool
 from perfrun.engine.progress import OnInterval
 from perfrun.engine.request import compile_scenarios, origin_of
+from perfrun.engine.search import OnHold, Search
 from perfrun.engine.tls import trust
 from perfrun.engine.values import Values
 from perfrun.logic.shape import scenario_order
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import WorkerReport
+from perfrun.measure.report import Order, WorkerReport
 
 
 class Engine:
@@ -20,37 +21,67 @@ class Engine:
         self._scenarios = compile_scenarios(plan, values)
         self._order = scenario_order([scenario.weight for scenario in plan.scenarios])
         self._trust = trust(self._target, values)
-        self._stop_reason: str | None = None
+        self._stopped = Order()
+        """The first order to stop that came."""
         self._execution: Execution | None = None
 
     async def check(self) -> None:
         """Reach the target: DNS, TCP and TLS, no request. Raises OpenError."""
         origin = origin_of(self._target.url)
-        connection, _ = await Pool(origin, self._trust.home, self._target.connect_timeout).open()
-        connection.close()
+        opened = await Pool(origin, self._trust.home, self._target.connect_timeout).open()
+        opened.connection.close()
 
     async def run(
-        self, start: int, on_interval: OnInterval | None = None, ceiling: float = 0.0
+        self,
+        start: int,
+        on_interval: OnInterval | None = None,
+        ceiling: float = 0.0,
+        on_hold: OnHold | None = None,
     ) -> WorkerReport:
         """Run the load from T0 = ``start`` (monotonic ns) to its end, and say what came of it.
 
         A start that has passed joins mid-schedule: what was due before is dropped and counted.
-        ``on_interval`` is called each second and must return at once. ``ceiling`` is what
-        :func:`selfcheck.ceiling` found. Raises ConservationError if the counts do not add up.
+        ``on_interval`` is called each second, and ``on_hold`` with the report of each hold of a
+        capacity search; both must return at once. ``ceiling`` is what :func:`selfcheck.ceiling`
+        found. Raises ConservationError if the counts do not add up.
         """
-        execution = Execution(
-            self._plan, self._index, start, self._scenarios, self._order, self._trust
-        )
+        kind = Execution if self._plan.load.capacity is None else Search
+        execution = kind(self._plan, self._index, start, self._scenarios, self._order, self._trust)
+        if isinstance(execution, Search):
+            execution.on_hold = on_hold
         self._execution = execution
-        if self._stop_reason is not None:
-            execution.stop(self._stop_reason)
+        if self._stopped.stop is not None:
+            execution.stop(self._stopped.stop, breached=self._stopped.breached)
         await execution.finish(on_interval)
         report = execution.report(ceiling)
         report.check()
         return report
 
-    def stop(self, reason: str) -> None:
-        """Start nothing more; what runs gets at most 5 s. The first reason stands."""
-        self._stop_reason = self._stop_reason or reason
+    def stop(self, reason: str, *, breached: bool = False) -> None:
+        """Start nothing more; what runs gets at most 5 s. The first reason stands.
+
+        ``breached``: it is a condition of ``stopWhen``.
+        """
+        if self._stopped.stop is None:
+            self._stopped = Order(stop=reason, breached=breached)
         if self._execution is not None:
-            self._execution.stop(self._stop_reason)
+            self._execution.stop(reason, breached=breached)
+
+    def follow(self, order: Order) -> None:
+        """Do what the coordinator says; what was done already is not done again."""
+        if order.stop is not None:
+            self.stop(order.stop, breached=order.breached)
+        search = self._execution
+        if not isinstance(search, Search):
+            return
+        if order.done:
+            search.finish_search()
+        elif order.hold is not None:
+            search.hold(order.hold)
+            if order.cut is not None:
+                search.cut(order.cut, order.hold.number)
+
+    def give_up_search(self, reason: str) -> None:
+        """Nobody says what to hold next: end a capacity search after the present hold."""
+        if isinstance(self._execution, Search):
+            self._execution.finish_search(reason)

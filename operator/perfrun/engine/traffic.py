@@ -6,11 +6,10 @@ from time import monotonic_ns
 from typing import NamedTuple, Protocol
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
-from perfrun.api.target import HttpTarget
+from perfrun.api.target import HttpTarget, Retries
 from perfrun.engine.errors import ErrorClass, OpenError
-from perfrun.engine.http1 import Connection
 from perfrun.engine.lanes import Lanes, User
-from perfrun.engine.pool import Origin, Pool, Trust
+from perfrun.engine.pool import Opened, Origin, Pool, Trust
 from perfrun.engine.recorder import ScenarioTally, StepTally
 from perfrun.engine.request import CompiledStep, origin_of
 
@@ -39,8 +38,8 @@ class Walk(Protocol):
     def send_step(self, now: int) -> None:
         """Begin the step that is next: the pause before it is over."""
 
-    def connected(self, connection: Connection, took: int) -> None:
-        """A connection was opened for this iteration; ``took`` ns."""
+    def connected(self, opened: Opened) -> None:
+        """A connection was opened for this iteration."""
 
     def not_connected(self, error: ErrorClass) -> None:
         """No connection could be opened for this iteration."""
@@ -72,10 +71,20 @@ class Traffic:
         lanes: Lanes,
         ended: Ended,
         course: Callable[[int, int], Course],
+        *,
+        notes_sends: bool = False,
     ) -> None:
-        """``course`` is what the iteration of a number runs that is due at a time (ns)."""
+        """``course`` is what the iteration of a number runs that is due at a time (ns).
+
+        ``notes_sends``: whether it is noted when iterations send first, as of a burst.
+        """
         self.timeout = target.timeout
         self.redirects = target.redirects
+        retries = target.retries or Retries()
+        self.retries = retries.limit
+        self.again_after = frozenset(retries.errors if retries.limit else ())
+        """Error classes after which an attempt is made again."""
+        self.cookies, self.compression = target.cookies, target.compression
         self.take, self.give = lanes.take, lanes.give
         self.ended, self.course = ended, course
         self.all: list[Walk] = []
@@ -86,8 +95,9 @@ class Traffic:
         """Iterations between two steps."""
         self.on_quiet: Callable[[], None] | None = None
         """Called whenever no iteration is under way any more."""
-        self.notes_sends = False
-        """Whether it is noted when iterations send first: of a burst, that is."""
+        self.notes_sends = notes_sends
+        self.prepares = notes_sends or target.cookies
+        """Whether there is something to be done before an attempt is sent."""
         self.first_send = self.last_send = 0
         """Of the first attempts of iterations, monotonic ns; 0: none yet."""
         self.exhausted: dict[str, int] = {}
@@ -147,13 +157,13 @@ class Traffic:
     async def _connect(self, iteration: Walk, pool: Pool) -> None:
         self._connecting += 1
         try:
-            connection, took = await pool.open()
+            opened = await pool.open()
         except OpenError as error:
             if error.exhausted is not None:
                 self.exhausted[error.exhausted] = self.exhausted.get(error.exhausted, 0) + 1
             iteration.not_connected(error.reason)
         else:
-            iteration.connected(connection, took)
+            iteration.connected(opened)
         finally:
             self._connecting -= 1
             self._connects += 1

@@ -31,10 +31,16 @@ class Timing(StrEnum):
     """Response time: from when the request was due."""
     SERVICE = "service"
     """Service time: from the first byte written of the last attempt."""
+    DNS = "dns"
+    """Waiting for the look-up of a name, where a connection had to be opened."""
     CONNECT = "connect"
-    """TCP and TLS set-up of a connection, where one was made."""
+    """TCP set-up of a connection, where one was opened."""
+    TLS = "tls"
+    """The TLS handshake of a connection, where one was opened."""
     TTFB = "ttfb"
     """From the first byte written to the first byte read."""
+    BODY = "body"
+    """From the first byte read to the last one."""
 
 
 class ConservationError(AssertionError):

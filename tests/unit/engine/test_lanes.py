@@ -32,7 +32,7 @@ async def opened() -> AsyncIterator[Opened]:
         target = HttpTarget(url=f"http://127.0.0.1:{listening.getsockname()[1]}")
         security = trust(target, NoValues()).home
         pool = Pool(origin_of(target.url), security, target.connect_timeout)
-        connection, _ = await pool.open()
+        connection = (await pool.open()).connection
         far, _ = listening.accept()
         with far:
             yield Opened(pool, connection, far)
