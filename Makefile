@@ -10,7 +10,7 @@ CLUSTER := $(PYTHON) -m tests.cluster
 CRD_FOLDERS := crds charts/perfrun/files/crds
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-unit test-integration test-e2e check format crds \
+.PHONY: help bench demo demo-down test test-unit test-integration test-e2e check format crds \
         cluster-up cluster-down image venv clean
 
 help: ## this list
@@ -34,6 +34,9 @@ test-integration: $(STAMP) ## against a real API server, and real local loads
 test-e2e: $(STAMP) ## the image, the chart and a whole cluster
 	@$(CLUSTER) build --e2e
 	$(BIN)/pytest tests/e2e
+
+bench: $(STAMP) ## beside wrk, oha, hey, vegeta, k6 and Locust, as tables (installs them)
+	$(BIN)/python -m benchmarks
 
 check: $(STAMP) ## lint, types, import directions, drift of generated files, documented manifests
 	$(BIN)/ruff check
