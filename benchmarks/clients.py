@@ -152,8 +152,9 @@ class Vegeta(Client):
     @override
     def command(self, job: Job, folder: Path) -> Command:
         load = ["-rate=0", f"-max-workers={job.connections}", f"-duration={job.seconds}s"]
-        more = ["-cpus=1", "-insecure", "-http2=false", f"-output={folder}/vegeta.bin"]
-        return Command([program("vegeta"), "attack", *load, *more], stdin=f"GET {job.url}\n")
+        more = ["-insecure", "-http2=false", f"-output={folder}/vegeta.bin"]
+        argv: list[str | Path] = [program("vegeta"), "attack", *load, *more]
+        return Command(argv, {"GOMAXPROCS": "1"}, stdin=f"GET {job.url}\n")
 
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
@@ -195,7 +196,7 @@ class Locust(Client):
             f"{job.seconds}s",
             "--json",
             "--host",
-            job.url,
+            job.url.rstrip("/"),
         ]
         script = HERE / "scripts" / "locust_plain.py"
         return Command([program("locust"), "-f", script, *users, *load])

@@ -120,8 +120,8 @@ def _once(
 
 def _command(name: str, url: str, seconds: int, folder: Path, found: dict[str, Path]) -> Command:
     if name == "vegeta":
-        load = [f"-rate={RATE}", f"-duration={seconds}s", "-cpus=1", f"-output={folder}/out"]
-        return Command([found[name], "attack", *load], stdin=f"GET {url}\n")
+        load = [f"-rate={RATE}", f"-duration={seconds}s", f"-output={folder}/out"]
+        return Command([found[name], "attack", *load], {"GOMAXPROCS": "1"}, f"GET {url}\n")
     open_load = {"open": {"rate": f"{RATE}/s", "duration": f"{seconds}s"}}
     spec = folder / "spec.json"
     spec.write_text(json.dumps({"target": {"http": {"url": url}}, "load": open_load}))
