@@ -16,6 +16,7 @@ Count = Annotated[int, Field(ge=0)]
 
 MOST_STEPS = 100
 MOST_SLOS = 100
+MOST_HOLDS = 100
 
 Reason = Literal["Scheduled", "Change", "Requested", "Rollout", "Confirmation", "Retry"]
 
@@ -132,6 +133,26 @@ class LatencyStatus(StatusModel):
     max: Text | None = None
 
 
+class HoldStatus(StatusModel):
+    """One rate that a capacity search tried."""
+
+    rate: Text
+    start_time: Text | None = None
+    outcome: Literal["Met", "Missed", "Unclear", "Lost", "Repeated"] | None = Field(
+        default=None, description="Absent: it goes on."
+    )
+    throughput: Text | None = None
+    error_rate: Text | None = None
+    p95: Text | None = None
+    message: Annotated[str, Field(max_length=512)] | None = None
+
+
+class CapacityStatus(StatusModel):
+    """How a capacity search went: its holds, in their order."""
+
+    holds: Annotated[list[HoldStatus], Field(max_length=MOST_HOLDS)] = []
+
+
 Errors = Annotated[dict[Name, Count], Field(max_length=64)]
 
 
@@ -142,6 +163,9 @@ class Summary(StatusModel):
     iterations: IterationCounts
     requests: RequestCounts
     attempts: AttemptCounts
+    capacity: Text | None = Field(
+        default=None, description="The highest rate that met the objectives, where it was searched."
+    )
     throughput: Text
     transactions: Text
     success_rate: Text | None = None
@@ -233,6 +257,7 @@ class PerfRunStatus(StatusModel):
     workers: WorkerCounts | None = None
     progress: Sentence | None = Field(default=None, description="While the load runs.")
     stopped: Sentence | None = Field(default=None, description="Who ended the load early.")
+    capacity: CapacityStatus | None = None
     summary: Summary | None = None
     steps: Annotated[list[StepStatus], Field(max_length=MOST_STEPS)] = []
     slos: Annotated[list[SloStatus], Field(max_length=MOST_SLOS)] = []

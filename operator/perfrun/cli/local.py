@@ -4,14 +4,15 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
 
-from perfrun.api.perfrun import WorkerCounts
+from perfrun.api.perfrun import HoldStatus, WorkerCounts
+from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
 from perfrun.cli.scratch import scratch
 from perfrun.cli.values import Values, lay_out
@@ -20,6 +21,7 @@ from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused
 from perfrun.coordinator.live import Live
+from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
 from perfrun.logic.plan import STOP_GRACE, longest
 from perfrun.measure.plan import RunPlan
@@ -60,6 +62,8 @@ class LocalRun:
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     start: datetime | None = None
     ended: datetime | None = None
+    holds: list[HoldStatus] = field(default_factory=list)
+    """Of a capacity search."""
     notes: list[str] = field(default_factory=list)
     """Workers that were lost, with their last words."""
 
@@ -90,15 +94,19 @@ class Stop:
 
 
 async def run_local(
-    plan: RunPlan, values: Values, stop: Stop, on_progress: Callable[[Progress], None]
+    plan: RunPlan,
+    spec: PerfTestSpec,
+    values: Values,
+    stop: Stop,
+    on_progress: Callable[[Progress], None],
 ) -> LocalRun:
     """Run ``plan`` with its workers as processes; ends with none of them alive.
 
-    What goes wrong is in the result. ``values`` has all that the plan takes from Secrets and
-    ConfigMaps.
+    What goes wrong is in the result. ``spec`` is what the plan was made of; ``values`` has all
+    that the plan takes from Secrets and ConfigMaps.
     """
     with scratch() as folder:
-        return await _Run(plan, folder, stop, on_progress).execute(values)
+        return await _Run(plan, spec, folder, stop, on_progress).execute(values)
 
 
 class _MemoryStore:
@@ -114,6 +122,9 @@ class _MemoryStore:
         workers: int,  # noqa: ARG002
     ) -> datetime:
         return time
+
+    async def persist_holds(self, uid: str, holds: Sequence[HoldStatus]) -> None:
+        """The search keeps them itself."""
 
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:  # noqa: ARG002
         self.reports[index] = packed
@@ -133,9 +144,15 @@ class _Tokens:
 
 class _Run:
     def __init__(
-        self, plan: RunPlan, folder: Path, stop: Stop, on_progress: Callable[[Progress], None]
+        self,
+        plan: RunPlan,
+        spec: PerfTestSpec,
+        folder: Path,
+        stop: Stop,
+        on_progress: Callable[[Progress], None],
     ) -> None:
         self._plan = plan
+        self._spec = spec
         self._folder = folder
         self._stop = stop
         self._on_progress = on_progress
@@ -151,7 +168,11 @@ class _Run:
     async def execute(self, values: Values) -> LocalRun:
         """Serve, launch, watch, clean up."""
         timeout = timedelta(microseconds=self._plan.load.start_timeout // NS_PER_US)
-        session = self._coordinator.open(self._plan, start_deadline=datetime.now(UTC) + timeout)
+        session = self._coordinator.open(
+            self._plan,
+            start_deadline=datetime.now(UTC) + timeout,
+            search=search_of(self._plan, self._spec),
+        )
         runner = web.AppRunner(
             make_app(self._coordinator), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
         )
@@ -247,6 +268,7 @@ class _Run:
         )
         result.start, result.ended = session.start, datetime.now(UTC)
         result.stopped = self._stop.reason
+        result.holds = [] if session.search is None else session.search.holds
         if result.error is None and not self._stop.killed:
             lost = [worker for worker in self._workers if worker.index not in session.reported]
             result.notes += [f"worker {worker.index} {self._fate(worker)}" for worker in lost]

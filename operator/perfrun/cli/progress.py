@@ -12,6 +12,7 @@ from rich.text import Text
 
 from perfrun.api.quantities import NS_PER_S, format_duration, format_percent
 from perfrun.cli.local import STOP_SECONDS, Progress
+from perfrun.logic.capacity import most_holds
 from perfrun.logic.plan import load_end, planned
 
 _OFTEN = 10
@@ -135,6 +136,9 @@ def _fitting(figures: list[tuple[str, str]], width: int) -> list[tuple[str, str]
 
 def _clock(progress: Progress) -> str:
     elapsed, end = progress.live.elapsed, load_end(progress.plan)
+    if progress.live.search is not None:
+        clock = f"{elapsed / NS_PER_S:.0f}s: {progress.live.search.line()}"
+        return f"{clock} (collecting)" if progress.reported else clock
     if end is None:
         return f"{progress.live.succeeded + progress.live.failed:,}/{planned(progress.plan):,}"
     clock = f"{min(elapsed, end) / NS_PER_S:.0f}s/{end / NS_PER_S:.0f}s"
@@ -145,6 +149,10 @@ def _clock(progress: Progress) -> str:
 
 def _share(progress: Progress) -> float:
     end = load_end(progress.plan)
+    if (search := progress.live.search) is not None:
+        # How many holds are needed is not known before; a bar has to be about something.
+        assert progress.plan.load.capacity is not None
+        return min(1.0, search.hold / most_holds(progress.plan.load.capacity))
     if end is None:
         return (progress.live.succeeded + progress.live.failed) / planned(progress.plan)
     return min(1.0, progress.live.elapsed / end) if end else 0.0

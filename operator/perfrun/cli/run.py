@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from perfrun.api.perfrun import PerfRun, Verdict
-from perfrun.api.perftest import PerfTest
+from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.cli.exits import Exit, worst
 from perfrun.cli.local import LocalRun, Stop, cores, run_local
 from perfrun.cli.manifests import Manifest, read_manifests
@@ -96,7 +96,7 @@ def run_test(test: PerfTest, values: Values, err: Console) -> Finished:
             "they may be slower than what they measure",
         )
     with ProgressView(err) as view:
-        local = asyncio.run(_run(plan, values, view))
+        local = asyncio.run(_run(plan, test.spec, values, view))
     leave_on_interrupt()
     for note in local.notes:
         tell(err, f"note: {note}")
@@ -122,9 +122,10 @@ def judged(test: PerfTest, local: LocalRun) -> Judgement:
     if local.report is None and local.stopped is None:
         why = f": {local.notes[0]}" if local.notes else ""
         return errored(f"none of {local.workers.planned} workers reported{why}", local.workers)
-    return judge(
-        test.spec, RunOutcome(local.plan, local.report, local.workers, stopped=local.stopped)
+    outcome = RunOutcome(
+        local.plan, local.report, local.workers, stopped=local.stopped, holds=local.holds
     )
+    return judge(test.spec, outcome)
 
 
 def exit_code(finished: Finished, *, strict: bool) -> Exit:
@@ -169,7 +170,7 @@ def _with_values(
     return tests, problems
 
 
-async def _run(plan: RunPlan, values: Values, view: ProgressView) -> LocalRun:
+async def _run(plan: RunPlan, spec: PerfTestSpec, values: Values, view: ProgressView) -> LocalRun:
     stop = Stop()
     stop.listen()
-    return await run_local(plan, values, stop, view)
+    return await run_local(plan, spec, values, stop, view)

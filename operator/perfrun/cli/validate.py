@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 
 from perfrun.api.perftest import PerfTest
-from perfrun.api.quantities import NS_PER_S, format_exact_duration
+from perfrun.api.quantities import NS_PER_S, format_exact_duration, format_rate
 from perfrun.cli.exits import Exit
 from perfrun.cli.manifests import Manifest, read_manifests
 from perfrun.cli.terminal import tell
+from perfrun.logic.capacity import most_holds
 from perfrun.logic.plan import load_end, make_plan, planned
 from perfrun.logic.schedule import ticks
 from perfrun.measure.plan import RunPlan
@@ -56,6 +57,10 @@ def _costs(test: PerfTest, now: datetime) -> Iterator[str]:
     elif load.closed is not None:
         users = max(stage.users for stage in load.closed.levels())
         yield f"up to {users} users"
+    elif load.capacity is not None:
+        first, last = format_rate(load.capacity.from_), format_rate(load.capacity.to)
+        hold = format_exact_duration(load.capacity.hold)
+        yield f"search from {first} to {last}, at most {most_holds(load.capacity)} holds of {hold}"
     else:
         yield f"{planned(plan)} iterations"
     if end is not None:
@@ -68,7 +73,7 @@ def _costs(test: PerfTest, now: datetime) -> Iterator[str]:
 
 def _daily(plan: RunPlan, end: int | None, runs: float) -> Iterator[str]:
     yield f"{runs:.4g} runs a day"
-    if plan.load.closed is None:
+    if plan.load.burst is not None or plan.load.open is not None:
         yield f"{planned(plan) * _steps(plan) * runs:.0f} requests a day"
     if end is not None:
         hours = end / NS_PER_S / 3600 * plan.load.workers * runs

@@ -64,7 +64,7 @@ def find_values(
     }
     found: dict[ValueRef, Path | bytes] = {}
     missing: list[str] = []
-    for ref in sorted(value_refs([test.spec.target, *(test.spec.scenarios or [])])):
+    for ref in sorted(value_refs(test.spec)):
         file = folder.resolve() / ref.name / ref.key if folder is not None else None
         if file is not None and file.is_file():
             found[ref] = file

@@ -71,7 +71,11 @@ class Finisher:
             why = f": {losses}" if losses else "; see kubectl describe job of this run"
             return errored(f"no worker has reported{why}", workers), None
         outcome = RunOutcome(
-            plan=opened.plan, report=merged, workers=workers, stopped=run.status.stopped
+            plan=opened.plan,
+            report=merged,
+            workers=workers,
+            stopped=run.status.stopped,
+            holds=run.status.capacity.holds if run.status.capacity is not None else (),
         )
         judgement = await asyncio.to_thread(judge, opened.spec, outcome)
         result = RunResult(
@@ -212,6 +216,7 @@ def _judged(judgement: Judgement) -> Json:
             ("steps", judgement.steps),
             ("slos", judgement.slos),
             ("generator", judgement.generator),
+            ("capacity", judgement.capacity),
         )
         if value is not None
     }

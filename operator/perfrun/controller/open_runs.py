@@ -5,13 +5,13 @@ filled again from what the API holds.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from perfrun.api.perfrun import PerfRun, Phase
+from perfrun.api.perfrun import CapacityStatus, HoldStatus, PerfRun, Phase
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.kube import (
@@ -35,7 +35,7 @@ from perfrun.controller.manifests import (
     joined,
     report_config_maps,
 )
-from perfrun.controller.status import open_conditions, write_status
+from perfrun.controller.status import as_json, open_conditions, write_status
 from perfrun.controller.store import Key
 from perfrun.logic.names import job_name
 from perfrun.logic.plan import make_plan
@@ -172,6 +172,25 @@ class OpenRuns:
                 continue  # the reconciler wrote meanwhile: read again
             self._wake(key)
             return time
+
+    async def persist_holds(self, uid: str, holds: Sequence[HoldStatus]) -> None:
+        """Write the holds of a capacity search into the PerfRun.
+
+        Raises ConflictError where the run is not under load any more.
+        """
+        key = self.key(uid)
+        while True:
+            run = PerfRun.parse(await self._kube.get(PERF_RUNS, *key))
+            if run.metadata.uid != uid or run.status.phase is not Phase.RUNNING:
+                raise ConflictError(409, f"{key} is not running any more")
+            status = CapacityStatus(holds=list(holds))
+            try:
+                await write_status(
+                    self._kube, PERF_RUNS, run.metadata, {"capacity": as_json(status)}
+                )
+            except ConflictError:
+                continue  # the reconciler wrote meanwhile: read again
+            return
 
     async def job_uid(self, uid: str) -> str | None:
         """The uid of the run's Job, None where there is none; read once."""

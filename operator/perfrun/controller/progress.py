@@ -10,6 +10,8 @@ def progress_line(live: Live, facts: RunFacts) -> str:
     if not live.workers:
         return "the load is running; no interval has arrived yet"
     parts = [f"{live.elapsed // NS_PER_S}s", f"{live.rate:.0f} requests/s"]
+    if live.search is not None:
+        parts.insert(1, live.search.line())
     if live.recent is not None:
         parts.append(f"p95 {format_duration(live.recent.p95)}")
     parts.append(f"{live.failed} failed")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from perfrun.api.perfrun import PerfRun, Phase, WorkerCounts
+from perfrun.api.perfrun import HoldStatus, PerfRun, Phase, WorkerCounts
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.events import Events
@@ -28,6 +28,7 @@ from perfrun.controller.settings import Settings
 from perfrun.controller.status import changed, cut, open_conditions, write_status
 from perfrun.controller.store import Key
 from perfrun.coordinator.coordinator import Coordinator
+from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
 from perfrun.logic.lifecycle import Act, Decision, RunFacts, collecting_deadline, decide, losses
 from perfrun.logic.verdict import cancelled, errored
@@ -146,6 +147,7 @@ class RunReconciler:
                 start_deadline=accepted(run) + as_timedelta(opened.plan.load.start_timeout),
                 start=parse_time(started) if started else None,
                 reported=await self._runs.stored_reports(uid) if started else (),
+                search=search_of(opened.plan, opened.spec, _holds(run)),
             )
         if run.status.stopped is not None:
             self._coordinator.stop(uid, run.status.stopped)
@@ -259,6 +261,10 @@ class RunReconciler:
         old: Json = run.status.model_dump(mode="json", include=set(now))
         if difference := changed(old, now):
             await write_status(self._kube, PERF_RUNS, run.metadata, difference)
+
+
+def _holds(run: PerfRun) -> list[HoldStatus]:
+    return run.status.capacity.holds if run.status.capacity is not None else []
 
 
 def _workers(run: PerfRun) -> WorkerCounts:

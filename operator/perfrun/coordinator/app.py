@@ -1,4 +1,4 @@
-"""The coordinator over HTTP: three routes for workers, and sentences for what is turned away."""
+"""The coordinator over HTTP: four routes for workers, and sentences for what is turned away."""
 
 import asyncio
 import logging
@@ -29,13 +29,14 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(coordinator: Coordinator) -> web.Application:
-    """The application: ``POST /v1/runs/{uid}/workers/{index}/{ready,interval,report}``."""
+    """The application: ``POST /v1/runs/{uid}/workers/{index}/{ready,interval,hold,report}``."""
     app = web.Application(middlewares=[_errors_as_json])
     app[COORDINATOR] = coordinator
     app.on_shutdown.append(_release)
     worker = "/v1/runs/{uid}/workers/{index:[0-9]{1,6}}"
     app.router.add_post(f"{worker}/ready", _ready)
     app.router.add_post(f"{worker}/interval", _interval)
+    app.router.add_post(f"{worker}/hold", _hold)
     app.router.add_post(f"{worker}/report", _report)
     return app
 
@@ -55,6 +56,12 @@ async def _interval(request: web.Request) -> web.Response:
     coordinator, uid, index = await _admitted(request)
     interval = _parsed(Interval, await _body(request, MAX_MESSAGE))
     return _json(coordinator.interval(uid, index, interval))
+
+
+async def _hold(request: web.Request) -> web.Response:
+    coordinator, uid, index = await _admitted(request)
+    await coordinator.hold(uid, index, await _body(request, MAX_REPORT))
+    return web.json_response({})
 
 
 async def _report(request: web.Request) -> web.Response:

@@ -23,7 +23,9 @@ from perfrun.coordinator.errors import (
 )
 from perfrun.coordinator.live import Live
 from perfrun.coordinator.ports import Clock, Identity, Store, SystemClock
+from perfrun.coordinator.search import HoldSearch
 from perfrun.coordinator.session import RunSession, RunTrouble
+from perfrun.logic.plan import HOLD_LEAD
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport
 
@@ -49,11 +51,13 @@ class _Run:
     refused: OrderedDict[bytes, tuple[int, str]] = field(default_factory=OrderedDict)
     """By such a digest: until when (ns, monotonic) a token is turned away unasked, and why."""
     starting: asyncio.Task[None] | None = None
+    searching: asyncio.Task[None] | None = None
 
     def let_go(self) -> None:
-        """Answer all who wait, and choose no T0 any more."""
-        if self.starting is not None:
-            self.starting.cancel()
+        """Answer all who wait, and choose no T0 and no hold any more."""
+        for task in (self.starting, self.searching):
+            if task is not None:
+                task.cancel()
         self.decided.set()
 
 
@@ -90,17 +94,20 @@ class Coordinator:
         start_deadline: datetime,
         start: datetime | None = None,
         reported: Iterable[int] = (),
+        search: HoldSearch | None = None,
     ) -> RunSession:
         """Take workers of a run from now on; the session that is open already, if there is one.
 
         ``start`` is the persisted T0 and ``reported`` the workers whose report is stored, after a
-        restart of the host. The barrier does not open after ``start_deadline``.
+        restart of the host. The barrier does not open after ``start_deadline``. A plan with
+        ``capacity`` needs a ``search``.
         """
         if (known := self._runs.get(plan.uid)) is not None:
             return known.session
         session = RunSession(
             plan, start_deadline=self._monotonic_of(start_deadline), reported=reported
         )
+        session.search = search
         run = _Run(session)
         if start is not None:
             session.begin(start, self._monotonic_of(start))
@@ -185,26 +192,35 @@ class Coordinator:
 
     def interval(self, uid: str, index: int, interval: Interval) -> Order:
         """How far a worker is; the answer says whether to go on."""
-        session = self._run(uid).session
-        session.interval(index, interval, self._clock.monotonic())
-        return session.order()
+        run = self._run(uid)
+        run.session.interval(index, interval, self._clock.monotonic())
+        self._search_on(uid, run)
+        return run.session.order()
+
+    async def hold(self, uid: str, index: int, packed: bytes) -> None:
+        """A worker's report of a hold. It need not be durable: after a restart it is held again.
+
+        Raises CoordinatorError.
+        """
+        run = self._run(uid)
+        report = await self._unpacked(run.session, packed)
+        if run.session.search is None:
+            raise Malformed("this run is no capacity search")
+        run.session.search.take(index, report)
+        self._search_on(uid, run)
 
     async def report(self, uid: str, index: int, packed: bytes) -> None:
         """Keep a worker's report; returns when it is durable. Raises CoordinatorError."""
         session = self._run(uid).session
         if index in session.reported:
             return
-        try:
-            async with self._unpacking:
-                await asyncio.to_thread(WorkerReport.unpack, packed, session.plan)
-        except ValueError as error:
-            raise Malformed(f"not a worker's report: {_first_line(error)}") from error
+        report = await self._unpacked(session, packed)
         try:
             await self._store.store_report(uid, index, packed)
         except Exception as error:
             _LOG.warning("run %s: report of worker %d not stored: %s", uid, index, error)
             raise Unavailable("the report could not be stored: send it again") from error
-        session.report(index)
+        session.report(index, report)
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -215,6 +231,13 @@ class Coordinator:
         if uid in self._ended:
             raise Over("this run is over")
         raise Unavailable("this run is not open here (yet): ask again")
+
+    async def _unpacked(self, session: RunSession, packed: bytes) -> WorkerReport:
+        try:
+            async with self._unpacking:
+                return await asyncio.to_thread(WorkerReport.unpack, packed, session.plan)
+        except ValueError as error:
+            raise Malformed(f"not a worker's report: {_first_line(error)}") from error
 
     def _remember_refused(self, run: _Run, digest: bytes, why: str) -> None:
         """Do not ask again for a while: each question keeps a real worker's waiting."""
@@ -246,6 +269,35 @@ class Coordinator:
             else:
                 session.begin(time, self._monotonic_of(time))
                 run.decided.set()
+
+    def _search_on(self, uid: str, run: _Run) -> None:
+        """Judge a hold and tell of the next one, if it is time for that."""
+        session = run.session
+        if session.search is None or session.start is None or session.stop_reason is not None:
+            return
+        busy = run.searching is not None and not run.searching.done()
+        if not busy and session.search.is_due(session.elapsed(self._clock.monotonic())):
+            run.searching = asyncio.create_task(
+                self._next_hold(session, session.search), name=f"hold {uid}"
+            )
+
+    async def _next_hold(self, session: RunSession, search: HoldSearch) -> None:
+        """Persist what a hold came to and which is next, then let the workers be told."""
+        holds = await asyncio.to_thread(search.judged)
+        while session.stop_reason is None and session.start is not None:
+            asked = session.elapsed(self._clock.monotonic())
+            step = search.step(holds, session.start, asked)
+            try:
+                await self._store.persist_holds(session.plan.uid, step.holds)
+            except Exception as error:
+                _LOG.warning("run %s: hold not persisted: %s", session.plan.uid, error)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            # Written slowly, it would begin before every worker can have heard of it.
+            took = session.elapsed(self._clock.monotonic()) - asked
+            if step.hold is None or took < HOLD_LEAD // 4:
+                session.tell(step)
+                return
 
     def _monotonic_of(self, time: datetime) -> int:
         """When ``time`` is on the monotonic clock, by how the two clocks stand now."""

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from perfrun.api.quantities import NS_PER_S
+from perfrun.coordinator.search import SearchView
+from perfrun.logic.stop import LOST_AFTER
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import add_counts
 from perfrun.measure.report import Interval
-
-LOST_AFTER = 5 * NS_PER_S
-"""A worker that posted nothing for so long no longer counts into rate and in-flight requests."""
 
 _NO_LATENCIES = Histogram()
 
@@ -54,6 +53,8 @@ class Live:
     """Of the successes since T0."""
     workers: tuple[WorkerLive, ...] = ()
     """Those that have posted an interval, by index."""
+    search: SearchView | None = None
+    """Of a capacity search."""
 
 
 @dataclass(slots=True)

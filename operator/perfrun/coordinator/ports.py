@@ -1,8 +1,11 @@
 """What the host of a coordinator brings: a durable store, identities, and clocks."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
+
+from perfrun.api.perfrun import HoldStatus
 
 
 class Store(Protocol):
@@ -14,6 +17,9 @@ class Store(Protocol):
         ``time`` is aware (UTC), ``workers`` the number that stand at the barrier. No worker is
         told before this has returned.
         """
+
+    async def persist_holds(self, uid: str, holds: Sequence[HoldStatus]) -> None:
+        """Keep all holds of a capacity search; no worker is told of the last before it returns."""
 
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:
         """Keep a worker's report (:meth:`WorkerReport.pack`); durable when it returns.

@@ -5,14 +5,16 @@ persisted.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.live import Live, LiveMerge
+from perfrun.coordinator.search import HoldSearch, NextStep
+from perfrun.logic.stop import StopWatch
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import Interval, Order, Ready, Start
+from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport
 
 SILENT_AFTER = 30 * NS_PER_S
 """A worker asks at least every 10 s; one that did not for so long does not stand at the barrier."""
@@ -50,12 +52,17 @@ class RunSession:
         self.start: datetime | None = None
         """T0 as it was persisted; None while the barrier is shut."""
         self.stop_reason: str | None = None
+        self.breached = False
+        """The reason is a condition of ``stopWhen``."""
+        self.search: HoldSearch | None = None
+        """Of a capacity search, once its host has given it one."""
         self.reported: set[int] = set(reported)
         """Workers whose report is stored."""
         self._start_at = 0
         self._barrier: dict[int, _AtBarrier] = {}
         self._identities: dict[int, str] = {}
         self._live = LiveMerge()
+        self._watch = StopWatch(plan, plan.load.workers)
 
     # --- facts --------------------------------------------------------------------------------
 
@@ -80,10 +87,38 @@ class RunSession:
     def interval(self, index: int, interval: Interval, now: int) -> None:
         """A worker says how far it is."""
         self._live.take(index, interval, now)
+        sentence = self._watch.take(index, interval, now)
+        if sentence is None:
+            return
+        if self.search is not None:
+            self.search.cut(sentence)
+        else:
+            self.breach(sentence)
 
-    def report(self, index: int) -> None:
+    def tell(self, step: NextStep) -> None:
+        """A step of the capacity search is persisted."""
+        assert self.search is not None
+        self.search.tell(step)
+        if step.hold is not None:
+            self._watch.watch_only(step.hold.start, step.hold.start + step.hold.length)
+
+    def elapsed(self, now: int) -> int:
+        """ns since T0, negative before it."""
+        return now - self._start_at
+
+    def report(self, index: int, report: WorkerReport) -> None:
         """A worker's report is stored."""
         self.reported.add(index)
+        if self.search is not None:
+            self.search.lose(f"worker {index} ended ({report.stopped or 'nobody knows why'})")
+        elif report.breached:
+            # It was away, and has judged by itself: the others are to end as well.
+            self.breach(report.stopped or "")
+
+    def breach(self, sentence: str) -> None:
+        """A condition of ``stopWhen`` is true: end the load."""
+        if self.stop_reason is None:
+            self.stop_reason, self.breached = sentence, True
 
     def stop(self, reason: str) -> None:
         """End the load, or do not start it; the first reason stands."""
@@ -139,7 +174,9 @@ class RunSession:
 
     def order(self) -> Order:
         """The answer to an interval."""
-        return Order(stop=self.stop_reason)
+        if self.stop_reason is not None:
+            return Order(stop=self.stop_reason, breached=self.breached)
+        return Order() if self.search is None else self.search.order()
 
     def trouble(self, now: int) -> RunTrouble | None:
         """Why the load has not begun, in one sentence for the user; None once it has."""
@@ -158,7 +195,8 @@ class RunSession:
 
     def live(self, now: int) -> Live:
         """How the load goes."""
-        return self._live.snapshot(now)
+        live = self._live.snapshot(now)
+        return live if self.search is None else replace(live, search=self.search.view())
 
     def _waiting_for(self, troubled: dict[int, Ready], now: int) -> str | None:
         if troubled:

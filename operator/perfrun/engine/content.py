@@ -1,24 +1,15 @@
 """The content of a response: its body, unpacked where it was sent compressed."""
 
 import zlib
-from typing import Protocol
 
 from perfrun.engine.errors import ErrorClass
+from perfrun.engine.extract import Head
 
 ACCEPTED = "gzip, deflate"
 """What is asked for with ``compression``."""
 _AUTOMATIC = 32 + zlib.MAX_WBITS
 """zlib finds out by itself whether gzip or zlib wraps the data."""
 _PACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
-
-
-class Response(Protocol):
-    """As much of a response as its content needs."""
-
-    body: list[bytes]
-
-    def header(self, name: bytes) -> bytes | None:
-        """The first value of a header; ``name`` in lower case."""
 
 
 class ContentError(Exception):
@@ -29,28 +20,27 @@ class ContentError(Exception):
         self.reason = reason
 
 
-def content(response: Response, limit: int) -> bytes:
-    """The body of a response that was read with it, at most ``limit`` bytes when unpacked.
+def unpacked(body: bytes, head: Head, limit: int) -> bytes:
+    """The content of a body that was sent with ``head``, at most ``limit`` bytes of it.
 
     Raises ContentError: Protocol for what is not what its Content-Encoding says, Size for more
     than the limit. Codings that nobody asked for are left as they are.
     """
-    body = b"".join(response.body)
-    coding = response.header(b"content-encoding")
+    coding = head.header(b"content-encoding")
     if coding is None or not body or coding.lower() not in _PACKED:
         return body
     try:
-        return _unpacked(body, limit, _AUTOMATIC)
+        return _unzip(body, limit, _AUTOMATIC)
     except zlib.error as error:
         if coding.lower() != b"deflate":
             raise ContentError(ErrorClass.PROTOCOL) from error
     try:  # what some servers call deflate is bare (RFC 9110, 8.4.1.2)
-        return _unpacked(body, limit, -zlib.MAX_WBITS)
+        return _unzip(body, limit, -zlib.MAX_WBITS)
     except zlib.error as error:
         raise ContentError(ErrorClass.PROTOCOL) from error
 
 
-def _unpacked(body: bytes, limit: int, window: int) -> bytes:
+def _unzip(body: bytes, limit: int, window: int) -> bytes:
     unpacker = zlib.decompressobj(window)
     # One byte more than is allowed: a small body can unpack to gigabytes.
     data = unpacker.decompress(body, limit + 1)

@@ -1,13 +1,10 @@
 """What is expected of a response, compiled once."""
 
-import json
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
-
-import jsonpath
+from typing import NamedTuple
 
 from perfrun.api.scenario import Expect
-from perfrun.engine.errors import DataError, ErrorClass
+from perfrun.engine.answer import Answer, NotJsonError, finder
+from perfrun.engine.errors import ErrorClass
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a body that are kept for checks where ``maxBytes`` sets no limit."""
@@ -30,7 +27,7 @@ class Expectation:
     def __init__(self, expect: Expect | None, where: str) -> None:
         self._status = frozenset(expect.status) if expect is not None else frozenset()
         self._paths = [
-            (_compiled(path, where), value)
+            (finder(path, where), value)
             for path, value in (expect.json_.items() if expect is not None else ())
         ]
         limit = expect.max_bytes if expect is not None else None
@@ -48,7 +45,7 @@ class Expectation:
         """Whether a status is one that the test asks for by name."""
         return status in self._status
 
-    def judge(self, status: int, body: Iterable[bytes]) -> Judgement:
+    def judge(self, status: int, answer: Answer) -> Judgement:
         """Judge a final response. Every status list and every JSON path is one check."""
         passed = failed = 0
         if self._status:
@@ -58,24 +55,17 @@ class Expectation:
         elif not 200 <= status < 400:
             return Judgement(_unexpected(status), 0, 0)
         if self._paths:
-            held = self._count_held(body)
+            held = self._count_held(answer)
             passed += held
             failed = len(self._paths) - held
         return Judgement(ErrorClass.CHECK if failed else None, passed, failed)
 
-    def _count_held(self, body: Iterable[bytes]) -> int:
+    def _count_held(self, answer: Answer) -> int:
         try:
-            document = json.loads(b"".join(body))
-        except (ValueError, RecursionError):
+            document = answer.json()
+        except NotJsonError:
             return 0
         return sum(_holds(find(document), expected) for find, expected in self._paths)
-
-
-def _compiled(path: str, where: str) -> Callable[[Any], list[object]]:
-    try:
-        return jsonpath.compile(path).findall
-    except Exception as error:
-        raise DataError(f"{where}: {path} is not a JSONPath (RFC 9535): {error}") from error
 
 
 def _holds(found: list[object], expected: object) -> bool:

@@ -3,7 +3,8 @@
 import asyncio
 from time import monotonic_ns
 
-from perfrun.engine.content import ContentError, content
+from perfrun.engine.answer import Answer
+from perfrun.engine.content import ContentError, unpacked
 from perfrun.engine.cookies import Cookies, path_of, with_cookies
 from perfrun.engine.errors import ErrorClass, OutOfDataError
 from perfrun.engine.http1 import Connection, Reading
@@ -234,15 +235,19 @@ class Iteration:
     def _judged(self, connection: Connection) -> ErrorClass | None:
         """What is wrong with a final response; what it is asked for is extracted."""
         step = self._step
-        if self._traffic.compression and step.template.reading is Reading.BODY:
-            try:
-                connection.body = [content(connection, step.template.size_limit)]
-            except ContentError as error:
-                return error.reason
-        judged = step.expectation.judge(connection.status, connection.body)
+        body = b""
+        if step.template.reading is Reading.BODY:
+            body = b"".join(connection.body)
+            if self._traffic.compression:
+                try:
+                    body = unpacked(body, connection, step.template.size_limit)
+                except ContentError as error:
+                    return error.reason
+        answer = Answer(body)
+        judged = step.expectation.judge(connection.status, answer)
         self._tally.checks_passed += judged.passed
         self._tally.checks_failed += judged.failed
-        if judged.error is None and step.extracts and not step.extract(connection, self.values):
+        if judged.error is None and not step.extract(connection, answer, self.values):
             return ErrorClass.DATA
         return judged.error
 

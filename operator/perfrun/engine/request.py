@@ -11,10 +11,13 @@ from perfrun.api.target import Auth, Header, HttpTarget
 from perfrun.engine.content import ACCEPTED
 from perfrun.engine.errors import DataError
 from perfrun.engine.expect import Expectation
-from perfrun.engine.http1 import Connection, Reading
+from perfrun.engine.extract import Extractor
+from perfrun.engine.feeds import read_feeds
+from perfrun.engine.http1 import Reading
 from perfrun.engine.http1 import Template as ResponseTemplate
 from perfrun.engine.pool import Origin
 from perfrun.engine.template import Compiler, Template
+from perfrun.engine.template import Values as Extracted
 from perfrun.engine.values import Values, value_of
 from perfrun.measure.plan import RunPlan
 
@@ -22,6 +25,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_IN_A_PATH = re.compile(rb"[\x00-\x20\x7f-\xff#]")
 _COMPUTED = ("content-length", "transfer-encoding")
 _PORTS = {"http": 80, "https": 443}
+
+Encoded = Callable[[int, Extracted], bytes]
+"""What a template gives an iteration, as it is sent."""
 
 
 class Field(NamedTuple):
@@ -40,7 +46,7 @@ class CompiledStep:
         "_build",
         "checks",
         "expectation",
-        "extracts",
+        "extract",
         "fine",
         "name",
         "raw",
@@ -54,13 +60,14 @@ class CompiledStep:
         self.think_time = step.think_time or 0
         """ns after the step."""
         self.expectation = Expectation(step.expect, f"{where}.expect.json")
-        self.extracts = False
-        """Whether later steps need something of the response."""
-        self.fine = frozenset[int]() if self.extracts else self.expectation.fine
+        self.extract = Extractor(step.extract, f"{where}.extract")
+        """What later steps need of the response."""
+        self.fine = frozenset[int]() if self.extract else self.expectation.fine
         """Status codes with which a response succeeds, whatever else it says."""
         self.checks = self.expectation.status_checks
         """Checks that such a response has passed."""
-        reading = Reading.BODY if self.expectation.needs_body else Reading.STATUS
+        needs_body = self.expectation.needs_body or self.extract.needs_body
+        reading = Reading.BODY if needs_body else Reading.STATUS
         if step.http.method == "HEAD":
             reading = Reading.HEAD_ONLY
         self.template = ResponseTemplate(reading, self.expectation.size_limit)
@@ -69,7 +76,7 @@ class CompiledStep:
             field.name.lower().encode() for field in fields if field.secret
         )
         self._build = build.request
-        self.raw: bytes | None = build.request(0) if build.is_static else None
+        self.raw: bytes | None = build.request(0, {}) if build.is_static else None
         """The request, where it is the same for every iteration."""
 
     def render(self, number: int, values: dict[str, str]) -> bytes:
@@ -77,11 +84,7 @@ class CompiledStep:
 
         Raises OutOfDataError where a feed has nothing left for it.
         """
-        return self.raw or self._build(number)
-
-    def extract(self, connection: Connection, values: dict[str, str]) -> bool:
-        """Put what later steps need into ``values``; whether all of it was found."""
-        return True
+        return self.raw or self._build(number, values)
 
 
 class CompiledScenario(NamedTuple):
@@ -114,11 +117,11 @@ class Builder:
         """Whether every iteration sends the same."""
         return not (callable(self._path) or callable(self._fields) or callable(self._body))
 
-    def request(self, number: int) -> bytes:
-        """The bytes of one request."""
-        path = self._path(number) if callable(self._path) else self._path
-        fields = self._fields(number) if callable(self._fields) else self._fields
-        body = self._body(number) if callable(self._body) else self._body or b""
+    def request(self, number: int, values: Extracted) -> bytes:
+        """The bytes of one request. Raises OutOfDataError where a feed has nothing left."""
+        path = self._path(number, values) if callable(self._path) else self._path
+        fields = self._fields(number, values) if callable(self._fields) else self._fields
+        body = self._body(number, values) if callable(self._body) else self._body or b""
         length = b"Content-Length: %d\r\n" % len(body) if self._framed else b""
         return b"%s %s HTTP/1.1\r\n%s%s\r\n%s" % (self._method, path, fields, length, body)
 
@@ -139,15 +142,17 @@ def encoded_target(url: str) -> bytes:
 
 def compile_scenarios(plan: RunPlan, values: Values) -> list[CompiledScenario]:
     """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
-    compiler = Compiler(plan.seed, plan.variables)
+    feeds = read_feeds(plan.feeds, values, plan.seed)
+    compiler = Compiler(plan.seed, plan.variables, feeds)
     target = plan.target.the_http
     common = _common_fields(plan.user_agent, target, values, compiler)
     scenarios = []
     for scenario in plan.scenarios:
-        steps = [
-            _compile_step(step, scenario, target, common, compiler, values)
-            for step in scenario.steps
-        ]
+        compiler.extracted = frozenset()
+        steps = []
+        for step in scenario.steps:
+            steps.append(_compile_step(step, scenario, target, common, compiler, values))
+            compiler.extracted |= step.extract.keys()
         scenarios.append(CompiledScenario(scenario.name, steps))
     return scenarios
 
@@ -234,7 +239,7 @@ def _header_fields(
             text, secret = value_of(header.value_from, values, f"{at}.valueFrom")
             fields.append(Field(header.name, Template([_one_line(text, at)]), secret))
         else:
-            value = compiler.text(header.value or "", at)
+            value = compiler.line(header.value or "", at)
             value.check(lambda text, at=at: _one_line(text, at))  # type: ignore[misc]
             secret = header.name.lower() in ("authorization", "cookie", "proxy-authorization")
             fields.append(Field(header.name, value, secret))
@@ -260,8 +265,8 @@ def _encoded_path(text: str) -> bytes:
     return _NOT_IN_A_PATH.sub(lambda match: b"%%%02X" % match[0][0], text.encode())
 
 
-def _folded(template: Template, encode: Callable[[str], bytes]) -> bytes | Callable[[int], bytes]:
+def _folded(template: Template, encode: Callable[[str], bytes]) -> bytes | Encoded:
     """The bytes of a template that does not change, else a function that makes them."""
     if template.static is not None:
         return encode(template.static)
-    return lambda number: encode(template(number))
+    return lambda number, values: encode(template(number, values))

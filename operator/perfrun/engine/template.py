@@ -7,68 +7,27 @@ iteration, and on nothing else: a run can be repeated, and no state is shared be
 import base64
 import json
 import random
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+import re
+from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from perfrun.api.template import MAX_GENERATED, Call, Literal, Part, parse
 from perfrun.engine.errors import DataError
+from perfrun.engine.feeds import Rows
+from perfrun.engine.generate import ALPHABET, STATELESS, mix
 
-Render = Callable[[int], str]
-
-_MASK = (1 << 64) - 1
-_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" + " " * 9
-_FIRST = (
-    "Ada",
-    "Alan",
-    "Barbara",
-    "Claude",
-    "Donald",
-    "Edsger",
-    "Frances",
-    "Grace",
-    "Hedy",
-    "Ivan",
-    "Jean",
-    "Katherine",
-    "Leslie",
-    "Margaret",
-    "Niklaus",
-    "Radia",
-)
-_LAST = (
-    "Allen",
-    "Dijkstra",
-    "Hamilton",
-    "Hopper",
-    "Johnson",
-    "Knuth",
-    "Lamarr",
-    "Lamport",
-    "Liskov",
-    "Lovelace",
-    "Perlman",
-    "Sammet",
-    "Shannon",
-    "Sutherland",
-    "Turing",
-    "Wirth",
-)
-
-
-def mix(x: int) -> int:
-    """SplitMix64's finaliser: 64 well-mixed bits of any whole number."""
-    x = (x + 0x9E3779B97F4A7C15) & _MASK
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
-    return x ^ (x >> 31)
+Values = Mapping[str, str]
+Render = Callable[[int, Values], str]
+"""The text for an iteration: by its number in the whole run, and by what it has extracted."""
+NOTHING: Values = {}
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Template:
     """A compiled text. ``static`` is the text itself where no function is in it."""
 
-    __slots__ = ("_renders", "static")
+    __slots__ = ("_format", "_makers", "_renders", "static")
 
     def __init__(self, renders: list[str | Render]) -> None:
         joined: list[str | Render] = []
@@ -78,13 +37,17 @@ class Template:
             else:
                 joined.append(item)
         self._renders = joined
+        self._makers = [item for item in joined if not isinstance(item, str)]
+        self._format = "".join(
+            item.replace("%", "%%") if isinstance(item, str) else "%s" for item in joined
+        )
         self.static: str | None = None
-        if all(isinstance(item, str) for item in joined):
+        if not self._makers:
             self.static = "".join(item for item in joined if isinstance(item, str))
 
-    def __call__(self, number: int) -> str:
-        """The text for an iteration, by its number in the whole run."""
-        return "".join([item if isinstance(item, str) else item(number) for item in self._renders])
+    def __call__(self, number: int, values: Values = NOTHING) -> str:
+        """The text for an iteration. Raises OutOfDataError where a feed has nothing left."""
+        return self._format % tuple([make(number, values) for make in self._makers])
 
     def check(self, check: Callable[[str], object]) -> None:
         """Apply a check to every text that does not depend on the iteration.
@@ -103,9 +66,14 @@ class Template:
 class Compiler:
     """Compiles the templates of one plan. Each function call gets a random stream of its own."""
 
-    def __init__(self, seed: int, variables: dict[str, str]) -> None:
+    def __init__(
+        self, seed: int, variables: Mapping[str, str], feeds: Mapping[str, Rows] | None = None
+    ) -> None:
         self._seed = seed
         self._variables = variables
+        self._feeds = feeds or {}
+        self.extracted: frozenset[str] = frozenset()
+        """Names that steps before the one that is compiled have extracted."""
         self._places = 0
         self._sequences = 0
         self._letters = ""
@@ -119,13 +87,26 @@ class Compiler:
             raise DataError(f"{where}: {error}") from error
         return Template([self._part(part, where) for part in parts])
 
+    def line(self, text: str, where: str) -> Template:
+        """A template of one line: control characters that data brings along become spaces."""
+        try:
+            parts = parse(text)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from error
+        return Template([_one_line(part, self._part(part, where)) for part in parts])
+
+    def _json_text(self, text: str, where: str) -> Template:
+        try:
+            parts = parse(text)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from error
+        inner = [_json_part(part, self._part(part, where)) for part in parts]
+        return Template(['"', *inner, '"'])
+
     def json(self, value: Any, where: str) -> Template:
         """A JSON document whose texts may hold templates; what they give is escaped."""
         if isinstance(value, str):
-            body = self.text(value, where)
-            if body.static is not None:
-                return Template([json.dumps(body.static)])
-            return Template([lambda number: json.dumps(body(number))])
+            return self._json_text(value, where)
         if isinstance(value, dict):
             items = [
                 Template([json.dumps(str(key)) + ":"]) + self.json(item, f"{where}.{key}")
@@ -142,33 +123,39 @@ class Compiler:
             return part.text
         if isinstance(part, Call):
             return self._call(part)
-        if part.name not in self._variables:
-            known = ", ".join(sorted(self._variables)) or "none are declared"
-            raise DataError(f"{where}: $({part.name}) is not a variable of the test ({known})")
-        return self._variables[part.name]
+        name = part.name
+        if name in self.extracted:
+            return lambda _number, values: values[name]
+        feed, _, column = name.partition(".")
+        if column and feed in self._feeds:
+            return self._feeds[feed].column(column, where)
+        if name not in self._variables:
+            known = ", ".join(sorted({*self._variables, *self.extracted})) or "none are declared"
+            raise DataError(f"{where}: $({name}) is not a variable of the test ({known})")
+        return self._variables[name]
 
     def _call(self, call: Call) -> Render:
         self._places += 1
         salt = mix(self._seed ^ mix(self._places))
-        if call.function in _STATELESS:
-            make = _STATELESS[call.function]
-            return lambda number: make(mix(salt + number))
+        if call.function in STATELESS:
+            make = STATELESS[call.function]
+            return lambda number, _values: make(mix(salt + number))
         return self._with_arguments(call, salt)
 
     def _with_arguments(self, call: Call, salt: int) -> Render:
         match call.function, call.arguments:
             case "int", (int(low), int(high)):
                 span = high - low + 1
-                return lambda number: str(low + mix(salt + number) % span)
+                return lambda number, _values: str(low + mix(salt + number) % span)
             case "choice", choices:
                 texts = [str(choice) for choice in choices]
-                return lambda number: texts[mix(salt + number) % len(texts)]
+                return lambda number, _values: texts[mix(salt + number) % len(texts)]
             case "text", (int(length),):
                 letters = self._letter_pool()
-                return lambda number: _slice(letters, mix(salt + number), length)
+                return lambda number, _values: _slice(letters, mix(salt + number), length)
             case "base64", (int(length),):
                 pool = self._byte_pool()
-                return lambda number: _encoded(pool, mix(salt + number), length)
+                return lambda number, _values: _encoded(pool, mix(salt + number), length)
             case "seq", arguments:
                 return self._sequence(int(arguments[0]) if arguments else 1)
         raise AssertionError(f"template function {call.function} is not compiled")
@@ -178,11 +165,11 @@ class Compiler:
         # seq() of a plan take turns.
         place = self._sequences
         self._sequences += 1
-        return lambda number: str(start + number * self._sequences + place)
+        return lambda number, _values: str(start + number * self._sequences + place)
 
     def _letter_pool(self) -> str:
         if not self._letters:
-            drawn = random.Random(self._seed).choices(_ALPHABET, k=2 * MAX_GENERATED)
+            drawn = random.Random(self._seed).choices(ALPHABET, k=2 * MAX_GENERATED)
             self._letters = "".join(drawn)
         return self._letters
 
@@ -209,33 +196,16 @@ def _encoded(pool: bytes, draw: int, length: int) -> str:
     return base64.b64encode(pool[start : start + length]).decode("ascii")
 
 
-def _uuid(draw: int) -> str:
-    text = f"{draw:016x}{mix(draw):016x}"
-    variant = "89ab"[int(text[16], 16) & 3]
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+def _one_line(part: Part, made: str | Render) -> str | Render:
+    if isinstance(made, str) or isinstance(part, Call):
+        return made
+    return lambda number, values: _CONTROL.sub(" ", made(number, values))
 
 
-def _name(draw: int) -> str:
-    return f"{_FIRST[draw & 15]} {_LAST[(draw >> 4) & 15]}"
-
-
-def _email(draw: int) -> str:
-    return f"{_FIRST[draw & 15]}.{_LAST[(draw >> 4) & 15]}{draw >> 40}@example.com".lower()
-
-
-def _now(_draw: int) -> str:
-    text = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
-def _now_ms(_draw: int) -> str:
-    return str(time.time_ns() // 1_000_000)
-
-
-_STATELESS: dict[str, Callable[[int], str]] = {
-    "uuid": _uuid,
-    "now": _now,
-    "nowMs": _now_ms,
-    "name": _name,
-    "email": _email,
-}
+def _json_part(part: Part, made: str | Render) -> str | Render:
+    """A part of a text as it stands between the quotes of a JSON string."""
+    if isinstance(made, str):
+        return encode_basestring_ascii(made)[1:-1]
+    if isinstance(part, Call) and part.function != "choice":
+        return made  # letters, digits, spaces and @+-./:= need no escape
+    return lambda number, values: encode_basestring_ascii(made(number, values))[1:-1]

@@ -5,14 +5,11 @@ A check takes the spec and gives problems; a new check is a new row of ``_CHECKS
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jsonpath
-
-from perfrun.api import template
 from perfrun.api.perfrun import MOST_SLOS, MOST_STEPS
 from perfrun.api.perftest import PerfTestSpec
-from perfrun.api.scenario import HttpRequest, Step
+from perfrun.logic.load_checks import late_stops, load_problems, search_problems
 from perfrun.logic.objectives import (
     FLOORED,
     Objective,
@@ -25,18 +22,20 @@ from perfrun.logic.objectives import (
 from perfrun.logic.plan import make_plan, scenarios_of
 from perfrun.logic.problems import Problem, field_path, suggestion
 from perfrun.logic.schedule import problem_with_cron, zone
-from perfrun.logic.shape import NS, Shape
+from perfrun.logic.shape import Shape
+from perfrun.logic.step_checks import (
+    bracket_doubts,
+    extraction_problems,
+    json_path_problems,
+    placed_steps,
+    steps_of,
+    template_problems,
+)
 from perfrun.logic.target_checks import duration_problems, header_problems, url_problems
 
-LONGEST = 24 * 3600 * NS
-MOST_ITERATIONS = 1_000_000_000
-MOST_ARRIVALS = 20_000_000
-"""Of Poisson streams, which are drawn again to say how many were planned."""
 MOST_PLAN_BYTES = 900 * 1024
 """The plan travels in a ConfigMap, which holds 1 MiB."""
 SHORT_DEADLINE = 10
-
-_JSONPATH = jsonpath.JSONPathEnvironment(strict=True)
 
 
 class Acceptance(NamedTuple):
@@ -70,79 +69,9 @@ def _schedule(spec: PerfTestSpec) -> Iterator[Problem]:
 # --- steps ------------------------------------------------------------------------------------
 
 
-def _steps(spec: PerfTestSpec) -> Iterator[tuple[list[str | int], Step]]:
-    for s, scenario in enumerate(spec.scenarios or []):
-        for t, step in enumerate(scenario.steps):
-            yield ["spec", "scenarios", s, "steps", t], step
-
-
-def _templates(spec: PerfTestSpec) -> Iterator[Problem]:
-    for where, text in _templated(spec):
-        try:
-            names = template.references(template.parse(text))
-        except ValueError as error:
-            yield Problem(field_path(where), str(error))
-            continue
-        for name in sorted(names - set(spec.variables)):
-            yield Problem(field_path(where), f"$({name}) names no variable{_hint(name, spec)}")
-
-
-def _hint(name: str, spec: PerfTestSpec) -> str:
-    if name in template.FUNCTIONS:
-        return f"; did you mean the function, $({name}())?"
-    return suggestion(name, spec.variables) or "; spec.variables is where they are set"
-
-
-def _templated(spec: PerfTestSpec) -> Iterator[tuple[list[str | int], str]]:
-    """Every text that may hold templates, and where it stands."""
-    http: list[str | int] = ["spec", "target", "http"]
-    for index, header in enumerate(spec.target.the_http.headers):
-        if header.value is not None:
-            yield [*http, "headers", index, "value"], header.value
-    for where, step in _steps(spec):
-        yield from _templated_in_request([*where, "http"], step.http)
-
-
-def _templated_in_request(
-    where: list[str | int], request: HttpRequest
-) -> Iterator[tuple[list[str | int], str]]:
-    if request.path is not None:
-        yield [*where, "path"], request.path
-    for index, header in enumerate(request.headers):
-        if header.value is not None:
-            yield [*where, "headers", index, "value"], header.value
-    if request.body is not None:
-        yield [*where, "body"], request.body
-    yield from _texts_in([*where, "json"], request.json_)
-
-
-def _texts_in(where: list[str | int], value: Any) -> Iterator[tuple[list[str | int], str]]:
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts_in([*where, str(key)], item)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _texts_in([*where, index], item)
-
-
-def _json_paths(spec: PerfTestSpec) -> Iterator[Problem]:
-    for where, step in _steps(spec):
-        for path in step.expect.json_ if step.expect is not None else ():
-            try:
-                _JSONPATH.compile(path)
-            except jsonpath.JSONPathError as error:
-                reason = str(error).splitlines()[0]
-                yield Problem(
-                    field_path([*where, "expect", "json", path]),
-                    f"is not a JSONPath (RFC 9535): {reason}",
-                )
-
-
 def _paths_after_a_query(spec: PerfTestSpec) -> Iterator[Problem]:
     url = spec.target.the_http.url
-    with_path = [where for where, step in _steps(spec) if step.http.path is not None]
+    with_path = [where for where, step, _ in placed_steps(spec) if step.http.path is not None]
     if "?" in url and with_path:
         yield Problem(
             "spec.target.http.url",
@@ -201,48 +130,7 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
             )
 
 
-# --- load -------------------------------------------------------------------------------------
-
-
-def _load(spec: PerfTestSpec) -> Iterator[Problem]:
-    load = spec.load
-    if load.burst is not None:
-        return
-    shape = Shape.of(load)
-    field = "spec.load.open" if load.open is not None else "spec.load.closed"
-    if shape.end > LONGEST:
-        yield Problem(
-            field,
-            f"lasts {shape.end / 3600 / NS:.4g}h with its warm-up, and at most "
-            f"{LONGEST // 3600 // NS}h is possible",
-        )
-        return  # The numbers below would not fit into 64 bits.
-    if shape.area(shape.end) - shape.area(shape.warmup) <= 0:
-        yield Problem(
-            field, "plans no load after the warm-up: give it a level above 0 and a time to hold it"
-        )
-        return
-    if load.closed is not None and shape.peak < load.workers:
-        yield Problem(
-            f"{field}.stages",
-            f"has at most {round(shape.peak)} users for {load.workers} workers: every "
-            f"worker needs one",
-        )
-    if load.open is None:
-        return
-    if (load.open.max_in_flight or load.workers) < load.workers:
-        yield Problem(
-            f"{field}.maxInFlight", f"is less than the {load.workers} workers that share it"
-        )
-    most = MOST_ARRIVALS if load.open.arrivals == "Poisson" else MOST_ITERATIONS
-    if shape.area(shape.end) > most:
-        yield Problem(
-            field,
-            f"plans {shape.area(shape.end):.0f} iterations, and at most {most} are possible "
-            f"with {load.open.arrivals} arrivals",
-        )
-    elif 0 < shape.count(shape.end) == shape.count(shape.warmup):
-        yield Problem(field, "plans no iteration after the warm-up: give it more time or rate")
+# --- size ----------------------------------------------------------------------------------
 
 
 def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -272,16 +160,6 @@ def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 # --- doubts -----------------------------------------------------------------------------------
-
-
-def _other_brackets(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Templates of other tools, which are sent as they stand."""
-    for where, text in _templated(spec):
-        for bracket in ("${", "{{"):
-            if bracket in text:
-                yield Problem(
-                    field_path(where), f"{bracket} is sent as it stands: templates are $(...)"
-                )
 
 
 def _short_deadline(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -330,14 +208,14 @@ def _expected_iterations(spec: PerfTestSpec) -> float | None:
     if spec.load.burst is not None:
         return spec.load.burst.requests
     if spec.load.open is None:
-        return None
+        return None  # nor a capacity search, which is refused where a hold gives too few
     shape = Shape.of(spec.load)
     return shape.count(shape.end) - shape.count(shape.warmup)
 
 
 def _placed(spec: PerfTestSpec) -> Iterator[tuple[str, Objective]]:
     """The objectives, each with the field that it comes from."""
-    places = {step.name: field_path([*where, "class"]) for where, step in _steps(spec)}
+    places = {step.name: field_path([*where, "class"]) for where, step in steps_of(spec)}
     for index, objective in enumerate(objectives(spec)):
         own = objective.from_class is None
         yield f"spec.slos[{index}]" if own else places[objective.of], objective
@@ -351,16 +229,19 @@ _CHECKS: tuple[_Check, ...] = (
     duration_problems,
     header_problems,
     _names,
-    _templates,
-    _json_paths,
+    template_problems,
+    extraction_problems,
+    json_path_problems,
     _paths_after_a_query,
-    _load,
+    load_problems,
+    search_problems,
     _objectives,
     _sizes,
 )
 _DOUBTS: tuple[_Check, ...] = (
     _short_deadline,
-    _other_brackets,
+    bracket_doubts,
     _unsupported_percentiles,
     _unreachable_floors,
+    late_stops,
 )

@@ -235,11 +235,14 @@ def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None
     if started >= SENT * due:
         return None
     if not faults:
+        # A hold of a capacity search cannot set it.
+        searched = evidence.plan.load.capacity is not None
+        most = "a worker may have" if searched else "load.open.maxInFlight allows"
         return _finding(
             "Dropped",
             "UnderLoading",
             f"{due - started} of {due} iterations were dropped, because as many as "
-            f"load.open.maxInFlight allows were still open: the target is slower than the load, "
+            f"{most} were still open: the target is slower than the load, "
             f"and nothing is known of the requests that were not sent",
         )
     return _finding(

@@ -4,8 +4,10 @@ import hashlib
 import json
 from typing import Any
 
+from perfrun.api.load import Capacity, Open
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.scenario import Scenario, default_scenarios
+from perfrun.logic.capacity import most_holds
 from perfrun.logic.names import short_hash
 from perfrun.logic.shape import NS, Shape, count_arrivals, share, user_time
 from perfrun.measure.plan import RunPlan
@@ -16,6 +18,14 @@ STOP_GRACE = 5 * NS
 LONGEST_BURST = 3600 * NS
 DELIVERY = 30 * NS
 """What a worker gets, after everything is over, to deliver its report."""
+HOLD_GRACE = 5 * NS
+"""What running iterations get at most after a hold: the next one begins on a quiet target."""
+HOLD_LEAD = 2 * NS
+"""From when a hold is told to when it begins: each worker asks once a second."""
+HOLD_REPORTS = 20 * NS
+"""How long the reports of a hold are waited for, after the last iteration may have ended."""
+SEARCH_AWAY = 120 * NS
+"""How long a worker waits for the next hold of a coordinator that is away."""
 
 _MEASURED = ("target", "scenarios", "variables", "feeds", "setup", "load")
 _NOT_MEASURED_OF_LOAD = ("stopWhen", "minCoverage", "onWorkerLoss", "startTimeout")
@@ -72,9 +82,23 @@ def planned_user_time(plan: RunPlan, until: int | None = None) -> int:
     return user_time(plan.load, Shape.of(plan.load).end if until is None else until)
 
 
+def hold_plan(plan: RunPlan, rate: float, length: int | None = None) -> RunPlan:
+    """One hold of a capacity search as a load of its own: an open one of that rate, for
+    ``length`` ns or as long as the search's holds are.
+
+    Never sent: it has both ``capacity`` and ``open``, so that a reader can tell it from one.
+    """
+    capacity = plan.load.capacity
+    if capacity is None:
+        raise ValueError("only a capacity search has holds")
+    held = Open.model_construct(rate=rate, duration=length or capacity.hold)
+    return plan.model_copy(update={"load": plan.load.model_copy(update={"open": held})})
+
+
 def load_end(plan: RunPlan) -> int | None:
-    """When the load ends, ns after T0; None for a burst, which ends with its last response."""
-    return None if plan.load.burst is not None else Shape.of(plan.load).end
+    """When the load ends, ns after T0; None where that is not known before: a burst ends with its
+    last response, a capacity search with what it finds."""
+    return None if plan.load.open is None and plan.load.closed is None else Shape.of(plan.load).end
 
 
 def grace(plan: RunPlan) -> int:
@@ -85,9 +109,17 @@ def grace(plan: RunPlan) -> int:
 def longest(plan: RunPlan) -> int:
     """ns after T0 by which every worker must have reported, whatever the target does."""
     end = load_end(plan)
-    if end is None:
+    if plan.load.capacity is not None:
+        end = longest_search(plan.load.capacity)
+    elif end is None:
         end = min(_burst_rounds(plan) * _worst_iteration(plan), LONGEST_BURST)
     return end + grace(plan) + DELIVERY
+
+
+def longest_search(capacity: Capacity) -> int:
+    """ns that a capacity search takes at most, by the most holds that it may need."""
+    around = HOLD_LEAD + HOLD_GRACE + HOLD_REPORTS
+    return most_holds(capacity) * (capacity.hold + around) + SEARCH_AWAY
 
 
 def what_runs_hash(spec: PerfTestSpec) -> str:

@@ -7,6 +7,7 @@ from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.api.target import Header
 from perfrun.logic.problems import Problem, field_path
+from perfrun.logic.step_checks import placed_steps
 
 LONGEST_TIMEOUT = 3600 * NS_PER_S
 """A run waits for its last requests, and its target waits with it."""
@@ -42,19 +43,16 @@ def duration_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     yield from _between("spec.load.startTimeout", load.start_timeout, LONGEST_START)
     if load.closed is not None and load.closed.think_time is not None:
         yield from _at_most("spec.load.closed.thinkTime", load.closed.think_time, LONGEST_TIMEOUT)
-    for s, scenario in enumerate(spec.scenarios or []):
-        for t, step in enumerate(scenario.steps):
-            where = field_path(["spec", "scenarios", s, "steps", t, "thinkTime"])
-            yield from _at_most(where, step.think_time or 0, LONGEST_TIMEOUT)
+    for place, step, _ in placed_steps(spec):
+        where = field_path([*place, "thinkTime"])
+        yield from _at_most(where, step.think_time or 0, LONGEST_TIMEOUT)
 
 
 def header_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """Headers that are the engine's to write."""
     yield from _ours(["spec", "target", "http", "headers"], spec.target.the_http.headers)
-    for s, scenario in enumerate(spec.scenarios or []):
-        for t, step in enumerate(scenario.steps):
-            where: list[str | int] = ["spec", "scenarios", s, "steps", t, "http", "headers"]
-            yield from _ours(where, step.http.headers)
+    for where, step, _ in placed_steps(spec):
+        yield from _ours([*where, "http", "headers"], step.http.headers)
 
 
 def _ours(where: list[str | int], headers: list[Header]) -> Iterator[Problem]:

@@ -72,11 +72,32 @@ class Interval(Wire):
     """Of all requests that succeeded since the last interval."""
 
 
+class Hold(Wire):
+    """A rate that a capacity search tries: all workers together put it on for so long."""
+
+    number: int = Field(ge=1)
+    """Of the search's holds, from 1."""
+    rate: float = Field(gt=0)
+    """Iterations a second, of all workers."""
+    start: int
+    """ns after T0."""
+    length: int = Field(gt=0)
+    """ns."""
+
+
 class Order(Wire):
     """The answer to an :class:`Interval`."""
 
     stop: str | None = None
-    """Set: end the load now; the text says who asked."""
+    """Set: end the load now; the text says who asked, or which condition was true."""
+    breached: bool = False
+    """With ``stop``: it was a condition of ``stopWhen``."""
+    hold: Hold | None = None
+    """A capacity search: the hold that was told last. It is told again and again."""
+    cut: str | None = None
+    """Set: a condition of ``stopWhen`` was true, end ``hold`` now, and wait for the next one."""
+    done: bool = False
+    """The capacity search is over: there are no more holds."""
 
 
 class WorkerReport(Wire):
@@ -95,9 +116,23 @@ class WorkerReport(Wire):
     """ns from T0 to the end of the load (planned end, or an earlier stop)."""
     stopped: str | None = None
     """Set: the load ended before its plan, for this reason."""
+    breached: bool = False
+    """With ``stopped``: the reason is a condition of ``stopWhen`` that was true."""
+    hold: int = 0
+    """A capacity search: the number of the hold that the window is; earlier ones are in the
+    warm-up. 0: none was held, or it is another load."""
 
     def add(self, other: "WorkerReport") -> None:
-        """Take another worker in. Associative and commutative but for the order of lists."""
+        """Take another worker in. Associative and commutative but for the order of lists.
+
+        Of a capacity search the window is the last hold: who did not hear of it has none.
+        """
+        if other.hold < self.hold:
+            other = other.model_copy(deep=True)
+            other._close_window()
+        elif self.hold < other.hold:
+            self._close_window()
+            self.hold = other.hold
         self.workers += other.workers
         self.warmup.add(other.warmup)
         self.window.add(other.window)
@@ -106,6 +141,16 @@ class WorkerReport(Wire):
         self.window_time = max(self.window_time, other.window_time)
         self.load_time = max(self.load_time, other.load_time)
         self.stopped = self.stopped or other.stopped
+        self.breached = self.breached or other.breached
+
+    def _close_window(self) -> None:
+        """Count the window as an earlier hold."""
+        self.warmup.add(self.window)
+        self.window = PhaseRecord()
+        self.window_time = 0
+        known = GeneratorRecord.empty()
+        known.ceiling, known.started_at = self.generator.ceiling, self.generator.started_at
+        self.generator = known
 
     def check(self) -> None:
         """Raise ConservationError unless the laws of measuring hold."""

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perfrun.api.perfrun import (
+    CapacityStatus,
     Finding,
     GeneratorStatus,
     PerfRun,
@@ -72,6 +73,8 @@ def render_run(run: PerfRun, *, ascii_only: bool = False, width: int = _WIDTH) -
     if status.summary is not None:
         parts.append(steps_table(status.summary, status.steps, width, ".." if ascii_only else "…"))
         parts.append(_counts(status.summary, status.generator))
+    if status.capacity is not None and status.capacity.holds:
+        parts.append(_search(status.capacity))
     if status.slos:
         parts.append(_objectives(status.slos, marks))
     if status.generator is not None:
@@ -136,6 +139,21 @@ def _objectives(slos: Sequence[SloStatus], marks: dict[Verdict, str]) -> Rendera
     for slo in slos:
         mark = Text(f"{marks[slo.verdict]} {slo.verdict.value}", style=STYLES[slo.verdict])
         table.add_row(mark, Text(_sentence(slo.message)))
+    return table
+
+
+def _search(capacity: CapacityStatus) -> RenderableType:
+    """The holds of a capacity search; why one was not met is told in a row of its own."""
+    table = simple_table()
+    for name in ("Hold", "Rate", "p95", "Errors"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("Outcome", overflow="fold", ratio=1)
+    for index, hold in enumerate(capacity.holds, 1):
+        outcome = hold.outcome or "not judged"
+        told = f"{outcome}: {hold.message}" if outcome not in ("Met", "not judged") else outcome
+        p95 = "n/a" if hold.p95 in (None, "unsupported") else hold.p95
+        row = (str(index), hold.rate, p95, hold.error_rate or "n/a", _sentence(told))
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -51,6 +51,7 @@ def local_run(
         steps=judgement.steps,
         slos=judgement.slos,
         generator=judgement.generator,
+        capacity=judgement.capacity,
         conditions=conditions(judgement, (), times.completed, generation=1),
     )
     return PerfRun(

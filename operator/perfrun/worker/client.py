@@ -23,6 +23,7 @@ INTERVAL_TIMEOUT = 5.0
 COMPLAIN_AFTER = 30.0
 _REFUSALS = (400, 403, 409, 410, 413, 422)
 """Asking again would not help. 404 is none of them: an operator that restarts knows no run yet."""
+_PACKED = ("report", "hold")
 
 Answer = TypeVar("Answer", bound=Wire)
 
@@ -69,13 +70,21 @@ class Client:
         """Tell how it goes, once. Raises AwayError and RefusedError."""
         return _parsed(Order, await self._post("interval", message.to_bytes(), INTERVAL_TIMEOUT))
 
+    async def hold(self, message: WorkerReport, deadline: float) -> None:
+        """Deliver the report of a hold; tries for ``deadline`` seconds.
+
+        Raises AwayError, RefusedError.
+        """
+        packed = message.pack()
+        await self._insist(lambda: self._post("hold", packed, LONG_POLL), deadline)
+
     async def report(self, message: WorkerReport, deadline: float) -> None:
         """Deliver the report; tries for ``deadline`` seconds. Raises AwayError, RefusedError."""
         packed = message.pack()
         await self._insist(lambda: self._post("report", packed, LONG_POLL), deadline)
 
     async def _post(self, what: str, body: bytes, patience: float) -> bytes:
-        headers = {"Content-Type": "application/gzip" if what == "report" else "application/json"}
+        headers = {"Content-Type": "application/gzip" if what in _PACKED else "application/json"}
         try:
             if (file := self._config.token_file) is not None:
                 headers["Authorization"] = f"Bearer {file.read_text('ascii').strip()}"

@@ -18,8 +18,10 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
 from perfrun.engine.selfcheck import ceiling
+from perfrun.logic.plan import SEARCH_AWAY
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval, Ready, Start, Trouble, WorkerReport
+from perfrun.worker.alone import Alone
 from perfrun.worker.client import AwayError, Client, RefusedError
 from perfrun.worker.config import Config, ConfigError
 from perfrun.worker.secrets import MountedValues
@@ -48,6 +50,9 @@ class Worker:
         self._intervals: deque[Interval] = deque(maxlen=KEPT_INTERVALS)
         self._news = asyncio.Event()
         self._refused: RefusedError | None = None
+        self._alone: Alone | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        """Posts under load."""
 
     async def live(self) -> int:
         """The whole life; returns the exit code, 0 once the report was taken."""
@@ -130,17 +135,36 @@ class Worker:
     # --- under load ---------------------------------------------------------------------------
 
     async def _run(self, engine: Engine, start: int, reached: float) -> WorkerReport:
-        posting = asyncio.create_task(self._post_intervals(engine))
+        self._alone = Alone(self._plan, max(start, monotonic_ns()))
+        self._tasks = [asyncio.create_task(self._post_intervals(engine))]
         try:
-            return await engine.run(start, self._on_interval, reached)
+            return await engine.run(start, self._on_interval, reached, self._on_hold)
         finally:
-            posting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await posting
+            for task in self._tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     def _on_interval(self, interval: Interval) -> None:
         self._intervals.append(interval)
         self._news.set()
+        engine, alone = self._engine, self._alone
+        assert engine is not None
+        assert alone is not None
+        now = monotonic_ns()
+        if (order := alone.judge(interval, now)) is not None:
+            engine.follow(order)
+        if (reason := alone.gave_up(now)) is not None:
+            engine.give_up_search(reason)
+
+    def _on_hold(self, report: WorkerReport) -> None:
+        log("hold", number=report.hold, attempts=report.window.attempts)
+        self._tasks.append(asyncio.create_task(self._post_hold(report)))
+
+    async def _post_hold(self, report: WorkerReport) -> None:
+        # What the coordinator does not want it will say again in its answers to the intervals.
+        with contextlib.suppress(AwayError, RefusedError):
+            await self._client.hold(report, SEARCH_AWAY / NS_PER_S)
 
     async def _post_intervals(self, engine: Engine) -> None:
         while True:
@@ -155,8 +179,9 @@ class Worker:
                     self._refused = error
                     engine.stop(str(error))
                     return
-                if order.stop is not None:
-                    engine.stop(order.stop)
+                if self._alone is not None:
+                    self._alone.heard(order, monotonic_ns())
+                engine.follow(order)
 
 
 class _TerminatedError(Exception):

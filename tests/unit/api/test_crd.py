@@ -49,9 +49,8 @@ def test_what_is_not_built_is_refused_by_name() -> None:
         for rule in node.get("x-kubernetes-validations", [])
         if rule["reason"] == "FieldValueForbidden"
     ]
-    assert ".spec.load.capacity" in refused
-    assert ".spec.target.http.retries" in refused
-    assert ".spec.scenarios[].steps[].extract" in refused
+    assert ".spec.observe" in refused
+    assert ".spec.target.sql" in refused
 
 
 def test_rules_name_a_field_that_exists() -> None:

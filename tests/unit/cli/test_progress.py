@@ -1,14 +1,18 @@
 """How a run under way is shown."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
+from perfrun.api.load import Load
 from perfrun.cli.local import STOP_SECONDS, Progress
 from perfrun.cli.progress import ProgressView
 from perfrun.coordinator.live import Live, Percentiles, WorkerLive
+from perfrun.coordinator.search import SearchView
+from perfrun.logic.capacity import Bracket
 from perfrun.logic.plan import STOP_GRACE
 from tests.unit.coordinator.conftest import S, make_plan
 
@@ -96,3 +100,14 @@ def test_figures_are_left_out_where_there_is_no_room_and_never_cut(width):
 
 def test_the_wait_after_a_stop_is_the_one_that_the_engine_keeps_to():
     assert STOP_SECONDS * S == STOP_GRACE
+
+
+def test_a_search_shows_its_hold_and_its_bracket():
+    load = {"capacity": {"from": "100/s", "to": "900/s", "hold": "30s"}}
+    plan = make_plan(2)
+    plan = plan.model_copy(update={"load": Load.model_validate(load)})
+    live = replace(RUNNING, search=SearchView(4, 283.0, Bracket(200, 400, False, True)))
+    state = replace(progress(live), plan=plan)
+    line = shown(state, width=120)
+    assert line.startswith("0s: hold 4 at 283/s, between 200/s and 400/s  answers/s 74")
+    assert "hold 4 at 283/s" in shown(state, terminal=True, width=120)

@@ -7,6 +7,8 @@ import pytest
 from perfrun.api.perfrun import Phase
 from perfrun.controller.progress import progress_line
 from perfrun.coordinator.live import Live, Percentiles, WorkerLive
+from perfrun.coordinator.search import SearchView
+from perfrun.logic.capacity import Bracket
 from perfrun.logic.lifecycle import JobState, RunFacts
 
 S = 1_000_000_000
@@ -30,6 +32,12 @@ ONE, TWO = WorkerLive(0, 1, 0), WorkerLive(1, 1, 0)
          "12s, 0 requests/s, 7 failed"),
         (Live(elapsed=S, rate=10.0, dropped=3, workers=(ONE,)),
          "1s, 10 requests/s, 0 failed, 3 dropped, 1 of 2 workers heard of"),
+        (Live(elapsed=S, workers=(ONE, TWO), search=SearchView(0, 0.0, Bracket(0, None, False, False))),
+         "1s, before the first hold, 0 requests/s, 0 failed"),
+        (Live(elapsed=S, workers=(ONE, TWO), search=SearchView(3, 400.0, Bracket(200, None, False, False))),
+         "1s, hold 3 at 400/s, at least 200/s, 0 requests/s, 0 failed"),
+        (Live(elapsed=S, workers=(ONE, TWO), search=SearchView(4, 283.0, Bracket(200, 400, False, True))),
+         "1s, hold 4 at 283/s, between 200/s and 400/s, 0 requests/s, 0 failed"),
     ],
 )  # fmt: skip
 def test_progress_line(live: Live, line: str) -> None:

@@ -1,7 +1,7 @@
 """A coordinator on a real server, a clock that is moved by hand, and a store in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from perfrun.api.load import Load
+from perfrun.api.perfrun import HoldStatus
 from perfrun.api.scenario import default_scenarios
 from perfrun.api.target import Target
 from perfrun.coordinator.app import make_app
@@ -46,6 +47,8 @@ class HandClock:
 class MemoryStore:
     starts: dict[str, datetime] = field(default_factory=dict)
     reports: dict[int, bytes] = field(default_factory=dict)
+    holds: list[HoldStatus] = field(default_factory=list)
+    """Of a capacity search, as they were persisted last."""
     fail: int = 0
     """How many calls are still to fail."""
     calls: int = 0
@@ -64,6 +67,10 @@ class MemoryStore:
     async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:
         await self._write()
         return self.starts.setdefault(uid, time)
+
+    async def persist_holds(self, uid: str, holds: Sequence[HoldStatus]) -> None:
+        await self._write()
+        self.holds = list(holds)
 
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:
         await self._write()

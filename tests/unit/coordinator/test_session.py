@@ -7,7 +7,7 @@ import pytest
 from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.session import SILENT_AFTER, RunSession
 from perfrun.measure.report import Ready
-from tests.unit.coordinator.conftest import NOW, S, in_trouble, make_plan
+from tests.unit.coordinator.conftest import NOW, S, in_trouble, make_plan, make_report
 
 
 def session(workers: int = 2) -> RunSession:
@@ -123,7 +123,7 @@ def test_an_index_that_the_run_does_not_have_is_refused():
 def test_reports_from_before_a_restart_count():
     run = RunSession(make_plan(2), start_deadline=600 * S, reported=[1])
     assert not run.all_reported
-    run.report(0)
+    run.report(0, make_report())
     assert run.all_reported
 
 

@@ -183,3 +183,19 @@ def test_the_start_skew_is_between_the_first_and_the_last_worker() -> None:
     assert health.start_skew == 0
     health.started_at = [100.0, 100.25, 99.75]
     assert health.start_skew == 500_000_000
+
+
+def of_hold(number: int, succeeded: int) -> WorkerReport:
+    one = report([step("get", succeeded, 0, 0, 0)], longest_stall=number)
+    one.hold, one.window_time = number, 10 * MS
+    return one
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_window_of_a_search_is_the_last_hold_s(order: tuple[int, ...]) -> None:
+    parts = [of_hold(7, 100), of_hold(6, 30), of_hold(7, 200)]
+    whole = merge([parts[index] for index in order])
+    assert (whole.hold, whole.workers, whole.window_time) == (7, 3, 10 * MS)
+    assert whole.window.steps[0].succeeded == 300
+    assert whole.warmup.steps[0].succeeded == 30
+    assert whole.generator.longest_stall == 7

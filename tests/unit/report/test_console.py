@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from perfrun.api.perfrun import PerfRun, Summary, Verdict
+from perfrun.api.perfrun import CapacityStatus, HoldStatus, PerfRun, Summary, Verdict
 from perfrun.report.advice import next_steps
 from perfrun.report.console import print_run, render_run
 from tests.unit.report.sample import a_run, an_error, step
@@ -211,3 +211,25 @@ def test_a_plain_pass_needs_no_advice():
         }
     )
     assert next_steps(run.model_copy(update={"status": quiet})) == []
+
+
+def a_search() -> PerfRun:
+    run = a_run()
+    holds = [
+        HoldStatus(rate="100/s", outcome="Met", p95="2.9ms", error_rate="0%", message="fine"),
+        HoldStatus(rate="200/s", outcome="Missed", p95="1.7s", message="p95 was 1.7s"),
+        HoldStatus(rate="141/s"),
+    ]
+    status = run.status.model_copy(update={"capacity": CapacityStatus(holds=holds)})
+    return run.model_copy(update={"status": status})
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_holds_of_a_search_are_a_table(width):
+    lines = printed(a_search(), width=width).splitlines()
+    assert max(len(line) for line in lines) <= width
+    (at,) = [n for n, line in enumerate(lines) if line.split()[:2] == ["Hold", "Rate"]]
+    rows = [line.split() for line in lines[at + 2 :] if line.split()[:1] in (["1"], ["2"], ["3"])]
+    assert rows[0] == ["1", "100/s", "2.9ms", "0%", "Met"]
+    assert rows[1][:5] == ["2", "200/s", "1.7s", "n/a", "Missed:"]
+    assert rows[2][:5] == ["3", "141/s", "n/a", "n/a", "not"]

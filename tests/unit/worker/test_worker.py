@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport
-from tests.unit.engine.server import burst, plan, running, slow, step
+from perfrun.measure.report import Hold, Interval, Order, Ready, Start, WorkerReport
+from tests.unit.engine.server import answer, burst, plan, running, slow, step
 
 S = 1_000_000_000
 
@@ -33,6 +33,9 @@ class Coordinator:
     readies: list[Ready] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
     reports: list[WorkerReport] = field(default_factory=list)
+    hold_statuses: list[int] = field(default_factory=list)
+    """Answers before the 200."""
+    holds: list[WorkerReport] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     url: str = ""
 
@@ -49,6 +52,13 @@ class Coordinator:
         if self.interval_status != 200:
             return web.json_response({"message": "another came first"}, status=self.interval_status)
         return web.Response(body=self.order.to_bytes())
+
+    async def hold(self, request: web.Request) -> web.Response:
+        report = WorkerReport.unpack(await request.read())
+        if self.hold_statuses:
+            return web.Response(status=self.hold_statuses.pop(0))
+        self.holds.append(report)
+        return web.json_response({})
 
     async def report(self, request: web.Request) -> web.Response:
         report = WorkerReport.unpack(await request.read())
@@ -67,6 +77,7 @@ async def coordinator() -> AsyncIterator[Coordinator]:
         [
             web.post(f"{base}/ready", told.ready),
             web.post(f"{base}/interval", told.interval),
+            web.post(f"{base}/hold", told.hold),
             web.post(f"{base}/report", told.report),
         ]
     )
@@ -261,3 +272,37 @@ async def test_an_environment_without_a_plan_is_named() -> None:
     code, log = await ended(process)
     assert code == 2
     assert "PERFRUN_PLAN" in log
+
+
+async def test_away_from_its_coordinator_it_judges_by_itself(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    coordinator.interval_status = 503
+    condition = {"metric": "errorRate", "above": "50%", "for": "2s"}
+    load = {"closed": {"users": 2, "duration": "1h", "thinkTime": "50ms"}, "stopWhen": [condition]}
+    async with running(x=answer(500)) as server:
+        code, log = await ended(await launch(plan(server.url, load, step("/x"))))
+    assert code == 0, log
+    (report,) = coordinator.reports
+    assert report.breached
+    assert "errorRate was 100% for " in (report.stopped or "")
+    assert "the coordinator was away" in (report.stopped or "")
+    assert report.window.attempts == len(server.log)
+
+
+async def test_a_search_holds_what_it_is_told_and_repeats_its_reports(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    hold = Hold(number=1, rate=100, start=2 * S, length=S)
+    coordinator.order, coordinator.hold_statuses = Order(hold=hold), [503, 404]
+    load = {"capacity": {"from": "100/s", "to": "200/s", "hold": "1s"}}
+    async with running() as server:
+        process = await launch(plan(server.url, load))
+        await until(lambda: coordinator.holds)
+        coordinator.order = Order(hold=hold, done=True)
+        code, log = await ended(process)
+    assert code == 0, log
+    (held,), (report,) = coordinator.holds, coordinator.reports
+    assert (held.hold, held.window.attempts) == (1, 100)
+    assert (report.hold, report.window.attempts, report.stopped) == (1, 100, None)
+    assert len(server.log) == 100

@@ -1,0 +1,189 @@
+"""A capacity search over all workers: what they are told to hold, and what they report of it.
+
+Facts in, answers out, as in ``session``; the coordinator judges, persists and then announces.
+Times are ns after T0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perfrun.api.load import Capacity
+from perfrun.api.perfrun import HoldStatus
+from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.quantities import NS_PER_US, format_rate, parse_rate
+from perfrun.api.times import format_moment, parse_time
+from perfrun.logic.capacity import Bracket, HoldOutcome, bracket, held, next_rate
+from perfrun.logic.holds import begun, ended, hold_objectives, weigh
+from perfrun.logic.objectives import Objective
+from perfrun.logic.plan import HOLD_GRACE, HOLD_LEAD, HOLD_REPORTS
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import Hold, Order, WorkerReport
+
+AGAIN = "the operator was restarted in it: the rate is held again"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """How far a search is, for people."""
+
+    hold: int
+    """The number of the present hold; 0: none was told yet."""
+    rate: float
+    """Of that hold."""
+    bracket: Bracket
+
+    def line(self) -> str:
+        """``hold 5 at 800/s, between 400/s and 1600/s``."""
+        if not self.hold:
+            return "before the first hold"
+        low, high = self.bracket.low, self.bracket.high
+        line = f"hold {self.hold} at {format_rate(self.rate)}"
+        if high is not None:
+            return f"{line}, between {format_rate(low)} and {format_rate(high)}"
+        return f"{line}, at least {format_rate(low)}" if low else line
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What is to be persisted, and then told: a hold, or None for the end."""
+
+    holds: list[HoldStatus]
+    hold: Hold | None
+
+
+def search_of(
+    plan: RunPlan, spec: PerfTestSpec, holds: Sequence[HoldStatus] = ()
+) -> "HoldSearch | None":
+    """The search that a plan asks for; None where it has another load."""
+    if plan.load.capacity is None:
+        return None
+    return HoldSearch(plan, hold_objectives(spec), holds)
+
+
+class HoldSearch:
+    """The holds of one run. ``holds`` are those that a process before this one persisted."""
+
+    def __init__(
+        self, plan: RunPlan, asked: Sequence[Objective], holds: Sequence[HoldStatus] = ()
+    ) -> None:
+        assert plan.load.capacity is not None
+        self._plan, self._asked = plan, list(asked)
+        self._capacity: Capacity = plan.load.capacity
+        self.holds = list(holds)
+        self._hold: Hold | None = None
+        self._cut: str | None = None
+        self._done = False
+        self._lost: str | None = None
+        self._came: set[int] = set()
+        self._merged: WorkerReport | None = None
+
+    # --- facts --------------------------------------------------------------------------------
+
+    def take(self, index: int, report: WorkerReport) -> None:
+        """A worker's report of a hold; of another than the present one it is of no use."""
+        if self._hold is None or report.hold != self._hold.number or index in self._came:
+            return
+        self._came.add(index)
+        if self._merged is None:
+            self._merged = report
+        else:
+            self._merged.add(report)
+        if report.breached:
+            self.cut(report.stopped or "")
+
+    def cut(self, reason: str) -> None:
+        """A stop condition was true: end the present hold."""
+        if self._hold is not None and self._cut is None:
+            self._cut = reason
+
+    def lose(self, why: str) -> None:
+        """A worker is lost, and so is the search; the first reason stands."""
+        if not self._done:
+            self._lost = self._lost or why
+
+    # --- answers ------------------------------------------------------------------------------
+
+    @property
+    def present(self) -> Hold | None:
+        """The hold that was told last."""
+        return self._hold
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there are no more holds."""
+        return self._done
+
+    def order(self) -> Order:
+        """What a worker is told."""
+        return Order(hold=self._hold, cut=self._cut, done=self._done)
+
+    def view(self) -> SearchView:
+        """How far it is."""
+        rate = parse_rate(self.holds[-1].rate) if self.holds else 0.0
+        return SearchView(len(self.holds), rate, bracket(held(self.holds)))
+
+    def is_due(self, now: int) -> bool:
+        """Whether the next step is to be made (``now`` in ns after T0)."""
+        if self._done:
+            return False
+        if self._hold is None or self._lost is not None:
+            return True
+        return self._is_whole or now > self._reports_until
+
+    @property
+    def _is_whole(self) -> bool:
+        return len(self._came) == self._plan.load.workers
+
+    @property
+    def _reports_until(self) -> int:
+        assert self._hold is not None
+        return self._hold.start + self._hold.length + HOLD_GRACE + HOLD_REPORTS
+
+    def judged(self) -> list[HoldStatus]:
+        """All holds, the present one judged by what has come. Takes a while: for a thread."""
+        if not self.holds or self.holds[-1].outcome is not None:
+            return self.holds
+        last = self.holds[-1]
+        if self._hold is None:
+            again = {"outcome": HoldOutcome.REPEATED.value, "message": AGAIN}
+            return [*self.holds[:-1], last.model_copy(update=again)]
+        rate = self._hold.rate
+        if self._merged is not None and self._is_whole:
+            return [
+                *self.holds[:-1],
+                ended(last, weigh(self._asked, self._plan, rate, self._merged)),
+            ]
+        lost = {"outcome": HoldOutcome.LOST.value, "message": self._lost or self._silence()}
+        return [*self.holds[:-1], last.model_copy(update=lost)]
+
+    def _silence(self) -> str:
+        silent = sorted(set(range(self._plan.load.workers)) - self._came)
+        others = f" (and {len(silent) - 1} more)" if len(silent) > 1 else ""
+        return f"worker {silent[0]}{others} did not report this hold"
+
+    def step(self, holds: list[HoldStatus], start_time: datetime, now: int) -> NextStep:
+        """What follows from the judged ``holds``: the next one begins a while from ``now``."""
+        rate = next_rate(self._capacity, held(holds))
+        if rate is None or self._lost is not None:
+            return NextStep(holds, None)
+        start = now + HOLD_LEAD
+        if self._hold is None and holds:
+            # Workers may still be in a hold that a process before this one told them.
+            begun_at = parse_time(holds[-1].start_time or "") - start_time
+            before = begun_at // timedelta(microseconds=1) * NS_PER_US
+            start = max(start, before + self._capacity.hold + HOLD_GRACE + HOLD_LEAD)
+        start -= start % NS_PER_US
+        time = start_time + timedelta(microseconds=start // NS_PER_US)
+        hold = Hold(number=len(holds) + 1, rate=rate, start=start, length=self._capacity.hold)
+        return NextStep([*holds, begun(rate, format_moment(time))], hold)
+
+    def tell(self, step: NextStep) -> None:
+        """A step is persisted: from now on it is what workers are told."""
+        self.holds = step.holds
+        self._cut, self._merged = None, None
+        self._came = set()
+        if step.hold is None:
+            self._done = True
+        else:
+            self._hold = step.hold

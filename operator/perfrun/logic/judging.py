@@ -1,0 +1,195 @@
+"""One objective against what was measured, and what the generator's faults leave of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from perfrun.api.metric import METRICS, Kind
+from perfrun.api.perfrun import Finding, SloStatus, Verdict
+from perfrun.logic.capacity import Found
+from perfrun.logic.figures import Figure, NoFigure, Scope, figure, scope
+from perfrun.logic.findings import explains
+from perfrun.logic.objectives import FLOORED, Objective, out_of_reach, share
+from perfrun.logic.plan import load_end, planned
+from perfrun.logic.shape import NS
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.record import GeneratorRecord
+from perfrun.measure.report import WorkerReport
+
+FLOOR_SLACK = 0.99
+"""Of an open load's floor: arrivals at the edges of a window must not decide."""
+MESSAGE = 2048
+"""Characters of a sentence in a status."""
+ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.FAIL)
+
+_FACTS = ("dropped", "throughput", "transactions")
+_TAINTED_KINDS = (Kind.DURATION, Kind.RATE)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one objective came to, before the generator's faults are weighed."""
+
+    verdict: Verdict
+    sentence: str
+    measured: str | None = None
+    samples: int = 0
+    excess: float = 0.0
+    """By how many ns a duration missed its upper limit."""
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """The worst of Pass < Inconclusive < Warn < Fail; NotApplicable does not count.
+
+    Inconclusive where none counts.
+    """
+    counted = [verdict for verdict in verdicts if verdict in ORDER]
+    return max(counted, key=ORDER.index, default=Verdict.INCONCLUSIVE)
+
+
+class Faults(NamedTuple):
+    """What is wrong with the generator, and its record, which says how much."""
+
+    findings: Sequence[Finding]
+    record: GeneratorRecord
+
+    def against(self, objective: Objective, judged: Judged) -> Finding | None:
+        """The first finding that takes a verdict back, if any does."""
+        if judged.verdict is Verdict.PASS:
+            return next((f for f in self.findings if _undermines(f, objective)), None)
+        if judged.verdict not in (Verdict.WARN, Verdict.FAIL):
+            return None
+        if METRICS[objective.metric] not in _TAINTED_KINDS:
+            return None
+        return next((f for f in self.findings if self._excuses(f, judged)), None)
+
+    def _excuses(self, finding: Finding, judged: Judged) -> bool:
+        return finding.effect == "Inflating" and explains(finding, judged.excess, self.record)
+
+
+NO_FAULTS = Faults((), GeneratorRecord.empty())
+
+
+def _undermines(finding: Finding, objective: Objective) -> bool:
+    """Whether a met objective is in doubt because less load was put on than was planned."""
+    if finding.effect != "UnderLoading":
+        return False
+    # What was reached and what was dropped are facts, whatever was not sent.
+    return finding.type != "Dropped" or objective.metric not in _FACTS
+
+
+def status_of(objective: Objective, judged: Judged, faults: Faults) -> SloStatus:
+    judged = _tainted(objective, judged, faults)
+    return SloStatus(
+        metric=objective.metric,
+        of=objective.of,
+        max=objective.max,
+        min=objective.min,
+        on_breach=objective.on_breach,
+        measured=judged.measured,
+        samples=judged.samples,
+        verdict=judged.verdict,
+        message=judged.sentence[:MESSAGE],
+    )
+
+
+def _tainted(objective: Objective, judged: Judged, faults: Faults) -> Judged:
+    """What the generator's own faults leave of a verdict."""
+    found = faults.against(objective, judged)
+    if found is None:
+        return judged
+    sentence = f"{judged.sentence}; inconclusive, because {found.message}"
+    return replace(judged, verdict=Verdict.INCONCLUSIVE, sentence=sentence)
+
+
+def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judged:
+    part = scope(plan, report.window, objective.of, report.window_time)
+    measured = figure(objective.metric, part)
+    if objective.metric in FLOORED and objective.lower is not None:
+        reason = _not_applicable(objective, plan)
+        if reason is not None:
+            return Judged(Verdict.NOT_APPLICABLE, f"{objective.subject} {reason}")
+    if isinstance(measured, NoFigure):
+        told = "unsupported" if measured.unsupported else None
+        sentence = f"{objective.subject} {measured.reason}"
+        return Judged(Verdict.INCONCLUSIVE, sentence, told, measured.samples)
+    text = measured.text(objective.metric, objective.limits)
+    sentence = f"{objective.subject} was {text}, {_allowed(objective)}"
+    verdict, ending = _against_limits(objective, measured, plan, report, part)
+    excess = 0.0
+    if METRICS[objective.metric] is Kind.DURATION and objective.upper is not None:
+        excess = measured.low - objective.upper
+    return Judged(verdict, sentence + ending, text, measured.samples, excess)
+
+
+def _against_limits(
+    objective: Objective, measured: Figure, plan: RunPlan, report: WorkerReport, part: Scope
+) -> tuple[Verdict, str]:
+    """The verdict over a figure, and how its sentence ends."""
+    missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
+    upper, lower = objective.upper, objective.lower
+    if upper is not None and measured.low > upper:
+        return missed, ""
+    if lower is not None and measured.high < lower:
+        if objective.metric in FLOORED and _nearly(objective, plan, report, part):
+            return Verdict.PASS, ": met, within 1% of what the load could give"
+        return missed, ""
+    known = (upper is None or measured.high <= upper) and (lower is None or measured.low >= lower)
+    if known:
+        return Verdict.PASS, ": met"
+    unknown = part.sum.censored + part.sum.errors.get("Timeout", 0)
+    return Verdict.INCONCLUSIVE, (
+        f": not known, because {unknown} requests timed out or were open at the end"
+    )
+
+
+def _allowed(objective: Objective) -> str:
+    limits = []
+    if objective.max is not None:
+        limits.append(f"at most {objective.max} allowed")
+    if objective.min is not None:
+        limits.append(f"at least {objective.min} required")
+    return " and ".join(limits)
+
+
+def _not_applicable(objective: Objective, plan: RunPlan) -> str | None:
+    """Why a floor is not judged in this load, if it is not."""
+    if plan.load.burst is not None:
+        return "is not judged in a burst: it lasts as long as its responses take"
+    # A search must not lower the rate until a floor does not apply any more.
+    if plan.load.closed is not None or plan.load.capacity is not None:
+        if objective.from_class is None:
+            return None
+        return f"of class {objective.from_class} is judged in open loads only"
+    return out_of_reach(plan.load, plan.scenarios, objective)
+
+
+def _nearly(objective: Objective, plan: RunPlan, report: WorkerReport, part: Scope) -> bool:
+    """Whether an open load met 99% of its floor, or of what was planned where that is less.
+
+    A capacity search plans no rate: what it found has to be enough.
+    """
+    end = load_end(plan)
+    if plan.load.open is None or plan.load.capacity is not None:
+        return False
+    if end is None or objective.lower is None:
+        return False
+    until = end if report.stopped is None else min(report.load_time, end)
+    iterations = planned(plan, until) - planned(plan, plan.load.warmup or 0)
+    due = iterations * share(plan.scenarios, objective.metric, objective.of)
+    count = part.succeeded if objective.metric == "throughput" else part.finished
+    return count >= FLOOR_SLACK * min(objective.lower * part.window / NS, due)
+
+
+def judge_capacity(objective: Objective, result: Found, sent: int) -> Judged:
+    missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
+    upper, lower = objective.upper, objective.lower
+    sentence = f"{objective.subject} was {result.text}, {_allowed(objective)}"
+    if (lower is not None and result.high < lower) or (upper is not None and result.low > upper):
+        return Judged(missed, sentence, result.text, sent)
+    enough = lower is None or result.low >= lower
+    if enough and (upper is None or result.high <= upper):
+        return Judged(Verdict.PASS, f"{sentence}: met", result.text, sent)
+    why = result.unfinished or "no higher rate was tried"
+    ending = f"{sentence}: not known, because {why}"
+    return Judged(Verdict.INCONCLUSIVE, ending, result.text, sent)

@@ -1,0 +1,47 @@
+"""What a worker decides by itself while its coordinator is away."""
+
+from perfrun.api.quantities import NS_PER_S, format_duration
+from perfrun.logic.plan import SEARCH_AWAY
+from perfrun.logic.stop import StopWatch
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import Hold, Interval, Order
+
+AWAY_AFTER = 5 * NS_PER_S
+"""Without an answer for so long, the coordinator is away."""
+ALONE = "judged by a worker alone, because the coordinator was away"
+
+
+class Alone:
+    """Judges a worker's own intervals all the time, and speaks only when nobody else does.
+
+    ``now`` is monotonic ns.
+    """
+
+    def __init__(self, plan: RunPlan, now: int) -> None:
+        self._watch = StopWatch(plan, workers=1)
+        self._searching = plan.load.capacity is not None
+        self._hold: Hold | None = None
+        self._heard = now
+
+    def heard(self, order: Order, now: int) -> None:
+        """The coordinator has answered."""
+        self._heard = now
+        if order.hold is not None and order.hold != self._hold:
+            self._hold = order.hold
+            self._watch.watch_only(order.hold.start, order.hold.start + order.hold.length)
+
+    def judge(self, interval: Interval, now: int) -> Order | None:
+        """What the coordinator would say of this interval, if it is away and if it mattered."""
+        sentence = self._watch.take(0, interval, now)
+        if sentence is None or now - self._heard <= AWAY_AFTER:
+            return None
+        reason = f"{sentence} ({ALONE})"
+        if self._searching:
+            return Order(hold=self._hold, cut=reason)
+        return Order(stop=reason, breached=True)
+
+    def gave_up(self, now: int) -> str | None:
+        """Why there is no use in waiting for the next hold of a capacity search."""
+        if not self._searching or now - self._heard <= SEARCH_AWAY:
+            return None
+        return f"the coordinator was away for {format_duration(now - self._heard)}"

@@ -1,0 +1,177 @@
+"""Feeds and extractions: what a request takes from a file, or from a response before it."""
+
+import json
+import re
+
+import pytest
+
+from perfrun.engine.answer import Answer, finder
+from perfrun.engine.errors import DataError
+from perfrun.engine.values import NoValues
+from perfrun.measure.plan import RunPlan
+
+from .conftest import Run
+from .server import answer, burst, plan, running, step
+
+USERS = "id,name\n1,Ada\n2,Alan\n3,Grace\n"
+
+
+class Files(NoValues):
+    """ConfigMaps by key."""
+
+    def __init__(self, **texts: str) -> None:
+        self._texts = texts
+
+    def config_map(self, name: str, key: str, field: str) -> str:
+        return self._texts[key]
+
+
+def fed(made: RunPlan, order: str) -> RunPlan:
+    """A plan with the feed ``users``."""
+    feed = {
+        "name": "users",
+        "csv_from": {"config_map_key_ref": {"name": "data", "key": "users"}},
+        "order": order,
+    }
+    return RunPlan.model_validate({**made.model_dump(), "feeds": [feed]})
+
+
+@pytest.mark.parametrize(
+    ("order", "sent"),
+    [
+        ("Sequential", ["1-Ada", "2-Alan", "3-Grace", "1-Ada", "2-Alan"]),
+        ("Unique", ["1-Ada", "2-Alan", "3-Grace"]),
+    ],
+)
+async def test_each_iteration_has_a_row(run: Run, order: str, sent: list[str]) -> None:
+    async with running() as server:
+        asked = plan(server.url, burst(5), step("/$(users.id)-$(users.name)"))
+        report = await run(fed(asked, order), Files(users=USERS))
+    assert [seen.path[1:] for seen in server.log] == sent
+    (got,) = report.window.steps
+    left = 5 - len(sent)
+    assert got.errors == ({"Data": left} if left else {})
+    assert (got.sent, got.attempts) == (5, len(sent))
+
+
+async def test_random_rows_are_whole_and_repeatable(run: Run) -> None:
+    seen = []
+    for _ in range(2):
+        async with running() as server:
+            asked = plan(server.url, burst(40), step("/$(users.id)-$(users.name)"))
+            await run(fed(asked, "Random"), Files(users=USERS))
+        seen.append([entry.path[1:] for entry in server.log])
+    assert seen[0] == seen[1]
+    assert set(seen[0]) == {"1-Ada", "2-Alan", "3-Grace"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "needs a header line"),
+        ("id\n", "at least one row"),
+        ("id,name\n1\n", "line 2 has 1 cells, the header 2"),
+        ("id,id\n1,2\n", "a name of its own"),
+        ('id\n"1\n', "not CSV"),
+        ("id\n1\n", "has no column name; it has: id"),
+    ],
+)
+async def test_a_feed_that_cannot_be_used_is_named(run: Run, text: str, said: str) -> None:
+    asked = plan("http://127.0.0.1:1", burst(1), step("/$(users.name)"))
+    with pytest.raises(DataError, match=re.escape(said)):
+        await run(fed(asked, "Sequential"), Files(users=text))
+
+
+async def test_cells_travel_safely_in_every_place(run: Run) -> None:
+    evil = 'a"b\\c\r\nX-Evil: 1 ü'
+    async with running() as server:
+        asked = plan(
+            server.url,
+            burst(1),
+            step(
+                "/x?q=$(users.v)",
+                method="POST",
+                json={"v": "<$(users.v)>"},
+                headers=[{"name": "X-V", "value": "$(users.v)"}],
+            ),
+        )
+        report = await run(
+            fed(asked, "Sequential"), Files(users='v\n"' + evil.replace('"', '""') + '"\n')
+        )
+    assert report.window.steps[0].succeeded == 1
+    (seen,) = server.log
+    assert json.loads(seen.body) == {"v": f"<{evil}>"}
+    assert "x-evil" not in seen.headers
+    assert "\n" not in seen.headers["x-v"]
+
+
+@pytest.mark.parametrize(
+    ("extraction", "value"),
+    [
+        ({"json": "$.order.id"}, "77"),
+        ({"json": "$.items[1].name"}, "b"),
+        ({"json": "$.items[*].name"}, "a"),
+        ({"json": "$.order"}, "%7B%22id%22:77%7D".replace("%7B", "{").replace("%7D", "}")),
+        ({"header": "Location"}, "/orders/77"),
+        ({"regex": '"id": ([0-9]+)'}, "77"),
+        ({"regex": "items"}, "items"),
+    ],
+)
+async def test_what_a_response_says_is_used_by_later_steps(
+    run: Run, extraction: dict[str, str], value: str
+) -> None:
+    body = b'{"order": {"id": 77}, "items": [{"name": "a"}, {"name": "b"}]}'
+    async with running(create=answer(201, body, Location="/orders/77")) as server:
+        create = {**step("/create", "create", method="POST"), "extract": {"found": extraction}}
+        read = step("/read", "read", body="$(found)", method="POST")
+        report = await run(plan(server.url, burst(3), create, read))
+    bodies = [seen.body.decode() for seen in server.log if seen.path == "/read"]
+    expected = '{"id":77}' if extraction == {"json": "$.order"} else value
+    assert bodies == [expected] * 3
+    assert report.window.scenarios[0].finished == 3
+
+
+@pytest.mark.parametrize(
+    "extraction", [{"json": "$.none"}, {"header": "X-None"}, {"regex": "none"}, {"json": "$[0]"}]
+)
+async def test_what_is_not_found_fails_the_step_and_ends_the_iteration(
+    run: Run, extraction: dict[str, str]
+) -> None:
+    async with running(create=answer(201, b'{"id": 1}')) as server:
+        create = {**step("/create", "create"), "extract": {"found": extraction}}
+        report = await run(plan(server.url, burst(2), create, step("/$(found)", "read")))
+    create_step, read_step = report.window.steps
+    assert create_step.errors == {"Data": 2}
+    assert read_step.sent == 0
+
+
+async def test_what_one_iteration_extracts_is_not_seen_by_another(run: Run) -> None:
+    async with running() as server:
+        create = {**step("/$(uuid())", "create"), "extract": {"found": {"regex": "(o)k"}}}
+        first = plan(server.url, burst(4, 2), create, step("/$(found)", "read"))
+        report = await run(first)
+    assert report.window.scenarios[0].finished == 4
+    assert server.paths["/o"] == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "found"),
+    [
+        ("$", {"a": 1}, [{"a": 1}]),
+        ("$.a.b[1]", {"a": {"b": [1, 2]}}, [2]),
+        ("$.a[0]", {"a": {"0": 1}}, []),
+        ("$[1].x", [{}, {"x": None}], [None]),
+        ("$.a", [1], []),
+        ("$[5]", [1], []),
+        ("$..b", {"a": {"b": 1}}, [1]),
+    ],
+)
+def test_a_path_of_names_and_indexes_finds_what_the_standard_says(
+    path: str, document: object, found: list[object]
+) -> None:
+    assert finder(path, "here")(document) == found
+
+
+def test_a_document_is_read_once() -> None:
+    looked_at = Answer(b'{"a": [1]}')
+    assert looked_at.json() is looked_at.json()
