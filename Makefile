@@ -10,7 +10,7 @@ CLUSTER := $(PYTHON) -m tests.cluster
 CRD_FOLDERS := crds charts/perfrun/files/crds
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo demo-down test test-unit test-integration test-e2e check format crds \
+.PHONY: help bench demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check format crds \
         cluster-up cluster-down image venv clean
 
 help: ## this list
@@ -19,13 +19,19 @@ help: ## this list
 demo: $(STAMP) ## the main job on a real cluster: embedded, or the one of KUBECONFIG
 	@$(BIN)/python -m tests.demo up
 
+demo-stall: $(STAMP) ## a server that stalls: truth, perfrun and k6 side by side
+	@$(BIN)/python -m tests.conformance stall --peers k6
+
 demo-down: $(STAMP) ## remove what the demo has made (the embedded cluster stays: cluster-down)
 	@$(BIN)/python -m tests.demo down
 
-test: check test-unit test-integration test-e2e ## everything, on real parts
+test: check test-unit test-conformance test-integration test-e2e ## everything, on real parts
 
 test-unit: $(STAMP) ## units, in seconds
 	$(BIN)/pytest tests/unit
+
+test-conformance: $(STAMP) ## is what the engine says true? Servers whose truth is known
+	$(BIN)/pytest tests/conformance
 
 test-integration: $(STAMP) ## against a real API server, and real local loads
 	@$(CLUSTER) build

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from time import monotonic_ns
 from typing import NamedTuple
@@ -11,11 +12,12 @@ from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 
 HEARTBEAT = 20 * NS_PER_MS
 
-# cgroup v2 (the container sees its own group at the root), then v1 in its usual mounts.
-_CPU_STATS = (
-    Path("/sys/fs/cgroup/cpu.stat"),
-    Path("/sys/fs/cgroup/cpu/cpu.stat"),
-    Path("/sys/fs/cgroup/cpu,cpuacct/cpu.stat"),
+_OWN_GROUPS = Path("/proc/self/cgroup")
+# cgroup v2, then v1 in its usual mounts.
+_MOUNTS = (
+    Path("/sys/fs/cgroup"),
+    Path("/sys/fs/cgroup/cpu"),
+    Path("/sys/fs/cgroup/cpu,cpuacct"),
 )
 
 
@@ -43,8 +45,27 @@ def parse_cpu_stat(text: str) -> tuple[int, int]:
     return int(found.get("nr_periods", 0)), int(found.get("nr_throttled", 0))
 
 
+def own_group(text: str) -> str:
+    """The path of the process's CPU group in /proc/self/cgroup: of v1, else of v2, else the root."""
+    groups = [line.split(":", 2) for line in text.splitlines() if line.count(":") >= 2]
+    of_cpu = [path for _, kinds, path in groups if "cpu" in kinds.split(",")]
+    unified = [path for _, kinds, path in groups if not kinds]
+    return (of_cpu or unified or ["/"])[0]
+
+
+@cache
+def _cpu_stats() -> tuple[Path, ...]:
+    """Where the group's statistics may be; a container may see its own group at the root."""
+    try:
+        group = own_group(_OWN_GROUPS.read_text()).lstrip("/")
+    except OSError:
+        group = ""
+    inside = [mount / group / "cpu.stat" for mount in _MOUNTS] if group else []
+    return (*inside, *(mount / "cpu.stat" for mount in _MOUNTS))
+
+
 def _throttling() -> tuple[int, int]:
-    for path in _CPU_STATS:
+    for path in _cpu_stats():
         try:
             return parse_cpu_stat(path.read_text())
         except (OSError, ValueError):

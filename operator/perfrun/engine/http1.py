@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
         self._parser: Any = None
         self._kept = 0
         self._too_much = False
-        self._complete = 0
+        self._complete = False
         self._interim = 0
         self._head_done = False
         self.keep_alive = True
@@ -255,7 +255,8 @@ class Connection(asyncio.Protocol):
         self.first_byte = now
         self.head = data
         self.received = len(data)
-        self._complete = self._interim = 0
+        self._complete = False
+        self._interim = 0
         self._head_done = False
         reading = self._template.reading
         if reading is Reading.HEAD_ONLY:
@@ -305,11 +306,14 @@ class Connection(asyncio.Protocol):
     def message_complete(self) -> None:
         """The end of a response, interim ones included."""
         parser = self._parser
+        if self._complete:  # another one, which answers nothing that was asked
+            self.keep_alive = False
+            return
         self.status = parser.get_status_code()
         if self.status >= 200:
-            self._complete += 1
+            self._complete = True
             # The parser knows only now: afterwards it looks forward to the next response.
-            self.keep_alive = self._complete == 1 and parser.should_keep_alive()
+            self.keep_alive = parser.should_keep_alive()
         else:
             self._interim += 1
 

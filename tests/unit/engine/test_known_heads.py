@@ -141,3 +141,13 @@ def test_whatever_was_learnt_the_outcome_is_the_parsers(
         connection, got = exchange(template, parts, connection)
         _, expected = exchange(Template(reading, 100), [message])
         assert got == expected
+
+
+def test_the_first_of_two_responses_is_the_answer_and_nothing_follows_on_the_connection() -> None:
+    connection, outcomes = exchange(
+        Template(Reading.BODY, 100), [OK + OK.replace(b"200 OK", b"500 NO")]
+    )
+    (outcome,) = outcomes
+    assert isinstance(outcome, tuple)
+    assert outcome[0] == 200
+    assert not connection.keep_alive

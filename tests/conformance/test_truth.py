@@ -1,0 +1,55 @@
+"""perfrun's percentiles against the truth of the server's own log and the schedule."""
+
+import pytest
+
+from perfrun.measure.record import Outcome, Timing
+from tests.conformance.generators import Load, perfrun
+from tests.conformance.server import MS, serving
+from tests.conformance.truth import QUANTILES, error, quantiles, response_times
+
+RATE, SECONDS = 200, 6
+WITHIN = 0.01
+ON_THE_WAY = 1 * MS
+"""What sending, the loopback and the loops of both sides may take, on a machine with other work."""
+
+
+@pytest.mark.parametrize("kind", ["constant", "bimodal", "tail", "stall"])
+def test_percentiles_are_those_of_the_server_and_the_schedule(kind: str) -> None:
+    with serving(kind) as server:
+        said = perfrun(Load(server.url, RATE, SECONDS))
+        log = server.log()
+    assert said.requests == len(log.read) == RATE * SECONDS
+    truth = quantiles(response_times(log.numbers, log.answered, said.start, RATE))
+    for q in QUANTILES:
+        ours, true = said.quantiles[q], truth[q]
+        near = abs(error(ours, true)) <= WITHIN or abs(ours - true) <= ON_THE_WAY
+        assert near, f"p{q * 100:g}: {ours / MS:.3f} ms, and the truth is {true / MS:.3f} ms"
+
+
+def test_the_stall_is_seen_at_all() -> None:
+    with serving("stall") as server:
+        said = perfrun(Load(server.url, RATE, SECONDS))
+    # 1.4 of 6 s stalled: a quarter of all requests, half of them for more than 0.7 s.
+    assert said.quantiles[0.9] >= 700 * MS
+
+
+def test_what_a_slow_server_leaves_open_is_accounted_for() -> None:
+    """200/s at most, 400/s offered for 3 s: three seconds' work is left when the load ends."""
+    rate, seconds, limit = 400, 3, 150
+    load = {"rate": f"{rate}/s", "duration": f"{seconds}s", "maxInFlight": limit}
+    with serving("serial") as server:
+        said = perfrun(Load(server.url, rate, seconds), open=load, http={"timeout": "500ms"})
+        log = server.log()
+    assert said.report is not None
+    (step,), (scenario,) = said.report.window.steps, said.report.window.scenarios
+    assert scenario.planned == rate * seconds == scenario.started + scenario.dropped
+    assert scenario.dropped > 0
+    assert step.sent == step.succeeded + step.failed + step.censored
+    assert step.attempts == len(log.read)
+    assert step.errors.keys() <= {"Timeout"}
+    # Whatever was slower than its timeout is no success, and every timeout is at least that long.
+    served = step.histogram(Timing.LATENCY, Outcome.SUCCESS)
+    assert served.quantile(1) <= 550 * MS
+    if timeouts := step.errors.get("Timeout"):
+        late = step.histogram(Timing.LATENCY, Outcome.TIMEOUT)
+        assert (late.count, late.quantile(0) >= 500 * MS) == (timeouts, True)
