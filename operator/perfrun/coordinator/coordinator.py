@@ -283,6 +283,14 @@ class Coordinator:
 
     async def _next_hold(self, session: RunSession, search: HoldSearch) -> None:
         """Persist what a hold came to and which is next, then let the workers be told."""
+        try:
+            await self._persist_next(session, search)
+        except Exception as error:
+            # The run still has its end: by what was found until now.
+            _LOG.exception("run %s: its capacity search cannot go on", session.plan.uid)
+            session.stop(f"the capacity search could not go on: {type(error).__name__}: {error}")
+
+    async def _persist_next(self, session: RunSession, search: HoldSearch) -> None:
         holds = await asyncio.to_thread(search.judged)
         while session.stop_reason is None and session.start is not None:
             asked = session.elapsed(self._clock.monotonic())

@@ -11,7 +11,7 @@ from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.engine.flow import Iteration
 from perfrun.engine.health import HEARTBEAT, Heartbeat, Sample, sample
 from perfrun.engine.lanes import LANES, User
-from perfrun.engine.pacing import Starter, pacer_for
+from perfrun.engine.pacing import Pacer, Starter, pacer_for
 from perfrun.engine.pool import Trust
 from perfrun.engine.progress import OnInterval, Progress
 from perfrun.engine.recorder import Recorder, ScenarioTally
@@ -43,7 +43,7 @@ class Execution(Starter):
         self._plan, self._start = plan, start
         target = plan.target.the_http
         lanes = LANES[target.connections]()
-        self._pacer = pacer_for(plan, index, start, self)
+        self._pacer = self._new_pacer(index)
         self._traffic = Traffic(
             target,
             trust,
@@ -94,6 +94,9 @@ class Execution(Starter):
                 timer.cancel()
             self._traffic.close()
             await asyncio.sleep(0)  # one turn of the loop, in which what was closed goes away
+
+    def _new_pacer(self, index: int) -> Pacer:
+        return pacer_for(self._plan, index, self._start, self)
 
     def _new_cycle(self) -> list[tuple[Course, Course]]:
         courses = _courses(self._scenarios, self._recorder)

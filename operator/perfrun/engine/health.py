@@ -46,7 +46,7 @@ def parse_cpu_stat(text: str) -> tuple[int, int]:
 
 
 def own_group(text: str) -> str:
-    """The path of the process's CPU group in /proc/self/cgroup: of v1, else of v2, else the root."""
+    """The path of a process's CPU group, of /proc/PID/cgroup: v1, else v2, else the root."""
     groups = [line.split(":", 2) for line in text.splitlines() if line.count(":") >= 2]
     of_cpu = [path for _, kinds, path in groups if "cpu" in kinds.split(",")]
     unified = [path for _, kinds, path in groups if not kinds]

@@ -15,7 +15,7 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.engine.clock import Alarm
 from perfrun.engine.lanes import User
-from perfrun.logic.plan import LONGEST_BURST, hold_plan
+from perfrun.logic.plan import LONGEST_BURST
 from perfrun.logic.shape import Shape, Times, UserSpan, arrivals, burst_share, share, user_spans
 from perfrun.measure.plan import RunPlan
 
@@ -74,13 +74,14 @@ class Share(NamedTuple):
 
 
 def pacer_for(plan: RunPlan, index: int, start: int, starter: Starter) -> Pacer:
-    """The pacer of a worker's share of a plan. Needs a running event loop."""
+    """The pacer of a worker's share of a plan; not of a capacity search, which has many loads.
+
+    Needs a running event loop.
+    """
     load, place = plan.load, Share(plan.load.workers, index, start)
     if load.burst is not None:
         requests, concurrency = burst_share(load, load.workers, index)
         return BurstPacer(starter, place, requests, concurrency)
-    if load.capacity is not None:
-        return HoldPacer(starter, plan, place)
     end = start + Shape.of(load).end
     if load.closed is not None:
         spans = user_spans(load, load.workers, index)
@@ -167,52 +168,6 @@ class OpenPacer(Pacer):
                 starter.drop(number, due)
             self._advance()
         self._alarm.at(self._next)
-
-
-class HoldPacer(Pacer):
-    """Puts on one hold of a capacity search after the other, each as an open load of its own.
-
-    The numbers of iterations go on from hold to hold. Uniform arrivals: N workers look like one.
-    """
-
-    def __init__(self, starter: Starter, plan: RunPlan, place: Share) -> None:
-        self._starter, self._plan, self._place = starter, plan, place
-        self._limit = share(IN_FLIGHT_PER_WORKER * place.workers, place.workers, place.worker)
-        self._hold: OpenPacer | None = None
-
-    @override
-    def user_time(self) -> int:
-        return 0
-
-    @override
-    def start(self) -> None:
-        """Nothing is released before the first hold."""
-
-    def begin(self, rate: float, start: int, length: int) -> None:
-        """Take up a hold that starts ``start`` ns after T0; the one before must be over."""
-        load, place = hold_plan(self._plan, rate, length).load, self._place
-        begin = place.start + start
-        due = arrivals(load, place.workers, place.worker, self._plan.seed)
-        first = None if self._hold is None else self._hold.next_number
-        self._hold = OpenPacer(
-            self._starter,
-            place._replace(start=begin),
-            due,
-            begin + length,
-            self._limit,
-            first,
-        )
-        self._hold.start()
-
-    @override
-    def stop(self) -> None:
-        if self._hold is not None:
-            self._hold.stop()
-
-    @override
-    def ended(self, user: User, pause: int, now: int) -> int:
-        assert self._hold is not None
-        return self._hold.ended(user, pause, now)
 
 
 class UserPacer(Pacer):

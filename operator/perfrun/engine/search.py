@@ -9,7 +9,8 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.execution import Execution
 from perfrun.engine.health import Heartbeat
-from perfrun.engine.pacing import HoldPacer
+from perfrun.engine.hold_pacing import HoldPacer
+from perfrun.engine.pacing import Share
 from perfrun.engine.pool import Trust
 from perfrun.engine.request import CompiledScenario
 from perfrun.logic.plan import HOLD_GRACE
@@ -56,8 +57,15 @@ class Search(Execution):
         self._cut: str | None = None
         """Why the hold of the window was ended before its time."""
         self._censoring: asyncio.TimerHandle | None = None
+        self._late = 0
+        """How long after its start the hold of the window was taken up, ns."""
         self._exhausted: dict[str, int] = {}
         """How often the generator had run out of things before the hold."""
+
+    @override
+    def _new_pacer(self, index: int) -> HoldPacer:
+        place = Share(self._plan.load.workers, index, self._start)
+        return HoldPacer(self, self._plan, place)
 
     # --- what it is told ----------------------------------------------------------------------
 
@@ -127,6 +135,7 @@ class Search(Execution):
         self._window, self._holding, self._quiet, self._cut = hold, True, False, None
         self._window_from = self._start + hold.start
         self._late_sends = 0
+        self._late = max(0, monotonic_ns() - self._window_from)
         self._exhausted = dict(self._traffic.exhausted)
         self._heartbeat = Heartbeat(lambda: True)
         self._heartbeat.start()
@@ -206,4 +215,5 @@ class Search(Execution):
             stopped=stopped,
             breached=breached,
             hold=0 if self._window is None else self._window.number,
+            late=self._late,
         )

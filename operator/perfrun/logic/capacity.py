@@ -39,7 +39,8 @@ class HoldOutcome(StrEnum):
     LOST = "Lost"
     """A worker was lost, and with it the search."""
     REPEATED = "Repeated"
-    """Nothing was judged, because the operator was restarted; the rate is held again."""
+    """Not judged: the operator was restarted in it, or a worker heard of it too late. The rate is
+    held again."""
 
 
 class Held(NamedTuple):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from perfrun.api.perfrun import HoldStatus, Verdict, WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
-from perfrun.api.quantities import format_rate
+from perfrun.api.quantities import NS_PER_MS, format_duration, format_rate
 from perfrun.logic.capacity import HoldOutcome
 from perfrun.logic.objectives import FLOORED, Objective, objectives
 from perfrun.logic.plan import hold_plan
@@ -15,6 +15,8 @@ from perfrun.measure.report import WorkerReport
 
 NOT_OF_HOLDS = ("capacity", *FLOORED)
 """What a search is after, and floors: a hold below one says nothing of those above it."""
+MOST_LATE = 10 * NS_PER_MS
+"""After its start, a worker that takes up a hold has dropped a part of it."""
 MOST_TEXT = 512
 """Of a hold's sentence: a status holds dozens of them."""
 
@@ -44,6 +46,10 @@ def weigh(asked: Sequence[Objective], plan: RunPlan, rate: float, report: Worker
     if report.stopped is not None:
         outcome = HoldOutcome.MISSED if report.breached else HoldOutcome.LOST
         return Weighed(outcome, f"stopped {report.stopped}"[:MOST_TEXT], judgement)
+    if report.late > MOST_LATE:
+        # What it dropped is neither the target's fault nor a limit of the generator's.
+        why = f"a worker heard of it {format_duration(report.late)} after its start: held again"
+        return Weighed(HoldOutcome.REPEATED, why, judgement)
     outcome, message = _outcome(judgement)
     return Weighed(outcome, message[:MOST_TEXT], judgement)
 

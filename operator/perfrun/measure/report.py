@@ -122,6 +122,9 @@ class WorkerReport(Wire):
     """A capacity search: the number of the hold that the window is; earlier ones are in the
     warm-up. 0: none was held, or it is another load."""
 
+    late: int = 0
+    """How long after its start, ns, the hold was taken up by the worker that heard of it last."""
+
     def add(self, other: "WorkerReport") -> None:
         """Take another worker in. Associative and commutative but for the order of lists.
 
@@ -142,12 +145,13 @@ class WorkerReport(Wire):
         self.load_time = max(self.load_time, other.load_time)
         self.stopped = self.stopped or other.stopped
         self.breached = self.breached or other.breached
+        self.late = max(self.late, other.late)
 
     def _close_window(self) -> None:
         """Count the window as an earlier hold."""
         self.warmup.add(self.window)
         self.window = PhaseRecord()
-        self.window_time = 0
+        self.window_time = self.late = 0
         known = GeneratorRecord.empty()
         known.ceiling, known.started_at = self.generator.ceiling, self.generator.started_at
         self.generator = known

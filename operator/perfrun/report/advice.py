@@ -67,6 +67,9 @@ def _about_errors(status: PerfRunStatus) -> Iterator[str]:
 
 def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
     findings = status.generator.findings if status.generator else []
+    holds = status.capacity.holds if status.capacity else []
+    if any(hold.outcome == "Unclear" for hold in holds):
+        yield f"a rate was not met by perfrun's own fault (Unclear): {_MORE_CPU}"
     unsure = [slo for slo in status.slos if slo.verdict is Verdict.INCONCLUSIVE]
     for finding in findings:
         # A finding is worth advice where a verdict was taken back for it, and says so.

@@ -67,6 +67,46 @@ async def test_killed_after_a_stop_the_workers_are_still_told(world: World) -> N
     assert (await world.until_done("one"))["verdict"] == "Inconclusive"
 
 
+async def test_killed_in_a_search_what_was_found_stands_and_the_hold_is_repeated(
+    world: World,
+) -> None:
+    capacity = {"from": "100/s", "to": "400/s", "hold": "2s"}
+    slos = [{"metric": "latency.p95", "max": "100ms"}, {"metric": "capacity", "min": "400/s"}]
+    await world.apply_test(load={"burst": None, "capacity": capacity}, slos=slos)
+    await world.create_run("one")
+    workers = await world.workers("one")
+    await asyncio.gather(*(worker.at_barrier() for worker in workers))
+    for number in (1, 2, 3, 4, 5):
+        hold = await workers[0].told(number)
+        if number == 3:
+            persisted = (await world.run("one"))["status"]["capacity"]["holds"]
+            assert [one["rate"] for one in persisted] == ["100/s", "200/s", "400/s"]
+            world.operator.kill()
+            world.operator.start()
+            continue
+        for worker in workers:
+            report = worker.held(hold, len(workers)).pack()
+            assert (await worker.insist("hold", report)).status_code == 200
+
+    async def over() -> bool:
+        return bool((await workers[0].interval(99)).json()["done"])
+
+    await until("the search is over", over)
+    for worker in workers:
+        report = worker.held(hold, len(workers)).pack()
+        assert (await worker.insist("report", report)).status_code == 200
+    status = await world.until_done("one")
+    assert (status["verdict"], status["summary"]["capacity"]) == ("Pass", ">=400/s")
+    tried = [(one["rate"], one["outcome"]) for one in status["capacity"]["holds"]]
+    assert tried == [
+        ("100/s", "Met"),
+        ("200/s", "Met"),
+        ("400/s", "Repeated"),
+        ("400/s", "Met"),
+        ("400/s", "Met"),
+    ]
+
+
 async def test_what_a_run_was_frozen_to_is_gone_after_a_restart(world: World) -> None:
     await world.apply_test()
     await world.create_run("one")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from perfrun.measure.histogram import Histogram
-from perfrun.measure.report import Interval, Ready, Start, WorkerReport
+from perfrun.measure.report import Hold, Interval, Order, Ready, Start, WorkerReport
 from tests.integration.controller.apiserver import PATIENCE_S, POLL_S
 from tests.unit.logic import build
 
@@ -90,6 +90,24 @@ class Worker:
                 latency=Histogram(),
             ).to_bytes(),
         )
+
+    async def told(self, number: int) -> Hold:
+        """That hold of a capacity search, once the coordinator says it."""
+        deadline, sequence = time.monotonic() + PATIENCE_S, 0
+        while True:
+            sequence += 1
+            order = Order.model_validate_json((await self.interval(sequence)).content)
+            if order.hold is not None and order.hold.number == number:
+                return order.hold
+            assert time.monotonic() < deadline, f"hold {number} was never told: {order}"
+            await asyncio.sleep(POLL_S)
+
+    def held(self, hold: Hold, workers: int) -> WorkerReport:
+        """What a worker measures of a hold that goes well."""
+        share = round(hold.rate * hold.length / build.S) // workers
+        report = build.report(build.step([5 * build.MS] * share), window=hold.length)
+        report.hold = hold.number
+        return report
 
     def measured(self) -> WorkerReport:
         return build.report(build.step([5 * build.MS] * self.each), window=build.S)

@@ -33,18 +33,17 @@ class World:
         return f"{PERFRUN}/namespaces/{self.namespace}/{plural}/{name}".rstrip("/")
 
     async def apply_test(self, name: str = "shop", load: Json | None = None, **spec: Any) -> Json:
-        """A PerfTest that runs on request only; ``load`` is over a burst of all workers."""
+        """A PerfTest that runs on request only; ``load`` is over a burst of all workers, and has
+        None for what is to be left out of it."""
+        burst = {"requests": WORKERS * EACH, "concurrency": WORKERS}
+        merged = {"workers": WORKERS, "burst": burst, **(load or {})}
         body = {
             "apiVersion": "perfrun.dev/v1alpha1",
             "kind": "PerfTest",
             "metadata": {"name": name},
             "spec": {
                 "target": {"http": {"url": "http://shop/health"}},
-                "load": {
-                    "workers": WORKERS,
-                    "burst": {"requests": WORKERS * EACH, "concurrency": WORKERS},
-                    **(load or {}),
-                },
+                "load": {field: value for field, value in merged.items() if value is not None},
                 "slos": [{"metric": "successRate", "min": "100%"}],
                 "runOn": [],
                 **spec,

@@ -41,7 +41,7 @@ def test_the_shortest_test_has_the_documented_defaults() -> None:
         ({"slos": [{"metric": "cpu.max", "max": "1/s"}]}, "not built yet"),
         ({"target": {"sql": {}}}, "not built yet"),
         ({"target": {"http": {"url": "http://me:secret@shop"}}}, "match pattern"),
-        ({"feeds": [{}]}, "not built yet"),
+        ({"feeds": [{}]}, "Field required"),
     ],
 )
 def test_what_is_wrong_is_refused(changed: dict[str, Any], message: str) -> None:

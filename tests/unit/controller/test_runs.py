@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api.perfrun import HoldStatus
 from perfrun.api.times import format_time
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.events import Events
@@ -173,6 +174,19 @@ async def test_nothing_is_shouted_in_a_namespace_that_goes_away(world: World) ->
         await world.step()
     assert world.status == {}
     assert world.kube.all(EVENTS) == []
+
+
+# --- under load ------------------------------------------------------------------------------------
+
+
+async def test_holds_of_a_search_are_kept_while_the_run_is_under_load(world: World) -> None:
+    world.be(phase="Running", startTime=ago(5), job=job_name(UID))
+    await world.runs.frozen(perf_run(revision=world.revision))
+    await world.runs.persist_holds(UID, [HoldStatus(rate="100/s", start_time=ago(1))])
+    assert [hold["rate"] for hold in world.status["capacity"]["holds"]] == ["100/s"]
+    world.be(phase="Collecting", startTime=ago(5), job=job_name(UID))
+    with pytest.raises(ConflictError, match="is not running any more"):
+        await world.runs.persist_holds(UID, [])
 
 
 # --- the end ---------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ async def test_holds_are_measured_one_by_one() -> None:
         assert (report.window_time, report.load_time) == (window, window)
         assert report.generator.lag.count == 200
         assert (report.stopped, report.warmup.attempts) == (None, 0)
+        assert report.late < 10 * MS
     assert whole.hold == 2
     assert (whole.warmup.attempts, whole.window.attempts) == (200, 200)
     assert whole.stopped is None
@@ -133,8 +134,10 @@ async def test_what_is_open_after_a_hold_is_censored_before_the_next() -> None:
 async def test_a_hold_that_was_heard_of_late_drops_what_it_missed() -> None:
     async with running() as server, search(searching(server)) as run:
         run.tell(1, 100, ahead=-500 * MS)
-        counts = (await run.held()).window.scenarios[0]
+        held = await run.held()
+        counts = held.window.scenarios[0]
         await run.done()
+    assert 500 * MS <= held.late < 700 * MS
     assert counts.planned == 100
     assert 45 <= counts.dropped <= 70
 

@@ -76,6 +76,13 @@ def test_a_hold_that_a_condition_cut_has_missed() -> None:
     assert (said, why) == ("Missed", "stopped after 12s: errorRate was 100% for 3s, above 50%")
 
 
+def test_a_hold_that_a_worker_heard_of_late_is_held_again() -> None:
+    late = a_hold(100, dropped=100)
+    late.late = 500 * MS
+    said, why = outcome(late)
+    assert (said, why) == ("Repeated", "a worker heard of it 500ms after its start: held again")
+
+
 def test_a_hold_in_a_status() -> None:
     one = spec(LOAD, slos=[FAST])
     weighed = weigh(hold_objectives(one), of(one), 100, a_hold(100))
