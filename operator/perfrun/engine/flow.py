@@ -2,30 +2,21 @@
 
 import asyncio
 from time import monotonic_ns
+from typing import Any
 
 from perfrun.engine.answer import Answer
 from perfrun.engine.content import ContentError, unpacked
 from perfrun.engine.cookies import Cookies, path_of, with_cookies
+from perfrun.engine.detour import MOST_REFUSALS, Detour
 from perfrun.engine.errors import ErrorClass, OutOfDataError
-from perfrun.engine.http1 import Connection, Reading
+from perfrun.engine.http1 import Reading
 from perfrun.engine.lanes import User
+from perfrun.engine.link import Link
 from perfrun.engine.pool import Opened, Pool
 from perfrun.engine.redirect import STATUSES, follow
 from perfrun.engine.request import CompiledStep
 from perfrun.engine.traffic import Course, Traffic
 from perfrun.measure.record import Outcome, Timing
-
-
-class Detour:
-    """What became of a request that did not end with its first attempt."""
-
-    __slots__ = ("hops", "retries", "since")
-
-    def __init__(self, since: int) -> None:
-        self.hops = self.retries = 0
-        """Redirects followed, attempts made again."""
-        self.since = since
-        """When the first byte of the first attempt was written (or the step begun), ns."""
 
 
 class Iteration:
@@ -57,10 +48,12 @@ class Iteration:
     )
 
     _step: CompiledStep
+    _request: Any
+    """As its protocol sends it."""
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._connection: Connection | None = None
+        self._connection: Link | None = None
         self._detour: Detour | None = None
         self._opening: asyncio.Task[None] | asyncio.Handle | None = None
         self._pool = traffic.home
@@ -88,7 +81,7 @@ class Iteration:
         """Begin the step that is next."""
         self._begin(now, None)
 
-    def _begin(self, now: int, connection: Connection | None) -> None:
+    def _begin(self, now: int, connection: Link | None) -> None:
         """Begin a step, over a connection that is held or over any that is free."""
         self._step, self._tally = step, tally = self._steps[self._at]
         tally.sent += 1
@@ -118,7 +111,7 @@ class Iteration:
         else:
             self._write(connection)
 
-    def _write(self, connection: Connection) -> None:
+    def _write(self, connection: Link) -> None:
         self._connection = connection
         self._written = now = monotonic_ns()
         self._tally.attempts += 1
@@ -147,11 +140,11 @@ class Iteration:
         self._opening = None
         self._fail(error)
 
-    def responded(self, connection: Connection, now: int) -> None:  # noqa: C901 - the hot path
+    def responded(self, connection: Link, now: int) -> None:  # noqa: C901 - the hot path
         """The response to the last attempt is complete."""
         tally, step, traffic = self._tally, self._step, self._traffic
         tally.bytes_received += connection.received
-        held: Connection | None = connection
+        held: Link | None = connection
         if not connection.keep_alive or connection.home is not traffic.held:
             self._give_back(now)
             held = None
@@ -201,6 +194,18 @@ class Iteration:
         self._connection = None
         self._fail(error)
 
+    def refused(self) -> None:
+        """The peer never looked at the last attempt: that one does not count."""
+        now = monotonic_ns()
+        detour = self._off_the_way(now)
+        detour.refusals += 1
+        if detour.refusals > MOST_REFUSALS:
+            self.broken(ErrorClass.RESET)
+            return
+        self._tally.attempts -= 1
+        self._connection = None
+        self._attempt(self._pool, now)
+
     def timed_out(self) -> None:
         """The request's time is up."""
         self._outlasted(Outcome.TIMEOUT, monotonic_ns())
@@ -221,10 +226,10 @@ class Iteration:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _passes(self, connection: Connection, now: int) -> bool:
+    def _passes(self, connection: Link, now: int) -> bool:
         """Whether the step succeeded; if not, the iteration has been led on or ended."""
         if self._traffic.cookies:
-            path = path_of(self._request)
+            path = path_of(self._traffic.wire.plain(self._request))
             self._cookies().set(self._pool.origin, path, connection.headers(b"set-cookie"))
         if connection.status in STATUSES and self._redirected(connection, now):
             return False
@@ -232,7 +237,7 @@ class Iteration:
             self._fail(error)
         return error is None
 
-    def _judged(self, connection: Connection) -> ErrorClass | None:
+    def _judged(self, connection: Link) -> ErrorClass | None:
         """What is wrong with a final response; what it is asked for is extracted."""
         step = self._step
         body = b""
@@ -251,13 +256,14 @@ class Iteration:
             return ErrorClass.DATA
         return judged.error
 
-    def _redirected(self, connection: Connection, now: int) -> bool:
+    def _redirected(self, connection: Link, now: int) -> bool:
         step = self._step
         if not self._traffic.redirects or step.expectation.wants(connection.status):
             return False
         origin, names = self._pool.origin, step.secret_names
         location = connection.header(b"location")
-        there = follow(connection.status, location, self._request, origin, names)
+        wire = self._traffic.wire
+        there = follow(connection.status, location, wire.plain(self._request), origin, names)
         if there is None:
             return False
         detour = self._off_the_way(now)
@@ -265,11 +271,11 @@ class Iteration:
             self._fail(ErrorClass.PROTOCOL)
             return True
         detour.hops += 1
-        self._request = there.request
+        self._request = wire.encoder(there.origin.scheme)(there.request)
         self._attempt(self._traffic.pool(there.origin), now)
         return True
 
-    def _go_on(self, held: Connection | None, now: int) -> None:
+    def _go_on(self, held: Link | None, now: int) -> None:
         """To the next step: at once, or after the pause of the one before it."""
         if not (pause := self._step.think_time):
             self._begin(now, held)
@@ -309,13 +315,16 @@ class Iteration:
             self._detour = Detour(self._written or now)
         return self._detour
 
-    def _prepared(self, request: bytes, now: int) -> bytes:
+    def _prepared(self, request: Any, now: int) -> Any:
         traffic = self._traffic
         if traffic.notes_sends and not self._at and self._detour is None:
             traffic.note_send(now)
         if not traffic.cookies:
             return request
-        return with_cookies(request, self._cookies().header(self._pool.origin, path_of(request)))
+        plain = traffic.wire.plain(request)
+        value = self._cookies().header(self._pool.origin, path_of(plain))
+        encode = traffic.wire.encoder(self._pool.origin.scheme)
+        return encode(with_cookies(plain, value)) if value else request
 
     def _cookies(self) -> Cookies:
         user = self._user

@@ -11,12 +11,13 @@ import re
 from enum import IntEnum
 from functools import cache
 from time import monotonic_ns
-from typing import Any, Protocol
+from typing import Any
 
 import httptools
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.errors import ErrorClass
+from perfrun.engine.link import Exchange, Home
 
 MAX_HEAD = 64 * 1024
 """Bytes of status line and headers; more is not HTTP that anyone means to test."""
@@ -78,23 +79,6 @@ class Template:
         if told and (self.reading is Reading.STATUS or body <= self.size_limit):
             self.head, self.body_at, self.status = head, body_at, status
             self.length = len(message)
-
-
-class Exchange(Protocol):
-    """Who waits for a response."""
-
-    def responded(self, connection: "Connection", now: int) -> None:
-        """The response is complete; its last byte came at ``now`` (monotonic ns)."""
-
-    def broken(self, error: ErrorClass) -> None:
-        """There will be no response; the connection is closed."""
-
-
-class Home(Protocol):
-    """Where a connection belongs."""
-
-    def forget(self, connection: "Connection") -> None:
-        """The connection is gone."""
 
 
 class Connection(asyncio.Protocol):

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.cookies import Cookies
-from perfrun.engine.http1 import Connection
+from perfrun.engine.link import Link
 from perfrun.engine.pool import Origin, Pool
 
 IDLE_LIMIT = 4 * NS_PER_S
@@ -25,7 +25,7 @@ class User:
     def __init__(self, off: int = 0) -> None:
         self.off = off
         """From when on it starts no more iterations, monotonic ns."""
-        self.connections: dict[Origin, Connection] | None = None
+        self.connections: dict[Origin, Link] | None = None
         """Its own, where each user has some."""
         self.cookies: Cookies | None = None
         """What the target has set for it, where cookies are kept."""
@@ -44,10 +44,10 @@ class Lanes(Protocol):
     holds: bool = False
     """Whether an iteration that goes on at once would take the connection that it gives back."""
 
-    def take(self, pool: Pool, user: User, now: int) -> Connection | None:
+    def take(self, pool: Pool, user: User, now: int) -> Link | None:
         """A connection to use now; None: open one."""
 
-    def give(self, pool: Pool, user: User, connection: Connection, now: int) -> None:
+    def give(self, pool: Pool, user: User, connection: Link, now: int) -> None:
         """The response is complete and the connection is good for another request."""
 
 
@@ -57,7 +57,7 @@ class Shared(Lanes):
     holds = True
 
     @override
-    def take(self, pool: Pool, user: User, now: int) -> Connection | None:
+    def take(self, pool: Pool, user: User, now: int) -> Link | None:
         idle = pool.idle
         while idle:
             connection, _ = idle.popitem()
@@ -74,7 +74,7 @@ class Shared(Lanes):
         return None
 
     @override
-    def give(self, pool: Pool, user: User, connection: Connection, now: int) -> None:
+    def give(self, pool: Pool, user: User, connection: Link, now: int) -> None:
         connection.idle_since = now
         pool.idle[connection] = None
 
@@ -83,7 +83,7 @@ class PerUser(Lanes):
     """Every user keeps connections of its own; in an open load, every iteration is a new user."""
 
     @override
-    def take(self, pool: Pool, user: User, now: int) -> Connection | None:
+    def take(self, pool: Pool, user: User, now: int) -> Link | None:
         if user.connections is None:
             return None
         connection = user.connections.pop(pool.origin, None)
@@ -98,7 +98,7 @@ class PerUser(Lanes):
         return None if _has_hung_up(connection) else connection
 
     @override
-    def give(self, pool: Pool, user: User, connection: Connection, now: int) -> None:
+    def give(self, pool: Pool, user: User, connection: Link, now: int) -> None:
         connection.idle_since = now
         if user.connections is None:
             user.connections = {}
@@ -109,15 +109,15 @@ class PerRequest(Lanes):
     """No connection is used twice."""
 
     @override
-    def take(self, pool: Pool, user: User, now: int) -> Connection | None:
+    def take(self, pool: Pool, user: User, now: int) -> Link | None:
         return None
 
     @override
-    def give(self, pool: Pool, user: User, connection: Connection, now: int) -> None:
+    def give(self, pool: Pool, user: User, connection: Link, now: int) -> None:
         connection.close()
 
 
-def _has_hung_up(connection: Connection) -> bool:
+def _has_hung_up(connection: Link) -> bool:
     """Whether the server has closed a connection, which is then abandoned.
 
     The loop may not have come round to telling of a close that has long arrived, as when a user's

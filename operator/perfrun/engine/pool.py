@@ -9,11 +9,12 @@ import socket
 import ssl
 from dataclasses import dataclass
 from time import monotonic_ns
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
 from perfrun.engine.http1 import Connection
+from perfrun.engine.link import Link
 
 RESOLVED_FOR = 5 * NS_PER_S
 """How long addresses are used before the name is looked up again."""
@@ -58,7 +59,7 @@ class Trust(NamedTuple):
 class Opened(NamedTuple):
     """A new connection, and how long each phase of opening it took (ns)."""
 
-    connection: Connection
+    connection: Link
     dns: int
     """Waiting for a look-up of the name; 0 where its addresses were known."""
     connect: int
@@ -123,7 +124,7 @@ class Pool:
         self._security = security if origin.scheme == "https" else None
         self._connect_timeout = connect_timeout / NS_PER_S
         self._resolver = Resolver(origin.host, origin.port)
-        self.idle: dict[Connection, None] = {}
+        self.idle: dict[Link, None] = {}
         """Open and free, the last used one last. What a server closes goes by itself."""
         self.opened = 0
         """Connections opened so far."""
@@ -133,9 +134,9 @@ class Pool:
         while self.idle:
             self.idle.popitem()[0].abandon()
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, link: Link) -> None:
         """The connection is gone."""
-        self.idle.pop(connection, None)
+        self.idle.pop(link, None)
 
     async def open(self) -> Opened:
         """A new connection.
@@ -178,14 +179,14 @@ class Pool:
             exhausted_by(failure),
         ) from failure
 
-    async def _connect(self, address: str) -> tuple[Connection, int]:
+    async def _connect(self, address: str) -> tuple[Link, int]:
         """A connection, and when TCP was connected (monotonic ns; 0: only now)."""
         loop = asyncio.get_running_loop()
         port, secure = self.origin.port, self._security
         if secure is None:
             # By address and not by a socket of our own: that takes uvloop less than half the time.
             _, connection = await loop.create_connection(self._protocol, address, port)
-            return connection, 0
+            return cast(Link, connection), 0
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -199,9 +200,9 @@ class Pool:
         except BaseException:
             sock.close()
             raise
-        return connection, connected
+        return cast(Link, connection), connected
 
-    def _protocol(self) -> Connection:
+    def _protocol(self) -> asyncio.Protocol:
         return Connection(self)
 
 

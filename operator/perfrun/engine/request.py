@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from perfrun.api.scenario import HttpRequest, Scenario, Step
@@ -16,6 +16,7 @@ from perfrun.engine.feeds import read_feeds
 from perfrun.engine.http1 import Reading
 from perfrun.engine.http1 import Template as ResponseTemplate
 from perfrun.engine.pool import Origin
+from perfrun.engine.protocols import Encode, wire_of
 from perfrun.engine.template import Compiler, Template
 from perfrun.engine.template import Values as Extracted
 from perfrun.engine.values import Values, value_of
@@ -76,10 +77,10 @@ class CompiledStep:
             field.name.lower().encode() for field in fields if field.secret
         )
         self._build = build.request
-        self.raw: bytes | None = build.request(0, {}) if build.is_static else None
+        self.raw: Any = build.request(0, {}) if build.is_static else None
         """The request, where it is the same for every iteration."""
 
-    def render(self, number: int, values: dict[str, str]) -> bytes:
+    def render(self, number: int, values: dict[str, str]) -> Any:
         """The request of the iteration ``number``; ``values`` are what it has extracted so far.
 
         Raises OutOfDataError where a feed has nothing left for it.
@@ -97,11 +98,17 @@ class CompiledScenario(NamedTuple):
 class Builder:
     """Puts a request together: request line, headers, length, body."""
 
-    __slots__ = ("_body", "_fields", "_framed", "_method", "_path")
+    __slots__ = ("_body", "_encode", "_fields", "_framed", "_method", "_path")
 
     def __init__(
-        self, method: str, path: Template, fields: list[Field], body: Template | None
+        self,
+        method: str,
+        path: Template,
+        fields: list[Field],
+        body: Template | None,
+        encode: Encode,
     ) -> None:
+        self._encode = encode
         self._method = method.encode()
         self._path = _folded(path, _encoded_path)
         head = Template([""])
@@ -117,13 +124,17 @@ class Builder:
         """Whether every iteration sends the same."""
         return not (callable(self._path) or callable(self._fields) or callable(self._body))
 
-    def request(self, number: int, values: Extracted) -> bytes:
-        """The bytes of one request. Raises OutOfDataError where a feed has nothing left."""
+    def request(self, number: int, values: Extracted) -> Any:
+        """One request, as its protocol sends it.
+
+        Raises OutOfDataError where a feed has nothing left.
+        """
         path = self._path(number, values) if callable(self._path) else self._path
         fields = self._fields(number, values) if callable(self._fields) else self._fields
         body = self._body(number, values) if callable(self._body) else self._body or b""
         length = b"Content-Length: %d\r\n" % len(body) if self._framed else b""
-        return b"%s %s HTTP/1.1\r\n%s%s\r\n%s" % (self._method, path, fields, length, body)
+        parts = (self._method, path, fields, length, body)
+        return self._encode(b"%s %s HTTP/1.1\r\n%s%s\r\n%s" % parts)
 
 
 def origin_of(url: str) -> Origin:
@@ -171,8 +182,9 @@ def _compile_step(
     if step.http.json_ is not None:
         own = _over([Field("Content-Type", Template(["application/json"]))], own)
     fields = _over(common, own)
+    encode = wire_of(target).encoder(urlsplit(target.url).scheme)
     path = _path(target, step.http, f"{where}.http.path", compiler)
-    return CompiledStep(step, where, fields, Builder(step.http.method, path, fields, body))
+    return CompiledStep(step, where, fields, Builder(step.http.method, path, fields, body, encode))
 
 
 def _path(target: HttpTarget, request: HttpRequest, where: str, compiler: Compiler) -> Template:

@@ -1,8 +1,8 @@
 """The door to the engine: a plan and a worker's index in, a report out."""
 
 from perfrun.engine.execution import Execution
-from perfrun.engine.pool import Pool
 from perfrun.engine.progress import OnInterval
+from perfrun.engine.protocols import wire_of
 from perfrun.engine.request import compile_scenarios, origin_of
 from perfrun.engine.search import OnHold, Search
 from perfrun.engine.tls import trust
@@ -28,7 +28,7 @@ class Engine:
     async def check(self) -> None:
         """Reach the target: DNS, TCP and TLS, no request. Raises OpenError."""
         origin = origin_of(self._target.url)
-        opened = await Pool(origin, self._trust.home, self._target.connect_timeout).open()
+        opened = await wire_of(self._target).pool(origin, self._trust.home).open()
         opened.connection.close()
 
     async def run(

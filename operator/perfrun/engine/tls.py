@@ -16,17 +16,17 @@ def trust(target: HttpTarget, values: Values) -> Trust:
     What ``target.tls`` says is meant for the target. Where a redirect leads to another origin, the
     system's CAs decide, and no client certificate is shown.
     """
-    return Trust(_home(target.tls or Tls(), values), Security(_context(), None))
+    return Trust(_home(target, values), Security(_context(target), None))
 
 
-def _context() -> ssl.SSLContext:
+def _context(target: HttpTarget) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["h2" if target.protocol == "HTTP/2" else "http/1.1"])
     return context
 
 
-def _home(tls: Tls, values: Values) -> Security:
-    context = _context()
+def _home(target: HttpTarget, values: Values) -> Security:
+    tls, context = target.tls or Tls(), _context(target)
     if tls.ca_from is not None:
         text, _ = value_of(tls.ca_from, values, f"{_WHERE}.caFrom")
         try:

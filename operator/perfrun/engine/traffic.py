@@ -10,6 +10,7 @@ from perfrun.api.target import HttpTarget, Retries
 from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.lanes import Lanes, User
 from perfrun.engine.pool import Opened, Origin, Pool, Trust
+from perfrun.engine.protocols import wire_of
 from perfrun.engine.recorder import ScenarioTally, StepTally
 from perfrun.engine.request import CompiledStep, origin_of
 
@@ -102,11 +103,12 @@ class Traffic:
         """Of the first attempts of iterations, monotonic ns; 0: none yet."""
         self.exhausted: dict[str, int] = {}
         self._foreign = trust.foreign
-        self._connect_timeout = target.connect_timeout
         self._connecting = self._connects = 0
         """Connections that are being opened; those that were, or could not be."""
         home = origin_of(target.url)
-        self.home = Pool(home, trust.home, target.connect_timeout)
+        self.wire = wire_of(target)
+        """How requests are written, and the pools that carry them."""
+        self.home = self.wire.pool(home, trust.home)
         """The connections of the target's own origin."""
         self.held = self.home if lanes.holds else None
         """Whose connections stay with an iteration that goes on at once."""
@@ -133,7 +135,7 @@ class Traffic:
     def pool(self, origin: Origin) -> Pool:
         """The connections of an origin; a redirect may lead to a new one."""
         if (pool := self._pools.get(origin)) is None:
-            pool = self._pools[origin] = Pool(origin, self._foreign, self._connect_timeout)
+            pool = self._pools[origin] = self.wire.pool(origin, self._foreign)
         return pool
 
     def connect(self, iteration: Walk, pool: Pool) -> asyncio.Task[None]:

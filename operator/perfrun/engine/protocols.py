@@ -1,0 +1,43 @@
+"""The protocols that are spoken: how each writes a request, and the pool that carries it."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from perfrun.api.target import HttpTarget
+from perfrun.engine import frames
+from perfrun.engine.multiplex import Http2Pool
+from perfrun.engine.pool import Origin, Pool, Security
+
+Encode = Callable[[bytes], Any]
+"""Makes of an HTTP/1.1 request what :meth:`Link.send` takes."""
+
+
+class Wire(NamedTuple):
+    """One protocol. All work on requests is done on their HTTP/1.1 form."""
+
+    encoder: Callable[[str], Encode]
+    """By the scheme of the origin."""
+    plain: Callable[[Any], bytes]
+    """The HTTP/1.1 form of an encoded request."""
+    pool: Callable[[Origin, Security], Pool]
+
+
+def wire_of(target: HttpTarget) -> Wire:
+    """How a target is spoken to."""
+    timeout, shares = target.connect_timeout, target.connections == "Shared"
+    if target.protocol == "HTTP/2":
+        return Wire(
+            cache(frames.encoder),
+            lambda request: bytes(request.http1),
+            lambda origin, security: Http2Pool(origin, security, timeout, shares=shares),
+        )
+    return Wire(
+        lambda _scheme: _as_it_is,
+        _as_it_is,
+        lambda origin, security: Pool(origin, security, timeout),
+    )
+
+
+def _as_it_is(request: bytes) -> bytes:
+    return request

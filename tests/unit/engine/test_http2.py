@@ -1,0 +1,281 @@
+"""HTTP/2 with a peer of another implementation: streams, windows, breaches, and what follows."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perfrun.engine.errors import ErrorClass, OpenError
+from perfrun.engine.frames import HEAD_LENGTH, Code, Flag, Kind, frame, number, unpadded
+from perfrun.engine.http1 import Reading, Template
+from perfrun.engine.http2 import Http2Connection
+from perfrun.engine.run import Engine
+from perfrun.engine.stream import Stream
+from perfrun.engine.values import NoValues
+from perfrun.measure.plan import RunPlan
+
+from .conftest import Run
+from .server import burst, plan, running, step
+from .server2 import Asked, Peer, later, running2, say
+
+
+def h2(url: str, load: dict[str, object], *steps: dict[str, object], **http: object) -> RunPlan:
+    return plan(url, load, *steps, protocol="HTTP/2", **http)
+
+
+async def test_many_streams_share_one_connection(run: Run) -> None:
+    async with running2(x=later(0.1, say())) as server:
+        report = await run(h2(server.url, burst(200, 50), step("/x")))
+    (got,) = report.window.steps
+    assert (got.succeeded, got.attempts, report.generator.connections) == (200, 200, 1)
+    assert len(server.peers) == 1
+    assert server.busiest > 1
+    assert {asked.fields["user-agent"].partition("/")[0] for asked in server.log} == {"perfrun"}
+    assert {asked.fields[":authority"] for asked in server.log} == {server.url[7:]}
+    assert "host" not in server.log[0].fields
+
+
+async def test_no_more_streams_are_open_than_the_peer_allows(run: Run) -> None:
+    async with running2(most_streams=10, x=later(0.05, say())) as server:
+        report = await run(h2(server.url, burst(100, 35), step("/x")))
+    assert report.window.steps[0].succeeded == 100
+    assert server.busiest <= 10
+    assert len(server.peers) == 4
+
+
+@pytest.mark.parametrize(("connections", "opened"), [("PerUser", 3), ("PerRequest", 9)])
+async def test_users_can_have_connections_of_their_own(
+    run: Run, connections: str, opened: int
+) -> None:
+    async with running2() as server:
+        asked = h2(server.url, burst(9, 3), step("/x"), connections=connections)
+        report = await run(asked)
+    assert report.window.steps[0].succeeded == 9
+    assert len(server.peers) == opened
+
+
+async def test_a_body_larger_than_every_window_arrives_whole(run: Run) -> None:
+    body = "x" * 200_000
+    async with running2() as server:
+        report = await run(h2(server.url, burst(4, 4), step("/x", method="POST", body=body)))
+    assert report.window.steps[0].succeeded == 4
+    assert {asked.body for asked in server.log} == {body.encode()}
+    assert {asked.fields["content-length"] for asked in server.log} == {"200000"}
+
+
+async def test_a_large_response_is_read_whole_and_counted(run: Run) -> None:
+    def large(peer: Peer, stream: int, _: Asked) -> None:
+        peer.h2.send_headers(stream, [(":status", "200")])
+        for place in range(40):
+            peer.h2.send_data(stream, b"y" * 10_000, end_stream=place == 39, pad_length=7)
+
+    async with running2(x=large) as server:
+        report = await run(h2(server.url, burst(2), step("/x", expect={"maxBytes": 400_000})))
+    (got,) = report.window.steps
+    assert got.succeeded == 2
+    assert got.bytes_received >= 800_000
+
+
+async def test_checks_extractions_redirects_and_cookies_are_as_in_http1(run: Run) -> None:
+    moved = say(303, b"", location="/orders/7", set_cookie="sid=1")
+    order = say(200, b'{"id": 7, "state": "new"}', x_next="/n")
+    create: dict[str, Any] = {
+        **step("/create", "create", method="POST", json={"a": "$(uuid())"}),
+        "expect": {"json": {"$.state": "new"}},
+        "extract": {"id": {"json": "$.id"}, "next": {"header": "X-Next"}},
+    }
+    async with running2(create=moved) as server:
+        server.answers["/orders/7"] = order
+        asked = h2(server.url, burst(2), create, step("/a$(next)/$(id)", "next"), cookies=True)
+        report = await run(asked)
+    assert [got.succeeded for got in report.window.steps] == [2, 2]
+    assert [asked.fields[":path"] for asked in server.log][:3] == ["/create", "/orders/7", "/a/n/7"]
+    assert server.log[1].fields[":method"] == "GET"
+    assert server.log[1].fields["cookie"] == "sid=1"
+
+
+async def test_head_and_bodiless_answers_are_complete(run: Run) -> None:
+    async with running2(x=say(200, b"long"), y=say(204, b"")) as server:
+        asked = h2(server.url, burst(2), step("/x", "a", method="HEAD"), step("/y", "b"))
+        report = await run(asked)
+    assert [got.succeeded for got in report.window.steps] == [2, 2]
+
+
+def _reset(peer: Peer, stream: int, _: Asked) -> None:
+    peer.h2.reset_stream(stream, 2)
+
+
+def _lie(peer: Peer, stream: int, _: Asked) -> None:
+    # Written by hand: the peer's own library would not lie.
+    peer.h2.send_headers(stream, [(":status", "200"), ("content-length", "9")])
+    peer.flush()
+    peer.transport.write(frame(Kind.DATA, Flag.END_STREAM, stream, b"ok"))
+
+
+def _hang_up(peer: Peer, stream: int, _: Asked) -> None:
+    peer.transport.abort()
+
+
+def _garbage(peer: Peer, stream: int, _: Asked) -> None:
+    peer.transport.write(b"\x00" * 3 + b"\x01\x04" + b"\x00" * 4 + b"garbage" * 30)
+
+
+def _push(peer: Peer, stream: int, _: Asked) -> None:
+    peer.transport.write(frame(Kind.PUSH_PROMISE, Flag.END_HEADERS, stream, b"\0\0\0\2\x88"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        pytest.param(_reset, "Reset", id="RST_STREAM"),
+        pytest.param(_lie, "Protocol", id="a lie about the length"),
+        pytest.param(_hang_up, "Reset", id="hangs up"),
+        pytest.param(_garbage, "Protocol", id="garbage"),
+        pytest.param(_push, "Protocol", id="a push"),
+        pytest.param(lambda *_: None, "Timeout", id="silence"),
+        pytest.param(say(503), "Status5xx", id="503"),
+        pytest.param(say(200, b"x" * 2000), "Size", id="too large"),
+    ],
+)
+async def test_what_goes_wrong_has_a_class_and_the_next_request_goes_well(
+    run: Run, answer: Any, error: str
+) -> None:
+    async with running2(bad=answer) as server:
+        asked = h2(
+            server.url,
+            burst(4),
+            step("/good$(int(0, 0))", "good"),
+            step("/bad", "bad", expect={"maxBytes": 1000}),
+            timeout="300ms",
+        )
+        report = await run(asked)
+    good, bad = report.window.steps
+    assert good.succeeded == bad.sent == bad.failed == 4
+    assert set(bad.errors) == {error} or error in ("Protocol", "Reset")
+
+
+async def test_a_timeout_ends_one_stream_and_not_the_others(run: Run) -> None:
+    async with running2(slow=lambda *_: None, x=later(0.2, say())) as server:
+        asked = RunPlan.model_validate(
+            {
+                **h2(server.url, burst(20, 10), timeout="500ms").model_dump(),
+                "scenarios": [
+                    {"name": "a", "steps": [step("/x", "quick")]},
+                    {"name": "b", "steps": [step("/slow", "slow")]},
+                ],
+            }
+        )
+        report = await run(asked)
+    quick, slow = report.window.steps
+    assert (quick.succeeded, slow.errors) == (10, {"Timeout": 10})
+    assert len(server.peers) == 1
+
+
+async def test_after_goaway_the_next_request_takes_a_new_connection(run: Run) -> None:
+    def last(peer: Peer, stream: int, asked: Asked) -> None:
+        say()(peer, stream, asked)
+        peer.h2.close_connection()
+
+    async with running2(x=last) as server:
+        report = await run(h2(server.url, burst(5), step("/x")))
+    assert report.window.steps[0].succeeded == 5
+    assert len(server.peers) == 5
+
+
+async def test_a_server_that_speaks_http1_is_named_before_the_start() -> None:
+    async with running() as server:
+        with pytest.raises(OpenError, match="does not speak HTTP/2"):
+            await Engine(h2(server.url, burst(1)), 0, NoValues()).check()
+
+
+# --- bytes ------------------------------------------------------------------------------------
+
+
+class _Wire:
+    def __init__(self) -> None:
+        self.sent = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def abort(self) -> None:
+        self.closed = True
+
+    close = abort
+
+
+class _Home:
+    def forget(self, link: object) -> None:
+        pass
+
+
+class _Exchange:
+    def __init__(self) -> None:
+        self.outcomes: list[object] = []
+
+    def responded(self, link: Stream, now: int) -> None:
+        self.outcomes.append((link.status, b"".join(link.body), link.received))
+
+    def broken(self, error: ErrorClass) -> None:
+        self.outcomes.append(error)
+
+    def refused(self) -> None:
+        self.outcomes.append("refused")
+
+
+def opened() -> tuple[Http2Connection, list[_Exchange]]:
+    """A connection without a socket, with three requests under way: streams 1, 3 and 5."""
+    from perfrun.engine.frames import encoder
+
+    connection = Http2Connection(_Home())
+    connection.connection_made(_Wire())  # type: ignore[arg-type]
+    waiting = [_Exchange() for _ in range(3)]
+    request = encoder("http")(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    for exchange in waiting:
+        stream = connection.stream()
+        stream.send(exchange, request, Template(Reading.BODY, 1000))  # type: ignore[arg-type]
+    return connection, waiting
+
+
+_FRAMES = st.lists(
+    st.one_of(
+        st.builds(
+            frame,
+            st.integers(0, 12),
+            st.integers(0, 255),
+            st.sampled_from([0, 1, 2, 3, 5, 7]),
+            st.one_of(st.binary(max_size=20), st.sampled_from([b"\x88", b"\x88\x0f\x0d\x012"])),
+        ),
+        st.binary(max_size=30),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=300)
+@given(frames=_FRAMES, cut=st.integers(1, 40))
+async def test_any_bytes_end_in_one_outcome_each_wherever_they_are_cut(
+    frames: list[bytes], cut: int
+) -> None:
+    data = b"".join(frames)
+    results = []
+    for size in (len(data) or 1, cut):
+        connection, waiting = opened()
+        for at in range(0, len(data), size):
+            if not connection.transport.closed:
+                connection.data_received(data[at : at + size])
+        connection.connection_lost(None)
+        assert all(len(exchange.outcomes) == 1 for exchange in waiting)
+        results.append([exchange.outcomes for exchange in waiting])
+        await asyncio.sleep(0)
+    assert results[0] == results[1]
+
+
+def test_padding_is_taken_off() -> None:
+    assert unpadded(Flag.PADDED, b"\x02okxx", headers=False) == b"ok"
+    assert unpadded(Flag.PADDED | Flag.PRIORITY, b"\x01.....okx", headers=True) == b"ok"
+    assert number(b"\0\0\0\x08") == Code.CANCEL
+    assert len(frame(Kind.PING, 0, 0, b"12345678")) == HEAD_LENGTH + 8
