@@ -235,6 +235,8 @@ class Iteration:
             return False
         if (error := self._judged(connection)) is not None:
             self._fail(error)
+        elif self._step.trace is not None:
+            self._tally.note_slow(self._age(now), self._step.trace(self._number))
         return error is None
 
     def _judged(self, connection: Link) -> ErrorClass | None:
@@ -298,6 +300,8 @@ class Iteration:
         elif self._written:
             tally.sample(Timing.SERVICE, outcome, now - self._written)
         tally.sample(Timing.LATENCY, outcome, latency)
+        if self._step.trace is not None:
+            tally.note_slow(latency, self._step.trace(self._number))
         whole.failed += 1
         whole.journeys[outcome].values.append(now - self._due)
         self._end(self._step.think_time, now)

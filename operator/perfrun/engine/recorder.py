@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterator
+from heapq import heappush, heapreplace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +11,13 @@ from perfrun.engine.errors import ErrorClass
 from perfrun.engine.request import CompiledScenario
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
+    MOST_SLOWEST,
     Outcome,
     PhaseRecord,
     ScenarioRecord,
     StepRecord,
     Timing,
+    Traced,
     add_counts,
     timing_key,
 )
@@ -95,6 +98,7 @@ class StepTally:
         "scenario",
         "sent",
         "service",
+        "slowest",
         "step",
         "ttfb",
     )
@@ -116,6 +120,8 @@ class StepTally:
         self.add_service = self.service.values.append
         self.add_ttfb = self.ttfb.values.append
         self.add_quick = self.quick.values.append
+        self.slowest: list[tuple[int, str]] = []
+        """A heap of the slowest requests: ns, and trace id."""
         self.others: dict[str, Samples] = {}
         """All timings but the three above, by timing key."""
 
@@ -125,6 +131,13 @@ class StepTally:
         if (samples := self.others.get(key)) is None:
             samples = self.others[key] = Samples()
         samples.values.append(value)
+
+    def note_slow(self, latency: int, trace_id: str) -> None:
+        """Keep the trace of a request, if it is among the slowest."""
+        if len(self.slowest) < MOST_SLOWEST:
+            heappush(self.slowest, (latency, trace_id))
+        elif latency > self.slowest[0][0]:
+            heapreplace(self.slowest, (latency, trace_id))
 
     def fail(self, error: ErrorClass) -> None:
         """Count a failed request."""
@@ -179,6 +192,10 @@ class StepTally:
             checks_failed=self.checks_failed,
             errors=dict(self.errors),
             timings=timings,
+            slowest=[
+                Traced(latency=latency, trace_id=trace_id)
+                for latency, trace_id in sorted(self.slowest, reverse=True)
+            ],
         )
 
 

@@ -19,6 +19,7 @@ from perfrun.engine.pool import Origin
 from perfrun.engine.protocols import Encode, wire_of
 from perfrun.engine.template import Compiler, Template
 from perfrun.engine.template import Values as Extracted
+from perfrun.engine.trace import TraceId, trace_ids, traceparent
 from perfrun.engine.values import Values, value_of
 from perfrun.measure.plan import RunPlan
 
@@ -54,9 +55,17 @@ class CompiledStep:
         "secret_names",
         "template",
         "think_time",
+        "trace",
     )
 
-    def __init__(self, step: Step, where: str, fields: list[Field], build: "Builder") -> None:
+    def __init__(
+        self,
+        step: Step,
+        where: str,
+        fields: list[Field],
+        build: "Builder",
+        trace: TraceId | None = None,
+    ) -> None:
         self.name = step.name
         self.think_time = step.think_time or 0
         """ns after the step."""
@@ -76,6 +85,10 @@ class CompiledStep:
         self.secret_names = frozenset(
             field.name.lower().encode() for field in fields if field.secret
         )
+        self.trace = trace
+        """The trace ids of its requests, where they carry one."""
+        if trace is not None:
+            self.fine = frozenset()  # every response is looked at, for the slowest are kept
         self._build = build.request
         self.raw: Any = build.request(0, {}) if build.is_static else None
         """The request, where it is the same for every iteration."""
@@ -184,7 +197,11 @@ def _compile_step(
     fields = _over(common, own)
     encode = wire_of(target).encoder(urlsplit(target.url).scheme)
     path = _path(target, step.http, f"{where}.http.path", compiler)
-    return CompiledStep(step, where, fields, Builder(step.http.method, path, fields, body, encode))
+    trace = trace_ids(compiler.seed, compiler.next_place()) if target.traceparent else None
+    if trace is not None:
+        fields = _over([Field("traceparent", traceparent(trace))], fields)
+    build = Builder(step.http.method, path, fields, body, encode)
+    return CompiledStep(step, where, fields, build, trace)
 
 
 def _path(target: HttpTarget, request: HttpRequest, where: str, compiler: Compiler) -> Template:

@@ -69,7 +69,7 @@ class Compiler:
     def __init__(
         self, seed: int, variables: Mapping[str, str], feeds: Mapping[str, Rows] | None = None
     ) -> None:
-        self._seed = seed
+        self.seed = seed
         self._variables = variables
         self._feeds = feeds or {}
         self.extracted: frozenset[str] = frozenset()
@@ -134,9 +134,13 @@ class Compiler:
             raise DataError(f"{where}: $({name}) is not a variable of the test ({known})")
         return self._variables[name]
 
-    def _call(self, call: Call) -> Render:
+    def next_place(self) -> int:
+        """A number of its own for each place in the plan that draws from the seed."""
         self._places += 1
-        salt = mix(self._seed ^ mix(self._places))
+        return self._places
+
+    def _call(self, call: Call) -> Render:
+        salt = mix(self.seed ^ mix(self.next_place()))
         if call.function in STATELESS:
             make = STATELESS[call.function]
             return lambda number, _values: make(mix(salt + number))
@@ -169,13 +173,13 @@ class Compiler:
 
     def _letter_pool(self) -> str:
         if not self._letters:
-            drawn = random.Random(self._seed).choices(ALPHABET, k=2 * MAX_GENERATED)
+            drawn = random.Random(self.seed).choices(ALPHABET, k=2 * MAX_GENERATED)
             self._letters = "".join(drawn)
         return self._letters
 
     def _byte_pool(self) -> bytes:
         if not self._bytes:
-            self._bytes = random.Random(self._seed).randbytes(2 * MAX_GENERATED)
+            self._bytes = random.Random(self.seed).randbytes(2 * MAX_GENERATED)
         return self._bytes
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Self
 
+from pydantic import Field
+
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.wire import Wire, WireHistogram
 
@@ -47,6 +49,19 @@ class ConservationError(AssertionError):
     """Counts that do not add up: a defect of perfrun, never of the target."""
 
 
+MOST_SLOWEST = 10
+"""Requests of a step whose traces are kept."""
+
+
+class Traced(Wire):
+    """A slow request, and where to look it up."""
+
+    latency: int
+    """ns."""
+    trace_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    """Of the W3C traceparent that it carried."""
+
+
 class StepRecord(Wire):
     """One step of one scenario in one phase."""
 
@@ -65,6 +80,8 @@ class StepRecord(Wire):
     """Failed requests by error class (Timeout, Status5xx, Connect, ...)."""
     timings: dict[str, WireHistogram] = {}
     """By :func:`timing_key`."""
+    slowest: list[Traced] = Field(default=[], max_length=MOST_SLOWEST)
+    """With ``traceparent``: the slowest first."""
 
     def histogram(self, timing: Timing, outcome: Outcome) -> Histogram:
         """The histogram of a timing and outcome, made when it is first asked for."""
@@ -85,6 +102,8 @@ class StepRecord(Wire):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         add_counts(self.errors, other.errors)
         add_histograms(self.timings, other.timings)
+        slowest = sorted([*self.slowest, *other.slowest], key=lambda one: -one.latency)
+        self.slowest = slowest[:MOST_SLOWEST]
 
     def check(self) -> None:
         """Raise ConservationError unless the counts add up."""

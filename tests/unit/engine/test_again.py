@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import itertools
+import re
 import zlib
 
 import pytest
@@ -171,3 +172,23 @@ async def test_the_phases_of_a_request_are_told_apart(run: Run) -> None:
     assert timings["body/success"].quantile(0) >= 90_000_000
     assert timings["ttfb/success"].quantile(1) < 90_000_000
     assert timings["connect/success"].count == timings["dns/success"].count == 1
+
+
+async def test_every_request_names_its_trace_and_the_slowest_are_kept(run: Run) -> None:
+    count = itertools.count()
+
+    async def slower(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02 * next(count))
+        await answer(200)(seen, writer)
+
+    async with running(x=slower) as server:
+        report = await run(plan(server.url, burst(15, 15), step("/x"), traceparent=True))
+    (got,) = report.window.steps
+    sent = [seen.headers["traceparent"] for seen in server.log]
+    assert all(re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", value) for value in sent)
+    assert len(set(sent)) == 15
+    kept = [one.trace_id for one in got.slowest]
+    assert kept == [value.split("-")[1] for value in reversed(sent[5:])]
+    assert [one.latency for one in got.slowest] == sorted(
+        (one.latency for one in got.slowest), reverse=True
+    )
