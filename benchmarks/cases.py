@@ -16,7 +16,7 @@ class Case:
     title: str
     url: Url
     wanted: dict[str, float]
-    """Clients to compare with, and perfrun's rate over theirs that is aimed at."""
+    """Clients to compare with, and perfrun's rate over theirs that is aimed at; 0: none is."""
     connections: int = 32
     streams: int = 1
     http2: bool = False
@@ -40,7 +40,7 @@ CASES: dict[str, Case] = {
     "tls": Case(
         "GET over TLS 1.3, 32 connections",
         lambda target: f"{target.tls}/",
-        {"wrk": 0.95, "oha": 0.0, "k6": 0.0},
+        {"wrk": 0.95, "oha": 0.0, "hey": 0.0, "vegeta": 0.0, "k6": 0.0, "locust": 0.0},
     ),
     "scenario": Case(
         "four weighted steps, one a templated POST with check and extraction (wrk: plain GET)",

@@ -4,18 +4,18 @@ import json
 import re
 import sys
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from typing_extensions import override
 
+from benchmarks.pinned import Command
 from benchmarks.tools import program, version
 from perfrun import __version__
 from tests.cluster.commands import run
 
 HERE = Path(__file__).parent
-CLIENT_CORE = "0"
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,6 @@ class Said:
     rate: float
     """Requests that succeeded, per second."""
     failed: int = 0
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command to run."""
-
-    argv: list[str | Path]
-    env: dict[str, str] = field(default_factory=dict)
-    stdin: str | None = None
 
 
 class Client(Protocol):
@@ -122,7 +113,11 @@ class Hey(Client):
 
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
-        return Said(_number(r"Requests/sec:\s+([\d.]+)", output))
+        codes = {code: int(n) for code, n in re.findall(r"\[(\d{3})\]\s+(\d+) responses", output)}
+        bad = sum(n for code, n in codes.items() if code >= "400")
+        errors = sum(int(n) for n in re.findall(r"^\s+\[(\d+)\]\t", output, re.MULTILINE))
+        share = 1 - bad / sum(codes.values()) if codes else 0.0
+        return Said(_number(r"Requests/sec:\s+([\d.]+)", output) * share, bad + errors)
 
 
 class Oha(Client):
@@ -142,8 +137,12 @@ class Oha(Client):
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
         said = json.loads(output)
-        good = sum(n for code, n in said["statusCodeDistribution"].items() if code < "400")
-        return Said(good / said["summary"]["total"])
+        codes = said["statusCodeDistribution"]
+        good = sum(count for code, count in codes.items() if code < "400")
+        # What is under way at the end is given up, and no failure.
+        lost = {"aborted due to deadline"}
+        errors = sum(n for what, n in said["errorDistribution"].items() if what not in lost)
+        return Said(good / said["summary"]["total"], sum(codes.values()) - good + errors)
 
 
 class Vegeta(Client):

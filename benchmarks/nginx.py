@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.cores import SERVER_CORE
 from benchmarks.tools import program
 from tests.cluster.commands import run
 from tests.cluster.components import free_port
-
-SERVER_CORE = "1"
 
 _CONFIG = """
 daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 65536;

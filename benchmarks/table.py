@@ -1,20 +1,58 @@
 """The tables of a run, in Markdown: what the document quotes is what the command printed."""
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from benchmarks.cases import Case
 from benchmarks.rounds import Result
 from benchmarks.tools import version
 
 
-def case_table(case: Case, results: Sequence[Result]) -> str:
+@dataclass(frozen=True)
+class Table:
+    """What came of a case."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    texts: int = 1
+    """So many columns from the left are words, the others are figures."""
+    runs: Sequence[dict[str, Any]] = ()
+    """Every single run, not rounded."""
+
+    def markdown(self) -> str:
+        """With its title."""
+        rule = ["---"] * self.texts + ["--:"] * (len(self.columns) - self.texts)
+        lines = (self.columns, rule, *self.rows)
+        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return f"### {self.title}\n\n{body}"
+
+    def document(self) -> dict[str, Any]:
+        """For other programs."""
+        rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        return {"title": self.title, "rows": rows, "runs": list(self.runs)}
+
+
+_COLUMNS = (
+    "client",
+    "version",
+    "requests/s",
+    "range",
+    "busy",
+    "CPU us/request",
+    "by rate",
+    "by CPU",
+    "aim",
+)
+
+
+def case_table(case: Case, results: Sequence[Result]) -> Table:
     """One comparison: medians, ranges, and perfrun's ratio to each of the others."""
     ours = results[0]
-    rows = [
-        ("client", "version", "requests/s", "range", "CPU us/request", "by rate", "by CPU", "aim"),
-        ("---", "---", "--:", "--:", "--:", "--:", "--:", "--:"),
-    ]
+    rows = []
     for result in results:
         rates = [each.rate for each in result.rounds]
         row = (
@@ -22,10 +60,24 @@ def case_table(case: Case, results: Sequence[Result]) -> str:
             result.client.version,
             f"{result.rate:,.0f}",
             f"{min(rates):,.0f}-{max(rates):,.0f}",
+            f"{result.busy:.0%}",
             f"{result.cpu:.2f}",
         )
         rows.append((*row, *_ratios(case, ours, result)))
-    return f"### {case.title}\n\n{markdown(rows)}"
+    runs = [
+        {
+            "client": result.client.name,
+            "round": number,
+            "rate": each.rate,
+            "busy": each.busy,
+            "cpu_us": each.cpu,
+            "failed": each.failed,
+            "stolen_s": each.stolen,
+        }
+        for result in results
+        for number, each in enumerate(result.rounds, 1)
+    ]
+    return Table(case.title, _COLUMNS, rows, texts=2, runs=runs)
 
 
 def _ratios(case: Case, ours: Result, result: Result) -> tuple[str, str, str]:
@@ -37,24 +89,19 @@ def _ratios(case: Case, ours: Result, result: Result) -> tuple[str, str, str]:
     return f"**{by_rate:.2f}**", f"{by_cpu:.2f}", f"{aim:g}" if aim else ""
 
 
-def markdown(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as a table."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def machine() -> str:
-    """On what this was measured."""
+def machine(stolen: float) -> str:
+    """On what this was measured; ``stolen`` is in seconds of the two cores."""
     return (
         f"nginx {version('nginx')}, Python {platform.python_version()}, "
         f"Linux {platform.release().partition('-')[0]}, {_processor()}; client and server "
-        f"pinned to one core each. Ratios are perfrun's figure over the other's: by rate, and by "
-        f"CPU time for each request."
+        f"pinned to one core each, {stolen:.1f} s of which the hypervisor took. *by rate*: "
+        "perfrun's requests a second over the other's. *by CPU*: the other's CPU time for a "
+        "request over perfrun's."
     )
 
 
 def _processor() -> str:
-    with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - one line of it
-        for line in file:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.machine()

@@ -85,6 +85,15 @@ class ServiceAccountToken(ApiModel):
 
     audience: Annotated[str, Field(min_length=1, max_length=512)]
 
+    rules = (
+        Rule(
+            cel="self.audience != 'perfrun.dev'",
+            holds=lambda token: token.audience != "perfrun.dev",
+            message="perfrun.dev is the audience by which workers are known to the operator",
+            field=".audience",
+        ),
+    )
+
 
 class Auth(ApiModel):
     """How every request of the test is authenticated."""

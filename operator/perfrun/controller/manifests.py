@@ -194,6 +194,10 @@ def _pod_spec(
     plan: RunPlan, spec: PerfTestSpec, settings: Settings, template: PodTemplate, *, with_ca: bool
 ) -> Json:
     volumes, mounts = _value_volumes(value_refs(spec))
+    if (account := _account_volume(spec)) is not None:
+        volumes.append(account)
+        where = f"{VALUES_DIR}/serviceaccount"
+        mounts.append({"name": account["name"], "mountPath": where, "readOnly": True})
     pod: Json = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -280,6 +284,19 @@ def _own_volumes(plan: RunPlan) -> list[Json]:
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
+
+
+def _account_volume(spec: PerfTestSpec) -> Json | None:
+    """The token that the test's requests carry, where it asks for one; the kubelet renews it."""
+    auth = spec.target.the_http.auth
+    if auth is None or auth.service_account_token is None:
+        return None
+    token = {
+        "audience": auth.service_account_token.audience,
+        "expirationSeconds": TOKEN_S,
+        "path": "token",
+    }
+    return {"name": "account", "projected": {"sources": [{"serviceAccountToken": token}]}}
 
 
 def _value_volumes(refs: set[ValueRef]) -> tuple[list[Json], list[Json]]:

@@ -46,6 +46,8 @@ class _Run:
     session: RunSession
     decided: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once those who wait at the barrier can be answered."""
+    setup_due: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once worker 0 is to run the setup."""
     identities: dict[bytes, str] = field(default_factory=dict)
     """By digest of index and token: a token is checked once, not every second."""
     refused: OrderedDict[bytes, tuple[int, str]] = field(default_factory=OrderedDict)
@@ -111,6 +113,7 @@ class Coordinator:
         run = _Run(session)
         if start is not None:
             session.begin(start, self._monotonic_of(start))
+        if session.may_start:
             run.decided.set()
         self._ended.pop(plan.uid, None)
         self._runs[plan.uid] = run
@@ -180,22 +183,24 @@ class Coordinator:
         session = run.session
         now = self._clock.monotonic()
         session.ready(index, ready, now)
+        if session.may_start:
+            run.decided.set()
+        if session.wants_setup(now):
+            run.setup_due.set()
         if session.is_due(now) and (run.starting is None or run.starting.done()):
             run.starting = asyncio.create_task(self._begin(run), name=f"start {uid}")
         if ready.trouble is None and not run.decided.is_set():
-            try:
-                await asyncio.wait_for(run.decided.wait(), self._poll)
-            except TimeoutError:
-                pass
+            runs_setup = index == 0 and session.setup is None
+            await _first_of([run.decided, *([run.setup_due] if runs_setup else [])], self._poll)
             self._run(uid)  # it may have been closed meanwhile
-        return session.start_answer(self._clock.monotonic())
+        return session.start_answer(index, self._clock.monotonic())
 
     def interval(self, uid: str, index: int, interval: Interval) -> Order:
         """How far a worker is; the answer says whether to go on."""
         run = self._run(uid)
         run.session.interval(index, interval, self._clock.monotonic())
         self._search_on(uid, run)
-        return run.session.order()
+        return run.session.order(index)
 
     async def hold(self, uid: str, index: int, packed: bytes) -> None:
         """A worker's report of a hold. It need not be durable: after a restart it is held again.
@@ -311,6 +316,16 @@ class Coordinator:
         """When ``time`` is on the monotonic clock, by how the two clocks stand now."""
         ahead = (time - self._clock.wall()) // timedelta(microseconds=1)
         return self._clock.monotonic() + ahead * NS_PER_US
+
+
+async def _first_of(events: list[asyncio.Event], patience: float) -> None:
+    """Until one of the events is set, at most ``patience`` seconds."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
 
 
 def _first_line(error: ValueError) -> str:

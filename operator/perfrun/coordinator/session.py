@@ -51,6 +51,8 @@ class RunSession:
         """The barrier does not open after this (ns, monotonic)."""
         self.start: datetime | None = None
         """T0 as it was persisted; None while the barrier is shut."""
+        self.setup: dict[str, str] | None = None if plan.setup else {}
+        """What the setup has extracted; None: it is not known (yet, or since a restart)."""
         self.stop_reason: str | None = None
         self.breached = False
         """The reason is a condition of ``stopWhen``."""
@@ -78,6 +80,8 @@ class RunSession:
 
     def ready(self, index: int, ready: Ready, now: int) -> None:
         """A worker stands at the barrier, or says why it cannot."""
+        if index == 0 and ready.setup is not None:
+            self.setup = ready.setup
         self._barrier[index] = _AtBarrier(ready, now)
 
     def begin(self, time: datetime, at: int) -> None:
@@ -160,23 +164,42 @@ class RunSession:
             self.start is None
             and self.stop_reason is None
             and now < self.start_deadline
+            and self.setup is not None
             and self.ready_count == self.workers
             and not self._silent(now)
         )
 
-    def start_answer(self, now: int) -> Start:
+    def wants_setup(self, now: int) -> bool:
+        """Whether worker 0 is to run the setup now: all are ready, and nothing speaks against."""
+        return (
+            self.setup is None
+            and self.start is None
+            and self.stop_reason is None
+            and now < self.start_deadline
+            and self.ready_count == self.workers
+        )
+
+    @property
+    def may_start(self) -> bool:
+        """Whether T0 is persisted, and all is known that goes with it."""
+        return self.start is not None and self.setup is not None
+
+    def start_answer(self, index: int, now: int) -> Start:
         """The answer to a worker at the barrier."""
         if self.stop_reason is not None:
             return Start(stop=self.stop_reason)
-        if self.start is None:
-            return Start()
-        return Start(start_in=self._start_at - now)
+        if self.start is None or self.setup is None:
+            return Start(setup=index == 0 and self.wants_setup(now))
+        return Start(start_in=self._start_at - now, values=self.setup)
 
-    def order(self) -> Order:
+    def order(self, index: int) -> Order:
         """The answer to an interval."""
         if self.stop_reason is not None:
             return Order(stop=self.stop_reason, breached=self.breached)
-        return Order() if self.search is None else self.search.order()
+        order = Order() if self.search is None else self.search.order()
+        if index == 0 and self.setup is None:
+            return order.model_copy(update={"repost": True})
+        return order
 
     def trouble(self, now: int) -> RunTrouble | None:
         """Why the load has not begun, in one sentence for the user; None once it has."""
@@ -203,6 +226,8 @@ class RunSession:
             return _sentence(troubled)
         if missing := self.workers - len(self._barrier):
             return f"{missing} of {self.workers} workers have not come up"
+        if self.setup is None:
+            return "worker 0 has not come to the end of the setup"
         if silent := self._silent(now):
             age = format_duration(now - self._barrier[silent[0]].heard)
             return f"worker {silent[0]} was ready, but has been silent for {age}"

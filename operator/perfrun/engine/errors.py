@@ -39,6 +39,10 @@ class DataError(EngineError):
         super().__init__(ErrorClass.DATA, message)
 
 
+class SetupError(EngineError):
+    """The setup has failed, so there is no load; trying again would run it twice."""
+
+
 class OutOfDataError(Exception):
     """There is no data left for this iteration: a feed of unique rows has been used up."""
 

@@ -186,6 +186,11 @@ class Execution(Starter):
         if self._window_opens is not None and self._window_closes is None:
             self._window_closes = sample()
 
+    @property
+    def extracted(self) -> dict[str, str]:
+        """What the first iteration has extracted: of a setup there is only one."""
+        return self._traffic.all[0].values if self._traffic.all else {}
+
     # --- what came of it ----------------------------------------------------------------------
 
     def report(self, ceiling: float) -> WorkerReport:

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import hpack
@@ -17,6 +18,10 @@ LARGEST_WINDOW = 2**31 - 1
 FIRST_WINDOW = 65_535
 MOST_BLOCKS = 256
 """Header blocks whose meaning is remembered."""
+MOST_LITERALS = 1024
+"""Header fields whose encoding is remembered."""
+MALFORMED = -1
+"""In place of a status: the fields do not make a response (RFC 9113, 8.3.2)."""
 
 _LONG = struct.Struct(">L")
 _SETTING = struct.Struct(">HL")
@@ -89,7 +94,7 @@ def read_settings(payload: bytes) -> Iterable[tuple[int, int]]:
 
 
 def number(payload: bytes) -> int:
-    """The 31 bits of a WINDOW_UPDATE or the code of an RST_STREAM. Raises FrameError."""
+    """What a WINDOW_UPDATE or an RST_STREAM consists of. Raises FrameError."""
     if len(payload) != _LONG.size:
         raise FrameError("a frame of a wrong length")
     return int(_LONG.unpack(payload)[0])
@@ -134,7 +139,17 @@ class Request(NamedTuple):
 
 
 # Of one connection only, RFC 9113, 8.2.2.
-_OF_HTTP1 = frozenset({b"host", b"connection", b"keep-alive", b"te", b"upgrade"})
+_OF_HTTP1 = frozenset(
+    {
+        b"connection",
+        b"host",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
 _encoder = hpack.Encoder()
 
 
@@ -142,33 +157,48 @@ def encoder(scheme: str) -> Callable[[bytes], Request]:
     """How HTTP/1.1 requests become HTTP/2 ones.
 
     Nothing is entered into the dynamic table (every literal is one that is never indexed), so a
-    block means the same on every connection and static requests are encoded once.
+    block means the same on every connection: static requests are encoded once, and of others only
+    what differs from one to the next.
     """
-    given = (b":scheme", scheme.encode())
+    given = _literal(b":scheme", scheme.encode())
 
     def encode(http1: bytes) -> Request:
         head, _, body = http1.partition(b"\r\n\r\n")
-        line, *rest = head.split(b"\r\n")
+        line, _, lines = head.partition(b"\r\n")
         method, path, _ = line.split(b" ", 2)
-        fields = [(name.lower(), value.strip()) for name, _, value in _parted(rest)]
-        authority = next((value for name, value in fields if name == b"host"), b"")
-        pseudo = [(b":method", method), given, (b":authority", authority), (b":path", path)]
-        kept = [field for field in fields if field[0] not in _OF_HTTP1]
-        literals = [hpack.NeverIndexedHeaderTuple(*field) for field in (*pseudo, *kept)]
-        return Request(http1, _encoder.encode(literals, huffman=False), body)
+        authority, fields = _fields(lines)
+        target = _literal(b":path", path)
+        block = b"".join((_literal(b":method", method), given, authority, target, fields))
+        return Request(http1, block, body)
 
     return encode
 
 
-def _parted(lines: Iterable[bytes]) -> Iterable[tuple[bytes, bytes, bytes]]:
-    return (line.partition(b":") for line in lines)
+@lru_cache(MOST_LITERALS)
+def _fields(lines: bytes) -> tuple[bytes, bytes]:
+    """The authority and the other fields of an HTTP/1.1 head, encoded."""
+    authority, kept = b"", []
+    for line in lines.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        name, value = name.lower(), value.strip()
+        if name == b"host":
+            authority = value
+        elif name and name not in _OF_HTTP1:
+            kept.append(_literal(name, value))
+    return _literal(b":authority", authority), b"".join(kept)
+
+
+@lru_cache(MOST_LITERALS)
+def _literal(name: bytes, value: bytes) -> bytes:
+    field = hpack.NeverIndexedHeaderTuple(name, value)
+    return _encoder.encode([field], huffman=False)
 
 
 class Head(NamedTuple):
     """What a block of response headers says."""
 
     status: int
-    """0: there is none, as in trailers."""
+    """0: there is none, as in trailers; or :data:`MALFORMED`."""
     length: int
     """Of Content-Length; -1: there is none."""
     fields: list[tuple[bytes, bytes]]
@@ -178,7 +208,8 @@ class Blocks:
     """Decodes header blocks, each once.
 
     The peer is told to keep no dynamic table (:data:`Setting.HEADER_TABLE_SIZE` 0, before the
-    first request), so a block means the same whenever it comes.
+    first request, and settings take effect in the order of frames), so a block means the same
+    whenever it comes. One that counts on a table all the same is an error.
     """
 
     __slots__ = ("_decoder", "_known")
@@ -194,28 +225,31 @@ class Blocks:
         if head is not None:
             return head
         try:
-            fields = [(bytes(name), bytes(value)) for name, value in self._decode(block)]
-            head = _head(fields)
-        except (hpack.HPACKError, ValueError) as error:
+            fields = [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
+        except hpack.HPACKError as error:
             raise FrameError(str(error)) from error
+        head = _head(fields)
         if len(self._known) >= MOST_BLOCKS:
             self._known.clear()
         self._known[block] = head
         return head
 
-    def _decode(self, block: bytes) -> Iterable[tuple[bytes, bytes]]:
-        return [(name, value) for name, value in self._decoder.decode(block, raw=True)]
 
 
 def _head(fields: list[tuple[bytes, bytes]]) -> Head:
-    status, lengths = 0, []
-    for name, value in fields:
-        if name == b":status":
-            status = int(value)
-        elif name == b"content-length":
-            lengths.append(int(value))
-    if len(set(lengths)) > 1 or any(length < 0 for length in lengths):
-        raise ValueError("contradictory lengths")
-    if status and not 100 <= status <= 999:
-        raise ValueError("no status code")
-    return Head(status, lengths[0] if lengths else -1, fields)
+    statuses = [value for name, value in fields if name == b":status"]
+    lengths = {value for name, value in fields if name == b"content-length"}
+    if len(statuses) > 1 or not all(map(_is_status, statuses)):
+        return Head(MALFORMED, -1, fields)
+    if len(lengths) > 1 or not all(map(_is_length, lengths)):
+        return Head(MALFORMED, -1, fields)
+    status = int(statuses[0]) if statuses else 0
+    return Head(status, int(lengths.pop()) if lengths else -1, fields)
+
+
+def _is_status(value: bytes) -> bool:
+    return len(value) == 3 and value.isdigit() and value[:1] != b"0"
+
+
+def _is_length(value: bytes) -> bool:
+    return len(value) <= 18 and value.isdigit()

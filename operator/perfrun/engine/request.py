@@ -1,13 +1,12 @@
 """Steps compiled to bytes: what can be written once is written once, at the start."""
 
-import base64
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from perfrun.api.scenario import HttpRequest, Scenario, Step
-from perfrun.api.target import Auth, Header, HttpTarget
+from perfrun.api.target import Header, HttpTarget
 from perfrun.engine.content import ACCEPTED
 from perfrun.engine.errors import DataError
 from perfrun.engine.expect import Expectation
@@ -164,12 +163,17 @@ def encoded_target(url: str) -> bytes:
     return _encoded_path((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
 
-def compile_scenarios(plan: RunPlan, values: Values) -> list[CompiledScenario]:
-    """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
+def compile_scenarios(
+    plan: RunPlan, values: Values, authorization: Template | None = None
+) -> list[CompiledScenario]:
+    """Every step of a plan, compiled. Raises DataError for what cannot be resolved.
+
+    ``authorization`` is the value of that header, if there is to be one.
+    """
     feeds = read_feeds(plan.feeds, values, plan.seed)
     compiler = Compiler(plan.seed, plan.variables, feeds)
     target = plan.target.the_http
-    common = _common_fields(plan.user_agent, target, values, compiler)
+    common = _common_fields(plan.user_agent, target, values, compiler, authorization)
     scenarios = []
     for scenario in plan.scenarios:
         compiler.extracted = frozenset()
@@ -221,7 +225,11 @@ def _body(request: HttpRequest, where: str, compiler: Compiler) -> Template | No
 
 
 def _common_fields(
-    user_agent: str, target: HttpTarget, values: Values, compiler: Compiler
+    user_agent: str,
+    target: HttpTarget,
+    values: Values,
+    compiler: Compiler,
+    authorization: Template | None,
 ) -> list[Field]:
     netloc = urlsplit(target.url).netloc
     fields = [
@@ -233,27 +241,10 @@ def _common_fields(
         fields.append(Field("Connection", Template(["close"])))
     if target.compression:
         fields.append(Field("Accept-Encoding", Template([ACCEPTED])))
-    if target.auth is not None:
-        value = Template([_authorization(target.auth, values)])
-        fields.append(Field("Authorization", value, secret=True))
+    if authorization is not None:
+        fields.append(Field("Authorization", authorization, secret=True))
     own = _header_fields(target.headers, "spec.target.http.headers", values, compiler)
     return _over(fields, own)
-
-
-def _authorization(auth: Auth, values: Values) -> str:
-    where = "spec.target.http.auth"
-    if auth.bearer is not None:
-        ref = auth.bearer.token_from.secret_key_ref
-        field = f"{where}.bearer.tokenFrom"
-        return "Bearer " + _one_line(values.secret(ref.name, ref.key, field), field)
-    assert auth.basic is not None
-    user = auth.basic.username or ""
-    if auth.basic.username_from is not None:
-        ref = auth.basic.username_from.secret_key_ref
-        user = values.secret(ref.name, ref.key, f"{where}.basic.usernameFrom")
-    ref = auth.basic.password_from.secret_key_ref
-    password = values.secret(ref.name, ref.key, f"{where}.basic.passwordFrom")
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
 def _header_fields(
@@ -266,10 +257,10 @@ def _header_fields(
             raise DataError(f"{at}: perfrun computes {header.name} by itself: remove it")
         if header.value_from is not None:
             text, secret = value_of(header.value_from, values, f"{at}.valueFrom")
-            fields.append(Field(header.name, Template([_one_line(text, at)]), secret))
+            fields.append(Field(header.name, Template([one_line(text, at)]), secret))
         else:
             value = compiler.line(header.value or "", at)
-            value.check(lambda text, at=at: _one_line(text, at))  # type: ignore[misc]
+            value.check(lambda text, at=at: one_line(text, at))  # type: ignore[misc]
             secret = header.name.lower() in ("authorization", "cookie", "proxy-authorization")
             fields.append(Field(header.name, value, secret))
     return fields
@@ -281,7 +272,8 @@ def _over(fields: list[Field], own: list[Field]) -> list[Field]:
     return [field for field in fields if field.name.lower() not in names] + own
 
 
-def _one_line(text: str, where: str) -> str:
+def one_line(text: str, where: str) -> str:
+    """A value that a header can carry. Raises DataError for any other."""
     if _CONTROL.search(text):
         raise DataError(
             f"{where}: the value has a line break or another control character, "

@@ -1,5 +1,11 @@
 """The door to the engine: a plan and a worker's index in, a report out."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from perfrun.engine.around import Around, names_of_setup, with_values
+from perfrun.engine.credentials import credential_of
 from perfrun.engine.execution import Execution
 from perfrun.engine.progress import OnInterval
 from perfrun.engine.protocols import wire_of
@@ -18,18 +24,47 @@ class Engine:
     def __init__(self, plan: RunPlan, index: int, values: Values) -> None:
         self._plan, self._index = plan, index
         self._target = plan.target.the_http
-        self._scenarios = compile_scenarios(plan, values)
         self._order = scenario_order([scenario.weight for scenario in plan.scenarios])
         self._trust = trust(self._target, values)
+        self._values = values
+        self._credential = credential_of(self._target, values)
+        self._header = self._credential.header if self._credential is not None else None
+        # What a setup extracts is not known yet; whatever else is wrong is found now.
+        planned = with_values(plan, names_of_setup(plan))
+        self._scenarios = compile_scenarios(planned, values, self._header)
+        self._around = Around(plan, values, self._trust, self._header)
+        self._extracted: dict[str, str] = {}
+        self._begun = False
+        """Whether the target has seen anything that a teardown might have to undo."""
         self._stopped = Order()
         """The first order to stop that came."""
         self._execution: Execution | None = None
 
     async def check(self) -> None:
-        """Reach the target: DNS, TCP and TLS, no request. Raises OpenError."""
+        """Reach the target: its token, DNS, TCP and TLS, no request. Raises EngineError."""
+        if self._credential is not None:
+            await self._credential.obtain()
         origin = origin_of(self._target.url)
         opened = await wire_of(self._target).pool(origin, self._trust.home).open()
         opened.connection.close()
+
+    async def setup(self) -> dict[str, str]:
+        """Run the setup, once in a run; what it has extracted. Raises SetupError."""
+        self._begun = True
+        return await self._around.setup()
+
+    def use(self, extracted: dict[str, str]) -> None:
+        """Take what the setup has extracted. Raises DataError where it cannot be sent."""
+        self._extracted = extracted
+        plan = with_values(self._plan, extracted)
+        self._scenarios = compile_scenarios(plan, self._values, self._header)
+
+    async def teardown(self) -> str | None:
+        """Run the teardown if anything is to be undone, once; what went wrong, in words."""
+        if not self._begun or self._index != 0:
+            return None
+        self._begun = False
+        return await self._around.teardown(self._extracted)
 
     async def run(
         self,
@@ -52,10 +87,26 @@ class Engine:
         self._execution = execution
         if self._stopped.stop is not None:
             execution.stop(self._stopped.stop, breached=self._stopped.breached)
-        await execution.finish(on_interval)
+        self._begun = True
+        async with self._fresh():
+            await execution.finish(on_interval)
+            await self.teardown()
         report = execution.report(ceiling)
+        report.setup, report.teardown = self._around.setup_record, self._around.teardown_record
         report.check()
         return report
+
+    @contextlib.asynccontextmanager
+    async def _fresh(self) -> AsyncIterator[None]:
+        """Keep the credential fresh meanwhile."""
+        if self._credential is None:
+            yield
+            return
+        keeping = asyncio.create_task(self._credential.keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
 
     def stop(self, reason: str, *, breached: bool = False) -> None:
         """Start nothing more; what runs gets at most 5 s. The first reason stands.

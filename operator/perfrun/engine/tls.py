@@ -2,7 +2,7 @@
 
 import ssl
 
-from perfrun.api.target import HttpTarget, Tls
+from perfrun.api.target import HttpTarget, Tls, ValueSource
 from perfrun.engine.errors import DataError
 from perfrun.engine.pool import Security, Trust
 from perfrun.engine.values import Values, value_of
@@ -19,6 +19,14 @@ def trust(target: HttpTarget, values: Values) -> Trust:
     return Trust(_home(target, values), Security(_context(target), None))
 
 
+def verifying(target: HttpTarget, values: Values) -> ssl.SSLContext:
+    """For other services that belong to a target: the system's CAs, and the target's own."""
+    context = ssl.create_default_context()
+    if target.tls is not None and target.tls.ca_from is not None:
+        _load_ca(context, target.tls.ca_from, values)
+    return context
+
+
 def _context(target: HttpTarget) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["h2" if target.protocol == "HTTP/2" else "http/1.1"])
@@ -28,11 +36,7 @@ def _context(target: HttpTarget) -> ssl.SSLContext:
 def _home(target: HttpTarget, values: Values) -> Security:
     tls, context = target.tls or Tls(), _context(target)
     if tls.ca_from is not None:
-        text, _ = value_of(tls.ca_from, values, f"{_WHERE}.caFrom")
-        try:
-            context.load_verify_locations(cadata=text)
-        except (ssl.SSLError, ValueError) as error:
-            raise DataError(f"{_WHERE}.caFrom: not a CA certificate in PEM: {error}") from error
+        _load_ca(context, tls.ca_from, values)
     if tls.client_certificate_from is not None:
         _load_client_certificate(context, tls.client_certificate_from.secret_ref.name, values)
     if tls.insecure_skip_verify:
@@ -51,3 +55,11 @@ def _load_client_certificate(context: ssl.SSLContext, secret: str, values: Value
         raise DataError(
             f"{field}: Secret {secret} holds no certificate with its key: {error}"
         ) from error
+
+
+def _load_ca(context: ssl.SSLContext, source: ValueSource, values: Values) -> None:
+    text, _ = value_of(source, values, f"{_WHERE}.caFrom")
+    try:
+        context.load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError) as error:
+        raise DataError(f"{_WHERE}.caFrom: not a CA certificate in PEM: {error}") from error

@@ -32,6 +32,8 @@ class Walk(Protocol):
 
     begun: int
     """When the request that is under way was begun, monotonic ns; 0: none is."""
+    values: dict[str, str]
+    """What its steps have extracted so far."""
 
     def start(self, course: Course, number: int, due: int, user: User, now: int) -> None:
         """Set out; only when it is new, or spare."""

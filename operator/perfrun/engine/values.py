@@ -19,6 +19,9 @@ class Values(Protocol):
     def secret_file(self, name: str, key: str, field: str) -> Path:
         """The file of a key of a Secret. Raises DataError where there is none."""
 
+    def service_account_token(self, field: str) -> Path:
+        """The file of the run's own token. Raises DataError where there is none."""
+
 
 def value_of(source: ValueSource, values: Values, field: str) -> tuple[str, bool]:
     """The value that a source names, and whether it is a secret one."""
@@ -43,3 +46,7 @@ class NoValues:
     def secret_file(self, name: str, key: str, field: str) -> Path:
         """There is none."""
         raise DataError(f"Secret {name} has no key {key} ({field})")
+
+    def service_account_token(self, field: str) -> Path:
+        """There is none."""
+        raise DataError(f"{field}: there is no service account here")

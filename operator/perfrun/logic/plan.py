@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from perfrun.api.load import Capacity, Open
 from perfrun.api.perftest import PerfTestSpec
-from perfrun.api.scenario import Scenario, default_scenarios
+from perfrun.api.scenario import Scenario, Step, default_scenarios
 from perfrun.logic.capacity import most_holds
 from perfrun.logic.names import short_hash
 from perfrun.logic.shape import NS, Shape, count_arrivals, share, user_time
@@ -113,7 +114,7 @@ def longest(plan: RunPlan) -> int:
         end = longest_search(plan.load.capacity)
     elif end is None:
         end = min(_burst_rounds(plan) * _worst_iteration(plan), LONGEST_BURST)
-    return end + grace(plan) + DELIVERY
+    return end + grace(plan) + _worst_of(plan, plan.teardown) + DELIVERY
 
 
 def longest_search(capacity: Capacity) -> int:
@@ -161,8 +162,9 @@ def _burst_rounds(plan: RunPlan) -> int:
 
 def _worst_iteration(plan: RunPlan) -> int:
     """ns that an iteration takes at most: every step times out, and every pause is kept."""
+    return max(_worst_of(plan, scenario.steps) for scenario in plan.scenarios)
+
+
+def _worst_of(plan: RunPlan, steps: Sequence[Step]) -> int:
     timeout = plan.target.the_http.timeout
-    return max(
-        sum(timeout + (step.think_time or 0) for step in scenario.steps)
-        for scenario in plan.scenarios
-    )
+    return sum(timeout + (step.think_time or 0) for step in steps)

@@ -37,7 +37,12 @@ def summarise(plan: RunPlan, report: WorkerReport, limits: Limits) -> Summary:
             dropped=sum(record.dropped for record in whole.scenarios),
         ),
         requests=_requests(whole.sum),
-        attempts=AttemptCounts(warmup=warmup.sum.attempts, window=whole.sum.attempts),
+        attempts=AttemptCounts(
+            setup=report.setup.attempts,
+            warmup=warmup.sum.attempts,
+            window=whole.sum.attempts,
+            teardown=report.teardown.attempts,
+        ),
         throughput=_rate(whole, "throughput", limits),
         transactions=_rate(whole, "transactions", limits),
         success_rate=_ratio(whole, "successRate", limits),

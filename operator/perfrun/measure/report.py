@@ -42,6 +42,8 @@ class Ready(Wire):
     """Set: the target cannot be reached; an error of the run, once startTimeout has passed."""
     final: bool = False
     """With trouble: trying again will not help, as with a missing Secret."""
+    setup: dict[str, str] | None = None
+    """Worker 0, once it has run the setup: what that has extracted. Never kept or shown."""
 
 
 class Start(Wire):
@@ -51,6 +53,10 @@ class Start(Wire):
     """ns until T0, negative where it has passed; None: not yet, ask again."""
     stop: str | None = None
     """Set: do not start; report what there is, with this reason."""
+    setup: bool = False
+    """Run the setup now, and say ready again with what it has extracted."""
+    values: dict[str, str] = {}
+    """With ``start_in``: what the setup has extracted."""
 
 
 class Interval(Wire):
@@ -98,6 +104,8 @@ class Order(Wire):
     """Set: a condition of ``stopWhen`` was true, end ``hold`` now, and wait for the next one."""
     done: bool = False
     """The capacity search is over: there are no more holds."""
+    repost: bool = False
+    """Say again what the setup has extracted: this coordinator is a new one."""
 
 
 class WorkerReport(Wire):
@@ -122,6 +130,9 @@ class WorkerReport(Wire):
     """A capacity search: the number of the hold that the window is; earlier ones are in the
     warm-up. 0: none was held, or it is another load."""
 
+    setup: PhaseRecord = PhaseRecord()
+    teardown: PhaseRecord = PhaseRecord()
+    """Each one iteration of a scenario of that name, by worker 0."""
     late: int = 0
     """How long after its start, ns, the hold was taken up by the worker that heard of it last."""
 
@@ -139,6 +150,8 @@ class WorkerReport(Wire):
         self.workers += other.workers
         self.warmup.add(other.warmup)
         self.window.add(other.window)
+        self.setup.add(other.setup)
+        self.teardown.add(other.teardown)
         self.generator.add(other.generator)
         self.series.add(other.series)
         self.window_time = max(self.window_time, other.window_time)
@@ -158,8 +171,8 @@ class WorkerReport(Wire):
 
     def check(self) -> None:
         """Raise ConservationError unless the laws of measuring hold."""
-        self.warmup.check()
-        self.window.check()
+        for phase in (self.setup, self.warmup, self.window, self.teardown):
+            phase.check()
 
     def pack(self) -> bytes:
         """The report as it is sent and stored: JSON in gzip, the same bytes for the same report."""
@@ -180,9 +193,16 @@ class WorkerReport(Wire):
 
 def _check_belongs(raw: Any, plan: RunPlan) -> None:
     """Raise ValueError unless a report has the steps and scenarios of its plan, each once."""
-    steps = {(scenario.name, step.name) for scenario in plan.scenarios for step in scenario.steps}
+    of_load = [(one.name, step.name) for one in plan.scenarios for step in one.steps]
+    of_setup = [("setup", step.name) for step in plan.setup]
+    of_teardown = [("teardown", step.name) for step in plan.teardown]
     try:
-        for phase in (raw["warmup"], raw["window"]):
+        for phase, steps in (
+            (raw["warmup"], set(of_load)),
+            (raw["window"], set(of_load)),
+            (raw["setup"], set(of_setup)),
+            (raw["teardown"], set(of_teardown)),
+        ):
             named = [(record["scenario"], record["step"]) for record in phase["steps"]]
             scenarios = [record["scenario"] for record in phase["scenarios"]]
             if len(set(named)) < len(named) or not steps.issuperset(named):

@@ -66,6 +66,10 @@ class Client:
         answer = await self._insist(lambda: self._post("ready", body, LONG_POLL), math.inf)
         return _parsed(Start, answer)
 
+    async def repost(self, message: Ready) -> None:
+        """Say once more what the barrier was told. Raises AwayError and RefusedError."""
+        await self._post("ready", message.to_bytes(), INTERVAL_TIMEOUT)
+
     async def interval(self, message: Interval) -> Order:
         """Tell how it goes, once. Raises AwayError and RefusedError."""
         return _parsed(Order, await self._post("interval", message.to_bytes(), INTERVAL_TIMEOUT))

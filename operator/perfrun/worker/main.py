@@ -46,6 +46,8 @@ class Worker:
         self._config, self._plan = config, plan
         self._client = Client(config, plan.uid)
         self._engine: Engine | None = None
+        self._setup: dict[str, str] | None = None
+        """What this worker has extracted in the setup, where it has run it."""
         self._terminated = asyncio.Event()
         self._intervals: deque[Interval] = deque(maxlen=KEPT_INTERVALS)
         self._news = asyncio.Event()
@@ -69,21 +71,23 @@ class Worker:
             except _TerminatedError:
                 # The last line of a worker that fails is what its run is told to have ended by.
                 log("terminated", message=TERMINATED_EARLY)
+            finally:
+                await self._clean_up()
         return 1
 
     async def _work(self) -> int:
         try:
             engine = Engine(self._plan, self._config.index, MountedValues(self._config.secrets))
         except EngineError as error:
-            log("trouble", reason=error.reason, message=error.message, final="true")
-            trouble = Trouble(reason=error.reason, message=error.message[:2048])
-            await self._unless_terminated(self._client.ready(Ready(trouble=trouble, final=True)))
-            return 1
+            return await self._give_up(error)
         self._engine = engine
         spare_collector()
         reached = await ceiling()
         log("ready", worker=self._config.index, ceiling=f"{reached:.0f}/s")
-        start = await self._barrier(engine, reached)
+        try:
+            start = await self._barrier(engine, reached)
+        except EngineError as error:
+            return await self._give_up(error)
         report = await self._run(engine, start, reached)
         if self._refused is not None:
             raise self._refused
@@ -95,13 +99,32 @@ class Worker:
         log("delivered")
         return 0
 
+    async def _give_up(self, error: EngineError) -> int:
+        """Say what makes the run impossible."""
+        log("trouble", reason=error.reason, message=error.message, final="true")
+        trouble = Trouble(reason=error.reason, message=error.message[:2048])
+        await self._unless_terminated(self._client.ready(Ready(trouble=trouble, final=True)))
+        return 1
+
+    async def _clean_up(self) -> None:
+        """Undo what a setup has done where there was no load; a load does so by itself."""
+        if self._engine is None:
+            return
+        try:
+            async with asyncio.timeout(DEADLINE_WHEN_TERMINATED):
+                trouble = await self._engine.teardown()
+        except TimeoutError:
+            trouble = f"it took longer than {DEADLINE_WHEN_TERMINATED:g}s"
+        if trouble is not None:
+            log("teardown", trouble=trouble)
+
     # --- before the load ----------------------------------------------------------------------
 
     async def _barrier(self, engine: Engine, reached: float) -> int:
         """Wait for the start; returns T0 (monotonic ns)."""
         trouble = await self._unless_terminated(_trouble(engine))
         while True:
-            ready = Ready(ceiling=reached, trouble=trouble)
+            ready = Ready(ceiling=reached, trouble=trouble, setup=self._setup)
             answer: Start = await self._unless_terminated(self._client.ready(ready))
             now = monotonic_ns()
             if answer.stop is not None:
@@ -109,7 +132,12 @@ class Worker:
                 return now
             if answer.start_in is not None:
                 log("start", start_in=f"{answer.start_in / NS_PER_S:.3f}s")
+                if answer.values:
+                    engine.use(answer.values)
                 return now + answer.start_in
+            if answer.setup and self._setup is None:
+                log("setup")
+                self._setup = await self._unless_terminated(engine.setup())
             if trouble is not None:
                 await self._unless_terminated(asyncio.sleep(PAUSE_IN_TROUBLE))
                 trouble = await self._unless_terminated(_trouble(engine))
@@ -182,6 +210,13 @@ class Worker:
                 if self._alone is not None:
                     self._alone.heard(order, monotonic_ns())
                 engine.follow(order)
+                if order.repost and self._setup is not None:
+                    await self._repost()
+
+    async def _repost(self) -> None:
+        """Tell a new coordinator what the setup has extracted, for workers that come late."""
+        with contextlib.suppress(AwayError, RefusedError):
+            await self._client.repost(Ready(setup=self._setup))
 
 
 class _TerminatedError(Exception):

@@ -24,6 +24,16 @@ class MountedValues:
         """The file of a key of a Secret."""
         return self._file("secrets", "Secret", name, key, field)
 
+    def service_account_token(self, field: str) -> Path:
+        """The file of the run's own token, which the kubelet renews."""
+        file = None if self._root is None else self._root / "serviceaccount" / "token"
+        if file is None or not file.is_file():
+            raise DataError(
+                f"{field}: there is no service account outside of a cluster: "
+                f"run the test there, or use auth.bearer with a token of your own"
+            )
+        return file
+
     def _file(self, folder: str, kind: str, name: str, key: str, field: str) -> Path:
         # Names and keys are checked by the API, dots among them: nothing may lead out of the root.
         if self._root is not None and key not in (".", "..") and name not in (".", ".."):

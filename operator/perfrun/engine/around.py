@@ -1,0 +1,94 @@
+"""Setup and teardown: steps that are run once, before and after the load.
+
+They go through the same engine as the load, so that TLS, credentials, templates, checks and
+extraction mean the same: each is one iteration of a scenario of that name.
+"""
+
+from collections.abc import Mapping, Sequence
+from time import monotonic_ns
+
+from perfrun.api.load import Burst, Load
+from perfrun.api.scenario import Scenario, Step
+from perfrun.engine.errors import ErrorClass, SetupError
+from perfrun.engine.execution import Execution
+from perfrun.engine.generate import mix
+from perfrun.engine.pool import Trust
+from perfrun.engine.request import CompiledScenario, compile_scenarios
+from perfrun.engine.template import Template
+from perfrun.engine.values import Values
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.record import PhaseRecord
+
+_ONCE = Load(burst=Burst(requests=1, concurrency=1))
+_UNKNOWN = "0"
+"""Stands for what the setup will extract, as long as that is not known."""
+
+
+def names_of_setup(plan: RunPlan) -> dict[str, str]:
+    """What the setup will extract, with values that only stand for the real ones."""
+    return {name: _UNKNOWN for step in plan.setup for name in step.extract}
+
+
+def with_values(plan: RunPlan, values: Mapping[str, str]) -> RunPlan:
+    """A plan whose variables also have what the setup has extracted."""
+    return plan.model_copy(update={"variables": {**plan.variables, **values}})
+
+
+class Around:
+    """The steps around a load, compiled once to find what is wrong with them. Raises DataError."""
+
+    def __init__(
+        self, plan: RunPlan, values: Values, trust: Trust, authorization: Template | None
+    ) -> None:
+        self._plan, self._values, self._trust = plan, values, trust
+        self._authorization = authorization
+        self.setup_record, self.teardown_record = PhaseRecord(), PhaseRecord()
+        self._compiled("setup", plan.setup, {})
+        self._compiled("teardown", plan.teardown, names_of_setup(plan))
+
+    async def setup(self) -> dict[str, str]:
+        """Run the setup; what it has extracted. Raises SetupError that names the step."""
+        values, self.setup_record = await self._run("setup", self._plan.setup, {})
+        if trouble := _trouble(self.setup_record):
+            raise SetupError(ErrorClass.CHECK, f"spec.setup: {trouble}: the load was not started")
+        return values
+
+    async def teardown(self, values: Mapping[str, str]) -> str | None:
+        """Run the teardown; what went wrong with it, in words."""
+        known = {**names_of_setup(self._plan), **values}
+        _, self.teardown_record = await self._run("teardown", self._plan.teardown, known)
+        return _trouble(self.teardown_record)
+
+    def _compiled(
+        self, name: str, steps: Sequence[Step], values: Mapping[str, str]
+    ) -> tuple[RunPlan, list[CompiledScenario]]:
+        plan = with_values(self._plan, values).model_copy(
+            update={
+                "scenarios": [Scenario.model_construct(name=name, weight=1, steps=list(steps))],
+                "load": _ONCE,
+                # Not the data of the load's first iteration once more.
+                "seed": mix(self._plan.seed + len(name)) >> 16,
+            }
+        )
+        return plan, compile_scenarios(plan, self._values, self._authorization)
+
+    async def _run(
+        self, name: str, steps: Sequence[Step], values: Mapping[str, str]
+    ) -> tuple[dict[str, str], PhaseRecord]:
+        if not steps:
+            return {}, PhaseRecord()
+        plan, scenarios = self._compiled(name, steps, values)
+        execution = Execution(plan, 0, monotonic_ns(), scenarios, [0], self._trust)
+        await execution.finish(None)
+        report = execution.report(0.0)
+        report.check()
+        return execution.extracted, report.window
+
+
+def _trouble(record: PhaseRecord) -> str | None:
+    for step in record.steps:
+        for error in step.errors:
+            return f"step {step.step} failed with {error}"
+        if step.censored:
+            return f"step {step.step} was ended before it was answered"
+    return None

@@ -1,0 +1,198 @@
+"""Who requests say they are: the Authorization header, and how it is kept fresh.
+
+What is secret here is in no message, log or repr.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import ssl
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote_plus, urlsplit
+
+import httpx
+from typing_extensions import override
+
+from perfrun.api.target import Auth, HttpTarget, OAuth2Auth, SecretValue
+from perfrun.engine.errors import DataError, EngineError, ErrorClass
+from perfrun.engine.request import one_line
+from perfrun.engine.template import Template
+from perfrun.engine.tls import verifying
+from perfrun.engine.values import Values
+
+_WHERE = "spec.target.http.auth"
+RENEW_AFTER = 0.8
+"""Of a token's life: the rest is for a token service that is away for a while."""
+DEFAULT_LIFE = 3600.0
+"""Seconds, of a token whose server does not say (RFC 6749, 5.1, only recommends that)."""
+RETRY_SECONDS = 5.0
+TIMEOUT_SECONDS = 15.0
+LOOK_SECONDS = 10.0
+"""Between two looks at a token that the kubelet keeps fresh."""
+
+
+class Credential(Protocol):
+    """The Authorization header of every request."""
+
+    authorization: str
+    """As it is now; empty: it has not been obtained yet."""
+
+    @property
+    def header(self) -> Template:
+        """The header's value, as it is at the time of each request."""
+        return Template([lambda _number, _values: self.authorization])
+
+    async def obtain(self) -> None:
+        """Get it for the first time. Raises EngineError, after which it may be tried again."""
+
+    async def keep(self) -> None:
+        """Keep it fresh until cancelled."""
+
+
+class Fixed(Credential):
+    """One that never changes."""
+
+    def __init__(self, authorization: str) -> None:
+        self.authorization = authorization
+
+    @property
+    @override
+    def header(self) -> Template:
+        return Template([self.authorization])
+
+    @override
+    async def obtain(self) -> None:
+        """It is there."""
+
+    @override
+    async def keep(self) -> None:
+        """It stays as it is."""
+
+
+class MountedToken(Credential):
+    """A service account's token, which the kubelet renews in its file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.authorization = ""
+
+    @override
+    async def obtain(self) -> None:
+        self._read()
+
+    @override
+    async def keep(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with contextlib.suppress(EngineError):  # the old one is good for a while
+                self._read()
+
+    def _read(self) -> None:
+        try:
+            token = self._file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{_WHERE}.serviceAccountToken: the token cannot be read") from error
+        self.authorization = f"Bearer {token}"
+
+
+class ClientCredentials(Credential):
+    """A token by the client credentials grant (RFC 6749, 4.4)."""
+
+    def __init__(self, asked: OAuth2Auth, client: tuple[str, str], verify: ssl.SSLContext) -> None:
+        self._url, self._verify = asked.token_url, verify
+        # The two are form-encoded before they become a Basic credential: RFC 6749, 2.3.1.
+        self._client = httpx.BasicAuth(*map(quote_plus, client))
+        self._form = {"grant_type": "client_credentials"}
+        if asked.scopes:
+            self._form["scope"] = " ".join(asked.scopes)
+        if asked.audience is not None:
+            self._form["audience"] = asked.audience
+        self._life = DEFAULT_LIFE
+        self.authorization = ""
+
+    @override
+    async def obtain(self) -> None:
+        if not self.authorization:
+            await self._fetch()
+
+    @override
+    async def keep(self) -> None:
+        wait = self._life * RENEW_AFTER
+        while True:
+            await asyncio.sleep(wait)
+            try:
+                await self._fetch()
+                wait = self._life * RENEW_AFTER
+            except EngineError:
+                wait = min(RETRY_SECONDS, self._life * (1 - RENEW_AFTER) / 4)
+
+    async def _fetch(self) -> None:
+        where = f"{_WHERE}.oauth2: {urlsplit(self._url).netloc}"
+        try:
+            async with httpx.AsyncClient(
+                verify=self._verify, trust_env=False, timeout=TIMEOUT_SECONDS
+            ) as http:
+                answer = await http.post(self._url, data=self._form, auth=self._client)
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise EngineError(ErrorClass.CONNECT, f"{where} cannot be asked: {reason}") from error
+        said = _document(answer)
+        token = said.get("access_token")
+        if answer.status_code != httpx.codes.OK or not isinstance(token, str) or not token:
+            raise DataError(f"{where} gave no token: {_complaint(answer, said)}")
+        life = said.get("expires_in")
+        self._life = float(life) if isinstance(life, int | float) and life > 0 else DEFAULT_LIFE
+        self.authorization = "Bearer " + one_line(token, f"{_WHERE}.oauth2")
+
+
+def credential_of(target: HttpTarget, values: Values) -> Credential | None:
+    """The credential of a target; None: it needs none. Raises DataError for a missing value."""
+    auth = target.auth
+    if auth is None:
+        return None
+    if auth.oauth2 is not None:
+        return _client_credentials(auth.oauth2, target, values)
+    if auth.service_account_token is not None:
+        field = f"{_WHERE}.serviceAccountToken"
+        return MountedToken(values.service_account_token(field))
+    return Fixed(_fixed(auth, values))
+
+
+def _client_credentials(asked: OAuth2Auth, target: HttpTarget, values: Values) -> Credential:
+    name = asked.client_id or ""
+    if asked.client_id_from is not None:
+        name = _secret(asked.client_id_from, values, f"{_WHERE}.oauth2.clientIdFrom")
+    secret = _secret(asked.client_secret_from, values, f"{_WHERE}.oauth2.clientSecretFrom")
+    return ClientCredentials(asked, (name, secret), verifying(target, values))
+
+
+def _fixed(auth: Auth, values: Values) -> str:
+    if auth.bearer is not None:
+        field = f"{_WHERE}.bearer.tokenFrom"
+        return "Bearer " + one_line(_secret(auth.bearer.token_from, values, field), field)
+    assert auth.basic is not None
+    user = auth.basic.username or ""
+    if auth.basic.username_from is not None:
+        user = _secret(auth.basic.username_from, values, f"{_WHERE}.basic.usernameFrom")
+    password = _secret(auth.basic.password_from, values, f"{_WHERE}.basic.passwordFrom")
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def _secret(source: SecretValue, values: Values, field: str) -> str:
+    return values.secret(source.secret_key_ref.name, source.secret_key_ref.key, field)
+
+
+def _document(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        said = answer.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _complaint(answer: httpx.Response, said: dict[str, Any]) -> str:
+    """What a token service says is wrong: its error code and description, nothing else."""
+    words = [str(said[name])[:200] for name in ("error", "error_description") if said.get(name)]
+    return ": ".join(words) or f"HTTP status {answer.status_code}"
