@@ -1,82 +1,80 @@
-"""``python -m benchmarks [CASE ...]``: perfrun and its peers, interleaved, as tables."""
+"""perfrun's engine and other load generators: interleaved, in one run, as tables."""
 
 import argparse
-import os
+import json
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import lag, memory
-from benchmarks.cases import CASES, Case
+from benchmarks import cases, cores, lag, memory
 from benchmarks.clients import CLIENTS
-from benchmarks.nginx import serving
-from benchmarks.rounds import run_rounds
-from benchmarks.table import case_table, machine
-from benchmarks.tools import MissingError, available, program
-from tests.cluster.progress import say
+from benchmarks.table import Table, machine
+from benchmarks.tools import MissingError, program
+from perfrun.worker.main import raise_descriptor_limit
 
-OTHERS = ("lag", "memory")
-
-
-def _compare(name: str, case: Case, options: argparse.Namespace) -> str:
-    say(f"{name}: {case.title}")
-    wanted = [peer for peer in case.wanted if peer in options.clients]
-    found = available(wanted)
-    if options.require and len(found) < len(wanted):
-        raise MissingError(f"{name}: not all clients could be installed")
-    with serving() as target:
-        job = case.job(target, options.seconds)
-        able = [peer for peer in found if CLIENTS[peer].can(job)]
-        results = run_rounds([CLIENTS[peer] for peer in ("perfrun", *able)], job, options.rounds)
-        plain = [peer for peer in case.against_plain if peer in found]
-        if plain:
-            simple = replace(job, url=f"{job.url}/", scenario=False)
-            results += run_rounds([CLIENTS[peer] for peer in plain], simple, options.rounds)
-    return case_table(case, results)
+ALL = (*cases.CASES, "lag", "memory")
+PEERS = tuple(name for name in CLIENTS if name != "perfrun")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("case", nargs="*", help=f"{', '.join((*CASES, *OTHERS))}; default: all")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"{', '.join(ALL)}; default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each run")
-    parser.add_argument("--clients", default=",".join(CLIENTS), help="peers to compare with")
-    parser.add_argument("--memory-seconds", type=int, default=60, help="600 for the whole claim")
-    parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
-    parser.add_argument("--require", action="store_true", help="fail where a peer is missing")
+    parser.add_argument("--clients", default=",".join(PEERS), help="compare with these only")
+    parser.add_argument("--minutes", type=float, default=1, help="of the case memory; aim: 10")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--require", action="store_true", help="fail where a client is missing")
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the cases one by one, and print the tables at the end."""
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(arguments)
+    options.cases = options.cases or list(ALL)
     options.clients = options.clients.split(",")
-    cases = options.case or [*CASES, *OTHERS]
-    if unknown := set(cases) - {*CASES, *OTHERS}:
-        parser.error(f"no such case: {', '.join(sorted(unknown))}")
-    if (os.cpu_count() or 1) < 2:
+    if unknown := set(options.cases) - set(ALL):
+        parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+    if unknown := set(options.clients) - set(CLIENTS):
+        known = ", ".join(CLIENTS)
+        parser.error(f"no such client: {', '.join(sorted(unknown))}; there are {known}")
+    if min(options.rounds, options.seconds) < 1 or options.minutes <= 0:
+        parser.error("--rounds, --seconds and --minutes are at least 1")
+    if not cores.ENOUGH:
         parser.error("two cores are needed: one for the client and one for the server")
+    return options
+
+
+def _table(name: str, options: argparse.Namespace) -> Table:
+    chosen, rounds, seconds = options.clients, options.rounds, options.seconds
+    others: dict[str, Callable[[], Table]] = {
+        "lag": lambda: lag.compare(chosen, rounds, seconds, require=options.require),
+        "memory": lambda: memory.compare(round(options.minutes * 60)),
+    }
+    if name in others:
+        return others[name]()
+    return cases.compare(name, chosen, rounds, seconds, require=options.require)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the cases one by one, and print the tables at the end; 2 where something is missing."""
+    options = _options(arguments)
+    raise_descriptor_limit()
     try:
         program("nginx")
-        tables = [_table(name, options) for name in cases]
+        tables = {name: _table(name, options) for name in options.cases}
     except MissingError as error:
-        sys.stderr.write(f"{error}\n")
+        print(error, file=sys.stderr)
         return 2
-    text = "\n\n".join([*tables, machine()])
+    text = "\n\n".join([*(table.markdown() for table in tables.values()), machine()])
     print(f"\n{text}")
     if options.markdown:
-        options.markdown.write_text(text + "\n")
+        options.markdown.write_text(f"{text}\n")
+    if options.json:
+        figures = {name: {"title": each.title, "of": each.figures} for name, each in tables.items()}
+        options.json.write_text(json.dumps({"machine": machine(), **figures}, indent=2))
     return 0
-
-
-def _table(name: str, options: argparse.Namespace) -> str:
-    if name == "lag":
-        return lag.compare(options.rounds, options.seconds)
-    if name == "memory":
-        return memory.compare(options.memory_seconds)
-    return _compare(name, CASES[name], options)
 
 
 if __name__ == "__main__":

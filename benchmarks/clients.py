@@ -1,21 +1,24 @@
-"""One class for each generator: its command line for a case, and what its output says."""
+"""One class for each generator: its command line for a job, and what its output says.
+
+What is the same for all: one core, as many connections, keep-alive, no check of the certificate.
+"""
 
 import json
 import re
 import sys
-from abc import abstractmethod
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from benchmarks.pinned import Command
 from benchmarks.tools import program, version
 from perfrun import __version__
-from tests.cluster.commands import run
+from tests.cluster.commands import Argv, run
 
-HERE = Path(__file__).parent
+SCRIPTS = Path(__file__).parent / "scripts"
+_ONE_THREAD = {"GOMAXPROCS": "1"}
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,22 @@ class Said:
 
     rate: float
     """Requests that succeeded, per second."""
-    failed: int = 0
+    failed: int
 
 
-class Client(Protocol):
+@dataclass(frozen=True)
+class Command:
+    """A command to run."""
+
+    argv: Argv
+    env: dict[str, str] = field(default_factory=dict)
+    stdin: str | None = None
+
+
+class Client(ABC):
     """A load generator."""
 
-    name: str
+    name: ClassVar[str]
 
     @property
     def version(self) -> str:
@@ -61,7 +73,7 @@ class Client(Protocol):
 
     @abstractmethod
     def read(self, output: str, job: Job, folder: Path) -> Said:
-        """What its output says."""
+        """What its output says. Raises ValueError or KeyError where it says something else."""
 
 
 class Perfrun(Client):
@@ -70,6 +82,7 @@ class Perfrun(Client):
     name = "perfrun"
 
     @property
+    @override
     def version(self) -> str:
         return __version__
 
@@ -79,13 +92,11 @@ class Perfrun(Client):
 
     @override
     def command(self, job: Job, folder: Path) -> Command:
-        spec = folder / "perfrun.json"
-        spec.write_text(json.dumps(perfrun_spec(job)))
-        return Command([sys.executable, "-m", "benchmarks.engine", spec])
+        return engine(perfrun_spec(job), folder)
 
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
-        said = json.loads(output.splitlines()[-1])
+        said = json.loads(output)
         return Said(said["rate"], said["failed"])
 
 
@@ -99,8 +110,13 @@ class Wrk(Client):
 
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
-        bad = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
-        return Said(_number(r"Requests/sec:\s+([\d.]+)", output), int(bad[1]) if bad else 0)
+        sent, rate = _number(r"(\d+) requests in", output), _number(r"Requests/sec: +(\S+)", output)
+        # Both lines are only there where there is something to say.
+        refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+        broken = re.search(r"Socket errors: (.*)", output)
+        bad = int(refused[1]) if refused else 0
+        lost = sum(map(int, re.findall(r"\d+", broken[1]))) if broken else 0
+        return Said(rate * (sent - bad) / sent if sent else 0.0, bad + lost)
 
 
 class Hey(Client):
@@ -109,15 +125,16 @@ class Hey(Client):
     @override
     def command(self, job: Job, folder: Path) -> Command:
         load = ["-z", f"{job.seconds}s", "-c", str(job.connections), "-cpus", "1"]
-        return Command([program("hey"), *load, job.url], {"GOMAXPROCS": "1"})
+        return Command([program("hey"), *load, job.url], _ONE_THREAD)
 
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
-        codes = {code: int(n) for code, n in re.findall(r"\[(\d{3})\]\s+(\d+) responses", output)}
-        bad = sum(n for code, n in codes.items() if code >= "400")
-        errors = sum(int(n) for n in re.findall(r"^\s+\[(\d+)\]\t", output, re.MULTILINE))
-        share = 1 - bad / sum(codes.values()) if codes else 0.0
-        return Said(_number(r"Requests/sec:\s+([\d.]+)", output) * share, bad + errors)
+        statuses = re.findall(r"^ +\[(\d+)\]\t(\d+) responses", output, re.MULTILINE)
+        good = sum(int(count) for status, count in statuses if status < "400")
+        _, _, errors = output.partition("Error distribution:")
+        bad = sum(int(count) for status, count in statuses if status >= "400")
+        bad += sum(int(count) for count in re.findall(r"^ +\[(\d+)\]", errors, re.MULTILINE))
+        return Said(good / _number(r"Total:\s+(\S+) secs", output), bad)
 
 
 class Oha(Client):
@@ -137,12 +154,12 @@ class Oha(Client):
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
         said = json.loads(output)
-        codes = said["statusCodeDistribution"]
-        good = sum(count for code, count in codes.items() if code < "400")
-        # What is under way at the end is given up, and no failure.
-        lost = {"aborted due to deadline"}
-        errors = sum(n for what, n in said["errorDistribution"].items() if what not in lost)
-        return Said(good / said["summary"]["total"], sum(codes.values()) - good + errors)
+        statuses, errors = said["statusCodeDistribution"], said["errorDistribution"]
+        good = sum(count for status, count in statuses.items() if status < "400")
+        bad = sum(statuses.values()) - good
+        # What is under way at the end is cut off, one request for each connection or stream.
+        bad += sum(count for what, count in errors.items() if what != "aborted due to deadline")
+        return Said(good / said["summary"]["total"], bad)
 
 
 class Vegeta(Client):
@@ -150,15 +167,16 @@ class Vegeta(Client):
 
     @override
     def command(self, job: Job, folder: Path) -> Command:
-        load = ["-rate=0", f"-max-workers={job.connections}", f"-duration={job.seconds}s"]
-        more = ["-insecure", "-http2=false", f"-output={folder}/vegeta.bin"]
-        argv: list[str | Path] = [program("vegeta"), "attack", *load, *more]
-        return Command(argv, {"GOMAXPROCS": "1"}, stdin=f"GET {job.url}\n")
+        users = str(job.connections)
+        load = ["-rate=0", f"-workers={users}", f"-max-workers={users}"]
+        more = [f"-duration={job.seconds}s", "-insecure", "-http2=false"]
+        argv: Argv = [program("vegeta"), "attack", *load, *more, f"-output={folder}/vegeta.bin"]
+        return Command(argv, _ONE_THREAD, stdin=f"GET {job.url}\n")
 
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
         said = json.loads(run([program("vegeta"), "report", "-type=json", folder / "vegeta.bin"]))
-        return Said(said["throughput"], said["requests"] - said["status_codes"].get("200", 0))
+        return Said(said["throughput"], round(said["requests"] * (1 - said["success"])))
 
 
 class K6(Client):
@@ -170,16 +188,19 @@ class K6(Client):
 
     @override
     def command(self, job: Job, folder: Path) -> Command:
-        script = HERE / "scripts" / ("k6_scenario.js" if job.scenario else "k6_plain.js")
+        script = SCRIPTS / ("k6_scenario.js" if job.scenario else "k6_plain.js")
         load = ["--vus", str(job.connections), "--duration", f"{job.seconds}s"]
         more = ["--insecure-skip-tls-verify", f"--summary-export={folder}/k6.json", "--quiet"]
-        env = {"URL": job.url, "GOMAXPROCS": "1", "K6_NO_USAGE_REPORT": "true"}
+        env = {**_ONE_THREAD, "URL": job.url, "K6_NO_USAGE_REPORT": "true"}
         return Command([program("k6"), "run", *load, *more, script], env)
 
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
         metrics = json.loads((folder / "k6.json").read_text())["metrics"]
-        return Said(metrics["http_reqs"]["rate"], metrics["http_req_failed"]["passes"])
+        # Of the rate `failed`, those that `pass` are the failed ones.
+        sent, failed = metrics["http_reqs"], metrics["http_req_failed"]["passes"]
+        bad = failed + metrics.get("checks", {"fails": 0})["fails"]
+        return Said(sent["rate"] * (1 - failed / sent["count"]), bad)
 
 
 class Locust(Client):
@@ -187,18 +208,10 @@ class Locust(Client):
 
     @override
     def command(self, job: Job, folder: Path) -> Command:
-        users = ["-u", str(job.connections), "-r", str(job.connections)]
-        load = [
-            "--headless",
-            "--only-summary",
-            "-t",
-            f"{job.seconds}s",
-            "--json",
-            "--host",
-            job.url.rstrip("/"),
-        ]
-        script = HERE / "scripts" / "locust_plain.py"
-        return Command([program("locust"), "-f", script, *users, *load])
+        users = str(job.connections)
+        load = ["-u", users, "-r", users, "-t", f"{job.seconds}s", "--host", job.url.rstrip("/")]
+        quiet = ["--headless", "--only-summary", "--json"]
+        return Command([program("locust"), "-f", SCRIPTS / "locust_plain.py", *load, *quiet])
 
     @override
     def read(self, output: str, job: Job, folder: Path) -> Said:
@@ -212,22 +225,28 @@ CLIENTS: dict[str, Client] = {
 }
 
 
+def engine(spec: dict[str, Any], folder: Path) -> Command:
+    """perfrun's engine with a load: target, scenarios and load as a PerfTest has them."""
+    file = folder / "perfrun.json"
+    file.write_text(json.dumps(spec))
+    return Command([sys.executable, "-m", "benchmarks.engine", file])
+
+
 def perfrun_spec(job: Job) -> dict[str, Any]:
-    """The target, scenarios and load of a job, as a PerfTest has them."""
-    http: dict[str, Any] = {"url": job.url, "tls": {"insecureSkipVerify": True}}
-    if job.http2:
-        http["protocol"] = "HTTP/2"
+    """A job as a PerfTest says it."""
+    users = job.connections * job.streams
     spec: dict[str, Any] = {
-        "target": {"http": http},
-        "load": {
-            "closed": {
-                "users": job.connections * job.streams,
-                "duration": f"{job.seconds}s",
+        "target": {
+            "http": {
+                "url": job.url,
+                "protocol": "HTTP/2" if job.http2 else "HTTP/1.1",
+                "tls": {"insecureSkipVerify": True},
             }
         },
+        "load": {"closed": {"users": users, "duration": f"{job.seconds}s"}},
     }
     if job.scenario:
-        spec["scenarios"] = json.loads((HERE / "scripts" / "perfrun_scenarios.json").read_text())
+        spec["scenarios"] = json.loads((SCRIPTS / "perfrun_scenarios.json").read_text())
     return spec
 
 

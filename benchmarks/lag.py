@@ -2,8 +2,9 @@
 
 A server notes when it reads each request. The requests of an ideal schedule come 1/rate apart; the
 k-th came ``t_k - k/rate`` after an origin that nobody knows, so the earliest one is taken for
-punctual and lateness is what each came later than that. What the network and the server add is
-the same for all generators.
+punctual, and lateness is what each came later than that. What the network and the server add is
+the same for all generators. The origin is a minimum over all requests: for one early request all
+others look later, so this is an upper bound.
 """
 
 import array
@@ -12,38 +13,109 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from time import monotonic_ns
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import uvloop
 
-from benchmarks.clients import CLIENT_CORE, Command
-from benchmarks.nginx import SERVER_CORE
+from benchmarks import cores
+from benchmarks.clients import Command, engine
+from benchmarks.engine import QUANTILES
 from benchmarks.rounds import pinned
-from benchmarks.table import markdown
-from benchmarks.tools import available
+from benchmarks.table import Table
+from benchmarks.tools import available, program
+from perfrun.api.quantities import NS_PER_S
 from tests.cluster.progress import say
 
 RATE = 2000
+"""Requests a second."""
+OWN = "perfrun's own lag"
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
+_COLUMNS = ("seen by", "p50", "p90", "p99", "p99.9", "aim")
+_AIM = "p50 60 us, p99 500 us"
+
+
+def compare(chosen: Collection[str], rounds: int, seconds: int, *, require: bool) -> Table:
+    """Lateness of perfrun and vegeta, interleaved. Raises MissingError as available()."""
+    say(f"lag: an open load of {RATE}/s")
+    peers = available([name for name in ("vegeta",) if name in chosen], require=require)
+    seen: dict[str, list[list[float]]] = {}
+    for number in range(1, rounds + 1):
+        for name in ("perfrun", *peers):
+            for who, late in _once(name, seconds).items():
+                seen.setdefault(who, []).append(late)
+                say(f"  round {number}/{rounds} {who:17} p50 {late[0]:.0f} us, p99 {late[2]:.0f}")
+    rows, figures = [], []
+    for who, each in seen.items():
+        medians = np.median(each, axis=0)
+        aim = _AIM if who == OWN else ""
+        rows.append((who, *(f"{value:.0f} us" for value in medians), aim))
+        figures.append({"seen_by": who, "quantiles": QUANTILES, "us": each})
+    title = f"Lateness of an open load at {RATE}/s, medians of {rounds} rounds of {seconds} s"
+    return Table(title, _COLUMNS, rows, figures)
+
+
+def lateness(arrivals: npt.NDArray[np.int64], rate: float) -> list[float]:
+    """us of lateness at each of QUANTILES, of arrivals (ns) at a uniform rate (1/s)."""
+    late = np.sort(arrivals) - np.arange(len(arrivals)) * (NS_PER_S / rate)
+    return [float(us) for us in np.quantile(late - late.min(), QUANTILES) / 1000]
+
+
+def _once(name: str, seconds: int) -> dict[str, list[float]]:
+    """us of lateness at each of QUANTILES, by who has seen it."""
+    server = subprocess.Popen(
+        ["taskset", "-c", cores.SERVER, sys.executable, "-m", "benchmarks.lag"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert server.stdout is not None
+    try:
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}/"
+        with tempfile.TemporaryDirectory(prefix="perfrun-bench-") as folder:
+            output, _ = pinned(_command(name, url, seconds, Path(folder)), seconds)
+        raw, _ = server.communicate(b"\n", timeout=30)
+    finally:
+        server.kill()
+        server.wait()
+    arrivals = np.frombuffer(raw, dtype=np.int64)
+    if len(arrivals) != RATE * seconds:
+        say(f"  {name} sent {len(arrivals)} of {RATE * seconds} requests")
+    late = {f"server: {name}": lateness(arrivals, RATE)}
+    if name == "perfrun":
+        late[OWN] = json.loads(output)["lag_us"]
+    return late
+
+
+def _command(name: str, url: str, seconds: int, folder: Path) -> Command:
+    if name == "vegeta":
+        load = [f"-rate={RATE}", f"-duration={seconds}s", f"-output={folder}/out"]
+        argv = [program(name), "attack", *load]
+        return Command(argv, {"GOMAXPROCS": "1"}, f"GET {url}\n")
+    open_load = {"open": {"rate": f"{RATE}/s", "duration": f"{seconds}s"}}
+    return engine({"target": {"http": {"url": url}}, "load": open_load}, folder)
 
 
 class _Clock(asyncio.Protocol):
     """Notes when each request came; one request is one read, for none is pipelined."""
 
     def __init__(self, seen: "array.array[int]") -> None:
-        self._seen = seen
+        self._note = seen.append
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes.
+        self._write = cast(asyncio.Transport, transport).write
 
     def data_received(self, _data: bytes) -> None:
-        self._seen.append(monotonic_ns())
-        self._transport.write(_ANSWER)  # type: ignore[attr-defined]
+        self._note(monotonic_ns())
+        self._write(_ANSWER)
 
 
 async def _serve() -> None:
+    """Serve until a line comes from stdin; then write all times of arrival to stdout, as int64."""
     seen = array.array("q")
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Clock(seen), "127.0.0.1", 0, backlog=1024)
@@ -52,80 +124,6 @@ async def _serve() -> None:
     await loop.run_in_executor(None, sys.stdin.readline)
     server.close()
     sys.stdout.buffer.write(seen.tobytes())
-
-
-def lateness(
-    arrivals: "np.ndarray[tuple[int], np.dtype[np.int64]]", rate: float
-) -> dict[str, float]:
-    """us of lateness by quantile, of arrivals (ns) at a uniform rate (1/s)."""
-    arrivals = np.sort(arrivals)
-    late = arrivals - np.arange(len(arrivals)) * (1e9 / rate)
-    late -= late.min()
-    return {str(q): float(np.quantile(late, q)) / 1000 for q in (0.5, 0.9, 0.99, 0.999)}
-
-
-def compare(rounds: int, seconds: int) -> str:
-    """Lateness of perfrun and vegeta at 2000/s, interleaved; a table."""
-    found = available(["vegeta"])
-    names = ["perfrun", *found]
-    seen: dict[str, list[dict[str, float]]] = {name: [] for name in (*names, "own")}
-    for number in range(1, rounds + 1):
-        for name in names:
-            late, own = _once(name, seconds, found)
-            seen[name].append(late)
-            if own is not None:
-                seen["own"].append(own)
-            say(
-                f"  round {number}/{rounds} {name:8} "
-                f"p50 {late['0.5']:.0f} us, p99 {late['0.99']:.0f} us"
-            )
-    rows: list[tuple[str, ...]] = [
-        ("seen by", "p50", "p90", "p99", "p99.9"),
-        ("---", "--:", "--:", "--:", "--:"),
-    ]
-    for name, title in (
-        ("perfrun", "server: perfrun"),
-        ("vegeta", "server: vegeta"),
-        ("own", "perfrun's own lag"),
-    ):
-        if seen.get(name):
-            medians = [
-                np.median([each[q] for each in seen[name]]) for q in ("0.5", "0.9", "0.99", "0.999")
-            ]
-            rows.append((title, *(f"{value:.0f} us" for value in medians)))
-    title = f"### Lateness of an open load at {RATE}/s (medians of {rounds} rounds)"
-    return f"{title}\n\n{markdown(rows)}"
-
-
-def _once(
-    name: str, seconds: int, found: dict[str, Path]
-) -> tuple[dict[str, float], dict[str, float] | None]:
-    server = subprocess.Popen(
-        ["taskset", "-c", SERVER_CORE, sys.executable, "-m", "benchmarks.lag"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert server.stdout is not None
-    try:
-        port = int(server.stdout.readline())
-        with tempfile.TemporaryDirectory(prefix="perfrun-bench-") as folder:
-            command = _command(name, f"http://127.0.0.1:{port}/", seconds, Path(folder), found)
-            output, _ = pinned(command, CLIENT_CORE, seconds)
-        raw, _ = server.communicate(b"\n", timeout=30)
-    finally:
-        server.kill()
-    own = json.loads(output.splitlines()[-1])["lag_us"] if name == "perfrun" else None
-    return lateness(np.frombuffer(raw, dtype=np.int64), RATE), own
-
-
-def _command(name: str, url: str, seconds: int, folder: Path, found: dict[str, Path]) -> Command:
-    if name == "vegeta":
-        load = [f"-rate={RATE}", f"-duration={seconds}s", f"-output={folder}/out"]
-        return Command([found[name], "attack", *load], {"GOMAXPROCS": "1"}, f"GET {url}\n")
-    open_load = {"open": {"rate": f"{RATE}/s", "duration": f"{seconds}s"}}
-    spec = folder / "spec.json"
-    spec.write_text(json.dumps({"target": {"http": {"url": url}}, "load": open_load}))
-    return Command([sys.executable, "-m", "benchmarks.engine", spec])
 
 
 if __name__ == "__main__":

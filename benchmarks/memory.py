@@ -1,81 +1,97 @@
 """What an open connection costs, and whether memory stays flat: 10,000 users that think."""
 
 import json
+import os
+import resource
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.clients import CLIENT_CORE
-from benchmarks.nginx import Target, serving
-from benchmarks.table import markdown
+from benchmarks import cores
+from benchmarks.clients import engine
+from benchmarks.nginx import serving
+from benchmarks.table import Table
 from tests.cluster.progress import say, step
 
 CONNECTIONS = 10_000
-_PAGE = 4096
+RAMP = 10
+"""Seconds until all are there."""
+AIMS = {"plain": 20, "tls": 40}
+"""KiB a connection, at most."""
+_COLUMNS = ("connections", "at rest", "all open", "at the end", "growth", "KiB each", "aim")
 
 
-def compare(seconds: int) -> str:
-    """Memory of plain and TLS connections over a run of ``seconds``; a table."""
-    rows: list[tuple[str, ...]] = [
-        ("connections", "at rest", "a third in", "at the end", "KiB a connection", "aim"),
-        ("---", "--:", "--:", "--:", "--:", "--:"),
-    ]
+class Look(NamedTuple):
+    """A process at a moment."""
+
+    resident: int
+    """Bytes."""
+    files: int
+    """Open descriptors; nearly all are connections."""
+
+
+def compare(seconds: int) -> Table:
+    """Memory of plain and of TLS connections that are all open for ``seconds``."""
+    rows, figures = [], []
     with serving() as target:
-        for name, aim in (("plain", 20), ("tls", 40)):
-            with step(f"{CONNECTIONS} {name} connections for {seconds} s"):
-                seen = list(_watched(name, target, seconds))
-            # The first looks are of an interpreter with nothing open yet.
-            base = seen[0]
-            third, last = seen[len(seen) // 3], seen[-2]
-            each = (last - base) / CONNECTIONS / 1024
+        for name, aim in AIMS.items():
+            with step(f"memory: {CONNECTIONS} {name} connections for {seconds} s"):
+                rest, looks = _run(target.plain if name == "plain" else target.tls, seconds)
+            first, last = _ends(looks)
+            each = (last - rest) / CONNECTIONS / 1024
             say(f"  {name}: {each:.1f} KiB a connection")
-            sizes = [f"{size / 2**20:.0f} MiB" for size in (base, third, last)]
-            rows.append((f"10,000 {name}", *sizes, f"**{each:.1f}**", f"{aim}"))
-    return (
-        f"### Memory, {CONNECTIONS} users with a connection each, {seconds} s\n\n{markdown(rows)}"
-    )
+            sizes = [f"{size / 2**20:.1f} MiB" for size in (rest, first, last)]
+            growth = f"{(last - first) / 2**20:+.1f} MiB"
+            rows.append((f"{CONNECTIONS:,} {name}", *sizes, growth, f"**{each:.1f}**", f"{aim}"))
+            figures.append(
+                {"kind": name, "rest": rest, "resident": [look.resident for look in looks]}
+            )
+    title = f"Memory of {CONNECTIONS:,} users with a connection each, {seconds} s"
+    return Table(title, _COLUMNS, rows, figures)
 
 
-def _watched(name: str, target: Target, seconds: int) -> Iterator[int]:
-    """The resident size of a run, once a second, from before its first connection."""
-    url = target.plain if name == "plain" else target.tls
-    spec = {
-        "target": {
-            "http": {
-                "url": f"{url}/",
-                "connections": "PerUser",
-                "tls": {"insecureSkipVerify": True},
-            }
-        },
-        "load": {
-            "closed": {
-                "stages": [
-                    {"users": CONNECTIONS, "ramp": "10s", "hold": f"{seconds - 10}s"},
-                ],
-                "thinkTime": "3s",
-            }
-        },
-    }
+def _ends(looks: list[Look]) -> tuple[int, int]:
+    """Bytes when all connections had just been opened, and at the end."""
+    full = [look.resident for look in looks if look.files >= CONNECTIONS]
+    if len(full) < 2:
+        most = max((look.files for look in looks), default=0)
+        raise RuntimeError(
+            f"only {most} of {CONNECTIONS} connections were open at a time: "
+            f"allow more open files (`ulimit -n`), or free ports"
+        )
+    return full[0], full[-1]
+
+
+def _run(url: str, seconds: int) -> tuple[int, list[Look]]:
+    """Bytes of the process before its load, and a look at it once a second."""
+    http = {"url": f"{url}/", "connections": "PerUser", "tls": {"insecureSkipVerify": True}}
+    stage = {"users": CONNECTIONS, "ramp": f"{RAMP}s", "hold": f"{seconds}s"}
+    load = {"closed": {"stages": [stage], "thinkTime": "3s"}}
     with tempfile.TemporaryDirectory(prefix="perfrun-bench-") as folder:
-        file = Path(folder) / "spec.json"
-        file.write_text(json.dumps(spec))
-        argv = ["taskset", "-c", CLIENT_CORE, sys.executable, "-m", "benchmarks.engine", str(file)]
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+        command = engine({"target": {"http": http}, "load": load}, Path(folder))
+        argv = ["taskset", "-c", cores.CLIENT, *map(str, command.argv)]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         try:
-            time.sleep(1)
-            while process.poll() is None:
-                yield _resident(process.pid)
-                time.sleep(1)
+            looks = list(_watched(process))
+            output, _ = process.communicate()
         finally:
             process.kill()
             process.wait()
+    said = json.loads(output)
+    if said["failed"]:
+        raise RuntimeError(f"{said['failed']} requests failed: the figures would mean nothing")
+    return said["resident_at_rest"], looks
 
 
-def _resident(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-    except (OSError, IndexError):
-        return 0
+def _watched(process: "subprocess.Popen[str]") -> Iterator[Look]:
+    while process.poll() is None:
+        try:
+            pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+            files = len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208 - 10,000 of them
+        except (OSError, IndexError):
+            return  # it has ended meanwhile
+        yield Look(pages * resource.getpagesize(), files)
+        time.sleep(1)

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cores import SERVER_CORE
+from benchmarks import cores
 from benchmarks.tools import program
 from tests.cluster.commands import run
 from tests.cluster.components import free_port
 
 _CONFIG = """
-daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 65536;
+daemon off; master_process off; worker_processes 1;
 pid {folder}/nginx.pid; error_log {folder}/error.log crit;
-events {{ worker_connections 60000; }}
+events {{ worker_connections 16384; }}
 http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 3600; client_body_timeout 600;
-  http2_max_concurrent_streams 512;
+  http2_max_concurrent_streams 16;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   ssl_certificate {folder}/tls.crt; ssl_certificate_key {folder}/tls.key;
@@ -57,7 +58,7 @@ def serving() -> Iterator[Target]:
         _certificate(folder)
         places = _PLACES.format(answer=_ORDER)
         (folder / "nginx.conf").write_text(_CONFIG.format(folder=folder, places=places, **ports))
-        argv = ["taskset", "-c", SERVER_CORE, str(program("nginx")), "-c", f"{folder}/nginx.conf"]
+        argv = ["taskset", "-c", cores.SERVER, str(program("nginx")), "-c", f"{folder}/nginx.conf"]
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             _until_it_listens(process, folder)

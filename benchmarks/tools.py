@@ -8,12 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import apt
-from tests.cluster.commands import run, run_logged
+from tests.cluster.commands import Argv, run, run_logged
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import cache_dir, locked
 from tests.cluster.progress import say, step
@@ -40,10 +40,13 @@ class Tool:
 
 
 def _from_debian(tool: Tool) -> Path:
-    package = {"nginx": "nginx-light"}.get(tool.name, tool.name)
     if shutil.which(tool.name) is None:
-        apt.ensure([package])
+        apt.ensure([_package(tool.name)])
     return Path(shutil.which(tool.name) or f"/usr/sbin/{tool.name}")
+
+
+def _package(name: str) -> str:
+    return {"nginx": "nginx-light"}.get(name, name)
 
 
 def _from_go(module: str) -> Callable[[Tool], Path]:
@@ -51,8 +54,7 @@ def _from_go(module: str) -> Callable[[Tool], Path]:
         program = tool.folder / tool.name
         if not program.exists():
             env = {"GOBIN": str(tool.folder), "GOTOOLCHAIN": "auto", "CGO_ENABLED": "0"}
-            argv: list[str | Path] = ["go", "install", f"{module}@v{tool.version}"]
-            _build(tool, argv, env)
+            _build(tool, ["go", "install", f"{module}@v{tool.version}"], env)
         return program
 
     return install
@@ -61,17 +63,8 @@ def _from_go(module: str) -> Callable[[Tool], Path]:
 def _from_crates(tool: Tool) -> Path:
     program = tool.folder / "bin" / tool.name
     if not program.exists():
-        root = tool.folder
-        argv: list[str | Path] = [
-            "cargo",
-            "install",
-            "--locked",
-            "--version",
-            tool.version,
-            "--root",
-            root,
-        ]
-        _build(tool, [*argv, tool.name], {})
+        argv = ["cargo", "install", "--locked", "--version", tool.version, tool.name]
+        _build(tool, [*argv, "--root", tool.folder], {})
     return program
 
 
@@ -84,7 +77,7 @@ def _from_pypi(tool: Tool) -> Path:
     return program
 
 
-def _build(tool: Tool, argv: list[str | Path], env: dict[str, str]) -> None:
+def _build(tool: Tool, argv: Argv, env: dict[str, str]) -> None:
     log = cache_dir() / "logs" / f"bench-{tool.name}.log"
     with locked(cache_dir(), "the cache"), step(f"installing {tool.name} {tool.version}"):
         run_logged(argv, log, what=f"installing {tool.name}", env=env)
@@ -115,13 +108,18 @@ def program(name: str) -> Path:
         raise MissingError(f"{name} is not here and could not be installed: {first}") from error
 
 
-def available(names: list[str]) -> dict[str, Path]:
-    """The programs of those tools that are here or could be installed; says what could not."""
+def available(names: Iterable[str], *, require: bool = False) -> dict[str, Path]:
+    """The programs of those tools that are here or could be installed; says what could not.
+
+    Raises MissingError for the first that could not, if all are required.
+    """
     found = {}
     for name in names:
         try:
             found[name] = program(name)
         except MissingError as error:
+            if require:
+                raise
             say(str(error))
     return found
 
@@ -132,7 +130,7 @@ def version(name: str) -> str:
     if tool.version:
         return tool.version
     done = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Version}", {"nginx": "nginx-light"}.get(name, name)],
+        ["dpkg-query", "-W", "-f", "${Version}", _package(name)],
         capture_output=True,
         text=True,
         check=False,

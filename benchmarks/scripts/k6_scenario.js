@@ -1,15 +1,13 @@
 // The same as perfrun_scenarios.json: four weighted steps, one of them a templated JSON POST with
-// a check of the status and an extraction.
+// a check of the status and an extraction. Names as in perfrun, or each url would be a metric.
 import http from 'k6/http';
 import { check } from 'k6';
 
-const params = { headers: { 'Content-Type': 'application/json' } };
-const letters = 'abcdefghijklmnopqrstuvwxyz ';
-
-function uuid() {
-  return 'xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx'.replace(/x/g, () =>
-    Math.floor(Math.random() * 16).toString(16));
-}
+const base = __ENV.URL;
+const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const named = (name) => ({ responseType: 'none', tags: { name } });
+const [home, list, find] = ['home', 'list', 'find'].map(named);
+const order = { headers: { 'Content-Type': 'application/json' }, tags: { name: 'order' } };
 
 function text(length) {
   let made = '';
@@ -19,16 +17,17 @@ function text(length) {
 
 export default function () {
   const draw = Math.random() * 10;
-  const base = __ENV.URL;
   if (draw < 4) {
-    http.get(`${base}/`, { responseType: 'none' });
+    http.get(`${base}/`, home);
   } else if (draw < 6) {
-    http.get(`${base}/items`, { responseType: 'none' });
+    http.get(`${base}/items`, list);
   } else if (draw < 8) {
-    http.get(`${base}/?q=${Math.floor(Math.random() * 1000)}`, { responseType: 'none' });
+    http.get(`${base}/?q=${Math.floor(Math.random() * 1000)}`, find);
   } else {
-    const body = { user: 'ada', time: new Date().toISOString(), key: uuid(), payload: text(50) };
-    const response = http.post(`${base}/orders`, JSON.stringify(body), params);
+    const body = {
+      user: 'ada', time: new Date().toISOString(), key: crypto.randomUUID(), payload: text(50),
+    };
+    const response = http.post(`${base}/orders`, JSON.stringify(body), order);
     check(response, { 'is 201': (r) => r.status === 201 });
     response.json('id');
   }

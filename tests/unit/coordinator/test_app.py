@@ -163,7 +163,14 @@ async def test_intervals_are_merged_and_answered(world: World, deadline):
     world.coordinator.open(make_plan(2), start=NOW, start_deadline=deadline)
     await world.post(0, "interval", make_interval(1).to_bytes())
     status, body, _ = await world.post(1, "interval", make_interval(1).to_bytes())
-    go_on = {"stop": None, "breached": False, "hold": None, "cut": None, "done": False}
+    go_on = {
+        "stop": None,
+        "breached": False,
+        "hold": None,
+        "cut": None,
+        "done": False,
+        "repost": False,
+    }
     assert (status, body) == (200, go_on)
     assert world.coordinator.live(UID).sent == 20
 

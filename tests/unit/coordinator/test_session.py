@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from perfrun.api.scenario import Step
 from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.session import SILENT_AFTER, RunSession
-from perfrun.measure.report import Ready
+from perfrun.measure.report import Ready, Start
 from tests.unit.coordinator.conftest import NOW, S, in_trouble, make_plan, make_report
 
 
@@ -90,8 +91,8 @@ def test_the_barrier_does_not_open_after_the_deadline():
 def test_time_until_t0_is_counted_at_the_moment_of_answering():
     run = session()
     run.begin(NOW, 10 * S)
-    assert run.start_answer(9 * S).start_in == S
-    assert run.start_answer(12 * S).start_in == -2 * S
+    assert run.start_answer(0, 9 * S).start_in == S
+    assert run.start_answer(0, 12 * S).start_in == -2 * S
     assert run.trouble(12 * S) is None
     assert run.start == NOW
 
@@ -100,8 +101,8 @@ def test_a_stop_before_t0_is_the_answer_at_the_barrier_and_the_first_reason_stan
     run = session()
     run.stop("spec.stop was set")
     run.stop("replaced")
-    assert run.start_answer(S).stop == "spec.stop was set"
-    assert run.order().stop == "spec.stop was set"
+    assert run.start_answer(0, S).stop == "spec.stop was set"
+    assert run.order(0).stop == "spec.stop was set"
     run.ready(0, Ready(), S)
     run.ready(1, Ready(), S)
     assert not run.is_due(S)
@@ -131,3 +132,43 @@ def test_after_t0_all_workers_count_as_ready():
     run = session()
     run.begin(NOW + timedelta(seconds=1), S)
     assert run.ready_count == 2
+
+
+def with_setup(workers: int = 2) -> RunSession:
+    """A session whose run has a setup."""
+    plan = make_plan(workers).model_copy(update={"setup": [Step(name="login")]})
+    return RunSession(plan, start_deadline=100 * S)
+
+
+def test_worker_0_runs_the_setup_once_all_are_ready_and_all_start_with_what_it_found():
+    session = with_setup()
+    session.ready(0, Ready(), 0)
+    assert not session.start_answer(0, 0).setup
+    session.ready(1, Ready(), 0)
+    assert session.start_answer(0, 0).setup
+    assert not session.start_answer(1, 0).setup
+    assert not session.is_due(0)
+    session.ready(0, Ready(setup={"token": "t"}), 1)
+    assert session.is_due(1)
+    session.begin(NOW, 5)
+    for index in (0, 1):
+        assert session.start_answer(index, 2) == Start(start_in=3, values={"token": "t"})
+
+
+def test_a_new_coordinator_asks_worker_0_again_and_lets_late_workers_wait():
+    session = with_setup()
+    session.begin(NOW, 5)
+    assert session.start_answer(1, 2) == Start()
+    assert session.order(0).repost
+    assert not session.order(1).repost
+    session.ready(0, Ready(setup={"token": "t"}), 3)
+    assert session.start_answer(1, 4) == Start(start_in=1, values={"token": "t"})
+    assert not session.order(0).repost
+
+
+def test_a_setup_that_does_not_end_is_said():
+    session = with_setup(1)
+    session.ready(0, Ready(), 0)
+    trouble = session.trouble(50 * S)
+    assert trouble is not None
+    assert "the end of the setup" in trouble.message
