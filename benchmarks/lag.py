@@ -93,7 +93,7 @@ def _once(name: str, seconds: int) -> dict[str, list[float]]:
 def _command(name: str, url: str, seconds: int, folder: Path) -> Command:
     if name == "vegeta":
         load = [f"-rate={RATE}", f"-duration={seconds}s", f"-output={folder}/out"]
-        argv = [program(name), "attack", *load]
+        argv: list[str | Path] = [program(name), "attack", *load]
         return Command(argv, {"GOMAXPROCS": "1"}, f"GET {url}\n")
     open_load = {"open": {"rate": f"{RATE}/s", "duration": f"{seconds}s"}}
     return engine({"target": {"http": {"url": url}}, "load": open_load}, folder)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cores import SERVER_CORE
 from benchmarks import cores
 from benchmarks.tools import program
 from tests.cluster.commands import run

@@ -45,7 +45,8 @@ _COLUMNS = (
 def comparison(title: str, results: Sequence[Result], aims: Mapping[str, float | None]) -> Table:
     """Medians, ranges, and the ratio of the first client, which is perfrun, to each other one."""
     ours = results[0]
-    rows, figures = [], []
+    rows: list[Row] = []
+    figures = []
     for result in results:
         rates = [each.rate for each in result.rounds]
         by_rate, by_cpu = ours.rate / result.rate, result.cpu / ours.cpu

@@ -81,6 +81,19 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return HEAD.pack(length >> 8, length & 255, kind, flags, stream) + payload
 
 
+def headers(stream: int, block: bytes, *, end: bool) -> bytes:
+    """HEADERS, continued where the block is too large for one frame."""
+    parts = [block[at : at + LARGEST_FRAME] for at in range(0, len(block), LARGEST_FRAME)]
+    kinds = [Kind.HEADERS] + [Kind.CONTINUATION] * (len(parts) - 1)
+    frames = []
+    for place, (kind, part) in enumerate(zip(kinds, parts, strict=True)):
+        flags = Flag.END_STREAM if end and not place else 0
+        if place == len(parts) - 1:
+            flags |= Flag.END_HEADERS
+        frames.append(frame(kind, flags, stream, part))
+    return b"".join(frames)
+
+
 def settings(values: dict[Setting, int]) -> bytes:
     """A SETTINGS frame."""
     return frame(Kind.SETTINGS, 0, 0, b"".join(_SETTING.pack(*item) for item in values.items()))
@@ -225,7 +238,8 @@ class Blocks:
         if head is not None:
             return head
         try:
-            fields = [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
+            decoded = self._decoder.decode(block, raw=True)
+            fields = [(bytes(name), bytes(value)) for name, value in decoded]
         except hpack.HPACKError as error:
             raise FrameError(str(error)) from error
         head = _head(fields)
@@ -233,7 +247,6 @@ class Blocks:
             self._known.clear()
         self._known[block] = head
         return head
-
 
 
 def _head(fields: list[tuple[bytes, bytes]]) -> Head:

@@ -1,7 +1,6 @@
 """HTTP/2 on one connection: what all its streams share."""
 
 import asyncio
-from collections import deque
 from time import monotonic_ns
 from typing import Any
 
@@ -22,6 +21,7 @@ from perfrun.engine.frames import (
     Setting,
     frame,
     goaway,
+    headers,
     number,
     read_settings,
     reset,
@@ -32,13 +32,17 @@ from perfrun.engine.frames import (
 from perfrun.engine.http1 import MAX_HEAD
 from perfrun.engine.link import Home
 from perfrun.engine.stream import Stream
+from perfrun.engine.uploads import Uploads
 
 MOST_STREAMS = 1000
 """At a time on one connection, where the peer allows more."""
 LAST_ID = 2**31 - 1
 MOST_CONTROLS = 10_000
-"""Control frames that a peer may send between two responses: more is a flood."""
+"""Control frames that a peer may send while neither bodies nor responses move: more is a flood."""
 _REFILL = LARGEST_WINDOW // 2
+"""Bytes of bodies after which the peer's windows are filled up again."""
+_OF_CONNECTION = (Kind.SETTINGS, Kind.PING, Kind.GOAWAY)
+_PING_LENGTH = 8
 
 
 class Http2Connection(asyncio.Protocol):
@@ -55,14 +59,13 @@ class Http2Connection(asyncio.Protocol):
         """By id: requests that wait for their response."""
         self._blocks = Blocks()
         self._rest = b""
-        self._partial: tuple[int, int, bytes] | None = None
-        """Stream, flags and block so far of headers that are continued."""
+        self._only: int | None = Kind.SETTINGS
+        """The type that the next frame has to have; None: any."""
+        self._partial = (0, 0, b"", 0)
+        """Headers that are continued: stream, flags, block so far, its bytes on the wire."""
         self._next_id = 1
         self._limit = MOST_STREAMS
-        self._window, self._first_window = FIRST_WINDOW, FIRST_WINDOW
-        self._frame_size = LARGEST_FRAME
-        self._waiting: deque[tuple[int, bytes]] = deque()
-        """Bodies, by stream, for which there was no window."""
+        self._uploads = Uploads()
         self._consumed = 0
         self._controls = 0
         self._batch: list[bytes] | None = None
@@ -88,15 +91,13 @@ class Http2Connection(asyncio.Protocol):
             self.is_closing = True
         self._open[number] = stream
         _, block, body = request
-        if not body and len(block) <= LARGEST_FRAME:
-            length = len(block)
-            head = HEAD.pack(length >> 8, length & 255, Kind.HEADERS, 5, number)
-            self._write(head + block)
-            return number
-        stream.window = self._first_window
-        self._write(_headers(number, block, end=not body))
         if body:
-            self._send_body(number, stream, body)
+            self._write(headers(number, block, end=False) + self._uploads.begin(number, body))
+        elif (length := len(block)) <= LARGEST_FRAME:
+            # Flags: END_STREAM and END_HEADERS.
+            self._write(HEAD.pack(length >> 8, length & 255, Kind.HEADERS, 5, number) + block)
+        else:
+            self._write(headers(number, block, end=True))
         return number
 
     def _write(self, data: bytes) -> None:
@@ -105,35 +106,27 @@ class Http2Connection(asyncio.Protocol):
         else:
             self._batch.append(data)
 
-    def _send_body(self, number: int, stream: Stream, body: bytes) -> bool:
-        """Send as much as the windows allow; whether that was all. The rest waits."""
-        while body:
-            size = min(len(body), self._window, stream.window, self._frame_size)
-            if size <= 0:
-                self._waiting.append((number, body))
-                return False
-            part, body = body[:size], body[size:]
-            self._window -= size
-            stream.window -= size
-            flags = 0 if body else Flag.END_STREAM
-            self._write(frame(Kind.DATA, flags, number, part))
-        return True
+    def _upload(self, data: bytes) -> None:
+        if data:
+            self._controls = 0
+            self._write(data)
 
-    def _send_waiting(self) -> None:
-        for _ in range(len(self._waiting)):
-            number, body = self._waiting.popleft()
-            if (stream := self._open.get(number)) is not None:
-                self._send_body(number, stream, body)
-
-    def cancel(self, number: int) -> None:
+    def cancel(self, number: int, code: Code = Code.CANCEL) -> None:
         """Tell the peer that nobody waits for a response any more."""
-        if self._open.pop(number, None) is not None and not self.is_closing:
-            self._write(reset(number, Code.CANCEL))
+        if self._open.pop(number, None) is not None:
+            self._uploads.drop(number)
+            self._write(reset(number, code))
+            self._leave()
 
     def forget(self, number: int) -> None:
         """A response is complete."""
         self._open.pop(number, None)
         self._controls = 0
+        if self._uploads.waiting and self._uploads.drop(number):
+            # Answered before it was whole: without this, the stream would stay open for the peer.
+            self._write(reset(number, Code.CANCEL))
+        if self.is_closing:
+            self._leave()
 
     def drop(self, stream: Stream) -> None:
         """A stream is used no more; with the last one the connection goes."""
@@ -142,7 +135,12 @@ class Http2Connection(asyncio.Protocol):
             self.home.forget(stream)
             if not self._slots:
                 self.is_closing = True
-                self.transport.close()
+                self._leave()
+
+    def _leave(self) -> None:
+        """Close as soon as nobody waits for anything, but not before everything is written."""
+        if self.is_closing and not self._open and self._batch is None:
+            self.transport.close()
 
     # --- asyncio.Protocol ---------------------------------------------------------------------
 
@@ -157,38 +155,42 @@ class Http2Connection(asyncio.Protocol):
         self.transport.write(PREFACE + settings(ours) + more)
 
     def data_received(self, data: bytes) -> None:
-        now = monotonic_ns()
-        if self._rest:
-            data = self._rest + data
-        at, end = 0, len(data)
-        unpack, takes = HEAD.unpack_from, self._take
         batch: list[bytes] = []
         self._batch = batch
         try:
-            while end - at >= HEAD_LENGTH:
-                high, low, kind, flags, number = unpack(data, at)
-                size = (high << 8) | low
-                stop = at + HEAD_LENGTH + size
-                if stop > end:
-                    self._check_size(size)
-                    break
-                takes(kind, flags, number & LAST_ID, data[at + HEAD_LENGTH : stop], now)
-                at = stop
+            self._work_off(self._rest + data if self._rest else data, monotonic_ns())
         except FrameError:
-            self._die(ErrorClass.PROTOCOL)
-            return
+            self._die()
         finally:
+            if self._consumed > _REFILL:
+                self._refill()
             self._batch = None
             if batch:
                 self.transport.write(b"".join(batch))
-        self._rest = data[at:]
-        if self._consumed > _REFILL and not self.is_closing:
-            self.transport.write(window_update(0, self._consumed))
-            self._consumed = 0
+        if self.is_closing:
+            self._leave()
 
-    def _check_size(self, size: int) -> None:
-        if size > LARGEST_FRAME:
-            raise FrameError("a frame larger than allowed")
+    def _work_off(self, data: bytes, now: int) -> None:
+        at, end = 0, len(data)
+        unpack, take = HEAD.unpack_from, self._take
+        while end - at >= HEAD_LENGTH:
+            high, low, kind, flags, number = unpack(data, at)
+            size = (high << 8) | low
+            if size > LARGEST_FRAME:
+                raise FrameError("a frame larger than allowed")
+            stop = at + HEAD_LENGTH + size
+            if stop > end:
+                break
+            take(kind, flags, number & LAST_ID, data[at + HEAD_LENGTH : stop], now)
+            at = stop
+        self._rest = data[at:]
+
+    def _refill(self) -> None:
+        self._write(window_update(0, self._consumed))
+        self._consumed = 0
+        for number_, stream in self._open.items():
+            if by := stream.unacknowledged():
+                self._write(window_update(number_, by))
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self.is_closing = True
@@ -200,55 +202,70 @@ class Http2Connection(asyncio.Protocol):
             self.home.forget(stream)
         streams, self._open = self._open, {}
         for stream in streams.values():
-            stream.fail(ErrorClass.RESET, tell_peer=False)
+            stream.fail(ErrorClass.RESET)
 
     # --- frames -------------------------------------------------------------------------------
 
     def _take(self, kind: int, flags: int, number: int, payload: bytes, now: int) -> None:
-        if self._partial is not None and kind != Kind.CONTINUATION:
-            raise FrameError("headers that are not continued")
+        if self._only is not None and kind != self._only:
+            raise FrameError("a frame of a type that may not come now")
         if kind == Kind.DATA:
             self._on_data(flags, number, payload, now)
         elif kind == Kind.HEADERS:
+            size = len(payload) + HEAD_LENGTH
             if flags & (Flag.PADDED | Flag.PRIORITY):
                 payload = unpadded(flags, payload, headers=True)
             if flags & Flag.END_HEADERS:
-                self._on_block(flags, number, payload, now)
+                self._on_block(flags, number, payload, size, now)
             else:
-                self._partial = (number, flags, payload)
+                self._partial = (number, flags, payload, size)
+                self._only = Kind.CONTINUATION
         else:
             self._on_control(kind, flags, number, payload, now)
 
     def _on_data(self, flags: int, number: int, payload: bytes, now: int) -> None:
-        self._consumed += len(payload)
+        size = len(payload)
+        self._consumed += size
         if flags & Flag.PADDED:
             payload = unpadded(flags, payload, headers=False)
         stream = self._open.get(number)
-        if stream is not None:
-            stream.on_data(payload, now, end=bool(flags & Flag.END_STREAM))
+        if stream is None:
+            self._check_was_open(number)
+            return
+        if payload:
+            self._controls = 0
+        stream.on_data(payload, size, now, end=bool(flags & Flag.END_STREAM))
 
-    def _on_block(self, flags: int, number: int, block: bytes, now: int) -> None:
+    def _on_block(self, flags: int, number: int, block: bytes, size: int, now: int) -> None:
         head = self._blocks.read(block)
         stream = self._open.get(number)
-        if stream is not None:
-            size = len(block) + HEAD_LENGTH
-            stream.on_head(head, size, now, end=bool(flags & Flag.END_STREAM))
+        if stream is None:
+            self._check_was_open(number)
+            return
+        stream.on_head(head, size, now, end=bool(flags & Flag.END_STREAM))
+
+    def _check_was_open(self, number: int) -> None:
+        """What a peer sent before it learnt that a stream is cancelled is no error."""
+        if not number & 1 or number >= self._next_id:
+            raise FrameError("a frame on a stream that was never opened")
 
     def _on_control(self, kind: int, flags: int, number_: int, payload: bytes, now: int) -> None:
         self._controls += 1
         if self._controls > MOST_CONTROLS:
             raise FrameError("a flood of control frames")
+        if number_ and kind in _OF_CONNECTION:
+            raise FrameError("a frame of the connection on a stream")
         match kind:
             case Kind.SETTINGS:
-                if not flags & Flag.ACK:
-                    self._on_settings(payload)
+                self._on_settings(flags, payload)
             case Kind.WINDOW_UPDATE:
-                self._on_window(number_, number(payload) & LAST_ID)
+                if number_:
+                    self._check_was_open(number_)
+                self._upload(self._uploads.widen(number_, number(payload) & LAST_ID))
             case Kind.RST_STREAM:
                 self._on_reset(number_, number(payload))
             case Kind.PING:
-                if not flags & Flag.ACK:
-                    self.transport.write(frame(Kind.PING, Flag.ACK, 0, payload))
+                self._on_ping(flags, payload)
             case Kind.GOAWAY:
                 self._on_goaway(payload)
             case Kind.CONTINUATION:
@@ -256,77 +273,72 @@ class Http2Connection(asyncio.Protocol):
             case Kind.PUSH_PROMISE:
                 raise FrameError("a push, which was not allowed")
 
-    def _on_settings(self, payload: bytes) -> None:
+    def _on_settings(self, flags: int, payload: bytes) -> None:
+        if flags & Flag.ACK:
+            if payload or self._only is not None:
+                raise FrameError("an acknowledgement that is none")
+            return
+        freed = b""
         for name, value in read_settings(payload):
             if name == Setting.MAX_CONCURRENT_STREAMS:
                 self._limit = min(value, MOST_STREAMS)
             elif name == Setting.MAX_FRAME_SIZE:
-                self._frame_size = min(max(value, LARGEST_FRAME), 1 << 20)
+                self._uploads.reframe(value)
             elif name == Setting.INITIAL_WINDOW_SIZE:
-                if value > LARGEST_WINDOW:
-                    raise FrameError("a window that is too large")
-                for stream in self._open.values():
-                    stream.window += value - self._first_window
-                self._first_window = value
-        self.transport.write(frame(Kind.SETTINGS, Flag.ACK, 0))
+                freed = self._uploads.resize(value)
+            elif name == Setting.ENABLE_PUSH and value:
+                raise FrameError("a server that wants pushes")
+        self._write(frame(Kind.SETTINGS, Flag.ACK, 0))
+        self._upload(freed)
+        self._only = None
         if not self.ready.done():
             self.ready.set_result(None)
-        self._send_waiting()
 
-    def _on_window(self, number_: int, by: int) -> None:
-        if number_ == 0:
-            self._window += by
-        elif (stream := self._open.get(number_)) is not None:
-            stream.window += by
-        self._send_waiting()
+    def _on_ping(self, flags: int, payload: bytes) -> None:
+        if len(payload) != _PING_LENGTH:
+            raise FrameError("a PING of a wrong length")
+        if not flags & Flag.ACK:
+            self._write(frame(Kind.PING, Flag.ACK, 0, payload))
 
     def _on_reset(self, number_: int, code: int) -> None:
+        self._check_was_open(number_)
         if (stream := self._open.pop(number_, None)) is None:
             return
+        self._uploads.drop(number_)
         if code == Code.REFUSED_STREAM:
             stream.refuse()
         else:
-            stream.fail(ErrorClass.RESET, tell_peer=False)
+            stream.fail(ErrorClass.RESET)
 
     def _on_goaway(self, payload: bytes) -> None:
         """Requests up to the last id are still answered, those after it were never looked at."""
         self.is_closing = True
         last = number(payload[:4]) & LAST_ID
         for number_ in [each for each in self._open if each > last]:
-            self._open.pop(number_).refuse()
+            self._uploads.drop(number_)
+            if (stream := self._open.pop(number_, None)) is not None:
+                stream.refuse()
 
     def _on_continuation(self, flags: int, number_: int, payload: bytes, now: int) -> None:
-        if self._partial is None or self._partial[0] != number_:
+        expected, first, block, size = self._partial
+        if self._only != Kind.CONTINUATION or expected != number_:
             raise FrameError("a continuation of nothing")
-        block = self._partial[2] + payload
+        block += payload
+        size += len(payload) + HEAD_LENGTH
         if len(block) > MAX_HEAD:
             raise FrameError("more headers than anyone means to test")
-        if not flags & Flag.END_HEADERS:
-            self._partial = (number_, self._partial[1], block)
-            return
-        first, self._partial = self._partial[1], None
-        self._on_block(first, number_, block, now)
+        if flags & Flag.END_HEADERS:
+            self._only = None
+            self._on_block(first, number_, block, size, now)
+        else:
+            self._partial = (number_, first, block, size)
 
-    def _die(self, error: ErrorClass) -> None:
+    def _die(self) -> None:
         self.is_closing = True
-        self.transport.write(goaway(Code.PROTOCOL_ERROR))
+        self._write(goaway(Code.PROTOCOL_ERROR))
         if not self.ready.done():
             self.ready.set_exception(FrameError("what came is not HTTP/2"))
             self.ready.exception()  # nobody may be waiting any more
         streams, self._open = self._open, {}
         for stream in streams.values():
-            stream.fail(error, tell_peer=False)
-        self.transport.abort()
-
-
-def _headers(number_: int, block: bytes, *, end: bool) -> bytes:
-    """HEADERS, continued where the block is too large for one frame."""
-    parts = [block[at : at + LARGEST_FRAME] for at in range(0, len(block), LARGEST_FRAME)]
-    kinds = [Kind.HEADERS] + [Kind.CONTINUATION] * (len(parts) - 1)
-    frames = []
-    for place, (kind, part) in enumerate(zip(kinds, parts, strict=True)):
-        flags = Flag.END_STREAM if end and not place else 0
-        if place == len(parts) - 1:
-            flags |= Flag.END_HEADERS
-        frames.append(frame(kind, flags, number_, part))
-    return b"".join(frames)
+            stream.fail(ErrorClass.PROTOCOL)

@@ -7,7 +7,7 @@ other, each under a stream id of its own.
 from typing import Any, Protocol
 
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.frames import HEAD_LENGTH, FrameError, Head, Request
+from perfrun.engine.frames import HEAD_LENGTH, Code, Head, Request
 from perfrun.engine.http1 import Reading, Template
 from perfrun.engine.link import Exchange, Home
 
@@ -25,7 +25,7 @@ class Carrier(Protocol):
     def begin(self, stream: "Stream", request: Request) -> int:
         """Send a request under a new id."""
 
-    def cancel(self, number: int) -> None:
+    def cancel(self, number: int, code: Code = Code.CANCEL) -> None:
         """Tell the peer that nobody waits for a response any more."""
 
     def forget(self, number: int) -> None:
@@ -39,6 +39,7 @@ class Stream:
     """One request at a time, on a connection that carries others too."""
 
     __slots__ = (
+        "_acknowledged",
         "_connection",
         "_exchange",
         "_head",
@@ -46,7 +47,6 @@ class Stream:
         "_reading",
         "_size_limit",
         "_told",
-        "_window",
         "body",
         "first_byte",
         "home",
@@ -61,10 +61,11 @@ class Stream:
         self.home = connection.home
         self._exchange: Exchange | None = None
         self._head: Head | None = None
-        self._id = self._window = self._told = self._size_limit = 0
+        self._id = self._told = self._acknowledged = self._size_limit = 0
         self._reading = Reading.STATUS
         self.first_byte = self.received = self.status = self.idle_since = 0
         self.keep_alive = True
+        """Not where the connection has come to its end while the response was under way."""
         self.body: list[bytes] = []
 
     # --- for the exchange: as http1.Connection has it -----------------------------------------
@@ -87,7 +88,8 @@ class Stream:
         self._exchange = exchange
         self._head = None
         self._reading, self._size_limit = template.reading, template.size_limit
-        self.first_byte = self.received = self.status = self._told = 0
+        self.first_byte = self.received = self.status = 0
+        self._told = self._acknowledged = 0
         if self.body:
             self.body = []
         self._id = self._connection.begin(self, request)
@@ -115,27 +117,31 @@ class Stream:
     # --- for the connection -------------------------------------------------------------------
 
     def on_head(self, head: Head, size: int, now: int, *, end: bool) -> None:
-        """A block of headers: interim, final, or trailers. Raises FrameError."""
+        """Headers of ``size`` bytes on the wire: interim, final, or trailers."""
         self.received += size
         if not self.first_byte:
             self.first_byte = now
-        if self.status:  # trailers
-            if not end:
-                raise FrameError("headers in the middle of a body")
-        elif head.status >= 200:
-            self._head, self.status = head, head.status
-        elif not head.status or end:
-            raise FrameError("a response without a status")
-        if end:
+        status = head.status
+        if self.status:
+            # Trailers: they end the response and have no status.
+            malformed = status or not end
+        elif status >= 200:
+            self._head, self.status = head, status
+            malformed = False
+        else:
+            malformed = status < 100 or status == 101 or end
+        if malformed:
+            self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR)
+        elif end:
             self._finish(now)
 
-    def on_data(self, payload: bytes, now: int, *, end: bool) -> None:
-        """A part of the body. Raises FrameError."""
-        if not self.status:
-            raise FrameError("a body before its headers")
-        size = len(payload)
+    def on_data(self, payload: bytes, size: int, now: int, *, end: bool) -> None:
+        """A part of the body, ``size`` bytes with its padding."""
         self.received += size + HEAD_LENGTH
-        self._told += size
+        if not self.status:
+            self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR)
+            return
+        self._told += len(payload)
         if self._reading is Reading.BODY:
             if self._told > self._size_limit:
                 self.fail(ErrorClass.SIZE)
@@ -150,11 +156,18 @@ class Stream:
         assert head is not None
         bodiless = self._reading is Reading.HEAD_ONLY or self.status in _BODILESS
         if head.length >= 0 and head.length != self._told and not bodiless:
-            self.fail(ErrorClass.PROTOCOL)
+            self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR)
             return
         self._exchange = None
-        self._connection.forget(self._id)
+        connection = self._connection
+        connection.forget(self._id)
+        self.keep_alive = not connection.is_closing
         exchange.responded(self, now)
+
+    def unacknowledged(self) -> int:
+        """Bytes of the body that have come since this was asked last: the peer's window is less."""
+        came, self._acknowledged = self._told - self._acknowledged, self._told
+        return came
 
     def refuse(self) -> None:
         """The peer will not look at the request; the stream is given up."""
@@ -163,20 +176,10 @@ class Stream:
         if exchange is not None:
             exchange.refused()
 
-    def fail(self, error: ErrorClass, *, tell_peer: bool = True) -> None:
-        """End the request with an error; the stream is given up."""
+    def fail(self, error: ErrorClass, code: Code = Code.CANCEL) -> None:
+        """End the request with an error, which the peer is told by ``code``, and the stream."""
         exchange, self._exchange = self._exchange, None
-        if tell_peer:
-            self._connection.cancel(self._id)
+        self._connection.cancel(self._id, code)
         self._connection.drop(self)
         if exchange is not None:
             exchange.broken(error)
-
-    @property
-    def window(self) -> int:
-        """Bytes of body that the peer takes now."""
-        return self._window
-
-    @window.setter
-    def window(self, size: int) -> None:
-        self._window = size

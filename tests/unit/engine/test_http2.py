@@ -8,9 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfrun.engine.errors import ErrorClass, OpenError
-from perfrun.engine.frames import HEAD_LENGTH, Code, Flag, Kind, frame, number, unpadded
+from perfrun.engine.frames import (
+    HEAD_LENGTH,
+    Code,
+    Flag,
+    FrameError,
+    Kind,
+    encoder,
+    frame,
+    goaway,
+    number,
+    reset,
+    unpadded,
+)
 from perfrun.engine.http1 import Reading, Template
-from perfrun.engine.http2 import Http2Connection
+from perfrun.engine.http2 import LAST_ID, Http2Connection
 from perfrun.engine.run import Engine
 from perfrun.engine.stream import Stream
 from perfrun.engine.values import NoValues
@@ -199,12 +211,11 @@ class _Wire:
         self.closed = False
 
     def write(self, data: bytes) -> None:
-        self.sent += data
+        if not self.closed:
+            self.sent += data
 
-    def abort(self) -> None:
+    def close(self) -> None:
         self.closed = True
-
-    close = abort
 
 
 class _Home:
@@ -215,8 +226,10 @@ class _Home:
 class _Exchange:
     def __init__(self) -> None:
         self.outcomes: list[object] = []
+        self.keep_alive: bool | None = None
 
     def responded(self, link: Stream, now: int) -> None:
+        self.keep_alive = link.keep_alive
         self.outcomes.append((link.status, b"".join(link.body), link.received))
 
     def broken(self, error: ErrorClass) -> None:
@@ -226,18 +239,200 @@ class _Exchange:
         self.outcomes.append("refused")
 
 
-def opened() -> tuple[Http2Connection, list[_Exchange]]:
-    """A connection without a socket, with three requests under way: streams 1, 3 and 5."""
-    from perfrun.engine.frames import encoder
+SETTINGS = frame(Kind.SETTINGS, 0, 0)
 
-    connection = Http2Connection(_Home())
-    connection.connection_made(_Wire())  # type: ignore[arg-type]
-    waiting = [_Exchange() for _ in range(3)]
-    request = encoder("http")(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+def answer_on(stream: int) -> bytes:
+    """A whole response: 200, "ok"."""
+    head = frame(Kind.HEADERS, Flag.END_HEADERS, stream, b"\x88")
+    return head + frame(Kind.DATA, Flag.END_STREAM, stream, b"ok")
+
+
+def opened(
+    data: bytes = SETTINGS, body: bytes = b"", asked: int = 3
+) -> tuple[Http2Connection, _Wire, list[_Exchange]]:
+    """A connection without a socket, with requests under way: streams 1, 3, 5 and so on."""
+    connection, wire = Http2Connection(_Home()), _Wire()
+    connection.connection_made(wire)  # type: ignore[arg-type]
+    connection.data_received(data)
+    waiting = [_Exchange() for _ in range(asked)]
+    request = encoder("http")(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + body)
     for exchange in waiting:
         stream = connection.stream()
         stream.send(exchange, request, Template(Reading.BODY, 1000))  # type: ignore[arg-type]
-    return connection, waiting
+    wire.sent = b""
+    return connection, wire, waiting
+
+
+def outcomes(waiting: list[_Exchange]) -> list[object]:
+    return [outcome for exchange in waiting for outcome in exchange.outcomes]
+
+
+_ANSWERED = (200, b"ok", 2 * HEAD_LENGTH + 3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(frame(Kind.DATA, 0, 0, b"x"), id="DATA of the connection"),
+        pytest.param(frame(Kind.HEADERS, 4, 2, b"\x88"), id="HEADERS on a stream of the peer's"),
+        pytest.param(frame(Kind.HEADERS, 5, 9, b"\x88"), id="HEADERS on a stream not yet opened"),
+        pytest.param(frame(Kind.HEADERS, 5, 1, b"\xbe"), id="a table that is not there"),
+        pytest.param(
+            frame(Kind.HEADERS, 0, 1) + frame(Kind.PING, 0, 0, b"8" * 8), id="not continued"
+        ),
+        pytest.param(frame(Kind.CONTINUATION, 4, 1), id="a continuation of nothing"),
+        pytest.param(frame(Kind.HEADERS, 0, 1) + frame(9, 4, 3), id="continued on another stream"),
+        pytest.param(
+            frame(Kind.HEADERS, 0, 1) + frame(9, 0, 1, b"x" * 16_000) * 5, id="headers without end"
+        ),
+        pytest.param(frame(Kind.SETTINGS, 0, 1), id="SETTINGS on a stream"),
+        pytest.param(frame(Kind.SETTINGS, 0, 0, b"12345"), id="SETTINGS of a wrong length"),
+        pytest.param(frame(Kind.SETTINGS, 1, 0, b"123456"), id="an acknowledgement with settings"),
+        pytest.param(frame(Kind.SETTINGS, 0, 0, b"\0\2\0\0\0\1"), id="ENABLE_PUSH"),
+        pytest.param(frame(Kind.SETTINGS, 0, 0, b"\0\5\0\0\0\1"), id="frames of one byte"),
+        pytest.param(frame(Kind.PING, 0, 0, b"short"), id="PING of a wrong length"),
+        pytest.param(frame(Kind.WINDOW_UPDATE, 0, 0, b"\0\0\0\0"), id="a window widened by 0"),
+        pytest.param(frame(Kind.WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"), id="a window too large"),
+        pytest.param(frame(Kind.RST_STREAM, 0, 9, b"\0\0\0\0"), id="RST_STREAM of an idle stream"),
+        pytest.param(frame(Kind.DATA, Flag.PADDED, 1, b"\x09x"), id="more padding than payload"),
+        pytest.param(b"\0\x40\1\0\0\0\0\0\1" + b"x" * 16_385, id="a frame too large"),
+        pytest.param(frame(Kind.PING, 0, 0, b"8" * 8) * 10_001, id="a flood of PING"),
+        pytest.param(frame(Kind.SETTINGS, 0, 0) * 10_001, id="a flood of SETTINGS"),
+    ],
+)
+async def test_a_breach_of_the_protocol_ends_the_connection_and_the_peer_is_told(
+    data: bytes,
+) -> None:
+    connection, wire, waiting = opened()
+    connection.data_received(data)
+    assert outcomes(waiting) == [ErrorClass.PROTOCOL] * 3
+    assert wire.sent.endswith(goaway(Code.PROTOCOL_ERROR))
+    assert wire.closed
+    assert not connection.has_room
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(frame(Kind.HEADERS, 5, 1, b"\x0f\x0d\x012"), id="no status"),
+        pytest.param(frame(Kind.HEADERS, 4, 1, b"\x08\x03101"), id="101"),
+        pytest.param(frame(Kind.HEADERS, 4, 1, b"\x88\x88"), id="two statuses"),
+        pytest.param(frame(Kind.DATA, 1, 1, b"x"), id="a body before its headers"),
+        pytest.param(frame(Kind.HEADERS, 4, 1, b"\x88") * 2, id="headers amid a body"),
+        pytest.param(frame(Kind.HEADERS, 5, 1, b"\x88\x0f\x0d\x012"), id="less than was told"),
+    ],
+)
+async def test_a_malformed_response_is_the_end_of_its_stream_only(data: bytes) -> None:
+    connection, wire, waiting = opened()
+    connection.data_received(data)
+    assert outcomes(waiting) == [ErrorClass.PROTOCOL]
+    assert reset(1, Code.PROTOCOL_ERROR) in wire.sent
+    connection.data_received(answer_on(3))
+    assert outcomes(waiting) == [ErrorClass.PROTOCOL, _ANSWERED]
+    assert not wire.closed
+
+
+async def test_the_first_frame_has_to_be_settings() -> None:
+    connection, *_ = opened(frame(Kind.PING, 0, 0, b"8" * 8), asked=0)
+    with pytest.raises(FrameError):
+        await connection.ready
+
+
+async def test_interim_responses_trailers_unknown_frames_and_priorities_are_passed_over() -> None:
+    connection, wire, waiting = opened()
+    connection.data_received(
+        frame(Kind.HEADERS, 4, 1, b"\x08\x03103")
+        + frame(77, 255, 1, b"what is this")
+        + frame(Kind.HEADERS, 4 | Flag.PRIORITY | Flag.PADDED, 1, b"\2prior\x88pp")
+        + frame(Kind.DATA, Flag.PADDED, 1, b"\3okppp")
+        + frame(Kind.PRIORITY, 0, 1, b"prior")
+        + frame(Kind.HEADERS, 5, 1, b"\0\1x\0011")
+    )
+    received = 4 * HEAD_LENGTH + 5 + 9 + 6 + 5
+    assert outcomes(waiting) == [(200, b"ok", received)]
+    assert wire.sent == b""
+
+
+async def test_settings_and_pings_are_answered_before_what_they_make_possible() -> None:
+    none = frame(Kind.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
+    connection, wire, _ = opened(none, b"body", asked=1)
+    connection.data_received(
+        frame(Kind.PING, 0, 0, b"12345678") + frame(Kind.SETTINGS, 0, 0, b"\0\4\0\0\0\3")
+    )
+    assert wire.sent == (
+        frame(Kind.PING, Flag.ACK, 0, b"12345678")
+        + frame(Kind.SETTINGS, Flag.ACK, 0)
+        + frame(Kind.DATA, 0, 1, b"bod")
+    )
+
+
+async def test_a_body_that_is_answered_before_it_was_sent_is_given_up() -> None:
+    none = frame(Kind.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
+    connection, wire, waiting = opened(none, b"body")
+    connection.data_received(answer_on(1))
+    assert outcomes(waiting) == [_ANSWERED]
+    assert wire.sent == reset(1, Code.CANCEL)
+    wire.sent = b""
+    connection.data_received(frame(Kind.WINDOW_UPDATE, 0, 1, b"\0\0\0\4"))
+    assert wire.sent == b""
+
+
+async def test_a_long_upload_is_no_flood_of_window_updates() -> None:
+    none = frame(Kind.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
+    connection, wire, waiting = opened(none, b"x" * 20_000, asked=1)
+    connection.data_received(frame(Kind.WINDOW_UPDATE, 0, 1, b"\0\0\0\1") * 20_000)
+    assert outcomes(waiting) == []
+    assert wire.sent.endswith(frame(Kind.DATA, Flag.END_STREAM, 1, b"x"))
+
+
+async def test_after_goaway_what_is_under_way_is_answered_and_then_the_connection_goes() -> None:
+    connection, wire, waiting = opened()
+    connection.data_received(frame(Kind.GOAWAY, 0, 0, b"\0\0\0\1\0\0\0\0"))
+    assert [exchange.outcomes for exchange in waiting] == [[], ["refused"], ["refused"]]
+    assert not wire.closed
+    assert not connection.has_room
+    connection.data_received(answer_on(1))
+    assert waiting[0].outcomes == [_ANSWERED]
+    assert waiting[0].keep_alive is False
+    assert wire.closed
+
+
+async def test_a_refused_stream_and_one_that_is_reset_are_told_apart() -> None:
+    connection, wire, waiting = opened()
+    connection.data_received(
+        frame(Kind.RST_STREAM, 0, 1, b"\0\0\0\7") + frame(Kind.RST_STREAM, 0, 3, b"\0\0\0\2")
+    )
+    assert outcomes(waiting) == ["refused", ErrorClass.RESET]
+    assert wire.sent == b""
+    assert connection.has_room
+
+
+async def test_a_stream_that_is_abandoned_is_cancelled_and_what_comes_late_is_passed_over() -> None:
+    connection, wire, waiting = opened(asked=1)
+    exchange = _Exchange()
+    stream = connection.stream()
+    request = encoder("http")(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    stream.send(exchange, request, Template(Reading.BODY, 1000))  # type: ignore[arg-type]
+    wire.sent = b""
+    stream.abandon()
+    assert wire.sent == reset(3, Code.CANCEL)
+    connection.data_received(answer_on(3) + answer_on(1))
+    assert exchange.outcomes == []
+    assert outcomes(waiting) == [_ANSWERED]
+
+
+async def test_ids_that_are_used_up_end_the_connection_after_the_last_response() -> None:
+    connection, wire, waiting = opened(asked=1)
+    connection._next_id = LAST_ID
+    last = _Exchange()
+    request = encoder("http")(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    stream = connection.stream()
+    stream.send(last, request, Template(Reading.BODY, 1000))  # type: ignore[arg-type]
+    assert not connection.has_room
+    connection.data_received(answer_on(1) + answer_on(LAST_ID))
+    assert outcomes([*waiting, last]) == [_ANSWERED, _ANSWERED]
+    assert wire.closed
 
 
 _FRAMES = st.lists(
@@ -263,9 +458,9 @@ async def test_any_bytes_end_in_one_outcome_each_wherever_they_are_cut(
     data = b"".join(frames)
     results = []
     for size in (len(data) or 1, cut):
-        connection, waiting = opened()
+        connection, wire, waiting = opened()
         for at in range(0, len(data), size):
-            if not connection.transport.closed:
+            if not wire.closed:
                 connection.data_received(data[at : at + size])
         connection.connection_lost(None)
         assert all(len(exchange.outcomes) == 1 for exchange in waiting)
