@@ -9,10 +9,10 @@ from perfrun.engine.content import ContentError, unpacked
 from perfrun.engine.cookies import Cookies, path_of, with_cookies
 from perfrun.engine.detour import MOST_REFUSALS, Detour
 from perfrun.engine.errors import ErrorClass, OutOfDataError
-from perfrun.engine.http1 import Reading
 from perfrun.engine.lanes import User
 from perfrun.engine.link import Link
 from perfrun.engine.pool import Opened, Pool
+from perfrun.engine.reading import Reading
 from perfrun.engine.redirect import STATUSES, follow
 from perfrun.engine.request import CompiledStep
 from perfrun.engine.traffic import Course, Traffic

@@ -8,77 +8,23 @@ redirect, a check or an extraction asks for one.
 
 import asyncio
 import re
-from enum import IntEnum
 from functools import cache
 from time import monotonic_ns
 from typing import Any
 
 import httptools
 
-from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.link import Exchange, Home
+from perfrun.engine.reading import Reading, Template
 
 MAX_HEAD = 64 * 1024
 """Bytes of status line and headers; more is not HTTP that anyone means to test."""
-LEARN_EVERY = NS_PER_MS
-"""A head is learnt at most so often: where each is another one, learning would only cost."""
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH_OR_CHUNKED = re.compile(
     rb"\r\n(?:content-length[ \t]*:|transfer-encoding[ \t]*:[^\r\n]*chunked)", re.IGNORECASE
 )
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
-_CODED = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
-_BODILESS = (204, 304)
-
-
-class Reading(IntEnum):
-    """What of a response has to be looked at."""
-
-    STATUS = 0
-    """Only the status: the body is counted, not kept."""
-    BODY = 1
-    HEAD_ONLY = 2
-    """The answer to HEAD: it ends with its headers, whatever length they tell of."""
-
-
-class Template:
-    """How the responses to a step are read, and the head that they had last.
-
-    The head says all that the parser has found out about a message: its status, its length and
-    that the connection may be kept. Bytes that begin with the same head and have the length that
-    it tells of are a whole message with the same meaning, so they need no parser.
-    """
-
-    __slots__ = ("body_at", "head", "learn_at", "length", "reading", "size_limit", "status")
-
-    def __init__(self, reading: Reading, size_limit: int) -> None:
-        """``size_limit``: bytes of body that are kept, only with :attr:`Reading.BODY`."""
-        self.reading = reading
-        self.size_limit = size_limit
-        self.head = b""
-        self.body_at = 0
-        self.length = -1
-        """Of the whole message, bytes; -1: none is known."""
-        self.status = 0
-        self.learn_at = 0
-        """From when on (monotonic ns) another head may be learnt."""
-
-    def learn(self, message: bytes, status: int, now: int) -> None:
-        """Remember the head of a complete message that leaves the connection open."""
-        self.learn_at = now + LEARN_EVERY
-        body_at = message.find(_END_OF_HEAD) + len(_END_OF_HEAD)
-        head = message[:body_at]
-        lengths = _LENGTH.findall(head)
-        body = len(message) - body_at
-        if status in _BODILESS:
-            told = body == 0
-        else:
-            told = len(lengths) == 1 and int(lengths[0]) == body and not _CODED.search(head)
-        if told and (self.reading is Reading.STATUS or body <= self.size_limit):
-            self.head, self.body_at, self.status = head, body_at, status
-            self.length = len(message)
 
 
 class Connection(asyncio.Protocol):

@@ -12,10 +12,10 @@ from perfrun.engine.errors import DataError
 from perfrun.engine.expect import Expectation
 from perfrun.engine.extract import Extractor
 from perfrun.engine.feeds import read_feeds
-from perfrun.engine.http1 import Reading
-from perfrun.engine.http1 import Template as ResponseTemplate
 from perfrun.engine.pool import Origin
 from perfrun.engine.protocols import Encode, wire_of
+from perfrun.engine.reading import Reading
+from perfrun.engine.reading import Template as ResponseTemplate
 from perfrun.engine.template import Compiler, Template
 from perfrun.engine.template import Values as Extracted
 from perfrun.engine.trace import TraceId, trace_ids, traceparent

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.frames import HEAD_LENGTH, Code, Head, Request
-from perfrun.engine.http1 import Reading, Template
 from perfrun.engine.link import Exchange, Home
+from perfrun.engine.reading import Reading, Template
 
 _BODILESS = (204, 304)
 

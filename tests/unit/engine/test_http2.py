@@ -21,8 +21,8 @@ from perfrun.engine.frames import (
     reset,
     unpadded,
 )
-from perfrun.engine.http1 import Reading, Template
 from perfrun.engine.http2 import LAST_ID, Http2Connection
+from perfrun.engine.reading import Reading, Template
 from perfrun.engine.run import Engine
 from perfrun.engine.stream import Stream
 from perfrun.engine.values import NoValues

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.http1 import Connection, Reading, Template
+from perfrun.engine.http1 import Connection
+from perfrun.engine.reading import Reading, Template
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: now\r\n\r\nok"
 
