@@ -126,8 +126,9 @@ class Iteration:
         """A connection was opened for this iteration."""
         self._opening = None
         connection, tally = opened.connection, self._tally
-        tally.sample(Timing.DNS, Outcome.SUCCESS, opened.dns)
-        tally.sample(Timing.CONNECT, Outcome.SUCCESS, opened.connect)
+        if opened.connect:  # not where HTTP/2 had room on a connection
+            tally.sample(Timing.DNS, Outcome.SUCCESS, opened.dns)
+            tally.sample(Timing.CONNECT, Outcome.SUCCESS, opened.connect)
         if opened.tls:
             tally.sample(Timing.TLS, Outcome.SUCCESS, opened.tls)
         if connection.transport.is_closing():

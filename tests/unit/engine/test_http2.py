@@ -474,3 +474,10 @@ def test_padding_is_taken_off() -> None:
     assert unpadded(Flag.PADDED | Flag.PRIORITY, b"\x01.....okx", headers=True) == b"ok"
     assert number(b"\0\0\0\x08") == Code.CANCEL
     assert len(frame(Kind.PING, 0, 0, b"12345678")) == HEAD_LENGTH + 8
+
+
+async def test_connections_are_timed_and_streams_on_them_are_not(run: Run) -> None:
+    async with running2(x=later(0.05, say())) as server:
+        report = await run(h2(server.url, burst(20, 10), step("/x")))
+    timings = report.window.steps[0].timings
+    assert timings["connect/success"].count == timings["dns/success"].count == 1
