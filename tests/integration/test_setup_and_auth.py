@@ -98,6 +98,7 @@ spec:
     - {{name: add, http: {{method: POST, path: /baskets/$(basket)/items}}}}
   teardown:
   - {{name: remove, http: {{method: DELETE, path: /baskets/$(basket)}}}}
+  - {{name: goodbye, http: {{method: DELETE, path: /session}}}}
   load: {load}
   slos: [{{metric: successRate, min: 100%}}]
 """
@@ -124,18 +125,26 @@ def test_setup_runs_once_first_and_teardown_once_last_with_what_it_found(cli: Cl
     code, status, said = run(cli, shop, BURST)
     assert (code, status["verdict"]) == (0, "Pass"), said
     assert [entry[:2] for entry in shop.seen[:1]] == [("POST", "/baskets")]
-    assert [entry[:2] for entry in shop.seen[1:-1]] == [("POST", "/baskets/42/items")] * 40
-    assert shop.seen[-1][:2] == ("DELETE", "/baskets/42")
+    assert [entry[:2] for entry in shop.seen[1:-2]] == [("POST", "/baskets/42/items")] * 40
+    assert [entry[1] for entry in shop.seen[-2:]] == ["/baskets/42", "/session"]
     attempts = status["summary"]["attempts"]
-    assert attempts == {"setup": 1, "warmup": 0, "window": 40, "teardown": 1}
+    assert attempts == {"setup": 1, "warmup": 0, "window": 40, "teardown": 2}
 
 
-def test_a_setup_that_fails_is_the_runs_error_and_teardown_still_runs(cli: Cli, shop: Shop):
+def test_a_setup_that_fails_is_the_runs_error_and_what_can_be_undone_is(cli: Cli, shop: Shop):
     shop.broken = "/baskets"
     code, status, said = run(cli, shop, BURST)
     assert (code, status["verdict"]) == (3, "Error"), said
     assert "spec.setup: step create failed with Status5xx" in status["message"]
-    assert [entry[0] for entry in shop.seen] == ["POST", "DELETE"]
+    # There is no basket whose number anybody knew: nobody else's is removed.
+    assert [entry[:2] for entry in shop.seen] == [("POST", "/baskets"), ("DELETE", "/session")]
+
+
+def test_a_teardown_that_fails_is_told_and_changes_no_verdict(cli: Cli, shop: Shop):
+    shop.broken = "/baskets/42"
+    code, status, said = run(cli, shop, BURST)
+    assert (code, status["verdict"]) == (0, "Pass"), said
+    assert "the teardown failed: step remove failed with Status5xx" in status["message"]
 
 
 def test_tokens_are_fetched_before_the_start_and_renewed_under_load(cli: Cli, shop: Shop):

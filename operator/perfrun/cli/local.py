@@ -240,7 +240,9 @@ class _Run:
         gone = [worker for worker in self._workers if worker.exit_code is not None]
         if gone and session.start is None:
             return f"worker {gone[0].index} ended before the load began: {gone[0].last_words()}"
-        if session.arrived == session.workers and self._arrived_at is None:
+        # While all are ready, as during a setup, nobody is in trouble with the target.
+        all_ready = session.ready_count == session.workers
+        if session.arrived == session.workers and (self._arrived_at is None or all_ready):
             self._arrived_at = now
         patient = self._arrived_at is None or now < self._arrived_at + PATIENCE_SECONDS
         return None if trouble is None or patient else trouble.message

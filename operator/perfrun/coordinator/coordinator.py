@@ -187,6 +187,8 @@ class Coordinator:
             run.decided.set()
         if session.wants_setup(now):
             run.setup_due.set()
+        else:
+            run.setup_due.clear()
         if session.is_due(now) and (run.starting is None or run.starting.done()):
             run.starting = asyncio.create_task(self._begin(run), name=f"start {uid}")
         if ready.trouble is None and not run.decided.is_set():

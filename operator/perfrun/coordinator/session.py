@@ -194,12 +194,17 @@ class RunSession:
 
     def order(self, index: int) -> Order:
         """The answer to an interval."""
+        more = {
+            "repost": index == 0 and self.setup is None,
+            "others_done": len(self.reported - {index}) == self.workers - 1,
+        }
         if self.stop_reason is not None:
-            return Order(stop=self.stop_reason, breached=self.breached)
-        order = Order() if self.search is None else self.search.order()
-        if index == 0 and self.setup is None:
-            return order.model_copy(update={"repost": True})
-        return order
+            order = Order(stop=self.stop_reason, breached=self.breached)
+        elif self.search is not None:
+            order = self.search.order()
+        else:
+            order = Order()
+        return order.model_copy(update=more)
 
     def trouble(self, now: int) -> RunTrouble | None:
         """Why the load has not begun, in one sentence for the user; None once it has."""

@@ -4,12 +4,13 @@ They go through the same engine as the load, so that TLS, credentials, templates
 extraction mean the same: each is one iteration of a scenario of that name.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from time import monotonic_ns
 
 from perfrun.api.load import Burst, Load
 from perfrun.api.scenario import Scenario, Step
-from perfrun.engine.errors import ErrorClass, SetupError
+from perfrun.engine.errors import DataError, ErrorClass, SetupError
 from perfrun.engine.execution import Execution
 from perfrun.engine.generate import mix
 from perfrun.engine.pool import Trust
@@ -20,6 +21,10 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord
 
 _ONCE = Load(burst=Burst(requests=1, concurrency=1))
+PATIENCE_WHEN_STOPPED = 3.0
+"""Seconds for the teardown of a run that was stopped, before what it waits for gets its grace."""
+MOST_EXTRACTED = 64 * 1024
+"""Bytes that a setup may extract: every worker is told all of them."""
 _UNKNOWN = "0"
 """Stands for what the setup will extract, as long as that is not known."""
 
@@ -43,21 +48,51 @@ class Around:
         self._plan, self._values, self._trust = plan, values, trust
         self._authorization = authorization
         self.setup_record, self.teardown_record = PhaseRecord(), PhaseRecord()
+        self.extracted: dict[str, str] = {}
+        """What the setup has extracted, as far as it came."""
         self._compiled("setup", plan.setup, {})
         self._compiled("teardown", plan.teardown, names_of_setup(plan))
 
     async def setup(self) -> dict[str, str]:
         """Run the setup; what it has extracted. Raises SetupError that names the step."""
-        values, self.setup_record = await self._run("setup", self._plan.setup, {})
+        execution, self.setup_record = await self._run("setup", self._plan.setup, {})
+        self.extracted = execution.extracted if execution is not None else {}
         if trouble := _trouble(self.setup_record):
             raise SetupError(ErrorClass.CHECK, f"spec.setup: {trouble}: the load was not started")
-        return values
+        size = sum(len(value.encode()) for value in self.extracted.values())
+        if size > MOST_EXTRACTED:
+            raise SetupError(
+                ErrorClass.SIZE,
+                f"spec.setup: {size} bytes were extracted, more than {MOST_EXTRACTED}: "
+                f"extract only what the steps need",
+            )
+        return self.extracted
 
-    async def teardown(self, values: Mapping[str, str]) -> str | None:
-        """Run the teardown; what went wrong with it, in words."""
-        known = {**names_of_setup(self._plan), **values}
-        _, self.teardown_record = await self._run("teardown", self._plan.teardown, known)
-        return _trouble(self.teardown_record)
+    async def teardown(self, *, stopped: bool) -> str | None:
+        """Run the teardown; what went wrong with it, in words. Never raises an EngineError.
+
+        ``stopped``: the report of a run that was stopped must not wait for long.
+        """
+        steps, trouble = self._possible(self._plan.teardown)
+        patience = PATIENCE_WHEN_STOPPED if stopped else None
+        _, self.teardown_record = await self._run("teardown", steps, self.extracted, patience)
+        return _trouble(self.teardown_record) or trouble
+
+    def _possible(self, steps: Sequence[Step]) -> tuple[list[Step], str | None]:
+        """The steps that can be sent with what was extracted, and what is wrong with the others.
+
+        A step with a value that nobody has extracted is never sent: it would undo something else.
+        """
+        possible: list[Step] = []
+        trouble: str | None = None
+        for step in steps:
+            try:
+                self._compiled("teardown", [*possible, step], self.extracted)
+            except DataError as error:
+                trouble = trouble or f"step {step.name} was left out: {error.message}"
+            else:
+                possible.append(step)
+        return possible, trouble
 
     def _compiled(
         self, name: str, steps: Sequence[Step], values: Mapping[str, str]
@@ -73,16 +108,22 @@ class Around:
         return plan, compile_scenarios(plan, self._values, self._authorization)
 
     async def _run(
-        self, name: str, steps: Sequence[Step], values: Mapping[str, str]
-    ) -> tuple[dict[str, str], PhaseRecord]:
+        self,
+        name: str,
+        steps: Sequence[Step],
+        values: Mapping[str, str],
+        patience: float | None = None,
+    ) -> tuple[Execution | None, PhaseRecord]:
         if not steps:
-            return {}, PhaseRecord()
+            return None, PhaseRecord()
         plan, scenarios = self._compiled(name, steps, values)
         execution = Execution(plan, 0, monotonic_ns(), scenarios, [0], self._trust)
+        if patience is not None:
+            asyncio.get_running_loop().call_later(patience, execution.stop, "the run was stopped")
         await execution.finish(None)
         report = execution.report(0.0)
         report.check()
-        return execution.extracted, report.window
+        return execution, report.window
 
 
 def _trouble(record: PhaseRecord) -> str | None:

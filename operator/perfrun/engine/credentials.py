@@ -7,8 +7,11 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
+import math
 import ssl
 from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import quote_plus, urlsplit
 
@@ -22,12 +25,14 @@ from perfrun.engine.template import Template
 from perfrun.engine.tls import verifying
 from perfrun.engine.values import Values
 
+_LOG = logging.getLogger(__name__)
 _WHERE = "spec.target.http.auth"
 RENEW_AFTER = 0.8
 """Of a token's life: the rest is for a token service that is away for a while."""
 DEFAULT_LIFE = 3600.0
 """Seconds, of a token whose server does not say (RFC 6749, 5.1, only recommends that)."""
 RETRY_SECONDS = 5.0
+LEAST_WAIT = 0.5
 TIMEOUT_SECONDS = 15.0
 LOOK_SECONDS = 10.0
 """Between two looks at a token that the kubelet keeps fresh."""
@@ -45,7 +50,7 @@ class Credential(Protocol):
         return Template([lambda _number, _values: self.authorization])
 
     async def obtain(self) -> None:
-        """Get it for the first time. Raises EngineError, after which it may be tried again."""
+        """Get it, unless it is fresh. Raises EngineError, after which it may be tried again."""
 
     async def keep(self) -> None:
         """Keep it fresh until cancelled."""
@@ -110,25 +115,29 @@ class ClientCredentials(Credential):
         if asked.audience is not None:
             self._form["audience"] = asked.audience
         self._life = DEFAULT_LIFE
+        self._renew_at = 0.0
+        """When the token is to be renewed; it is good for a while longer (s, monotonic)."""
         self.authorization = ""
 
     @override
     async def obtain(self) -> None:
-        if not self.authorization:
+        if not self.authorization or monotonic() >= self._renew_at:
             await self._fetch()
 
     @override
     async def keep(self) -> None:
-        wait = self._life * RENEW_AFTER
+        wait = max(0.0, self._renew_at - monotonic())
         while True:
             await asyncio.sleep(wait)
             try:
                 await self._fetch()
-                wait = self._life * RENEW_AFTER
-            except EngineError:
-                wait = min(RETRY_SECONDS, self._life * (1 - RENEW_AFTER) / 4)
+                wait = max(LEAST_WAIT, self._renew_at - monotonic())
+            except EngineError as error:
+                _LOG.warning("the token could not be renewed: %s", error.message)
+                wait = max(LEAST_WAIT, min(RETRY_SECONDS, self._life * (1 - RENEW_AFTER) / 4))
 
     async def _fetch(self) -> None:
+        asked = monotonic()
         where = f"{_WHERE}.oauth2: {urlsplit(self._url).netloc}"
         try:
             async with httpx.AsyncClient(
@@ -142,8 +151,8 @@ class ClientCredentials(Credential):
         token = said.get("access_token")
         if answer.status_code != httpx.codes.OK or not isinstance(token, str) or not token:
             raise DataError(f"{where} gave no token: {_complaint(answer, said)}")
-        life = said.get("expires_in")
-        self._life = float(life) if isinstance(life, int | float) and life > 0 else DEFAULT_LIFE
+        self._life = _life(said.get("expires_in"))
+        self._renew_at = asked + self._life * RENEW_AFTER
         self.authorization = "Bearer " + one_line(token, f"{_WHERE}.oauth2")
 
 
@@ -182,6 +191,15 @@ def _fixed(auth: Auth, values: Values) -> str:
 
 def _secret(source: SecretValue, values: Values, field: str) -> str:
     return values.secret(source.secret_key_ref.name, source.secret_key_ref.key, field)
+
+
+def _life(said: object) -> float:
+    """Seconds; some services write the number as a text."""
+    try:
+        life = float(said) if isinstance(said, int | float | str) else 0.0
+    except ValueError:
+        return DEFAULT_LIFE
+    return life if 0 < life < math.inf else DEFAULT_LIFE
 
 
 def _document(answer: httpx.Response) -> dict[str, Any]:

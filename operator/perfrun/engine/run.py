@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from perfrun.engine.around import Around, names_of_setup, with_values
 from perfrun.engine.credentials import credential_of
@@ -33,7 +33,6 @@ class Engine:
         planned = with_values(plan, names_of_setup(plan))
         self._scenarios = compile_scenarios(planned, values, self._header)
         self._around = Around(plan, values, self._trust, self._header)
-        self._extracted: dict[str, str] = {}
         self._begun = False
         """Whether the target has seen anything that a teardown might have to undo."""
         self._stopped = Order()
@@ -50,21 +49,27 @@ class Engine:
 
     async def setup(self) -> dict[str, str]:
         """Run the setup, once in a run; what it has extracted. Raises SetupError."""
+        if self._credential is not None:
+            await self._credential.obtain()  # the barrier may have taken longer than a token lives
         self._begun = True
         return await self._around.setup()
 
     def use(self, extracted: dict[str, str]) -> None:
         """Take what the setup has extracted. Raises DataError where it cannot be sent."""
-        self._extracted = extracted
+        self._around.extracted = extracted
         plan = with_values(self._plan, extracted)
         self._scenarios = compile_scenarios(plan, self._values, self._header)
 
+    @property
+    def _tears_down(self) -> bool:
+        return self._begun and self._index == 0 and bool(self._plan.teardown)
+
     async def teardown(self) -> str | None:
         """Run the teardown if anything is to be undone, once; what went wrong, in words."""
-        if not self._begun or self._index != 0:
+        if not self._tears_down:
             return None
         self._begun = False
-        return await self._around.teardown(self._extracted)
+        return await self._around.teardown(stopped=self._stopped.stop is not None)
 
     async def run(
         self,
@@ -72,13 +77,15 @@ class Engine:
         on_interval: OnInterval | None = None,
         ceiling: float = 0.0,
         on_hold: OnHold | None = None,
+        others: Callable[[], Awaitable[None]] | None = None,
     ) -> WorkerReport:
         """Run the load from T0 = ``start`` (monotonic ns) to its end, and say what came of it.
 
         A start that has passed joins mid-schedule: what was due before is dropped and counted.
         ``on_interval`` is called each second, and ``on_hold`` with the report of each hold of a
         capacity search; both must return at once. ``ceiling`` is what :func:`selfcheck.ceiling`
-        found. Raises ConservationError if the counts do not add up.
+        found. ``others`` waits for the end of the other workers' load, before the teardown.
+        Raises ConservationError if the counts do not add up.
         """
         kind = Execution if self._plan.load.capacity is None else Search
         execution = kind(self._plan, self._index, start, self._scenarios, self._order, self._trust)
@@ -87,11 +94,15 @@ class Engine:
         self._execution = execution
         if self._stopped.stop is not None:
             execution.stop(self._stopped.stop, breached=self._stopped.breached)
-        self._begun = True
+        else:
+            self._begun = True
         async with self._fresh():
             await execution.finish(on_interval)
-            await self.teardown()
+            if self._tears_down and others is not None and self._stopped.stop is None:
+                await others()
+            untidy = await self.teardown()
         report = execution.report(ceiling)
+        report.untidy = untidy
         report.setup, report.teardown = self._around.setup_record, self._around.teardown_record
         report.check()
         return report

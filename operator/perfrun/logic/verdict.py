@@ -77,9 +77,13 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     Of a capacity search, what was found is judged, and the last hold as the load that it was.
     """
     asked = objectives(spec)[:MOST_SLOS]
-    if outcome.plan.load.capacity is None:
-        return judge_objectives(asked, outcome)
-    return _judge_search(asked, outcome)
+    search = outcome.plan.load.capacity is not None
+    judgement = _judge_search(asked, outcome) if search else judge_objectives(asked, outcome)
+    if outcome.report is None or outcome.report.untidy is None:
+        return judgement
+    # What is left behind is the user's to know, but says nothing about the service.
+    message = f"{judgement.message}; the teardown failed: {outcome.report.untidy}"
+    return replace(judgement, message=message[:MESSAGE])
 
 
 def judge_objectives(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:

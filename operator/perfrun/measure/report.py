@@ -104,6 +104,8 @@ class Order(Wire):
     """Set: a condition of ``stopWhen`` was true, end ``hold`` now, and wait for the next one."""
     done: bool = False
     """The capacity search is over: there are no more holds."""
+    others_done: bool = False
+    """Every other worker's report is stored: nothing is sent any more but by this one."""
     repost: bool = False
     """Say again what the setup has extracted: this coordinator is a new one."""
 
@@ -133,6 +135,8 @@ class WorkerReport(Wire):
     setup: PhaseRecord = PhaseRecord()
     teardown: PhaseRecord = PhaseRecord()
     """Each one iteration of a scenario of that name, by worker 0."""
+    untidy: str | None = Field(default=None, max_length=2048)
+    """What went wrong with the teardown."""
     late: int = 0
     """How long after its start, ns, the hold was taken up by the worker that heard of it last."""
 
@@ -156,6 +160,7 @@ class WorkerReport(Wire):
         self.series.add(other.series)
         self.window_time = max(self.window_time, other.window_time)
         self.load_time = max(self.load_time, other.load_time)
+        self.untidy = self.untidy or other.untidy
         self.stopped = self.stopped or other.stopped
         self.breached = self.breached or other.breached
         self.late = max(self.late, other.late)

@@ -18,7 +18,8 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
 from perfrun.engine.selfcheck import ceiling
-from perfrun.logic.plan import SEARCH_AWAY
+from perfrun.logic.plan import SEARCH_AWAY, grace
+from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval, Ready, Start, Trouble, WorkerReport
 from perfrun.worker.alone import Alone
@@ -28,6 +29,8 @@ from perfrun.worker.secrets import MountedValues
 
 PAUSE_IN_TROUBLE = 1.0
 DEADLINE_WHEN_TERMINATED = 5.0
+OTHERS_SECONDS = 5.0
+LOOK_FOR_OTHERS = 0.25
 KEPT_INTERVALS = 10
 """Intervals are advisory: of those that a coordinator that is away did not take, the last."""
 TERMINATED = "terminated"
@@ -166,12 +169,44 @@ class Worker:
         self._alone = Alone(self._plan, max(start, monotonic_ns()))
         self._tasks = [asyncio.create_task(self._post_intervals(engine))]
         try:
-            return await engine.run(start, self._on_interval, reached, self._on_hold)
+            return await engine.run(start, self._on_interval, reached, self._on_hold, self._others)
         finally:
             for task in self._tasks:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+
+    async def _others(self) -> None:
+        """Wait until the other workers have reported, or should have."""
+        patience = grace(self._plan) / NS_PER_S + OTHERS_SECONDS
+        with contextlib.suppress(TimeoutError, RefusedError):
+            async with asyncio.timeout(patience):
+                while not self._terminated.is_set():
+                    if await self._are_others_done():
+                        return
+                    await asyncio.sleep(LOOK_FOR_OTHERS)
+
+    async def _are_others_done(self) -> bool:
+        if self._plan.load.workers == 1:
+            return True
+        # Sequence 0 is older than any: it asks, and says nothing.
+        asked = Interval(
+            sequence=0,
+            elapsed=0,
+            in_flight=0,
+            planned=0,
+            started=0,
+            dropped=0,
+            sent=0,
+            succeeded=0,
+            failed=0,
+            latency=Histogram(),
+        )
+        try:
+            order = await self._client.interval(asked)
+        except AwayError:
+            return False
+        return order.others_done or order.stop is not None
 
     def _on_interval(self, interval: Interval) -> None:
         self._intervals.append(interval)

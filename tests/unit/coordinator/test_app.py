@@ -169,6 +169,7 @@ async def test_intervals_are_merged_and_answered(world: World, deadline):
         "hold": None,
         "cut": None,
         "done": False,
+        "othersDone": False,
         "repost": False,
     }
     assert (status, body) == (200, go_on)

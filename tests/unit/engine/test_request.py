@@ -50,7 +50,12 @@ async def test_a_path_is_below_the_url_and_encoded_no_more_than_needed(run: Run)
 
 
 async def test_json_bodies_keep_their_types_and_escape_what_templates_give(run: Run) -> None:
-    written = {"a": '$(region)"', "n": [1, None, True, {}], "id": "$(seq())", "t": "$$(x)"}
+    written: dict[str, object] = {
+        "a": '$(region)"',
+        "n": [1, None, True, {}],
+        "id": "$(seq())",
+        "t": "$$(x)",
+    }
     async with running() as server:
         await run(plan(server.url, burst(2), step("/", method="POST", json=written)))
     first, second = [json.loads(seen.body) for seen in server.log]

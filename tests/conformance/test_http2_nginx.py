@@ -1,6 +1,5 @@
 """HTTP/2 with nginx, in clear text and over TLS: what the other peer of the tests is too polite for."""
 
-import shutil
 import socket
 import subprocess
 import time
@@ -9,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Run
-from .server import burst, plan, step
-from .test_tls import certificate, server_context
+from benchmarks.tools import program
+from tests.unit.engine.conftest import Run
+from tests.unit.engine.server import burst, plan, step
+from tests.unit.engine.test_tls import certificate, server_context
 
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 CONFIG = """
 daemon off; master_process off; worker_processes 1;
 pid {folder}/pid; error_log {folder}/log;
@@ -33,8 +32,6 @@ http {{
 }}
 """
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
-
 
 def _free_port() -> int:
     with socket.socket() as probe:
@@ -51,7 +48,7 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     (folder / "large").write_bytes(b"x" * 300_000)
     ports = {name: _free_port() for name in ("clear", "secure", "behind")}
     (folder / "conf").write_text(CONFIG.format(folder=folder, **ports))
-    process = subprocess.Popen([str(NGINX), "-c", str(folder / "conf")])
+    process = subprocess.Popen([str(program("nginx")), "-c", str(folder / "conf")])
     deadline = time.monotonic() + 10
     try:
         while not (folder / "pid").exists():
