@@ -1,12 +1,14 @@
 """The generators: how each is asked for an open load, and which percentiles it reports."""
 
+import csv
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from perfrun.measure.report import WorkerReport
 from tests.conformance.server import MS, S
 from tests.conformance.truth import QUANTILES
 
-SCRIPT = Path(__file__).parent / "k6.js"
+FOLDER = Path(__file__).parent
+_PLENTY = 500
+"""Connections for an open load that goes on while the server stalls: 280 are open at its end."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,12 @@ class Load:
     url: str
     rate: int
     seconds: int
+    connections: int = 10
+    """Or users, where a generator wants to be told."""
+
+    def to(self, url: str) -> "Load":
+        """The same load on another server."""
+        return replace(self, url=url)
 
 
 @dataclass(frozen=True)
@@ -37,11 +47,16 @@ class Said:
     requests: int
     start: int = 0
     """T0, monotonic ns; only of perfrun."""
+    plan: RunPlan | None = None
     report: WorkerReport | None = None
+    """As a coordinator would judge them; only of perfrun."""
 
 
-def perfrun(load: Load, **spec: Any) -> Said:
-    """perfrun's engine, as a worker runs it; request k asks for ``/k``."""
+def perfrun(load: Load, stop: float | None = None, **spec: Any) -> Said:
+    """perfrun's engine, as a worker runs it; request k asks for ``/k``.
+
+    ``stop``: seconds from T0 after which it is told to stop.
+    """
     plan = RunPlan.model_validate(
         {
             "uid": "conformance",
@@ -60,22 +75,31 @@ def perfrun(load: Load, **spec: Any) -> Said:
         asked, out = Path(name) / "plan.json", Path(name) / "report"
         asked.write_bytes(plan.to_bytes())
         argv = [sys.executable, "-m", "tests.conformance.engine", str(asked), str(out)]
+        if stop is not None:
+            argv.append(str(stop))
         subprocess.run(argv, check=True, timeout=load.seconds + 60)
         report = WorkerReport.unpack(out.read_bytes())
         start = json.loads(out.with_suffix(".start").read_text())
     (step,) = report.window.steps
     latency = step.histogram(Timing.LATENCY, Outcome.SUCCESS)
     said = {q: latency.quantile(q) for q in QUANTILES} if latency.count else {}
-    return Said(said, step.sent, start, report)
+    return Said(said, step.sent, start, plan, report)
 
 
 def _k6(executor: str) -> Callable[[Load], Said]:
     def run(load: Load) -> Said:
         with tempfile.TemporaryDirectory() as name:
             summary = Path(name) / "summary.json"
-            env = {"URL": load.url, "RATE": load.rate, "SECONDS": load.seconds, "HOW": executor}
+            env = {
+                "URL": load.url,
+                "RATE": load.rate,
+                "SECONDS": load.seconds,
+                "VUS": _PLENTY if executor == "constant-arrival-rate" else load.connections,
+                "HOW": executor,
+            }
             given = [word for key, value in env.items() for word in ("-e", f"{key}={value}")]
-            _run([program("k6"), "run", "--quiet", *given, f"--summary-export={summary}", SCRIPT])
+            quiet = ["--quiet", f"--summary-export={summary}"]
+            _run([program("k6"), "run", *quiet, *given, FOLDER / "k6.js"])
             metrics = json.loads(summary.read_text())["metrics"]
         times = metrics["http_req_duration"]
         names = {0.5: "med", 0.9: "p(90)", 0.95: "p(95)", 0.99: "p(99)", 0.999: "p(99.9)"}
@@ -95,7 +119,7 @@ def _vegeta(load: Load) -> Said:
 
 
 def _hey(load: Load) -> Said:
-    workers = 10
+    workers = load.connections
     asked = ["-z", f"{load.seconds}s", "-c", str(workers), "-q", str(load.rate // workers)]
     out = _run([program("hey"), *asked, f"{load.url}/"]).decode()
     found = re.findall(r"(\d+)%+ in ([\d.]+) secs", out)
@@ -105,7 +129,7 @@ def _hey(load: Load) -> Said:
 
 
 def _wrk(load: Load) -> Said:
-    asked = ["-t1", "-c10", f"-d{load.seconds}s", "--latency", f"{load.url}/"]
+    asked = ["-t1", f"-c{load.connections}", f"-d{load.seconds}s", "--latency", f"{load.url}/"]
     out = _run([program("wrk"), *asked]).decode()
     units = {"us": 1000, "ms": MS, "s": S}
     found = re.findall(r"^\s+(\d+)%\s+([\d.]+)(us|ms|s)$", out, re.MULTILINE)
@@ -114,9 +138,10 @@ def _wrk(load: Load) -> Said:
     return Said(said, int(count[1]) if count else 0)
 
 
-def _oha(*more: str) -> Callable[[Load], Said]:
+def _oha(*more: str, connections: int | None = None) -> Callable[[Load], Said]:
     def run(load: Load) -> Said:
-        asked = ["-z", f"{load.seconds}s", "-q", str(load.rate), "-c", "10", "--no-tui", *more]
+        asked = ["-z", f"{load.seconds}s", "-q", str(load.rate), "--no-tui", *more]
+        asked += ["-c", str(connections or load.connections)]
         out = json.loads(_run([program("oha"), *asked, "--output-format", "json", f"{load.url}/"]))
         times = out["latencyPercentiles"]
         names = {0.5: "p50", 0.9: "p90", 0.95: "p95", 0.99: "p99", 0.999: "p99.9"}
@@ -126,20 +151,40 @@ def _oha(*more: str) -> Callable[[Load], Said]:
     return run
 
 
+def _locust(load: Load) -> Said:
+    users, script = str(load.connections), FOLDER / "locust_paced.py"
+    with tempfile.TemporaryDirectory() as name:
+        prefix = Path(name) / "said"
+        asked = ["-u", users, "-r", users, "-t", f"{load.seconds}s", "--host", load.url]
+        quiet = ["--headless", "--only-summary", "--csv", prefix]
+        env = {"EACH": str(load.rate / load.connections)}
+        _run([program("locust"), "-f", script, *asked, *quiet], env=env)
+        with Path(f"{prefix}_stats.csv").open(newline="") as file:
+            *_, total = csv.DictReader(file)
+    said = {q: float(total[f"{q * 100:g}%"]) * MS for q in QUANTILES}
+    return Said(said, int(total["Request Count"]))
+
+
 PEERS: dict[str, tuple[str, Callable[[Load], Said]]] = {
     "k6, constant-arrival-rate": ("k6", _k6("constant-arrival-rate")),
-    "k6, 10 VUs that pace themselves": ("k6", _k6("constant-vus")),
+    "k6, VUs that pace themselves": ("k6", _k6("constant-vus")),
     "vegeta": ("vegeta", _vegeta),
     "oha -q": ("oha", _oha()),
-    "oha -q --latency-correction": ("oha", _oha("--latency-correction")),
+    "oha -q --latency-correction": ("oha", _oha("--latency-correction", connections=_PLENTY)),
     "hey -q": ("hey", _hey),
+    "Locust, constant_throughput": ("locust", _locust),
     "wrk (no rate)": ("wrk", _wrk),
 }
 """By the name in the table: the tool, and how it is run."""
 
 
-def _run(argv: list[Any], stdin: bytes | None = None) -> bytes:
+def _run(argv: list[Any], stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
     done = subprocess.run(
-        [str(word) for word in argv], input=stdin, capture_output=True, check=True, timeout=120
+        [str(word) for word in argv],
+        input=stdin,
+        capture_output=True,
+        check=True,
+        timeout=120,
+        env={**os.environ, **(env or {})},
     )
     return done.stdout

@@ -3,7 +3,7 @@ import http from 'k6/http';
 import { sleep } from 'k6';
 
 const rate = Number(__ENV.RATE);
-const vus = 10;
+const vus = Number(__ENV.VUS);
 const open = __ENV.HOW === 'constant-arrival-rate';
 
 export const options = {
@@ -11,7 +11,7 @@ export const options = {
   scenarios: {
     load: open
       ? { executor: 'constant-arrival-rate', rate, duration: `${__ENV.SECONDS}s`,
-          preAllocatedVUs: 500 }
+          preAllocatedVUs: vus }
       : { executor: 'constant-vus', vus, duration: `${__ENV.SECONDS}s` },
   },
 };

@@ -2,7 +2,7 @@
 
 A process of its own, so that it shares no event loop with the generator; the clock is the same
 (CLOCK_MONOTONIC). ``python -m tests.conformance.server KIND`` prints its port, and its log once a
-line comes in.
+line comes in; for the line ``seen``, how many requests it has read so far.
 """
 
 import asyncio
@@ -29,15 +29,24 @@ STALL_AFTER, STALL = 2.0, 1.4
 SERIAL = 5 * MS
 """ns that a serial server takes for each request, one after the other."""
 
+BASE = 20 * MS
+"""ns that an answer takes where the time is not what the case is about."""
+DIES_AFTER = 1.4
+"""Seconds after its first request from which on a dying server answers no more."""
+
 Delay = Callable[[random.Random], int]
 """Draws the time (ns) that an answer takes."""
 
 DELAYS: dict[str, Delay] = {
-    "constant": lambda draw: 50 * MS,
-    "bimodal": lambda draw: 40 * MS if draw.random() < 0.9 else 200 * MS,
+    "constant": lambda draw: 100 * MS,
+    # Seven of eight, not nine of ten: p90 would lie on the edge, where one request more or less
+    # makes it the one or the other.
+    "bimodal": lambda draw: 40 * MS if draw.random() < 7 / 8 else 200 * MS,
     "tail": lambda draw: min(round(40 * MS * draw.lognormvariate(0, 0.8)), S),
-    "stall": lambda draw: 0,
+    "stall": lambda draw: BASE,
+    "dying": lambda draw: BASE,
     "serial": lambda draw: 0,
+    "instant": lambda draw: 0,
 }
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 _NUMBER = re.compile(rb"GET /(\d+)[ ?]")
@@ -63,6 +72,8 @@ class _Service:
         self.numbers.append(int(found[1]) if found else place)
         self.read.append(now)
         self.answered.append(0)
+        if self.kind == "dying" and now - self.read[0] > DIES_AFTER * S:
+            return
         wait = self.delay(self.random)
         if self.kind == "serial":
             self.free_at = max(self.free_at, now) + SERIAL
@@ -97,7 +108,9 @@ async def _serve(kind: str) -> None:
     server = await loop.create_server(lambda: _Protocol(service), "127.0.0.1", 0, backlog=4096)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    await loop.run_in_executor(None, sys.stdin.readline)
+    while await loop.run_in_executor(None, sys.stdin.readline) == "seen\n":
+        sys.stdout.write(f"{len(service.read)}\n")
+        sys.stdout.flush()
     server.close()
     np.save(sys.stdout.buffer, np.array([service.numbers, service.read, service.answered]))
 
@@ -119,6 +132,14 @@ class Running:
 
     def __init__(self, process: "subprocess.Popen[bytes]", url: str) -> None:
         self._process, self.url = process, url
+
+    def seen(self) -> int:
+        """How many requests it has read so far."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(b"seen\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
 
     def log(self) -> Log:
         """Stop it, and read what it noted."""

@@ -23,12 +23,25 @@ def response_times(numbers: Times, answered: Times, start: int, rate: float) -> 
     return times
 
 
+def service_times(read: Times, answered: Times) -> Times:
+    """ns from when the server read each request to when it answered; no answer (0): left out."""
+    done = answered > 0
+    times: Times = answered[done] - read[done]
+    return times
+
+
 def stalled(rate: float, seconds: float, service: int) -> Times:
-    """Response times (ns) of an ideal open load, against a server that stalls in its middle."""
-    due = np.arange(int(rate * seconds)) / rate
-    stalls = (due >= STALL_AFTER) & (due < STALL_AFTER + STALL)
-    waited = np.where(stalls, STALL_AFTER + STALL - due, 0.0)
-    times: Times = np.rint(waited * S).astype(np.int64) + service
+    """Response times (ns) of an ideal open load, against a server that stalls in its middle.
+
+    Nothing is read and nothing answered from ``STALL_AFTER`` on, for ``STALL`` seconds: what is
+    being served then is answered at its end, what came meanwhile is served from its end on.
+    """
+    due = np.rint(np.arange(int(rate * seconds)) * (S / rate)).astype(np.int64)
+    begin, end = round(STALL_AFTER * S), round((STALL_AFTER + STALL) * S)
+    answered = due + service
+    answered[(due < begin) & (answered >= begin)] = end
+    answered[(due >= begin) & (due < end)] = end + service
+    times: Times = answered - due
     return times
 
 

@@ -222,6 +222,9 @@ class GeneratorStatus(StatusModel):
     start_skew: Text | None = None
     send_spread: Text | None = None
     coverage: Text | None = None
+    reuse: Text | None = Field(
+        default=None, description="Requests that went over a connection that was open already."
+    )
     findings: Annotated[list[Finding], Field(max_length=32)] = []
 
 

@@ -70,8 +70,17 @@ def examine(
         start_skew=format_duration(record.start_skew) if record.started_at else None,
         send_spread=format_duration(spread) if plan.load.burst is not None else None,
         coverage=format_percent(evidence.coverage, [plan.load.min_coverage]),
+        reuse=_reuse(report) if plan.load.capacity is None else None,
         findings=_findings(evidence),
     )
+
+
+def _reuse(report: WorkerReport) -> str | None:
+    attempts = report.warmup.attempts + report.window.attempts
+    if not attempts:
+        return None
+    # Connections may be opened and never used, as when a request is given up meanwhile.
+    return format_percent(max(0.0, 1 - report.generator.connections / attempts), [0, 1])
 
 
 def coverage(

@@ -170,6 +170,7 @@ def _generator(generator: GeneratorStatus, run: PerfRun) -> RenderableType:
         ("CPU", generator.cpu),
         ("throttled", generator.throttled),
         ("ceiling", generator.ceiling),
+        ("connections reused", generator.reuse),
         ("start skew", generator.start_skew),
         ("send spread", generator.send_spread),
         ("coverage", generator.coverage),
