@@ -5,10 +5,12 @@ set -eu
 cd "$(dirname "$0")"
 
 render() {
-    echo "# Made from charts/perfrun by deploy/render.sh. Do not edit: change the chart."
     # What only Helm has a use for goes: its labels, and the hooks for uninstall and test.
-    helm template perfrun ../charts/perfrun --namespace perfrun-system --no-hooks \
-        --set crds.keep=false |
+    # On its own, as a pipe would hide its failure, and an empty file be written.
+    manifests=$(helm template perfrun ../charts/perfrun --namespace perfrun-system --no-hooks \
+        --set crds.keep=false)
+    echo "# Made from charts/perfrun by deploy/render.sh. Do not edit: change the chart."
+    printf '%s\n' "$manifests" |
         sed -e '/^ *helm\.sh\/chart:/d' -e '/app\.kubernetes\.io\/managed-by: Helm/d' \
             -e '/^# Source: /d'
 }

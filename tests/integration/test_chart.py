@@ -96,6 +96,15 @@ def test_operator_reads_its_own_secret_only(installed: ApiServer) -> None:
     assert not _may(installed, f"get {own}", TEAM)
 
 
+def test_operator_has_its_own_lease_and_endpoint_slice_and_no_other(installed: ApiServer) -> None:
+    for own in ("leases.coordination.k8s.io", "endpointslices.discovery.k8s.io"):
+        kind, _, group = own.partition(".")
+        name = "perfrun" if kind == "leases" else "perfrun-coordinator-ipv4"
+        assert _may(installed, f"patch {kind}.{group}/{name}", SYSTEM)
+        assert not _may(installed, f"patch {kind}.{group}/another", SYSTEM)
+        assert not _may(installed, f"create {own}", TEAM)
+
+
 def test_namespaced_installation_has_rights_in_its_namespaces_only(
     installed_for_team: ApiServer,
 ) -> None:

@@ -72,6 +72,12 @@ capabilities: {drop: [ALL]}
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - name: PERFRUN_POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: PERFRUN_POD_UID
+  valueFrom: {fieldRef: {fieldPath: metadata.uid}}
+- name: PERFRUN_POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+- {name: PERFRUN_LEASE, value: {{ include "perfrun.fullname" . }}}
+- {name: PERFRUN_COORDINATOR_SERVICE, value: {{ include "perfrun.fullname" . }}-coordinator}
 - name: PERFRUN_COORDINATOR_URL
   value: https://{{ include "perfrun.fullname" . }}-coordinator.{{ .Release.Namespace }}.svc:8443
 - {name: PERFRUN_TLS_SECRET, value: {{ include "perfrun.tlsSecret" . }}}

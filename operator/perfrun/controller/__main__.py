@@ -14,12 +14,14 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from perfrun import __version__
 from perfrun.controller.admit import Acceptor
+from perfrun.controller.endpoints import Announcer
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher
 from perfrun.controller.health import Health, Resync
 from perfrun.controller.history import Historian
 from perfrun.controller.identity import PodIdentity
 from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Kube, KubeError
+from perfrun.controller.leadership import Leadership, LostLeaseError
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns
 from perfrun.controller.perftests import TestReconciler
@@ -68,6 +70,11 @@ class Operator:
         self.store = front.store
         self.metrics = front.metrics
         self.health = front.health
+        self.leadership = Leadership(
+            kube, settings, lambda uid: Announcer(self._fenced, settings).announce(uid)
+        )
+        # From here on only who holds the lease writes.
+        kube = self._fenced = kube.fenced(self.leadership.time_to_write)
         events = Events(kube, settings.pod_name)
         open_runs = OpenRuns(kube, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
@@ -96,9 +103,9 @@ class Operator:
             parts = {
                 asyncio.create_task(part, name=name)
                 for name, part in (
+                    ("leadership", self.leadership.run()),
                     ("watches", self._watch()),
-                    ("tests", self._work(self.tests)),
-                    ("runs", self._work(self.runs)),
+                    ("work", self._lead()),
                     ("resync", self.resync.run()),
                 )
             }
@@ -106,6 +113,7 @@ class Operator:
             for part in rest:
                 part.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
+            await self.leadership.release()
             for part in done:
                 part.result()
 
@@ -113,6 +121,15 @@ class Operator:
         # Not before all is known: a target would look free whose run has not been seen yet.
         await self.health.caught_up.wait()
         await queue.run(WORKERS)
+
+    async def _lead(self) -> None:
+        """Once the lease is here: see what the operator before has done last, and act."""
+        await self.leadership.leading.wait()
+        self.resync.look_again()
+        self.metrics.leading = True
+        async with asyncio.TaskGroup() as group:
+            for queue in (self.tests, self.runs):
+                group.create_task(self._work(queue))
 
     async def _watch(self) -> None:
         namespaces = self.settings.watch_namespaces
@@ -170,7 +187,7 @@ async def _served(kube: Kube, settings: Settings) -> None:
 
 
 def main() -> int:
-    """The exit code: 0 after SIGTERM, 2 for a wrong configuration."""
+    """The exit code: 0 after SIGTERM, 1 when the lease was lost, 2 for a wrong configuration."""
     try:
         settings = Settings.from_env()
     except ValueError as error:
@@ -184,6 +201,9 @@ def main() -> int:
         asyncio.run(start(settings))
     except asyncio.CancelledError:
         logger.info("asked to end")
+    except LostLeaseError as error:
+        logger.critical("%s: ending, so that only one operator acts", error)
+        return 1
     return 0
 
 

@@ -7,6 +7,7 @@ that was missed stays missed, and forgets what was deleted unseen.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_LOOK_S = 0.3
 RESYNC_S = 60.0
+RETRY_S = 2.0
 FIRST_SETTLE_S = 1.0
 SETTLE_S = 10.0
 DEAD_AFTER_S = 60.0
@@ -32,8 +34,14 @@ class Health:
         self._now = now
         self._behind_since: dict[str, float] = {}
         self._synced: set[str] = set()
+        self._was_ready = False
         self.caught_up = asyncio.Event()
         """Set once all watches have delivered what there is."""
+
+    def look_again(self) -> None:
+        """What the watches had delivered by now is not enough: another operator acted until now."""
+        self._synced.clear()
+        self.caught_up.clear()
 
     def compared(self, kind: str, *, behind: bool) -> None:
         """A list of ``kind`` was compared with what its watch had delivered."""
@@ -44,6 +52,7 @@ class Health:
             self._synced.add(kind)
             if self._synced >= {PERF_TESTS.kind, PERF_RUNS.kind}:
                 self.caught_up.set()
+                self._was_ready = True
 
     @property
     def dead_watches(self) -> list[str]:
@@ -54,7 +63,7 @@ class Health:
     @property
     def ready(self) -> bool:
         """Whether all watches have caught up once."""
-        return self.caught_up.is_set()
+        return self._was_ready
 
 
 class Resync:
@@ -74,18 +83,27 @@ class Resync:
         self._health = health
         self._namespaces: list[str | None] = [*settings.watch_namespaces] or [None]
         self._queues = {PERF_TESTS: tests, PERF_RUNS: runs}
+        self._hurry = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
         pause = FIRST_LOOK_S
         while True:
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), pause)
+            self._hurry.clear()
             try:
                 for resource in self._queues:
                     await self._compare(resource)
             except KubeError as error:
                 logger.warning("resync: %s", error)
-            pause = RESYNC_S if self._health.ready and not self._health.dead_watches else 2.0
+            calm = self._health.caught_up.is_set() and not self._health.dead_watches
+            pause = RESYNC_S if calm else RETRY_S
+
+    def look_again(self) -> None:
+        """List now, and have all that was seen before count for nothing."""
+        self._health.look_again()
+        self._hurry.set()
 
     async def _compare(self, resource: Resource) -> None:
         known = self._store.uids(resource.kind)
@@ -96,7 +114,7 @@ class Resync:
         self._forget_deleted(resource, known, {uid for _, uid, _ in listed})
         suspects = self._unseen(resource, listed)
         if suspects:
-            await asyncio.sleep(SETTLE_S if self._health.ready else FIRST_SETTLE_S)
+            await asyncio.sleep(SETTLE_S if self._health.caught_up.is_set() else FIRST_SETTLE_S)
             # What the watch has moved on from since is no suspect: only what stands still is.
             there = {uid for _, uid, _ in await self._list(resource)}
             suspects = [

@@ -5,6 +5,7 @@ requests, and they drop fields that they do not know.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -81,14 +82,20 @@ CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
 SECRETS = Resource("v1", "Secret", "secrets")
 REVISIONS = Resource("apps/v1", "ControllerRevision", "controllerrevisions")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
+LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
+ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 TOKEN_REVIEWS = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews")
 
 
 class Kube:
     """A client of one API server; tokens are reloaded as the library does."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(
+        self, api: client.ApiClient, time_to_write: Callable[[], float] = lambda: REQUEST_TIMEOUT_S
+    ) -> None:
+        """``time_to_write``: the seconds a write may take, asked before each; it may raise."""
         self._api = api
+        self._time_to_write = time_to_write
 
     @classmethod
     async def connect(cls) -> Self:
@@ -113,6 +120,10 @@ class Kube:
         # and host name are verified all the same.
         configuration.disable_strict_ssl_verification = True
         return cls(client.ApiClient(configuration))
+
+    def fenced(self, time_to_write: Callable[[], float]) -> "Kube":
+        """The same connections, for one that may write for a while only (a leader)."""
+        return Kube(self._api, time_to_write)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -190,6 +201,9 @@ class Kube:
         content_type: str = JSON,
         accept: str = JSON,
     ) -> Json:
+        patience = REQUEST_TIMEOUT_S
+        if method != "GET":
+            patience = min(patience, self._time_to_write())
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
@@ -197,7 +211,7 @@ class Kube:
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
             response = await self._api.call_api(
-                method, url, headers, body=body, _request_timeout=REQUEST_TIMEOUT_S
+                method, url, headers, body=body, _request_timeout=patience
             )
             data = await response.read()  # type: ignore[no-untyped-call]
         except ApiException as error:

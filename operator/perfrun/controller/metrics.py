@@ -35,6 +35,8 @@ class Metrics(Collector):
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.leading = False
+        """Whether this operator acts. A standby shows no tests, or each would be there twice."""
         self._last: dict[Key, PerfRun] = {}
         self._next: dict[Key, float] = {}
         self._missed: dict[Key, int] = {}
@@ -83,6 +85,11 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families; called by the registry at each scrape."""
+        yield GaugeMetricFamily(
+            "perfrun_leader", "1: this operator acts; 0: it stands by.", self.leading
+        )
+        if not self.leading:
+            return
         yield from self._figures()
         yield from self._objectives()
         yield from self._bookkeeping()

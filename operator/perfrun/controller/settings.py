@@ -16,6 +16,11 @@ class Settings:
 
     namespace: str
     pod_name: str
+    pod_uid: str
+    """Empty outside of a pod."""
+    pod_ip: str
+    lease: str
+    """The Lease that says which operator of several acts."""
     worker_image: str
     worker_pull_policy: str
     worker_pull_secrets: tuple[str, ...]
@@ -23,6 +28,8 @@ class Settings:
     worker_memory: str
     worker_memory_limit: str
     coordinator_url: str
+    coordinator_service: str
+    """The Service of that URL, which this operator leads to itself; empty: it does not."""
     tls_secret: str
     watch_namespaces: tuple[str, ...]
     """Empty: the whole cluster."""
@@ -37,6 +44,9 @@ class Settings:
         return cls(
             namespace=_required(env, "PERFRUN_NAMESPACE"),
             pod_name=env.get("PERFRUN_POD_NAME", "perfrun"),
+            pod_uid=env.get("PERFRUN_POD_UID", ""),
+            pod_ip=env.get("PERFRUN_POD_IP", ""),
+            lease=env.get("PERFRUN_LEASE", "perfrun"),
             worker_image=_required(env, "PERFRUN_WORKER_IMAGE"),
             worker_pull_policy=env.get("PERFRUN_WORKER_PULL_POLICY", "IfNotPresent"),
             worker_pull_secrets=_list(env, "PERFRUN_WORKER_PULL_SECRETS"),
@@ -44,6 +54,7 @@ class Settings:
             worker_memory=env.get("PERFRUN_WORKER_MEMORY", "256Mi"),
             worker_memory_limit=env.get("PERFRUN_WORKER_MEMORY_LIMIT", "1Gi"),
             coordinator_url=_required(env, "PERFRUN_COORDINATOR_URL"),
+            coordinator_service=env.get("PERFRUN_COORDINATOR_SERVICE", ""),
             tls_secret=env.get("PERFRUN_TLS_SECRET", ""),
             watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
             log_level=_level(env, "PERFRUN_LOG_LEVEL"),

@@ -1,5 +1,6 @@
 """The real operator as a process, with the rights that the chart gives it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from tests.cluster.components import free_port
 from tests.cluster.handle import ApiServer
 
 SYSTEM = "perfrun-system"
+OWN = ("rbac", "serviceaccount", "secret", "lease")
 CHART = Path(__file__).resolve().parents[3] / "charts/perfrun"
 
 
@@ -20,10 +22,19 @@ class Operator:
     """``python -m perfrun.controller``, with the rights of the chart's service account."""
 
     def __init__(
-        self, kubeconfig: Path, folder: Path, system: str = SYSTEM, watch: str = ""
+        self,
+        kubeconfig: Path,
+        folder: Path,
+        system: str = SYSTEM,
+        watch: str = "",
+        pod: str = "operator",
     ) -> None:
-        """``system`` is its own namespace, ``watch`` the ones of tests (empty: all)."""
-        self.log = folder / "operator.log"
+        """``system`` is its own namespace, ``watch`` the ones of tests (empty: all).
+
+        Each start is a container of the same ``pod``, to which the lease belongs.
+        """
+        self.log = folder / f"{pod}.log"
+        self._pod = {"PERFRUN_POD_NAME": pod, "PERFRUN_POD_UID": f"uid-of-{pod}"}
         self._namespaces = {"PERFRUN_NAMESPACE": system, "PERFRUN_WATCH_NAMESPACES": watch}
         self.http = f"http://127.0.0.1:{free_port()}"
         self.coordinator = f"https://127.0.0.1:{free_port()}"
@@ -35,6 +46,8 @@ class Operator:
             **os.environ,
             "KUBECONFIG": str(self._kubeconfig),
             **self._namespaces,
+            **self._pod,
+            "PERFRUN_LEASE": self._namespaces["PERFRUN_NAMESPACE"],
             "PERFRUN_WORKER_IMAGE": "perfrun:test",
             "PERFRUN_COORDINATOR_URL": self.coordinator,
             "PERFRUN_TLS_SECRET": f"{self._namespaces['PERFRUN_NAMESPACE']}-coordinator-tls",
@@ -50,6 +63,20 @@ class Operator:
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def freeze(self) -> None:
+        """It stands still, as a process of a stalled machine does, until it is thawed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    async def ended(self, seconds: float) -> int:
+        """Its exit code, once it has ended by itself."""
+        assert self._process is not None
+        return await asyncio.to_thread(self._process.wait, seconds)
 
     def kill(self) -> None:
         """As the kernel would: it gets to do nothing any more."""
@@ -79,12 +106,17 @@ class Operator:
 def kubeconfig_of(server: ApiServer, folder: Path, system: str = SYSTEM, watch: str = "") -> Path:
     """Install the chart's rights, and log in with a token of its service account."""
     server.kubectl("create", "namespace", system)
-    shown = [f"--show-only=templates/{name}.yaml" for name in ("rbac", "serviceaccount", "secret")]
+    shown = [f"--show-only=templates/{name}.yaml" for name in OWN]
     values = [f"--set=fullnameOverride={system}"]
     if watch:
         values.append(f"--set=watchNamespaces={{{watch}}}")
     rendered = server.helm("template", system, CHART, "--namespace", system, *values, *shown).stdout
     server.kubectl("apply", "-f", "-", input=rendered)
+    return kubeconfig_again(server, folder, system)
+
+
+def kubeconfig_again(server: ApiServer, folder: Path, system: str = SYSTEM) -> Path:
+    """Log in with a token of the service account that is there."""
     token = server.kubectl("-n", system, "create", "token", system, "--duration=2h").stdout
     config = json.loads(server.kubeconfig.read_text())
     config["users"][0]["user"] = {"token": token.strip()}

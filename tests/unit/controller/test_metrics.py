@@ -45,9 +45,16 @@ DONE: Json = {
 }  # fmt: skip
 
 
+def leading(store: Store) -> Metrics:
+    """The metrics of the operator that acts."""
+    metrics = Metrics(store)
+    metrics.leading = True
+    return metrics
+
+
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(Store())
+    return leading(Store())
 
 
 def scrape(metrics: Metrics) -> Series:
@@ -144,7 +151,7 @@ def test_active_runs_are_those_that_are_not_done() -> None:
     store.tests[TEST] = "uid"
     for name, phase in (("a", "Queued"), ("b", "Running"), ("c", "Done")):
         store.put_run(run_record(perf_run(name, phase=phase)))
-    assert scrape(Metrics(store))[of("perfrun_run_active")] == 2
+    assert scrape(leading(store))[of("perfrun_run_active")] == 2
 
 
 def test_next_run_goes_with_its_schedule(metrics: Metrics) -> None:
@@ -159,7 +166,7 @@ def test_series_are_dropped_with_the_test(metrics: Metrics) -> None:
     metrics.missed(TEST)
     metrics.next_run(TEST, "2026-11-22T02:06:10Z")
     metrics.drop_test(TEST)
-    assert scrape(metrics) == {}
+    assert [name for name, _ in scrape(metrics)] == ["perfrun_leader"]
 
 
 def test_no_label_tells_urls_runs_or_errors(metrics: Metrics) -> None:
@@ -173,3 +180,9 @@ def test_latency_is_a_summary(metrics: Metrics) -> None:
     registry = CollectorRegistry()
     registry.register(metrics)
     assert b"# TYPE perfrun_latency_seconds summary" in generate_latest(registry)
+
+
+def test_a_standby_shows_no_tests_or_each_would_be_there_twice(metrics: Metrics) -> None:
+    metrics.see_run(perf_run(**DONE))
+    metrics.leading = False
+    assert scrape(metrics) == {("perfrun_leader", frozenset()): 0}
