@@ -1,7 +1,7 @@
 """An API server without a node, ready in seconds, for tests of what only the API server decides."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.cluster import apt, gobuild
@@ -24,7 +24,9 @@ def _certificates(folder: Path) -> Pki:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, with_controllers: bool = False) -> Iterator[ApiServer]:
+def running(
+    folder: Path, *, with_controllers: bool = False, controller_flags: Sequence[str] = ()
+) -> Iterator[ApiServer]:
     """Run etcd and an API server, and the controller manager if asked, in a folder of their own."""
     apt.ensure(apt.API_PACKAGES)
     gobuild.ensure([gobuild.KUBERNETES, gobuild.HELM])
@@ -41,7 +43,7 @@ def running(folder: Path, *, with_controllers: bool = False) -> Iterator[ApiServ
         etcd(folder / "etcd", etcd_port, free_port()).start(processes)
         apiserver(pki, ADDRESS, port, etcd_port, SERVICES, extra).start(processes)
         if with_controllers:
-            controllers(pki, config, free_port()).start(processes)
+            controllers(pki, config, free_port(), controller_flags).start(processes)
         yield ApiServer(config, url, processes.log("apiserver"))
     finally:
         # The store last: the others would spend their end complaining.

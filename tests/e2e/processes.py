@@ -29,9 +29,13 @@ def restarts(cluster: Cluster) -> int:
 
 
 def _pid(cluster: Cluster, namespace: str, selector: str, command: bytes) -> int | None:
-    """Found by the uid of its pod, which is in the path of its control group."""
     path = "-o=jsonpath={.items[0].metadata.uid}"
     uid = cluster.kubectl("-n", namespace, "get", "pods", "-l", selector, path).stdout
+    return pid_in_pod(uid, command)
+
+
+def pid_in_pod(uid: str, command: bytes) -> int | None:
+    """Found by the uid of its pod, which is in the path of its control group."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             groups = (process / "cgroup").read_text()

@@ -1,0 +1,1 @@
+"""Many tests due at once: perfrun beside Kubernetes' own CronJobs, on a real API server."""

@@ -1,0 +1,112 @@
+"""A run under way on the real cluster, for a fault to be put in its way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.cluster.cluster import up
+from tests.cluster.processes import Processes, Record
+from tests.cluster.settings import recorded
+from tests.e2e.processes import SELECTOR
+from tests.e2e.shop import SYSTEM, Json, Shop, until
+
+RATE, SECONDS, WORKERS = 20, 10, 2
+PLANNED = RATE * SECONDS
+# Answers take four seconds: reports come that much after the load's end, in the phase Collecting.
+LOAD = f"""
+apiVersion: perfrun.dev/v1alpha1
+kind: PerfTest
+metadata: {{name: NAME}}
+spec:
+  target: {{http: {{url: "http://shop:8000/slow"}}}}
+  load: {{workers: {WORKERS}, open: {{rate: {RATE}/s, duration: {SECONDS}s}}}}
+  slos:
+  - {{metric: successRate, min: 100%}}
+"""
+
+
+@dataclass
+class Stage:
+    """One test, its run, and what is known of both from before the fault."""
+
+    shop: Shop
+    test: str
+    run: str = ""
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    """What brings the cluster back, last thing first."""
+
+    def begin(self, phase: str) -> None:
+        """Apply the test and wait until its run is in ``phase`` (a name of a run's phase)."""
+        self.shop.apply(LOAD.replace("NAME", self.test))
+        self.run = self.shop.first_run(self.test)
+        until(f"{self.run} is {phase}", lambda: self._is_in(phase), timeout=90)
+
+    def _is_in(self, phase: str) -> bool:
+        now = self.shop.phase(self.run)
+        assert now != "Done" or phase == "Done", f"{self.run} was done before it was {phase}"
+        # The workers, too: before them there is nobody to kill.
+        return now == phase and (phase != "Starting" or bool(self.pods()))
+
+    def pods(self) -> list[Json]:
+        """The workers' pods that the kubelet has started."""
+        found = self.shop.items("pods", "-l", f"perfrun.dev/run={self.run}")
+        return [pod for pod in found if pod["status"].get("containerStatuses")]
+
+    def job(self) -> str:
+        """The name of the run's Job."""
+        return self.shop.kubectl("get", "jobs", "-l", f"perfrun.dev/run={self.run}", "-o", "name")
+
+    def restore(self) -> None:
+        """Bring the cluster back, also where the fault failed half-way."""
+        while self.undo:
+            self.undo.pop()()
+
+    def leftovers(self) -> list[str]:
+        """What is there of the run that a finished one does not need."""
+        kinds = self.shop.items("jobs,pods,configmaps", "-l", f"perfrun.dev/run={self.run}")
+        return [
+            f"{item['kind']}/{item['metadata']['name']}"
+            for item in kinds
+            if item["metadata"]["labels"].get("perfrun.dev/content") != "result"
+        ]
+
+
+def part(name: str) -> Record:
+    """The process of a part of the embedded cluster (``apiserver``, ``kubelet``, ...)."""
+    made_with = recorded()
+    assert made_with is not None, "faults need the embedded cluster"
+    record = Processes(made_with.state).record(name)
+    assert record is not None, f"the embedded cluster has no {name}"
+    return record
+
+
+def repair() -> None:
+    """Start again what has ended of the embedded cluster."""
+    up()
+
+
+def operators(shop: Shop) -> list[Json]:
+    """The operator's pods that run and are not going away."""
+    cluster = shop.cluster
+    held = Shop(cluster, SYSTEM)
+    found = held.items("pods", "-l", SELECTOR, "--field-selector=status.phase=Running")
+    return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+
+
+def leader(shop: Shop) -> Json:
+    """The pod of the operator that acts."""
+
+    def look() -> Json | None:
+        lease = Shop(shop.cluster, SYSTEM).get("lease", "perfrun")
+        holder = lease["spec"].get("holderIdentity", "").partition("_")[0]
+        return next((p for p in operators(shop) if p["metadata"]["name"] == holder), None)
+
+    return until("an operator leads", look)
+
+
+def scale(shop: Shop, replicas: int) -> None:
+    """Have so many operators, all ready."""
+    held = Shop(shop.cluster, SYSTEM)
+    if len(operators(shop)) != replicas:
+        held.kubectl("scale", "deploy/perfrun", f"--replicas={replicas}")
+    held.kubectl("rollout", "status", "deploy/perfrun", "--timeout=120s")
+    until(f"{replicas} operators run", lambda: len(operators(shop)) == replicas)

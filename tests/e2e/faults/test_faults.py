@@ -1,0 +1,109 @@
+"""Each fault in each phase: the run comes to its end, and nothing is lost, doubled or left behind.
+
+By default a slice is run; ``make campaign`` runs all, and writes docs/reliability.md.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.faults.faults import FAULTS, GONE, PHASES, WHOLE, Fault
+from tests.e2e.faults.outcomes import Outcome, Outcomes
+from tests.e2e.faults.stage import PLANNED, WORKERS, Stage, scale
+from tests.e2e.shop import Json, Shop, attempts, until
+
+# One phase of each, and the operator in all: some four minutes.
+SLICE = {
+    "operator-killed": PHASES,
+    "worker-killed": ("Running",),
+    "kubelet-killed": ("Running",),
+    "store-compacted": ("Collecting",),
+    "job-deleted": ("Running",),
+    "test-edited": ("Starting",),
+    "test-deleted": ("Collecting",),
+    "leader-frozen": ("Running",),
+}
+
+
+def _cells(config: pytest.Config) -> Iterator[object]:
+    whole = config.getoption("--campaign") is not None
+    # Sorted, so that operators are added and taken away once.
+    for fault in sorted(FAULTS, key=lambda fault: fault.replicas):
+        for phase in fault.outcomes:
+            if whole or phase in SLICE.get(fault.name, ()):
+                yield pytest.param(fault, phase, id=f"{fault.name}-{phase.lower()}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "fault" in metafunc.fixturenames:
+        metafunc.parametrize(("fault", "phase"), list(_cells(metafunc.config)))
+
+
+@pytest.fixture
+def stage(shop: Shop, fault: Fault, phase: str) -> Iterator[Stage]:
+    scale(shop, fault.replicas)
+    stage = Stage(shop, f"{fault.name}-{phase.lower()}")
+    yield stage
+    stage.restore()
+    shop.kubectl("delete", "ptest", stage.test, "--ignore-not-found", "--wait=false")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_operator(shop: Shop) -> Iterator[None]:
+    yield
+    scale(shop, 1)
+
+
+def test_fault(stage: Stage, fault: Fault, phase: str, outcomes: Outcomes) -> None:
+    stage.begin(phase)
+    fault.do(stage)
+    struck = time.monotonic()
+    expected = fault.outcomes[phase]
+    if expected == GONE:
+        until("nothing is left", lambda: not stage.shop.leftovers(), fault.seconds)
+        outcomes.add(Outcome(fault.title, phase, "nothing is left", "", time.monotonic() - struck))
+        return
+    status = stage.shop.done(stage.run, round(fault.seconds))["status"]
+    took = time.monotonic() - struck
+    outcomes.add(Outcome(fault.title, phase, _said(status), status["message"], took))
+    if expected == WHOLE:
+        _every_sample(stage, status)
+    else:
+        assert status["verdict"] == expected, status["message"]
+        _told(status)
+    _laws(status)
+    until("what it needed is gone", lambda: not stage.leftovers(), 60)
+
+
+def _said(status: Json) -> str:
+    reported = status.get("workers", {}).get("reported", 0)
+    sent = status.get("summary", {}).get("requests", {}).get("sent")
+    samples = f", {sent} of {PLANNED} requests" if sent is not None else ""
+    return f"{status['verdict']}, {reported} of {WORKERS} workers{samples}"
+
+
+def _every_sample(stage: Stage, status: Json) -> None:
+    assert status["verdict"] == "Pass", status["message"]
+    assert status["workers"] == {"planned": WORKERS, "ready": WORKERS, "reported": WORKERS}
+    summary = status["summary"]
+    assert summary["iterations"] == {"planned": PLANNED, "started": PLANNED, "dropped": 0}
+    assert summary["requests"]["succeeded"] == PLANNED
+    assert attempts({"status": status}) == PLANNED
+    assert stage.shop.served_in_the_end(stage.test, PLANNED) == PLANNED
+
+
+def _laws(status: Json) -> None:
+    if (summary := status.get("summary")) is None:
+        return
+    iterations, requests = summary["iterations"], summary["requests"]
+    assert iterations["planned"] == iterations["started"] + iterations["dropped"]
+    ended = requests["succeeded"] + requests["failed"] + requests["censored"]
+    assert requests["sent"] == ended
+
+
+def _told(status: Json) -> None:
+    """A run that is no Pass says why, and not only that."""
+    assert len(status["message"]) > 20
+    complete = next(c for c in status["conditions"] if c["type"] == "Complete")
+    assert complete["status"] == "True"
