@@ -129,4 +129,3 @@ _ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}
 NotBuiltObject = _stub({"type": "object", **_ANYTHING})
 NotBuiltList = _stub({"type": "array", "items": {"type": "object", **_ANYTHING}, "maxItems": 64})
 NotBuiltBool = _stub({"type": "boolean"})
-NotBuiltInt = _stub({"type": "integer"})

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from perfrun.api.base import ApiModel, NotBuiltInt, NotBuiltList, NotBuiltObject, Rule, StatusModel
+from perfrun.api.base import ApiModel, NotBuiltList, NotBuiltObject, Rule, StatusModel
 from perfrun.api.load import Load
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import VariableName
@@ -111,7 +111,9 @@ class PerfTestSpec(ApiModel):
     observe: NotBuiltList = None
     baseline: NotBuiltObject = None
     notifications: NotBuiltList = None
-    retry_inconclusive: NotBuiltInt = None
+    retry_inconclusive: Annotated[int, Field(ge=0, le=3)] = Field(
+        default=0, description="How often a run that ended Inconclusive is done again by itself."
+    )
     pod_template: PodTemplate | None = None
 
     rules = (
@@ -186,6 +188,9 @@ class PerfTestStatus(StatusModel):
         default=None, description="The hash of what ran at the last change."
     )
     last_request: Annotated[str, Field(max_length=256)] | None = None
+    last_retry: Annotated[str, Field(max_length=63)] | None = Field(
+        default=None, description="The last run that was started by retryInconclusive."
+    )
     scheduled_since: Annotated[str, Field(max_length=40)] | None = Field(
         default=None, description="Since when the present schedule counts."
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from perfrun.api.perfrun import PerfRun, Phase, SloStatus, Verdict
+from perfrun.api.perfrun import PerfRun, Phase, Reason, SloStatus, Verdict
 from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Json
 
 
@@ -29,7 +29,7 @@ class RunRecord(NamedTuple):
     key: Key
     uid: str
     test: str
-    reason: str
+    reason: Reason
     phase: Phase | None
     verdict: Verdict | None
     target: str | None
@@ -42,6 +42,8 @@ class RunRecord(NamedTuple):
     """Objectives met of those judged, as in 3/4."""
     stop: bool
     has_job: bool
+    measured: bool
+    """Its load began, and nobody asked for its end."""
 
     @property
     def done(self) -> bool:
@@ -75,6 +77,7 @@ def run_record(run: PerfRun) -> RunRecord:
         slos=_met(status.slos),
         stop=run.spec.stop,
         has_job=status.job is not None,
+        measured=status.start_time is not None and status.stopped is None,
     )
 
 

@@ -39,6 +39,16 @@ def requested_run_name(test: str, value: str) -> str:
     return _checked(test, f"r{short_hash(value)}")
 
 
+def retry_prefix(test: str) -> str:
+    """What the names of all retries of a test begin with."""
+    return f"{test}-k"
+
+
+def retry_run_name(test: str, first: str, number: int) -> str:
+    """The name of the ``number``-th retry of a run: ``<test>-k<hash of its uid>-<number>``."""
+    return _checked(test, f"k{first}-{number}")
+
+
 def job_name(run_uid: str) -> str:
     """The name of a run's Job and of its ConfigMaps: ``pr-<hash of the run's uid>``."""
     return f"pr-{short_hash(run_uid)}"

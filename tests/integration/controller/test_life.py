@@ -166,3 +166,16 @@ async def test_run_under_load_costs_the_api_server_little(world: World) -> None:
     for worker in workers:
         await worker.report()
     await world.until_done("one")
+
+
+async def test_what_proved_nothing_is_done_again_as_often_as_the_test_says(world: World) -> None:
+    unprovable = [{"metric": "latency.p999", "max": "1s"}]
+    await world.apply_test(slos=unprovable, retryInconclusive=1)
+    await world.create_run("one")
+    assert (await world.finish("one"))["verdict"] == "Inconclusive"
+    runs = await world.until_runs(2)
+    again = next(run for run in runs if run["spec"]["reason"] == "Retry")["metadata"]["name"]
+    assert (await world.finish(again))["verdict"] == "Inconclusive"
+    await world.settled()
+    assert len(await world.runs()) == 2
+    assert (await world.test())["status"]["lastRetry"] == again

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from perfrun.controller.perftests import _schedule_epoch
+from perfrun.controller.starts import _schedule_epoch
 from tests.unit.controller.build import CREATED, Json, perf_test
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

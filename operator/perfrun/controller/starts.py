@@ -1,0 +1,187 @@
+"""The runs that are due: by change, by request, by schedule, and again where nothing was shown."""
+
+import logging
+from datetime import datetime
+
+from perfrun.api.perfrun import PerfRun, Reason
+from perfrun.api.perftest import PerfTest
+from perfrun.api.times import format_time, parse_time
+from perfrun.controller.events import Events
+from perfrun.controller.kube import (
+    PERF_RUNS,
+    AlreadyExistsError,
+    ConflictError,
+    Json,
+    Kube,
+    owned_by,
+)
+from perfrun.controller.manifests import run_manifest
+from perfrun.controller.store import Key, RunRecord, Store, run_record
+from perfrun.logic import schedule
+from perfrun.logic.names import scheduled_run_name, short_hash
+from perfrun.logic.plan import what_runs_hash
+from perfrun.logic.retry import Ended, retry
+from perfrun.logic.schedule import ScheduleDecision, ScheduleFacts
+from perfrun.logic.trigger import TriggerFacts, triggers
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ANNOTATION = "perfrun.dev/run-requested-at"
+
+
+class NameTakenError(Exception):
+    """A run cannot be created: an object of its name is there, and is not this test's."""
+
+
+class Starter:
+    """Creates the PerfRuns of a test that are due."""
+
+    def __init__(self, kube: Kube, store: Store, events: Events) -> None:
+        self._kube = kube
+        self._store = store
+        self._events = events
+
+    async def start(self, test: PerfTest, now: datetime) -> tuple[Json, ScheduleDecision | None]:
+        """Create what is due. Gives what to note of it in the status, and what the schedule says.
+
+        Raises NameTakenError; RefusedError where the API server does not let a run be created.
+        """
+        noted = await self._start_triggered(test)
+        noted |= await self._start_retry(test, now)
+        scheduled, decision = await self._start_scheduled(test, now)
+        return {**noted, **scheduled}, decision
+
+    async def _start_triggered(self, test: PerfTest) -> Json:
+        """Create the runs that a change or a request asks for. Gives what to note of it."""
+        due = triggers(
+            TriggerFacts(
+                test=test.metadata.name,
+                generation=test.metadata.generation,
+                what_runs=what_runs_hash(test.spec),
+                last_change=test.status.last_change,
+                runs_on_change=test.spec.runs_on_change,
+                suspended=test.spec.suspend,
+                request=(test.metadata.annotations.get(REQUEST_ANNOTATION) or "")[:256] or None,
+                last_request=test.status.last_request,
+            )
+        )
+        for run in due.runs:
+            await self._create(test, run.name, run.reason)
+        return {"lastChange": due.last_change, "lastRequest": due.last_request}
+
+    async def _start_retry(self, test: PerfTest, now: datetime) -> Json:
+        """Do once more what ended Inconclusive. Gives what to note of it."""
+        runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
+        done = [run for run in runs if run.done and run.completed]
+        if test.spec.suspend or not done or len(done) < len(runs):
+            return {}  # a run that is under way will say more
+        last = max(done, key=lambda run: run.completed or "")
+        assert last.completed is not None
+        ended = Ended(
+            last.key.name,
+            last.uid,
+            last.reason,
+            last.verdict,
+            parse_time(last.completed),
+            last.measured,
+        )
+        limit, noted = test.spec.retry_inconclusive, test.status.last_retry
+        due = retry(test.metadata.name, ended, limit, noted, now)
+        if due is None:
+            return {}
+        await self._create(test, due.name, due.reason)
+        return {"lastRetry": due.name}
+
+    async def _start_scheduled(
+        self, test: PerfTest, now: datetime
+    ) -> tuple[Json, ScheduleDecision | None]:
+        """Create the run that the schedule asks for. Gives what to note, and the decision."""
+        written = test.spec.schedule
+        if written is None:
+            return {"scheduledSince": None, "scheduleHash": None}, None
+        noted = _schedule_epoch(test, now)
+        active = await self._active_scheduled(test)
+        last, missed = test.status.last_schedule_time, test.status.last_missed
+        decision = schedule.decide(
+            ScheduleFacts(
+                schedule=written,
+                test=test.metadata.name,
+                suspended=test.spec.suspend,
+                since=parse_time(noted["scheduledSince"]),
+                last_schedule_time=parse_time(last) if last else None,
+                active=[run.key.name for run in active],
+                last_missed=parse_time(missed.time) if missed else None,
+            ),
+            now,
+        )
+        if decision.replace:
+            for run in active:
+                await self._kube.patch(PERF_RUNS, *run.key, {"spec": {"stop": True}})
+        if decision.start is not None:
+            tick = format_time(decision.start)
+            name = scheduled_run_name(test.metadata.name, decision.start)
+            await self._create(test, name, "Scheduled", tick)
+            noted["lastScheduleTime"] = tick
+        if decision.missed is not None:
+            time, why = decision.missed
+            noted["lastMissed"] = {"time": format_time(time), "reason": why}
+        return noted, decision
+
+    async def _active_scheduled(self, test: PerfTest) -> list[RunRecord]:
+        """Its scheduled runs that are not done, each looked at live: a watch may lag."""
+        key = Key(test.metadata.namespace, test.metadata.name)
+        active = []
+        for record in self._store.runs_of(key):
+            if record.reason != "Scheduled" or record.done:
+                continue
+            body = await self._kube.find(PERF_RUNS, *record.key)
+            if body is None:
+                self._store.drop_run(record.key)
+                continue
+            if body["metadata"].get("deletionTimestamp"):
+                continue  # a finalizer may hold it for long; it runs no more
+            live = run_record(PerfRun.parse(body))
+            self._store.put_run(live)
+            if not live.done:
+                active.append(live)
+        return active
+
+    async def _create(
+        self, test: PerfTest, name: str, reason: Reason, scheduled_time: str | None = None
+    ) -> None:
+        """Create a run; one of that name that is ours is as good: its name is the lock."""
+        namespace = test.metadata.namespace
+        try:
+            body = await self._kube.create(
+                PERF_RUNS, namespace, run_manifest(test, name, reason, scheduled_time)
+            )
+        except AlreadyExistsError:
+            body = await self._kube.get(PERF_RUNS, namespace, name)
+            if body["metadata"].get("deletionTimestamp"):
+                raise ConflictError(409, f"PerfRun {name} is going away") from None
+            if not owned_by(body, test.metadata.uid):
+                raise NameTakenError(
+                    f"the run {name} ({reason}) is due, and a PerfRun of that name is there that "
+                    f"does not belong to this test: delete it"
+                ) from None
+        else:
+            logger.info(
+                "test %s/%s: created run %s (%s)", namespace, test.metadata.name, name, reason
+            )
+            await self._events.tell(
+                "PerfTest", test.metadata, "RunCreated", f"created PerfRun {name} ({reason})"
+            )
+        self._store.put_run(run_record(PerfRun.parse(body)))
+
+
+def _schedule_epoch(test: PerfTest, now: datetime) -> Json:
+    """Since when the present schedule counts: an edited or added one starts counting now."""
+    assert test.spec.schedule is not None
+    written = short_hash(test.spec.schedule.cron, test.spec.schedule.time_zone)
+    if test.status.schedule_hash == written and test.status.scheduled_since:
+        since = test.status.scheduled_since
+    elif test.status.observed_generation is None and test.metadata.creation_timestamp:
+        since = format_time(test.metadata.creation_timestamp)
+    else:
+        since = format_time(now.replace(microsecond=0))
+    return {"scheduledSince": since, "scheduleHash": written}

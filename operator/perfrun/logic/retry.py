@@ -1,0 +1,50 @@
+"""Whether a run that proved nothing is done once more (``spec.retryInconclusive``)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perfrun.api.perfrun import Reason, Verdict
+from perfrun.logic.names import HASH_LENGTH, retry_prefix, retry_run_name, short_hash
+from perfrun.logic.trigger import Trigger
+
+WITHIN = timedelta(hours=1)
+"""An older run is history: setting the field starts nothing about it."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last run of a test that is done."""
+
+    name: str
+    uid: str
+    reason: Reason
+    verdict: Verdict | None
+    completed: datetime
+    measured: bool
+    """Its load began, and nobody asked for its end."""
+
+
+def retry(test: str, last: Ended, limit: int, noted: str | None, now: datetime) -> Trigger | None:
+    """The run that tries again what ``last`` could not show, or None.
+
+    ``noted`` is the name of the retry that was created last: it may be gone from the history by
+    now, and is not to rise again.
+    """
+    if last.verdict is not Verdict.INCONCLUSIVE or not last.measured:
+        return None
+    if now - last.completed > WITHIN:
+        return None
+    first, tries = _chain(test, last)
+    if tries >= limit:
+        return None
+    name = retry_run_name(test, first, tries + 1)
+    return None if name == noted else Trigger("Retry", name)
+
+
+def _chain(test: str, last: Ended) -> tuple[str, int]:
+    """The hash of the run that was retried first, and how often it was."""
+    if last.reason == "Retry":
+        first, _, tries = last.name.removeprefix(retry_prefix(test)).rpartition("-")
+        if len(first) == HASH_LENGTH and tries.isdecimal():
+            return first, int(tries)
+    return short_hash(last.uid), 0
