@@ -1,0 +1,321 @@
+"""TLS on a plain transport, by OpenSSL over two buffers in memory.
+
+A :class:`Handshake` is the protocol of a new connection. When it is over, a :class:`Secured` takes
+its place: to the transport it is the protocol, and to the protocol inside it is the transport, as
+far as HTTP needs one.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from functools import partial
+from time import monotonic_ns
+from typing import Any, NamedTuple
+
+_RECORD = 16 * 1024
+"""Bytes of plain text that a record of TLS has at most (RFC 8446, 5.1)."""
+_FEED = 2 * _RECORD
+"""Bytes given to OpenSSL at a time: its buffers grow with what they hold, and never shrink."""
+
+
+class Sessions:
+    """The session that was agreed on with a server last: with it, a handshake is a short one."""
+
+    __slots__ = ("latest",)
+
+    def __init__(self) -> None:
+        self.latest: ssl.SSLSession | None = None
+
+    def keep(self, offered: ssl.SSLSession | None, tls: ssl.SSLObject) -> None:
+        """Keep the session of a connection, unless that which it offered was good, or is replaced.
+
+        One serves for many connections, and a copy costs more than most requests.
+        """
+        if self.latest is offered and not tls.session_reused:
+            self.latest = tls.session
+
+
+class _Pipe(NamedTuple):
+    """OpenSSL's side of a connection, and what goes in and comes out of it."""
+
+    tls: ssl.SSLObject
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+
+
+class Handshake(asyncio.Protocol):
+    """Agrees on TLS. ``done`` raises an OSError where that fails; of TLS it is a ssl.SSLError."""
+
+    def __init__(
+        self,
+        inner: asyncio.Protocol,
+        context: ssl.SSLContext,
+        server_name: str,
+        sessions: Sessions | None,
+    ) -> None:
+        """``inner`` speaks over what is secured; ``sessions``: None for a full handshake."""
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        offered = sessions.latest if sessions is not None else None
+        tls = context.wrap_bio(incoming, outgoing, server_hostname=server_name, session=offered)
+        self._pipe = _Pipe(tls, incoming, outgoing)
+        self._keep = partial(sessions.keep, offered, tls) if sessions is not None else None
+        self._inner = inner
+        self._transport: Any = None
+        self.connected = 0
+        """When TCP was connected, monotonic ns."""
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.connected = monotonic_ns()
+        self._transport = transport
+        self._go_on()
+
+    def data_received(self, data: bytes) -> None:
+        self._pipe.incoming.write(data)
+        self._go_on()
+
+    def eof_received(self) -> None:
+        self._fail(ConnectionResetError("the peer closed the connection during the handshake"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc or ConnectionResetError("the connection was closed during the handshake"))
+
+    def _go_on(self) -> None:
+        try:
+            self._pipe.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+        except ssl.SSLError as error:
+            self._flush()  # the alert that tells the peer why
+            self._fail(error)
+        else:
+            self._finish()
+
+    def _flush(self) -> None:
+        if self._pipe.outgoing.pending:
+            self._transport.write(self._pipe.outgoing.read())
+
+    def _fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+            self.done.exception()  # nobody may be waiting any more
+        self._transport.close()
+
+    def _finish(self) -> None:
+        secured = Secured(self._transport, self._pipe, self._inner, self._keep)
+        self._transport.set_protocol(secured)
+        self._inner.connection_made(secured)
+        secured.begin()
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+class Secured(asyncio.Protocol):
+    """A connection on which TLS is spoken.
+
+    An end that the peer has not announced (close_notify) is an error to the protocol inside: it
+    could be anybody's (RFC 9112, 9.8).
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_deliver",
+        "_encrypt",
+        "_ended",
+        "_error",
+        "_feed",
+        "_incoming",
+        "_inner",
+        "_keep",
+        "_outgoing",
+        "_paused",
+        "_read",
+        "_send",
+        "_take",
+        "_tls",
+        "_transport",
+        "is_closing",
+    )
+
+    def __init__(
+        self,
+        transport: Any,
+        pipe: _Pipe,
+        inner: asyncio.Protocol,
+        keep: Callable[[], None] | None,
+    ) -> None:
+        """``keep`` is called once, when the server has had the time to send a ticket."""
+        self._transport = transport
+        self._tls, self._incoming, self._outgoing = pipe
+        self._inner: asyncio.Protocol | None = inner
+        self._keep = keep
+        self._backlog: list[memoryview] = []
+        """What is encrypted when the transport takes more."""
+        self._paused = False
+        self._ended = False
+        """Whether the peer has said that it sends nothing more."""
+        self._error: Exception | None = None
+        # For the hot path: one look-up instead of two.
+        self.is_closing = transport.is_closing
+        self._send = transport.write
+        self._deliver = inner.data_received
+        self._read, self._encrypt = self._tls.read, self._tls.write
+        self._feed, self._take = self._incoming.write, self._outgoing.read
+
+    def begin(self) -> None:
+        """Send the last words of the handshake, and read what has come with the peer's."""
+        self._receive(self._read_on())
+
+    # --- asyncio.Transport, as far as HTTP needs one ------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Encrypt and send; where the transport is full, as much as it takes."""
+        if self.is_closing():
+            return
+        if self._backlog or self._paused or len(data) > _RECORD:
+            self._backlog.append(memoryview(data))
+            self._settle()
+            return
+        try:
+            self._encrypt(data)
+        except ssl.SSLError as error:
+            self._backlog.append(memoryview(data))
+            self._note(error)
+            self._settle()
+        else:
+            self._send(self._take())
+
+    def close(self) -> None:
+        """Say goodbye and close; the peer's goodbye is not waited for (RFC 8446, 6.1)."""
+        if not self.is_closing():
+            with contextlib.suppress(ssl.SSLError):
+                self._tls.unwrap()
+            self._leave()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._backlog.clear()
+        self._transport.abort()
+
+    def get_extra_info(self, name: str) -> Any:
+        """``ssl_object``, or what the transport below knows."""
+        return self._tls if name == "ssl_object" else self._transport.get_extra_info(name)
+
+    # --- asyncio.Protocol ---------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        size = len(data)
+        if size > _FEED:
+            self._receive(self._read_much(memoryview(data)))
+            return
+        self._feed(data)
+        try:
+            plain = self._read(size)
+        except ssl.SSLError as error:
+            self._note(error)
+            self._settle()
+            return
+        # Plain text is shorter than its record: as much of it as came means that there is more.
+        if len(plain) == size or self._incoming.pending or not plain or self._keep is not None:
+            self._ended = not plain
+            self._receive(self._read_on(plain))
+            return
+        self._deliver(plain)
+        if self._backlog or self._outgoing.pending:
+            self._settle()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._settle()
+
+    def eof_received(self) -> None:
+        """The transport closes itself, and :meth:`connection_lost` follows."""
+        if not self._ended and self._error is None:
+            self._error = ConnectionResetError("the peer closed the connection without goodbye")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        inner, error = self._inner, self._error or exc
+        # Each holds the other, and an error its frames: nothing of it is to wait for a collector.
+        self._inner = self._error = None
+        self._deliver = _nobody
+        if inner is not None:
+            inner.connection_lost(error)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _read_much(self, data: memoryview) -> bytes:
+        parts = []
+        for at in range(0, len(data), _FEED):
+            self._feed(data[at : at + _FEED])
+            parts.append(self._read_on())
+        return b"".join(parts)
+
+    def _read_on(self, plain: bytes = b"") -> bytes:
+        """``plain``, and all that can be read after it."""
+        parts = [plain]
+        try:
+            while self._incoming.pending or self._tls.pending():
+                part = self._read(_RECORD)
+                if not part:
+                    self._ended = True
+                    break
+                parts.append(part)
+        except ssl.SSLError as error:
+            self._note(error)
+        return b"".join(parts)
+
+    def _receive(self, plain: bytes) -> None:
+        if plain:
+            keep, self._keep = self._keep, None
+            if keep is not None:
+                keep()
+            self._deliver(plain)
+        self._settle()
+
+    def _note(self, error: ssl.SSLError) -> None:
+        """What OpenSSL has raised; that it wants to read more is no error."""
+        if not isinstance(error, ssl.SSLWantReadError) and self._error is None:
+            self._error = error
+
+    def _settle(self) -> None:
+        """Send what a read or a write has left to be sent; close where that was the end."""
+        if self._backlog and self._error is None:
+            self._push()
+        if self._error is not None:
+            self._leave()
+        elif self._ended:
+            self.close()
+        else:
+            self._flush()
+
+    def _push(self) -> None:
+        """Encrypt what waits, a record at a time, until the transport has enough."""
+        backlog = self._backlog
+        try:
+            while backlog and not self._paused:
+                data = backlog[0]
+                sent = self._encrypt(data[:_RECORD])
+                if sent < len(data):
+                    backlog[0] = data[sent:]
+                else:
+                    del backlog[0]
+                self._flush()  # may pause
+        except ssl.SSLError as error:
+            self._note(error)
+
+    def _flush(self) -> None:
+        if self._outgoing.pending and not self.is_closing():
+            self._send(self._take())
+
+    def _leave(self) -> None:
+        self._backlog.clear()
+        self._flush()
+        self._transport.close()
+
+
+def _nobody(_: bytes) -> None:
+    """Takes what comes after the end."""
