@@ -30,6 +30,7 @@ from perfrun.controller.runs import RunReconciler
 from perfrun.controller.server import make_http_app, serving
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key, Store
+from perfrun.controller.ticks import Ticker
 from perfrun.controller.tls import Pair, certificate, server_context
 from perfrun.controller.watch import Watches, registry
 from perfrun.coordinator.app import make_app
@@ -90,9 +91,11 @@ class Operator:
             pair.certificate if pair else "",
         )
         historian = Historian(kube, self.store)
-        tests = TestReconciler(kube, self.store, historian, events, self.metrics)
-        self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run")
-        self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test")
+        self.ticker = Ticker(kube, self.store, lambda key: self.tests.add(key))
+        tests = TestReconciler(kube, self.store, historian, events, self.metrics, self.ticker)
+        calm = self.ticker.calm
+        self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", calm)
+        self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test", calm)
         self.watches = Watches(self.store, self.tests, self.runs, reconciler, self.metrics)
         self.resync = Resync(kube, self.store, self.health, settings, self.tests, self.runs)
 
@@ -130,6 +133,7 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             for queue in (self.tests, self.runs):
                 group.create_task(self._work(queue))
+            group.create_task(self.ticker.run())
 
     async def _watch(self) -> None:
         namespaces = self.settings.watch_namespaces

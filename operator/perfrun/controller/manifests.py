@@ -5,6 +5,7 @@ import hashlib
 from typing import Any
 
 from perfrun.api import API_VERSION
+from perfrun.api.metadata import Metadata
 from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.pod import PodTemplate
 from perfrun.api.target import ValueRef, value_refs
@@ -56,17 +57,17 @@ def run_labels(run: Key, test: str) -> dict[str, str]:
     return {MANAGED_BY: "perfrun", RUN_LABEL: run.name, TEST_LABEL: test}
 
 
-def run_manifest(test: PerfTest, name: str, reason: str, scheduled_time: str | None) -> Json:
-    """A PerfRun that the operator itself creates."""
-    spec: Json = {"testRef": {"name": test.metadata.name}, "reason": reason}
+def run_manifest(test: Metadata, name: str, reason: str, scheduled_time: str | None) -> Json:
+    """A PerfRun of a test that the operator itself creates."""
+    spec: Json = {"testRef": {"name": test.name}, "reason": reason}
     if scheduled_time is not None:
         spec["scheduledTime"] = scheduled_time
     return {
         "metadata": {
             "name": name,
-            "namespace": test.metadata.namespace,
-            "labels": {MANAGED_BY: "perfrun", TEST_LABEL: test.metadata.name},
-            "ownerReferences": [owner_reference("PerfTest", test.metadata.name, test.metadata.uid)],
+            "namespace": test.namespace,
+            "labels": {MANAGED_BY: "perfrun", TEST_LABEL: test.name},
+            "ownerReferences": [owner_reference("PerfTest", test.name, test.uid)],
         },
         "spec": spec,
     }

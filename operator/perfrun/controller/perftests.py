@@ -14,9 +14,10 @@ from perfrun.controller.events import Events
 from perfrun.controller.history import Historian
 from perfrun.controller.kube import PERF_TESTS, Json, Kube, RefusedError
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.starts import NameTakenError, Starter
+from perfrun.controller.starts import NameTakenError, Started, Starter
 from perfrun.controller.status import MOST_CONDITION, changed, conditions_json, cut, write_status
 from perfrun.controller.store import Key, Store
+from perfrun.controller.ticks import Prepared, Ticker
 from perfrun.logic import accept
 from perfrun.logic.problems import Problem, parse_problems
 from perfrun.logic.schedule import ScheduleDecision
@@ -24,6 +25,7 @@ from perfrun.logic.schedule import ScheduleDecision
 logger = logging.getLogger(__name__)
 
 LONGEST_SLEEP_S = 300.0
+TICKER_FIRST_S = 2.0
 NAME_RETRY_S = 10.0
 REFUSED_RETRY_S = 30.0
 
@@ -41,11 +43,18 @@ class TestReconciler:
     """Brings what stands around one PerfTest in line with it."""
 
     def __init__(
-        self, kube: Kube, store: Store, historian: Historian, events: Events, metrics: Metrics
+        self,
+        kube: Kube,
+        store: Store,
+        historian: Historian,
+        events: Events,
+        metrics: Metrics,
+        ticker: Ticker,
     ) -> None:
         self._kube = kube
         self._store = store
-        self._starter = Starter(kube, store, events)
+        self._ticker = ticker
+        self._starter = Starter(kube, store, events, ticker)
         self._historian = historian
         self._events = events
         self._metrics = metrics
@@ -56,6 +65,7 @@ class TestReconciler:
         if body is None:
             self._metrics.drop_test(key)
             self._historian.forget(key)
+            self._ticker.forget(key)
             return None
         if body["metadata"].get("deletionTimestamp"):
             return None
@@ -68,19 +78,32 @@ class TestReconciler:
             return await self._refuse(body, acceptance.problems)
         now = datetime.now(UTC)
         try:
-            noted, decision = await self._starter.start(test, now)
+            started = await self._starter.start(test, now)
         except NameTakenError as error:
             return await self._stall(body, test, Stalled("NameTaken", str(error), NAME_RETRY_S))
         except RefusedError as error:
             why = f"a run is due, and the API server does not let it be created: {error}"
             return await self._stall(body, test, Stalled("Refused", why, REFUSED_RETRY_S))
         ready = _ready(test, acceptance.warnings)
-        status = {**noted, **self._seen(test), **_next(decision)}
-        await self._write(body, test, status, [ready])
+        decision = started.decision
+        status = {**started.noted, **self._seen(test), **_next(decision)}
+        version = await self._write(body, test, status, [ready])
+        self._prepare(test, version, started)
         await self._tell(test, decision, acceptance.warnings)
         # Last: what is deleted has been said to be the last run by now, if it was.
         await self._historian.trim(test)
         return _sleep(decision, now)
+
+    def _prepare(self, test: PerfTest, version: str, started: Started) -> None:
+        """Have the next run created the moment it is due."""
+        about, decision = test.metadata, started.decision
+        if decision is None or decision.next is None or started.facts is None:
+            self._ticker.forget(Key(about.namespace, about.name))
+            return
+        identity = Metadata(
+            name=about.name, namespace=about.namespace, uid=about.uid, resource_version=version
+        )
+        self._ticker.prepare(Prepared(identity, started.facts, decision.next))
 
     # --- what is said --------------------------------------------------------------------------
 
@@ -141,7 +164,8 @@ class TestReconciler:
 
     async def _write(
         self, body: Json, test: PerfTest, status: Json, conditions: list[Condition]
-    ) -> None:
+    ) -> str:
+        """Gives the resourceVersion of the test as it is then."""
         now = datetime.now(UTC).replace(microsecond=0)
         previous = {condition.type: condition for condition in test.status.conditions}
         for condition in conditions:
@@ -155,10 +179,12 @@ class TestReconciler:
             "conditions": conditions_json(conditions),
         }
         if difference := changed(body.get("status", {}), wanted):
-            await write_status(self._kube, PERF_TESTS, test.metadata, difference)
+            body = await write_status(self._kube, PERF_TESTS, test.metadata, difference)
         self._metrics.next_run(
             Key(test.metadata.namespace, test.metadata.name), status.get("nextScheduleTime")
         )
+        version: str = body["metadata"]["resourceVersion"]
+        return version
 
 
 def _without_spec(body: Json) -> PerfTest:
@@ -196,5 +222,6 @@ def _next(decision: ScheduleDecision | None) -> Json:
 def _sleep(decision: ScheduleDecision | None, now: datetime) -> float | None:
     if decision is None or decision.next is None:
         return None
-    # The clock may jump: a long sleep is cut, so that the next look finds out.
-    return min(max((decision.next - now).total_seconds(), 0.0), LONGEST_SLEEP_S)
+    # The ticker comes first. And the clock may jump: a long sleep is cut, to find that out.
+    left = (decision.next - now).total_seconds() + TICKER_FIRST_S
+    return min(max(left, 0.0), LONGEST_SLEEP_S)

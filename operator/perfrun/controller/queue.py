@@ -22,8 +22,17 @@ BACKOFF_MOST_S = 60.0
 class WorkQueue(Generic[K]):
     """Keys that wait for their reconcile. A key is in here once, at its earliest time."""
 
-    def __init__(self, reconcile: Callable[[K], Awaitable[float | None]], name: str) -> None:
-        """``reconcile`` gives the seconds after which the key is to be looked at again, or None."""
+    def __init__(
+        self,
+        reconcile: Callable[[K], Awaitable[float | None]],
+        name: str,
+        calm: asyncio.Event | None = None,
+    ) -> None:
+        """``reconcile`` gives the seconds after which the key is to be looked at again, or None.
+
+        While ``calm`` is not set, something more urgent is done, and nothing is begun here.
+        """
+        self._calm = calm
         self._reconcile = reconcile
         self._name = name
         self._due: dict[K, float] = {}
@@ -59,6 +68,8 @@ class WorkQueue(Generic[K]):
 
     async def _serve(self) -> None:
         while True:
+            if self._calm is not None:
+                await self._calm.wait()
             key = await self._next()
             try:
                 again = await self._reconcile(key)

@@ -1,7 +1,9 @@
 """The runs that are due: by change, by request, by schedule, and again where nothing was shown."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from perfrun.api.perfrun import PerfRun, Reason
 from perfrun.api.perftest import PerfTest
@@ -17,6 +19,7 @@ from perfrun.controller.kube import (
 )
 from perfrun.controller.manifests import run_manifest
 from perfrun.controller.store import Key, RunRecord, Store, run_record
+from perfrun.controller.ticks import Ticker
 from perfrun.logic import schedule
 from perfrun.logic.names import scheduled_run_name, short_hash
 from perfrun.logic.plan import what_runs_hash
@@ -33,23 +36,35 @@ class NameTakenError(Exception):
     """A run cannot be created: an object of its name is there, and is not this test's."""
 
 
+class Started(NamedTuple):
+    """What was created, as far as others have to know."""
+
+    noted: Json
+    """For the status."""
+    decision: ScheduleDecision | None
+    """None without a schedule."""
+    facts: ScheduleFacts | None
+    """What the schedule will be decided on next, if nothing happens until then."""
+
+
 class Starter:
     """Creates the PerfRuns of a test that are due."""
 
-    def __init__(self, kube: Kube, store: Store, events: Events) -> None:
+    def __init__(self, kube: Kube, store: Store, events: Events, ticker: Ticker) -> None:
         self._kube = kube
+        self._ticker = ticker
         self._store = store
         self._events = events
 
-    async def start(self, test: PerfTest, now: datetime) -> tuple[Json, ScheduleDecision | None]:
-        """Create what is due. Gives what to note of it in the status, and what the schedule says.
+    async def start(self, test: PerfTest, now: datetime) -> Started:
+        """Create what is due.
 
         Raises NameTakenError; RefusedError where the API server does not let a run be created.
         """
         noted = await self._start_triggered(test)
         noted |= await self._start_retry(test, now)
-        scheduled, decision = await self._start_scheduled(test, now)
-        return {**noted, **scheduled}, decision
+        started = await self._start_scheduled(test, now)
+        return started._replace(noted={**noted, **started.noted})
 
     async def _start_triggered(self, test: PerfTest) -> Json:
         """Create the runs that a change or a request asks for. Gives what to note of it."""
@@ -92,28 +107,24 @@ class Starter:
         await self._create(test, due.name, due.reason)
         return {"lastRetry": due.name}
 
-    async def _start_scheduled(
-        self, test: PerfTest, now: datetime
-    ) -> tuple[Json, ScheduleDecision | None]:
-        """Create the run that the schedule asks for. Gives what to note, and the decision."""
+    async def _start_scheduled(self, test: PerfTest, now: datetime) -> Started:
+        """Create the run that the schedule asks for."""
         written = test.spec.schedule
         if written is None:
-            return {"scheduledSince": None, "scheduleHash": None}, None
+            return Started({"scheduledSince": None, "scheduleHash": None}, None, None)
         noted = _schedule_epoch(test, now)
         active = await self._active_scheduled(test)
         last, missed = test.status.last_schedule_time, test.status.last_missed
-        decision = schedule.decide(
-            ScheduleFacts(
-                schedule=written,
-                test=test.metadata.name,
-                suspended=test.spec.suspend,
-                since=parse_time(noted["scheduledSince"]),
-                last_schedule_time=parse_time(last) if last else None,
-                active=[run.key.name for run in active],
-                last_missed=parse_time(missed.time) if missed else None,
-            ),
-            now,
+        facts = ScheduleFacts(
+            schedule=written,
+            test=test.metadata.name,
+            suspended=test.spec.suspend,
+            since=parse_time(noted["scheduledSince"]),
+            last_schedule_time=parse_time(last) if last else None,
+            active=[run.key.name for run in active],
+            last_missed=parse_time(missed.time) if missed else None,
         )
+        decision = schedule.decide(facts, now)
         if decision.replace:
             for run in active:
                 await self._kube.patch(PERF_RUNS, *run.key, {"spec": {"stop": True}})
@@ -125,7 +136,13 @@ class Starter:
         if decision.missed is not None:
             time, why = decision.missed
             noted["lastMissed"] = {"time": format_time(time), "reason": why}
-        return noted, decision
+        after = replace(
+            facts,
+            last_schedule_time=decision.start or facts.last_schedule_time,
+            last_missed=decision.missed[0] if decision.missed else facts.last_missed,
+            active=(),
+        )
+        return Started(noted, decision, after)
 
     async def _active_scheduled(self, test: PerfTest) -> list[RunRecord]:
         """Its scheduled runs that are not done, each looked at live: a watch may lag."""
@@ -151,10 +168,10 @@ class Starter:
     ) -> None:
         """Create a run; one of that name that is ours is as good: its name is the lock."""
         namespace = test.metadata.namespace
+        manifest = run_manifest(test.metadata, name, reason, scheduled_time)
         try:
-            body = await self._kube.create(
-                PERF_RUNS, namespace, run_manifest(test, name, reason, scheduled_time)
-            )
+            ahead = self._ticker.take(Key(namespace, name))
+            body = ahead or await self._kube.create(PERF_RUNS, namespace, manifest)
         except AlreadyExistsError:
             body = await self._kube.get(PERF_RUNS, namespace, name)
             if body["metadata"].get("deletionTimestamp"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tests.cluster.processes import signal_record
 from tests.cluster.settings import recorded
-from tests.e2e.faults.stage import Stage, leader, operators, part, repair
+from tests.e2e.faults.stage import Stage, leader, operator_pid, operators, part, repair
 from tests.e2e.processes import pid_in_pod
 from tests.e2e.shop import SYSTEM, Json, Shop, until
 
@@ -34,12 +34,6 @@ class Fault:
     replicas: int = 1
     seconds: float = 120
     """Within which the run has come to its end."""
-
-
-def operator_pid(pod: Json) -> int:
-    """The process of an operator in its pod."""
-    uid = pod["metadata"]["uid"]
-    return until("the operator's process", lambda: pid_in_pod(uid, b"perfrun.controller"))
 
 
 def kill_leader(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from tests.cluster.cluster import up
 from tests.cluster.processes import Processes, Record
 from tests.cluster.settings import recorded
-from tests.e2e.processes import SELECTOR
+from tests.e2e.processes import SELECTOR, pid_in_pod
 from tests.e2e.shop import SYSTEM, Json, Shop, until
 
 RATE, SECONDS, WORKERS = 20, 10, 2
@@ -101,6 +101,12 @@ def leader(shop: Shop) -> Json:
         return next((p for p in operators(shop) if p["metadata"]["name"] == holder), None)
 
     return until("an operator leads", look)
+
+
+def operator_pid(pod: Json) -> int:
+    """The process of an operator in its pod."""
+    uid = pod["metadata"]["uid"]
+    return until("the operator's process", lambda: pid_in_pod(uid, b"perfrun.controller"))
 
 
 def scale(shop: Shop, replicas: int) -> None:

@@ -211,10 +211,10 @@ def test_equal_specs_share_a_revision_and_bookkeeping_does_not_matter() -> None:
 
 
 def test_run_of_the_operator_names_its_test_reason_and_time() -> None:
-    body = run_manifest(perf_test(), "shop-29", "Scheduled", "2026-11-22T02:00:00Z")
+    body = run_manifest(perf_test().metadata, "shop-29", "Scheduled", "2026-11-22T02:00:00Z")
     assert body["spec"] == {
         "testRef": {"name": "shop"}, "reason": "Scheduled",
         "scheduledTime": "2026-11-22T02:00:00Z",
     }  # fmt: skip
     assert body["metadata"]["ownerReferences"][0]["uid"] == "uid-shop"
-    assert "scheduledTime" not in run_manifest(perf_test(), "x", "Change", None)["spec"]
+    assert "scheduledTime" not in run_manifest(perf_test().metadata, "x", "Change", None)["spec"]

@@ -19,6 +19,7 @@ from perfrun.controller.kube import (
 )
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.store import Key, Store, run_record
+from perfrun.controller.ticks import Ticker
 from perfrun.logic.names import short_hash
 from tests.unit.controller.build import CREATED, perf_run
 from tests.unit.controller.fake_kube import FakeKube
@@ -73,7 +74,8 @@ def world() -> World:
     metrics = Metrics(store)
     historian = Historian(kube, store)  # type: ignore[arg-type]
     events = Events(kube, "operator")  # type: ignore[arg-type]
-    reconciler = perftests.TestReconciler(kube, store, historian, events, metrics)  # type: ignore[arg-type]
+    ticker = Ticker(kube, store, lambda _: None)  # type: ignore[arg-type]
+    reconciler = perftests.TestReconciler(kube, store, historian, events, metrics, ticker)  # type: ignore[arg-type]
     return World(kube, store, metrics, reconciler)
 
 
