@@ -103,6 +103,9 @@ LOAD_STEP_S = 5.0
 """The same under load, where what matters wakes the run by itself."""
 HEARD_WITHIN = timedelta(seconds=45)
 """From the start of a worker's container to its first word; imports take a few seconds."""
+FOUND_AGAIN_WITHIN = timedelta(seconds=45)
+"""From the start of a coordinator until workers that wait for one have handed in their reports:
+a connection to the one before may take 30 s to fail."""
 # A worker that was ended retries its report for a while; what is not here by then is lost.
 LAST_REPORTS_S = 15.0
 
@@ -159,11 +162,19 @@ def _collecting(facts: RunFacts) -> Decision:
     if _all_in(facts):
         return Decision(Act.JUDGE)
     # Without a deadline there is nothing to wait for: somebody has edited the status.
-    if facts.report_deadline is None or facts.now >= facts.report_deadline:
+    if facts.report_deadline is None or facts.now >= _last_moment(facts, facts.report_deadline):
         return Decision(Act.JUDGE, "the time for reports is over")
     missing = facts.planned - len(facts.reported)
     message = f"waiting for the reports of {missing} of {facts.planned} workers"
     return Decision(Act.WAIT, message, STEP_S)
+
+
+def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:
+    """Until when reports are waited for: workers that live could not hand them in while nobody,
+    or nobody who could store them, was there to take them."""
+    if facts.job is not JobState.ACTIVE or facts.listening_since is None:
+        return deadline
+    return max(deadline, facts.listening_since + FOUND_AGAIN_WITHIN)
 
 
 def collecting_deadline(now: datetime, planned: datetime, job: JobState) -> datetime:

@@ -137,7 +137,7 @@ def _idle_ports(command: list[str]) -> list[str]:
     ports = []
     for head, detail in zip(lines[::2], lines[1::2], strict=False):
         words = dict(part.split(":", 1) for part in detail.split() if part.count(":") == 1)
-        if int(words.get("lastsnd", 0)) > 3000 and ":21443" in head.split()[3]:
+        if int(words.get("lastsnd", 0)) > 3000 and head.split()[3].endswith(("]:443", ":443")):
             ports.append(head.split()[2].rpartition(":")[2])
     return ports
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from perfrun.api.perfrun import Phase
 from perfrun.logic.lifecycle import (
+    FOUND_AGAIN_WITHIN,
     HEARD_WITHIN,
     LAST_REPORTS_S,
     LOAD_STEP_S,
@@ -298,3 +299,21 @@ def test_only_a_load_that_began_is_judged_and_only_one_that_did_not_is_cancelled
         if began
         else {Act.WAIT, Act.LAUNCH, Act.FAIL, Act.CANCEL}
     )
+
+
+@pytest.mark.parametrize(
+    ("job", "since", "expected"),
+    [
+        pytest.param(JobState.ACTIVE, at(-5), Act.WAIT, id="it-has-only-just-come-back"),
+        pytest.param(JobState.ACTIVE, NOW - FOUND_AGAIN_WITHIN, Act.JUDGE, id="it-waited-long"),
+        pytest.param(JobState.ACTIVE, None, Act.JUDGE, id="it-was-never-away"),
+        pytest.param(JobState.FINISHED, at(-5), Act.JUDGE, id="nobody-is-left-to-report"),
+    ],
+)
+def test_after_an_outage_workers_are_given_time_to_hand_in_what_they_have(
+    job: JobState, since: datetime | None, expected: Act
+) -> None:
+    past = facts(
+        Phase.COLLECTING, job=job, listening_since=since, report_deadline=at(-1), load_end=at(-60)
+    )
+    assert decide(past).act is expected
