@@ -10,7 +10,7 @@ CLUSTER := $(PYTHON) -m tests.cluster
 CRD_FOLDERS := crds charts/perfrun/files/crds
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check format crds \
+.PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check format crds \
         cluster-up cluster-down image venv clean
 
 help: ## this list
@@ -40,6 +40,13 @@ test-integration: $(STAMP) ## against a real API server, and real local loads
 test-e2e: $(STAMP) ## the image, the chart and a whole cluster
 	@$(CLUSTER) build --e2e
 	$(BIN)/pytest tests/e2e
+
+campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifests; writes docs/reliability.md
+	@$(CLUSTER) build --e2e
+	@mkdir -p build && rm -f build/campaign.jsonl
+	$(BIN)/pytest tests/e2e/faults tests/e2e/test_soak.py tests/integration/controller/test_mutants.py \
+	    --campaign build/campaign.jsonl
+	$(BIN)/python -m tests.e2e.faults.outcomes build/campaign.jsonl
 
 bench: $(STAMP) ## beside wrk, oha, hey, vegeta, k6 and Locust, as tables (installs them)
 	$(BIN)/python -m benchmarks

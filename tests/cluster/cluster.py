@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.cluster import apt, cgroups, gobuild, images, leftovers, network, node, settings
+from tests.cluster import apt, audit, cgroups, gobuild, images, leftovers, network, node, settings
 from tests.cluster.commands import Argv, run
 from tests.cluster.components import Component, apiserver, client_context, controllers, etcd, fetch
 from tests.cluster.errors import ClusterError, Unsupported
@@ -95,7 +95,15 @@ def _components(made_with: Settings, pki: Pki) -> list[Component]:
     ip, services = made_with.node_ip, made_with.services
     return [
         etcd(state / "etcd", ports.etcd, ports.etcd_peer),
-        apiserver(pki, ip, ports.apiserver, ports.etcd, services, _aggregation(pki)),
+        apiserver(
+            pki,
+            ip,
+            ports.apiserver,
+            ports.etcd,
+            services,
+            [*_aggregation(pki), *audit.flags(made_with)],
+            audit.files(made_with),
+        ),
         controllers(pki, state / "controllers.kubeconfig", ports.controllers),
         node.scheduler(made_with),
         node.containerd(made_with),

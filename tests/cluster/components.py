@@ -117,7 +117,13 @@ def etcd(data: Path, port: int, peer_port: int) -> Component:
 
 
 def apiserver(
-    pki: Pki, address: str, port: int, etcd_port: int, services: str, extra: Sequence[str]
+    pki: Pki,
+    address: str,
+    port: int,
+    etcd_port: int,
+    services: str,
+    extra: Sequence[str],
+    files: Mapping[Path, str] | None = None,
 ) -> Component:
     """The API server, with node and RBAC authorisation and service account tokens."""
     ca, sa = pki.crt("ca"), pki.key("sa")
@@ -141,7 +147,7 @@ def apiserver(
     ]
     context = client_context(pki)
     url = f"https://{address}:{port}/readyz"
-    return Component("apiserver", argv, lambda: answers(url, context))
+    return Component("apiserver", argv, lambda: answers(url, context), files or {})
 
 
 def controllers(pki: Pki, kubeconfig: Path, port: int, extra: Sequence[str] = ()) -> Component:

@@ -3,9 +3,15 @@
 import json
 import sys
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from perfrun import __version__
+from tests.cluster.gobuild import KUBERNETES
 from tests.e2e.faults.faults import PHASES
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs/reliability.md"
+BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,20 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join(rows)
 
 
+def versions() -> str:
+    """With what it was seen."""
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    return f"`make campaign`, {today}: perfrun {__version__}, Kubernetes {KUBERNETES.version()}."
+
+
 def main() -> None:
-    """``python -m tests.e2e.faults.outcomes FILE``: print the table of a campaign."""
+    """``python -m tests.e2e.faults.outcomes FILE``: the table of a campaign, into the document."""
     lines = Path(sys.argv[1]).read_text().splitlines()
-    print(table([Outcome(**json.loads(line)) for line in lines]))
+    made = table([Outcome(**json.loads(line)) for line in lines])
+    text = DOCUMENT.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{versions()}\n\n{made}\n{END}{after}")
 
 
 if __name__ == "__main__":
