@@ -76,6 +76,8 @@ def lateness(kind: Kind, count: int, who: str, flags: tuple[str, ...]) -> Latene
         deadline = time.time() + PATIENCE_S
         while len(arrivals.at) < count and time.time() < deadline:
             time.sleep(0.5)
+            if not arrivals.is_alive():
+                raise RuntimeError("the watch of the benchmark has ended")
         late = sorted(at - tick.timestamp() for at in dict(arrivals.at).values())
     result = Lateness(
         who,

@@ -40,13 +40,20 @@ class Http:
         return answer
 
     def watch(self, path: str) -> Iterator[tuple[float, str, str]]:
-        """(time of day, event, name) of each change of a collection."""
-        connection = self._new()
-        connection.request("GET", f"{path}?watch=1", headers={"Accept": SLIM})
-        response = connection.getresponse()
-        while line := response.readline():
-            event = json.loads(line)
-            yield time.time(), event["type"], event["object"]["metadata"]["name"]
+        """(time of day, event, name) of each change of a collection.
+
+        Begun anew where the API server ends it, which it does when a CRD was just established.
+        """
+        while True:
+            connection = self._new()
+            connection.request("GET", f"{path}?watch=1", headers={"Accept": SLIM})
+            response = connection.getresponse()
+            while line := response.readline():
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    break
+                yield time.time(), event["type"], event["object"]["metadata"]["name"]
+            time.sleep(0.5)
 
     def _connection(self) -> http.client.HTTPSConnection:
         if not hasattr(self._local, "connection"):

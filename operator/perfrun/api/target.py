@@ -123,6 +123,10 @@ class Tls(ApiModel):
     client_certificate_from: ClientCertificate | None = None
     server_name: Annotated[str, Field(max_length=253)] | None = None
     insecure_skip_verify: bool = False
+    session_reuse: bool = Field(
+        default=False,
+        description="New connections resume the last TLS session; false: every handshake is full.",
+    )
 
 
 def _distinct(headers: list[Header]) -> list[Header]:

@@ -8,7 +8,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -119,6 +120,11 @@ class Kube:
         # Many clusters' certificates lack extensions that Python 3.13 asks for by default; chain
         # and host name are verified all the same.
         configuration.disable_strict_ssl_verification = True
+        # The proxy of the environment, once: the library would read ~/.netrc for each request.
+        configuration.client_session_kwargs = {"trust_env": False}
+        where = urlsplit(configuration.host)
+        if configuration.proxy is None and not proxy_bypass(where.hostname or ""):
+            configuration.proxy = getproxies().get(where.scheme)
         return cls(client.ApiClient(configuration))
 
     def fenced(self, time_to_write: Callable[[], float]) -> "Kube":

@@ -14,13 +14,13 @@ from perfrun.controller.events import Events
 from perfrun.controller.history import Historian
 from perfrun.controller.kube import PERF_TESTS, Json, Kube, RefusedError
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.starts import NameTakenError, Started, Starter
+from perfrun.controller.starts import NameTakenError, Starter
 from perfrun.controller.status import MOST_CONDITION, changed, conditions_json, cut, write_status
 from perfrun.controller.store import Key, Store
 from perfrun.controller.ticks import Prepared, Ticker
 from perfrun.logic import accept
 from perfrun.logic.problems import Problem, parse_problems
-from perfrun.logic.schedule import ScheduleDecision
+from perfrun.logic.schedule import ScheduleDecision, jitter
 
 logger = logging.getLogger(__name__)
 
@@ -88,22 +88,23 @@ class TestReconciler:
         decision = started.decision
         status = {**started.noted, **self._seen(test), **_next(decision)}
         version = await self._write(body, test, status, [ready])
-        self._prepare(test, version, started)
+        self._prepare(test, version, decision)
         await self._tell(test, decision, acceptance.warnings)
         # Last: what is deleted has been said to be the last run by now, if it was.
         await self._historian.trim(test)
         return _sleep(decision, now)
 
-    def _prepare(self, test: PerfTest, version: str, started: Started) -> None:
+    def _prepare(self, test: PerfTest, version: str, decision: ScheduleDecision | None) -> None:
         """Have the next run created the moment it is due."""
-        about, decision = test.metadata, started.decision
-        if decision is None or decision.next is None or started.facts is None:
+        about, written = test.metadata, test.spec.schedule
+        if written is None or decision is None or decision.next is None:
             self._ticker.forget(Key(about.namespace, about.name))
             return
         identity = Metadata(
             name=about.name, namespace=about.namespace, uid=about.uid, resource_version=version
         )
-        self._ticker.prepare(Prepared(identity, started.facts, decision.next))
+        tick = decision.next - jitter(written, about.name)
+        self._ticker.prepare(Prepared(identity, tick, decision.next))
 
     # --- what is said --------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """The runs that are due: by change, by request, by schedule, and again where nothing was shown."""
 
 import logging
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -43,8 +42,6 @@ class Started(NamedTuple):
     """For the status."""
     decision: ScheduleDecision | None
     """None without a schedule."""
-    facts: ScheduleFacts | None
-    """What the schedule will be decided on next, if nothing happens until then."""
 
 
 class Starter:
@@ -111,7 +108,7 @@ class Starter:
         """Create the run that the schedule asks for."""
         written = test.spec.schedule
         if written is None:
-            return Started({"scheduledSince": None, "scheduleHash": None}, None, None)
+            return Started({"scheduledSince": None, "scheduleHash": None}, None)
         noted = _schedule_epoch(test, now)
         active = await self._active_scheduled(test)
         last, missed = test.status.last_schedule_time, test.status.last_missed
@@ -136,13 +133,7 @@ class Starter:
         if decision.missed is not None:
             time, why = decision.missed
             noted["lastMissed"] = {"time": format_time(time), "reason": why}
-        after = replace(
-            facts,
-            last_schedule_time=decision.start or facts.last_schedule_time,
-            last_missed=decision.missed[0] if decision.missed else facts.last_missed,
-            active=(),
-        )
-        return Started(noted, decision, after)
+        return Started(noted, decision)
 
     async def _active_scheduled(self, test: PerfTest) -> list[RunRecord]:
         """Its scheduled runs that are not done, each looked at live: a watch may lag."""

@@ -12,7 +12,7 @@ import heapq
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from perfrun.api.metadata import Metadata
 from perfrun.api.times import format_time
@@ -20,11 +20,11 @@ from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Json, Kube, KubeError
 from perfrun.controller.manifests import run_manifest
 from perfrun.controller.store import Key, Store
 from perfrun.logic.names import scheduled_run_name
-from perfrun.logic.schedule import ScheduleFacts, decide
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 32
+MOST_LATE = timedelta(seconds=20)
 LONGEST_SLEEP_S = 30.0
 """The clock may be set while it is slept by."""
 
@@ -35,8 +35,10 @@ class Prepared:
 
     metadata: Metadata
     """Its resourceVersion is that of the last write."""
-    facts: ScheduleFacts
+    tick: datetime
+    """The scheduled time; it names the run."""
     due: datetime
+    """When it is to start: later by the jitter."""
 
 
 class Ticker:
@@ -120,11 +122,10 @@ class Ticker:
         key = Key(test.namespace, test.name)
         if any(not run.done for run in self._store.runs_of(key)):
             return  # what is to become of a second one is a longer story
-        decision = decide(prepared.facts, datetime.now(UTC))
-        if decision.start is None:
-            return
-        name = scheduled_run_name(test.name, decision.start)
-        body = run_manifest(test, name, "Scheduled", format_time(decision.start))
+        if datetime.now(UTC) - prepared.due > MOST_LATE:
+            return  # it may be too late by now, or another tick's turn
+        name = scheduled_run_name(test.name, prepared.tick)
+        body = run_manifest(test, name, "Scheduled", format_time(prepared.tick))
         try:
             created = await self._kube.create(PERF_RUNS, test.namespace, body)
         except KubeError as error:

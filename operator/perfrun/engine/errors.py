@@ -1,6 +1,7 @@
 """Why a request failed, and why a run cannot start."""
 
 import errno
+import ssl
 from enum import StrEnum
 
 
@@ -68,3 +69,11 @@ _EXHAUSTED = {
 def exhausted_by(error: OSError) -> str | None:
     """What the generator has run out of, where that is what an error says."""
     return _EXHAUSTED.get(error.errno) if error.errno is not None else None
+
+
+def lost_by(error: Exception | None) -> ErrorClass:
+    """How a request failed whose connection was lost with an error.
+
+    In TLS 1.3 a server may refuse a client's certificate only after the client's handshake.
+    """
+    return ErrorClass.TLS if isinstance(error, ssl.SSLError) else ErrorClass.RESET

@@ -14,7 +14,7 @@ from typing import Any
 
 import httptools
 
-from perfrun.engine.errors import ErrorClass
+from perfrun.engine.errors import ErrorClass, lost_by
 from perfrun.engine.link import Exchange, Home
 from perfrun.engine.reading import Reading, Template
 
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
             self.keep_alive = False
             exchange.responded(self, monotonic_ns())
         else:
-            exchange.broken(ErrorClass.RESET)
+            exchange.broken(lost_by(exc))
 
     # --- inside -------------------------------------------------------------------------------
 

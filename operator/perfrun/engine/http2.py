@@ -4,7 +4,7 @@ import asyncio
 from time import monotonic_ns
 from typing import Any
 
-from perfrun.engine.errors import ErrorClass
+from perfrun.engine.errors import ErrorClass, lost_by
 from perfrun.engine.frames import (
     FIRST_WINDOW,
     HEAD,
@@ -192,17 +192,17 @@ class Http2Connection(asyncio.Protocol):
             if by := stream.unacknowledged():
                 self._write(window_update(number_, by))
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self.is_closing = True
         if not self.ready.done():
-            self.ready.set_exception(ConnectionResetError("the connection was closed"))
+            self.ready.set_exception(exc or ConnectionResetError("the connection was closed"))
             self.ready.exception()  # nobody may be waiting any more
         for stream in list(self._slots):
             self._slots.discard(stream)
             self.home.forget(stream)
         streams, self._open = self._open, {}
         for stream in streams.values():
-            stream.fail(ErrorClass.RESET)
+            stream.fail(lost_by(exc))
 
     # --- frames -------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The streams of an origin that speaks HTTP/2: many on one connection, as far as it allows."""
 
 import asyncio
+import ssl
 from typing import cast
 
 from typing_extensions import override
@@ -8,7 +9,7 @@ from typing_extensions import override
 from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.frames import FrameError
 from perfrun.engine.http2 import Http2Connection
-from perfrun.engine.pool import Opened, Origin, Pool, Security
+from perfrun.engine.pool import Opened, Origin, Pool, Security, tls_failure
 
 
 class Http2Pool(Pool):
@@ -42,7 +43,9 @@ class Http2Pool(Pool):
         try:
             self._check_agreed(connection)
             await connection.ready
-        except (FrameError, ConnectionError) as error:
+        except ssl.SSLError as error:
+            raise tls_failure(self.origin, error) from error
+        except (FrameError, OSError) as error:
             connection.transport.abort()
             raise OpenError(
                 ErrorClass.PROTOCOL,

@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
+from perfrun.engine.handshake import Handshake, Sessions
 from perfrun.engine.http1 import Connection
 from perfrun.engine.link import Link
 
@@ -32,21 +33,13 @@ class Origin:
         return f"{self.host}:{self.port}"
 
 
-# What only a handshake ends with; all other OSErrors come from connect(2).
-_TLS_ERRORS = (
-    ssl.SSLError,
-    ssl.CertificateError,
-    ConnectionResetError,
-    ConnectionAbortedError,
-    BrokenPipeError,
-)
-
-
 class Security(NamedTuple):
     """How TLS is spoken: the context, and the name that a certificate has to carry."""
 
     context: ssl.SSLContext
     server_name: str | None
+    reuses_sessions: bool = False
+    """Whether a connection resumes the session of an earlier one."""
 
 
 class Trust(NamedTuple):
@@ -124,6 +117,7 @@ class Pool:
         self._security = security if origin.scheme == "https" else None
         self._connect_timeout = connect_timeout / NS_PER_S
         self._resolver = Resolver(origin.host, origin.port)
+        self._sessions = Sessions() if security.reuses_sessions else None
         self.idle: dict[Link, None] = {}
         """Open and free, the last used one last. What a server closes goes by itself."""
         self.opened = 0
@@ -160,10 +154,6 @@ class Pool:
         for address in addresses:
             try:
                 connection, connected = await self._connect(address)
-            except _TLS_ERRORS as error:
-                raise OpenError(
-                    ErrorClass.TLS, f"TLS with {self.origin} failed: {_said(error)}"
-                ) from error
             except OSError as error:
                 failure = error
                 self._resolver.refused(address)
@@ -187,20 +177,18 @@ class Pool:
             # By address and not by a socket of our own: that takes uvloop less than half the time.
             _, connection = await loop.create_connection(self._protocol, address, port)
             return cast(Link, connection), 0
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        handshake = Handshake(
+            self._protocol(), secure.context, secure.server_name or self.origin.host, self._sessions
+        )
+        transport, _ = await loop.create_connection(lambda: handshake, address, port)
         try:
-            sock.setblocking(False)
-            await loop.sock_connect(sock, (address, port))
-            connected = monotonic_ns()
-            name = secure.server_name or self.origin.host
-            _, connection = await loop.create_connection(
-                self._protocol, sock=sock, ssl=secure.context, server_hostname=name
-            )
-        except BaseException:
-            sock.close()
+            await handshake.done
+        except asyncio.CancelledError:
+            transport.abort()
             raise
-        return cast(Link, connection), connected
+        except OSError as error:
+            raise tls_failure(self.origin, error) from error
+        return cast(Link, handshake.inner), handshake.connected
 
     def _protocol(self) -> asyncio.Protocol:
         return Connection(self)
@@ -210,6 +198,11 @@ def _retrieved(lookup: "asyncio.Task[None]") -> None:
     """Take note of a failure that nobody waits for any more, or asyncio logs it."""
     if not lookup.cancelled():
         lookup.exception()
+
+
+def tls_failure(origin: Origin, error: OSError) -> OpenError:
+    """What is told of TLS that could not be agreed on."""
+    return OpenError(ErrorClass.TLS, f"TLS with {origin} failed: {_said(error)}")
 
 
 def _said(error: BaseException | None) -> str:

@@ -1,7 +1,6 @@
-"""TLS on a plain transport, by OpenSSL over two buffers in memory.
+"""A connection on which TLS is spoken, by OpenSSL over two buffers in memory.
 
-A :class:`Handshake` is the protocol of a new connection. When it is over, a :class:`Secured` takes
-its place: to the transport it is the protocol, and to the protocol inside it is the transport, as
+To the plain transport below it is the protocol, and to the protocol inside it is the transport, as
 far as HTTP needs one.
 """
 
@@ -9,8 +8,6 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
-from functools import partial
-from time import monotonic_ns
 from typing import Any, NamedTuple
 
 _RECORD = 16 * 1024
@@ -19,96 +16,12 @@ _FEED = 2 * _RECORD
 """Bytes given to OpenSSL at a time: its buffers grow with what they hold, and never shrink."""
 
 
-class Sessions:
-    """The session that was agreed on with a server last: with it, a handshake is a short one."""
-
-    __slots__ = ("latest",)
-
-    def __init__(self) -> None:
-        self.latest: ssl.SSLSession | None = None
-
-    def keep(self, offered: ssl.SSLSession | None, tls: ssl.SSLObject) -> None:
-        """Keep the session of a connection, unless that which it offered was good, or is replaced.
-
-        One serves for many connections, and a copy costs more than most requests.
-        """
-        if self.latest is offered and not tls.session_reused:
-            self.latest = tls.session
-
-
-class _Pipe(NamedTuple):
+class Pipe(NamedTuple):
     """OpenSSL's side of a connection, and what goes in and comes out of it."""
 
     tls: ssl.SSLObject
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
-
-
-class Handshake(asyncio.Protocol):
-    """Agrees on TLS. ``done`` raises an OSError where that fails; of TLS it is a ssl.SSLError."""
-
-    def __init__(
-        self,
-        inner: asyncio.Protocol,
-        context: ssl.SSLContext,
-        server_name: str,
-        sessions: Sessions | None,
-    ) -> None:
-        """``inner`` speaks over what is secured; ``sessions``: None for a full handshake."""
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        offered = sessions.latest if sessions is not None else None
-        tls = context.wrap_bio(incoming, outgoing, server_hostname=server_name, session=offered)
-        self._pipe = _Pipe(tls, incoming, outgoing)
-        self._keep = partial(sessions.keep, offered, tls) if sessions is not None else None
-        self._inner = inner
-        self._transport: Any = None
-        self.connected = 0
-        """When TCP was connected, monotonic ns."""
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.connected = monotonic_ns()
-        self._transport = transport
-        self._go_on()
-
-    def data_received(self, data: bytes) -> None:
-        self._pipe.incoming.write(data)
-        self._go_on()
-
-    def eof_received(self) -> None:
-        self._fail(ConnectionResetError("the peer closed the connection during the handshake"))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(exc or ConnectionResetError("the connection was closed during the handshake"))
-
-    def _go_on(self) -> None:
-        try:
-            self._pipe.tls.do_handshake()
-        except ssl.SSLWantReadError:
-            self._flush()
-        except ssl.SSLError as error:
-            self._flush()  # the alert that tells the peer why
-            self._fail(error)
-        else:
-            self._finish()
-
-    def _flush(self) -> None:
-        if self._pipe.outgoing.pending:
-            self._transport.write(self._pipe.outgoing.read())
-
-    def _fail(self, error: Exception) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-            self.done.exception()  # nobody may be waiting any more
-        self._transport.close()
-
-    def _finish(self) -> None:
-        secured = Secured(self._transport, self._pipe, self._inner, self._keep)
-        self._transport.set_protocol(secured)
-        self._inner.connection_made(secured)
-        secured.begin()
-        if not self.done.done():
-            self.done.set_result(None)
 
 
 class Secured(asyncio.Protocol):
@@ -141,7 +54,7 @@ class Secured(asyncio.Protocol):
     def __init__(
         self,
         transport: Any,
-        pipe: _Pipe,
+        pipe: Pipe,
         inner: asyncio.Protocol,
         keep: Callable[[], None] | None,
     ) -> None:
@@ -159,7 +72,7 @@ class Secured(asyncio.Protocol):
         # For the hot path: one look-up instead of two.
         self.is_closing = transport.is_closing
         self._send = transport.write
-        self._deliver = inner.data_received
+        self._deliver: Callable[[bytes], None] = inner.data_received
         self._read, self._encrypt = self._tls.read, self._tls.write
         self._feed, self._take = self._incoming.write, self._outgoing.read
 
@@ -296,7 +209,7 @@ class Secured(asyncio.Protocol):
         """Encrypt what waits, a record at a time, until the transport has enough."""
         backlog = self._backlog
         try:
-            while backlog and not self._paused:
+            while backlog and not self._paused and not self.is_closing():
                 data = backlog[0]
                 sent = self._encrypt(data[:_RECORD])
                 if sent < len(data):

@@ -42,7 +42,7 @@ def _home(target: HttpTarget, values: Values) -> Security:
     if tls.insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return Security(context, tls.server_name)
+    return Security(context, tls.server_name, tls.session_reuse)
 
 
 def _load_client_certificate(context: ssl.SSLContext, secret: str, values: Values) -> None:

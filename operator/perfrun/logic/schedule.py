@@ -67,17 +67,17 @@ def decide(facts: ScheduleFacts, now: datetime) -> ScheduleDecision:
     if facts.suspended:
         return ScheduleDecision()
     schedule = facts.schedule
-    jitter = due(schedule, facts.test, now) - now
-    upcoming = next_tick(schedule, now - jitter)
-    following = None if upcoming is None else upcoming + jitter
-    tick = latest_tick(schedule, _settled_until(facts), now - jitter)
+    later = jitter(schedule, facts.test)
+    upcoming = next_tick(schedule, now - later)
+    following = None if upcoming is None else upcoming + later
+    tick = latest_tick(schedule, _settled_until(facts), now - later)
     if tick is None:
         return ScheduleDecision(next=following)
     if scheduled_run_name(facts.test, tick) in facts.active:
         # It was started, and whoever did it was killed before noting it: it must not stand in its
         # own way. Its name makes starting it again the same.
         return ScheduleDecision(start=tick, next=following)
-    reason = _reason_to_miss(facts, tick + jitter, now)
+    reason = _reason_to_miss(facts, tick + later, now)
     if reason is not None:
         return ScheduleDecision(missed=(tick, reason), next=following)
     replace = schedule.concurrency_policy == "Replace" and len(facts.active) > 0
@@ -126,10 +126,15 @@ def latest_tick(schedule: Schedule, after: datetime, until: datetime) -> datetim
 
 def due(schedule: Schedule, name: str, tick: datetime) -> datetime:
     """When the run of a tick starts: later by the jitter, which is stable for a test's name."""
+    return tick + jitter(schedule, name)
+
+
+def jitter(schedule: Schedule, name: str) -> timedelta:
+    """How much later than its tick a run starts; always the same for a test's name."""
     if not schedule.jitter_seconds:
-        return tick
+        return timedelta()
     drawn = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    return tick + timedelta(seconds=drawn % (schedule.jitter_seconds + 1))
+    return timedelta(seconds=drawn % (schedule.jitter_seconds + 1))
 
 
 def expanded(cron: str) -> str:

@@ -94,9 +94,9 @@ def silence_watches(stage: Stage) -> None:
     enter = ["nsenter", "-t", str(pid), "-n"]
     ports = _idle_ports([*enter, "ss", "-tinH", "state", "established"])
     assert ports, "the operator has no watch"
-    rules = f"""table inet perfrun_fault {{
-        chain input {{ type filter hook input priority 0;
-            tcp dport {{ {", ".join(ports)} }} drop; }} }}"""
+    drop = f"tcp dport {{ {', '.join(ports)} }} drop"
+    hook = "type filter hook input priority 0;"
+    rules = f"table inet perfrun_fault {{\nchain input {{\n{hook}\n{drop}\n}}\n}}\n"
     stage.undo.append(lambda: _quietly([*enter, "nft", "delete", "table", "inet", "perfrun_fault"]))
     subprocess.run([*enter, "nft", "-f", "-"], input=rules, text=True, check=True)
 

@@ -12,7 +12,7 @@ from perfrun.controller import ticks as module
 from perfrun.controller.kube import PERF_RUNS, KubeError
 from perfrun.controller.store import Key, Store, run_record
 from perfrun.controller.ticks import Prepared, Ticker
-from perfrun.logic.schedule import ScheduleFacts, next_tick
+from perfrun.logic.schedule import next_tick
 from tests.unit.controller.build import run_body
 from tests.unit.controller.fake_kube import FakeKube
 
@@ -35,16 +35,8 @@ class World:
 
     def prepare(self, name: str = "shop", version: str = "7", due: datetime | None = None) -> None:
         about = Metadata(name=name, namespace="team", uid=f"uid-{name}", resource_version=version)
-        facts = ScheduleFacts(
-            schedule=EVERY_MINUTE,
-            test=name,
-            suspended=False,
-            since=self.tick - timedelta(minutes=1),
-            last_schedule_time=None,
-            active=(),
-        )
         self.store.seen["PerfTest", about.uid] = "7"
-        self.ticker.prepare(Prepared(about, facts, due or self.tick))
+        self.ticker.prepare(Prepared(about, self.tick, due or self.now))
 
     async def run(self) -> None:
         running = asyncio.create_task(self.ticker.run())
@@ -143,3 +135,11 @@ async def test_it_sleeps_until_the_next_one_is_due(world: World) -> None:
     assert 0 < world.ticker._pause(soon - timedelta(seconds=3)) <= 3
     assert world.ticker._pause(soon - timedelta(hours=3)) == module.LONGEST_SLEEP_S
     assert len(world.ticker._pop(soon)) == 1
+
+
+async def test_what_is_long_due_is_left_to_the_reconciler_who_knows_its_deadline(
+    world: World,
+) -> None:
+    world.prepare(due=world.now - timedelta(minutes=1))
+    await world.run()
+    assert (world.created, world.looked_at) == ([], ["shop"])

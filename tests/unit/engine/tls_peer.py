@@ -1,10 +1,11 @@
 """A TLS server on 127.0.0.1 with blocking sockets: what it does, byte for byte, is up to the test."""
 
+import asyncio
 import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -53,10 +54,21 @@ def serve(peer: TlsPeer, sock: ssl.SSLSocket) -> None:
         peer.ends.append(type(error).__name__)
 
 
-@contextlib.contextmanager
-def tls_peer(
+def shake_hands(sock: ssl.SSLSocket) -> None:
+    """Do the server's part; where it refuses the client, let that one hear of it."""
+    try:
+        sock.do_handshake()
+    except ssl.SSLError:
+        # To close with something unread is a reset, which may overtake the alert.
+        while socket.socket.recv(sock, 65536):
+            pass
+        raise
+
+
+@contextlib.asynccontextmanager
+async def tls_peer(
     context: ssl.SSLContext, talk: Talk = serve, renew: Callable[[], ssl.SSLContext] | None = None
-) -> Iterator[TlsPeer]:
+) -> AsyncIterator[TlsPeer]:
     """A server that does ``talk`` on each connection, one after the other.
 
     ``renew`` makes the context of each connection, where it is to be another one.
@@ -69,8 +81,12 @@ def tls_peer(
         raw.settimeout(10)
         try:
             with (renew() if renew else context).wrap_socket(
-                raw, server_side=True, suppress_ragged_eofs=False
+                raw,
+                server_side=True,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
             ) as sock:
+                shake_hands(sock)
                 peer.resumed.append(sock.session_reused)
                 peer.sockets.append(sock)
                 talk(peer, sock)
@@ -94,4 +110,4 @@ def tls_peer(
     finally:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
-        accepting.join()
+        await asyncio.to_thread(accepting.join)
