@@ -3,7 +3,9 @@
 import argparse
 import contextlib
 import math
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -109,6 +111,8 @@ def main() -> None:
     parser.add_argument("--memory", type=int, default=0, metavar="N", help="idle, with N tests")
     parser.add_argument("--only", choices=("perfrun", "cronjob"))
     options = parser.parse_args()
+    # What was started is ended, by Ctrl-C and by whoever asks us to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.memory:
         used = idle_memory(options.memory)
         print(f"{used:.0f} MiB resident, {options.memory:,} PerfTests, no runs")

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import kopf
+import uvloop
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
@@ -202,7 +203,8 @@ def main() -> int:
     )
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
-        asyncio.run(start(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(start(settings))
     except asyncio.CancelledError:
         logger.info("asked to end")
     except LostLeaseError as error:
