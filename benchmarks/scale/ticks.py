@@ -1,5 +1,6 @@
 """From the tick to the object: when each PerfRun, or each Job of a CronJob, was there."""
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -123,9 +124,11 @@ class Arrivals(threading.Thread):
         self.at: dict[str, float] = {}
 
     def run(self) -> None:
-        for at, event, name in self._http.watch(self._path):
-            if event == "ADDED":
-                self.at.setdefault(name, at)
+        # An API server that is gone was ended with its round.
+        with contextlib.suppress(OSError):
+            for at, event, name in self._http.watch(self._path):
+                if event == "ADDED":
+                    self.at.setdefault(name, at)
 
 
 def create(http_: Http, kind: Kind, count: int, cron: str) -> None:
