@@ -2,8 +2,9 @@
 
 import logging
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,6 +18,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Performance tests as Kubernetes objects: run one here, or check it, without a cluster.",
 )
+
+
+class Form(StrEnum):
+    """How a command prints what it has to say."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 Files = Annotated[
     list[str],
@@ -77,6 +86,28 @@ def validate(files: Files) -> None:
     _leave(validate_files(files, console(out)), out, err)
 
 
+@app.command(name="next")
+def next_(
+    files: Files,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many times to show.")] = 5,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Look from there: 2026-11-24T02:00:00Z."),
+    ] = None,
+    output: Annotated[Form, typer.Option("--output", "-o", help="text or json.")] = Form.TEXT,
+) -> None:
+    """Say when scheduled tests run next, and which times will be missed, and why."""
+    from perfrun.cli.next import next_runs, parse_from
+
+    out, err = Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")
+    try:
+        moment = parse_from(start)
+    except ValueError as error:
+        tell(console(err), str(error))
+        _leave(Exit.USAGE, out, err)
+    _leave(next_runs(files, console(out), count, moment, as_json=output is Form.JSON), out, err)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -85,7 +116,7 @@ def version() -> None:
     _leave(Exit.OK, out, err)
 
 
-def _leave(code: Exit, out: Output, err: Output) -> None:
+def _leave(code: Exit, out: Output, err: Output) -> NoReturn:
     """End with ``code``, or with Error where it could not all be told."""
     if out.error is not None:
         tell(console(err), f"{out.name}: cannot be written: {out.error.strerror}")
