@@ -1,5 +1,6 @@
 """The API server as this operator speaks to it, against a server that answers by rote."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from perfrun.controller.kube import (
     RefusedError,
     TerminatingError,
 )
+from perfrun.controller.leadership import NotLeadingError
 
 Json = dict[str, Any]
 
@@ -159,3 +161,39 @@ async def test_namespace_that_goes_away_is_an_error_of_its_own(rote: Rote) -> No
     rote.answers = [(403, {"reason": "Forbidden", "message": "m", "details": {"causes": causes}})]
     with pytest.raises(TerminatingError):
         await rote.kube.create(CONFIG_MAPS, "team", {})
+
+
+async def test_behind_a_fence_one_reads_but_does_not_write(rote: Rote) -> None:
+    def nobody_leads() -> float:
+        raise NotLeadingError(0, "this operator does not hold Lease perfrun")
+
+    fenced = rote.kube.fenced(nobody_leads)
+    rote.answers = [(200, {"kind": "ConfigMap"})]
+    assert await fenced.get(CONFIG_MAPS, "team", "a") == {"kind": "ConfigMap"}
+    for write in (
+        fenced.create(CONFIG_MAPS, "team", {}),
+        fenced.patch(PERF_RUNS, "team", "a", {}),
+        fenced.delete(CONFIG_MAPS, "team", "a"),
+    ):
+        with pytest.raises(NotLeadingError):
+            await write
+    assert [method for method, _, _, _ in rote.requests] == ["GET"]
+
+
+async def test_a_write_takes_no_longer_than_the_lease_lasts() -> None:
+    asked = asyncio.Event()
+
+    async def never(_: web.Request) -> web.Response:
+        await asked.wait()
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", never)
+    async with TestServer(app) as server:
+        configuration = client.Configuration()
+        configuration.host = f"http://127.0.0.1:{server.port}"
+        kube = Kube(client.ApiClient(configuration)).fenced(lambda: 0.05)
+        with pytest.raises(KubeError, match="did not answer"):
+            await kube.create(CONFIG_MAPS, "team", {})
+        asked.set()
+        await kube.close()
