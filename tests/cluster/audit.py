@@ -28,7 +28,8 @@ class Asked(NamedTuple):
     resource: str
     """With its subresource: ``perfruns/status``."""
     name: str
-    code: int
+    forbidden: bool
+    """For want of a right; not because a namespace goes away."""
 
 
 def policy(made_with: Settings) -> Path:
@@ -37,8 +38,8 @@ def policy(made_with: Settings) -> Path:
 
 
 def log(made_with: Settings) -> Path:
-    """Where requests are recorded, a line each."""
-    return made_with.state / "logs" / "audit.log"
+    """Where requests are recorded, a line each; it goes with the cluster."""
+    return made_with.state / "audit.log"
 
 
 def flags(made_with: Settings) -> list[str]:
@@ -71,5 +72,5 @@ def asked_by(account: str) -> Iterator[Asked]:
             about.get("apiGroup", ""),
             about["resource"] + sub,
             about.get("name", ""),
-            event.get("responseStatus", {}).get("code", 0),
+            event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
         )
