@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.scale.operator import Operator
+from benchmarks.scale.operator import operating, resident, wait_until_seen
 from benchmarks.scale.ticks import CRON_JOB, NAMESPACE, PERF_TEST, Arrivals, Http, Kind, create
 from tests.cluster.apiserver import running
 from tests.cluster.components import client_context
@@ -61,7 +61,7 @@ def lateness(kind: Kind, count: int, who: str, flags: tuple[str, ...]) -> Latene
     """``count`` objects, all due at one minute: how long after it each was there."""
     with _cluster(flags) as (server, http, folder), contextlib.ExitStack() as stack:
         if kind is PERF_TEST:
-            stack.enter_context(Operator(server, folder))
+            stack.enter_context(operating(server, folder))
         # Enough to create them all, and for whoever schedules to have seen them.
         lead = timedelta(seconds=20 + count / 60)
         tick = datetime.now(UTC) + lead
@@ -97,10 +97,10 @@ def idle_memory(count: int) -> float:
     """MiB resident of the operator with ``count`` PerfTests and no run."""
     with _cluster(FAST) as (server, http, folder):
         create(http, PERF_TEST, count, "0 0 29 2 *")
-        with Operator(server, folder) as operator:
-            operator.wait_until_seen(count)
+        with operating(server, folder) as operator:
+            wait_until_seen(operator, count)
             time.sleep(IDLE_S)
-            return operator.resident()
+            return resident(operator)
 
 
 def main() -> None:

@@ -28,22 +28,14 @@ from perfrun.coordinator.coordinator import Coordinator
 from perfrun.logic.plan import make_plan
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.record import (
-    GeneratorRecord,
-    Outcome,
-    PhaseRecord,
-    ScenarioRecord,
-    Series,
-    StepRecord,
-    Timing,
-)
+from perfrun.measure.record import Outcome, Timing
 from perfrun.measure.report import Interval, Ready, Start, WorkerReport
 from perfrun.worker.main import raise_descriptor_limit
 from tests.cluster.components import free_port
 from tests.cluster.progress import say
+from tests.unit.logic.build import MS, S, report, step
 
 SECONDS, RATE, STEPS = 10, 100, 4
-MS, S = 1_000_000, 1_000_000_000
 UID = "fleet"
 
 
@@ -52,7 +44,7 @@ def plan_of(workers: int) -> RunPlan:
     steps = [{"name": f"step{n}", "http": {"path": f"/{n}"}} for n in range(STEPS)]
     document = {
         "target": {"http": {"url": "http://shop"}},
-        "scenarios": [{"name": f"scenario{n}", "steps": [step]} for n, step in enumerate(steps)],
+        "scenarios": [{"name": f"scenario{n}", "steps": [one]} for n, one in enumerate(steps)],
         "load": {
             "workers": workers,
             "open": {"rate": f"{workers * RATE}/s", "duration": f"{SECONDS}s"},
@@ -66,30 +58,13 @@ def report_of(index: int) -> WorkerReport:
     """What one worker measured: its own latencies, in four steps."""
     chance = random.Random(index)
     each = RATE * SECONDS // STEPS
-    steps, scenarios = [], []
+    steps = []
     for number in range(STEPS):
         took = [round(chance.lognormvariate(3, 0.5) * MS) for _ in range(each)]
-        step = StepRecord(
-            scenario=f"scenario{number}",
-            step=f"step{number}",
-            sent=each,
-            succeeded=each,
-            attempts=each,
-        )
-        for timing in (Timing.LATENCY, Timing.SERVICE, Timing.TTFB):
-            step.histogram(timing, Outcome.SUCCESS).fold(took)
-        whole = ScenarioRecord(scenario=step.scenario, planned=each, started=each, finished=each)
-        whole.journey(Outcome.SUCCESS).fold(took)
-        steps.append(step)
-        scenarios.append(whole)
-    return WorkerReport(
-        warmup=PhaseRecord(),
-        window=PhaseRecord(steps=steps, scenarios=scenarios),
-        generator=GeneratorRecord.empty(),
-        series=Series(),
-        window_time=SECONDS * S,
-        load_time=SECONDS * S,
-    )
+        of_step = step(took, name=f"step{number}", scenario=f"scenario{number}")
+        of_step.histogram(Timing.TTFB, Outcome.SUCCESS).fold(took)
+        steps.append(of_step)
+    return report(*steps, window=SECONDS * S)
 
 
 class Files:
@@ -143,15 +118,15 @@ async def coordinate(workers: int, port: int) -> None:
         began, used = time.monotonic(), time.process_time()
         whole: WorkerReport | None = None
         for file in store.folder.iterdir():
-            report = WorkerReport.unpack(file.read_bytes(), plan)
+            one = WorkerReport.unpack(file.read_bytes(), plan)
             if whole is None:
-                whole = report
+                whole = one
             else:
-                whole.add(report)
+                whole.add(one)
         assert whole is not None
         whole.check()
         took = time.monotonic() - began
-        sent = sum(step.sent for step in whole.window.steps)
+        sent = sum(record.sent for record in whole.window.steps)
         assert sent == workers * RATE * SECONDS, "a sample was lost or counted twice"
         say(
             f"{workers:,} reports merged in {took:.1f} s, {time.process_time() - used:.1f} s of "

@@ -27,6 +27,7 @@ class Asked(NamedTuple):
     group: str
     resource: str
     """With its subresource: ``perfruns/status``."""
+    namespace: str
     name: str
     forbidden: bool
     """For want of a right; not because a namespace goes away."""
@@ -71,6 +72,7 @@ def asked_by(account: str) -> Iterator[Asked]:
             event["verb"],
             about.get("apiGroup", ""),
             about["resource"] + sub,
+            about.get("namespace", ""),
             about.get("name", ""),
             event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
         )

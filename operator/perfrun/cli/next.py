@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from perfrun.api.perftest import PerfTest
+from perfrun.api.quantities import format_exact_duration
 from perfrun.api.times import format_time, parse_time
 from perfrun.cli.exits import Exit
 from perfrun.cli.manifests import read_manifests
@@ -23,14 +24,12 @@ def parse_from(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
-        moment = parse_time(text)
+        return parse_time(text)
     except ValueError as error:
         raise ValueError(
-            f"--from: {text!r} is no time: write it as 2026-11-24T02:00:00Z or with +01:00"
+            f"--from: {text!r} is no time with a zone: write it as 2026-11-24T02:00:00Z, or with "
+            "+01:00 at its end"
         ) from error
-    if moment.tzinfo is None:
-        raise ValueError(f"--from: {text!r} has no zone: end it with Z or with +01:00")
-    return moment
 
 
 def next_runs(
@@ -89,7 +88,9 @@ def _lines(test: PerfTest, count: int, start: datetime) -> Iterator[str]:
         yield f"{name}: no schedule: it runs {when if test.spec.runs_on_change else asked}"
         return
     length = load_length(test.spec)
-    takes = f"{length} of load" if length else "a load of unknown length"
+    takes = "a load of unknown length"
+    if length is not None:
+        takes = f"{format_exact_duration(length)} of load"
     policy = f"concurrencyPolicy {schedule.concurrency_policy}"
     yield f"{name}: {schedule.cron} ({schedule.time_zone}), {takes}, {policy}"
     for one in _runs(test, count, start):

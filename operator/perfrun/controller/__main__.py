@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from perfrun import __version__
 from perfrun.controller.admit import Acceptor
-from perfrun.controller.endpoints import Announcer
+from perfrun.controller.endpoints import lead_workers_here
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher
 from perfrun.controller.health import Health, Resync
@@ -72,11 +72,8 @@ class Operator:
         self.store = front.store
         self.metrics = front.metrics
         self.health = front.health
-        self.leadership = Leadership(
-            kube, settings, lambda uid: Announcer(self._fenced, settings).announce(uid)
-        )
-        # From here on only who holds the lease writes.
-        kube = self._fenced = kube.fenced(self.leadership.time_to_write)
+        self.leadership = Leadership(kube, settings, lead_workers_here)
+        kube = self.leadership.fenced
         events = Events(kube, settings.pod_name)
         open_runs = OpenRuns(kube, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))

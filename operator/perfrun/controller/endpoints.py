@@ -9,32 +9,22 @@ from perfrun.controller.kube import ENDPOINT_SLICES, LEASES, Json, Kube
 from perfrun.controller.settings import Settings
 
 
-class Announcer:
-    """Leads workers to this pod."""
+async def lead_workers_here(kube: Kube, settings: Settings, lease_uid: str) -> None:
+    """Write the slice where it says something else. It goes when the Lease goes.
 
-    def __init__(self, kube: Kube, settings: Settings) -> None:
-        self._kube = kube
-        self._settings = settings
-
-    async def announce(self, lease_uid: str) -> None:
-        """Write the slice where it says something else. It goes when the Lease goes.
-
-        Outside of a pod, where there is no Service either, nothing is written.
-        """
-        settings = self._settings
-        if not settings.pod_ip or not settings.coordinator_service:
-            return
-        body = _slice(settings, lease_uid)
-        name = body["metadata"]["name"]
-        standing = await self._kube.find(ENDPOINT_SLICES, settings.namespace, name)
-        if standing is None:
-            await self._kube.create(ENDPOINT_SLICES, settings.namespace, body)
-        elif not _says(standing, body):
-            version = standing["metadata"]["resourceVersion"]
-            metadata = {**body["metadata"], "resourceVersion": version}
-            await self._kube.patch(
-                ENDPOINT_SLICES, settings.namespace, name, {**body, "metadata": metadata}
-            )
+    Outside of a pod, where there is no Service either, nothing is written.
+    """
+    if not settings.pod_ip or not settings.coordinator_service:
+        return
+    body = _slice(settings, lease_uid)
+    name = body["metadata"]["name"]
+    standing = await kube.find(ENDPOINT_SLICES, settings.namespace, name)
+    if standing is None:
+        await kube.create(ENDPOINT_SLICES, settings.namespace, body)
+    elif not _says(standing, body):
+        version = standing["metadata"]["resourceVersion"]
+        metadata = {**body["metadata"], "resourceVersion": version}
+        await kube.patch(ENDPOINT_SLICES, settings.namespace, name, {**body, "metadata": metadata})
 
 
 def _slice(settings: Settings, lease_uid: str) -> Json:

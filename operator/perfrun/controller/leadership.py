@@ -45,11 +45,14 @@ class Leadership:
         self,
         kube: Kube,
         settings: Settings,
-        announce: Callable[[str], Awaitable[None]],
+        announce: Callable[[Kube, Settings, str], Awaitable[None]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """``announce`` leads the workers to this process; it is given the lease's uid."""
         self._kube = kube
+        self.fenced = kube.fenced(self.time_to_write)
+        """For all that only who holds the lease may do."""
+        self._settings = settings
         self._namespace, self._name = settings.namespace, settings.lease
         process = secrets.token_hex(8)
         pod = f"{settings.pod_name}_{settings.pod_uid or process}"
@@ -172,7 +175,7 @@ class Leadership:
             return
         try:
             async with asyncio.timeout(ATTEMPT_S):
-                await self._announce(lease_uid)
+                await self._announce(self.fenced, self._settings, lease_uid)
         except (KubeError, TimeoutError) as error:
             logger.warning("workers could not be led here: %s", str(error) or "no answer in time")
         else:

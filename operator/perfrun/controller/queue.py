@@ -68,9 +68,9 @@ class WorkQueue(Generic[K]):
 
     async def _serve(self) -> None:
         while True:
+            key = await self._next()
             if self._calm is not None:
                 await self._calm.wait()
-            key = await self._next()
             try:
                 again = await self._reconcile(key)
                 self._failures.pop(key, None)

@@ -124,7 +124,9 @@ class Starter:
         decision = schedule.decide(facts, now)
         if decision.replace:
             for run in active:
-                await self._kube.patch(PERF_RUNS, *run.key, {"spec": {"stop": True}})
+                # Its uid: a run made anew under that name is not meant.
+                meant = {"metadata": {"uid": run.uid}, "spec": {"stop": True}}
+                await self._kube.patch(PERF_RUNS, *run.key, meant)
         if decision.start is not None:
             tick = format_time(decision.start)
             name = scheduled_run_name(test.metadata.name, decision.start)
@@ -161,7 +163,7 @@ class Starter:
         namespace = test.metadata.namespace
         manifest = run_manifest(test.metadata, name, reason, scheduled_time)
         try:
-            ahead = self._ticker.take(Key(namespace, name))
+            ahead = self._ticker.take(Key(namespace, test.metadata.name), name)
             body = ahead or await self._kube.create(PERF_RUNS, namespace, manifest)
         except AlreadyExistsError:
             body = await self._kube.get(PERF_RUNS, namespace, name)

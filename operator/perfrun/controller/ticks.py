@@ -52,6 +52,7 @@ class Ticker:
         self._prepared: dict[Key, Prepared] = {}
         self._heap: list[tuple[datetime, Key]] = []
         self._created: dict[Key, Json] = {}
+        """The run that a test's reconciler does not know of yet."""
         self._changed = asyncio.Event()
         self.calm = asyncio.Event()
         """Set but while runs are being created: all else can wait so long."""
@@ -69,10 +70,14 @@ class Ticker:
     def forget(self, key: Key) -> None:
         """The test has no schedule any more, or is gone."""
         self._prepared.pop(key, None)
+        self._created.pop(key, None)
 
-    def take(self, run: Key) -> Json | None:
+    def take(self, test: Key, run: str) -> Json | None:
         """The run of that name if it was created here: once, for what follows from it."""
-        return self._created.pop(run, None)
+        created = self._created.get(test)
+        if created is None or created["metadata"]["name"] != run:
+            return None
+        return self._created.pop(test)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -131,4 +136,4 @@ class Ticker:
         except KubeError as error:
             logger.debug("run %s/%s ahead of its test: %s", test.namespace, name, error)
         else:
-            self._created[Key(test.namespace, name)] = created
+            self._created[key] = created

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from perfrun.api.perftest import PerfTestSpec
-from perfrun.api.quantities import NS_PER_US, format_exact_duration
+from perfrun.api.quantities import NS_PER_US
 from perfrun.logic.names import scheduled_run_name
 from perfrun.logic.plan import load_end, make_plan
 from perfrun.logic.schedule import due, ticks, zone
@@ -36,16 +36,15 @@ def upcoming(test: str, spec: PerfTestSpec, now: datetime) -> Iterator[Upcoming]
     if spec.schedule is None:
         return
     schedule, where = spec.schedule, zone(spec.schedule.time_zone)
-    length = _length(spec)
+    length = timedelta(microseconds=(load_length(spec) or 0) / NS_PER_US)
     before, last = now.astimezone(where), None
     for tick in ticks(schedule, now):
         local, starts = tick.astimezone(where), due(schedule, test, tick)
         notes = [*_clock_change(before, local)]
-        running = last is not None and length is not None and starts < last.due + length
         takes_place = not spec.suspend
         if spec.suspend:
             notes.append("suspended: it does not start by itself")
-        elif running and last is not None:
+        elif last is not None and starts < last.due + length:
             takes_place = schedule.concurrency_policy != "Forbid"
             notes.append(_overlap(schedule.concurrency_policy, last))
         one = Upcoming(local, starts, scheduled_run_name(test, tick), takes_place, tuple(notes))
@@ -55,18 +54,8 @@ def upcoming(test: str, spec: PerfTestSpec, now: datetime) -> Iterator[Upcoming]
             last = one
 
 
-def load_length(spec: PerfTestSpec) -> str | None:
-    """How long the load takes at least, as a duration; None where nobody knows before."""
-    length = _length_ns(spec)
-    return None if length is None else format_exact_duration(length)
-
-
-def _length(spec: PerfTestSpec) -> timedelta | None:
-    length = _length_ns(spec)
-    return None if length is None else timedelta(microseconds=length / NS_PER_US)
-
-
-def _length_ns(spec: PerfTestSpec) -> int | None:
+def load_length(spec: PerfTestSpec) -> int | None:
+    """How long the load takes at least, ns; None where nobody knows before."""
     return load_end(make_plan(spec, uid="", namespace="", test="", run=""))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.cluster.handle import ApiServer
+from tests.cluster.operator import Operator, kubeconfig_of
 from tests.integration.controller.apiserver import Api, until
-from tests.integration.controller.process import Operator, kubeconfig_of
 from tests.integration.controller.world import World
 
 CRDS = Path(__file__).resolve().parents[3] / "crds"

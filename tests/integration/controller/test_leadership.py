@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.handle import ApiServer
+from tests.cluster.operator import SYSTEM, Operator, kubeconfig_again
 from tests.integration.controller.apiserver import until
-from tests.integration.controller.process import SYSTEM, Operator, kubeconfig_again
 from tests.integration.controller.world import ALL, World
 
 HAND_OVER_S = 20.0

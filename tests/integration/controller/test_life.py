@@ -6,8 +6,8 @@ from time import monotonic
 from typing import Any
 
 from tests.cluster.handle import ApiServer
+from tests.cluster.operator import Operator, kubeconfig_of
 from tests.integration.controller.apiserver import until
-from tests.integration.controller.process import Operator, kubeconfig_of
 from tests.integration.controller.world import ALL, WORKERS, World
 
 

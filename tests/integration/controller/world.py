@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from tests.cluster.operator import Operator
 from tests.integration.controller.apiserver import PATIENCE_S, Api, Json, until
-from tests.integration.controller.process import Operator
 from tests.integration.controller.worker import EACH, Worker
 
 PERFRUN = "/apis/perfrun.dev/v1alpha1"

@@ -87,11 +87,17 @@ class FakeKube:
         version = body.get("metadata", {}).get("resourceVersion")
         if version and version != standing["metadata"]["resourceVersion"]:
             raise ConflictError(409, "the object has been modified")
+        uid = body.get("metadata", {}).get("uid")
+        if uid and uid != standing["metadata"].get("uid"):
+            raise ConflictError(409, "the object is another one of that name")
         return self.put(resource, _merged(standing, body))
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> bool:
         self._ask("delete", resource)
         return self.objects.pop((resource.plural, namespace, name), None) is not None
+
+    def fenced(self, time_to_write: object) -> "FakeKube":
+        return self
 
     def _ask(self, verb: str, resource: Resource) -> None:
         self.asked[verb, resource.plural] += 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfrun.controller.endpoints import Announcer
+from perfrun.controller.endpoints import lead_workers_here
 from perfrun.controller.kube import ENDPOINT_SLICES, Json
 from perfrun.controller.settings import Settings
 from tests.unit.controller.build import settings
@@ -16,7 +16,7 @@ def of(ip: str) -> Settings:
 
 
 async def announce(kube: FakeKube, about: Settings, lease: str = "lease-1") -> None:
-    await Announcer(kube, about).announce(lease)  # type: ignore[arg-type]
+    await lead_workers_here(kube, about, lease)  # type: ignore[arg-type]
 
 
 def slices(kube: FakeKube) -> dict[str, Json]:

@@ -53,7 +53,7 @@ class Candidates:
         self._running: list[asyncio.Task[None]] = []
 
     def stand(self, pod: str, uid: str = "") -> Leadership:
-        async def announce(_: str) -> None:
+        async def announce(*_: object) -> None:
             self.announced.append(pod)
 
         about = settings(PERFRUN_POD_NAME=pod, PERFRUN_POD_UID=uid or f"uid-{pod}")

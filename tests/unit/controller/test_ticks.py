@@ -73,11 +73,19 @@ async def test_what_is_due_is_created_and_then_looked_at(world: World) -> None:
 async def test_the_run_is_handed_over_once(world: World) -> None:
     world.prepare()
     await world.run()
-    key = Key("team", _name(world))
-    body = world.ticker.take(key)
+    test, name = Key("team", "shop"), _name(world)
+    assert world.ticker.take(test, "another") is None
+    body = world.ticker.take(test, name)
     assert body is not None
     assert PerfRun.parse(body).spec.reason == "Scheduled"
-    assert world.ticker.take(key) is None
+    assert world.ticker.take(test, name) is None
+
+
+async def test_a_run_is_not_kept_for_a_test_that_is_gone(world: World) -> None:
+    world.prepare()
+    await world.run()
+    world.ticker.forget(Key("team", "shop"))
+    assert world.ticker.take(Key("team", "shop"), _name(world)) is None
 
 
 async def test_a_test_that_has_changed_since_is_left_to_its_reconciler(world: World) -> None:
@@ -98,7 +106,7 @@ async def test_a_refusal_is_left_to_its_reconciler(world: World) -> None:
     world.prepare()
     await world.run()
     assert world.looked_at == ["shop"]
-    assert world.ticker.take(Key("team", _name(world))) is None
+    assert world.ticker.take(Key("team", "shop"), _name(world)) is None
 
 
 async def test_what_was_forgotten_or_prepared_anew_does_not_come(world: World) -> None:

@@ -47,7 +47,7 @@ def test_a_load_that_is_longer_than_the_pause(
 def test_a_load_of_unknown_length_is_taken_for_short() -> None:
     assert all(run.takes_place for run in forecast(scheduled(BURST)))
     assert load_length(scheduled(BURST)) is None
-    assert load_length(scheduled()) == "12m"
+    assert load_length(scheduled()) == 12 * 60 * 1_000_000_000
 
 
 def test_suspended_nothing_takes_place() -> None:

@@ -15,7 +15,7 @@ from tests.cluster.handle import ApiServer
 
 SYSTEM = "perfrun-system"
 OWN = ("rbac", "serviceaccount", "secret", "lease")
-CHART = Path(__file__).resolve().parents[3] / "charts/perfrun"
+CHART = Path(__file__).resolve().parents[2] / "charts/perfrun"
 
 
 class Operator:
@@ -28,6 +28,7 @@ class Operator:
         system: str = SYSTEM,
         watch: str = "",
         pod: str = "operator",
+        log_level: str = "DEBUG",
     ) -> None:
         """``system`` is its own namespace, ``watch`` the ones of tests (empty: all).
 
@@ -39,9 +40,11 @@ class Operator:
         self.http = f"http://127.0.0.1:{free_port()}"
         self.coordinator = f"https://127.0.0.1:{free_port()}"
         self._kubeconfig = kubeconfig
+        self._log_level = log_level
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """One more process of it."""
         env = {
             **os.environ,
             "KUBECONFIG": str(self._kubeconfig),
@@ -51,7 +54,7 @@ class Operator:
             "PERFRUN_WORKER_IMAGE": "perfrun:test",
             "PERFRUN_COORDINATOR_URL": self.coordinator,
             "PERFRUN_TLS_SECRET": f"{self._namespaces['PERFRUN_NAMESPACE']}-coordinator-tls",
-            "PERFRUN_LOG_LEVEL": "DEBUG",
+            "PERFRUN_LOG_LEVEL": self._log_level,
             "PERFRUN_LISTEN_HTTP": self.http.rpartition(":")[2],
             "PERFRUN_LISTEN_COORDINATOR": self.coordinator.rpartition(":")[2],
         }
@@ -61,7 +64,14 @@ class Operator:
             )
 
     @property
+    def pid(self) -> int:
+        """Of the process that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
+        """Whether it has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def freeze(self) -> None:
@@ -70,6 +80,7 @@ class Operator:
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        """It goes on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
@@ -91,6 +102,7 @@ class Operator:
         return self._process.wait(20)
 
     async def ready(self) -> bool:
+        """Whether it says so. It must not have ended."""
         assert self.running, f"the operator has ended: {self.log.read_text()[-3000:]}"
         async with httpx.AsyncClient(trust_env=False) as http:
             try:
@@ -99,6 +111,7 @@ class Operator:
                 return False
 
     async def metrics(self) -> str:
+        """As they are scraped."""
         async with httpx.AsyncClient(trust_env=False) as http:
             return (await http.get(f"{self.http}/metrics")).text
 
