@@ -24,6 +24,7 @@ from perfrun.engine.request import compile_scenarios
 from perfrun.engine.run import Engine
 from perfrun.engine.tls import trust
 from perfrun.engine.values import NoValues
+from perfrun.logic.network import ANYWHERE
 from perfrun.worker.main import spare_collector
 
 SECONDS = 4
@@ -71,7 +72,7 @@ async def _chain(messages: list[bytes]) -> float:
     made = plan(_spec("http://127.0.0.1:1/", "1h"))
     target = made.target.the_http
     scenarios = compile_scenarios(made, NoValues())
-    execution = Execution(made, 0, monotonic_ns(), scenarios, [0], trust(target, NoValues()))
+    execution = Execution(made, 0, monotonic_ns(), scenarios, [0], trust(target, NoValues(), ANYWHERE))
     traffic = execution._traffic
     home: Pool = traffic.home
     give = LANES["Shared"]().give

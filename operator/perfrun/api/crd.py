@@ -22,6 +22,7 @@ from perfrun.api.base import NOT_BUILT_KEY, ApiModel, Rule, not_built_message
 from perfrun.api.names import DNS_LABEL, PART_NAME, RUN_NAME_MAX, TEST_NAME_MAX, VARIABLE_NAME
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import CRON_PATTERN, PerfTest
+from perfrun.api.policy import CIDR_PATTERN, CLOCK_PATTERN, HOST_PATTERN, PerfPolicy
 from perfrun.api.target import URL_PATTERN
 
 Json = dict[str, Any]
@@ -79,6 +80,9 @@ _NOTATIONS = {
     CRON_PATTERN: "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, "
     "@monthly, @yearly; the zone goes into timeZone",
     PART_NAME: "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
+    HOST_PATTERN: "write a host name, *.example.com, *.$(namespace).svc or an address",
+    CIDR_PATTERN: "write an address and the length of its prefix, as in 10.0.0.0/8",
+    CLOCK_PATTERN: "write hours and minutes, as in 22:30, up to 24:00",
     VARIABLE_NAME: "use letters, digits and '_', and begin with no digit",
 }
 
@@ -101,6 +105,7 @@ class Kind(NamedTuple):
     short: str
     name_max: int
     columns: tuple[Column, ...]
+    scope: str = "Namespaced"
 
     @property
     def name(self) -> str:
@@ -146,6 +151,19 @@ KINDS = (
             _AGE,
         ),
     ),
+    Kind(
+        PerfPolicy,
+        "perfpolicies",
+        "ppol",
+        RUN_NAME_MAX,
+        (
+            Column("Namespaces", ".spec.namespaces"),
+            Column("Hosts", ".spec.allow.hosts"),
+            Column("Suspended", ".spec.suspend", "boolean"),
+            _AGE,
+        ),
+        scope="Cluster",
+    ),
 )
 
 
@@ -160,7 +178,7 @@ def definition(kind: Kind) -> Json:
         },
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": kind.scope,
             "names": {
                 "kind": kind.name,
                 "listKind": f"{kind.name}List",
@@ -174,13 +192,17 @@ def definition(kind: Kind) -> Json:
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}} if _has_status(kind) else {},
                     "additionalPrinterColumns": [_printer_column(c) for c in kind.columns],
                     "schema": {"openAPIV3Schema": schema(kind)},
                 }
             ],
         },
     }
+
+
+def _has_status(kind: Kind) -> bool:
+    return "status" in kind.model.model_fields
 
 
 def schema(kind: Kind) -> Json:
@@ -194,7 +216,8 @@ def schema(kind: Kind) -> Json:
             "name": {"type": "string", "maxLength": kind.name_max, "pattern": DNS_LABEL}
         },
     }
-    properties["status"] = _without_defaults(properties["status"])
+    if _has_status(kind):
+        properties["status"] = _without_defaults(properties["status"])
     standard = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
     return {**whole, "properties": {**standard, **properties}, "required": ["spec"]}
 

@@ -174,7 +174,8 @@ def _schema(pattern: str, description: str, max_length: int) -> WithJsonSchema:
     )
 
 
-def _rate_text(per_second: float) -> str:
+def format_exact_rate(per_second: float) -> str:
+    """The spec notation that parses back to ``per_second``, as in ``20/m``."""
     # The plan travels as text: 20/m must not come back as 0.333333/s.
     texts = [
         f"{per_second * size:.6f}".rstrip("0").rstrip(".") + f"/{unit}"
@@ -196,7 +197,7 @@ Duration = Annotated[
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),
-    PlainSerializer(_rate_text, return_type=str),
+    PlainSerializer(format_exact_rate, return_type=str),
     _schema(RATE_PATTERN, "A rate, as in 100/s or 30/m.", 20),
 ]
 Percent = Annotated[

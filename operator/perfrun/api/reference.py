@@ -15,7 +15,7 @@ _HEADER = """\
 
 <!-- Made from operator/perfrun/api by `make crds`. Do not edit: change the models. -->
 
-Every field of PerfTest and PerfRun, as the API server checks it. `kubectl explain ptest.spec.load`
+Every field of PerfTest, PerfRun and PerfPolicy, as the API server checks it. `kubectl explain ptest.spec.load`
 says the same. Durations are written `500ms`, `5s`, `1h30m`; rates `100/s`, `30/m`; percentages
 `99.9%`; sizes `64Ki`.
 """
@@ -42,7 +42,8 @@ def reference() -> str:
 def _kind(kind: Kind) -> Iterator[str]:
     properties = schema(kind)["properties"]
     for part in ("spec", "status"):
-        yield from _object(part, properties[part])
+        if part in properties:
+            yield from _object(part, properties[part])
 
 
 def _object(path: str, node: Json) -> Iterator[str]:

@@ -13,17 +13,19 @@ import ssl
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus
 
 import httpx
 from typing_extensions import override
 
 from perfrun.api.target import Auth, HttpTarget, OAuth2Auth, SecretValue
-from perfrun.engine.errors import DataError, EngineError, ErrorClass
-from perfrun.engine.request import one_line
+from perfrun.engine.errors import DataError, EngineError, ErrorClass, OpenError
+from perfrun.engine.pool import Resolver
+from perfrun.engine.request import one_line, origin_of
 from perfrun.engine.template import Template
 from perfrun.engine.tls import verifying
 from perfrun.engine.values import Values
+from perfrun.logic.network import Fence
 
 _LOG = logging.getLogger(__name__)
 _WHERE = "spec.target.http.auth"
@@ -105,8 +107,12 @@ class MountedToken(Credential):
 class ClientCredentials(Credential):
     """A token by the client credentials grant (RFC 6749, 4.4)."""
 
-    def __init__(self, asked: OAuth2Auth, client: tuple[str, str], verify: ssl.SSLContext) -> None:
-        self._url, self._verify = asked.token_url, verify
+    def __init__(
+        self, asked: OAuth2Auth, client: tuple[str, str], verify: ssl.SSLContext, fence: Fence
+    ) -> None:
+        self._url, self._verify = httpx.URL(asked.token_url), verify
+        origin = origin_of(asked.token_url)
+        self._resolver = Resolver(origin.host, origin.port, fence)
         # The two are form-encoded before they become a Basic credential: RFC 6749, 2.3.1.
         self._client = httpx.BasicAuth(*map(quote_plus, client))
         self._form = {"grant_type": "client_credentials"}
@@ -138,13 +144,25 @@ class ClientCredentials(Credential):
 
     async def _fetch(self) -> None:
         asked = monotonic()
-        where = f"{_WHERE}.oauth2: {urlsplit(self._url).netloc}"
+        where = f"{_WHERE}.oauth2: {self._url.netloc.decode('ascii')}"
+        # By an address that was looked at: the client would look the name up once more.
+        try:
+            address = (await self._resolver.candidates())[0]
+        except OpenError as error:
+            raise EngineError(error.reason, f"{where} cannot be asked: {error.message}") from error
         try:
             async with httpx.AsyncClient(
                 verify=self._verify, trust_env=False, timeout=TIMEOUT_SECONDS
             ) as http:
-                answer = await http.post(self._url, data=self._form, auth=self._client)
+                answer = await http.post(
+                    self._url.copy_with(host=address),
+                    data=self._form,
+                    auth=self._client,
+                    headers={"Host": self._url.netloc.decode("ascii")},
+                    extensions={"sni_hostname": self._url.host},
+                )
         except httpx.HTTPError as error:
+            self._resolver.refused(address)
             reason = str(error) or type(error).__name__
             raise EngineError(ErrorClass.CONNECT, f"{where} cannot be asked: {reason}") from error
         said = _document(answer)
@@ -156,25 +174,27 @@ class ClientCredentials(Credential):
         self.authorization = "Bearer " + one_line(token, f"{_WHERE}.oauth2")
 
 
-def credential_of(target: HttpTarget, values: Values) -> Credential | None:
+def credential_of(target: HttpTarget, values: Values, fence: Fence) -> Credential | None:
     """The credential of a target; None: it needs none. Raises DataError for a missing value."""
     auth = target.auth
     if auth is None:
         return None
     if auth.oauth2 is not None:
-        return _client_credentials(auth.oauth2, target, values)
+        return _client_credentials(auth.oauth2, target, values, fence)
     if auth.service_account_token is not None:
         field = f"{_WHERE}.serviceAccountToken"
         return MountedToken(values.service_account_token(field))
     return Fixed(_fixed(auth, values))
 
 
-def _client_credentials(asked: OAuth2Auth, target: HttpTarget, values: Values) -> Credential:
+def _client_credentials(
+    asked: OAuth2Auth, target: HttpTarget, values: Values, fence: Fence
+) -> Credential:
     name = asked.client_id or ""
     if asked.client_id_from is not None:
         name = _secret(asked.client_id_from, values, f"{_WHERE}.oauth2.clientIdFrom")
     secret = _secret(asked.client_secret_from, values, f"{_WHERE}.oauth2.clientSecretFrom")
-    return ClientCredentials(asked, (name, secret), verifying(target, values))
+    return ClientCredentials(asked, (name, secret), verifying(target, values), fence)
 
 
 def _fixed(auth: Auth, values: Values) -> str:

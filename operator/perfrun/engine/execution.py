@@ -204,6 +204,7 @@ class Execution(Starter):
             load_time=max(0, self._end - self._start),
             stopped=self._stopped,
             breached=self._breached,
+            forbidden=self._traffic.forbidden,
         )
 
     def _generator(self, ceiling: float) -> GeneratorRecord:

@@ -10,16 +10,23 @@ from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.frames import FrameError
 from perfrun.engine.http2 import Http2Connection
 from perfrun.engine.pool import Opened, Origin, Pool, Security, tls_failure
+from perfrun.logic.network import Fence
 
 
 class Http2Pool(Pool):
     """Streams instead of connections; a new connection only where the others are full."""
 
     def __init__(
-        self, origin: Origin, security: Security, connect_timeout: int, *, shares: bool
+        self,
+        origin: Origin,
+        security: Security,
+        connect_timeout: int,
+        fence: Fence,
+        *,
+        shares: bool,
     ) -> None:
         """``shares``: whether several users may be on one connection."""
-        super().__init__(origin, security, connect_timeout)
+        super().__init__(origin, security, connect_timeout, fence)
         self._shares = shares
         self._live: list[Http2Connection] = []
         self._opening = asyncio.Lock()

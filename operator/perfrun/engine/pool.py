@@ -16,6 +16,7 @@ from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
 from perfrun.engine.handshake import Handshake, Sessions
 from perfrun.engine.http1 import Connection
 from perfrun.engine.link import Link
+from perfrun.logic.network import Fence, NotAllowedError
 
 RESOLVED_FOR = 5 * NS_PER_S
 """How long addresses are used before the name is looked up again."""
@@ -43,10 +44,14 @@ class Security(NamedTuple):
 
 
 class Trust(NamedTuple):
-    """How TLS is spoken to the target, and to any other origin that it redirects to."""
+    """How TLS is spoken to the target, and to any other origin that it redirects to.
+
+    And whether anything is spoken to a host at all.
+    """
 
     home: Security
     foreign: Security
+    fence: Fence
 
 
 class Opened(NamedTuple):
@@ -62,10 +67,14 @@ class Opened(NamedTuple):
 
 
 class Resolver:
-    """Addresses of a host, looked up at most once in five seconds, taken in turn."""
+    """Addresses of a host, looked up at most once in five seconds, taken in turn.
 
-    def __init__(self, host: str, port: int) -> None:
+    Only those that the fence lets through: what is connected to was looked at, and not its name.
+    """
+
+    def __init__(self, host: str, port: int, fence: Fence) -> None:
         self._host, self._port = host, port
+        self._fence = fence
         self._addresses: list[str] = []
         self._refused: set[str] = set()
         self._until = 0
@@ -73,7 +82,10 @@ class Resolver:
         self._lookup: asyncio.Task[None] | None = None
 
     async def candidates(self) -> list[str]:
-        """At least one address, the one to try first in front; raises OpenError (DNS)."""
+        """At least one address, the one to try first in front.
+
+        Raises OpenError: DNS, or Policy.
+        """
         if monotonic_ns() >= self._until:
             # Many connections at once share one look-up, which outlives any of them.
             if self._lookup is None:
@@ -95,28 +107,48 @@ class Resolver:
 
     async def _resolve(self) -> None:
         try:
+            name = self._fence.name(self._host)
             found = await asyncio.get_running_loop().getaddrinfo(
-                self._host, self._port, type=socket.SOCK_STREAM
+                name, self._port, type=socket.SOCK_STREAM
             )
+            addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+            self._addresses = self._let_through(addresses)
+        except NotAllowedError as error:
+            raise OpenError(ErrorClass.POLICY, str(error)) from error
         except OSError as error:
             raise OpenError(
                 ErrorClass.DNS, f"{self._host} could not be resolved: {error.strerror or error}"
             ) from error
         finally:
             self._lookup = None
-        self._addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
         self._refused.clear()
         self._until = monotonic_ns() + RESOLVED_FOR
+
+    def _let_through(self, addresses: list[str]) -> list[str]:
+        """Those that may be connected to. Raises NotAllowedError where there is none."""
+        found, refusal = [], None
+        for address in addresses:
+            try:
+                self._fence.address(address)
+            except NotAllowedError as error:
+                refusal = error
+            else:
+                found.append(address)
+        if refusal is not None and not found:
+            raise refusal
+        return found
 
 
 class Pool:
     """The connections of one origin."""
 
-    def __init__(self, origin: Origin, security: Security, connect_timeout: int) -> None:
+    def __init__(
+        self, origin: Origin, security: Security, connect_timeout: int, fence: Fence
+    ) -> None:
         self.origin = origin
         self._security = security if origin.scheme == "https" else None
         self._connect_timeout = connect_timeout / NS_PER_S
-        self._resolver = Resolver(origin.host, origin.port)
+        self._resolver = Resolver(origin.host, origin.port, fence)
         self._sessions = Sessions() if security.reuses_sessions else None
         self.idle: dict[Link, None] = {}
         """Open and free, the last used one last. What a server closes goes by itself."""
@@ -135,7 +167,7 @@ class Pool:
     async def open(self) -> Opened:
         """A new connection.
 
-        Raises OpenError: DNS, Connect (also: not within the connect timeout) or TLS.
+        Raises OpenError: DNS, Policy, Connect (also: not within the connect timeout) or TLS.
         """
         try:
             async with asyncio.timeout(self._connect_timeout):

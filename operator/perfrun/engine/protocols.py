@@ -8,6 +8,7 @@ from perfrun.api.target import HttpTarget
 from perfrun.engine import frames
 from perfrun.engine.multiplex import Http2Pool
 from perfrun.engine.pool import Origin, Pool, Security
+from perfrun.logic.network import Fence
 
 Encode = Callable[[bytes], Any]
 """Makes of an HTTP/1.1 request what :meth:`Link.send` takes."""
@@ -20,7 +21,7 @@ class Wire(NamedTuple):
     """By the scheme of the origin."""
     plain: Callable[[Any], bytes]
     """The HTTP/1.1 form of an encoded request."""
-    pool: Callable[[Origin, Security], Pool]
+    pool: Callable[[Origin, Security, Fence], Pool]
 
 
 def wire_of(target: HttpTarget) -> Wire:
@@ -30,12 +31,14 @@ def wire_of(target: HttpTarget) -> Wire:
         return Wire(
             cache(frames.encoder),
             lambda request: bytes(request.http1),
-            lambda origin, security: Http2Pool(origin, security, timeout, shares=shares),
+            lambda origin, security, fence: Http2Pool(
+                origin, security, timeout, fence, shares=shares
+            ),
         )
     return Wire(
         lambda _scheme: _as_it_is,
         _as_it_is,
-        lambda origin, security: Pool(origin, security, timeout),
+        lambda origin, security, fence: Pool(origin, security, timeout, fence),
     )
 
 

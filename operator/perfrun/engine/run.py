@@ -13,6 +13,7 @@ from perfrun.engine.request import compile_scenarios, origin_of
 from perfrun.engine.search import OnHold, Search
 from perfrun.engine.tls import trust
 from perfrun.engine.values import Values
+from perfrun.logic.network import Fence
 from perfrun.logic.shape import scenario_order
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Order, WorkerReport
@@ -25,9 +26,10 @@ class Engine:
         self._plan, self._index = plan, index
         self._target = plan.target.the_http
         self._order = scenario_order([scenario.weight for scenario in plan.scenarios])
-        self._trust = trust(self._target, values)
+        fence = Fence(plan.network, plan.namespace)
+        self._trust = trust(self._target, values, fence)
         self._values = values
-        self._credential = credential_of(self._target, values)
+        self._credential = credential_of(self._target, values, fence)
         self._header = self._credential.header if self._credential is not None else None
         # What a setup extracts is not known yet; whatever else is wrong is found now.
         planned = with_values(plan, names_of_setup(plan))
@@ -44,7 +46,8 @@ class Engine:
         if self._credential is not None:
             await self._credential.obtain()
         origin = origin_of(self._target.url)
-        opened = await wire_of(self._target).pool(origin, self._trust.home).open()
+        home = wire_of(self._target).pool(origin, self._trust.home, self._trust.fence)
+        opened = await home.open()
         opened.connection.close()
 
     async def setup(self) -> dict[str, str]:

@@ -214,6 +214,7 @@ class Search(Execution):
             load_time=held,
             stopped=stopped,
             breached=breached,
+            forbidden=self._traffic.forbidden,
             hold=0 if self._window is None else self._window.number,
             late=self._late,
         )

@@ -6,17 +6,18 @@ from perfrun.api.target import HttpTarget, Tls, ValueSource
 from perfrun.engine.errors import DataError
 from perfrun.engine.pool import Security, Trust
 from perfrun.engine.values import Values, value_of
+from perfrun.logic.network import Fence
 
 _WHERE = "spec.target.http.tls"
 
 
-def trust(target: HttpTarget, values: Values) -> Trust:
+def trust(target: HttpTarget, values: Values, fence: Fence) -> Trust:
     """Whom a target's test trusts. Raises DataError for a missing or unusable certificate.
 
     What ``target.tls`` says is meant for the target. Where a redirect leads to another origin, the
     system's CAs decide, and no client certificate is shown.
     """
-    return Trust(_home(target, values), Security(_context(target), None))
+    return Trust(_home(target, values), Security(_context(target), None), fence)
 
 
 def verifying(target: HttpTarget, values: Values) -> ssl.SSLContext:

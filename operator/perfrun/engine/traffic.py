@@ -104,13 +104,15 @@ class Traffic:
         self.first_send = self.last_send = 0
         """Of the first attempts of iterations, monotonic ns; 0: none yet."""
         self.exhausted: dict[str, int] = {}
-        self._foreign = trust.foreign
+        self.forbidden: str | None = None
+        """What a policy said first of a host that was to be connected to."""
+        self._foreign, self._fence = trust.foreign, trust.fence
         self._connecting = self._connects = 0
         """Connections that are being opened; those that were, or could not be."""
         home = origin_of(target.url)
         self.wire = wire_of(target)
         """How requests are written, and the pools that carry them."""
-        self.home = self.wire.pool(home, trust.home)
+        self.home = self.wire.pool(home, trust.home, trust.fence)
         """The connections of the target's own origin."""
         self.held = self.home if lanes.holds else None
         """Whose connections stay with an iteration that goes on at once."""
@@ -137,7 +139,7 @@ class Traffic:
     def pool(self, origin: Origin) -> Pool:
         """The connections of an origin; a redirect may lead to a new one."""
         if (pool := self._pools.get(origin)) is None:
-            pool = self._pools[origin] = self.wire.pool(origin, self._foreign)
+            pool = self._pools[origin] = self.wire.pool(origin, self._foreign, self._fence)
         return pool
 
     def connect(self, iteration: Walk, pool: Pool) -> asyncio.Task[None]:
@@ -165,6 +167,8 @@ class Traffic:
         except OpenError as error:
             if error.exhausted is not None:
                 self.exhausted[error.exhausted] = self.exhausted.get(error.exhausted, 0) + 1
+            if error.reason is ErrorClass.POLICY:
+                self.forbidden = self.forbidden or error.message[:4096]
             iteration.not_connected(error.reason)
         else:
             iteration.connected(opened)

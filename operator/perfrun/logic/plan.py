@@ -11,7 +11,7 @@ from perfrun.api.scenario import Scenario, Step, default_scenarios
 from perfrun.logic.capacity import most_holds
 from perfrun.logic.names import short_hash
 from perfrun.logic.shape import NS, Shape, count_arrivals, share, user_time
-from perfrun.measure.plan import RunPlan
+from perfrun.measure.plan import NetworkRule, RunPlan
 
 LEAST_GRACE = 30 * NS
 STOP_GRACE = 5 * NS
@@ -32,7 +32,15 @@ _MEASURED = ("target", "scenarios", "variables", "feeds", "setup", "load")
 _NOT_MEASURED_OF_LOAD = ("stopWhen", "minCoverage", "onWorkerLoss", "startTimeout")
 
 
-def make_plan(spec: PerfTestSpec, *, uid: str, namespace: str, test: str, run: str) -> RunPlan:
+def make_plan(
+    spec: PerfTestSpec,
+    *,
+    uid: str,
+    namespace: str,
+    test: str,
+    run: str,
+    network: Sequence[NetworkRule] = (),
+) -> RunPlan:
     """The plan that every worker of the run ``uid`` is given."""
     return RunPlan(
         uid=uid,
@@ -47,6 +55,7 @@ def make_plan(spec: PerfTestSpec, *, uid: str, namespace: str, test: str, run: s
         teardown=spec.teardown,
         scenarios=scenarios_of(spec),
         load=spec.load,
+        network=list(network),
     )
 
 
@@ -109,12 +118,17 @@ def grace(plan: RunPlan) -> int:
 
 def longest(plan: RunPlan) -> int:
     """ns after T0 by which every worker must have reported, whatever the target does."""
+    return longest_load(plan) + grace(plan) + _worst_of(plan, plan.teardown) + DELIVERY
+
+
+def longest_load(plan: RunPlan) -> int:
+    """ns after T0 by which the load has ended, whatever the target does."""
     end = load_end(plan)
     if plan.load.capacity is not None:
-        end = longest_search(plan.load.capacity)
-    elif end is None:
-        end = min(_burst_rounds(plan) * _worst_iteration(plan), LONGEST_BURST)
-    return end + grace(plan) + _worst_of(plan, plan.teardown) + DELIVERY
+        return longest_search(plan.load.capacity)
+    if end is None:
+        return min(_burst_rounds(plan) * _worst_iteration(plan), LONGEST_BURST)
+    return end
 
 
 def longest_search(capacity: Capacity) -> int:

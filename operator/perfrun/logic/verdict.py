@@ -79,11 +79,13 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     asked = objectives(spec)[:MOST_SLOS]
     search = outcome.plan.load.capacity is not None
     judgement = _judge_search(asked, outcome) if search else judge_objectives(asked, outcome)
-    if outcome.report is None or outcome.report.untidy is None:
-        return judgement
-    # What is left behind is the user's to know, but says nothing about the service.
-    message = f"{judgement.message}; the teardown failed: {outcome.report.untidy}"
-    return replace(judgement, message=message[:MESSAGE])
+    said = [judgement.message]
+    if outcome.report is not None and outcome.report.forbidden is not None:
+        said.append(outcome.report.forbidden)
+    if outcome.report is not None and outcome.report.untidy is not None:
+        # What is left behind is the user's to know, but says nothing about the service.
+        said.append(f"the teardown failed: {outcome.report.untidy}")
+    return replace(judgement, message="; ".join(said)[:MESSAGE])
 
 
 def judge_objectives(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:

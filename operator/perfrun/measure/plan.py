@@ -10,6 +10,17 @@ from perfrun.api.target import Target
 from perfrun.measure.wire import Wire
 
 
+class NetworkRule(Wire):
+    """What one policy lets a worker connect to."""
+
+    policy: str
+    hosts: list[str] | None = None
+    """Patterns of names, in their normal form; None: any."""
+    allow: list[str] | None = None
+    """CIDRs; None: any address."""
+    deny: list[str] = []
+
+
 class RunPlan(Wire):
     """What is to be measured. A worker's share is a pure function of this and of its index."""
 
@@ -27,6 +38,8 @@ class RunPlan(Wire):
     teardown: list[Step] = []
     scenarios: list[Scenario]
     load: Load
+    network: list[NetworkRule] = []
+    """Each of them has to allow what is connected to."""
 
     @property
     def user_agent(self) -> str:

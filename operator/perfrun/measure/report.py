@@ -137,6 +137,8 @@ class WorkerReport(Wire):
     """Each one iteration of a scenario of that name, by worker 0."""
     untidy: str | None = Field(default=None, max_length=2048)
     """What went wrong with the teardown."""
+    forbidden: str | None = Field(default=None, max_length=4096)
+    """What a policy said of a host that was to be connected to."""
     late: int = 0
     """How long after its start, ns, the hold was taken up by the worker that heard of it last."""
 
@@ -161,6 +163,7 @@ class WorkerReport(Wire):
         self.window_time = max(self.window_time, other.window_time)
         self.load_time = max(self.load_time, other.load_time)
         self.untidy = self.untidy or other.untidy
+        self.forbidden = self.forbidden or other.forbidden
         self.stopped = self.stopped or other.stopped
         self.breached = self.breached or other.breached
         self.late = max(self.late, other.late)

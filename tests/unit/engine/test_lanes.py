@@ -15,6 +15,7 @@ from perfrun.engine.pool import Pool
 from perfrun.engine.request import origin_of
 from perfrun.engine.tls import trust
 from perfrun.engine.values import NoValues
+from perfrun.logic.network import ANYWHERE
 
 
 @dataclass
@@ -30,8 +31,8 @@ class Opened:
 async def opened() -> AsyncIterator[Opened]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         target = HttpTarget(url=f"http://127.0.0.1:{listening.getsockname()[1]}")
-        security = trust(target, NoValues()).home
-        pool = Pool(origin_of(target.url), security, target.connect_timeout)
+        security = trust(target, NoValues(), ANYWHERE).home
+        pool = Pool(origin_of(target.url), security, target.connect_timeout, ANYWHERE)
         connection = (await pool.open()).connection
         far, _ = listening.accept()
         with far:

@@ -19,6 +19,7 @@ from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.handshake import Handshake
 from perfrun.engine.pool import Origin, Pool, Security
 from perfrun.engine.secure import Secured
+from perfrun.logic.network import ANYWHERE
 
 from .conftest import Run
 from .server import answer, burst, plan, running, step
@@ -56,7 +57,7 @@ def trusting() -> ssl.SSLContext:
 
 
 def pool_to(port: int, timeout: int = 5_000_000_000) -> Pool:
-    return Pool(Origin("https", "127.0.0.1", port), Security(trusting(), None), timeout)
+    return Pool(Origin("https", "127.0.0.1", port), Security(trusting(), None), timeout, ANYWHERE)
 
 
 # --- the end of a connection ------------------------------------------------------------------
@@ -129,6 +130,7 @@ async def test_a_failed_verification_says_why_on_both_sides(folder: Path) -> Non
             Origin("https", "127.0.0.1", peer.port),
             Security(ssl.create_default_context(), "localhost"),
             5_000_000_000,
+            ANYWHERE,
         )
         with pytest.raises(OpenError) as raised:
             await pool.open()

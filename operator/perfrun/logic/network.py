@@ -1,0 +1,183 @@
+"""What may be connected to: hosts and addresses in their normal form, beside the policies' rules.
+
+A name says nothing about where it leads, and an address can be written in many ways. So names are
+compared as names, and every address that is really connected to is compared as an address.
+"""
+
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+from perfrun.measure.plan import NetworkRule
+
+Address = IPv4Address | IPv6Address
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last four bytes are an IPv4 address, and lead there."""
+
+
+class NotAllowedError(Exception):
+    """A policy does not let this be connected to; the text is for the user."""
+
+
+class Fence:
+    """The network rules of a run."""
+
+    def __init__(self, rules: Sequence[NetworkRule], namespace: str) -> None:
+        """``namespace`` is the test's own: a name without a dot is a Service in it."""
+        self._rules = rules
+        self._namespace = namespace
+
+    def name(self, host: str) -> str:
+        """The name to look up for ``host``. Raises NotAllowedError.
+
+        ``api.shop`` may be a Service or a name of the internet, and which one is for the resolver
+        to find out. Where only the Service is allowed, only the Service is looked up.
+        """
+        if not self._rules:
+            return host
+        literal = address_of(host)
+        if literal is not None:
+            for rule in self._rules:
+                if rule.allow is None and not _matches(rule, str(literal)):
+                    raise _refused_host(rule, str(literal))
+            self.address(str(literal))
+            return str(literal)
+        readings = list(_readings(host, self._namespace))
+        for reading in readings:
+            if all(_matches(rule, reading) for rule in self._rules):
+                return reading
+        first = readings[-1]
+        raise _refused_host(next(rule for rule in self._rules if not _matches(rule, first)), first)
+
+    def address(self, text: str) -> None:
+        """Raises NotAllowedError for an address (of a name) that no connection may go to."""
+        if not self._rules:
+            return
+        found = list(_leads_to(_parsed(text)))
+        for rule in self._rules:
+            for index, cidr in enumerate(rule.deny):
+                if any(_within(address, cidr) for address in found):
+                    raise _denied(rule, text, index)
+            if rule.allow is not None and not any(_within(found[-1], cidr) for cidr in rule.allow):
+                raise _not_listed(rule, found[-1])
+
+
+ANYWHERE = Fence([], "")
+"""Where no policy says anything."""
+
+
+def normal_host(host: str) -> str:
+    """A host name in lower case, ASCII, without the dot at its end and ``.cluster.local``.
+
+    Raises ValueError for what cannot be a name.
+    """
+    text = host if host.isascii() else host.encode("idna").decode("ascii")
+    return text.lower().rstrip(".").removesuffix(".cluster.local")
+
+
+def address_of(host: str) -> Address | None:
+    """The address that a host is, in any spelling that resolvers take; None for a name.
+
+    ``127.1``, ``0x7f000001``, ``2130706433``, ``[::ffff:7f00:1]`` and ``127.0.0.1`` are one.
+    """
+    bare = host.strip("[]").partition("%")[0].rstrip(".")
+    try:
+        return list(_leads_to(ip_address(bare)))[-1]
+    except ValueError:
+        pass
+    if not bare or not bare[0].isdigit():
+        return None
+    try:
+        # What getaddrinfo(3) does with it: inet_aton(3).
+        return IPv4Address(socket.inet_aton(bare))
+    except (OSError, ValueError):
+        return None
+
+
+def patch(policy: str, *operations: Mapping[str, object]) -> str:
+    """The command that changes a policy."""
+    return f"kubectl patch perfpolicy {policy} --type=json -p '{json.dumps(operations)}'"
+
+
+def _readings(host: str, namespace: str) -> Iterator[str]:
+    """The names that a host may stand for; the last one is how it is told of."""
+    try:
+        name = normal_host(host)
+    except (ValueError, UnicodeError):
+        raise NotAllowedError(f"{host!r} cannot be a host name") from None
+    labels = name.count(".") + 1
+    if labels == 1 and name != "localhost":
+        yield f"{name}.{namespace}.svc"
+        return
+    yield name
+    if labels == 2:
+        yield f"{name}.svc"
+
+
+def _matches(rule: NetworkRule, name: str) -> bool:
+    if rule.hosts is None:
+        return True
+    return any(_matches_one(pattern, name) for pattern in rule.hosts)
+
+
+def _matches_one(pattern: str, name: str) -> bool:
+    if pattern == "*":
+        return True
+    if pattern.startswith("*."):
+        return name.endswith(pattern[1:]) and len(name) > len(pattern) - 1
+    return name == pattern
+
+
+def _leads_to(address: Address) -> Iterator[Address]:
+    """The address, and the IPv4 address behind it, last."""
+    yield address
+    if isinstance(address, IPv6Address):
+        behind = address.ipv4_mapped or address.sixtofour
+        if behind is None and address in _NAT64:
+            behind = IPv4Address(int(address) & 0xFFFF_FFFF)
+        if behind is not None:
+            yield behind
+
+
+def _parsed(text: str) -> Address:
+    return ip_address(text.partition("%")[0])
+
+
+def _within(address: Address, cidr: str) -> bool:
+    return address in ip_network(cidr)
+
+
+def _refused_host(rule: NetworkRule, name: str) -> NotAllowedError:
+    listed = ", ".join(rule.hosts or []) or "none"
+    add = {"op": "add", "path": "/spec/allow/hosts/-", "value": name}
+    return NotAllowedError(
+        f"PerfPolicy {rule.policy} (allow.hosts: {listed}) does not let {name} be connected to; "
+        f"to allow it: {patch(rule.policy, add)}"
+    )
+
+
+def _denied(rule: NetworkRule, text: str, index: int) -> NotAllowedError:
+    path = f"/spec/deny/cidrs/{index}"
+    remove: list[Mapping[str, object]] = [
+        {"op": "test", "path": path, "value": rule.deny[index]},
+        {"op": "remove", "path": path},
+    ]
+    return NotAllowedError(
+        f"PerfPolicy {rule.policy} (deny.cidrs: {rule.deny[index]}) does not let {text} be "
+        f"connected to; to allow it: {patch(rule.policy, *remove)}"
+    )
+
+
+def _not_listed(rule: NetworkRule, address: Address) -> NotAllowedError:
+    add = {
+        "op": "add",
+        "path": "/spec/allow/cidrs/-",
+        "value": f"{address}/{address.max_prefixlen}",
+    }
+    listed = ", ".join(rule.allow or []) or "none"
+    return NotAllowedError(
+        f"PerfPolicy {rule.policy} (allow.cidrs: {listed}) does not let {address} be connected to; "
+        f"to allow it: {patch(rule.policy, add)}"
+    )

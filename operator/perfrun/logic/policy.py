@@ -1,0 +1,241 @@
+"""What the policies of a cluster say of one namespace: what is refused, and what has to wait."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.policy import DAYS, NAMESPACE, Hours, Limits, PerfPolicySpec
+from perfrun.api.quantities import format_exact_duration, format_exact_rate
+from perfrun.logic.network import Fence, NotAllowedError, patch
+from perfrun.logic.plan import longest_load, make_plan
+from perfrun.logic.problems import Problem
+from perfrun.logic.schedule import zone
+from perfrun.measure.plan import NetworkRule
+
+DEFAULT_NAME = "perfrun-default"
+DEFAULT = PerfPolicySpec.parse(
+    {
+        "allow": {"hosts": [f"*.{NAMESPACE}.svc"]},
+        # A Service may lead anywhere. Not to the node, or to where clouds keep credentials.
+        "deny": {
+            "cidrs": [
+                "0.0.0.0/8",
+                "127.0.0.0/8",
+                "169.254.0.0/16",
+                "::1/128",
+                "fe80::/10",
+                "fd00:ec2::/32",
+            ]
+        },
+    }
+)
+"""Services of the test's own namespace."""
+
+
+class Cap(NamedTuple):
+    """How many runs may go on at once in the namespaces of a policy."""
+
+    policy: str
+    most: int
+
+
+@dataclass(frozen=True)
+class Policies:
+    """All policies that there are, by name."""
+
+    specs: Mapping[str, PerfPolicySpec]
+    unreadable: Mapping[str, str]
+    """Why a policy cannot be read. As long as there is one, nothing starts: it may forbid it."""
+
+    def of(self, namespace: str) -> "NamespacePolicies":
+        """Those that select a namespace."""
+        chosen = {
+            name: spec
+            for name, spec in sorted(self.specs.items())
+            if any(_selects(pattern, namespace) for pattern in spec.namespaces)
+        }
+        return NamespacePolicies(namespace, chosen, self.unreadable)
+
+
+NO_POLICIES = Policies({}, {})
+
+
+@dataclass(frozen=True)
+class NamespacePolicies:
+    """The policies of one namespace. Each of them has to let a run through."""
+
+    namespace: str
+    specs: Mapping[str, PerfPolicySpec]
+    unreadable: Mapping[str, str]
+
+    def problems(self, spec: PerfTestSpec) -> list[Problem]:
+        """What a test may not do, whenever it runs."""
+        found = list(_network_problems(spec, Fence(self.network, self.namespace)))
+        for name, policy in self.specs.items():
+            found += _limit_problems(spec, name, policy.limits)
+        return found
+
+    @property
+    def network(self) -> list[NetworkRule]:
+        """What workers have to be told of them."""
+        return [
+            NetworkRule(
+                policy=name,
+                hosts=None if spec.allow.hosts is None else self._hosts(spec.allow.hosts),
+                allow=spec.allow.cidrs,
+                deny=spec.deny.cidrs,
+            )
+            for name, spec in self.specs.items()
+            if spec.allow.hosts is not None or spec.allow.cidrs is not None or spec.deny.cidrs
+        ]
+
+    def _hosts(self, patterns: Sequence[str]) -> list[str]:
+        return [
+            pattern.replace(NAMESPACE, self.namespace).lower().rstrip(".") for pattern in patterns
+        ]
+
+    @property
+    def suspended(self) -> str | None:
+        """Why nothing may run at all."""
+        for name, why in self.unreadable.items():
+            return f"PerfPolicy {name} cannot be read: {why}"
+        for name, spec in self.specs.items():
+            if spec.suspend:
+                resume = {"op": "replace", "path": "/spec/suspend", "value": False}
+                return (
+                    f"PerfPolicy {name} suspends all runs; to let them start: {patch(name, resume)}"
+                )
+        return None
+
+    def held(self, now: datetime) -> str | None:
+        """Why no run may start at ``now``."""
+        if self.suspended is not None:
+            return self.suspended
+        for name, spec in self.specs.items():
+            if spec.allowed_hours and not any(_open(hours, now) for hours in spec.allowed_hours):
+                written = ", ".join(_written(hours) for hours in spec.allowed_hours)
+                return f"PerfPolicy {name} lets runs start only at {written} (allowedHours)"
+        return None
+
+    @property
+    def runs_per_target(self) -> int:
+        """Runs at once for one target: the least that is written; 1 where nothing is."""
+        written = [spec.limits.runs_per_target for spec in self.specs.values()]
+        return min((most for most in written if most is not None), default=1)
+
+    @property
+    def caps(self) -> list[Cap]:
+        """How many runs may go on at once."""
+        return [
+            Cap(name, spec.limits.runs)
+            for name, spec in self.specs.items()
+            if spec.limits.runs is not None
+        ]
+
+
+def _selects(pattern: str, namespace: str) -> bool:
+    parts = (re.escape(part) for part in pattern.split("*"))
+    return re.fullmatch(".*".join(parts), namespace) is not None
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+def _network_problems(spec: PerfTestSpec, fence: Fence) -> Iterator[Problem]:
+    http = spec.target.the_http
+    urls = [("spec.target.http.url", http.url)]
+    if http.auth is not None and http.auth.oauth2 is not None:
+        urls.append(("spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url))
+    for field, url in urls:
+        try:
+            fence.name(urlsplit(url).hostname or "")
+        except NotAllowedError as error:
+            yield Problem(field, str(error))
+
+
+def _limit_problems(spec: PerfTestSpec, policy: str, limits: Limits) -> Iterator[Problem]:
+    load = spec.load
+    if limits.workers is not None and load.workers > limits.workers:
+        yield _over(policy, "workers", "spec.load.workers", load.workers, limits.workers)
+    if limits.rate is not None and (asked := _highest_rate(spec)) is not None:
+        field, rate = asked
+        if rate > limits.rate:
+            yield _over(
+                policy, "rate", field, format_exact_rate(rate), format_exact_rate(limits.rate)
+            )
+    if limits.users is not None and (most := _most_users(spec)) is not None:
+        field, users = most
+        if users > limits.users:
+            yield _over(policy, "users", field, users, limits.users)
+    if limits.duration is not None:
+        length = longest_load(make_plan(spec, uid="", namespace="", test="", run=""))
+        if length > limits.duration:
+            asked_for = format_exact_duration(length)
+            allowed = format_exact_duration(limits.duration)
+            yield _over(policy, "duration", "spec.load", asked_for, allowed, "takes up to ")
+
+
+def _over(
+    policy: str, rule: str, field: str, asked: object, most: object, verb: str = "asks for "
+) -> Problem:
+    change = {"op": "replace", "path": f"/spec/limits/{rule}", "value": asked}
+    return Problem(
+        field,
+        f"{verb}{asked}, and PerfPolicy {policy} (limits.{rule}) lets it have at most {most}; to "
+        f"allow it: {patch(policy, change)}",
+    )
+
+
+def _highest_rate(spec: PerfTestSpec) -> tuple[str, float] | None:
+    load = spec.load
+    if load.open is not None:
+        return "spec.load.open", max(stage.rate for stage in load.open.levels())
+    if load.capacity is not None:
+        return "spec.load.capacity.to", load.capacity.to
+    return None
+
+
+def _most_users(spec: PerfTestSpec) -> tuple[str, int] | None:
+    load = spec.load
+    if load.closed is not None:
+        return "spec.load.closed", max(stage.users for stage in load.closed.levels())
+    if load.burst is not None:
+        return "spec.load.burst.concurrency", load.burst.concurrency
+    return None
+
+
+# --- when -------------------------------------------------------------------------------------
+
+
+def _open(hours: Hours, now: datetime) -> bool:
+    local = now.astimezone(zone(hours.time_zone))
+    begin, end = _clock(hours.from_), _clock(hours.to)
+    at = local.time().replace(tzinfo=None)
+    passed = timedelta(hours=at.hour, minutes=at.minute, seconds=at.second)
+    today, yesterday = DAYS[local.weekday()], DAYS[local.weekday() - 1]
+    if begin < end:
+        return today in hours.days and begin <= passed < end
+    return (today in hours.days and passed >= begin) or (yesterday in hours.days and passed < end)
+
+
+def _clock(text: str) -> timedelta:
+    hour, minute = text.split(":")
+    return timedelta(hours=int(hour), minutes=int(minute))
+
+
+def _written(hours: Hours) -> str:
+    days = "" if set(hours.days) == set(DAYS) else f"{','.join(hours.days)} "
+    return f"{days}{hours.from_}-{hours.to} {hours.time_zone}"
+
+
+def default_manifest() -> dict[str, object]:
+    """The policy that a cluster without any is given."""
+    spec: dict[str, object] = json.loads(
+        DEFAULT.model_dump_json(by_alias=True, exclude_unset=True, exclude_none=True)
+    )
+    return {"metadata": {"name": DEFAULT_NAME}, "spec": spec}
