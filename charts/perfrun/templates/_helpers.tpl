@@ -82,6 +82,10 @@ capabilities: {drop: [ALL]}
   value: https://{{ include "perfrun.fullname" . }}-coordinator.{{ .Release.Namespace }}.svc:8443
 - {name: PERFRUN_TLS_SECRET, value: {{ include "perfrun.tlsSecret" . }}}
 - {name: PERFRUN_WATCH_NAMESPACES, value: {{ join "," .Values.watchNamespaces | quote }}}
+- {name: PERFRUN_DEFAULT_POLICY, value: {{ .Values.policies.createDefault | quote }}}
+{{- if and .Values.watchNamespaces .Values.policies.written }}
+- {name: PERFRUN_POLICY_FILE, value: /etc/perfrun/policies.yaml}
+{{- end }}
 - {name: PERFRUN_LOG_LEVEL, value: {{ .Values.logLevel }}}
 - {name: PERFRUN_WORKER_IMAGE, value: {{ .Values.worker.image | default $image | quote }}}
 - {name: PERFRUN_WORKER_PULL_POLICY, value: {{ .Values.image.pullPolicy }}}
@@ -89,6 +93,11 @@ capabilities: {drop: [ALL]}
 - {name: PERFRUN_WORKER_CPU, value: {{ .Values.worker.cpu | quote }}}
 - {name: PERFRUN_WORKER_MEMORY, value: {{ .Values.worker.memory | quote }}}
 - {name: PERFRUN_WORKER_MEMORY_LIMIT, value: {{ .Values.worker.memoryLimit | quote }}}
+{{- end -}}
+
+{{/* The ConfigMap of policies; another one whenever they change. */}}
+{{- define "perfrun.policiesName" -}}
+{{ include "perfrun.fullname" . }}-policies-{{ .Values.policies.written | toJson | sha256sum | trunc 8 }}
 {{- end -}}
 
 {{/* What the operator does in the namespaces of tests. */}}

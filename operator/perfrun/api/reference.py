@@ -15,9 +15,9 @@ _HEADER = """\
 
 <!-- Made from operator/perfrun/api by `make crds`. Do not edit: change the models. -->
 
-Every field of PerfTest, PerfRun and PerfPolicy, as the API server checks it. `kubectl explain ptest.spec.load`
-says the same. Durations are written `500ms`, `5s`, `1h30m`; rates `100/s`, `30/m`; percentages
-`99.9%`; sizes `64Ki`.
+Every field of PerfTest, PerfRun and PerfPolicy, as the API server checks it.
+`kubectl explain ptest.spec.load` says the same. Durations are written `500ms`, `5s`, `1h30m`; rates
+`100/s`, `30/m`; percentages `99.9%`; sizes `64Ki`.
 """
 _BOUNDS = {
     "minimum": "at least {}",

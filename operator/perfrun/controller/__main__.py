@@ -21,11 +21,12 @@ from perfrun.controller.finish import Finisher
 from perfrun.controller.health import Health, Resync
 from perfrun.controller.history import Historian
 from perfrun.controller.identity import PodIdentity
-from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Kube, KubeError
+from perfrun.controller.kube import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Kube, KubeError, Resource
 from perfrun.controller.leadership import Leadership, LostLeaseError
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns
 from perfrun.controller.perftests import TestReconciler
+from perfrun.controller.policies import ensure_policy, written_policies
 from perfrun.controller.queue import WorkQueue
 from perfrun.controller.runs import RunReconciler
 from perfrun.controller.server import make_http_app, serving
@@ -45,13 +46,18 @@ WORKERS = 8
 RETRY_S = 2.0
 
 
+def watched(settings: Settings) -> list[Resource]:
+    """What is looked at all the time. Policies are of the whole cluster."""
+    return [PERF_TESTS, PERF_RUNS, *([] if settings.watch_namespaces else [PERF_POLICIES])]
+
+
 class Front:
     """What probes and scrapes see; there from the first moment, before any cluster is."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.store = Store()
         self.metrics = Metrics(self.store)
-        self.health = Health(time.monotonic)
+        self.health = Health(time.monotonic, watched(settings))
 
     def app(self) -> web.Application:
         """Probes and metrics over HTTP."""
@@ -75,11 +81,12 @@ class Operator:
         self.leadership = Leadership(kube, settings, lead_workers_here)
         kube = self.leadership.fenced
         events = Events(kube, settings.pod_name)
-        open_runs = OpenRuns(kube, lambda key: self.runs.add(key))
+        open_runs = OpenRuns(kube, self.store, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
         finisher = Finisher(kube, open_runs, events, self.metrics)
         reconciler = RunReconciler(
             kube,
+            self.store,
             self.coordinator,
             open_runs,
             Acceptor(kube, self.store, finisher, events),
@@ -95,7 +102,21 @@ class Operator:
         self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", calm)
         self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test", calm)
         self.watches = Watches(self.store, self.tests, self.runs, reconciler, self.metrics)
-        self.resync = Resync(kube, self.store, self.health, settings, self.tests, self.runs)
+        look_at = {
+            PERF_TESTS: self.tests.add,
+            PERF_RUNS: self.runs.add,
+            PERF_POLICIES: lambda _: self.watches.policies_changed(),
+        }
+        self.resync = Resync(
+            kube,
+            self.store,
+            self.health,
+            settings,
+            {resource: look_at[resource] for resource in watched(settings)},
+        )
+        if settings.watch_namespaces:
+            self.store.policy_records.update(written_policies(settings))
+        self._kube = kube
 
     async def run(self) -> None:
         """Until SIGTERM. Any part that fails ends the process: the kubelet starts it anew."""
@@ -126,6 +147,8 @@ class Operator:
     async def _lead(self) -> None:
         """Once the lease is here: see what the operator before has done last, and act."""
         await self.leadership.leading.wait()
+        if self.settings.default_policy and not self.settings.watch_namespaces:
+            await _insist("its default policy", lambda: ensure_policy(self._kube))
         self.resync.look_again()
         self.metrics.leading = True
         async with asyncio.TaskGroup() as group:
@@ -138,7 +161,7 @@ class Operator:
         # kopf's default identity asks for a user name, which the arbitrary uid of a pod has not.
         identity: Any = self.settings.pod_name
         await kopf.operator(
-            registry=registry(self.watches),
+            registry=registry(self.watches, with_policies=not namespaces),
             identity=identity,
             standalone=True,
             clusterwide=not namespaces,
@@ -148,7 +171,7 @@ class Operator:
 
 async def start(settings: Settings) -> None:
     """Answer probes, connect, wait for what is needed, and run."""
-    front = Front()
+    front = Front(settings)
     task = asyncio.current_task()
     assert task is not None
     # Until kopf takes the signal over; process 1 of a container would not even notice it.
@@ -184,7 +207,7 @@ async def _insist(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
 async def _served(kube: Kube, settings: Settings) -> None:
     """Raise KubeError unless the API server knows our kinds: a chart's CRDs may come later."""
     namespace = settings.watch_namespaces[0] if settings.watch_namespaces else None
-    for resource in (PERF_TESTS, PERF_RUNS):
+    for resource in watched(settings):
         await kube.list(resource, namespace, only_metadata=True)
 
 

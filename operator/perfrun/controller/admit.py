@@ -33,10 +33,13 @@ from perfrun.controller.store import RunRecord, Store, run_record
 from perfrun.logic import accept
 from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, target_key
 from perfrun.logic.plan import comparison_key
+from perfrun.logic.policy import NamespacePolicies, Policies
 from perfrun.logic.problems import parse_problems
 from perfrun.logic.verdict import cancelled, errored
 
 QUEUE_POLL_S = 5.0
+LEAST_OFTEN_S = 60.0
+"""Who is far behind in the queue is looked at seldom: the end of a run wakes the next ones."""
 NO_WORKERS = WorkerCounts(planned=0)
 
 
@@ -138,9 +141,16 @@ class Acceptor:
     async def _enter(self, run: PerfRun, test: PerfTest, spec: PerfTestSpec) -> float:
         now = datetime.now(UTC)
         target = target_key(spec.target.the_http.url, run.metadata.namespace)
+        policies = Contenders(self._store.policies, now)
+        if problems := policies.of(run.metadata.namespace).problems(spec):
+            raise Refusal(f"PerfTest {test.metadata.name}: {problems[0]}")
         placement = place(
-            _contender(run_record(run), target),
-            [_contender(other, other.target) for other in self._store.unfinished() if other.target],
+            policies.contender(run_record(run), target),
+            [
+                policies.contender(other, other.target)
+                for other in self._store.unfinished()
+                if other.target
+            ],
             now,
             _queue_limit(test),
         )
@@ -157,7 +167,7 @@ class Acceptor:
         if changes is not None:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             self._store.put_run(run_record(PerfRun.parse(body)))
-        return QUEUE_POLL_S if placement.position else 0.0
+        return min(QUEUE_POLL_S * placement.position, LEAST_OFTEN_S)
 
     def _standing(
         self, run: PerfRun, spec: PerfTestSpec, target: str, placement: Placement, now: datetime
@@ -192,16 +202,35 @@ def _owners(run: PerfRun) -> list[Json]:
     ]
 
 
-def _contender(record: RunRecord, target: str | None) -> Contender:
-    return Contender(
-        namespace=record.key.namespace,
-        name=record.key.name,
-        test=record.test,
-        reason=record.reason,
-        target=target or "",
-        created=record.created,
-        admitted=record.holds_target,
-    )
+class Contenders:
+    """Runs as admission sees them, with what policies say of their namespaces now."""
+
+    def __init__(self, policies: Policies, now: datetime) -> None:
+        self._policies = policies
+        self._now = now
+        self._known: dict[str, NamespacePolicies] = {}
+
+    def of(self, namespace: str) -> NamespacePolicies:
+        """The policies of a namespace."""
+        if namespace not in self._known:
+            self._known[namespace] = self._policies.of(namespace)
+        return self._known[namespace]
+
+    def contender(self, record: RunRecord, target: str) -> Contender:
+        """A run that is not done."""
+        policies = self.of(record.key.namespace)
+        return Contender(
+            namespace=record.key.namespace,
+            name=record.key.name,
+            test=record.test,
+            reason=record.reason,
+            target=target,
+            created=record.created,
+            admitted=record.holds_target,
+            per_target=policies.runs_per_target,
+            caps=tuple(policies.caps),
+            held=policies.held(self._now),
+        )
 
 
 def _queue_limit(test: PerfTest) -> timedelta:

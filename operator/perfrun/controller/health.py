@@ -9,10 +9,9 @@ that was missed stays missed, and forgets what was deleted unseen.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Kube, KubeError, Resource
-from perfrun.controller.queue import WorkQueue
+from perfrun.controller.kube import Kube, KubeError, Resource
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key, Store
 
@@ -29,9 +28,10 @@ DEAD_AFTER_S = 60.0
 class Health:
     """What the probes are told."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], watched: Iterable[Resource]) -> None:
         """``now`` gives monotonic seconds."""
         self._now = now
+        self._watched = {resource.kind for resource in watched}
         self._behind_since: dict[str, float] = {}
         self._synced: set[str] = set()
         self._was_ready = False
@@ -50,7 +50,7 @@ class Health:
         else:
             self._behind_since.pop(kind, None)
             self._synced.add(kind)
-            if self._synced >= {PERF_TESTS.kind, PERF_RUNS.kind}:
+            if self._synced >= self._watched:
                 self.caught_up.set()
                 self._was_ready = True
 
@@ -75,14 +75,14 @@ class Resync:
         store: Store,
         health: Health,
         settings: Settings,
-        tests: WorkQueue[Key],
-        runs: WorkQueue[Key],
+        look_at: Mapping[Resource, Callable[[Key], None]],
     ) -> None:
+        """``look_at``: what is done, by resource, about an object that may have changed."""
         self._kube = kube
         self._store = store
         self._health = health
         self._namespaces: list[str | None] = [*settings.watch_namespaces] or [None]
-        self._queues = {PERF_TESTS: tests, PERF_RUNS: runs}
+        self._look_at = look_at
         self._hurry = asyncio.Event()
 
     async def run(self) -> None:
@@ -93,7 +93,7 @@ class Resync:
                 await asyncio.wait_for(self._hurry.wait(), pause)
             self._hurry.clear()
             try:
-                for resource in self._queues:
+                for resource in self._look_at:
                     await self._compare(resource)
             except KubeError as error:
                 logger.warning("resync: %s", error)
@@ -110,7 +110,7 @@ class Resync:
         listed = await self._list(resource)
         for key, uid, version in listed:
             if not self._store.rests(resource.kind, key, uid, version):
-                self._queues[resource].add(key)
+                self._look_at[resource](key)
         self._forget_deleted(resource, known, {uid for _, uid, _ in listed})
         suspects = self._unseen(resource, listed)
         if suspects:
@@ -133,16 +133,15 @@ class Resync:
         for key, uid in known.items():
             if uid not in there:
                 self._store.forget(resource.kind, key, uid)
-                self._queues[resource].add(key)
+                self._look_at[resource](key)
 
     async def _list(self, resource: Resource) -> list[tuple[Key, str, str]]:
         found = []
         for namespace in self._namespaces:
             for item in await self._kube.list(resource, namespace, only_metadata=True):
                 meta = item["metadata"]
-                found.append(
-                    (Key(meta["namespace"], meta["name"]), meta["uid"], meta["resourceVersion"])
-                )
+                key = Key(meta.get("namespace", ""), meta["name"])
+                found.append((key, meta["uid"], meta["resourceVersion"]))
         return found
 
     def _unseen(

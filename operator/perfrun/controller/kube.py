@@ -77,6 +77,7 @@ class Resource:
 
 PERF_TESTS = Resource(API_VERSION, "PerfTest", "perftests")
 PERF_RUNS = Resource(API_VERSION, "PerfRun", "perfruns")
+PERF_POLICIES = Resource(API_VERSION, "PerfPolicy", "perfpolicies")
 JOBS = Resource("batch/v1", "Job", "jobs")
 PODS = Resource("v1", "Pod", "pods")
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")

@@ -74,7 +74,6 @@ class Observer:
             reported=frozenset(session.reported),
             fatal=trouble.message if trouble and trouble.hopeless else None,
             trouble=trouble.message if trouble else None,
-            stop=run.spec.stop,
             load_end=start + as_timedelta(end) if start and end is not None else None,
             report_deadline=_report_deadline(run, start, longest(plan)),
         )

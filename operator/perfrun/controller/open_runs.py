@@ -36,7 +36,7 @@ from perfrun.controller.manifests import (
     report_config_maps,
 )
 from perfrun.controller.status import as_json, open_conditions, write_status
-from perfrun.controller.store import Key
+from perfrun.controller.store import Key, Store
 from perfrun.logic.names import job_name
 from perfrun.logic.plan import make_plan
 from perfrun.logic.problems import parse_problems
@@ -105,9 +105,10 @@ async def read_revision(kube: Kube, run: PerfRun) -> PerfTestSpec:
 class OpenRuns:
     """By the uid of the run."""
 
-    def __init__(self, kube: Kube, wake: Callable[[Key], None]) -> None:
+    def __init__(self, kube: Kube, store: Store, wake: Callable[[Key], None]) -> None:
         """``wake`` has a run reconciled when something of it was stored."""
         self._kube = kube
+        self._store = store
         self._wake = wake
         self._open: dict[str, OpenRun] = {}
         self._job_uids: dict[str, str] = {}
@@ -121,7 +122,12 @@ class OpenRuns:
         spec = await read_revision(self._kube, run)
         test = run.spec.test_ref.name
         plan = make_plan(
-            spec, uid=run.metadata.uid, namespace=key.namespace, test=test, run=key.name
+            spec,
+            uid=run.metadata.uid,
+            namespace=key.namespace,
+            test=test,
+            run=key.name,
+            network=self._store.policies.of(key.namespace).network,
         )
         self._open[run.metadata.uid] = OpenRun(key, spec, plan, datetime.now(UTC))
         return self._open[run.metadata.uid]

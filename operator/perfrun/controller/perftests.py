@@ -76,15 +76,18 @@ class TestReconciler:
         acceptance = accept.check(test.spec)
         if acceptance.problems:
             return await self._refuse(body, acceptance.problems)
+        policies = self._store.policies.of(key.namespace)
+        if refused := policies.problems(test.spec):
+            return await self._refuse(body, refused, "RefusedByPolicy")
         now = datetime.now(UTC)
         try:
-            started = await self._starter.start(test, now)
+            started = await self._starter.start(test, now, suspended=policies.suspended is not None)
         except NameTakenError as error:
             return await self._stall(body, test, Stalled("NameTaken", str(error), NAME_RETRY_S))
         except RefusedError as error:
             why = f"a run is due, and the API server does not let it be created: {error}"
             return await self._stall(body, test, Stalled("Refused", why, REFUSED_RETRY_S))
-        ready = _ready(test, acceptance.warnings)
+        ready = _ready(test, acceptance.warnings, policies.suspended)
         decision = started.decision
         status = {**started.noted, **self._seen(test), **_next(decision)}
         version = await self._write(body, test, status, [ready])
@@ -141,13 +144,16 @@ class TestReconciler:
                 "PerfTest", test.metadata, "Doubtful", str(warning), warning=True
             )
 
-    async def _refuse(self, body: Json, problems: list[Problem]) -> float | None:
+    async def _refuse(
+        self, body: Json, problems: list[Problem], reason: str = "Invalid"
+    ) -> float | None:
         """Say on the test why it cannot be accepted."""
         test = _without_spec(body)
         shown = "; ".join(str(problem) for problem in problems[:5])
-        ready = Condition(type="Ready", status="False", reason="Invalid", message=shown[:4096])
+        ready = Condition(type="Ready", status="False", reason=reason, message=shown[:4096])
         await self._write(body, test, {"nextScheduleTime": None}, [ready])
-        await self._events.tell("PerfTest", test.metadata, "Invalid", shown, warning=True)
+        await self._events.tell("PerfTest", test.metadata, reason, shown, warning=True)
+        self._ticker.forget(Key(test.metadata.namespace, test.metadata.name))
         return None
 
     async def _stall(self, body: Json, test: PerfTest, stalled: Stalled) -> float:
@@ -197,7 +203,9 @@ def _without_spec(body: Json) -> PerfTest:
     )
 
 
-def _ready(test: PerfTest, warnings: list[Problem]) -> Condition:
+def _ready(test: PerfTest, warnings: list[Problem], suspended: str | None) -> Condition:
+    if suspended is not None:
+        return Condition(type="Ready", status="True", reason="Suspended", message=suspended[:4096])
     doubts = "; ".join(str(warning) for warning in warnings[:3])
     if test.spec.suspend:
         return Condition(

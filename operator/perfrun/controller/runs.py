@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from perfrun.api.perfrun import HoldStatus, PerfRun, Phase, WorkerCounts
 from perfrun.api.times import format_time, parse_time
@@ -26,7 +27,7 @@ from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError, che
 from perfrun.controller.progress import progress_line
 from perfrun.controller.settings import Settings
 from perfrun.controller.status import changed, cut, open_conditions, write_status
-from perfrun.controller.store import Key
+from perfrun.controller.store import Key, Store
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
@@ -48,6 +49,7 @@ class RunReconciler:
     def __init__(
         self,
         kube: Kube,
+        store: Store,
         coordinator: Coordinator,
         runs: OpenRuns,
         acceptor: Acceptor,
@@ -58,6 +60,7 @@ class RunReconciler:
     ) -> None:
         """``ca``: the PEM by which workers know the coordinator; empty without TLS."""
         self._kube = kube
+        self._store = store
         self._coordinator = coordinator
         self._runs = runs
         self._acceptor = acceptor
@@ -131,9 +134,10 @@ class RunReconciler:
             return await self._acceptor.accept(run)
         opened = await self._runs.frozen(run)
         session = await self._session(run, opened)
-        if run.spec.stop and run.status.stopped is None and run.status.phase is Phase.RUNNING:
-            run = await self._stop(run)
-        facts = await self._observer.facts(run, opened, session)
+        stop = self._why_stop(run)
+        if stop is not None and run.status.stopped is None and run.status.phase is Phase.RUNNING:
+            run = await self._stop(run, stop)
+        facts = replace(await self._observer.facts(run, opened, session), stop=stop)
         decision = decide(facts)
         return await self._act(run, opened, facts, decision)
 
@@ -153,9 +157,13 @@ class RunReconciler:
             self._coordinator.stop(uid, run.status.stopped)
         return session
 
-    async def _stop(self, run: PerfRun) -> PerfRun:
+    def _why_stop(self, run: PerfRun) -> str | None:
+        if run.spec.stop:
+            return "spec.stop was set"
+        return self._store.policies.of(run.metadata.namespace).suspended
+
+    async def _stop(self, run: PerfRun, reason: str) -> PerfRun:
         """Tell all workers to end the load, and keep that they were told."""
-        reason = "spec.stop was set"
         body = await write_status(self._kube, PERF_RUNS, run.metadata, {"stopped": reason})
         self._coordinator.stop(run.metadata.uid, reason)
         await self._events.tell("PerfRun", run.metadata, "Stopping", reason)

@@ -33,6 +33,10 @@ class Settings:
     tls_secret: str
     watch_namespaces: tuple[str, ...]
     """Empty: the whole cluster."""
+    default_policy: bool
+    """Whether there is to be a policy where nobody has written one."""
+    policy_file: str
+    """Policies of an installation for some namespaces; empty: none are written."""
     log_level: str
     http_port: int
     """Of probes and metrics."""
@@ -57,6 +61,8 @@ class Settings:
             coordinator_service=env.get("PERFRUN_COORDINATOR_SERVICE", ""),
             tls_secret=env.get("PERFRUN_TLS_SECRET", ""),
             watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
+            default_policy=_flag(env, "PERFRUN_DEFAULT_POLICY"),
+            policy_file=env.get("PERFRUN_POLICY_FILE", ""),
             log_level=_level(env, "PERFRUN_LOG_LEVEL"),
             # Not ..._PORT: Kubernetes sets variables of that form for Services, to an URL.
             http_port=_port(env, "PERFRUN_LISTEN_HTTP", HTTP_PORT),
@@ -69,6 +75,13 @@ def _required(env: Mapping[str, str], name: str) -> str:
     if not value:
         raise ValueError(f"{name} is not set: the chart sets it; see docs/install.md")
     return value
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name, "") or "false"
+    if value not in ("true", "false"):
+        raise ValueError(f"{name} is {value!r}: write true or false")
+    return value == "true"
 
 
 def _level(env: Mapping[str, str], name: str) -> str:

@@ -53,11 +53,13 @@ class Starter:
         self._store = store
         self._events = events
 
-    async def start(self, test: PerfTest, now: datetime) -> Started:
-        """Create what is due.
+    async def start(self, test: PerfTest, now: datetime, *, suspended: bool) -> Started:
+        """Create what is due. ``suspended``: by a policy; what is requested is created, and waits.
 
         Raises NameTakenError; RefusedError where the API server does not let a run be created.
         """
+        if suspended:
+            test = test.model_copy(update={"spec": test.spec.model_copy(update={"suspend": True})})
         noted = await self._start_triggered(test)
         noted |= await self._start_retry(test, now)
         started = await self._start_scheduled(test, now)

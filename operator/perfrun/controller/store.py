@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from perfrun.api.perfrun import PerfRun, Phase, Reason, SloStatus, Verdict
-from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Json
+from perfrun.controller.kube import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Json
+from perfrun.controller.policies import PolicyRecord, policies_of
+from perfrun.logic.policy import Policies
 
 
 class Key(NamedTuple):
@@ -101,6 +103,8 @@ class Store:
 
     tests: dict[Key, str] = field(default_factory=dict)
     """The uid of each PerfTest."""
+    policy_records: dict[str, PolicyRecord] = field(default_factory=dict)
+    """By name."""
     runs: dict[Key, RunRecord] = field(default_factory=dict)
     """As read or written last, by whomever: what decisions are made on."""
     delivered: dict[Key, RunRecord] = field(default_factory=dict)
@@ -131,14 +135,24 @@ class Store:
             if not runs:
                 self._by_test.pop(owner, None)
 
+    @property
+    def policies(self) -> Policies:
+        """What decisions are made on."""
+        return policies_of(self.policy_records)
+
     def uids(self, kind: str) -> dict[Key, str]:
         """The uid of each object of a kind that is known now."""
+        if kind == PERF_POLICIES.kind:
+            return {Key("", name): record.uid for name, record in self.policy_records.items()}
         if kind == PERF_TESTS.kind:
             return dict(self.tests)
         return {key: record.uid for key, record in self.runs.items()}
 
     def rests(self, kind: str, key: Key, uid: str, version: str) -> bool:
-        """Whether an object is a run that is over, seen as it stands: nothing is left to do."""
+        """Whether an object is seen as it stands, and nothing is left to do: a run that is over,
+        or a policy."""
+        if kind == PERF_POLICIES.kind:
+            return self.seen.get((kind, uid)) == version
         record = self.runs.get(key)
         return (
             kind == PERF_RUNS.kind
@@ -157,6 +171,8 @@ class Store:
             return
         if kind == PERF_TESTS.kind:
             del self.tests[key]
+        elif kind == PERF_POLICIES.kind:
+            del self.policy_records[key.name]
         else:
             self.drop_run(key)
 

@@ -5,6 +5,7 @@ wedge a namespace while the operator is gone), and a handler does nothing but re
 """
 
 import ssl
+from heapq import nsmallest
 from typing import Any
 
 import kopf
@@ -14,6 +15,7 @@ from perfrun.api import GROUP, VERSION
 from perfrun.api.perfrun import PerfRun, Phase
 from perfrun.controller.kube import Json
 from perfrun.controller.metrics import Metrics
+from perfrun.controller.policies import policy_record
 from perfrun.controller.queue import WorkQueue
 from perfrun.controller.runs import RunReconciler
 from perfrun.controller.store import Key, RunRecord, Store, run_record
@@ -22,6 +24,7 @@ from perfrun.controller.store import Key, RunRecord, Store, run_record
 SERVER_TIMEOUT_S = 300
 CLIENT_TIMEOUT_S = 330
 CONNECT_TIMEOUT_S = 10
+NEXT_ONES = 20
 
 
 class LenientConnection(kopf.ConnectionInfo):
@@ -99,6 +102,24 @@ class Watches:
             if record.done:
                 self._wake_queue(record.target)
 
+    def policy_event(self, kind: str | None, body: Json) -> None:
+        """A PerfPolicy was listed, created, changed or deleted."""
+        name = body["metadata"]["name"]
+        if kind == "DELETED":
+            self._store.policy_records.pop(name, None)
+            self._store.forget_pulse("PerfPolicy", body)
+        else:
+            self._store.policy_records[name] = policy_record(body)
+            self._store.pulse("PerfPolicy", body)
+        self.policies_changed()
+
+    def policies_changed(self) -> None:
+        """Everything may be allowed now that was not, and the other way round."""
+        for key in self._store.tests:
+            self._tests.add(key)
+        for run in self._store.unfinished():
+            self._runs.add(run.key)
+
     def _drop(self, key: Key, known: RunRecord | None) -> None:
         """A run is gone, or as good as gone: who counted it or waited for it looks again."""
         self._store.drop_run(key)
@@ -107,13 +128,19 @@ class Watches:
             self._wake_queue(known.target)
 
     def _wake_queue(self, target: str | None) -> None:
-        for waiting in self._store.unfinished():
-            if waiting.phase is Phase.QUEUED and waiting.target == target:
+        queued = [run for run in self._store.unfinished() if run.phase is Phase.QUEUED]
+        for waiting in queued:
+            if waiting.target == target:
                 self._runs.add(waiting.key)
+        if not self._store.policies.capped:
+            return
+        # Of those that wait for the number of runs in all, the next ones; all may be thousands.
+        for waiting in nsmallest(NEXT_ONES, queued, key=lambda run: run.created):
+            self._runs.add(waiting.key)
 
 
-def registry(watches: Watches) -> kopf.OperatorRegistry:
-    """The handlers, as kopf wants them."""
+def registry(watches: Watches, *, with_policies: bool) -> kopf.OperatorRegistry:
+    """The handlers, as kopf wants them. Policies belong to the whole cluster."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=handlers)
@@ -136,6 +163,12 @@ def registry(watches: Watches) -> kopf.OperatorRegistry:
     @kopf.on.event(GROUP, VERSION, "perfruns", registry=handlers)
     async def run_event(type: str | None, body: kopf.Body, **_: Any) -> None:
         watches.run_event(type, dict(body))
+
+    if with_policies:
+
+        @kopf.on.event(GROUP, VERSION, "perfpolicies", registry=handlers)
+        async def policy_event(type: str | None, body: kopf.Body, **_: Any) -> None:
+            watches.policy_event(type, dict(body))
 
     return handlers
 

@@ -1,9 +1,11 @@
-"""Who may load a target now: one run at a time, the oldest first, over all namespaces."""
+"""Who may load a target now: one run at a time or as many as policies let, the oldest first."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
+
+from perfrun.logic.policy import Cap
 
 QUEUE_LIMIT = timedelta(hours=1)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -20,6 +22,12 @@ class Contender:
     target: str
     created: datetime
     admitted: bool
+    per_target: int = 1
+    """How many runs its policies let load one target at once."""
+    caps: tuple[Cap, ...] = ()
+    """How many runs its policies let go on at once in all."""
+    held: str | None = None
+    """Why its policies let it not start now, whoever else runs."""
 
     @property
     def order(self) -> tuple[datetime, str, str]:
@@ -29,7 +37,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a run stands in the queue for its target; position 0: it may start."""
+    """Where a run stands in the queue; position 0: it may start."""
 
     position: int = 0
     reason: str = ""
@@ -44,18 +52,56 @@ def place(
     rivals = [other for other in others if (other.namespace, other.name) != (me.namespace, me.name)]
     if newer := _newer_change(me, rivals):
         return Placement(superseded_by=newer.name)
-    same = [rival for rival in rivals if rival.target == me.target]
-    holders = [rival for rival in same if rival.admitted]
-    ahead = [rival for rival in same if not rival.admitted and rival.order < me.order]
-    if not holders and not ahead:
-        return Placement()
-    first = holders[0] if holders else min(ahead, key=lambda rival: rival.order)
+    late = now - me.created > limit
+    if me.held is not None:
+        return Placement(1, me.held, expired=late)
+    running = [rival for rival in rivals if rival.admitted]
+    waiting = [rival for rival in rivals if not rival.admitted and rival.held is None]
+    ahead = sorted((one for one in waiting if one.order < me.order), key=lambda one: one.order)
+    return _for_its_target(me, running, ahead, late) or _in_all(me, running, ahead, late)
+
+
+def _for_its_target(
+    me: Contender, running: list[Contender], ahead: list[Contender], late: bool
+) -> Placement | None:
+    """None where its target is free for it."""
+    holders = [rival for rival in running if rival.target == me.target]
+    before = [rival for rival in ahead if rival.target == me.target]
+    position = len(holders) + len(before) - me.per_target + 1
+    if position <= 0:
+        return None
+    first = holders[0] if holders else before[0]
     doing = "is loading" if holders else "waits before this run for"
-    return Placement(
-        position=len(holders) + len(ahead),
-        reason=f"{first.namespace}/{first.name} {doing} {me.target}",
-        expired=now - me.created > limit,
-    )
+    return Placement(position, f"{first.namespace}/{first.name} {doing} {me.target}", expired=late)
+
+
+def _in_all(
+    me: Contender, running: list[Contender], ahead: list[Contender], late: bool
+) -> Placement:
+    """Its place by how many may run at once, once those before it have started that can."""
+    standing = list(running)
+    for rival in ahead:
+        free = _for_its_target(rival, standing, [], late=False) is None
+        if free and not any(_full(cap, standing) for cap in rival.caps):
+            standing.append(rival)
+    for cap in me.caps:
+        if _full(cap, standing):
+            under_way = sum(_counts(cap, rival) for rival in running)
+            return Placement(
+                1 + sum(_counts(cap, rival) for rival in ahead),
+                f"PerfPolicy {cap.policy} lets {cap.most} runs go on at once (limits.runs), and "
+                f"{under_way} are under way",
+                expired=late,
+            )
+    return Placement()
+
+
+def _full(cap: Cap, standing: list[Contender]) -> bool:
+    return sum(_counts(cap, rival) for rival in standing) >= cap.most
+
+
+def _counts(cap: Cap, rival: Contender) -> bool:
+    return any(other.policy == cap.policy for other in rival.caps)
 
 
 def _newer_change(me: Contender, rivals: list[Contender]) -> Contender | None:

@@ -80,7 +80,8 @@ class RunFacts:
     """A worker said what is wrong, and that trying again will not help."""
     trouble: str | None = None
     """What keeps workers from being ready at the moment."""
-    stop: bool = False
+    stop: str | None = None
+    """Why it has to stop; None: it has not."""
     load_end: datetime | None = None
     """When the load is over; None: not known before its workers say so (bursts)."""
     report_deadline: datetime | None = None
@@ -123,8 +124,8 @@ def decide(facts: RunFacts) -> Decision:
 
 
 def _starting(facts: RunFacts) -> Decision:
-    if facts.stop:
-        return Decision(Act.CANCEL, "stopped before the load started (spec.stop)")
+    if facts.stop is not None:
+        return Decision(Act.CANCEL, f"stopped before the load started: {facts.stop}")
     if facts.fatal is not None:
         return Decision(Act.FAIL, facts.fatal)
     left = (_start_deadline(facts) - facts.now).total_seconds()

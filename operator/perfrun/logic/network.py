@@ -5,7 +5,6 @@ compared as names, and every address that is really connected to is compared as 
 """
 
 import json
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -48,7 +47,7 @@ class Fence:
         for reading in readings:
             if all(_matches(rule, reading) for rule in self._rules):
                 return reading
-        first = readings[-1]
+        first = readings[0]
         raise _refused_host(next(rule for rule in self._rules if not _matches(rule, first)), first)
 
     def address(self, text: str) -> None:
@@ -87,13 +86,33 @@ def address_of(host: str) -> Address | None:
         return list(_leads_to(ip_address(bare)))[-1]
     except ValueError:
         pass
-    if not bare or not bare[0].isdigit():
+    return _by_inet_aton(bare)
+
+
+def _by_inet_aton(text: str) -> IPv4Address | None:
+    """As inet_aton(3) reads it, and with it getaddrinfo(3): one to four numbers, decimal, octal or
+    hexadecimal, of which the last one fills all bytes that are left."""
+    numbers = []
+    for part in text.split("."):
+        base = 16 if part[:2].lower() == "0x" else 8 if part[:1] == "0" else 10
+        digits = part[2:] if base == 16 else part
+        if not digits.isalnum() or not digits.isascii():
+            return None
+        try:
+            numbers.append(int(digits, base))
+        except ValueError:
+            return None
+    *first, last = numbers
+    if (
+        len(numbers) > 4
+        or any(number > 255 for number in first)
+        or last >= 256 ** (5 - len(numbers))
+    ):
         return None
-    try:
-        # What getaddrinfo(3) does with it: inet_aton(3).
-        return IPv4Address(socket.inet_aton(bare))
-    except (OSError, ValueError):
-        return None
+    whole = last
+    for place, number in enumerate(first):
+        whole += number << (24 - 8 * place)
+    return IPv4Address(whole)
 
 
 def patch(policy: str, *operations: Mapping[str, object]) -> str:
@@ -102,7 +121,7 @@ def patch(policy: str, *operations: Mapping[str, object]) -> str:
 
 
 def _readings(host: str, namespace: str) -> Iterator[str]:
-    """The names that a host may stand for; the last one is how it is told of."""
+    """The names that a host may stand for; the first one is how it is told of."""
     try:
         name = normal_host(host)
     except (ValueError, UnicodeError):

@@ -32,9 +32,10 @@ DEFAULT = PerfPolicySpec.parse(
                 "fd00:ec2::/32",
             ]
         },
+        "limits": {"runs": 10},
     }
 )
-"""Services of the test's own namespace."""
+"""Services of the test's own namespace, and ten runs at once."""
 
 
 class Cap(NamedTuple):
@@ -51,6 +52,11 @@ class Policies:
     specs: Mapping[str, PerfPolicySpec]
     unreadable: Mapping[str, str]
     """Why a policy cannot be read. As long as there is one, nothing starts: it may forbid it."""
+
+    @property
+    def capped(self) -> bool:
+        """Whether runs may have to wait for runs of other targets."""
+        return any(spec.limits.runs is not None for spec in self.specs.values())
 
     def of(self, namespace: str) -> "NamespacePolicies":
         """Those that select a namespace."""

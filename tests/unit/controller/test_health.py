@@ -53,7 +53,7 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def health(clock: HandClock) -> Health:
-    return Health(clock)
+    return Health(clock, [PERF_TESTS, PERF_RUNS])
 
 
 def test_watch_that_is_behind_for_a_minute_is_dead_and_lives_when_it_catches_up(
@@ -122,7 +122,7 @@ def world(health: Health, monkeypatch: pytest.MonkeyPatch) -> World:
     for name in ("FIRST_SETTLE_S", "SETTLE_S"):
         monkeypatch.setattr(module, name, 0.0)
     store, runs, listing = Store(), Names(), Listing({})
-    resync = Resync(listing, store, health, settings(), Names(), runs)  # type: ignore[arg-type]
+    resync = Resync(listing, store, health, settings(), {PERF_RUNS: runs.add})  # type: ignore[arg-type]
     return World(store, health, runs, listing, resync)
 
 
@@ -186,6 +186,6 @@ async def test_run_that_was_created_during_the_list_is_not_forgotten(world: Worl
 
 async def test_namespaced_installation_lists_its_namespaces_only(world: World) -> None:
     some = settings(PERFRUN_WATCH_NAMESPACES="a,b")
-    resync = Resync(world.listing, world.store, world.health, some, Names(), Names())  # type: ignore[arg-type]
+    resync = Resync(world.listing, world.store, world.health, some, {})  # type: ignore[arg-type]
     await resync._compare(PERF_TESTS)
     assert world.listing.namespaces == ["a", "b"]

@@ -93,13 +93,13 @@ def world() -> World:
     kube = FakeKube()
     store = Store()
     metrics = Metrics(store)
-    runs = OpenRuns(kube, lambda _: None)  # type: ignore[arg-type]
+    runs = OpenRuns(kube, store, lambda _: None)  # type: ignore[arg-type]
     events = Events(kube, "operator")  # type: ignore[arg-type]
     finisher = Finisher(kube, runs, events, metrics)  # type: ignore[arg-type]
     coordinator = Coordinator(runs, PodIdentity(kube, runs))  # type: ignore[arg-type]
     acceptor = Acceptor(kube, store, finisher, events)  # type: ignore[arg-type]
     reconciler = RunReconciler(
-        kube, coordinator, runs, acceptor, finisher, events, settings()  # type: ignore[arg-type]
+        kube, store, coordinator, runs, acceptor, finisher, events, settings()  # type: ignore[arg-type]
     )  # fmt: skip
     test = perf_test(load={"workers": WORKERS, "burst": {"requests": 100, "concurrency": 10}})
     body = {

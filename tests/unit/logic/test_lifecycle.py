@@ -74,9 +74,19 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
         "the operator was away",
     ),
     ("workers come up", {"ready": 1}, Act.WAIT, "1 of 2 workers are ready"),
-    ("stopped before anything was created", {"launched": False, "stop": True}, Act.CANCEL, "stop"),
-    ("stopped while workers come up", {"stop": True}, Act.CANCEL, "spec.stop"),
-    ("a stop wins over a worker's complaint", {"stop": True, "fatal": "no"}, Act.CANCEL, "stop"),
+    (
+        "stopped before anything was created",
+        {"launched": False, "stop": "spec.stop was set"},
+        Act.CANCEL,
+        "stop",
+    ),
+    ("stopped while workers come up", {"stop": "spec.stop was set"}, Act.CANCEL, "spec.stop"),
+    (
+        "a stop wins over a worker's complaint",
+        {"stop": "spec.stop was set", "fatal": "no"},
+        Act.CANCEL,
+        "stop",
+    ),
     ("a worker says that it is hopeless", {"fatal": "Secret x is missing"}, Act.FAIL, "Secret x"),
     ("its Job was deleted", {"job": JobState.ABSENT}, Act.FAIL, "Job was deleted"),
     (
@@ -260,7 +270,7 @@ any_facts = st.builds(
     reported=st.frozensets(st.integers(0, 2)),
     fatal=st.none() | st.just("hopeless"),
     trouble=st.none() | st.just("trouble"),
-    stop=st.booleans(),
+    stop=st.none() | st.just("spec.stop was set"),
     load_end=st.none() | st.integers(0, 7200).map(at),
     report_deadline=st.none() | st.integers(0, 7200).map(at),
 )

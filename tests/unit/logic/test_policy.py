@@ -1,0 +1,128 @@
+"""What policies say of a namespace."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from perfrun.api.policy import PerfPolicySpec
+from perfrun.logic.policy import DEFAULT, NO_POLICIES, Policies, default_manifest
+from tests.unit.logic.build import BURST, CLOSED, spec
+
+
+def policies(**written: dict[str, Any]) -> Policies:
+    return Policies({name: PerfPolicySpec.parse(body) for name, body in written.items()}, {})
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def told(held: str | None) -> str:
+    return held or ""
+
+
+@pytest.mark.parametrize(
+    ("patterns", "selects"),
+    [(["*"], True), (["shop"], True), (["sh*"], True), (["*op"], True), (["shop-*"], False)]
+    + [(["o"], False), ([], False), (["a", "s*p"], True), (["s.op"[:1] + "*x"], False)],
+)
+def test_namespaces_are_selected_by_whole_names(patterns: list[str], selects: bool) -> None:
+    found = policies(lab={"namespaces": patterns}).of("shop")
+    assert bool(found.specs) is selects
+
+
+def test_without_policies_nothing_is_refused_and_one_run_goes_on_for_each_target() -> None:
+    here = NO_POLICIES.of("shop")
+    assert (here.problems(spec()), here.network, here.caps) == ([], [], [])
+    assert (here.held(at("2026-01-01")), here.runs_per_target) == (None, 1)
+
+
+def test_the_default_lets_services_of_the_own_namespace_through() -> None:
+    here = Policies({"perfrun-default": DEFAULT}, {}).of("shop")
+    (rule,) = here.network
+    assert rule.hosts == ["*.shop.svc"]
+    assert here.problems(spec()) == []
+    (problem,) = here.problems(spec(target={"http": {"url": "http://169.254.169.254/"}}))
+    assert problem.field == "spec.target.http.url"
+    assert default_manifest()["metadata"] == {"name": "perfrun-default"}
+    assert PerfPolicySpec.parse(default_manifest()["spec"]) == DEFAULT
+
+
+def test_where_tokens_come_from_is_looked_at_too() -> None:
+    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
+    oauth = {"tokenUrl": "https://login.evil.com/t", "clientId": "a", "clientSecretFrom": secret}
+    (problem,) = (
+        policies(lab={"allow": {"hosts": ["*.shop.svc"]}})
+        .of("shop")
+        .problems(
+            spec(target={"http": {"url": "https://api.shop.svc/", "auth": {"oauth2": oauth}}})
+        )
+    )
+    assert problem.field == "spec.target.http.auth.oauth2.tokenUrl"
+
+
+@pytest.mark.parametrize(
+    ("limits", "load", "field", "patched"),
+    [
+        ({"workers": 1}, {"workers": 2, **BURST}, "spec.load.workers", '"value": 2'),
+        ({"rate": "99/s"}, {"open": {"rate": "100/s", "duration": "1s"}}, "spec.load.open",
+         '"value": "100/s"'),
+        ({"users": 9}, CLOSED, "spec.load.closed", '"value": 10'),
+        ({"users": 9}, BURST, "spec.load.burst.concurrency", '"value": 10'),
+        ({"duration": "9s"}, CLOSED, "spec.load", '"value": "10s"'),
+        ({"rate": "10/s"}, {"capacity": {"from": "1/s", "to": "20/s", "hold": "5s"}},
+         "spec.load.capacity.to", '"value": "20/s"'),
+    ],
+)  # fmt: skip
+def test_a_limit_is_told_with_the_patch_that_allows_it(
+    limits: dict[str, Any], load: dict[str, Any], field: str, patched: str
+) -> None:
+    (problem,) = policies(lab={"limits": limits}).of("shop").problems(spec(load))
+    (rule,) = limits
+    assert problem.field == field
+    assert f"PerfPolicy lab (limits.{rule})" in problem.message
+    assert f'"path": "/spec/limits/{rule}", {patched}' in problem.message
+
+
+def test_what_keeps_the_limits_is_not_refused() -> None:
+    limits = {"workers": 1, "rate": "100/s", "users": 10, "duration": "10s"}
+    here = policies(lab={"limits": limits}).of("shop")
+    assert here.problems(spec()) == here.problems(spec(CLOSED)) == []
+
+
+def test_the_least_of_several_policies_counts() -> None:
+    here = policies(
+        a={"limits": {"runsPerTarget": 3, "runs": 5}}, b={"limits": {"runsPerTarget": 2}}
+    ).of("shop")
+    assert here.runs_per_target == 2
+    assert here.caps == [("a", 5)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "open_"),
+    [
+        ({"from": "22:00", "to": "06:00"}, "2026-11-24T23:00", True),
+        ({"from": "22:00", "to": "06:00"}, "2026-11-24T05:59", True),
+        ({"from": "22:00", "to": "06:00"}, "2026-11-24T06:00", False),
+        ({"from": "22:00", "to": "24:00"}, "2026-11-24T23:59", True),
+        ({}, "2026-11-24T00:00", True),
+        # A Monday night goes on until Tuesday morning, and a Sunday night does not begin.
+        ({"days": ["Mon"], "from": "22:00", "to": "06:00"}, "2026-11-24T03:00", True),
+        ({"days": ["Mon"], "from": "22:00", "to": "06:00"}, "2026-11-23T03:00", False),
+        ({"from": "22:00", "to": "23:00", "timeZone": "Europe/Berlin"}, "2026-11-24T21:30", True),
+        ({"from": "22:00", "to": "23:00", "timeZone": "Europe/Berlin"}, "2026-11-24T22:30", False),
+    ],
+)
+def test_allowed_hours(hours: dict[str, Any], now: str, open_: bool) -> None:
+    here = policies(night={"allowedHours": [hours]}).of("shop")
+    held = here.held(at(now))
+    assert (held is None) is open_, held
+    assert open_ or "PerfPolicy night lets runs start only at" in told(held)
+
+
+def test_suspended_and_unreadable_let_nothing_start() -> None:
+    here = policies(stop={"suspend": True}).of("shop")
+    assert "kubectl patch perfpolicy stop" in told(here.held(at("2026-01-01")))
+    broken = Policies({}, {"odd": "spec.allow: unknown"}).of("shop")
+    assert told(broken.suspended) == "PerfPolicy odd cannot be read: spec.allow: unknown"
