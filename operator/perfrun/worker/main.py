@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.errors import EngineError
+from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.run import Engine
 from perfrun.engine.selfcheck import ceiling
 from perfrun.logic.plan import SEARCH_AWAY, grace
@@ -262,6 +262,8 @@ async def _trouble(engine: Engine) -> Trouble | None:
     try:
         await engine.check()
     except EngineError as error:
+        if error.reason is ErrorClass.POLICY:
+            raise  # trying again will not help
         log("trouble", reason=error.reason, message=error.message)
         return Trouble(reason=error.reason, message=error.message[:2048])
     return None

@@ -19,7 +19,7 @@ CRDS = Path(__file__).resolve().parents[3] / "crds"
 def server(apiserver_with_controllers: ApiServer) -> ApiServer:
     api = apiserver_with_controllers
     api.kubectl("apply", "-f", CRDS)
-    names = ["crd/perftests.perfrun.dev", "crd/perfruns.perfrun.dev"]
+    names = [f"crd/{name}.perfrun.dev" for name in ("perftests", "perfruns", "perfpolicies")]
     api.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
     return api
 

@@ -76,8 +76,19 @@ def test_a_refusal_names_policy_and_rule_and_the_patch() -> None:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["10.1.2.3", "0x0a010203", "167838211", "10.66051", "10.1.515", "012.1.2.3", "::ffff:a01:203"]
-    + ["[::ffff:10.1.2.3]", "64:ff9b::a01:203", "2002:0a01:0203::1", "10.1.2.3."],
+    [
+        "10.1.2.3",
+        "0x0a010203",
+        "167838211",
+        "10.66051",
+        "10.1.515",
+        "012.1.2.3",
+        "::ffff:a01:203",
+        "[::ffff:10.1.2.3]",
+        "64:ff9b::a01:203",
+        "2002:0a01:0203::1",
+        "10.1.2.3.",
+    ],
 )
 def test_an_address_is_one_in_all_its_spellings(spelling: str) -> None:
     assert address_of(spelling) == IPv4Address("10.1.2.3")
@@ -96,11 +107,11 @@ def test_denied_wins_over_allowed_and_what_is_not_listed_is_refused() -> None:
     rules = fence(allow=["10.0.0.0/8", "fd00::/8"], deny=["10.9.0.0/16"])
     rules.address("10.1.1.1")
     rules.address("fd00::1%eth0")
-    with pytest.raises(NotAllowedError, match="deny.cidrs"):
+    with pytest.raises(NotAllowedError, match=r"deny\.cidrs"):
         rules.address("10.9.1.1")
-    with pytest.raises(NotAllowedError, match="allow.cidrs"):
+    with pytest.raises(NotAllowedError, match=r"allow\.cidrs"):
         rules.address("::ffff:11.0.0.1")
-    with pytest.raises(NotAllowedError, match="allow.cidrs"):
+    with pytest.raises(NotAllowedError, match=r"allow\.cidrs"):
         rules.address("fe80::1")
 
 
@@ -113,7 +124,7 @@ def test_each_policy_has_to_let_it_through() -> None:
         both.name("y.com")
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from("{0} {0:#x} {0:#o}".split()))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["{0}", "{0:#x}", "{0:#o}"]))
 def test_any_number_is_the_address_that_resolvers_take_it_for(value: int, form: str) -> None:
     text = form.format(value).replace("0o", "0")
     assert address_of(text) == ip_address(value)
