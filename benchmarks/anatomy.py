@@ -72,7 +72,9 @@ async def _chain(messages: list[bytes]) -> float:
     made = plan(_spec("http://127.0.0.1:1/", "1h"))
     target = made.target.the_http
     scenarios = compile_scenarios(made, NoValues())
-    execution = Execution(made, 0, monotonic_ns(), scenarios, [0], trust(target, NoValues(), ANYWHERE))
+    execution = Execution(
+        made, 0, monotonic_ns(), scenarios, [0], trust(target, NoValues(), ANYWHERE)
+    )
     traffic = execution._traffic
     home: Pool = traffic.home
     give = LANES["Shared"]().give
