@@ -16,6 +16,10 @@ from perfrun.api.target import Target, ValueSource
 CRON_PATTERN = r"^(@[a-z]+|[0-9A-Za-z*?,/#-]+( +[0-9A-Za-z*?,/#-]+){4})$"
 
 
+REQUEST_ANNOTATION = "perfrun.dev/run-requested-at"
+"""On a PerfTest: each new value asks for one run."""
+
+
 class Schedule(ApiModel):
     """When a test runs by itself."""
 

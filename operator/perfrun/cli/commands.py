@@ -109,6 +109,36 @@ def next_(
 
 
 @app.command()
+def trigger(
+    test: Annotated[str, typer.Argument(metavar="TEST", help="The name of a PerfTest.")],
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Default: the context's.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Of the kubeconfig.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Tell of the run until it is done.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="With --wait: exit with 1 for anything but Pass.")
+    ] = False,
+) -> None:
+    """Ask for a run of a PerfTest that is in a cluster.
+
+    Exit codes: 0 asked for (with --wait: done), 1 Fail, 2 no such test or usage wrong, 3 Error, 130
+    stopped waiting; the run goes on.
+    """
+    from perfrun.cli.cluster import Cluster, ClusterError
+    from perfrun.cli.trigger import trigger
+
+    out, err = Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")
+    try:
+        cluster = Cluster(context, namespace)
+        code = trigger(cluster, test, console(out), wait=wait, strict=strict)
+    except ClusterError as error:
+        tell(console(err), str(error))
+        code = Exit.ERROR
+    _leave(code, out, err)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     out, err = Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")

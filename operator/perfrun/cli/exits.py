@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
+from perfrun.api.perfrun import Verdict
+
 
 class Exit(IntEnum):
     """The exit codes of all commands."""
@@ -12,6 +14,19 @@ class Exit(IntEnum):
     USAGE = 2
     ERROR = 3
     INTERRUPTED = 130
+
+
+def of_verdict(verdict: Verdict | None, *, strict: bool) -> Exit:
+    """What a verdict means; without ``strict`` only a Fail is a failure."""
+    match verdict:
+        case Verdict.ERROR:
+            return Exit.ERROR
+        case Verdict.PASS:
+            return Exit.OK
+        case Verdict.FAIL:
+            return Exit.MISSED
+        case _:
+            return Exit.MISSED if strict else Exit.OK
 
 
 _WORST_FIRST = (Exit.INTERRUPTED, Exit.USAGE, Exit.ERROR, Exit.MISSED, Exit.OK)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from perfrun.api.perfrun import PerfRun, Verdict
+from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import PerfTest, PerfTestSpec
-from perfrun.cli.exits import Exit, worst
+from perfrun.cli.exits import Exit, of_verdict, worst
 from perfrun.cli.local import LocalRun, Stop, cores, run_local
 from perfrun.cli.manifests import Manifest, read_manifests
 from perfrun.cli.outputs import Outputs
@@ -132,15 +132,7 @@ def exit_code(finished: Finished, *, strict: bool) -> Exit:
     """What one run means for the exit code; without ``strict`` only a Fail is a failure."""
     if finished.interrupted:
         return Exit.INTERRUPTED
-    match finished.run.status.verdict:
-        case Verdict.ERROR:
-            return Exit.ERROR
-        case Verdict.PASS:
-            return Exit.OK
-        case Verdict.FAIL:
-            return Exit.MISSED
-        case _:
-            return Exit.MISSED if strict else Exit.OK
+    return of_verdict(finished.run.status.verdict, strict=strict)
 
 
 def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:

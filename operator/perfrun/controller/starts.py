@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from perfrun.api.perfrun import PerfRun, Reason
-from perfrun.api.perftest import PerfTest
+from perfrun.api.perftest import REQUEST_ANNOTATION, PerfTest
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.events import Events
 from perfrun.controller.kube import (
@@ -27,8 +27,6 @@ from perfrun.logic.schedule import ScheduleDecision, ScheduleFacts
 from perfrun.logic.trigger import TriggerFacts, triggers
 
 logger = logging.getLogger(__name__)
-
-REQUEST_ANNOTATION = "perfrun.dev/run-requested-at"
 
 
 class NameTakenError(Exception):
