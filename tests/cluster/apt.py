@@ -12,7 +12,7 @@ from tests.cluster.errors import ClusterError, Unsupported
 from tests.cluster.paths import cache_dir, locked
 from tests.cluster.progress import say, step
 
-API_PACKAGES = ("etcd-server", "openssl")
+API_PACKAGES = ("etcd-server", "libfaketime", "openssl")
 CLUSTER_PACKAGES = (
     *API_PACKAGES,
     "buildah",

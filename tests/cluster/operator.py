@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,7 @@ class Operator:
         watch: str = "",
         pod: str = "operator",
         log_level: str = "DEBUG",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """``system`` is its own namespace, ``watch`` the ones of tests (empty: all).
 
@@ -41,12 +43,14 @@ class Operator:
         self.coordinator = f"https://127.0.0.1:{free_port()}"
         self._kubeconfig = kubeconfig
         self._log_level = log_level
+        self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """One more process of it."""
         env = {
             **os.environ,
+            **self._environment,
             "KUBECONFIG": str(self._kubeconfig),
             **self._namespaces,
             **self._pod,

@@ -1,5 +1,6 @@
 """perfrun as its users have it: the image of the Dockerfile, installed by the chart."""
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 
@@ -54,6 +55,13 @@ def perfrun(cluster: Cluster, e2e_tools: None) -> Cluster:
 def shop(perfrun: Cluster, request: pytest.FixtureRequest) -> Iterator[Shop]:
     """A namespace under the restricted Pod Security Standard, gone after the module's tests."""
     name = f"e2e-{request.module.__name__.rsplit('_', 1)[-1]}-{next(_numbers)}"
+    with open_shop(perfrun, name) as held:
+        yield held
+
+
+@contextlib.contextmanager
+def open_shop(perfrun: Cluster, name: str) -> Iterator[Shop]:
+    """A namespace with a shop in it, while the block runs."""
     perfrun.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=60s")
     perfrun.kubectl("create", "namespace", name)
     perfrun.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tests.cluster.processes import signal_record
 from tests.cluster.settings import recorded
-from tests.e2e.faults.stage import Stage, leader, operator_pid, operators, part, repair
+from tests.e2e.faults.stage import Stage, leader, operator_pid, operators, part, repair, scale
 from tests.e2e.processes import pid_in_pod
 from tests.e2e.shop import SYSTEM, Json, Shop, until
 
@@ -32,6 +32,8 @@ class Fault:
     outcomes: dict[str, str]
     """By phase: :data:`WHOLE`, a verdict, or :data:`GONE`."""
     replicas: int = 1
+    own_namespace: bool = False
+    """Whether the shop goes down with it."""
     seconds: float = 120
     """Within which the run has come to its end."""
 
@@ -118,6 +120,17 @@ def delete_test(stage: Stage) -> None:
     stage.shop.kubectl("delete", "ptest", stage.test)
 
 
+def delete_namespace(stage: Stage) -> None:
+    """With the operator down: nobody of ours can tidy up."""
+    cluster = stage.shop.cluster
+    held = Shop(cluster, SYSTEM)
+    stage.undo.append(lambda: scale(stage.shop, 1))
+    held.kubectl("scale", "deploy/perfrun", "--replicas=0")
+    until("the operator is gone", lambda: not operators(stage.shop))
+    cluster.kubectl("delete", "namespace", stage.shop.namespace, "--timeout=90s")
+    stage.restore()
+
+
 def _ask(url: str, body: Json) -> Json:
     """What etcd's gateway answers."""
     request = urllib.request.Request(url, json.dumps(body).encode())
@@ -198,6 +211,13 @@ FAULTS = (
     ),
     Fault("test-edited", "the PerfTest is edited", edit_test, _WHOLE),
     Fault("test-deleted", "the PerfTest is deleted", delete_test, dict.fromkeys(PHASES, GONE)),
+    Fault(
+        "namespace-deleted",
+        "the namespace is deleted while the operator is down",
+        delete_namespace,
+        dict.fromkeys(PHASES, GONE),
+        own_namespace=True,
+    ),
     Fault(
         "leader-killed",
         "of two operators, the leader is killed (SIGKILL)",

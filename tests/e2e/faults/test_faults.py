@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.conftest import open_shop
 from tests.e2e.faults.faults import FAULTS, GONE, PHASES, WHOLE, Fault
 from tests.e2e.faults.outcomes import Outcome, Outcomes
 from tests.e2e.faults.stage import PLANNED, WORKERS, Stage, scale
@@ -43,7 +44,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def stage(shop: Shop, fault: Fault, phase: str) -> Iterator[Stage]:
     scale(shop, fault.replicas)
-    stage = Stage(shop, f"{fault.name}-{phase.lower()}")
+    name = f"{fault.name}-{phase.lower()}"
+    if fault.own_namespace:
+        with open_shop(shop.cluster, f"e2e-{name}") as own:
+            stage = Stage(own, name)
+            yield stage
+            stage.restore()
+        return
+    stage = Stage(shop, name)
     yield stage
     stage.restore()
     shop.kubectl("delete", "ptest", stage.test, "--ignore-not-found", "--wait=false")
