@@ -151,7 +151,7 @@ def test_crds_are_kept_unless_told_otherwise(api: ApiServer) -> None:
     def render(*values: str) -> str:
         return api.helm("template", "perfrun", CHART, *values).stdout
 
-    assert render().count("helm.sh/resource-policy: keep") == 2
+    assert render().count("helm.sh/resource-policy: keep") == 3
     assert render("--set=crds.keep=false").count("helm.sh/resource-policy: keep") == 0
     assert "CustomResourceDefinition" not in render("--set=crds.install=false")
 
