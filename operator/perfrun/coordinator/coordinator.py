@@ -10,17 +10,15 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from perfrun.api.quantities import NS_PER_S, NS_PER_US
 from perfrun.coordinator.errors import (
     CoordinatorError,
     Malformed,
     Over,
-    Refused,
-    Unauthenticated,
     Unavailable,
 )
+from perfrun.coordinator.gate import Gate
 from perfrun.coordinator.live import Live
 from perfrun.coordinator.ports import Clock, Identity, Store, SystemClock
 from perfrun.coordinator.search import HoldSearch
@@ -36,22 +34,16 @@ POLL_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 _ENDED_KEPT = 10_000
 _CHECKS_AT_ONCE = 16
-_REFUSED_FOR = 30 * NS_PER_S
-_REFUSED_KEPT = 1000
-"""For each run."""
 
 
 @dataclass(slots=True)
 class _Run:
     session: RunSession
+    gate: Gate
     decided: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once those who wait at the barrier can be answered."""
     setup_due: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once worker 0 is to run the setup."""
-    identities: dict[bytes, str] = field(default_factory=dict)
-    """By digest of index and token: a token is checked once, not every second."""
-    refused: OrderedDict[bytes, tuple[int, str]] = field(default_factory=OrderedDict)
-    """By such a digest: until when (ns, monotonic) a token is turned away unasked, and why."""
     starting: asyncio.Task[None] | None = None
     searching: asyncio.Task[None] | None = None
 
@@ -110,7 +102,7 @@ class Coordinator:
             plan, start_deadline=self._monotonic_of(start_deadline), reported=reported
         )
         session.search = search
-        run = _Run(session)
+        run = _Run(session, Gate(plan.load.workers))
         if start is not None:
             session.begin(start, self._monotonic_of(start))
         if session.may_start:
@@ -161,20 +153,9 @@ class Coordinator:
     async def admit(self, uid: str, index: int, token: str) -> None:
         """Check that ``token`` may speak as worker ``index``. Raises CoordinatorError."""
         run = self._run(uid)
-        if not token:
-            raise Unauthenticated("a token is needed: Authorization: Bearer TOKEN")
-        digest = sha256(f"{index}\n{token}".encode()).digest()
-        identity = run.identities.get(digest)
-        if identity is None:
-            until, why = run.refused.get(digest, (0, ""))
-            if self._clock.monotonic() < until:
-                raise Refused(why)
-            try:
-                identity = await self._identify(uid, index, token)
-            except Refused as error:
-                self._remember_refused(run, digest, str(error))
-                raise
-            run.identities[digest] = identity
+        identity = await run.gate.identity(
+            index, token, self._clock.monotonic(), lambda: self._identify(uid, index, token)
+        )
         run.session.claim(index, identity)
 
     async def ready(self, uid: str, index: int, ready: Ready) -> Start:
@@ -245,13 +226,6 @@ class Coordinator:
                 return await asyncio.to_thread(WorkerReport.unpack, packed, session.plan)
         except ValueError as error:
             raise Malformed(f"not a worker's report: {_first_line(error)}") from error
-
-    def _remember_refused(self, run: _Run, digest: bytes, why: str) -> None:
-        """Do not ask again for a while: each question keeps a real worker's waiting."""
-        run.refused[digest] = (self._clock.monotonic() + _REFUSED_FOR, why)
-        run.refused.move_to_end(digest)
-        while len(run.refused) > _REFUSED_KEPT:
-            run.refused.popitem(last=False)
 
     async def _identify(self, uid: str, index: int, token: str) -> str:
         try:

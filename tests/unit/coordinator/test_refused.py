@@ -1,6 +1,6 @@
 """Tokens that are not let in: whoever insists on one keeps no real worker waiting."""
 
-from perfrun.coordinator import coordinator as module
+from perfrun.coordinator import gate as module
 from tests.unit.coordinator.conftest import World, make_plan
 
 
@@ -18,7 +18,7 @@ async def test_refused_token_is_asked_about_once_in_a_while(world: World, deadli
 async def test_refused_tokens_that_are_remembered_are_bounded(
     world: World, deadline, monkeypatch
 ) -> None:
-    monkeypatch.setattr(module, "_REFUSED_KEPT", 2)
+    monkeypatch.setattr(module, "REFUSED_KEPT", 2)
     world.coordinator.open(make_plan(1), start_deadline=deadline)
     for token in ("a", "b", "c", "a", "c"):
         assert (await world.post(0, "interval", b"{}", token=token))[0] == 403
@@ -30,3 +30,29 @@ async def test_worker_that_is_let_in_counts_as_heard(world: World, deadline) -> 
     await world.post(1, "ready", b"{", token="ok-1")  # it reached us, whatever it said
     await world.post(0, "ready", b"{", token="wrong")
     assert session.heard == {1}
+
+
+async def test_ever_new_tokens_are_checked_only_so_often_and_keep_no_known_worker_out(
+    world: World, deadline
+) -> None:
+    world.coordinator.open(make_plan(2), start_deadline=deadline)
+    assert (await world.post(0, "interval", b"{}"))[0] == 400  # let in, and what it says is no JSON
+    most = module.CHECKS + 2 * module.EACH
+    answers = [await world.post(1, "interval", b"{}", token=f"new-{n}") for n in range(most + 10)]
+    assert [status for status, _, _ in answers] == [403] * (most - 1) + [503] * 11
+    assert answers[-1][2]["Retry-After"] == "1"
+    assert world.tokens.asked == most
+    assert (await world.post(0, "interval", b"{}"))[0] == 400
+    world.clock.move(1)  # two more may be asked about
+    again = [await world.post(1, "interval", b"{}", token=f"late-{n}") for n in range(3)]
+    assert [status for status, _, _ in again] == [403, 403, 503]
+
+
+async def test_one_runs_flood_is_not_anothers(world: World, deadline) -> None:
+    world.coordinator.open(make_plan(1), start_deadline=deadline)
+    other = make_plan(1).model_copy(update={"uid": "other"})
+    world.coordinator.open(other, start_deadline=deadline)
+    for number in range(module.CHECKS + module.EACH + 1):
+        status, _, _ = await world.post(0, "interval", b"{}", token=f"new-{number}")
+    assert status == 503
+    assert (await world.post(0, "interval", b"{}", uid="other"))[0] == 400
