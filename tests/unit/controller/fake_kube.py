@@ -76,7 +76,8 @@ class FakeKube:
         if (resource.plural, namespace, name) in self.objects:
             raise AlreadyExistsError(409, f'{resource.plural} "{name}" already exists')
         made = copy.deepcopy(body)
-        made["metadata"]["namespace"] = namespace
+        if namespace is not None:
+            made["metadata"]["namespace"] = namespace
         return self.put(resource, made)
 
     async def patch(

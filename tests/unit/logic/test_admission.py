@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, target_key
+from perfrun.logic.policy import Cap
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 SHOP = "shop.a:80"
@@ -196,3 +199,72 @@ def test_order_of_the_list_does_not_matter(crowd: list[Contender], random: objec
 )
 def test_target_key_is_the_same_for_all_spellings(url: str, expected: str) -> None:
     assert target_key(url, "a") == expected
+
+
+# --- what policies say ------------------------------------------------------------------------
+
+FEW = (Cap("few", 2),)
+
+
+def capped(name: str, age: int = 0, **more: Any) -> Contender:
+    target = more.pop("target", f"{name}:80")
+    return replace(run(name, age, target=target), caps=FEW, **more)
+
+
+def test_as_many_as_its_policies_let_load_one_target() -> None:
+    me = replace(ME, per_target=2)
+    assert place(me, [run("x", admitted=True)], NOW) == Placement()
+    others = [run("x", admitted=True), run("y", admitted=True)]
+    assert place(me, others, NOW) == Placement(1, f"a/x is loading {SHOP}")
+
+
+def test_the_number_of_runs_in_all_is_told_with_the_place() -> None:
+    busy = [capped("x", admitted=True), capped("y", admitted=True)]
+    said = "PerfPolicy few lets 2 runs go on at once (limits.runs), and 2 are under way"
+    assert place(capped("me", 5), [*busy, capped("older", 9)], NOW) == Placement(2, said)
+    elsewhere = replace(capped("z"), caps=())
+    assert place(elsewhere, busy, NOW) == Placement(), "a run of other policies"
+
+
+def test_who_waits_for_its_target_takes_no_place_from_others() -> None:
+    busy, stuck = capped("x", admitted=True), capped("stuck", 9, target="x:80")
+    assert place(capped("me", 5), [busy, stuck], NOW) == Placement()
+
+
+def test_what_policies_hold_waits_and_stands_in_nobodys_way() -> None:
+    held = replace(run("held", 20), held="PerfPolicy night lets runs start only at 22:00-06:00")
+    assert place(held, [], NOW) == Placement(1, held.held or "")
+    assert place(ME, [held], NOW) == Placement()
+    late = replace(held, created=NOW - QUEUE_LIMIT - timedelta(seconds=1))
+    assert place(late, [], NOW).expired
+
+
+mixed = st.builds(
+    lambda one, caps, most: replace(one, caps=caps, per_target=most, reason="Requested"),
+    contenders,
+    st.sampled_from([(), FEW, (Cap("one", 1),), (*FEW, Cap("one", 1))]),
+    st.integers(1, 2),
+)
+
+
+@given(
+    st.lists(mixed, min_size=1, max_size=10, unique_by=lambda one: (one.namespace, one.name)),
+    st.randoms(use_true_random=False),
+)
+def test_no_limit_is_ever_passed_and_everyone_has_their_turn(
+    crowd: list[Contender], chance: Random
+) -> None:
+    while crowd:
+        for index in chance.sample(range(len(crowd)), len(crowd)):
+            one = crowd[index]
+            if not one.admitted and place(one, crowd, NOW).position == 0:
+                crowd[index] = replace(one, admitted=True)
+        running = [one for one in crowd if one.admitted]
+        assert running, "nobody may start, and nobody runs"
+        for cap in {cap for one in running for cap in one.caps}:
+            under_way = [one for one in running if cap in one.caps]
+            assert len(under_way) <= cap.most
+        for one in running:
+            same = sum(other.target == one.target for other in running)
+            assert same <= max(o.per_target for o in running if o.target == one.target)
+        crowd.remove(chance.choice(running))
