@@ -13,6 +13,7 @@ ACCOUNT = f"{SYSTEM}:perfrun"
 # What these need does not happen here every time; tests/integration/controller does it, under the
 # rights of the chart.
 SELDOM = {
+    ("get", "apps", "statefulsets"): "a test runs on rollouts of a StatefulSet",
     ("create", "coordination.k8s.io", "leases"): "the Lease was deleted",
     ("delete", "apps", "controllerrevisions"): "the last run of an earlier spec was trimmed",
     ("list", "batch", "jobs"): "it is uninstalled, which comes after this test",

@@ -125,6 +125,10 @@ capabilities: {drop: [ALL]}
 - apiGroups: [apps]
   resources: [controllerrevisions]
   verbs: [get, list, create, delete]
+# Whether a rollout is complete (runOn: [Rollout]).
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [get]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

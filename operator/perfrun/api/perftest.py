@@ -8,6 +8,7 @@ from perfrun.api.base import ApiModel, NotBuiltList, NotBuiltObject, Rule, Statu
 from perfrun.api.load import Load
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import VariableName
+from perfrun.api.observe import Observed, Workload
 from perfrun.api.pod import PodTemplate
 from perfrun.api.scenario import Scenario, Step
 from perfrun.api.slo import Slo
@@ -112,7 +113,16 @@ class PerfTestSpec(ApiModel):
         list[Slo],
         Field(max_length=50, json_schema_extra=_list_map("metric", "of", "onBreach")),
     ] = []
-    observe: NotBuiltList = None
+    observe: (
+        Annotated[
+            list[Observed],
+            Field(min_length=1, max_length=16, json_schema_extra=_list_map("name")),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Workloads whose rollouts start runs. What they use is not measured yet.",
+    )
     baseline: NotBuiltObject = None
     notifications: NotBuiltList = None
     retry_inconclusive: Annotated[int, Field(ge=0, le=3)] = Field(
@@ -122,9 +132,10 @@ class PerfTestSpec(ApiModel):
 
     rules = (
         Rule(
-            cel="!has(self.runOn) || !('Rollout' in self.runOn)",
-            holds=lambda spec: "Rollout" not in (spec.run_on or []),
-            message="runOn Rollout is not built yet in this version of perfrun",
+            cel="(has(self.runOn) && 'Rollout' in self.runOn) == has(self.observe)",
+            holds=lambda spec: ("Rollout" in (spec.run_on or [])) is (spec.observe is not None),
+            message="runOn Rollout and observe go together: the workloads in observe are those "
+            "whose rollouts start runs, and nothing else is observed in this version of perfrun",
             field=".runOn",
         ),
     )
@@ -139,8 +150,14 @@ class PerfTestSpec(ApiModel):
             "baseline",
             "notifications",
             "retry_inconclusive",
+            "observe",
         }
     )
+
+    @property
+    def runs_on_rollout(self) -> list[Workload]:
+        """The workloads whose rollouts start runs."""
+        return [one.workload for one in self.observe or [] if one.workload is not None]
 
     @property
     def runs_on_change(self) -> bool:
@@ -192,6 +209,9 @@ class PerfTestStatus(StatusModel):
         default=None, description="The hash of what ran at the last change."
     )
     last_request: Annotated[str, Field(max_length=256)] | None = None
+    last_rollout: Annotated[str, Field(max_length=63)] | None = Field(
+        default=None, description="The hash of what the observed workloads ran when they stood."
+    )
     last_retry: Annotated[str, Field(max_length=63)] | None = Field(
         default=None, description="The last run that was started by retryInconclusive."
     )

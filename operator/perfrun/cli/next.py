@@ -83,9 +83,13 @@ def _as_json(test: PerfTest, count: int, start: datetime) -> Json:
 def _lines(test: PerfTest, count: int, start: datetime) -> Iterator[str]:
     schedule, name = test.spec.schedule, test.metadata.name
     if schedule is None:
-        when = "when it is created and when what it runs changes"
-        asked = "only when it is asked to"
-        yield f"{name}: no schedule: it runs {when if test.spec.runs_on_change else asked}"
+        whens = []
+        if test.spec.runs_on_change:
+            whens.append("when it is created and when what it runs changes")
+        if workloads := test.spec.runs_on_rollout:
+            names = ", ".join(f"{one.kind} {one.name}" for one in workloads)
+            whens.append(f"after each rollout of {names}")
+        yield f"{name}: no schedule: it runs {' and '.join(whens) or 'only when it is asked to'}"
         return
     length = load_length(test.spec)
     takes = "a load of unknown length"

@@ -82,6 +82,10 @@ JOBS = Resource("batch/v1", "Job", "jobs")
 PODS = Resource("v1", "Pod", "pods")
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
 SECRETS = Resource("v1", "Secret", "secrets")
+WORKLOADS = {
+    "Deployment": Resource("apps/v1", "Deployment", "deployments"),
+    "StatefulSet": Resource("apps/v1", "StatefulSet", "statefulsets"),
+}
 REVISIONS = Resource("apps/v1", "ControllerRevision", "controllerrevisions")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")

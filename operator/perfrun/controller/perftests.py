@@ -25,6 +25,8 @@ from perfrun.logic.schedule import ScheduleDecision, jitter
 logger = logging.getLogger(__name__)
 
 LONGEST_SLEEP_S = 300.0
+ROLLOUT_LOOK_S = 10.0
+"""Between two looks at the workloads of a test with runOn Rollout."""
 TICKER_FIRST_S = 2.0
 NAME_RETRY_S = 10.0
 REFUSED_RETRY_S = 30.0
@@ -87,15 +89,17 @@ class TestReconciler:
         except RefusedError as error:
             why = f"a run is due, and the API server does not let it be created: {error}"
             return await self._stall(body, test, Stalled("Refused", why, REFUSED_RETRY_S))
-        ready = _ready(test, acceptance.warnings, policies.suspended)
+        warnings = [*acceptance.warnings, *started.doubts]
+        ready = _ready(test, warnings, policies.suspended)
         decision = started.decision
         status = {**started.noted, **self._seen(test), **_next(decision)}
         version = await self._write(body, test, status, [ready])
         self._prepare(test, version, decision)
-        await self._tell(test, decision, acceptance.warnings)
+        await self._tell(test, decision, warnings)
         # Last: what is deleted has been said to be the last run by now, if it was.
         await self._historian.trim(test)
-        return _sleep(decision, now)
+        again = _sleep(decision, now)
+        return min(again or ROLLOUT_LOOK_S, ROLLOUT_LOOK_S) if test.spec.observe else again
 
     def _prepare(self, test: PerfTest, version: str, decision: ScheduleDecision | None) -> None:
         """Have the next run created the moment it is due."""

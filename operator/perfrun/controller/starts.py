@@ -10,6 +10,7 @@ from perfrun.api.times import format_time, parse_time
 from perfrun.controller.events import Events
 from perfrun.controller.kube import (
     PERF_RUNS,
+    WORKLOADS,
     AlreadyExistsError,
     ConflictError,
     Json,
@@ -19,10 +20,12 @@ from perfrun.controller.kube import (
 from perfrun.controller.manifests import run_manifest
 from perfrun.controller.store import Key, RunRecord, Store, run_record
 from perfrun.controller.ticks import Ticker
-from perfrun.logic import schedule
+from perfrun.logic import rollout, schedule
 from perfrun.logic.names import scheduled_run_name, short_hash
 from perfrun.logic.plan import what_runs_hash
+from perfrun.logic.problems import Problem
 from perfrun.logic.retry import Ended, retry
+from perfrun.logic.rollout import RolloutFacts
 from perfrun.logic.schedule import ScheduleDecision, ScheduleFacts
 from perfrun.logic.trigger import TriggerFacts, triggers
 
@@ -40,6 +43,8 @@ class Started(NamedTuple):
     """For the status."""
     decision: ScheduleDecision | None
     """None without a schedule."""
+    doubts: list[Problem] = []
+    """What keeps a run from ever being due."""
 
 
 class Starter:
@@ -60,8 +65,9 @@ class Starter:
             test = test.model_copy(update={"spec": test.spec.model_copy(update={"suspend": True})})
         noted = await self._start_triggered(test)
         noted |= await self._start_retry(test, now)
+        rolled_out, doubts = await self._start_rollout(test)
         started = await self._start_scheduled(test, now)
-        return started._replace(noted={**noted, **started.noted})
+        return started._replace(noted={**noted, **rolled_out, **started.noted}, doubts=doubts)
 
     async def _start_triggered(self, test: PerfTest) -> Json:
         """Create the runs that a change or a request asks for. Gives what to note of it."""
@@ -80,6 +86,26 @@ class Starter:
         for run in due.runs:
             await self._create(test, run.name, run.reason)
         return {"lastChange": due.last_change, "lastRequest": due.last_request}
+
+    async def _start_rollout(self, test: PerfTest) -> tuple[Json, list[Problem]]:
+        """Create the run that a rollout asks for. Gives what to note, and what is not there."""
+        workloads, missing = [], []
+        for index, one in enumerate(test.spec.runs_on_rollout):
+            resource = WORKLOADS[one.kind]
+            body = await self._kube.find(resource, test.metadata.namespace, one.name)
+            if body is None:
+                field = f"spec.observe[{index}].workload"
+                missing.append(Problem(field, f"there is no {one.kind} {one.name}"))
+            else:
+                workloads.append(rollout.rolled(body))
+        if missing or not workloads:
+            return {}, missing
+        due = rollout.decide(
+            RolloutFacts(test.metadata.name, test.spec.suspend, workloads, test.status.last_rollout)
+        )
+        if due.run is not None:
+            await self._create(test, due.run, "Rollout")
+        return {"lastRollout": due.last_rollout}, []
 
     async def _start_retry(self, test: PerfTest, now: datetime) -> Json:
         """Do once more what ended Inconclusive. Gives what to note of it."""

@@ -39,6 +39,11 @@ def requested_run_name(test: str, value: str) -> str:
     return _checked(test, f"r{short_hash(value)}")
 
 
+def rollout_run_name(test: str, before: str, state: str) -> str:
+    """The name of the run of a rollout from one state to another: ``<test>-o<hash>``."""
+    return _checked(test, f"o{short_hash(before, state)}")
+
+
 def retry_prefix(test: str) -> str:
     """What the names of all retries of a test begin with."""
     return f"{test}-k"

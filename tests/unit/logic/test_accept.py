@@ -391,7 +391,7 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
             "user information or fragment",
         ),
         ({"scenarios": []}, "spec.scenarios: is too short: at least 1 item(s)"),
-        ({"observe": [{}]}, "spec.observe: not built yet in this version of perfrun: remove it"),
+        ({"baseline": {}}, "spec.baseline: not built yet in this version of perfrun: remove it"),
         ({"load": None}, "spec.load: must be a mapping, and is empty"),
     ],
 )
