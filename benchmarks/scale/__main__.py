@@ -51,8 +51,7 @@ def _cluster(flags: tuple[str, ...]) -> Iterator[tuple[ApiServer, Http, Path]]:
     with tempfile.TemporaryDirectory(prefix="perfrun-scale-") as name:
         folder = Path(name)
         with running(folder, with_controllers=True, controller_flags=flags) as server:
-            server.kubectl("apply", "-f", ROOT / "crds")
-            server.kubectl("wait", "--for=condition=Established", "crd", "--all")
+            server.install_crds(ROOT / "crds")
             server.kubectl("create", "namespace", NAMESPACE)
             yield server, Http(server, client_context(Pki(folder / "pki"))), folder
 

@@ -1,7 +1,9 @@
 """What a test holds: a running API server, or a whole cluster."""
 
+import json
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,26 @@ class ApiServer:
     ) -> subprocess.CompletedProcess[str]:
         """Run helm; with ``check`` a failure raises with what helm said."""
         return self._run("helm", args, input, check)
+
+    def install_crds(self, folder: Path) -> None:
+        """Apply the CRDs of a folder; returns once the API server serves them.
+
+        `kubectl wait` fails on an object that has no conditions yet, so that it is not used here.
+        """
+        self.kubectl("apply", "-f", folder)
+        deadline = time.monotonic() + 30
+        while not self._established(folder):
+            if time.monotonic() > deadline:
+                raise ClusterError(f"the CRDs of {folder} are not served after 30 s")
+            time.sleep(0.1)
+
+    def _established(self, folder: Path) -> bool:
+        found = json.loads(self.kubectl("get", "-f", folder, "-o", "json").stdout)
+        conditions = [item.get("status", {}).get("conditions") or [] for item in found["items"]]
+        return all(
+            any(one["type"] == "Established" and one["status"] == "True" for one in each)
+            for each in conditions
+        )
 
     def _run(
         self, tool: str, args: Sequence[str | Path], stdin: str | None, check: bool

@@ -13,7 +13,5 @@ CRDS = REPO / "crds"
 @pytest.fixture(scope="session")
 def perfrun_api(apiserver: ApiServer) -> ApiServer:
     """The session's API server with the generated CRDs applied and served."""
-    apiserver.kubectl("apply", "-f", CRDS)
-    names = ["crd/perftests.perfrun.dev", "crd/perfruns.perfrun.dev"]
-    apiserver.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    apiserver.install_crds(CRDS)
     return apiserver

@@ -18,9 +18,7 @@ CRDS = Path(__file__).resolve().parents[3] / "crds"
 @pytest.fixture(scope="session")
 def server(apiserver_with_controllers: ApiServer) -> ApiServer:
     api = apiserver_with_controllers
-    api.kubectl("apply", "-f", CRDS)
-    names = [f"crd/{name}.perfrun.dev" for name in ("perftests", "perfruns", "perfpolicies")]
-    api.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    api.install_crds(CRDS)
     return api
 
 
