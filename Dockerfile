@@ -7,10 +7,10 @@ FROM ${BASE} AS build
 RUN python3 -m venv /opt/perfrun
 WORKDIR /src
 # Dependencies first: they change less often than the code, and this layer is kept.
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir -p operator/perfrun \
  && printf '__version__ = "0"\n' > operator/perfrun/__init__.py \
- && /opt/perfrun/bin/pip install --no-cache-dir ".[operator]" \
+ && /opt/perfrun/bin/pip install --no-cache-dir --constraint constraints.txt ".[operator]" \
  && /opt/perfrun/bin/pip uninstall --yes perfrun
 COPY operator operator
 RUN /opt/perfrun/bin/pip install --no-cache-dir --no-deps . \

@@ -6,12 +6,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PINS := constraints.txt
 CLUSTER := $(PYTHON) -m tests.cluster
 CRD_FOLDERS := crds charts/perfrun/files/crds
 
 .DEFAULT_GOAL := help
 .PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check format crds \
-        cluster-up cluster-down image venv clean
+        cluster-up cluster-down image venv lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -84,13 +85,21 @@ image: cluster-up ## build the image and give it to the embedded cluster
 
 venv: $(STAMP) ## the Python environment for development, in .venv
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(PINS)
 	@$(PYTHON) -c 'import sys; sys.exit("perfrun needs Python 3.11 or newer; this is %d.%d: set PYTHON=python3.x" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@echo "installing Python packages into $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "the venv module is missing: apt-get install python3-venv" >&2; exit 2; }
 	@$(BIN)/pip install --quiet --upgrade pip
-	@$(BIN)/pip install --quiet --editable '.[operator]' --group dev
+	@$(BIN)/pip install --quiet --editable '.[operator]' --group dev --constraint $(PINS)
 	@touch $@
+
+lock: ## constraints.txt anew: the newest versions of all that is installed
+	@$(PYTHON) -m venv --clear build/lock
+	@build/lock/bin/pip install --quiet --upgrade pip
+	@build/lock/bin/pip install --quiet '.[operator]' --group dev
+	@{ echo '# The versions that are tested and built into the image. Made by `make lock`.'; \
+	    build/lock/bin/pip freeze --exclude perfrun; } > $(PINS)
+	@rm -rf build/lock
 
 clean: ## remove .venv and the caches of tools
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

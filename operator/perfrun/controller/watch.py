@@ -25,6 +25,10 @@ SERVER_TIMEOUT_S = 300
 CLIENT_TIMEOUT_S = 330
 CONNECT_TIMEOUT_S = 10
 NEXT_ONES = 20
+# Lists come in pages, and what reads an event ends soon after it: all of ten thousand objects in
+# memory at once, for a moment only, cost more than 100 MiB for good.
+LIST_PAGE = 250
+WORKER_IDLE_S = 0.5
 
 
 class LenientConnection(kopf.ConnectionInfo):
@@ -148,6 +152,8 @@ def registry(watches: Watches, *, with_policies: bool) -> kopf.OperatorRegistry:
         settings.watching.server_timeout = SERVER_TIMEOUT_S
         settings.watching.client_timeout = CLIENT_TIMEOUT_S
         settings.watching.connect_timeout = CONNECT_TIMEOUT_S
+        settings.watching.chunk_size = LIST_PAGE
+        settings.queueing.idle_timeout = WORKER_IDLE_S
         settings.posting.enabled = False
         settings.scanning.disabled = True
 

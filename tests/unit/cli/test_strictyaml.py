@@ -45,12 +45,13 @@ def test_scalars_are_read_as_kubernetes_reads_them(text, read):
         ("a: !!python/object:os.system {}\n", "line 1: could not determine a constructor"),
         ("a: \x07\n", "not YAML"),
         ("[" * (MAX_DEPTH + 1), f"nested more than {MAX_DEPTH} deep"),
-        ("[" * 200_000, f"nested more than {MAX_DEPTH} deep"),
+        # By us, or by a libyaml that has a limit of its own.
+        ("[" * 200_000, "(nested more than|maximum nesting depth)"),
         ("\n".join(f"{'  ' * depth}a:" for depth in range(MAX_DEPTH + 2)), "nested more than"),
     ],
 )
 def test_what_cannot_be_trusted_is_refused_with_its_line(text, message):
-    with pytest.raises(YamlError, match=message.replace("(", r"\(")):
+    with pytest.raises(YamlError, match=message):
         load_documents(text)
 
 
