@@ -1,0 +1,328 @@
+"""Whether a test's runs have become slower, or faster: one run in, a new history out.
+
+The unit is the run: samples within one are not independent, and a test on them cries wolf every
+third time. The rule has two parts. A run is *suspect* where it lies outside of what the baseline's
+runs make likely (a prediction interval, one-sided, its 1% shared out over all metrics). Nobody is
+told of that. Fresh runs then decide by the exact Mann-Whitney test and the size of the shift.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from perfrun.api.quantities import format_duration, format_rate
+from perfrun.logic.statistics import mann_whitney, robust_scale, shift, t_quantile
+from perfrun.measure.trend import MOST_POINTS, History, Passage, Point, Shift, Stage
+
+ENOUGH = 10
+"""Runs of a baseline before anything is held against it."""
+MOST_BASELINE = 30
+ALPHA = 0.01
+LEAST_SCALE = 0.005
+"""Runs are never taken to be more alike than 0.5%: figures are rounded to three digits."""
+LEAST_CONFIRMING = 3
+MORE_IS_BETTER = frozenset({"throughput", "transactions", "capacity"})
+MOST_PASSAGES = 16
+
+
+class Rules(NamedTuple):
+    """How a test wants its runs compared."""
+
+    tolerance: float = 0.05
+    """Relative; a smaller change is none."""
+    confirm_runs: int = LEAST_CONFIRMING
+
+
+class Level(NamedTuple):
+    """What runs of one metric are held against. All in logarithms; up is worse."""
+
+    metric: str
+    sample: Sequence[float]
+    """Of the baseline's newest runs."""
+    centre: float
+    scale: float
+    """Standard deviation of a difference between a new run and the centre."""
+    quantile: float
+
+    @property
+    def noticed(self) -> float:
+        """From this difference on, a run is suspect."""
+        return self.scale * self.quantile
+
+    def worse_by(self, value: float) -> float:
+        """The difference of a run to the centre."""
+        return coordinate(self.metric, value) - self.centre
+
+    @property
+    def usual(self) -> float:
+        """The value at the centre."""
+        return math.exp(-self.centre if _falls(self.metric) else self.centre)
+
+
+def advance(history: History, point: Point, rules: Rules) -> History:
+    """The history with one more run, which is newer than all in it."""
+    match history.stage:
+        case Stage.SETTLED:
+            return _settled(history, point, rules)
+        case Stage.SUSPECT:
+            return _suspected(history, point, rules)
+        case Stage.REGRESSED:
+            return _regressed(history, point, rules)
+
+
+def accept(history: History, run: str) -> History | None:
+    """The history after a user has said that the level since ``run`` is the right one.
+
+    None where that run is not in it.
+    """
+    points = [*history.baseline, *history.fresh]
+    found = next((index for index, point in enumerate(points) if point.run == run), None)
+    if found is None:
+        return None
+    return history.model_copy(
+        update={
+            "stage": Stage.SETTLED,
+            "baseline": points[found:],
+            "fresh": [],
+            "shifts": [],
+            "settled": "",
+            "since": points[found].completed,
+        }
+    )
+
+
+def levels(history: History, metrics: Sequence[str] | None = None) -> list[Level]:
+    """What can be compared: metrics of which the baseline has enough runs.
+
+    ``metrics``: those of the run that is compared; the 1% is shared out over what is left.
+    """
+    pin = history.pinned
+    samples: dict[str, list[float]] = {}
+    for point in history.baseline:
+        for metric, value in point.values.items():
+            samples.setdefault(metric, []).append(coordinate(metric, value))
+    wanted = [
+        metric
+        for metric, sample in samples.items()
+        if len(sample) >= ENOUGH
+        and (metrics is None or metric in metrics)
+        and (pin is None or metric in pin.values)
+    ]
+    return [_level(metric, samples[metric], len(wanted), pin) for metric in wanted]
+
+
+def coordinate(metric: str, value: float) -> float:
+    """The logarithm of a value, turned so that up is worse."""
+    return -math.log(value) if _falls(metric) else math.log(value)
+
+
+def change(metric: str, worse_by: float) -> float:
+    """A difference of coordinates as a relative change of the value: 0.07 is 7% more."""
+    return math.expm1(-worse_by if _falls(metric) else worse_by)
+
+
+def smallest_change(level: Level, tolerance: float) -> float:
+    """The smallest relative change for the worse of one run that would make it suspect."""
+    return max(abs(change(level.metric, level.noticed)), tolerance)
+
+
+def shown(metric: str, value: float) -> str:
+    """A value with its unit."""
+    return format_rate(value) if _falls(metric) else format_duration(value)
+
+
+def confirmations_left(history: History, rules: Rules) -> int:
+    """How many runs are still needed to know whether a suspicion for the worse is true."""
+    if history.stage is not Stage.SUSPECT or not any(one.worse for one in history.shifts):
+        return 0
+    return max(0, rules.confirm_runs - (len(history.fresh) - 1))
+
+
+# --- the stages ---------------------------------------------------------------------------------
+
+
+def _settled(history: History, point: Point, rules: Rules) -> History:
+    worse = _outside(history, point, rules, worse=True)
+    # A pinned run is what must not be undercut; that a run is better is no news then.
+    better = [] if history.pinned else _outside(history, point, rules, worse=False)
+    if not worse and not better:
+        return _joined(history, [point])
+    shifts = worse or better
+    sentence = f"{_told(shifts)} in {point.run}; {rules.confirm_runs} fresh runs are to show it"
+    return _passed(
+        history, "Suspect", point, sentence, stage=Stage.SUSPECT, fresh=[point], shifts=shifts
+    )
+
+
+def _suspected(history: History, point: Point, rules: Rules) -> History:
+    if not any(one.worse for one in history.shifts) and _outside(history, point, rules, worse=True):
+        # For the better, it was thought: that is over, and this one begins anew.
+        return _settled(_calmed(history, point), point, rules)
+    fresh = [*history.fresh, point]
+    if len(fresh) - 1 < rules.confirm_runs:
+        return history.model_copy(update={"fresh": fresh})
+    confirmed = [
+        found
+        for one in history.shifts
+        if (found := _confirmed(history, one, fresh[1:], rules)) is not None
+    ]
+    history = history.model_copy(update={"fresh": fresh})
+    if not confirmed:
+        return _calmed(history, point, fresh)
+    since = fresh[0]
+    proof = f"since {since.run}; {len(fresh) - 1} fresh runs confirm it"
+    sentence = f"{_told(confirmed)} {proof}"
+    if any(one.worse for one in confirmed):
+        return _passed(
+            history, "Regressed", point, sentence, stage=Stage.REGRESSED, shifts=confirmed
+        )
+    return _passed(
+        history,
+        "Improved",
+        point,
+        sentence,
+        stage=Stage.SETTLED,
+        baseline=fresh,
+        fresh=[],
+        shifts=confirmed,
+        settled="Improved",
+        settled_runs=0,
+    )
+
+
+def _regressed(history: History, point: Point, rules: Rules) -> History:
+    fresh = [*history.fresh, point][-MOST_POINTS:]
+    history = history.model_copy(update={"fresh": fresh})
+    last = fresh[-rules.confirm_runs :]
+    by_metric = {level.metric: level for level in levels(history)}
+    back = all(
+        one.metric in by_metric
+        and one.metric in each.values
+        and not _beyond(
+            one.metric, by_metric[one.metric].worse_by(each.values[one.metric]), rules, worse=True
+        )
+        for one in history.shifts
+        for each in last
+    )
+    if not back:
+        return history
+    names = " and ".join(one.metric for one in history.shifts)
+    sentence = f"{names} is back: {len(last)} runs in a row are within tolerance of the baseline"
+    return _passed(
+        history,
+        "Recovered",
+        point,
+        sentence,
+        stage=Stage.SETTLED,
+        baseline=[*history.baseline, *last][-MOST_POINTS:],
+        fresh=[],
+        shifts=[],
+        settled="Recovered",
+        settled_runs=0,
+    )
+
+
+def _calmed(history: History, point: Point, fresh: Sequence[Point] | None = None) -> History:
+    """The suspicion was chance: what was under it belongs to the baseline like all else."""
+    under = history.fresh if fresh is None else fresh
+    sentence = f"{' and '.join(one.metric for one in history.shifts)}: fresh runs do not show it"
+    history = _passed(history, "Stable", point, sentence, stage=Stage.SETTLED, fresh=[], shifts=[])
+    return _joined(history, under)
+
+
+def _joined(history: History, points: Sequence[Point]) -> History:
+    baseline = [*history.baseline, *points][-MOST_POINTS:]
+    settled, runs = history.settled, history.settled_runs + len(points)
+    update = {"baseline": baseline, "settled_runs": runs}
+    if settled and runs >= ENOUGH:
+        update |= {"settled": "", "shifts": [], "since": points[-1].completed}
+    if not history.since:
+        update["since"] = points[0].completed
+    return history.model_copy(update=update)
+
+
+def _passed(history: History, state: str, point: Point, sentence: str, **update: object) -> History:
+    passage = Passage.model_validate(
+        {"state": state, "run": point.run, "completed": point.completed, "sentence": sentence}
+    )
+    passages = [*history.passages, passage][-MOST_PASSAGES:]
+    return history.model_copy(update={**update, "since": point.completed, "passages": passages})
+
+
+# --- the rules ----------------------------------------------------------------------------------
+
+
+def _level(metric: str, sample: Sequence[float], shared: int, pin: Point | None) -> Level:
+    sample = sample[-MOST_BASELINE:]
+    n = len(sample)
+    ordered = sorted(sample)
+    median = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    spread = max(robust_scale(sample), LEAST_SCALE)
+    quantile = t_quantile(1 - ALPHA / shared, n - 1)
+    if pin is not None:
+        # One run against one run: both stray.
+        return Level(
+            metric, sample, coordinate(metric, pin.values[metric]), spread * 2**0.5, quantile
+        )
+    # The variance of a median of n is that of one value times pi / 2n.
+    return Level(metric, sample, median, spread * math.sqrt(1 + math.pi / (2 * n)), quantile)
+
+
+def _outside(history: History, point: Point, rules: Rules, *, worse: bool) -> list[Shift]:
+    """The metrics of a run that are out of the ordinary in one direction."""
+    found = []
+    for level in levels(history, list(point.values)):
+        by = level.worse_by(point.values[level.metric])
+        unusual = by > level.noticed if worse else -by > level.noticed
+        if unusual and _beyond(level.metric, by, rules, worse=worse):
+            found.append(Shift(metric=level.metric, worse=worse, change=change(level.metric, by)))
+    return found
+
+
+def _confirmed(
+    history: History, suspected: Shift, fresh: Sequence[Point], rules: Rules
+) -> Shift | None:
+    """What fresh runs make of a suspicion; the suspect itself, being chosen, is none of them."""
+    metric = suspected.metric
+    level = next((one for one in levels(history) if one.metric == metric), None)
+    values = [point.values[metric] for point in fresh if metric in point.values]
+    if level is None or len(values) < LEAST_CONFIRMING:
+        return None
+    new = [coordinate(metric, value) for value in values]
+    if history.pinned is not None:
+        by = sorted(y - level.centre for y in new)[len(new) // 2]
+        above = all(y - level.centre > level.noticed for y in new)
+        beyond = all(_beyond(metric, y - level.centre, rules, worse=True) for y in new)
+        shows = above and beyond
+    else:
+        by = shift(new, level.sample)
+        turn = 1 if suspected.worse else -1
+        p = mann_whitney([turn * y for y in new], [turn * y for y in level.sample])
+        shows = p <= ALPHA and _beyond(metric, by, rules, worse=suspected.worse)
+    if not shows:
+        return None
+    return Shift(metric=metric, worse=suspected.worse, change=change(metric, by))
+
+
+def _beyond(metric: str, worse_by: float, rules: Rules, *, worse: bool) -> bool:
+    return (worse_by > 0) is worse and abs(change(metric, worse_by)) > rules.tolerance
+
+
+def _falls(metric: str) -> bool:
+    return metric.partition(" ")[0] in MORE_IS_BETTER
+
+
+def _told(shifts: Sequence[Shift]) -> str:
+    """``latency.p95 is 10% higher``; the greatest of the changes first."""
+    ordered = sorted(shifts, key=lambda one: -abs(one.change))
+    words = [
+        f"{one.metric} is {percent(abs(one.change))} {'higher' if one.change > 0 else 'lower'}"
+        for one in ordered[:3]
+    ]
+    more = f" and {len(ordered) - 3} more" if len(ordered) > 3 else ""
+    return ", ".join(words) + more
+
+
+def percent(ratio: float) -> str:
+    """A change as a person says it: ``7%``, ``0.8%``."""
+    return f"{ratio * 100:.0f}%" if ratio >= 0.095 else f"{ratio * 100:.1f}%"
