@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from perfrun.api.base import ApiModel, Rule, StatusModel
+from perfrun.api.environment import Environment
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 
@@ -265,6 +266,7 @@ class PerfRunStatus(StatusModel):
     steps: Annotated[list[StepStatus], Field(max_length=MOST_STEPS)] = []
     slos: Annotated[list[SloStatus], Field(max_length=MOST_SLOS)] = []
     generator: GeneratorStatus | None = None
+    environment: Environment | None = None
     result: ResultRef | None = None
     conditions: Annotated[list[Condition], Field(max_length=16)] = []
 

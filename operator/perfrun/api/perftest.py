@@ -4,7 +4,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from perfrun.api.base import ApiModel, NotBuiltList, NotBuiltObject, Rule, StatusModel
+from perfrun.api.base import ApiModel, NotBuiltList, Rule, StatusModel
+from perfrun.api.baseline import Baseline, TrendStatus
 from perfrun.api.load import Load
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import VariableName
@@ -121,9 +122,12 @@ class PerfTestSpec(ApiModel):
         | None
     ) = Field(
         default=None,
-        description="Workloads whose rollouts start runs. What they use is not measured yet.",
+        description="Workloads of the target: their images, replicas and limits are noted with "
+        "each run, and their rollouts start runs (runOn). What they use is not measured yet.",
     )
-    baseline: NotBuiltObject = None
+    baseline: Baseline = Field(
+        default=Baseline(), description="Which earlier runs a run is compared with, and how."
+    )
     notifications: NotBuiltList = None
     retry_inconclusive: Annotated[int, Field(ge=0, le=3)] = Field(
         default=0, description="How often a run that ended Inconclusive is done again by itself."
@@ -132,10 +136,10 @@ class PerfTestSpec(ApiModel):
 
     rules = (
         Rule(
-            cel="(has(self.runOn) && 'Rollout' in self.runOn) == has(self.observe)",
-            holds=lambda spec: ("Rollout" in (spec.run_on or [])) is (spec.observe is not None),
-            message="runOn Rollout and observe go together: the workloads in observe are those "
-            "whose rollouts start runs, and nothing else is observed in this version of perfrun",
+            cel="!has(self.runOn) || !('Rollout' in self.runOn) || has(self.observe)",
+            holds=lambda spec: "Rollout" not in (spec.run_on or []) or spec.observe is not None,
+            message="runOn Rollout needs observe: the workloads there are those whose rollouts "
+            "start runs",
             field=".runOn",
         ),
     )
@@ -157,6 +161,11 @@ class PerfTestSpec(ApiModel):
     @property
     def runs_on_rollout(self) -> list[Workload]:
         """The workloads whose rollouts start runs."""
+        return self.workloads if "Rollout" in (self.run_on or []) else []
+
+    @property
+    def workloads(self) -> list[Workload]:
+        """The observed workloads."""
         return [one.workload for one in self.observe or [] if one.workload is not None]
 
     @property
@@ -215,6 +224,10 @@ class PerfTestStatus(StatusModel):
     last_retry: Annotated[str, Field(max_length=63)] | None = Field(
         default=None, description="The last run that was started by retryInconclusive."
     )
+    last_confirmation: Annotated[str, Field(max_length=63)] | None = Field(
+        default=None, description="The last run that was started to confirm a suspicion."
+    )
+    trend: TrendStatus | None = None
     scheduled_since: Annotated[str, Field(max_length=40)] | None = Field(
         default=None, description="Since when the present schedule counts."
     )

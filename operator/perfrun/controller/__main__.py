@@ -32,6 +32,7 @@ from perfrun.controller.runs import RunReconciler
 from perfrun.controller.server import make_http_app, serving
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key, Store
+from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.ticks import Ticker
 from perfrun.controller.tls import Pair, certificate, server_context
 from perfrun.controller.watch import Watches, registry
@@ -83,7 +84,7 @@ class Operator:
         events = Events(kube, settings.pod_name)
         open_runs = OpenRuns(kube, self.store, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
-        finisher = Finisher(kube, open_runs, events, self.metrics)
+        finisher = Finisher(kube, open_runs, events, self.metrics, Surroundings(kube, settings))
         reconciler = RunReconciler(
             kube,
             self.store,

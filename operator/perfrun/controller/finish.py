@@ -26,6 +26,7 @@ from perfrun.controller.manifests import (
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRun, OpenRuns, store_config_map
 from perfrun.controller.status import as_json, conditions_json, write_status
+from perfrun.controller.surroundings import Surroundings
 from perfrun.logic.names import job_name
 from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge
 from perfrun.measure.result import RunResult
@@ -41,8 +42,16 @@ TEMPORARY = ("plan", "report")
 class Finisher:
     """Brings runs to their end. Every step may be done twice; the status is written last."""
 
-    def __init__(self, kube: Kube, runs: OpenRuns, events: Events, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        runs: OpenRuns,
+        events: Events,
+        metrics: Metrics,
+        surroundings: Surroundings,
+    ) -> None:
         self._kube = kube
+        self._surroundings = surroundings
         self._runs = runs
         self._events = events
         self._metrics = metrics
@@ -56,20 +65,23 @@ class Finisher:
         """
         # One at a time: all that a run measured is in memory meanwhile.
         async with self._judging:
-            judgement, packed = await self._weigh(run, opened, losses)
-        kept = await self._keep(run, opened, packed) if packed is not None else None
-        return await self.end(run, judgement, kept)
+            judgement, packed, machines = await self._weigh(run, opened, losses)
+        if packed is None:
+            return await self.end(run, judgement)
+        kept = await self._keep(run, opened, packed)
+        where = await self._surroundings.of(run.metadata.namespace, opened.spec, machines)
+        return await self.end(run, judgement, {"result": kept, "environment": as_json(where)})
 
     async def _weigh(
         self, run: PerfRun, opened: OpenRun, losses: str | None
-    ) -> tuple[Judgement, bytes | None]:
-        """The judgement, and the packed result where anything was measured."""
+    ) -> tuple[Judgement, bytes | None, list[str]]:
+        """The judgement, the packed result where anything was measured, and on which machines."""
         planned = opened.plan.load.workers
         merged, reported = await self._runs.merged_report(run.metadata.uid)
         workers = WorkerCounts(planned=planned, ready=planned, reported=reported)
         if merged is None:
             why = f": {losses}" if losses else "; see kubectl describe job of this run"
-            return errored(f"no worker has reported{why}", workers), None
+            return errored(f"no worker has reported{why}", workers), None, []
         outcome = RunOutcome(
             plan=opened.plan,
             report=merged,
@@ -87,16 +99,20 @@ class Finisher:
             report=merged,
             status=_judged(judgement),
         )
-        return judgement, await asyncio.to_thread(result.pack)
+        packed = await asyncio.to_thread(result.pack)
+        return judgement, packed, merged.generator.machines
 
-    async def end(self, run: PerfRun, judgement: Judgement, result: Json | None = None) -> Json:
-        """Write the verdict and tell of it. Gives the PerfRun as it is then."""
+    async def end(self, run: PerfRun, judgement: Judgement, kept: Json | None = None) -> Json:
+        """Write the verdict and tell of it. Gives the PerfRun as it is then.
+
+        ``kept``: of the status, where the result is and where it was measured.
+        """
         try:
-            body = await self._write(run, judgement, result)
+            body = await self._write(run, judgement, kept or {})
         except RefusedError as error:
             # Without an end here the run would be judged, and refused, for ever.
             judgement = errored(f"its verdict could not be written: {error}", _counted(run))
-            body = await self._write(run, judgement, None)
+            body = await self._write(run, judgement, {})
         done = PerfRun.parse(body)
         self._metrics.count_run(done)
         await self.tell(done)
@@ -118,7 +134,7 @@ class Finisher:
                 "PerfRun", done.metadata, verdict.value, done.status.message or "", warning=bad
             )
 
-    async def _write(self, run: PerfRun, judgement: Judgement, result: Json | None) -> Json:
+    async def _write(self, run: PerfRun, judgement: Judgement, kept: Json) -> Json:
         now = datetime.now(UTC)
         changes = {
             **_judged(judgement),
@@ -136,7 +152,8 @@ class Finisher:
             ),
             "queue": None,
             "progress": None,
-            "result": result,
+            "result": None,
+            **kept,
         }
         return await write_status(self._kube, PERF_RUNS, run.metadata, changes)
 

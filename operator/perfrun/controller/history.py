@@ -37,14 +37,15 @@ class Historian:
             for run in self._store.runs_of(key)
             if run.done and run.completed
         ]
-        gone = expired(finished, test.spec.history_limits)
+        pinned = test.spec.baseline.run
+        gone = expired(finished, test.spec.history_limits, pinned)
         for name in gone:
             record = self._store.runs.get(Key(key.namespace, name))
             if record is not None:
                 await self._kube.delete(PERF_RUNS, key.namespace, name, uid=record.uid)
                 self._store.drop_run(record.key)
         left = [run for run in finished if run.name not in gone]
-        for name in stale_results(left):
+        for name in stale_results(left, pinned):
             await self._drop_result(key.namespace, name)
         await self._drop_revisions(test, key)
 

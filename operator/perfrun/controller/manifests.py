@@ -13,7 +13,7 @@ from perfrun.controller.kube import Json
 from perfrun.controller.pods import WORKER_CONTAINER
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key
-from perfrun.logic.names import job_name
+from perfrun.logic.names import job_name, short_hash
 from perfrun.logic.plan import longest, what_runs_hash
 from perfrun.measure.plan import RunPlan
 
@@ -38,6 +38,7 @@ TTL_S = 3600
 JOB_MARGIN_S = 120
 TOKEN_S = 3600
 NOBODY = 65532
+TREND_KEY = "trend.json.gz"
 
 
 def owner_reference(kind: str, name: str, uid: str) -> Json:
@@ -124,6 +125,24 @@ def report_config_maps(run: Key, plan: RunPlan, index: int, packed: bytes) -> li
 def result_config_maps(run: Key, plan: RunPlan, packed: bytes) -> list[Json]:
     """The full result, in pieces."""
     return _pieces(run, plan, "result", "result", packed)
+
+
+def trend_config_map(test: Metadata, packed: bytes) -> Json:
+    """The histories that a test's runs are compared with."""
+    return {
+        "metadata": {
+            "name": trend_name(test),
+            "namespace": test.namespace,
+            "labels": {MANAGED_BY: "perfrun", TEST_LABEL: test.name, CONTENT_LABEL: "trend"},
+            "ownerReferences": [owner_reference("PerfTest", test.name, test.uid)],
+        },
+        "binaryData": {TREND_KEY: base64.b64encode(packed).decode()},
+    }
+
+
+def trend_name(test: Metadata) -> str:
+    """The ConfigMap of a test's histories: ``pt-<hash of the test's uid>``."""
+    return f"pt-{short_hash(test.uid)}"
 
 
 def joined(pieces: list[Json]) -> bytes | None:
@@ -249,7 +268,7 @@ def _container(
         "imagePullPolicy": settings.worker_pull_policy,
         "command": ["python", "-m", "perfrun.worker"],
         "env": [{"name": name, "value": value} for name, value in env.items()],
-        "resources": _resources(settings, template),
+        "resources": worker_resources(settings, template),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -266,7 +285,8 @@ def _container(
     }
 
 
-def _resources(settings: Settings, template: PodTemplate) -> Json:
+def worker_resources(settings: Settings, template: PodTemplate) -> Json:
+    """What a worker's container asks for, and may take."""
     # No CPU limit: a throttled generator measures its own quota instead of the target.
     own: Json = {
         "requests": {"cpu": settings.worker_cpu, "memory": settings.worker_memory},

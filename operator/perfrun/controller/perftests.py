@@ -15,9 +15,17 @@ from perfrun.controller.history import Historian
 from perfrun.controller.kube import PERF_TESTS, Json, Kube, RefusedError
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.starts import NameTakenError, Starter
-from perfrun.controller.status import MOST_CONDITION, changed, conditions_json, cut, write_status
+from perfrun.controller.status import (
+    MOST_CONDITION,
+    as_json,
+    changed,
+    conditions_json,
+    cut,
+    write_status,
+)
 from perfrun.controller.store import Key, Store
 from perfrun.controller.ticks import Prepared, Ticker
+from perfrun.controller.trends import Trender, regressed_condition
 from perfrun.logic import accept
 from perfrun.logic.problems import Problem, parse_problems
 from perfrun.logic.schedule import ScheduleDecision, jitter
@@ -57,6 +65,7 @@ class TestReconciler:
         self._store = store
         self._ticker = ticker
         self._starter = Starter(kube, store, events, ticker)
+        self._trender = Trender(kube, store, events)
         self._historian = historian
         self._events = events
         self._metrics = metrics
@@ -82,6 +91,8 @@ class TestReconciler:
         if refused := policies.problems(test.spec):
             return await self._refuse(body, refused, "RefusedByPolicy")
         now = datetime.now(UTC)
+        trend = await self._trender.look(test)
+        test = test.model_copy(update={"status": test.status.model_copy(update={"trend": trend})})
         try:
             started = await self._starter.start(test, now, suspended=policies.suspended is not None)
         except NameTakenError as error:
@@ -92,8 +103,11 @@ class TestReconciler:
         warnings = [*acceptance.warnings, *started.doubts]
         ready = _ready(test, warnings, policies.suspended)
         decision = started.decision
-        status = {**started.noted, **self._seen(test), **_next(decision)}
-        version = await self._write(body, test, status, [ready])
+        status = {**started.noted, **self._seen(test), **_next(decision), "trend": as_json(trend)}
+        regressed = regressed_condition(trend)
+        version = await self._write(
+            body, test, status, [ready, *([regressed] if regressed else [])]
+        )
         self._prepare(test, version, decision)
         await self._tell(test, decision, warnings)
         # Last: what is deleted has been said to be the last run by now, if it was.

@@ -24,7 +24,7 @@ from perfrun.logic import rollout, schedule
 from perfrun.logic.names import scheduled_run_name, short_hash
 from perfrun.logic.plan import what_runs_hash
 from perfrun.logic.problems import Problem
-from perfrun.logic.retry import Ended, retry
+from perfrun.logic.retry import Ended, confirmation, retry
 from perfrun.logic.rollout import RolloutFacts
 from perfrun.logic.schedule import ScheduleDecision, ScheduleFacts
 from perfrun.logic.trigger import TriggerFacts, triggers
@@ -65,6 +65,7 @@ class Starter:
             test = test.model_copy(update={"spec": test.spec.model_copy(update={"suspend": True})})
         noted = await self._start_triggered(test)
         noted |= await self._start_retry(test, now)
+        noted |= await self._start_confirmation(test)
         rolled_out, doubts = await self._start_rollout(test)
         started = await self._start_scheduled(test, now)
         return started._replace(noted={**noted, **rolled_out, **started.noted}, doubts=doubts)
@@ -129,6 +130,20 @@ class Starter:
             return {}
         await self._create(test, due.name, due.reason)
         return {"lastRetry": due.name}
+
+    async def _start_confirmation(self, test: PerfTest) -> Json:
+        """Measure once more what is suspected to be slower. Gives what to note of it."""
+        trend, key = test.status.trend, Key(test.metadata.namespace, test.metadata.name)
+        runs = self._store.runs_of(key)
+        if trend is None or test.spec.suspend or not all(run.done for run in runs):
+            return {}
+        name = confirmation(
+            test.metadata.name, trend, test.status.last_confirmation, test.spec.baseline
+        )
+        if name is None:
+            return {}
+        await self._create(test, name, "Confirmation")
+        return {"lastConfirmation": name}
 
     async def _start_scheduled(self, test: PerfTest, now: datetime) -> Started:
         """Create the run that the schedule asks for."""

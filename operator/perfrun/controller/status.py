@@ -43,8 +43,21 @@ def cut(text: str, most: int = MOST_TEXT) -> str:
 
 
 def changed(old: Json, new: Json) -> Json:
-    """Of ``new`` what differs from ``old``: nothing to write where nothing has changed."""
-    return {name: value for name, value in new.items() if old.get(name) != value}
+    """Of ``new`` what differs from ``old``: nothing to write where nothing has changed.
+
+    As a merge patch: in an object that is replaced, what was there and is no more is null.
+    """
+    return {
+        name: _instead(old.get(name), value)
+        for name, value in new.items()
+        if old.get(name) != value
+    }
+
+
+def _instead(old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**dict.fromkeys(old), **new}
+    return new
 
 
 def conditions_json(conditions: list[Condition]) -> list[Json]:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.engine.flow import Iteration
-from perfrun.engine.health import HEARTBEAT, Heartbeat, Sample, sample
+from perfrun.engine.health import HEARTBEAT, Heartbeat, Sample, machine, sample
 from perfrun.engine.lanes import LANES, User
 from perfrun.engine.pacing import Pacer, Starter, pacer_for
 from perfrun.engine.pool import Trust
@@ -220,6 +220,7 @@ class Execution(Starter):
             started_at=[time.time() - (monotonic_ns() - self._start) / NS_PER_S],
             user_time=self._pacer.user_time(),
             connections=traffic.connections,
+            machines=[machine()],
         )
         if first is not None and last is not None:
             record.cpu_time = last.cpu - first.cpu

@@ -1,6 +1,7 @@
 """The generator's own health: CPU time, throttling by the cgroup, stalls of the event loop."""
 
 import asyncio
+import platform
 import time
 from collections.abc import Callable
 from functools import cache
@@ -71,6 +72,21 @@ def _throttling() -> tuple[int, int]:
         except (OSError, ValueError):
             continue
     return 0, 0
+
+
+def machine() -> str:
+    """The processor and the architecture: figures of another kind of node do not compare."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    parted = (line.partition(":") for line in lines)
+    told = {name.strip(): value.strip() for name, _, value in parted}
+    # ARM has no model name, but codes of maker and part.
+    model = told.get("model name") or " ".join(
+        told[name] for name in ("CPU implementer", "CPU part") if name in told
+    )
+    return f"{model or 'unknown processor'}, {platform.machine()}"[:256]
 
 
 class Heartbeat:

@@ -19,17 +19,24 @@ class Finished(NamedTuple):
     has_result: bool
 
 
-def expired(runs: Sequence[Finished], limits: HistoryLimits) -> list[str]:
-    """The names of the runs to delete, oldest first: passed ones and others each by their limit."""
+def expired(
+    runs: Sequence[Finished], limits: HistoryLimits, pinned: str | None = None
+) -> list[str]:
+    """The names of the runs to delete, oldest first: passed ones and others each by their limit.
+
+    Never ``pinned``, which others are compared with.
+    """
+    runs = [run for run in runs if run.name != pinned]
     passed = [run for run in runs if run.verdict is Verdict.PASS]
     other = [run for run in runs if run.verdict is not Verdict.PASS]
     beyond = _beyond(passed, limits.passed) + _beyond(other, limits.other)
     return [run.name for run in sorted(beyond, key=_age)]
 
 
-def stale_results(runs: Sequence[Finished]) -> list[str]:
+def stale_results(runs: Sequence[Finished], pinned: str | None = None) -> list[str]:
     """The names of the runs whose full result is no longer kept; their summary stays."""
-    return [run.name for run in _beyond([r for r in runs if r.has_result], RESULTS_KEPT)]
+    kept = [run for run in runs if run.has_result and run.name != pinned]
+    return [run.name for run in _beyond(kept, RESULTS_KEPT)]
 
 
 def _beyond(runs: Sequence[Finished], limit: int) -> list[Finished]:

@@ -54,6 +54,11 @@ def retry_run_name(test: str, first: str, number: int) -> str:
     return _checked(test, f"k{first}-{number}")
 
 
+def confirmation_run_name(test: str, suspect: str, number: int) -> str:
+    """The name of the ``number``-th run that checks a suspicion: ``<test>-k<hash>-<number>``."""
+    return _checked(test, f"k{suspect}-{number}")
+
+
 def job_name(run_uid: str) -> str:
     """The name of a run's Job and of its ConfigMaps: ``pr-<hash of the run's uid>``."""
     return f"pr-{short_hash(run_uid)}"

@@ -1,10 +1,17 @@
-"""Whether a run that proved nothing is done once more (``spec.retryInconclusive``)."""
+"""Runs that are done again by themselves: what proved nothing, and what is suspected."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from perfrun.api.baseline import Baseline, TrendStatus
 from perfrun.api.perfrun import Reason, Verdict
-from perfrun.logic.names import HASH_LENGTH, retry_prefix, retry_run_name, short_hash
+from perfrun.logic.names import (
+    HASH_LENGTH,
+    confirmation_run_name,
+    retry_prefix,
+    retry_run_name,
+    short_hash,
+)
 from perfrun.logic.trigger import Trigger
 
 WITHIN = timedelta(hours=1)
@@ -39,6 +46,27 @@ def retry(test: str, last: Ended, limit: int, noted: str | None, now: datetime) 
         return None
     name = retry_run_name(test, first, tries + 1)
     return None if name == noted else Trigger("Retry", name)
+
+
+def confirmation(
+    test: str, trend: TrendStatus, noted: str | None, baseline: Baseline
+) -> str | None:
+    """The name of the run that is to show whether a suspicion is true, or None.
+
+    ``noted`` is the one that was created last. Twice as many as are needed are tried at most: where
+    these prove nothing, the suspicion waits for the runs that come anyway.
+    """
+    if trend.state != "Suspect" or not trend.confirming or not trend.runs:
+        return None
+    suspect = short_hash("suspect", trend.runs[0], trend.since or "")
+    number = 1
+    if noted is not None:
+        first, _, tries = noted.removeprefix(retry_prefix(test)).rpartition("-")
+        if first == suspect and tries.isdecimal():
+            number = int(tries) + 1
+    if number > 2 * baseline.confirm_runs:
+        return None
+    return confirmation_run_name(test, suspect, number)
 
 
 def _chain(test: str, last: Ended) -> tuple[str, int]:

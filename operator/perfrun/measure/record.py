@@ -13,6 +13,8 @@ from pydantic import Field
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.wire import Wire, WireHistogram
 
+MOST_MACHINES = 16
+
 
 class Outcome(StrEnum):
     """How a request ended."""
@@ -225,6 +227,8 @@ class GeneratorRecord(Wire):
     """ns in which users were active in the load, summed over users (closed loads)."""
     connections: int = 0
     """Connections opened."""
+    machines: list[str] = Field(default=[], max_length=MOST_MACHINES)
+    """Processor and architecture under each worker; each kind once."""
 
     @classmethod
     def empty(cls) -> Self:
@@ -252,6 +256,7 @@ class GeneratorRecord(Wire):
         self.longest_stall = max(self.longest_stall, other.longest_stall)
         add_counts(self.exhausted, other.exhausted)
         self.started_at.extend(other.started_at)
+        self.machines = sorted({*self.machines, *other.machines})[:MOST_MACHINES]
 
     @property
     def start_skew(self) -> int:

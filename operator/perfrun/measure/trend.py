@@ -1,14 +1,19 @@
 """What is kept of a test's runs to compare later ones with: points, and where the trend stands."""
 
+import gzip
+import io
+import zlib
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
+from perfrun.api.environment import WorkloadStatus
 from perfrun.measure.wire import Wire
 
 MOST_POINTS = 60
 MOST_HISTORIES = 8
+MOST_BYTES = 16 * 1024 * 1024
 
 
 class Stage(StrEnum):
@@ -22,42 +27,6 @@ class Stage(StrEnum):
     """It stays so. The baseline stands still until runs are back, or the level is accepted."""
 
 
-class Workload(Wire):
-    """An observed workload as it was when a run ended."""
-
-    name: str
-    replicas: int = 0
-    limits: dict[str, str] = {}
-    """Of its containers' resources: ``container/cpu``."""
-    images: dict[str, str] = {}
-    """By container, the image that runs, with its digest where the kubelet says it."""
-    since: str | None = None
-    """When the youngest of its pods was started."""
-
-
-class Environment(Wire):
-    """Where a run took place: where it differs, figures cannot be compared."""
-
-    machines: list[str] = []
-    """Processor and architecture of the workers' nodes, each kind once."""
-    resources: dict[str, str] = {}
-    """Of a worker's container: ``requests/cpu``."""
-    workloads: list[Workload] = []
-
-    def fingerprint(self) -> dict[str, str]:
-        """All that has to be the same for two runs to be compared: by name, the value.
-
-        Images are not in it: they are what is to be compared.
-        """
-        told = {"machine": ", ".join(sorted(self.machines))}
-        told |= {f"worker {name}": value for name, value in self.resources.items()}
-        for workload in self.workloads:
-            told[f"{workload.name} replicas"] = str(workload.replicas)
-            for name, value in workload.limits.items():
-                told[f"{workload.name} {name}"] = value
-        return dict(sorted(told.items()))
-
-
 class Point(Wire):
     """One valid run, as far as later ones are compared with it."""
 
@@ -67,7 +36,7 @@ class Point(Wire):
     started: str = ""
     values: dict[str, float]
     """By metric (``latency.p95 of list``): ns or events a second, more than 0."""
-    workloads: list[Workload] = []
+    workloads: list[WorkloadStatus] = []
 
 
 class Shift(Wire):
@@ -107,3 +76,32 @@ class History(Wire):
     """When the stage, or ``settled``, began."""
     pinned: Point | None = None
     passages: list[Passage] = Field(default=[], max_length=16)
+
+    @property
+    def newest(self) -> str:
+        """When the last run in it was completed; empty: none is."""
+        points = [*self.baseline[-1:], *self.fresh[-1:]]
+        return max((point.completed for point in points), default="")
+
+
+class Histories(Wire):
+    """All that is kept of one test; the one that was added to last comes last."""
+
+    version: Literal[1] = 1
+    histories: list[History] = Field(default=[], max_length=MOST_HISTORIES)
+
+    def pack(self) -> bytes:
+        """As compressed JSON."""
+        return gzip.compress(self.to_bytes(), mtime=0)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Self:
+        """Raises ValueError for what is not one of this version."""
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+                text = file.read(MOST_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"not compressed JSON: {error}") from error
+        if len(text) > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES} bytes")
+        return cls.model_validate_json(text)

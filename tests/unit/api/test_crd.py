@@ -49,7 +49,7 @@ def test_what_is_not_built_is_refused_by_name() -> None:
         for rule in node.get("x-kubernetes-validations", [])
         if rule["reason"] == "FieldValueForbidden"
     ]
-    assert ".spec.baseline" in refused
+    assert ".spec.podTemplate.sidecars" in refused
     assert ".spec.target.sql" in refused
 
 

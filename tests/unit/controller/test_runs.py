@@ -32,6 +32,7 @@ from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns, UnreadableError
 from perfrun.controller.runs import MOST_FAILURES, RunReconciler
 from perfrun.controller.store import Store
+from perfrun.controller.surroundings import Surroundings
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused
 from perfrun.logic.names import job_name
@@ -95,7 +96,8 @@ def world() -> World:
     metrics = Metrics(store)
     runs = OpenRuns(kube, store, lambda _: None)  # type: ignore[arg-type]
     events = Events(kube, "operator")  # type: ignore[arg-type]
-    finisher = Finisher(kube, runs, events, metrics)  # type: ignore[arg-type]
+    around = Surroundings(kube, settings())  # type: ignore[arg-type]
+    finisher = Finisher(kube, runs, events, metrics, around)  # type: ignore[arg-type]
     coordinator = Coordinator(runs, PodIdentity(kube, runs))  # type: ignore[arg-type]
     acceptor = Acceptor(kube, store, finisher, events)  # type: ignore[arg-type]
     reconciler = RunReconciler(

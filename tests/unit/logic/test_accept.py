@@ -391,7 +391,10 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
             "user information or fragment",
         ),
         ({"scenarios": []}, "spec.scenarios: is too short: at least 1 item(s)"),
-        ({"baseline": {}}, "spec.baseline: not built yet in this version of perfrun: remove it"),
+        (
+            {"baseline": {"compare": "Pinned"}},
+            "spec.baseline: compare Pinned and run go together: name the run to compare with",
+        ),
         ({"load": None}, "spec.load: must be a mapping, and is empty"),
     ],
 )

@@ -1,0 +1,82 @@
+"""Which runs can be compared, and by what figures."""
+
+from collections.abc import Iterable
+
+from perfrun.api.environment import Environment
+from perfrun.api.metric import METRICS, Kind
+from perfrun.api.perfrun import PerfRun, Phase, SloStatus, Verdict
+from perfrun.api.slo import parse_limit
+from perfrun.measure.trend import Point
+
+ALWAYS = ("latency.p50", "latency.p95", "latency.p99")
+_COMPARED_KINDS = (Kind.DURATION, Kind.RATE)
+_PROVES = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+
+
+def point_of(run: PerfRun) -> Point | None:
+    """What later runs are compared with; None for a run whose figures prove nothing.
+
+    That is one without a verdict of its own, one that was stopped, one that lost workers, and one
+    whose generator was at fault: it is slow by itself.
+    """
+    status = run.status
+    if status.phase is not Phase.DONE or status.verdict not in _PROVES or status.stopped:
+        return None
+    if status.workers is None or status.workers.reported < status.workers.planned:
+        return None
+    findings = status.generator.findings if status.generator else []
+    if any(finding.effect != "Informing" for finding in findings):
+        return None
+    values = _values(run)
+    if not values or status.completion_time is None:
+        return None
+    return Point(
+        run=run.metadata.name,
+        completed=status.completion_time,
+        started=status.start_time or "",
+        values=values,
+        workloads=status.environment.workloads if status.environment else [],
+    )
+
+
+def fingerprint(environment: Environment | None) -> dict[str, str]:
+    """All that has to be the same for two runs to be compared: by name, the value.
+
+    Images are not in it: they are what is to be compared.
+    """
+    if environment is None:
+        return {}
+    told = {"machine": "; ".join(sorted(environment.machines))}
+    told |= {f"worker {name}": value for name, value in environment.resources.items()}
+    for workload in environment.workloads:
+        told[f"{workload.name} replicas"] = str(workload.replicas)
+        told |= {f"{workload.name} {name}": value for name, value in workload.limits.items()}
+    return dict(sorted(told.items()))
+
+
+def _values(run: PerfRun) -> dict[str, float]:
+    summary = run.status.summary
+    values: dict[str, float] = {}
+    if summary is not None and summary.latency is not None:
+        for metric in ALWAYS:
+            _take(values, metric, metric, getattr(summary.latency, metric.partition(".")[2]))
+    if summary is not None and summary.capacity is not None:
+        _take(values, "capacity", "capacity", summary.capacity)
+    for slo in _compared(run.status.slos):
+        name = f"{slo.metric} of {slo.of}" if slo.of else slo.metric
+        _take(values, name, slo.metric, slo.measured)
+    return values
+
+
+def _compared(slos: Iterable[SloStatus]) -> Iterable[SloStatus]:
+    return (slo for slo in slos if METRICS.get(slo.metric) in _COMPARED_KINDS)
+
+
+def _take(values: dict[str, float], name: str, metric: str, text: str | None) -> None:
+    """A figure that is known and more than 0: a logarithm is taken of it."""
+    try:
+        value = parse_limit(metric, text) if text is not None else 0.0
+    except ValueError:
+        return  # unsupported, or a bound such as >=5s
+    if value > 0:
+        values[name] = value
