@@ -125,7 +125,8 @@ class TestReconciler:
             name=about.name, namespace=about.namespace, uid=about.uid, resource_version=version
         )
         tick = decision.next - jitter(written, about.name)
-        self._ticker.prepare(Prepared(identity, tick, decision.next))
+        deadline = written.starting_deadline_seconds
+        self._ticker.prepare(Prepared(identity, tick, decision.next, deadline))
 
     # --- what is said --------------------------------------------------------------------------
 

@@ -24,7 +24,8 @@ from perfrun.logic.names import scheduled_run_name
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 32
-MOST_LATE = timedelta(seconds=20)
+MOST_LATE = timedelta(seconds=50)
+"""Before the next minute: ten thousand at once take some twenty seconds."""
 LONGEST_SLEEP_S = 30.0
 """The clock may be set while it is slept by."""
 
@@ -39,6 +40,14 @@ class Prepared:
     """The scheduled time; it names the run."""
     due: datetime
     """When it is to start: later by the jitter."""
+    deadline: int | None = None
+    """Seconds after which it may not start any more (startingDeadlineSeconds)."""
+
+    def too_late(self, now: datetime) -> bool:
+        """Whether what is to become of it is its reconciler's to say."""
+        most = MOST_LATE.total_seconds()
+        allowed = most if self.deadline is None else min(most, max(self.deadline, 1))
+        return (now - self.due).total_seconds() > allowed
 
 
 class Ticker:
@@ -127,8 +136,8 @@ class Ticker:
         key = Key(test.namespace, test.name)
         if any(not run.done for run in self._store.runs_of(key)):
             return  # what is to become of a second one is a longer story
-        if datetime.now(UTC) - prepared.due > MOST_LATE:
-            return  # it may be too late by now, or another tick's turn
+        if prepared.too_late(datetime.now(UTC)):
+            return
         name = scheduled_run_name(test.name, prepared.tick)
         body = run_manifest(test, name, "Scheduled", format_time(prepared.tick))
         try:

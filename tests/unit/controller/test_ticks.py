@@ -36,7 +36,7 @@ class World:
     def prepare(self, name: str = "shop", version: str = "7", due: datetime | None = None) -> None:
         about = Metadata(name=name, namespace="team", uid=f"uid-{name}", resource_version=version)
         self.store.seen["PerfTest", about.uid] = "7"
-        self.ticker.prepare(Prepared(about, self.tick, due or self.now))
+        self.ticker.prepare(Prepared(about, self.tick, due or self.now, deadline))
 
     async def run(self) -> None:
         running = asyncio.create_task(self.ticker.run())
@@ -151,3 +151,13 @@ async def test_what_is_long_due_is_left_to_the_reconciler_who_knows_its_deadline
     world.prepare(due=world.now - timedelta(minutes=1))
     await world.run()
     assert (world.created, world.looked_at) == ([], ["shop"])
+
+
+@pytest.mark.parametrize(("deadline", "late", "created"), [(None, 40, 1), (60, 40, 1), (30, 40, 0)])
+async def test_no_run_is_created_after_its_deadline(
+    world: World, deadline: int | None, late: int, created: int
+) -> None:
+    due = world.now - timedelta(seconds=late)
+    world.prepare(due=due, deadline=deadline)
+    await world.run()
+    assert len(world.created) == created
