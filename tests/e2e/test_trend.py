@@ -66,6 +66,7 @@ def condition(shop: Shop, test: str) -> str:
 
 def test_ten_percent_slower_is_regressed_and_recovered_once_each(target: Shop) -> None:
     target.apply(TEST.replace("NAME", "watched"))
+    trend: Json = {}
     for number in range(BEFORE):
         trend = ask(target, "watched", f"before-{number}")
     assert (trend["state"], trend["baselineRuns"]) == ("Stable", BEFORE)
@@ -96,6 +97,7 @@ def test_sixty_runs_of_the_same_are_told_to_nobody(
 ) -> None:
     delay(target, 50)
     target.apply(TEST.replace("NAME", "still"))
+    trend: Json = {}
     for number in range(60 if pytestconfig.getoption("--campaign") else 11):
         trend = ask(target, "still", f"same-{number}")
         print(number, trend["state"], trend["message"])

@@ -33,7 +33,13 @@ class World:
     def _look_at(self, key: Key) -> None:
         self.looked_at.append(key.name)
 
-    def prepare(self, name: str = "shop", version: str = "7", due: datetime | None = None) -> None:
+    def prepare(
+        self,
+        name: str = "shop",
+        version: str = "7",
+        due: datetime | None = None,
+        deadline: int | None = None,
+    ) -> None:
         about = Metadata(name=name, namespace="team", uid=f"uid-{name}", resource_version=version)
         self.store.seen["PerfTest", about.uid] = "7"
         self.ticker.prepare(Prepared(about, self.tick, due or self.now, deadline))
