@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from perfrun.api.baseline import Baseline, TrendStatus
 from perfrun.api.perfrun import Verdict
 from perfrun.logic.names import retry_run_name, short_hash
-from perfrun.logic.retry import Ended, retry
+from perfrun.logic.retry import Ended, confirmation, retry
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 FIRST = short_hash("uid-1")
@@ -69,3 +70,37 @@ def test_retries_come_to_an_end() -> None:
         names.append(due.name)
         last = ended(name=due.name, uid=f"uid-retry-{number}", reason="Retry")
     assert names == [name(1), name(2), name(3)]
+
+
+def suspect(state: str = "Suspect", confirming: int | None = 3) -> TrendStatus:
+    return TrendStatus(state=state, confirming=confirming, runs=["shop-1"], since="then")  # type: ignore[arg-type]
+
+
+def test_a_suspicion_is_checked_by_runs_with_names_of_their_own() -> None:
+    first = confirmation("shop", suspect(), None, Baseline())
+    assert first is not None
+    assert first.startswith("shop-k")
+    second = confirmation("shop", suspect(), first, Baseline())
+    assert second == first.removesuffix("-1") + "-2"
+
+
+def test_runs_that_prove_nothing_are_not_repeated_for_ever() -> None:
+    name: str | None = None
+    for _ in range(6):
+        name = confirmation("shop", suspect(), name, Baseline())
+        assert name is not None
+    assert confirmation("shop", suspect(), name, Baseline()) is None
+
+
+def test_the_next_suspicion_begins_anew() -> None:
+    first = confirmation("shop", suspect(), None, Baseline())
+    later = suspect().model_copy(update={"runs": ["shop-9"]})
+    second = confirmation("shop", later, first, Baseline())
+    assert second is not None
+    assert second != first
+    assert second.endswith("-1")
+
+
+@pytest.mark.parametrize("trend", [suspect("Stable"), suspect(confirming=0), suspect("Regressed")])
+def test_what_is_not_suspected_is_not_checked(trend: TrendStatus) -> None:
+    assert confirmation("shop", trend, None, Baseline()) is None

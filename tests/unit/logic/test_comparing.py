@@ -1,0 +1,82 @@
+"""Which runs can be compared, and by what figures."""
+
+from typing import Any
+
+from perfrun.api.environment import Environment, WorkloadStatus
+from perfrun.api.perfrun import PerfRun
+from perfrun.logic.comparing import fingerprint, point_of
+from tests.unit.controller.build import perf_run
+
+DONE: dict[str, Any] = {
+    "phase": "Done",
+    "verdict": "Warn",
+    "completionTime": "2026-11-01T00:00:00.5Z",
+    "workers": {"planned": 2, "ready": 2, "reported": 2},
+}
+SUMMARY: dict[str, Any] = {
+    "window": "10s",
+    "iterations": {"planned": 9, "started": 9, "dropped": 0},
+    "requests": {"sent": 9, "succeeded": 9, "failed": 0, "censored": 0},
+    "attempts": {},
+    "throughput": "9/s",
+    "transactions": "9/s",
+    "latency": {"p50": "50ms", "p95": ">=5s", "p99": "unsupported"},
+}
+
+
+def slo(metric: str, measured: str | None, of: str = "") -> dict[str, Any]:
+    return {"metric": metric, "of": of, "measured": measured, "verdict": "Pass", "message": "m"}
+
+
+def run(**status: Any) -> PerfRun:
+    return perf_run(**{**DONE, "summary": SUMMARY, **status})
+
+
+def values(**status: Any) -> dict[str, float]:
+    point = point_of(run(**status))
+    assert point is not None
+    return point.values
+
+
+def test_bounds_and_what_has_too_few_samples_are_no_figures() -> None:
+    assert values() == {"latency.p50": 50e6}
+
+
+def test_objectives_on_times_and_rates_are_compared_by_their_own_name() -> None:
+    slos = [
+        slo("latency.p95", "80ms", "list"),
+        slo("throughput", "99.5/s"),
+        slo("errorRate", "1%"),
+        slo("latency.max", None),
+        slo("transactions", "0/s"),
+    ]
+    assert values(slos=slos) == {
+        "latency.p50": 50e6,
+        "latency.p95 of list": 80e6,
+        "throughput": 99.5,
+    }
+
+
+def test_a_capacity_is_compared() -> None:
+    assert values(summary={**SUMMARY, "capacity": "1200/s"})["capacity"] == 1200
+
+
+def test_a_finding_that_only_informs_takes_nothing_away() -> None:
+    findings = [{"type": "Any", "effect": "Informing", "message": "m"}]
+    assert point_of(run(generator={"findings": findings})) is not None
+
+
+def test_a_run_that_is_not_done_has_no_figures() -> None:
+    assert point_of(run(phase="Running", verdict=None)) is None
+
+
+def test_images_are_no_part_of_the_environment_but_limits_and_replicas_are() -> None:
+    def of(**more: Any) -> dict[str, str]:
+        workload = WorkloadStatus(name="api", replicas=2, **more)
+        return fingerprint(Environment(machines=["B", "A"], workloads=[workload]))
+
+    assert of(images={"c": "one"}) == of(images={"c": "two"})
+    assert of(limits={"c/cpu": "1"}) != of(limits={"c/cpu": "2"})
+    assert of()["machine"] == "A; B"
+    assert of()["api replicas"] == "2"
+    assert fingerprint(None) == {}
