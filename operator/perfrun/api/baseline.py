@@ -15,6 +15,7 @@ TrendState = Literal[
     "Collecting", "Stable", "Suspect", "Regressed", "Recovered", "Improved", "Incomparable"
 ]
 MOST_RUNS_NAMED = 32
+MOST_TOLD = 4
 
 
 class Baseline(ApiModel):
@@ -44,6 +45,15 @@ class Baseline(ApiModel):
     )
 
 
+class Told(StatusModel):
+    """A confirmed change, and the run that brought it about."""
+
+    state: Literal["Regressed", "Recovered", "Improved"]
+    run: Annotated[str, Field(max_length=63)]
+    time: Annotated[str, Field(max_length=40)]
+    sentence: Annotated[str, Field(max_length=2048)]
+
+
 class TrendStatus(StatusModel):
     """How the last run compares with those before it."""
 
@@ -70,6 +80,9 @@ class TrendStatus(StatusModel):
     )
     up_to: Annotated[str, Field(max_length=40)] | None = Field(
         default=None, description="The completion of the last run that was looked at."
+    )
+    told: Annotated[list[Told], Field(max_length=MOST_TOLD)] = Field(
+        default=[], description="The last confirmed changes, newest last."
     )
     accepted: Annotated[str, Field(max_length=63)] | None = Field(
         default=None, description="The run of the last accept-level annotation that was followed."

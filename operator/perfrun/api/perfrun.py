@@ -268,6 +268,10 @@ class PerfRunStatus(StatusModel):
     generator: GeneratorStatus | None = None
     environment: Environment | None = None
     result: ResultRef | None = None
+    notified: Annotated[
+        dict[Annotated[str, Field(max_length=16)], Literal["Delivered", "GivenUp"]],
+        Field(max_length=128),
+    ] = Field(default={}, description="By the id of a notice, what became of it.")
     conditions: Annotated[list[Condition], Field(max_length=16)] = []
 
 

@@ -4,11 +4,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from perfrun.api.base import ApiModel, NotBuiltList, Rule, StatusModel
+from perfrun.api.base import ApiModel, Rule, StatusModel
 from perfrun.api.baseline import Baseline, TrendStatus
 from perfrun.api.load import Load
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import VariableName
+from perfrun.api.notification import Notification
 from perfrun.api.observe import Observed, Workload
 from perfrun.api.pod import PodTemplate
 from perfrun.api.scenario import Scenario, Step
@@ -128,7 +129,9 @@ class PerfTestSpec(ApiModel):
     baseline: Baseline = Field(
         default=Baseline(), description="Which earlier runs a run is compared with, and how."
     )
-    notifications: NotBuiltList = None
+    notifications: Annotated[
+        list[Notification], Field(max_length=16, json_schema_extra=_list_map("receiver"))
+    ] = Field(default=[], description="Who is told of what, beside Events and metrics.")
     retry_inconclusive: Annotated[int, Field(ge=0, le=3)] = Field(
         default=0, description="How often a run that ended Inconclusive is done again by itself."
     )

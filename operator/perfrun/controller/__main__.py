@@ -24,10 +24,12 @@ from perfrun.controller.identity import PodIdentity
 from perfrun.controller.kube import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Kube, KubeError, Resource
 from perfrun.controller.leadership import Leadership, LostLeaseError
 from perfrun.controller.metrics import Metrics
+from perfrun.controller.notifier import Notifier, new_client
 from perfrun.controller.open_runs import OpenRuns
 from perfrun.controller.perftests import TestReconciler
 from perfrun.controller.policies import ensure_policy, written_policies
 from perfrun.controller.queue import WorkQueue
+from perfrun.controller.receivers import Receivers
 from perfrun.controller.runs import RunReconciler
 from perfrun.controller.server import make_http_app, serving
 from perfrun.controller.settings import Settings
@@ -98,7 +100,12 @@ class Operator:
         )
         historian = Historian(kube, self.store)
         self.ticker = Ticker(kube, self.store, lambda key: self.tests.add(key))
-        tests = TestReconciler(kube, self.store, historian, events, self.metrics, self.ticker)
+        self.notifier = Notifier(
+            kube, self.store, events, self.metrics, Receivers.read(settings), new_client()
+        )
+        tests = TestReconciler(
+            kube, self.store, historian, events, self.metrics, self.ticker, self.notifier
+        )
         calm = self.ticker.calm
         self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", calm)
         self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test", calm)
@@ -136,6 +143,7 @@ class Operator:
             for part in rest:
                 part.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
+            await self.notifier.close()
             await self.leadership.release()
             for part in done:
                 part.result()

@@ -5,7 +5,7 @@ percentile without enough samples, or one that is only a lower bound, is an abse
 """
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from perfrun.api.baseline import TrendState
 from perfrun.api.metric import QUANTILES
 from perfrun.api.perfrun import PerfRun, RequestCounts, SloStatus, Verdict
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
@@ -42,6 +43,8 @@ class Metrics(Collector):
         self._missed: dict[Key, int] = {}
         self._runs: dict[tuple[Key, Verdict], int] = {}
         self._requests: dict[tuple[Key, str], int] = {}
+        self._notified: dict[tuple[str, str], int] = {}
+        self._trends: dict[Key, TrendState] = {}
 
     # --- what has happened --------------------------------------------------------------------
 
@@ -66,6 +69,17 @@ class Metrics(Collector):
         """A scheduled time without a run."""
         _add(self._missed, test, 1)
 
+    def show_trend(self, test: Key, state: TrendState | None) -> None:
+        """How the test's last run compares; None: it does not want to know, or has none."""
+        if state is None:
+            self._trends.pop(test, None)
+        else:
+            self._trends[test] = state
+
+    def notified(self, receiver: str, outcome: str) -> None:
+        """A notice that was delivered, or given up."""
+        _add(self._notified, (receiver, outcome), 1)
+
     def next_run(self, test: Key, time: str | None) -> None:
         """When the test runs next by its schedule."""
         if time is None:
@@ -78,6 +92,7 @@ class Metrics(Collector):
         self._last.pop(test, None)
         self._next.pop(test, None)
         self._missed.pop(test, None)
+        self._trends.pop(test, None)
         self._runs = {key: count for key, count in self._runs.items() if key[0] != test}
         self._requests = {key: count for key, count in self._requests.items() if key[0] != test}
 
@@ -92,6 +107,7 @@ class Metrics(Collector):
             return
         yield from self._figures()
         yield from self._objectives()
+        yield from self._told()
         yield from self._bookkeeping()
 
     def _figures(self) -> Iterator[Metric]:
@@ -154,6 +170,25 @@ class Metrics(Collector):
                     _gauge(limit, labels, _base(slo.metric, text))
                     _gauge(met, labels, _met(slo))
         yield from (verdict, measured, limit, met)
+
+    def _told(self) -> Iterator[Metric]:
+        trend = GaugeMetricFamily(
+            "perfrun_trend",
+            "1 for how the last run compares with those before it.",
+            labels=[*_TEST, "state"],
+        )
+        notices = CounterMetricFamily(
+            "perfrun_notifications",
+            "Notices to receivers that were delivered, or given up.",
+            labels=["receiver", "outcome"],
+        )
+        for key, state in self._trends.items():
+            for one in get_args(TrendState):
+                trend.add_metric([*key, one], float(one == state))
+        for labels, count in self._notified.items():
+            notices.add_metric(list(labels), count)
+        yield trend
+        yield notices
 
     def _bookkeeping(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(

@@ -14,6 +14,7 @@ from perfrun.controller.events import Events
 from perfrun.controller.history import Historian
 from perfrun.controller.kube import PERF_TESTS, Json, Kube, RefusedError
 from perfrun.controller.metrics import Metrics
+from perfrun.controller.notifier import Notifier
 from perfrun.controller.starts import NameTakenError, Starter
 from perfrun.controller.status import (
     MOST_CONDITION,
@@ -60,8 +61,10 @@ class TestReconciler:
         events: Events,
         metrics: Metrics,
         ticker: Ticker,
+        notifier: Notifier,
     ) -> None:
         self._kube = kube
+        self._notifier = notifier
         self._store = store
         self._ticker = ticker
         self._starter = Starter(kube, store, events, ticker)
@@ -101,6 +104,9 @@ class TestReconciler:
             why = f"a run is due, and the API server does not let it be created: {error}"
             return await self._stall(body, test, Stalled("Refused", why, REFUSED_RETRY_S))
         warnings = [*acceptance.warnings, *started.doubts]
+        self._metrics.show_trend(key, trend.state if trend else None)
+        self._notifier.look(test)
+        warnings += self._notifier.doubts(test)
         ready = _ready(test, warnings, policies.suspended)
         decision = started.decision
         status = {**started.noted, **self._seen(test), **_next(decision), "trend": as_json(trend)}

@@ -37,6 +37,8 @@ class Settings:
     """Whether there is to be a policy where nobody has written one."""
     policy_file: str
     """Policies of an installation for some namespaces; empty: none are written."""
+    receivers: str
+    """The folder of the receivers of notices; empty: there are none."""
     log_level: str
     http_port: int
     """Of probes and metrics."""
@@ -63,6 +65,7 @@ class Settings:
             watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
             default_policy=_flag(env, "PERFRUN_DEFAULT_POLICY"),
             policy_file=env.get("PERFRUN_POLICY_FILE", ""),
+            receivers=env.get("PERFRUN_RECEIVERS", ""),
             log_level=_level(env, "PERFRUN_LOG_LEVEL"),
             # Not ..._PORT: Kubernetes sets variables of that form for Services, to an URL.
             http_port=_port(env, "PERFRUN_LISTEN_HTTP", HTTP_PORT),

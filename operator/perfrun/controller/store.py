@@ -46,6 +46,8 @@ class RunRecord(NamedTuple):
     has_job: bool
     measured: bool
     """Its load began, and nobody asked for its end."""
+    notified: frozenset[str] = frozenset()
+    """The ids of the notices about it that are settled."""
 
     @property
     def done(self) -> bool:
@@ -80,6 +82,7 @@ def run_record(run: PerfRun) -> RunRecord:
         stop=run.spec.stop,
         has_job=status.job is not None,
         measured=status.start_time is not None and status.stopped is None,
+        notified=frozenset(status.notified),
     )
 
 

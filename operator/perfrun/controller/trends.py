@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from perfrun.api.baseline import ACCEPT_ANNOTATION, TrendStatus
+from perfrun.api.baseline import ACCEPT_ANNOTATION, MOST_TOLD, Told, TrendStatus
 from perfrun.api.metadata import Condition
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import PerfTest
@@ -116,6 +116,7 @@ class Trender:
                 }
             )
         update = {
+            "told": _told(histories),
             "up_to": up_to,
             "accepted": wanted or None,
             "settings": short_hash(baseline.model_dump_json()),
@@ -210,6 +211,17 @@ class Trender:
             await self._kube.create(CONFIG_MAPS, namespace, body)
         except AlreadyExistsError:
             raise ConflictError(409, f"ConfigMap {name} is there, and not this test's") from None
+
+
+def _told(histories: list[History]) -> list[Told]:
+    """The last passages that are told, of whatever environment."""
+    passages = [p for history in histories for p in history.passages if p.state in TOLD]
+    return [
+        Told.model_validate(
+            {"state": p.state, "run": p.run, "time": p.completed, "sentence": p.sentence}
+        )
+        for p in sorted(passages, key=lambda p: p.completed)[-MOST_TOLD:]
+    ]
 
 
 def regressed_condition(trend: TrendStatus | None) -> Condition | None:
