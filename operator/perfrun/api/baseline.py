@@ -6,7 +6,7 @@ from pydantic import Field
 
 from perfrun.api.base import ApiModel, Rule, StatusModel
 from perfrun.api.names import DNS_LABEL, RUN_NAME_MAX
-from perfrun.api.quantities import Percent, parse_percent
+from perfrun.api.quantities import Percent
 
 ACCEPT_ANNOTATION = "perfrun.dev/accept-level"
 """On a PerfTest: the name of a run from which on the level is the right one."""
@@ -28,7 +28,9 @@ class Baseline(ApiModel):
     run: Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=RUN_NAME_MAX)] | None = (
         Field(default=None, description="With Pinned: the PerfRun; it is never collected.")
     )
-    tolerance: Percent = Field(default=parse_percent("5%"), description="A smaller change is none.")
+    tolerance: Percent = Field(
+        default="5%", validate_default=True, description="A smaller change is none."
+    )
     on_regression: Literal["Warn", "Fail"] = Field(
         default="Warn", description="Fail: delivery tools see a confirmed regression as Degraded."
     )
