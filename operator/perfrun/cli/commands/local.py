@@ -1,0 +1,85 @@
+"""Commands that need no cluster."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perfrun.cli.commands.app import Files, Form, app, leave, outputs
+from perfrun.cli.exits import Exit
+from perfrun.cli.terminal import console, tell
+
+
+@app.command()
+def run(
+    files: Files,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="OUT",
+            help="Write the PerfRun that a cluster would hold; - is standard output.",
+        ),
+    ] = None,
+    result_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--result", metavar="OUT", help="Write all that was measured; - is standard output."
+        ),
+    ] = None,
+    secrets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Values of Secrets and ConfigMaps, as files DIR/NAME/KEY.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")
+    ] = False,
+) -> None:
+    """Run the PerfTests of manifests on this machine and judge them.
+
+    Exit codes: 0 done, 1 Fail, 2 manifest or usage wrong, 3 Error, 130 stopped.
+    """
+    from perfrun.cli.outputs import Outputs
+    from perfrun.cli.run import run_files
+
+    out, err = outputs()
+    files_out = Outputs(json_file, result_file, out)
+    report = console(err if files_out.takes_stdout else out)
+    code = run_files(files, files_out, secrets, report, console(err), strict=strict)
+    leave(code, out, err)
+
+
+@app.command()
+def validate(files: Files) -> None:
+    """Check manifests and say what they would cost; nothing is sent anywhere."""
+    from perfrun.cli.validate import validate_files
+
+    out, err = outputs()
+    leave(validate_files(files, console(out)), out, err)
+
+
+@app.command(name="next")
+def next_(
+    files: Files,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many times to show.")] = 5,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Look from there: 2026-11-24T02:00:00Z."),
+    ] = None,
+    output: Annotated[Form, typer.Option("--output", "-o", help="text or json.")] = Form.TEXT,
+) -> None:
+    """Say when scheduled tests run next, and which times will be missed, and why."""
+    from perfrun.cli.next import next_runs, parse_from
+
+    out, err = outputs()
+    try:
+        moment = parse_from(start)
+    except ValueError as error:
+        tell(console(err), str(error))
+        leave(Exit.USAGE, out, err)
+    leave(next_runs(files, console(out), count, moment, as_json=output is Form.JSON), out, err)
