@@ -8,6 +8,7 @@ from perfrun.api.perfrun import HoldStatus, PerfRun, Phase, WorkerCounts
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.events import Events
+from perfrun.controller.facts import LAUNCHING, FactReader, accepted, as_timedelta
 from perfrun.controller.finish import Finisher
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -22,7 +23,6 @@ from perfrun.controller.kube import (
     TerminatingError,
 )
 from perfrun.controller.manifests import job_manifest, plan_config_map
-from perfrun.controller.observer import LAUNCHING, Observer, accepted, as_timedelta
 from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError, check_ours
 from perfrun.controller.progress import progress_line
 from perfrun.controller.settings import Settings
@@ -68,7 +68,7 @@ class RunReconciler:
         self._events = events
         self._settings = settings
         self._ca = ca
-        self._observer = Observer(kube, coordinator, settings.coordinator_url)
+        self._facts = FactReader(kube, coordinator, settings.coordinator_url)
         self._failures: dict[str, int] = {}
         """By uid: how often something unexpected came in the way of a run."""
         self._told: dict[str, float] = {}
@@ -113,7 +113,7 @@ class RunReconciler:
     def _let_go(self, uid: str) -> None:
         self._coordinator.close(uid)
         self._finisher.forget(uid)
-        self._observer.forget(uid)
+        self._facts.forget(uid)
         self._failures.pop(uid, None)
         self._told.pop(uid, None)
 
@@ -137,7 +137,7 @@ class RunReconciler:
         stop = self._why_stop(run)
         if stop is not None and run.status.stopped is None and run.status.phase is Phase.RUNNING:
             run = await self._stop(run, stop)
-        facts = replace(await self._observer.facts(run, opened, session), stop=stop)
+        facts = replace(await self._facts.of(run, opened, session), stop=stop)
         decision = decide(facts)
         return await self._act(run, opened, facts, decision)
 

@@ -34,7 +34,7 @@ class _Workers:
     at: float
 
 
-class Observer:
+class FactReader:
     """Gathers the facts of runs; remembers for some seconds what is costly to read."""
 
     def __init__(self, kube: Kube, coordinator: Coordinator, coordinator_url: str) -> None:
@@ -48,7 +48,7 @@ class Observer:
         """The run is over."""
         self._workers.pop(uid, None)
 
-    async def facts(self, run: PerfRun, opened: OpenRun, session: RunSession) -> RunFacts:
+    async def of(self, run: PerfRun, opened: OpenRun, session: RunSession) -> RunFacts:
         """All that the next decision depends on. Raises ValueError for a status without sense."""
         uid, plan, status = run.metadata.uid, opened.plan, run.status
         workers = await self._read_workers(run)
