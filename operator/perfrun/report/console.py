@@ -22,6 +22,7 @@ from perfrun.api.perfrun import (
 from perfrun.api.times import parse_time
 from perfrun.report.advice import next_steps
 from perfrun.report.steps import number, simple_table, steps_table
+from perfrun.report.text import printable
 
 STYLES: dict[Verdict, str] = {
     Verdict.PASS: "green",
@@ -95,7 +96,7 @@ def _headline(run: PerfRun, marks: dict[Verdict, str]) -> RenderableType:
     first.append(f"  {run.metadata.namespace}/{run.spec.test_ref.name}")
     lines: list[RenderableType] = [first]
     if status.message:
-        lines.append(Padding(Text(_sentence(status.message)), (0, 0, 0, 2)))
+        lines.append(Padding(Text(printable(status.message)), (0, 0, 0, 2)))
     facts = [f"run {run.metadata.name}"]
     if status.start_time:
         facts.append(f"started {parse_time(status.start_time):%Y-%m-%d %H:%M:%S} UTC")
@@ -138,7 +139,7 @@ def _objectives(slos: Sequence[SloStatus], marks: dict[Verdict, str]) -> Rendera
     table.add_column(_score(slos), overflow="fold", ratio=1)
     for slo in slos:
         mark = Text(f"{marks[slo.verdict]} {slo.verdict.value}", style=STYLES[slo.verdict])
-        table.add_row(mark, Text(_sentence(slo.message)))
+        table.add_row(mark, Text(printable(slo.message)))
     return table
 
 
@@ -152,7 +153,7 @@ def _search(capacity: CapacityStatus) -> RenderableType:
         outcome = hold.outcome or "not judged"
         told = f"{outcome}: {hold.message}" if outcome not in ("Met", "not judged") else outcome
         p95 = "n/a" if hold.p95 in (None, "unsupported") else hold.p95
-        row = (str(index), hold.rate, p95, hold.error_rate or "n/a", _sentence(told))
+        row = (str(index), hold.rate, p95, hold.error_rate or "n/a", printable(told))
         table.add_row(*map(Text, row))
     return table
 
@@ -189,7 +190,7 @@ def _labelled(label: str, lines: Sequence[str]) -> RenderableType:
     grid.add_column(width=10, style="bold")
     grid.add_column(overflow="fold")
     for index, line in enumerate(lines):
-        grid.add_row("" if index else label, Text(_sentence(line)))
+        grid.add_row("" if index else label, Text(printable(line)))
     return grid
 
 
@@ -198,8 +199,3 @@ def _spaced(parts: Iterable[RenderableType]) -> list[RenderableType]:
     for part in parts:
         spaced += [part, Text()]
     return spaced[:-1]
-
-
-def _sentence(text: str) -> str:
-    """Without control characters: what a target answers must not steer the terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
