@@ -16,6 +16,7 @@ SELDOM = {
     ("get", "apps", "statefulsets"): "a test runs on rollouts of a StatefulSet",
     ("create", "coordination.k8s.io", "leases"): "the Lease was deleted",
     ("delete", "apps", "controllerrevisions"): "the last run of an earlier spec was trimmed",
+    ("list", "events.k8s.io", "events"): "the Job controller could not create a pod",
     ("list", "batch", "jobs"): "it is uninstalled, which comes after this test",
     ("patch", "", "configmaps"): "a report is stored again after a kill",
     ("patch", "perfrun.dev", "perfruns"): "a run was made by hand, or is replaced",

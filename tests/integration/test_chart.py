@@ -70,6 +70,7 @@ def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer
         "patch configmaps",
         "create controllerrevisions.apps",
         "create events.events.k8s.io",
+        "list events.events.k8s.io",
         "create tokenreviews.authentication.k8s.io",
     ]
     assert [what for what in needed if not _may(installed, what, TEAM)] == []
@@ -81,6 +82,7 @@ def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer
         "create pods --subresource=exec",
         "patch perftests.perfrun.dev",
         "create deployments.apps",
+        "watch events.events.k8s.io",
         "list namespaces",
         "create rolebindings.rbac.authorization.k8s.io",
     ]

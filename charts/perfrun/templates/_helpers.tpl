@@ -129,7 +129,8 @@ capabilities: {drop: [ALL]}
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
   verbs: [get]
+# What it tells; and why the Job controller could not create a worker's pod.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end -}}

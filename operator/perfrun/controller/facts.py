@@ -11,9 +11,10 @@ from perfrun.controller.kube import JOBS, PODS, Kube, owned_by
 from perfrun.controller.manifests import RUN_LABEL
 from perfrun.controller.open_runs import OpenRun
 from perfrun.controller.pods import job_state, pod_facts
+from perfrun.controller.refusals import Refusals
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.session import RunSession
-from perfrun.logic.lifecycle import JobState, PodFacts, RunFacts
+from perfrun.logic.lifecycle import JobState, PodFacts, Refusal, RunFacts
 from perfrun.logic.names import job_name
 from perfrun.logic.plan import load_end, longest
 
@@ -32,6 +33,7 @@ class _Workers:
     job: JobState
     pods: list[PodFacts]
     at: float
+    refusal: Refusal | None = None
 
 
 class FactReader:
@@ -42,16 +44,18 @@ class FactReader:
         self._kube = kube
         self._coordinator = coordinator
         self._address = urlsplit(coordinator_url).netloc
+        self._refusals = Refusals(kube)
         self._workers: dict[str, _Workers] = {}
 
     def forget(self, uid: str) -> None:
         """The run is over."""
         self._workers.pop(uid, None)
+        self._refusals.forget(uid)
 
     async def of(self, run: PerfRun, opened: OpenRun, session: RunSession) -> RunFacts:
         """All that the next decision depends on. Raises ValueError for a status without sense."""
         uid, plan, status = run.metadata.uid, opened.plan, run.status
-        workers = await self._read_workers(run)
+        workers = await self._read_workers(run, plan.load.workers)
         trouble = self._coordinator.trouble(uid)
         start = parse_time(status.start_time) if status.start_time else None
         end = load_end(plan)
@@ -67,6 +71,7 @@ class FactReader:
             launched=launched,
             launch_error=None if launched else _launch_error(status.progress),
             pods=workers.pods,
+            refusal=workers.refusal,
             coordinator=self._address,
             listening_since=opened.since,
             heard=session.heard,
@@ -78,7 +83,7 @@ class FactReader:
             report_deadline=_report_deadline(run, start, longest(plan)),
         )
 
-    async def _read_workers(self, run: PerfRun) -> _Workers:
+    async def _read_workers(self, run: PerfRun, planned: int) -> _Workers:
         uid, namespace = run.metadata.uid, run.metadata.namespace
         now = asyncio.get_running_loop().time()
         known = self._workers.get(uid)
@@ -86,13 +91,24 @@ class FactReader:
         if known is not None and now - known.at < most:
             return known
         job = await self._kube.find(JOBS, namespace, job_name(uid))
-        pods = []
+        state, pods, refusal = job_state(job, uid), [], None
         if job is not None:
             labels = f"{RUN_LABEL}={run.metadata.name}"
             bodies = await self._kube.list(PODS, namespace, labels=labels)
-            pods = [pod_facts(body) for body in bodies if owned_by(body, job["metadata"]["uid"])]
-        self._workers[uid] = _Workers(job_state(job, uid), pods, now)
+            job_uid = job["metadata"]["uid"]
+            pods = [pod_facts(body) for body in bodies if owned_by(body, job_uid)]
+            if run.status.phase is Phase.STARTING and state is JobState.ACTIVE:
+                refusal = await self._read_refusal(run, job_uid, len(pods), planned)
+        self._workers[uid] = _Workers(state, pods, now, refusal)
         return self._workers[uid]
+
+    async def _read_refusal(
+        self, run: PerfRun, job_uid: str, there: int, planned: int
+    ) -> Refusal | None:
+        if there >= planned:
+            self._refusals.forget(run.metadata.uid)
+            return None
+        return await self._refusals.of(run.metadata.uid, run.metadata.namespace, job_uid)
 
 
 def accepted(run: PerfRun) -> datetime:

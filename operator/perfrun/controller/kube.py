@@ -157,6 +157,7 @@ class Kube:
         namespace: str | None = None,
         *,
         labels: str = "",
+        fields: str = "",
         only_metadata: bool = False,
     ) -> list[Json]:
         """All objects, in pages, of one namespace or of the cluster."""
@@ -167,6 +168,8 @@ class Kube:
             query = {"limit": str(PAGE)}
             if labels:
                 query["labelSelector"] = labels
+            if fields:
+                query["fieldSelector"] = fields
             if token:
                 query["continue"] = token
             page = await self._request("GET", resource.path(namespace), query=query, accept=accept)

@@ -53,6 +53,35 @@ class PodFacts:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """The API server does not let pods of the run be created."""
+
+    message: str
+    """In the API server's words."""
+    since: datetime
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it stands until somebody changes a rule or the test; a quota frees up again."""
+        return any(words in self.message for words in _LASTING_REFUSALS)
+
+
+# Of Pod Security, LimitRange (both for each container and for the pod), validation, priority,
+# webhooks and admission policies. What is not known may pass: a webhook that is away, an account
+# that is not there yet.
+_LASTING_REFUSALS = (
+    "violates PodSecurity",
+    "usage per Container is",
+    "usage per Pod is",
+    "limit to request ratio per",
+    " is invalid: ",
+    "no PriorityClass with name",
+    "denied the request",
+    "denied request:",
+)
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """All that the next decision about a run depends on."""
 
@@ -66,6 +95,8 @@ class RunFacts:
     launched: bool
     """A Job was created for this run before."""
     pods: Sequence[PodFacts] = ()
+    refusal: Refusal | None = None
+    """Why there are fewer pods than planned, where the API server has said so."""
     coordinator: str = ""
     """host:port that workers report to."""
     launch_error: str | None = None
@@ -107,6 +138,8 @@ HEARD_WITHIN = timedelta(seconds=45)
 FOUND_AGAIN_WITHIN = timedelta(seconds=45)
 """From the start of a coordinator until workers that wait for one have handed in their reports:
 a connection to the one before may take 30 s to fail."""
+REFUSED_FOR = timedelta(seconds=15)
+"""How long pods are refused for a reason that will not pass, until their run ends."""
 # A worker that was ended retries its report for a while; what is not here by then is lost.
 LAST_REPORTS_S = 15.0
 
@@ -141,6 +174,9 @@ def _starting(facts: RunFacts) -> Decision:
         return Decision(Act.FAIL, f"a worker ended before the load started: {_sentence(dead[0])}")
     if facts.job is JobState.FINISHED:
         return Decision(Act.FAIL, "its Job ended before the load started; see kubectl describe job")
+    refusal = facts.refusal
+    if refusal is not None and refusal.lasting and facts.now - refusal.since > REFUSED_FOR:
+        return Decision(Act.FAIL, _refused(facts, refusal))
     if left <= 0:
         return Decision(Act.FAIL, f"not all workers were ready {limit}: {waiting_for(facts)}")
     return Decision(Act.WAIT, waiting_for(facts), min(STEP_S, left))
@@ -190,6 +226,8 @@ def waiting_for(facts: RunFacts) -> str:
     for pod in facts.pods:
         if pod.problem is not None:
             return _sentence(pod)
+    if facts.refusal is not None:
+        return _refused(facts, facts.refusal)
     for pod in facts.pods:
         if _is_cut_off(pod, facts):
             return (
@@ -220,6 +258,11 @@ def _all_in(facts: RunFacts) -> bool:
 
 def _start_deadline(facts: RunFacts) -> datetime:
     return facts.accepted + timedelta(microseconds=facts.start_timeout / 1000)
+
+
+def _refused(facts: RunFacts, refusal: Refusal) -> str:
+    missing = facts.planned - len(facts.pods)
+    return f"{missing} of {facts.planned} workers' pods were not created: {refusal.message}"
 
 
 def _sentence(pod: PodFacts) -> str:

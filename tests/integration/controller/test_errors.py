@@ -159,6 +159,44 @@ async def test_quota_that_forbids_the_plan_is_an_error_with_the_quotas_words(wor
     assert "exceeded quota" in status["message"]
 
 
+async def test_pods_over_quota_are_told_and_waited_for_until_the_quota_has_room(
+    world: World,
+) -> None:
+    await forbid(world, "pods")
+    await world.apply_test()
+    await world.create_run("one")
+    told = await until_progress(world, "one", "exceeded quota: none")
+    assert told.startswith("2 of 2 workers' pods were not created: pods ")
+    await world.api.call("DELETE", world.core("resourcequotas", "none"))
+    assert (await world.finish("one"))["verdict"] == "Pass"
+
+
+async def test_pods_over_quota_until_the_timeout_end_the_run_with_the_quotas_words(
+    world: World,
+) -> None:
+    await forbid(world, "pods", 1)
+    await world.apply_test(load={"startTimeout": "5s"})
+    await world.create_run("one")
+    status = await world.until_done("one")
+    assert status["verdict"] == "Error"
+    for part in ("5s (load.startTimeout)", "1 of 2 workers' pods", "exceeded quota: none"):
+        assert part in status["message"]
+
+
+async def test_pods_that_a_limit_range_refuses_end_the_run_long_before_the_timeout(
+    world: World,
+) -> None:
+    limits = [{"type": "Container", "max": {"memory": "16Mi"}}]
+    body = {"metadata": {"name": "small"}, "spec": {"limits": limits}}
+    await world.api.call("POST", world.core("limitranges"), body)
+    await world.apply_test()
+    await world.create_run("one")
+    status = await world.until_done("one", seconds=45)
+    assert status["verdict"] == "Error"
+    assert "2 of 2 workers' pods were not created: pods " in status["message"]
+    assert "maximum memory usage per Container is 16Mi" in status["message"]
+
+
 async def test_quota_that_forbids_the_result_leaves_the_verdict(world: World) -> None:
     await world.apply_test()
     await world.create_run("one")
@@ -208,6 +246,16 @@ async def test_worker_that_runs_and_is_never_heard_is_told_on_the_run(world: Wor
         return "worker 1" in progress and "check egress NetworkPolicy" in progress
 
     await until("the run says where to look", told, seconds=60)
+
+
+async def until_progress(world: World, run: str, part: str) -> str:
+    """The progress of a run, once it has these words."""
+
+    async def look() -> str | None:
+        progress = str((await world.run(run)).get("status", {}).get("progress", ""))
+        return progress if part in progress else None
+
+    return await until(f"the progress of {run} has: {part}", look)
 
 
 async def forbid(world: World, what: str, most: int = 0) -> None:

@@ -56,14 +56,18 @@ class FakeKube:
         namespace: str | None = None,
         *,
         labels: str = "",
+        fields: str = "",
         only_metadata: bool = False,
     ) -> list[Json]:
         self._ask("list", resource)
+        named = [part.split("=") for part in fields.split(",") if part]
         wanted = [part.split("=") for part in labels.split(",") if part.count("=") == 1]
         found = []
         for (plural, where, _), body in self.objects.items():
             marks = body["metadata"].get("labels", {})
             if plural != resource.plural or (namespace is not None and where != namespace):
+                continue
+            if not all(_field(body, path) == value for path, value in named):
                 continue
             if all(marks.get(key) == value for key, value in wanted):
                 shown = {"metadata": body["metadata"]} if only_metadata else body
@@ -104,6 +108,12 @@ class FakeKube:
         self.asked[verb, resource.plural] += 1
         if error := self.failing.get((verb, resource.plural)):
             raise error
+
+
+def _field(body: Json, path: str) -> Any:
+    for part in path.split("."):
+        body = body.get(part, {})
+    return body
 
 
 def _merged(old: Any, new: Any) -> Any:

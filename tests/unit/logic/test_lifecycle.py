@@ -14,10 +14,12 @@ from perfrun.logic.lifecycle import (
     HEARD_WITHIN,
     LAST_REPORTS_S,
     LOAD_STEP_S,
+    REFUSED_FOR,
     STEP_S,
     Act,
     JobState,
     PodFacts,
+    Refusal,
     RunFacts,
     collecting_deadline,
     decide,
@@ -36,6 +38,17 @@ def at(seconds: float) -> datetime:
 
 def pod(index: int = 0, *, dead: bool = False, problem: str | None = None) -> PodFacts:
     return PodFacts(f"pr-x-{index}-abcde", index, dead, problem)
+
+
+QUOTA = 'pods "pr-x-1-abcde" is forbidden: exceeded quota: few, requested: pods=1, limited: pods=0'
+SECURITY = (
+    'pods "pr-x-1-abcde" is forbidden: violates PodSecurity "restricted:latest": '
+    'allowPrivilegeEscalation != false (container "istio-proxy" must set it)'
+)
+
+
+def refused(why: str, age: float = 0) -> Refusal:
+    return Refusal(why, at(-age))
 
 
 def facts(phase: Phase, **changes: Any) -> RunFacts:
@@ -104,6 +117,30 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
         {"now": at(61), "pods": [pod(1, problem="Unschedulable: 0/1 nodes")]},
         Act.FAIL,
         "worker 1 (pr-x-1-abcde): Unschedulable",
+    ),
+    (
+        "a quota has no room: it may free up",
+        {"refusal": refused(QUOTA, 50), "pods": [pod(0)]},
+        Act.WAIT,
+        "1 of 2 workers' pods were not created: " + QUOTA,
+    ),
+    (
+        "the timeout, with the quota's words",
+        {"now": at(61), "refusal": refused(QUOTA)},
+        Act.FAIL,
+        "within 60s (load.startTimeout): 2 of 2 workers' pods were not created: " + QUOTA,
+    ),
+    (
+        "Pod Security has refused just now",
+        {"refusal": refused(SECURITY, REFUSED_FOR.total_seconds())},
+        Act.WAIT,
+        SECURITY,
+    ),
+    (
+        "Pod Security refuses for good",
+        {"refusal": refused(SECURITY, REFUSED_FOR.total_seconds() + 0.1)},
+        Act.FAIL,
+        "2 of 2 workers' pods were not created: " + SECURITY,
     ),
     (
         "the timeout, with the worker's trouble",
@@ -254,6 +291,29 @@ def test_how_long_reports_are_waited_for(job: JobState, planned: float, expected
     assert collecting_deadline(NOW, at(planned), job) == at(expected)
 
 
+@pytest.mark.parametrize(
+    ("message", "lasting"),
+    [
+        (QUOTA, False),
+        (SECURITY, True),
+        ('pods "p" is forbidden: maximum memory usage per Container is 16Mi, but limit is 1Gi',
+         True),
+        ('pods "p" is forbidden: minimum cpu usage per Pod is 2, but request is 1', True),
+        ('Pod "p" is invalid: spec.affinity: Required value', True),
+        ('pods "p" is forbidden: no PriorityClass with name high was found', True),
+        ('admission webhook "images.example.com" denied the request: not signed', True),
+        ('pods "p" is forbidden: ValidatingAdmissionPolicy \'a\' with binding \'b\' denied request:'
+         ' no', True),
+        ('failed calling webhook "images.example.com": connection refused', False),
+        ('pods "p" is forbidden: error looking up service account a/default: serviceaccount'
+         ' "default" not found', False),
+        ("", False),
+    ],
+)  # fmt: skip
+def test_which_refusals_stand_until_somebody_acts(message: str, lasting: bool) -> None:
+    assert refused(message).lasting is lasting
+
+
 pods = st.builds(
     pod, st.integers(-1, 2), dead=st.booleans(), problem=st.none() | st.just("OOMKilled")
 )
@@ -266,6 +326,7 @@ any_facts = st.builds(
     job=st.sampled_from(JobState),
     launched=st.booleans(),
     pods=st.lists(pods, max_size=3),
+    refusal=st.none() | st.builds(refused, st.sampled_from([QUOTA, SECURITY]), st.just(5.0)),
     ready=st.integers(0, 3),
     reported=st.frozensets(st.integers(0, 2)),
     fatal=st.none() | st.just("hopeless"),
