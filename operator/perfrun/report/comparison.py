@@ -63,7 +63,7 @@ class Change:
     """0.07 is 7% more; of a ratio, or where a value is 0, and of a count: the plain difference."""
     relative: bool
     text: str
-    """``+7.2%``, ``-0.3 points``, ``+12``."""
+    """``+7.2%``, ``x12``, ``-0.3 points``, ``+12``."""
     tone: Tone
 
 
@@ -108,10 +108,11 @@ class Statistics:
     compared: Side
     change: Change
     """The Hodges-Lehmann shift."""
-    p: float
-    """Of the exact two-sided Mann-Whitney test."""
+    p: float | None
+    """Of the exact two-sided Mann-Whitney test; None where a single run is held against the spread
+    of ten or more."""
     interval: str | None
-    """``+3.1% to +11%``: where the shift is, with 99% confidence; None: too few runs."""
+    """``+3.1% to +11%``: where the shift is, with 99% confidence; None where that is not known."""
     smallest: str | None
     """``4.2%``: the smallest change that could have been shown; None: too few runs."""
     shown: Shown

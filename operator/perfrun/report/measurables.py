@@ -1,0 +1,102 @@
+"""Which metrics runs have in common to be compared by, and what each of them measured."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from perfrun.api.metric import METRICS, Kind
+from perfrun.api.perfrun import PerfRun, SloStatus, StepStatus, Summary
+from perfrun.api.slo import parse_limit
+from perfrun.report.comparison import Direction
+
+_OVERALL: dict[str, Callable[[Summary], str | None]] = {
+    "latency.p50": lambda summary: _latency(summary, "p50"),
+    "latency.p95": lambda summary: _latency(summary, "p95"),
+    "latency.p99": lambda summary: _latency(summary, "p99"),
+    "latency.avg": lambda summary: _latency(summary, "avg"),
+    "throughput": lambda summary: summary.throughput,
+    "errorRate": lambda summary: summary.error_rate,
+    "capacity": lambda summary: summary.capacity,
+}
+_OF_STEPS = ("latency.p95", "errorRate")
+_MOST_STEPS = 30
+_HIGHER = frozenset({"throughput", "transactions", "capacity", "successRate", "checkRate"})
+_NEITHER = ("bytes.", "value.")
+
+
+@dataclass(slots=True)
+class Measurable:
+    """A metric of something, and by the number of the run what was measured, as text."""
+
+    metric: str
+    of: str
+    kind: Kind
+    objective: bool = False
+    texts: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``latency.p95 of list``."""
+        return f"{self.metric} of {self.of}" if self.of else self.metric
+
+    @property
+    def direction(self) -> Direction:
+        """Which way it is better."""
+        if self.metric in _HIGHER:
+            return Direction.HIGHER
+        return Direction.NEITHER if self.metric.startswith(_NEITHER) else Direction.LOWER
+
+    def value(self, run: int) -> float | None:
+        """In the unit of the metric; None where it is unknown, unsupported or only a bound."""
+        text = self.texts.get(run)
+        try:
+            if self.kind is Kind.COUNT:
+                return float(int(text or ""))
+            return None if text is None else parse_limit(self.metric, text)
+        except ValueError:
+            return None
+
+
+def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
+    """Everything that at least one run has a figure of: all steps, objectives, single steps."""
+    found: dict[tuple[str, str], Measurable] = {}
+    for number, run in enumerate(runs):
+        for metric, of, text, objective in _figures(run):
+            one = found.setdefault((metric, of), Measurable(metric, of, METRICS[metric]))
+            one.objective = one.objective or objective
+            if text is not None:
+                one.texts.setdefault(number, text)
+    order = {metric: place for place, metric in enumerate(_OVERALL)}
+    known = [one for one in found.values() if one.texts]
+    # Sorting is stable: what is of all steps first, then as the runs name it.
+    return sorted(known, key=lambda one: (one.of != "", order.get(one.metric, len(order))))
+
+
+def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
+    """Metric, of what, as text, and whether an objective says so."""
+    status = run.status
+    # An objective's text comes first: it is never rounded across a limit.
+    yield from ((slo.metric, slo.of, slo.measured, True) for slo in _known(status.slos))
+    if status.summary is not None:
+        for metric, of_summary in _OVERALL.items():
+            yield metric, "", of_summary(status.summary), False
+    if len(status.steps) > 1:
+        for step in status.steps[:_MOST_STEPS]:
+            name = _name(step, status.steps)
+            for metric in _OF_STEPS:
+                text = step.error_rate if metric == "errorRate" else _latency(step, "p95")
+                yield metric, name, text, False
+
+
+def _known(slos: Iterable[SloStatus]) -> Iterator[SloStatus]:
+    return (slo for slo in slos if slo.metric in METRICS)
+
+
+def _latency(part: Summary | StepStatus, statistic: str) -> str | None:
+    text: str | None = getattr(part.latency, statistic, None)
+    return None if text == "unsupported" else text
+
+
+def _name(step: StepStatus, steps: Sequence[StepStatus]) -> str:
+    """Its own; with its scenario where several have one of that name."""
+    alike = sum(other.name == step.name for other in steps)
+    return step.name if alike == 1 else f"{step.scenario}/{step.name}"
