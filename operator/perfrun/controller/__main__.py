@@ -59,8 +59,9 @@ class Front:
 
     def __init__(self, settings: Settings) -> None:
         self.store = Store()
-        self.metrics = Metrics(self.store)
+        self.metrics = Metrics(self.store, settings.test_labels)
         self.health = Health(time.monotonic, watched(settings))
+        self.metrics.watch_ages = self.health.watch_ages
 
     def app(self) -> web.Application:
         """Probes and metrics over HTTP."""
@@ -86,6 +87,7 @@ class Operator:
         events = Events(kube, settings.pod_name)
         open_runs = OpenRuns(kube, self.store, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
+        self.metrics.under_way = self.coordinator.under_way
         finisher = Finisher(kube, open_runs, events, self.metrics, Surroundings(kube, settings))
         reconciler = RunReconciler(
             kube,
@@ -100,9 +102,9 @@ class Operator:
         )
         historian = Historian(kube, self.store)
         self.ticker = Ticker(kube, self.store, lambda key: self.tests.add(key))
-        self.notifier = Notifier(
-            kube, self.store, events, self.metrics, Receivers.read(settings), new_client()
-        )
+        receivers = Receivers.read(settings)
+        self.metrics.expect_receivers(receivers.all_names)
+        self.notifier = Notifier(kube, self.store, events, self.metrics, receivers, new_client())
         tests = TestReconciler(
             kube, self.store, historian, events, self.metrics, self.ticker, self.notifier
         )

@@ -33,6 +33,7 @@ class Health:
         self._now = now
         self._watched = {resource.kind for resource in watched}
         self._behind_since: dict[str, float] = {}
+        self._compared_at = dict.fromkeys(self._watched, now())
         self._synced: set[str] = set()
         self._was_ready = False
         self.caught_up = asyncio.Event()
@@ -49,6 +50,7 @@ class Health:
             self._behind_since.setdefault(kind, self._now())
         else:
             self._behind_since.pop(kind, None)
+            self._compared_at[kind] = self._now()
             self._synced.add(kind)
             if self._synced >= self._watched:
                 self.caught_up.set()
@@ -59,6 +61,11 @@ class Health:
         """The kinds whose watch has been behind for too long."""
         now = self._now()
         return [kind for kind, since in self._behind_since.items() if now - since > DEAD_AFTER_S]
+
+    def watch_ages(self) -> dict[str, float]:
+        """By kind: seconds since its watch was seen to be up to date, or since the start."""
+        now = self._now()
+        return {kind: now - at for kind, at in self._compared_at.items()}
 
     @property
     def ready(self) -> bool:

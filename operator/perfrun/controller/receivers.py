@@ -60,6 +60,11 @@ class Receivers:
         receiver = self._receivers.get(name)
         return receiver if receiver is not None and receiver.open_to(namespace) else None
 
+    @property
+    def all_names(self) -> list[str]:
+        """All, whoever may use them."""
+        return sorted(self._receivers)
+
     def names(self, namespace: str) -> list[str]:
         """Those that tests of a namespace may use."""
         return sorted(one.name for one in self._receivers.values() if one.open_to(namespace))

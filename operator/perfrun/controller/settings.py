@@ -1,12 +1,16 @@
 """What the operator is told by its environment; the chart's values arrive here."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 HTTP_PORT = 8080
 COORDINATOR_PORT = 8443
+LABEL_KEY = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+MOST_LABEL_KEY = 253 + 1 + 63
+MOST_TEST_LABELS = 20
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -39,6 +43,8 @@ class Settings:
     """Policies of an installation for some namespaces; empty: none are written."""
     receivers: str
     """The folder of the receivers of notices; empty: there are none."""
+    test_labels: tuple[str, ...]
+    """The keys of labels of tests that metrics show."""
     log_level: str
     http_port: int
     """Of probes and metrics."""
@@ -66,6 +72,7 @@ class Settings:
             default_policy=_flag(env, "PERFRUN_DEFAULT_POLICY"),
             policy_file=env.get("PERFRUN_POLICY_FILE", ""),
             receivers=env.get("PERFRUN_RECEIVERS", ""),
+            test_labels=_label_keys(env, "PERFRUN_TEST_LABELS"),
             log_level=_level(env, "PERFRUN_LOG_LEVEL"),
             # Not ..._PORT: Kubernetes sets variables of that form for Services, to an URL.
             http_port=_port(env, "PERFRUN_LISTEN_HTTP", HTTP_PORT),
@@ -92,6 +99,16 @@ def _level(env: Mapping[str, str], name: str) -> str:
     if value not in _LEVELS:
         raise ValueError(f"{name} is {value!r}: write one of {', '.join(_LEVELS)}")
     return value
+
+
+def _label_keys(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    keys = tuple(dict.fromkeys(_list(env, name)))
+    for key in keys:
+        if len(key) > MOST_LABEL_KEY or not re.fullmatch(LABEL_KEY, key):
+            raise ValueError(f"{name} names {key!r}: write keys of labels, as in example.com/team")
+    if len(keys) > MOST_TEST_LABELS:
+        raise ValueError(f"{name} names {len(keys)} labels: name at most {MOST_TEST_LABELS}")
+    return keys
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -48,6 +48,8 @@ class RunRecord(NamedTuple):
     """Its load began, and nobody asked for its end."""
     notified: frozenset[str] = frozenset()
     """The ids of the notices about it that are settled."""
+    result_bytes: int = 0
+    """Of its full result, where it is kept."""
 
     @property
     def done(self) -> bool:
@@ -83,6 +85,7 @@ def run_record(run: PerfRun) -> RunRecord:
         has_job=status.job is not None,
         measured=status.start_time is not None and status.stopped is None,
         notified=frozenset(status.notified),
+        result_bytes=status.result.bytes if status.result else 0,
     )
 
 

@@ -71,6 +71,7 @@ class Watches:
             self._metrics.drop_test(key)
             return
         self._store.tests[key] = body["metadata"]["uid"]
+        self._metrics.see_test(key, body["metadata"].get("labels") or {})
         self._store.pulse("PerfTest", body)
         self._tests.add(key)
 

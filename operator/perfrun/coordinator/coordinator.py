@@ -148,6 +148,19 @@ class Coordinator:
         session = self.session(uid)
         return session.live(self._clock.monotonic()) if session else Live()
 
+    def under_way(self) -> list[tuple[RunPlan, Live]]:
+        """How each load goes that has begun and is not reported whole; the youngest comes last."""
+        begun = [
+            (session.start, session)
+            for session in (run.session for run in self._runs.values())
+            if session.start is not None and not session.all_reported
+        ]
+        now = self._clock.monotonic()
+        return [
+            (session.plan, session.live(now))
+            for _, session in sorted(begun, key=lambda one: one[0])
+        ]
+
     # --- for the workers (by way of the app) --------------------------------------------------
 
     async def admit(self, uid: str, index: int, token: str) -> None:

@@ -82,6 +82,17 @@ def test_ready_once_both_watches_have_caught_up_and_from_then_on(health: Health)
     assert health.caught_up.is_set()
 
 
+def test_age_of_a_watch_is_since_it_was_seen_to_be_up_to_date(
+    clock: HandClock, health: Health
+) -> None:
+    clock.now += 5
+    assert health.watch_ages() == {"PerfTest": 5, "PerfRun": 5}  # since the start
+    health.compared("PerfTest", behind=False)
+    health.compared("PerfRun", behind=True)
+    clock.now += 2
+    assert health.watch_ages() == {"PerfTest": 2, "PerfRun": 7}
+
+
 async def test_probes_and_metrics_over_http(clock: HandClock, health: Health) -> None:
     app = make_http_app(health, CollectorRegistry())
     async with TestClient(TestServer(app)) as client:

@@ -36,6 +36,16 @@ def test_level_that_logging_does_not_know_is_refused_by_name() -> None:
         settings(PERFRUN_LOG_LEVEL="chatty")
 
 
+def test_labels_of_tests_are_keys_of_labels_each_once_and_few() -> None:
+    found = settings(PERFRUN_TEST_LABELS="team,example.com/cost-centre,team")
+    assert found.test_labels == ("team", "example.com/cost-centre")
+    for wrong in ("a b", "-a", "a/b/c", "a" * 64, "{__name__=x}"):
+        with pytest.raises(ValueError, match="PERFRUN_TEST_LABELS names"):
+            settings(PERFRUN_TEST_LABELS=wrong)
+    with pytest.raises(ValueError, match="at most 20"):
+        settings(PERFRUN_TEST_LABELS=",".join(f"label-{number}" for number in range(21)))
+
+
 def test_variables_that_kubernetes_sets_for_services_shadow_none_of_ours() -> None:
     # As for Services named perfrun-metrics and perfrun-coordinator in the same namespace.
     shadow = {

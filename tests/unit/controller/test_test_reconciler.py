@@ -133,10 +133,10 @@ async def test_missed_time_is_counted_once_and_only_when_it_is_written(world: Wo
     world.kube.failing["patch", "perftests"] = ConflictError(409, "changed meanwhile")
     with pytest.raises(ConflictError):
         await world.reconciler.reconcile(KEY)
-    assert world.metrics._missed == {}
+    assert world.metrics._counters._missed == {}
     world.kube.failing.clear()
     for _ in range(2):
         await world.reconciler.reconcile(KEY)
-    assert world.metrics._missed == {KEY: 1}
+    assert world.metrics._counters._missed == {KEY: 1}
     told = [event["reason"] for event in world.kube.all(EVENTS)]
     assert told.count("MissedSchedule") == 1

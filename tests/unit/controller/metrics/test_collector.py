@@ -1,75 +1,18 @@
 """The exposition of finished runs, read back as Prometheus would."""
 
-from typing import Any
-
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.store import Key, Store, run_record
+from perfrun.controller.store import Store, run_record
 from tests.unit.controller.build import perf_run
-
-Json = dict[str, Any]
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-TEST = Key("team", "shop")
-COUNTS = {"sent": 100, "succeeded": 98, "failed": 1, "censored": 1}
-PART: Json = {
-    "requests": COUNTS,
-    "attempts": {},
-    "throughput": "99.5/s",
-    "successRate": "98%",
-    "errorRate": "1%",
-    "latency": {"avg": "12ms", "p50": "10ms", "p95": "1.21s", "p99": "unsupported", "p999": ">=5s"},
-}
-DONE: Json = {
-    "phase": "Done",
-    "verdict": "Warn",
-    "completionTime": "2026-11-22T02:06:10Z",
-    "summary": {
-        **PART, "window": "330s", "transactions": "99.5/s",
-        "iterations": {"planned": 100, "started": 100, "dropped": 0},
-    },
-    "steps": [{"name": "list", "scenario": "browse", **PART}],
-    "slos": [
-        {"metric": "latency.p95", "of": "list", "max": "500ms", "measured": "1.21s",
-         "verdict": "Warn", "message": "m"},
-        {"metric": "errorRate", "max": "1%", "measured": "1%", "verdict": "Pass", "message": "m"},
-        {"metric": "latency.p999", "max": "1s", "measured": ">=5s", "verdict": "Inconclusive",
-         "message": "m"},
-        {"metric": "dropped", "max": "0", "measured": "3", "verdict": "Fail", "onBreach": "Fail",
-         "message": "m"},
-    ],
-}  # fmt: skip
-
-
-def leading(store: Store) -> Metrics:
-    """The metrics of the operator that acts."""
-    metrics = Metrics(store)
-    metrics.leading = True
-    return metrics
+from tests.unit.controller.metrics.scrape import DONE, TEST, leading, of, scrape
 
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return leading(Store())
-
-
-def scrape(metrics: Metrics) -> Series:
-    registry = CollectorRegistry()
-    registry.register(metrics)
-    text = generate_latest(registry).decode()
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def of(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
-    return (name, frozenset({"namespace": "team", "test": "shop", **labels}.items()))
+    return leading()
 
 
 def test_figures_of_the_last_run_in_base_units(metrics: Metrics) -> None:
@@ -161,18 +104,33 @@ def test_next_run_goes_with_its_schedule(metrics: Metrics) -> None:
     assert of("perfrun_next_run_timestamp_seconds") not in scrape(metrics)
 
 
-def test_series_are_dropped_with_the_test(metrics: Metrics) -> None:
+def test_series_are_dropped_with_the_test() -> None:
+    store = Store(tests={TEST: "uid"})
+    metrics = leading(store)
     metrics.count_run(perf_run(**DONE))
     metrics.missed(TEST)
     metrics.next_run(TEST, "2026-11-22T02:06:10Z")
+    metrics.see_test(TEST, {"team": "a"})
+    metrics.show_trend(TEST, "Stable")
+    del store.tests[TEST]
     metrics.drop_test(TEST)
     assert [name for name, _ in scrape(metrics)] == ["perfrun_leader"]
+
+
+def test_a_test_that_comes_back_counts_from_0(metrics: Metrics) -> None:
+    metrics.count_run(perf_run(**DONE))
+    metrics.missed(TEST)
+    metrics.drop_test(TEST)
+    seen = scrape(metrics)
+    assert seen[of("perfrun_runs_total", verdict="Warn")] == 0
+    assert seen[of("perfrun_requests_total", outcome="succeeded")] == 0
+    assert seen[of("perfrun_missed_schedules_total")] == 0
 
 
 def test_no_label_tells_urls_runs_or_errors(metrics: Metrics) -> None:
     metrics.count_run(perf_run(**DONE))
     known = {"namespace", "test", "step", "quantile", "verdict", "metric", "of", "bound",
-             "on_breach", "outcome"}  # fmt: skip
+             "on_breach", "outcome", "state"}  # fmt: skip
     assert {label for _, labels in scrape(metrics) for label, _ in labels} <= known
 
 
@@ -186,3 +144,33 @@ def test_a_standby_shows_no_tests_or_each_would_be_there_twice(metrics: Metrics)
     metrics.see_run(perf_run(**DONE))
     metrics.leading = False
     assert scrape(metrics) == {("perfrun_leader", frozenset()): 0}
+
+
+def test_counters_are_there_before_anything_has_happened_or_an_increase_would_hide(
+    metrics: Metrics,
+) -> None:
+    metrics.expect_receivers(["slack"])
+    seen = scrape(metrics)
+    assert seen[of("perfrun_missed_schedules_total")] == 0
+    assert seen[of("perfrun_runs_total", verdict="Fail")] == 0
+    assert seen[of("perfrun_requests_total", outcome="failed")] == 0
+    given_up = frozenset({"receiver": "slack", "outcome": "GivenUp"}.items())
+    assert seen["perfrun_notifications_total", given_up] == 0
+    metrics.notified("slack", "GivenUp")
+    assert scrape(metrics)["perfrun_notifications_total", given_up] == 1
+
+
+def test_ages_of_watches_are_shown_by_a_standby_too() -> None:
+    metrics = Metrics(Store())
+    metrics.watch_ages = lambda: {"PerfTest": 12.5}
+    kind = frozenset({"kind": "PerfTest"}.items())
+    assert scrape(metrics)["perfrun_watch_age_seconds", kind] == 12.5
+
+
+def test_trend_is_one_of_its_states(metrics: Metrics) -> None:
+    metrics.show_trend(TEST, "Regressed")
+    seen = scrape(metrics)
+    assert seen[of("perfrun_trend", state="Regressed")] == 1
+    assert seen[of("perfrun_trend", state="Stable")] == 0
+    metrics.show_trend(TEST, None)
+    assert of("perfrun_trend", state="Regressed") not in scrape(metrics)

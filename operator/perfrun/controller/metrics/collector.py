@@ -1,0 +1,150 @@
+"""Collects what is known of all tests at the moment of the scrape."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import get_args
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from perfrun.api.baseline import TrendState
+from perfrun.api.perfrun import PerfRun
+from perfrun.api.times import parse_time
+from perfrun.controller.metrics.counters import Counters
+from perfrun.controller.metrics.families import TEST
+from perfrun.controller.metrics.figures import (
+    RunFigures,
+    completed,
+    figure_families,
+    figures_of,
+    objective_families,
+)
+from perfrun.controller.metrics.kept import kept_families
+from perfrun.controller.metrics.labels import TestLabels
+from perfrun.controller.metrics.live import live_families
+from perfrun.controller.store import Key, Store
+from perfrun.coordinator.live import Live
+from perfrun.measure.plan import RunPlan
+
+
+class Metrics(Collector):
+    """What the operator shows: told of what happens, asked by the registry at each scrape."""
+
+    def __init__(self, store: Store, test_labels: Sequence[str] = ()) -> None:
+        """``test_labels``: the keys of labels of tests that are shown."""
+        self._store = store
+        self.leading = False
+        """Whether this operator acts. A standby shows no tests, or each would be there twice."""
+        self.under_way: Callable[[], Iterable[tuple[RunPlan, Live]]] = tuple
+        """How the loads that have begun go, the one that began last last."""
+        self.watch_ages: Callable[[], Mapping[str, float]] = dict
+        """By kind: seconds since its watch was seen to be up to date."""
+        self._last: dict[Key, RunFigures] = {}
+        self._next: dict[Key, float] = {}
+        self._trends: dict[Key, TrendState] = {}
+        self._counters = Counters()
+        self._labels = TestLabels(test_labels)
+
+    # --- what has happened --------------------------------------------------------------------
+
+    def see_test(self, test: Key, labels: Mapping[str, str]) -> None:
+        """A test, as read."""
+        self._labels.see(test, labels)
+
+    def see_run(self, run: PerfRun) -> None:
+        """A finished run, as read: the latest of its test is shown."""
+        key = _test_of(run)
+        known = self._last.get(key)
+        if known is None or known.completed <= completed(run):
+            self._last[key] = figures_of(run)
+
+    def count_run(self, run: PerfRun) -> None:
+        """A run that has just come to its end in this process."""
+        self.see_run(run)
+        self._counters.run(_test_of(run), run)
+
+    def missed(self, test: Key) -> None:
+        """A scheduled time without a run."""
+        self._counters.missed(test)
+
+    def show_trend(self, test: Key, state: TrendState | None) -> None:
+        """How the test's last run compares; None: it does not want to know, or has none."""
+        if state is None:
+            self._trends.pop(test, None)
+        else:
+            self._trends[test] = state
+
+    def expect_receivers(self, names: Iterable[str]) -> None:
+        """The receivers of notices that there are."""
+        for name in names:
+            self._counters.expect_receiver(name)
+
+    def notified(self, receiver: str, outcome: str) -> None:
+        """A notice that was delivered, or given up."""
+        self._counters.notified(receiver, outcome)
+
+    def next_run(self, test: Key, time: str | None) -> None:
+        """When the test runs next by its schedule."""
+        if time is None:
+            self._next.pop(test, None)
+        else:
+            self._next[test] = parse_time(time).timestamp()
+
+    def drop_test(self, test: Key) -> None:
+        """The test is gone, and its series with it."""
+        self._last.pop(test, None)
+        self._next.pop(test, None)
+        self._trends.pop(test, None)
+        self._counters.drop(test)
+        self._labels.drop(test)
+
+    # --- what is shown -------------------------------------------------------------------------
+
+    def collect(self) -> Iterator[Metric]:
+        """All families; called by the registry at each scrape."""
+        yield from self._own()
+        if not self.leading:
+            return
+        yield from figure_families(self._last)
+        yield from objective_families(self._last)
+        yield from self._times_and_trends()
+        tests = list(self._store.tests)
+        yield from kept_families(self._store, tests)
+        yield from self._counters.families(tests)
+        yield from self._labels.families(tests)
+        # Of several runs of a test at once, the one that began last.
+        yield from live_families(
+            {Key(plan.namespace, plan.test): live for plan, live in self.under_way()}
+        )
+
+    def _own(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "perfrun_leader", "1: this operator acts; 0: it stands by.", self.leading
+        )
+        ages = GaugeMetricFamily(
+            "perfrun_watch_age_seconds",
+            "Since a list showed that the watch of a kind is up to date.",
+            labels=["kind"],
+        )
+        for kind, age in self.watch_ages().items():
+            ages.add_metric([kind], age)
+        yield ages
+
+    def _times_and_trends(self) -> Iterator[Metric]:
+        coming = GaugeMetricFamily(
+            "perfrun_next_run_timestamp_seconds", "When the schedule is due next.", labels=TEST
+        )
+        trend = GaugeMetricFamily(
+            "perfrun_trend",
+            "1 for how the last run compares with those before it.",
+            labels=[*TEST, "state"],
+        )
+        for key, time in self._next.items():
+            coming.add_metric(list(key), time)
+        for key, state in self._trends.items():
+            for one in get_args(TrendState):
+                trend.add_metric([*key, one], float(one == state))
+        yield from (coming, trend)
+
+
+def _test_of(run: PerfRun) -> Key:
+    return Key(run.metadata.namespace, run.spec.test_ref.name)

@@ -1,0 +1,97 @@
+"""What has happened since the operator started. Each counter is there from 0 on.
+
+One that appeared with its first event would hide it: ``increase()`` needs a sample from before.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from perfrun.api.perfrun import PerfRun, RequestCounts, Verdict
+from perfrun.controller.metrics.families import TEST
+from perfrun.controller.store import Key
+
+T = TypeVar("T")
+
+NOTICE_OUTCOMES = ("Delivered", "GivenUp")
+_OUTCOMES = ("succeeded", "failed", "censored")
+
+
+class Counters:
+    """Counts by test, and notices by receiver."""
+
+    def __init__(self) -> None:
+        self._missed: dict[Key, int] = {}
+        self._runs: dict[tuple[Key, Verdict], int] = {}
+        self._requests: dict[tuple[Key, str], int] = {}
+        self._notices: dict[tuple[str, str], int] = {}
+
+    def run(self, test: Key, run: PerfRun) -> None:
+        """A run has come to its end."""
+        if run.status.verdict is not None:
+            _add(self._runs, (test, run.status.verdict), 1)
+        if run.status.summary is not None:
+            for outcome, count in _outcomes(run.status.summary.requests).items():
+                _add(self._requests, (test, outcome), count)
+
+    def missed(self, test: Key) -> None:
+        """A scheduled time without a run."""
+        _add(self._missed, test, 1)
+
+    def expect_receiver(self, name: str) -> None:
+        """Have a receiver's counters there before its first notice."""
+        for outcome in NOTICE_OUTCOMES:
+            _add(self._notices, (name, outcome), 0)
+
+    def notified(self, receiver: str, outcome: str) -> None:
+        """A notice that was delivered, or given up."""
+        _add(self._notices, (receiver, outcome), 1)
+
+    def drop(self, test: Key) -> None:
+        """The test is gone."""
+        self._missed.pop(test, None)
+        for verdict in Verdict:
+            self._runs.pop((test, verdict), None)
+        for outcome in _OUTCOMES:
+            self._requests.pop((test, outcome), None)
+
+    def families(self, tests: Iterable[Key]) -> Iterator[Metric]:
+        """The counters of ``tests``, also those of which nothing has happened."""
+        requests = CounterMetricFamily(
+            "perfrun_requests",
+            "Requests of finished runs by outcome, since the operator started.",
+            labels=[*TEST, "outcome"],
+        )
+        runs = CounterMetricFamily(
+            "perfrun_runs",
+            "Finished runs by verdict, since the operator started.",
+            labels=[*TEST, "verdict"],
+        )
+        missed = CounterMetricFamily(
+            "perfrun_missed_schedules",
+            "Scheduled times without a run, since the operator started.",
+            labels=TEST,
+        )
+        notices = CounterMetricFamily(
+            "perfrun_notifications",
+            "Notices to receivers that were delivered, or given up.",
+            labels=["receiver", "outcome"],
+        )
+        for key in tests:
+            missed.add_metric(list(key), self._missed.get(key, 0))
+            for verdict in Verdict:
+                runs.add_metric([*key, verdict.value], self._runs.get((key, verdict), 0))
+            for outcome in _OUTCOMES:
+                requests.add_metric([*key, outcome], self._requests.get((key, outcome), 0))
+        for labels, count in self._notices.items():
+            notices.add_metric(list(labels), count)
+        yield from (requests, runs, missed, notices)
+
+
+def _outcomes(requests: RequestCounts) -> dict[str, int]:
+    return {outcome: getattr(requests, outcome) for outcome in _OUTCOMES}
+
+
+def _add(counts: dict[T, int], key: T, count: int) -> None:
+    counts[key] = counts.get(key, 0) + count

@@ -1,0 +1,177 @@
+"""The figures of the last finished run of each test.
+
+A percentile without enough samples, or one that is only a lower bound, is an absent series.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
+
+from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamily
+
+from perfrun.api.metric import QUANTILES, TIMINGS
+from perfrun.api.perfrun import PerfRun, SloStatus, StepStatus, Summary, Verdict
+from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
+from perfrun.api.slo import parse_limit
+from perfrun.api.times import parse_time
+from perfrun.controller.metrics.families import TEST, add
+from perfrun.controller.store import Key
+
+T = TypeVar("T")
+
+_STEP = [*TEST, "step"]
+_SLO = [*TEST, "metric", "of", "bound", "on_breach"]
+
+
+class PartFigures(NamedTuple):
+    """Of a step, or of the whole run (step "")."""
+
+    step: str
+    latency: dict[float, float]
+    """Seconds by quantile."""
+    throughput: float | None
+    error_ratio: float | None
+
+
+class SloFigures(NamedTuple):
+    """One bound of an objective, in base units."""
+
+    labels: tuple[str, str, str, str]
+    measured: float | None
+    limit: float | None
+    met: float | None
+
+
+class RunFigures(NamedTuple):
+    """What is shown of a finished run: read once, not at each scrape."""
+
+    completed: float
+    """Seconds since 1970."""
+    verdict: Verdict | None
+    parts: list[PartFigures]
+    slos: list[SloFigures]
+
+
+def completed(run: PerfRun) -> float:
+    """When it came to its end, in seconds since 1970; 0 where it does not say."""
+    text = run.status.completion_time
+    return parse_time(text).timestamp() if text else 0.0
+
+
+def figures_of(run: PerfRun) -> RunFigures:
+    """The figures of a finished run, as its status has them."""
+    status = run.status
+    whole = [_part("", status.summary)] if status.summary is not None else []
+    return RunFigures(
+        completed=completed(run),
+        verdict=status.verdict,
+        parts=[*whole, *(_part(step.name, step) for step in status.steps)],
+        slos=[figures for slo in status.slos for figures in _bounds(slo)],
+    )
+
+
+def figure_families(last: Mapping[Key, RunFigures]) -> Iterator[Metric]:
+    """Latency, throughput and errors by step."""
+    latency = SummaryMetricFamily(
+        "perfrun_latency_seconds",
+        'Response time in the last run; step "" is all.',
+        labels=_STEP,
+    )
+    throughput = GaugeMetricFamily(
+        "perfrun_throughput", "Successful requests a second in the last run.", labels=_STEP
+    )
+    errors = GaugeMetricFamily(
+        "perfrun_error_ratio", "Failed requests of those sent in the last run.", labels=_STEP
+    )
+    for key, run in last.items():
+        for part in run.parts:
+            labels = [*key, part.step]
+            named = dict(zip(_STEP, labels, strict=True))
+            for quantile, seconds in part.latency.items():
+                latency.add_sample(
+                    "perfrun_latency_seconds", {**named, "quantile": str(quantile)}, seconds
+                )
+            add(throughput, labels, part.throughput)
+            add(errors, labels, part.error_ratio)
+    yield from (latency, throughput, errors)
+
+
+def objective_families(last: Mapping[Key, RunFigures]) -> Iterator[Metric]:
+    """The verdict, and the objectives that it follows from."""
+    verdict = GaugeMetricFamily(
+        "perfrun_verdict",
+        "1 for the verdict of the last run, 0 for the others.",
+        labels=[*TEST, "verdict"],
+    )
+    measured = GaugeMetricFamily(
+        "perfrun_slo_measured",
+        "What an objective measured in the last run, in base units.",
+        labels=_SLO,
+    )
+    limit = GaugeMetricFamily(
+        "perfrun_slo_limit", "The limit of an objective, in base units.", labels=_SLO
+    )
+    met = GaugeMetricFamily(
+        "perfrun_slo_met", "1: met, 0: missed; absent: neither could be shown.", labels=_SLO
+    )
+    finished = GaugeMetricFamily(
+        "perfrun_last_run_timestamp_seconds", "When the last run was completed.", labels=TEST
+    )
+    for key, run in last.items():
+        finished.add_metric(list(key), run.completed)
+        for each in Verdict:
+            verdict.add_metric([*key, each.value], float(run.verdict is each))
+        for slo in run.slos:
+            labels = [*key, *slo.labels]
+            add(measured, labels, slo.measured)
+            add(limit, labels, slo.limit)
+            add(met, labels, slo.met)
+    yield from (verdict, measured, limit, met, finished)
+
+
+def _part(step: str, part: Summary | StepStatus) -> PartFigures:
+    latency = {
+        quantile: _parsed(parse_duration, getattr(part.latency, stat, None))
+        for stat, quantile in QUANTILES.items()
+    }
+    return PartFigures(
+        step,
+        {quantile: ns / NS_PER_S for quantile, ns in latency.items() if ns is not None},
+        _parsed(parse_rate, part.throughput),
+        _parsed(parse_percent, part.error_rate),
+    )
+
+
+def _bounds(slo: SloStatus) -> Iterator[SloFigures]:
+    for bound, text in (("max", slo.max), ("min", slo.min)):
+        if text is not None:
+            yield SloFigures(
+                labels=(slo.metric, slo.of, bound, slo.on_breach),
+                measured=_base(slo.metric, slo.measured),
+                limit=_base(slo.metric, text),
+                met=_met(slo),
+            )
+
+
+def _parsed(parse: Callable[[object], T], text: str | None) -> T | None:
+    """The number behind a figure of a status; None for ``unsupported`` and ``>=5s``."""
+    try:
+        return parse(text)
+    except ValueError:
+        return None
+
+
+def _base(metric: str, text: str | None) -> float | None:
+    """A measurement or limit in base units: seconds, per second, ratio, bytes, count."""
+    if text is None:
+        return None
+    try:
+        value = parse_limit(metric, int(text) if text.isdigit() else text)
+    except (ValueError, KeyError):
+        return None
+    return value / NS_PER_S if metric.split(".")[0] in TIMINGS else value
+
+
+def _met(slo: SloStatus) -> float | None:
+    if slo.verdict is Verdict.PASS:
+        return 1.0
+    return 0.0 if slo.verdict in (Verdict.WARN, Verdict.FAIL) else None

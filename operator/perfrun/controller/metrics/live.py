@@ -1,0 +1,61 @@
+"""``perfrun_live_*``: runs under way, from the intervals that workers post. Never judged."""
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.controller.metrics.families import TEST
+from perfrun.controller.store import Key
+from perfrun.coordinator.live import Live
+from perfrun.logic.stop import LOST_AFTER
+
+
+def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:
+    """How the load of each test goes; nothing of a test without a run under way."""
+    rate = GaugeMetricFamily(
+        "perfrun_live_rate", "Requests that ended a second, in the last interval.", labels=TEST
+    )
+    in_flight = GaugeMetricFamily(
+        "perfrun_live_in_flight", "Requests that wait for their answer.", labels=TEST
+    )
+    latency = GaugeMetricFamily(
+        "perfrun_live_latency_seconds",
+        "Response time of what succeeded in the last one to two seconds.",
+        labels=[*TEST, "quantile"],
+    )
+    requests = GaugeMetricFamily(
+        "perfrun_live_requests",
+        "Requests since the load began, warm-up included.",
+        labels=[*TEST, "outcome"],
+    )
+    iterations = GaugeMetricFamily(
+        "perfrun_live_iterations",
+        "Iterations since the load began, warm-up included.",
+        labels=[*TEST, "state"],
+    )
+    elapsed = GaugeMetricFamily(
+        "perfrun_live_elapsed_seconds", "Since the load began.", labels=TEST
+    )
+    workers = GaugeMetricFamily(
+        "perfrun_live_workers", "Workers that were heard of lately.", labels=TEST
+    )
+    for key, live in runs.items():
+        rate.add_metric(list(key), live.rate)
+        in_flight.add_metric(list(key), live.in_flight)
+        elapsed.add_metric(list(key), live.elapsed / NS_PER_S)
+        workers.add_metric(list(key), sum(one.age <= LOST_AFTER for one in live.workers))
+        for quantile, ns in _quantiles(live).items():
+            latency.add_metric([*key, quantile], ns / NS_PER_S)
+        for outcome in ("succeeded", "failed"):
+            requests.add_metric([*key, outcome], getattr(live, outcome))
+        for state in ("planned", "started", "dropped"):
+            iterations.add_metric([*key, state], getattr(live, state))
+    yield from (rate, in_flight, latency, requests, iterations, elapsed, workers)
+
+
+def _quantiles(live: Live) -> dict[str, float]:
+    recent = live.recent
+    if recent is None:
+        return {}
+    return {"0.5": recent.p50, "0.95": recent.p95, "0.99": recent.p99}

@@ -1,0 +1,70 @@
+"""A run under way, as Prometheus sees it."""
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.controller.metrics import Metrics
+from perfrun.coordinator.live import Live, Percentiles, WorkerLive
+from perfrun.logic.stop import LOST_AFTER
+from perfrun.measure.plan import RunPlan
+from tests.unit.controller.build import perf_test, plan_of
+from tests.unit.controller.metrics.scrape import Series, leading, of, scrape
+
+PLAN = plan_of(perf_test())
+LIVE = Live(
+    elapsed=12 * NS_PER_S,
+    in_flight=7,
+    planned=1200,
+    started=1190,
+    dropped=10,
+    sent=1190,
+    succeeded=1180,
+    failed=3,
+    rate=99.5,
+    errors={"http://secret.example/": 3},
+    recent=Percentiles(p50=10e6, p95=20e6, p99=30e6),
+    workers=(WorkerLive(0, 12, NS_PER_S), WorkerLive(1, 3, LOST_AFTER + 1)),
+)
+
+
+def shown(*runs: tuple[RunPlan, Live]) -> Series:
+    metrics = leading()
+    metrics.under_way = lambda: runs
+    return {of: value for of, value in scrape(metrics).items() if "_live_" in of[0]}
+
+
+def test_all_that_is_known_of_a_run_under_way() -> None:
+    assert shown((PLAN, LIVE)) == {
+        of("perfrun_live_rate"): 99.5,
+        of("perfrun_live_in_flight"): 7,
+        of("perfrun_live_latency_seconds", quantile="0.5"): 0.01,
+        of("perfrun_live_latency_seconds", quantile="0.95"): 0.02,
+        of("perfrun_live_latency_seconds", quantile="0.99"): 0.03,
+        of("perfrun_live_requests", outcome="succeeded"): 1180,
+        of("perfrun_live_requests", outcome="failed"): 3,
+        of("perfrun_live_iterations", state="planned"): 1200,
+        of("perfrun_live_iterations", state="started"): 1190,
+        of("perfrun_live_iterations", state="dropped"): 10,
+        of("perfrun_live_elapsed_seconds"): 12,
+        of("perfrun_live_workers"): 1,  # the other one has been silent for too long
+    }
+
+
+def test_nothing_without_a_run_under_way() -> None:
+    assert shown() == {}
+
+
+def test_no_latency_before_anything_has_succeeded() -> None:
+    names = {name for name, _ in shown((PLAN, Live()))}
+    assert "perfrun_live_rate" in names
+    assert "perfrun_live_latency_seconds" not in names
+
+
+def test_of_two_runs_of_a_test_the_one_that_began_last_is_shown() -> None:
+    series = shown((PLAN, LIVE), (PLAN, Live(rate=5.0)))
+    assert series[of("perfrun_live_rate")] == 5.0
+    assert series[of("perfrun_live_in_flight")] == 0
+
+
+def test_a_standby_asks_nobody() -> None:
+    metrics = Metrics(leading()._store)
+    metrics.under_way = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    assert [name for name, _ in scrape(metrics)] == ["perfrun_leader"]
