@@ -45,7 +45,8 @@ def _edges() -> tuple[Counts, Counts]:
 
 
 _LOW, _HIGH = _edges()
-_MIDDLE = (_LOW + _HIGH) / 2
+MIDDLE_US = (_LOW + _HIGH) / 2
+"""The middle of each bucket, us."""
 
 
 class Histogram:
@@ -115,7 +116,7 @@ class Histogram:
             raise ValueError("a histogram without samples has no quantiles")
         rank = max(1, math.ceil(q * self.count - 1e-9))
         index = int(np.searchsorted(np.cumsum(self.counts), rank))
-        return float(min(max(_MIDDLE[index] * 1000, self.least), self.greatest))
+        return float(min(max(MIDDLE_US[index] * 1000, self.least), self.greatest))
 
     def beyond(self, q: float) -> int:
         """How many samples are of a higher rank than the quantile ``q``."""

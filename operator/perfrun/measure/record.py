@@ -10,7 +10,10 @@ from typing import Self
 
 from pydantic import Field
 
+from perfrun.measure.conservation import ConservationError as ConservationError
+from perfrun.measure.conservation import law
 from perfrun.measure.histogram import Histogram
+from perfrun.measure.series import Series as Series
 from perfrun.measure.wire import Wire, WireHistogram
 
 MOST_MACHINES = 16
@@ -45,10 +48,6 @@ class Timing(StrEnum):
     """From the first byte written to the first byte read."""
     BODY = "body"
     """From the first byte read to the last one."""
-
-
-class ConservationError(AssertionError):
-    """Counts that do not add up: a defect of perfrun, never of the target."""
 
 
 MOST_SLOWEST = 10
@@ -110,19 +109,19 @@ class StepRecord(Wire):
     def check(self) -> None:
         """Raise ConservationError unless the counts add up."""
         where = f"step {self.scenario}/{self.step}"
-        _law(
+        law(
             f"{where}: sent = succeeded + failed + censored",
             self.sent,
             self.succeeded + self.failed + self.censored,
         )
-        _law(f"{where}: failed = sum of errors", self.failed, sum(self.errors.values()))
+        law(f"{where}: failed = sum of errors", self.failed, sum(self.errors.values()))
         for outcome, count in (
             (Outcome.SUCCESS, self.succeeded),
             (Outcome.TIMEOUT, self.errors.get("Timeout", 0)),
             (Outcome.CENSORED, self.censored),
         ):
             samples = self.timings.get(timing_key(Timing.LATENCY, outcome))
-            _law(
+            law(
                 f"{where}: one latency sample a {outcome} request",
                 samples.count if samples else 0,
                 count,
@@ -156,8 +155,8 @@ class ScenarioRecord(Wire):
     def check(self) -> None:
         """Raise ConservationError unless the counts add up."""
         where = f"scenario {self.scenario}"
-        _law(f"{where}: planned = started + dropped", self.planned, self.started + self.dropped)
-        _law(
+        law(f"{where}: planned = started + dropped", self.planned, self.started + self.dropped)
+        law(
             f"{where}: started = finished + failed + censored",
             self.started,
             self.finished + self.failed + self.censored,
@@ -266,39 +265,6 @@ class GeneratorRecord(Wire):
         return round((max(self.started_at) - min(self.started_at)) * 1e9)
 
 
-class Series(Wire):
-    """Counts a second (or a coarser step) of the load, from T0 (warm-up included)."""
-
-    resolution: int = 1_000_000_000
-    """ns."""
-    planned: list[int] = []
-    started: list[int] = []
-    succeeded: list[int] = []
-    failed: list[int] = []
-
-    _NAMES = ("planned", "started", "succeeded", "failed")
-
-    def add(self, other: "Series") -> None:
-        """Take another worker in, at the coarser of the two resolutions."""
-        other = other.model_copy(deep=True)
-        while self.resolution < other.resolution:
-            self.halve()
-        while other.resolution < self.resolution:
-            other.halve()
-        for name in self._NAMES:
-            mine, its = getattr(self, name), getattr(other, name)
-            mine.extend([0] * (len(its) - len(mine)))
-            for index, value in enumerate(its):
-                mine[index] += value
-
-    def halve(self) -> None:
-        """Join each two points: half as many, over twice the time."""
-        self.resolution *= 2
-        for name in self._NAMES:
-            points = getattr(self, name)
-            setattr(self, name, [sum(points[i : i + 2]) for i in range(0, len(points), 2)])
-
-
 def timing_key(timing: Timing, outcome: Outcome) -> str:
     """The key of a histogram in :attr:`StepRecord.timings`."""
     return f"{timing.value}/{outcome.value}"
@@ -328,8 +294,3 @@ def _earliest(mine: int, first: int, theirs: int, other: int) -> int:
     if not mine or not theirs:
         return first if mine else other
     return min(first, other)
-
-
-def _law(what: str, left: int, right: int) -> None:
-    if left != right:
-        raise ConservationError(f"{what}: {left} is not {right}; this is a defect of perfrun")

@@ -12,14 +12,17 @@ from perfrun.measure.record import (
     GeneratorRecord,
     Outcome,
     PhaseRecord,
-    Series,
     Timing,
     timing_key,
 )
+from perfrun.measure.series import MOST_POINTS, Series
+from perfrun.measure.sketch import MOST_BUCKETS
 from perfrun.measure.wire import Wire, WireHistogram
 
 MAX_REPORT_BYTES = 32 * 1024 * 1024
 MOST_ERROR_CLASSES = 64
+MOST_COUNT = 2**53
+"""In a point of a worker's series: those of a thousand workers still fit into 63 bits."""
 _TIMINGS = {timing_key(timing, outcome) for timing in Timing for outcome in Outcome}
 _OUTCOMES = {outcome.value for outcome in Outcome}
 
@@ -181,6 +184,7 @@ class WorkerReport(Wire):
         """Raise ConservationError unless the laws of measuring hold."""
         for phase in (self.setup, self.warmup, self.window, self.teardown):
             phase.check()
+        self.series.check()
 
     def pack(self) -> bytes:
         """The report as it is sent and stored: JSON in gzip, the same bytes for the same report."""
@@ -195,11 +199,11 @@ class WorkerReport(Wire):
         """
         data = unzip(packed)
         if plan is not None:
-            _check_belongs(json.loads(data), plan)
+            check_belongs(json.loads(data), plan)
         return cls.model_validate_json(data)
 
 
-def _check_belongs(raw: Any, plan: RunPlan) -> None:
+def check_belongs(raw: Any, plan: RunPlan) -> None:
     """Raise ValueError unless a report has the steps and scenarios of its plan, each once."""
     of_load = [(one.name, step.name) for one in plan.scenarios for step in one.steps]
     of_setup = [("setup", step.name) for step in plan.setup]
@@ -224,8 +228,27 @@ def _check_belongs(raw: Any, plan: RunPlan) -> None:
                     raise ValueError("a report with too many classes of errors")
             if not all(_OUTCOMES.issuperset(record["journeys"]) for record in phase["scenarios"]):
                 raise ValueError("a report with outcomes that there are not")
+        _check_series(raw["series"])
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("a report that is not laid out like one") from error
+
+
+def _check_series(raw: Any) -> None:
+    """Raise ValueError for a series that is larger than a worker's can be."""
+    errors, sketches = raw["errors"], raw["latency"]
+    if len(errors) > MOST_ERROR_CLASSES:
+        raise ValueError("a report with too many classes of errors in its series")
+    names = ("planned", "started", "succeeded", "failed", "inFlight", "lag")
+    lists = [*(raw[name] for name in names), *errors.values()]
+    if any(len(points) > MOST_POINTS for points in (*lists, sketches)):
+        raise ValueError(f"a report with a series of more than {MOST_POINTS} points")
+    if any(len(sketch["buckets"]) > MOST_BUCKETS for sketch in sketches):
+        raise ValueError(f"a report with a point of more than {MOST_BUCKETS} latency buckets")
+    if any(
+        max(counts, default=0) > MOST_COUNT
+        for counts in (*lists, *(sketch["counts"] for sketch in sketches))
+    ):
+        raise ValueError(f"a report with a point that counts more than {MOST_COUNT}")
 
 
 def unzip(packed: bytes) -> bytes:

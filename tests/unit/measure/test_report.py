@@ -1,23 +1,26 @@
 """Records and reports: conservation laws, merging, and the way over the wire."""
 
 import gzip
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
     ConservationError,
     GeneratorRecord,
     Outcome,
     PhaseRecord,
     ScenarioRecord,
-    Series,
     StepRecord,
     Timing,
 )
 from perfrun.measure.report import WorkerReport, merge
+from perfrun.measure.series import Second, Series
+from perfrun.measure.sketch import Sketch
 
 MS = 1_000_000
 
@@ -43,6 +46,25 @@ def step(name: str, succeeded: int, timeouts: int, failed: int, censored: int) -
     return record
 
 
+def series(steps: list[StepRecord]) -> Series:
+    """All in the first second."""
+    whole, latencies = Series(), Histogram()
+    for record in steps:
+        latencies.add(record.histogram(Timing.LATENCY, Outcome.SUCCESS))
+        new = Second(
+            planned=record.sent,
+            started=record.sent,
+            succeeded=record.succeeded,
+            failed=record.failed,
+            errors=record.errors,
+            in_flight=record.censored,
+            lag=MS * record.censored,
+        )
+        whole.put(0, new)
+    whole.put(0, Second(latency=Sketch.of(latencies)))
+    return whole
+
+
 def report(steps: list[StepRecord], **generator: Any) -> WorkerReport:
     health = GeneratorRecord.empty()
     for name, value in generator.items():
@@ -65,7 +87,7 @@ def report(steps: list[StepRecord], **generator: Any) -> WorkerReport:
             ],
         ),
         generator=health,
-        series=Series(planned=[started], started=[started], succeeded=[finished]),
+        series=series(steps),
         window_time=1000 * MS,
         load_time=1000 * MS,
     )
@@ -150,6 +172,25 @@ def test_counts_that_do_not_add_up_are_a_defect(change: dict[str, Any], law: str
         record.model_copy(update=change).check()
 
 
+def test_a_series_that_does_not_add_up_is_a_defect() -> None:
+    whole = report([step("list", 2, 1, 1, 0)])
+    whole.check()
+    whole.series.failed = [1]
+    with pytest.raises(ConservationError, match="point 0: failed = sum of errors: 1 is not 2"):
+        merge([whole])
+
+
+def test_a_report_from_before_its_series_had_latencies_is_read() -> None:
+    whole = report([step("list", 2, 1, 1, 0)])
+    document = json.loads(whole.to_bytes())
+    for name in ("errors", "inFlight", "lag", "latency"):
+        del document["series"][name]
+    old = WorkerReport.unpack(gzip.compress(json.dumps(document).encode()))
+    old.check()
+    assert (old.series.succeeded, old.series.failed) == ([2], [2])
+    assert (old.series.latency, old.series.errors) == ([], {})
+
+
 @pytest.mark.parametrize(
     ("change", "law"),
     [
@@ -161,13 +202,6 @@ def test_iterations_that_do_not_add_up_are_a_defect(change: dict[str, int], law:
     record = ScenarioRecord(scenario="s", planned=3, started=2, dropped=1, finished=2)
     with pytest.raises(ConservationError, match=law):
         record.model_copy(update=change).check()
-
-
-def test_series_of_two_resolutions_add_up_at_the_coarser_one() -> None:
-    fine, coarse = Series(started=[1, 2, 3]), Series(resolution=2_000_000_000, started=[10])
-    fine.add(coarse)
-    assert (fine.resolution, fine.started) == (2_000_000_000, [13, 3])
-    assert coarse.started == [10]
 
 
 def test_the_first_send_of_several_workers_is_the_earliest_that_sent() -> None:

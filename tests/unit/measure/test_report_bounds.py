@@ -14,11 +14,12 @@ from perfrun.measure.record import (
     Outcome,
     PhaseRecord,
     ScenarioRecord,
-    Series,
     StepRecord,
     Timing,
 )
 from perfrun.measure.report import WorkerReport
+from perfrun.measure.series import MOST_POINTS, Second, Series
+from perfrun.measure.sketch import Sketch
 
 SPEC = PerfTestSpec.parse(
     {
@@ -29,16 +30,21 @@ SPEC = PerfTestSpec.parse(
 PLAN = make_plan(SPEC, uid="u", namespace="n", test="t", run="r")
 
 
+LATENCY = Sketch(buckets=[348], counts=[1], least=1_000_000, greatest=1_000_000)
+
+
 def report() -> WorkerReport:
     """A report of one request, as a worker makes it."""
     step = StepRecord(scenario="default", step="get", sent=1, succeeded=1, attempts=1)
     step.histogram(Timing.LATENCY, Outcome.SUCCESS).fold([1_000_000])
     scenario = ScenarioRecord(scenario="default", planned=1, started=1, finished=1)
+    series = Series()
+    series.put(0, Second(planned=1, started=1, succeeded=1, latency=LATENCY))
     return WorkerReport(
         warmup=PhaseRecord(),
         window=PhaseRecord(steps=[step], scenarios=[scenario]),
         generator=GeneratorRecord.empty(),
-        series=Series(),
+        series=series,
         window_time=1,
         load_time=1,
     )
@@ -48,6 +54,13 @@ def changed(**changes: Any) -> bytes:
     """The packed report with its step changed."""
     raw = json.loads(report().to_bytes())
     raw["window"]["steps"][0] |= changes
+    return gzip.compress(json.dumps(raw).encode())
+
+
+def with_series(**changes: Any) -> bytes:
+    """The packed report with its series changed."""
+    raw = json.loads(report().to_bytes())
+    raw["series"] |= changes
     return gzip.compress(json.dumps(raw).encode())
 
 
@@ -77,6 +90,17 @@ def test_a_report_of_the_plan_is_taken() -> None:
         (changed(step="other"), "not in its plan"),
         (changed(scenario=["default"]), "not laid out"),
         (changed(errors={f"E{n}": 1 for n in range(100)}), "too many classes"),
+        (with_series(errors={f"E{n}": [1] for n in range(65)}), "too many classes"),
+        (with_series(planned=[0] * (MOST_POINTS + 1)), "more than 600 points"),
+        (with_series(errors={"Reset": [0] * (MOST_POINTS + 1)}), "more than 600 points"),
+        (with_series(latency=[{"buckets": [], "counts": []}] * 601), "more than 600 points"),
+        (with_series(latency=[{"buckets": [1] * 5000, "counts": [1]}]), "latency buckets"),
+        (with_series(lag=[2**53 + 1]), "counts more than"),
+        (with_series(latency=[{"buckets": [1], "counts": [2**60]}]), "counts more than"),
+        (with_series(latency=[{"buckets": [1]}]), "not laid out"),
+        (with_series(latency=7), "not laid out"),
+        (with_series(errors=[[1]]), "not laid out"),
+        (with_series(lag=["1"]), "not laid out"),
         (gzip.compress(b"[]"), "not laid out"),
         (gzip.compress(b"{"), "Expecting"),
         (b"no gzip", "not a gzip"),

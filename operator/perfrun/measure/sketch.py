@@ -1,0 +1,107 @@
+"""Coarse histograms for single points in time, small enough for hundreds of them in one report.
+
+Buckets grow by 2%, and only those are kept that hold something. Percentiles over a whole phase are
+read from :class:`~perfrun.measure.histogram.Histogram`; bands of percentiles are drawn from these.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from perfrun.measure.histogram import HIGHEST_US, LOWEST_US, MIDDLE_US, Histogram
+from perfrun.measure.wire import Wire
+
+GROWTH = 1.02
+"""From the lowest value of a bucket to that of the next one; the first begins at 1 us."""
+MOST_BUCKETS = 1 + math.floor(math.log(HIGHEST_US / LOWEST_US) / math.log(GROWTH))
+MOST_COUNT = 2**63 - 1
+
+# Of each of the fine histogram's buckets: the coarse one that the middle of it falls in.
+_BUCKET_OF = np.floor(
+    np.log(np.clip(MIDDLE_US, LOWEST_US, HIGHEST_US) / LOWEST_US) / math.log(GROWTH)
+).astype(np.int64)
+
+
+class Sketch(Wire):
+    """Counts of durations in buckets that grow by 2%; never changed in place but by :meth:`add`."""
+
+    buckets: list[Annotated[int, Field(ge=0, lt=MOST_BUCKETS)]] = Field(
+        default=[], max_length=MOST_BUCKETS
+    )
+    """Those that hold something, ascending: floor(ln(value / 1 us) / ln 1.02)."""
+    counts: list[Annotated[int, Field(ge=1, le=MOST_COUNT)]] = Field(
+        default=[], max_length=MOST_BUCKETS
+    )
+    """Of each of the buckets."""
+    least: int = Field(default=0, ge=0, le=MOST_COUNT)
+    """ns, exact; of no samples 0."""
+    greatest: int = Field(default=0, ge=0, le=MOST_COUNT)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(self.buckets) != len(self.counts):
+            raise ValueError("a sketch with more buckets than counts, or fewer")
+        if any(one >= next_ for one, next_ in zip(self.buckets, self.buckets[1:], strict=False)):
+            raise ValueError("a sketch with buckets that do not ascend")
+        if self.least > self.greatest:
+            raise ValueError("a sketch with a least value above its greatest")
+        return self
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> Self:
+        """The samples of a histogram."""
+        used = np.flatnonzero(histogram.counts)
+        if not len(used):
+            return cls()
+        buckets = _BUCKET_OF[used]
+        firsts = np.flatnonzero(np.diff(buckets, prepend=-1))
+        return cls(
+            buckets=buckets[firsts].tolist(),
+            counts=np.add.reduceat(histogram.counts[used], firsts).tolist(),
+            least=min(max(0, histogram.least), MOST_COUNT),
+            greatest=min(max(0, histogram.greatest), MOST_COUNT),
+        )
+
+    @classmethod
+    def merged(cls, parts: Iterable["Sketch"]) -> Self:
+        """One sketch of all samples of ``parts``."""
+        whole = cls()
+        for part in parts:
+            whole.add(part)
+        return whole
+
+    def add(self, other: "Sketch") -> None:
+        """Take the samples of another sketch in."""
+        if not other.counts:
+            return
+        self.least = min(self.least, other.least) if self.counts else other.least
+        self.greatest = max(self.greatest, other.greatest)
+        both = dict(zip(self.buckets, self.counts, strict=True))
+        for bucket, count in zip(other.buckets, other.counts, strict=True):
+            both[bucket] = both.get(bucket, 0) + count
+        self.buckets = sorted(both)
+        self.counts = [both[bucket] for bucket in self.buckets]
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return sum(self.counts)
+
+    def quantile(self, q: float) -> float | None:
+        """The value (ns) that a share ``q`` of samples does not exceed; None without samples.
+
+        The (geometric) middle of its bucket, within the exact extremes: within 1% of what the
+        fine histogram says.
+        """
+        if not self.counts:
+            return None
+        until = list(accumulate(self.counts))
+        rank = max(1, math.ceil(q * until[-1] - 1e-9))
+        bucket = self.buckets[bisect_left(until, rank)]
+        middle = LOWEST_US * 1000 * GROWTH ** (bucket + 0.5)
+        return float(min(max(middle, self.least), self.greatest))
