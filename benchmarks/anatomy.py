@@ -17,14 +17,13 @@ from benchmarks.engine import plan
 from benchmarks.nginx import serving
 from perfrun.engine.execution import Execution
 from perfrun.engine.http1 import Connection
+from perfrun.engine.http_kind import HttpKind
 from perfrun.engine.lanes import LANES, User
 from perfrun.engine.pool import Pool
 from perfrun.engine.recorder import Samples
-from perfrun.engine.request import compile_scenarios
 from perfrun.engine.run import Engine
-from perfrun.engine.tls import trust
+from perfrun.engine.traffic import Traffic
 from perfrun.engine.values import NoValues
-from perfrun.logic.network import ANYWHERE
 from perfrun.worker.main import spare_collector
 
 SECONDS = 4
@@ -70,12 +69,10 @@ async def _whole(url: str) -> tuple[float, float]:
 async def _chain(messages: list[bytes]) -> float:
     """us of Python for each request, the best of many rounds."""
     made = plan(_spec("http://127.0.0.1:1/", "1h"))
-    target = made.target.the_http
-    scenarios = compile_scenarios(made, NoValues())
-    execution = Execution(
-        made, 0, monotonic_ns(), scenarios, [0], trust(target, NoValues(), ANYWHERE)
-    )
-    traffic = execution._traffic
+    kind = HttpKind(made, NoValues())
+    execution = Execution(made, 0, monotonic_ns(), kind.compile(made), [0], kind)
+    traffic = execution._carrier
+    assert isinstance(traffic, Traffic)
     home: Pool = traffic.home
     give = LANES["Shared"]().give
     spare_collector()

@@ -201,13 +201,12 @@ class Target(ApiModel):
     browser: NotBuiltObject = None
     benchmark: NotBuiltObject = None
 
-    rules = (
-        Rule(
-            cel="has(self.http) || has(self.sql) || has(self.browser) || has(self.benchmark)",
-            holds=lambda target: target.http is not None,
-            message="target needs exactly one of http, sql, browser or benchmark",
-        ),
-    )
+    rules = (exactly_one_of("http", "sql", "browser", "benchmark", what="target"),)
+
+    @property
+    def timeout(self) -> int:
+        """ns that a request may take as a whole."""
+        return self.the_http.timeout
 
     @property
     def the_http(self) -> HttpTarget:

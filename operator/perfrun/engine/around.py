@@ -10,13 +10,11 @@ from time import monotonic_ns
 
 from perfrun.api.load import Burst, Load
 from perfrun.api.scenario import Scenario, Step
+from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import DataError, ErrorClass, SetupError
 from perfrun.engine.execution import Execution
 from perfrun.engine.generate import mix
-from perfrun.engine.pool import Trust
-from perfrun.engine.request import CompiledScenario, compile_scenarios
-from perfrun.engine.template import Template
-from perfrun.engine.values import Values
+from perfrun.engine.kind import Kind
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord
 
@@ -42,11 +40,8 @@ def with_values(plan: RunPlan, values: Mapping[str, str]) -> RunPlan:
 class Around:
     """The steps around a load, compiled once to find what is wrong with them. Raises DataError."""
 
-    def __init__(
-        self, plan: RunPlan, values: Values, trust: Trust, authorization: Template | None
-    ) -> None:
-        self._plan, self._values, self._trust = plan, values, trust
-        self._authorization = authorization
+    def __init__(self, plan: RunPlan, kind: Kind) -> None:
+        self._plan, self._kind = plan, kind
         self.setup_record, self.teardown_record = PhaseRecord(), PhaseRecord()
         self.extracted: dict[str, str] = {}
         """What the setup has extracted, as far as it came."""
@@ -105,7 +100,7 @@ class Around:
                 "seed": mix(self._plan.seed + len(name)) >> 16,
             }
         )
-        return plan, compile_scenarios(plan, self._values, self._authorization)
+        return plan, self._kind.compile(plan)
 
     async def _run(
         self,
@@ -117,7 +112,7 @@ class Around:
         if not steps:
             return None, PhaseRecord()
         plan, scenarios = self._compiled(name, steps, values)
-        execution = Execution(plan, 0, monotonic_ns(), scenarios, [0], self._trust)
+        execution = Execution(plan, 0, monotonic_ns(), scenarios, [0], self._kind)
         if patience is not None:
             asyncio.get_running_loop().call_later(patience, execution.stop, "the run was stopped")
         await execution.finish(None)

@@ -4,25 +4,25 @@ import asyncio
 import time
 from collections.abc import Callable
 from time import monotonic_ns
+from typing import Any
 
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
-from perfrun.engine.flow import Iteration
+from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.health import HEARTBEAT, Heartbeat, Sample, machine, sample
-from perfrun.engine.lanes import LANES, User
+from perfrun.engine.kind import Course, Kind
+from perfrun.engine.lanes import User
 from perfrun.engine.pacing import Pacer, Starter, pacer_for
-from perfrun.engine.pool import Trust
 from perfrun.engine.progress import OnInterval, Progress
 from perfrun.engine.recorder import Recorder, ScenarioTally
-from perfrun.engine.request import CompiledScenario
-from perfrun.engine.traffic import Course, Traffic
 from perfrun.logic.plan import STOP_GRACE, grace, load_end
 from perfrun.logic.shape import burst_share
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord
 from perfrun.measure.report import WorkerReport
 
+AnyCourse = Course[Any]
 LATE = 10 * NS_PER_MS
 """A hand-over later than this after the due time is counted as late."""
 
@@ -37,20 +37,13 @@ class Execution(Starter):
         start: int,
         scenarios: list[CompiledScenario],
         order: list[int],
-        trust: Trust,
+        kind: Kind,
     ) -> None:
         """``order`` is one cycle of scenario_order; that of odd weights takes a while to make."""
         self._plan, self._start = plan, start
-        target = plan.target.the_http
-        lanes = LANES[target.connections]()
         self._pacer = self._new_pacer(index)
-        self._traffic = Traffic(
-            target,
-            trust,
-            lanes,
-            self._pacer.ended,
-            self._course,
-            notes_sends=plan.load.burst is not None,
+        self._carrier = kind.carrier(
+            self._pacer.ended, self._course, notes_sends=plan.load.burst is not None
         )
         self._recorder = Recorder(scenarios)
         self._window_from = start + (plan.load.warmup or 0)
@@ -59,7 +52,7 @@ class Execution(Starter):
         self._scenarios, self._order = scenarios, order
         self._cycle = self._new_cycle()
         """What the iteration ``number % len`` runs: in the warm-up, in the window."""
-        self._spare = self._traffic.spare
+        self._set_out = self._carrier.begin
         self._late_sends = 0
         self._stopped: str | None = None
         self._breached = False
@@ -73,8 +66,8 @@ class Execution(Starter):
         first = (
             0 if plan.load.burst is None else burst_share(plan.load, plan.load.workers, index)[1]
         )
-        self._heartbeat = Heartbeat(lambda: self._traffic.has_connected(first))
-        self._progress = Progress(self._recorder, start, self._traffic.in_flight)
+        self._heartbeat = Heartbeat(lambda: self._carrier.has_connected(first))
+        self._progress = Progress(self._recorder, start, self._carrier.in_flight)
 
     async def finish(self, on_interval: OnInterval | None) -> None:
         """Start the load, and wait until everything that was started has ended."""
@@ -92,13 +85,13 @@ class Execution(Starter):
             self._progress.end()
             for timer in self._timers:
                 timer.cancel()
-            self._traffic.close()
+            self._carrier.close()
             await asyncio.sleep(0)  # one turn of the loop, in which what was closed goes away
 
     def _new_pacer(self, index: int) -> Pacer:
         return pacer_for(self._plan, index, self._start, self)
 
-    def _new_cycle(self) -> list[tuple[Course, Course]]:
+    def _new_cycle(self) -> list[tuple[AnyCourse, AnyCourse]]:
         courses = _courses(self._scenarios, self._recorder)
         return [courses[chosen] for chosen in self._order]
 
@@ -110,15 +103,13 @@ class Execution(Starter):
             self._recorder.lag.values.append(lag)
             if lag > LATE:
                 self._late_sends += 1
-        spare = self._spare
-        iteration = spare.pop() if spare else Iteration(self._traffic)
-        iteration.start(self._course(number, due), number, due, user, now)
+        self._set_out(self._course(number, due), number, due, user, now)
 
     @override
     def drop(self, number: int, due: int) -> None:
         self._course(number, due).tally.dropped += 1
 
-    def _course(self, number: int, due: int) -> Course:
+    def _course(self, number: int, due: int) -> AnyCourse:
         return self._cycle[number % len(self._cycle)][due >= self._window_from]
 
     @override
@@ -145,15 +136,15 @@ class Execution(Starter):
     def _no_more(self, patience: int | None) -> None:
         if not self._released:
             self._released = True
-            self._traffic.on_quiet = self._settle
+            self._carrier.on_quiet = self._settle
             now = monotonic_ns()
             self._end = now if self._planned_end is None else min(now, self._planned_end)
             if self._planned_end is not None:
                 self._close_window()
-        if not self._traffic.in_flight():
+        if not self._carrier.in_flight():
             self._settle()
         elif patience is not None:
-            self._later(patience, self._traffic.censor)
+            self._later(patience, self._carrier.censor)
 
     def _settle(self) -> None:
         if not self._done.done():
@@ -189,7 +180,7 @@ class Execution(Starter):
     @property
     def extracted(self) -> dict[str, str]:
         """What the first iteration has extracted: of a setup there is only one."""
-        return self._traffic.all[0].values if self._traffic.all else {}
+        return self._carrier.extracted
 
     # --- what came of it ----------------------------------------------------------------------
 
@@ -204,22 +195,22 @@ class Execution(Starter):
             load_time=max(0, self._end - self._start),
             stopped=self._stopped,
             breached=self._breached,
-            forbidden=self._traffic.forbidden,
+            forbidden=self._carrier.forbidden,
         )
 
     def _generator(self, ceiling: float) -> GeneratorRecord:
-        traffic, first, last = self._traffic, self._window_opens, self._window_closes
+        carrier, first, last = self._carrier, self._window_opens, self._window_closes
         record = GeneratorRecord(
             lag=self._recorder.lag_histogram(),
             late_sends=self._late_sends,
             longest_stall=self._heartbeat.longest_stall,
             ceiling=ceiling,
-            exhausted=dict(traffic.exhausted),
-            first_send=max(0, traffic.first_send - self._start),
-            last_send=max(0, traffic.last_send - self._start),
+            exhausted=dict(carrier.exhausted),
+            first_send=max(0, carrier.first_send - self._start),
+            last_send=max(0, carrier.last_send - self._start),
             started_at=[time.time() - (monotonic_ns() - self._start) / NS_PER_S],
             user_time=self._pacer.user_time(),
-            connections=traffic.connections,
+            connections=carrier.connections,
             machines=[machine()],
         )
         if first is not None and last is not None:
@@ -230,7 +221,9 @@ class Execution(Starter):
         return record
 
 
-def _courses(scenarios: list[CompiledScenario], recorder: Recorder) -> list[tuple[Course, Course]]:
+def _courses(
+    scenarios: list[CompiledScenario], recorder: Recorder
+) -> list[tuple[AnyCourse, AnyCourse]]:
     only = len(scenarios) == 1
     phases = zip(scenarios, recorder.warmup.scenarios, recorder.window.scenarios, strict=True)
     return [
@@ -239,5 +232,5 @@ def _courses(scenarios: list[CompiledScenario], recorder: Recorder) -> list[tupl
     ]
 
 
-def _course(scenario: CompiledScenario, tally: ScenarioTally, *, stays: bool) -> Course:
+def _course(scenario: CompiledScenario, tally: ScenarioTally, *, stays: bool) -> AnyCourse:
     return Course(list(zip(scenario.steps, tally.steps, strict=True)), tally, stays)

@@ -9,13 +9,14 @@ from perfrun.engine.content import ContentError, unpacked
 from perfrun.engine.cookies import Cookies, path_of, with_cookies
 from perfrun.engine.detour import MOST_REFUSALS, Detour
 from perfrun.engine.errors import ErrorClass, OutOfDataError
+from perfrun.engine.kind import Course
 from perfrun.engine.lanes import User
 from perfrun.engine.link import Link
 from perfrun.engine.pool import Opened, Pool
 from perfrun.engine.reading import Reading
 from perfrun.engine.redirect import STATUSES, follow
 from perfrun.engine.request import CompiledStep
-from perfrun.engine.traffic import Course, Traffic
+from perfrun.engine.traffic import Traffic
 from perfrun.measure.record import Outcome, Timing
 
 
@@ -63,7 +64,9 @@ class Iteration:
         """What the steps so far have extracted."""
         traffic.all.append(self)
 
-    def start(self, course: Course, number: int, due: int, user: User, now: int) -> None:
+    def start(
+        self, course: Course[CompiledStep], number: int, due: int, user: User, now: int
+    ) -> None:
         """Set out; only when it is new, or was given back to ``traffic.spare``."""
         self._take(course)
         self._number = number
@@ -74,7 +77,7 @@ class Iteration:
             self.values = {}
         self.send_step(now)
 
-    def _take(self, course: Course) -> None:
+    def _take(self, course: Course[CompiledStep]) -> None:
         self._steps, self._whole, self._stays = course
 
     def send_step(self, now: int) -> None:

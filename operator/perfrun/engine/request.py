@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from perfrun.api.scenario import HttpRequest, Scenario, Step
 from perfrun.api.target import Header, HttpTarget
+from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.content import ACCEPTED
 from perfrun.engine.errors import DataError
 from perfrun.engine.expect import Expectation
@@ -77,7 +78,7 @@ class CompiledStep:
         """Checks that such a response has passed."""
         needs_body = self.expectation.needs_body or self.extract.needs_body
         reading = Reading.BODY if needs_body else Reading.STATUS
-        if step.http.method == "HEAD":
+        if step.the_http.method == "HEAD":
             reading = Reading.HEAD_ONLY
         self.template = ResponseTemplate(reading, self.expectation.size_limit)
         """How its responses are read."""
@@ -98,13 +99,6 @@ class CompiledStep:
         Raises OutOfDataError where a feed has nothing left for it.
         """
         return self.raw or self._build(number, values)
-
-
-class CompiledScenario(NamedTuple):
-    """A scenario ready to be walked."""
-
-    name: str
-    steps: list[CompiledStep]
 
 
 class Builder:
@@ -194,17 +188,17 @@ def _compile_step(
     values: Values,
 ) -> CompiledStep:
     where = f"spec.scenarios[{scenario.name}].steps[{step.name}]"
-    own = _header_fields(step.http.headers, f"{where}.http.headers", values, compiler)
-    body = _body(step.http, f"{where}.http", compiler)
-    if step.http.json_ is not None:
+    own = _header_fields(step.the_http.headers, f"{where}.http.headers", values, compiler)
+    body = _body(step.the_http, f"{where}.http", compiler)
+    if step.the_http.json_ is not None:
         own = _over([Field("Content-Type", Template(["application/json"]))], own)
     fields = _over(common, own)
     encode = wire_of(target).encoder(urlsplit(target.url).scheme)
-    path = _path(target, step.http, f"{where}.http.path", compiler)
+    path = _path(target, step.the_http, f"{where}.http.path", compiler)
     trace = trace_ids(compiler.seed, compiler.next_place()) if target.traceparent else None
     if trace is not None:
         fields = _over([Field("traceparent", traceparent(trace))], fields)
-    build = Builder(step.http.method, path, fields, body, encode)
+    build = Builder(step.the_http.method, path, fields, body, encode)
     return CompiledStep(step, where, fields, build, trace)
 
 

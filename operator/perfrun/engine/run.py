@@ -1,19 +1,13 @@
 """The door to the engine: a plan and a worker's index in, a report out."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from perfrun.engine.around import Around, names_of_setup, with_values
-from perfrun.engine.credentials import credential_of
 from perfrun.engine.execution import Execution
+from perfrun.engine.kinds import kind_of
 from perfrun.engine.progress import OnInterval
-from perfrun.engine.protocols import wire_of
-from perfrun.engine.request import compile_scenarios, origin_of
 from perfrun.engine.search import OnHold, Search
-from perfrun.engine.tls import trust
 from perfrun.engine.values import Values
-from perfrun.logic.network import Fence
 from perfrun.logic.shape import scenario_order
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Order, WorkerReport
@@ -24,17 +18,12 @@ class Engine:
 
     def __init__(self, plan: RunPlan, index: int, values: Values) -> None:
         self._plan, self._index = plan, index
-        self._target = plan.target.the_http
         self._order = scenario_order([scenario.weight for scenario in plan.scenarios])
-        fence = Fence(plan.network, plan.namespace)
-        self._trust = trust(self._target, values, fence)
-        self._values = values
-        self._credential = credential_of(self._target, values, fence)
-        self._header = self._credential.header if self._credential is not None else None
+        self._kind = kind_of(plan, values)
         # What a setup extracts is not known yet; whatever else is wrong is found now.
         planned = with_values(plan, names_of_setup(plan))
-        self._scenarios = compile_scenarios(planned, values, self._header)
-        self._around = Around(plan, values, self._trust, self._header)
+        self._scenarios = self._kind.compile(planned)
+        self._around = Around(plan, self._kind)
         self._begun = False
         """Whether the target has seen anything that a teardown might have to undo."""
         self._stopped = Order()
@@ -42,18 +31,12 @@ class Engine:
         self._execution: Execution | None = None
 
     async def check(self) -> None:
-        """Reach the target: its token, DNS, TCP and TLS, no request. Raises EngineError."""
-        if self._credential is not None:
-            await self._credential.obtain()
-        origin = origin_of(self._target.url)
-        home = wire_of(self._target).pool(origin, self._trust.home, self._trust.fence)
-        opened = await home.open()
-        opened.connection.close()
+        """Reach the target, without a request of the load. Raises EngineError."""
+        await self._kind.check()
 
     async def setup(self) -> dict[str, str]:
         """Run the setup, once in a run; what it has extracted. Raises SetupError."""
-        if self._credential is not None:
-            await self._credential.obtain()  # the barrier may have taken longer than a token lives
+        await self._kind.renew()  # the barrier may have taken longer than a token lives
         self._begun = True
         return await self._around.setup()
 
@@ -61,7 +44,7 @@ class Engine:
         """Take what the setup has extracted. Raises DataError where it cannot be sent."""
         self._around.extracted = extracted
         plan = with_values(self._plan, extracted)
-        self._scenarios = compile_scenarios(plan, self._values, self._header)
+        self._scenarios = self._kind.compile(plan)
 
     @property
     def _tears_down(self) -> bool:
@@ -90,8 +73,8 @@ class Engine:
         found. ``others`` waits for the end of the other workers' load, before the teardown.
         Raises ConservationError if the counts do not add up.
         """
-        kind = Execution if self._plan.load.capacity is None else Search
-        execution = kind(self._plan, self._index, start, self._scenarios, self._order, self._trust)
+        shape = Execution if self._plan.load.capacity is None else Search
+        execution = shape(self._plan, self._index, start, self._scenarios, self._order, self._kind)
         if isinstance(execution, Search):
             execution.on_hold = on_hold
         self._execution = execution
@@ -99,7 +82,7 @@ class Engine:
             execution.stop(self._stopped.stop, breached=self._stopped.breached)
         else:
             self._begun = True
-        async with self._fresh():
+        async with self._kind.kept_fresh():
             await execution.finish(on_interval)
             if self._tears_down and others is not None and self._stopped.stop is None:
                 await others()
@@ -109,18 +92,6 @@ class Engine:
         report.setup, report.teardown = self._around.setup_record, self._around.teardown_record
         report.check()
         return report
-
-    @contextlib.asynccontextmanager
-    async def _fresh(self) -> AsyncIterator[None]:
-        """Keep the credential fresh meanwhile."""
-        if self._credential is None:
-            yield
-            return
-        keeping = asyncio.create_task(self._credential.keep())
-        try:
-            yield
-        finally:
-            keeping.cancel()
 
     def stop(self, reason: str, *, breached: bool = False) -> None:
         """Start nothing more; what runs gets at most 5 s. The first reason stands.

@@ -7,12 +7,12 @@ from time import monotonic_ns
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS
+from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.execution import Execution
 from perfrun.engine.health import Heartbeat
 from perfrun.engine.hold_pacing import HoldPacer
+from perfrun.engine.kind import Kind
 from perfrun.engine.pacing import Share
-from perfrun.engine.pool import Trust
-from perfrun.engine.request import CompiledScenario
 from perfrun.logic.plan import HOLD_GRACE
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import ConservationError, PhaseRecord, Series
@@ -40,9 +40,9 @@ class Search(Execution):
         start: int,
         scenarios: list[CompiledScenario],
         order: list[int],
-        trust: Trust,
+        kind: Kind,
     ) -> None:
-        super().__init__(plan, index, start, scenarios, order, trust)
+        super().__init__(plan, index, start, scenarios, order, kind)
         self.on_hold: OnHold | None = None
         """Called with the report of each hold that is over; must return at once."""
         self._hold: Hold | None = None
@@ -109,11 +109,6 @@ class Search(Execution):
     def load_ended(self, early: str | None = None) -> None:
         self._end_hold(early)
 
-    @property
-    def is_between(self) -> bool:
-        """Whether no hold is under way or to begin."""
-        return self._quiet and self._hold == self._window
-
     # --- one hold -----------------------------------------------------------------------------
 
     @override
@@ -127,7 +122,7 @@ class Search(Execution):
         if not self._quiet:
             # By a coordinator that does not know of the hold that is under way.
             self._end_hold(None)
-            self._traffic.censor()
+            self._carrier.censor()
             self._report_hold(self._window)
         if self._window is not None:
             self._recorder.turn()
@@ -136,7 +131,7 @@ class Search(Execution):
         self._window_from = self._start + hold.start
         self._late_sends = 0
         self._late = max(0, monotonic_ns() - self._window_from)
-        self._exhausted = dict(self._traffic.exhausted)
+        self._exhausted = dict(self._carrier.exhausted)
         self._heartbeat = Heartbeat(lambda: True)
         self._heartbeat.start()
         self._window_closes = None
@@ -151,16 +146,16 @@ class Search(Execution):
         self._pacer.stop()
         self._end = min(monotonic_ns(), self._window_from + self._window.length)
         self._close_window()
-        self._traffic.on_quiet = self._settle_hold
-        if not self._traffic.in_flight():
+        self._carrier.on_quiet = self._settle_hold
+        if not self._carrier.in_flight():
             self._settle_hold()
         else:
-            patience = min(self._plan.target.the_http.timeout, HOLD_GRACE)
-            self._censoring = self._later(patience, self._traffic.censor)
+            patience = min(self._plan.target.timeout, HOLD_GRACE)
+            self._censoring = self._later(patience, self._carrier.censor)
 
     def _settle_hold(self) -> None:
         # Not in the midst of the iteration that ends last.
-        self._traffic.on_quiet = None
+        self._carrier.on_quiet = None
         self._loop.call_soon(self._report_hold, self._window)
 
     def _report_hold(self, hold: Hold | None) -> None:
@@ -214,7 +209,7 @@ class Search(Execution):
             load_time=held,
             stopped=stopped,
             breached=breached,
-            forbidden=self._traffic.forbidden,
+            forbidden=self._carrier.forbidden,
             hold=0 if self._window is None else self._window.number,
             late=self._late,
         )

@@ -3,28 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.api.target import HttpTarget, Retries
 from perfrun.engine.errors import ErrorClass, OpenError
+from perfrun.engine.kind import Carrier, Course, Courses, Ended
 from perfrun.engine.lanes import Lanes, User
 from perfrun.engine.pool import Opened, Origin, Pool, Trust
 from perfrun.engine.protocols import wire_of
-from perfrun.engine.recorder import ScenarioTally, StepTally
 from perfrun.engine.request import CompiledStep, origin_of
 
 LEAST_SWEEP = 5 * NS_PER_MS
 """Between two looks for requests whose time is up: each looks at all that are under way."""
-
-
-class Course(NamedTuple):
-    """What an iteration runs, and where it is counted."""
-
-    steps: list[tuple[CompiledStep, StepTally]]
-    tally: ScenarioTally
-    stays: bool
-    """Whether all later iterations run the same, and are counted there."""
 
 
 class Walk(Protocol):
@@ -35,7 +28,9 @@ class Walk(Protocol):
     values: dict[str, str]
     """What its steps have extracted so far."""
 
-    def start(self, course: Course, number: int, due: int, user: User, now: int) -> None:
+    def start(
+        self, course: Course[CompiledStep], number: int, due: int, user: User, now: int
+    ) -> None:
         """Set out; only when it is new, or spare."""
 
     def send_step(self, now: int) -> None:
@@ -54,17 +49,7 @@ class Walk(Protocol):
         """The run is over; how this iteration would have ended is not known."""
 
 
-class Ended(Protocol):
-    """Told when an iteration is over."""
-
-    def __call__(self, user: User, pause: int, now: int) -> int:
-        """``pause``: ns that the user thinks before it may start over; it is ``now``.
-
-        The number of the iteration that the user starts at once, else a negative number.
-        """
-
-
-class Traffic:
+class Traffic(Carrier):
     """The requests of one run that are under way, and what they go over."""
 
     def __init__(
@@ -72,15 +57,13 @@ class Traffic:
         target: HttpTarget,
         trust: Trust,
         lanes: Lanes,
+        iteration: "Callable[[Traffic], Walk]",
         ended: Ended,
-        course: Callable[[int, int], Course],
+        course: Courses,
         *,
         notes_sends: bool = False,
     ) -> None:
-        """``course`` is what the iteration of a number runs that is due at a time (ns).
-
-        ``notes_sends``: whether it is noted when iterations send first, as of a burst.
-        """
+        """``notes_sends``: whether it is noted when iterations send first, as of a burst."""
         self.timeout = target.timeout
         self.redirects = target.redirects
         retries = target.retries or Retries()
@@ -89,6 +72,7 @@ class Traffic:
         """Error classes after which an attempt is made again."""
         self.cookies, self.compression = target.cookies, target.compression
         self.take, self.give = lanes.take, lanes.give
+        self._iteration = iteration
         self.ended, self.course = ended, course
         self.all: list[Walk] = []
         """Every iteration there is, under way or spare."""
@@ -97,15 +81,12 @@ class Traffic:
         self.thinking: dict[Walk, asyncio.TimerHandle] = {}
         """Iterations between two steps."""
         self.on_quiet: Callable[[], None] | None = None
-        """Called whenever no iteration is under way any more."""
         self.notes_sends = notes_sends
         self.prepares = notes_sends or target.cookies
         """Whether there is something to be done before an attempt is sent."""
         self.first_send = self.last_send = 0
-        """Of the first attempts of iterations, monotonic ns; 0: none yet."""
         self.exhausted: dict[str, int] = {}
         self.forbidden: str | None = None
-        """What a policy said first of a host that was to be connected to."""
         self._foreign, self._fence = trust.foreign, trust.fence
         self._connecting = self._connects = 0
         """Connections that are being opened; those that were, or could not be."""
@@ -120,8 +101,16 @@ class Traffic:
         self._loop = asyncio.get_running_loop()
         self._sweeper = self._loop.call_later(self.timeout / NS_PER_S, self._sweep)
 
+    @override
+    def begin(
+        self, course: Course[CompiledStep], number: int, due: int, user: User, now: int
+    ) -> None:
+        spare = self.spare
+        iteration = spare.pop() if spare else self._iteration(self)
+        iteration.start(course, number, due, user, now)
+
+    @override
     def in_flight(self) -> int:
-        """Iterations under way."""
         return len(self.all) - len(self.spare)
 
     def retire(self, iteration: Walk) -> None:
@@ -132,9 +121,14 @@ class Traffic:
             self.on_quiet()
 
     @property
+    @override
     def connections(self) -> int:
-        """Connections opened so far."""
         return sum(pool.opened for pool in self._pools.values())
+
+    @property
+    @override
+    def extracted(self) -> dict[str, str]:
+        return self.all[0].values if self.all else {}
 
     def pool(self, origin: Origin) -> Pool:
         """The connections of an origin; a redirect may lead to a new one."""
@@ -156,8 +150,8 @@ class Traffic:
         if not self.first_send:
             self.first_send = now
 
+    @override
     def has_connected(self, users: int) -> bool:
-        """Whether the first connections of so many users are open, or have failed."""
         return self._connects >= users or (self._connects > 0 and not self._connecting)
 
     async def _connect(self, iteration: Walk, pool: Pool) -> None:
@@ -203,8 +197,8 @@ class Traffic:
         wait = max(first + self.timeout - now, LEAST_SWEEP)
         self._sweeper = self._loop.call_later(wait / NS_PER_S, self._sweep)
 
+    @override
     def censor(self) -> None:
-        """End everything that is under way; what it would have become is not known."""
         for iteration, timer in list(self.thinking.items()):
             timer.cancel()
             del self.thinking[iteration]
@@ -213,8 +207,8 @@ class Traffic:
             if iteration.begun:
                 iteration.censor()
 
+    @override
     def close(self) -> None:
-        """Close all connections."""
         self._sweeper.cancel()
         for pool in self._pools.values():
             pool.close()

@@ -71,7 +71,7 @@ def _schedule(spec: PerfTestSpec) -> Iterator[Problem]:
 
 def _paths_after_a_query(spec: PerfTestSpec) -> Iterator[Problem]:
     url = spec.target.the_http.url
-    with_path = [where for where, step, _ in placed_steps(spec) if step.http.path is not None]
+    with_path = [where for where, step, _ in placed_steps(spec) if step.the_http.path is not None]
     if "?" in url and with_path:
         yield Problem(
             "spec.target.http.url",

@@ -113,7 +113,7 @@ def load_end(plan: RunPlan) -> int | None:
 
 def grace(plan: RunPlan) -> int:
     """ns that running iterations get after the load's end before they are censored."""
-    return max(LEAST_GRACE, plan.target.the_http.timeout)
+    return max(LEAST_GRACE, plan.target.timeout)
 
 
 def longest(plan: RunPlan) -> int:
@@ -180,5 +180,5 @@ def _worst_iteration(plan: RunPlan) -> int:
 
 
 def _worst_of(plan: RunPlan, steps: Sequence[Step]) -> int:
-    timeout = plan.target.the_http.timeout
+    timeout = plan.target.timeout
     return sum(timeout + (step.think_time or 0) for step in steps)

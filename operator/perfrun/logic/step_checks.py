@@ -134,7 +134,7 @@ def _templated(spec: PerfTestSpec) -> Iterator[tuple[Place, str, frozenset[str]]
         if header.value is not None:
             yield [*http, "headers", index, "value"], header.value, frozenset()
     for where, step, extracted in placed_steps(spec):
-        for place, text in _templated_in_request([*where, "http"], step.http):
+        for place, text in _templated_in_request([*where, "http"], step.the_http):
             yield place, text, extracted
 
 

@@ -117,7 +117,7 @@ class StopWatch:
 
     def __init__(self, plan: RunPlan, workers: int) -> None:
         self._conditions = plan.load.stop_when
-        self._judge = StopJudge(plan.load.stop_when, plan.target.the_http.timeout)
+        self._judge = StopJudge(plan.load.stop_when, plan.target.timeout)
         self._workers = workers
         self._last: dict[int, Interval] = {}
         self._heard: dict[int, int] = {}

@@ -52,7 +52,7 @@ def header_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """Headers that are the engine's to write."""
     yield from _ours(["spec", "target", "http", "headers"], spec.target.the_http.headers)
     for where, step, _ in placed_steps(spec):
-        yield from _ours([*where, "http", "headers"], step.http.headers)
+        yield from _ours([*where, "http", "headers"], step.the_http.headers)
 
 
 def _ours(where: list[str | int], headers: list[Header]) -> Iterator[Problem]:

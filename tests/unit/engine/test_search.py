@@ -124,7 +124,7 @@ async def test_what_is_open_after_a_hold_is_censored_before_the_next() -> None:
         async with search(searching(server, path="/hang", timeout="300ms")) as run:
             run.tell(1, 50, length=S // 5)
             first = await run.held()
-            assert run.engine._execution._traffic.in_flight() == 0
+            assert run.engine._execution._carrier.in_flight() == 0
             await run.done()
     record = first.window.steps[0]
     assert record.sent == 10
