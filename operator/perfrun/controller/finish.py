@@ -88,6 +88,7 @@ class Finisher:
             workers=workers,
             stopped=run.status.stopped,
             holds=run.status.capacity.holds if run.status.capacity is not None else (),
+            lost=losses,
         )
         judgement = await asyncio.to_thread(judge, opened.spec, outcome)
         result = RunResult(

@@ -11,6 +11,8 @@ INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 # Waiting reasons that pass by themselves in every start.
 _NORMAL_WAITS = ("ContainerCreating", "PodInitializing")
+ENDED = ("Failed", "Succeeded")
+"""The phases of a pod that runs no more."""
 _END_CONDITIONS = ("Complete", "Failed")
 
 
@@ -27,14 +29,23 @@ def job_state(job: Json | None, run_uid: str) -> JobState:
 
 
 def pod_facts(pod: Json) -> PodFacts:
-    """The facts of one worker's pod."""
+    """The facts of one worker's pod.
+
+    A worker is dead with its container, too: a side car that never ends keeps the pod running.
+    """
     metadata, status = pod.get("metadata", {}), pod.get("status", {})
-    dead = status.get("phase") in ("Failed", "Succeeded")
+    ended = _worker_state(status).get("terminated")
+    if status.get("phase") == "Failed":
+        problem: str | None = _death(status)
+    elif ended is not None:
+        problem = _exit(ended)
+    else:
+        problem = _obstacle(status)
     return PodFacts(
         name=metadata.get("name", ""),
         index=_index(metadata),
-        dead=dead,
-        problem=_death(status) if status.get("phase") == "Failed" else _obstacle(status),
+        dead=ended is not None or status.get("phase") in ENDED,
+        problem=problem,
         running_since=_running_since(status),
     )
 
@@ -47,15 +58,20 @@ def _index(metadata: Json) -> int:
 def _death(status: Json) -> str:
     if reason := status.get("reason"):  # Evicted, NodeLost, DeadlineExceeded
         return f"{reason}: {status.get('message', '')}".rstrip(": ")
-    for container in _containers(status):
-        ended = container.get("state", {}).get("terminated")
-        if ended is None or ended.get("exitCode") == 0:
-            continue
-        if ended.get("reason") == "OOMKilled":
-            return "OOMKilled: it ran out of memory; raise podTemplate.resources.limits.memory"
-        last = _last_line(ended.get("message", ""))
-        return f"exit code {ended.get('exitCode')}" + (f": {last}" if last else "")
+    for state in [_worker_state(status), *(_state(one) for one in _containers(status))]:
+        if (ended := state.get("terminated")) is not None and (why := _exit(ended)) is not None:
+            return why
     return "it failed without a reason"
+
+
+def _exit(ended: Json) -> str | None:
+    """Why a container has failed; None: it has ended well."""
+    if ended.get("exitCode") == 0:
+        return None
+    if ended.get("reason") == "OOMKilled":
+        return "OOMKilled: it ran out of memory; raise podTemplate.resources.limits.memory"
+    last = _last_line(ended.get("message", ""))
+    return f"exit code {ended.get('exitCode')}" + (f": {last}" if last else "")
 
 
 def _obstacle(status: Json) -> str | None:
@@ -64,7 +80,7 @@ def _obstacle(status: Json) -> str | None:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return f"{condition.get('reason', 'Unschedulable')}: {condition.get('message', '')}"
     for container in _containers(status):
-        waiting = container.get("state", {}).get("waiting")
+        waiting = _state(container).get("waiting")
         if waiting and waiting.get("reason") not in _NORMAL_WAITS:
             return f"{waiting.get('reason')}: {waiting.get('message', '')}".rstrip(": ")
     return None
@@ -72,11 +88,21 @@ def _obstacle(status: Json) -> str | None:
 
 def _running_since(status: Json) -> datetime | None:
     """When the worker's own container was started, if it runs."""
+    started = _worker_state(status).get("running", {}).get("startedAt")
+    return parse_time(started) if started else None
+
+
+def _worker_state(status: Json) -> Json:
+    """The state of the worker's own container."""
     for container in status.get("containerStatuses", []):
-        started = container.get("state", {}).get("running", {}).get("startedAt")
-        if container.get("name") == WORKER_CONTAINER and started:
-            return parse_time(started)
-    return None
+        if container.get("name") == WORKER_CONTAINER:
+            return _state(container)
+    return {}
+
+
+def _state(container: Json) -> Json:
+    state: Json = container.get("state", {})
+    return state
 
 
 def _containers(status: Json) -> list[Json]:

@@ -31,7 +31,15 @@ from perfrun.controller.store import Key, Store
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
-from perfrun.logic.lifecycle import Act, Decision, RunFacts, collecting_deadline, decide, losses
+from perfrun.logic.lifecycle import (
+    Act,
+    Decision,
+    RunFacts,
+    any_alive,
+    collecting_deadline,
+    decide,
+    losses,
+)
 from perfrun.logic.verdict import cancelled, errored
 
 logger = logging.getLogger(__name__)
@@ -230,7 +238,7 @@ class RunReconciler:
     async def _collect(self, run: PerfRun, facts: RunFacts) -> float:
         now = facts.now
         planned = facts.report_deadline or now
-        deadline = collecting_deadline(now, planned, facts.job)
+        deadline = collecting_deadline(now, planned, alive=any_alive(facts))
         changes = {
             "phase": Phase.COLLECTING.value,
             "loadEndTime": format_time(now),

@@ -187,6 +187,8 @@ def _running(facts: RunFacts) -> Decision:
         return Decision(Act.JUDGE)
     if facts.job is not JobState.ACTIVE:
         return Decision(Act.COLLECT, "the Job of the workers has ended")
+    if not any_alive(facts):
+        return Decision(Act.COLLECT, "all workers have ended")
     if facts.load_end is not None and facts.now >= facts.load_end:
         return Decision(Act.COLLECT, "the load is over")
     if facts.report_deadline is None or facts.now >= facts.report_deadline:
@@ -209,14 +211,20 @@ def _collecting(facts: RunFacts) -> Decision:
 def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:
     """Until when reports are waited for: workers that live could not hand them in while nobody,
     or nobody who could store them, was there to take them."""
-    if facts.job is not JobState.ACTIVE or facts.listening_since is None:
+    if not any_alive(facts) or facts.listening_since is None:
         return deadline
     return max(deadline, facts.listening_since + FOUND_AGAIN_WITHIN)
 
 
-def collecting_deadline(now: datetime, planned: datetime, job: JobState) -> datetime:
+def any_alive(facts: RunFacts) -> bool:
+    """Whether a worker may still report. A side car that never ends keeps the Job of workers
+    active that have all ended."""
+    return facts.job is JobState.ACTIVE and len(_gone(facts)) < facts.planned
+
+
+def collecting_deadline(now: datetime, planned: datetime, *, alive: bool) -> datetime:
     """How long to wait for reports: to the plan's end, but not for workers that are gone."""
-    if job is JobState.ACTIVE:
+    if alive:
         return max(planned, now + timedelta(seconds=LAST_REPORTS_S))
     return now + timedelta(seconds=LAST_REPORTS_S)
 
@@ -252,8 +260,11 @@ def _is_cut_off(pod: PodFacts, facts: RunFacts) -> bool:
 
 
 def _all_in(facts: RunFacts) -> bool:
-    gone = {pod.index for pod in facts.pods if pod.dead and pod.index in range(facts.planned)}
-    return len(facts.reported) > 0 and len(facts.reported | gone) >= facts.planned
+    return len(facts.reported) > 0 and len(facts.reported | _gone(facts)) >= facts.planned
+
+
+def _gone(facts: RunFacts) -> set[int]:
+    return {pod.index for pod in facts.pods if pod.dead and pod.index in range(facts.planned)}
 
 
 def _start_deadline(facts: RunFacts) -> datetime:

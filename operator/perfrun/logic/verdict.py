@@ -55,6 +55,8 @@ class RunOutcome:
     """Who ended the load before its plan, or why."""
     holds: Sequence[HoldStatus] = ()
     """Of a capacity search, as they were judged."""
+    lost: str | None = None
+    """How a worker that did not report was lost, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     said = [judgement.message]
     if outcome.report is not None and outcome.report.forbidden is not None:
         said.append(outcome.report.forbidden)
+    if outcome.lost is not None:
+        said.append(f"lost: {outcome.lost}")
     if outcome.report is not None and outcome.report.untidy is not None:
         # What is left behind is the user's to know, but says nothing about the service.
         said.append(f"the teardown failed: {outcome.report.untidy}")

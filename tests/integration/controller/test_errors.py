@@ -2,9 +2,10 @@
 
 import asyncio
 import random
+from typing import Any
 
 from perfrun.measure.report import Ready, Trouble
-from tests.integration.controller.apiserver import until
+from tests.integration.controller.apiserver import Json, until
 from tests.integration.controller.worker import EACH
 from tests.integration.controller.world import ALL, World
 
@@ -50,18 +51,7 @@ async def test_start_timeout_ends_the_run_with_the_pods_reason(world: World) -> 
     waiting = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "perfrun:test"'}
     await world.say_of_pod(
         pod,
-        {
-            "containerStatuses": [
-                {
-                    "name": "worker",
-                    "image": "perfrun:test",
-                    "imageID": "",
-                    "ready": False,
-                    "restartCount": 0,
-                    "state": {"waiting": waiting},
-                }
-            ]
-        },
+        {"containerStatuses": [container("worker", waiting=waiting)]},
     )
     status = await world.until_done("one")
     assert status["verdict"] == "Error"
@@ -80,16 +70,7 @@ async def test_worker_that_dies_before_the_start_ends_the_run_with_its_last_word
         (await world.pods("one"))[0],
         {
             "phase": "Failed",
-            "containerStatuses": [
-                {
-                    "name": "worker",
-                    "image": "i",
-                    "imageID": "",
-                    "ready": False,
-                    "restartCount": 0,
-                    "state": {"terminated": ended},
-                }
-            ],
+            "containerStatuses": [container("worker", terminated=ended)],
         },
     )
     status = await world.until_done("one")
@@ -108,6 +89,30 @@ async def test_worker_that_dies_under_load_leaves_what_the_others_measured(world
     assert status["workers"] == {"planned": 2, "ready": 2, "reported": 1}
     assert status["summary"]["requests"]["sent"] == EACH
     assert status["verdict"] == "Inconclusive"
+
+
+async def test_worker_that_dies_beside_a_side_car_that_never_ends_is_lost_with_its_reason(
+    world: World,
+) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    first, second = await world.workers("one")
+    await asyncio.gather(first.at_barrier(), second.at_barrier())
+    await world.say_of_pod(
+        (await world.pods("one"))[1],
+        {
+            "phase": "Running",
+            "containerStatuses": [
+                container("istio-proxy", running={"startedAt": "2026-01-01T00:00:00Z"}),
+                container("worker", terminated={"exitCode": 137, "reason": "OOMKilled"}),
+            ],
+        },
+    )
+    await first.report()
+    status = await world.until_done("one")
+    assert (status["verdict"], status["workers"]["reported"]) == ("Inconclusive", 1)
+    assert "lost: worker 1 (" in status["message"]
+    assert "OOMKilled" in status["message"]
 
 
 async def test_report_too_large_for_one_object_is_stored_in_pieces(world: World) -> None:
@@ -235,17 +240,27 @@ async def test_worker_that_runs_and_is_never_heard_is_told_on_the_run(world: Wor
     await world.apply_test()
     await world.create_run("one")
     await world.workers("one")
-    long_ago = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
-    container = {"name": "worker", "image": "i", "imageID": "", "ready": True,
-                 "restartCount": 0, "state": long_ago}  # fmt: skip
+    long_ago = {"startedAt": "2026-01-01T00:00:00Z"}
     pod = (await world.pods("one"))[1]
-    await world.say_of_pod(pod, {"phase": "Running", "containerStatuses": [container]})
+    statuses = [container("worker", running=long_ago)]
+    await world.say_of_pod(pod, {"phase": "Running", "containerStatuses": statuses})
 
     async def told() -> bool:
         progress = (await world.run("one"))["status"].get("progress", "")
         return "worker 1" in progress and "check egress NetworkPolicy" in progress
 
     await until("the run says where to look", told, seconds=60)
+
+
+def container(name: str, **state: Any) -> Json:
+    return {
+        "name": name,
+        "image": "i",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": state,
+    }
 
 
 async def until_progress(world: World, run: str, part: str) -> str:

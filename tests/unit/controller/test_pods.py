@@ -20,6 +20,10 @@ def container(**state: Any) -> list[Json]:
     return [{"name": "worker", "state": state}]
 
 
+def proxy(**state: Any) -> list[Json]:
+    return [{"name": "istio-proxy", "state": state}]
+
+
 def condition(reason: str, message: str) -> list[Json]:
     return [{"type": "PodScheduled", "status": "False", "reason": reason, "message": message}]
 
@@ -66,8 +70,24 @@ TABLE: list[tuple[str, Json, bool, str | None]] = [
         terminated={"exitCode": 139, "reason": "Error"})}, True, "exit code 139"),
     ("the worker ended well, a side car did not", {"phase": "Failed", "containerStatuses": [
         *container(terminated={"exitCode": 0}),
-        *container(terminated={"exitCode": 2, "message": "proxy"})]},
+        *proxy(terminated={"exitCode": 2, "message": "proxy"})]},
      True, "exit code 2: proxy"),
+    ("both died, the side car first", {"phase": "Failed", "containerStatuses": [
+        *proxy(terminated={"exitCode": 2, "message": "proxy"}),
+        *container(terminated={"exitCode": 1, "message": "worker"})]},
+     True, "exit code 1: worker"),
+    ("out of memory beside a side car that goes on", {"phase": "Running", "containerStatuses": [
+        *proxy(running={}),
+        *container(terminated={"exitCode": 137, "reason": "OOMKilled"})]},
+     True, "OOMKilled: it ran out of memory; raise podTemplate.resources.limits.memory"),
+    ("died beside a native side car", {"phase": "Running",
+     "initContainerStatuses": proxy(running={}),
+     "containerStatuses": container(terminated={"exitCode": 1, "message": "no"})},
+     True, "exit code 1: no"),
+    ("ended well beside a side car that goes on", {"phase": "Running", "containerStatuses": [
+        *container(terminated={"exitCode": 0}), *proxy(running={})]}, True, None),
+    ("a side car died, the worker goes on", {"phase": "Running", "containerStatuses": [
+        *container(running={}), *proxy(terminated={"exitCode": 1})]}, False, None),
     ("failed, and nobody says why", {"phase": "Failed"}, True, "it failed without a reason"),
     ("ended well", {"phase": "Succeeded", "containerStatuses": container(
         terminated={"exitCode": 0})}, True, None),

@@ -113,7 +113,8 @@ def judged(
     workers: int = 1,
     reported: int = 1,
     stopped: str | None = None,
+    lost: str | None = None,
 ) -> Judgement:
     plan = make_plan(one, uid="u", namespace="shop", test="api", run="api-1")
     counts = WorkerCounts(planned=workers, ready=workers, reported=reported)
-    return judge(one, RunOutcome(plan, measured, counts, stopped))
+    return judge(one, RunOutcome(plan, measured, counts, stopped, lost=lost))

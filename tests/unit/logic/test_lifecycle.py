@@ -21,6 +21,7 @@ from perfrun.logic.lifecycle import (
     PodFacts,
     Refusal,
     RunFacts,
+    any_alive,
     collecting_deadline,
     decide,
     losses,
@@ -173,10 +174,10 @@ RUNNING: list[tuple[str, dict[str, Any], Act, str]] = [
         "",
     ),
     (
-        "all are dead, none has reported: the Job ends soon",
+        "all are dead, none has reported, and a side car keeps the Job active",
         {"pods": [pod(0, dead=True), pod(1, dead=True)]},
-        Act.WAIT,
-        "",
+        Act.COLLECT,
+        "all workers have ended",
     ),
     ("the Job has ended", {"job": JobState.FINISHED}, Act.COLLECT, "Job"),
     ("the Job was deleted", {"job": JobState.ABSENT}, Act.COLLECT, "Job"),
@@ -279,16 +280,32 @@ def test_losses_name_a_dead_worker_that_did_not_report() -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "planned", "expected"),
+    ("alive", "planned", "expected"),
     [
-        (JobState.ACTIVE, 60, 60),  # workers live: they get what the plan gives them
-        (JobState.ACTIVE, 1, LAST_REPORTS_S),  # and never less than a last moment
-        (JobState.FINISHED, 60, LAST_REPORTS_S),  # workers are gone: only what is under way
-        (JobState.ABSENT, 60, LAST_REPORTS_S),
+        (True, 60, 60),  # workers live: they get what the plan gives them
+        (True, 1, LAST_REPORTS_S),  # and never less than a last moment
+        (False, 60, LAST_REPORTS_S),  # workers are gone: only what is under way
     ],
 )
-def test_how_long_reports_are_waited_for(job: JobState, planned: float, expected: float) -> None:
-    assert collecting_deadline(NOW, at(planned), job) == at(expected)
+def test_how_long_reports_are_waited_for(alive: bool, planned: float, expected: float) -> None:
+    assert collecting_deadline(NOW, at(planned), alive=alive) == at(expected)
+
+
+@pytest.mark.parametrize(
+    ("job", "dead", "alive"),
+    [
+        (JobState.ACTIVE, [], True),
+        (JobState.ACTIVE, [1], True),
+        (JobState.ACTIVE, [0, 1], False),
+        (JobState.ACTIVE, [1, 1], True),  # an index that has had two pods
+        (JobState.ACTIVE, [1, 7], True),  # no worker of this run
+        (JobState.FINISHED, [], False),
+        (JobState.ABSENT, [], False),
+    ],
+)
+def test_who_may_still_report(job: JobState, dead: list[int], alive: bool) -> None:
+    pods = [pod(index, dead=True) for index in dead]
+    assert any_alive(facts(Phase.RUNNING, job=job, pods=pods)) is alive
 
 
 @pytest.mark.parametrize(

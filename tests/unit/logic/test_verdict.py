@@ -430,6 +430,13 @@ def test_the_summary_is_not_rounded_across_a_limit_either() -> None:
     assert whole.summary.latency.max == "500ms"  # no objective on it
 
 
+def test_worker_that_was_lost_is_named_with_its_reason() -> None:
+    lost = "worker 1 (pr-x-1-abcde): Evicted: The node was low on memory."
+    whole = judged(spec(slos=[P95]), report(step(FAST)), workers=2, reported=1, lost=lost)
+    assert whole.verdict is Verdict.INCONCLUSIVE
+    assert whole.message.endswith(f"; lost: {lost}")
+
+
 def test_a_judgement_fits_into_the_status() -> None:
     whole = judged(spec(slos=[P95, ERRORS]), report(step(FAST)))
     status = PerfRunStatus(
