@@ -6,11 +6,10 @@ from time import monotonic_ns
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.recorder import Recorder, Totals
-from perfrun.measure.record import Series
+from perfrun.measure.histogram import Histogram
 from perfrun.measure.report import Interval
-
-MAX_POINTS = 3600
-"""Of a series; then each two are joined."""
+from perfrun.measure.series import Second, Series
+from perfrun.measure.sketch import Sketch
 
 OnInterval = Callable[[Interval], None]
 
@@ -37,7 +36,8 @@ class Progress:
         """Take in what the last, broken second counted."""
         if self._timer is not None:
             self._timer.cancel()
-        self._take(max(0, monotonic_ns() - self._start) // NS_PER_S, self._recorder.totals())
+        second = max(0, monotonic_ns() - self._start) // NS_PER_S
+        self._take(second, self._recorder.totals(), self._recorder.take_recent())
 
     def _set_timer(self) -> None:
         wait = self._start + self._next * NS_PER_S - monotonic_ns()
@@ -48,32 +48,33 @@ class Progress:
         elapsed = monotonic_ns() - self._start
         # Timers of the loop may ring a moment early.
         second = max(self._next, elapsed // NS_PER_S)
-        totals = self._recorder.totals()
-        self._take(second - 1, totals)
+        totals, latency = self._recorder.totals(), self._recorder.take_recent()
+        self._take(second - 1, totals, latency)
         self._next = second + 1
         self._set_timer()
         if self._on_interval is not None:
             self._sequence += 1
-            self._on_interval(self._interval(elapsed, totals))
+            self._on_interval(self._interval(elapsed, totals, latency))
 
-    def _take(self, second: int, totals: Totals) -> None:
+    def _take(self, second: int, totals: Totals, latency: Histogram) -> None:
         """Count what is new for ``second`` (from 0); seconds that were missed stay empty."""
-        series, known = self.series, self._known
-        index = second * NS_PER_S // series.resolution
-        while index >= MAX_POINTS:
-            series.halve()
-            index = second * NS_PER_S // series.resolution
-        for points, now, before in (
-            (series.planned, totals.planned, known.planned),
-            (series.started, totals.started, known.started),
-            (series.succeeded, totals.succeeded, known.succeeded),
-            (series.failed, totals.failed, known.failed),
-        ):
-            points.extend([0] * (index + 1 - len(points)))
-            points[index] += now - before
-        self._known = totals
+        known, self._known = self._known, totals
+        errors = {name: count - known.errors.get(name, 0) for name, count in totals.errors.items()}
+        self.series.put(
+            second,
+            Second(
+                planned=totals.planned - known.planned,
+                started=totals.started - known.started,
+                succeeded=totals.succeeded - known.succeeded,
+                failed=totals.failed - known.failed,
+                errors=errors,
+                in_flight=self._in_flight(),
+                lag=self._recorder.take_worst_lag(),
+                latency=Sketch.of(latency),
+            ),
+        )
 
-    def _interval(self, elapsed: int, totals: Totals) -> Interval:
+    def _interval(self, elapsed: int, totals: Totals, latency: Histogram) -> Interval:
         return Interval(
             sequence=self._sequence,
             elapsed=elapsed,
@@ -85,5 +86,5 @@ class Progress:
             succeeded=totals.succeeded,
             failed=totals.failed,
             errors=totals.errors,
-            latency=self._recorder.take_recent(),
+            latency=latency,
         )

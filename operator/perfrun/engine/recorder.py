@@ -3,12 +3,13 @@
 from array import array
 from collections.abc import Iterator
 from heapq import heappush, heapreplace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.request import CompiledScenario
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
     MOST_SLOWEST,
@@ -24,6 +25,13 @@ from perfrun.measure.record import (
 
 FOLD_FROM = 256
 """Samples that are worth the fixed cost of a fold (about 40 us)."""
+
+
+class Fold(Protocol):
+    """Something that samples are folded into."""
+
+    def fold(self, values: npt.NDArray[np.int64]) -> None:
+        """Take samples in."""
 
 
 class Folded:
@@ -51,29 +59,48 @@ class Folded:
         return taken or Histogram()
 
 
+class Greatest:
+    """The greatest of some samples."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self) -> None:
+        self._value = 0
+
+    def fold(self, values: npt.NDArray[np.int64]) -> None:
+        """Take samples in."""
+        self._value = max(self._value, int(values.max()))
+
+    def take(self) -> int:
+        """The greatest sample since the last call; 0 if there was none."""
+        taken, self._value = self._value, 0
+        return taken
+
+
 class Samples:
-    """Durations (ns) of one kind: an array to append to, and the histograms it is folded into."""
+    """Durations (ns) of one kind: an array to append to, and what it is folded into."""
 
-    __slots__ = ("_into", "values")
+    __slots__ = ("_folded", "_into", "values")
 
-    def __init__(self, *into: Folded) -> None:
+    def __init__(self, folded: Folded | None = None, *more: Fold) -> None:
         # No list: its integers would stay in memory, and be turned into an array all the same.
         self.values = array("q")
-        self._into = into or (Folded(),)
+        self._folded = folded or Folded()
+        self._into: tuple[Fold, ...] = (self._folded, *more)
 
     def fold(self) -> None:
-        """Move what was appended into the histograms."""
+        """Move what was appended to where it is kept."""
         if not self.values:
             return
         values = np.array(self.values, dtype=np.int64)
         del self.values[:]  # in place: the hot path holds on to its append
-        for folded in self._into:
-            folded.fold(values)
+        for into in self._into:
+            into.fold(values)
 
     def histogram(self) -> Histogram | None:
         """All samples so far in the (first) histogram; None where there are none."""
         self.fold()
-        return self._into[0].histogram()
+        return self._folded.histogram()
 
 
 class StepTally:
@@ -306,7 +333,8 @@ class Recorder:
         self.earlier = PhaseRecord()
         """The windows that are closed."""
         self._before: Totals | None = None
-        self.lag = Samples()
+        self._worst_lag = Greatest()
+        self.lag = Samples(None, self._worst_lag)
         """Of iterations that were late at all; those that start when another ends never are."""
 
     def turn(self) -> None:
@@ -314,7 +342,8 @@ class Recorder:
         self._before = self.totals()
         self.earlier.add(self.window.record())
         self.window = Phase(self._scenarios, self._recent)
-        self.lag = Samples()
+        self.lag.fold()
+        self.lag = Samples(None, self._worst_lag)
 
     def lag_histogram(self) -> Histogram:
         """The lag of every iteration that was started since the last turn."""
@@ -340,6 +369,11 @@ class Recorder:
                 for step in scenario.steps:
                     step.latency.fold()
         return self._recent.take()
+
+    def take_worst_lag(self) -> int:
+        """The worst lag (ns) of an iteration that was started since the last call."""
+        self.lag.fold()
+        return self._worst_lag.take()
 
     def _samples(self) -> Iterator[Samples]:
         yield self.lag
