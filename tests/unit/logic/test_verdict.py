@@ -471,6 +471,7 @@ any_slo = st.sampled_from(
 def test_no_data_is_never_a_pass(slos: list[Any], load: dict[str, Any], reported: bool) -> None:
     empty = report(step([]), user_time=0) if reported else None
     whole = judged(spec(load, slos=slos), empty, reported=int(reported))
+    assert whole.verdict is Verdict.INCONCLUSIVE
     assert all(slo.verdict is not Verdict.PASS for slo in whole.slos)
 
 
