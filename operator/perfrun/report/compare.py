@@ -17,7 +17,7 @@ from perfrun.report.comparison import (
     Tone,
 )
 from perfrun.report.contrast import change_between, standing_out, statistics_of
-from perfrun.report.differences import doubt_about, warnings_about
+from perfrun.report.differences import doubt_about, names, warnings_about
 from perfrun.report.measurables import Measurable, measurables
 from perfrun.report.source import Reported
 
@@ -26,28 +26,31 @@ MOST_RUNS = 60
 _MOST_TOLD = 6
 
 
-def compare(baseline: Sequence[Reported], compared: Sequence[Reported]) -> Comparison:
+def compare(
+    baseline: Sequence[Reported], compared: Sequence[Reported], *, doubtful: bool = False
+) -> Comparison:
     """Hold runs against those of a baseline; at least one each.
 
     One against one is only subtracted; as soon as one side has several, they are two groups.
-    Raises ValueError for too many.
+    ``doubtful``: runs whose generator was at fault count too. Raises ValueError for too many.
     """
-    return _comparison(baseline, compared, grouped=len(baseline) + len(compared) > 2)
+    grouped = len(baseline) + len(compared) > 2
+    return _comparison(baseline, compared, grouped=grouped, doubtful=doubtful)
 
 
 def line_up(runs: Sequence[Reported]) -> Comparison:
     """Hold each of at least two runs against the first. Raises ValueError for too many."""
-    return _comparison(runs[:1], runs[1:], grouped=False)
+    return _comparison(runs[:1], runs[1:], grouped=False, doubtful=True)
 
 
 def _comparison(
-    baseline: Sequence[Reported], compared: Sequence[Reported], *, grouped: bool
+    baseline: Sequence[Reported], compared: Sequence[Reported], *, grouped: bool, doubtful: bool
 ) -> Comparison:
     runs = [*baseline, *compared]
     if len(runs) > MOST_RUNS:
         raise ValueError(f"{len(runs)} runs are more than can be compared: {MOST_RUNS} at most")
     columns = [
-        _column(one, Group.BASELINE if index < len(baseline) else Group.COMPARED)
+        _column(one, Group.BASELINE if index < len(baseline) else Group.COMPARED, doubtful)
         for index, one in enumerate(runs)
     ]
     found = measurables([one.run for one in runs])
@@ -63,21 +66,36 @@ def _comparison(
         grouped=grouped,
         columns=tuple(columns),
         rows=tuple(rows),
-        warnings=tuple(warnings_about(runs, grouped=grouped)),
+        warnings=(*warnings_about(runs), *_doubts(columns, grouped=grouped)),
         conclusion=tuple(conclude(rows, columns)),
     )
 
 
-def _column(reported: Reported, group: Group) -> Column:
-    run = reported.run
+def _column(reported: Reported, group: Group, doubtful: bool) -> Column:
+    run, doubt = reported.run, doubt_about(reported)
     return Column(
         name=run.metadata.name,
         test=f"{run.metadata.namespace}/{run.spec.test_ref.name}",
         group=group,
         verdict=run.status.verdict,
         started=run.status.start_time,
-        doubt=doubt_about(reported),
+        doubt=doubt.text if doubt else None,
+        counted=doubt is None or (doubtful and doubt.by_generator),
     )
+
+
+def _doubts(columns: Sequence[Column], *, grouped: bool) -> Iterator[str]:
+    """Each reason once, with the runs that it is about."""
+    told: dict[tuple[str, bool], list[str]] = {}
+    for column in columns:
+        if column.doubt is not None:
+            left_out = grouped and not column.counted
+            told.setdefault((column.doubt, left_out), []).append(column.name)
+    for (doubt, left_out), who in told.items():
+        meaning = "a difference may come from that"
+        if left_out:
+            meaning = "left out of the statistics"
+        yield f"{names(who)} {doubt}: {meaning}"
 
 
 def _row(
@@ -114,7 +132,7 @@ def _side(of: Measurable, columns: Sequence[Column], group: Group) -> dict[int, 
     return {
         index: value
         for index, column in enumerate(columns)
-        if column.group is group and column.doubt is None and (value := of.value(index)) is not None
+        if column.group is group and column.counted and (value := of.value(index)) is not None
     }
 
 
@@ -134,7 +152,7 @@ def _spread(found: Sequence[Measurable], columns: Sequence[Column]) -> dict[str,
 
     No test of ranks can show anything of one run; how far it lies outside can.
     """
-    if sum(one.group is Group.COMPARED and one.doubt is None for one in columns) != 1:
+    if sum(one.group is Group.COMPARED and one.counted for one in columns) != 1:
         return {}
     points: list[dict[str, float]] = [{} for _ in columns]
     single = []
@@ -173,7 +191,7 @@ def _about_differences(rows: Sequence[Row], columns: Sequence[Column]) -> Iterat
 def _about_groups(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
     known = [row.statistics for row in rows if row.statistics is not None]
     baseline, compared = (
-        sum(column.group is group and column.doubt is None for column in columns) for group in Group
+        sum(column.group is group and column.counted for column in columns) for group in Group
     )
     count = f"{compared} {'run' if compared == 1 else 'runs'} against {baseline}"
     if not known:

@@ -40,11 +40,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One run. Columns are in the order of the runs that were given, those of the baseline first.
-
-    ``doubt``: why its figures prove nothing, as a sentence without its subject; such a run is
-    shown, and has no part in statistics.
-    """
+    """One run. Columns are in the order of the runs as given, those of the baseline first."""
 
     name: str
     test: str
@@ -53,6 +49,9 @@ class Column:
     verdict: Verdict | None
     started: str | None
     doubt: str | None
+    """Why its figures prove nothing, as a sentence without its subject."""
+    counted: bool
+    """Whether it has a part in statistics. All are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class Side:
     """A metric in a group of runs."""
 
     values: tuple[float, ...]
-    """Of the runs of which it is known and that are in no doubt."""
+    """Of the runs that are counted and of which it is known."""
     median: float
     text: str
     """Of the median."""

@@ -37,7 +37,8 @@ def statistics_of(
             _text(of, _back(shift, relative), relative=relative)
             for shift in (test.low, test.high, test.smallest)
         )
-        interval, smallest = f"{low} to {high}", least.lstrip("+")
+        interval = f"{low} to {high}"
+        smallest = least.lstrip("+") if test.smallest else "any"
     shown = _shown(test)
     return Statistics(
         baseline=_side(of, baseline),
@@ -111,13 +112,14 @@ def _sentence(
     of: Measurable, test: GroupTest, change: Change, smallest: str | None, shown: Shown
 ) -> str:
     p = f"p {p_text(test.p)}"
+    if change.tone is Tone.SAME:
+        return f"{of.name}: no change ({p})"
     match shown:
         case Shown.DIFFERENT:
             return f"{of.name} changed by {change.text}{_meaning(change)} ({p})"
         case Shown.NOT_SHOWN:
             return (
-                f"{of.name}: no change is shown ({change.text}, {p}); one of {smallest} would "
-                "have been"
+                f"{of.name}: no change is shown ({change.text}, {p}); {smallest} would have been"
             )
         case Shown.TOO_FEW:
             return (

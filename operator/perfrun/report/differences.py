@@ -1,7 +1,7 @@
 """Why runs may differ for another reason than the target: their plans, their places, themselves."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from perfrun.api.perfrun import Phase, Verdict
 from perfrun.logic.comparing import fingerprint
@@ -18,33 +18,38 @@ _LONG = 60
 Flat = Mapping[str, str]
 
 
-def doubt_about(reported: Reported) -> str | None:
-    """Why a run's figures prove nothing, as a sentence without its subject; None: they do."""
+class Doubt(NamedTuple):
+    """Why a run's figures prove nothing, as a sentence without its subject."""
+
+    text: str
+    by_generator: bool = False
+    """The load was made, and may be slow by itself."""
+
+
+def doubt_about(reported: Reported) -> Doubt | None:
+    """The first reason for doubt; None: there is none."""
     status = reported.run.status
     if status.phase is not Phase.DONE and status.verdict is None:
-        return "is not done"
+        return Doubt("is not done")
     if status.verdict is Verdict.ERROR or status.summary is None:
-        return "is an Error: it measured nothing"
+        return Doubt("is an Error: it measured nothing")
     if status.stopped:
-        return f"was stopped {status.stopped}"
+        return Doubt(f"was stopped {status.stopped}")
     workers = status.workers
     if workers is not None and workers.reported < workers.planned:
-        return f"lost {workers.planned - workers.reported} of {workers.planned} workers"
+        lost = workers.planned - workers.reported
+        return Doubt(f"lost {lost} of {workers.planned} workers")
     findings = status.generator.findings if status.generator else []
     kinds = dict.fromkeys(one.type for one in findings if one.effect != "Informing")
     if kinds:
-        return f"had a generator at fault ({', '.join(kinds)})"
+        return Doubt(f"had a generator at fault ({', '.join(kinds)})", by_generator=True)
     return None
 
 
-def warnings_about(runs: Sequence[Reported], *, grouped: bool) -> Iterator[str]:
-    """Sentences about what is not the same in all runs, and what is in doubt."""
-    meaning = "it is left out of the statistics" if grouped else "a difference may come from that"
+def warnings_about(runs: Sequence[Reported]) -> Iterator[str]:
+    """Sentences about what is not the same in all runs."""
     yield from _plans(runs)
     yield from _places(runs)
-    for one in runs:
-        if (doubt := doubt_about(one)) is not None:
-            yield f"{one.run.metadata.name} {doubt}: {meaning}"
 
 
 def _plans(runs: Sequence[Reported]) -> Iterator[str]:
@@ -65,14 +70,14 @@ def _plans(runs: Sequence[Reported]) -> Iterator[str]:
             found = "their comparison keys differ, and their plans are not here to say where"
             told.setdefault(found, []).append(name)
     head = first.run.metadata.name
-    for found, names in told.items():
+    for found, who in told.items():
         yield (
-            f"{_names(names)} measured something else than {head}, so that a difference may come "
-            f"from there: {found}"
+            f"{head} and {names(who)} do not measure the same, so that a difference may come from "
+            f"there: {found}"
         )
     if unknown:
         yield (
-            f"whether {_names(unknown)} measured the same as {head} is not known: their plans are "
+            f"whether {names(unknown)} measured the same as {head} is not known: their plans are "
             "not here (perfrun run --result keeps them)"
         )
 
@@ -85,9 +90,9 @@ def _places(runs: Sequence[Reported]) -> Iterator[str]:
         its = _place(other)
         if mine and its and (found := _told(mine, its)):
             told.setdefault(found, []).append(other.run.metadata.name)
-    for found, names in told.items():
+    for found, who in told.items():
         yield (
-            f"{_names(names)} took place elsewhere than {first.run.metadata.name}, so that a "
+            f"{first.run.metadata.name} and {names(who)} did not run in the same place, so that a "
             f"difference may come from there: {found}"
         )
 
@@ -141,6 +146,7 @@ def _short(text: str | None) -> str:
     return text if len(text) <= _LONG else text[: _LONG - 1] + "…"
 
 
-def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+def names(who: Sequence[str]) -> str:
+    """At most three of them."""
+    shown = ", ".join(who[:3])
+    return f"{shown} and {len(who) - 3} more" if len(who) > 3 else shown

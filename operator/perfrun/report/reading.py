@@ -1,0 +1,181 @@
+"""Finished runs, from what is kept of them: files of ``perfrun run``, objects of a cluster.
+
+Others may have written it: whatever is not as it should be is a ValueError that says what.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from perfrun.api.names import DNS_LABEL
+from perfrun.api.perfrun import PerfRun, Phase, ResultRef
+from perfrun.api.times import parse_time
+from perfrun.logic.problems import parse_problems
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import check_belongs, unzip
+from perfrun.measure.result import RunResult
+from perfrun.report.source import Reported
+
+MOST_BYTES = 64 * 1024 * 1024
+MOST_RUNS = 500
+"""In one file."""
+_GZIP = b"\x1f\x8b"
+_RESULT_KEY = "result.json.gz"
+_LISTS = ("List", "PerfRunList")
+_LONGEST_NAME = 253
+_LABEL = re.compile(DNS_LABEL)
+
+Json = dict[str, Any]
+
+
+def read_document(data: bytes) -> list[Reported]:
+    """The runs of a file: a result or an array of them, a PerfRun or a List. At least one."""
+    document = _parsed(data)
+    found = list(_runs(document))
+    if not found:
+        raise ValueError("there is no run in it")
+    return found
+
+
+def read_run(body: Json, result: RunResult | None = None) -> Reported:
+    """A run of a cluster, and what is kept of its result."""
+    if body.get("kind", "PerfRun") != "PerfRun":
+        raise ValueError(f"a {_short(body['kind'])}, where a PerfRun is read")
+    try:
+        run = PerfRun.parse(body)
+    except ValidationError as error:
+        raise ValueError(f"not a PerfRun: {_first(error)}") from error
+    _check(run)
+    if result is not None and result.plan.uid != run.metadata.uid:
+        raise ValueError(f"the result is not of the run {run.metadata.name}, but of another one")
+    return Reported(run, result)
+
+
+def join_result(ref: ResultRef, pieces: Mapping[str, Json]) -> RunResult:
+    """The full result that a status names, from its ConfigMaps by name."""
+    whole = b""
+    for name in ref.config_maps:
+        if name not in pieces:
+            raise ValueError(f"the ConfigMap {name} is gone")
+        try:
+            whole += base64.b64decode(pieces[name]["binaryData"][_RESULT_KEY], validate=True)
+        except (KeyError, TypeError, binascii.Error) as error:
+            raise ValueError(f"the ConfigMap {name} holds no piece of a result") from error
+    if hashlib.sha256(whole).hexdigest() != ref.sha256:
+        raise ValueError("the ConfigMaps do not hold what was stored: the hash is another one")
+    return _result(_parsed(whole))
+
+
+def _parsed(data: bytes) -> Any:
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES // 1024**2} MiB: not a result")
+    if data.startswith(_GZIP):
+        try:
+            data = unzip(data)
+        except zlib.error as error:
+            raise ValueError("damaged: it cannot be unpacked") from error
+    try:
+        return json.loads(data, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("not JSON that anyone writes: too many levels") from None
+    except UnicodeDecodeError as error:
+        raise ValueError("not JSON in UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"not JSON: {error.msg} (line {error.lineno}); what is read here is written by "
+            "perfrun run --result or --json, or by kubectl get -o json"
+        ) from error
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"not JSON: {text} is no number")
+
+
+def _runs(document: Any) -> Iterator[Reported]:
+    items: Any = document if isinstance(document, list) else [document]
+    if isinstance(document, dict) and document.get("kind") in _LISTS:
+        items = document.get("items")
+        if not isinstance(items, list):
+            raise ValueError("a List without items")
+    if len(items) > MOST_RUNS:
+        raise ValueError(f"{len(items)} runs in one file: {MOST_RUNS} at most")
+    for number, item in enumerate(items):
+        try:
+            yield _run(item)
+        except ValueError as error:
+            where = f"number {number + 1} of {len(items)}: " if len(items) > 1 else ""
+            raise ValueError(f"{where}{error}") from error
+
+
+def _run(item: Any) -> Reported:
+    if isinstance(item, dict) and "kind" in item:
+        return read_run(item)
+    if isinstance(item, dict) and "plan" in item:
+        return _of_result(_result(item))
+    raise ValueError(
+        "neither a result (perfrun run --result) nor a PerfRun (perfrun run --json, or kubectl "
+        "get perfrun -o json)"
+    )
+
+
+def _result(item: Any) -> RunResult:
+    try:
+        # By its JSON: a text is a member of an enumeration there, and a list a tuple.
+        plan = RunPlan.model_validate_json(json.dumps(item["plan"]))
+        if item.get("report") is not None:
+            check_belongs(item["report"], plan)
+        return RunResult.model_validate_json(json.dumps(item))
+    except ValidationError as error:
+        raise ValueError(f"not a result of this version of perfrun: {_first(error)}") from error
+
+
+def _of_result(result: RunResult) -> Reported:
+    """With the PerfRun that its plan and its status make."""
+    plan, status = result.plan, dict(result.status)
+    status.setdefault("phase", Phase.DONE.value)
+    if result.start_time:
+        status.setdefault("startTime", result.start_time)
+    body = {
+        "metadata": {"name": plan.run, "namespace": plan.namespace, "uid": plan.uid},
+        "spec": {"testRef": {"name": plan.test}},
+        "status": status,
+    }
+    return read_run(body, result)
+
+
+def _check(run: PerfRun) -> None:
+    """What the models leave open: names go into files, times are read."""
+    name, namespace = run.metadata.name, run.metadata.namespace
+    for what, text in (("name", name), ("namespace", namespace)):
+        if len(text) > _LONGEST_NAME or not _LABEL.fullmatch(text.replace(".", "-")):
+            raise ValueError(f"metadata.{what}: {_short(text)} is no {what} of an object")
+    status = run.status
+    times = (
+        ("startTime", status.start_time),
+        ("loadEndTime", status.load_end_time),
+        ("completionTime", status.completion_time),
+    )
+    for field, time in times:
+        try:
+            if time is not None:
+                parse_time(time)
+        except ValueError:
+            raise ValueError(f"status.{field}: {_short(time)} is no time") from None
+
+
+def _first(error: ValidationError) -> str:
+    first, *others = parse_problems(error)
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{_short(first.field)}: {_short(first.message)}{more}"
+
+
+def _short(text: object) -> str:
+    shown = str(text)
+    return shown if len(shown) <= 200 else shown[:199] + "…"
