@@ -24,7 +24,8 @@ CLUSTER_PACKAGES = (
     "nftables",
     "runc",
 )
-E2E_PACKAGES = ("prometheus", "wrk")
+RULE_PACKAGES = ("prometheus",)
+E2E_PACKAGES = (*RULE_PACKAGES, "wrk")
 # What these packages would start on their own: we run our own instances, or none.
 SERVICES = ("etcd", "containerd", "prometheus", "prometheus-node-exporter")
 POLICY = Path("/usr/sbin/policy-rc.d")

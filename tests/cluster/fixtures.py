@@ -29,6 +29,12 @@ def apiserver_with_controllers(
 
 
 @pytest.fixture(scope="session")
+def rule_tools() -> None:
+    """promtool."""
+    apt.ensure(apt.RULE_PACKAGES)
+
+
+@pytest.fixture(scope="session")
 def e2e_tools() -> None:
     """The programs of `apt.E2E_PACKAGES` on this machine; none of their services runs."""
     apt.ensure(apt.E2E_PACKAGES)

@@ -86,6 +86,7 @@ capabilities: {drop: [ALL]}
 {{- if and .Values.watchNamespaces .Values.policies.written }}
 - {name: PERFRUN_POLICY_FILE, value: /etc/perfrun/policies.yaml}
 {{- end }}
+- {name: PERFRUN_TEST_LABELS, value: {{ join "," .Values.metrics.testLabels | quote }}}
 - {name: PERFRUN_LOG_LEVEL, value: {{ .Values.logLevel }}}
 - {name: PERFRUN_WORKER_IMAGE, value: {{ .Values.worker.image | default $image | quote }}}
 - {name: PERFRUN_WORKER_PULL_POLICY, value: {{ .Values.image.pullPolicy }}}

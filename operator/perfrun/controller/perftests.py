@@ -197,7 +197,7 @@ class TestReconciler:
     async def _write(
         self, body: Json, test: PerfTest, status: Json, conditions: list[Condition]
     ) -> str:
-        """Gives the resourceVersion of the test as it is then."""
+        """Gives the resourceVersion of the test as it is then. The first condition is Ready."""
         now = datetime.now(UTC).replace(microsecond=0)
         previous = {condition.type: condition for condition in test.status.conditions}
         for condition in conditions:
@@ -212,9 +212,10 @@ class TestReconciler:
         }
         if difference := changed(body.get("status", {}), wanted):
             body = await write_status(self._kube, PERF_TESTS, test.metadata, difference)
-        self._metrics.next_run(
-            Key(test.metadata.namespace, test.metadata.name), status.get("nextScheduleTime")
-        )
+        key = Key(test.metadata.namespace, test.metadata.name)
+        # What is due and cannot be created stays due: an alert looks for times that have passed.
+        self._metrics.next_run(key, status.get("nextScheduleTime", test.status.next_schedule_time))
+        self._metrics.show_ready(key, ready=conditions[0].status == "True")
         version: str = body["metadata"]["resourceVersion"]
         return version
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api.times import parse_time
 from perfrun.controller import perftests
 from perfrun.controller.events import Events
 from perfrun.controller.history import Historian
@@ -68,6 +69,15 @@ class World:
         return {c["type"]: (c["status"], c["reason"]) for c in self.status["conditions"]}
 
 
+class Silent:
+    """A notifier of an installation without receivers."""
+
+    def look(self, test: object) -> None: ...
+
+    def doubts(self, test: object) -> list[object]:
+        return []
+
+
 @pytest.fixture
 def world() -> World:
     kube, store = FakeKube(), Store()
@@ -75,7 +85,7 @@ def world() -> World:
     historian = Historian(kube, store)  # type: ignore[arg-type]
     events = Events(kube, "operator")  # type: ignore[arg-type]
     ticker = Ticker(kube, store, lambda _: None)  # type: ignore[arg-type]
-    reconciler = perftests.TestReconciler(kube, store, historian, events, metrics, ticker)  # type: ignore[arg-type]
+    reconciler = perftests.TestReconciler(kube, store, historian, events, metrics, ticker, Silent())  # type: ignore[arg-type]
     return World(kube, store, metrics, reconciler)
 
 
@@ -86,9 +96,11 @@ async def test_quota_on_runs_is_said_on_the_test_in_its_words_and_passes(world: 
     assert world.conditions() == {"Ready": ("False", "Refused"), "Stalled": ("True", "Refused")}
     assert "exceeded quota: runs" in world.status["conditions"][0]["message"]
     assert "lastChange" not in world.status
+    assert world.metrics._ready == {KEY: False}
     world.kube.failing.clear()
     await world.reconciler.reconcile(KEY)
     assert world.conditions() == {"Ready": ("True", "Accepted")}
+    assert world.metrics._ready == {KEY: True}
     assert len(world.kube.all(PERF_RUNS)) == 1
 
 
@@ -140,3 +152,14 @@ async def test_missed_time_is_counted_once_and_only_when_it_is_written(world: Wo
     assert world.metrics._counters._missed == {KEY: 1}
     told = [event["reason"] for event in world.kube.all(EVENTS)]
     assert told.count("MissedSchedule") == 1
+
+
+async def test_time_that_is_due_and_cannot_be_used_stays_due_in_the_metrics(world: World) -> None:
+    due = "2026-11-22T02:00:00Z"
+    since = {"scheduledSince": "2026-11-22T01:59:00Z", "nextScheduleTime": due}
+    world.be({**since, "scheduleHash": short_hash("0 2 * * *", "Etc/UTC")}, runOn=["Change"],
+             schedule={"cron": "0 2 * * *"})  # fmt: skip
+    world.kube.failing["create", "perfruns"] = RefusedError(403, "exceeded quota: runs")
+    await world.reconciler.reconcile(KEY)
+    assert world.conditions()["Stalled"] == ("True", "Refused")
+    assert world.metrics._next == {KEY: parse_time(due).timestamp()}

@@ -41,6 +41,7 @@ class Metrics(Collector):
         self._last: dict[Key, RunFigures] = {}
         self._next: dict[Key, float] = {}
         self._trends: dict[Key, TrendState] = {}
+        self._ready: dict[Key, bool] = {}
         self._counters = Counters()
         self._labels = TestLabels(test_labels)
 
@@ -73,6 +74,10 @@ class Metrics(Collector):
         else:
             self._trends[test] = state
 
+    def show_ready(self, test: Key, *, ready: bool) -> None:
+        """Whether the test can be run as it stands."""
+        self._ready[test] = ready
+
     def expect_receivers(self, names: Iterable[str]) -> None:
         """The receivers of notices that there are."""
         for name in names:
@@ -94,6 +99,7 @@ class Metrics(Collector):
         self._last.pop(test, None)
         self._next.pop(test, None)
         self._trends.pop(test, None)
+        self._ready.pop(test, None)
         self._counters.drop(test)
         self._labels.drop(test)
 
@@ -106,7 +112,7 @@ class Metrics(Collector):
             return
         yield from figure_families(self._last)
         yield from objective_families(self._last)
-        yield from self._times_and_trends()
+        yield from self._states()
         tests = list(self._store.tests)
         yield from kept_families(self._store, tests)
         yield from self._counters.families(tests)
@@ -129,7 +135,12 @@ class Metrics(Collector):
             ages.add_metric([kind], age)
         yield ages
 
-    def _times_and_trends(self) -> Iterator[Metric]:
+    def _states(self) -> Iterator[Metric]:
+        accepted = GaugeMetricFamily(
+            "perfrun_test_ready",
+            "1: the test can be run; 0: invalid, refused by a policy, or stalled.",
+            labels=TEST,
+        )
         coming = GaugeMetricFamily(
             "perfrun_next_run_timestamp_seconds", "When the schedule is due next.", labels=TEST
         )
@@ -138,12 +149,14 @@ class Metrics(Collector):
             "1 for how the last run compares with those before it.",
             labels=[*TEST, "state"],
         )
+        for key, ready in self._ready.items():
+            accepted.add_metric(list(key), ready)
         for key, time in self._next.items():
             coming.add_metric(list(key), time)
         for key, state in self._trends.items():
             for one in get_args(TrendState):
                 trend.add_metric([*key, one], float(one == state))
-        yield from (coming, trend)
+        yield from (accepted, coming, trend)
 
 
 def _test_of(run: PerfRun) -> Key:

@@ -112,6 +112,7 @@ def test_series_are_dropped_with_the_test() -> None:
     metrics.next_run(TEST, "2026-11-22T02:06:10Z")
     metrics.see_test(TEST, {"team": "a"})
     metrics.show_trend(TEST, "Stable")
+    metrics.show_ready(TEST, ready=True)
     del store.tests[TEST]
     metrics.drop_test(TEST)
     assert [name for name, _ in scrape(metrics)] == ["perfrun_leader"]
