@@ -1,7 +1,8 @@
 """Users, and over which connection each of their requests goes."""
 
 import select
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from typing_extensions import override
 
@@ -20,7 +21,7 @@ _HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 class User:
     """Who starts iterations: one of a closed load or a burst; of an open one, each arrival."""
 
-    __slots__ = ("connections", "cookies", "off")
+    __slots__ = ("connections", "cookies", "let_go", "off", "session")
 
     def __init__(self, off: int = 0) -> None:
         self.off = off
@@ -29,9 +30,16 @@ class User:
         """Its own, where each user has some."""
         self.cookies: Cookies | None = None
         """What the target has set for it, where cookies are kept."""
+        self.session: Any = None
+        """Its own, of a target that is awaited."""
+        self.let_go: Callable[[], None] | None = None
+        """Lets go of that."""
 
     def leave(self) -> None:
         """Close the connections that are the user's own."""
+        if self.let_go is not None:
+            self.let_go()
+            self.session = self.let_go = None
         if self.connections:
             for connection in self.connections.values():
                 connection.abandon()

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from perfrun.engine.compiled import CompiledScenario
-from perfrun.engine.errors import ErrorClass
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
     MOST_SLOWEST,
@@ -166,9 +165,10 @@ class StepTally:
         elif latency > self.slowest[0][0]:
             heapreplace(self.slowest, (latency, trace_id))
 
-    def fail(self, error: ErrorClass) -> None:
-        """Count a failed request."""
-        self.errors[error.value] = self.errors.get(error.value, 0) + 1
+    def fail(self, error: str) -> None:
+        """Count a failed request, by its class."""
+        name = str(error)  # a plain one, of an ErrorClass too
+        self.errors[name] = self.errors.get(name, 0) + 1
 
     @property
     def succeeded(self) -> int:

@@ -1,0 +1,390 @@
+"""Carries the load of targets that are spoken to with ``await``: a task an iteration.
+
+HTTP does without tasks, for their cost would be most of a request's. A database, a page or a
+message broker takes so long to answer that it does not matter, and a :class:`Speaker` with three
+short methods is all that such a kind has to bring.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from time import monotonic_ns
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+
+from typing_extensions import override
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.engine.compiled import AnyStep
+from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
+from perfrun.engine.kind import Carrier, Course, Courses, Ended
+from perfrun.engine.lanes import User
+from perfrun.engine.recorder import StepTally
+from perfrun.measure.record import Outcome, Timing
+
+S_contra = TypeVar("S_contra", contravariant=True)
+
+
+class Done(NamedTuple):
+    """What came of one step."""
+
+    error: str | None = None
+    """The class that it failed with; None: it succeeded."""
+    received: int = 0
+    """Bytes, as far as they are known."""
+    passed: int = 0
+    failed: int = 0
+    """Checks."""
+
+
+class Session(Protocol[S_contra]):
+    """A connection to the target; one iteration has it at a time."""
+
+    async def perform(self, step: S_contra, request: Any, values: dict[str, str]) -> Done:
+        """Run a step with what it has rendered; what it extracts goes into ``values``.
+
+        Whatever the target answers is a :class:`Done`. Raises OSError where the connection is lost.
+        """
+
+    def is_usable(self) -> bool:
+        """Whether it may be used once more."""
+
+    def abandon(self) -> None:
+        """Let go of it at once, whatever it is in the midst of."""
+
+
+class AwaitedStep(AnyStep, Protocol):
+    """A compiled step of such a kind."""
+
+    def render(self, number: int, values: dict[str, str]) -> Any:
+        """The request of the iteration ``number``, with what it has extracted so far.
+
+        Raises OutOfDataError where a feed has nothing left for it.
+        """
+
+
+class Speaker(Protocol[S_contra]):
+    """How connections to a target are opened."""
+
+    async def open(self) -> Session[S_contra]:
+        """A new one. Raises OpenError."""
+
+
+class Limits(NamedTuple):
+    """What a carrier has of the target at most."""
+
+    connections: Literal["Shared", "PerUser", "PerRequest"]
+    most: int
+    """Connections that are open at once; a step that finds none waits for one."""
+    timeout: int
+    """ns that a step may take, the wait for its connection included."""
+
+
+class Awaited(Carrier):
+    """The iterations under way, and the connections that they go over."""
+
+    def __init__(
+        self,
+        speaker: Speaker[Any],
+        limits: Limits,
+        ended: Ended,
+        course: Courses,
+        *,
+        notes_sends: bool = False,
+    ) -> None:
+        self.limits = limits
+        self.ended, self.course = ended, course
+        self.notes_sends = notes_sends
+        self.on_quiet: Callable[[], None] | None = None
+        self.first_send = self.last_send = 0
+        self.exhausted: dict[str, int] = {}
+        self.forbidden: str | None = None
+        self._speaker = speaker
+        self._loop = asyncio.get_running_loop()
+        self._walks: dict[_Walk, None] = {}
+        self._first: _Walk | None = None
+        self._idle: list[Session[Any]] = []
+        self._free = limits.most
+        """Connections that may be opened still."""
+        self._waiting: deque[asyncio.Future[Session[Any] | None]] = deque()
+        self._opened = self._opening = self._attempts = 0
+
+    @property
+    @override
+    def connections(self) -> int:
+        return self._opened
+
+    @property
+    @override
+    def extracted(self) -> dict[str, str]:
+        return self._first.values if self._first is not None else {}
+
+    @override
+    def begin(self, course: Course[Any], number: int, due: int, user: User, now: int) -> None:
+        walk = _Walk(self, user, course, number, due, now)
+        if self._first is None:
+            self._first = walk
+        self._walks[walk] = None
+        walk.task = self._loop.create_task(walk.go())
+
+    @override
+    def in_flight(self) -> int:
+        return len(self._walks)
+
+    @override
+    def has_connected(self, users: int) -> bool:
+        return self._attempts >= users or (self._attempts > 0 and not self._opening)
+
+    @override
+    def censor(self) -> None:
+        for walk in list(self._walks):
+            walk.censor()
+
+    @override
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().abandon()
+
+    def retire(self, walk: "_Walk") -> None:
+        """An iteration is over, and its user starts none at once."""
+        del self._walks[walk]
+        if self.on_quiet is not None and not self._walks:
+            self.on_quiet()
+
+    def note_send(self, now: int) -> None:
+        """An iteration sends for the first time."""
+        self.last_send = now
+        self.first_send = self.first_send or now
+
+    # --- connections --------------------------------------------------------------------------
+
+    async def take(self, user: User, tally: StepTally) -> Session[Any]:
+        """A connection for a step. Raises OpenError."""
+        session: Session[Any]
+        if user.session is not None:
+            session, user.session, user.let_go = user.session, None, None
+            if session.is_usable():
+                return session
+            self.drop(session)
+        while self._idle:
+            if (session := self._idle.pop()).is_usable():
+                return session
+            self.drop(session)
+        if self._free:
+            self._free -= 1
+        elif (handed := await self._wait()) is not None:
+            return handed
+        return await self._open(tally)
+
+    async def _wait(self) -> Session[Any] | None:
+        """Somebody's connection; None: one may be opened."""
+        waiting: asyncio.Future[Session[Any] | None] = self._loop.create_future()
+        self._waiting.append(waiting)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            # In the same turn of the loop it may have been handed something.
+            if waiting.done() and not waiting.cancelled():
+                self._hand_on(waiting.result())
+            raise
+
+    async def _open(self, tally: StepTally) -> Session[Any]:
+        since = monotonic_ns()
+        self._opening += 1
+        opened = False
+        try:
+            session = await self._speaker.open()
+            opened = True
+        except OpenError as error:
+            self._note(error)
+            raise
+        finally:
+            self._opening -= 1
+            self._attempts += 1
+            if not opened:
+                self._hand_on(None)
+        self._opened += 1
+        tally.sample(Timing.CONNECT, Outcome.SUCCESS, monotonic_ns() - since)
+        return session
+
+    def _note(self, error: OpenError) -> None:
+        if error.exhausted is not None:
+            self.exhausted[error.exhausted] = self.exhausted.get(error.exhausted, 0) + 1
+        if error.reason is ErrorClass.POLICY:
+            self.forbidden = self.forbidden or error.message[:4096]
+
+    def give(self, user: User, session: Session[Any]) -> None:
+        """A step is over: somebody else may use its connection, if anybody may."""
+        if self.limits.connections == "PerRequest" or not session.is_usable():
+            self.drop(session)
+        elif self.limits.connections == "PerUser":
+            user.session, user.let_go = session, partial(self.drop, session)
+        else:
+            self._hand_on(session)
+
+    def drop(self, session: Session[Any]) -> None:
+        """Let go of a connection: who waits longest may open one."""
+        session.abandon()
+        self._hand_on(None)
+
+    def _hand_on(self, session: Session[Any] | None) -> None:
+        """A connection, or with None the right to open one, to whoever waits longest."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(session)
+                return
+        if session is None:
+            self._free += 1
+        else:
+            self._idle.append(session)
+
+
+class _Walk:
+    """One iteration after another of one user."""
+
+    task: asyncio.Task[None]
+
+    def __init__(
+        self, carrier: Awaited, user: User, course: Course[Any], number: int, due: int, now: int
+    ) -> None:
+        self._carrier, self._user = carrier, user
+        self.values: dict[str, str] = {}
+        """What its steps have extracted so far."""
+        self._session: Session[Any] | None = None
+        self._over = False
+        """Whether it was censored: nothing is counted any more."""
+        self._set_out(course, number, due, now)
+
+    def _set_out(self, course: Course[Any], number: int, due: int, now: int) -> None:
+        self._course, self._number, self._due = course, number, due
+        self.values.clear()
+        self._enter(0, now)
+
+    def _enter(self, at: int, now: int) -> None:
+        """Begin a step: from now on it counts."""
+        self._at = at
+        self._step, self._tally = self._course.steps[at]
+        self._tally.sent += 1
+        self._begun, self._written = now, 0
+
+    async def go(self) -> None:
+        """Walk the iteration, and those that its user starts at once."""
+        while True:
+            await self._walk()
+            if self._over:
+                return
+            now = monotonic_ns()
+            number = self._carrier.ended(self._user, self._step.think_time, now)
+            if number < 0:
+                self._carrier.retire(self)
+                return
+            self._set_out(self._carrier.course(number, now), number, now, now)
+
+    async def _walk(self) -> None:
+        """All steps, up to the first one that fails."""
+        whole, last = self._course.tally, len(self._course.steps) - 1
+        while True:
+            error = await self._one_step()
+            if self._over:
+                return
+            now = monotonic_ns()
+            if error is not None:
+                outcome = Outcome.TIMEOUT if error == ErrorClass.TIMEOUT else Outcome.FAILURE
+                whole.failed += 1
+                whole.journeys[outcome].values.append(now - self._due)
+                return
+            if self._at == last:
+                break
+            if self._step.think_time:
+                await asyncio.sleep(self._step.think_time / NS_PER_S)
+                now = monotonic_ns()
+            self._enter(self._at + 1, now)
+        if last:  # the journey of a single step is its latency
+            whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
+
+    async def _one_step(self) -> str | None:
+        """One step, counted; the class that it failed with."""
+        done = await self._performed()
+        if self._over:
+            return None
+        tally, now = self._tally, monotonic_ns()
+        tally.bytes_received += done.received
+        tally.checks_passed += done.passed
+        tally.checks_failed += done.failed
+        if done.error is None:
+            tally.add_service(now - self._written)
+            tally.add_latency(self._age(now))
+        else:
+            self._count_failure(done.error, now)
+        self._begun = 0
+        return done.error
+
+    async def _performed(self) -> Done:
+        carrier, user, step, tally = self._carrier, self._user, self._step, self._tally
+        try:
+            request = step.render(self._number, self.values)
+            async with asyncio.timeout(carrier.limits.timeout / NS_PER_S):
+                self._session = session = await carrier.take(user, tally)
+                self._written = now = monotonic_ns()
+                tally.attempts += 1
+                if carrier.notes_sends and not self._at:
+                    carrier.note_send(now)
+                done = await session.perform(step, request, self.values)
+        except OutOfDataError:
+            # Not at once: the user may start over and find as little, without end.
+            await asyncio.sleep(0)
+            return Done(ErrorClass.DATA)
+        except OpenError as error:
+            return Done(error.reason)
+        except TimeoutError:
+            self._drop()
+            return Done(ErrorClass.TIMEOUT)
+        except OSError:
+            self._drop()
+            return Done(ErrorClass.RESET)
+        except Exception as error:
+            # A defect of the kind must not leave the run waiting for ever.
+            self._drop()
+            context = {"message": f"step {step.name} ended in a defect", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            return Done(ErrorClass.PROTOCOL)
+        self._session = None
+        carrier.give(user, session)
+        return done
+
+    def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            self._carrier.drop(session)
+
+    def _count_failure(self, error: str, now: int) -> None:
+        tally = self._tally
+        tally.fail(error)
+        age, outcome = self._age(now), Outcome.FAILURE
+        if error == ErrorClass.TIMEOUT:
+            age, outcome = max(age, self._carrier.limits.timeout), Outcome.TIMEOUT
+        if self._written:
+            tally.sample(Timing.SERVICE, outcome, now - self._written)
+        tally.sample(Timing.LATENCY, outcome, age)
+
+    def _age(self, now: int) -> int:
+        """Response time: of the first step from when it was due, of others from its sending."""
+        return now - (self._due if not self._at else self._written or self._begun)
+
+    def censor(self) -> None:
+        """The run is over; how this iteration would have ended is not known."""
+        now, whole = monotonic_ns(), self._course.tally
+        self._over = True
+        if self._begun:
+            self._tally.censored += 1
+            if self._written:
+                self._tally.sample(Timing.SERVICE, Outcome.CENSORED, now - self._written)
+            self._tally.sample(Timing.LATENCY, Outcome.CENSORED, self._age(now))
+        whole.censored += 1
+        whole.journeys[Outcome.CENSORED].values.append(now - self._due)
+        self.task.cancel()
+        self._drop()
+        self._carrier.ended(self._user, 0, now)
+        self._user.leave()
+        self._carrier.retire(self)
