@@ -3,7 +3,7 @@
 from perfrun.controller.kube import PODS, TOKEN_REVIEWS, Json, Kube, owned_by
 from perfrun.controller.manifests import AUDIENCE
 from perfrun.controller.open_runs import OpenRuns
-from perfrun.controller.pods import INDEX_ANNOTATION
+from perfrun.controller.pods import INDEX_ANNOTATION, has_ended
 from perfrun.coordinator.errors import Refused
 
 _EXTRA_POD = "authentication.kubernetes.io/pod-name"
@@ -27,6 +27,9 @@ class PodIdentity:
         pod = await self._kube.find(PODS, run.namespace, name)
         if pod is None or pod["metadata"].get("uid") != pod_uid:
             raise Refused(f"pod {name} of the token does not exist any more")
+        if has_ended(pod):
+            # One that is being terminated still reports what it has measured.
+            raise Refused(f"pod {name} of the token has ended")
         # By uid, not by name: anybody may give a pod an owner of any name.
         job = await self._runs.job_uid(uid)
         if job is None or not owned_by(pod, job):

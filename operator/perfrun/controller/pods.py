@@ -11,8 +11,7 @@ INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 # Waiting reasons that pass by themselves in every start.
 _NORMAL_WAITS = ("ContainerCreating", "PodInitializing")
-ENDED = ("Failed", "Succeeded")
-"""The phases of a pod that runs no more."""
+_END_PHASES = ("Failed", "Succeeded")
 _END_CONDITIONS = ("Complete", "Failed")
 
 
@@ -44,10 +43,16 @@ def pod_facts(pod: Json) -> PodFacts:
     return PodFacts(
         name=metadata.get("name", ""),
         index=_index(metadata),
-        dead=ended is not None or status.get("phase") in ENDED,
+        dead=has_ended(pod),
         problem=problem,
         running_since=_running_since(status),
     )
+
+
+def has_ended(pod: Json) -> bool:
+    """Whether the worker of a pod runs no more; one that is being terminated still does."""
+    status = pod.get("status", {})
+    return status.get("phase") in _END_PHASES or "terminated" in _worker_state(status)
 
 
 def _index(metadata: Json) -> int:

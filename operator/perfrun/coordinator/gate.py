@@ -1,4 +1,4 @@
-"""Whose tokens are let in: each is checked once, and nobody can have them checked without end."""
+"""Whose tokens are let in: each is checked now and then, and nobody has it done without end."""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -7,6 +7,8 @@ from hashlib import sha256
 from perfrun.api.quantities import NS_PER_S
 from perfrun.coordinator.errors import Refused, Unauthenticated, Unavailable
 
+KNOWN_FOR = 600 * NS_PER_S
+"""At most, from a check until the next: a token may expire, and a pod may end."""
 REFUSED_FOR = 30 * NS_PER_S
 REFUSED_KEPT = 1000
 CHECKS, EACH = 20, 4
@@ -18,16 +20,17 @@ REFILL = NS_PER_S // 2
 class Gate:
     """The tokens of one run's workers. Times are ns of the monotonic clock.
 
-    A check is a request to the API server. A worker needs one, and one more whenever the kubelet
-    renews its token; whoever sends ever new tokens uses up the run's own share, and no other's.
+    A check is a request to the API server. A worker needs one every few minutes, and one more
+    whenever the kubelet renews its token; whoever sends ever new tokens uses up the run's own
+    share, and no other's.
     """
 
     def __init__(self, workers: int) -> None:
         self._most = CHECKS + EACH * workers
         self._left = float(self._most)
         self._filled = 0
-        self._identities: dict[bytes, str] = {}
-        """By digest of index and token."""
+        self._identities: dict[bytes, tuple[int, str]] = {}
+        """By digest of index and token: until when it is known, and who it is."""
         self._refused: OrderedDict[bytes, tuple[int, str]] = OrderedDict()
         """By such a digest: until when a token is turned away unasked, and why."""
 
@@ -38,9 +41,9 @@ class Gate:
         if not token:
             raise Unauthenticated("a token is needed: Authorization: Bearer TOKEN")
         digest = sha256(f"{index}\n{token}".encode()).digest()
-        known = self._identities.get(digest)
-        if known is not None:
-            return known
+        until, identity = self._identities.get(digest, (0, ""))
+        if now < until:
+            return identity
         until, why = self._refused.get(digest, (0, ""))
         if now < until:
             raise Refused(why)
@@ -50,8 +53,14 @@ class Gate:
         except Refused as error:
             self._remember(digest, now, str(error))
             raise
-        self._identities[digest] = found
+        self._admit(digest, now, found)
         return found
+
+    def _admit(self, digest: bytes, now: int, identity: str) -> None:
+        known = self._identities
+        self._identities = {one: entry for one, entry in known.items() if now < entry[0]}
+        # Workers come together: their next checks are spread over a quarter of the time.
+        self._identities[digest] = (now + KNOWN_FOR * (768 + digest[0]) // 1024, identity)
 
     def _take(self, now: int) -> None:
         self._left = min(self._left + (now - self._filled) / REFILL, self._most)

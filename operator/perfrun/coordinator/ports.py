@@ -35,7 +35,7 @@ class Identity(Protocol):
         """The identity of a worker (a pod's uid) that may speak as ``index`` of run ``uid``.
 
         Raises :class:`~perfrun.coordinator.errors.Refused` with a sentence where it may not; any
-        other exception means that it could not be found out now. Asked once for each token.
+        other exception means that it could not be found out now. Asked again from time to time.
         """
 
 

@@ -54,5 +54,9 @@ async def world(
 
     await until("the namespace has its service account", account)
     yield world
+    for node in world.nodes:
+        if await api.find(f"/api/v1/nodes/{node}"):
+            # Its pods would be terminating for ever: no kubelet is there to end them.
+            await api.call("DELETE", f"/api/v1/nodes/{node}")
     await api.call("DELETE", f"/api/v1/namespaces/{namespace}")
     await api.close()

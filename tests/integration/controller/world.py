@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.cluster.operator import Operator
@@ -23,6 +23,8 @@ class World:
     api: Api
     operator: Operator
     namespace: str
+    nodes: list[str] = field(default_factory=list)
+    """The nodes that were made for its pods."""
 
     # --- objects -------------------------------------------------------------------------------
 
@@ -193,6 +195,18 @@ class World:
         await self.api.merge(
             self.core("pods", f"{pod['metadata']['name']}/status"), {"status": status}
         )
+
+    async def be_on_node(self, pod: Json) -> str:
+        """What the scheduler would do: give the pod a node, made for it, which has no kubelet.
+        Gives the node's name."""
+        name = f"{self.namespace}-{pod['metadata']['name']}"
+        await self.api.call("POST", "/api/v1/nodes", {"metadata": {"name": name}})
+        self.nodes.append(name)
+        binding = {"metadata": {"name": pod["metadata"]["name"]}, "target": {"name": name}}
+        await self.api.call(
+            "POST", self.core("pods", f"{pod['metadata']['name']}/binding"), binding
+        )
+        return name
 
     async def finish(self, run: str) -> Json:
         """Play all workers of a run to its end. Gives its status."""

@@ -349,6 +349,15 @@ async def test_pod_of_another_job_of_the_same_name_is_no_worker(world: World) ->
     for _ in range(3):
         assert await identity.identify(UID, 0, "token") == "uid-pod"
     assert world.kube.asked["get", "jobs"] == 1
+    pod["metadata"]["deletionTimestamp"] = CREATED  # it may report as long as it runs
+    assert await identity.identify(UID, 0, "token") == "uid-pod"
+    # A side car that goes on has the volumes of the pod, maybe, and nothing to report.
+    ended = {"name": "worker", "state": {"terminated": {"exitCode": 0}}}
+    for status in ({"phase": "Succeeded"}, {"phase": "Failed"},
+                   {"phase": "Running", "containerStatuses": [ended]}):  # fmt: skip
+        pod["status"] = status
+        with pytest.raises(Refused, match="has ended"):
+            await identity.identify(UID, 0, "token")
 
 
 async def test_report_is_not_written_over_what_belongs_to_somebody_else(world: World) -> None:

@@ -83,12 +83,14 @@ class Tokens:
     def __init__(self) -> None:
         self.asked = 0
         self.away = False
+        self.ended: set[str] = set()
+        """Tokens that have expired, or whose pod has ended."""
 
     async def identify(self, uid: str, index: int, token: str) -> str:
         self.asked += 1
         if self.away:
             raise ConnectionError("no TokenReview today")
-        if not token.startswith(f"ok-{index}"):
+        if token in self.ended or not token.startswith(f"ok-{index}"):
             raise Refused(f"the token is not one of worker {index} of run {uid}")
         return token
 

@@ -1,7 +1,7 @@
 """Tokens that are not let in: whoever insists on one keeps no real worker waiting."""
 
 from perfrun.coordinator import gate as module
-from tests.unit.coordinator.conftest import World, make_plan
+from tests.unit.coordinator.conftest import S, World, make_interval, make_plan
 
 
 async def test_refused_token_is_asked_about_once_in_a_while(world: World, deadline) -> None:
@@ -13,6 +13,36 @@ async def test_refused_token_is_asked_about_once_in_a_while(world: World, deadli
     world.clock.move(31)
     await world.post(0, "interval", b"{}", token="wrong")
     assert world.tokens.asked == 2
+
+
+async def test_token_that_was_let_in_is_looked_at_again_and_then_refused(
+    world: World, deadline
+) -> None:
+    world.coordinator.open(make_plan(2), start_deadline=deadline)
+    interval = make_interval(1).to_bytes()
+    for index in (0, 1):
+        assert (await world.post(index, "interval", interval))[0] == 200
+    world.tokens.ended.add("ok-0")
+    world.clock.move(0.74 * module.KNOWN_FOR / S)
+    assert (await world.post(0, "interval", interval))[0] == 200
+    assert world.tokens.asked == 2
+    world.clock.move(0.27 * module.KNOWN_FOR / S)
+    assert (await world.post(0, "interval", interval))[0] == 403
+    assert (await world.post(1, "interval", interval))[0] == 200
+    assert world.tokens.asked == 4
+
+
+async def test_tokens_that_were_let_in_long_ago_are_forgotten() -> None:
+    gate = module.Gate(1)
+
+    async def check() -> str:
+        return "pod"
+
+    for number in range(5):
+        assert (
+            await gate.identity(0, f"renewed-{number}", number * module.KNOWN_FOR, check) == "pod"
+        )
+    assert len(gate._identities) == 1
 
 
 async def test_refused_tokens_that_are_remembered_are_bounded(
