@@ -25,3 +25,9 @@ HeaderName = Annotated[
 ]
 # No control characters: a header value or path with a line break would be a request of its own.
 HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=4096)]
+
+# What the objects of a run are found by.
+RUN_LABEL = "perfrun.dev/run"
+WORKER_CONTAINER = "worker"
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+"""On a pod, as label and as annotation: which worker it is."""

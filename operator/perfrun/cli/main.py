@@ -3,6 +3,8 @@
 Kept to a few imports of the standard library, so that a Ctrl-C finds its handler at once.
 """
 
+import os
+import shlex
 import sys
 
 from perfrun.cli.signals import leave_on_interrupt
@@ -23,6 +25,21 @@ def main() -> None:
         logging.exception("perfrun failed; this is a defect of perfrun")
         code = _DEFECT
     sys.exit(code)
+
+
+def complete_for_kubectl() -> None:
+    """``kubectl_complete-perfrun``: what kubectl runs to complete words after ``kubectl perfrun``.
+
+    The answer is a word a line, and then whether files may be offered where there is none (0: yes).
+    """
+    words = ["perfrun", *sys.argv[1:]]
+    os.environ["_PERFRUN_COMPLETE"] = "complete_bash"
+    os.environ["COMP_WORDS"] = shlex.join(words)
+    os.environ["COMP_CWORD"] = str(len(words) - 1)
+    try:
+        main()
+    finally:
+        sys.stdout.write(":0\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import hashlib
 from typing import Any
 
 from perfrun.api import API_VERSION
+from perfrun.api import names as api_names
 from perfrun.api.metadata import Metadata
 from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.pod import PodTemplate
@@ -18,7 +19,7 @@ from perfrun.logic.plan import longest, what_runs_hash
 from perfrun.measure.plan import RunPlan
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
-RUN_LABEL = "perfrun.dev/run"
+RUN_LABEL = api_names.RUN_LABEL
 TEST_LABEL = "perfrun.dev/test"
 CONTENT_LABEL = "perfrun.dev/content"
 """Of a ConfigMap: plan, report or result."""

@@ -1,9 +1,12 @@
 """The commands and their options. What only one of them needs is loaded by that one."""
 
 import logging
+import os
+import sys
+from pathlib import Path
 
 from perfrun.cli.commands import cluster, local
-from perfrun.cli.commands.app import app
+from perfrun.cli.commands.app import COMPLETE_VARIABLE, app
 from perfrun.cli.exits import Exit
 
 __all__ = ["app", "cluster", "local", "run_command"]
@@ -11,9 +14,20 @@ __all__ = ["app", "cluster", "local", "run_command"]
 
 def run_command() -> int:
     """Run what the command line says; returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    completing = bool(os.environ.get(COMPLETE_VARIABLE))
+    level = logging.CRITICAL if completing else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s")
+    if completing:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
+    # kubectl finds its plugins by their names.
+    plugin = Path(sys.argv[0]).name == "kubectl-perfrun"
     try:
-        app()
+        app(
+            prog_name="kubectl perfrun" if plugin else "perfrun",
+            complete_var=COMPLETE_VARIABLE,
+        )
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else Exit.ERROR
     return Exit.OK

@@ -5,16 +5,40 @@ from enum import StrEnum
 from typing import Annotated, NoReturn
 
 import typer
+from typer.core import TyperGroup
+from typing_extensions import override
 
 from perfrun import __version__
+from perfrun.cli.choices import Shell
 from perfrun.cli.exits import Exit, worst
 from perfrun.cli.terminal import Output, console, tell
 
+LOCAL = "On this machine"
+CLUSTER = "In a cluster"
+OTHER = "About perfrun"
+_PANELS = (LOCAL, CLUSTER, OTHER)
+"""Groups of commands in the help, in this order; what is in none comes last."""
+
+
+class _Grouped(TyperGroup):
+    """The commands by panel, whatever the order in which their modules are loaded."""
+
+    @override
+    def list_commands(self, ctx: object) -> list[str]:
+        def place(name: str) -> int:
+            panel = getattr(self.commands[name], "rich_help_panel", None)
+            return _PANELS.index(panel) if panel in _PANELS else len(_PANELS)
+
+        return sorted(self.commands, key=place)
+
+
 app = typer.Typer(
+    cls=_Grouped,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Performance tests as Kubernetes objects: run one here, or check it, without a cluster.",
+    help="Performance tests as Kubernetes objects: run them on this machine, without a cluster, or "
+    "look after those of a cluster.",
 )
 
 
@@ -24,6 +48,9 @@ class Form(StrEnum):
     TEXT = "text"
     JSON = "json"
 
+
+COMPLETE_VARIABLE = "_PERFRUN_COMPLETE"
+"""Of the environment: set by a shell that asks what could be typed next."""
 
 Files = Annotated[
     list[str],
@@ -46,7 +73,7 @@ def leave(code: Exit, out: Output, err: Output) -> NoReturn:
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(rich_help_panel=OTHER)
 def version() -> None:
     """Print the version."""
     out, err = outputs()
@@ -57,6 +84,24 @@ def version() -> None:
 def _version(wanted: bool) -> None:
     if wanted:
         version()
+
+
+@app.command(rich_help_panel=OTHER)
+def completion(
+    shell: Annotated[Shell, typer.Argument(help="The shell that it is for.")],
+) -> None:
+    """Print a script that lets a shell complete commands, options and names of the cluster.
+
+    For this session: source <(perfrun completion bash)
+    """
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
+
+    out, err = outputs()
+    script = get_completion_script(
+        prog_name="perfrun", complete_var=COMPLETE_VARIABLE, shell=shell.value
+    )
+    tell(console(out), script)
+    leave(Exit.OK, out, err)
 
 
 @app.callback()

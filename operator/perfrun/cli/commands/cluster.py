@@ -1,17 +1,125 @@
 """Commands that speak to a cluster."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
-from perfrun.cli.commands.app import Context, Namespace, app, leave, outputs
+from perfrun.cli.choices import ListForm, What
+from perfrun.cli.commands.app import CLUSTER, Context, Namespace, app, leave, outputs
 from perfrun.cli.exits import Exit
 from perfrun.cli.terminal import console, tell
 
+if TYPE_CHECKING:
+    from perfrun.cli.cluster import Cluster
 
-@app.command()
+
+def _tests(ctx: typer.Context, incomplete: str) -> list[str]:
+    from perfrun.cli.completion import test_names
+
+    return test_names(ctx.params, incomplete)
+
+
+def _runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    from perfrun.cli.completion import run_names
+
+    return run_names(ctx.params, incomplete)
+
+
+def _tests_and_runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    from perfrun.cli.completion import test_or_run_names
+
+    return test_or_run_names(ctx.params, incomplete)
+
+
+def _verdicts(incomplete: str) -> list[str]:
+    from perfrun.cli.completion import verdicts
+
+    return verdicts(incomplete)
+
+
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")]
+
+
+@app.command(name="list", rich_help_panel=CLUSTER)
+def list_(
+    what: Annotated[What, typer.Argument(metavar="tests|runs", help="What to list.")] = (
+        What.TESTS
+    ),
+    test: Annotated[
+        str | None,
+        typer.Argument(metavar="TEST", help="Only this test.", autocompletion=_tests),
+    ] = None,
+    namespace: Namespace = None,
+    everywhere: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")
+    ] = False,
+    selector: Annotated[
+        str, typer.Option("--selector", "-l", metavar="LABELS", help="By labels: team=a,tier!=b.")
+    ] = "",
+    verdict: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VERDICT", help="Only these: Warn,Fail.", autocompletion=_verdicts),
+    ] = None,
+    output: Annotated[
+        ListForm, typer.Option("--output", "-o", help="table, json or yaml.")
+    ] = ListForm.TABLE,
+    context: Context = None,
+) -> None:
+    """List the tests of a cluster with their verdicts and next runs, or their runs.
+
+    Exit codes: 0 done, 2 no such namespace or usage wrong, 3 Error.
+    """
+    from perfrun.cli.list import Wanted, list_objects, parse_verdicts
+
+    def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
+        wanted = Wanted(what, test, selector, verdicts, everywhere, output)
+        return list_objects(cluster, wanted, out, err)
+
+    try:
+        verdicts = parse_verdicts(verdict or ())
+    except ValueError as error:
+        out, err = outputs()
+        tell(console(err), str(error))
+        leave(Exit.USAGE, out, err)
+    _speak(act, context, namespace)
+
+
+@app.command(rich_help_panel=CLUSTER)
+def watch(
+    about: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TEST|run/RUN",
+            help="One test, or one run until it is done.",
+            autocompletion=_tests_and_runs,
+        ),
+    ] = None,
+    namespace: Namespace = None,
+    once: Annotated[bool, typer.Option("--once", help="Show what is now, and end.")] = False,
+    strict: Strict = False,
+    context: Context = None,
+) -> None:
+    """Watch the runs under way, and what changes; of a single run, until its verdict.
+
+    Exit codes: 0 done, 1 Fail, 2 no such test, run or namespace, 3 Error, 130 stopped watching; the
+    runs go on.
+    """
+    from perfrun.cli.watch import watch
+
+    def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
+        return watch(cluster, about, out, err, once=once, strict=strict)
+
+    _speak(act, context, namespace)
+
+
+@app.command(rich_help_panel=CLUSTER)
 def trigger(
-    test: Annotated[str, typer.Argument(metavar="TEST", help="The name of a PerfTest.")],
+    test: Annotated[
+        str,
+        typer.Argument(metavar="TEST", help="The name of a PerfTest.", autocompletion=_tests),
+    ],
     namespace: Namespace = None,
     context: Context = None,
     wait: Annotated[bool, typer.Option("--wait", help="Tell of the run until it is done.")] = False,
@@ -24,14 +132,59 @@ def trigger(
     Exit codes: 0 asked for (with --wait: done), 1 Fail, 2 no such test or usage wrong, 3 Error, 130
     stopped waiting; the run goes on.
     """
-    from perfrun.cli.cluster import Cluster, ClusterError
     from perfrun.cli.trigger import trigger
+
+    def act(cluster: "Cluster", out: Console, _: Console) -> Exit:
+        return trigger(cluster, test, out, wait=wait, strict=strict)
+
+    _speak(act, context, namespace)
+
+
+@app.command(rich_help_panel=CLUSTER)
+def logs(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="The name of a PerfRun.", autocompletion=_runs)
+    ],
+    namespace: Namespace = None,
+    worker: Annotated[int | None, typer.Option(metavar="N", min=0, help="Only this one.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the workers end.")
+    ] = False,
+    context: Context = None,
+) -> None:
+    """Print what the workers of a run write; once they are gone, what is known of the run.
+
+    Exit codes: 0 done, 2 no such run or worker, 3 Error, 130 stopped.
+    """
+    from perfrun.cli.logs import logs
+
+    def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
+        return logs(cluster, run, out, err, worker=worker, follow=follow)
+
+    _speak(act, context, namespace)
+
+
+def _speak(
+    act: Callable[["Cluster", Console, Console], Exit], context: str | None, namespace: str | None
+) -> None:
+    """Do what is to be done with a cluster, and leave."""
+    from perfrun.cli.signals import interruptible
 
     out, err = outputs()
     try:
-        cluster = Cluster(context, namespace)
-        code = trigger(cluster, test, console(out), wait=wait, strict=strict)
+        from perfrun.cli.cluster import Cluster, ClusterError
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("kubernetes", "urllib3"):
+            raise
+        tell(console(err), "a client of Kubernetes is needed: pip install 'perfrun[operator]'")
+        leave(Exit.ERROR, out, err)
+    try:
+        with interruptible():
+            code = act(Cluster(context, namespace), console(out), console(err))
     except ClusterError as error:
         tell(console(err), str(error))
         code = Exit.ERROR
+    except KeyboardInterrupt:
+        tell(console(err), "stopped here; what runs in the cluster goes on")
+        code = Exit.INTERRUPTED
     leave(code, out, err)

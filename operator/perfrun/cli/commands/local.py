@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from perfrun.cli.commands.app import Files, Form, app, leave, outputs
+from perfrun.cli.commands.app import LOCAL, Files, Form, app, leave, outputs
 from perfrun.cli.exits import Exit
 from perfrun.cli.terminal import console, tell
 
 
-@app.command()
+@app.command(rich_help_panel=LOCAL)
 def run(
     files: Files,
     json_file: Annotated[
@@ -54,7 +54,7 @@ def run(
     leave(code, out, err)
 
 
-@app.command()
+@app.command(rich_help_panel=LOCAL)
 def validate(files: Files) -> None:
     """Check manifests and say what they would cost; nothing is sent anywhere."""
     from perfrun.cli.validate import validate_files
@@ -63,7 +63,7 @@ def validate(files: Files) -> None:
     leave(validate_files(files, console(out)), out, err)
 
 
-@app.command(name="next")
+@app.command(name="next", rich_help_panel=LOCAL)
 def next_(
     files: Files,
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many times to show.")] = 5,

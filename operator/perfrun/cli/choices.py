@@ -1,0 +1,26 @@
+"""Values of options, where a command's own module would cost too much to load for them."""
+
+from enum import StrEnum
+
+
+class What(StrEnum):
+    """What is listed."""
+
+    TESTS = "tests"
+    RUNS = "runs"
+
+
+class ListForm(StrEnum):
+    """How it is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class Shell(StrEnum):
+    """Shells that can complete what is typed."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"

@@ -1,0 +1,201 @@
+"""One API server, as the commands speak to it: plain JSON, and one sentence where it refuses."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import yaml
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.watch.watch import iter_resp_lines
+from urllib3.exceptions import HTTPError
+
+from perfrun.cli.cluster.errors import Asked, AwayError, ClusterError, NoSuchError, refusal
+from perfrun.cli.cluster.resources import NAMESPACES, PODS, Json, Resource
+from perfrun.report.text import printable
+
+TIMEOUT_S = 10.0
+PAGE = 500
+WATCH_S = 50
+"""The server ends a watch after this, so that a connection that died is noticed soon."""
+SILENCE_S = 60.0
+_LOG = "log"
+
+
+class Cluster:
+    """Our objects in one namespace, or in all."""
+
+    def __init__(
+        self, context: str | None, namespace: str | None, *, timeout: float = TIMEOUT_S
+    ) -> None:
+        """By KUBECONFIG or ``~/.kube/config``; None is what that says. Raises ClusterError."""
+        api, chosen = _connected(context)
+        api.configuration.retries = 0
+        self.namespace: str = namespace or chosen["context"].get("namespace") or "default"
+        self.host: str = api.configuration.host
+        self._api = api
+        self._timeout = timeout
+
+    def find(self, resource: Resource, name: str) -> Json | None:
+        """The object; None where there is none. Raises ClusterError."""
+        try:
+            return self._get(Asked("get", resource, self.namespace, name), {})
+        except NoSuchError:
+            return None
+
+    def list(
+        self,
+        resource: Resource,
+        *,
+        labels: str = "",
+        fields: str = "",
+        everywhere: bool = False,
+    ) -> tuple[list[Json], str]:
+        """All objects, and the version to watch from. Raises ClusterError."""
+        asked = Asked("list", resource, None if everywhere else self.namespace)
+        query = _given(limit=str(PAGE), labelSelector=labels, fieldSelector=fields)
+        items: list[Json] = []
+        while True:
+            page = self._get(asked, query)
+            items += page.get("items") or []
+            metadata = page.get("metadata") or {}
+            if not metadata.get("continue"):
+                return items, str(metadata.get("resourceVersion", ""))
+            query["continue"] = str(metadata["continue"])
+
+    def watch(self, resource: Resource, version: str, *, fields: str = "") -> Iterator[Json]:
+        """Events after ``version``, until the server ends it. Raises ClusterError, GoneError."""
+        asked = Asked("watch", resource, self.namespace)
+        query = _given(
+            watch="true",
+            allowWatchBookmarks="true",
+            resourceVersion=version,
+            timeoutSeconds=str(WATCH_S),
+            fieldSelector=fields,
+        )
+        for line in self._lines(asked, query):
+            event = _event(line)
+            if event.get("type") == "ERROR":
+                problem = event.get("object") or {}
+                raise refusal(self.host, asked, int(problem.get("code", 500)), json.dumps(problem))
+            yield event
+
+    def log(self, pod: str, container: str, *, follow: bool) -> Iterator[str]:
+        """The lines of a container's log. Raises ClusterError, NoSuchError, NotYetError."""
+        asked = Asked("get", PODS, self.namespace, pod, _LOG)
+        yield from self._lines(
+            asked, _given(container=container, follow="true" if follow else ""), silent=follow
+        )
+
+    def annotate(self, resource: Resource, name: str, annotation: str, value: str) -> None:
+        """Set an annotation of an object that is there. Raises ClusterError."""
+        asked = Asked("patch", resource, self.namespace, name)
+        body = {"metadata": {"annotations": {annotation: value}}}
+        with self._told():
+            response = self._request(asked, {}, "PATCH", body, timeout=self._timeout)
+            response.read()
+
+    def has_namespace(self) -> bool:
+        """Whether the namespace exists, as far as one may know."""
+        try:
+            self._get(Asked("get", NAMESPACES, None, self.namespace), {})
+        except NoSuchError:
+            return False
+        except ClusterError:
+            return True  # who may only work in namespaces may not ask
+        return True
+
+    # --- requests ------------------------------------------------------------------------------
+
+    def _get(self, asked: Asked, query: dict[str, str]) -> Json:
+        with self._told():
+            response = self._request(asked, query, timeout=self._timeout)
+            data = response.read()
+        try:
+            body = json.loads(data)
+        except ValueError as error:
+            raise ClusterError(f"{self.host} answers with no JSON: is it an API server?") from error
+        return body if isinstance(body, dict) else {}
+
+    def _lines(self, asked: Asked, query: dict[str, str], *, silent: bool = False) -> Iterator[str]:
+        """The lines of an answer as they come; a ``silent`` one may say nothing for long."""
+        with self._told():
+            timeout = (self._timeout, None if silent else SILENCE_S)
+            response = self._request(asked, query, timeout=timeout).response
+            try:
+                yield from iter_resp_lines(response)  # type: ignore[no-untyped-call]
+            finally:
+                response.close()
+
+    def _request(
+        self,
+        asked: Asked,
+        query: dict[str, str],
+        method: str = "GET",
+        body: Json | None = None,
+        *,
+        timeout: Any,
+    ) -> Any:
+        headers = {"Accept": "application/json, */*"}
+        if body is not None:
+            headers["Content-Type"] = "application/merge-patch+json"
+        path = asked.resource.path(asked.namespace, asked.name, asked.sub)
+        self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = self.host + path + (f"?{urlencode(query)}" if query else "")
+        response = self._api.call_api(method, url, headers, body=body, _request_timeout=timeout)
+        if response.status >= 400:
+            raise refusal(self.host, asked, response.status, response.read())
+        return response
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except config.ConfigException as error:  # a login that runs a command
+            raise ClusterError(f"{self.host}: no credentials: {printable(str(error))}") from error
+        except ApiException as error:
+            # Answers are judged in _request: this one is about TLS.
+            raise AwayError(f"{self.host} does not answer: {error.reason}") from error
+        except (HTTPError, OSError) as error:
+            raise AwayError(f"{self.host} does not answer: {_reason(error)}") from error
+
+
+def _connected(context: str | None) -> tuple[Any, Json]:
+    try:
+        contexts, current = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
+        chosen = next((one for one in contexts if one["name"] == context), current)
+        if context is not None and chosen["name"] != context:
+            names = ", ".join(one["name"] for one in contexts)
+            raise ClusterError(f"there is no context {context}; there are: {names}")
+        api: client.ApiClient = config.new_client_from_config(  # type: ignore[no-untyped-call]
+            context=chosen["name"]
+        )
+    except (config.ConfigException, yaml.YAMLError, OSError) as error:
+        raise ClusterError(
+            f"no cluster to speak to ({error}): set KUBECONFIG, or write ~/.kube/config"
+        ) from error
+    return api, chosen
+
+
+def _given(**query: str) -> dict[str, str]:
+    return {name: value for name, value in query.items() if value}
+
+
+def _event(line: str) -> Json:
+    """One event of a watch; what is none is passed over."""
+    try:
+        event = json.loads(line) if line.strip() else {}
+    except ValueError:
+        return {}
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+        return {}
+    return event
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause: urllib3 wraps it in the names of its classes."""
+    reason = getattr(error, "reason", None) or error
+    text = str(reason)
+    return text.rpartition(": ")[2] if isinstance(reason, HTTPError) and ": " in text else text

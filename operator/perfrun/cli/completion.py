@@ -1,0 +1,47 @@
+"""What a shell may complete: names of tests and runs of the cluster, quickly or not at all."""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from perfrun.api.names import DNS_LABEL
+from perfrun.api.perfrun import Verdict
+from perfrun.cli.cluster import PERF_RUNS, PERF_TESTS, Cluster, Resource
+
+TIMEOUT_S = 1.5
+_RUN = "run/"
+# What is no such name is not given to a shell, which may evaluate it.
+_NAME = re.compile(DNS_LABEL)
+
+
+def test_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
+    """The tests of the namespace that the command line means."""
+    return _names(PERF_TESTS, given, incomplete)
+
+
+def run_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
+    """The runs of that namespace."""
+    return _names(PERF_RUNS, given, incomplete)
+
+
+def test_or_run_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
+    """Tests, and runs as ``run/NAME`` once that is begun."""
+    if incomplete.startswith(_RUN):
+        return [_RUN + name for name in run_names(given, incomplete.removeprefix(_RUN))]
+    return [name for name in (*test_names(given, incomplete), _RUN) if name.startswith(incomplete)]
+
+
+def verdicts(incomplete: str) -> list[str]:
+    """The verdicts that there are."""
+    return [verdict for verdict in Verdict if verdict.startswith(incomplete)]
+
+
+def _names(resource: Resource, given: Mapping[str, Any], incomplete: str) -> list[str]:
+    # A completion has nobody to tell of what is wrong.
+    with suppress(Exception):
+        cluster = Cluster(given.get("context"), given.get("namespace"), timeout=TIMEOUT_S)
+        bodies, _ = cluster.list(resource)
+        names = sorted(str(body["metadata"]["name"]) for body in bodies)
+        return [name for name in names if name.startswith(incomplete) and _NAME.fullmatch(name)]
+    return []
