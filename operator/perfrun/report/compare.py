@@ -17,7 +17,7 @@ from perfrun.report.comparison import (
     Tone,
 )
 from perfrun.report.contrast import change_between, standing_out, statistics_of
-from perfrun.report.differences import doubt_about, names, warnings_about
+from perfrun.report.differences import Doubt, doubt_about, names, warnings_about
 from perfrun.report.measurables import Measurable, measurables
 from perfrun.report.source import Reported
 
@@ -49,9 +49,10 @@ def _comparison(
     runs = [*baseline, *compared]
     if len(runs) > MOST_RUNS:
         raise ValueError(f"{len(runs)} runs are more than can be compared: {MOST_RUNS} at most")
+    doubts = [doubt_about(one) for one in runs]
     columns = [
-        _column(one, Group.BASELINE if index < len(baseline) else Group.COMPARED, doubtful)
-        for index, one in enumerate(runs)
+        _column(one, Group.BASELINE if index < len(baseline) else Group.COMPARED, doubt, doubtful)
+        for index, (one, doubt) in enumerate(zip(runs, doubts, strict=True))
     ]
     found = measurables([one.run for one in runs])
     if grouped:
@@ -66,13 +67,13 @@ def _comparison(
         grouped=grouped,
         columns=tuple(columns),
         rows=tuple(rows),
-        warnings=(*warnings_about(runs), *_doubts(columns, grouped=grouped)),
+        warnings=(*warnings_about(runs), *_doubts(columns, doubts, grouped=grouped)),
         conclusion=tuple(conclude(rows, columns)),
     )
 
 
-def _column(reported: Reported, group: Group, doubtful: bool) -> Column:
-    run, doubt = reported.run, doubt_about(reported)
+def _column(reported: Reported, group: Group, doubt: Doubt | None, doubtful: bool) -> Column:
+    run = reported.run
     return Column(
         name=run.metadata.name,
         test=f"{run.metadata.namespace}/{run.spec.test_ref.name}",
@@ -84,18 +85,21 @@ def _column(reported: Reported, group: Group, doubtful: bool) -> Column:
     )
 
 
-def _doubts(columns: Sequence[Column], *, grouped: bool) -> Iterator[str]:
+def _doubts(
+    columns: Sequence[Column], doubts: Sequence[Doubt | None], *, grouped: bool
+) -> Iterator[str]:
     """Each reason once, with the runs that it is about."""
-    told: dict[tuple[str, bool], list[str]] = {}
-    for column in columns:
-        if column.doubt is not None:
+    told: dict[tuple[Doubt, bool], list[str]] = {}
+    for column, doubt in zip(columns, doubts, strict=True):
+        if doubt is not None:
             left_out = grouped and not column.counted
-            told.setdefault((column.doubt, left_out), []).append(column.name)
+            told.setdefault((doubt, left_out), []).append(column.name)
     for (doubt, left_out), who in told.items():
         meaning = "a difference may come from that"
         if left_out:
-            meaning = "left out of the statistics"
-        yield f"{names(who)} {doubt}: {meaning}"
+            more = "; --doubtful counts such runs" if doubt.by_generator else ""
+            meaning = f"left out of the statistics{more}"
+        yield f"{names(who)} {doubt.text}: {meaning}"
 
 
 def _row(

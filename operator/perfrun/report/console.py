@@ -32,7 +32,7 @@ STYLES: dict[Verdict, str] = {
     Verdict.FAIL: "red",
     Verdict.ERROR: "red",
 }
-_MARKS: dict[Verdict, str] = {
+MARKS: dict[Verdict, str] = {
     Verdict.PASS: "✔",
     Verdict.NOT_APPLICABLE: "–",
     Verdict.INCONCLUSIVE: "?",
@@ -68,7 +68,7 @@ def print_run(run: PerfRun, console: Console) -> None:
 
 def render_run(run: PerfRun, *, ascii_only: bool = False, width: int = _WIDTH) -> RenderableType:
     """The whole of it, for any rich console that is ``width`` columns wide."""
-    marks = _ASCII_MARKS if ascii_only else _MARKS
+    marks = _ASCII_MARKS if ascii_only else MARKS
     status = run.status
     parts: list[RenderableType] = [_headline(run, marks)]
     if status.summary is not None:
@@ -136,7 +136,7 @@ def _why_dropped(generator: GeneratorStatus | None) -> str:
 def _objectives(slos: Sequence[SloStatus], marks: dict[Verdict, str]) -> RenderableType:
     table = simple_table()
     table.add_column("Objective", no_wrap=True)
-    table.add_column(_score(slos), overflow="fold", ratio=1)
+    table.add_column(score(slos), overflow="fold", ratio=1)
     for slo in slos:
         mark = Text(f"{marks[slo.verdict]} {slo.verdict.value}", style=STYLES[slo.verdict])
         table.add_row(mark, Text(printable(slo.message)))
@@ -158,7 +158,8 @@ def _search(capacity: CapacityStatus) -> RenderableType:
     return table
 
 
-def _score(slos: Sequence[SloStatus]) -> str:
+def score(slos: Sequence[SloStatus]) -> str:
+    """``3 of 4 met``."""
     counted = [slo for slo in slos if slo.verdict is not Verdict.NOT_APPLICABLE]
     return f"{sum(slo.verdict is Verdict.PASS for slo in counted)} of {len(counted)} met"
 

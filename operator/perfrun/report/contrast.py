@@ -118,9 +118,7 @@ def _sentence(
         case Shown.DIFFERENT:
             return f"{of.name} changed by {change.text}{_meaning(change)} ({p})"
         case Shown.NOT_SHOWN:
-            return (
-                f"{of.name}: no change is shown ({change.text}, {p}); {smallest} would have been"
-            )
+            return f"{of.name}: no change is shown ({change.text}, {p}); {smallest} would have been"
         case Shown.TOO_FEW:
             return (
                 f"{of.name}: {change.text}, which may be chance: so few runs come to a p of "

@@ -10,6 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -165,8 +166,8 @@ def _check(run: PerfRun) -> None:
     for field, time in times:
         try:
             if time is not None:
-                parse_time(time)
-        except ValueError:
+                parse_time(time).astimezone(UTC)
+        except (ValueError, OverflowError):
             raise ValueError(f"status.{field}: {_short(time)} is no time") from None
 
 

@@ -31,7 +31,7 @@ def steps_table(
 
     ``ellipsis`` ends the names that are too long for it.
     """
-    rows = _rows(summary, steps)
+    rows = step_rows(summary, steps)
     shown, left_out = _fitting(rows, width)
     room = max(width - _needed(rows, shown[1:]) - _GAP, len(ellipsis))
     table = simple_table()
@@ -64,7 +64,8 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def _rows(summary: Summary, steps: Sequence[StepStatus]) -> list[Row]:
+def step_rows(summary: Summary, steps: Sequence[StepStatus]) -> list[Row]:
+    """All steps together, and each of the first thirty."""
     whole = [] if len(steps) == 1 else [_row(_ALL, summary)]
     several = len({step.scenario for step in steps}) > 1
     return whole + [

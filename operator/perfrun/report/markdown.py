@@ -1,0 +1,186 @@
+"""Finished runs as Markdown: short enough for a merge request or the summary of a CI job.
+
+What others wrote is escaped, so that it neither marks up, links, mentions nor breaks a table.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from perfrun.api.perfrun import PerfRun, Summary, Verdict
+from perfrun.report.advice import next_steps
+from perfrun.report.comparison import Comparison, Group, Row
+from perfrun.report.console import MARKS, score
+from perfrun.report.contrast import p_text
+from perfrun.report.steps import number, step_rows
+from perfrun.report.text import printable
+
+_MARKED = re.compile(r"[\\`*_\[\]|~#!<>&@$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_MOST_CELLS = 8
+"""Runs that stand side by side in a table of a comparison."""
+
+
+def markdown(runs: Sequence[PerfRun]) -> str:
+    """The summary: of several runs one table of all first, then each."""
+    parts = [_overview(runs)] if len(runs) > 1 else []
+    return "\n\n".join([*parts, *("\n\n".join(_run(run)) for run in runs)]) + "\n"
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """The same of a comparison."""
+    parts = [f"### Comparison of {escaped(comparison.title)}"]
+    parts += [_bullets(comparison.conclusion)]
+    if comparison.warnings:
+        parts.append("**Not alike**\n\n" + _bullets(comparison.warnings))
+    parts.append(_groups_table(comparison) if comparison.grouped else _cells_table(comparison))
+    parts.append(_bullets(_who(comparison)))
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """A text of others as itself, on one line."""
+    # By their numbers: a backslash does not keep a name from being mentioned, or a number linked.
+    line = " ".join(printable(text).split())
+    return _MARKED.sub(lambda found: f"&#{ord(found[0])};", line)
+
+
+def _overview(runs: Sequence[PerfRun]) -> str:
+    rows = []
+    for run in runs:
+        status, summary = run.status, run.status.summary
+        latency = summary.latency if summary else None
+        rows.append(
+            (
+                escaped(f"{run.metadata.namespace}/{run.spec.test_ref.name}"),
+                _verdict(status.verdict),
+                score(status.slos) if status.slos else "none",
+                _or_none(latency.p95 if latency else None),
+                _or_none(summary.throughput if summary else None),
+                _or_none(summary.error_rate if summary else None),
+            )
+        )
+    return _table(("Test", "Verdict", "Objectives", "p95", "Rate", "Errors"), rows)
+
+
+def _run(run: PerfRun) -> Iterator[str]:
+    status = run.status
+    yield f"### {_verdict(status.verdict)}: {escaped(_test(run))}"
+    if status.message:
+        yield escaped(status.message)
+    yield _facts(run)
+    if status.slos:
+        rows = [(_verdict(slo.verdict), escaped(slo.message)) for slo in status.slos]
+        yield _table((score(status.slos), "Objective"), rows)
+    if status.summary is not None:
+        yield _steps(run, status.summary)
+        yield _requests(status.summary)
+    if status.generator is not None and status.generator.findings:
+        found = (
+            f"{escaped(one.type)}: {escaped(one.message)}" for one in status.generator.findings
+        )
+        yield "**Generator**\n\n" + _listed(found)
+    if advice := next_steps(run):
+        yield "**Next**\n\n" + _bullets(advice)
+
+
+def _facts(run: PerfRun) -> str:
+    status = run.status
+    facts = [f"Run {escaped(run.metadata.name)}"]
+    if status.start_time:
+        facts.append(f"started {escaped(status.start_time)}")
+    if status.summary is not None:
+        facts.append(f"window {escaped(status.summary.window)}")
+        if status.summary.capacity is not None:
+            facts.append(f"capacity {escaped(status.summary.capacity)}")
+    if status.workers is not None:
+        facts.append(f"workers {status.workers.reported}/{status.workers.planned}")
+    return ", ".join(facts)
+
+
+def _steps(run: PerfRun, summary: Summary) -> str:
+    rows = step_rows(summary, run.status.steps)
+    return _table(tuple(rows[0]), [tuple(map(escaped, row.values())) for row in rows], right=True)
+
+
+def _requests(summary: Summary) -> str:
+    counts = summary.requests
+    text = f"{number(counts.sent)} requests: {number(counts.succeeded)} succeeded, "
+    text += f"{number(counts.failed)} failed"
+    if counts.censored:
+        text += f", {number(counts.censored)} still open at the end"
+    if summary.errors:
+        kinds = sorted(summary.errors.items(), key=lambda item: -item[1])
+        text += " (" + ", ".join(f"{escaped(kind)} {number(n)}" for kind, n in kinds) + ")"
+    if summary.iterations.dropped:
+        text += f"; {number(summary.iterations.dropped)} iterations dropped"
+    return text
+
+
+def _groups_table(comparison: Comparison) -> str:
+    head = ("Metric", "Baseline", "Compared", "Change", "99% interval", "p", "Shown", "From")
+    rows = [_group_row(row) for row in comparison.rows]
+    return _table(head, rows, right=True) + (
+        "\n\nMedians of the runs, with the least and the greatest. From: the smallest change that "
+        "could have been shown."
+    )
+
+
+def _group_row(row: Row) -> tuple[str, ...]:
+    found = row.statistics
+    if found is None:
+        return (escaped(row.name), "", "", "", "", "", "no figure on both sides", "")
+    return (
+        escaped(row.name),
+        f"{escaped(found.baseline.text)} ({escaped(found.baseline.spread)})",
+        f"{escaped(found.compared.text)} ({escaped(found.compared.spread)})",
+        f"{escaped(found.change.text)} {found.change.tone}",
+        escaped(found.interval or ""),
+        p_text(found.p) if found.p is not None else "",
+        found.shown.value,
+        escaped(found.smallest or ""),
+    )
+
+
+def _cells_table(comparison: Comparison) -> str:
+    columns = comparison.columns[:_MOST_CELLS]
+    rows = []
+    for row in comparison.rows:
+        cells = [escaped(row.name)]
+        for cell in row.cells[:_MOST_CELLS]:
+            change = f" ({escaped(cell.change.text)} {cell.change.tone})" if cell.change else ""
+            cells.append(escaped(cell.text) + change)
+        rows.append(tuple(cells))
+    left = len(comparison.columns) - len(columns)
+    more = f"\n\nand {left} more runs" if left else ""
+    return _table(("Metric", *(escaped(one.name) for one in columns)), rows, right=True) + more
+
+
+def _who(comparison: Comparison) -> Iterator[str]:
+    for group in Group:
+        told = [one.name for one in comparison.columns if one.group is group]
+        yield f"{group.value}: {', '.join(told)}"
+
+
+def _verdict(verdict: Verdict | None) -> str:
+    return f"{MARKS[verdict]} {verdict.value}" if verdict is not None else "not done"
+
+
+def _test(run: PerfRun) -> str:
+    return f"{run.metadata.namespace}/{run.spec.test_ref.name}"
+
+
+def _or_none(text: str | None) -> str:
+    return "n/a" if text in (None, "unsupported") else escaped(str(text))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = False) -> str:
+    """``right``: all but the first column are figures."""
+    lines = ["---", *(["--:" if right else "---"] * (len(head) - 1))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, lines, *rows))
+
+
+def _bullets(texts: Iterable[str]) -> str:
+    return _listed(map(escaped, texts))
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)
