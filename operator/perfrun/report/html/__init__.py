@@ -1,0 +1,8 @@
+"""Self-contained HTML pages: one run, or a comparison of several.
+
+A page needs no network and no script: what the script adds is reading single points of a chart.
+"""
+
+from perfrun.report.html.run import run_page
+
+__all__ = ["run_page"]

@@ -1,0 +1,348 @@
+"""Charts as inline SVG that is readable on a phone and without colours.
+
+The curves lie in an inner SVG that is stretched to the width there is; texts and marks are placed
+beside it by percentages, so that they are as large on a phone as on a desk. Nothing is said by
+colour alone: lines differ by dashes, areas by stripes, and all have their names beside them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from perfrun.report.html.scales import Scale
+from perfrun.report.html.svg import element, number, percent
+
+WIDTH = 1000
+"""Of the inner SVG; it is stretched."""
+LINE = 15
+"""How far apart, in pixels, labels have to be at least."""
+
+Point = tuple[float, float]
+Pieces = Sequence[Sequence[Point]]
+"""Stretches of points; between them there is nothing to draw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A curve."""
+
+    name: str
+    pieces: Pieces
+    style: str
+    """A class of the style sheet: colour and dashes."""
+    label: str = ""
+    """Written at its end; empty: the legend names it."""
+    mark: str = ""
+    """A character at its end, where it ends because no more is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """What lies between two curves over the same places."""
+
+    name: str
+    lower: Pieces
+    upper: Pieces
+    style: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the x axis with a meaning of its own."""
+
+    start: float
+    end: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A place of the x axis where something happened."""
+
+    at: float
+    label: str
+    style: str = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A value that was not to be exceeded, from one place of the x axis to another."""
+
+    value: float
+    label: str
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataRow:
+    """A row of the table under a chart."""
+
+    at: float
+    """On the x axis."""
+    cells: tuple[str, ...]
+    """The first one says where that is."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything that is drawn, and what it says in words."""
+
+    key: str
+    title: str
+    unit: str
+    """What the y axis shows."""
+    summary: str
+    """What the picture says, for those who do not see it."""
+    x: Scale
+    y: Scale
+    x_title: str
+    columns: tuple[str, ...]
+    rows: Sequence[DataRow]
+    lines: Sequence[Line] = ()
+    areas: Sequence[Area] = ()
+    spans: Sequence[Span] = ()
+    moments: Sequence[Moment] = ()
+    limits: Sequence[Limit] = ()
+    notes: Sequence[str] = ()
+    height: int = 240
+
+    @property
+    def svg(self) -> Markup:
+        """The picture."""
+        return _Drawing(self).svg
+
+    @property
+    def legend(self) -> list[tuple[Markup, str]]:
+        """A sample and the name of each line and area."""
+        areas = [(_sample("area", area.style), area.name) for area in self.areas if area.name]
+        lines = [(_sample("line", line.style), line.name) for line in self.lines if line.name]
+        return [*lines, *areas]
+
+    @property
+    def places(self) -> list[str]:
+        """Where each row of the table is, in per cent of the picture's width."""
+        return [percent(self.x.at(row.at))[:-1] for row in self.rows]
+
+
+def steps(starts: Sequence[float], ends: Sequence[float], values: Sequence[float]) -> Pieces:
+    """One value from each start to each end."""
+    points: list[Point] = []
+    for start, end, value in zip(starts, ends, values, strict=True):
+        points += [(start, value), (end, value)]
+    return [points] if points else []
+
+
+def connected(
+    starts: Sequence[float], ends: Sequence[float], values: Sequence[float | None]
+) -> Pieces:
+    """The middles of intervals, connected; a value with none beside it spans its interval."""
+    pieces: list[list[Point]] = []
+    reach: list[tuple[float, float]] = []
+    before = False
+    for start, end, value in zip(starts, ends, values, strict=True):
+        if value is not None:
+            if not before:
+                pieces.append([])
+                reach.append((start, end))
+            pieces[-1].append(((start + end) / 2, value))
+        before = value is not None
+    return [
+        [(start, piece[0][1]), (end, piece[0][1])] if len(piece) == 1 else piece
+        for piece, (start, end) in zip(pieces, reach, strict=True)
+    ]
+
+
+@dataclass
+class _Drawing:
+    chart: Chart
+    _taken: list[float] = field(default_factory=list)
+
+    @property
+    def svg(self) -> Markup:
+        chart = self.chart
+        name = f"{chart.key}-title {chart.key}-desc"
+        return element(
+            "svg",
+            element("title", f"{chart.title} ({chart.unit})", id=f"{chart.key}-title"),
+            element("desc", chart.summary, id=f"{chart.key}-desc"),
+            *self._spans(),
+            *self._grid(),
+            self._curves(),
+            *self._limits(),
+            *self._moments(),
+            *self._ends(),
+            element("line", class_="cursor", y1="0", y2=chart.height, x1="0", x2="0"),
+            role="img",
+            aria_labelledby=name,
+            width="100%",
+            height=chart.height,
+        )
+
+    def _spans(self) -> Iterator[Markup]:
+        for span in self.chart.spans:
+            left, right = self._x(span.start), self._x(span.end)
+            yield element(
+                "rect",
+                class_="span",
+                x=percent(left),
+                y="0",
+                width=percent(right - left),
+                height=self.chart.height,
+                fill="url(#hatch)",
+            )
+            yield self._text(left, 12, span.label, "note", dx=4)
+
+    def _grid(self) -> Iterator[Markup]:
+        height = self.chart.height
+        for tick in self.chart.y.ticks:
+            y = height * (1 - tick.at)
+            style = "grid minor" if tick.minor else "grid"
+            yield element("line", class_=style, x1="0", x2="100%", y1=y, y2=y)
+            yield self._text(0, y + 4, tick.label, _tick_style(tick.minor), dx=-6, anchor="end")
+        for tick in self.chart.x.ticks:
+            x = percent(tick.at)
+            yield element("line", class_="notch", x1=x, x2=x, y1=height, y2=height + 4)
+            yield self._text(
+                tick.at, height + 17, tick.label, _tick_style(tick.minor), anchor="middle"
+            )
+
+    def _curves(self) -> Markup:
+        chart = self.chart
+        areas = [
+            element("path", class_=f"area {area.style}", d=self._outline(area))
+            for area in chart.areas
+        ]
+        lines = [
+            element("path", class_=f"line {line.style}", d=self._path(line.pieces))
+            for line in chart.lines
+        ]
+        return element(
+            "svg",
+            *areas,
+            *lines,
+            viewBox=f"0 0 {WIDTH} {chart.height}",
+            preserveAspectRatio="none",
+            width="100%",
+            height=chart.height,
+        )
+
+    def _limits(self) -> Iterator[Markup]:
+        for limit in self.chart.limits:
+            y = self._y(limit.value)
+            left = self._x(limit.start) if limit.start is not None else 0.0
+            right = self._x(limit.end) if limit.end is not None else 1.0
+            yield element("line", class_="limit", x1=percent(left), x2=percent(right), y1=y, y2=y)
+            at_end = left > 0.5
+            yield self._text(
+                right if at_end else left,
+                self._free(y - 5, up=True),
+                limit.label,
+                "limit-label",
+                dx=-4 if at_end else 4,
+                anchor="end" if at_end else "start",
+            )
+
+    def _moments(self) -> Iterator[Markup]:
+        for moment in self.chart.moments:
+            place = self._x(moment.at)
+            x, late = percent(place), place > 0.6
+            yield element("line", class_=moment.style, x1=x, x2=x, y1="0", y2=self.chart.height)
+            yield self._text(
+                place,
+                12,
+                moment.label,
+                "note",
+                dx=-4 if late else 4,
+                anchor="end" if late else "start",
+            )
+
+    def _ends(self) -> Iterator[Markup]:
+        """Names of lines at their ends, apart from each other."""
+        named = [line for line in self.chart.lines if line.pieces and (line.label or line.mark)]
+        ends = [(line, line.pieces[-1][-1]) for line in named]
+        rooms = _apart([self._y(end[1]) for _, end in ends], self.chart.height)
+        for (line, (x, value)), room in zip(ends, rooms, strict=True):
+            place = self._x(x)
+            if line.mark:
+                yield self._text(
+                    place, self._y(value) + 5, line.mark, f"mark {line.style}", anchor="middle"
+                )
+            within = place < 0.85
+            yield self._text(
+                place if within else 1,
+                room + 4,
+                line.label,
+                "end",
+                dx=10 if line.mark else 6,
+            )
+
+    def _free(self, y: float, *, up: bool) -> float:
+        """A height for a label on the left where none is yet."""
+        while any(abs(y - taken) < LINE for taken in self._taken):
+            y += -LINE if up and y > 2 * LINE else LINE
+        self._taken.append(y)
+        return y
+
+    def _text(
+        self, place: float, y: float, text: str, style: str, *, dx: float = 0, anchor: str = "start"
+    ) -> Markup:
+        return element(
+            "text",
+            text,
+            class_=style,
+            x=percent(place),
+            y=y,
+            dx=dx or None,
+            text_anchor=None if anchor == "start" else anchor,
+        )
+
+    def _outline(self, area: Area) -> Markup:
+        return Markup("").join(
+            Markup("M{}Z").format(self._joined([*upper, *reversed(lower)]))
+            for lower, upper in zip(area.lower, area.upper, strict=True)
+        )
+
+    def _path(self, pieces: Pieces) -> Markup:
+        return Markup("").join(Markup("M{}").format(self._joined(piece)) for piece in pieces)
+
+    def _joined(self, points: Sequence[Point]) -> Markup:
+        return Markup(" ").join(
+            f"{number(self._x(x) * WIDTH)} {number(self._y(value))}" for x, value in points
+        )
+
+    def _x(self, value: float) -> float:
+        return self.chart.x.at(value)
+
+    def _y(self, value: float) -> float:
+        return self.chart.height * (1 - self.chart.y.at(value))
+
+
+def _tick_style(minor: bool) -> str:
+    return "tick minor" if minor else "tick"
+
+
+def _apart(places: Sequence[float], height: float) -> list[float]:
+    """The same places, moved so that texts there do not overlap."""
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    rooms = list(places)
+    lowest = float("-inf")
+    for index in order:
+        rooms[index] = max(places[index], lowest + LINE)
+        lowest = rooms[index]
+    ceiling = max(height, LINE * len(places))
+    for index in reversed(order):
+        rooms[index] = min(rooms[index], ceiling)
+        ceiling = rooms[index] - LINE
+    return rooms
+
+
+def _sample(kind: str, style: str) -> Markup:
+    """What a line or an area looks like, for a legend."""
+    shape = (
+        element("path", class_=f"line {style}", d="M0 7H28")
+        if kind == "line"
+        else element("rect", class_=f"area {style}", x=0, y=1, width=28, height=12)
+    )
+    return element("svg", shape, width=28, height=14, aria_hidden="true")

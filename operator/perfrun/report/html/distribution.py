@@ -1,0 +1,225 @@
+"""Distributions on an axis of percentiles, where each decade of the slowest has as much room."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from perfrun.api.metric import QUANTILES
+from perfrun.api.perfrun import SloStatus
+from perfrun.api.quantities import format_duration, parse_duration
+from perfrun.logic.objectives import NEEDED_BEYOND
+from perfrun.measure.histogram import Histogram
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.record import Outcome, StepRecord, Timing, timing_key, total
+from perfrun.measure.report import WorkerReport
+from perfrun.report.html.charts import Chart, DataRow, Limit, Line, Point
+from perfrun.report.html.scales import beyond, duration_axis, percentile_axis
+from perfrun.report.html.svg import clean
+from perfrun.report.html.timeline import is_latency_limit, latency_limits
+
+MOST_STEPS = 6
+"""Of those with the most requests, in one chart."""
+_POINTS = 200
+"""Of a curve."""
+_MARKS = "●■▲◆▼★"
+_SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 0.99999)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One distribution, as far as it is known."""
+
+    name: str
+    style: str
+    samples: Histogram
+    bound: int | None
+    """What the fastest of those that did not end has waited (ns); None: all have ended."""
+
+    @property
+    def known(self) -> float:
+        """The share of samples up to which values are exact."""
+        if self.bound is None:
+            return 1.0
+        return self.samples.below(self.bound) / self.samples.count
+
+    @property
+    def supported(self) -> float:
+        """The share of samples up to which enough lie beyond."""
+        return max(0.0, 1 - NEEDED_BEYOND / self.samples.count)
+
+    def text(self, share: float) -> str:
+        """The value at a share, as far as it is known."""
+        if share > self.known and self.bound is not None:
+            return f">={format_duration(self.bound)}"
+        if share > 1 - 1 / self.samples.count:
+            return ""
+        return format_duration(self.samples.quantile(share))
+
+    def points(self, first: float, last: float) -> list[Point]:
+        """From one share to another, evenly on the axis."""
+        low, high = beyond(first), min(beyond(last), math.log10(max(self.samples.count, 2)))
+        if high <= low:
+            return []
+        places = [low + (high - low) * index / _POINTS for index in range(_POINTS + 1)]
+        return _thinned([(place, self.samples.quantile(1 - 10.0**-place)) for place in places])
+
+
+def curve(name: str, style: str, record: StepRecord, timing: Timing) -> Curve | None:
+    """The durations of a step's requests; None where there are none."""
+
+    def of(outcome: Outcome) -> Histogram:
+        return record.timings.get(timing_key(timing, outcome)) or Histogram()
+
+    bounds = Histogram.merged([of(Outcome.TIMEOUT), of(Outcome.CENSORED)])
+    whole = Histogram.merged([of(Outcome.SUCCESS), bounds])
+    if not whole.count:
+        return None
+    return Curve(name, style, whole, bounds.least if bounds.count else None)
+
+
+def distributions(
+    report: WorkerReport, plan: RunPlan, slos: Sequence[SloStatus]
+) -> Iterator[Chart]:
+    """Of all requests, and of each step."""
+    records = [record for record in report.window.steps if record.sent]
+    whole = total(records)
+    both = _present(
+        curve("response time, from when it was due", "started", whole, Timing.LATENCY),
+        curve("service time, from the first byte sent", "service", whole, Timing.SERVICE),
+    )
+    if both:
+        limits = latency_limits(slos, plan)
+        yield _chart("distribution", "Distribution, all requests", both, limits)
+    if len(records) > 1:
+        yield from _by_step(records, slos)
+
+
+def _by_step(records: Sequence[StepRecord], slos: Sequence[SloStatus]) -> Iterator[Chart]:
+    first = sorted(records, key=lambda record: -record.sent)[:MOST_STEPS]
+    shown = [record for record in records if record in first]
+    several = len({record.scenario for record in records}) > 1
+    for key, title, timing in (
+        ("by-step", "Response time by step", Timing.LATENCY),
+        ("service-by-step", "Service time by step", Timing.SERVICE),
+    ):
+        curves = _present(
+            *(
+                curve(
+                    clean(f"{record.scenario}/{record.step}" if several else record.step, 40),
+                    f"s{index}",
+                    record,
+                    timing,
+                )
+                for index, record in enumerate(shown)
+            )
+        )
+        if curves:
+            left_out = len(records) - len(shown)
+            notes = (
+                [f"The {len(shown)} steps with the most requests; {left_out} more are below."]
+                if left_out
+                else []
+            )
+            own = [slo for slo in slos if slo.of and is_latency_limit(slo)]
+            limits = own if timing is Timing.LATENCY and len(own) <= MOST_STEPS else []
+            yield _chart(key, title, curves, limits, notes)
+
+
+def _chart(
+    key: str,
+    title: str,
+    curves: Sequence[Curve],
+    slos: Sequence[SloStatus],
+    notes: Sequence[str] = (),
+) -> Chart:
+    most = max(one.samples.count for one in curves)
+    x = percentile_axis(most)
+    values = [
+        value for one in curves for value in (one.samples.quantile(0.001), one.samples.greatest)
+    ]
+    limits = [limit for slo in slos if (limit := _limit(slo, x.high)) is not None]
+    y = duration_axis([*map(float, values), *(limit.value for limit in limits)])
+    lines = [line for index, one in enumerate(curves) for line in _lines(one, index, len(curves))]
+    shares = [share for share in _SHARES if beyond(share) <= x.high]
+    return Chart(
+        key=key,
+        title=title,
+        unit="in the window; logarithmic" if y.logarithmic else "in the window",
+        summary=". ".join(_words(one) for one in curves) + ".",
+        x=x,
+        y=y,
+        x_title="percentile: so many requests took no longer",
+        columns=("percentile", *(one.name for one in curves)),
+        rows=[
+            DataRow(beyond(share), (f"{share * 100:.6g}%", *(one.text(share) for one in curves)))
+            for share in shares
+        ],
+        lines=lines,
+        limits=limits,
+        notes=[*notes, *_told(curves)],
+        height=300,
+    )
+
+
+def _lines(one: Curve, index: int, curves: int) -> Iterator[Line]:
+    """What is known well, then what rests on few samples, then where it ends."""
+    supported = min(one.known, one.supported)
+    label = one.name if curves > 2 else one.name.partition(" ")[0]
+    end = "" if one.bound is None else f"{label} ≥ {format_duration(one.bound)}"
+    solid, thin = one.points(0.0, supported), one.points(supported, one.known)
+    mark = _MARKS[index] if curves > 2 else ""
+    sample = f"{mark} {one.name}".strip()
+    last = Line("", [thin], f"{one.style} thin", end, "▲" if end else mark)
+    if thin:
+        yield Line(sample, [solid] if solid else [], one.style)
+        yield last
+    else:
+        yield Line(sample, [solid], one.style, end, "▲" if end else mark)
+
+
+def _told(curves: Sequence[Curve]) -> Iterator[str]:
+    if any(one.known > one.supported for one in curves):
+        yield f"Dotted: fewer than {NEEDED_BEYOND} requests were slower, so chance decides."
+    for one in curves:
+        if one.bound is not None:
+            count = one.samples.count - one.samples.below(one.bound)
+            yield (
+                f"{one.name}: {count:,} requests timed out or were still open, after "
+                f"{format_duration(one.bound)} at least; how long they would have taken is not "
+                "known, so the curve ends there (▲)."
+            )
+
+
+def _words(one: Curve) -> str:
+    told = [
+        f"{name} {one.text(share)}"
+        for name, share in QUANTILES.items()
+        if share <= max(one.supported, 0.5)
+    ]
+    return f"{one.name}: {', '.join(told)} of {one.samples.count:,} requests"
+
+
+def _limit(slo: SloStatus, end: float) -> Limit | None:
+    """A mark at the percentile that an objective is about."""
+    statistic = slo.metric.partition(".")[2]
+    share = QUANTILES.get(statistic)
+    if share is None or slo.max is None or beyond(share) > end:
+        return None
+    place = beyond(share)
+    of = f" of {clean(slo.of, 20)}" if slo.of else ""
+    label = f"{statistic}{of} ≤ {slo.max}"
+    return Limit(parse_duration(slo.max), label, place - end / 40, place + end / 40)
+
+
+def _present(*curves: Curve | None) -> list[Curve]:
+    return [one for one in curves if one is not None]
+
+
+def _thinned(points: Sequence[Point]) -> list[Point]:
+    """Without what lies on a level between two others."""
+    return [
+        point
+        for index, point in enumerate(points)
+        if index in (0, len(points) - 1)
+        or not points[index - 1][1] == point[1] == points[index + 1][1]
+    ]

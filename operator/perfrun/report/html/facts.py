@@ -1,0 +1,263 @@
+"""What a page says of a run in words and small tables: when, what, where, and how well measured."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from perfrun.api.load import Load
+from perfrun.api.perfrun import PerfRun, RequestCounts, StepStatus, Summary, Verdict
+from perfrun.api.quantities import format_duration, format_exact_duration, format_rate
+from perfrun.api.times import parse_time
+from perfrun.measure.record import StepRecord
+from perfrun.measure.report import WorkerReport
+from perfrun.measure.result import RunResult
+from perfrun.report.source import Reported
+from perfrun.report.steps import number
+
+MOST_STEPS = 100
+MOST_TRACES = 10
+
+MARKS: dict[Verdict, str] = {
+    Verdict.PASS: "✔",
+    Verdict.NOT_APPLICABLE: "–",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.WARN: "▲",
+    Verdict.FAIL: "✘",
+    Verdict.ERROR: "✘",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure or a text with its name."""
+
+    name: str
+    value: str
+
+
+def moment(text: str) -> str:
+    """``2026-11-22 02:00:03 UTC``; a text that is no time stays as it is."""
+    try:
+        return f"{parse_time(text):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:
+        return text
+
+
+def heading(run: PerfRun) -> list[Fact]:
+    """When, how long and why."""
+    status, spec = run.status, run.spec
+    facts = [Fact("Run", run.metadata.name)]
+    if status.start_time:
+        facts.append(Fact("Started", moment(status.start_time)))
+    if status.summary is not None:
+        facts.append(Fact("Window", status.summary.window))
+    facts.append(Fact("Reason", spec.reason))
+    if status.stopped:
+        facts.append(Fact("Stopped", status.stopped))
+    return facts
+
+
+def key_figures(summary: Summary) -> list[Fact]:
+    """Those that are looked for first."""
+    facts = [Fact("throughput", summary.throughput), Fact("errors", summary.error_rate or "n/a")]
+    if summary.capacity is not None:
+        facts.insert(0, Fact("capacity", summary.capacity))
+    if summary.latency is not None:
+        told = ((name, getattr(summary.latency, name)) for name in ("p50", "p95", "p99", "max"))
+        facts += [Fact(name, figure(text)) for name, text in told]
+    return facts
+
+
+def figure(text: str | None) -> str:
+    """A figure of the status, ``n/a`` where there is none."""
+    return "n/a" if text in (None, "unsupported") else str(text)
+
+
+def requests(counts: RequestCounts) -> str:
+    """``sent = succeeded + failed + censored`` in words."""
+    told = (
+        f"{number(counts.sent)} sent: {number(counts.succeeded)} succeeded, "
+        f"{number(counts.failed)} failed"
+    )
+    return told + (f", {number(counts.censored)} still open at the end" if counts.censored else "")
+
+
+def counts(summary: Summary) -> list[Fact]:
+    """What was planned, sent and failed."""
+    iterations, attempts = summary.iterations, summary.attempts
+    facts = [
+        Fact(
+            "Iterations",
+            f"{number(iterations.planned)} planned: {number(iterations.started)} started, "
+            f"{number(iterations.dropped)} dropped",
+        ),
+        Fact("Requests", requests(summary.requests)),
+        Fact(
+            "On the wire",
+            ", ".join(
+                f"{number(count)} in the {phase}"
+                for phase, count in (
+                    ("setup", attempts.setup),
+                    ("warm-up", attempts.warmup),
+                    ("window", attempts.window),
+                    ("teardown", attempts.teardown),
+                )
+                if count
+            )
+            or "none",
+        ),
+    ]
+    if summary.errors:
+        kinds = sorted(summary.errors.items(), key=lambda item: -item[1])
+        facts.append(Fact("Errors", ", ".join(f"{kind} {number(n)}" for kind, n in kinds)))
+    return facts
+
+
+def step_name(step: StepStatus, steps: Sequence[StepStatus]) -> str:
+    """The step's name; with its scenario where there are several."""
+    several = len({one.scenario for one in steps}) > 1
+    return f"{step.scenario}/{step.name}" if several else step.name
+
+
+def generator(run: PerfRun) -> list[Fact]:
+    """The health of perfrun itself."""
+    status = run.status
+    health, workers = status.generator, status.workers
+    facts = []
+    if workers is not None:
+        facts.append(Fact("Workers that reported", f"{workers.reported} of {workers.planned}"))
+    if health is not None:
+        known = (
+            ("Lag, p99", health.lag_p99),
+            ("CPU", health.cpu),
+            ("Throttled", health.throttled),
+            ("Ceiling", health.ceiling),
+            ("Connections reused", health.reuse),
+            ("Start skew", health.start_skew),
+            ("Send spread", health.send_spread),
+            ("Coverage", health.coverage),
+        )
+        facts += [Fact(name, text) for name, text in known if text]
+    return facts
+
+
+def environment(reported: Reported) -> list[Fact]:
+    """Where the run took place, what of the target ran then, and what was run."""
+    return [*_what(reported), *_where(reported), *_target(reported.run)]
+
+
+def _what(reported: Reported) -> Iterator[Fact]:
+    status, result = reported.run.status, reported.result
+    if result is not None:
+        http = result.plan.target.http
+        if http is not None:
+            yield Fact(
+                "Target",
+                f"{http.url} ({http.protocol}, timeout {format_exact_duration(http.timeout)})",
+            )
+        yield Fact("Load", load_words(result.plan.load))
+    elif status.target:
+        yield Fact("Target", status.target)
+    if status.revision:
+        yield Fact("Revision", status.revision)
+    if status.comparison_key:
+        yield Fact("Comparison key", status.comparison_key)
+    if result is not None:
+        yield Fact("Seed", str(result.plan.seed))
+
+
+def _where(reported: Reported) -> Iterator[Fact]:
+    place, result = reported.run.status.environment, reported.result
+    machines = place.machines if place is not None else []
+    if not machines and result is not None and result.report is not None:
+        machines = result.report.generator.machines
+    if machines:
+        yield Fact("Machines of workers", "; ".join(machines))
+    if place is not None and place.resources:
+        told = ", ".join(f"{name} {amount}" for name, amount in place.resources.items())
+        yield Fact("Resources of a worker", told)
+    if result is not None:
+        yield Fact("perfrun", result.perfrun)
+
+
+def _target(run: PerfRun) -> Iterator[Fact]:
+    place = run.status.environment
+    for workload in place.workloads if place is not None else []:
+        parts = [f"{workload.replicas} replicas"]
+        parts += [f"{name} {amount}" for name, amount in workload.limits.items()]
+        parts += [f"{container}: {image}" for container, image in workload.images.items()]
+        if workload.since:
+            parts.append(f"youngest pod from {moment(workload.since)}")
+        yield Fact(f"Workload {workload.name}", ", ".join(parts))
+
+
+def load_words(load: Load) -> str:
+    """The shape of a load in one line."""
+    workers = f"{load.workers} worker{'s' if load.workers > 1 else ''}"
+    warmup = f" after a warm-up of {format_exact_duration(load.warmup)}" if load.warmup else ""
+    return f"{_shape(load)}{warmup}, {workers}"
+
+
+def _shape(load: Load) -> str:
+    if load.burst is not None:
+        return (
+            f"burst of {number(load.burst.requests)} iterations, "
+            f"{number(load.burst.concurrency)} at a time"
+        )
+    if load.capacity is not None:
+        search = load.capacity
+        return (
+            f"search from {format_rate(search.from_)} to {format_rate(search.to)} in holds of "
+            f"{format_exact_duration(search.hold)}"
+        )
+    if load.closed is not None:
+        levels = [
+            (f"{stage.users} users", stage.ramp, stage.hold) for stage in load.closed.levels()
+        ]
+        return f"closed: {_stages(levels)}"
+    assert load.open is not None
+    levels = [(format_rate(stage.rate), stage.ramp, stage.hold) for stage in load.open.levels()]
+    return f"open, {load.open.arrivals}: {_stages(levels)}"
+
+
+def _stages(levels: Sequence[tuple[str, int, int]]) -> str:
+    told = [
+        f"{level}"
+        + (f" over {format_exact_duration(ramp)}" if ramp else "")
+        + (f" for {format_exact_duration(hold)}" if hold else "")
+        for level, ramp, hold in levels[:6]
+    ]
+    more = [f"{len(levels) - 6} more stages"] if len(levels) > 6 else []
+    return ", then ".join([*told, *more])
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A slow request, to be looked up where traces are kept."""
+
+    step: str
+    latency: str
+    trace_id: str
+
+
+def slowest(report: WorkerReport) -> list[Trace]:
+    """The slowest requests of the window whose traces are known."""
+
+    def traces(record: StepRecord) -> Iterator[tuple[int, Trace]]:
+        for one in record.slowest:
+            name = f"{record.scenario}/{record.step}"
+            yield one.latency, Trace(name, format_duration(one.latency), one.trace_id)
+
+    found = [pair for record in report.window.steps for pair in traces(record)]
+    return [trace for _, trace in sorted(found, key=lambda pair: -pair[0])[:MOST_TRACES]]
+
+
+def without_result(result: RunResult | None) -> str | None:
+    """Why there are no charts; None: there are."""
+    if result is None:
+        return (
+            "The full result of this run is not kept any longer, so there are no charts: these "
+            "are the figures of its status. Results are kept for the last five runs of a test."
+        )
+    if result.report is None:
+        return "No worker reported, so there is nothing to draw."
+    return None

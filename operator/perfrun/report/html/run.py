@@ -1,0 +1,67 @@
+"""The page of one run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from perfrun.api.perfrun import SloStatus, Verdict
+from perfrun.report.advice import next_steps
+from perfrun.report.html import facts
+from perfrun.report.html.charts import Chart
+from perfrun.report.html.distribution import distributions
+from perfrun.report.html.page import render
+from perfrun.report.html.timeline import Timeline
+from perfrun.report.source import Reported
+
+
+@dataclass
+class _Drawn:
+    """The charts of a run, and why some are missing."""
+
+    charts: Sequence[Chart] = ()
+    lag: Chart | None = None
+    missing: list[str] = field(default_factory=list)
+
+
+def run_page(reported: Reported) -> str:
+    """One run as a self-contained HTML page."""
+    run, result = reported.run, reported.result
+    status = run.status
+    drawn = _draw(reported)
+    report = result.report if result is not None else None
+    mark = facts.MARKS[status.verdict] if status.verdict is not None else "…"
+    return render(
+        "run.html.j2",
+        status.verdict,
+        mark,
+        run=run,
+        status=status,
+        test=f"{run.metadata.namespace}/{run.spec.test_ref.name}",
+        marks=facts.MARKS,
+        facts=facts,
+        heading=facts.heading(run),
+        score=_score(status.slos),
+        advice=next_steps(run),
+        drawn=drawn,
+        traces=facts.slowest(report) if report is not None else [],
+        environment=facts.environment(reported),
+        generator=facts.generator(run),
+    )
+
+
+def _draw(reported: Reported) -> _Drawn:
+    result = reported.result
+    why = facts.without_result(result)
+    if why is not None or result is None or result.report is None:
+        return _Drawn(missing=[why] if why else [])
+    timeline = Timeline(reported, result.plan, result.report)
+    charts = [
+        *timeline.charts(),
+        *distributions(result.report, result.plan, reported.run.status.slos),
+    ]
+    missing = timeline.missing()
+    return _Drawn(charts, timeline.lag(), [missing] if missing else [])
+
+
+def _score(slos: Sequence[SloStatus]) -> str:
+    counted = [slo for slo in slos if slo.verdict is not Verdict.NOT_APPLICABLE]
+    return f"{sum(slo.verdict is Verdict.PASS for slo in counted)} of {len(counted)} met"
