@@ -18,7 +18,7 @@ SELDOM = {
     ("delete", "apps", "controllerrevisions"): "the last run of an earlier spec was trimmed",
     ("list", "events.k8s.io", "events"): "the Job controller could not create a pod",
     ("list", "batch", "jobs"): "it is uninstalled, which comes after this test",
-    ("patch", "", "configmaps"): "a report is stored again after a kill",
+    ("patch", "", "configmaps"): "a result is stored again after a kill",
     ("patch", "perfrun.dev", "perfruns"): "a run was made by hand, or is replaced",
 }
 

@@ -24,9 +24,10 @@ from perfrun.controller.manifests import (
     result_config_maps,
 )
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.open_runs import OpenRun, OpenRuns, store_config_map
+from perfrun.controller.open_runs import OpenRun, OpenRuns
 from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.controller.surroundings import Surroundings
+from perfrun.controller.writing import store_config_map
 from perfrun.logic.names import job_name
 from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge
 from perfrun.measure.result import RunResult

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -19,12 +20,10 @@ from perfrun.controller.kube import (
     JOBS,
     PERF_RUNS,
     REVISIONS,
-    AlreadyExistsError,
     ConflictError,
     Json,
     Kube,
     NotFoundError,
-    Resource,
     owned_by,
 )
 from perfrun.controller.manifests import (
@@ -37,6 +36,7 @@ from perfrun.controller.manifests import (
 )
 from perfrun.controller.status import as_json, open_conditions, write_status
 from perfrun.controller.store import Key, Store
+from perfrun.controller.writing import sha_of, store_report
 from perfrun.logic.names import job_name
 from perfrun.logic.plan import make_plan
 from perfrun.logic.problems import parse_problems
@@ -56,33 +56,20 @@ class OpenRun:
     """When this process opened it."""
 
 
+class StoredReport(NamedTuple):
+    """Where a worker's report is."""
+
+    names: list[str]
+    """The ConfigMaps of its pieces, in their order."""
+    sha256: str
+    """Of the whole, as it was sent."""
+
+
 UNUSABLE = "the reports of its workers cannot be used"
 
 
 class UnreadableError(Exception):
     """What is stored of a run is gone or damaged: no further try will bring it back."""
-
-
-async def store_config_map(kube: Kube, body: Json, uid: str) -> None:
-    """Write a ConfigMap of the run ``uid``, also over one that was written before a kill.
-
-    Raises ConflictError where one of its name belongs to somebody else.
-    """
-    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-    try:
-        await kube.create(CONFIG_MAPS, namespace, body)
-    except AlreadyExistsError:
-        await check_ours(kube, CONFIG_MAPS, namespace, name, uid)
-        await kube.patch(CONFIG_MAPS, namespace, name, body)
-
-
-async def check_ours(kube: Kube, resource: Resource, namespace: str, name: str, uid: str) -> None:
-    """Raise ConflictError unless the object belongs to the run ``uid``."""
-    if not owned_by(await kube.get(resource, namespace, name), uid):
-        raise ConflictError(
-            409,
-            f"{resource.kind} {name} is there already, and does not belong to this run: delete it",
-        )
 
 
 async def read_revision(kube: Kube, run: PerfRun) -> PerfTestSpec:
@@ -211,21 +198,23 @@ class OpenRuns:
     # --- reports -------------------------------------------------------------------------------
 
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:
-        """Keep a worker's report in ConfigMaps of the run; it is there when this returns."""
+        """Keep a worker's report in ConfigMaps of the run; it is there when this returns.
+
+        Raises Conflict where another report of that worker is there.
+        """
         run = self._open[uid]
-        # The first piece last: where it is, all are.
-        for body in reversed(report_config_maps(run.key, run.plan, index, packed)):
-            await store_config_map(self._kube, body, uid)
+        pieces = report_config_maps(run.key, run.plan, index, packed)
+        await store_report(self._kube, pieces, uid)
         self._wake(run.key)
 
-    async def stored_reports(self, uid: str) -> dict[int, list[str]]:
-        """The ConfigMaps of each worker's report that is stored whole, in the pieces' order.
+    async def stored_reports(self, uid: str) -> dict[int, StoredReport]:
+        """Each worker's report that is stored whole.
 
         Raises UnreadableError. What is not whole was not acknowledged: its worker sends it again.
         """
         run = self._open[uid]
         labels = f"{RUN_LABEL}={run.key.name},{CONTENT_LABEL}=report"
-        pieces: dict[int, dict[int, str]] = {}
+        pieces: dict[int, dict[int, Json]] = {}
         for body in await self._kube.list(
             CONFIG_MAPS, run.key.namespace, labels=labels, only_metadata=True
         ):
@@ -237,12 +226,8 @@ class OpenRuns:
             except (KeyError, ValueError) as error:
                 raise _damaged(name, f"its label {error} is not what it was") from error
             if index in range(run.plan.load.workers):
-                pieces.setdefault(index, {})[piece] = name
-        return {
-            index: [name for _, name in sorted(found.items())]
-            for index, found in sorted(pieces.items())
-            if 0 in found
-        }
+                pieces.setdefault(index, {})[piece] = body
+        return {index: _stored(found) for index, found in sorted(pieces.items()) if 0 in found}
 
     async def merged_report(self, uid: str) -> tuple[WorkerReport | None, int]:
         """All stored reports in one, and how many they are. Raises UnreadableError.
@@ -252,8 +237,8 @@ class OpenRuns:
         run = self._open[uid]
         whole: WorkerReport | None = None
         stored = await self.stored_reports(uid)
-        for names in stored.values():
-            pieces = [await self._kube.get(CONFIG_MAPS, run.key.namespace, n) for n in names]
+        for one in stored.values():
+            pieces = [await self._kube.get(CONFIG_MAPS, run.key.namespace, n) for n in one.names]
             # In a thread, like all that grows with the workers: probes and other runs go on.
             whole = await asyncio.to_thread(_add, whole, pieces, run.plan)
         if whole is not None:
@@ -262,6 +247,15 @@ class OpenRuns:
             except ConservationError as error:
                 raise UnreadableError(f"{UNUSABLE}: {error}") from error
         return whole, len(stored)
+
+
+def _stored(pieces: dict[int, Json]) -> StoredReport:
+    """The report of a first piece; pieces of another one, which never became whole, are not it."""
+    sha256 = sha_of(pieces[0])
+    names = [
+        body["metadata"]["name"] for _, body in sorted(pieces.items()) if sha_of(body) == sha256
+    ]
+    return StoredReport(names, sha256)
 
 
 def _add(whole: WorkerReport | None, pieces: list[Json], plan: RunPlan) -> WorkerReport:

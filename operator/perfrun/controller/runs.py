@@ -14,20 +14,19 @@ from perfrun.controller.kube import (
     CONFIG_MAPS,
     JOBS,
     PERF_RUNS,
-    AlreadyExistsError,
     Json,
     Kube,
     KubeError,
     RefusedError,
-    Resource,
     TerminatingError,
 )
 from perfrun.controller.manifests import job_manifest, plan_config_map
-from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError, check_ours
+from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError
 from perfrun.controller.progress import progress_line
 from perfrun.controller.settings import Settings
 from perfrun.controller.status import changed, cut, open_conditions, write_status
 from perfrun.controller.store import Key, Store
+from perfrun.controller.writing import create_once
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
@@ -158,12 +157,16 @@ class RunReconciler:
                 opened.plan,
                 start_deadline=accepted(run) + as_timedelta(opened.plan.load.start_timeout),
                 start=parse_time(started) if started else None,
-                reported=await self._runs.stored_reports(uid) if started else (),
+                reported=await self._reported(uid) if started else {},
                 search=search_of(opened.plan, opened.spec, _holds(run)),
             )
         if run.status.stopped is not None:
             self._coordinator.stop(uid, run.status.stopped)
         return session
+
+    async def _reported(self, uid: str) -> dict[int, str]:
+        stored = await self._runs.stored_reports(uid)
+        return {index: report.sha256 for index, report in stored.items()}
 
     def _why_stop(self, run: PerfRun) -> str | None:
         if run.spec.stop:
@@ -202,8 +205,9 @@ class RunReconciler:
             opened.key, opened.plan, opened.spec, self._settings, with_ca=bool(self._ca)
         )
         try:
-            await self._create(run, CONFIG_MAPS, plan_config_map(opened.key, opened.plan, self._ca))
-            await self._create(run, JOBS, job)
+            plan = plan_config_map(opened.key, opened.plan, self._ca)
+            await create_once(self._kube, CONFIG_MAPS, plan, run.metadata.uid)
+            await create_once(self._kube, JOBS, job, run.metadata.uid)
         except TerminatingError:
             raise
         except RefusedError as error:
@@ -225,15 +229,6 @@ class RunReconciler:
             f"created Job {name} of {opened.plan.load.workers} worker(s)",
         )
         return 1.0
-
-    async def _create(self, run: PerfRun, resource: Resource, body: Json) -> None:
-        """Create an object of the run; what is there already and ours is as good."""
-        namespace = run.metadata.namespace
-        try:
-            await self._kube.create(resource, namespace, body)
-        except AlreadyExistsError:
-            name = body["metadata"]["name"]
-            await check_ours(self._kube, resource, namespace, name, run.metadata.uid)
 
     async def _collect(self, run: PerfRun, facts: RunFacts) -> float:
         now = facts.now

@@ -7,9 +7,10 @@ acknowledged.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from perfrun.api.quantities import NS_PER_S, NS_PER_US
 from perfrun.coordinator.errors import (
@@ -21,6 +22,7 @@ from perfrun.coordinator.errors import (
 from perfrun.coordinator.gate import Gate
 from perfrun.coordinator.live import Live
 from perfrun.coordinator.ports import Clock, Identity, Store, SystemClock
+from perfrun.coordinator.reports import Reports
 from perfrun.coordinator.search import HoldSearch
 from perfrun.coordinator.session import RunSession, RunTrouble
 from perfrun.logic.plan import HOLD_LEAD
@@ -40,6 +42,7 @@ _CHECKS_AT_ONCE = 16
 class _Run:
     session: RunSession
     gate: Gate
+    reports: Reports
     decided: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once those who wait at the barrier can be answered."""
     setup_due: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,14 +90,14 @@ class Coordinator:
         *,
         start_deadline: datetime,
         start: datetime | None = None,
-        reported: Iterable[int] = (),
+        reported: Mapping[int, str] = MappingProxyType({}),
         search: HoldSearch | None = None,
     ) -> RunSession:
         """Take workers of a run from now on; the session that is open already, if there is one.
 
-        ``start`` is the persisted T0 and ``reported`` the workers whose report is stored, after a
-        restart of the host. The barrier does not open after ``start_deadline``. A plan with
-        ``capacity`` needs a ``search``.
+        ``start`` is the persisted T0 and ``reported`` the workers whose report is stored, each with
+        the SHA-256 of it in hex, after a restart of the host. The barrier does not open after
+        ``start_deadline``. A plan with ``capacity`` needs a ``search``.
         """
         if (known := self._runs.get(plan.uid)) is not None:
             return known.session
@@ -102,7 +105,7 @@ class Coordinator:
             plan, start_deadline=self._monotonic_of(start_deadline), reported=reported
         )
         session.search = search
-        run = _Run(session, Gate(plan.load.workers))
+        run = _Run(session, Gate(plan.load.workers), Reports(reported))
         if start is not None:
             session.begin(start, self._monotonic_of(start))
         if session.may_start:
@@ -211,17 +214,18 @@ class Coordinator:
         self._search_on(uid, run)
 
     async def report(self, uid: str, index: int, packed: bytes) -> None:
-        """Keep a worker's report; returns when it is durable. Raises CoordinatorError."""
-        session = self._run(uid).session
-        if index in session.reported:
-            return
-        report = await self._unpacked(session, packed)
-        try:
-            await self._store.store_report(uid, index, packed)
-        except Exception as error:
-            _LOG.warning("run %s: report of worker %d not stored: %s", uid, index, error)
-            raise Unavailable("the report could not be stored: send it again") from error
-        session.report(index, report)
+        """Keep a worker's report; returns when it is durable. Raises CoordinatorError.
+
+        The same report may come again. Another one does not take its place.
+        """
+        run = self._run(uid)
+
+        async def store() -> None:
+            report = await self._unpacked(run.session, packed)
+            await self._store_report(uid, index, packed)
+            run.session.report(index, report)
+
+        await run.reports.keep(index, packed, store)
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -239,6 +243,15 @@ class Coordinator:
                 return await asyncio.to_thread(WorkerReport.unpack, packed, session.plan)
         except ValueError as error:
             raise Malformed(f"not a worker's report: {_first_line(error)}") from error
+
+    async def _store_report(self, uid: str, index: int, packed: bytes) -> None:
+        try:
+            await self._store.store_report(uid, index, packed)
+        except CoordinatorError:
+            raise
+        except Exception as error:
+            _LOG.warning("run %s: report of worker %d not stored: %s", uid, index, error)
+            raise Unavailable("the report could not be stored: send it again") from error
 
     async def _identify(self, uid: str, index: int, token: str) -> str:
         try:

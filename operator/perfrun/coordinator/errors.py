@@ -37,7 +37,7 @@ class Refused(CoordinatorError):
 
 
 class Conflict(CoordinatorError):
-    """Another worker with the same index was here first."""
+    """Another worker with the same index, or another report of it, was here first."""
 
     status = 409
 

@@ -24,7 +24,8 @@ class Store(Protocol):
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:
         """Keep a worker's report (:meth:`WorkerReport.pack`); durable when it returns.
 
-        Idempotent: the same report may come again when its acknowledgement was lost.
+        Idempotent: the same report may come again when its acknowledgement was lost. Raises
+        :class:`~perfrun.coordinator.errors.Conflict` where another one of that worker is there.
         """
 
 

@@ -32,6 +32,29 @@ async def test_killed_between_start_and_report_the_verdict_still_comes(world: Wo
     await until("its workers are told that it is over", over)
 
 
+async def test_killed_after_a_report_another_one_of_that_worker_is_still_refused(
+    world: World,
+) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    first, second = await world.workers("one")
+    await asyncio.gather(first.at_barrier(), second.at_barrier())
+    assert (await first.report()).status_code == 200
+    world.operator.kill()
+    world.operator.start()
+    forged = first.measured()
+    forged.window.steps[0].attempts += 1000
+    answer = await first.insist("report", forged.pack())
+    assert (answer.status_code, answer.json()["message"]) == (
+        409,
+        "worker 0 has reported already, and something else than this",
+    )
+    assert (await first.report()).status_code == 200
+    assert (await second.report()).status_code == 200
+    status = await world.until_done("one")
+    assert (status["verdict"], status["summary"]["attempts"]["window"]) == ("Pass", ALL)
+
+
 async def test_killed_while_workers_are_ready_they_start_together_later(world: World) -> None:
     await world.apply_test()
     await world.create_run("one")

@@ -27,7 +27,12 @@ from perfrun.controller.kube import (
     RefusedError,
     TerminatingError,
 )
-from perfrun.controller.manifests import AUDIENCE, owner_reference, revision_manifest
+from perfrun.controller.manifests import (
+    AUDIENCE,
+    owner_reference,
+    report_config_maps,
+    revision_manifest,
+)
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns, UnreadableError
 from perfrun.controller.runs import MOST_FAILURES, RunReconciler
@@ -219,6 +224,18 @@ async def test_report_without_its_first_piece_was_never_acknowledged(world: Worl
     pieces = [b for b in world.kube.all(CONFIG_MAPS) if "-report-1-" in b["metadata"]["name"]]
     pieces[0]["metadata"]["labels"]["perfrun.dev/piece"] = "1"
     assert set(await world.runs.stored_reports(UID)) == {0}
+
+
+async def test_pieces_that_another_report_has_left_are_no_part_of_the_stored_one(
+    world: World,
+) -> None:
+    await world.measure()
+    plan = (await world.runs.frozen(perf_run(revision=world.revision))).plan
+    left = report_config_maps(KEY, plan, 1, b"x" * 1_000_000)[1]
+    await world.kube.create(CONFIG_MAPS, "team", left)
+    merged, count = await world.runs.merged_report(UID)
+    assert merged is not None
+    assert (merged.workers, count) == (2, 2)
 
 
 @pytest.mark.parametrize(

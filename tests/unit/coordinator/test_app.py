@@ -5,6 +5,7 @@ import gzip
 import socket
 import struct
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from aiohttp import web
@@ -67,7 +68,10 @@ async def test_the_t0_that_was_persisted_earlier_stands(world: World, deadline):
 
 async def test_after_a_restart_workers_join_the_schedule_that_runs(world: World, deadline):
     session = world.coordinator.open(
-        make_plan(2), start=NOW - timedelta(seconds=20), start_deadline=deadline, reported=[1]
+        make_plan(2),
+        start=NOW - timedelta(seconds=20),
+        start_deadline=deadline,
+        reported={1: sha256(b"").hexdigest()},
     )
     assert (await world.ready(0))[1]["startIn"] == -20 * S
     world.clock.move(1.5)
@@ -197,6 +201,57 @@ async def test_a_report_is_acknowledged_only_after_it_is_stored(world: World, de
     assert (world.store.reports, session.all_reported) == ({0: packed}, True)
     assert (await world.post(0, "report", packed))[0] == 200
     assert world.store.calls == 2
+
+
+def another_report() -> bytes:
+    report = make_report()
+    report.stopped = "by somebody else"
+    return report.pack()
+
+
+async def test_second_report_that_differs_is_refused_and_changes_nothing(world: World, deadline):
+    world.coordinator.open(make_plan(1), start=NOW, start_deadline=deadline)
+    packed = make_report().pack()
+    assert (await world.post(0, "report", packed))[0] == 200
+    status, answer, _ = await world.post(0, "report", another_report())
+    assert (status, answer["message"]) == (
+        409,
+        "worker 0 has reported already, and something else than this",
+    )
+    assert (await world.post(0, "report", packed))[0] == 200
+    assert (world.store.reports, world.store.calls) == ({0: packed}, 1)
+
+
+async def test_of_two_reports_at_once_the_first_stands(world: World, deadline):
+    world.coordinator.open(make_plan(2), start=NOW, start_deadline=deadline)
+    world.store.gate.clear()
+    packed = make_report().pack()
+    first = asyncio.create_task(world.post(0, "report", packed))
+    await until(lambda: world.store.calls == 1)
+    others = [asyncio.create_task(world.post(0, "report", another_report())) for _ in range(3)]
+    again = asyncio.create_task(world.post(0, "report", packed))
+    neighbour = asyncio.create_task(world.post(1, "report", another_report()))
+    await until(lambda: world.store.calls == 2)  # another worker is not kept waiting
+    world.store.gate.set()
+    assert [(await task)[0] for task in (first, again, neighbour)] == [200, 200, 200]
+    assert [(await task)[0] for task in others] == [409, 409, 409]
+    assert world.store.reports == {0: packed, 1: another_report()}
+
+
+async def test_report_that_could_not_be_stored_leaves_room_for_the_next(world: World, deadline):
+    world.coordinator.open(make_plan(1), start=NOW, start_deadline=deadline)
+    world.store.fail = 1
+    assert (await world.post(0, "report", make_report().pack()))[0] == 503
+    assert (await world.post(0, "report", another_report()))[0] == 200
+
+
+async def test_after_a_restart_the_stored_report_is_known_by_its_hash(world: World, deadline):
+    packed = make_report().pack()
+    reported = {0: sha256(packed).hexdigest()}
+    world.coordinator.open(make_plan(2), start=NOW, start_deadline=deadline, reported=reported)
+    assert (await world.post(0, "report", packed))[0] == 200
+    assert (await world.post(0, "report", another_report()))[0] == 409
+    assert world.store.calls == 0
 
 
 async def test_garbage_is_refused_with_a_sentence(world: World, deadline):

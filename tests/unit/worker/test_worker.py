@@ -30,6 +30,8 @@ class Coordinator:
     interval_status: int = 200
     report_statuses: list[int] = field(default_factory=list)
     """Answers before the 200."""
+    packed: set[bytes] = field(default_factory=set)
+    """Reports, as they were sent."""
     readies: list[Ready] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
     reports: list[WorkerReport] = field(default_factory=list)
@@ -61,9 +63,10 @@ class Coordinator:
         return web.json_response({})
 
     async def report(self, request: web.Request) -> web.Response:
+        self.packed.add(await request.read())
         report = WorkerReport.unpack(await request.read())
         if self.report_statuses:
-            return web.Response(status=self.report_statuses.pop(0))
+            return web.json_response({"message": "no"}, status=self.report_statuses.pop(0))
         self.reports.append(report)
         return web.json_response({})
 
@@ -141,6 +144,7 @@ async def test_a_worker_delivers_what_it_measured(coordinator: Coordinator, laun
         code, log = await ended(await launch(plan(server.url, load)))
     assert code == 0, log
     (report,) = coordinator.reports
+    assert len(coordinator.packed) == 1, "what is sent again is the same"
     assert report.window.attempts == len(server.log) == 150
     assert report.generator.ceiling > 0
     assert coordinator.readies[0].ceiling == report.generator.ceiling
@@ -248,6 +252,16 @@ async def test_a_worker_that_is_refused_under_load_stops_it(
         code, log = await ended(await launch(plan(server.url, load)))
     assert (code, coordinator.reports) == (1, [])
     assert "another came first" in log
+
+
+async def test_a_report_that_is_refused_for_another_one_is_not_sent_again(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    coordinator.report_statuses = [409, 409]
+    async with running() as server:
+        code, log = await ended(await launch(plan(server.url, burst(5))))
+    assert (code, coordinator.report_statuses) == (1, [409]), log
+    assert "event=refused message=no" in log
 
 
 async def test_a_report_that_nobody_takes_ends_the_worker_at_its_deadline(

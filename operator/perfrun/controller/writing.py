@@ -1,0 +1,89 @@
+"""Objects of a run that are written once, and found again after a kill: never over another's."""
+
+from perfrun.controller.kube import (
+    CONFIG_MAPS,
+    AlreadyExistsError,
+    ConflictError,
+    Json,
+    Kube,
+    Resource,
+    owned_by,
+)
+from perfrun.controller.manifests import SHA_ANNOTATION
+from perfrun.coordinator.errors import Conflict
+
+
+async def create_once(kube: Kube, resource: Resource, body: Json, uid: str) -> None:
+    """Create an object of the run ``uid``; what is there already and ours is as good.
+
+    Raises ConflictError where one of its name belongs to somebody else.
+    """
+    try:
+        await kube.create(resource, body["metadata"]["namespace"], body)
+    except AlreadyExistsError:
+        await _ours(kube, resource, body, uid)
+
+
+async def store_config_map(kube: Kube, body: Json, uid: str) -> None:
+    """Write a ConfigMap of the run ``uid``, also over one that was written before a kill.
+
+    Raises ConflictError where one of its name belongs to somebody else, or is changed meanwhile.
+    """
+    try:
+        await kube.create(CONFIG_MAPS, body["metadata"]["namespace"], body)
+    except AlreadyExistsError:
+        await _replace(kube, await _ours(kube, CONFIG_MAPS, body, uid), body)
+
+
+async def store_report(kube: Kube, pieces: list[Json], uid: str) -> None:
+    """Write the ConfigMaps of a worker's report; it is there when this returns.
+
+    The first piece comes last: where it is, all are. Raises Conflict where another report of this
+    worker is there; ConflictError as above.
+    """
+    for body in reversed(pieces):
+        try:
+            await kube.create(CONFIG_MAPS, body["metadata"]["namespace"], body)
+        except AlreadyExistsError:
+            standing = await _ours(kube, CONFIG_MAPS, body, uid)
+            if sha_of(standing) == sha_of(body):
+                continue
+            if await _is_whole(kube, pieces[0], standing):
+                raise Conflict("another report of this worker is stored already") from None
+            # Left by a report that was never acknowledged.
+            await _replace(kube, standing, body)
+
+
+def sha_of(body: Json) -> str:
+    """The hash of the whole that a ConfigMap is a piece of."""
+    return str(body["metadata"].get("annotations", {}).get(SHA_ANNOTATION, ""))
+
+
+async def _is_whole(kube: Kube, first: Json, standing: Json) -> bool:
+    """Whether the report that a standing piece belongs to has its first piece."""
+    about = first["metadata"]
+    if standing["metadata"]["name"] == about["name"]:
+        return True
+    found = await kube.find(CONFIG_MAPS, about["namespace"], about["name"])
+    return found is not None and sha_of(found) == sha_of(standing)
+
+
+async def _ours(kube: Kube, resource: Resource, body: Json, uid: str) -> Json:
+    """What stands there under the name of ``body``. Raises ConflictError unless it is the run's."""
+    name = body["metadata"]["name"]
+    standing = await kube.get(resource, body["metadata"]["namespace"], name)
+    if not owned_by(standing, uid):
+        raise ConflictError(
+            409,
+            f"{resource.kind} {name} is there already, and does not belong to this run: delete it",
+        )
+    return standing
+
+
+async def _replace(kube: Kube, standing: Json, body: Json) -> None:
+    """Write over what was just read, and over nothing else."""
+    seen = {key: standing["metadata"][key] for key in ("uid", "resourceVersion")}
+    metadata = {**body["metadata"], **seen}
+    await kube.patch(
+        CONFIG_MAPS, metadata["namespace"], metadata["name"], {**body, "metadata": metadata}
+    )
