@@ -45,7 +45,8 @@ test-e2e: $(STAMP) ## the image, the chart and a whole cluster
 campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifests; writes docs/reliability.md
 	@$(CLUSTER) build --e2e
 	@mkdir -p build && rm -f build/campaign.jsonl
-	$(BIN)/pytest tests/e2e/faults tests/e2e/test_soak.py tests/integration/controller/test_mutants.py \
+	$(BIN)/pytest tests/e2e/faults tests/e2e/test_soak.py tests/e2e/test_trend.py \
+	    tests/integration/controller/test_clock.py tests/integration/controller/test_mutants.py \
 	    --campaign build/campaign.jsonl
 	$(BIN)/python -m tests.e2e.faults.outcomes build/campaign.jsonl
 

@@ -1,6 +1,11 @@
 """What all tests share."""
 
+from pathlib import Path
+
 import pytest
+
+from tests.budget import Budget
+from tests.campaign import Campaign
 
 pytest_plugins = ["tests.cluster.fixtures"]
 
@@ -10,3 +15,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--campaign", metavar="FILE", help="run all faults, not a slice, and keep outcomes there"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A slice has its time; a campaign takes what it takes."""
+    if not config.getoption("--campaign"):
+        config.pluginmanager.register(Budget(), "perfrun-budget")
+
+
+@pytest.fixture(scope="session")
+def campaign(pytestconfig: pytest.Config) -> Campaign:
+    """Where what was seen is kept: ``--campaign FILE``."""
+    said = pytestconfig.getoption("--campaign")
+    made = Campaign(Path(said) if said else None)
+    made.begin()
+    return made

@@ -5,8 +5,10 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from tests.cluster.handle import Cluster
+from tests.e2e.prometheus import Prometheus, metrics_url, scraping
 from tests.e2e.shop import HERE, IMAGE, ROOT, SYSTEM, Shop
 
 _numbers = itertools.count()
@@ -24,7 +26,7 @@ def helm_values() -> list[str]:
     return [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
 
 
-def install(cluster: Cluster) -> None:
+def install(cluster: Cluster, *more: str) -> None:
     """Install perfrun, or bring what is there up to date, and wait until it is ready."""
     cluster.helm(
         "upgrade",
@@ -37,6 +39,7 @@ def install(cluster: Cluster) -> None:
         "--wait",
         "--timeout=120s",
         *helm_values(),
+        *more,
     )
 
 
@@ -57,6 +60,20 @@ def shop(perfrun: Cluster, request: pytest.FixtureRequest) -> Iterator[Shop]:
     name = f"e2e-{request.module.__name__.rsplit('_', 1)[-1]}-{next(_numbers)}"
     with open_shop(perfrun, name) as held:
         yield held
+
+
+@pytest.fixture(scope="module")
+def prometheus(perfrun: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes the operator while the module's tests run, with the chart's alerts."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    values = ["--set=metrics.prometheusRule.enabled=true"]
+    shown = "templates/prometheusrule.yaml"
+    chart = ROOT / "charts/perfrun"
+    rendered = perfrun.helm("template", "perfrun", chart, f"--show-only={shown}", *values).stdout
+    rules = folder / "rules.yaml"
+    rules.write_text(yaml.safe_dump(yaml.safe_load(rendered)["spec"]))
+    with scraping(metrics_url(perfrun), folder, rules) as running:
+        yield running
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,6 +83,15 @@ class Shop:
         agent = f'{self.namespace}/{test}"'
         log = self.kubectl("logs", "deploy/shop", "--tail=-1")
         return sum(line.endswith(agent) for line in log.splitlines())
+
+    def served_to(self, test: str, addresses: Iterable[str]) -> int:
+        """How many of them came from some pods, by their addresses."""
+        agent = f'{self.namespace}/{test}"'
+        log = self.kubectl("logs", "deploy/shop", "--tail=-1")
+        wanted = set(addresses)
+        return sum(
+            line.endswith(agent) and line.partition(" ")[0] in wanted for line in log.splitlines()
+        )
 
     def served_in_the_end(self, test: str, expected: int) -> int:
         """The same, once its buffered log has caught up with what is expected, if it does."""

@@ -3,8 +3,11 @@
 ``--campaign FILE`` also runs the test sixty times with nothing changed, and nobody may be told.
 """
 
+from collections import Counter
+
 import pytest
 
+from tests.campaign import Campaign
 from tests.e2e.shop import HERE, IMAGE, Json, Shop, until
 
 TEST = """
@@ -92,14 +95,15 @@ def test_ten_percent_slower_is_regressed_and_recovered_once_each(target: Shop) -
     assert condition(target, "watched") == "False"
 
 
-def test_sixty_runs_of_the_same_are_told_to_nobody(
-    target: Shop, pytestconfig: pytest.Config
-) -> None:
+def test_sixty_runs_of_the_same_are_told_to_nobody(target: Shop, campaign: Campaign) -> None:
     delay(target, 50)
     target.apply(TEST.replace("NAME", "still"))
     trend: Json = {}
-    for number in range(60 if pytestconfig.getoption("--campaign") else 11):
+    runs, states = 60 if campaign.whole else 11, Counter[str]()
+    for number in range(runs):
         trend = ask(target, "still", f"same-{number}")
+        states[trend["state"]] += 1
         print(number, trend["state"], trend["message"])
+    campaign.add("trend", runs=runs, states=dict(states), told=len(told(target, "still")))
     assert told(target, "still") == []
     assert trend["state"] in ("Stable", "Suspect")

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 
 from tests.cluster.processes import signal_record
 from tests.cluster.settings import recorded
+from tests.e2e.conftest import install
+from tests.e2e.faults.outcomes import PHASES
 from tests.e2e.faults.stage import Stage, leader, operator_pid, operators, part, repair, scale
 from tests.e2e.processes import pid_in_pod
 from tests.e2e.shop import SYSTEM, Json, Shop, until
 
 AWAY_S = 60.0
+NODE_GRACE_S = 120.0
+"""Within which the control plane notices that a node is gone, or back."""
 WHOLE = "Pass, with every sample"
 GONE = "gone"
-PHASES = ("Starting", "Running", "Collecting")
+SUPERSEDED = "superseded, and the newer run passes"
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Fault:
     title: str
     do: Callable[[Stage], None]
     outcomes: dict[str, str]
-    """By phase: :data:`WHOLE`, a verdict, or :data:`GONE`."""
+    """By phase: :data:`WHOLE`, a verdict, :data:`GONE` or :data:`SUPERSEDED`. A phase that is
+    missing has nothing yet for the fault to strike."""
     replicas: int = 1
     own_namespace: bool = False
     """Whether the shop goes down with it."""
@@ -57,7 +62,9 @@ def freeze_leader(stage: Stage) -> None:
 
 
 def kill_worker(stage: Stage) -> None:
-    uid = stage.pods()[0]["metadata"]["uid"]
+    pod = stage.pods()[0]
+    uid = pod["metadata"]["uid"]
+    stage.lost.add(pod["status"].get("podIP", ""))
     os.kill(until("a worker's process", lambda: pid_in_pod(uid, b"perfrun.worker")), signal.SIGKILL)
 
 
@@ -66,6 +73,23 @@ def kill_kubelet(stage: Stage) -> None:
     signal_record(part("kubelet"), signal.SIGKILL)
     time.sleep(3)
     stage.restore()
+
+
+def lose_node(stage: Stage) -> None:
+    """Its kubelet stands still until the node is no more ready, which takes about a minute."""
+    record = part("kubelet")
+    stage.undo.append(lambda: signal_record(record, signal.SIGCONT))
+    signal_record(record, signal.SIGSTOP)
+    until("the node is not ready", lambda: not _node_is_ready(stage.shop), NODE_GRACE_S)
+    stage.restore()
+    until("the node is ready", lambda: _node_is_ready(stage.shop), NODE_GRACE_S)
+
+
+def upgrade(stage: Stage) -> None:
+    """As `helm upgrade` does: the new operator comes up first, the old one leaves the Lease."""
+    before = leader(stage.shop)["metadata"]["name"]
+    install(stage.shop.cluster, "--set-string", f"podAnnotations.upgraded-for={stage.test}")
+    assert leader(stage.shop)["metadata"]["name"] != before
 
 
 def stop_apiserver(stage: Stage) -> None:
@@ -129,6 +153,11 @@ def delete_namespace(stage: Stage) -> None:
     until("the operator is gone", lambda: not operators(stage.shop))
     cluster.kubectl("delete", "namespace", stage.shop.namespace, "--timeout=90s")
     stage.restore()
+
+
+def _node_is_ready(shop: Shop) -> bool:
+    (node,) = shop.items("nodes")
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
 
 
 def _ask(url: str, body: Json) -> Json:
@@ -207,9 +236,15 @@ FAULTS = (
         "config-maps-deleted",
         "plan and reports (ConfigMaps) are deleted",
         delete_config_maps,
-        {"Running": WHOLE, "Collecting": WHOLE},
+        {"Starting": WHOLE, "Running": WHOLE, "Collecting": WHOLE},
     ),
-    Fault("test-edited", "the PerfTest is edited", edit_test, _WHOLE),
+    Fault(
+        "test-edited",
+        "the PerfTest is edited",
+        edit_test,
+        # Of changes that wait, only the newest is run.
+        {**_WHOLE, "Queued": SUPERSEDED},
+    ),
     Fault("test-deleted", "the PerfTest is deleted", delete_test, dict.fromkeys(PHASES, GONE)),
     Fault(
         "namespace-deleted",
@@ -231,5 +266,18 @@ FAULTS = (
         freeze_leader,
         _WHOLE,
         replicas=2,
+    ),
+    Fault(
+        "operator-upgraded",
+        "the operator is upgraded (helm upgrade), the old beside the new",
+        upgrade,
+        _WHOLE,
+    ),
+    Fault(
+        "node-gone",
+        "the node's kubelet stands still until the node is not ready",
+        lose_node,
+        _WHOLE,
+        seconds=240,
     ),
 )

@@ -9,7 +9,7 @@ from tests.cluster.settings import recorded
 from tests.e2e.processes import SELECTOR, pid_in_pod
 from tests.e2e.shop import SYSTEM, Json, Shop, until
 
-RATE, SECONDS, WORKERS = 20, 10, 2
+RATE, SECONDS, WORKERS = 20, 12, 2
 PLANNED = RATE * SECONDS
 # Answers take four seconds: reports come that much after the load's end, in the phase Collecting.
 LOAD = f"""
@@ -33,12 +33,37 @@ class Stage:
     run: str = ""
     undo: list[Callable[[], None]] = field(default_factory=list)
     """What brings the cluster back, last thing first."""
+    addresses: set[str] = field(default_factory=set)
+    """Of its workers' pods, where the load had begun."""
+    lost: set[str] = field(default_factory=set)
+    """Those of workers that can report nothing any more."""
+
+    @property
+    def holder(self) -> str:
+        """The test that has the target while the run is Queued."""
+        return f"{self.test}-holder"
 
     def begin(self, phase: str) -> None:
         """Apply the test and wait until its run is in ``phase`` (a name of a run's phase)."""
+        if phase == "Queued":
+            self.shop.apply(LOAD.replace("NAME", self.holder))
+            first = self.shop.first_run(self.holder)
+            until(f"{first} has the target", lambda: self.shop.phase(first) == "Starting")
         self.shop.apply(LOAD.replace("NAME", self.test))
         self.run = self.shop.first_run(self.test)
         until(f"{self.run} is {phase}", lambda: self._is_in(phase), timeout=90)
+        if phase == "Running":
+            # Not at its first instant: a third of the load is out, and a part of it is answered.
+            until("the server has answered", lambda: self.shop.served(self.test), timeout=30)
+            assert self.shop.phase(self.run) == phase
+        if phase in ("Running", "Collecting"):
+            self.addresses = {pod["status"]["podIP"] for pod in self.pods()}
+
+    def end(self) -> None:
+        """Delete what was applied."""
+        self.shop.kubectl(
+            "delete", "ptest", self.test, self.holder, "--ignore-not-found", "--wait=false"
+        )
 
     def _is_in(self, phase: str) -> bool:
         now = self.shop.phase(self.run)
@@ -60,6 +85,11 @@ class Stage:
         while self.undo:
             self.undo.pop()()
 
+    def is_gone(self) -> bool:
+        """Whether nothing is left of the test and all that was made for it."""
+        kinds = "ptest,prun,jobs,controllerrevisions,configmaps,pods"
+        return not any(_is_of(item, self.test) for item in self.shop.items(kinds))
+
     def leftovers(self) -> list[str]:
         """What is there of the run that a finished one does not need."""
         kinds = self.shop.items("jobs,pods,configmaps", "-l", f"perfrun.dev/run={self.run}")
@@ -68,6 +98,15 @@ class Stage:
             for item in kinds
             if item["metadata"]["labels"].get("perfrun.dev/content") != "result"
         ]
+
+
+def _is_of(item: Json, test: str) -> bool:
+    match item["kind"]:
+        case "PerfTest":
+            return bool(item["metadata"]["name"] == test)
+        case "PerfRun":
+            return bool(item["spec"]["testRef"]["name"] == test)
+    return bool(item["metadata"].get("labels", {}).get("perfrun.dev/test") == test)
 
 
 def part(name: str) -> Record:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.campaign import Campaign
 from tests.e2e.conftest import open_shop
-from tests.e2e.faults.faults import FAULTS, GONE, PHASES, WHOLE, Fault
-from tests.e2e.faults.outcomes import Outcome, Outcomes
+from tests.e2e.faults.faults import FAULTS, GONE, SUPERSEDED, WHOLE, Fault
+from tests.e2e.faults.outcomes import PHASES, Outcome
 from tests.e2e.faults.stage import PLANNED, WORKERS, Stage, scale
 from tests.e2e.shop import Json, Shop, attempts, until
 
@@ -21,6 +22,7 @@ SLICE = {
     "kubelet-killed": ("Running",),
     "store-compacted": ("Collecting",),
     "job-deleted": ("Running",),
+    "operator-upgraded": ("Running",),
     "test-edited": ("Starting",),
     "test-deleted": ("Collecting",),
     "leader-frozen": ("Running",),
@@ -54,7 +56,7 @@ def stage(shop: Shop, fault: Fault, phase: str) -> Iterator[Stage]:
     stage = Stage(shop, name)
     yield stage
     stage.restore()
-    shop.kubectl("delete", "ptest", stage.test, "--ignore-not-found", "--wait=false")
+    stage.end()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,23 +65,26 @@ def one_operator(shop: Shop) -> Iterator[None]:
     scale(shop, 1)
 
 
-def test_fault(stage: Stage, fault: Fault, phase: str, outcomes: Outcomes) -> None:
+def test_fault(stage: Stage, fault: Fault, phase: str, campaign: Campaign) -> None:
     stage.begin(phase)
     fault.do(stage)
     struck = time.monotonic()
     expected = fault.outcomes[phase]
     if expected == GONE:
-        until("nothing is left", lambda: not stage.shop.leftovers(), fault.seconds)
-        outcomes.add(Outcome(fault.title, phase, "nothing is left", "", time.monotonic() - struck))
+        until("nothing is left", stage.is_gone, fault.seconds)
+        Outcome(fault.title, phase, "nothing is left", "", time.monotonic() - struck).keep(campaign)
         return
     status = stage.shop.done(stage.run, round(fault.seconds))["status"]
     took = time.monotonic() - struck
-    outcomes.add(Outcome(fault.title, phase, _said(status), status["message"], took))
+    Outcome(fault.title, phase, _said(status), status["message"], took).keep(campaign)
     if expected == WHOLE:
         _every_sample(stage, status)
+    elif expected == SUPERSEDED:
+        _the_newer_one_ran(stage, status)
     else:
         assert status["verdict"] == expected, status["message"]
         _told(status)
+        _what_was_reported(stage, status)
     _laws(status)
     until("what it needed is gone", lambda: not stage.leftovers(), 60)
 
@@ -99,6 +104,29 @@ def _every_sample(stage: Stage, status: Json) -> None:
     assert summary["requests"]["succeeded"] == PLANNED
     assert attempts({"status": status}) == PLANNED
     assert stage.shop.served_in_the_end(stage.test, PLANNED) == PLANNED
+
+
+def _what_was_reported(stage: Stage, status: Json) -> None:
+    """Of the workers that reported, what the server has counted of them: nothing more or less."""
+    if status.get("summary") is None:
+        # No load had begun.
+        assert stage.shop.served(stage.test) == 0
+        return
+    spoke = stage.addresses - stage.lost
+    assert (len(stage.addresses), status["workers"]["reported"]) == (WORKERS, len(spoke))
+    said = attempts({"status": status})
+    deadline = time.monotonic() + 5
+    while (counted := stage.shop.served_to(stage.test, spoke)) != said:
+        assert time.monotonic() < deadline, f"the server has counted {counted}, the run {said}"
+
+
+def _the_newer_one_ran(stage: Stage, status: Json) -> None:
+    """The edited load is five requests a second for two seconds."""
+    newer = str(stage.shop.runs(stage.test)[-1]["metadata"]["name"])
+    assert f"superseded by {newer}" in status["message"]
+    run = stage.shop.done(newer)
+    assert (run["status"]["verdict"], attempts(run)) == ("Pass", 10), run["status"]["message"]
+    assert stage.shop.served_in_the_end(stage.test, 10) == 10
 
 
 def _laws(status: Json) -> None:

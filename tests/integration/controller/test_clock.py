@@ -1,20 +1,26 @@
 """The operator's clock is set while it works: forward and back, by hours and by seconds.
 
 Only this process sees another time (libfaketime); the API server and the workers do not.
+``--campaign FILE`` keeps what became of the runs, for the table of docs/reliability.md.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.campaign import Campaign
 from tests.cluster.handle import ApiServer
 from tests.cluster.operator import Operator, kubeconfig_again
-from tests.integration.controller.apiserver import until
-from tests.integration.controller.world import ALL, World
+from tests.e2e.faults.outcomes import Outcome
+from tests.integration.controller.apiserver import Json, until
+from tests.integration.controller.worker import Worker
+from tests.integration.controller.world import ALL, WORKERS, World
 
+PACED = {"burst": None, "open": {"rate": f"{ALL}/s", "duration": "1s"}}
 LIBRARY = "/usr/lib/*/faketime/libfaketime.so.1"
 
 
@@ -70,30 +76,93 @@ async def leads(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("phase", "before", "after"),
-    [("Starting", 40, 0), ("Running", 0, 7200), ("Running", 7200, 0)],
+    [
+        # By less than a run may wait: with two hours, its time in the queue would be over.
+        ("Queued", 0, 1800),
+        ("Queued", 1800, 0),
+        ("Starting", 40, 0),
+        ("Running", 0, 7200),
+        ("Running", 7200, 0),
+        ("Collecting", 0, 40),
+        ("Collecting", 7200, 0),
+    ],
 )
 async def test_a_run_under_way_loses_nothing(
-    stepped: World, clock: Clock, phase: str, before: int, after: int
+    stepped: World, clock: Clock, phase: str, before: int, after: int, campaign: Campaign
 ) -> None:
     clock.set(before)
     stepped.operator.start()
     await leads(stepped)
-    await stepped.apply_test()
+    # Reports come in Collecting where the end of the load is known, which a burst's is not.
+    await stepped.apply_test(load=PACED if phase == "Collecting" else None)
+    if phase == "Queued":
+        await stepped.create_run("first")
+        await stepped.until_phase("first", "Starting")
     await stepped.create_run("one")
+    if phase == "Queued":
+        await stepped.until_phase("one", "Queued")
+        clock.set(after)
+        await stepped.finish("first")
     workers = await stepped.workers("one")
     if phase == "Starting":
         clock.set(after)
-    working = [asyncio.create_task(worker.work(intervals=20)) for worker in workers]
-    await stepped.until_phase("one", "Running")
-    if phase == "Running":
+    struck = asyncio.Event()
+    working = [asyncio.create_task(_work(worker, struck)) for worker in workers]
+    if phase in ("Running", "Collecting"):
+        await stepped.until_phase("one", phase)
         clock.set(after)
+    struck.set()
+    began = time.monotonic()
     assert await asyncio.gather(*working) == [200] * len(workers)
     status = await stepped.until_done("one")
-    assert (status["verdict"], status["summary"]["requests"]["sent"]) == ("Pass", ALL), status
+    _keep(campaign, _title(before, after), phase, status, time.monotonic() - began)
+    assert (status["verdict"], status["workers"]["reported"]) == ("Pass", WORKERS), status
+    assert status["summary"]["requests"]["sent"] == ALL
     assert stepped.operator.running
     # The step was one: what it wrote last is by the clock that it was left with.
     off = datetime.fromisoformat(status["completionTime"]) - datetime.now(UTC)
     assert abs(off - timedelta(seconds=after)) < timedelta(seconds=30)
+
+
+async def test_a_leap_past_the_deadline_of_reports_ends_the_run_and_says_what_is_missing(
+    stepped: World, clock: Clock, campaign: Campaign
+) -> None:
+    """It cannot be told from two hours in which nobody reported."""
+    stepped.operator.start()
+    await leads(stepped)
+    await stepped.apply_test(load=PACED)
+    await stepped.create_run("one")
+    workers = await stepped.workers("one")
+    await asyncio.gather(*(worker.at_barrier() for worker in workers))
+    assert (await workers[0].report()).status_code == 200
+    await stepped.until_phase("one", "Collecting")
+    clock.set(7200)
+    began = time.monotonic()
+    status = await stepped.until_done("one")
+    _keep(campaign, _title(0, 7200), "Collecting", status, time.monotonic() - began)
+    assert (status["verdict"], status["summary"]["requests"]["sent"]) == ("Inconclusive", ALL // 2)
+    assert f"by 1 of {WORKERS} workers" in status["message"]
+
+
+def _keep(campaign: Campaign, title: str, phase: str, status: Json, seconds: float) -> None:
+    sent, reported = status["summary"]["requests"]["sent"], status["workers"]["reported"]
+    said = f"{status['verdict']}, {reported} of {WORKERS} workers, {sent} of {ALL} requests"
+    Outcome(title, phase, said, status["message"], seconds).keep(campaign)
+
+
+async def _work(worker: Worker, struck: asyncio.Event) -> int:
+    """A worker that has something to say before the clock is set, and its report after it."""
+    await worker.at_barrier()
+    await worker.interval()
+    await struck.wait()
+    await worker.interval(2)
+    return (await worker.report()).status_code
+
+
+def _title(before: int, after: int) -> str:
+    way = "forward" if after > before else "back"
+    by = timedelta(seconds=abs(after - before))
+    return f"the operator's clock is set {way} by {by} (played workers)"
 
 
 async def test_a_schedule_takes_the_last_time_of_a_leap_and_none_twice(

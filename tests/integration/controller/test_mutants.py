@@ -1,15 +1,16 @@
 """Random and mutated manifests: each is accepted and runs, or is refused with a sentence.
 
-A slice by default; ``--campaign FILE`` runs a thousand.
+A slice by default; ``--campaign FILE`` runs a thousand. What is accepted is run, with a small load:
+by the operator, and by workers as processes.
 """
 
 import asyncio
-import json
-import subprocess
-import sys
+import contextlib
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,21 +18,35 @@ import httpx
 import pytest
 
 from perfrun.api.perftest import PerfTest
+from perfrun.api.values import value_refs
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
 from perfrun.engine.values import NoValues
 from perfrun.logic.plan import make_plan
+from tests.campaign import Campaign
 from tests.integration.controller.mutation import Json, bases, mutant
+from tests.integration.controller.real_worker import work
 from tests.integration.controller.world import World
 
 SLICE, WHOLE = 120, 1000
-PERFRUN = Path(sys.executable).parent / "perfrun"
-RUN_EACH = 12
-"""Of the accepted ones every so manieth is run, really, against a server on this machine."""
+LANES = 2
+"""Runs at a time, each with a target of its own."""
+LOOK_S = 0.25
+STALLED_S = 5.0
+"""What the operator may take for an answer while two workers have the machine."""
+
+FEED = "id,name,sku\n1,one,a\n2,two,b\n"
+
+REFUSED = "refused by the API server"
+NOT_READY = "refused by the operator (Ready is False)"
+ACCEPTED = "accepted"
+RUN = "of these run, with a small load"
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def urls() -> Iterator[list[str]]:
+    """Servers on this machine, one for each lane."""
+
     class Answer(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -48,42 +63,93 @@ def url() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Answer) for _ in range(LANES)]
+    for server in servers:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield [f"http://127.0.0.1:{server.server_address[1]}" for server in servers]
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class Watched:
+    """How long the operator has taken to say that it is ready."""
+
+    slowest: float = 0.0
+    failed: list[str] = field(default_factory=list)
+
+
+@contextlib.asynccontextmanager
+async def watched(world: World) -> AsyncIterator[Watched]:
+    """Ask the operator again and again while the block runs: it is not to end, nor to stall."""
+    seen, pid = Watched(), world.operator.pid
+
+    async def look() -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+            while True:
+                began = time.monotonic()
+                try:
+                    response = await http.get(f"{world.operator.http}/readyz")
+                    if response.status_code != 200:
+                        seen.failed.append(response.text)
+                except httpx.HTTPError as error:
+                    seen.failed.append(repr(error))
+                seen.slowest = max(seen.slowest, time.monotonic() - began)
+                await asyncio.sleep(LOOK_S)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield seen
+    finally:
+        looking.cancel()
+    assert world.operator.running
+    assert world.operator.pid == pid
+    assert seen.failed == []
+    assert 0 < seen.slowest < STALLED_S
 
 
 async def test_each_is_accepted_and_runs_or_is_refused_with_a_sentence(
-    world: World, url: str, tmp_path: Path, pytestconfig: pytest.Config
+    world: World, urls: list[str], tmp_path: Path, campaign: Campaign
 ) -> None:
-    count = WHOLE if pytestconfig.getoption("--campaign") else SLICE
+    count = WHOLE if campaign.whole else SLICE
     sources, said = bases(), Counter[str]()
-    ran: list[Path] = []
-    for seed in range(count):
-        body = mutant(seed, sources)
-        body["spec"]["runOn"] = body["spec"].get("runOn", [])
-        stored = await _apply(world, body, said)
-        if stored is None:
-            continue
-        ready = await world.until_ready(body["metadata"]["name"])
-        assert ready["message"], body
-        said[f"Ready {ready['status']}"] += 1
-        if ready["status"] == "False":
-            assert "spec" in ready["message"], (ready["message"], body)
-        else:
-            _compile(stored)
-            if said["Ready True"] % RUN_EACH == 1:
-                ran.append(_small(stored, url, tmp_path))
-        await world.api.call("DELETE", world.ours("perftests", body["metadata"]["name"]))
+    async with watched(world) as seen:
+        accepted = [
+            stored
+            for seed in range(count)
+            if (stored := await _offer(world, mutant(seed, sources), said)) is not None
+        ]
+        lanes = (
+            _lane(world, accepted[n::LANES], url, tmp_path, said) for n, url in enumerate(urls)
+        )
+        await asyncio.gather(*lanes)
+    print(f"{count} manifests: {dict(said)}, slowest answer {seen.slowest:.2f} s")
+    campaign.add("manifests", count=count, said=dict(said), slowest=seen.slowest)
     # Three quarters are nonsense; were all refused, or none, the mutations would be worth nothing.
-    assert min(said["refused at apply"], said["Ready True"]) > count / 20, said
-    for path in ran:
-        await asyncio.to_thread(_run, path)
-    assert world.operator.running
-    print(f"{count} manifests: {dict(said)}, {len(ran)} run")
+    assert min(said[REFUSED], said[ACCEPTED]) > count / 20
+    assert said[RUN] > count / 20
+    assert said["of these Pass"] > said[RUN] / 4
+
+
+async def _offer(world: World, body: Json, said: Counter[str]) -> Json | None:
+    """Apply it and look at what is said of it; gives what was accepted."""
+    body["spec"]["runOn"] = body["spec"].get("runOn", [])
+    stored = await _apply(world, body, said)
+    if stored is None:
+        return None
+    name = body["metadata"]["name"]
+    ready = await world.until_ready(name)
+    assert ready["message"], body
+    await world.api.call("DELETE", world.ours("perftests", name))
+    if ready["status"] == "False":
+        said[NOT_READY] += 1
+        assert "spec" in ready["message"], (ready["message"], body)
+        return None
+    said[ACCEPTED] += 1
+    _compile(stored)
+    return stored
 
 
 async def _apply(world: World, body: Json, said: Counter[str]) -> Json | None:
@@ -95,7 +161,7 @@ async def _apply(world: World, body: Json, said: Counter[str]) -> Json | None:
         assert '"code":4' in message, message
         # A sentence that names the field, or what the reader stumbled over.
         assert "spec" in message or "strict decoding" in message, message
-        said["refused at apply"] += 1
+        said[REFUSED] += 1
         return None
     except httpx.HTTPError as error:
         raise AssertionError(f"the API server did not answer: {body}") from error
@@ -111,27 +177,55 @@ def _compile(stored: Json) -> None:
         assert str(error)
 
 
-def _small(stored: Json, url: str, folder: Path) -> Path:
-    """The same test with a load of a moment, against the server of this machine."""
-    spec = {name: value for name, value in stored["spec"].items() if name != "schedule"}
-    spec["load"] = {"burst": {"requests": 5, "concurrency": 1}, "startTimeout": "5s"}
+async def _lane(
+    world: World, chosen: list[Json], url: str, folder: Path, said: Counter[str]
+) -> None:
+    """Run some of them, one after the other."""
+    for stored in chosen:
+        await _run(world, _small(stored, url), folder, said)
+
+
+def _small(stored: Json, url: str) -> Json:
+    """The same test with a load of a moment, against a server of this machine."""
+    left_out = ("schedule", "runOn", "retryInconclusive")
+    spec = {name: value for name, value in stored["spec"].items() if name not in left_out}
+    spec["runOn"] = []
+    spec["load"] = {"burst": {"requests": 5, "concurrency": 1}, "startTimeout": "20s"}
     spec["target"]["http"]["url"] = url
-    body = {**stored, "metadata": {"name": stored["metadata"]["name"]}, "spec": spec}
-    body.pop("status", None)
-    path = folder / f"{stored['metadata']['name']}.yaml"
-    path.write_text(json.dumps(body))
-    return path
+    name = stored["metadata"]["name"].replace("mutant", "real")
+    return {**stored, "metadata": {"name": name}, "spec": spec, "status": {}}
 
 
-def _run(path: Path) -> None:
-    done = subprocess.run(
-        [PERFRUN, "run", path],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    said = done.stdout + done.stderr
-    # 2: what only a load of this size or a file of secrets lacks is refused with a sentence, too.
-    assert done.returncode in (0, 1, 2, 3), (path.read_text(), said)
-    assert "Traceback" not in said, (path.read_text(), said)
+def _provide(body: Json, folder: Path) -> None:
+    """What the test takes from Secrets and ConfigMaps; only certificates are none."""
+    for ref in value_refs(PerfTest.parse(body).spec):
+        file = folder / f"{ref.kind.lower()}s" / ref.name / ref.key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(FEED if ref.key.endswith(".csv") else "value")
+
+
+async def _run(world: World, body: Json, folder: Path, said: Counter[str]) -> None:
+    name = body["metadata"]["name"]
+    try:
+        await world.api.call("POST", world.ours("perftests"), body)
+    except AssertionError as refusal:
+        # What only a load of this size lacks is refused with a sentence, too.
+        assert "spec" in str(refusal), refusal
+        said["of these refused for the small load"] += 1
+        return
+    await world.create_run(name, name)
+    own = folder / name
+    own.mkdir()
+    _provide(body, own / "values")
+    working = asyncio.create_task(work(world, name, 1, own))
+    status = await world.until_done(name, 90)
+    if (status.get("workers") or {}).get("planned") is None or not status.get("job"):
+        working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        log = await working
+        assert "Traceback" not in log, (body, log)
+    assert status["message"], body
+    said[RUN] += 1
+    said[f"of these {status['verdict']}"] += 1
+    print(f"{name}: {status['verdict']}: {status['message']}")
+    await world.api.call("DELETE", world.ours("perftests", name))
