@@ -3,6 +3,7 @@
 A page needs no network and no script: what the script adds is reading single points of a chart.
 """
 
+from perfrun.report.html.comparison import comparison_page
 from perfrun.report.html.run import run_page
 
-__all__ = ["run_page"]
+__all__ = ["comparison_page", "run_page"]

@@ -13,6 +13,10 @@ from markupsafe import Markup
 from perfrun.report.html.scales import Scale
 from perfrun.report.html.svg import element, number, percent
 
+LATE = 0.6
+"""From here on labels are written to the left."""
+INSIDE = 0.85
+"""A line that ends before this place has its name right there, others beside the picture."""
 WIDTH = 1000
 """Of the inner SVG; it is stretched."""
 LINE = 15
@@ -34,7 +38,8 @@ class Line:
     label: str = ""
     """Written at its end; empty: the legend names it."""
     mark: str = ""
-    """A character at its end, where it ends because no more is known."""
+    """A character at each of ``marked``, and in the legend."""
+    marked: Sequence[Point] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,9 @@ class Chart:
     def legend(self) -> list[tuple[Markup, str]]:
         """A sample and the name of each line and area."""
         areas = [(_sample("area", area.style), area.name) for area in self.areas if area.name]
-        lines = [(_sample("line", line.style), line.name) for line in self.lines if line.name]
+        lines = [
+            (_sample("line", line.style, line.mark), line.name) for line in self.lines if line.name
+        ]
         return [*lines, *areas]
 
     @property
@@ -172,6 +179,7 @@ class _Drawing:
             self._curves(),
             *self._limits(),
             *self._moments(),
+            *self._marks(),
             *self._ends(),
             element("line", class_="cursor", y1="0", y2=chart.height, x1="0", x2="0"),
             role="img",
@@ -192,7 +200,15 @@ class _Drawing:
                 height=self.chart.height,
                 fill="url(#hatch)",
             )
-            yield self._text(left, 12, span.label, "note", dx=4)
+            late = left > LATE
+            yield self._text(
+                right if late else left,
+                12,
+                span.label,
+                "note",
+                dx=-4 if late else 4,
+                anchor="end" if late else "start",
+            )
 
     def _grid(self) -> Iterator[Markup]:
         height = self.chart.height
@@ -200,13 +216,12 @@ class _Drawing:
             y = height * (1 - tick.at)
             style = "grid minor" if tick.minor else "grid"
             yield element("line", class_=style, x1="0", x2="100%", y1=y, y2=y)
-            yield self._text(0, y + 4, tick.label, _tick_style(tick.minor), dx=-6, anchor="end")
+            yield self._text(0, y + 4, tick.label, "tick", dx=-6, anchor="end")
         for tick in self.chart.x.ticks:
             x = percent(tick.at)
-            yield element("line", class_="notch", x1=x, x2=x, y1=height, y2=height + 4)
-            yield self._text(
-                tick.at, height + 17, tick.label, _tick_style(tick.minor), anchor="middle"
-            )
+            yield element("line", class_="grid minor", x1=x, x2=x, y1="0", y2=height + 4)
+            style = "tick minor" if tick.minor else "tick"
+            yield self._text(tick.at, height + 17, tick.label, style, anchor="middle")
 
     def _curves(self) -> Markup:
         chart = self.chart
@@ -234,20 +249,21 @@ class _Drawing:
             left = self._x(limit.start) if limit.start is not None else 0.0
             right = self._x(limit.end) if limit.end is not None else 1.0
             yield element("line", class_="limit", x1=percent(left), x2=percent(right), y1=y, y2=y)
-            at_end = left > 0.5
-            yield self._text(
-                right if at_end else left,
-                self._free(y - 5, up=True),
-                limit.label,
-                "limit-label",
-                dx=-4 if at_end else 4,
-                anchor="end" if at_end else "start",
-            )
+            if limit.start is None:
+                yield self._text(0, self._free(y - 5), limit.label, "limit-label", dx=4)
+            else:
+                yield self._beside(right, y, limit.label)
+
+    def _beside(self, right: float, y: float, label: str) -> Markup:
+        """To the right of a short limit, where a rising curve has left room; else under it."""
+        if right < LATE:
+            return self._text(right, y + 4, label, "limit-label", dx=4)
+        return self._text(right, y + 14, label, "limit-label", anchor="end")
 
     def _moments(self) -> Iterator[Markup]:
         for moment in self.chart.moments:
             place = self._x(moment.at)
-            x, late = percent(place), place > 0.6
+            x, late = percent(place), place > LATE
             yield element("line", class_=moment.style, x1=x, x2=x, y1="0", y2=self.chart.height)
             yield self._text(
                 place,
@@ -258,30 +274,25 @@ class _Drawing:
                 anchor="end" if late else "start",
             )
 
+    def _marks(self) -> Iterator[Markup]:
+        """What tells one line from another where their colours do not."""
+        for line in self.chart.lines:
+            for x, value in line.marked:
+                yield self._text(self._x(x), self._y(value), line.mark, f"mark {line.style}")
+
     def _ends(self) -> Iterator[Markup]:
         """Names of lines at their ends, apart from each other."""
-        named = [line for line in self.chart.lines if line.pieces and (line.label or line.mark)]
-        ends = [(line, line.pieces[-1][-1]) for line in named]
-        rooms = _apart([self._y(end[1]) for _, end in ends], self.chart.height)
-        for (line, (x, value)), room in zip(ends, rooms, strict=True):
+        named = [line for line in self.chart.lines if line.pieces and line.label]
+        ends = [line.pieces[-1][-1] for line in named]
+        rooms = _apart([self._y(value) for _, value in ends], self.chart.height)
+        for line, (x, _), room in zip(named, ends, rooms, strict=True):
             place = self._x(x)
-            if line.mark:
-                yield self._text(
-                    place, self._y(value) + 5, line.mark, f"mark {line.style}", anchor="middle"
-                )
-            within = place < 0.85
-            yield self._text(
-                place if within else 1,
-                room + 4,
-                line.label,
-                "end",
-                dx=10 if line.mark else 6,
-            )
+            yield self._text(1 if place > INSIDE else place, room + 4, line.label, "end", dx=8)
 
-    def _free(self, y: float, *, up: bool) -> float:
-        """A height for a label on the left where none is yet."""
+    def _free(self, y: float) -> float:
+        """A height for a label on the left where none is yet: this one, or one further down."""
         while any(abs(y - taken) < LINE for taken in self._taken):
-            y += -LINE if up and y > 2 * LINE else LINE
+            y += LINE
         self._taken.append(y)
         return y
 
@@ -319,10 +330,6 @@ class _Drawing:
         return self.chart.height * (1 - self.chart.y.at(value))
 
 
-def _tick_style(minor: bool) -> str:
-    return "tick minor" if minor else "tick"
-
-
 def _apart(places: Sequence[float], height: float) -> list[float]:
     """The same places, moved so that texts there do not overlap."""
     order = sorted(range(len(places)), key=lambda index: places[index])
@@ -338,11 +345,12 @@ def _apart(places: Sequence[float], height: float) -> list[float]:
     return rooms
 
 
-def _sample(kind: str, style: str) -> Markup:
+def _sample(kind: str, style: str, mark: str = "") -> Markup:
     """What a line or an area looks like, for a legend."""
     shape = (
         element("path", class_=f"line {style}", d="M0 7H28")
         if kind == "line"
         else element("rect", class_=f"area {style}", x=0, y=1, width=28, height=12)
     )
-    return element("svg", shape, width=28, height=14, aria_hidden="true")
+    text = element("text", mark, class_=f"mark {style}", x=14, y=7) if mark else ""
+    return element("svg", shape, text, width=28, height=14, aria_hidden="true")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from perfrun.api.metric import QUANTILES
 from perfrun.api.perfrun import SloStatus
@@ -16,13 +17,24 @@ from perfrun.report.html.charts import Chart, DataRow, Limit, Line, Point
 from perfrun.report.html.scales import beyond, duration_axis, percentile_axis
 from perfrun.report.html.svg import clean
 from perfrun.report.html.timeline import is_latency_limit, latency_limits
+from perfrun.report.source import Reported
 
-MOST_STEPS = 6
-"""Of those with the most requests, in one chart."""
+MOST_CURVES = 6
+"""In one chart."""
 _POINTS = 200
 """Of a curve."""
-_MARKS = "●■▲◆▼★"
+_MARKED = (0.5, 0.9, 0.99, 0.999, 0.9999)
 _SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 0.99999)
+
+
+class Look(NamedTuple):
+    """How a curve is told from others."""
+
+    style: str
+    mark: str = ""
+
+
+_LOOKS = [Look(f"s{index}", mark) for index, mark in enumerate("●■◆▼★✚")]
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,7 @@ class Curve:
     """One distribution, as far as it is known."""
 
     name: str
-    style: str
+    look: Look
     samples: Histogram
     bound: int | None
     """What the fastest of those that did not end has waited (ns); None: all have ended."""
@@ -64,7 +76,7 @@ class Curve:
         return _thinned([(place, self.samples.quantile(1 - 10.0**-place)) for place in places])
 
 
-def curve(name: str, style: str, record: StepRecord, timing: Timing) -> Curve | None:
+def curve(name: str, look: Look, record: StepRecord, timing: Timing) -> Curve | None:
     """The durations of a step's requests; None where there are none."""
 
     def of(outcome: Outcome) -> Histogram:
@@ -74,7 +86,7 @@ def curve(name: str, style: str, record: StepRecord, timing: Timing) -> Curve | 
     whole = Histogram.merged([of(Outcome.SUCCESS), bounds])
     if not whole.count:
         return None
-    return Curve(name, style, whole, bounds.least if bounds.count else None)
+    return Curve(name, look, whole, bounds.least if bounds.count else None)
 
 
 def distributions(
@@ -84,8 +96,8 @@ def distributions(
     records = [record for record in report.window.steps if record.sent]
     whole = total(records)
     both = _present(
-        curve("response time, from when it was due", "started", whole, Timing.LATENCY),
-        curve("service time, from the first byte sent", "service", whole, Timing.SERVICE),
+        curve("response time, from when it was due", Look("started"), whole, Timing.LATENCY),
+        curve("service time, from the first byte sent", Look("service"), whole, Timing.SERVICE),
     )
     if both:
         limits = latency_limits(slos, plan)
@@ -94,8 +106,19 @@ def distributions(
         yield from _by_step(records, slos)
 
 
+def of_runs(runs: Sequence[tuple[str, Reported]]) -> Iterator[Chart]:
+    """Of all requests of each run, by their names."""
+    curves = [
+        curve(clean(name, 40), _LOOKS[index], total(one.result.report.window.steps), Timing.LATENCY)
+        for index, (name, one) in enumerate(runs)
+        if one.result is not None and one.result.report is not None
+    ]
+    if known := _present(*curves):
+        yield _chart("distribution", "Response time of all requests", known, ())
+
+
 def _by_step(records: Sequence[StepRecord], slos: Sequence[SloStatus]) -> Iterator[Chart]:
-    first = sorted(records, key=lambda record: -record.sent)[:MOST_STEPS]
+    first = sorted(records, key=lambda record: -record.sent)[:MOST_CURVES]
     shown = [record for record in records if record in first]
     several = len({record.scenario for record in records}) > 1
     for key, title, timing in (
@@ -106,7 +129,7 @@ def _by_step(records: Sequence[StepRecord], slos: Sequence[SloStatus]) -> Iterat
             *(
                 curve(
                     clean(f"{record.scenario}/{record.step}" if several else record.step, 40),
-                    f"s{index}",
+                    _LOOKS[index],
                     record,
                     timing,
                 )
@@ -121,7 +144,7 @@ def _by_step(records: Sequence[StepRecord], slos: Sequence[SloStatus]) -> Iterat
                 else []
             )
             own = [slo for slo in slos if slo.of and is_latency_limit(slo)]
-            limits = own if timing is Timing.LATENCY and len(own) <= MOST_STEPS else []
+            limits = own if timing is Timing.LATENCY and len(own) <= MOST_CURVES else []
             yield _chart(key, title, curves, limits, notes)
 
 
@@ -139,7 +162,7 @@ def _chart(
     ]
     limits = [limit for slo in slos if (limit := _limit(slo, x.high)) is not None]
     y = duration_axis([*map(float, values), *(limit.value for limit in limits)])
-    lines = [line for index, one in enumerate(curves) for line in _lines(one, index, len(curves))]
+    lines = [line for one in curves for line in _lines(one)]
     shares = [share for share in _SHARES if beyond(share) <= x.high]
     return Chart(
         key=key,
@@ -161,33 +184,36 @@ def _chart(
     )
 
 
-def _lines(one: Curve, index: int, curves: int) -> Iterator[Line]:
-    """What is known well, then what rests on few samples, then where it ends."""
+def _lines(one: Curve) -> Iterator[Line]:
+    """What is known well; what rests on few samples; and where it ends, as no more is known."""
     supported = min(one.known, one.supported)
-    label = one.name if curves > 2 else one.name.partition(" ")[0]
-    end = "" if one.bound is None else f"{label} ≥ {format_duration(one.bound)}"
     solid, thin = one.points(0.0, supported), one.points(supported, one.known)
-    mark = _MARKS[index] if curves > 2 else ""
-    sample = f"{mark} {one.name}".strip()
-    last = Line("", [thin], f"{one.style} thin", end, "▲" if end else mark)
-    if thin:
-        yield Line(sample, [solid] if solid else [], one.style)
-        yield last
-    else:
-        yield Line(sample, [solid], one.style, end, "▲" if end else mark)
+    marked = [
+        (beyond(share), one.samples.quantile(share)) for share in _MARKED if share <= supported
+    ]
+    style, mark = one.look
+    yield Line(one.name, [solid] if solid else [], style, "", mark, marked if mark else ())
+    yield Line("", [thin] if thin else [], f"{style} thin")
+    if one.bound is not None and (solid or thin):
+        name = mark or one.name.partition(" ")[0]
+        last = (thin or solid)[-1]
+        label = f"{name} ≥ {format_duration(one.bound)}"
+        yield Line("", [[last]], style, label, "▲", [last])
 
 
 def _told(curves: Sequence[Curve]) -> Iterator[str]:
     if any(one.known > one.supported for one in curves):
         yield f"Dotted: fewer than {NEEDED_BEYOND} requests were slower, so chance decides."
-    for one in curves:
-        if one.bound is not None:
-            count = one.samples.count - one.samples.below(one.bound)
-            yield (
-                f"{one.name}: {count:,} requests timed out or were still open, after "
-                f"{format_duration(one.bound)} at least; how long they would have taken is not "
-                "known, so the curve ends there (▲)."
-            )
+    ended = [
+        f"{one.samples.count - one.samples.below(one.bound):,} of {one.name.partition(',')[0]}"
+        for one in curves
+        if one.bound is not None
+    ]
+    if ended:
+        yield (
+            "▲ ends a curve: the slowest requests timed out or were still open at the end "
+            f"({', '.join(ended)}), and how long they would have taken is not known."
+        )
 
 
 def _words(one: Curve) -> str:

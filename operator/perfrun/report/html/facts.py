@@ -124,7 +124,7 @@ def generator(run: PerfRun) -> list[Fact]:
     health, workers = status.generator, status.workers
     facts = []
     if workers is not None:
-        facts.append(Fact("Workers that reported", f"{workers.reported} of {workers.planned}"))
+        facts.append(Fact("Workers", f"{workers.reported} of {workers.planned} reported"))
     if health is not None:
         known = (
             ("Lag, p99", health.lag_p99),

@@ -9,6 +9,9 @@ from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
 WIDE_RANGE = 30
 """From this ratio of the highest to the lowest duration on, their axis is logarithmic."""
 
+LABELLED_RANGE = 5000
+"""Up to this one, the 2 and 5 of each decade are labelled too."""
+
 Format = Callable[[float], str]
 
 
@@ -45,6 +48,19 @@ def count_axis(highest: float, format: Format) -> Scale:
     return _linear(highest, _decimal_step(max(highest, 1e-9) / 3), format)
 
 
+def range_axis(low: float, high: float, format: Format) -> Scale:
+    """From somewhat below ``low`` to somewhat above ``high``; it does not begin at 0."""
+    reach = high - low or abs(high) * 0.1 or 1.0
+    low, high = low - reach * 0.08, high + reach * 0.08
+    step = _decimal_step((high - low) / 4)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    ticks = [
+        Tick(_place(number * step, low, high, log=False), format(number * step))
+        for number in range(first, last + 1)
+    ]
+    return Scale(low, high, tuple(ticks))
+
+
 def duration_axis(values: Iterable[float]) -> Scale:
     """Of durations (ns): from 0, or logarithmic where they are far apart."""
     positive = [value for value in values if value > 0]
@@ -56,7 +72,7 @@ def duration_axis(values: Iterable[float]) -> Scale:
     ticks = [
         Tick(_place(value, bottom, top, log=True), tick_duration(value), minor=digit != 1)
         for digit, value in _digits(bottom, top)
-        if digit == 1 or top / bottom < 500
+        if digit == 1 or top / bottom <= LABELLED_RANGE
     ]
     return Scale(bottom, top, tuple(ticks), logarithmic=True)
 

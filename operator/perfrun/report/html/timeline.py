@@ -24,6 +24,7 @@ from perfrun.report.html.charts import (
     connected,
     steps,
 )
+from perfrun.report.html.facts import moment
 from perfrun.report.html.scales import (
     Scale,
     clock,
@@ -43,7 +44,7 @@ MOST_HOLDS = 12
 """Of a capacity search, that are named in a chart."""
 _FAR = 4
 """A limit this many times above everything that was measured is told, and not drawn."""
-_DRAWN = (("p50", "half of them"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
+_DRAWN = (("p50", "median"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
@@ -77,6 +78,12 @@ class Timeline:
     def x(self) -> Scale:
         """The axis that all these charts share."""
         return time_axis(max(self.report.load_time, self.ends[-1] if self.ends else 0))
+
+    @property
+    def x_title(self) -> str:
+        """From when the time is counted."""
+        began = self.reported.run.status.start_time
+        return f"time since {moment(began) if began else 'the load began'}"
 
     @property
     def interval(self) -> str:
@@ -152,6 +159,15 @@ class Timeline:
             rates.append(value * NS_PER_S / (over - start))
         return rates
 
+    def steps(self, values: Sequence[float], *, until_end: bool = False) -> Pieces:
+        """One level for each point; ``until_end``: until the load is over."""
+        count = len(values)
+        ends = self.ends
+        if until_end:
+            count = sum(start < self.report.load_time for start in self.starts)
+            ends = [min(end, self.report.load_time) for end in self.ends]
+        return steps(self.starts[:count], ends[:count], values[:count])
+
     def span_text(self, index: int) -> str:
         """``30s to 31s``, for a table."""
         return f"{clock(self.starts[index])} to {clock(self.ends[index])}"
@@ -186,7 +202,7 @@ def _latency(timeline: Timeline) -> Chart:
         f"most. {_limit_words(limits)}",
         x=timeline.x,
         y=y,
-        x_title="time since the load began",
+        x_title=timeline.x_title,
         columns=("time", *values),
         rows=timeline.rows(*(list(map(_duration, its)) for its in values.values())),
         lines=lines,
@@ -250,19 +266,22 @@ def _rate(timeline: Timeline) -> Chart:
     succeeded = timeline.counted(series.succeeded, until_end=False)
     rated = load.open is not None or load.capacity is not None
     drawn = [
-        ("iterations planned", planned, "planned", "planned"),
+        ("iterations planned", planned, "planned", ""),
         ("iterations started", started, "started", "started"),
         ("requests succeeded", succeeded, "succeeded", ""),
     ][0 if rated else 1 :]
-    pieces = {name: timeline_steps(timeline, values) for name, values, _, _ in drawn}
+    pieces = {
+        name: timeline.steps(values, until_end=values is not succeeded)
+        for name, values, _, _ in drawn
+    }
     dropped = sum(series.planned) - sum(series.started)
     areas = []
     if rated and dropped:
         areas = [
             Area(
                 "planned and not started",
-                timeline_steps(timeline, started),
-                timeline_steps(timeline, planned),
+                timeline.steps(started, until_end=True),
+                timeline.steps(planned, until_end=True),
                 "stripe-0",
             )
         ]
@@ -278,7 +297,7 @@ def _rate(timeline: Timeline) -> Chart:
         summary=f"{sentence}; {sum(series.succeeded):,} requests succeeded.",
         x=timeline.x,
         y=count_axis(max(*started, *succeeded, *(planned if rated else started)), tick_number),
-        x_title="time since the load began",
+        x_title=timeline.x_title,
         columns=("time", *(name for name, _, _, _ in drawn)),
         rows=timeline.rows(*(list(map(_rate_text, values)) for _, values, _, _ in drawn)),
         lines=[Line(name, pieces[name], style, label) for name, _, style, label in drawn],
@@ -287,11 +306,6 @@ def _rate(timeline: Timeline) -> Chart:
         moments=[*timeline.holds, *timeline.moments],
         notes=[f"{sentence}; requests are counted when they end."],
     )
-
-
-def timeline_steps(timeline: Timeline, values: Sequence[float]) -> Pieces:
-    """One level for each point."""
-    return steps(timeline.starts, timeline.ends, values)
 
 
 def _errors(timeline: Timeline) -> Chart:
@@ -309,11 +323,11 @@ def _errors(timeline: Timeline) -> Chart:
     return Chart(
         key="errors",
         title="Errors by class",
-        unit="failed requests a second",
+        unit="failed requests a second, warm-up included",
         summary=f"{failed:,} requests failed: {told}.",
         x=timeline.x,
         y=count_axis(max(whole), tick_number),
-        x_title="time since the load began",
+        x_title=timeline.x_title,
         columns=("time", *classes),
         rows=[
             row
@@ -376,10 +390,10 @@ def _in_flight(timeline: Timeline) -> Chart:
         summary=f"At most {highest:,} at a time.",
         x=timeline.x,
         y=count_axis(max(highest, *(limit.value for limit in limits), 1), tick_number),
-        x_title="time since the load began",
+        x_title=timeline.x_title,
         columns=("time", "under way"),
         rows=timeline.rows([f"{value:,}" for value in values]),
-        lines=[Line("", timeline_steps(timeline, values), "started")],
+        lines=[Line("", timeline.steps(values), "started")],
         spans=timeline.spans,
         moments=timeline.moments,
         limits=limits,
@@ -398,10 +412,10 @@ def _lag(timeline: Timeline) -> Chart:
         summary=f"perfrun handed iterations over {format_duration(max(values))} late at most.",
         x=timeline.x,
         y=y,
-        x_title="time since the load began",
+        x_title=timeline.x_title,
         columns=("time", "lag"),
         rows=timeline.rows([_duration(value) for value in values]),
-        lines=[Line("", timeline_steps(timeline, values), "started")],
+        lines=[Line("", timeline.steps(values, until_end=True), "started")],
         spans=timeline.spans,
         moments=timeline.moments,
         height=140,

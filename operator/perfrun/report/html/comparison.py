@@ -1,0 +1,65 @@
+"""The page of two or more runs side by side, or of two groups of them."""
+
+from collections.abc import Iterator, Sequence
+
+from perfrun.report.comparison import Comparison, Shown, Tone
+from perfrun.report.contrast import p_text
+from perfrun.report.html import facts
+from perfrun.report.html.charts import Chart
+from perfrun.report.html.distribution import MOST_CURVES, of_runs
+from perfrun.report.html.page import render
+from perfrun.report.html.strips import strips
+from perfrun.report.source import Reported
+
+TONES: dict[Tone, str] = {
+    Tone.BETTER: "✔",
+    Tone.WORSE: "▲",
+    Tone.SAME: "=",
+    Tone.NEUTRAL: "≠",
+}
+
+
+def comparison_page(runs: Sequence[Reported], comparison: Comparison) -> str:
+    """A comparison as a self-contained HTML page; ``runs`` are those of its columns."""
+    first, *others = comparison.conclusion or ("nothing was compared",)
+    return render(
+        "comparison.html.j2",
+        None,
+        "≠",
+        comparison=comparison,
+        marks=facts.MARKS,
+        tones=TONES,
+        facts=facts,
+        p_text=p_text,
+        shown=Shown,
+        headline=first,
+        others=others,
+        charts=list(_charts(runs, comparison)),
+        missing=_missing(runs, comparison),
+    )
+
+
+def _charts(runs: Sequence[Reported], comparison: Comparison) -> Iterator[Chart]:
+    yield from strips(comparison)
+    if len(runs) <= MOST_CURVES:
+        yield from of_runs(_named(runs, comparison))
+
+
+def _named(runs: Sequence[Reported], comparison: Comparison) -> list[tuple[str, Reported]]:
+    return [(column.name, one) for column, one in zip(comparison.columns, runs, strict=True)]
+
+
+def _missing(runs: Sequence[Reported], comparison: Comparison) -> str | None:
+    """Whose distribution is not drawn, and why."""
+    if len(runs) > MOST_CURVES:
+        return f"Distributions are drawn of at most {MOST_CURVES} runs."
+    names = [
+        name
+        for name, one in _named(runs, comparison)
+        if one.result is None or one.result.report is None
+    ]
+    if not names:
+        return None
+    return (
+        f"No distribution is drawn of {', '.join(names)}: the full result is not kept any longer."
+    )

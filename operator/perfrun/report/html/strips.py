@@ -1,0 +1,79 @@
+"""One metric of two groups of runs: a point for each run, so that their spread is seen."""
+
+from collections.abc import Iterator, Sequence
+
+from perfrun.api.metric import Kind
+from perfrun.api.slo import format_measured
+from perfrun.report.comparison import Column, Comparison, Group, Row, Shown, Statistics
+from perfrun.report.html.charts import Chart, DataRow, Line, Point
+from perfrun.report.html.scales import Scale, Tick, range_axis, tick_duration, tick_number
+from perfrun.report.html.svg import clean
+
+MOST_STRIPS = 8
+_LEVELS = {Group.BASELINE: 0.72, Group.COMPARED: 0.28}
+_MARKS = {Group.BASELINE: "○", Group.COMPARED: "●"}
+_STYLES = {Group.BASELINE: "s0 solid", Group.COMPARED: "s1 solid"}
+_ORDER = (Shown.DIFFERENT, Shown.NOT_SHOWN, Shown.TOO_FEW)
+
+
+def strips(comparison: Comparison) -> Iterator[Chart]:
+    """Of the metrics that differ, then of those that objectives are about, at most eight."""
+    told = [row for row in comparison.rows if row.statistics is not None]
+    told.sort(key=lambda row: (_ORDER.index(_of(row).shown), not row.objective, row.of != ""))
+    drawn = [row for row in told if len({cell.value for cell in row.cells} - {None}) > 1]
+    for number, row in enumerate(drawn[:MOST_STRIPS]):
+        yield _strip(f"strip-{number}", row, comparison.columns)
+
+
+def _of(row: Row) -> Statistics:
+    assert row.statistics is not None
+    return row.statistics
+
+
+def _strip(key: str, row: Row, columns: Sequence[Column]) -> Chart:
+    points = [
+        (column, cell.value)
+        for column, cell in zip(columns, row.cells, strict=True)
+        if cell.value is not None and column.counted
+    ]
+    values = [value for _, value in points]
+    x = _axis(row.kind, min(values), max(values))
+    return Chart(
+        key=key,
+        title=clean(row.name, 80),
+        unit=f"of each run; {row.direction.value}",
+        summary=_of(row).sentence,
+        x=x,
+        y=Scale(0, 1, tuple(Tick(level, group.value) for group, level in _LEVELS.items())),
+        x_title="the line is the median of the group",
+        columns=("run", "group", row.name),
+        rows=[
+            DataRow(
+                value, (column.name, column.group.value, format_measured(row.metric, value, []))
+            )
+            for column, value in sorted(points, key=lambda point: point[1])
+        ],
+        lines=[line for group in Group for line in _group(group, points, _of(row))],
+        notes=[_of(row).sentence],
+        height=84,
+    )
+
+
+def _group(
+    group: Group, points: Sequence[tuple[Column, float]], statistics: Statistics
+) -> Iterator[Line]:
+    level = _LEVELS[group]
+    side = statistics.baseline if group is Group.BASELINE else statistics.compared
+    marked: list[Point] = [(value, level) for column, value in points if column.group is group]
+    median = [(side.median, level - 0.2), (side.median, level + 0.2)]
+    yield Line("", [median], _STYLES[group], "", _MARKS[group], marked)
+
+
+def _axis(kind: Kind, low: float, high: float) -> Scale:
+    match kind:
+        case Kind.DURATION:
+            return range_axis(low, high, tick_duration)
+        case Kind.PERCENT:
+            return range_axis(low, high, lambda ratio: f"{ratio * 100:.6g}%")
+        case _:
+            return range_axis(low, high, tick_number)
