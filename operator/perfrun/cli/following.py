@@ -30,6 +30,7 @@ class Telling:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, transient=True) if console.is_terminal else None
+        self._spinner = "dots" if console.encoding.lower().startswith("utf") else "line"
         self._line = ""
         self._phase = ""
 
@@ -57,7 +58,7 @@ class Telling:
             if self._phase and self._phase != phase:
                 tell(self._console, self._line)
             if phase:
-                self._live.update(Spinner("dots", Text(line)))
+                self._live.update(Spinner(self._spinner, Text(line)))
             else:
                 self._live.update(Text())
                 tell(self._console, line)

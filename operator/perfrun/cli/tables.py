@@ -32,26 +32,32 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
     Where no person looks, tabs part the cells: all columns, whole texts, nothing to pad.
     """
     if not console.is_terminal:
+        # Not by rich: it would make spaces of the tabs.
         for row in ([column.name for column in columns], *rows):
-            console.print(Text("\t".join(cell or _NOTHING for cell in row)), soft_wrap=True)
+            console.file.write("\t".join(cell or _NOTHING for cell in row) + "\n")
+        console.file.flush()
         return
-    for line in table_lines(columns, rows, console.width):
-        console.print(line, no_wrap=True, crop=False, soft_wrap=True)
+    for line in table_lines(columns, rows, console):
+        console.print(line, soft_wrap=True)
 
 
-def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[Text]:
-    """The lines of a table that is at most ``width`` wide; what has no room is named below."""
+def table_lines(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], console: Console
+) -> list[Text]:
+    """The lines of a table as wide as the console at most; what has no room is named below."""
+    width = console.width
+    ellipsis = "…" if console.encoding.lower().startswith("utf") else ".."
     shown, left_out = _fitting(columns, rows, width)
     widths = [_width(columns, rows, index) for index in shown]
     last = shown[-1]
     room = max(width - sum(widths[:-1]) - _GAP * (len(widths) - 1), 1)
     if columns[last].cut:
         widths[-1] = min(widths[-1], room)
-    head = [columns[index].name for index in shown]
-    lines = [_line(head, widths, [columns[index] for index in shown], style="bold")]
+    these = [columns[index] for index in shown]
+    lines = [_line([column.name for column in these], widths, these, ellipsis, style="bold")]
     for row in rows:
         cells = [row[index] or _NOTHING for index in shown]
-        lines.append(_line(cells, widths, [columns[index] for index in shown]))
+        lines.append(_line(cells, widths, these, ellipsis))
     if left_out:
         names = ", ".join(columns[index].name for index in left_out)
         lines.append(Text(f"no room for {names}", style="dim"))
@@ -59,20 +65,23 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width:
 
 
 def _line(
-    cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column], style: str = ""
+    cells: Sequence[str],
+    widths: Sequence[int],
+    columns: Sequence[Column],
+    ellipsis: str,
+    style: str = "",
 ) -> Text:
     line = Text(style=style)
     for index, (cell, width, column) in enumerate(zip(cells, widths, columns, strict=True)):
-        if index:
-            line.append(" " * _GAP)
         text = Text(cell, style="" if style else _style(cell))
-        text.truncate(width, overflow="ellipsis" if column.cut else "ignore")
+        if column.cut and text.cell_len > width:
+            text.truncate(max(width - len(ellipsis), 0), overflow="crop")
+            text.append(ellipsis)
         padding = " " * (width - text.cell_len)
-        if column.right:
-            line.append(padding)
+        line.append(" " * _GAP if index else "")
+        line.append(padding if column.right else "")
         line.append_text(text)
-        if not column.right and index < len(cells) - 1:
-            line.append(padding)
+        line.append(padding if not column.right and index < len(cells) - 1 else "")
     return line
 
 
@@ -83,7 +92,12 @@ def _style(cell: str) -> str:
 def _fitting(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
 ) -> tuple[list[int], list[int]]:
-    shown = list(range(len(columns)))
+    shown = [
+        index
+        for index, column in enumerate(columns)
+        # Remarks that nobody has made need no column.
+        if not column.cut or any(row[index] for row in rows)
+    ]
     given_up = sorted(
         (index for index in shown if columns[index].keep is not None),
         key=lambda index: columns[index].keep or 0,

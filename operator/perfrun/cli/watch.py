@@ -126,13 +126,14 @@ def screen_lines(board: Board, title: str, now: datetime, console: Console) -> l
     """The table with a line about it above, no higher and no wider than the terminal."""
     rows = board.rows(now)
     under_way = sum(not run.done for run in board.runs.values())
-    head = f"{title}: {under_way} under way, {len(board.tests)} tests, {now:%H:%M:%S} UTC"
+    tests = f"{len(board.tests)} test{'' if len(board.tests) == 1 else 's'}"
+    head = f"{title}: {under_way} under way, {tests}, {now:%H:%M:%S} UTC"
     lines = [Text(head, style="dim", no_wrap=True, overflow="ellipsis")]
     if board.away:
         lines.append(Text(board.away, style="yellow", no_wrap=True, overflow="ellipsis"))
     most = max(console.height - _MARGIN - len(lines), 1)
     if rows:
-        lines += table_lines(COLUMNS, rows[:most], console.width)
+        lines += table_lines(COLUMNS, rows[:most], console)
     if len(rows) > most:
         lines.append(Text(f"and {len(rows) - most} more", style="dim"))
     return lines

@@ -9,7 +9,7 @@ from perfrun.api import names as api_names
 from perfrun.api.metadata import Metadata
 from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.pod import PodTemplate
-from perfrun.api.target import ValueRef, value_refs
+from perfrun.api.values import ValueRef, value_refs
 from perfrun.controller.kube import Json
 from perfrun.controller.pods import WORKER_CONTAINER
 from perfrun.controller.settings import Settings
@@ -310,14 +310,10 @@ def _own_volumes(plan: RunPlan) -> list[Json]:
 
 def _account_volume(spec: PerfTestSpec) -> Json | None:
     """The token that the test's requests carry, where it asks for one; the kubelet renews it."""
-    auth = spec.target.the_http.auth
-    if auth is None or auth.service_account_token is None:
+    audience = spec.target.account_audience
+    if audience is None:
         return None
-    token = {
-        "audience": auth.service_account_token.audience,
-        "expirationSeconds": TOKEN_S,
-        "path": "token",
-    }
+    token = {"audience": audience, "expirationSeconds": TOKEN_S, "path": "token"}
     return {"name": "account", "projected": {"sources": [{"serviceAccountToken": token}]}}
 
 

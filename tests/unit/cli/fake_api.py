@@ -14,7 +14,7 @@ Json = dict[str, Any]
 CREATED = "2026-11-25T10:00:00Z"
 
 
-def test_body(name: str = "api", **status: Any) -> Json:
+def perftest_body(name: str = "api", **status: Any) -> Json:
     return {
         "apiVersion": "perfrun.dev/v1alpha1",
         "kind": "PerfTest",
@@ -75,8 +75,8 @@ class FakeApi:
     """By plural."""
     logs: dict[str, str | int] = field(default_factory=dict)
     """By pod; a number is the status of a refusal."""
-    refusing: dict[tuple[str, str], Json | str] = field(default_factory=dict)
-    """By method or "watch", and plural: a Status, or a text that is no JSON (404)."""
+    refusing: dict[tuple[str, str], Json | str | bytes] = field(default_factory=dict)
+    """By method or "watch", and plural: a Status, a text that is none (404), or bytes (200)."""
     events: dict[str, list[list[Json]]] = field(default_factory=dict)
     """By plural: what each watch in turn says before it ends; the last one stays open."""
     asked: list[str] = field(default_factory=list)
@@ -102,8 +102,10 @@ class FakeApi:
         else:
             self._list(handler, plural, query, rest[1] if namespaced else "")
 
-    def _refuse(self, handler: BaseHTTPRequestHandler, refused: Json | str) -> None:
-        if isinstance(refused, str):
+    def _refuse(self, handler: BaseHTTPRequestHandler, refused: Json | str | bytes) -> None:
+        if isinstance(refused, bytes):
+            _send(handler, 200, refused)
+        elif isinstance(refused, str):
             _send(handler, 404, refused.encode())
         else:
             _send(handler, refused["code"], json.dumps(refused).encode())

@@ -22,6 +22,8 @@ WATCH_S = 50
 """The server ends a watch after this, so that a connection that died is noticed soon."""
 SILENCE_S = 60.0
 _LOG = "log"
+# What the client library raises for a kubeconfig of another form.
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class Cluster:
@@ -107,6 +109,10 @@ class Cluster:
             return True  # who may only work in namespaces may not ask
         return True
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.close()
+
     # --- requests ------------------------------------------------------------------------------
 
     def _get(self, asked: Asked, query: dict[str, str]) -> Json:
@@ -172,9 +178,10 @@ def _connected(context: str | None) -> tuple[Any, Json]:
         api: client.ApiClient = config.new_client_from_config(  # type: ignore[no-untyped-call]
             context=chosen["name"]
         )
-    except (config.ConfigException, yaml.YAMLError, OSError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, *_MALFORMED) as error:
+        why = printable(str(error)) if not isinstance(error, _MALFORMED) else "it is malformed"
         raise ClusterError(
-            f"no cluster to speak to ({error}): set KUBECONFIG, or write ~/.kube/config"
+            f"no cluster to speak to ({why}): set KUBECONFIG, or write ~/.kube/config"
         ) from error
     return api, chosen
 

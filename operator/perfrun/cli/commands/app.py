@@ -2,6 +2,7 @@
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -15,8 +16,9 @@ from perfrun.cli.terminal import Output, console, tell
 
 LOCAL = "On this machine"
 CLUSTER = "In a cluster"
+REPORTS = "About finished runs"
 OTHER = "About perfrun"
-_PANELS = (LOCAL, CLUSTER, OTHER)
+_PANELS = (LOCAL, CLUSTER, REPORTS, OTHER)
 """Groups of commands in the help, in this order; what is in none comes last."""
 
 
@@ -55,6 +57,26 @@ COMPLETE_VARIABLE = "_PERFRUN_COMPLETE"
 Files = Annotated[
     list[str],
     typer.Argument(metavar="FILE", help="Manifests: files, folders of *.yaml, or - for stdin."),
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json", metavar="OUT", help="Write the PerfRun; here and below - is standard output."
+    ),
+]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="OUT",
+        help="Write a page that needs no network; of several runs a folder.",
+    ),
+]
+JunitFile = Annotated[
+    Path | None, typer.Option("--junit", metavar="OUT", help="Write JUnit XML, for a CI system.")
+]
+MarkdownFile = Annotated[
+    Path | None, typer.Option("--md", metavar="OUT", help="Write a summary in Markdown.")
 ]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Default: the context's.")]
 Context = Annotated[str | None, typer.Option(help="Of the kubeconfig.")]

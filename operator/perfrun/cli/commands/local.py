@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from perfrun.cli.commands.app import LOCAL, Files, Form, app, leave, outputs
+from perfrun.cli.commands.app import (
+    LOCAL,
+    Files,
+    Form,
+    HtmlFile,
+    JsonFile,
+    JunitFile,
+    MarkdownFile,
+    app,
+    leave,
+    outputs,
+)
 from perfrun.cli.exits import Exit
 from perfrun.cli.terminal import console, tell
 
@@ -13,20 +24,14 @@ from perfrun.cli.terminal import console, tell
 @app.command(rich_help_panel=LOCAL)
 def run(
     files: Files,
-    json_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--json",
-            metavar="OUT",
-            help="Write the PerfRun that a cluster would hold; - is standard output.",
-        ),
-    ] = None,
+    json_file: JsonFile = None,
     result_file: Annotated[
         Path | None,
-        typer.Option(
-            "--result", metavar="OUT", help="Write all that was measured; - is standard output."
-        ),
+        typer.Option("--result", metavar="OUT", help="Write all that was measured."),
     ] = None,
+    html_file: HtmlFile = None,
+    junit_file: JunitFile = None,
+    md_file: MarkdownFile = None,
     secrets: Annotated[
         Path | None,
         typer.Option(
@@ -44,13 +49,23 @@ def run(
 
     Exit codes: 0 done, 1 Fail, 2 manifest or usage wrong, 3 Error, 130 stopped.
     """
+    from perfrun.cli import forms
     from perfrun.cli.outputs import Outputs
     from perfrun.cli.run import run_files
 
     out, err = outputs()
-    files_out = Outputs(json_file, result_file, out)
-    report = console(err if files_out.takes_stdout else out)
-    code = run_files(files, files_out, secrets, report, console(err), strict=strict)
+    wanted = Outputs(
+        out,
+        [
+            (forms.JSON, json_file),
+            (forms.RESULT, result_file),
+            (forms.HTML, html_file),
+            (forms.JUNIT, junit_file),
+            (forms.MARKDOWN, md_file),
+        ],
+    )
+    report = console(err if wanted.takes_stdout else out)
+    code = run_files(files, wanted, secrets, report, console(err), strict=strict)
     leave(code, out, err)
 
 

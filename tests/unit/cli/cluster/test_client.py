@@ -1,0 +1,188 @@
+"""Requests to an API server: what is asked, and the sentence where it is refused."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from perfrun.cli.cluster import EVENTS, PERF_RUNS, PERF_TESTS, AwayError, Cluster, ClusterError
+from perfrun.cli.cluster.errors import GoneError, NoSuchError, NotYetError
+from tests.unit.cli.fake_api import FakeApi, perftest_body, run_body, serving, status_body
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi()
+
+
+@pytest.fixture
+def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """In the namespace of the kubeconfig: shop."""
+    config = tmp_path / "config"
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
+    with serving(api, config):
+        cluster = Cluster(None, None)
+        yield cluster
+        cluster.close()
+
+
+def forbidden(verb: str, user: str) -> dict:
+    said = (
+        f'perfruns.perfrun.dev is forbidden: User "{user}" cannot {verb} resource "perfruns" in '
+        f'API group "perfrun.dev" in the namespace "shop"'
+    )
+    return status_body(403, said, "Forbidden")
+
+
+def refused(act: Callable[[], object], kind: type[ClusterError] = ClusterError) -> str:
+    with pytest.raises(kind) as caught:
+        act()
+    return str(caught.value)
+
+
+def test_a_list_has_all_pages_and_the_version_to_watch_from(api: FakeApi, cluster: Cluster):
+    api.objects["perfruns"] = [run_body(f"api-{number}") for number in range(5)]
+    items, version = cluster.list(PERF_RUNS, labels="")
+    assert [body["metadata"]["name"] for body in items] == [f"api-{number}" for number in range(5)]
+    assert version == "7"
+    assert len(api.asked) == 3
+    assert "/namespaces/shop/perfruns?limit=500" in api.asked[0]
+
+
+def test_a_list_of_all_namespaces_asks_for_all(api: FakeApi, cluster: Cluster):
+    api.objects["perftests"] = [perftest_body()]
+    assert len(cluster.list(PERF_TESTS, everywhere=True)[0]) == 1
+    assert api.asked[0].startswith("GET /apis/perfrun.dev/v1alpha1/perftests?")
+
+
+def test_what_is_not_there_is_none_and_a_missing_api_is_told_with_how_to_install(
+    api: FakeApi, cluster: Cluster
+):
+    assert cluster.find(PERF_TESTS, "nope") is None
+    api.refusing["GET", "perftests"] = "404 page not found\n"
+    for act in (lambda: cluster.find(PERF_TESTS, "api"), lambda: cluster.list(PERF_TESTS)):
+        assert "does not know perftests.perfrun.dev: perfrun is not installed there" in refused(act)
+
+
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [
+        ("bob", "kubectl create rolebinding bob-view --clusterrole=view --user=bob -n shop"),
+        (
+            "system:serviceaccount:ci:runner",
+            "kubectl create rolebinding runner-view --clusterrole=view "
+            "--serviceaccount=ci:runner -n shop",
+        ),
+    ],
+)
+def test_a_missing_right_is_named_with_the_role_that_grants_it(
+    api: FakeApi, cluster: Cluster, user: str, command: str
+):
+    api.refusing["GET", "perfruns"] = forbidden("list", user)
+    assert refused(lambda: cluster.list(PERF_RUNS)) == (
+        f"{user} may not list perfruns.perfrun.dev in namespace shop: "
+        f"the ClusterRole view grants it, so ask for: {command}"
+    )
+
+
+def test_writing_needs_edit(api: FakeApi, cluster: Cluster):
+    api.refusing["PATCH", "perftests"] = forbidden("patch", "bob")
+    said = refused(lambda: cluster.annotate(PERF_TESTS, "api", "a", "b"))
+    assert "bob may not patch perftests.perfrun.dev in namespace shop" in said
+    assert "--clusterrole=edit" in said
+
+
+def test_a_user_that_is_no_word_gets_no_command_to_paste(api: FakeApi, cluster: Cluster):
+    api.refusing["GET", "perfruns"] = forbidden("list", "x; rm -rf ~")
+    assert "kubectl" not in refused(lambda: cluster.list(PERF_RUNS))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "said"),
+    [
+        (401, ClusterError, "does not accept these credentials"),
+        (429, AwayError, "slow down"),
+        (503, AwayError, "slow down"),
+        (422, ClusterError, "slow down"),
+    ],
+)
+def test_other_refusals(
+    api: FakeApi, cluster: Cluster, code: int, kind: type[ClusterError], said: str
+):
+    api.refusing["GET", "perfruns"] = status_body(code, "slow down")
+    with pytest.raises(ClusterError, match=said) as caught:
+        cluster.list(PERF_RUNS)
+    assert type(caught.value) is kind
+
+
+def test_what_a_server_says_does_not_steer_the_terminal(api: FakeApi, cluster: Cluster):
+    api.refusing["GET", "perfruns"] = status_body(422, "a\x1b[2Jb\r\n" + "x" * 5000)
+    said = refused(lambda: cluster.list(PERF_RUNS))
+    assert said.isprintable()
+    assert len(said) < 1200
+
+
+def test_a_server_that_is_gone_is_told_in_a_sentence(tmp_path: Path, api: FakeApi, monkeypatch):
+    config = tmp_path / "config"
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
+    with serving(api, config):
+        cluster = Cluster(None, None)
+    said = refused(lambda: cluster.list(PERF_RUNS), AwayError)
+    assert said == f"{cluster.host} does not answer: [Errno 111] Connection refused"
+    cluster.close()
+
+
+def test_an_answer_that_is_no_json_is_told(api: FakeApi, cluster: Cluster):
+    api.refusing["GET", "perfruns"] = b"<html>log in first</html>"
+    assert "answers with no JSON: is it an API server?" in refused(lambda: cluster.list(PERF_RUNS))
+
+
+def test_a_watch_gives_events_and_raises_where_its_version_is_gone(api: FakeApi, cluster: Cluster):
+    changed = {"type": "MODIFIED", "object": run_body()}
+    error = {"type": "ERROR", "object": status_body(410, "too old resource version")}
+    api.events["perfruns"] = [[changed, error], []]
+    events = cluster.watch(PERF_RUNS, "7", fields="metadata.name=api-1")
+    assert next(events) == changed
+    with pytest.raises(GoneError):
+        next(events)
+    assert "resourceVersion=7" in api.asked[0]
+    assert "fieldSelector=metadata.name=api-1" in api.asked[0]
+
+
+def test_a_watch_that_may_not_be_is_refused_as_a_watch(api: FakeApi, cluster: Cluster):
+    api.refusing["watch", "perfruns"] = forbidden("watch", "bob")
+    assert "bob may not watch perfruns" in refused(lambda: next(cluster.watch(PERF_RUNS, "7")))
+
+
+def test_a_log_is_lines_and_says_why_there_is_none(api: FakeApi, cluster: Cluster):
+    api.logs = {"there": "one\ntwo\n", "waiting": 400}
+    assert list(cluster.log("there", "worker", follow=False)) == ["one", "two"]
+    with pytest.raises(NotYetError, match="ContainerCreating"):
+        next(cluster.log("waiting", "worker", follow=True))
+    with pytest.raises(NoSuchError):
+        next(cluster.log("gone", "worker", follow=True))
+
+
+def test_namespaces(api: FakeApi, cluster: Cluster):
+    assert not cluster.has_namespace()
+    api.refusing["GET", "namespaces"] = status_body(403, "no", "Forbidden")
+    assert cluster.has_namespace()  # nobody may say that it is not
+
+
+def test_an_unknown_context_names_those_that_there_are(cluster: Cluster):
+    with pytest.raises(ClusterError, match="there is no context mars; there are: fake"):
+        Cluster("mars", None)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "apiVersion: v1\nkind: Config\n", "a: [\n"])
+def test_a_kubeconfig_that_is_none_is_told(tmp_path: Path, monkeypatch, text: str):
+    config = tmp_path / "config"
+    config.write_text(text)
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
+    with pytest.raises(ClusterError, match="no cluster to speak to"):
+        Cluster(None, None)
+
+
+def test_events_are_of_the_core(api: FakeApi, cluster: Cluster):
+    cluster.list(EVENTS, fields="involvedObject.uid=u")
+    assert api.asked[0].startswith("GET /api/v1/namespaces/shop/events?")

@@ -1,0 +1,96 @@
+"""The command line as it is found: help, order, completion, and what is loaded for it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from perfrun.cli import completion
+from perfrun.cli.commands import app
+from perfrun.cli.commands.app import CLUSTER, LOCAL
+from perfrun.cli.main import complete_for_kubectl
+from tests.unit.cli.fake_api import FakeApi, perftest_body, run_body, status_body
+from tests.unit.cli.fixtures_cluster import cluster_of
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    api = FakeApi(
+        {
+            "perftests": [perftest_body("api"), perftest_body("orders")],
+            "perfruns": [run_body("api-1"), run_body("$(reboot)")],
+        }
+    )
+    with cluster_of(api, tmp_path, monkeypatch):
+        yield api
+
+
+def test_the_help_has_what_runs_here_first_and_then_the_cluster():
+    said = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).output
+    places = [said.index(word) for word in (LOCAL, "│ run ", "│ validate ", CLUSTER, "│ list ")]
+    assert places == sorted(places)
+    inside = said[said.index(CLUSTER) :]
+    assert all(f"│ {name} " in inside for name in ("list", "watch", "trigger", "logs"))
+
+
+def test_no_client_of_kubernetes_is_loaded_where_none_is_needed():
+    script = (
+        "import sys; from perfrun.cli.commands import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "print('loaded:', 'kubernetes' in sys.modules, 'aiohttp' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "loaded: False False"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script_for_each_shell(shell: str):
+    done = CliRunner().invoke(app, ["completion", shell])
+    assert done.exit_code == 0
+    assert f"_PERFRUN_COMPLETE=complete_{shell}" in done.output
+
+
+def test_names_are_completed_from_the_cluster(api: FakeApi):
+    assert completion.test_names({}, "") == ["api", "orders"]
+    assert completion.test_names({"namespace": "shop"}, "o") == ["orders"]
+    assert completion.test_names({"namespace": "empty"}, "") == []
+    assert completion.test_or_run_names({}, "") == ["api", "orders", "run/"]
+    assert completion.test_or_run_names({}, "run/a") == ["run/api-1"]
+    assert completion.verdicts("W") == ["Warn"]
+
+
+def test_what_a_shell_could_evaluate_is_not_offered(api: FakeApi):
+    assert completion.run_names({}, "") == ["api-1"]
+
+
+def test_what_goes_wrong_completes_nothing_and_says_nothing(api: FakeApi, capfd):
+    api.refusing["GET", "perftests"] = status_body(403, "no")
+    assert completion.test_names({}, "") == []
+    assert completion.test_names({"context": "mars"}, "") == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["trigger", "o"], ["orders"]),
+        (["list", "runs", ""], ["api", "orders"]),
+        (["list", "--output", ""], ["table", "json", "yaml"]),
+        (["wat"], ["watch"]),
+    ],
+)
+def test_kubectl_asks_for_words_and_whether_files_may_be_offered(
+    api: FakeApi, capsys, monkeypatch: pytest.MonkeyPatch, words: list[str], offered: list[str]
+):
+    monkeypatch.setattr(sys, "argv", ["kubectl_complete-perfrun", *words])
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setattr("perfrun.cli.main.leave_on_interrupt", lambda: None)
+    with pytest.raises(SystemExit):
+        complete_for_kubectl()
+    assert capsys.readouterr().out.splitlines() == [*offered, ":0"]
