@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import yaml
+from typing_extensions import override
 
 MAX_NODES = 100_000
 """Of one document, aliases unfolded."""
@@ -71,6 +72,13 @@ def load_documents(text: str) -> list[Document]:
     return list(_documents(text))
 
 
+def load_foreign(text: str) -> Any:
+    """The first document of a file that is no manifest: keys may be anything, and given twice;
+    neither depth nor aliases do harm. Raises YamlError."""
+    _check_depth(text)
+    return next((one.value for one in _documents(text, _Foreign)), None)
+
+
 def _check_depth(text: str) -> None:
     """Refuse what is nested too deeply: libyaml's composer recurses until it crashes."""
     depth = 0
@@ -86,7 +94,7 @@ def _check_depth(text: str) -> None:
         return  # said better when the document is read
 
 
-def _documents(text: str) -> Iterator[Document]:
+def _documents(text: str, check: "type[_Check] | None" = None) -> Iterator[Document]:
     # A loader of safe tags only, see _Base.
     loader = _Loader(text)
     number = 0
@@ -94,7 +102,7 @@ def _documents(text: str) -> Iterator[Document]:
         while loader.check_node():
             number += 1
             node = loader.get_node()
-            warnings = _Check().document(node)
+            warnings = (check or _Check)().document(node)
             value = loader.construct_document(node)
             if value is not None:
                 yield Document(number, value, warnings)
@@ -118,6 +126,8 @@ class _Mark(Protocol):
 
 class _Check:
     """One walk over the nodes of a document, before anything is made of them."""
+
+    most = MAX_NODES
 
     def __init__(self) -> None:
         self._sizes: dict[int, int] = {}
@@ -144,8 +154,8 @@ class _Check:
             size += sum(self._size(item) for item in node.value)
         elif isinstance(node, yaml.ScalarNode):
             self._scalar(node)
-        if size > MAX_NODES:
-            raise YamlError(f"{_where(node.start_mark)}more than {MAX_NODES} values")
+        if size > self.most:
+            raise YamlError(f"{_where(node.start_mark)}more than {self.most} values")
         self._open.discard(id(node))
         self._sizes[id(node)] = size
         return size
@@ -180,6 +190,20 @@ class _Check:
             f"{_where(node.start_mark)}{text} is read as {meaning} (YAML 1.1): "
             f"write {meaning}, or quote it to mean the text"
         )
+
+
+class _Foreign(_Check):
+    """Looks at the size alone."""
+
+    most = 3_000_000
+
+    @override
+    def _keys(self, node: yaml.MappingNode) -> None:
+        """Whatever they are."""
+
+    @override
+    def _scalar(self, node: yaml.ScalarNode) -> None:
+        """Whatever it is."""
 
 
 def _where(mark: _Mark | None) -> str:

@@ -1,0 +1,172 @@
+"""A draft of an access log: the mix of requests that the service really gets, and their rate."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from perfrun.cli.init.draft import (
+    DEFAULT_URL,
+    LONGEST_PATH,
+    MOST_SCENARIOS,
+    Draft,
+    ScenarioDraft,
+    SourceError,
+    StepDraft,
+    is_read,
+)
+from perfrun.cli.init.load import as_logged
+from perfrun.cli.init.log_lines import parse_line
+from perfrun.cli.init.texts import (
+    Names,
+    Part,
+    chosen,
+    counted,
+    encoded_path,
+    one_line,
+    path_template,
+    slug,
+)
+from perfrun.cli.init.traffic import Kind, Seen, Traffic
+
+_WEIGHTS = 1000
+"""What they add up to, about."""
+_BREAKS = "/?&="
+
+
+class Lines(Protocol):
+    """Where the lines come from."""
+
+    cut_off: bool
+
+    def lines(self) -> Iterator[bytes]:
+        """Each of them."""
+
+
+def access_log_draft(
+    log: Lines, *, source: str, name: str, url: str, writes: bool, top: int
+) -> Draft:
+    """The draft of a log. Raises SourceError."""
+    traffic = Traffic()
+    for line in log.lines():
+        if line.strip():
+            traffic.add(parse_line(line))
+    source = one_line(source, 80)
+    if not traffic.lines:
+        raise SourceError(f"{source}: no line in it")
+    if not traffic.requests:
+        raise SourceError(
+            f"{source}: none of {traffic.lines:,} lines is one of an access log: the common and "
+            f"the combined format of nginx and Apache are read, and JSON with method, uri, status "
+            f"and time"
+        )
+    wanted = _wanted(traffic, min(top, MOST_SCENARIOS), writes=writes)
+    if not wanted:
+        raise SourceError(
+            f"{source}: none of {traffic.requests:,} requests can be taken: reads are taken "
+            f"(--writes: all methods) that were answered by 2xx or 3xx"
+        )
+    scenarios = tuple(_scenarios(wanted))
+    return Draft(
+        name=name,
+        url=url or DEFAULT_URL,
+        scenarios=scenarios,
+        load=as_logged(scenarios, *traffic.rates.median_and_peak()),
+        http={"redirects": 0} if _redirects(wanted) else {},
+        notes=tuple(_notes(traffic, wanted, source, cut_off=log.cut_off, writes=writes)),
+        target_notes=() if url else ("CHANGE THIS: a log does not say which service it is of.",),
+        scenario_notes=(
+            "By how often they are in the log. Ids and queries are some of those that were seen: "
+            "look whether they may be asked for, and for personal data.",
+        ),
+    )
+
+
+def _wanted(traffic: Traffic, top: int, *, writes: bool) -> list[tuple[Kind, Seen, str]]:
+    ordered = sorted(traffic.kinds.items(), key=lambda item: (-item[1].count, item[0]))
+    wanted: list[tuple[Kind, Seen, str]] = []
+    for kind, seen in ordered:
+        if len(wanted) == top:
+            break
+        if not seen.samples or not (writes or is_read(kind.method)):
+            continue
+        path = _path(list(seen.samples))
+        if len(path) <= LONGEST_PATH:
+            wanted.append((kind, seen, path))
+    return wanted
+
+
+def _scenarios(wanted: Sequence[tuple[Kind, Seen, str]]) -> Iterator[ScenarioDraft]:
+    names = Names()
+    total = sum(seen.count for _, seen, _ in wanted)
+    for kind, seen, path in wanted:
+        notes = [f"{kind.method} {one_line(kind.path, 80)}: {counted(seen.count)}"]
+        if not is_read(kind.method):
+            notes.append("Logs hold no bodies: add json or body, and its header Content-Type.")
+        step = StepDraft(
+            name=names.take(slug(f"{kind.method} {kind.path}"), kind.method.lower()),
+            path=path,
+            method=kind.method,
+            notes=tuple(notes),
+        )
+        weight = max(round(_WEIGHTS * seen.count / total), 1)
+        yield ScenarioDraft(names.take(f"{step.name}.all", "all"), (step,), weight)
+
+
+def _shown(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M}"
+
+
+def _path(samples: Sequence[str]) -> str:
+    """What all samples begin and end with, and in between one of what they have there."""
+    head = _common(samples)
+    rest = [sample[len(head) :] for sample in samples]
+    tail = _common([one[::-1] for one in rest])[::-1]
+    middle = [encoded_path(one[: len(one) - len(tail)]).replace("'", "%27") for one in rest]
+    parts: list[Part] = [head, chosen(middle), tail]
+    return path_template(parts) if any(middle) else path_template([samples[0]])
+
+
+def _common(texts: Sequence[str]) -> str:
+    """The common beginning, up to and with what separates parts of a path or query."""
+    first, last = min(texts), max(texts)
+    if first == last:
+        return first
+    pairs = zip(first, last, strict=False)
+    common = first[: next((at for at, (a, b) in enumerate(pairs) if a != b), len(first))]
+    return common[: max(common.rfind(char) for char in _BREAKS) + 1]
+
+
+def _redirects(wanted: Iterable[tuple[Kind, Seen, str]]) -> bool:
+    """Whether following them would ask twice for what is in the log twice."""
+    return any(300 <= status < 400 for _, seen, _ in wanted for status in seen.statuses)
+
+
+def _notes(
+    traffic: Traffic,
+    wanted: Sequence[tuple[Kind, Seen, str]],
+    source: str,
+    *,
+    cut_off: bool,
+    writes: bool,
+) -> Iterator[str]:
+    taken = sum(seen.count for _, seen, _ in wanted)
+    requests = traffic.requests
+    first, last = (_shown(second) for second in traffic.rates.span)
+    yield (
+        f"From {source}: {counted(requests)} from {first} to {last}; the {len(wanted)} kinds "
+        f"below are {taken / requests:.1%} of them."
+    )
+    if traffic.failed:
+        yield f"Left out: {counted(traffic.failed)} answered by 4xx or 5xx."
+    changing = sum(one.count for kind, one in traffic.kinds.items() if not is_read(kind.method))
+    if changing and not writes:
+        yield f"Left out: {counted(changing)} of methods that change something (--writes)."
+    if traffic.with_tokens:
+        yield f"Left out: {counted(traffic.with_tokens)} with what looks like a token in the path."
+    if traffic.hidden:
+        names = one_line(", ".join(traffic.hidden), 150)
+        yield f"Not copied: values that look secret, of the parameters {names}."
+    if traffic.unread:
+        yield f"Not read: {traffic.unread:,} of {traffic.lines:,} lines."
+    if cut_off:
+        yield "The file is damaged or cut off: what comes before that is used."

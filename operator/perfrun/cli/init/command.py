@@ -1,0 +1,156 @@
+"""``perfrun init``: read a source, make a draft, write it, and read it back."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
+from perfrun.cli.exits import Exit
+from perfrun.cli.init.access_log import access_log_draft
+from perfrun.cli.init.draft import Draft, SourceError
+from perfrun.cli.init.har import har_drafts
+from perfrun.cli.init.log_file import LogFile
+from perfrun.cli.init.openapi import openapi_draft
+from perfrun.cli.init.source import read_document
+from perfrun.cli.init.starter import starter_draft
+from perfrun.cli.init.texts import one_line, slug
+from perfrun.cli.init.urls import usable_url
+from perfrun.cli.init.write import write_drafts
+from perfrun.cli.manifests import MAX_FILE, parse_manifests
+from perfrun.cli.terminal import Output, tell
+
+_STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line says."""
+
+    openapi: str | None = None
+    har: str | None = None
+    access_log: str | None = None
+    url: str = ""
+    name: str = ""
+    output: str = _STDOUT
+    writes: bool = False
+    everything: bool = False
+    top: int = 20
+
+    @property
+    def sources(self) -> list[str]:
+        """The files that were given."""
+        return [one for one in (self.openapi, self.har, self.access_log) if one is not None]
+
+
+def init_test(wish: Wish, out: Output, err: Console) -> Exit:
+    """Write the tests; standard error says what comes next."""
+    problems = list(_problems(wish))
+    if problems:
+        for problem in problems:
+            tell(err, problem)
+        return Exit.USAGE
+    try:
+        drafts = _drafts(wish, err)
+    except SourceError as error:
+        tell(err, one_line(str(error), 1000))
+        return Exit.USAGE
+    shown = one_line(wish.output, 80) if wish.output != _STDOUT else "FILE"
+    text = write_drafts(drafts, shown)
+    if len(text.encode()) > MAX_FILE:
+        tell(err, f"what was made has more than {MAX_FILE // 1024} KiB: take a smaller source")
+        return Exit.USAGE
+    if (wrong := _read_back(text)) is not None:
+        tell(err, f"what was made is no valid test, a defect of perfrun: {wrong}")
+        return Exit.ERROR
+    return _write(wish, text, drafts, out, err)
+
+
+def _problems(wish: Wish) -> Sequence[str]:
+    problems = []
+    if len(wish.sources) > 1:
+        problems.append("give one of --openapi, --har and --access-log: a test has one source")
+    if wish.url and not usable_url(wish.url):
+        problems.append(
+            f"--url: {one_line(wish.url, 100)!r} is no URL of a service: write http:// or https:// "
+            f"and a host, without user information or fragment"
+        )
+    elif wish.url and wish.sources and "?" in wish.url:
+        problems.append("--url: a query cannot stand before the paths of the source: leave it out")
+    if wish.name and (len(wish.name) > TEST_NAME_MAX or not re.fullmatch(DNS_LABEL, wish.name)):
+        problems.append(
+            f"--name: {one_line(wish.name, 60)!r} is no name: at most {TEST_NAME_MAX} lowercase "
+            f"letters, digits and '-'"
+        )
+    if wish.output != _STDOUT:
+        file = Path(wish.output)
+        if file.exists():
+            problems.append(f"--output: {file} is there already: give another name, or remove it")
+        elif not file.absolute().parent.is_dir():
+            problems.append(f"--output: there is no folder {file.absolute().parent}")
+    return problems
+
+
+def _drafts(wish: Wish, err: Console) -> list[Draft]:
+    # Below a target's path there may be no second slash.
+    url, name = wish.url.rstrip("/"), wish.name
+    if wish.openapi is not None:
+        root = read_document(wish.openapi)
+        source = _shown(wish.openapi)
+        return [openapi_draft(root, source=source, name=name, url=url, writes=wish.writes)]
+    if wish.har is not None:
+        return har_drafts(
+            read_document(wish.har),
+            source=_shown(wish.har),
+            name=name,
+            url=url,
+            writes=wish.writes,
+            everything=wish.everything,
+        )
+    if wish.access_log is not None:
+        with LogFile(wish.access_log, err) as log:
+            return [
+                access_log_draft(
+                    log,
+                    source=_shown(wish.access_log),
+                    name=name or slug(_stem(wish.access_log), 40) or "traffic",
+                    url=url,
+                    writes=wish.writes,
+                    top=wish.top,
+                )
+            ]
+    return [starter_draft(name=name, url=wish.url)]
+
+
+def _shown(file: str) -> str:
+    return "standard input" if file == _STDOUT else Path(file).name
+
+
+def _stem(file: str) -> str:
+    return "" if file == _STDOUT else Path(file).name.partition(".")[0]
+
+
+def _read_back(text: str) -> str | None:
+    """What ``perfrun validate`` would say against it."""
+    problems = [one for it in parse_manifests("it", text.encode()) for one in it.problems]
+    return problems[0] if problems else None
+
+
+def _write(wish: Wish, text: str, drafts: list[Draft], out: Output, err: Console) -> Exit:
+    if wish.output == _STDOUT:
+        out.write(text)
+        out.flush()
+        return Exit.OK
+    try:
+        with Path(wish.output).open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        tell(err, f"--output: {wish.output}: cannot be written: {error.strerror}")
+        return Exit.ERROR
+    for draft in drafts:
+        for note in draft.notes:
+            tell(err, one_line(note))
+    tell(err, f"{wish.output}: written. Look it through, then: perfrun validate {wish.output}")
+    return Exit.OK

@@ -1,0 +1,219 @@
+"""A draft of a browser's recording: the journey of a user, in order, with its pauses."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from perfrun.cli.init.draft import (
+    LONGEST_PATH,
+    MOST_STEPS,
+    Draft,
+    Json,
+    ScenarioDraft,
+    SourceError,
+    StepDraft,
+    is_read,
+)
+from perfrun.cli.init.har_entries import Entry, entries_of
+from perfrun.cli.init.hidden import FORM, Hider, UnwrittenError, plain_path
+from perfrun.cli.init.load import users
+from perfrun.cli.init.parameters import Variables
+from perfrun.cli.init.secrets import SecretFeed, fill_note
+from perfrun.cli.init.texts import Names, counted, one_line, slug
+
+_MOST_ORIGINS = 10
+_LEAST_THINK_MS = 100
+_MOST_THINK_MS = 30_000
+
+
+def har_drafts(
+    root: Any, *, source: str, name: str, url: str, writes: bool, everything: bool
+) -> list[Draft]:
+    """A draft for the site that was visited; with ``everything`` one for each origin.
+
+    Raises SourceError.
+    """
+    entries, unread = entries_of(root, source)
+    left: Counter[str] = Counter()
+    if unread:
+        left["not read, or not of HTTP"] = unread
+    if not entries:
+        raise SourceError(f"{one_line(source, 80)}: holds no request that can be read")
+    by_origin: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_origin.setdefault(entry.origin, []).append(entry)
+    main = _main(by_origin, url)
+    origins = [main, *(one for one in by_origin if one != main)]
+    if not everything:
+        third = sum(len(by_origin[one]) for one in origins[1:])
+        if third:
+            left["to other origins (--all)"] = third
+        origins = origins[:1]
+    drafts: list[Draft] = []
+    names = Names()
+    for origin in origins[:_MOST_ORIGINS]:
+        asked = url if origin == main and url else origin
+        host = urlsplit(origin).hostname or ""
+        wanted = (name if origin == main else slug(f"{name} {host}")) or slug(host) or "journey"
+        # Room for a number behind it.
+        title = names.take(wanted if wanted == name else wanted[:36].strip("-"), "journey")
+        draft = _draft(
+            by_origin[origin],
+            Counter(left),
+            title,
+            asked,
+            source,
+            writes=writes,
+            everything=everything,
+        )
+        left.clear()  # told once
+        if draft is not None:
+            drafts.append(draft)
+    if not drafts:
+        raise SourceError(
+            f"{one_line(source, 80)}: nothing is left of {len(entries)} requests: reads are taken "
+            f"(--writes: all methods) that are no static assets (--all: those too) and had success"
+        )
+    return drafts
+
+
+def _main(by_origin: dict[str, list[Entry]], url: str) -> str:
+    """The origin that the test is about: that of --url, else the first one of a page."""
+    parts = urlsplit(url)
+    asked = f"{parts.scheme}://{parts.netloc.lower()}"
+    if asked in by_origin:
+        return asked
+    pages = (one.origin for entries in by_origin.values() for one in entries[:1] if not one.static)
+    return next(pages, next(iter(by_origin)))
+
+
+def _draft(
+    entries: Sequence[Entry],
+    left: Counter[str],
+    name: str,
+    url: str,
+    source: str,
+    *,
+    writes: bool,
+    everything: bool,
+) -> Draft | None:
+    kept = [one for one in entries if _wanted(one, left, writes=writes, everything=everything)]
+    variables, feed = Variables(), SecretFeed(name)
+    hider = Hider(name, variables, feed)
+    steps = _steps(kept, hider, left)
+    if not steps:
+        return None
+    scenarios = (ScenarioDraft("journey", tuple(steps)),)
+    http, notes = _target(kept, hider)
+    return Draft(
+        name=name,
+        url=url,
+        scenarios=scenarios,
+        load=users(scenarios),
+        http=http,
+        variables=variables.values,
+        feeds=feed.feeds,
+        notes=(
+            f"From {one_line(source, 80)}: {len(steps)} of {len(entries)} requests to {url}.",
+            *(f"Left out: {counted(count)} {why}." for why, count in left.items()),
+        ),
+        target_notes=tuple(notes),
+        data_notes=(*_VARIABLE_NOTES[: 1 if variables.values else 0], *feed.notes),
+        scenario_notes=("In the order of the recording; thinkTime is the pause that was made.",),
+    )
+
+
+_VARIABLE_NOTES = (
+    "Ids of the recording, each in one place. For more than one, see feeds and extract in "
+    "docs/templates.md.",
+)
+
+
+def _wanted(entry: Entry, left: Counter[str], *, writes: bool, everything: bool) -> bool:
+    if entry.static and not everything:
+        why = "for static assets (--all)"
+    elif not (writes or is_read(entry.method)):
+        why = "of methods that change something (--writes)"
+    elif not 200 <= entry.status < 400:
+        why = "without success"
+    else:
+        return True
+    left[why] += 1
+    return False
+
+
+def _steps(entries: Sequence[Entry], hider: Hider, left: Counter[str]) -> list[StepDraft]:
+    names = Names()
+    names.take("journey", "")  # steps and scenarios share their names
+    taken: list[tuple[StepDraft, Entry]] = []
+    for entry in entries:
+        if len(taken) == MOST_STEPS:
+            left[f"beyond the {MOST_STEPS} steps that a scenario can have"] += 1
+            continue
+        try:
+            step = _step(entry, hider, names)
+        except UnwrittenError as reason:
+            left[str(reason)] += 1
+            continue
+        taken.append((step, entry))
+    following = [*(entry for _, entry in taken), None][1:]
+    return [
+        _with_pause(step, entry, later)
+        for (step, entry), later in zip(taken, following, strict=True)
+    ]
+
+
+def _step(entry: Entry, hider: Hider, names: Names) -> StepDraft:
+    path = hider.path(entry.path)
+    if len(path) > LONGEST_PATH:
+        raise UnwrittenError("with a path that is too long")
+    json, body = hider.body(entry)
+    headers = hider.headers(entry)
+    if body is not None and all(one["name"] != "Content-Type" for one in headers):
+        headers += ({"name": "Content-Type", "value": FORM},)
+    return StepDraft(
+        name=names.take(slug(f"{entry.method} {plain_path(entry.path)}"), "step"),
+        path=path,
+        method=entry.method,
+        headers=headers,
+        json=json,
+        body=body,
+        # 304 answers a question that only a browser's cache asks.
+        status=() if entry.status == 304 else (entry.status,),
+    )
+
+
+def _with_pause(step: StepDraft, entry: Entry, later: Entry | None) -> StepDraft:
+    if later is None or not entry.start:
+        return step
+    gap = round(min((later.start - entry.end) * 10, _MOST_THINK_MS / 100)) * 100
+    if gap < _LEAST_THINK_MS:
+        return step
+    return StepDraft(
+        step.name, step.path, step.method, step.headers, step.json, step.body, step.status, gap
+    )
+
+
+def _target(entries: Sequence[Entry], hider: Hider) -> tuple[Json, list[str]]:
+    """More fields of the target, and what to know of them."""
+    http: Json = hider.authorization(list(entries))
+    notes = []
+    if sum(one.http2 for one in entries) * 2 > len(entries):
+        http["protocol"] = "HTTP/2"
+    if any(300 <= one.status < 400 and one.status != 304 for one in entries):
+        http["redirects"] = 0  # where they lead to are steps of their own
+    sent = any(header.name == "cookie" for one in entries for header in one.headers)
+    if sent or any(one.sets_cookies for one in entries):
+        http["cookies"] = True
+    if sent:
+        notes.append(
+            "Cookies were sent and are not copied: users keep those that the target sets. Where "
+            "one has to be there before, take the header Cookie from a Secret (valueFrom)."
+        )
+    if hider.dropped:
+        names = one_line(", ".join(hider.dropped), 200)
+        notes.append(f"Headers of the recording that are not copied: {names}.")
+    if hider.keys:
+        notes.append(fill_note(hider.secret, list(hider.keys)))
+    return http, notes

@@ -1,0 +1,107 @@
+"""The load and the objectives of a draft: such that every objective can be told."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from perfrun.api.quantities import format_exact_rate
+from perfrun.cli.init.draft import Json, LoadDraft, ScenarioDraft
+
+RATE = 20.0
+_NEEDED = 240
+"""Samples that a p95 needs (200), and some more: arrivals are at random."""
+_RAMP = 30
+_NORMAL = 60
+_LEAST_HOLD = 60
+_MOST_HOLD = 1800
+_MOST_RATE = 100_000.0
+_LATENCY = {"Read": "500ms", "Write": "1s"}
+
+
+def steady(scenarios: Sequence[ScenarioDraft]) -> LoadDraft:
+    """A small open load."""
+    hold = _seconds_for(scenarios, RATE)
+    load = {"open": {"rate": _rate(RATE), "duration": f"{hold // 60}m"}}
+    notes = (
+        "Iterations begin at this rate whether or not earlier ones are done. Start small, and "
+        "raise it to what your service has to stand; capacity searches for the most that it can.",
+    )
+    return _judged(scenarios, load, notes, RATE, RATE * hold)
+
+
+def as_logged(scenarios: Sequence[ScenarioDraft], median: float, peak: float) -> LoadDraft:
+    """A normal minute, then the busiest second, held."""
+    median, peak = min(median, _MOST_RATE), min(peak, _MOST_RATE)
+    stages: list[Json] = []
+    if median < peak:
+        stages.append({"rate": _rate(median), "hold": f"{_NORMAL}s"})
+    hold = _seconds_for(scenarios, peak)
+    ramp = _RAMP if stages else 0
+    stages.append({"rate": _rate(peak), "ramp": f"{ramp}s", "hold": f"{hold}s"})
+    notes = (
+        f"Of the log: in the seconds that had any requests, {_rate(median)} in the median and "
+        f"{_rate(peak)} in the busiest one, which is held here.",
+    )
+    load = {"open": {"stages": stages, "arrivals": "Poisson"}}
+    return _judged(scenarios, load, notes, peak, peak * hold)
+
+
+def users(scenarios: Sequence[ScenarioDraft], number: int = 5) -> LoadDraft:
+    """A few users who go through a journey over and over."""
+    load = {"closed": {"users": number, "duration": "2m", "thinkTime": "1s"}}
+    notes = ("So many users at a time go through the journey, again and again.",)
+    return _judged(scenarios, load, notes, None, math.inf)
+
+
+def _judged(
+    scenarios: Sequence[ScenarioDraft],
+    load: Json,
+    notes: tuple[str, ...],
+    rate: float | None,
+    iterations: float,
+) -> LoadDraft:
+    """With objectives, but for the classes that have too few requests for any."""
+    shares = _classes(scenarios)
+    rare = frozenset(name for name, share in shares.items() if share * iterations < _NEEDED)
+    if rare:
+        names = " and ".join(sorted(rare))
+        notes = (*notes, f"{names} requests are too rare in this load to be judged apart.")
+    told = {name: share for name, share in shares.items() if name not in rare}
+    return LoadDraft(load, tuple(_objectives(told, rate)), notes, rare)
+
+
+def _objectives(shares: Mapping[str, float], rate: float | None) -> Iterator[Json]:
+    yield {"metric": "errorRate", "max": "1%", "onBreach": "Fail"}
+    for name, share in shares.items():
+        of = f"class/{name}"
+        yield {"metric": "latency.p95", "of": of, "max": _LATENCY[name]}
+        if rate is not None:
+            # The floor of the class is meant for larger loads than a first test has.
+            yield {"metric": "throughput", "of": of, "min": _rate(_rounded_down(rate * share))}
+
+
+def _classes(scenarios: Sequence[ScenarioDraft]) -> dict[str, float]:
+    """How many requests of each class an iteration makes, on average."""
+    weights = sum(scenario.weight for scenario in scenarios)
+    shares: dict[str, float] = {}
+    for scenario in scenarios:
+        for step in scenario.steps:
+            shares[step.class_] = shares.get(step.class_, 0.0) + scenario.weight / weights
+    return dict(sorted(shares.items()))
+
+
+def _seconds_for(scenarios: Sequence[ScenarioDraft], rate: float) -> int:
+    """How long a load has to last for the percentiles of its classes: whole minutes."""
+    least = min(_classes(scenarios).values())
+    needed = math.ceil(_NEEDED / (rate * least) / 60 + 0.01) * 60
+    return min(max(needed, _LEAST_HOLD), _MOST_HOLD)
+
+
+def _rate(per_second: float) -> str:
+    return format_exact_rate(per_second)
+
+
+def _rounded_down(rate: float) -> float:
+    """Two digits, and never more than the load gives."""
+    digits = 1 - math.floor(math.log10(rate))
+    step = 10.0**-digits
+    return max(math.floor(rate / step) * step, 1e-6)

@@ -1,0 +1,65 @@
+"""``$ref`` of an OpenAPI document: those inside of it are followed, others never."""
+
+from typing import Any
+from urllib.parse import unquote
+
+from perfrun.cli.init.draft import Json
+from perfrun.cli.init.source import table, text_of
+
+_MOST_HOPS = 20
+
+
+class Document:
+    """An OpenAPI document, and what its references lead to."""
+
+    def __init__(self, root: Json) -> None:
+        self.root = root
+        self.outside: dict[str, None] = {}
+        """References to other documents, which were not followed."""
+
+    def resolved(self, node: object) -> Json:
+        """The object that is meant; an empty one where there is none."""
+        return self.followed(node)[0]
+
+    def followed(self, node: object) -> tuple[Json, frozenset[str]]:
+        """The object that is meant, and the references that led to it."""
+        names: set[str] = set()
+        for _ in range(_MOST_HOPS):
+            ref = table(node).get("$ref")
+            if not isinstance(ref, str):
+                return table(node), frozenset(names)
+            if not ref.startswith("#"):
+                self.outside[ref] = None
+                break
+            names.add(ref)
+            node = self._at(ref[1:])
+        return {}, frozenset(names)
+
+    def _at(self, pointer: str) -> Any:
+        """What a JSON pointer (RFC 6901) names."""
+        node: Any = self.root
+        for part in pointer.split("/")[1:]:
+            key = unquote(part).replace("~1", "/").replace("~0", "~")
+            if isinstance(node, list):
+                node = node[int(key)] if key.isdecimal() and int(key[:9]) < len(node) else None
+            else:
+                node = table(node).get(key)
+        return node
+
+
+def example_in(document: Document, node: Json) -> tuple[bool, Any]:
+    """Whether a parameter or a media type has an example of its own, and which."""
+    if "example" in node:
+        return True, node["example"]
+    for one in table(node.get("examples")).values():
+        named = document.resolved(one)
+        if "value" in named:
+            return True, named["value"]
+    return False, None
+
+
+def types_of(schema: Json) -> list[str]:
+    """The types of a schema: one text in 3.0, perhaps a list in 3.1."""
+    stated = schema.get("type")
+    listed = stated if isinstance(stated, list) else [stated]
+    return [text_of(one) for one in listed if isinstance(one, str) and one != "null"]

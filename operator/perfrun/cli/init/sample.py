@@ -1,0 +1,224 @@
+"""Values for an OpenAPI schema: its examples and defaults, else something of the right type."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from perfrun.cli.init.draft import Json
+from perfrun.cli.init.refs import Document, types_of
+from perfrun.cli.init.source import number_of, rows, table, text_of
+from perfrun.cli.init.texts import Made, chosen, clean, literal
+
+MOST_VALUES = 300
+"""Of one body."""
+_MOST_PROPERTIES = 40
+_MOST_DEPTH = 8
+_MOST_PARTS = 20
+_LONGEST_TEXT = 1000
+_LONGEST_KEY = 100
+_PER_VALUE = 30
+"""Characters of a text that count as a value more: bodies have a size too."""
+_LARGEST = 10**15
+
+_BY_FORMAT = {
+    "uuid": "uuid()",
+    "date-time": "now()",
+    "email": "email()",
+    "idn-email": "email()",
+    "byte": "base64(24)",
+    "binary": "base64(24)",
+}
+_FIXED = {
+    "date": "2026-01-31",
+    "time": "12:00:00Z",
+    "duration": "PT1H",
+    "uri": "https://example.com/",
+    "url": "https://example.com/",
+    "uri-reference": "/",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+}
+
+
+class Nothing:
+    """There is no value: left out."""
+
+
+NOTHING = Nothing()
+
+
+class Sampler:
+    """Samples of the schemas of one request. What is too large is cut off."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._left = MOST_VALUES
+        self.guessed: dict[str, None] = {}
+        """Names of texts that have to look like something that cannot be made."""
+
+    def of(self, schema: object, name: str = "") -> Any:
+        """A value: JSON, with :class:`Made` for texts that differ; or NOTHING."""
+        return self._of(schema, name, 0, frozenset())
+
+    def given(self, value: Any) -> Any:
+        """An example as it is given; NOTHING where it is too large."""
+        copied = self._copied(value, 0)
+        return NOTHING if self._left < 0 else copied
+
+    def _of(self, node: object, name: str, depth: int, above: frozenset[str]) -> Any:
+        schema, refs = self._document.followed(node)
+        self._left -= 1
+        if refs & above or depth > _MOST_DEPTH or self._left < 0:
+            return NOTHING
+        above |= refs
+        schema = self._merged(schema, above, 0)
+        for value in _stated(schema):
+            return self._copied(value, depth)
+        if options := rows(schema.get("enum")):
+            return self._option(options)
+        for key in ("oneOf", "anyOf"):
+            for option in rows(schema.get(key))[:_MOST_PARTS]:
+                if types_of(self._document.resolved(option)) or "type" not in table(option):
+                    return self._of(option, name, depth + 1, above)
+        types = types_of(schema)
+        if "properties" in schema or "object" in types:
+            return self._object(schema, depth, above)
+        if "items" in schema or "array" in types:
+            item = self._of(schema.get("items"), name, depth + 1, above)
+            return [] if item is NOTHING else [item]
+        if "boolean" in types:
+            return True
+        if "integer" in types or "number" in types:
+            return bounds(schema, 1, _LARGEST)[0]
+        return self._text(schema, name) if types else NOTHING
+
+    def _merged(self, schema: Json, above: frozenset[str], depth: int) -> Json:
+        """With what allOf adds to it."""
+        parts = rows(schema.get("allOf"))
+        if not parts or depth > _MOST_DEPTH:
+            return schema
+        merged: Json = {"properties": {}, "required": []}
+        for part in [*parts[:_MOST_PARTS], {k: v for k, v in schema.items() if k != "allOf"}]:
+            one, refs = self._document.followed(part)
+            self._left -= 1
+            if refs & above or self._left < 0:
+                continue
+            one = self._merged(one, above | refs, depth + 1)
+            properties = {**merged["properties"], **table(one.get("properties"))}
+            required = [*merged["required"], *rows(one.get("required"))]
+            merged = {**merged, **one, "properties": properties, "required": required}
+        if not merged["properties"]:
+            del merged["properties"]
+        return merged
+
+    def _object(self, schema: Json, depth: int, above: frozenset[str]) -> Json:
+        required = [one for one in rows(schema.get("required")) if isinstance(one, str)]
+        properties = table(schema.get("properties"))
+        # What is required first: there may be no room for all.
+        ordered = sorted(properties.items(), key=lambda item: item[0] not in required)
+        found: Json = {}
+        for key, node in ordered[:_MOST_PROPERTIES]:
+            if (
+                self._document.resolved(node).get("readOnly") is True
+                or len(str(key)) > _LONGEST_KEY
+            ):
+                continue
+            self._left -= len(str(key)) // _PER_VALUE
+            value = self._of(node, str(key), depth + 1, above)
+            if value is not NOTHING:
+                found[str(key)] = value
+        return {clean(str(key)): found[str(key)] for key in properties if str(key) in found}
+
+    def _option(self, options: list[Any]) -> Any:
+        texts = [one for one in options if isinstance(one, str)]
+        if len(texts) > 1 and len(texts) == len(options):
+            return chosen(texts)
+        return self._copied(next((one for one in options if one is not None), None), _MOST_DEPTH)
+
+    def _text(self, schema: Json, name: str) -> Any:
+        kind = text_of(schema.get("format"))
+        if kind in _BY_FORMAT:
+            return Made(_BY_FORMAT[kind])
+        if kind in _FIXED:
+            return _FIXED[kind]
+        if "pattern" in schema:
+            self.guessed[name or "a text"] = None
+            return "example"
+        if name.lower().endswith("email"):
+            return Made("email()")
+        if name.lower() in ("name", "fullname", "full_name"):
+            return Made("name()")
+        least = int(min(max(number_of(schema.get("minLength")), 1), _LONGEST_TEXT))
+        most = int(number_of(schema.get("maxLength")) or 12)
+        return Made(f"text({max(least, min(12, most))})")
+
+    def _copied(self, value: Any, depth: int) -> Any:
+        """An example, in what a manifest can hold."""
+        self._left -= 1
+        if self._left < 0 or depth > 2 * _MOST_DEPTH:
+            return None
+        if isinstance(value, str):
+            self._left -= len(value) // _PER_VALUE
+            return clean(value[:_LONGEST_TEXT])
+        if isinstance(value, bool) or value is None:
+            return value
+        if isinstance(value, int):
+            return value if abs(value) < 2**63 else 1
+        if isinstance(value, float):
+            return value if abs(value) < 1e300 else 1.0
+        if isinstance(value, dict):
+            pairs = list(value.items())[:_MOST_PROPERTIES]
+            self._left -= sum(len(str(key)) for key, _ in pairs) // _PER_VALUE
+            return {
+                clean(str(key)): self._copied(one, depth + 1)
+                for key, one in pairs
+                if len(str(key)) <= _LONGEST_KEY
+            }
+        if isinstance(value, list):
+            return [self._copied(one, depth + 1) for one in value[:_MOST_PARTS]]
+        return None
+
+
+def bounds(schema: Json, low: int, high: int) -> tuple[int, int]:
+    """The whole numbers that a schema allows, within ``low`` and ``high`` where it says nothing."""
+
+    least = _limit(schema, "minimum", "exclusiveMinimum", 1)
+    most = _limit(schema, "maximum", "exclusiveMaximum", -1)
+    if least is None:
+        least = low if most is None else min(low, most)
+    if most is None:
+        most = max(high, least)
+    return least, max(least, most)
+
+
+def _limit(schema: Json, key: str, exclusive: str, step: int) -> int | None:
+    """One of them: in 3.0 ``exclusive`` is a boolean beside it, in 3.1 a number of its own."""
+    value, other = schema.get(key), schema.get(exclusive)
+    if isinstance(other, int | float) and not isinstance(other, bool):
+        value, other = other, True
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        return None
+    inside = max(min(value, _LARGEST), -_LARGEST)
+    number = math.ceil(inside) if step > 0 else math.floor(inside)
+    return number + step if other is True and number == inside else number
+
+
+def templated(value: Any) -> Any:
+    """A sample as the ``json`` of a request: literals escaped, what is made as templates."""
+    if isinstance(value, Made):
+        return value.template()
+    if isinstance(value, str):
+        return literal(value)
+    if isinstance(value, dict):
+        return {key: templated(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [templated(one) for one in value]
+    return value
+
+
+def _stated(schema: Json) -> Iterator[Any]:
+    for key in ("example", "default", "const"):
+        if schema.get(key) is not None:
+            yield schema[key]
+    yield from rows(schema.get("examples"))[:1]

@@ -1,0 +1,74 @@
+"""Reading what a user names as a source: bounded, and with a sentence for whatever is wrong."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from perfrun.cli.init.draft import SourceError
+from perfrun.cli.strictyaml import YamlError, load_foreign
+
+MIB = 1024 * 1024
+MOST_YAML = 16 * MIB
+MOST_JSON = 256 * MIB
+
+
+def read_document(file: str) -> Any:
+    """A JSON or YAML document, ``-`` is standard input. Raises SourceError."""
+    data = _bytes(file)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SourceError(f"{file}: not a text in UTF-8") from None
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise SourceError(f"{file}: nested too deeply to be read") from None
+        except ValueError as error:
+            # YAML may begin with a brace too, but not a large file of it.
+            wrong = f"{file}: not JSON: {error}"
+    else:
+        wrong = f"{file}: more than {MOST_YAML // MIB} MiB of YAML: convert it to JSON"
+    if len(data) > MOST_YAML:
+        raise SourceError(wrong)
+    try:
+        return load_foreign(text)
+    except YamlError as error:
+        raise SourceError(f"{file}: {error}") from None
+
+
+def _bytes(file: str) -> bytes:
+    try:
+        if file == "-":
+            data = sys.stdin.buffer.read(MOST_JSON + 1)
+        else:
+            with Path(file).open("rb") as stream:
+                data = stream.read(MOST_JSON + 1)
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read: {error.strerror}") from None
+    if len(data) > MOST_JSON:
+        raise SourceError(f"{file}: more than {MOST_JSON // MIB} MiB: take a smaller part of it")
+    return data
+
+
+def table(value: object) -> dict[str, Any]:
+    """The object that is expected there, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def rows(value: object) -> list[Any]:
+    """The list that is expected there, or an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text_of(value: object) -> str:
+    """The text that is expected there, or an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def number_of(value: object) -> float:
+    """The finite number that is expected there, or 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(value) if abs(value) < 1e15 else 0.0

@@ -1,0 +1,138 @@
+"""Foreign texts in a manifest: names, paths, literals of templates, comments.
+
+Everything here takes any text and gives one that the API accepts: what comes from a source may
+have been written by anybody.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+# What a path and a query may hold as it is; '{' would be doubted as another tool's template.
+_IN_PATH = "/:@!$&'()*+,;=~%?-._"
+_LONGEST_NAME = 50
+_LONGEST_COMMENT = 400
+_LONGEST_CHOICE = 1500
+_MOST_CHOICES = 20
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_VARIABLE_START = re.compile(r"[A-Za-z_]")
+
+
+class Made(NamedTuple):
+    """A value that differs in each request: the call of a function, or one of several texts."""
+
+    call: str = ""
+    choices: tuple[str, ...] = ()
+
+    def template(self, encode: Callable[[str], str] = str) -> str:
+        """As a template; ``encode`` is what the place asks of the texts."""
+        if self.call:
+            return f"$({self.call})"
+        texts = [f"'{encode(text)}'" for text in self.choices]
+        return f"$(choice({', '.join(texts)}))"
+
+
+Part = str | Made
+
+
+def chosen(texts: Sequence[str]) -> Part:
+    """One of ``texts`` in each request, as far as a template can hold them."""
+    shown: list[str] = []
+    room = _LONGEST_CHOICE
+    for text in dict.fromkeys(clean(text) for text in texts):
+        # Escapes may make three characters of each byte.
+        room -= len(quote(text)) + 4
+        if room < 0 or len(shown) == _MOST_CHOICES:
+            break
+        if "'" not in text and text.isprintable():
+            shown.append(text)
+    return Made(choices=tuple(shown)) if len(shown) > 1 else clean(texts[0])
+
+
+def clean(text: str) -> str:
+    """Without what no file can hold: half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def literal(text: str) -> str:
+    """A template that gives exactly this text."""
+    return clean(text).replace("$(", "$$(")
+
+
+def encoded_path(text: str) -> str:
+    """A path with its query, with everything encoded that would mean something else."""
+    return quote(clean(text), safe=_IN_PATH)
+
+
+def encoded_value(text: str) -> str:
+    """One segment of a path, or a name or value of a query."""
+    return quote(clean(text), safe="~-._")
+
+
+def path_template(parts: Sequence[Part]) -> str:
+    """The template of a path: texts as they stand there, and values that are made."""
+    out = ""
+    for text, made in _pairs(parts):
+        escaped = literal(encoded_path(text))
+        # A '$' before a template would make a literal of it.
+        if made is not None and escaped.endswith("$"):
+            escaped = f"{escaped[:-1]}%24"
+        out += escaped
+        if made is not None:
+            out += made.template(lambda one: encoded_path(one).replace("'", "%27"))
+    return out
+
+
+def _pairs(parts: Sequence[Part]) -> list[tuple[str, Made | None]]:
+    """Texts that stand side by side as one: what is escaped may begin in one and end in another."""
+    pairs: list[tuple[str, Made | None]] = []
+    text = ""
+    for part in parts:
+        if isinstance(part, Made):
+            pairs.append((text, part))
+            text = ""
+        else:
+            text += part
+    return [*pairs, (text, None)]
+
+
+def slug(text: str, longest: int = _LONGEST_NAME) -> str:
+    """Lowercase letters, digits and single '-'; may be empty."""
+    words = _CAMEL.sub("-", text[:500]).lower()
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-")[:longest].strip("-")
+
+
+def variable_name(text: str) -> str:
+    """A name that a template can speak of."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", text[:100]).strip("_")[:40]
+    return name if _VARIABLE_START.match(name) else f"v_{name}".rstrip("_")
+
+
+class Names:
+    """Names of which none is given twice."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, wanted: str, otherwise: str) -> str:
+        """``wanted``, with a number where it is taken; ``otherwise`` where it is empty."""
+        name = stem = wanted or otherwise
+        number = 2
+        while name in self._taken:
+            name = f"{stem}-{number}"
+            number += 1
+        self._taken.add(name)
+        return name
+
+
+def counted(number: int, what: str = "request") -> str:
+    """``1 request``, ``2,000 requests``."""
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
+
+
+def one_line(text: str, longest: int = _LONGEST_COMMENT) -> str:
+    """A text in a comment or a message: one line of what can be printed."""
+    shown = "".join(char if char.isprintable() else " " for char in text[: longest + 1])
+    shown = " ".join(shown.split())
+    return shown if len(text) <= longest else f"{shown[: longest - 3]}..."

@@ -1,0 +1,168 @@
+"""What an access log comes to: how often each kind of request, and how many a second.
+
+Memory is bounded whatever the log holds: of too many kinds the rarest are given up, and seconds
+are counted in a window that moves with the log.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from perfrun.cli.init.log_lines import Line
+from perfrun.cli.init.secrets import is_uuid, secret_name, secret_value
+from perfrun.cli.init.urls import is_static_name
+
+MOST_KINDS = 20_000
+_MOST_SAMPLES = 12
+_LONGEST_SAMPLE = 500
+_WINDOW = 600
+"""Seconds that lines may be out of order: they are written when requests end."""
+_NUMBER = re.compile(r"[0-9]+\Z")
+_HEX = re.compile(r"(?=.*[0-9])[0-9a-f]{8,}\Z", re.IGNORECASE)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Kind(NamedTuple):
+    """Requests that differ in ids alone."""
+
+    method: str
+    path: str
+    """With {id} for what differs."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """How often, and which: samples of what stood in the log."""
+
+    count: int = 0
+    samples: dict[str, None] = field(default_factory=dict)
+    statuses: Counter[int] = field(default_factory=Counter)
+
+
+class Traffic:
+    """Counts the lines of a log."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[Kind, Seen] = {}
+        self.lines = 0
+        self.unread = 0
+        self.failed = 0
+        """Answered by 4xx or 5xx."""
+        self.with_tokens = 0
+        self.hidden: dict[str, None] = {}
+        """Names of parameters whose values were not kept."""
+        self.rates = Rates()
+
+    def add(self, line: Line | None) -> None:
+        """Count one line; None: it could not be read."""
+        self.lines += 1
+        target = None if line is None or line.method not in _METHODS else _origin_form(line.target)
+        if line is None or target is None:
+            self.unread += 1
+            return
+        self.rates.add(line.second)
+        if line.status >= 400:
+            self.failed += 1
+            return
+        path, _, query = target.partition("?")
+        template = normal_path(path)
+        if template is None:
+            self.with_tokens += 1
+            return
+        kind = Kind(line.method, template)
+        seen = self.kinds.get(kind)
+        if seen is None:
+            if len(self.kinds) >= MOST_KINDS:
+                self._give_up_the_rarest()
+            seen = self.kinds[kind] = Seen()
+        seen.count += 1
+        seen.statuses[line.status] += 1
+        if len(seen.samples) < _MOST_SAMPLES:
+            sample = path + self._harmless(query)
+            if len(sample) <= _LONGEST_SAMPLE:
+                seen.samples[sample] = None
+
+    @property
+    def requests(self) -> int:
+        """Lines that could be read."""
+        return self.lines - self.unread
+
+    def _harmless(self, query: str) -> str:
+        kept = []
+        for pair in query.split("&") if query else []:
+            name, _, value = pair.partition("=")
+            if secret_name(unquote(name)) or secret_value(unquote(value)):
+                if len(self.hidden) < 20:
+                    self.hidden[unquote(name)[:60]] = None
+            else:
+                kept.append(pair)
+        return "?" + "&".join(kept) if kept else ""
+
+    def _give_up_the_rarest(self) -> None:
+        ordered = sorted(self.kinds.items(), key=lambda item: -item[1].count)
+        self.kinds = dict(ordered[: MOST_KINDS // 2])
+
+
+class Rates:
+    """Requests a second: the median of the seconds that had any, and the most."""
+
+    def __init__(self) -> None:
+        self.span = (0, 0)
+        """The first second and the last one."""
+        self._open: dict[int, int] = {}
+        self._seconds: Counter[int] = Counter()
+        """By their number of requests."""
+
+    def add(self, second: int) -> None:
+        """Count a request of this second."""
+        if not self._open and not self._seconds:
+            self.span = (second, second)
+        self.span = (min(self.span[0], second), max(self.span[1], second))
+        self._open[second] = self._open.get(second, 0) + 1
+        if len(self._open) > 2 * _WINDOW:
+            for old in sorted(self._open)[:_WINDOW]:
+                self._seconds[self._open.pop(old)] += 1
+
+    def median_and_peak(self) -> tuple[float, float]:
+        """Requests a second."""
+        counts = self._seconds + Counter(self._open.values())
+        half, below = sum(counts.values()) / 2, 0
+        median = peak = max(counts)
+        for count, seconds in sorted(counts.items()):
+            below += seconds
+            if below >= half:
+                median = count
+                break
+        return float(median), float(peak)
+
+
+def normal_path(path: str) -> str | None:
+    """With {id} for numbers, UUIDs and hashes; None where a token is in it."""
+    segments = []
+    for segment in path.split("/"):
+        if _NUMBER.match(segment) or is_uuid(segment) or _is_hash(segment):
+            segments.append("{id}")
+        elif secret_value(unquote(segment)) and not is_static_name(segment):
+            return None
+        else:
+            segments.append(segment)
+    return "/".join(segments)
+
+
+def _is_hash(segment: str) -> bool:
+    """Short ones: what is as long as a key may be one."""
+    return len(segment) < 16 and _HEX.match(segment) is not None
+
+
+def _origin_form(target: str) -> str | None:
+    """Path and query of a request's target; None for those that no test can send."""
+    if target.startswith(("http://", "https://")):
+        try:
+            parts = urlsplit(target)
+        except ValueError:
+            return None
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    # nginx writes what it could not print as \xNN.
+    return target if target.startswith("/") and "\\" not in target else None

@@ -1,0 +1,53 @@
+"""The URL of a target, from what a source says of it."""
+
+import re
+from urllib.parse import urlsplit
+
+from perfrun.api.target import URL_PATTERN
+from perfrun.cli.init.draft import Json
+from perfrun.cli.init.source import rows, table, text_of
+from perfrun.cli.init.texts import clean
+
+LONGEST_URL = 2048
+_LONGEST_HOST = 253
+_URL = re.compile(URL_PATTERN)
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+\Z")
+_HOLE = re.compile(r"\{([^{}]{1,100})\}")
+
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}\Z")
+
+_STATIC_NAME = re.compile(
+    r"\.(css|m?js|map|png|jpe?g|gif|svg|webp|avif|ico|woff2?|ttf|otf|eot|mp[34]|webm|wasm)\Z",
+    re.IGNORECASE,
+)
+
+
+def is_static_name(path: str) -> bool:
+    """Whether a path without query is that of a static asset."""
+    return _STATIC_NAME.search(path) is not None
+
+
+def usable_url(text: str) -> bool:
+    """Whether a target may have this URL."""
+    if len(text) > LONGEST_URL or not _URL.match(text) or clean(text) != text:
+        return False
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    printable = all("!" <= char <= "~" for char in text)
+    return bool(_HOST.match(host)) and len(host) <= _LONGEST_HOST and port != 0 and printable
+
+
+def server_url(server: Json) -> str:
+    """The URL of an OpenAPI server, its variables at their defaults; may be relative or empty."""
+    variables = table(server.get("variables"))
+
+    def default(match: re.Match[str]) -> str:
+        variable = table(variables.get(match[1]))
+        options = rows(variable.get("enum"))
+        return str(variable.get("default", options[0] if options else ""))[:200]
+
+    return _HOLE.sub(default, text_of(server.get("url"))[:LONGEST_URL]).strip()

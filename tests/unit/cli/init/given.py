@@ -1,0 +1,65 @@
+"""What the tests of ``perfrun init`` share."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from perfrun.api.perftest import PerfTest
+from perfrun.cli.init.draft import Draft
+from perfrun.cli.init.openapi import openapi_draft
+from perfrun.cli.init.write import write_drafts
+from perfrun.cli.manifests import parse_manifests
+
+DATA = Path(__file__).parent / "data"
+
+
+def read_back(*drafts: Draft) -> list[PerfTest]:
+    """The tests of what is written of drafts, which has to be right."""
+    tests = []
+    for manifest in parse_manifests("f.yaml", write_drafts(drafts, "f.yaml").encode()):
+        assert manifest.problems == ()
+        assert manifest.test is not None
+        tests.append(manifest.test)
+    return tests
+
+
+def openapi(root: Any, *, writes: bool = True, url: str = "", name: str = "") -> Draft:
+    return openapi_draft(root, source="api.json", name=name, url=url, writes=writes)
+
+
+def document(paths: Any, **more: Any) -> dict[str, Any]:
+    return {"openapi": "3.1.0", "info": {"title": "API"}, "paths": paths, **more}
+
+
+def get(*parameters: Any, **more: Any) -> dict[str, Any]:
+    return {"get": {"parameters": list(parameters), "responses": {"200": {}}, **more}}
+
+
+def post(schema: Any, kind: str = "application/json", **more: Any) -> dict[str, Any]:
+    body = {"content": {kind: {"schema": schema}}}
+    return {"post": {"requestBody": body, "responses": {"201": {}}, **more}}
+
+
+def har_entry(url: str, method: str = "GET", **more: Any) -> dict[str, Any]:
+    status = more.pop("status", 200)
+    at = more.pop("at", 0.0)
+    mime = more.pop("answer", "application/json")
+    return {
+        "startedDateTime": f"2026-11-24T10:00:{at:09.6f}Z",
+        "time": 10,
+        "request": {"method": method, "url": url, "headers": [], **more},
+        "response": {"status": status, "headers": [], "content": {"mimeType": mime}},
+    }
+
+
+def har(*entries: Any) -> Any:
+    """As it comes from a file."""
+    return json.loads(json.dumps({"log": {"entries": list(entries)}}))
+
+
+def quiet() -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    return Console(file=file, width=200), file

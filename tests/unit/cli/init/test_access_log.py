@@ -1,0 +1,261 @@
+"""Access logs: the mix, the rate, and what is left out."""
+
+import gzip
+import io
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfrun.api.template import parse
+from perfrun.cli.init.access_log import access_log_draft
+from perfrun.cli.init.draft import SourceError
+from perfrun.cli.init.log_file import LONGEST_LINE, LogFile
+from perfrun.cli.init.log_lines import parse_line
+from perfrun.cli.init.traffic import MOST_KINDS, Rates, Traffic, normal_path
+from tests.unit.cli.init.given import quiet, read_back
+from tests.unit.cli.init.test_texts import NASTY
+
+
+def line(target="/a", method="GET", status=200, second=0):
+    minute, second = divmod(second, 60)
+    return (
+        f"192.0.2.1 - joe [24/Nov/2026:10:{minute:02}:{second:02} +0100] "
+        f'"{method} {target} HTTP/1.1" {status} 12 "https://ref.example/" "agent"'
+    )
+
+
+class Lines:
+    cut_off = False
+
+    def __init__(self, *texts):
+        self.texts = texts
+
+    def lines(self):
+        return iter(text.encode("utf-8", "replace") + b"\n" for text in self.texts)
+
+
+def draft(*texts, writes=False, top=20, url=""):
+    return access_log_draft(
+        Lines(*texts), source="a.log", name="traffic", url=url, writes=writes, top=top
+    )
+
+
+def paths(*texts, **more):
+    (test,) = read_back(draft(*texts, **more))
+    return {s.steps[0].http.path: s.weight for s in test.spec.scenarios}
+
+
+def test_weights_are_shares_of_a_thousand():
+    assert paths(*[line("/a")] * 3, line("/b")) == {"/a": 750, "/b": 250}
+
+
+def test_ids_are_those_of_the_log():
+    assert paths(line("/items/1"), line("/items/22"), line("/items/1")) == {
+        "/items/$(choice('1', '22'))": 1000
+    }
+
+
+def test_several_ids_stay_together():
+    assert list(paths(line("/users/7/orders/9/lines"), line("/users/8/orders/19/lines"))) == [
+        "/users/$(choice('7/orders/9', '8/orders/19'))/lines"
+    ]
+
+
+def test_queries_are_those_of_the_log_without_secrets():
+    first, second = line("/s?q=a&token=x1"), line("/s?q=b&token=x2")
+    found = draft(first, second)
+    assert found.scenarios[0].steps[0].path == "/s?q=$(choice('a', 'b'))"
+    assert "Not copied: values that look secret, of the parameters token." in found.notes
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/items/42/parts", "/items/{id}/parts"),
+        ("/u/9b2d7f0a-4c1e-4b6a-9e51-0f6f3a5a1c11", "/u/{id}"),
+        ("/commit/3fa9c01b2", "/commit/{id}"),
+        ("/shop/summer-sale-2026", "/shop/summer-sale-2026"),
+        ("/static/app.3f2a1b9c8d7e6f5a.js", "/static/app.3f2a1b9c8d7e6f5a.js"),
+        ("/reset/Zm9vYmFyMTIzNDU2Nzg5", None),
+        ("/verify/eyJhbGciOiJIUzI1NiJ9.e30.abc", None),
+    ],
+)
+def test_paths_that_differ_in_ids_are_of_one_kind(path, kind):
+    assert normal_path(path) == kind
+
+
+def test_the_rate_is_that_of_the_log():
+    texts = [line(second=0)] * 2 + [line(second=1)] * 2 + [line(second=5)] * 10
+    (test,) = read_back(draft(*texts))
+    normal, busy = test.spec.load.open.stages
+    assert (normal.rate, busy.rate) == (2.0, 10.0)
+    (test,) = read_back(draft(line(second=0), line(second=9)))
+    assert [stage.rate for stage in test.spec.load.open.stages] == [1.0]
+
+
+def test_what_is_left_out_is_told():
+    found = draft(
+        *[line()] * 6,
+        line("/x", status=404),
+        line("/b", "POST", 201),
+        line("/r/" + "a1" * 10),
+        "??",
+    )
+    assert found.notes == (
+        "From a.log: 9 requests from 2026-11-24 09:00 to 2026-11-24 09:00; the 1 kinds below are "
+        "66.7% of them.",
+        "Left out: 1 request answered by 4xx or 5xx.",
+        "Left out: 1 request of methods that change something (--writes).",
+        "Left out: 1 request with what looks like a token in the path.",
+        "Not read: 1 of 10 lines.",
+    )
+
+
+def test_writes_have_no_body_and_say_so():
+    found = draft(line("/b", "POST", 201), writes=True)
+    assert any("Logs hold no bodies" in note for note in found.scenarios[0].steps[0].notes)
+
+
+def test_the_top_ones_are_taken():
+    texts = [line(f"/{name}") for name in "abcde" for _ in range(ord(name))]
+    assert list(paths(*texts, top=2)) == ["/e", "/d"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        ([], "no line in it"),
+        (["hello", "world"], "none of 2 lines is one of an access log"),
+        ([line(status=500)], "none of 1 requests can be taken"),
+    ],
+)
+def test_what_is_no_access_log_is_told(texts, sentence):
+    with pytest.raises(SourceError, match=sentence):
+        draft(*texts)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"method": "GET", "uri": "/a", "status": 200, "time": "2026-11-24T09:00:00Z"},
+        {"request": "GET /a HTTP/1.1", "status": "200", "time_iso8601": "2026-11-24T10:00:00+01:00"},
+        {"ts": 1795510800.25, "request": {"method": "GET", "uri": "/a"}, "status": 200},
+        {"RequestMethod": "GET", "RequestPath": "/a", "DownstreamStatus": 200,
+         "time": "2026-11-24T09:00:00Z"},
+        {"method": "GET", "path": "/a", "response_code": 200, "start_time": 1795510800000},
+        {"request_method": "GET", "request_uri": "/a", "status": "200", "msec": "1795510800.000"},
+    ],
+)  # fmt: skip
+def test_lines_of_json(value):
+    assert parse_line(json.dumps(value).encode()) == ("GET", "/a", 200, 1795510800)
+
+
+def test_common_and_combined_format():
+    assert parse_line(line().encode()) == ("GET", "/a", 200, 1795510800)
+    common = b'h - - [24/Nov/2026:09:00:00 +0000] "GET /a HTTP/1.0" 200 -'
+    assert parse_line(common) == ("GET", "/a", 200, 1795510800)
+    with_host = b'shop.example:443 h - - [24/Nov/2026:09:00:00 +0000] "GET /a HTTP/2.0" 200 5'
+    assert parse_line(with_host) == ("GET", "/a", 200, 1795510800)
+
+
+@given(NASTY, st.lists(NASTY, min_size=1, max_size=4))
+def test_any_path_reads_back(path, queries):
+    texts = [line(f"/{path}?{query}") for query in queries]
+    try:
+        found = draft(*texts, line("/fine"))
+    except SourceError:
+        return
+    (test,) = read_back(found)
+    for scenario in test.spec.scenarios:
+        parse(scenario.steps[0].http.path)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=60), NASTY.map(lambda text: line(text).encode(
+    "utf-8", "replace"))), max_size=5))  # fmt: skip
+def test_any_line_is_read_or_not(texts):
+    for text in texts:
+        Traffic().add(parse_line(text))
+
+
+@given(st.recursive(st.one_of(st.none(), st.integers(), st.floats(), NASTY),
+                    lambda inner: st.dictionaries(st.sampled_from(
+                        ["method", "uri", "status", "time", "request", "ts"]), inner)))  # fmt: skip
+def test_any_json_is_read_or_not(value):
+    Traffic().add(parse_line(b"{" + json.dumps(value).encode()[1:]))
+
+
+def test_memory_is_bounded_whatever_the_log_holds():
+    def lines():
+        yield from (line("/often").encode() for _ in range(2 * MOST_KINDS))
+        for number in range(3 * MOST_KINDS):
+            text = f"/p{number}x/{'y' * 100}"
+            yield line(text, second=number % 3600).encode()
+
+    traffic = Traffic()
+    tracemalloc.start()
+    for text in lines():
+        traffic.add(parse_line(text))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(traffic.kinds) <= MOST_KINDS
+    assert max(seen.count for seen in traffic.kinds.values()) == 2 * MOST_KINDS
+    assert peak < 60_000_000
+
+
+def test_seconds_out_of_order_are_counted_once_and_old_ones_are_let_go():
+    rates = Rates()
+    for second in [*range(5000), *range(4800, 5000)]:
+        rates.add(second)
+    assert rates.median_and_peak() == (1.0, 2.0)
+    assert rates.span == (0, 4999)
+
+
+def read(file: Path | str) -> tuple[list[bytes], LogFile, io.StringIO]:
+    console, said = quiet()
+    with LogFile(str(file), console) as log:
+        return list(log.lines()), log, said
+
+
+def test_files_may_be_gzip_whatever_they_are_called(tmp_path):
+    file = tmp_path / "access.log"
+    file.write_bytes(gzip.compress(b"one\ntwo\n"))
+    assert read(file)[0] == [b"one\n", b"two\n"]
+    file.write_bytes(b"one\ntwo")
+    assert read(file)[0] == [b"one\n", b"two"]
+
+
+def test_a_gzip_file_that_is_cut_off_is_used_as_far_as_it_goes(tmp_path):
+    whole = gzip.compress("\n".join(str(number) for number in range(100_000)).encode())
+    file = tmp_path / "a.gz"
+    file.write_bytes(whole[: len(whole) // 2])
+    lines, log, _ = read(file)
+    assert lines[:2] == [b"0\n", b"1\n"]
+    assert log.cut_off
+    assert "damaged or cut off" in access_log_draft(
+        _Cut(), source="a.gz", name="x", url="", writes=False, top=1
+    ).notes[-1]  # fmt: skip
+
+
+class _Cut(Lines):
+    cut_off = True
+
+    def __init__(self):
+        super().__init__(line())
+
+
+def test_a_line_without_end_is_read_in_part(tmp_path):
+    file = tmp_path / "a.log"
+    file.write_bytes(b"x" * (3 * LONGEST_LINE) + b"\nnext\n")
+    lines, _, _ = read(file)
+    assert [len(one) for one in lines] == [LONGEST_LINE, 5]
+
+
+def test_a_file_that_is_not_there():
+    with pytest.raises(SourceError, match="cannot be read"):
+        read("/nope/access.log")
+    with pytest.raises(SourceError, match="cannot be read: Is a directory"):
+        read("/tmp")

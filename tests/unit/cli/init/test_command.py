@@ -1,0 +1,118 @@
+"""``perfrun init`` as a command: options, files, and what it says."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from perfrun.cli.exits import Exit
+from perfrun.cli.init.command import Wish, init_test
+from perfrun.cli.init.draft import LoadDraft
+from perfrun.cli.init.load import as_logged, steady
+from perfrun.cli.init.write import write_drafts
+from perfrun.cli.manifests import parse_manifests, read_manifests
+from perfrun.cli.terminal import Output
+from tests.unit.cli.init.given import DATA, document, get, openapi, quiet
+from tests.unit.cli.init.test_access_log import draft as log_draft
+from tests.unit.cli.init.test_access_log import line
+
+
+def made(**wish) -> tuple[Exit, str, str]:
+    stdout = io.StringIO()
+    console, said = quiet()
+    code = init_test(Wish(**wish), Output(stdout, "standard output"), console)
+    return code, stdout.getvalue(), said.getvalue()
+
+
+def test_a_starter_without_any_question():
+    code, text, said = made()
+    assert (code, said) == (Exit.OK, "")
+    (manifest,) = parse_manifests("f", text.encode())
+    assert manifest.warnings == manifest.problems == ()
+    assert manifest.test.metadata.name == "first-test"
+    assert "# CHANGE THIS" in text
+
+
+def test_a_starter_for_a_url_keeps_its_path_and_query_in_the_step():
+    _, text, _ = made(url="https://shop.example/api/items?page=1", name="mine")
+    (manifest,) = parse_manifests("f", text.encode())
+    assert manifest.test.metadata.name == "mine"
+    assert manifest.test.spec.target.http.url == "https://shop.example"
+    assert manifest.test.spec.scenarios[0].steps[0].http.path == "/api/items?page=1"
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        ({"openapi": "a", "har": "b"}, "give one of --openapi, --har and --access-log"),
+        ({"url": "shop:8080"}, "--url: 'shop:8080' is no URL"),
+        ({"url": "http://joe:pw@shop"}, "without user information"),
+        ({"url": "http://[::1"}, "is no URL"),
+        ({"url": "http://shop:0"}, "is no URL"),
+        ({"url": "http://shop?x=1", "har": "b"}, "--url: a query cannot stand before"),
+        ({"name": "Not A Name"}, "--name: 'Not A Name' is no name"),
+        ({"name": "x" * 41}, "at most 40"),
+        ({"output": "/tmp"}, "is there already"),
+        ({"output": "/nope/x/f.yaml"}, "there is no folder /nope/x"),
+        ({"openapi": "/nope"}, "/nope: cannot be read: No such file or directory"),
+        ({"har": str(DATA / "petstore.yaml")}, "not a HAR recording"),
+        ({"openapi": str(DATA / "shop.har")}, "not an OpenAPI 3 document"),
+        ({"access_log": str(DATA / "shop.har")}, "is one of an access log"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_writes_nothing(wish, sentence):
+    code, text, said = made(**wish)
+    assert (code, text) == (Exit.USAGE, "")
+    assert sentence in said
+
+
+def test_a_file_is_new_and_is_read_back(tmp_path: Path):
+    file = tmp_path / "api.yaml"
+    code, text, said = made(openapi=str(DATA / "petstore.yaml"), output=str(file))
+    assert (code, text) == (Exit.OK, "")
+    (manifest,) = read_manifests([str(file)])
+    assert manifest.problems == manifest.warnings == ()
+    assert said.splitlines()[-1] == (
+        f"{file}: written. Look it through, then: perfrun validate {file}"
+    )
+    before = file.read_bytes()
+    assert made(output=str(file))[0] is Exit.USAGE
+    assert file.read_bytes() == before
+
+
+def test_the_url_of_the_command_line_goes_first():
+    _, text, _ = made(openapi=str(DATA / "petstore.yaml"), url="http://127.0.0.1:9/v1/")
+    (manifest,) = parse_manifests("f", text.encode())
+    assert manifest.test.spec.target.http.url == "http://127.0.0.1:9/v1"
+
+
+def test_comments_cannot_become_yaml():
+    evil = "x\nkind: Secret\u2028spec: {}\r- a: b #"
+    draft = openapi(document({"/a": get(summary=evil, operationId=evil)}, info={"title": evil}))
+    text = write_drafts([draft], evil)
+    (manifest,) = parse_manifests("f", text.encode())
+    assert manifest.problems == ()
+    lines = text.split("\n")
+    assert not any(one.startswith(("kind: Secret", "- a")) for one in lines)
+
+
+def warnings(draft) -> tuple[str, ...]:
+    (manifest,) = parse_manifests("f", write_drafts([draft], "f").encode())
+    assert manifest.problems == ()
+    return manifest.warnings
+
+
+@pytest.mark.parametrize("number", [1, 2, 1000])
+def test_a_load_is_long_enough_for_its_objectives(number):
+    rare = [line("/rare", "POST", 201)]
+    texts = [*[line(second=n % 60) for n in range(number)], *rare]
+    assert warnings(log_draft(*texts, writes=True)) == ()
+
+
+def test_a_rate_has_an_end():
+    scenarios = log_draft(line()).scenarios
+    for load in (as_logged(scenarios, 1e9, 2e9), as_logged(scenarios, 9e4, 1e9), steady(scenarios)):
+        assert isinstance(load, LoadDraft)
+        draft = log_draft(line())
+        changed = type(draft)(draft.name, draft.url, draft.scenarios, load)
+        assert warnings(changed) == ()

@@ -1,0 +1,235 @@
+"""HAR recordings: one journey, in order, and no secret in it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfrun.cli.init.draft import SourceError
+from perfrun.cli.init.har import har_drafts
+from perfrun.cli.init.source import read_document
+from perfrun.cli.init.write import write_drafts
+from tests.unit.cli.init.given import DATA, har, har_entry, read_back
+from tests.unit.cli.init.test_openapi import JSON
+from tests.unit.cli.init.test_texts import NASTY
+
+SHOP = "https://shop.example"
+
+
+def drafts(root, *, writes=True, everything=False, url="", name=""):
+    return har_drafts(
+        root, source="r.har", name=name, url=url, writes=writes, everything=everything
+    )
+
+
+def journey(*entries, **more):
+    (test,) = read_back(*drafts(har(*entries), **more))
+    return test.spec.scenarios[0].steps
+
+
+def test_the_shop():
+    (draft,) = drafts(read_document(str(DATA / "shop.har")))
+    (test,) = read_back(draft)
+    http = test.spec.target.http
+    assert (http.url, http.protocol, http.cookies) == (SHOP, "HTTP/2", True)
+    assert http.auth.bearer.token_from.secret_key_ref.name == "shop-example-credentials"
+    assert [step.http.path for step in test.spec.scenarios[0].steps] == [
+        "/",
+        "/api/items/$(item_id)?lang=de&access_token=$(secrets.access_token)&_=$(nowMs())",
+        "/api/login",
+        "/api/orders/$(order_id)/$(order_id_2)",
+    ]
+    assert test.spec.scenarios[0].steps[2].http.json_ == {
+        "user": "ann",
+        "password": "$(secrets.password)",
+        "n": 3,
+        "cost": "$$(5)",
+    }
+    assert test.spec.variables["item_id"] == "4711"
+    for note in (
+        "Left out: 1 request for static assets (--all).",
+        "Left out: 1 request to other origins (--all).",
+        "Left out: 1 request without success.",
+        "Left out: 1 request not read, or not of HTTP.",
+    ):
+        assert note in draft.notes
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_no_secret_is_copied(everything):
+    text = write_drafts(
+        drafts(read_document(str(DATA / "shop.har")), everything=everything), "f.yaml"
+    )
+    assert "VERYSECRET" not in text
+
+
+def secret(**more):
+    return har_entry(f"{SHOP}/a", **more)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        secret(headers=[{"name": "Authorization", "value": "Basic c2VjcmV0OnNlY3JldDE="}]),
+        secret(headers=[{"name": "Authorization", "value": "Custom c2VjcmV0OnNlY3JldDE="}]),
+        secret(headers=[{"name": "Cookie", "value": "a=c2VjcmV0OnNlY3JldDE="}]),
+        secret(headers=[{"name": "X-CSRF-Token", "value": "c2VjcmV0OnNlY3JldDE="}]),
+        secret(headers=[{"name": "X-Whatever", "value": "c2VjcmV0OnNlY3JldDE="}]),
+        secret(headers=[{"name": "Accept-Language", "value": "c2VjcmV0OnNlY3JldDE="}]),
+        har_entry(f"{SHOP}/reset/c2VjcmV0OnNlY3JldDE="),
+        har_entry("https://joe:c2VjcmV0OnNlY3JldDE=@shop.example/a"),
+        har_entry(f"{SHOP}/a?q=c2VjcmV0OnNlY3JldDE%3D"),
+        har_entry(f"{SHOP}/a#c2VjcmV0OnNlY3JldDE="),
+        secret(
+            method="POST",
+            postData={"mimeType": "application/json", "text": '[{"x": "c2VjcmV0OnNlY3JldDE="}]'},
+        ),
+        secret(
+            method="POST",
+            postData={
+                "mimeType": "application/x-www-form-urlencoded",
+                "text": "user=joe&password=c2VjcmV0OnNlY3JldDE%3D",
+            },
+        ),
+        secret(
+            method="POST",
+            postData={"mimeType": "text/plain", "text": '{"token": "c2VjcmV0OnNlY3JldDE="}'},
+        ),
+    ],
+)
+def test_secrets_in_all_places(entry):
+    found = drafts(har(entry))
+    read_back(*found)
+    assert "c2VjcmV0" not in write_drafts(found, "f.yaml")
+
+
+def test_numbers_of_secret_names_are_not_copied_either():
+    body = {"mimeType": "application/json", "text": '{"pin": 4711, "n": 4712}'}
+    (step,) = journey(har_entry(f"{SHOP}/a", "POST", postData=body))
+    assert step.http.json_ == {"pin": "$(secrets.pin)", "n": 4712}
+
+
+def test_think_times_are_the_gaps_and_no_longer_than_half_a_minute():
+    first, second, third, last = journey(
+        har_entry(f"{SHOP}/a", at=0),
+        har_entry(f"{SHOP}/b", at=0.05),
+        har_entry(f"{SHOP}/c", at=2.06),
+        har_entry(f"{SHOP}/d", at=59),
+    )
+    assert first.think_time is None
+    assert (second.think_time, third.think_time) == (2_000_000_000, 30_000_000_000)
+    assert last.think_time is None
+
+
+def test_entries_are_taken_in_the_order_of_their_times():
+    first, second = journey(har_entry(f"{SHOP}/b", at=5), har_entry(f"{SHOP}/a", at=1))
+    assert (first.http.path, second.http.path) == ("/a", "/b")
+
+
+def test_reads_only_unless_asked_for():
+    (step,) = journey(har_entry(f"{SHOP}/a"), har_entry(f"{SHOP}/b", "POST"), writes=False)
+    assert step.name == "get-a"
+
+
+def test_redirects_are_steps_of_their_own():
+    root = har(har_entry(f"{SHOP}/old", status=302), har_entry(f"{SHOP}/new"))
+    (test,) = read_back(*drafts(root))
+    assert test.spec.target.http.redirects == 0
+    assert test.spec.scenarios[0].steps[0].expect.status == [302]
+
+
+def test_the_origin_of_the_url_is_the_one_that_counts():
+    root = har(har_entry(f"{SHOP}/a"), har_entry("https://api.example/b"))
+    (draft,) = drafts(root, url="https://api.example")
+    assert draft.scenarios[0].steps[0].path == "/b"
+    (other,) = drafts(root, url="http://staging:8080", name="mine")
+    assert (other.url, other.name, other.scenarios[0].steps[0].path) == (
+        "http://staging:8080",
+        "mine",
+        "/a",
+    )
+
+
+def test_all_origins_are_tests_of_their_own():
+    root = har(har_entry(f"{SHOP}/a"), har_entry("https://api.example/b"))
+    tests = read_back(*drafts(root, everything=True, name="mine"))
+    assert [test.metadata.name for test in tests] == ["mine", "mine-api-example"]
+
+
+def test_a_journey_has_fifty_steps_at_most():
+    root = har(*(har_entry(f"{SHOP}/{n:x}", at=n / 10) for n in range(60)))
+    (draft,) = drafts(root)
+    assert len(draft.scenarios[0].steps) == 50
+    assert "Left out: 10 requests beyond the 50 steps that a scenario can have." in draft.notes
+
+
+@pytest.mark.parametrize(
+    ("root", "sentence"),
+    [
+        (None, "not a HAR recording"),
+        ([], "not a HAR recording"),
+        ({"log": {"entries": {}}}, "not a HAR recording"),
+        ({"log": {"entries": []}}, "holds no request"),
+        (har(har_entry("chrome://x")), "holds no request"),
+        (har(har_entry(f"{SHOP}/a.png")), "nothing is left of 1 requests"),
+    ],
+)
+def test_what_is_no_recording_is_told(root, sentence):
+    with pytest.raises(SourceError, match=sentence):
+        drafts(root)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"mimeType": "multipart/form-data", "text": "x"},
+        {"mimeType": "application/json", "text": "{"},
+        {"mimeType": "application/json", "text": "[" * 5000 + "]" * 5000},
+        {"mimeType": "application/json", "text": json.dumps("x" * 20000)},
+    ],
+)
+def test_bodies_that_cannot_be_taken_are_told(body):
+    root = har(har_entry(f"{SHOP}/a"), har_entry(f"{SHOP}/b", "POST", postData=body))
+    (draft,) = drafts(root)
+    assert len(draft.scenarios[0].steps) == 1
+    assert any(note.startswith("Left out: 1 request with a body") for note in draft.notes)
+
+
+@given(NASTY, NASTY, NASTY, NASTY)
+def test_any_url_header_and_body_read_back(path, query, header, value):
+    root = har(
+        har_entry(
+            f"{SHOP}/{path}?{query}={value}",
+            "POST",
+            headers=[{"name": header, "value": value}, {"name": "Accept", "value": value}],
+            postData={"mimeType": "application/json", "text": json.dumps({query: value})},
+        ),
+        har_entry(
+            f"{SHOP}/x",
+            "PUT",
+            postData={"mimeType": "application/x-www-form-urlencoded", "text": f"{query}={value}"},
+        ),
+    )
+    read_back(*drafts(root))
+
+
+@given(JSON, JSON, st.lists(JSON, max_size=3))
+def test_any_recording_ends_in_a_test_or_a_sentence(request, response, entries):
+    good = har_entry(f"{SHOP}/a")
+    root = {
+        "log": {
+            "entries": [
+                good | {"request": request},
+                good | {"response": response},
+                good | {"startedDateTime": request, "time": response},
+                {"request": good["request"] | {"headers": request, "postData": response}},
+                *entries,
+            ]
+        }
+    }
+    try:
+        found = drafts(root)
+    except SourceError:
+        return
+    read_back(*found)
