@@ -11,6 +11,7 @@ from rich.console import Console
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.cli.exits import Exit, of_verdict, worst
+from perfrun.cli.forms import Runs
 from perfrun.cli.local import LocalRun, Stop, cores, run_local
 from perfrun.cli.manifests import Manifest, read_manifests
 from perfrun.cli.outputs import Outputs
@@ -25,6 +26,7 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.console import print_run
 from perfrun.report.document import Times, local_run, result_document
+from perfrun.report.source import Reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Finished:
 
 def run_files(
     files: Sequence[str],
-    outputs: Outputs,
+    outputs: Outputs[Runs],
     secrets: Path | None,
     out: Console,
     err: Console,
@@ -49,7 +51,7 @@ def run_files(
     manifests = read_manifests(files)
     told = tell_manifests(manifests, err)
     tests, problems = _with_values(manifests, secrets)
-    problems += outputs.problems()
+    problems += outputs.problems(several=len(tests) > 1)
     if not tests and not told:
         problems.append("no PerfTest in what was given: nothing to run")
     for problem in problems:
@@ -62,9 +64,9 @@ def run_files(
         finished.append(run_test(test, values, err))
         interrupted = finished[-1].interrupted
         # Before anything is printed: whoever reads the report may go away.
+        reported = [Reported(one.run, one.result) for one in finished]
         failed = outputs.write(
-            [one.run for one in finished],
-            [one.result for one in finished],
+            Runs(reported, several=len(tests) > 1, strict=strict),
             several=len(tests) > 1,
             last=interrupted or number == len(tests),
         )

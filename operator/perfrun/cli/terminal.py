@@ -53,6 +53,19 @@ class Output(io.TextIOBase):
                 self._give_up(error)
         return len(text)
 
+    def write_document(self, text: str) -> None:
+        """Write a document to its end, in UTF-8 whatever the stream's own encoding is."""
+        if not isinstance(self._stream, io.TextIOWrapper):
+            self.write(text)
+        else:
+            self.flush()
+        if isinstance(self._stream, io.TextIOWrapper):  # still: flushing may have failed
+            try:
+                self._stream.buffer.write(text.encode("utf-8", errors="replace"))
+            except OSError as error:
+                self._give_up(error)
+        self.flush()
+
     def flush(self) -> None:
         """Write what is held back."""
         if self._stream is not None:

@@ -53,9 +53,12 @@ _WIDTH = 80
 
 def print_run(run: PerfRun, console: Console) -> None:
     """Print a finished run. Texts that come from users are never read as markup."""
-    rendered = render_run(
-        run, ascii_only=not console.encoding.lower().startswith("utf"), width=console.width
-    )
+    ascii_only = not console.encoding.lower().startswith("utf")
+    print_plain(render_run(run, ascii_only=ascii_only, width=console.width), console)
+
+
+def print_plain(rendered: RenderableType, console: Console) -> None:
+    """Print what fits a terminal, without what is noise in a file."""
     if console.is_terminal:
         console.print(rendered)
         return

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from perfrun.api.perfrun import PerfRun, Summary, Verdict
 from perfrun.report.advice import next_steps
-from perfrun.report.comparison import Comparison, Group, Row
+from perfrun.report.comparison import Comparison, Group, Row, Shown
 from perfrun.report.console import MARKS, score
 from perfrun.report.contrast import p_text
 from perfrun.report.steps import number, step_rows
@@ -132,10 +132,10 @@ def _group_row(row: Row) -> tuple[str, ...]:
         escaped(row.name),
         f"{escaped(found.baseline.text)} ({escaped(found.baseline.spread)})",
         f"{escaped(found.compared.text)} ({escaped(found.compared.spread)})",
-        f"{escaped(found.change.text)} {found.change.tone}",
+        escaped(found.change.text),
         escaped(found.interval or ""),
         p_text(found.p) if found.p is not None else "",
-        found.shown.value,
+        found.change.tone.value if found.shown is Shown.DIFFERENT else found.shown.value,
         escaped(found.smallest or ""),
     )
 

@@ -1,0 +1,171 @@
+"""Commands about finished runs, of files and of a cluster."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+from typing_extensions import override
+
+from perfrun.cli.commands.app import (
+    REPORTS,
+    Context,
+    HtmlFile,
+    JsonFile,
+    JunitFile,
+    MarkdownFile,
+    Namespace,
+    app,
+    leave,
+    outputs,
+)
+from perfrun.cli.terminal import console
+
+if TYPE_CHECKING:
+    from perfrun.cli.sources import Objects
+
+_AGAINST = "--against"
+
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN|FILE...",
+        help="Names of PerfRuns, test/NAME for the last of a test, files of perfrun run "
+        "(--result or --json), or - for stdin.",
+    ),
+]
+
+
+@app.command(rich_help_panel=REPORTS)
+def report(
+    runs: Runs,
+    html_file: HtmlFile = None,
+    junit_file: JunitFile = None,
+    json_file: JsonFile = None,
+    md_file: MarkdownFile = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit with 1, and in JUnit fail, for anything but Pass."),
+    ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+) -> None:
+    """Print or write finished runs.
+
+    Exit codes: 0 done, whatever the verdicts; with --strict 1 for anything but Pass; 2 no such run,
+    or a file that is none; 3 no cluster, or a file that could not be written.
+    """
+    from perfrun.cli import forms
+    from perfrun.cli.outputs import Outputs
+    from perfrun.cli.report import report
+    from perfrun.cli.sources import Sources
+
+    out, err = outputs()
+    wanted = Outputs(
+        out,
+        [
+            (forms.HTML, html_file),
+            (forms.JUNIT, junit_file),
+            (forms.JSON, json_file),
+            (forms.MARKDOWN, md_file),
+        ],
+    )
+    sources = Sources(_cluster(context, namespace), last=1, full=html_file is not None)
+    code = report(runs, sources, wanted, console(out), console(err), strict=strict)
+    leave(code, out, err)
+
+
+class _WithGroups(TyperCommand):
+    """``--against A B C``: all that follows belongs to it, as a shell expands ``--against *``."""
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _spread(args))
+
+
+def _spread(args: list[str]) -> list[str]:
+    """Each word after ``--against``, up to the next option, as one of its own."""
+    spread: list[str] = []
+    follows = False
+    for word in args:
+        is_option = word.startswith("-") and word != "-"
+        if word == _AGAINST:
+            follows = True
+            continue
+        follows = follows and not is_option
+        spread += [_AGAINST, word] if follows else [word]
+    return spread
+
+
+@app.command(rich_help_panel=REPORTS, cls=_WithGroups)
+def compare(
+    runs: Runs,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            _AGAINST,
+            metavar="RUN|FILE...",
+            help="The baseline: all that follow, up to the next option. Default: the first run.",
+        ),
+    ] = None,
+    html_file: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="OUT", help="Write a page that needs no network."),
+    ] = None,
+    md_file: MarkdownFile = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="OUT", help="Write every figure of it.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of files with several, only this test.")
+    ] = None,
+    doubtful: Annotated[
+        bool, typer.Option("--doubtful", help="Count runs whose generator was at fault, too.")
+    ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+) -> None:
+    """Compare runs with the first of them, or with a group: compare NEW... --against OLD...
+
+    Exit codes: 0 done, whatever was found; 2 no such run, or a file that is none; 3 no cluster, or
+    a file that could not be written.
+    """
+    from perfrun.cli import forms
+    from perfrun.cli.compare import Wanted, compare_runs
+    from perfrun.cli.outputs import Outputs
+    from perfrun.cli.sources import Sources
+
+    out, err = outputs()
+    places = Outputs(
+        out,
+        [
+            (forms.COMPARISON_HTML, html_file),
+            (forms.COMPARISON_MARKDOWN, md_file),
+            (forms.COMPARISON_JSON, json_file),
+        ],
+    )
+    wanted = Wanted(runs, against or [], test, doubtful)
+    sources = Sources(_cluster(context, namespace), last=2, full=True)
+    code = compare_runs(wanted, sources, places, console(out), console(err))
+    leave(code, out, err)
+
+
+def _cluster(context: str | None, namespace: str | None) -> Callable[[], "Objects"]:
+    """The cluster, connected to when it is asked for first."""
+    from perfrun.cli.sources import UnreachableError
+
+    @cache
+    def connect() -> "Objects":
+        try:
+            from perfrun.cli.results import ClusterObjects
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in ("kubernetes", "urllib3"):
+                raise
+            raise UnreachableError(
+                "runs of a cluster need a client of Kubernetes: pip install 'perfrun[operator]'"
+            ) from error
+        return ClusterObjects.connected(context, namespace)
+
+    return connect

@@ -1,0 +1,91 @@
+"""``perfrun compare``: runs side by side, or two groups of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from perfrun.cli.exits import Exit
+from perfrun.cli.forms import Compared
+from perfrun.cli.outputs import Outputs
+from perfrun.cli.sources import SourceError, Sources, UnreachableError
+from perfrun.cli.terminal import tell
+from perfrun.report.compare import compare, line_up
+from perfrun.report.comparison import Comparison
+from perfrun.report.comparison_table import print_comparison
+from perfrun.report.source import Reported
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be compared, and how."""
+
+    runs: Sequence[str]
+    against: Sequence[str]
+    """The baseline; empty: the first of the runs."""
+    test: str | None
+    """Only runs of this test."""
+    doubtful: bool
+    """Runs whose generator was at fault count too."""
+
+
+def compare_runs(
+    wanted: Wanted, sources: Sources, outputs: Outputs[Compared], out: Console, err: Console
+) -> Exit:
+    """Write the comparison, or print it where no file is named."""
+    problems = list(outputs.problems())
+    for problem in problems:
+        tell(err, problem)
+    if problems:
+        return Exit.USAGE
+    try:
+        runs, comparison = _compared(wanted, sources)
+    except (SourceError, ValueError) as error:
+        tell(err, str(error))
+        return Exit.USAGE
+    except UnreachableError as error:
+        tell(err, str(error))
+        return Exit.ERROR
+    for note in sources.notes:
+        tell(err, f"note: {note}")
+    unwritten = list(outputs.write(Compared(runs, comparison)))
+    for sentence in unwritten:
+        tell(err, sentence)
+    if not outputs:
+        print_comparison(comparison, out)
+    return Exit.ERROR if unwritten else Exit.OK
+
+
+def _compared(wanted: Wanted, sources: Sources) -> tuple[list[Reported], Comparison]:
+    """Raises ValueError where there are not the runs for it."""
+    given = [sources.read(argument) for argument in wanted.runs]
+    against = [sources.read(argument) for argument in wanted.against]
+    if wanted.test is None:
+        _refuse_mixed([*given, *against])
+    runs, baseline = _chosen(given, wanted.test), _chosen(against, wanted.test)
+    if wanted.against:
+        if not runs or not baseline:
+            side = "--against" if runs else "what is to be compared"
+            raise ValueError(f"no run is left in {side}")
+        return [*baseline, *runs], compare(baseline, runs, doubtful=wanted.doubtful)
+    if len(runs) < 2:
+        raise ValueError(
+            f"a comparison needs at least two runs, and there {'is one' if runs else 'is none'}"
+        )
+    return runs, line_up(runs)
+
+
+def _refuse_mixed(given: Sequence[Sequence[Reported]]) -> None:
+    tests = list(dict.fromkeys(_test(one) for runs in given for one in runs))
+    if len(tests) > 1 and any(len(runs) > 1 for runs in given):
+        raise ValueError(
+            f"there are runs of several tests ({', '.join(tests[:5])}): say which with --test"
+        )
+
+
+def _chosen(given: Sequence[Sequence[Reported]], test: str | None) -> list[Reported]:
+    return [one for runs in given for one in runs if test is None or _test(one) == test]
+
+
+def _test(reported: Reported) -> str:
+    return reported.run.spec.test_ref.name

@@ -1,0 +1,167 @@
+"""What the arguments of ``perfrun report`` and ``compare`` name: files, and runs of a cluster."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from perfrun.api.perfrun import PerfRun, Phase
+from perfrun.report.reading import MOST_BYTES, join_result, read_document, read_run
+from perfrun.report.source import Reported
+from perfrun.report.text import printable
+
+Json = dict[str, Any]
+
+_RUN_PREFIXES = ("run", "runs", "perfrun", "perfruns", "prun", "perfruns.perfrun.dev")
+_TEST_PREFIXES = ("test", "tests", "perftest", "perftests", "ptest", "perftests.perfrun.dev")
+_FILE_ENDINGS = (".json", ".json.gz")
+
+
+class SourceError(Exception):
+    """An argument that names no run that can be read; the text is for the user."""
+
+
+class UnreachableError(Exception):
+    """The cluster cannot be spoken to, or does not want it; the text is for the user."""
+
+
+class Objects(Protocol):
+    """A cluster, as far as runs are read from it. All raise UnreachableError."""
+
+    @property
+    def namespace(self) -> str:
+        """Where everything is looked for."""
+        ...
+
+    def run(self, name: str) -> Json | None:
+        """A PerfRun; None where there is none."""
+        ...
+
+    def runs(self) -> list[Json]:
+        """All PerfRuns."""
+        ...
+
+    def has_test(self, name: str) -> bool:
+        """Whether there is such a PerfTest."""
+        ...
+
+    def piece(self, name: str) -> Json | str:
+        """A ConfigMap, or why it cannot be read."""
+        ...
+
+
+@dataclass(slots=True)
+class Sources:
+    """Reads arguments; ``cluster`` is asked for when the first of them needs one."""
+
+    cluster: Callable[[], Objects]
+    last: int
+    """How many runs ``test/NAME`` means."""
+    full: bool
+    """Whether full results are wanted, where a status alone would not do."""
+    notes: list[str] = field(default_factory=list)
+    """What was not to be had."""
+
+    def read(self, argument: str) -> list[Reported]:
+        """The runs of one argument, oldest first. Raises SourceError, UnreachableError."""
+        kind, slash, name = argument.partition("/")
+        if argument == "-":
+            return _parsed("stdin", sys.stdin.buffer.read(MOST_BYTES + 1))
+        if Path(argument).is_file():
+            return _parsed(argument, _content(argument))
+        if slash and kind in _RUN_PREFIXES:
+            return [self._run(name)]
+        if slash and kind in _TEST_PREFIXES:
+            return self._last_of(name)
+        if slash or argument.endswith(_FILE_ENDINGS):
+            return _parsed(argument, _content(argument))
+        return [self._run(argument)]
+
+    def _run(self, name: str) -> Reported:
+        cluster = self.cluster()
+        body = cluster.run(name)
+        if body is None:
+            raise SourceError(
+                f"there is no PerfRun {printable(name)} in namespace {cluster.namespace}, and no "
+                "file of that name"
+            )
+        return self._reported(body, cluster)
+
+    def _last_of(self, test: str) -> list[Reported]:
+        cluster = self.cluster()
+        mine = [body for body in cluster.runs() if _is_done(body, test)]
+        if not mine and not cluster.has_test(test):
+            raise SourceError(
+                f"there is no PerfTest {printable(test)} in namespace {cluster.namespace}"
+            )
+        if len(mine) < self.last:
+            wanted = "one" if self.last == 1 else f"{self.last} that are to be compared"
+            raise SourceError(
+                f"PerfTest {printable(test)} has {len(mine)} finished runs in namespace "
+                f"{cluster.namespace}: {wanted} must be there"
+            )
+        newest = sorted(mine, key=_completed)[-self.last :]
+        return [self._reported(body, cluster) for body in newest]
+
+    def _reported(self, body: Json, cluster: Objects) -> Reported:
+        try:
+            reported = read_run(body)
+            if not self.full or (result := self._result(reported.run, cluster)) is None:
+                return reported
+            return read_run(body, result)
+        except ValueError as error:
+            raise SourceError(f"PerfRun {_name(body)}: {printable(str(error))}") from error
+
+    def _result(self, run: PerfRun, cluster: Objects) -> Any:
+        ref, name = run.status.result, run.metadata.name
+        if ref is None or not ref.config_maps:
+            if run.status.phase is Phase.DONE and run.status.summary is not None:
+                self.notes.append(f"{name}: no full result is kept; its status is all there is")
+            return None
+        pieces: dict[str, Json] = {}
+        for piece in ref.config_maps:
+            found = cluster.piece(piece)
+            if isinstance(found, str):
+                self.notes.append(f"{name}: its full result is not to be had ({found})")
+                return None
+            pieces[piece] = found
+        try:
+            return join_result(ref, pieces)
+        except ValueError as error:
+            self.notes.append(f"{name}: its full result cannot be used ({printable(str(error))})")
+            return None
+
+
+def _content(file: str) -> bytes:
+    try:
+        with Path(file).open("rb") as stream:
+            return stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise SourceError(f"{printable(file)}: cannot be read: {error.strerror}") from error
+
+
+def _parsed(name: str, data: bytes) -> list[Reported]:
+    try:
+        return read_document(data)
+    except ValueError as error:
+        raise SourceError(f"{printable(name)}: {printable(str(error))}") from error
+
+
+def _is_done(body: Json, test: str) -> bool:
+    of = body.get("spec", {}).get("testRef", {}).get("name")
+    phase = body.get("status", {}).get("phase")
+    return bool(of == test and phase == Phase.DONE)
+
+
+def _completed(body: Json) -> tuple[str, str]:
+    return str(body["status"].get("completionTime", "")), _name(body)
+
+
+def _name(body: Json) -> str:
+    return printable(str(body.get("metadata", {}).get("name", "")))
+
+
+def read_all(sources: Sources, arguments: Sequence[str]) -> list[Reported]:
+    """The runs of all of them, in their order."""
+    return [run for argument in arguments for run in sources.read(argument)]
