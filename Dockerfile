@@ -10,7 +10,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir -p operator/perfrun \
  && printf '__version__ = "0"\n' > operator/perfrun/__init__.py \
- && /opt/perfrun/bin/pip install --no-cache-dir --constraint constraints.txt ".[operator]" \
+ && /opt/perfrun/bin/pip install --no-cache-dir --constraint constraints.txt ".[operator,sql]" \
  && /opt/perfrun/bin/pip uninstall --yes perfrun
 COPY operator operator
 RUN /opt/perfrun/bin/pip install --no-cache-dir --no-deps . \

@@ -14,7 +14,8 @@ from perfrun.api.observe import Observed, Workload
 from perfrun.api.pod import PodTemplate
 from perfrun.api.scenario import Scenario, Step
 from perfrun.api.slo import Slo
-from perfrun.api.target import Target, ValueSource
+from perfrun.api.target import Target
+from perfrun.api.values import ValueSource
 
 CRON_PATTERN = r"^(@[a-z]+|[0-9A-Za-z*?,/#-]+( +[0-9A-Za-z*?,/#-]+){4})$"
 

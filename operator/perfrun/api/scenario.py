@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from perfrun.api.base import ApiModel, at_most_one_of, exactly_one_of
 from perfrun.api.names import HeaderName, PartName, VariableName
 from perfrun.api.quantities import ByteSize, Duration, JsonValue
+from perfrun.api.sql import SqlRequest
 from perfrun.api.target import Headers
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -53,6 +54,9 @@ class Expect(ApiModel):
         default={}, alias="json", description="JSONPath (RFC 9535) to the value expected there."
     )
     max_bytes: ByteSize | None = None
+    rows: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="Of sql: rows that come back, or that were changed."
+    )
 
 
 class Extraction(ApiModel):
@@ -65,8 +69,11 @@ class Extraction(ApiModel):
     regex: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
         default=None, description="Searched in the body; its first group, or the whole match."
     )
+    column: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        default=None, description="Of sql: a column of the first row."
+    )
 
-    rules = (exactly_one_of("json", "header", "regex", what="an extraction"),)
+    rules = (exactly_one_of("json", "header", "regex", "column", what="an extraction"),)
 
 
 class Step(ApiModel):
@@ -77,6 +84,7 @@ class Step(ApiModel):
     http: HttpRequest | None = Field(
         default=None, description="Default, of an http target: one GET of its url."
     )
+    sql: SqlRequest | None = None
     expect: Expect | None = None
     extract: Annotated[dict[VariableName, Extraction], Field(max_length=20)] = Field(
         default={}, description="Names that later steps of the iteration use as $(name)."
@@ -84,6 +92,8 @@ class Step(ApiModel):
     think_time: Duration | None = Field(
         default=None, description="How long a user waits after this step."
     )
+
+    rules = (at_most_one_of("http", "sql", what="a step"),)
 
     @field_validator("http")
     @classmethod
@@ -95,6 +105,12 @@ class Step(ApiModel):
     def the_http(self) -> HttpRequest:
         """The request of a step of an http target."""
         return self.http or HttpRequest()
+
+    @property
+    def the_sql(self) -> SqlRequest:
+        """The request of a step of a database, where only such can be."""
+        assert self.sql is not None
+        return self.sql
 
 
 class Scenario(ApiModel):

@@ -1,50 +1,18 @@
 """What is put under load, and how it is spoken to."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from perfrun.api.base import ApiModel, NotBuiltObject, Rule, exactly_one_of
-from perfrun.api.names import DataKey, HeaderName, HeaderValue, ObjectName
+from perfrun.api.names import HeaderName, HeaderValue
 from perfrun.api.quantities import Duration
+from perfrun.api.sql import SqlTarget
+from perfrun.api.values import ClientCertificate, SecretValue, ValueSource
 
 # No user information: a password in a URL ends up in logs; auth.basic takes it from a Secret.
 URL_PATTERN = r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$"
 Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048)]
-
-
-class KeyRef(ApiModel):
-    """A key of a Secret or ConfigMap in the test's own namespace."""
-
-    name: ObjectName
-    key: DataKey
-
-
-class SecretValue(ApiModel):
-    """A value that is kept in a Secret."""
-
-    secret_key_ref: KeyRef
-
-
-class ValueSource(ApiModel):
-    """A value that is kept in a Secret or a ConfigMap."""
-
-    secret_key_ref: KeyRef | None = None
-    config_map_key_ref: KeyRef | None = None
-
-    rules = (exactly_one_of("secretKeyRef", "configMapKeyRef", what="a value source"),)
-
-
-class TlsSecretRef(ApiModel):
-    """The name of a Secret of type kubernetes.io/tls."""
-
-    name: ObjectName
-
-
-class ClientCertificate(ApiModel):
-    """A client certificate and its key."""
-
-    secret_ref: TlsSecretRef
 
 
 class BearerAuth(ApiModel):
@@ -193,52 +161,49 @@ class HttpTarget(ApiModel):
     )
 
 
+TargetKind = Literal["http", "sql"]
+
+
 class Target(ApiModel):
     """What is put under load: exactly one kind."""
 
     http: HttpTarget | None = None
-    sql: NotBuiltObject = None
+    sql: SqlTarget | None = None
     browser: NotBuiltObject = None
     benchmark: NotBuiltObject = None
 
     rules = (exactly_one_of("http", "sql", "browser", "benchmark", what="target"),)
 
     @property
+    def kind(self) -> TargetKind:
+        """Which one."""
+        return "http" if self.http is not None else "sql"
+
+    @property
     def timeout(self) -> int:
-        """ns that a request may take as a whole."""
-        return self.the_http.timeout
+        """ns that a step may take."""
+        return self.the_one.timeout
+
+    @property
+    def the_one(self) -> HttpTarget | SqlTarget:
+        """The target, of whatever kind; the rules have made sure that there is one."""
+        return self.the_http if self.sql is None else self.sql
+
+    @property
+    def account_audience(self) -> str | None:
+        """For whom the service account's token is that requests carry; None: they carry none."""
+        auth = self.http.auth if self.http is not None else None
+        token = auth.service_account_token if auth is not None else None
+        return token.audience if token is not None else None
 
     @property
     def the_http(self) -> HttpTarget:
-        """The HTTP target; the rules have made sure that there is one."""
+        """The HTTP target, where only one can be."""
         assert self.http is not None
         return self.http
 
-
-class ValueRef(NamedTuple):
-    """One value that a test takes from the cluster: read by its workers only, never by perfrun."""
-
-    kind: Literal["Secret", "ConfigMap"]
-    name: str
-    key: str
-
-
-def value_refs(node: object) -> set[ValueRef]:
-    """All values that a part of a spec takes from Secrets and ConfigMaps."""
-    if isinstance(node, ClientCertificate):
-        return {ValueRef("Secret", node.secret_ref.name, key) for key in ("tls.crt", "tls.key")}
-    if isinstance(node, list | tuple):
-        return set().union(*(value_refs(item) for item in node))
-    if not isinstance(node, ApiModel):
-        return set()
-    refs: set[ValueRef] = set()
-    for field in type(node).model_fields:
-        value = getattr(node, field)
-        if isinstance(value, KeyRef):
-            kind: Literal["Secret", "ConfigMap"] = (
-                "ConfigMap" if field == "config_map_key_ref" else "Secret"
-            )
-            refs.add(ValueRef(kind, value.name, value.key))
-        else:
-            refs |= value_refs(value)
-    return refs
+    @property
+    def the_sql(self) -> SqlTarget:
+        """The database, where only one can be."""
+        assert self.sql is not None
+        return self.sql

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perfrun.api.perftest import PerfTest
-from perfrun.api.target import ValueRef, value_refs
+from perfrun.api.values import ValueRef, value_refs
 
 Values = Mapping[ValueRef, Path | bytes]
 """Where each value that a test names is: in a file, or here."""

@@ -31,7 +31,7 @@ from perfrun.controller.open_runs import read_revision
 from perfrun.controller.status import open_conditions, write_status
 from perfrun.controller.store import RunRecord, Store, run_record
 from perfrun.logic import accept
-from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, target_key
+from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, place_of
 from perfrun.logic.plan import comparison_key
 from perfrun.logic.policy import NamespacePolicies, Policies
 from perfrun.logic.problems import parse_problems
@@ -140,7 +140,7 @@ class Acceptor:
 
     async def _enter(self, run: PerfRun, test: PerfTest, spec: PerfTestSpec) -> float:
         now = datetime.now(UTC)
-        target = target_key(spec.target.the_http.url, run.metadata.namespace)
+        target = place_of(spec.target, run.metadata.namespace)
         policies = Contenders(self._store.policies, now)
         if problems := policies.of(run.metadata.namespace).problems(spec):
             raise Refusal(f"PerfTest {test.metadata.name}: {problems[0]}")

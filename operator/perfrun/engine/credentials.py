@@ -18,10 +18,11 @@ from urllib.parse import quote_plus
 import httpx
 from typing_extensions import override
 
-from perfrun.api.target import Auth, HttpTarget, OAuth2Auth, SecretValue
+from perfrun.api.target import Auth, HttpTarget, OAuth2Auth
+from perfrun.api.values import SecretValue
 from perfrun.engine.errors import DataError, EngineError, ErrorClass, OpenError
-from perfrun.engine.pool import Resolver
 from perfrun.engine.request import one_line, origin_of
+from perfrun.engine.resolver import Resolver
 from perfrun.engine.template import Template
 from perfrun.engine.tls import verifying
 from perfrun.engine.values import Values

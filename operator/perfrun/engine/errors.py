@@ -27,9 +27,10 @@ class ErrorClass(StrEnum):
 class EngineError(Exception):
     """A run that cannot start: an error class and a sentence for the user."""
 
-    def __init__(self, reason: ErrorClass, message: str) -> None:
+    def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+        """An :class:`ErrorClass`, or ``Sql`` with the class of a SQLSTATE."""
         self.message = message
 
 
@@ -51,7 +52,7 @@ class OutOfDataError(Exception):
 class OpenError(EngineError):
     """A connection that could not be opened."""
 
-    def __init__(self, reason: ErrorClass, message: str, exhausted: str | None = None) -> None:
+    def __init__(self, reason: str, message: str, exhausted: str | None = None) -> None:
         super().__init__(reason, message)
         self.exhausted = exhausted
         """Ports, Descriptors or Memory, where it was the generator that ran out."""

@@ -6,6 +6,11 @@ from perfrun.engine.values import Values
 from perfrun.measure.plan import RunPlan
 
 
-def kind_of(plan: RunPlan, values: Values) -> Kind:
-    """The kind of a plan's target. Raises DataError for what it cannot resolve."""
+def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
+    """The kind of a plan's target, for a worker. Raises DataError for what it cannot resolve."""
+    if plan.target.sql is not None:
+        # Only here: drivers are an extra, and take time to load.
+        from perfrun.engine.sql.kind import SqlKind
+
+        return SqlKind(plan, values, index)
     return HttpKind(plan, values)

@@ -19,7 +19,7 @@ class Engine:
     def __init__(self, plan: RunPlan, index: int, values: Values) -> None:
         self._plan, self._index = plan, index
         self._order = scenario_order([scenario.weight for scenario in plan.scenarios])
-        self._kind = kind_of(plan, values)
+        self._kind = kind_of(plan, values, index)
         # What a setup extracts is not known yet; whatever else is wrong is found now.
         planned = with_values(plan, names_of_setup(plan))
         self._scenarios = self._kind.compile(planned)

@@ -2,7 +2,8 @@
 
 import ssl
 
-from perfrun.api.target import HttpTarget, Tls, ValueSource
+from perfrun.api.target import HttpTarget, Tls
+from perfrun.api.values import ValueSource
 from perfrun.engine.errors import DataError
 from perfrun.engine.pool import Security, Trust
 from perfrun.engine.values import Values, value_of

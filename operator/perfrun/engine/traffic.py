@@ -163,7 +163,7 @@ class Traffic(Carrier):
                 self.exhausted[error.exhausted] = self.exhausted.get(error.exhausted, 0) + 1
             if error.reason is ErrorClass.POLICY:
                 self.forbidden = self.forbidden or error.message[:4096]
-            iteration.not_connected(error.reason)
+            iteration.not_connected(ErrorClass(error.reason))
         else:
             iteration.connected(opened)
         finally:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from perfrun.api.target import KeyRef, ValueSource
+from perfrun.api.values import KeyRef, ValueSource
 from perfrun.engine.errors import DataError
 
 

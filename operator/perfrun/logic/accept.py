@@ -1,6 +1,7 @@
 """Whether a test can be run as it is written: what the API server's schema cannot see.
 
-A check takes the spec and gives problems; a new check is a new row of ``_CHECKS`` or ``_DOUBTS``.
+A check takes the spec and gives problems; a new check is a new row of ``_CHECKS``,
+``_CHECKS_OF`` or ``_DOUBTS``.
 """
 
 from collections import Counter
@@ -9,6 +10,8 @@ from typing import NamedTuple
 
 from perfrun.api.perfrun import MOST_SLOS, MOST_STEPS
 from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.target import TargetKind
+from perfrun.logic.kind_checks import kind_problems
 from perfrun.logic.load_checks import late_stops, load_problems, search_problems
 from perfrun.logic.objectives import (
     FLOORED,
@@ -49,7 +52,8 @@ class Acceptance(NamedTuple):
 def check(spec: PerfTestSpec) -> Acceptance:
     """Everything that is wrong or doubtful in a spec that parsed. Warnings only when all is right:
     what they are computed from may not exist otherwise."""
-    problems = [problem for one in _CHECKS for problem in one(spec)]
+    checks = (*_CHECKS, *_CHECKS_OF[spec.target.kind])
+    problems = [problem for one in checks for problem in one(spec)]
     warnings = [] if problems else [problem for one in _DOUBTS for problem in one(spec)]
     return Acceptance(problems, warnings)
 
@@ -225,19 +229,20 @@ _Check = Callable[[PerfTestSpec], Iterable[Problem]]
 
 _CHECKS: tuple[_Check, ...] = (
     _schedule,
-    url_problems,
+    kind_problems,
     duration_problems,
-    header_problems,
     _names,
     template_problems,
     extraction_problems,
-    json_path_problems,
-    _paths_after_a_query,
     load_problems,
     search_problems,
     _objectives,
     _sizes,
 )
+_CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
+    "http": (url_problems, header_problems, json_path_problems, _paths_after_a_query),
+    "sql": (),
+}
 _DOUBTS: tuple[_Check, ...] = (
     _short_deadline,
     bracket_doubts,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from perfrun.api.target import Target
 from perfrun.logic.policy import Cap
 
 QUEUE_LIMIT = timedelta(hours=1)
@@ -117,6 +118,14 @@ def _newer_change(me: Contender, rivals: list[Contender]) -> Contender | None:
         and rival.order > me.order
     ]
     return max(newer, key=lambda rival: rival.order) if newer else None
+
+
+def place_of(target: Target, namespace: str) -> str:
+    """What one run at a time has: host:port, or the Secret that says where a database is."""
+    if target.sql is not None:
+        ref = target.sql.dsn_from.secret_key_ref
+        return f"secret/{namespace}/{ref.name}/{ref.key}"
+    return target_key(target.the_http.url, namespace)
 
 
 def target_key(url: str, namespace: str) -> str:

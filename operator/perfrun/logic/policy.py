@@ -153,7 +153,9 @@ def _selects(pattern: str, namespace: str) -> bool:
 
 
 def _network_problems(spec: PerfTestSpec, fence: Fence) -> Iterator[Problem]:
-    http = spec.target.the_http
+    http = spec.target.http
+    if http is None:
+        return  # where a database is only its workers know: they ask the fence
     urls = [("spec.target.http.url", http.url)]
     if http.auth is not None and http.auth.oauth2 is not None:
         urls.append(("spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url))

@@ -130,12 +130,23 @@ def _wrong_regex(pattern: str) -> str | None:
 def _templated(spec: PerfTestSpec) -> Iterator[tuple[Place, str, frozenset[str]]]:
     """Every text that may hold templates, where it stands, and the names extracted before."""
     http: Place = ["spec", "target", "http"]
-    for index, header in enumerate(spec.target.the_http.headers):
+    headers = spec.target.http.headers if spec.target.http is not None else []
+    for index, header in enumerate(headers):
         if header.value is not None:
             yield [*http, "headers", index, "value"], header.value, frozenset()
     for where, step, extracted in placed_steps(spec):
-        for place, text in _templated_in_request([*where, "http"], step.the_http):
+        for place, text in _templated_in_step(where, step):
             yield place, text, extracted
+
+
+def _templated_in_step(where: Place, step: Step) -> Iterator[tuple[Place, str]]:
+    if step.http is not None:
+        yield from _templated_in_request([*where, "http"], step.http)
+    if step.sql is not None:
+        yield from _texts_in([*where, "sql", "parameters"], step.sql.parameters)
+        for index, one in enumerate(step.sql.transaction or []):
+            place: Place = [*where, "sql", "transaction", index, "parameters"]
+            yield from _texts_in(place, one.parameters)
 
 
 def _templated_in_request(where: Place, request: HttpRequest) -> Iterator[tuple[Place, str]]:

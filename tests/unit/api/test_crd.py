@@ -50,7 +50,7 @@ def test_what_is_not_built_is_refused_by_name() -> None:
         if rule["reason"] == "FieldValueForbidden"
     ]
     assert ".spec.podTemplate.sidecars" in refused
-    assert ".spec.target.sql" in refused
+    assert ".spec.target.browser" in refused
 
 
 def test_rules_name_a_field_that_exists() -> None:
@@ -68,7 +68,7 @@ def test_status_has_no_defaults() -> None:
 
 def test_defaults_hold_nothing_empty() -> None:
     defaults = [node["default"] for _, node in _nodes(crd.schema(TEST)) if "default" in node]
-    assert {"method": "GET"} in defaults
+    assert {"passed": 20, "other": 20} in defaults
     assert [] not in defaults
     assert {} not in defaults
 

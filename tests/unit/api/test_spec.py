@@ -39,7 +39,7 @@ def test_the_shortest_test_has_the_documented_defaults() -> None:
         ({"slos": [{"metric": "latency.p95"}]}, "max, min or both"),
         ({"slos": [{"metric": "latency.p42", "max": "1s"}]}, "no such metric"),
         ({"slos": [{"metric": "cpu.max", "max": "1/s"}]}, "not built yet"),
-        ({"target": {"sql": {}}}, "not built yet"),
+        ({"target": {"browser": {}}}, "not built yet"),
         ({"target": {"http": {"url": "http://me:secret@shop"}}}, "match pattern"),
         ({"feeds": [{}]}, "Field required"),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perfrun.api.perftest import PerfTest
-from perfrun.api.target import ValueRef
+from perfrun.api.values import ValueRef
 from perfrun.cli.manifests import parse_manifests
 from perfrun.cli.values import Held, find_values, lay_out
 

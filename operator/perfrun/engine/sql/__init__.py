@@ -1,0 +1,1 @@
+"""Databases: statements instead of requests, SQLSTATE instead of status codes."""

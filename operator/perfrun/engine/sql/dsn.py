@@ -1,0 +1,78 @@
+"""Where a database is, and who asks: read from a Secret, and told to nobody."""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from perfrun.engine.errors import DataError
+
+Driver = Literal["postgresql", "mysql"]
+SslMode = Literal["disable", "prefer", "require", "verify-full"]
+
+_DRIVERS: dict[str, Driver] = {
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+}
+_PORTS: dict[Driver, int] = {"postgresql": 5432, "mysql": 3306}
+
+
+@dataclass(frozen=True, slots=True)
+class Dsn:
+    """The parts of a data source name; what is secret in it is not printed."""
+
+    driver: Driver
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str
+    ssl_mode: SslMode
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def parse_dsn(text: str, where: str) -> Dsn:
+    """A data source name. Raises DataError, which never holds a part of it but names of options.
+
+    Only what is known is followed: libpq and its kin also read files and sockets where a DSN says
+    so, and a worker connects to nothing that its policies have not seen.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        host, port = parts.hostname, parts.port
+        options = dict(
+            parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        )
+    except ValueError:
+        raise DataError(f"{where}: it is no URL, as in {_EXAMPLE}") from None
+    driver = _DRIVERS.get(parts.scheme)
+    if driver is None:
+        raise DataError(f"{where}: it begins with none of {', '.join(_DRIVERS)}, as in {_EXAMPLE}")
+    if not host or not parts.username:
+        raise DataError(f"{where}: it names no host or no user, as in {_EXAMPLE}")
+    database = unquote(parts.path.lstrip("/"))
+    if not database:
+        raise DataError(f"{where}: it names no database, as in {_EXAMPLE}")
+    mode = options.pop("sslmode", "prefer")
+    if options:
+        raise DataError(
+            f"{where}: of options only sslmode is known, not {', '.join(options)[:200]}"
+        )
+    known: dict[str, SslMode] = {one: one for one in get_args(SslMode)}
+    if mode not in known:
+        raise DataError(f"{where}: sslmode is none of {', '.join(known)}")
+    return Dsn(
+        driver=driver,
+        host=host,
+        port=port or _PORTS[driver],
+        user=unquote(parts.username),
+        password=unquote(parts.password or ""),
+        database=database,
+        ssl_mode=known[mode],
+    )
+
+
+_EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"

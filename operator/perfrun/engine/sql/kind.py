@@ -1,0 +1,58 @@
+"""Targets that are databases."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from typing_extensions import override
+
+from perfrun.engine.awaited import Awaited, Limits, Speaker
+from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.kind import Carrier, Courses, Ended, Kind
+from perfrun.engine.resolver import Resolver
+from perfrun.engine.sql.dsn import parse_dsn
+from perfrun.engine.sql.postgres import PostgresSpeaker
+from perfrun.engine.sql.steps import SqlStep, compile_sql
+from perfrun.engine.values import Values
+from perfrun.logic.network import Fence
+from perfrun.logic.shape import share
+from perfrun.measure.plan import RunPlan
+
+_WHERE = "spec.target.sql.dsnFrom"
+
+
+class SqlKind(Kind):
+    """Its address, its login, its statements. Raises DataError for what cannot be resolved."""
+
+    def __init__(self, plan: RunPlan, values: Values, index: int) -> None:
+        self._target, self._values = plan.target.the_sql, values
+        ref = self._target.dsn_from.secret_key_ref
+        dsn = parse_dsn(values.secret(ref.name, ref.key, _WHERE), _WHERE)
+        resolver = Resolver(dsn.host, dsn.port, Fence(plan.network, plan.namespace))
+        self._speaker: Speaker[SqlStep] = PostgresSpeaker(
+            dsn, resolver, plan.user_agent, self._target.connect_timeout, self._target.timeout
+        )
+        self._most = max(1, share(self._target.max_connections, plan.load.workers, index))
+
+    @override
+    def compile(self, plan: RunPlan) -> list[CompiledScenario]:
+        return compile_sql(plan, self._values)
+
+    @override
+    async def check(self) -> None:
+        """Its name, a connection and the login, no statement."""
+        (await self._speaker.open()).abandon()
+
+    @override
+    async def renew(self) -> None:
+        """The login of a connection lasts as long as the connection."""
+
+    @override
+    @contextlib.asynccontextmanager
+    async def kept_fresh(self) -> AsyncIterator[None]:
+        yield
+
+    @override
+    def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
+        target = self._target
+        limits = Limits(target.connections, self._most, target.timeout)
+        return Awaited(self._speaker, limits, ended, course, notes_sends=notes_sends)

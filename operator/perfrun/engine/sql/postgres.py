@@ -1,0 +1,221 @@
+"""PostgreSQL, by asyncpg."""
+
+import ssl
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
+from typing_extensions import override
+
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S
+from perfrun.engine.awaited import Done, Session, Speaker
+from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
+from perfrun.engine.resolver import Resolver
+from perfrun.engine.sql.dsn import Dsn
+from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep
+
+Convert = Callable[[str], Any]
+
+
+class PostgresSpeaker(Speaker[SqlStep]):
+    """Opens connections, each to an address that the fence has seen."""
+
+    def __init__(
+        self, dsn: Dsn, resolver: Resolver, name: str, connect_timeout: int, timeout: int
+    ) -> None:
+        """``name`` is how the server's own lists call the connections. Times in ns."""
+        self._dsn, self._resolver, self._name = dsn, resolver, name
+        self._connect_timeout = connect_timeout / NS_PER_S
+        # What nobody waits for any more is not to go on in the server.
+        self._statement_timeout = str(max(1, timeout // NS_PER_MS))
+
+    @override
+    async def open(self) -> "PostgresSession":
+        failure: OSError | None = None
+        for address in await self._resolver.candidates():
+            try:
+                return PostgresSession(await self._connect(address))
+            except asyncpg.PostgresError as error:
+                raise OpenError(
+                    sql_class(error), f"{self._dsn} refused the login: {error.args[0]}"
+                ) from None
+            except ssl.SSLError as error:
+                raise OpenError(ErrorClass.TLS, f"TLS with {self._dsn} failed: {error}") from error
+            except TimeoutError:
+                seconds = f"{self._connect_timeout:g}s"
+                raise OpenError(
+                    ErrorClass.CONNECT, f"{self._dsn} let nobody in within {seconds}"
+                ) from None
+            except (OSError, asyncpg.InterfaceError) as error:
+                failure = error if isinstance(error, OSError) else OSError(str(error))
+                self._resolver.refused(address)
+        raise OpenError(
+            ErrorClass.CONNECT,
+            f"{self._dsn} refused a connection: {failure}",
+            exhausted_by(failure) if failure is not None else None,
+        )
+
+    async def _connect(self, address: str) -> "asyncpg.Connection[Any]":
+        dsn = self._dsn
+        return await asyncpg.connect(
+            host=address,
+            port=dsn.port,
+            user=dsn.user,
+            password=dsn.password,
+            database=dsn.database,
+            ssl=_security(dsn),
+            timeout=self._connect_timeout,
+            statement_cache_size=0,
+            server_settings={
+                "application_name": self._name,
+                "statement_timeout": self._statement_timeout,
+            },
+        )
+
+
+class PostgresSession(Session[SqlStep]):
+    """One connection, and the statements that were prepared on it."""
+
+    def __init__(self, connection: "asyncpg.Connection[Any]") -> None:
+        self._connection = connection
+        self._prepared: dict[str, _Prepared] = {}
+
+    @override
+    async def perform(
+        self, step: SqlStep, request: list[list[Row]], values: dict[str, str]
+    ) -> Done:
+        try:
+            if step.in_transaction:
+                async with self._connection.transaction():
+                    rows, first = await self._run(step, request)
+            else:
+                rows, first = await self._run(step, request)
+        except asyncpg.PostgresError as error:
+            return Done(sql_class(error))
+        except asyncpg.InterfaceError as error:
+            raise ConnectionResetError(str(error)) from error
+        except (ValueError, ArithmeticError):
+            return Done(ErrorClass.DATA)  # a parameter that is not what the server wants
+        for name, column in step.columns.items():
+            if first is None or first.get(column) is None:
+                return Done(ErrorClass.DATA)
+            values[name] = str(first[column])
+        if step.rows is None:
+            return Done()
+        return Done(passed=1) if rows == step.rows else Done(ErrorClass.CHECK, failed=1)
+
+    async def _run(
+        self, step: SqlStep, request: list[list[Row]]
+    ) -> tuple[int, "asyncpg.Record | None"]:
+        """Rows that came back or were changed, and the first that came, of the last statement."""
+        rows, first = 0, None
+        for statement, parameters in zip(step.statements, request, strict=True):
+            prepared = await self._prepare(statement, keep=step.prepared)
+            if step.batch > 1:
+                await prepared.statement.executemany([prepared.typed(row) for row in parameters])
+                rows, first = len(parameters), None
+            else:
+                records = await prepared.statement.fetch(*prepared.typed(parameters[0]))
+                first = records[0] if records else None
+                rows = _count(prepared.statement.get_statusmsg(), len(records))
+        return rows, first
+
+    async def _prepare(self, statement: CompiledStatement, *, keep: bool) -> "_Prepared":
+        known = self._prepared.get(statement.text)
+        if known is None:
+            made = await self._connection.prepare(statement.text, name=None if keep else "")
+            known = _Prepared(made, len(statement.parameters))
+            if keep:
+                self._prepared[statement.text] = known
+        return known
+
+    @override
+    def is_usable(self) -> bool:
+        return not self._connection.is_closed()
+
+    @override
+    def abandon(self) -> None:
+        self._connection.terminate()
+
+
+class _Prepared:
+    """A statement as the server knows it, and what its parameters have to be."""
+
+    def __init__(self, statement: "PreparedStatement[Any]", given: int) -> None:
+        self.statement = statement
+        types = statement.get_parameters()
+        if len(types) != given:
+            raise ValueError(f"the statement has {len(types)} parameters, not {given}")
+        self._converts = [_CONVERTS.get(one.name) for one in types]
+
+    def typed(self, row: Row) -> Sequence[Any]:
+        """Texts as what the server wants. Raises ValueError and ArithmeticError."""
+        return [
+            text if convert is None else None if text == "" else convert(text)
+            for convert, text in zip(self._converts, row, strict=True)
+        ]
+
+
+def sql_class(error: asyncpg.PostgresError) -> str:
+    """``Sql23`` of SQLSTATE 23505: its first two characters are its class (ISO/IEC 9075)."""
+    return f"Sql{(error.sqlstate or '58')[:2]}"
+
+
+def _security(dsn: Dsn) -> Any:
+    match dsn.ssl_mode:
+        case "disable" | "prefer":
+            return dsn.ssl_mode
+        case "require":
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        case "verify-full":
+            return _Named.for_host(dsn.host)
+
+
+class _Named(ssl.SSLContext):
+    """Checks the certificate against the name in the DSN: what is connected to is an address."""
+
+    _name: str
+
+    @classmethod
+    def for_host(cls, name: str) -> "_Named":
+        context = cls(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_default_certs()
+        context._name = name
+        return context
+
+    @override
+    def wrap_bio(self, *args: Any, **named: Any) -> ssl.SSLObject:
+        return super().wrap_bio(*args, **{**named, "server_hostname": self._name})
+
+
+def _count(status: str, fetched: int) -> int:
+    """The rows of a command's tag: ``INSERT 0 3``, ``UPDATE 3``, ``SELECT 3``."""
+    last = status.rpartition(" ")[2]
+    return int(last) if last.isdigit() else fetched
+
+
+def _boolean(text: str) -> bool:
+    known = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+    try:
+        return known[text.lower()]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+_CONVERTS: dict[str, Convert] = {
+    **dict.fromkeys(("int2", "int4", "int8", "oid"), int),
+    **dict.fromkeys(("float4", "float8"), float),
+    **dict.fromkeys(("timestamp", "timestamptz"), datetime.fromisoformat),
+    "numeric": Decimal,
+    "bool": _boolean,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "bytea": str.encode,
+}
+"""What asyncpg wants for a type, of a text; for all others it takes the text."""

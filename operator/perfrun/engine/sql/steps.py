@@ -1,0 +1,87 @@
+"""Steps compiled to statements and to what gives their parameters."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from perfrun.api.scenario import Step
+from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.feeds import read_feeds
+from perfrun.engine.template import Compiler, Template
+from perfrun.engine.values import Values
+from perfrun.measure.plan import RunPlan
+
+Row = tuple[str, ...]
+
+
+class CompiledStatement(NamedTuple):
+    """One statement, and the templates of its parameters."""
+
+    text: str
+    parameters: list[Template]
+
+
+class SqlStep:
+    """A step ready to be run."""
+
+    def __init__(self, step: Step, statements: list[CompiledStatement]) -> None:
+        request = step.the_sql
+        self.name = step.name
+        self.think_time = step.think_time or 0
+        """ns after the step."""
+        self.statements = statements
+        self.in_transaction = request.transaction is not None
+        self.batch, self.prepared = request.batch, request.prepared
+        self.rows = step.expect.rows if step.expect is not None else None
+        """How many are expected; None: any."""
+        self.columns = {
+            name: one.column for name, one in step.extract.items() if one.column is not None
+        }
+        """By the name of what is extracted."""
+
+    def render(self, number: int, values: dict[str, str]) -> list[list[Row]]:
+        """For each statement its rows of parameters, one but for a batch.
+
+        Raises OutOfDataError where a feed has nothing left.
+        """
+        numbers: Sequence[int] = (number,)
+        if self.batch > 1:
+            # Other data in each row, and the same in each repetition of the run.
+            numbers = range(number * self.batch, (number + 1) * self.batch)
+        return [
+            [tuple([make(one, values) for make in statement.parameters]) for one in numbers]
+            for statement in self.statements
+        ]
+
+
+def compile_sql(plan: RunPlan, values: Values) -> list[CompiledScenario]:
+    """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
+    compiler = Compiler(plan.seed, plan.variables, read_feeds(plan.feeds, values, plan.seed))
+    scenarios = []
+    for scenario in plan.scenarios:
+        compiler.extracted = frozenset()
+        steps = []
+        for step in scenario.steps:
+            where = f"spec.scenarios[{scenario.name}].steps[{step.name}].sql"
+            steps.append(SqlStep(step, _statements(step, where, compiler)))
+            compiler.extracted |= step.extract.keys()
+        scenarios.append(CompiledScenario(scenario.name, steps))
+    return scenarios
+
+
+def _statements(step: Step, where: str, compiler: Compiler) -> list[CompiledStatement]:
+    request = step.the_sql
+    if request.statement is not None:
+        return [_compiled(request.statement, request.parameters, where, compiler)]
+    return [
+        _compiled(one.statement, one.parameters, f"{where}.transaction[{index}]", compiler)
+        for index, one in enumerate(request.transaction or [])
+    ]
+
+
+def _compiled(
+    text: str, parameters: list[str], where: str, compiler: Compiler
+) -> CompiledStatement:
+    made = [
+        compiler.text(one, f"{where}.parameters[{index}]") for index, one in enumerate(parameters)
+    ]
+    return CompiledStatement(text, made)

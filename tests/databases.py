@@ -1,0 +1,127 @@
+"""Real database servers from Debian, each in a folder of its own, on a port of its own."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE_S = 30.0
+USER, PASSWORD, DATABASE = "loader", "s3cret-of-the-database", "shop"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A server that runs, and how it is reached."""
+
+    scheme: str
+    port: int
+
+    def dsn(self, *, user: str = USER, password: str = PASSWORD, database: str = DATABASE) -> str:
+        """As a test's Secret holds it."""
+        return f"{self.scheme}://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+
+@dataclass(frozen=True)
+class Postgres(Database):
+    """A PostgreSQL server; ``psql`` asks it as its superuser, over its socket."""
+
+    folder: Path
+
+    def psql(self, statement: str) -> str:
+        """What a statement gives, without decoration."""
+        command = [
+            "psql",
+            "-h",
+            self.folder,
+            "-p",
+            str(self.port),
+            "-U",
+            "postgres",
+            "-d",
+            DATABASE,
+        ]
+        return _checked([*command, "-qAtc", statement]).strip()
+
+
+@contextlib.contextmanager
+def postgres(folder: Path) -> Iterator[Postgres]:
+    """A PostgreSQL with pg_stat_statements, a user and a database, in an empty folder."""
+    home = _postgres_home()
+    data, port = folder / "data", _free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.chown(folder, "postgres")
+    _checked(
+        [
+            *_AS_POSTGRES,
+            home / "initdb",
+            "-D",
+            data,
+            "-A",
+            "scram-sha-256",
+            "--no-sync",
+            "--auth-local=trust",
+            "-U",
+            "postgres",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]
+    )
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": str(folder),
+        "shared_preload_libraries": "pg_stat_statements",
+        "fsync": "off",
+        "max_connections": "200",
+    }
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    with (folder / "log").open("wb") as log:
+        command = [*_AS_POSTGRES, home / "postgres", "-D", data, *options]
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
+    server = Postgres("postgresql", port, folder)
+    try:
+        _until_ready(process, [home / "pg_isready", "-q", "-h", folder, "-p", str(port)], folder)
+        _checked([home / "createdb", "-h", folder, "-p", str(port), "-U", "postgres", DATABASE])
+        server.psql(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
+        server.psql(f"GRANT ALL ON SCHEMA public TO {USER}; CREATE EXTENSION pg_stat_statements")
+        yield server
+    finally:
+        # Fast: connections that are open are ended.
+        _checked([*_AS_POSTGRES, home / "pg_ctl", "-D", data, "-m", "fast", "-w", "stop"])
+        process.wait(timeout=PATIENCE_S)
+
+
+_AS_POSTGRES = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+
+
+def _postgres_home() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: int(one.parent.name))
+    if not found:
+        raise FileNotFoundError("there is no PostgreSQL server: apt-get install postgresql")
+    return found[-1]
+
+
+def _until_ready(process: "subprocess.Popen[bytes]", probe: list[object], folder: Path) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while subprocess.run([str(word) for word in probe], check=False).returncode:
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"the server did not start:\n{(folder / 'log').read_text()[-2000:]}")
+        time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def _checked(command: list[object]) -> str:
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
