@@ -42,6 +42,7 @@ MOST_CLASSES = 6
 """Of errors, in a chart; the rarer ones are one more."""
 MOST_HOLDS = 12
 """Of a capacity search, that are named in a chart."""
+_COUNTS = ("planned", "started", "succeeded", "failed")
 _FAR = 4
 """A limit this many times above everything that was measured is told, and not drawn."""
 _DRAWN = (("p50", "median"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
@@ -58,8 +59,11 @@ class Timeline:
 
     @cached_property
     def series(self) -> Series:
-        """The series, in at most 300 points."""
+        """The series, in at most 300 points; counts that are not there are 0."""
         series = self.report.series.model_copy(deep=True)
+        length = max(len(getattr(series, name)) for name in _COUNTS)
+        for name in _COUNTS:
+            setattr(series, name, getattr(series, name) or [0] * length)
         while len(series.started) > MOST_POINTS:
             series.halve()
         return series
@@ -137,17 +141,12 @@ class Timeline:
     def holds(self) -> list[Moment]:
         """When each rate of a capacity search began to be held."""
         status = self.reported.run.status
-        if status.capacity is None or status.start_time is None:
-            return []
-        began = parse_time(status.start_time)
+        holds = status.capacity.holds if status.capacity is not None else []
+        named = len(holds) <= MOST_HOLDS
         return [
-            Moment(
-                (parse_time(hold.start_time) - began).total_seconds() * NS_PER_S,
-                hold.rate if len(status.capacity.holds) <= MOST_HOLDS else "",
-                "hold",
-            )
-            for hold in status.capacity.holds
-            if hold.start_time is not None
+            Moment(at, hold.rate if named else "", "hold")
+            for hold in holds
+            if (at := _between(status.start_time, hold.start_time)) is not None
         ]
 
     def counted(self, values: Sequence[int], *, until_end: bool) -> list[float]:
@@ -178,6 +177,14 @@ class Timeline:
             DataRow((self.starts[index] + self.ends[index]) / 2, (self.span_text(index), *cells))
             for index, cells in enumerate(zip(*columns, strict=True))
         ]
+
+
+def _between(start: str | None, end: str | None) -> float | None:
+    """ns from one time to another; None where one of them is not known."""
+    try:
+        return (parse_time(end or "") - parse_time(start or "")).total_seconds() * NS_PER_S
+    except ValueError:
+        return None
 
 
 def _latency(timeline: Timeline) -> Chart:

@@ -1,0 +1,189 @@
+"""Charts over time: what is drawn of a load, and what is not there to be drawn."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from perfrun.measure.record import Series
+from perfrun.measure.report import WorkerReport
+from perfrun.report.html.charts import Chart
+from perfrun.report.html.timeline import MOST_CLASSES, MOST_POINTS
+from tests.unit.logic.build import BURST, CLOSED, report, step
+from tests.unit.report.html.build import MS, S, series, sketch, timeline, with_status
+
+
+def measured(its: Series, *, load_time: int = 10 * S, stopped: str | None = None) -> WorkerReport:
+    made = report(step([MS] * 1000), stopped=stopped)
+    made.series, made.load_time = its, load_time
+    return made
+
+
+def charts(its: Series, **parts: Any) -> dict[str, Chart]:
+    drawn = timeline(measured(its), **parts)
+    return {chart.key: chart for chart in drawn.charts()}
+
+
+def test_a_load_without_errors_has_no_chart_of_them():
+    assert list(charts(series())) == ["latency", "rate", "in-flight"]
+
+
+def test_percentiles_of_each_second():
+    chart = charts(series())["latency"]
+    assert [line.label for line in chart.lines] == ["p50", "p95", "p99", "max"]
+    assert len(chart.rows) == 10
+    when, *cells = chart.rows[3].cells
+    assert when == "3s to 4s"
+    assert [float(cell.removesuffix("ms")) for cell in cells] == pytest.approx(
+        [50, 95, 99, 100], rel=0.02
+    )
+
+
+def test_limits_on_all_requests_are_drawn_where_they_are_near():
+    slos = [
+        {"metric": "latency.p95", "max": "150ms"},
+        {"metric": "latency.p99", "of": "get", "max": "200ms"},
+        {"metric": "latency.max", "max": "1h"},
+        {"metric": "latency.avg", "max": "10ms"},
+        {"metric": "errorRate", "max": "1%"},
+    ]
+    chart = charts(series(), slos=slos)["latency"]
+    assert [limit.label for limit in chart.limits] == ["p95 at most 150ms", "p99 at most 200ms"]
+    assert chart.notes == ["The objective, max at most 1h, lies far above the chart."]
+    assert "p95 at most 150ms" in chart.summary
+
+
+def test_a_limit_of_one_of_several_steps_is_not_one_of_all():
+    steps = [{"name": name, "http": {"path": f"/{name}"}} for name in ("get", "put")]
+    chart = charts(
+        series(),
+        scenarios=[{"name": "default", "steps": steps}],
+        slos=[{"metric": "latency.p95", "of": "get", "max": "150ms"}],
+    )["latency"]
+    assert chart.limits == []
+
+
+def test_seconds_without_successes_are_gaps():
+    chart = charts(series(latency=[sketch(MS)] * 4 + [sketch()] * 2 + [sketch(MS)] * 4))["latency"]
+    assert [len(piece) for piece in chart.lines[0].pieces] == [4, 4]
+    assert chart.rows[4].cells == ("4s to 5s", "", "", "", "")
+
+
+def test_timeouts_are_not_hidden():
+    its = series(failed=[3] * 10, errors={"Timeout": [2] * 10, "Connect": [1] * 10})
+    assert charts(its)["latency"].notes == [
+        "20 requests timed out and are not in this chart: see Errors, and the distribution, where "
+        "they count."
+    ]
+
+
+def test_what_was_planned_and_not_started_is_marked():
+    chart = charts(series(started=[100] * 9 + [60]))["rate"]
+    assert [line.name for line in chart.lines] == [
+        "iterations planned",
+        "iterations started",
+        "requests succeeded",
+    ]
+    assert [area.name for area in chart.areas] == ["planned and not started"]
+    assert chart.summary.startswith("960 of 1,000 planned iterations were started")
+
+
+@pytest.mark.parametrize("load", [CLOSED, BURST])
+def test_loads_without_a_rate_plan_none(load: dict[str, Any]):
+    chart = charts(series(), load=load)["rate"]
+    assert chart.title == "Rate achieved"
+    assert chart.columns == ("time", "iterations started", "requests succeeded")
+
+
+def test_a_last_second_that_is_a_part_is_not_a_slump():
+    its = series(seconds=3, planned=[100, 100, 50], started=[100, 100, 50])
+    drawn = timeline(measured(its, load_time=5 * S // 2))
+    chart = next(chart for chart in drawn.charts() if chart.key == "rate")
+    assert [row.cells[1:3] for row in chart.rows] == [("100", "100")] * 3
+    assert chart.lines[0].pieces[0][-1] == (2.5 * S, 100)
+
+
+def test_errors_are_stacked_by_class_the_most_frequent_first():
+    errors = {"Connect": [0] * 9 + [1], "Status5xx": [0] * 8 + [5, 5]}
+    chart = charts(series(failed=[0] * 8 + [5, 6], errors=errors))["errors"]
+    assert [area.name for area in chart.areas] == ["Status5xx: 10", "Connect: 1"]
+    assert [row.cells for row in chart.rows] == [("8s to 9s", "5", "0"), ("9s to 10s", "5", "1")]
+    assert chart.areas[1].lower == [[(9 * S, 5), (10 * S, 5)]]
+    assert chart.areas[1].upper == [[(9 * S, 6), (10 * S, 6)]]
+
+
+def test_rare_classes_are_one():
+    errors = {f"Sql{index}": [index + 1] + [0] * 9 for index in range(MOST_CLASSES + 3)}
+    chart = charts(series(failed=[45] + [0] * 9, errors=errors))["errors"]
+    assert len(chart.areas) == MOST_CLASSES + 1
+    assert chart.areas[-1].name == "others: 6"
+
+
+def test_a_result_of_an_older_perfrun_says_what_it_lacks():
+    old = Series(planned=[10] * 5, started=[10] * 5, succeeded=[9] * 5, failed=[1] * 5)
+    drawn = timeline(measured(old))
+    keys = {chart.key: chart for chart in drawn.charts()}
+    assert list(keys) == ["rate", "errors"]
+    assert [area.name for area in keys["errors"].areas] == ["failed: 5"]
+    assert drawn.lag() is None
+    assert "only rates are drawn" in str(drawn.missing())
+
+
+def test_a_result_without_any_series_says_so():
+    drawn = timeline(measured(Series()))
+    assert list(drawn.charts()) == []
+    assert "no course" in str(drawn.missing())
+
+
+def test_a_series_in_which_counts_are_absent_is_drawn_all_the_same():
+    drawn = timeline(measured(Series(succeeded=[5] * 3)))
+    assert [chart.key for chart in drawn.charts()] == ["rate"]
+
+
+def test_warm_up_and_what_comes_after_the_load_are_shaded_and_named():
+    load = {"warmup": "4s", "open": {"rate": "100/s", "duration": "6s"}}
+    drawn = timeline(measured(series(seconds=12)), load=load)
+    assert [(span.start, span.end, span.label) for span in drawn.spans] == [
+        (0, 4 * S, "warm-up, not judged"),
+        (10 * S, 12 * S, "load over"),
+    ]
+
+
+def test_a_stop_is_marked():
+    drawn = timeline(measured(series(), stopped="by Ctrl-C"))
+    assert [(one.at, one.label) for one in drawn.moments] == [(10 * S, "stopped by Ctrl-C")]
+    assert all(drawn.moments[0] in chart.moments for chart in drawn.charts())
+
+
+def test_lag_is_of_loads_with_a_rate():
+    lag = timeline(measured(series(lag=[2 * MS] * 10))).lag()
+    assert lag is not None
+    assert lag.rows[0].cells == ("0s to 1s", "2ms")
+    assert timeline(measured(series()), load=CLOSED).lag() is None
+
+
+def test_how_many_are_allowed_is_drawn_where_they_came_near_it():
+    load = {"open": {"rate": "100/s", "duration": "10s", "maxInFlight": 10}}
+    near = charts(series(in_flight=[9] * 10), load=load)["in-flight"]
+    far = charts(series(in_flight=[2] * 10), load=load)["in-flight"]
+    assert [limit.label for limit in near.limits] == ["at most 10"]
+    assert (far.limits, far.notes) == ([], ["At most 10 were allowed."])
+
+
+def test_long_series_are_joined():
+    drawn = timeline(measured(series(seconds=600), load_time=600 * S))
+    assert len(drawn.starts) <= MOST_POINTS
+    assert drawn.interval == "2s"
+    assert len(measured(series(seconds=600)).series.started) == 600
+
+
+def test_holds_of_a_search_are_marked_with_their_rates():
+    load = {"capacity": {"from": "100/s", "to": "200/s", "hold": "2s"}}
+    one = timeline(measured(series()), load=load)
+    holds = [
+        {"rate": "100/s", "startTime": "2026-11-22T02:00:04Z", "outcome": "Met"},
+        {"rate": "200/s", "startTime": "yesterday"},
+        {"rate": "150/s"},
+    ]
+    searched = replace(one, reported=with_status(one.reported, capacity={"holds": holds}))
+    assert [(hold.at, hold.label) for hold in searched.holds] == [(S, "100/s")]
