@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -14,6 +15,8 @@ from prometheus_client.registry import Collector
 from perfrun.controller.health import Health
 
 SHUTDOWN_S = 2.0
+MOST_CONNECTIONS = 4000
+"""Of one port: four for each of a thousand workers. An idle one costs some tens of KiB."""
 
 
 class Taken(Collector):
@@ -60,8 +63,28 @@ async def serving(
     """Serve ``app`` on all addresses of the pod while the block runs."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
+    server = runner.server
+    assert server is not None
+    loop = asyncio.get_running_loop()
     try:
-        await web.TCPSite(runner, None, port, ssl_context=context).start()
-        yield
+        listener = await loop.create_server(_bounded(server), None, port, ssl=context)
+        try:
+            yield
+        finally:
+            listener.close()
     finally:
         await runner.cleanup()
+
+
+def _bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
+    """What serves a connection; those over the limit are closed. Who sends them tries again."""
+
+    def serve() -> asyncio.BaseProtocol:
+        return server() if len(server.connections) < MOST_CONNECTIONS else _Full()
+
+    return serve
+
+
+class _Full(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import CoordinatorError, Gone, Malformed, TooLarge
+from perfrun.coordinator.intake import Intake
 from perfrun.measure.report import Interval, Ready
 from perfrun.measure.wire import Wire
 
@@ -18,11 +19,15 @@ _LOG = logging.getLogger(__name__)
 
 MAX_REPORT = 8 * 1024 * 1024
 MAX_MESSAGE = 256 * 1024
+REPORTS_AT_ONCE = 16
+"""In memory, of all runs: 128 MiB at most."""
+_TURN_SECONDS = 10.0
 _BODY_SECONDS = 30.0
 _RETRY_AFTER = "1"
 _UID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 
 COORDINATOR = web.AppKey("coordinator", Coordinator)
+INTAKE = web.AppKey("intake", Intake)
 
 Message = TypeVar("Message", bound=Wire)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,6 +37,7 @@ def make_app(coordinator: Coordinator) -> web.Application:
     """The application: ``POST /v1/runs/{uid}/workers/{index}/{ready,interval,hold,report}``."""
     app = web.Application(middlewares=[_errors_as_json])
     app[COORDINATOR] = coordinator
+    app[INTAKE] = Intake(REPORTS_AT_ONCE, _TURN_SECONDS)
     app.on_shutdown.append(_release)
     worker = "/v1/runs/{uid}/workers/{index:[0-9]{1,6}}"
     app.router.add_post(f"{worker}/ready", _ready)
@@ -60,13 +66,15 @@ async def _interval(request: web.Request) -> web.Response:
 
 async def _hold(request: web.Request) -> web.Response:
     coordinator, uid, index = await _admitted(request)
-    await coordinator.hold(uid, index, await _body(request, MAX_REPORT))
+    async with request.app[INTAKE].turn(uid, index):
+        await coordinator.hold(uid, index, await _body(request, MAX_REPORT))
     return web.json_response({})
 
 
 async def _report(request: web.Request) -> web.Response:
     coordinator, uid, index = await _admitted(request)
-    await coordinator.report(uid, index, await _body(request, MAX_REPORT))
+    async with request.app[INTAKE].turn(uid, index):
+        await coordinator.report(uid, index, await _body(request, MAX_REPORT))
     return web.json_response({})
 
 

@@ -167,12 +167,13 @@ class Coordinator:
     # --- for the workers (by way of the app) --------------------------------------------------
 
     async def admit(self, uid: str, index: int, token: str) -> None:
-        """Check that ``token`` may speak as worker ``index``. Raises CoordinatorError."""
-        run = self._run(uid)
+        """Check that ``token`` may speak as worker ``index``, and now. Raises CoordinatorError."""
+        run, now = self._run(uid), self._clock.monotonic()
         identity = await run.gate.identity(
-            index, token, self._clock.monotonic(), lambda: self._identify(uid, index, token)
+            index, token, now, lambda: self._identify(uid, index, token)
         )
         run.session.claim(index, identity)
+        run.gate.count(index, now)
 
     async def ready(self, uid: str, index: int, ready: Ready) -> Start:
         """A worker at the barrier: answered when there is an answer, or when ``poll`` is over."""

@@ -54,6 +54,13 @@ class TooLarge(CoordinatorError):
     status = 413
 
 
+class TooMany(CoordinatorError):
+    """This worker sends more than it may; what it sent was not read."""
+
+    status = 429
+    retry = True
+
+
 class Unavailable(CoordinatorError):
     """Not now: the run is not open here (yet), or the host could not write or check."""
 

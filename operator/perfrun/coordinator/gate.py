@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.coordinator.errors import Refused, Unauthenticated, Unavailable
+from perfrun.coordinator.errors import Refused, TooMany, Unauthenticated, Unavailable
+from perfrun.coordinator.intake import Bucket
 
 KNOWN_FOR = 600 * NS_PER_S
 """At most, from a check until the next: a token may expire, and a pod may end."""
@@ -15,6 +16,9 @@ CHECKS, EACH = 20, 4
 """Checks that may be asked for at once: so many, and so many for each worker."""
 REFILL = NS_PER_S // 2
 """How long it takes until one more may be."""
+MESSAGES, MESSAGES_A_SECOND = 30, 10
+"""What a worker may send at once, and on and on. It has one or two to say a second, and five where
+it waits for the others to end."""
 
 
 class Gate:
@@ -26,9 +30,9 @@ class Gate:
     """
 
     def __init__(self, workers: int) -> None:
-        self._most = CHECKS + EACH * workers
-        self._left = float(self._most)
-        self._filled = 0
+        self._checks = Bucket(CHECKS + EACH * workers, REFILL)
+        self._messages: dict[int, Bucket] = {}
+        """By worker."""
         self._identities: dict[bytes, tuple[int, str]] = {}
         """By digest of index and token: until when it is known, and who it is."""
         self._refused: OrderedDict[bytes, tuple[int, str]] = OrderedDict()
@@ -47,7 +51,8 @@ class Gate:
         until, why = self._refused.get(digest, (0, ""))
         if now < until:
             raise Refused(why)
-        self._take(now)
+        if not self._checks.take(now):
+            raise Unavailable("too many tokens that are not known were sent for this run")
         try:
             found = await check()
         except Refused as error:
@@ -62,12 +67,13 @@ class Gate:
         # Workers come together: their next checks are spread over a quarter of the time.
         self._identities[digest] = (now + KNOWN_FOR * (768 + digest[0]) // 1024, identity)
 
-    def _take(self, now: int) -> None:
-        self._left = min(self._left + (now - self._filled) / REFILL, self._most)
-        self._filled = now
-        if self._left < 1:
-            raise Unavailable("too many tokens that are not known were sent for this run")
-        self._left -= 1
+    def count(self, index: int, now: int) -> None:
+        """One more message of a worker that was let in. Raises TooMany."""
+        bucket = self._messages.setdefault(index, Bucket(MESSAGES, NS_PER_S // MESSAGES_A_SECOND))
+        if not bucket.take(now):
+            raise TooMany(
+                f"worker {index} sends more than {MESSAGES_A_SECOND} messages a second: wait"
+            )
 
     def _remember(self, digest: bytes, now: int, why: str) -> None:
         self._refused[digest] = (now + REFUSED_FOR, why)

@@ -19,6 +19,8 @@ from perfrun.worker.config import Config
 LONG_POLL = 30.0
 """Seconds; the coordinator answers within ten."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+LONGEST_ASKED = 10.0
+"""Of what the coordinator asks to wait before the next try."""
 INTERVAL_TIMEOUT = 5.0
 COMPLAIN_AFTER = 30.0
 _REFUSALS = (400, 403, 409, 410, 413, 422)
@@ -33,7 +35,12 @@ class RefusedError(Exception):
 
 
 class AwayError(Exception):
-    """The coordinator could not be reached in time."""
+    """The coordinator could not be reached in time, or has no time for this now."""
+
+    def __init__(self, why: str, after: float = 0.0) -> None:
+        """``after``: how many seconds it has asked for."""
+        super().__init__(why)
+        self.after = after
 
 
 class Client:
@@ -100,7 +107,7 @@ class Client:
         if response.status_code in _REFUSALS:
             raise RefusedError(_message(response))
         if response.status_code != httpx.codes.OK:
-            raise AwayError(f"HTTP status {response.status_code}")
+            raise AwayError(f"HTTP status {response.status_code}", _retry_after(response))
         return response.content
 
     async def _insist(self, post: Callable[[], Awaitable[bytes]], deadline: float) -> bytes:
@@ -109,12 +116,12 @@ class Client:
             try:
                 return await post()
             except AwayError as error:
-                waited = monotonic() - begin
-                if waited > COMPLAIN_AFTER:
+                waited, wait = monotonic() - begin, max(pause, error.after)
+                if waited >= COMPLAIN_AFTER:
                     self._complain(error)
-                if waited + pause > deadline:
+                if waited + wait > deadline:
                     raise
-            await asyncio.sleep(pause)
+            await asyncio.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _complain(self, error: AwayError) -> None:
@@ -125,6 +132,11 @@ class Client:
                 f"Worker could not reach coordinator {where}: "
                 f"check egress NetworkPolicy ({error})\n"
             )
+
+
+def _retry_after(response: httpx.Response) -> float:
+    asked = response.headers.get("Retry-After", "")
+    return min(float(asked), LONGEST_ASKED) if asked.isdecimal() else 0.0
 
 
 def _message(response: httpx.Response) -> str:

@@ -236,7 +236,8 @@ class Worker:
             while self._intervals:
                 try:
                     order = await self._client.interval(self._intervals.popleft())
-                except AwayError:
+                except AwayError as error:
+                    await asyncio.sleep(error.after)
                     continue  # the load goes on without the coordinator
                 except RefusedError as error:
                     self._refused = error

@@ -58,7 +58,7 @@ class Worker:
                 self.log.append(f"{what}: {error!r}")
             else:
                 self.log.append(f"{what}: {response.status_code} {response.text}")
-                if response.status_code != 503:
+                if response.status_code not in (429, 503):
                     return response
             assert time.monotonic() < deadline, f"worker {self.index} gave up: {self.log[-5:]}"
             await asyncio.sleep(POLL_S)

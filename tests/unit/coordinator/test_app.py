@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from perfrun.coordinator.app import MAX_MESSAGE, MAX_REPORT, make_app
+from perfrun.coordinator.errors import Conflict
 from tests.unit.coordinator.conftest import (
     NOW,
     UID,
@@ -226,15 +227,19 @@ async def test_of_two_reports_at_once_the_first_stands(world: World, deadline):
     world.coordinator.open(make_plan(2), start=NOW, start_deadline=deadline)
     world.store.gate.clear()
     packed = make_report().pack()
-    first = asyncio.create_task(world.post(0, "report", packed))
+
+    def send(index: int, body: bytes) -> asyncio.Task[None]:
+        return asyncio.create_task(world.coordinator.report(UID, index, body))
+
+    first = send(0, packed)
     await until(lambda: world.store.calls == 1)
-    others = [asyncio.create_task(world.post(0, "report", another_report())) for _ in range(3)]
-    again = asyncio.create_task(world.post(0, "report", packed))
-    neighbour = asyncio.create_task(world.post(1, "report", another_report()))
+    others = [send(0, another_report()) for _ in range(3)]
+    again, neighbour = send(0, packed), send(1, another_report())
     await until(lambda: world.store.calls == 2)  # another worker is not kept waiting
     world.store.gate.set()
-    assert [(await task)[0] for task in (first, again, neighbour)] == [200, 200, 200]
-    assert [(await task)[0] for task in others] == [409, 409, 409]
+    await asyncio.gather(first, again, neighbour)
+    answers = await asyncio.gather(*others, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Conflict] * 3
     assert world.store.reports == {0: packed, 1: another_report()}
 
 

@@ -1,0 +1,59 @@
+"""What workers may send at once: tokens are no promise that who holds them behaves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from perfrun.coordinator.errors import TooMany, Unavailable
+
+
+class Bucket:
+    """The right to ``most`` things at once, and to one more every ``refill`` ns."""
+
+    def __init__(self, most: int, refill: int) -> None:
+        self._most = most
+        self._refill = refill
+        self._left = float(most)
+        self._filled = 0
+
+    def take(self, now: int) -> bool:
+        """Whether one more may be, ``now`` in ns; it is counted if so."""
+        self._left = min(self._left + (now - self._filled) / self._refill, self._most)
+        self._filled = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class Intake:
+    """Reports are large: few are in memory at once, and one of each worker."""
+
+    def __init__(self, at_once: int, patience: float) -> None:
+        """``patience``: seconds that a report waits for its turn."""
+        self._turns = asyncio.Semaphore(at_once)
+        self._patience = patience
+        self._senders: set[tuple[str, int]] = set()
+
+    @asynccontextmanager
+    async def turn(self, uid: str, index: int) -> AsyncIterator[None]:
+        """From before a report is read until it is dealt with. Raises TooMany, Unavailable."""
+        sender = (uid, index)
+        if sender in self._senders:
+            raise TooMany(f"a report of worker {index} is being taken: wait for its answer")
+        self._senders.add(sender)
+        try:
+            await self._wait()
+            try:
+                yield
+            finally:
+                self._turns.release()
+        finally:
+            self._senders.discard(sender)
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise Unavailable("many reports come at once: send it again") from error

@@ -1,0 +1,79 @@
+"""How much workers may send: one that is let in keeps neither the others nor the operator busy."""
+
+import asyncio
+
+import pytest
+
+from perfrun.coordinator import app
+from perfrun.coordinator.errors import TooMany, Unavailable
+from perfrun.coordinator.gate import MESSAGES, MESSAGES_A_SECOND
+from perfrun.coordinator.intake import Bucket, Intake
+from tests.unit.coordinator.conftest import NOW, S, World, make_interval, make_plan, make_report
+from tests.unit.coordinator.test_app import until
+
+
+def test_bucket_gives_what_it_holds_and_then_one_each_time() -> None:
+    bucket = Bucket(3, S)
+    assert [bucket.take(100 * S) for _ in range(4)] == [True, True, True, False]
+    assert [bucket.take(101 * S), bucket.take(101 * S)] == [True, False]
+    assert [bucket.take(101 * S + S // 2), bucket.take(102 * S)] == [False, True]
+    assert [bucket.take(1000 * S) for _ in range(4)] == [True, True, True, False]
+
+
+async def test_worker_that_sends_without_end_is_told_to_wait_and_no_other_is(
+    world: World, deadline
+) -> None:
+    world.coordinator.open(make_plan(2), start=NOW, start_deadline=deadline)
+    interval = make_interval(1).to_bytes()
+    answers = [await world.post(0, "interval", interval) for _ in range(MESSAGES + 5)]
+    assert [status for status, _, _ in answers] == [200] * MESSAGES + [429] * 5
+    _, answer, headers = answers[-1]
+    assert headers["Retry-After"] == "1"
+    assert answer["message"] == "worker 0 sends more than 10 messages a second: wait"
+    assert (await world.post(1, "interval", interval))[0] == 200
+    world.clock.move(1)
+    again = [(await world.post(0, "interval", interval))[0] for _ in range(MESSAGES_A_SECOND + 1)]
+    assert again == [200] * MESSAGES_A_SECOND + [429]
+
+
+async def test_report_of_a_worker_that_sends_another_at_the_same_time_is_not_read(
+    world: World, deadline
+) -> None:
+    world.coordinator.open(make_plan(2), start=NOW, start_deadline=deadline)
+    world.store.gate.clear()
+    packed = make_report().pack()
+    first = asyncio.create_task(world.post(0, "report", packed))
+    await until(lambda: world.store.calls == 1)
+    status, answer, headers = await world.post(0, "report", packed)
+    assert (status, headers["Retry-After"]) == (429, "1")
+    assert "worker 0 is being taken" in answer["message"]
+    neighbour = asyncio.create_task(world.post(1, "report", packed))
+    await until(lambda: world.store.calls == 2)
+    world.store.gate.set()
+    assert ((await first)[0], (await neighbour)[0]) == (200, 200)
+    assert (await world.post(0, "report", packed))[0] == 200
+
+
+async def test_only_so_many_reports_are_in_memory_at_once(world: World, deadline) -> None:
+    workers = app.REPORTS_AT_ONCE + 4
+    world.coordinator.open(make_plan(workers), start=NOW, start_deadline=deadline)
+    world.store.gate.clear()
+    packed = make_report().pack()
+    sent = [asyncio.create_task(world.post(n, "report", packed)) for n in range(workers)]
+    await until(lambda: world.store.calls == app.REPORTS_AT_ONCE)
+    world.store.gate.set()
+    assert [(await one)[0] for one in sent] == [200] * workers
+
+
+async def test_report_that_finds_no_turn_is_to_be_sent_again() -> None:
+    intake = Intake(1, patience=0.01)
+    async with intake.turn("run", 0):
+        with pytest.raises(Unavailable, match="send it again"):
+            async with intake.turn("run", 1):
+                pass
+        with pytest.raises(TooMany):
+            async with intake.turn("run", 0):
+                pass
+    for index in (0, 1):  # both are free to send again
+        async with intake.turn("run", index):
+            pass
