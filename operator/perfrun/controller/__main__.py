@@ -232,7 +232,9 @@ def main() -> int:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    # Requests by URL and header, at any level: a receiver's URL may be its secret.
+    for library in ("kopf", "httpx", "httpcore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(start(settings))
