@@ -112,6 +112,8 @@ class Chart:
     limits: Sequence[Limit] = ()
     notes: Sequence[str] = ()
     height: int = 240
+    read: bool = True
+    """Whether its points are many enough to be read one by one."""
 
     @property
     def svg(self) -> Markup:

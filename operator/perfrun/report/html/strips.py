@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from perfrun.api.metric import Kind
 from perfrun.api.slo import format_measured
 from perfrun.report.comparison import Column, Comparison, Group, Row, Shown, Statistics
-from perfrun.report.html.charts import Chart, DataRow, Line, Point
+from perfrun.report.html.charts import Chart, DataRow, Line
 from perfrun.report.html.scales import Scale, Tick, range_axis, tick_duration, tick_number
 from perfrun.report.html.svg import clean
 
 MOST_STRIPS = 8
 _LEVELS = {Group.BASELINE: 0.72, Group.COMPARED: 0.28}
+_LEFT_OUT = "×"
 _MARKS = {Group.BASELINE: "○", Group.COMPARED: "●"}
 _STYLES = {Group.BASELINE: "s0 solid", Group.COMPARED: "s1 solid"}
 _ORDER = (Shown.DIFFERENT, Shown.NOT_SHOWN, Shown.TOO_FEW)
@@ -34,28 +35,29 @@ def _strip(key: str, row: Row, columns: Sequence[Column]) -> Chart:
     points = [
         (column, cell.value)
         for column, cell in zip(columns, row.cells, strict=True)
-        if cell.value is not None and column.counted
+        if cell.value is not None
     ]
     values = [value for _, value in points]
     x = _axis(row.kind, min(values), max(values))
     return Chart(
         key=key,
         title=clean(row.name, 80),
-        unit=f"of each run; {row.direction.value}",
+        unit=f"of each run, with the medians of the groups; {row.direction.value}",
         summary=_of(row).sentence,
         x=x,
         y=Scale(0, 1, tuple(Tick(level, group.value) for group, level in _LEVELS.items())),
-        x_title="the line is the median of the group",
+        x_title="",
         columns=("run", "group", row.name),
         rows=[
             DataRow(
-                value, (column.name, column.group.value, format_measured(row.metric, value, []))
+                value, (column.name, _group_text(column), format_measured(row.metric, value, []))
             )
             for column, value in sorted(points, key=lambda point: point[1])
         ],
         lines=[line for group in Group for line in _group(group, points, _of(row))],
         notes=[_of(row).sentence],
         height=84,
+        read=False,
     )
 
 
@@ -64,9 +66,21 @@ def _group(
 ) -> Iterator[Line]:
     level = _LEVELS[group]
     side = statistics.baseline if group is Group.BASELINE else statistics.compared
-    marked: list[Point] = [(value, level) for column, value in points if column.group is group]
+    counted, left_out = (
+        [
+            (value, level)
+            for column, value in points
+            if (column.group, column.counted) == (group, it)
+        ]
+        for it in (True, False)
+    )
     median = [(side.median, level - 0.2), (side.median, level + 0.2)]
-    yield Line("", [median], _STYLES[group], "", _MARKS[group], marked)
+    yield Line("", [median], _STYLES[group], "", _MARKS[group], counted)
+    yield Line("", [], _STYLES[group], "", _LEFT_OUT, left_out)
+
+
+def _group_text(column: Column) -> str:
+    return column.group.value if column.counted else f"{column.group.value}, left out (×)"
 
 
 def _axis(kind: Kind, low: float, high: float) -> Scale:

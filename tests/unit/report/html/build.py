@@ -43,11 +43,11 @@ def series(seconds: int = 10, rate: int = 100, **parts: Any) -> Series:
 
 
 def reported(
-    report: WorkerReport | None, load: dict[str, Any] = OPEN, name: str = "api", **parts: Any
+    report: WorkerReport | None, load: dict[str, Any] = OPEN, name: str = "api-1", **parts: Any
 ) -> Reported:
     """A run as it is judged and kept."""
     test = spec(load, **parts)
-    plan = make_plan(test, uid="u", namespace="shop", test=name, run=f"{name}-1")
+    plan = make_plan(test, uid="u", namespace="shop", test="api", run=name)
     counts = WorkerCounts(planned=1, ready=1, reported=int(report is not None))
     outcome = RunOutcome(plan, report, counts)
     times = Times(BEGAN, BEGAN, BEGAN + timedelta(seconds=20))

@@ -1,13 +1,12 @@
 "use strict";
-for (const figure of document.querySelectorAll("figure.chart")) {
+for (const reader of document.querySelectorAll(".reader")) {
+  const figure = reader.closest("figure");
   const rows = [...figure.querySelectorAll("tr[data-x]")];
   const heads = [...figure.querySelectorAll("thead th")].map((head) => head.textContent);
-  const reader = figure.querySelector(".reader");
   const range = reader.querySelector("input");
   const output = reader.querySelector("output");
   const svg = figure.querySelector(".plot svg");
   const cursor = svg.querySelector(".cursor");
-  if (rows.length < 2) continue;
   reader.hidden = false;
   const show = () => {
     const row = rows[range.value];
