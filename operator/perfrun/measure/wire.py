@@ -38,6 +38,8 @@ def _decode(value: Any) -> Histogram:
         )
     except KeyError as error:
         raise ValueError(f"a histogram without {error}") from error
+    except TypeError as error:
+        raise ValueError("a histogram with something else than numbers") from error
 
 
 def _encode(value: Histogram) -> dict[str, Any]:

@@ -128,6 +128,14 @@ def test_a_result_cannot_make_more_histograms_than_its_plan_has_steps():
         read_document(text(document))
 
 
+@pytest.mark.parametrize("value", [None, [], {}, "many", -1e400])
+def test_a_histogram_of_something_else_than_numbers_is_none(value: Any):
+    document = json.loads(a_result().to_bytes())
+    document["report"]["generator"]["lag"]["least"] = value
+    with pytest.raises(ValueError, match=r"generator\.lag|is no number"):
+        read_document(text(document))
+
+
 @pytest.mark.parametrize("path", ["report", "plan", "status", "slos"])
 @pytest.mark.parametrize("value", [3, "x", [], {"x": 1}, True, [[]], {"": {"": []}}])
 def test_any_part_that_is_something_else_is_a_value_error_or_passed_over(path: str, value: Any):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,13 +90,12 @@ def _spread(args: list[str]) -> list[str]:
     """Each word after ``--against``, up to the next option, as one of its own."""
     spread: list[str] = []
     follows = False
-    for word in args:
-        is_option = word.startswith("-") and word != "-"
-        if word == _AGAINST:
-            follows = True
-            continue
-        follows = follows and not is_option
-        spread += [_AGAINST, word] if follows else [word]
+    for before, word in pairwise(["", *args]):
+        if word.startswith("-") and word != "-":
+            follows = word == _AGAINST
+        elif follows and before != _AGAINST:
+            spread.append(_AGAINST)
+        spread.append(word)
     return spread
 
 
