@@ -1,0 +1,110 @@
+"""A cluster bootstrap applies fifty tests at once: a policy lets three runs go on, the rest waits."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.integration.controller.apiserver import Json, until
+from tests.integration.controller.worker import EACH
+from tests.integration.controller.world import PERFRUN, World
+
+TESTS, MOST = 50, 3
+UNDER_WAY = ("Starting", "Running", "Collecting")
+ALL_DONE_S = 240.0
+
+
+@pytest.fixture
+async def other(world: World) -> AsyncIterator[World]:
+    """A second namespace, of the same operator."""
+    second = World(world.api, world.operator, f"{world.namespace}-b")
+    await world.api.call("POST", "/api/v1/namespaces", {"metadata": {"name": second.namespace}})
+
+    async def account() -> Json | None:
+        return await world.api.find(second.core("serviceaccounts", "default"))
+
+    await until("the namespace has its service account", account)
+    yield second
+    await world.api.call("DELETE", f"/api/v1/namespaces/{second.namespace}")
+
+
+@pytest.fixture
+async def capped(world: World, other: World) -> AsyncIterator[tuple[World, World]]:
+    """Both namespaces, under one policy of three runs at once."""
+    policy = {
+        "apiVersion": "perfrun.dev/v1alpha1",
+        "kind": "PerfPolicy",
+        "metadata": {"name": f"few-{world.namespace}"},
+        "spec": {"namespaces": [world.namespace, other.namespace], "limits": {"runs": MOST}},
+    }
+    await world.api.call("POST", f"{PERFRUN}/perfpolicies", policy)
+    yield world, other
+    await world.api.call("DELETE", f"{PERFRUN}/perfpolicies/{policy['metadata']['name']}")
+
+
+async def _runs(worlds: tuple[World, World]) -> list[Json]:
+    """Those of both namespaces at one moment; never are more under way than may be."""
+    namespaces = {world.namespace for world in worlds}
+    found = await worlds[0].api.items(f"{PERFRUN}/perfruns")
+    ours = [run for run in found if run["metadata"]["namespace"] in namespaces]
+    under_way = [run["metadata"]["name"] for run in ours if _phase(run) in UNDER_WAY]
+    assert len(under_way) <= MOST, under_way
+    return ours
+
+
+def _phase(run: Json) -> str:
+    return str(run.get("status", {}).get("phase", ""))
+
+
+async def _play(world: World, run: str) -> None:
+    (worker,) = await world.workers(run, 1)
+    assert await worker.work() == 200
+
+
+async def test_never_more_than_three_and_all_come_to_their_end(
+    capped: tuple[World, World],
+) -> None:
+    load = {"workers": 1, "burst": {"requests": EACH, "concurrency": 1}}
+    applied = [
+        capped[number % 2].apply_test(
+            f"t{number}",
+            load=load,
+            target={"http": {"url": f"http://shop-{number}/"}},
+            runOn=["Change"],
+        )
+        for number in range(TESTS)
+    ]
+    await asyncio.gather(*applied)
+
+    async def placed() -> list[Json] | None:
+        runs = await _runs(capped)
+        waiting = [run for run in runs if _phase(run) == "Queued" and "queue" in run["status"]]
+        return waiting if (len(runs), len(waiting)) == (TESTS, TESTS - MOST) else None
+
+    waiting = await until("three go on and the others wait", placed)
+    for run in waiting:
+        queue = run["status"]["queue"]
+        assert f"lets {MOST} runs go on at once" in queue["reason"]
+        assert 1 <= queue["position"] <= TESTS - MOST
+
+    playing: dict[tuple[str, str], asyncio.Task[None]] = {}
+    by_name = {world.namespace: world for world in capped}
+
+    async def over() -> bool:
+        runs = await _runs(capped)
+        for run in runs:
+            about = run["metadata"]
+            key = (about["namespace"], about["name"])
+            if _phase(run) == "Starting" and key not in playing:
+                playing[key] = asyncio.create_task(_play(by_name[key[0]], key[1]))
+        return all(_phase(run) == "Done" for run in runs)
+
+    await until("all are done", over, ALL_DONE_S)
+    await asyncio.gather(*playing.values())
+    runs = await _runs(capped)
+    assert len(runs) == len(playing) == TESTS
+    assert {run["status"]["verdict"] for run in runs} == {"Pass"}
+    # Fair: neither namespace waits for the end of the other.
+    ends = sorted(runs, key=lambda run: str(run["status"]["completionTime"]))
+    first_half = {run["metadata"]["namespace"] for run in ends[: TESTS // 2]}
+    assert first_half == set(by_name)
