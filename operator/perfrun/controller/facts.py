@@ -10,7 +10,7 @@ from perfrun.api.times import parse_time
 from perfrun.controller.kube import JOBS, PODS, Kube, owned_by
 from perfrun.controller.manifests import RUN_LABEL
 from perfrun.controller.open_runs import OpenRun
-from perfrun.controller.pods import job_state, pod_facts
+from perfrun.controller.pods import failed_indexes, gone_pod, job_state, pod_facts
 from perfrun.controller.refusals import Refusals
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.session import RunSession
@@ -96,9 +96,12 @@ class FactReader:
             labels = f"{RUN_LABEL}={run.metadata.name}"
             bodies = await self._kube.list(PODS, namespace, labels=labels)
             job_uid = job["metadata"]["uid"]
-            pods = [pod_facts(body) for body in bodies if owned_by(body, job_uid)]
+            time = datetime.now(UTC)
+            pods = [pod_facts(body, time) for body in bodies if owned_by(body, job_uid)]
             if run.status.phase is Phase.STARTING and state is JobState.ACTIVE:
                 refusal = await self._read_refusal(run, job_uid, len(pods), planned)
+            given_up = failed_indexes(job, planned) - {pod.index for pod in pods}
+            pods += [gone_pod(job_name(uid), index) for index in sorted(given_up)]
         self._workers[uid] = _Workers(state, pods, now, refusal)
         return self._workers[uid]
 

@@ -1,6 +1,6 @@
 """What the API server says of a run's Job and pods, read once into the facts of a decision."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import Json, owned_by
@@ -11,6 +11,8 @@ INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 # Waiting reasons that pass by themselves in every start.
 _NORMAL_WAITS = ("ContainerCreating", "PodInitializing")
+GONE_AFTER = timedelta(seconds=15)
+"""From the moment by which a deleted pod was to be gone, until it is taken for lost."""
 _END_PHASES = ("Failed", "Succeeded")
 _END_CONDITIONS = ("Complete", "Failed")
 
@@ -27,26 +29,71 @@ def job_state(job: Json | None, run_uid: str) -> JobState:
     return JobState.ACTIVE
 
 
-def pod_facts(pod: Json) -> PodFacts:
+def failed_indexes(job: Json, planned: int) -> set[int]:
+    """The workers that the Job has given up, as in ``1,3-5``; their pods may be gone."""
+    found: set[int] = set()
+    for part in str(job.get("status", {}).get("failedIndexes", "")).split(","):
+        first, _, last = part.partition("-")
+        if first.isdecimal() and (last or first).isdecimal():
+            found.update(range(int(first), min(int(last or first), planned - 1) + 1))
+    return found
+
+
+def pod_facts(pod: Json, now: datetime) -> PodFacts:
     """The facts of one worker's pod.
 
-    A worker is dead with its container, too: a side car that never ends keeps the pod running.
+    A worker is dead with its container, too: a side car that never ends keeps the pod running. And
+    with its deletion, where nobody is left to end it: the pod of a lost node stays Running.
     """
     metadata, status = pod.get("metadata", {}), pod.get("status", {})
-    ended = _worker_state(status).get("terminated")
-    if status.get("phase") == "Failed":
-        problem: str | None = _death(status)
-    elif ended is not None:
-        problem = _exit(ended)
-    else:
-        problem = _obstacle(status)
     return PodFacts(
         name=metadata.get("name", ""),
         index=_index(metadata),
-        dead=has_ended(pod),
-        problem=problem,
+        dead=has_ended(pod) or _is_overdue(metadata, now),
+        problem=_problem(metadata, status, now),
         running_since=_running_since(status),
     )
+
+
+def gone_pod(job: str, index: int) -> PodFacts:
+    """The facts of a worker that the Job has given up, and whose pod is not there any more."""
+    return PodFacts(
+        name=f"{job}-{index}",
+        index=index,
+        dead=True,
+        problem="its pod is gone: it was deleted, or its node was",
+    )
+
+
+def _problem(metadata: Json, status: Json, now: datetime) -> str | None:
+    if status.get("phase") == "Failed":
+        return _death(status)
+    if (ended := _worker_state(status).get("terminated")) is not None:
+        why = _exit(ended)
+        return why and (_disruption(status) or why)
+    return _disruption(status) or _deletion(metadata, now) or _obstacle(status)
+
+
+def _deletion(metadata: Json, now: datetime) -> str | None:
+    if "deletionTimestamp" not in metadata:
+        return None
+    if _is_overdue(metadata, now):
+        return "it was deleted, and its node does not say that it has ended"
+    return "it is being deleted"
+
+
+def _is_overdue(metadata: Json, now: datetime) -> bool:
+    """Whether the pod was to be gone long ago: its deletion names the moment."""
+    deletion = metadata.get("deletionTimestamp")
+    return deletion is not None and now - parse_time(deletion) > GONE_AFTER
+
+
+def _disruption(status: Json) -> str | None:
+    """Why Kubernetes itself ends the pod: eviction, preemption, a taint, a node that is gone."""
+    for condition in status.get("conditions", []):
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            return f"{condition.get('reason')}: {condition.get('message', '')}".rstrip(": ")
+    return None
 
 
 def has_ended(pod: Json) -> bool:
@@ -63,6 +110,8 @@ def _index(metadata: Json) -> int:
 def _death(status: Json) -> str:
     if reason := status.get("reason"):  # Evicted, NodeLost, DeadlineExceeded
         return f"{reason}: {status.get('message', '')}".rstrip(": ")
+    if disruption := _disruption(status):
+        return disruption
     for state in [_worker_state(status), *(_state(one) for one in _containers(status))]:
         if (ended := state.get("terminated")) is not None and (why := _exit(ended)) is not None:
             return why

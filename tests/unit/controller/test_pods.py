@@ -1,14 +1,33 @@
 """Real statuses of pods and Jobs, and the facts and sentences that they become."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from perfrun.api.times import format_time
 from perfrun.controller.kube import owned_by
-from perfrun.controller.pods import job_state, pod_facts
+from perfrun.controller.pods import (
+    GONE_AFTER,
+    failed_indexes,
+    gone_pod,
+    job_state,
+    pod_facts,
+)
 from perfrun.logic.lifecycle import JobState
 
 Json = dict[str, Any]
+
+NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+TAINTED = [
+    {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "DeletionByTaintManager",
+        "message": "Taint manager: deleting due to NoExecute taint",
+    }
+]
+TAINT = "DeletionByTaintManager: Taint manager: deleting due to NoExecute taint"
 
 
 def pod(index: str | None = "1", **status: Any) -> Json:
@@ -92,6 +111,19 @@ TABLE: list[tuple[str, Json, bool, str | None]] = [
     ("ended well", {"phase": "Succeeded", "containerStatuses": container(
         terminated={"exitCode": 0})}, True, None),
     ("nothing known yet", {}, False, None),
+    ("its node is tainted", {"phase": "Running", "conditions": TAINTED,
+     "containerStatuses": container(running={})}, False, TAINT),
+    ("no disruption", {"phase": "Running", "conditions": [
+        {"type": "DisruptionTarget", "status": "False", "reason": "x"}]}, False, None),
+    ("its node was tainted", {"phase": "Failed", "conditions": TAINTED, "containerStatuses":
+     container(terminated={"exitCode": 143, "message": "event=terminated"})}, True, TAINT),
+    ("ended by a disruption, beside a side car", {"phase": "Running", "conditions": TAINTED,
+     "containerStatuses": container(terminated={"exitCode": 1})}, True, TAINT),
+    ("reported and ended well in a disruption", {"phase": "Running", "conditions": TAINTED,
+     "containerStatuses": container(terminated={"exitCode": 0})}, True, None),
+    ("evicted by the kubelet", {"phase": "Failed", "reason": "Evicted", "message": "low on memory",
+     "conditions": [{"type": "DisruptionTarget", "status": "True",
+                     "reason": "TerminationByKubelet"}]}, True, "Evicted: low on memory"),
 ]  # fmt: skip
 
 
@@ -99,19 +131,66 @@ TABLE: list[tuple[str, Json, bool, str | None]] = [
     ("status", "dead", "problem"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
 )
 def test_pod(status: Json, dead: bool, problem: str | None) -> None:
-    facts = pod_facts(pod(**status))
+    facts = pod_facts(pod(**status), NOW)
     assert (facts.dead, facts.problem) == (dead, problem)
     assert (facts.name, facts.index) == ("pr-x-1-abcde", 1)
 
 
+@pytest.mark.parametrize(
+    ("gone_by", "conditions", "dead", "problem"),
+    [
+        (30, [], False, "it is being deleted"),
+        (0, [], False, "it is being deleted"),
+        (-GONE_AFTER.total_seconds(), TAINTED, False, TAINT),
+        (
+            -GONE_AFTER.total_seconds() - 1,
+            [],
+            True,
+            "it was deleted, and its node does not say that it has ended",
+        ),
+        (-GONE_AFTER.total_seconds() - 1, TAINTED, True, TAINT),
+    ],
+)
+def test_pod_that_is_being_deleted_is_dead_once_nobody_can_be_ending_it(
+    gone_by: float, conditions: list[Json], dead: bool, problem: str
+) -> None:
+    body = pod(phase="Running", conditions=conditions, containerStatuses=container(running={}))
+    body["metadata"]["deletionTimestamp"] = format_time(NOW + timedelta(seconds=gone_by))
+    facts = pod_facts(body, NOW)
+    assert (facts.dead, facts.problem) == (dead, problem)
+
+
+@pytest.mark.parametrize(
+    ("written", "indexes"),
+    [
+        (None, set()),
+        ("", set()),
+        ("1", {1}),
+        ("0,2-4", {0, 2, 3, 4}),
+        ("3-999999999999", {3, 4}),
+        ("7", set()),
+        ("x,-,2-,-3,4-1", {2}),
+    ],
+)
+def test_workers_that_the_job_has_given_up(written: str | None, indexes: set[int]) -> None:
+    status = {} if written is None else {"failedIndexes": written}
+    assert failed_indexes({"status": status}, planned=5) == indexes
+
+
+def test_worker_whose_pod_is_gone_is_dead_and_says_so() -> None:
+    facts = gone_pod("pr-x", 1)
+    assert (facts.name, facts.index, facts.dead) == ("pr-x-1", 1, True)
+    assert facts.problem is not None
+
+
 @pytest.mark.parametrize(("index", "read"), [("0", 0), ("12", 12), (None, -1), ("x", -1)])
 def test_index_of_a_pod(index: str | None, read: int) -> None:
-    assert pod_facts(pod(index)).index == read
+    assert pod_facts(pod(index), NOW).index == read
 
 
 def test_last_words_are_bounded() -> None:
     ended = container(terminated={"exitCode": 1, "message": "x" * 100_000})
-    problem = pod_facts(pod(phase="Failed", containerStatuses=ended)).problem
+    problem = pod_facts(pod(phase="Failed", containerStatuses=ended), NOW).problem
     assert problem is not None
     assert len(problem) < 600
 
@@ -160,5 +239,5 @@ def test_owner_is_known_by_its_uid() -> None:
     ],
 )
 def test_since_when_a_worker_runs(containers: list[Json], since: str) -> None:
-    facts = pod_facts(pod(phase="Running", containerStatuses=containers))
+    facts = pod_facts(pod(phase="Running", containerStatuses=containers), NOW)
     assert str(facts.running_since) == since
