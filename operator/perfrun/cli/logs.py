@@ -26,13 +26,28 @@ class WorkerPod:
 
     index: int
     name: str
+    waits: str
+    """Why its container has not started; the API server gives it an empty log then."""
 
     @classmethod
     def of(cls, body: Json) -> "WorkerPod":
         """The worker that a pod is; -1 where that is not written on it."""
-        metadata = body.get("metadata") or {}
+        metadata, status = body.get("metadata") or {}, body.get("status") or {}
         index = str((metadata.get("annotations") or {}).get(INDEX_LABEL, ""))
-        return cls(int(index) if index.isdecimal() else -1, str(metadata.get("name", "")))
+        return cls(
+            index=int(index) if index.isdecimal() else -1,
+            name=str(metadata.get("name", "")),
+            waits=_waits(status) if status.get("phase") == "Pending" else "",
+        )
+
+
+def _waits(status: Json) -> str:
+    """In the words of the kubelet, else of the scheduler."""
+    containers = status.get("containerStatuses") or []
+    known = [(one.get("state") or {}).get("waiting") or {} for one in containers]
+    known += [one for one in status.get("conditions") or [] if one.get("status") == "False"]
+    said = (f"{one.get('reason', '')}: {one.get('message', '')}".strip(": ") for one in known)
+    return printable(next((text for text in said if text), "it is Pending"))
 
 
 def logs(
@@ -64,6 +79,9 @@ def logs(
 def _print(cluster: Cluster, pods: Sequence[WorkerPod], out: Console, err: Console) -> None:
     for pod in pods:
         prefix = _prefix(pod, pods)
+        if pod.waits:
+            tell(err, f"worker {pod.index} has not started: {pod.waits}")
+            continue
         try:
             for line in cluster.log(pod.name, WORKER_CONTAINER, follow=False):
                 tell(out, prefix + printable(line))
@@ -107,10 +125,11 @@ def _follow(
 
 def _log_when_there(cluster: Cluster, run: str, pod: WorkerPod) -> Iterator[str]:
     """Its log, once the container has started; nothing where it never does."""
-    while True:
+    while (body := cluster.find(PODS, pod.name)) is not None:
         with suppress(NotYetError):
-            yield from cluster.log(pod.name, WORKER_CONTAINER, follow=True)
-            return
+            if not WorkerPod.of(body).waits:
+                yield from cluster.log(pod.name, WORKER_CONTAINER, follow=True)
+                return
         standing = _run(cluster, run)
         if standing is None or standing.done:
             return

@@ -87,6 +87,38 @@ def test_a_worker_that_has_not_started_is_told_and_the_others_are_shown(
     assert told == "worker 2 has no log: ContainerCreating\n"
 
 
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({}, "it is Pending"),
+        ({"conditions": [{"status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]},
+         "Unschedulable: 0/1 nodes"),
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]},
+         "ImagePullBackOff"),
+    ],
+)  # fmt: skip
+def test_a_worker_that_is_not_placed_is_told_with_the_reason(
+    cluster: Cluster, api: FakeApi, status: dict, why: str
+):
+    api.objects["pods"][1]["status"] = {"phase": "Pending", **status}
+    assert said(cluster, "api-2", 2) == (Exit.OK, [], f"worker 2 has not started: {why}\n")
+
+
+def test_following_waits_for_a_worker_until_the_run_is_over(
+    cluster: Cluster, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+):
+    pod = api.objects["pods"][1]
+    pod["status"] = {"phase": "Pending"}
+    steps = [lambda: None, lambda: pod.update(status={"phase": "Running"})]
+    monkeypatch.setattr("perfrun.cli.logs.time.sleep", lambda _: steps.pop(0)())
+    assert said(cluster, "api-2", 2, follow=True)[:2] == (Exit.OK, ["two"])
+    pod["status"] = {"phase": "Pending"}
+    over = {"phase": "Done", "verdict": "Error", "message": "could not start"}
+    steps += [lambda: api.objects["perfruns"][1].update(status=over)]
+    code, lines, told = said(cluster, "api-2", 2, follow=True)
+    assert (code, lines, told) == (Exit.OK, [], "Error: could not start\n")
+
+
 def test_following_ends_with_the_workers_and_says_how_far_the_run_is(cluster: Cluster):
     code, lines, told = said(cluster, "api-2", follow=True)
     assert code is Exit.OK

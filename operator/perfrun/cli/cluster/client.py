@@ -34,7 +34,6 @@ class Cluster:
     ) -> None:
         """By KUBECONFIG or ``~/.kube/config``; None is what that says. Raises ClusterError."""
         api, chosen = _connected(context)
-        api.configuration.retries = 0
         self.namespace: str = namespace or chosen["context"].get("namespace") or "default"
         self.host: str = api.configuration.host
         self._api = api
@@ -100,11 +99,13 @@ class Cluster:
             response.read()
 
     def has_namespace(self) -> bool:
-        """Whether the namespace exists, as far as one may know."""
+        """Whether the namespace exists, as far as one may know. Raises AwayError."""
         try:
             self._get(Asked("get", NAMESPACES, None, self.namespace), {})
         except NoSuchError:
             return False
+        except AwayError:
+            raise
         except ClusterError:
             return True  # who may only work in namespaces may not ask
         return True
@@ -175,15 +176,18 @@ def _connected(context: str | None) -> tuple[Any, Json]:
         if context is not None and chosen["name"] != context:
             names = ", ".join(one["name"] for one in contexts)
             raise ClusterError(f"there is no context {context}; there are: {names}")
-        api: client.ApiClient = config.new_client_from_config(  # type: ignore[no-untyped-call]
-            context=chosen["name"]
+        configuration = client.Configuration()
+        # One that is away is told, and asked again, by those who know how long to wait.
+        configuration.retries = 0
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            context=chosen["name"], client_configuration=configuration
         )
     except (config.ConfigException, yaml.YAMLError, OSError, *_MALFORMED) as error:
         why = printable(str(error)) if not isinstance(error, _MALFORMED) else "it is malformed"
         raise ClusterError(
             f"no cluster to speak to ({why}): set KUBECONFIG, or write ~/.kube/config"
         ) from error
-    return api, chosen
+    return client.ApiClient(configuration), chosen
 
 
 def _given(**query: str) -> dict[str, str]:

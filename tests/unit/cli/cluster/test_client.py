@@ -122,13 +122,16 @@ def test_what_a_server_says_does_not_steer_the_terminal(api: FakeApi, cluster: C
     assert len(said) < 1200
 
 
-def test_a_server_that_is_gone_is_told_in_a_sentence(tmp_path: Path, api: FakeApi, monkeypatch):
+def test_a_server_that_is_gone_is_told_in_a_sentence_and_asked_once(
+    tmp_path: Path, api: FakeApi, monkeypatch, caplog: pytest.LogCaptureFixture
+):
     config = tmp_path / "config"
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
     with serving(api, config):
         cluster = Cluster(None, None)
     said = refused(lambda: cluster.list(PERF_RUNS), AwayError)
     assert said == f"{cluster.host} does not answer: [Errno 111] Connection refused"
+    assert not caplog.records
     cluster.close()
 
 
