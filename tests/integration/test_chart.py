@@ -1,11 +1,15 @@
 """The chart in a real API server: what it lets the operator and its users do, and what it keeps."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
+from perfrun.controller.manifests import run_labels
+from perfrun.controller.store import Key
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO
 
@@ -147,6 +151,64 @@ def test_pods_of_the_chart_are_restricted(installed: ApiServer) -> None:
     assert "would violate PodSecurity" not in done.stderr
     kinds = [item["kind"] for item in json.loads(done.stdout)["items"]]
     assert sorted(kinds) == ["Deployment", "Job", "Pod"]
+
+
+def _rendered(api: ApiServer, *values: str) -> list[dict[str, Any]]:
+    rendered = api.helm("template", "perfrun", CHART, "--namespace", SYSTEM, *values).stdout
+    return [document for document in yaml.safe_load_all(rendered) if document]
+
+
+def _pod(api: ApiServer) -> dict[str, Any]:
+    """The operator's pod, as its Deployment makes it."""
+    (deployment,) = (one for one in _rendered(api) if one["kind"] == "Deployment")
+    template: dict[str, Any] = deployment["spec"]["template"]
+    return template
+
+
+def _accepted(api: ApiServer, policy: dict[str, Any]) -> None:
+    done = api.kubectl(
+        "apply", "--dry-run=server", "--validate=strict", "-f", "-", input=json.dumps(policy)
+    )
+    assert "networkpolicy" in done.stdout
+
+
+def _selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    wanted = selector["matchLabels"]
+    assert selector.keys() == {"matchLabels"}
+    return bool(wanted.items() <= labels.items())
+
+
+def test_network_policy_lets_workers_in_and_nobody_else(api: ApiServer) -> None:
+    """Rendered and taken by the API server; nothing here enforces it."""
+    assert "NetworkPolicy" not in [one["kind"] for one in _rendered(api)]
+    made = _rendered(api, "--set=networkPolicy.enabled=true")
+    (policy,) = (one for one in made if one["kind"] == "NetworkPolicy")
+    _accepted(api, policy)
+    operator, spec = _pod(api), policy["spec"]
+    assert _selects(spec["podSelector"], operator["metadata"]["labels"])
+    assert spec["policyTypes"] == ["Ingress"]
+    ports = {p["name"]: p["containerPort"] for p in operator["spec"]["containers"][0]["ports"]}
+    coordinator, metrics = spec["ingress"]
+    assert [ports[one["port"]] for one in coordinator["ports"]] == [8443]
+    assert [ports[one["port"]] for one in metrics["ports"]] == [8080]
+    assert "from" not in metrics
+    (worker,) = coordinator["from"]
+    assert worker["namespaceSelector"] == {}
+    assert _selects(worker["podSelector"], run_labels(Key("shop", "run"), "test"))
+    assert not _selects(worker["podSelector"], operator["metadata"]["labels"])
+
+
+def test_documented_policy_for_workers_fits_the_pods_that_there_are(api: ApiServer) -> None:
+    text = (REPO / "docs/networking.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    (policy,) = (yaml.safe_load(block) for block in blocks if "kind: NetworkPolicy" in block)
+    _accepted(api, policy)
+    spec, operator = policy["spec"], _pod(api)
+    assert _selects(spec["podSelector"], run_labels(Key("shop", "run"), "test"))
+    coordinator = spec["egress"][0]
+    assert _selects(coordinator["to"][0]["podSelector"], operator["metadata"]["labels"])
+    listens = [p["containerPort"] for p in operator["spec"]["containers"][0]["ports"]]
+    assert {one["port"] for one in coordinator["ports"]} <= set(listens)
 
 
 def test_crds_are_kept_unless_told_otherwise(api: ApiServer) -> None:
