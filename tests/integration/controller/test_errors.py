@@ -32,6 +32,32 @@ async def test_test_that_only_the_operator_can_see_is_wrong_is_not_ready_with_th
     assert (await world.test())["status"]["nextScheduleTime"]
 
 
+async def test_plan_that_fits_into_no_config_map_is_refused_and_the_largest_is_run(
+    world: World,
+) -> None:
+    def steps(kib: int) -> list[Json]:
+        sizes = [200, 200, 200, 200, kib - 800]
+        return [
+            {"name": f"s{n}", "http": {"method": "POST", "path": "/", "body": "x" * (1024 * size)}}
+            for n, size in enumerate(sizes)
+        ]
+
+    await world.apply_test(scenarios=[{"name": "all", "steps": steps(905)}])
+    ready = await world.until_ready()
+    assert (ready["status"], ready["reason"]) == ("False", "Invalid")
+    assert "at most 900 are possible: use smaller bodies" in ready["message"]
+    await world.create_run("one")
+    status = await world.until_done("one")
+    assert status["verdict"] == "Error"
+    assert "at most 900 are possible" in status["message"]
+    await world.change_test(scenarios=[{"name": "all", "steps": steps(895)}])
+    assert (await world.until_ready())["status"] == "True"
+    await world.create_run("two")
+    assert len(await world.workers("two")) == 2
+    (plan,) = await world.config_maps("two", "plan")
+    assert len(plan["data"]["plan.json"]) > 890 * 1024
+
+
 async def test_worker_that_cannot_go_on_ends_the_run_with_its_sentence(world: World) -> None:
     await world.apply_test()
     await world.create_run("one")

@@ -226,6 +226,21 @@ def test_what_is_refused(one: PerfTestSpec, field: str, words: str) -> None:
     assert words in problem.message
 
 
+def bodies(kib: int) -> PerfTestSpec:
+    """A test whose plan takes about so much: the bodies of its steps, in lumps of 200 KiB."""
+    sizes = [200] * (kib // 200) + [kib % 200]
+    return spec(
+        **steps(*({"http": {"method": "POST", "body": "x" * (1024 * size)}} for size in sizes))
+    )
+
+
+def test_plan_that_fits_into_no_config_map_is_refused_before_anything_is_created() -> None:
+    assert problems(bodies(895)) == []
+    (problem,) = problems(bodies(905))
+    assert problem.startswith("spec.scenarios: and the rest of the plan take 90")
+    assert problem.endswith(" KiB, and at most 900 are possible: use smaller bodies")
+
+
 def test_objectives_that_are_the_same_are_both_named() -> None:
     slo = {"metric": "errorRate", "max": "1%"}
     fields = [problem.field for problem in check(spec(slos=[slo, slo])).problems]
