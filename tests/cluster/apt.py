@@ -25,6 +25,7 @@ CLUSTER_PACKAGES = (
     "runc",
 )
 RULE_PACKAGES = ("prometheus",)
+BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core")
 E2E_PACKAGES = (*RULE_PACKAGES, "wrk")
 # What these packages would start on their own: we run our own instances, or none.
 SERVICES = ("etcd", "containerd", "prometheus", "prometheus-node-exporter")

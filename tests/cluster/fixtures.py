@@ -35,6 +35,12 @@ def rule_tools() -> None:
 
 
 @pytest.fixture(scope="session")
+def browser_tools() -> None:
+    """Chromium, and letters for it."""
+    apt.ensure(apt.BROWSER_PACKAGES)
+
+
+@pytest.fixture(scope="session")
 def e2e_tools() -> None:
     """The programs of `apt.E2E_PACKAGES` on this machine; none of their services runs."""
     apt.ensure(apt.E2E_PACKAGES)

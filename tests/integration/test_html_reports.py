@@ -1,0 +1,133 @@
+"""Reports of a real run in a real Chromium: quiet, without network, narrow, legible, by keyboard."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from perfrun.report.compare import line_up
+from perfrun.report.html import comparison_page, run_page
+from perfrun.report.source import Reported
+from tests.pages.chromium import Scheme, chromium, opened
+from tests.pages.moody import Moods, moody
+from tests.pages.runs import run
+
+PHONE = 375
+LEAST_CONTRAST = 4.5
+MORE_THAN_THERE_IS = 22
+VISIBILITY = "element => getComputedStyle(element).visibility"
+LOAD = "{warmup: 1s, open: {rate: 80/s, duration: 5s, maxInFlight: 60}}"
+PAGES = ("run", "status", "comparison")
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A run with a stall and errors, the same without its result, and it beside another one."""
+    folder = tmp_path_factory.mktemp("pages")
+    with moody(Moods(stall=(2, 3), errors=(4, 5))) as url:
+        first = run(folder, url, LOAD)
+        second = run(folder, url, "{burst: {requests: 200, concurrency: 10}}")
+    written = {
+        "run": run_page(first),
+        "status": run_page(Reported(first.run)),
+        "comparison": comparison_page([first, second], line_up([first, second])),
+    }
+    for name, text in written.items():
+        (folder / f"{name}.html").write_text(text)
+    return {name: folder / f"{name}.html" for name in written}
+
+
+@pytest.fixture(scope="module")
+def browser(browser_tools: None) -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_it_is_quiet_and_every_text_is_legible(
+    browser: Browser, pages: dict[str, Path], name: str, scheme: Scheme
+):
+    with opened(browser, pages[name], scheme=scheme) as seen:
+        assert seen.page.locator("h1").inner_text()
+        for data in seen.page.locator("summary").all():
+            data.click()
+        assert len(seen.faint(MORE_THAN_THERE_IS)) > 30, "the texts are not found"
+        assert seen.faint(LEAST_CONTRAST) == []
+        assert (seen.complaints, seen.requests) == ([], [])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_a_phone_nothing_has_to_be_pushed_sideways(
+    browser: Browser, pages: dict[str, Path], name: str
+):
+    with opened(browser, pages[name], width=PHONE, height=800) as seen:
+        assert seen.sideways == 0
+        for data in seen.page.locator("summary").all():
+            data.click()
+        assert seen.sideways == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_everything_that_can_be_acted_on_is_reached_by_tab_and_shows_it(
+    browser: Browser, pages: dict[str, Path], name: str
+):
+    with opened(browser, pages[name]) as seen:
+        stops = seen.tabbed()
+        assert len(stops) == seen.interactive()
+        assert all(stop["name"] for stop in stops)
+        assert [stop for stop in stops if not stop["seen"]] == []
+
+
+def test_points_are_read_by_keyboard_and_by_pointing(browser: Browser, pages: dict[str, Path]):
+    with opened(browser, pages["run"]) as seen:
+        reader = seen.page.get_by_role("slider", name="Read a point of Response time", exact=True)
+        told = seen.page.locator("#latency output")
+        reader.focus()
+        assert told.inner_text().startswith("0s to 1s · p50 ")
+        seen.page.keyboard.press("ArrowRight")
+        assert told.inner_text().startswith("1s to 2s · p50 ")
+        assert str(reader.get_attribute("aria-valuetext")).startswith("1s to 2s, p50 ")
+        seen.page.locator("#latency .plot > svg").hover()
+        assert told.inner_text()[:2] in ("2s", "3s")
+        assert seen.page.locator("#latency .cursor").evaluate(VISIBILITY) == "visible"
+
+
+def test_without_scripts_only_reading_of_single_points_is_missing(
+    browser: Browser, pages: dict[str, Path]
+):
+    with opened(browser, pages["run"], scripts=False) as seen:
+        assert seen.page.locator("figure.chart").count() >= 6
+        assert seen.page.get_by_role("slider").count() == 0
+        seen.page.locator("#latency summary").click()
+        assert seen.page.locator("#latency tbody tr").count() >= 6
+
+
+def test_pictures_have_names_and_lines_where_the_data_are(browser: Browser, pages: dict[str, Path]):
+    with opened(browser, pages["run"]) as seen:
+        chart = seen.page.get_by_role("img", name="Response time (", exact=False).first
+        assert chart.is_visible()
+        boxes = [
+            path.bounding_box() for path in seen.page.locator("#latency .plot path.line").all()
+        ]
+        plot = seen.page.locator("#latency .plot > svg").bounding_box()
+        assert plot is not None
+        for box in boxes:
+            assert box is not None
+            assert box["width"] > plot["width"] / 2
+            assert plot["x"] - 2 <= box["x"]
+            assert box["x"] + box["width"] <= plot["x"] + plot["width"] + 2
+
+
+def test_a_printed_page_leaves_out_what_paper_cannot_do(browser: Browser, pages: dict[str, Path]):
+    with opened(browser, pages["run"]) as seen:
+        seen.page.emulate_media(media="print")
+        assert not seen.page.locator("details").first.is_visible()
+        assert not seen.page.locator("input").first.is_visible()
+        assert seen.page.locator("#latency .plot > svg").is_visible()
+
+
+def test_pages_are_small(pages: dict[str, Path]):
+    assert all(path.stat().st_size < 250_000 for path in pages.values())
