@@ -1,0 +1,213 @@
+"""A load on a real PostgreSQL, beside what the server itself has counted."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+import pytest
+import uvloop
+
+from perfrun.engine.errors import EngineError
+from perfrun.engine.run import Engine
+from perfrun.engine.values import NoValues
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
+from tests.databases import PASSWORD, Postgres, postgres
+
+SECONDS_PATIENCE = 30
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    # Below /tmp: another user has to reach it, and the socket's path has to be short.
+    folder = Path(tmp_path_factory.mktemp("pg"))
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o755)
+    with postgres(folder / "server") as server:
+        server.psql(
+            "CREATE TABLE items(id int PRIMARY KEY, name text);"
+            "INSERT INTO items SELECT i, 'item ' || i FROM generate_series(1, 1000) i;"
+            "CREATE TABLE orders(id serial PRIMARY KEY, item int NOT NULL, note text, at timestamptz);"
+            "GRANT ALL ON ALL TABLES IN SCHEMA public TO loader;"
+            "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO loader"
+        )
+        yield server
+
+
+class Secret(NoValues):
+    """The one value that these plans refer to."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def secret(self, name: str, key: str, field: str) -> str:
+        return self._dsn
+
+
+def run(dsn: str, load: dict[str, Any], *steps: dict[str, Any], **target: Any) -> WorkerReport:
+    """The report of a load, its laws checked."""
+    ref = {"secretKeyRef": {"name": "db", "key": "dsn"}}
+    plan = RunPlan.model_validate(
+        {
+            "uid": "u",
+            "namespace": "shop",
+            "test": "t",
+            "run": "t-1",
+            "seed": 7,
+            "target": {"sql": {"dsnFrom": ref, **target}},
+            "scenarios": [{"name": "s", "steps": list(steps)}],
+            "load": load,
+        }
+    )
+
+    async def whole() -> WorkerReport:
+        engine = Engine(plan, 0, Secret(dsn))
+        async with asyncio.timeout(SECONDS_PATIENCE):
+            await engine.check()
+            return await engine.run(monotonic_ns() + 50_000_000)
+
+    return uvloop.run(whole())
+
+
+def burst(requests: int, concurrency: int = 2) -> dict[str, Any]:
+    return {"burst": {"requests": requests, "concurrency": concurrency}}
+
+
+def calls(database: Postgres, like: str) -> int:
+    """How often the server has run a statement."""
+    asked = f"SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '{like}%'"
+    return int(database.psql(asked))
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_the_server_has_run_as_many_statements_as_are_reported(
+    database: Postgres, prepared: bool
+) -> None:
+    database.psql("SELECT pg_stat_statements_reset()")
+    text = "SELECT name FROM items WHERE id = $1"
+    step = {
+        "name": "by-id",
+        "sql": {"statement": text, "parameters": ["$(int(1, 1000))"], "prepared": prepared},
+        "expect": {"rows": 1},
+    }
+    report = run(database.dsn(), burst(500), step)
+    (got,) = report.window.steps
+    assert (got.sent, got.succeeded, got.checks_passed) == (500, 500, 500)
+    assert calls(database, "SELECT name FROM items") == got.attempts == 500
+
+
+def test_parameters_of_many_types_and_values_of_earlier_rows(database: Postgres) -> None:
+    place = {
+        "name": "place",
+        "sql": {
+            "statement": "INSERT INTO orders(item, note, at) VALUES ($1, $2, $3) RETURNING id",
+            "parameters": ["$(int(1, 1000))", "$(uuid())", "$(now())"],
+        },
+        "extract": {"order": {"column": "id"}},
+    }
+    read = {
+        "name": "read",
+        "sql": {"statement": "SELECT 1 FROM orders WHERE id = $1", "parameters": ["$(order)"]},
+        "expect": {"rows": 1},
+    }
+    before = int(database.psql("SELECT count(*) FROM orders"))
+    report = run(database.dsn(), burst(50), place, read)
+    assert [step.succeeded for step in report.window.steps] == [50, 50]
+    assert int(database.psql("SELECT count(*) FROM orders")) == before + 50
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind(database: Postgres) -> None:
+    before = database.psql("SELECT count(*) FROM orders")
+    step = {
+        "name": "both",
+        "sql": {
+            "transaction": [
+                {"statement": "INSERT INTO orders(item) VALUES ($1)", "parameters": ["1"]},
+                {"statement": "INSERT INTO items VALUES (1, 'there is one')"},
+            ]
+        },
+    }
+    report = run(database.dsn(), burst(20), step)
+    assert report.window.steps[0].errors == {"Sql23": 20}
+    assert database.psql("SELECT count(*) FROM orders") == before
+
+
+def test_a_batch_sends_other_data_in_each_row(database: Postgres) -> None:
+    database.psql("DELETE FROM orders")
+    step = {
+        "name": "import",
+        "sql": {
+            "statement": "INSERT INTO orders(item, note) VALUES ($1, $2)",
+            "parameters": ["$(seq())", "$(text(10))"],
+            "batch": 25,
+        },
+        "expect": {"rows": 25},
+    }
+    report = run(database.dsn(), burst(8), step)
+    assert report.window.steps[0].succeeded == 8
+    assert database.psql("SELECT count(*), count(DISTINCT item) FROM orders") == "200|200"
+
+
+def test_rows_that_are_not_as_expected_fail_a_check(database: Postgres) -> None:
+    step = {"name": "none", "sql": {"statement": "SELECT 1 WHERE false"}, "expect": {"rows": 1}}
+    assert run(database.dsn(), burst(5), step).window.steps[0].errors == {"Check": 5}
+
+
+def test_a_missing_table_and_a_bad_parameter_are_told_by_their_class(database: Postgres) -> None:
+    missing = {"name": "a", "sql": {"statement": "SELECT 1 FROM nowhere"}}
+    assert run(database.dsn(), burst(3), missing).window.steps[0].errors == {"Sql42": 3}
+    wrong = {
+        "name": "b",
+        "sql": {"statement": "SELECT 1 FROM items WHERE id = $1", "parameters": ["many"]},
+    }
+    assert run(database.dsn(), burst(3), wrong).window.steps[0].errors == {"Data": 3}
+
+
+def test_what_timed_out_does_not_go_on_in_the_server(database: Postgres) -> None:
+    step = {"name": "slow", "sql": {"statement": "SELECT pg_sleep(20)"}}
+    report = run(database.dsn(), burst(3, 3), step, timeout="300ms")
+    assert report.window.steps[0].errors == {"Timeout": 3}
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND state = 'active'"
+    deadline = monotonic_ns() + 5_000_000_000
+    while database.psql(mine) != "0":
+        assert monotonic_ns() < deadline, "the statements of a run that is over go on"
+
+
+def test_no_more_connections_than_the_test_allows(database: Postgres) -> None:
+    step = {"name": "slow", "sql": {"statement": "SELECT pg_sleep(0.05)"}}
+    report = run(database.dsn(), burst(40, 20), step, maxConnections=3)
+    assert report.window.steps[0].succeeded == 40
+    assert report.generator.connections == 3
+
+
+def test_connections_are_named_after_the_test(database: Postgres) -> None:
+    text = "SELECT 1 WHERE current_setting('application_name') LIKE 'perfrun/% shop/t'"
+    step = {"name": "name", "sql": {"statement": text}, "expect": {"rows": 1}}
+    assert run(database.dsn(), burst(2), step).window.steps[0].succeeded == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "says"),
+    [
+        ({"password": "wrong"}, "Sql28", 'password authentication failed for user "loader"'),
+        ({"database": "nowhere"}, "Sql3D", 'database "nowhere" does not exist'),
+    ],
+)
+def test_a_refused_login_is_told_before_the_load(
+    database: Postgres, change: dict[str, str], reason: str, says: str
+) -> None:
+    step = {"name": "q", "sql": {"statement": "SELECT 1"}}
+    with pytest.raises(EngineError, match=says) as refused:
+        run(database.dsn(**change), burst(2), step)
+    assert refused.value.reason == reason
+    assert PASSWORD not in refused.value.message
+    assert "wrong" not in refused.value.message
+
+
+def test_a_server_without_tls_is_told_where_it_is_asked_for(database: Postgres) -> None:
+    step = {"name": "q", "sql": {"statement": "SELECT 1"}}
+    with pytest.raises(EngineError, match="SSL") as refused:
+        run(database.dsn() + "?sslmode=require", burst(2), step)
+    assert PASSWORD not in refused.value.message

@@ -1,0 +1,273 @@
+"""The carrier of awaited targets: what it counts, and whose connections it holds."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from time import monotonic_ns
+from typing import Any, Literal
+
+import pytest
+
+from perfrun.engine.awaited import Awaited, Done, Limits, Session, Speaker
+from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
+from perfrun.engine.execution import Execution
+from perfrun.engine.kind import Carrier, Courses, Ended, Kind
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
+
+MS = 1_000_000
+
+
+@dataclass
+class Step:
+    """A step that takes so long (s), and then is ``done``."""
+
+    name: str = "ask"
+    takes: float = 0.0
+    done: Done = field(default_factory=Done)
+    think_time: int = 0
+    empty: bool = False
+
+    def render(self, number: int, _values: dict[str, str]) -> int:
+        if self.empty:
+            raise OutOfDataError
+        return number
+
+
+@dataclass
+class Peer(Speaker[Step]):
+    """A target in memory that keeps book of its connections."""
+
+    opens: Callable[[], None] = lambda: None
+    takes_to_open: float = 0.0
+    open_now: int = 0
+    most: int = 0
+    opened: int = 0
+    asked: list[int] = field(default_factory=list)
+
+    async def open(self) -> "Line":
+        await asyncio.sleep(self.takes_to_open)
+        self.opens()
+        self.opened += 1
+        self.open_now += 1
+        self.most = max(self.most, self.open_now)
+        return Line(self)
+
+
+class Line(Session[Step]):
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._usable = True
+
+    async def perform(self, step: Step, request: int, values: dict[str, str]) -> Done:
+        self._peer.asked.append(request)
+        values["seen"] = str(request)
+        await asyncio.sleep(step.takes)
+        if step.done.error == "hang up":
+            self._usable = False
+            raise ConnectionResetError
+        return step.done
+
+    def is_usable(self) -> bool:
+        return self._usable
+
+    def abandon(self) -> None:
+        if self._usable is not None:
+            self._peer.open_now -= 1
+        self._usable = None  # type: ignore[assignment]
+
+
+class Fake(Kind):
+    """A kind of such a peer."""
+
+    def __init__(self, peer: Peer, steps: list[Step], limits: Limits) -> None:
+        self.peer, self.steps, self.limits = peer, steps, limits
+
+    def compile(self, plan: RunPlan) -> list[CompiledScenario]:
+        return [CompiledScenario("s", self.steps)]
+
+    async def check(self) -> None:
+        """Nothing."""
+
+    async def renew(self) -> None:
+        """Nothing."""
+
+    @contextlib.asynccontextmanager
+    async def kept_fresh(self) -> AsyncIterator[None]:
+        yield
+
+    def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
+        return Awaited(self.peer, self.limits, ended, course, notes_sends=notes_sends)
+
+
+async def run(
+    peer: Peer,
+    *steps: Step,
+    load: dict[str, Any],
+    connections: Literal["Shared", "PerUser", "PerRequest"] = "Shared",
+    most: int = 100,
+    within: int = 1000 * MS,
+    stop_after: float | None = None,
+) -> WorkerReport:
+    """The report of a load on a peer; its laws were checked."""
+    target = {"sql": {"dsnFrom": {"secretKeyRef": {"name": "db", "key": "dsn"}}, "timeout": "1s"}}
+    plan = RunPlan.model_validate(
+        {
+            "uid": "u",
+            "namespace": "shop",
+            "test": "t",
+            "run": "t-1",
+            "seed": 7,
+            "target": target,
+            "scenarios": [
+                {
+                    "name": "s",
+                    "steps": [{"name": one.name, "sql": {"statement": "x"}} for one in steps],
+                }
+            ],
+            "load": load,
+        }
+    )
+    kind = Fake(peer, list(steps), Limits(connections, most, within))
+    execution = Execution(plan, 0, monotonic_ns() + 20 * MS, kind.compile(plan), [0], kind)
+    if stop_after is not None:
+        asyncio.get_running_loop().call_later(stop_after, execution.stop, "enough")
+    async with asyncio.timeout(20):
+        await execution.finish(None)
+    report = execution.report(0.0)
+    report.check()
+    assert peer.open_now == 0, "connections are left open"
+    return report
+
+
+def burst(requests: int, concurrency: int) -> dict[str, Any]:
+    return {"burst": {"requests": requests, "concurrency": concurrency}}
+
+
+async def test_every_iteration_is_asked_once_and_connections_are_shared() -> None:
+    peer = Peer()
+    report = await run(peer, Step(), load=burst(200, 8))
+    (step,) = report.window.steps
+    assert (step.sent, step.succeeded, step.attempts) == (200, 200, 200)
+    assert sorted(peer.asked) == list(range(200))
+    assert peer.opened <= 8
+    assert report.generator.connections == peer.opened
+
+
+async def test_no_more_connections_than_allowed_and_waiting_counts_as_latency() -> None:
+    peer = Peer()
+    report = await run(peer, Step(takes=0.05), load=burst(8, 8), most=2)
+    (step,) = report.window.steps
+    assert peer.most == 2
+    latency = step.timings["latency/success"]
+    assert latency.greatest >= 180 * MS  # four rounds of 50 ms, of which three were waited for
+    assert step.timings["service/success"].quantile(0.5) < 150 * MS
+
+
+async def test_each_user_keeps_its_connection() -> None:
+    peer = Peer()
+    load = {"closed": {"users": 3, "duration": "300ms"}}
+    report = await run(peer, Step(takes=0.02), load=load, connections="PerUser")
+    assert report.window.steps[0].succeeded > 6
+    assert peer.opened == 3
+
+
+async def test_each_request_has_a_connection_of_its_own() -> None:
+    peer = Peer()
+    await run(peer, Step(), load=burst(20, 4), connections="PerRequest")
+    assert peer.opened == 20
+
+
+async def test_failures_are_counted_by_their_class_and_end_the_iteration() -> None:
+    peer = Peer()
+    steps = (Step("first", done=Done("Sql23")), Step("second"))
+    report = await run(peer, *steps, load=burst(10, 2))
+    first, second = report.window.steps
+    assert first.errors == {"Sql23": 10}
+    assert second.sent == 0
+    assert report.window.scenarios[0].failed == 10
+
+
+async def test_a_timeout_lets_go_of_its_connection_and_is_no_less_than_the_timeout() -> None:
+    peer = Peer()
+    report = await run(peer, Step(takes=5), load=burst(4, 2), within=100 * MS)
+    (step,) = report.window.steps
+    assert step.errors == {"Timeout": 4}
+    assert step.timings["latency/timeout"].least >= 100 * MS
+    assert peer.opened == 4
+
+
+async def test_a_timeout_while_waiting_for_a_connection_takes_none_away() -> None:
+    peer = Peer()
+    report = await run(peer, Step(takes=0.15), load=burst(6, 3), most=1, within=100 * MS)
+    assert report.window.steps[0].errors == {"Timeout": 6}
+    report = await run(peer, Step(), load=burst(4, 2), most=1)
+    assert report.window.steps[0].succeeded == 4
+
+
+async def test_a_connection_that_is_lost_is_not_used_again() -> None:
+    peer = Peer()
+    report = await run(peer, Step(done=Done("hang up")), load=burst(5, 1))
+    assert report.window.steps[0].errors == {"Reset": 5}
+    assert peer.opened == 5
+
+
+async def test_one_that_cannot_be_opened_fails_and_gives_its_place_back() -> None:
+    def refuse() -> None:
+        raise OpenError(ErrorClass.CONNECT, "nobody listens")
+
+    peer = Peer(opens=refuse)
+    report = await run(peer, Step(), load=burst(6, 3), most=1)
+    (step,) = report.window.steps
+    assert (step.errors, step.attempts) == ({"Connect": 6}, 0)
+
+
+async def test_what_a_policy_refuses_is_told() -> None:
+    def refuse() -> None:
+        raise OpenError(ErrorClass.POLICY, "PerfPolicy default does not let db be connected to")
+
+    report = await run(Peer(opens=refuse), Step(), load=burst(2, 1))
+    assert report.window.steps[0].errors == {"Policy": 2}
+    assert report.forbidden == "PerfPolicy default does not let db be connected to"
+
+
+async def test_a_feed_that_is_used_up_sends_nothing() -> None:
+    peer = Peer()
+    report = await run(peer, Step(empty=True), load=burst(4, 2))
+    (step,) = report.window.steps
+    assert (step.errors, step.attempts, peer.asked) == ({"Data": 4}, 0, [])
+
+
+@pytest.mark.filterwarnings("ignore")
+async def test_a_defect_of_a_kind_is_a_failure_and_no_run_without_end() -> None:
+    class Broken(Step):
+        def render(self, number: int, _values: dict[str, str]) -> int:
+            raise ZeroDivisionError
+
+    seen: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: seen.append(context))
+    report = await run(Peer(), Broken(), load=burst(3, 1))
+    assert report.window.steps[0].errors == {"Protocol": 3}
+    assert isinstance(seen[0]["exception"], ZeroDivisionError)
+
+
+async def test_what_is_open_at_a_stop_is_censored() -> None:
+    peer = Peer()
+    load = {"closed": {"users": 4, "duration": "60s"}}
+    report = await run(peer, Step(takes=30), load=load, within=60_000 * MS, stop_after=0.2)
+    (step,) = report.window.steps
+    assert (step.sent, step.censored) == (4, 4)
+    assert step.timings["latency/censored"].count == 4
+    assert report.stopped == "enough"
+
+
+async def test_thinking_users_are_no_requests_and_are_censored_without_one() -> None:
+    peer = Peer()
+    steps = (Step("first", think_time=30_000 * MS), Step("second"))
+    load = {"closed": {"users": 2, "duration": "60s"}}
+    report = await run(peer, *steps, load=load, stop_after=0.2)
+    first, second = report.window.steps
+    assert (first.succeeded, second.sent) == (2, 0)
+    assert report.window.scenarios[0].censored == 2
