@@ -153,8 +153,8 @@ def _notes(
     requests = traffic.requests
     first, last = (_shown(second) for second in traffic.rates.span)
     yield (
-        f"From {source}: {counted(requests)} from {first} to {last}; the {len(wanted)} kinds "
-        f"below are {taken / requests:.1%} of them."
+        f"From {source}: {counted(requests)} from {first} to {last}; below: "
+        f"{counted(len(wanted), 'kind')}, {taken / requests:.1%} of them."
     )
     if traffic.failed:
         yield f"Left out: {counted(traffic.failed)} answered by 4xx or 5xx."

@@ -106,8 +106,8 @@ def test_what_is_left_out_is_told():
         "??",
     )
     assert found.notes == (
-        "From a.log: 9 requests from 2026-11-24 09:00 to 2026-11-24 09:00; the 1 kinds below are "
-        "66.7% of them.",
+        "From a.log: 9 requests from 2026-11-24 09:00 to 2026-11-24 09:00; below: 1 kind, 66.7% of "
+        "them.",
         "Left out: 1 request answered by 4xx or 5xx.",
         "Left out: 1 request of methods that change something (--writes).",
         "Left out: 1 request with what looks like a token in the path.",

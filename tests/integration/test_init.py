@@ -1,0 +1,190 @@
+"""What ``perfrun init`` makes of a real service: it runs at once, and the service sees sense."""
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.integration.test_local_run import Cli
+from tests.unit.cli.init.given import har, har_entry
+
+API = Path(__file__).parents[1] / "unit/cli/init/data/petstore.yaml"
+PATIENCE = 60.0
+
+
+@dataclass
+class Shop:
+    """The pet shop of the OpenAPI document: it answers what that says, and keeps a log."""
+
+    url: str
+    seen: Counter[str] = field(default_factory=Counter)
+    tenants: set[str] = field(default_factory=set)
+    bodies: list[Any] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    shop: Shop
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        match parts.path.split("/")[1:]:
+            case ["pets"] if parse_qs(parts.query).get("status", [""])[0] in ("new", "sold"):
+                self._answer("list", 200)
+            case ["pets", number] if number.isdigit():
+                self._answer("pet", 200)
+            case ["stores", _, "stock"]:
+                self.shop.tenants.add(self.headers.get("X-Tenant", ""))
+                self._answer("stock", 204)
+            case ["old"]:
+                self._answer("old", 302)
+            case _:
+                self.shop.wrong.append(self.path)
+                self._answer("wrong", 404)
+
+    def do_POST(self) -> None:
+        self.shop.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self._answer("create", 201)
+
+    def do_DELETE(self) -> None:
+        self._answer("delete", 204)
+
+    def _answer(self, what: str, status: int) -> None:
+        self.shop.seen[what] += 1
+        time = datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
+        self.shop.log.append(f'127.0.0.1 - - [{time}] "{self.requestline}" {status} 0 "-" "-"')
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/pets?status=new")
+        if status != 204:
+            self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The shop has its own."""
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    handler = type("Handler", (_Handler,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    handler.shop = Shop(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield handler.shop
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@dataclass
+class Terminal:
+    """Runs commands as a user does."""
+
+    cli: Cli
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        with self.cli.start(*arguments) as process:
+            out, err = process.communicate(timeout=PATIENCE)
+            return process.returncode, out, err
+
+    def made(self, *arguments: object) -> Path:
+        """The file that init writes, checked."""
+        file = self.cli.folder / "made.yaml"
+        code, _, err = self("init", *arguments, "--output", file)
+        assert code == 0, err
+        code, out, _ = self("validate", file)
+        assert (code, "warning" in out) == (0, False), out
+        return file
+
+    def passed(self, file: Path, load: str, shorter: str) -> str:
+        """Run it with a shorter load; gives the report."""
+        text = file.read_text()
+        assert load in text
+        file.write_text(text.replace(load, shorter))
+        folder = self.cli.folder / "values"
+        folder.mkdir(exist_ok=True)
+        secret = folder / "pet-shop-credentials"
+        secret.mkdir(exist_ok=True)
+        (secret / "token").write_text("t")
+        code, out, err = self("run", file, "--secrets", folder, "--strict")
+        assert (code, "PASS" in out) == (0, True), out + err
+        return out
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(Cli(tmp_path))
+
+
+def test_an_openapi_document_runs_at_once(shop: Shop, terminal: Terminal) -> None:
+    file = terminal.made("--openapi", API, "--url", shop.url)
+    terminal.passed(file, "{rate: 20/s, duration: 1m}", "{rate: 150/s, duration: 2s}")
+    assert set(shop.seen) == {"list", "pet", "stock"}
+    assert (shop.wrong, shop.tenants) == ([], {"eu"})
+
+
+def test_its_writes_send_what_the_document_asks_for(shop: Shop, terminal: Terminal) -> None:
+    file = terminal.made("--openapi", API, "--url", shop.url, "--writes")
+    out = terminal("run", file)[2]
+    assert "takes a value from Secret pet-shop-credentials" in out  # nothing ran without it
+    assert shop.seen.total() == 0
+    text = re.sub(r" +class: .*\n", "", file.read_text())  # too rare in two seconds
+    file.write_text(text)
+    terminal.passed(
+        file,
+        text[text.index("open: ") :],
+        "open: {rate: 150/s, duration: 2s}\n  slos: [{metric: errorRate, max: 0%}]\n",
+    )
+    assert {"create", "delete"} <= set(shop.seen)
+    assert all(set(body) == {"id", "name", "price", "tag", "photos"} for body in shop.bodies)
+    assert len({body["id"] for body in shop.bodies}) == len(shop.bodies)
+
+
+def test_an_access_log_gives_the_same_mix_again(shop: Shop, terminal: Terminal) -> None:
+    file = terminal.made("--openapi", API, "--url", shop.url, "--name", "pet-shop")
+    terminal.passed(file, "{rate: 20/s, duration: 1m}", "{rate: 150/s, duration: 2s}")
+    log = terminal.cli.folder / "access.log"
+    log.write_text("\n".join([*shop.log, "garbage"]) + "\n")
+    asked = Counter(shop.seen)
+    terminal.cli.folder = terminal.cli.folder / "again"
+    terminal.cli.folder.mkdir()
+    file = terminal.made("--access-log", log, "--url", shop.url)
+    text = file.read_text()
+    load = text[text.index("open:") : text.index("  # What it has to meet")]
+    terminal.passed(file, load, "open: {rate: 150/s, duration: 2s}\n")
+    assert shop.wrong == []
+    assert all(shop.seen[what] > asked[what] for what in ("list", "pet", "stock"))
+
+
+def test_a_recording_is_gone_through_in_its_order(shop: Shop, terminal: Terminal) -> None:
+    recording = terminal.cli.folder / "shop.har"
+    entries = [
+        har_entry(f"{shop.url}/old", status=302, at=0),
+        har_entry(f"{shop.url}/pets?status=new", at=0.1),
+        har_entry(f"{shop.url}/app.js", at=0.2),
+        har_entry(f"{shop.url}/pets/4711", at=0.5),
+    ]
+    recording.write_text(json.dumps(har(*entries)))
+    file = terminal.made("--har", recording)
+    terminal.passed(
+        file,
+        "{users: 5, duration: 2m, thinkTime: 1s}\n",
+        "{users: 20, duration: 4s}\n",
+    )
+    assert set(shop.seen) == {"old", "list", "pet"}
+    assert shop.wrong == []
+    assert max(shop.seen.values()) - min(shop.seen.values()) <= 20
