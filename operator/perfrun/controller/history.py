@@ -57,7 +57,8 @@ class Historian:
         labels = f"{RUN_LABEL}={name},{CONTENT_LABEL}=result"
         for piece in await self._kube.list(CONFIG_MAPS, namespace, labels=labels):
             if owned_by(piece, run.metadata.uid):
-                await self._kube.delete(CONFIG_MAPS, namespace, piece["metadata"]["name"])
+                about = piece["metadata"]
+                await self._kube.delete(CONFIG_MAPS, namespace, about["name"], uid=about["uid"])
         if run.status.result is not None:
             await write_status(self._kube, PERF_RUNS, run.metadata, {"result": None})
 
@@ -74,5 +75,6 @@ class Historian:
         for body in await self._kube.list(REVISIONS, key.namespace, labels=labels):
             name = body["metadata"]["name"]
             if name not in needed and owned_by(body, test.metadata.uid):
-                await self._kube.delete(REVISIONS, key.namespace, name)
+                uid = body["metadata"]["uid"]
+                await self._kube.delete(REVISIONS, key.namespace, name, uid=uid)
         self._kept[key] = needed

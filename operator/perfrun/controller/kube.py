@@ -194,11 +194,9 @@ class Kube:
             content_type="application/merge-patch+json",
         )
 
-    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> bool:
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
         """Delete in the background. False where there was none, or another one of that name."""
-        body: Json = {"propagationPolicy": "Background"}
-        if uid:
-            body["preconditions"] = {"uid": uid}
+        body: Json = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             await self._request("DELETE", resource.path(namespace, name), body)
         except (NotFoundError, ConflictError):

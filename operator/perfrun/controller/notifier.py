@@ -146,6 +146,8 @@ class Notifier:
             return
         became = await self._deliver(key, notice, run)
         self._metrics.notified(notice.receiver, became)
+        # Without its version: each receiver notes a key of its own, and a conflict would have the
+        # notice told twice (docs/decisions/lease.md).
         patch = {
             "metadata": {"uid": notice.run_uid},
             "status": {"notified": {notice.id: became}},

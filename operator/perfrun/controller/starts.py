@@ -165,7 +165,8 @@ class Starter:
         decision = schedule.decide(facts, now)
         if decision.replace:
             for run in active:
-                # Its uid: a run made anew under that name is not meant.
+                # By its uid: a run made anew under that name is not meant. Without its version:
+                # it is to stop whatever its status says by now (docs/decisions/lease.md).
                 meant = {"metadata": {"uid": run.uid}, "spec": {"stop": True}}
                 await self._kube.patch(PERF_RUNS, *run.key, meant)
         if decision.start is not None:

@@ -97,9 +97,13 @@ class FakeKube:
             raise ConflictError(409, "the object is another one of that name")
         return self.put(resource, _merged(standing, body))
 
-    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> bool:
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
         self._ask("delete", resource)
-        return self.objects.pop((resource.plural, namespace, name), None) is not None
+        standing = self.objects.get((resource.plural, namespace, name))
+        if standing is None or standing["metadata"]["uid"] != uid:
+            return False
+        del self.objects[resource.plural, namespace, name]
+        return True
 
     def fenced(self, time_to_write: object) -> "FakeKube":
         return self

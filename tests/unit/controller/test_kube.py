@@ -173,7 +173,7 @@ async def test_behind_a_fence_one_reads_but_does_not_write(rote: Rote) -> None:
     for write in (
         fenced.create(CONFIG_MAPS, "team", {}),
         fenced.patch(PERF_RUNS, "team", "a", {}),
-        fenced.delete(CONFIG_MAPS, "team", "a"),
+        fenced.delete(CONFIG_MAPS, "team", "a", uid="u"),
     ):
         with pytest.raises(NotLeadingError):
             await write
