@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,53 +50,50 @@ class Postgres(Database):
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[Postgres]:
-    """A PostgreSQL with pg_stat_statements, a user and a database, in an empty folder."""
-    home = _postgres_home()
-    data, port = folder / "data", _free_port()
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.chown(folder, "postgres")
-    _checked(
-        [
-            *_AS_POSTGRES,
-            home / "initdb",
-            "-D",
-            data,
-            "-A",
-            "scram-sha-256",
-            "--no-sync",
-            "--auth-local=trust",
-            "-U",
-            "postgres",
-            "--encoding=UTF8",
-            "--locale=C",
-        ]
-    )
-    settings = {
-        "listen_addresses": "127.0.0.1",
-        "port": str(port),
-        "unix_socket_directories": str(folder),
-        "shared_preload_libraries": "pg_stat_statements",
-        "fsync": "off",
-        "max_connections": "200",
-    }
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    with (folder / "log").open("wb") as log:
-        command = [*_AS_POSTGRES, home / "postgres", "-D", data, *options]
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
-    server = Postgres("postgresql", port, folder)
-    try:
-        _until_ready(process, [home / "pg_isready", "-q", "-h", folder, "-p", str(port)], folder)
-        _checked([home / "createdb", "-h", folder, "-p", str(port), "-U", "postgres", DATABASE])
-        server.psql(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
-        server.psql(f"GRANT ALL ON SCHEMA public TO {USER}; CREATE EXTENSION pg_stat_statements")
-        yield server
-    finally:
-        # Fast: connections that are open are ended.
-        _checked([*_AS_POSTGRES, home / "pg_ctl", "-D", data, "-m", "fast", "-w", "stop"])
-        process.wait(timeout=PATIENCE_S)
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL with pg_stat_statements, a user and a database."""
+    home, port = _postgres_home(), _free_port()
+    # Not pytest's folder: its owner alone may look into that, and a socket's path is short.
+    with tempfile.TemporaryDirectory(prefix="perfrun-pg-", dir="/tmp") as name:
+        folder = Path(name)
+        data = folder / "data"
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        _checked([*_AS_POSTGRES, home / "initdb", "-D", data, *_INITDB])
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+            "unix_socket_directories": name,
+            "shared_preload_libraries": "pg_stat_statements",
+            "fsync": "off",
+            "max_connections": "200",
+        }
+        options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+        with (folder / "log").open("wb") as log:
+            command = [*_AS_POSTGRES, home / "postgres", "-D", data, *options]
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
+        server = Postgres("postgresql", port, folder)
+        try:
+            _until_ready(process, [home / "pg_isready", "-q", "-h", name, "-p", str(port)], folder)
+            _checked([home / "createdb", "-h", name, "-p", str(port), "-U", "postgres", DATABASE])
+            server.psql(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
+            server.psql(f"GRANT ALL ON SCHEMA public TO {USER}")
+            server.psql("CREATE EXTENSION pg_stat_statements")
+            yield server
+        finally:
+            # Fast: connections that are open are ended.
+            _checked([*_AS_POSTGRES, home / "pg_ctl", "-D", data, "-m", "fast", "-w", "stop"])
+            process.wait(timeout=PATIENCE_S)
 
 
+_INITDB = (
+    "--auth=scram-sha-256",
+    "--auth-local=trust",
+    "--username=postgres",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--no-sync",
+)
 _AS_POSTGRES = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
 

@@ -26,9 +26,17 @@ CLUSTER_PACKAGES = (
 )
 RULE_PACKAGES = ("prometheus",)
 BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core")
+DATABASE_PACKAGES = ("mariadb-server", "postgresql")
 E2E_PACKAGES = (*RULE_PACKAGES, "wrk")
 # What these packages would start on their own: we run our own instances, or none.
-SERVICES = ("etcd", "containerd", "prometheus", "prometheus-node-exporter")
+SERVICES = (
+    "etcd",
+    "containerd",
+    "mariadb",
+    "postgresql",
+    "prometheus",
+    "prometheus-node-exporter",
+)
 POLICY = Path("/usr/sbin/policy-rc.d")
 MIRROR_VARIABLE = "PERFRUN_DEBIAN_MIRROR"
 

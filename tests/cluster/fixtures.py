@@ -41,6 +41,12 @@ def browser_tools() -> None:
 
 
 @pytest.fixture(scope="session")
+def database_tools() -> None:
+    """Database servers; none of them runs by itself."""
+    apt.ensure(apt.DATABASE_PACKAGES)
+
+
+@pytest.fixture(scope="session")
 def e2e_tools() -> None:
     """The programs of `apt.E2E_PACKAGES` on this machine; none of their services runs."""
     apt.ensure(apt.E2E_PACKAGES)

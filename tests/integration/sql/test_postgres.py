@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
@@ -20,12 +19,8 @@ SECONDS_PATIENCE = 30
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    # Below /tmp: another user has to reach it, and the socket's path has to be short.
-    folder = Path(tmp_path_factory.mktemp("pg"))
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    with postgres(folder / "server") as server:
+def database(database_tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with postgres() as server:
         server.psql(
             "CREATE TABLE items(id int PRIMARY KEY, name text);"
             "INSERT INTO items SELECT i, 'item ' || i FROM generate_series(1, 1000) i;"
