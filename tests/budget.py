@@ -19,7 +19,7 @@ class Budget:
         self.spent: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Set-up and tear-down count, too; the image and the cluster are made once for all."""
+        """Not the set-up: in that of the first test the image and the cluster are made."""
         path = PurePosixPath(report.nodeid.partition("::")[0])
         for where in BUDGETS_S:
             if path.is_relative_to(where) and report.when != "setup":

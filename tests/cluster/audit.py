@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.cluster.settings import Settings, recorded
 
@@ -58,12 +58,17 @@ def files(made_with: Settings) -> dict[Path, str]:
     return {policy(made_with): _POLICY}
 
 
+def _events(newest: Path) -> Iterator[dict[str, Any]]:
+    """All that is recorded, also in the file before the newest (``audit-TIME.log``)."""
+    for path in sorted(newest.parent.glob(f"{newest.stem}*{newest.suffix}")):
+        yield from map(json.loads, path.read_text().splitlines())
+
+
 def asked_by(account: str) -> Iterator[Asked]:
     """All requests of ``namespace:name`` since the cluster was made."""
     made_with = recorded()
     assert made_with is not None, "no cluster is up"
-    for line in log(made_with).read_text().splitlines():
-        event = json.loads(line)
+    for event in _events(log(made_with)):
         about = event.get("objectRef")
         if about is None or event["user"]["username"] != f"system:serviceaccount:{account}":
             continue

@@ -1,9 +1,14 @@
-"""A secret that is planted in a header is found where it is used, and nowhere else."""
+"""A secret that is planted in a header is found where it is used, and nowhere else.
+
+Those of receivers: tests/integration/controller/test_receiver_secrets.py; of `perfrun run`:
+tests/integration/test_planted_secret.py.
+"""
 
 import base64
 
 from tests.e2e.processes import SELECTOR
 from tests.e2e.shop import SYSTEM, Shop, until
+from tests.unpacked import unpacked
 
 PLANTED = "Pl4nted-s3cret-value"
 BROKEN = "Br0ken-s3cret\nvalue"
@@ -48,7 +53,7 @@ def _everything(shop: Shop) -> dict[str, str]:
     proxy = f"/api/v1/namespaces/{SYSTEM}/services/perfrun-metrics:8080/proxy/metrics"
     workers = "app.kubernetes.io/managed-by=perfrun"
     return {
-        "objects": kubectl("get", KINDS, "-A", "-o", "yaml").stdout,
+        "objects": unpacked(kubectl("get", KINDS, "-A", "-o", "json").stdout),
         "the operator's log": kubectl("-n", SYSTEM, "logs", "-l", SELECTOR, "--tail=-1").stdout,
         "the workers' logs": shop.kubectl("logs", "-l", workers, "--tail=-1"),
         "metrics": kubectl("get", "--raw", proxy).stdout,
@@ -64,6 +69,8 @@ def test_a_planted_secret_is_nowhere_but_where_it_is_used(shop: Shop) -> None:
     status = shop.done(run)["status"]
     ended = shop.done(bad)["status"]
     seen.append(_everything(shop))
+    # What is packed was looked into: a result says it like this, and nothing else does.
+    assert '"workers_planned"' in seen[-1]["objects"]
 
     assert status["verdict"] == "Pass", status["message"]
     assert shop.served_in_the_end("planted", 15) == 15

@@ -1,7 +1,6 @@
 """The URL and the signing key of a receiver are used, and are found nowhere that others can read."""
 
 import base64
-import gzip
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +16,7 @@ from tests.cluster.handle import ApiServer
 from tests.cluster.operator import Operator, kubeconfig_again
 from tests.integration.controller.apiserver import until
 from tests.integration.controller.world import World
+from tests.unpacked import unpacked
 
 URL_SECRET = "Pl4nted-hook-path"
 KEY_SECRET = "Pl4nted-signing-key"
@@ -88,16 +88,6 @@ async def notified(
     assert "Traceback" not in own.log.read_text()
 
 
-def _unpacked(text: str) -> str:
-    """The objects of a list, with what lies in them packed."""
-    packed = [
-        gzip.decompress(base64.b64decode(value)).decode()
-        for item in json.loads(text)["items"]
-        for value in item.get("binaryData", {}).values()
-    ]
-    return "\n".join([text, *packed])
-
-
 async def test_a_receivers_secrets_are_in_what_it_is_sent_and_nowhere_else(
     notified: World, server: ApiServer, sink: Sink
 ) -> None:
@@ -124,7 +114,7 @@ async def test_a_receivers_secrets_are_in_what_it_is_sent_and_nowhere_else(
         assert path.endswith(URL_SECRET)
         assert headers[SIGNATURE_HEADER]
     shown = {
-        "objects": _unpacked(
+        "objects": unpacked(
             server.kubectl("-n", notified.namespace, "get", KINDS, "-o", "json").stdout
         ),
         "the operator's log": notified.operator.log.read_text(),
