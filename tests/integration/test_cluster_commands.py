@@ -426,8 +426,12 @@ async def test_who_may_not_is_told_what_to_ask_for_and_that_is_enough(
             return (await shop.perfrun("list", config=mine))[0] == 0
 
         await until("the role has come to be", allowed)
-        code, _, err = await shop.perfrun("logs", "api-1", config=mine)
-        assert (code, err) == (2, f"there is no PerfRun api-1 in namespace {shop.namespace}\n")
+        missing = f"there is no PerfRun api-1 in namespace {shop.namespace}\n"
+        assert await shop.perfrun("logs", "api-1", config=mine) == (2, "", missing)
+        await shop.create_run("api-1")
+        code, out, err = await shop.perfrun("logs", "api-1", config=mine)
+        assert (code, out[:7]) == (0, "api-1  "), err
+        assert (await shop.perfrun("watch", "run/api-1", "--once", config=mine))[0] != 2
         code, _, err = await shop.perfrun("list", "-A", config=mine)
         assert (code, "in all namespaces" in err, "clusterrolebinding" in err) == (3, True, True)
 

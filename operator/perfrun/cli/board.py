@@ -107,7 +107,7 @@ class Board:
 
     @staticmethod
     def _test_row(test: TestView, last: RunView | None, now: datetime) -> tuple[str, ...]:
-        soon = "suspended" if test.suspended else due(test.next_time, now)
+        soon = test.waits or due(test.next_time, now)
         if last is None:
             what, name, verdict = "not run yet", test.last_run, test.verdict
         else:

@@ -18,6 +18,14 @@ class ListForm(StrEnum):
     YAML = "yaml"
 
 
+class TextForm(StrEnum):
+    """How a command says what it has to say: to a person, or to a program."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
 class Shell(StrEnum):
     """Shells that can complete what is typed."""
 

@@ -110,7 +110,7 @@ def _print(bodies: Sequence[Json], wanted: Wanted, out: Console) -> None:
 
 def _test_row(test: TestView, now: datetime) -> tuple[str, ...]:
     last = age(test.last_time, now)
-    soon = "suspended" if test.suspended else due(test.next_time, now)
+    soon = test.waits or due(test.next_time, now)
     running = f"{', '.join(test.active)} under way" if test.active else ""
     return (
         test.name,

@@ -61,6 +61,11 @@ class TestView:
             problem=_problem(_items(status, "conditions")),
         )
 
+    @property
+    def waits(self) -> str:
+        """Why no next run is due, in a word or two."""
+        return "not ready" if self.problem else "suspended" if self.suspended else ""
+
 
 @dataclass(frozen=True, slots=True)
 class RunView:

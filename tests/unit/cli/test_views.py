@@ -58,7 +58,15 @@ def test_a_test():
     assert view.schedule == "0 2 * * * (Europe/Berlin)"
     assert (view.verdict, view.slos, view.trend) == ("Warn", "2/3", "Suspect")
     assert (view.trend_told, view.problem) == ("latency.p95 is 7% up", "no such zone")
+    assert view.waits == "not ready"
     assert view.next_time == datetime(2026, 11, 26, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("suspend", "waits"), [(True, "suspended"), (False, ""), ("true", "")])
+def test_why_a_test_has_no_next_run(suspend: object, waits: str):
+    body = perftest_body()
+    body["spec"]["suspend"] = suspend
+    assert views.TestView.of(body).waits == waits
 
 
 @pytest.mark.parametrize(

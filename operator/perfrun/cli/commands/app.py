@@ -1,7 +1,6 @@
 """What the commands share: the application, their common arguments, and how each one ends."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,7 +9,7 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from perfrun import __version__
-from perfrun.cli.choices import Shell
+from perfrun.cli.choices import Shell, TextForm
 from perfrun.cli.exits import Exit, worst
 from perfrun.cli.terminal import Output, console, tell
 
@@ -44,13 +43,6 @@ app = typer.Typer(
 )
 
 
-class Form(StrEnum):
-    """How a command prints what it has to say."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 COMPLETE_VARIABLE = "_PERFRUN_COMPLETE"
 """Of the environment: set by a shell that asks what could be typed next."""
 
@@ -78,6 +70,13 @@ JunitFile = Annotated[
 MarkdownFile = Annotated[
     Path | None, typer.Option("--md", metavar="OUT", help="Write a summary in Markdown.")
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--selector", "-l", metavar="LABELS", help="PerfTests with such labels: type=load,!slow."
+    ),
+]
+TextOutput = Annotated[TextForm, typer.Option("--output", "-o", help="text, json or yaml.")]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Default: the context's.")]
 Context = Annotated[str | None, typer.Option(help="Of the kubeconfig.")]
 

@@ -8,22 +8,37 @@ import typer
 from perfrun.cli.commands.app import (
     LOCAL,
     Files,
-    Form,
     HtmlFile,
     JsonFile,
     JunitFile,
+    Labels,
     MarkdownFile,
+    TextOutput,
     app,
     leave,
     outputs,
 )
+from perfrun.cli.choices import TextForm
 from perfrun.cli.exits import Exit
+from perfrun.cli.selector import Selector, parse_selector
 from perfrun.cli.terminal import console, tell
+
+
+def _selector(text: str | None) -> Selector | None:
+    if text is None:
+        return None
+    try:
+        return parse_selector(text)
+    except ValueError as error:
+        out, err = outputs()
+        tell(console(err), str(error))
+        leave(Exit.USAGE, out, err)
 
 
 @app.command(rich_help_panel=LOCAL)
 def run(
     files: Files,
+    labels: Labels = None,
     json_file: JsonFile = None,
     result_file: Annotated[
         Path | None,
@@ -44,6 +59,9 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")
     ] = False,
+    slowest: Annotated[
+        int, typer.Option(min=0, max=1000, metavar="N", help="List the N slowest tests at the end.")
+    ] = 0,
 ) -> None:
     """Run the PerfTests of manifests on this machine and judge them.
 
@@ -65,28 +83,38 @@ def run(
         ],
     )
     report = console(err if wanted.takes_stdout else out)
-    code = run_files(files, wanted, secrets, report, console(err), strict=strict)
+    code = run_files(
+        files,
+        wanted,
+        secrets,
+        report,
+        console(err),
+        strict=strict,
+        selector=_selector(labels),
+        slowest=slowest,
+    )
     leave(code, out, err)
 
 
 @app.command(rich_help_panel=LOCAL)
-def validate(files: Files) -> None:
+def validate(files: Files, labels: Labels = None, output: TextOutput = TextForm.TEXT) -> None:
     """Check manifests and say what they would cost; nothing is sent anywhere."""
     from perfrun.cli.validate import validate_files
 
     out, err = outputs()
-    leave(validate_files(files, console(out)), out, err)
+    leave(validate_files(files, console(out), output, _selector(labels)), out, err)
 
 
 @app.command(name="next", rich_help_panel=LOCAL)
 def next_(
     files: Files,
+    labels: Labels = None,
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many times to show.")] = 5,
     start: Annotated[
         str | None,
         typer.Option("--from", metavar="TIME", help="Look from there: 2026-11-24T02:00:00Z."),
     ] = None,
-    output: Annotated[Form, typer.Option("--output", "-o", help="text or json.")] = Form.TEXT,
+    output: TextOutput = TextForm.TEXT,
 ) -> None:
     """Say when scheduled tests run next, and which times will be missed, and why."""
     from perfrun.cli.next import next_runs, parse_from
@@ -97,4 +125,5 @@ def next_(
     except ValueError as error:
         tell(console(err), str(error))
         leave(Exit.USAGE, out, err)
-    leave(next_runs(files, console(out), count, moment, as_json=output is Form.JSON), out, err)
+    code = next_runs(files, console(out), count, moment, output, _selector(labels))
+    leave(code, out, err)
