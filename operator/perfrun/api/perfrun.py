@@ -251,6 +251,9 @@ class PerfRunStatus(StatusModel):
     )
     queue: QueueStatus | None = None
     job: Name | None = Field(default=None, description="The Job of the workers, once created.")
+    launch_error: Sentence | None = Field(
+        default=None, description="Why the Job could not be created when it was last tried."
+    )
     accepted_time: Text | None = Field(default=None, description="When the run left the queue.")
     start_time: Text | None = Field(default=None, description="When the load started (T0).")
     load_end_time: Text | None = None

@@ -18,9 +18,6 @@ from perfrun.logic.lifecycle import JobState, PodFacts, Refusal, RunFacts
 from perfrun.logic.names import job_name
 from perfrun.logic.plan import load_end, longest
 
-LAUNCHING = "the workers could not be created yet: "
-"""How the progress of a run begins whose plan or Job was not taken; the rest is why."""
-
 # Listing the pods of 200 workers costs the API server more than all else about a run. Under load
 # they matter only when one dies; news of the workers themselves come by the coordinator.
 _MOST_AGE_S = {Phase.RUNNING: 10.0, Phase.COLLECTING: 5.0}
@@ -59,7 +56,6 @@ class FactReader:
         trouble = self._coordinator.trouble(uid)
         start = parse_time(status.start_time) if status.start_time else None
         end = load_end(plan)
-        launched = status.job is not None
         assert status.phase is not None
         return RunFacts(
             phase=status.phase,
@@ -68,8 +64,8 @@ class FactReader:
             start_timeout=plan.load.start_timeout,
             planned=plan.load.workers,
             job=workers.job,
-            launched=launched,
-            launch_error=None if launched else _launch_error(status.progress),
+            launched=status.job is not None,
+            launch_error=status.launch_error,
             pods=workers.pods,
             refusal=workers.refusal,
             coordinator=self._address,
@@ -123,10 +119,6 @@ def accepted(run: PerfRun) -> datetime:
 def as_timedelta(ns: int) -> timedelta:
     """Nanoseconds as the standard library has them."""
     return timedelta(microseconds=ns / 1000)
-
-
-def _launch_error(progress: str | None) -> str | None:
-    return progress.removeprefix(LAUNCHING) if progress else None
 
 
 def _report_deadline(run: PerfRun, start: datetime | None, most: int) -> datetime | None:

@@ -154,6 +154,7 @@ class Finisher:
             ),
             "queue": None,
             "progress": None,
+            "launchError": None,
             "result": None,
             **kept,
         }

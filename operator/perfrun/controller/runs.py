@@ -8,7 +8,7 @@ from perfrun.api.perfrun import HoldStatus, PerfRun, Phase, WorkerCounts
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.events import Events
-from perfrun.controller.facts import LAUNCHING, FactReader, accepted, as_timedelta
+from perfrun.controller.facts import FactReader, accepted, as_timedelta
 from perfrun.controller.finish import Finisher
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -24,7 +24,7 @@ from perfrun.controller.manifests import job_manifest, plan_config_map
 from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError
 from perfrun.controller.progress import progress_line
 from perfrun.controller.settings import Settings
-from perfrun.controller.status import changed, cut, open_conditions, write_status
+from perfrun.controller.status import as_json, changed, cut, open_conditions, write_status
 from perfrun.controller.store import Key, Store
 from perfrun.controller.writing import create_once
 from perfrun.coordinator.coordinator import Coordinator
@@ -215,12 +215,14 @@ class RunReconciler:
             await self._finisher.end(run, errored(message, _workers(run)))
             return 0.0
         except KubeError as error:
-            logger.warning("run %s: %s%s", opened.key, LAUNCHING, error)
-            # Kept in the status: at the deadline it is the reason.
-            await self._write_progress(run, {"progress": cut(f"{LAUNCHING}{error}")})
+            told = f"the workers could not be created yet: {error}"
+            logger.warning("run %s: %s", opened.key, told)
+            # Kept: at the deadline it is the reason.
+            now = {"progress": cut(told), "launchError": cut(str(error))}
+            await self._write_progress(run, now)
             return LAUNCH_RETRY_S
         name = job["metadata"]["name"]
-        changes = {"job": name, "progress": None}
+        changes = {"job": name, "launchError": None, "progress": None}
         await write_status(self._kube, PERF_RUNS, run.metadata, changes)
         await self._events.tell(
             "PerfRun",
@@ -269,8 +271,7 @@ class RunReconciler:
         )
 
     async def _write_progress(self, run: PerfRun, now: Json) -> None:
-        old: Json = run.status.model_dump(mode="json", include=set(now))
-        if difference := changed(old, now):
+        if difference := changed(as_json(run.status), now):
             await write_status(self._kube, PERF_RUNS, run.metadata, difference)
 
 

@@ -129,11 +129,21 @@ async def test_what_cannot_be_created_is_told_and_ends_the_run_at_its_deadline(
     world.kube.failing["create", "jobs"] = KubeError(500, "the webhook is away")
     assert await world.step() is not None
     assert world.status["progress"].endswith("could not be created yet: the webhook is away")
-    world.be(phase="Starting", acceptedTime=ago(3601), progress=world.status["progress"])
+    assert world.status["launchError"] == "the webhook is away"
+    late = {"acceptedTime": ago(3601), "launchError": "the webhook is away"}
+    world.be(phase="Starting", progress="whatever stands here", **late)
     await world.step()
     phase, verdict, message = world.end
     assert (phase, verdict) == ("Done", "Error")
     assert message.endswith("(load.startTimeout): the webhook is away")
+    assert "launchError" not in world.status
+
+
+async def test_launch_error_is_over_once_the_workers_are_created(world: World) -> None:
+    world.be(phase="Starting", launchError="the webhook is away", progress="not yet")
+    await world.step()
+    assert world.status["job"] == job_name(UID)
+    assert {"launchError", "progress"} & world.status.keys() == set()
 
 
 async def test_plan_of_somebody_else_is_left_alone_and_named(world: World) -> None:
@@ -152,7 +162,7 @@ async def test_long_sentence_of_the_api_server_fits_into_the_status(world: World
     world.be(phase="Starting")
     world.kube.failing["create", "jobs"] = KubeError(500, "x" * 5000)
     await world.step()
-    assert len(world.status["progress"]) == 2048
+    assert len(world.status["progress"]) == len(world.status["launchError"]) == 2048
 
 
 @pytest.mark.parametrize("phase", ["Starting", "Queued"])
