@@ -32,14 +32,15 @@ def compare(
     """Hold runs against those of a baseline; at least one each.
 
     One against one is only subtracted; as soon as one side has several, they are two groups.
-    ``doubtful``: runs whose generator was at fault count too. Raises ValueError for too many.
+    ``doubtful``: runs whose generator was at fault count too. Raises ValueError for too many,
+    and for one that is given twice.
     """
     grouped = len(baseline) + len(compared) > 2
     return _comparison(baseline, compared, grouped=grouped, doubtful=doubtful)
 
 
 def line_up(runs: Sequence[Reported]) -> Comparison:
-    """Hold each of at least two runs against the first. Raises ValueError for too many."""
+    """Hold each of at least two runs against the first. Raises ValueError as :func:`compare`."""
     return _comparison(runs[:1], runs[1:], grouped=False, doubtful=True)
 
 
@@ -49,6 +50,7 @@ def _comparison(
     runs = [*baseline, *compared]
     if len(runs) > MOST_RUNS:
         raise ValueError(f"{len(runs)} runs are more than can be compared: {MOST_RUNS} at most")
+    _refuse_twice(runs)
     doubts = [doubt_about(one) for one in runs]
     columns = [
         _column(one, Group.BASELINE if index < len(baseline) else Group.COMPARED, doubt, doubtful)
@@ -70,6 +72,17 @@ def _comparison(
         warnings=(*warnings_about(runs), *_doubts(columns, doubts, grouped=grouped)),
         conclusion=tuple(conclude(rows, columns)),
     )
+
+
+def _refuse_twice(runs: Sequence[Reported]) -> None:
+    """A run that counts twice would make evidence of nothing."""
+    seen = set()
+    for one in runs:
+        metadata = one.run.metadata
+        identity = metadata.uid or (metadata.namespace, metadata.name)
+        if identity in seen:
+            raise ValueError(f"{metadata.name} is given twice: each run counts once")
+        seen.add(identity)
 
 
 def _column(reported: Reported, group: Group, doubt: Doubt | None, doubtful: bool) -> Column:

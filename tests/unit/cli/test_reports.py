@@ -87,6 +87,7 @@ def test_a_bad_verdict_fails_only_a_strict_report(cli: Cli, verdict: str, strict
         (("compare", "a.json", "--against"), 2, "Option '--against' requires an argument"),
         (("compare", "a.json", "a.json", "--test", "x"), 2, "at least two runs, and there is none"),
         (("compare", "many.json", "a.json"), 2, "runs of several tests (api-under-load, other)"),
+        (("compare", "a.json", "a.json"), 2, "api-under-load-rab3de4fgh5 is given twice"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_exit_code(
@@ -135,12 +136,15 @@ def test_all_that_follows_against_is_the_baseline(cli: Cli):
 
 
 def test_one_test_is_chosen_of_files_with_several(cli: Cli):
-    other = run_object(a_run())
-    other["spec"] = {"testRef": {"name": "other"}}
-    file = keep("many.json", run_object(a_run()), other)
-    done = cli("compare", file, file, "--test", "other")
+    for file in ("one.json", "two.json"):
+        other = run_object(a_run())
+        other["spec"] = {"testRef": {"name": "other"}}
+        other["metadata"]["name"] = f"other-{file[:3]}"
+        keep(file, run_object(a_run()), other)
+    done = cli("compare", "one.json", "two.json", "--test", "other")
     assert done.exit_code == 0
     assert done.stdout.startswith("shop/other\n")
+    assert cli("compare", "one.json", "two.json").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from perfrun.report.compare import MOST_RUNS, compare, line_up
 from perfrun.report.comparison import Comparison, Direction, Group, Row, Shown, Tone
 from perfrun.report.reading import read_run
 from perfrun.report.source import Reported
-from tests.unit.coordinator.conftest import UID, make_plan, make_report
+from tests.unit.coordinator.conftest import make_plan, make_report
 from tests.unit.report.sample import LATENCY, step, warned
 
 
@@ -184,10 +184,11 @@ def test_a_run_that_proves_nothing_says_why(status: dict[str, Any], doubt: str):
 
 def with_result(name: str, machine: str = "x86") -> Reported:
     body = warned()
-    body["metadata"] |= {"name": name, "uid": UID}
+    body["metadata"] |= {"name": name, "uid": name}
     report = make_report()
     report.generator.machines = [machine]
-    result = RunResult(plan=make_plan(), workers_planned=1, workers_reported=1, report=report)
+    plan = make_plan().model_copy(update={"uid": name})
+    result = RunResult(plan=plan, workers_planned=1, workers_reported=1, report=report)
     return read_run(body, result)
 
 
@@ -215,7 +216,7 @@ def test_values_that_nobody_wants_in_a_report_are_told_to_differ_and_no_more():
     first = with_result("a")
     assert first.result is not None
     plan = first.result.plan.model_copy(update={"variables": {"token": "hunter2"}})
-    other = Reported(first.run, first.result.model_copy(update={"plan": plan}))
+    other = Reported(with_result("b").run, first.result.model_copy(update={"plan": plan}))
     (warning,) = differing(first, other)
     assert "variables.token is not the same" in warning
     assert "hunter2" not in warning
@@ -245,6 +246,13 @@ def test_machines_of_local_runs_are_places_too():
     places = [text for text in line_up([with_result("a"), same, other]).warnings if "place" in text]
     assert len(places) == 1
     assert places[0].startswith("a and c did not run in the same place")
+
+
+def test_a_run_that_is_given_twice_is_refused_as_it_would_be_evidence_of_nothing():
+    once = a_run("a")
+    for groups in (([once], [once]), (runs("old", *OLD), [a_run("b"), a_run("old-3")])):
+        with pytest.raises(ValueError, match="is given twice: each run counts once"):
+            compare(*groups)
 
 
 def test_too_many_runs_are_refused():

@@ -1,0 +1,79 @@
+"""Runs and their results, from an API server over HTTP."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from perfrun.cli.cluster import Cluster
+from perfrun.cli.results import ClusterObjects
+from perfrun.cli.sources import Sources, UnreachableError
+from tests.unit.cli.fake_api import FakeApi, perftest_body, status_body
+from tests.unit.cli.fixtures_cluster import cluster_of
+from tests.unit.cli.test_sources import kept
+from tests.unit.report.test_reading import a_result
+
+
+def held() -> FakeApi:
+    """A test with one run, and its result in ConfigMaps."""
+    body, maps = kept()
+    pieces = [
+        {"metadata": {"name": name, "namespace": "shop"}, **piece} for name, piece in maps.items()
+    ]
+    tests = [perftest_body("api-under-load"), perftest_body("fresh")]
+    return FakeApi({"perfruns": [body], "perftests": tests, "configmaps": pieces})
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return held()
+
+
+@pytest.fixture
+def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    with cluster_of(api, tmp_path, monkeypatch, "shop") as cluster:
+        yield cluster
+
+
+def sources(cluster: Cluster) -> Sources:
+    return Sources(lambda: ClusterObjects(cluster), last=1, full=True)
+
+
+@pytest.mark.parametrize("argument", ["r-1", "run/r-1", "test/api-under-load"])
+def test_a_run_comes_with_its_full_result(cluster: Cluster, argument: str):
+    reader = sources(cluster)
+    (one,) = reader.read(argument)
+    assert (one.run.metadata.name, one.result, reader.notes) == ("r-1", a_result(), [])
+
+
+def test_what_is_not_there_is_none(cluster: Cluster):
+    objects = ClusterObjects(cluster)
+    assert objects.run("none") is None
+    assert (objects.has_test("fresh"), objects.has_test("none")) == (True, False)
+    assert objects.piece("none") == "the ConfigMap none is gone"
+
+
+def test_whoever_may_not_read_config_maps_gets_the_status_and_a_note(
+    api: FakeApi, cluster: Cluster
+):
+    message = 'configmaps "x" is forbidden: User "jo" cannot get resource "configmaps"'
+    api.refusing["GET", "configmaps"] = status_body(403, message, "Forbidden")
+    reader = sources(cluster)
+    (one,) = reader.read("r-1")
+    assert one.result is None
+    (note,) = reader.notes
+    assert note.startswith("r-1: its full result is not to be had (jo may not get configmaps in")
+
+
+def test_an_api_server_that_fails_is_no_missing_result(api: FakeApi, cluster: Cluster):
+    api.refusing["GET", "configmaps"] = status_body(500, "etcd is away")
+    with pytest.raises(UnreachableError, match="etcd is away"):
+        sources(cluster).read("r-1")
+
+
+def test_whoever_may_not_read_runs_is_told(api: FakeApi, cluster: Cluster):
+    message = 'perfruns "x" is forbidden: User "jo" cannot list resource "perfruns"'
+    api.refusing["GET", "perfruns"] = status_body(403, message, "Forbidden")
+    for argument in ("r-1", "test/api-under-load"):
+        with pytest.raises(UnreachableError, match="jo may not"):
+            sources(cluster).read(argument)
