@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from perfrun.api.base import ApiModel, NotBuiltList
+from perfrun.api.base import ApiModel, NotBuiltList, Rule
 from perfrun.api.names import ObjectName
 
 Labels = Annotated[
@@ -29,6 +29,10 @@ Untyped = Annotated[
     dict[str, Any],
     WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
 ]
+
+
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+"""With annotations of this kind Kubernetes fills a field of the security context."""
 
 
 class Resources(ApiModel):
@@ -67,3 +71,20 @@ class PodTemplate(ApiModel):
     priority_class_name: ObjectName | None = None
     image_pull_secrets: Annotated[list[LocalObjectReference], Field(max_length=8)] = []
     sidecars: NotBuiltList = None
+
+    rules = (
+        Rule(
+            cel="!has(self.priorityClassName) || !self.priorityClassName.startsWith('system-')",
+            holds=lambda pod: not (pod.priority_class_name or "").startswith("system-"),
+            message="classes that begin with system- are for the cluster's own pods, which workers "
+            "would push from their nodes",
+            field=".priorityClassName",
+        ),
+        Rule(
+            cel="!has(self.annotations) ||"
+            f" !self.annotations.exists(key, key.startsWith('{APPARMOR}'))",
+            holds=lambda pod: not any(key.startswith(APPARMOR) for key in pod.annotations),
+            message="AppArmor profiles are a part of the security context, which is perfrun's",
+            field=".annotations",
+        ),
+    )

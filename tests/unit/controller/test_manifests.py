@@ -155,6 +155,29 @@ def test_scheduling_fields_of_the_test_arrive_in_the_notation_of_kubernetes() ->
     assert {name: pod[name] for name in template} == template
 
 
+def test_no_template_changes_what_is_perfruns_of_a_pod() -> None:
+    free = {
+        "nodeSelector": {"pool": "load"},
+        "affinity": {"podAntiAffinity": {"x": []}, "securityContext": {"privileged": True}},
+        "tolerations": [{"operator": "Exists"}],
+        "topologySpreadConstraints": [{"hostNetwork": True, "volumes": []}],
+        "priorityClassName": "low",
+    }
+    template = {
+        **free,
+        "imagePullSecrets": [{"name": "own"}],
+        "labels": {"app.kubernetes.io/name": "forged", "hostPID": "true"},
+        "annotations": {"a": "b"},
+        "resources": {"requests": {"cpu": "9"}, "limits": {"memory": "9Gi", "cpu": "9"}},
+    }
+    shaped, plain = pod_of(job(podTemplate=template)), pod_of(job())
+    assert {name: shaped.pop(name) for name in free} == free
+    for pod in (shaped, plain):
+        pod.pop("imagePullSecrets")
+        pod["containers"][0].pop("resources")
+    assert shaped == plain
+
+
 def test_all_that_a_run_creates_goes_with_it() -> None:
     test = perf_test()
     plan = plan_of(test)
