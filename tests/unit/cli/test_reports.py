@@ -83,7 +83,7 @@ def test_a_bad_verdict_fails_only_a_strict_report(cli: Cli, verdict: str, strict
         (("compare", "shop-1", "shop-2"), 3, "what is no file is the name of a run in a cluster"),
         (("compare", "a.json"), 2, "a comparison needs at least two runs, and there is one"),
         (("compare", "a.json", "a.json", "--html", "-", "--md", "-"), 2, "both name -"),
-        (("compare", "--against", "a.json"), 2, "Missing argument 'RUN|FILE...'"),
+        (("compare", "--against", "a.json"), 2, "Missing argument 'RUN|FILE'"),
         (("compare", "a.json", "--against"), 2, "Option '--against' requires an argument"),
         (("compare", "a.json", "a.json", "--test", "x"), 2, "at least two runs, and there is none"),
         (("compare", "many.json", "a.json"), 2, "runs of several tests (api-under-load, other)"),

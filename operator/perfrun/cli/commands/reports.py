@@ -39,7 +39,7 @@ def _runs(ctx: typer.Context, incomplete: str) -> list[str]:
 Runs = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN|FILE...",
+        metavar="RUN|FILE",
         autocompletion=_runs,
         help="Names of PerfRuns, test/NAME for the last of a test, files of perfrun run "
         "(--result or --json), or - for stdin.",
