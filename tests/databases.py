@@ -1,6 +1,7 @@
 """Real database servers from Debian, each in a folder of its own, on a port of its own."""
 
 import contextlib
+import getpass
 import os
 import shutil
 import socket
@@ -123,3 +124,49 @@ def _checked(command: list[object]) -> str:
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
+
+
+@dataclass(frozen=True)
+class Mariadb(Database):
+    """A MariaDB server; ``sql`` asks it as its superuser, over its socket."""
+
+    folder: Path
+
+    def sql(self, statement: str) -> str:
+        """What a statement gives, without decoration."""
+        command = ["mariadb", "-S", self.folder / "sock", "-u", "root", "-N", "-B", DATABASE]
+        return _checked([*command, "-e", statement]).strip()
+
+
+@contextlib.contextmanager
+def mariadb() -> Iterator[Mariadb]:
+    """A MariaDB with a user and a database."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="perfrun-my-", dir="/tmp") as name:
+        folder = Path(name)
+        user = "mysql" if os.geteuid() == 0 else getpass.getuser()
+        if os.geteuid() == 0:
+            shutil.chown(folder, user)
+        data = folder / "data"
+        ours = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
+        _checked(["mariadb-install-db", *ours, "--auth-root-authentication-method=normal"])
+        settings = [
+            f"--port={port}",
+            "--bind-address=127.0.0.1",
+            f"--socket={folder / 'sock'}",
+            f"--pid-file={folder / 'pid'}",
+            "--innodb-flush-log-at-trx-commit=0",
+        ]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(["mariadbd", *ours, *settings], stdout=log, stderr=log)
+        server = Mariadb("mysql", port, folder)
+        try:
+            probe = ["mariadb-admin", "-S", folder / "sock", "-u", "root", "--silent", "ping"]
+            _until_ready(process, probe, folder)
+            _checked(["mariadb-admin", "-S", folder / "sock", "-u", "root", "create", DATABASE])
+            server.sql(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
+            server.sql(f"GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1'")
+            yield server
+        finally:
+            process.terminate()
+            process.wait(timeout=PATIENCE_S)

@@ -1,21 +1,14 @@
 """A load on a real PostgreSQL, beside what the server itself has counted."""
 
-import asyncio
 from collections.abc import Iterator
 from time import monotonic_ns
-from typing import Any
 
 import pytest
-import uvloop
 
 from perfrun.engine.errors import EngineError
-from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
-from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import WorkerReport
 from tests.databases import PASSWORD, Postgres, postgres
 
-SECONDS_PATIENCE = 30
+from .loads import burst, run
 
 
 @pytest.fixture(scope="module")
@@ -29,45 +22,6 @@ def database(database_tools: None, tmp_path_factory: pytest.TempPathFactory) -> 
             "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO loader"
         )
         yield server
-
-
-class Secret(NoValues):
-    """The one value that these plans refer to."""
-
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-
-    def secret(self, name: str, key: str, field: str) -> str:
-        return self._dsn
-
-
-def run(dsn: str, load: dict[str, Any], *steps: dict[str, Any], **target: Any) -> WorkerReport:
-    """The report of a load, its laws checked."""
-    ref = {"secretKeyRef": {"name": "db", "key": "dsn"}}
-    plan = RunPlan.model_validate(
-        {
-            "uid": "u",
-            "namespace": "shop",
-            "test": "t",
-            "run": "t-1",
-            "seed": 7,
-            "target": {"sql": {"dsnFrom": ref, **target}},
-            "scenarios": [{"name": "s", "steps": list(steps)}],
-            "load": load,
-        }
-    )
-
-    async def whole() -> WorkerReport:
-        engine = Engine(plan, 0, Secret(dsn))
-        async with asyncio.timeout(SECONDS_PATIENCE):
-            await engine.check()
-            return await engine.run(monotonic_ns() + 50_000_000)
-
-    return uvloop.run(whole())
-
-
-def burst(requests: int, concurrency: int = 2) -> dict[str, Any]:
-    return {"burst": {"requests": requests, "concurrency": concurrency}}
 
 
 def calls(database: Postgres, like: str) -> int:

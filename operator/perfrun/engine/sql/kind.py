@@ -9,8 +9,7 @@ from perfrun.engine.awaited import Awaited, Limits, Speaker
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.kind import Carrier, Courses, Ended, Kind
 from perfrun.engine.resolver import Resolver
-from perfrun.engine.sql.dsn import parse_dsn
-from perfrun.engine.sql.postgres import PostgresSpeaker
+from perfrun.engine.sql.dsn import Dsn, parse_dsn
 from perfrun.engine.sql.steps import SqlStep, compile_sql
 from perfrun.engine.values import Values
 from perfrun.logic.network import Fence
@@ -28,9 +27,7 @@ class SqlKind(Kind):
         ref = self._target.dsn_from.secret_key_ref
         dsn = parse_dsn(values.secret(ref.name, ref.key, _WHERE), _WHERE)
         resolver = Resolver(dsn.host, dsn.port, Fence(plan.network, plan.namespace))
-        self._speaker: Speaker[SqlStep] = PostgresSpeaker(
-            dsn, resolver, plan.user_agent, self._target.connect_timeout, self._target.timeout
-        )
+        self._speaker = _speaker(dsn, resolver, plan)
         self._most = max(1, share(self._target.max_connections, plan.load.workers, index))
 
     @override
@@ -56,3 +53,16 @@ class SqlKind(Kind):
         target = self._target
         limits = Limits(target.connections, self._most, target.timeout)
         return Awaited(self._speaker, limits, ended, course, notes_sends=notes_sends)
+
+
+def _speaker(dsn: Dsn, resolver: Resolver, plan: RunPlan) -> Speaker[SqlStep]:
+    target = plan.target.the_sql
+    times = target.connect_timeout, target.timeout
+    # Only the driver that is needed is loaded, and has to be there.
+    if dsn.driver == "mysql":
+        from perfrun.engine.sql.mysql import MysqlSpeaker
+
+        return MysqlSpeaker(dsn, resolver, plan.user_agent, *times)
+    from perfrun.engine.sql.postgres import PostgresSpeaker
+
+    return PostgresSpeaker(dsn, resolver, plan.user_agent, *times)

@@ -15,7 +15,8 @@ from perfrun.engine.awaited import Done, Session, Speaker
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
 from perfrun.engine.resolver import Resolver
 from perfrun.engine.sql.dsn import Dsn
-from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep
+from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged
+from perfrun.engine.sql.tls import security
 
 Convert = Callable[[str], Any]
 
@@ -66,7 +67,7 @@ class PostgresSpeaker(Speaker[SqlStep]):
             user=dsn.user,
             password=dsn.password,
             database=dsn.database,
-            ssl=_security(dsn),
+            ssl=security(dsn) or dsn.ssl_mode,
             timeout=self._connect_timeout,
             statement_cache_size=0,
             server_settings={
@@ -99,13 +100,7 @@ class PostgresSession(Session[SqlStep]):
             raise ConnectionResetError(str(error)) from error
         except (ValueError, ArithmeticError):
             return Done(ErrorClass.DATA)  # a parameter that is not what the server wants
-        for name, column in step.columns.items():
-            if first is None or first.get(column) is None:
-                return Done(ErrorClass.DATA)
-            values[name] = str(first[column])
-        if step.rows is None:
-            return Done()
-        return Done(passed=1) if rows == step.rows else Done(ErrorClass.CHECK, failed=1)
+        return judged(step, rows, first, values)
 
     async def _run(
         self, step: SqlStep, request: list[list[Row]]
@@ -162,36 +157,6 @@ class _Prepared:
 def sql_class(error: asyncpg.PostgresError) -> str:
     """``Sql23`` of SQLSTATE 23505: its first two characters are its class (ISO/IEC 9075)."""
     return f"Sql{(error.sqlstate or '58')[:2]}"
-
-
-def _security(dsn: Dsn) -> Any:
-    match dsn.ssl_mode:
-        case "disable" | "prefer":
-            return dsn.ssl_mode
-        case "require":
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            return context
-        case "verify-full":
-            return _Named.for_host(dsn.host)
-
-
-class _Named(ssl.SSLContext):
-    """Checks the certificate against the name in the DSN: what is connected to is an address."""
-
-    _name: str
-
-    @classmethod
-    def for_host(cls, name: str) -> "_Named":
-        context = cls(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_default_certs()
-        context._name = name
-        return context
-
-    @override
-    def wrap_bio(self, *args: Any, **named: Any) -> ssl.SSLObject:
-        return super().wrap_bio(*args, **{**named, "server_hostname": self._name})
 
 
 def _count(status: str, fetched: int) -> int:

@@ -1,10 +1,12 @@
 """Steps compiled to statements and to what gives their parameters."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from perfrun.api.scenario import Step
+from perfrun.engine.awaited import Done
 from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.errors import ErrorClass
 from perfrun.engine.feeds import read_feeds
 from perfrun.engine.template import Compiler, Template
 from perfrun.engine.values import Values
@@ -51,6 +53,19 @@ class SqlStep:
             [tuple([make(one, values) for make in statement.parameters]) for one in numbers]
             for statement in self.statements
         ]
+
+
+def judged(
+    step: SqlStep, rows: int, first: Mapping[str, Any] | None, values: dict[str, str]
+) -> Done:
+    """What a step came to that the database has done: ``rows`` of them, and the ``first`` one."""
+    for name, column in step.columns.items():
+        if first is None or first.get(column) is None:
+            return Done(ErrorClass.DATA)
+        values[name] = str(first[column])
+    if step.rows is None:
+        return Done()
+    return Done(passed=1) if rows == step.rows else Done(ErrorClass.CHECK, failed=1)
 
 
 def compile_sql(plan: RunPlan, values: Values) -> list[CompiledScenario]:
