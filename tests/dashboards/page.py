@@ -21,6 +21,7 @@ WIDTH = 1440
 CELL = 34
 HEAD = 26
 POINTS = 300
+_CELLS = {"color-background": "background:{};color:#fff", "color-text": "color:{}"}
 
 STYLE = """
 body { margin: 0; padding: 12px; background: #f4f5f5; color: #24292e; font: 12px sans-serif; }
@@ -55,8 +56,8 @@ class Source:
         return max((self.end - self.start) / POINTS, 1.0)
 
     def now(self, expression: str) -> Series:
-        """An instant query, its variables filled in."""
-        return self.prometheus.query(substituted(expression, self.values))
+        """An instant query of the page's last moment, its variables filled in."""
+        return self.prometheus.query(substituted(expression, self.values), self.end)
 
     def over_time(self, expression: str) -> Series:
         """A query over the page's time."""
@@ -116,29 +117,36 @@ def _stat(panel: Panel, source: Source) -> str:
 def _table(panel: Panel, source: Source) -> str:
     """Grafana's transformations ``merge`` and ``organize``, as far as the dashboards use them."""
     organize = panel.body["transformations"][1]["options"]
-    shared = [name for name in organize["indexByName"] if not name.startswith("Value #")]
-    keys = shared if not organize["excludeByName"].get("Value #A") else shared[:2]
-    rows: dict[tuple[str, ...], dict[str, str | float]] = {}
-    for target in panel.body["targets"]:
-        for one in source.now(target["expr"]):
-            row = rows.setdefault(tuple(one["metric"].get(key, "") for key in keys), {})
-            row |= one["metric"]
-            row[f"Value #{target['refId']}"] = float(one["value"][1])
     order = sorted(organize["indexByName"], key=organize["indexByName"].get)
     titles = [organize["renameByName"].get(name, name) for name in order]
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
+    frames = {f"Value #{one['refId']}": source.now(one["expr"]) for one in panel.body["targets"]}
     lines = [
         "".join(_cell(overridden(panel, t), row.get(n)) for t, n in zip(titles, order, strict=True))
-        for _, row in sorted(rows.items())
+        for row in merged(frames)
     ]
+    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def merged(frames: Mapping[str, Series]) -> list[dict[str, str | float]]:
+    """The rows of several results, by the labels that all of them have."""
+    columns = [
+        {name for one in found for name in one["metric"]} for found in frames.values() if found
+    ]
+    keys = sorted(set.intersection(*columns)) if columns else []
+    rows: dict[tuple[str, ...], dict[str, str | float]] = {}
+    for value, found in frames.items():
+        for one in found:
+            row = rows.setdefault(tuple(one["metric"].get(key, "") for key in keys), {})
+            row |= one["metric"]
+            row[value] = float(one["value"][1])
+    return [row for _, row in sorted(rows.items())]
 
 
 def _cell(options: Json, value: str | float | None) -> str:
     if value is None or value == "":
         return f"<td>{escape(options.get('noValue', ''))}</td>"
-    filled = options.get("custom.cellOptions", {}).get("type") == "color-background"
     replaced = mapped(options, value)
     if replaced is not None:
         text, colour = replaced
@@ -147,8 +155,10 @@ def _cell(options: Json, value: str | float | None) -> str:
         colour = threshold_colour(options, value) if "thresholds" in options else "transparent"
     else:
         text, colour = value, "transparent"
-    style = f' style="background:{colour};color:#fff"' if filled and colour != "transparent" else ""
-    return f"<td{style}>{escape(text)}</td>"
+    style = _CELLS.get(options.get("custom.cellOptions", {}).get("type"))
+    if style is None or colour == "transparent":
+        return f"<td>{escape(text)}</td>"
+    return f'<td style="{style.format(colour)}">{escape(text)}</td>'
 
 
 def _time_series(panel: Panel, source: Source) -> str:

@@ -33,10 +33,11 @@ class Prometheus:
 
     address: str = ADDRESS
 
-    def query(self, expression: str) -> Series:
-        """The result of an instant query; empty while Prometheus is not up."""
+    def query(self, expression: str, time: float | None = None) -> Series:
+        """The result of an instant query, of now or a moment; empty while Prometheus is not up."""
+        moment = {} if time is None else {"time": time}
         try:
-            return list(self._get("query", query=expression)["result"])
+            return list(self._get("query", query=expression, **moment)["result"])
         except urllib.error.HTTPError:
             raise
         except OSError:

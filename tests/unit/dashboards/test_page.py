@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.dashboards.model import Dashboard, dashboards
-from tests.dashboards.page import Source, page
+from tests.dashboards.page import Source, merged, page
 from tests.e2e.prometheus import Prometheus, Series
 
 BOARDS = {board.name: board for board in dashboards()}
@@ -18,7 +18,7 @@ class Given(Prometheus):
 
     answers: dict[str, Series] = field(default_factory=dict)
 
-    def query(self, expression: str) -> Series:
+    def query(self, expression: str, time: float | None = None) -> Series:
         return next((found for text, found in self.answers.items() if text in expression), [])
 
     def query_range(self, expression: str, start: float, end: float, step: float) -> Series:
@@ -56,7 +56,17 @@ def test_row_of_a_test_has_its_verdict_and_its_figures() -> None:
         perfrun_latency_seconds=series("0.012", **of),
     )
     assert '<td style="background:#ff780a;color:#fff">Warn</td>' in html
-    assert "<td>12.000 ms</td>" in html
+    assert "<td>12 ms</td>" in html
+
+
+def test_rows_are_merged_by_the_labels_that_all_results_have() -> None:
+    state = series("1", test="api", state="Stable") + series("1", test="shop", state="Suspect")
+    rows = merged({"A": state, "B": series("5", test="api"), "C": []})
+    assert rows == [
+        {"test": "api", "state": "Stable", "A": 1.0, "B": 5.0},
+        {"test": "shop", "state": "Suspect", "A": 1.0},
+    ]
+    assert merged({"A": []}) == []
 
 
 def test_series_have_their_names_and_colours_in_the_legend() -> None:
