@@ -13,7 +13,7 @@ from perfrun.api.names import INDEX_LABEL, RUN_LABEL, WORKER_CONTAINER
 from perfrun.cli.cluster import EVENTS, PERF_RUNS, PODS, Cluster, ClusterError, Json
 from perfrun.cli.cluster.errors import NoSuchError, NotYetError
 from perfrun.cli.exits import Exit
-from perfrun.cli.terminal import tell
+from perfrun.cli.terminal import abandoned, tell
 from perfrun.cli.views import RunView
 from perfrun.report.text import printable
 
@@ -109,7 +109,7 @@ def _follow(
     for pod in pods:
         threading.Thread(target=read, args=(pod,), daemon=True).start()
     reading = len(pods)
-    while reading:
+    while reading and not abandoned(out):
         match lines.get():
             case None:
                 reading -= 1

@@ -30,6 +30,11 @@ class Output(io.TextIOBase):
         """The one of the stream."""
         return self._stream.encoding if self._stream is not None else "utf-8"
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody reads on (or nothing can be written)."""
+        return self._stream is None
+
     def isatty(self) -> bool:
         """Whether a person looks at it."""
         return self._stream is not None and self._stream.isatty()
@@ -94,6 +99,11 @@ def console(output: Output) -> Console:
         # NO_COLOR leaves bold and dim to rich: whoever sets it wants no escape codes at all.
         force_terminal=False if plain else None,
     )
+
+
+def abandoned(console: Console) -> bool:
+    """Whether what is printed there reaches nobody any more: for commands that do not end."""
+    return isinstance(console.file, Output) and console.file.abandoned
 
 
 def tell(console: Console, text: str) -> None:

@@ -14,7 +14,7 @@ from perfrun.cli.cluster.feed import Failed, Feed, Listed
 from perfrun.cli.exits import Exit, of_verdict
 from perfrun.cli.following import NotThereError, follow
 from perfrun.cli.tables import print_table, table_lines
-from perfrun.cli.terminal import tell
+from perfrun.cli.terminal import abandoned, tell
 from perfrun.cli.views import RunView
 
 _TICK_S = 1.0
@@ -72,13 +72,13 @@ def _show_once(cluster: Cluster, about: str | None, out: Console, err: Console) 
 
 
 def _show(cluster: Cluster, about: str | None, out: Console) -> None:
-    """Until a Ctrl-C, or until it makes no sense any more."""
+    """Until a Ctrl-C, or until nobody reads on."""
     board = Board(about)
     title = f"{cluster.namespace}/{about}" if about else f"namespace {cluster.namespace}"
     with Feed(cluster) as feed, Screen(out, title) as screen:
         for resource in (PERF_TESTS, PERF_RUNS):
             feed.watch(resource)
-        while True:
+        while not abandoned(out):
             lines: list[str] = []
             for change in feed.all(_TICK_S):
                 if isinstance(change, Failed):
