@@ -3,7 +3,7 @@
 import difflib
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from perfrun.api import API_VERSION, GROUP
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.perftest import PerfTest
+from perfrun.cli.selector import Selector
 from perfrun.cli.strictyaml import Document, YamlError, load_documents
 from perfrun.cli.values import KINDS as KINDS_OF_VALUES
 from perfrun.cli.values import Held, parse_held
@@ -46,6 +47,25 @@ class Manifest:
 def read_manifests(files: Iterable[str]) -> list[Manifest]:
     """All documents of files, of ``*.yaml`` and ``*.yml`` in folders, and of ``-`` (stdin)."""
     return [manifest for file in files for manifest in _read(file)]
+
+
+def selected(
+    manifests: Sequence[Manifest], selector: Selector | None
+) -> tuple[list[Manifest], str | None]:
+    """Without the PerfTests whose labels are not asked for, and a sentence where none is left.
+
+    What is wrong stays: a test that could not be read may be one that is meant.
+    """
+    if selector is None:
+        return list(manifests), None
+    kept = [
+        one for one in manifests if one.test is None or selector.holds(one.test.metadata.labels)
+    ]
+    tests = sum(one.test is not None for one in manifests)
+    if tests and not any(one.test or one.problems for one in kept):
+        few = "the PerfTest does not have" if tests == 1 else f"none of {tests} PerfTests has"
+        return kept, f"--selector {selector.text}: {few} such labels (metadata.labels)"
+    return kept, None
 
 
 def _read(file: str) -> Iterator[Manifest]:

@@ -1,6 +1,5 @@
 """``perfrun next``: when the tests of manifests will run, and which times will be missed."""
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -11,8 +10,11 @@ from rich.console import Console
 from perfrun.api.perftest import PerfTest
 from perfrun.api.quantities import format_exact_duration
 from perfrun.api.times import format_time, parse_time
+from perfrun.cli.choices import TextForm
 from perfrun.cli.exits import Exit
-from perfrun.cli.manifests import read_manifests
+from perfrun.cli.manifests import read_manifests, selected
+from perfrun.cli.selector import Selector
+from perfrun.cli.structured import tell_structured
 from perfrun.cli.terminal import tell
 from perfrun.logic.upcoming import Upcoming, load_length, upcoming
 
@@ -33,10 +35,16 @@ def parse_from(text: str | None) -> datetime:
 
 
 def next_runs(
-    files: Sequence[str], out: Console, count: int, start: datetime, *, as_json: bool
+    files: Sequence[str],
+    out: Console,
+    count: int,
+    start: datetime,
+    form: TextForm = TextForm.TEXT,
+    selector: Selector | None = None,
 ) -> Exit:
     """Tell of the next ``count`` scheduled times of each test after ``start``."""
-    manifests = [one for one in read_manifests(files) if not one.skipped and one.held is None]
+    every, nothing = selected(read_manifests(files), selector)
+    manifests = [one for one in every if not one.skipped and one.held is None]
     wrong = [one for one in manifests if one.problems]
     for manifest in wrong:
         for problem in manifest.problems:
@@ -45,10 +53,10 @@ def next_runs(
         return Exit.USAGE
     tests = [one.test for one in manifests if one.test is not None]
     if not tests:
-        tell(out, "no PerfTest in what was given")
+        tell(out, nothing or "no PerfTest in what was given")
         return Exit.USAGE
-    if as_json:
-        tell(out, json.dumps([_as_json(test, count, start) for test in tests], indent=2))
+    if form is not TextForm.TEXT:
+        tell_structured([_as_json(test, count, start) for test in tests], form, out)
     else:
         for test in tests:
             for line in _lines(test, count, start):

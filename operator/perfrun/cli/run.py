@@ -13,10 +13,12 @@ from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.cli.exits import Exit, of_verdict, worst
 from perfrun.cli.forms import Runs
 from perfrun.cli.local import LocalRun, Stop, cores, run_local
-from perfrun.cli.manifests import Manifest, read_manifests
+from perfrun.cli.manifests import Manifest, read_manifests, selected
 from perfrun.cli.outputs import Outputs
 from perfrun.cli.progress import ProgressView
+from perfrun.cli.selector import Selector
 from perfrun.cli.signals import leave_on_interrupt
+from perfrun.cli.slowest import print_slowest
 from perfrun.cli.terminal import tell
 from perfrun.cli.values import Values, find_values
 from perfrun.logic.names import requested_run_name
@@ -46,13 +48,19 @@ def run_files(
     err: Console,
     *,
     strict: bool = False,
+    selector: Selector | None = None,
+    slowest: int = 0,
 ) -> Exit:
-    """Run every PerfTest of ``files``. Nothing is run unless all of them are right."""
-    manifests = read_manifests(files)
+    """Run every PerfTest of ``files`` that is selected. Nothing is run unless all are right.
+
+    At the end the ``slowest`` ones are listed.
+    """
+    manifests, nothing = selected(read_manifests(files), selector)
     told = tell_manifests(manifests, err)
     tests, problems = _with_values(manifests, secrets)
+    problems += [nothing] if nothing is not None else []
     problems += outputs.problems(several=len(tests) > 1)
-    if not tests and not told:
+    if not tests and not told and nothing is None:
         problems.append("no PerfTest in what was given: nothing to run")
     for problem in problems:
         tell(err, problem)
@@ -75,6 +83,8 @@ def run_files(
         out.print()
         if interrupted:
             break
+    if slowest:
+        print_slowest([one.run for one in finished], slowest, out)
     for sentence in unwritten:
         tell(err, sentence)
     codes = [exit_code(one, strict=strict) for one in finished]

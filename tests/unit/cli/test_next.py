@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
+from perfrun.cli.choices import TextForm
 from perfrun.cli.exits import Exit
 from perfrun.cli.next import next_runs, parse_from
 from tests.unit.cli.test_manifests import GOOD
@@ -16,12 +18,12 @@ START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 NIGHTLY = GOOD.replace("spec:", 'spec:\n  schedule: {cron: "0 2 * * *", timeZone: Europe/Berlin}')
 
 
-def said(path: Path, text: str, count: int = 2, *, as_json: bool = False) -> tuple[Exit, str]:
+def said(path: Path, text: str, count: int = 2, form: TextForm = TextForm.TEXT) -> tuple[Exit, str]:
     file = path / "f.yaml"
     file.write_text(text)
     out = io.StringIO()
     console = Console(file=out, width=80, soft_wrap=True)
-    return next_runs([str(file)], console, count, START, as_json=as_json), out.getvalue()
+    return next_runs([str(file)], console, count, START, form), out.getvalue()
 
 
 def test_a_line_for_each_run(tmp_path: Path) -> None:
@@ -40,8 +42,9 @@ def test_without_a_schedule_it_says_when_it_runs(tmp_path: Path) -> None:
 
 
 def test_json_for_programs(tmp_path: Path) -> None:
-    code, text = said(tmp_path, NIGHTLY, 1, as_json=True)
+    code, text = said(tmp_path, NIGHTLY, 1, TextForm.JSON)
     (one,) = json.loads(text)
+    assert yaml.safe_load(said(tmp_path, NIGHTLY, 1, TextForm.YAML)[1]) == [one]
     assert code is Exit.OK
     assert (one["test"], one["cron"], one["timeZone"]) == ("api", "0 2 * * *", "Europe/Berlin")
     assert one["runs"] == [

@@ -10,12 +10,14 @@ from typer.testing import CliRunner
 from perfrun import __version__
 from perfrun.api.perfrun import PerfRun, Verdict, WorkerCounts
 from perfrun.api.perftest import PerfTest
+from perfrun.cli import forms
 from perfrun.cli.commands import app
 from perfrun.cli.exits import Exit, worst
 from perfrun.cli.local import LocalRun
 from perfrun.cli.manifests import parse_manifests
 from perfrun.cli.outputs import Outputs
 from perfrun.cli.run import Finished, exit_code, judged, run_files
+from perfrun.cli.selector import Selector, parse_selector
 from perfrun.cli.terminal import Output
 from perfrun.measure.result import RunResult
 from tests.unit.cli.test_manifests import GOOD
@@ -60,11 +62,18 @@ def a_test() -> PerfTest:
     return manifest.test
 
 
-def ran(*files: Path, json_file: Path | None = None, result_file: Path | None = None):
+def ran(
+    *files: Path,
+    json_file: Path | None = None,
+    result_file: Path | None = None,
+    selector: Selector | None = None,
+):
     console = Console(record=True, width=200, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    outputs = Outputs(json_file, result_file, Output(None, "standard output"))
+    files_out = [(forms.JSON, json_file), (forms.RESULT, result_file)]
+    outputs = Outputs(Output(None, "standard output"), files_out)
     with console.file:
-        code = run_files([str(file) for file in files], outputs, None, console, console)
+        names = [str(file) for file in files]
+        code = run_files(names, outputs, None, console, console, selector=selector)
         return code, console.export_text()
 
 
@@ -74,6 +83,15 @@ def test_nothing_runs_when_one_manifest_is_wrong(tmp_path: Path):
     code, text = ran(tmp_path)
     assert code is Exit.USAGE
     assert "b.yaml:1: specc: there is no such field" in text
+
+
+def test_nothing_selected_is_wrong_usage_and_says_so_once(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text(GOOD)
+    code, text = ran(tmp_path, selector=parse_selector("type=load"))
+    assert code is Exit.USAGE
+    assert text.strip() == (
+        "--selector type=load: the PerfTest does not have such labels (metadata.labels)"
+    )
 
 
 def test_nothing_to_run_is_wrong_usage(tmp_path: Path):
@@ -122,7 +140,15 @@ def test_the_version_is_told_both_ways():
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["run"], ["run", "--secrets", "/no/such", "x"], ["fly"], ["run", "--fast"]]
+    "arguments",
+    [
+        [],
+        ["run"],
+        ["run", "--secrets", "/no/such", "x"],
+        ["fly"],
+        ["run", "--fast"],
+        ["run", "-l", "a b", "x"],
+    ],
 )
 def test_wrong_usage_is_2(arguments):
     assert CliRunner().invoke(app, arguments).exit_code == 2

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from perfrun.cli.choices import TextForm
 from perfrun.cli.commands.app import (
     LOCAL,
     Files,
@@ -18,7 +19,6 @@ from perfrun.cli.commands.app import (
     leave,
     outputs,
 )
-from perfrun.cli.choices import TextForm
 from perfrun.cli.exits import Exit
 from perfrun.cli.selector import Selector, parse_selector
 from perfrun.cli.terminal import console, tell

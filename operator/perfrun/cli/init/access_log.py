@@ -98,7 +98,7 @@ def _wanted(traffic: Traffic, top: int, *, writes: bool) -> list[tuple[Kind, See
 def _scenarios(wanted: Sequence[tuple[Kind, Seen, str]]) -> Iterator[ScenarioDraft]:
     names = Names()
     total = sum(seen.count for _, seen, _ in wanted)
-    for kind, seen, path in wanted:
+    for number, (kind, seen, path) in enumerate(wanted, 1):
         notes = [f"{kind.method} {one_line(kind.path, 80)}: {counted(seen.count)}"]
         if not is_read(kind.method):
             notes.append("Logs hold no bodies: add json or body, and its header Content-Type.")
@@ -109,7 +109,7 @@ def _scenarios(wanted: Sequence[tuple[Kind, Seen, str]]) -> Iterator[ScenarioDra
             notes=tuple(notes),
         )
         weight = max(round(_WEIGHTS * seen.count / total), 1)
-        yield ScenarioDraft(names.take(f"{step.name}.all", "all"), (step,), weight)
+        yield ScenarioDraft(names.take(f"s{number}", "s"), (step,), weight)
 
 
 def _shown(second: int) -> str:

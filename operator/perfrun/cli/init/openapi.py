@@ -150,13 +150,15 @@ class _Steps:
         self.filler = Filler(document, self.variables, access.secret)
 
     def scenarios(self, wanted: list[Operation], left: dict[str, int]) -> Iterator[ScenarioDraft]:
+        number = 0
         for one in wanted:
             try:
                 step = self._step(one)
             except _LeftOutError as reason:
                 _add(left, str(reason))
                 continue
-            name = self._names.take(f"{step.name}.all", "all")
+            number += 1
+            name = self._names.take(f"s{number}", "s")
             yield ScenarioDraft(name, (step,), _WEIGHTS[one.method])
 
     def _step(self, one: Operation) -> StepDraft:

@@ -1,0 +1,166 @@
+"""What a test asks for: its load in words, and what its schedule makes of a day."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perfrun.api.perftest import PerfTest
+from perfrun.api.quantities import NS_PER_S, format_exact_duration, format_rate
+from perfrun.logic.capacity import most_holds
+from perfrun.logic.plan import load_end, longest_search, make_plan, planned, planned_user_time
+from perfrun.logic.schedule import ticks
+from perfrun.measure.plan import RunPlan
+
+_DAYS = 28
+"""Over which runs a day are averaged: whole weeks, whatever the weekday fields say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much of something; ``at_most`` where only a bound is known before."""
+
+    value: float
+    at_most: bool = False
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(self.value + other.value, self.at_most or other.at_most)
+
+    def times(self, factor: float) -> "Amount":
+        """The same, so many times."""
+        return Amount(self.value * factor, self.at_most)
+
+    def text(self, form: str) -> str:
+        """``at most 90000``."""
+        return f"{'at most ' if self.at_most else ''}{self.value:{form}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """What a scheduled test costs a day on average."""
+
+    runs: float
+    requests: Amount | None
+    """None: as many as the target answers."""
+    core_hours: Amount | None
+    """Of the load; None: until the last answer."""
+
+    def words(self) -> Iterator[str]:
+        """The parts of a sentence."""
+        yield f"{self.runs:.4g} runs a day"
+        if self.requests is None:
+            yield "as many requests as the target answers"
+        else:
+            yield f"{self.requests.text('.0f')} requests a day"
+        if self.core_hours is not None:
+            yield f"{self.core_hours.text('.3g')} core-hours a day"
+
+
+def load_words(plan: RunPlan) -> Iterator[str]:
+    """What a load is, in parts of a sentence."""
+    load, end = plan.load, load_end(plan)
+    if load.burst is not None:
+        yield f"burst of {planned(plan)} iterations, {load.burst.concurrency} at a time"
+    elif load.closed is not None:
+        yield f"up to {max(stage.users for stage in load.closed.levels())} users"
+    elif load.capacity is not None:
+        first, last = format_rate(load.capacity.from_), format_rate(load.capacity.to)
+        hold = format_exact_duration(load.capacity.hold)
+        yield f"search from {first} to {last}, at most {most_holds(load.capacity)} holds of {hold}"
+    else:
+        yield f"{planned(plan)} iterations"
+    if end is not None:
+        yield f"{format_exact_duration(end)} of load"
+    yield f"{load.workers} worker{'s' if load.workers > 1 else ''}"
+
+
+def plan_of(test: PerfTest) -> RunPlan:
+    """What a run of it would be told."""
+    name = test.metadata.name
+    return make_plan(test.spec, uid="", namespace=test.metadata.namespace, test=name, run=name)
+
+
+def daily(test: PerfTest, plan: RunPlan, now: datetime) -> Daily | None:
+    """What its schedule makes of a day; None without one."""
+    if test.spec.schedule is None:
+        return None
+    end = now + timedelta(days=_DAYS)
+    # Lazily: there may be a tick a minute.
+    runs = 0
+    for tick in ticks(test.spec.schedule, now):
+        if tick > end:
+            break
+        runs += 1
+    a_day = runs / _DAYS
+    requests, hours = _requests(plan), _core_hours(plan)
+    return Daily(
+        a_day,
+        None if requests is None else requests.times(a_day),
+        None if hours is None else hours.times(a_day),
+    )
+
+
+def total_words(tests: Sequence[Daily | None]) -> Iterator[str]:
+    """All tests together, in parts of a sentence."""
+    scheduled = [one for one in tests if one is not None]
+    yield f"{len(tests)} tests"
+    if not scheduled:
+        yield "none of them scheduled"
+        return
+    yield f"{len(scheduled)} of them scheduled"
+    yield f"{sum(one.runs for one in scheduled):.4g} runs a day"
+    yield from _sum([one.requests for one in scheduled], "requests", ".0f")
+    yield from _sum([one.core_hours for one in scheduled], "core-hours", ".3g")
+
+
+def _sum(amounts: Sequence[Amount | None], what: str, form: str) -> Iterator[str]:
+    known = [one for one in amounts if one is not None]
+    if known:
+        words = f"{sum(known, Amount(0)).text(form)} {what} a day"
+        unknown = len(amounts) - len(known)
+        yield f"{words} without {unknown} of unknown number" if unknown else words
+
+
+def _requests(plan: RunPlan) -> Amount | None:
+    """Of one run, setup and teardown with it; retries and redirects are not known before."""
+    around = len(plan.setup) + len(plan.teardown)
+    each, load = _mean_steps(plan), plan.load
+    if load.burst is not None or load.open is not None:
+        return Amount(planned(plan) * each + around)
+    if load.capacity is not None:
+        seconds = load.capacity.hold / NS_PER_S * most_holds(load.capacity)
+        return Amount(load.capacity.to * seconds * each + around, at_most=True)
+    assert load.closed is not None
+    pause = _mean_pause(plan)
+    if not pause:
+        return None
+    users = max(stage.users for stage in load.closed.levels())
+    # A target that answers at once leaves the pauses alone; the first iteration comes before any.
+    iterations = planned_user_time(plan) / pause + users
+    return Amount(iterations * each + around, at_most=True)
+
+
+def _core_hours(plan: RunPlan) -> Amount | None:
+    """Of one run; None for a burst, which lasts until its last answer."""
+    end, capacity = load_end(plan), plan.load.capacity
+    length = longest_search(capacity) if capacity is not None else end
+    if length is None:
+        return None
+    hours = length / NS_PER_S / 3600 * plan.load.workers
+    return Amount(hours, at_most=capacity is not None)
+
+
+def _mean_steps(plan: RunPlan) -> float:
+    """Requests of an iteration on average, by the weights of the scenarios."""
+    weights = sum(scenario.weight for scenario in plan.scenarios)
+    return sum(len(scenario.steps) * scenario.weight for scenario in plan.scenarios) / weights
+
+
+def _mean_pause(plan: RunPlan) -> float:
+    """ns that a user of a closed load waits in and after an iteration, on average."""
+    assert plan.load.closed is not None
+    weights = sum(scenario.weight for scenario in plan.scenarios)
+    inside = sum(
+        sum(step.think_time or 0 for step in scenario.steps) * scenario.weight
+        for scenario in plan.scenarios
+    )
+    return inside / weights + (plan.load.closed.think_time or 0)

@@ -1,0 +1,19 @@
+"""What a command has to say, for a program."""
+
+import json
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from perfrun.cli.choices import TextForm
+from perfrun.cli.terminal import tell
+
+
+def tell_structured(value: Any, form: TextForm, out: Console) -> None:
+    """Print a value of lists, dicts and plain values as JSON or YAML."""
+    if form is TextForm.YAML:
+        # In ASCII, as the JSON is: standard output may have any encoding.
+        tell(out, yaml.safe_dump(value, sort_keys=False).rstrip("\n"))
+    else:
+        tell(out, json.dumps(value, indent=2))
