@@ -22,13 +22,13 @@ _PANELS = (LOCAL, CLUSTER, REPORTS, OTHER)
 
 
 class _Grouped(TyperGroup):
-    """The commands by panel, whatever the order in which their modules are loaded."""
+    """The commands by panel, run first, whatever the order in which their modules are loaded."""
 
     @override
     def list_commands(self, ctx: object) -> list[str]:
-        def place(name: str) -> int:
+        def place(name: str) -> tuple[int, bool]:
             panel = getattr(self.commands[name], "rich_help_panel", None)
-            return _PANELS.index(panel) if panel in _PANELS else len(_PANELS)
+            return _PANELS.index(panel) if panel in _PANELS else len(_PANELS), name != "run"
 
         return sorted(self.commands, key=place)
 
