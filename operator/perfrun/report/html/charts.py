@@ -78,6 +78,8 @@ class Limit:
     label: str
     start: float | None = None
     end: float | None = None
+    above: bool = True
+    """Of a short one: whether it lies above the curve that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,13 +256,15 @@ class _Drawing:
             if limit.start is None:
                 yield self._text(0, self._free(y - 5), limit.label, "limit-label", dx=4)
             else:
-                yield self._beside(right, y, limit.label)
+                yield self._beside(right, y, limit)
 
-    def _beside(self, right: float, y: float, label: str) -> Markup:
-        """To the right of a short limit, where a rising curve has left room; else under it."""
+    def _beside(self, right: float, y: float, limit: Limit) -> Markup:
+        """The name of a short limit, where a rising curve leaves room: left above, right below."""
+        if limit.above:
+            return self._text(right, self._free(y - 5), limit.label, "limit-label", anchor="end")
         if right < LATE:
-            return self._text(right, y + 4, label, "limit-label", dx=4)
-        return self._text(right, y + 14, label, "limit-label", anchor="end")
+            return self._text(right, y + 4, limit.label, "limit-label", dx=4)
+        return self._text(right, y + 14, limit.label, "limit-label", anchor="end")
 
     def _moments(self) -> Iterator[Markup]:
         for moment in self.chart.moments:

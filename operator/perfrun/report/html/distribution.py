@@ -160,7 +160,7 @@ def _chart(
     values = [
         value for one in curves for value in (one.samples.quantile(0.001), one.samples.greatest)
     ]
-    limits = [limit for slo in slos if (limit := _limit(slo, x.high)) is not None]
+    limits = [limit for slo in slos if (limit := _limit(slo, x.high, curves)) is not None]
     y = duration_axis([*map(float, values), *(limit.value for limit in limits)])
     lines = [line for one in curves for line in _lines(one)]
     shares = [share for share in _SHARES if beyond(share) <= x.high]
@@ -225,16 +225,21 @@ def _words(one: Curve) -> str:
     return f"{one.name}: {', '.join(told)} of {one.samples.count:,} requests"
 
 
-def _limit(slo: SloStatus, end: float) -> Limit | None:
+def _limit(slo: SloStatus, end: float, curves: Sequence[Curve]) -> Limit | None:
     """A mark at the percentile that an objective is about."""
     statistic = slo.metric.partition(".")[2]
     share = QUANTILES.get(statistic)
     if share is None or slo.max is None or beyond(share) > end:
         return None
-    place = beyond(share)
+    place, value = beyond(share), parse_duration(slo.max)
     of = f" of {clean(slo.of, 20)}" if slo.of else ""
-    label = f"{statistic}{of} ≤ {slo.max}"
-    return Limit(parse_duration(slo.max), label, place - end / 40, place + end / 40)
+    return Limit(
+        value,
+        f"{statistic}{of} ≤ {slo.max}",
+        place - end / 40,
+        place + end / 40,
+        above=all(one.samples.quantile(share) < value for one in curves),
+    )
 
 
 def _present(*curves: Curve | None) -> list[Curve]:

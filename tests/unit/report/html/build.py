@@ -47,7 +47,7 @@ def reported(
 ) -> Reported:
     """A run as it is judged and kept."""
     test = spec(load, **parts)
-    plan = make_plan(test, uid="u", namespace="shop", test="api", run=name)
+    plan = make_plan(test, uid=name, namespace="shop", test="api", run=name)
     counts = WorkerCounts(planned=1, ready=1, reported=int(report is not None))
     outcome = RunOutcome(plan, report, counts)
     times = Times(BEGAN, BEGAN, BEGAN + timedelta(seconds=20))
