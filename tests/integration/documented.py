@@ -22,7 +22,7 @@ def shown_manifests() -> list[Shown]:
 
 
 def _files() -> Iterator[Shown]:
-    for folder in ("examples", "deploy/samples"):
+    for folder in ("examples", "examples/pytest/tests/performance", "deploy/samples"):
         for path in sorted((REPO / folder).glob("*.yaml")):
             if path.name != "kustomization.yaml":
                 yield Shown(str(path.relative_to(REPO)), path.read_text())

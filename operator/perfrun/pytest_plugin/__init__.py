@@ -1,0 +1,63 @@
+"""perfrun in pytest: markers, the fixture ``perfrun``, and a summary of what was run.
+
+Every session of pytest loads this module: the rest of perfrun comes with the first run.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from perfrun.pytest_plugin.session import Session
+from perfrun.pytest_plugin.told import PerfrunWarning
+
+if TYPE_CHECKING:
+    from perfrun.pytest_plugin.fixture import Perfrun
+
+__all__ = ["PerfrunWarning"]
+
+MARKERS = {
+    "performance": "measures how fast something is",
+    "load": "puts the load on that is expected in use",
+    "stress": "puts more load on than is expected in use",
+    "benchmark": "measures one thing alone, to be compared with earlier runs",
+    "slow": "takes long: left out with -m 'not slow'",
+    "e2e": "needs the whole system",
+}
+
+_SESSION = pytest.StashKey[Session]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the command line."""
+    group = parser.getgroup("perfrun", "performance tests")
+    group.addoption(
+        "--perfrun-strict",
+        action="store_true",
+        help="fail tests whose runs are Warn or Inconclusive; by default these are warnings",
+    )
+    group.addoption(
+        "--perfrun-report",
+        metavar="DIR",
+        help="write each run into this folder: HTML, JUnit XML, and JSON of status and full result",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known, and begin to take notes of this process's runs."""
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    folder = config.getoption("--perfrun-report")
+    if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
+        raise pytest.UsageError(f"--perfrun-report {folder}: it is there, and no folder")
+    session = Session(strict=config.getoption("--perfrun-strict"), reports=folder)
+    config.stash[_SESSION] = session
+    config.pluginmanager.register(session, "perfrun-session")
+
+
+@pytest.fixture(scope="module")
+def perfrun(request: pytest.FixtureRequest) -> "Perfrun":
+    """Runs loads, from manifests or given in Python, and judges them."""
+    from perfrun.pytest_plugin.fixture import Perfrun
+
+    return Perfrun(request.path.parent, request.config.stash[_SESSION])

@@ -1,0 +1,131 @@
+"""The fixture ``perfrun``: a load is run where a test asks for it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from perfrun.pytest_plugin.files import write_reports
+from perfrun.pytest_plugin.given import Given, from_fields, from_file
+from perfrun.pytest_plugin.naming import file_stem, perftest_name
+from perfrun.pytest_plugin.result import Result
+from perfrun.pytest_plugin.running import run_and_wait, run_beside
+from perfrun.pytest_plugin.session import Session
+from perfrun.report.source import Reported
+
+Fields = Mapping[str, Any]
+
+
+class OfManifest(TypedDict, total=False):
+    """What may be said about a test of a manifest."""
+
+    name: str
+    """Which one, where there are several."""
+    url: str
+    """Instead of the target's."""
+    variables: Mapping[str, str]
+    """Laid over its own."""
+    secrets: Path
+    """A folder with the values of Secrets and ConfigMaps, as for ``perfrun run``."""
+
+
+class OfPython(TypedDict, total=False):
+    """The other fields of a PerfTest's spec that mean something here, and ``name``."""
+
+    name: str
+    """Of the test; else that of the test function."""
+    secrets: Path
+    scenarios: Sequence[Fields]
+    setup: Sequence[Fields]
+    teardown: Sequence[Fields]
+    variables: Mapping[str, str]
+    feeds: Sequence[Fields]
+
+
+class Perfrun:
+    """Runs loads on this machine, as ``perfrun run`` does, and judges them.
+
+    What is wrong with a test raises ValueError before any load; whatever comes of a load is a
+    :class:`Result`, also where the target was not reached. Coroutines use ``run_async`` and
+    ``load_async``: their event loop goes on meanwhile, and may serve the target.
+    """
+
+    def __init__(self, base: Path, session: Session) -> None:
+        """``base`` is the folder that paths of manifests begin at."""
+        self._base = base
+        self._session = session
+
+    def run(self, manifest: str | Path, **about: Unpack[OfManifest]) -> Result:
+        """Run a PerfTest of a manifest; its path begins at the folder of the test's module."""
+        return self._run(self._of_manifest(manifest, about))
+
+    async def run_async(self, manifest: str | Path, **about: Unpack[OfManifest]) -> Result:
+        """:meth:`run`, while the event loop goes on."""
+        return self._finish(await run_beside(self._of_manifest(manifest, about)))
+
+    def load(
+        self,
+        *,
+        target: str | Fields,
+        load: Fields,
+        slos: Sequence[Fields] = (),
+        **more: Unpack[OfPython],
+    ) -> Result:
+        """Run a test that is given in Python, by the fields of a PerfTest's spec.
+
+        ``target`` may be a URL.
+        """
+        return self._run(self._of_python(target, load, slos, more))
+
+    async def load_async(
+        self,
+        *,
+        target: str | Fields,
+        load: Fields,
+        slos: Sequence[Fields] = (),
+        **more: Unpack[OfPython],
+    ) -> Result:
+        """:meth:`load`, while the event loop goes on."""
+        return self._finish(await run_beside(self._of_python(target, load, slos, more)))
+
+    def check(self, result: Result) -> None:
+        """Fail on Fail and Error, warn of Warn and Inconclusive; see :meth:`Result.check`."""
+        __tracebackhide__ = True
+        result.check(stacklevel=3)
+
+    def _of_manifest(self, manifest: str | Path, about: OfManifest) -> Given:
+        return from_file(
+            self._base / manifest,
+            name=about.get("name"),
+            url=about.get("url"),
+            variables=about.get("variables"),
+            secrets=about.get("secrets"),
+        )
+
+    def _of_python(
+        self, target: str | Fields, load: Fields, slos: Sequence[Fields], more: OfPython
+    ) -> Given:
+        spec: dict[str, Any] = {
+            "target": {"http": {"url": target}} if isinstance(target, str) else target,
+            "load": load,
+            "slos": list(slos),
+            **more,
+        }
+        secrets = spec.pop("secrets", None)
+        name = spec.pop("name", None) or perftest_name(self._session.test)
+        return from_fields(name, spec, secrets)
+
+    def _run(self, given: Given) -> Result:
+        return self._finish(run_and_wait(given, self._finish))
+
+    def _finish(self, reported: Reported) -> Result:
+        """Write the reports, and take note for the summary."""
+        session, run = self._session, reported.run
+        result = Result(
+            f"{run.metadata.namespace}/{run.spec.test_ref.name}", run.status, strict=session.strict
+        )
+        number = session.note(f"{result.verdict.value:<12} {session.test}: {result.message}")
+        if session.reports is not None:
+            stem = file_stem(session.test, number)
+            for line in write_reports(reported, session.reports, stem, strict=session.strict):
+                session.tell(line)
+        return result

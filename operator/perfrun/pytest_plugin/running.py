@@ -1,0 +1,151 @@
+"""A run in a thread with an event loop of its own: whoever waits for it may have one too.
+
+The load is that of ``perfrun run``: workers are processes, and none of them is left behind.
+"""
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from perfrun.cli.local import LocalRun, Progress, Stop, run_local
+from perfrun.cli.run import judged
+from perfrun.logic.names import requested_run_name
+from perfrun.logic.plan import make_plan
+from perfrun.measure.plan import RunPlan
+from perfrun.pytest_plugin.given import Given
+from perfrun.report.document import Times, local_run, result_document
+from perfrun.report.source import Reported
+
+_BY_CTRL_C = "by Ctrl-C"
+
+
+def plan_of(given: Given) -> RunPlan:
+    """What the workers of one run are to do."""
+    test, uid = given.test, str(uuid.uuid4())
+    return make_plan(
+        test.spec,
+        uid=uid,
+        namespace=test.metadata.namespace,
+        test=test.metadata.name,
+        run=requested_run_name(test.metadata.name, uid),
+    )
+
+
+def report_of(given: Given, local: LocalRun) -> Reported:
+    """What came of it, judged; whatever happened."""
+    assert local.ended is not None
+    run = local_run(
+        local.plan,
+        judged(given.test, local),
+        Times(local.created, local.start, local.ended),
+        report=local.report,
+        stopped=local.stopped,
+    )
+    return Reported(run, result_document(local.plan, given.test.spec, run, local.report))
+
+
+@dataclass
+class Background:
+    """A run under way in another thread."""
+
+    given: Given
+    _local: LocalRun | None = None
+    _error: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        self._plan = plan_of(self.given)
+        self._stop = Stop()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._main, name="perfrun", daemon=True)
+        # Interrupted, Thread.join of older Pythons takes the thread for ended.
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until it has ended. Raises KeyboardInterrupt, as Ctrl-C does anywhere: it has not
+        ended then."""
+        self._ended.wait()
+        self._thread.join()
+
+    def stop(self, reason: str) -> None:
+        """Ask the load to end; a second time: at once, whatever is lost of it."""
+        try:
+            self._loop.call_soon_threadsafe(self._stop.ask, reason)
+        except RuntimeError:
+            pass  # it has ended
+
+    def outcome(self) -> Reported:
+        """Once it has ended. Raises what went wrong in perfrun itself."""
+        if self._error is not None:
+            raise self._error
+        assert self._local is not None
+        return report_of(self.given, self._local)
+
+    def _main(self) -> None:
+        try:
+            self._local = self._loop.run_until_complete(
+                run_local(self._plan, self.given.test.spec, self.given.values, self._stop, _quiet)
+            )
+        except BaseException as error:  # told to whoever waits
+            self._error = error
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+            self._ended.set()
+
+
+def run_and_wait(given: Given, on_interrupt: Callable[[Reported], object]) -> Reported:
+    """Run a test and wait for it.
+
+    Ctrl-C ends the load in order and a second one at once; what was measured goes to
+    ``on_interrupt``, and the KeyboardInterrupt on to pytest. Whatever else ends the waiting, as a
+    time limit for tests does, ends the load at once.
+    """
+    run = Background(given)
+    run.start()
+    try:
+        run.wait()
+    except KeyboardInterrupt:
+        _end_in_order(run)
+        on_interrupt(run.outcome())
+        raise
+    except BaseException:
+        _end_at_once(run)
+        raise
+    return run.outcome()
+
+
+async def run_beside(given: Given) -> Reported:
+    """The same in an event loop, which goes on meanwhile. Cancelled, it ends the load."""
+    run = Background(given)
+    run.start()
+    try:
+        await asyncio.to_thread(run.wait)
+    except asyncio.CancelledError:
+        _end_at_once(run)
+        raise
+    return run.outcome()
+
+
+def _end_in_order(run: Background) -> None:
+    run.stop(_BY_CTRL_C)
+    try:
+        run.wait()
+    except KeyboardInterrupt:
+        run.stop(_BY_CTRL_C)
+        run.wait()
+
+
+def _end_at_once(run: Background) -> None:
+    for _ in range(2):
+        run.stop("by the test")
+    run.wait()
+
+
+def _quiet(_: Progress) -> None:
+    """Pytest shows what goes on."""
