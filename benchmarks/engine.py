@@ -8,6 +8,7 @@ from time import monotonic_ns
 from typing import Any
 
 import uvloop
+from typing_extensions import override
 
 from perfrun.api.load import Load
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
@@ -20,6 +21,17 @@ from perfrun.measure.report import Interval, WorkerReport
 from perfrun.worker.main import raise_descriptor_limit, spare_collector
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
+
+
+class Given(NoValues):
+    """Secrets as the spec gives them, by name."""
+
+    def __init__(self, secrets: dict[str, str]) -> None:
+        self._secrets = secrets
+
+    @override
+    def secret(self, name: str, key: str, field: str) -> str:
+        return self._secrets[name]
 
 
 def plan(spec: dict[str, Any]) -> RunPlan:
@@ -39,7 +51,7 @@ def plan(spec: dict[str, Any]) -> RunPlan:
 
 async def measure(spec: dict[str, Any]) -> dict[str, Any]:
     """Run the load at once; what the parent is told of it."""
-    engine = Engine(plan(spec), 0, NoValues())
+    engine = Engine(plan(spec), 0, Given(spec.get("secrets", {})))
     spare_collector()
     rest = resident()
     report = await engine.run(monotonic_ns() + 50 * NS_PER_MS, _encode)
@@ -59,9 +71,12 @@ def _encode(interval: Interval) -> None:
 
 def _figures(report: WorkerReport) -> dict[str, Any]:
     steps, lag = report.window.steps, report.generator.lag
+    latency = steps[0].timings["latency/success"]
     return {
         "rate": sum(step.succeeded for step in steps) * NS_PER_S / report.window_time,
         "failed": sum(step.failed for step in steps),
+        "dropped": sum(scenario.dropped for scenario in report.window.scenarios),
+        "latency_us": [latency.quantile(quantile) / 1000 for quantile in QUANTILES],
         "lag_us": [lag.quantile(quantile) / 1000 for quantile in QUANTILES],
     }
 

@@ -51,9 +51,9 @@ class Postgres(Database):
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL with pg_stat_statements, a user and a database."""
-    home, port = _postgres_home(), _free_port()
+def postgres(cores: str | None = None) -> Iterator[Postgres]:
+    """A PostgreSQL with pg_stat_statements, a user and a database; ``cores``: it has these only."""
+    home, port = program("postgres").parent, _free_port()
     # Not pytest's folder: its owner alone may look into that, and a socket's path is short.
     with tempfile.TemporaryDirectory(prefix="perfrun-pg-", dir="/tmp") as name:
         folder = Path(name)
@@ -71,8 +71,10 @@ def postgres() -> Iterator[Postgres]:
         }
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         with (folder / "log").open("wb") as log:
-            command = [*_AS_POSTGRES, home / "postgres", "-D", data, *options]
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
+            pinned = ["taskset", "-c", cores] if cores is not None else []
+            command: list[object] = [*pinned, *_AS_POSTGRES, home / "postgres", "-D", data]
+            words = [str(word) for word in (*command, *options)]
+            process = subprocess.Popen(words, stdout=log, stderr=log, cwd="/")
         server = Postgres("postgresql", port, folder)
         try:
             _until_ready(process, [home / "pg_isready", "-q", "-h", name, "-p", str(port)], folder)
@@ -98,11 +100,12 @@ _INITDB = (
 _AS_POSTGRES = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
 
-def _postgres_home() -> Path:
+def program(name: str) -> Path:
+    """A program of the newest PostgreSQL that is installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: int(one.parent.name))
     if not found:
         raise FileNotFoundError("there is no PostgreSQL server: apt-get install postgresql")
-    return found[-1]
+    return found[-1] / name
 
 
 def _until_ready(process: "subprocess.Popen[bytes]", probe: list[object], folder: Path) -> None:
