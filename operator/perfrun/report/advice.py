@@ -88,5 +88,5 @@ def _is_about_slowness(slo: SloStatus) -> bool:
 
 
 def _about_slowness(steps: Sequence[object]) -> str:
-    where = "compare the steps above, and look at" if len(steps) > 1 else "look at"
+    where = "compare the steps, and look at" if len(steps) > 1 else "look at"
     return f"{where} the target's CPU and memory during the run"

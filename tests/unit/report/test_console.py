@@ -148,7 +148,7 @@ def test_advice_names_the_most_frequent_error_first():
     first, second = next_steps(a_run())
     assert first.startswith("Status5xx (160): the target failed")
     assert second == (
-        "compare the steps above, and look at the target's CPU and memory during the run"
+        "compare the steps, and look at the target's CPU and memory during the run"
     )
 
 
