@@ -6,6 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 REPO = Path(__file__).resolve().parents[2]
+FOLDERS = (
+    "examples",
+    "examples/databases",
+    "examples/pytest/tests/performance",
+    "deploy/samples",
+)
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -22,7 +28,7 @@ def shown_manifests() -> list[Shown]:
 
 
 def _files() -> Iterator[Shown]:
-    for folder in ("examples", "examples/pytest/tests/performance", "deploy/samples"):
+    for folder in FOLDERS:
         for path in sorted((REPO / folder).glob("*.yaml")):
             if path.name != "kustomization.yaml":
                 yield Shown(str(path.relative_to(REPO)), path.read_text())

@@ -1,0 +1,101 @@
+"""A database under load on the real cluster, beside what the server itself has counted."""
+
+import re
+
+import pytest
+
+from tests.e2e.shop import HERE, ROOT, Shop, until
+
+EXAMPLE = ROOT / "examples/databases/postgresql.yaml"
+SLOW = """
+apiVersion: perfrun.dev/v1alpha1
+kind: PerfTest
+metadata: {name: slow-query}
+spec:
+  target: {sql: {dsnFrom: {secretKeyRef: {name: orders-db, key: dsn}}}}
+  scenarios:
+  - name: s
+    steps:
+    - {name: slow, class: SimpleQuery, sql: {statement: "select pg_sleep(0.15)"}}
+  load: {burst: {requests: 250, concurrency: 10}}
+"""
+KILLED = """
+apiVersion: perfrun.dev/v1alpha1
+kind: PerfTest
+metadata: {name: killed}
+spec:
+  target: {sql: {dsnFrom: {secretKeyRef: {name: orders-db, key: dsn}}}}
+  teardown:
+  - {name: clean-up, sql: {statement: "delete from orders where note = 'of the killed'"}}
+  scenarios:
+  - name: s
+    steps:
+    - {name: write, sql: {statement: "insert into orders(item, note) values (1, 'of the killed')"}}
+  load: {workers: 2, open: {rate: 20/s, duration: 60s}}
+"""
+
+
+def psql(shop: Shop, statement: str) -> str:
+    """What the server says, asked on its own node."""
+    return shop.kubectl(
+        *("exec", "deploy/orders-db", "--"),
+        *("psql", "-h", "/data", "-U", "postgres", "-d", "shop", "-qAtc", statement),
+    ).strip()
+
+
+@pytest.fixture(scope="module")
+def database(shop: Shop) -> Shop:
+    text = (HERE / "database.yaml").read_text()
+    shop.apply(text.replace("TARGET_IMAGE", shop.cluster.target_image))
+    shop.kubectl("rollout", "status", "deploy/orders-db", "--timeout=90s")
+    return shop
+
+
+def test_the_example_passes_and_the_server_counted_the_same(database: Shop) -> None:
+    psql(database, "select pg_stat_statements_reset()")
+    database.kubectl("apply", "-f", EXAMPLE)
+    status = database.done(database.first_run("orders-db"))["status"]
+    assert status["verdict"] == "Pass", status["message"]
+    sent = {step["name"]: step["attempts"]["window"] for step in status["steps"]}
+
+    def calls(like: str) -> int:
+        told = psql(
+            database,
+            f"select coalesce(sum(calls), 0) from pg_stat_statements where query ilike '{like}%'",
+        )
+        return int(told)
+
+    assert calls("select name, price") == sent["by-id"]
+    assert calls("select i.id, count") == sent["best-sellers"]
+    assert calls("update items set stock") == sent["order"]
+    # The teardown has left nothing of the load, and nobody is connected any more.
+    assert psql(database, "select count(*) from orders where note <> 'before'") == "0"
+    assert psql(database, "select count(*) from pg_stat_activity where usename = 'loader'") == "0"
+
+
+def test_a_slow_query_misses_the_objective_of_its_class(database: Shop) -> None:
+    database.apply(SLOW)
+    status = database.done(database.first_run("slow-query"))["status"]
+    assert status["verdict"] == "Warn"
+    assert re.search(r"latency.p95 of slow was 1\d\d.*ms, at most 100ms", status["message"])
+
+
+def test_workers_that_are_evicted_leave_no_rows_and_no_connections(database: Shop) -> None:
+    database.apply(KILLED)
+    run = database.first_run("killed")
+    until(
+        "rows are written",
+        lambda: (
+            psql(database, "select count(*) > 20 from orders where note = 'of the killed'") == "t"
+        ),
+    )
+    selector = f"perfrun.dev/run={run}"
+    database.kubectl("delete", "pod", "-l", selector, "--wait=false")
+    database.done(run)
+    until(
+        "no connection is left",
+        lambda: (
+            psql(database, "select count(*) from pg_stat_activity where usename = 'loader'") == "0"
+        ),
+    )
+    assert psql(database, "select count(*) from orders where note = 'of the killed'") == "0"
