@@ -70,7 +70,7 @@ def test_a_planted_secret_is_nowhere_but_where_it_is_used(shop: Shop) -> None:
     ended = shop.done(bad)["status"]
     seen.append(_everything(shop))
     # What is packed was looked into: a result says it like this, and nothing else does.
-    assert '"workers_planned"' in seen[-1]["objects"]
+    assert '"workersPlanned"' in seen[-1]["objects"]
 
     assert status["verdict"] == "Pass", status["message"]
     assert shop.served_in_the_end("planted", 15) == 15
