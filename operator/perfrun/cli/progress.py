@@ -10,29 +10,32 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from perfrun.api.quantities import NS_PER_S, format_duration, format_percent
+from perfrun.api.quantities import NS_PER_S, format_duration, format_percent, format_rate
 from perfrun.cli.local import STOP_SECONDS, Progress
 from perfrun.logic.capacity import most_holds
 from perfrun.logic.plan import load_end, planned
+from perfrun.logic.shape import Shape
 
 _OFTEN = 10
 _LINE_SECONDS = 1.0
 _LATER_SECONDS = 5.0
 _BAR_WIDTH = 30
 _GAP = 2
-_LEFT_OUT = ("p50", "sent", "dropped", "in flight", "p95")
+_LEFT_OUT = ("errors", "p99", "p50", "sent", "load", "dropped", "in flight", "p95")
 """What goes first where there is no room."""
 
 
 class ProgressView:
     """Shows each :class:`Progress` it is called with; a context manager."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, place: str = "") -> None:
+        """``place`` is which of several tests it is, as in ``2 of 5``."""
         self._console = console
+        self._place = place
+        # What cannot move its cursor (TERM=dumb) gets lines.
+        moves = console.is_terminal and not console.is_dumb_terminal
         self._live = (
-            LiveDisplay(console=console, auto_refresh=False, transient=True)
-            if console.is_terminal
-            else None
+            LiveDisplay(console=console, auto_refresh=False, transient=True) if moves else None
         )
         self._to_file = not console.file.isatty()
         self._said = ""
@@ -56,7 +59,8 @@ class ProgressView:
     def __call__(self, progress: Progress) -> None:
         """Show it; elsewhere than on a terminal a line a second, later one in five."""
         if self._live is not None:
-            self._live.update(_screen(progress, self._console.width), refresh=True)
+            screen = _screen(progress, self._console.width, self._place)
+            self._live.update(screen, refresh=True)
             return
         if progress.waiting is None and not progress.live.workers and not progress.stopping:
             return  # T0 is chosen, and nothing has been posted yet
@@ -65,12 +69,16 @@ class ProgressView:
         loading = progress.waiting is None and progress.stopping is None
         if state == self._said and not (loading and now >= self._next_line):
             return
+        if self._place and not self._said:
+            self._say(_title(progress, self._place))
         self._said = state
         self._lines += 1
         self._next_line = now + (_LINE_SECONDS if self._lines <= _OFTEN else _LATER_SECONDS)
-        line = Text(_line(progress, self._console.width))
+        self._say(_line(progress, self._console.width))
+
+    def _say(self, line: str) -> None:
         # A sentence is wrapped for a person, and stays one line in a log.
-        self._console.print(line, soft_wrap=self._to_file)
+        self._console.print(Text(line), soft_wrap=self._to_file)
 
 
 def _state(progress: Progress) -> str:
@@ -84,7 +92,8 @@ def _line(progress: Progress, width: int) -> str:
     if progress.waiting is not None:
         return f"{progress.ready}/{progress.plan.load.workers} workers ready: {progress.waiting}"
     clock = _clock(progress)
-    known = [(name, f"{name} {text}") for name, text in _figures(progress)]
+    figures = [*_figures(progress), *_main_error(progress)]
+    known = [(name, f"{name} {text}") for name, text in figures]
     shown = _fitting(known, width - len(clock) - _GAP)
     return (" " * _GAP).join([clock, *(text for _, text in shown)])
 
@@ -96,13 +105,22 @@ def _waited_for(progress: Progress) -> str:
     return f": waiting up to {STOP_SECONDS}s for {count:,} open request{'s' if count > 1 else ''}"
 
 
-def _screen(progress: Progress, width: int) -> RenderableType:
-    title = Text(
-        f"{progress.plan.namespace}/{progress.plan.test}",
-        style="bold",
-        no_wrap=True,
-        overflow="ellipsis",
-    )
+def _title(progress: Progress, place: str) -> str:
+    name = f"{progress.plan.namespace}/{progress.plan.test}"
+    return f"{place}: {name}" if place else name
+
+
+def _main_error(progress: Progress) -> list[tuple[str, str]]:
+    """The most frequent kind, for one line."""
+    errors = progress.live.errors
+    if not errors:
+        return []
+    kind = max(errors, key=lambda one: errors[one])
+    return [("errors", kind if len(errors) == 1 else f"{kind} {errors[kind]:,} and others")]
+
+
+def _screen(progress: Progress, width: int, place: str) -> RenderableType:
+    title = Text(_title(progress, place), style="bold", no_wrap=True, overflow="ellipsis")
     if progress.stopping is not None or progress.waiting is not None:
         return Group(title, Text(_line(progress, width)))
     clock = _clock(progress)
@@ -137,14 +155,36 @@ def _fitting(figures: list[tuple[str, str]], width: int) -> list[tuple[str, str]
 def _clock(progress: Progress) -> str:
     elapsed, end = progress.live.elapsed, load_end(progress.plan)
     if progress.live.search is not None:
-        clock = f"{elapsed / NS_PER_S:.0f}s: {progress.live.search.line()}"
+        clock = f"{_time(elapsed)}: {progress.live.search.line()}"
         return f"{clock} (collecting)" if progress.reported else clock
     if end is None:
         return f"{progress.live.succeeded + progress.live.failed:,}/{planned(progress.plan):,}"
-    clock = f"{min(elapsed, end) / NS_PER_S:.0f}s/{end / NS_PER_S:.0f}s"
+    clock = f"{_time(min(elapsed, end))}/{_time(end)}"
     if elapsed >= end or progress.reported:
-        clock += f" (collecting: {progress.reported}/{progress.plan.load.workers})"
-    return clock
+        return f"{clock} (collecting: {progress.reported}/{progress.plan.load.workers})"
+    return f"{clock} (warm-up)" if elapsed < (progress.plan.load.warmup or 0) else clock
+
+
+def _level(progress: Progress) -> list[tuple[str, str]]:
+    """What is asked for at the moment: a rate of iterations, or a number of users."""
+    load, end = progress.plan.load, load_end(progress.plan)
+    if end is None:
+        return []
+    level = Shape.of(load).level(min(progress.live.elapsed, end - 1))
+    if load.open is not None:
+        return [("load", format_rate(level))]
+    users = round(level)
+    return [("load", f"{users:,} user{'s' if users != 1 else ''}")]
+
+
+def _time(ns: int) -> str:
+    """``45s``, ``12m05s``, ``3h00m``."""
+    seconds = round(ns / NS_PER_S)
+    if seconds < 120:
+        return f"{seconds}s"
+    if seconds < 7200:
+        return f"{seconds // 60}m{seconds % 60:02}s"
+    return f"{seconds // 3600}h{seconds % 3600 // 60:02}m"
 
 
 def _share(progress: Progress) -> float:
@@ -162,6 +202,7 @@ def _figures(progress: Progress) -> list[tuple[str, str]]:
     live = progress.live
     ended = live.succeeded + live.failed
     figures = [
+        *_level(progress),
         # Failed ones too: the report's Rate is of successes.
         ("answers/s", f"{live.rate:,.{0 if live.rate >= 10 else 1}f}".removesuffix(".0")),
         ("in flight", f"{live.in_flight:,}"),
@@ -173,4 +214,5 @@ def _figures(progress: Progress) -> list[tuple[str, str]]:
     if live.recent is not None:
         figures.append(("p50", format_duration(live.recent.p50)))
         figures.append(("p95", format_duration(live.recent.p95)))
+        figures.append(("p99", format_duration(live.recent.p99)))
     return figures

@@ -69,7 +69,8 @@ def run_files(
     finished: list[Finished] = []
     unwritten: dict[str, None] = {}
     for number, (test, values) in enumerate(tests, 1):
-        finished.append(run_test(test, values, err))
+        place = f"{number} of {len(tests)}" if len(tests) > 1 else ""
+        finished.append(run_test(test, values, err, place))
         interrupted = finished[-1].interrupted
         # Before anything is printed: whoever reads the report may go away.
         reported = [Reported(one.run, one.result) for one in finished]
@@ -91,8 +92,11 @@ def run_files(
     return worst([*codes, Exit.ERROR] if unwritten else codes)
 
 
-def run_test(test: PerfTest, values: Values, err: Console) -> Finished:
-    """Run one test and judge it; whatever happens, there is a PerfRun that says so."""
+def run_test(test: PerfTest, values: Values, err: Console, place: str = "") -> Finished:
+    """Run one test and judge it; whatever happens, there is a PerfRun that says so.
+
+    ``place`` is which of several it is.
+    """
     name, uid = test.metadata.name, str(uuid.uuid4())
     plan = make_plan(
         test.spec,
@@ -107,7 +111,7 @@ def run_test(test: PerfTest, values: Values, err: Console) -> Finished:
             f"note: {plan.load.workers} workers share {cores()} cores of this machine; "
             "they may be slower than what they measure",
         )
-    with ProgressView(err) as view:
+    with ProgressView(err, place) as view:
         local = asyncio.run(_run(plan, test.spec, values, view))
     leave_on_interrupt()
     for note in local.notes:

@@ -55,7 +55,7 @@ def test_plain_lines_say_a_state_once():
 
 def test_a_plain_line_of_a_load_under_way():
     assert shown(progress(RUNNING)) == (
-        "0s/1s  answers/s 74  in flight 3  sent 40  failed 2 (5.41%)  dropped 1  p95 5ms\n"
+        "0s/1s  answers/s 74  in flight 3  failed 2 (5.41%)  dropped 1  p95 5ms\n"
     )
 
 
@@ -90,7 +90,8 @@ def test_a_terminal_gets_a_bar_and_is_left_clean():
 def test_figures_are_left_out_where_there_is_no_room_and_never_cut(width):
     line = shown(progress(RUNNING), width=width).rstrip("\n")
     assert len(line) <= width
-    assert line.startswith("0s/1s  answers/s 74  ")
+    assert line.startswith("0s/1s  ")
+    assert "  answers/s 74  " in line
     assert "failed 2 (5.41%)" in line
     assert ("p50" in line) == (width == 120)
     screen = shown(progress(RUNNING), terminal=True, width=width)
@@ -111,3 +112,39 @@ def test_a_search_shows_its_hold_and_its_bracket():
     line = shown(state, width=120)
     assert line.startswith("0s: hold 4 at 283/s, between 200/s and 400/s  answers/s 74")
     assert "hold 4 at 283/s" in shown(state, terminal=True, width=120)
+
+
+@pytest.mark.parametrize(
+    ("load", "seconds", "said"),
+    [
+        ({"open": {"rate": "300/s", "duration": "1h"}}, 90, "90s/60m00s  load 300/s  "),
+        ({"open": {"rate": "300/s", "duration": "3h"}}, 4000, "66m40s/3h00m  load 300/s  "),
+        ({"warmup": "10s", "open": {"rate": "1/s", "duration": "1m"}}, 5, "5s/70s (warm-up)  load"),
+        ({"closed": {"stages": [{"users": 20, "ramp": "10s"}]}}, 5, "5s/10s  load 10 users  "),
+        ({"closed": {"users": 2, "duration": "5m"}}, 120, "2m00s/5m00s  load 2 users  "),
+        ({"burst": {"requests": 40, "concurrency": 4}}, 1, "37/40  answers/s"),
+    ],
+)
+def test_the_clock_and_what_is_asked_for(load, seconds, said):
+    plan = make_plan(1).model_copy(update={"load": Load.model_validate(load)})
+    state = replace(progress(replace(RUNNING, elapsed=seconds * S)), plan=plan)
+    assert shown(state, width=120).startswith(said)
+
+
+def test_a_line_names_the_most_frequent_error_where_there_is_room():
+    assert shown(progress(RUNNING), width=200).rstrip().endswith("p99 9ms  errors Timeout")
+    several = replace(RUNNING, errors={"DNS": 1, "Timeout": 2})
+    assert "errors Timeout 2 and others" in shown(progress(several), width=200)
+
+
+def test_of_several_tests_it_says_which():
+    file = io.StringIO()
+    with ProgressView(Console(file=file, width=80), "2 of 5") as view:
+        view(progress(waiting="starting", ready=0))
+        view(progress(RUNNING))
+    assert file.getvalue().splitlines()[:2] == ["2 of 5: shop/api", "0/2 workers ready: starting"]
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    assert shown(progress(RUNNING), terminal=True).startswith("0s/1s  answers/s 74  ")
