@@ -14,9 +14,9 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import Outcome, StepRecord, Timing, timing_key, total
 from perfrun.measure.report import WorkerReport
 from perfrun.report.html.charts import Chart, DataRow, Limit, Line, Point
+from perfrun.report.html.limits import is_latency_limit, latency_limits
 from perfrun.report.html.scales import beyond, duration_axis, percentile_axis
 from perfrun.report.html.svg import clean
-from perfrun.report.html.timeline import is_latency_limit, latency_limits
 from perfrun.report.source import Reported
 
 MOST_CURVES = 6
@@ -101,7 +101,8 @@ def distributions(
     )
     if both:
         limits = latency_limits(slos, plan)
-        yield _chart("distribution", "Distribution, all requests", both, limits)
+        where = "in the window" if plan.load.capacity is None else "in the last hold"
+        yield _chart("distribution", "Distribution, all requests", both, limits, where=where)
     if len(records) > 1:
         yield from _by_step(records, slos)
 
@@ -154,6 +155,7 @@ def _chart(
     curves: Sequence[Curve],
     slos: Sequence[SloStatus],
     notes: Sequence[str] = (),
+    where: str = "in the window",
 ) -> Chart:
     most = max(one.samples.count for one in curves)
     x = percentile_axis(most)
@@ -167,7 +169,7 @@ def _chart(
     return Chart(
         key=key,
         title=title,
-        unit="in the window; logarithmic" if y.logarithmic else "in the window",
+        unit=f"{where}; logarithmic" if y.logarithmic else where,
         summary=". ".join(_words(one) for one in curves) + ".",
         x=x,
         y=y,

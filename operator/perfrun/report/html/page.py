@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from perfrun.api.perfrun import Verdict
+from perfrun.report.html.drawing import draw, legend
 from perfrun.report.html.svg import clean, element
 
 _PACKAGE = "perfrun.report.html"
@@ -40,7 +41,7 @@ def render(template: str, verdict: Verdict | None, mark: str, **values: Any) -> 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader(_PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
@@ -49,6 +50,8 @@ def _environment() -> Environment:
         # Of every expression in every template, before it is escaped.
         finalize=lambda value: clean(value) if _is_foreign(value) else value,
     )
+    environment.globals.update(draw=draw, legend=legend)
+    return environment
 
 
 def _is_foreign(value: Any) -> bool:

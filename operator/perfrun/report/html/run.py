@@ -8,6 +8,7 @@ from perfrun.report.advice import next_steps
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart
 from perfrun.report.html.distribution import distributions
+from perfrun.report.html.over_time import charts_over_time, lag_chart
 from perfrun.report.html.page import render
 from perfrun.report.html.timeline import Timeline
 from perfrun.report.source import Reported
@@ -20,6 +21,7 @@ class _Drawn:
     charts: Sequence[Chart] = ()
     lag: Chart | None = None
     missing: list[str] = field(default_factory=list)
+    stopped: str | None = None
 
 
 def run_page(reported: Reported) -> str:
@@ -55,11 +57,11 @@ def _draw(reported: Reported) -> _Drawn:
         return _Drawn(missing=[why] if why else [])
     timeline = Timeline(reported, result.plan, result.report)
     charts = [
-        *timeline.charts(),
+        *charts_over_time(timeline),
         *distributions(result.report, result.plan, reported.run.status.slos),
     ]
     missing = timeline.missing()
-    return _Drawn(charts, timeline.lag(), [missing] if missing else [])
+    return _Drawn(charts, lag_chart(timeline), [missing] if missing else [], timeline.stopped())
 
 
 def _score(slos: Sequence[SloStatus]) -> str:

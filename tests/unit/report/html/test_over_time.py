@@ -8,7 +8,9 @@ import pytest
 from perfrun.measure.record import Series
 from perfrun.measure.report import WorkerReport
 from perfrun.report.html.charts import Chart
-from perfrun.report.html.timeline import MOST_CLASSES, MOST_POINTS
+from perfrun.report.html.errors import MOST_CLASSES
+from perfrun.report.html.over_time import charts_over_time, lag_chart
+from perfrun.report.html.timeline import MOST_POINTS
 from tests.unit.logic.build import BURST, CLOSED, report, step
 from tests.unit.report.html.build import MS, S, series, sketch, timeline, with_status
 
@@ -21,7 +23,7 @@ def measured(its: Series, *, load_time: int = 10 * S, stopped: str | None = None
 
 def charts(its: Series, **parts: Any) -> dict[str, Chart]:
     drawn = timeline(measured(its), **parts)
-    return {chart.key: chart for chart in drawn.charts()}
+    return {chart.key: chart for chart in charts_over_time(drawn)}
 
 
 def test_a_load_without_errors_has_no_chart_of_them():
@@ -98,7 +100,7 @@ def test_loads_without_a_rate_plan_none(load: dict[str, Any]):
 def test_a_last_second_that_is_a_part_is_not_a_slump():
     its = series(seconds=3, planned=[100, 100, 50], started=[100, 100, 50])
     drawn = timeline(measured(its, load_time=5 * S // 2))
-    chart = next(chart for chart in drawn.charts() if chart.key == "rate")
+    chart = next(chart for chart in charts_over_time(drawn) if chart.key == "rate")
     assert [row.cells[1:3] for row in chart.rows] == [("100", "100")] * 3
     assert chart.lines[0].pieces[0][-1] == (2.5 * S, 100)
 
@@ -122,22 +124,22 @@ def test_rare_classes_are_one():
 def test_a_result_of_an_older_perfrun_says_what_it_lacks():
     old = Series(planned=[10] * 5, started=[10] * 5, succeeded=[9] * 5, failed=[1] * 5)
     drawn = timeline(measured(old))
-    keys = {chart.key: chart for chart in drawn.charts()}
+    keys = {chart.key: chart for chart in charts_over_time(drawn)}
     assert list(keys) == ["rate", "errors"]
     assert [area.name for area in keys["errors"].areas] == ["failed: 5"]
-    assert drawn.lag() is None
+    assert lag_chart(drawn) is None
     assert "only rates are drawn" in str(drawn.missing())
 
 
 def test_a_result_without_any_series_says_so():
     drawn = timeline(measured(Series()))
-    assert list(drawn.charts()) == []
+    assert list(charts_over_time(drawn)) == []
     assert "no course" in str(drawn.missing())
 
 
 def test_a_series_in_which_counts_are_absent_is_drawn_all_the_same():
     drawn = timeline(measured(Series(succeeded=[5] * 3)))
-    assert [chart.key for chart in drawn.charts()] == ["rate"]
+    assert [chart.key for chart in charts_over_time(drawn)] == ["rate"]
 
 
 def test_warm_up_and_what_comes_after_the_load_are_shaded_and_named():
@@ -151,15 +153,16 @@ def test_warm_up_and_what_comes_after_the_load_are_shaded_and_named():
 
 def test_a_stop_is_marked():
     drawn = timeline(measured(series(), stopped="by Ctrl-C"))
-    assert [(one.at, one.label) for one in drawn.moments] == [(10 * S, "stopped by Ctrl-C")]
-    assert all(drawn.moments[0] in chart.moments for chart in drawn.charts())
+    assert [(one.at, one.label) for one in drawn.moments] == [(10 * S, "stopped")]
+    assert drawn.stopped() == "The load was stopped by Ctrl-C."
+    assert all(drawn.moments[0] in chart.moments for chart in charts_over_time(drawn))
 
 
 def test_lag_is_of_loads_with_a_rate():
-    lag = timeline(measured(series(lag=[2 * MS] * 10))).lag()
+    lag = lag_chart(timeline(measured(series(lag=[2 * MS] * 10))))
     assert lag is not None
     assert lag.rows[0].cells == ("0s to 1s", "2ms")
-    assert timeline(measured(series()), load=CLOSED).lag() is None
+    assert lag_chart(timeline(measured(series()), load=CLOSED)) is None
 
 
 def test_how_many_are_allowed_is_drawn_where_they_came_near_it():

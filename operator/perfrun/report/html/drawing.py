@@ -1,0 +1,240 @@
+"""Charts as inline SVG that is readable on a phone and without colours.
+
+The curves lie in an inner SVG that is stretched to the width there is; texts and marks are placed
+beside it by percentages, so that they are as large on a phone as on a desk. Nothing is said by
+colour alone: lines differ by dashes, areas by stripes, and all have their names beside them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from perfrun.report.html.charts import Area, Chart, Limit, Pieces, Point
+from perfrun.report.html.svg import element, number, percent
+
+WIDTH = 1000
+"""Of the inner SVG; it is stretched."""
+LINE = 15
+"""How far apart, in pixels, labels have to be at least."""
+TOP = 12
+"""Where the names of stretches and moments are."""
+LATE = 0.6
+"""From here on names of stretches are written to the left."""
+INSIDE = 0.85
+"""A line that ends before this place has its name right there, others beside the picture."""
+
+
+def draw(chart: Chart) -> Markup:
+    """The picture."""
+    return _Drawing(chart).svg
+
+
+def legend(chart: Chart) -> list[tuple[Markup, str]]:
+    """A sample and the name of each line and area that has one."""
+    lines = [
+        (_sample("line", line.style, line.mark), line.name) for line in chart.lines if line.name
+    ]
+    areas = [(_sample("area", area.style), area.name) for area in chart.areas if area.name]
+    return [*lines, *areas]
+
+
+@dataclass
+class _Drawing:
+    chart: Chart
+    _taken: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.chart.spans or any(moment.label for moment in self.chart.moments):
+            self._taken.append(TOP)
+
+    @property
+    def svg(self) -> Markup:
+        chart = self.chart
+        name = f"{chart.key}-title {chart.key}-desc"
+        return element(
+            "svg",
+            element("title", f"{chart.title} ({chart.unit})", id=f"{chart.key}-title"),
+            element("desc", chart.summary, id=f"{chart.key}-desc"),
+            *self._spans(),
+            *self._grid(),
+            self._curves(),
+            *self._limits(),
+            *self._moments(),
+            *self._marks(),
+            *self._ends(),
+            element("line", class_="cursor", y1="0", y2=chart.height, x1="0", x2="0"),
+            role="img",
+            aria_labelledby=name,
+            width="100%",
+            height=chart.height,
+        )
+
+    def _spans(self) -> Iterator[Markup]:
+        for span in self.chart.spans:
+            left, right = self._x(span.start), self._x(span.end)
+            yield element(
+                "rect",
+                class_="span",
+                x=percent(left),
+                y="0",
+                width=percent(right - left),
+                height=self.chart.height,
+                fill="url(#hatch)",
+            )
+            late = left > LATE
+            yield self._text(
+                right if late else left,
+                TOP,
+                span.label,
+                "note",
+                dx=-4 if late else 4,
+                anchor="end" if late else "start",
+            )
+
+    def _grid(self) -> Iterator[Markup]:
+        height = self.chart.height
+        for tick in self.chart.y.ticks:
+            y = height * (1 - tick.at)
+            style = "grid minor" if tick.minor else "grid"
+            yield element("line", class_=style, x1="0", x2="100%", y1=y, y2=y)
+            yield self._text(0, y + 4, tick.label, "tick", dx=-6, anchor="end")
+        for tick in self.chart.x.ticks:
+            x = percent(tick.at)
+            yield element("line", class_="grid minor", x1=x, x2=x, y1="0", y2=height + 4)
+            style = "tick minor" if tick.minor else "tick"
+            yield self._text(tick.at, height + 17, tick.label, style, anchor="middle")
+
+    def _curves(self) -> Markup:
+        chart = self.chart
+        areas = [
+            element("path", class_=f"area {area.style}", d=self._outline(area))
+            for area in chart.areas
+        ]
+        lines = [
+            element("path", class_=f"line {line.style}", d=self._path(line.pieces))
+            for line in chart.lines
+        ]
+        return element(
+            "svg",
+            *areas,
+            *lines,
+            viewBox=f"0 0 {WIDTH} {chart.height}",
+            preserveAspectRatio="none",
+            width="100%",
+            height=chart.height,
+        )
+
+    def _limits(self) -> Iterator[Markup]:
+        for limit in self.chart.limits:
+            y = self._y(limit.value)
+            left = self._x(limit.start) if limit.start is not None else 0.0
+            right = self._x(limit.end) if limit.end is not None else 1.0
+            yield element("line", class_="limit", x1=percent(left), x2=percent(right), y1=y, y2=y)
+            if limit.start is None:
+                yield self._text(0, self._free(y - 5), limit.label, "limit-label", dx=4)
+            else:
+                yield self._beside(right, y, limit)
+
+    def _beside(self, right: float, y: float, limit: Limit) -> Markup:
+        """The name of a short limit, where a rising curve leaves room: left above, right below."""
+        if limit.above:
+            return self._text(right, self._free(y - 5), limit.label, "limit-label", anchor="end")
+        if right < LATE:
+            return self._text(right, y + 4, limit.label, "limit-label", dx=4)
+        return self._text(right, y + 14, limit.label, "limit-label", anchor="end")
+
+    def _moments(self) -> Iterator[Markup]:
+        for moment in self.chart.moments:
+            place = self._x(moment.at)
+            x, late = percent(place), place > INSIDE
+            yield element("line", class_=moment.style, x1=x, x2=x, y1="0", y2=self.chart.height)
+            yield self._text(
+                place,
+                TOP,
+                moment.label,
+                "note",
+                dx=-4 if late else 4,
+                anchor="end" if late else "start",
+            )
+
+    def _marks(self) -> Iterator[Markup]:
+        """What tells one line from another where their colours do not."""
+        for line in self.chart.lines:
+            for x, value in line.marked:
+                yield self._text(self._x(x), self._y(value), line.mark, f"mark {line.style}")
+
+    def _ends(self) -> Iterator[Markup]:
+        """Names of lines at their ends, apart from each other."""
+        named = [line for line in self.chart.lines if line.pieces and line.label]
+        ends = [line.pieces[-1][-1] for line in named]
+        rooms = _apart([self._y(value) for _, value in ends], self.chart.height)
+        for line, (x, _), room in zip(named, ends, rooms, strict=True):
+            place = self._x(x)
+            yield self._text(1 if place > INSIDE else place, room + 4, line.label, "end", dx=8)
+
+    def _free(self, y: float) -> float:
+        """A height for a label on the left where none is yet: this one, or one further down."""
+        while any(abs(y - taken) < LINE for taken in self._taken):
+            y += LINE
+        self._taken.append(y)
+        return y
+
+    def _text(
+        self, place: float, y: float, text: str, style: str, *, dx: float = 0, anchor: str = "start"
+    ) -> Markup:
+        return element(
+            "text",
+            text,
+            class_=style,
+            x=percent(place),
+            y=y,
+            dx=dx or None,
+            text_anchor=None if anchor == "start" else anchor,
+        )
+
+    def _outline(self, area: Area) -> Markup:
+        return Markup("").join(
+            Markup("M{}Z").format(self._joined([*upper, *reversed(lower)]))
+            for lower, upper in zip(area.lower, area.upper, strict=True)
+        )
+
+    def _path(self, pieces: Pieces) -> Markup:
+        return Markup("").join(Markup("M{}").format(self._joined(piece)) for piece in pieces)
+
+    def _joined(self, points: Sequence[Point]) -> Markup:
+        return Markup(" ").join(
+            f"{number(self._x(x) * WIDTH)} {number(self._y(value))}" for x, value in points
+        )
+
+    def _x(self, value: float) -> float:
+        return self.chart.x.at(value)
+
+    def _y(self, value: float) -> float:
+        return self.chart.height * (1 - self.chart.y.at(value))
+
+
+def _apart(places: Sequence[float], height: float) -> list[float]:
+    """The same places, moved so that texts there do not overlap."""
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    rooms = list(places)
+    lowest = float("-inf")
+    for index in order:
+        rooms[index] = max(places[index], lowest + LINE)
+        lowest = rooms[index]
+    ceiling = max(height, LINE * len(places))
+    for index in reversed(order):
+        rooms[index] = min(rooms[index], ceiling)
+        ceiling = rooms[index] - LINE
+    return rooms
+
+
+def _sample(kind: str, style: str, mark: str = "") -> Markup:
+    """What a line or an area looks like, for a legend."""
+    shape = (
+        element("path", class_=f"line {style}", d="M0 7H28")
+        if kind == "line"
+        else element("rect", class_=f"area {style}", x=0, y=1, width=28, height=12)
+    )
+    text = element("text", mark, class_=f"mark {style}", x=14, y=7) if mark else ""
+    return element("svg", shape, text, width=28, height=14, aria_hidden="true")

@@ -1,0 +1,206 @@
+"""Charts over the time of a load: response times, rates, what was under way, lag."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from perfrun.api.quantities import format_duration, parse_duration
+from perfrun.report.html.charts import Area, Chart, Limit, Line, connected
+from perfrun.report.html.errors import errors_chart
+from perfrun.report.html.limits import latency_limits
+from perfrun.report.html.scales import Scale, count_axis, duration_axis, tick_number
+from perfrun.report.html.timeline import Timeline, per_second
+
+_FAR = 4
+"""A limit this many times above everything that was measured is told, and not drawn."""
+_DRAWN = (("p50", "median"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+def charts_over_time(timeline: Timeline) -> Iterator[Chart]:
+    """Those that there is something to draw of."""
+    if not timeline.starts:
+        return
+    series = timeline.series
+    if any(sketch.count for sketch in series.latency):
+        yield _latency(timeline)
+    yield _rate(timeline)
+    if any(series.failed):
+        yield errors_chart(timeline)
+    if any(series.in_flight):
+        yield _in_flight(timeline)
+
+
+def lag_chart(timeline: Timeline) -> Chart | None:
+    """The generator's own lateness; None where there was none to have."""
+    return _lag(timeline) if timeline.rated and any(timeline.series.lag) else None
+
+
+def _latency(timeline: Timeline) -> Chart:
+    sketches = timeline.series.latency
+    values = {
+        name: [sketch.quantile(share) for sketch in sketches] for name, share in _SHARES.items()
+    }
+    known = [value for its in values.values() for value in its if value is not None]
+    limits, notes = _limits(timeline, max(known))
+    y = duration_axis([*known, *(limit.value for limit in limits)])
+    pieces = {name: connected(timeline.starts, timeline.ends, its) for name, its in values.items()}
+    lines = [
+        Line(f"{name}{f' ({what})' if what else ''}", pieces[name], f"q-{name}", name)
+        for name, what in _DRAWN
+    ]
+    worst = max(value for value in values["p95"] if value is not None)
+    return Chart(
+        key="latency",
+        title="Response time",
+        unit=_with_scale("of successful requests, from when they were due", y),
+        summary=f"Percentiles of each {timeline.interval}. p95 was {format_duration(worst)} at "
+        f"most. {_limit_words(limits)}",
+        x=timeline.x,
+        y=y,
+        x_title=timeline.x_title,
+        columns=("time", *values),
+        rows=timeline.rows(*(list(map(_duration, its)) for its in values.values())),
+        lines=lines,
+        areas=[
+            Area("p50 to p95", pieces["p50"], pieces["p95"], "band-1"),
+            Area("p95 to p99", pieces["p95"], pieces["p99"], "band-2"),
+        ],
+        spans=timeline.spans,
+        moments=[*(replace(hold, label="") for hold in timeline.holds), *timeline.moments],
+        limits=limits,
+        notes=[*notes, *_timeouts(timeline)],
+        height=300,
+    )
+
+
+def _timeouts(timeline: Timeline) -> Iterator[str]:
+    timed_out = sum(timeline.series.errors.get("Timeout", ()))
+    if timed_out:
+        yield (
+            f"{timed_out:,} requests timed out and are not in this chart: see Errors, and the "
+            "distribution, where they count."
+        )
+
+
+def _limits(timeline: Timeline, highest: float) -> tuple[list[Limit], list[str]]:
+    """Limits of what is drawn, and sentences about those that lie far above."""
+    limits, notes = [], []
+    for slo in latency_limits(timeline.reported.run.status.slos, timeline.plan):
+        value = parse_duration(slo.max)
+        label = f"{slo.metric.removeprefix('latency.')} at most {slo.max}"
+        if value > highest * _FAR:
+            notes.append(f"The objective, {label}, lies far above the chart.")
+        else:
+            limits.append(Limit(value, label))
+    return limits, notes
+
+
+def _rate(timeline: Timeline) -> Chart:
+    series = timeline.series
+    started = timeline.counted(series.started, until_end=True)
+    planned = timeline.counted(series.planned, until_end=True)
+    succeeded = timeline.counted(series.succeeded, until_end=False)
+    rated = timeline.rated
+    drawn = [
+        ("iterations planned", planned, "planned", ""),
+        ("iterations started", started, "started", "started"),
+        ("requests succeeded", succeeded, "succeeded", ""),
+    ][0 if rated else 1 :]
+    pieces = {
+        name: timeline.steps(values, until_end=values is not succeeded)
+        for name, values, _, _ in drawn
+    }
+    dropped = sum(series.planned) - sum(series.started)
+    areas = []
+    if rated and dropped:
+        areas = [
+            Area(
+                "planned and not started",
+                timeline.steps(started, until_end=True),
+                timeline.steps(planned, until_end=True),
+                "stripe-0",
+            )
+        ]
+    sentence = (
+        f"{sum(series.started):,} of {sum(series.planned):,} planned iterations were started"
+        if rated
+        else f"{sum(series.started):,} iterations were started"
+    )
+    return Chart(
+        key="rate",
+        title="Rate, planned and achieved" if rated else "Rate achieved",
+        unit="a second",
+        summary=f"{sentence}; {sum(series.succeeded):,} requests succeeded.",
+        x=timeline.x,
+        y=count_axis(max(*started, *succeeded, *(planned if rated else started)), tick_number),
+        x_title=timeline.x_title,
+        columns=("time", *(name for name, _, _, _ in drawn)),
+        rows=timeline.rows(*(list(map(per_second, values)) for _, values, _, _ in drawn)),
+        lines=[Line(name, pieces[name], style, label) for name, _, style, label in drawn],
+        areas=areas,
+        spans=timeline.spans,
+        moments=[*timeline.holds, *timeline.moments],
+        notes=[f"{sentence}; requests are counted when they end."],
+    )
+
+
+def _in_flight(timeline: Timeline) -> Chart:
+    values = timeline.series.in_flight
+    highest = max(values)
+    load, limits, notes = timeline.plan.load, [], []
+    if load.open is not None:
+        most = load.open.max_in_flight or 1000 * load.workers
+        if most <= highest * _FAR:
+            limits.append(Limit(most, f"at most {most:,}"))
+        else:
+            notes.append(f"At most {most:,} were allowed.")
+    return Chart(
+        key="in-flight",
+        title="Iterations under way",
+        unit="at the end of each point",
+        summary=f"At most {highest:,} at a time.",
+        x=timeline.x,
+        y=count_axis(max(highest, *(limit.value for limit in limits), 1), tick_number),
+        x_title=timeline.x_title,
+        columns=("time", "under way"),
+        rows=timeline.rows([f"{value:,}" for value in values]),
+        lines=[Line("", timeline.steps(values), "started")],
+        spans=timeline.spans,
+        moments=timeline.moments,
+        limits=limits,
+        notes=notes,
+        height=140,
+    )
+
+
+def _lag(timeline: Timeline) -> Chart:
+    values = timeline.series.lag
+    y = duration_axis([float(value) for value in values])
+    return Chart(
+        key="lag",
+        title="Lag of the generator",
+        unit=_with_scale("the worst of each point", y),
+        summary=f"perfrun handed iterations over {format_duration(max(values))} late at most.",
+        x=timeline.x,
+        y=y,
+        x_title=timeline.x_title,
+        columns=("time", "lag"),
+        rows=timeline.rows([_duration(value) for value in values]),
+        lines=[Line("", timeline.steps(values, until_end=True), "started")],
+        spans=timeline.spans,
+        moments=timeline.moments,
+        height=140,
+        notes=["From when an iteration was due to when perfrun handed it over."],
+    )
+
+
+def _limit_words(limits: Sequence[Limit]) -> str:
+    return f"Limits: {', '.join(limit.label for limit in limits)}." if limits else ""
+
+
+def _with_scale(text: str, y: Scale) -> str:
+    return f"{text}; logarithmic" if y.logarithmic else text
+
+
+def _duration(value: float | None) -> str:
+    return "" if value is None else format_duration(value)
