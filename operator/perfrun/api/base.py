@@ -83,26 +83,11 @@ def at_most_one_of(*fields: str, what: str) -> Rule:
     )
 
 
-def not_built(field: str, value: str, since: str = "") -> Rule:
-    """The rule that refuses an enumerated ``value`` of ``field`` that is not built yet."""
-    attribute = _attribute(field)
-    return Rule(
-        cel=f"!has(self.{field}) || self.{field} != '{value}'",
-        holds=lambda model: getattr(model, attribute) != value,
-        message=f"{field} {value} is not built yet in this version of perfrun{since}",
-        field=f".{field}",
-    )
-
-
 def _is_set(model: BaseModel, field: str) -> bool:
     # By alias: the attribute of ``json`` is json_, because BaseModel has a method of that name.
     fields = type(model).model_fields.items()
     attribute = next(name for name, info in fields if (info.alias or name) == field)
     return getattr(model, attribute) is not None
-
-
-def _attribute(field: str) -> str:
-    return "".join("_" + c.lower() if c.isupper() else c for c in field)
 
 
 def not_built_message(field: str) -> str:
@@ -128,4 +113,3 @@ _ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}
 # untyped field does not compile, and refused, because pruning them silently would be a lie.
 NotBuiltObject = _stub({"type": "object", **_ANYTHING})
 NotBuiltList = _stub({"type": "array", "items": {"type": "object", **_ANYTHING}, "maxItems": 64})
-NotBuiltBool = _stub({"type": "boolean"})

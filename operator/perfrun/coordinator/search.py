@@ -109,11 +109,6 @@ class HoldSearch:
         """The hold that was told last."""
         return self._hold
 
-    @property
-    def is_over(self) -> bool:
-        """Whether there are no more holds."""
-        return self._done
-
     def order(self) -> Order:
         """What a worker is told."""
         return Order(hold=self._hold, cut=self._cut, done=self._done)

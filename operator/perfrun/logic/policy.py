@@ -68,9 +68,6 @@ class Policies:
         return NamespacePolicies(namespace, chosen, self.unreadable)
 
 
-NO_POLICIES = Policies({}, {})
-
-
 @dataclass(frozen=True)
 class NamespacePolicies:
     """The policies of one namespace. Each of them has to let a run through."""

@@ -227,7 +227,7 @@ async def test_after_a_restart_a_finished_search_is_over(world: World, deadline:
     search = new_search(kept)
     world.coordinator.open(plan(), start=NOW, start_deadline=deadline, search=search)
     assert (await done(world)).hold is None
-    assert search.is_over
+    assert search.order().done
 
 
 async def test_another_load_has_no_holds(world: World, deadline: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from perfrun.api.policy import PerfPolicySpec
-from perfrun.logic.policy import DEFAULT, NO_POLICIES, Policies, default_manifest
+from perfrun.logic.policy import DEFAULT, Policies, default_manifest
 from tests.unit.logic.build import BURST, CLOSED, spec
 
 
@@ -42,7 +42,7 @@ def test_namespaces_are_selected_by_whole_names(patterns: list[str], selects: bo
 
 
 def test_without_policies_nothing_is_refused_and_one_run_goes_on_for_each_target() -> None:
-    here = NO_POLICIES.of("shop")
+    here = policies().of("shop")
     assert (here.problems(spec()), here.network, here.caps) == ([], [], [])
     assert (here.held(at("2026-01-01")), here.runs_per_target) == (None, 1)
 
