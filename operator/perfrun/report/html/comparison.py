@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from perfrun.report.comparison import Comparison, Shown, Tone
+from perfrun.report.console import MARKS
 from perfrun.report.contrast import p_text
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart
@@ -27,7 +28,7 @@ def comparison_page(runs: Sequence[Reported], comparison: Comparison) -> str:
         None,
         "≠",
         comparison=comparison,
-        marks=facts.MARKS,
+        marks=MARKS,
         tones=TONES,
         facts=facts,
         p_text=p_text,

@@ -4,26 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from perfrun.api.load import Load
-from perfrun.api.perfrun import PerfRun, RequestCounts, StepStatus, Summary, Verdict
+from perfrun.api.perfrun import PerfRun, RequestCounts, StepStatus, Summary
 from perfrun.api.quantities import format_duration, format_exact_duration, format_rate
 from perfrun.api.times import parse_time
+from perfrun.logic.admission import place_of
+from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
 from perfrun.report.source import Reported
 from perfrun.report.steps import number
 
-MOST_STEPS = 100
 MOST_TRACES = 10
-
-MARKS: dict[Verdict, str] = {
-    Verdict.PASS: "✔",
-    Verdict.NOT_APPLICABLE: "–",
-    Verdict.INCONCLUSIVE: "?",
-    Verdict.WARN: "▲",
-    Verdict.FAIL: "✘",
-    Verdict.ERROR: "✘",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +140,7 @@ def environment(reported: Reported) -> list[Fact]:
 def _what(reported: Reported) -> Iterator[Fact]:
     status, result = reported.run.status, reported.result
     if result is not None:
-        http = result.plan.target.http
-        if http is not None:
-            yield Fact(
-                "Target",
-                f"{http.url} ({http.protocol}, timeout {format_exact_duration(http.timeout)})",
-            )
+        yield Fact("Target", _target_words(result.plan))
         yield Fact("Load", load_words(result.plan.load))
     elif status.target:
         yield Fact("Target", status.target)
@@ -163,6 +150,13 @@ def _what(reported: Reported) -> Iterator[Fact]:
         yield Fact("Comparison key", status.comparison_key)
     if result is not None:
         yield Fact("Seed", str(result.plan.seed))
+
+
+def _target_words(plan: RunPlan) -> str:
+    http, timeout = plan.target.http, format_exact_duration(plan.target.timeout)
+    if http is None:
+        return f"database of {place_of(plan.target, plan.namespace)} (timeout {timeout})"
+    return f"{http.url} ({http.protocol}, timeout {timeout})"
 
 
 def _where(reported: Reported) -> Iterator[Fact]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from perfrun.api.perfrun import SloStatus, Verdict
 from perfrun.report.advice import next_steps
+from perfrun.report.console import MARKS
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart
 from perfrun.report.html.distribution import distributions
@@ -30,7 +31,7 @@ def run_page(reported: Reported) -> str:
     status = run.status
     drawn = _draw(reported)
     report = result.report if result is not None else None
-    mark = facts.MARKS[status.verdict] if status.verdict is not None else "…"
+    mark = MARKS[status.verdict] if status.verdict is not None else "…"
     return render(
         "run.html.j2",
         status.verdict,
@@ -38,7 +39,7 @@ def run_page(reported: Reported) -> str:
         run=run,
         status=status,
         test=f"{run.metadata.namespace}/{run.spec.test_ref.name}",
-        marks=facts.MARKS,
+        marks=MARKS,
         facts=facts,
         heading=facts.heading(run),
         score=_score(status.slos),

@@ -201,3 +201,14 @@ def test_the_largest_run_is_still_a_small_page():
     slos = [{"metric": "latency.p95", "of": one.step, "max": "1s"} for one in steps]
     one = reported(measured, scenarios=[{"name": "default", "steps": http}], slos=slos)
     assert len(run_page(one).encode()) < 500_000
+
+
+def test_a_database_is_named_by_its_secret_and_never_by_what_is_in_it():
+    dsn = {"secretKeyRef": {"name": "orders", "key": "dsn"}}
+    steps = [{"name": "get", "sql": {"statement": "SELECT 1"}}]
+    one = reported(
+        None,
+        target={"sql": {"dsnFrom": dsn, "timeout": "2s"}},
+        scenarios=[{"name": "default", "steps": steps}],
+    )
+    assert "database of secret/shop/orders/dsn (timeout 2s)" in Page(run_page(one)).text
