@@ -14,8 +14,6 @@ from perfrun.controller.kube import (
     PERF_RUNS,
     PERF_TESTS,
     REVISIONS,
-    AlreadyExistsError,
-    ConflictError,
     Json,
     Kube,
     RefusedError,
@@ -30,6 +28,7 @@ from perfrun.controller.manifests import (
 from perfrun.controller.open_runs import read_revision
 from perfrun.controller.status import open_conditions, write_status
 from perfrun.controller.store import RunRecord, Store, run_record
+from perfrun.controller.writing import create_once
 from perfrun.logic import accept
 from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, place_of
 from perfrun.logic.plan import comparison_key
@@ -126,16 +125,7 @@ class Acceptor:
         """
         if run.status.revision is not None:
             return await read_revision(self._kube, run)
-        body = revision_manifest(test)
-        try:
-            await self._kube.create(REVISIONS, test.metadata.namespace, body)
-        except AlreadyExistsError:
-            name = body["metadata"]["name"]
-            standing = await self._kube.get(REVISIONS, test.metadata.namespace, name)
-            if not owned_by(standing, test.metadata.uid):
-                raise ConflictError(
-                    409, f"ControllerRevision {name} belongs to another object, which is going away"
-                ) from None
+        await create_once(self._kube, REVISIONS, revision_manifest(test), test.metadata.uid)
         return test.spec
 
     async def _enter(self, run: PerfRun, test: PerfTest, spec: PerfTestSpec) -> float:

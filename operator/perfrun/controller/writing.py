@@ -1,4 +1,4 @@
-"""Objects of a run that are written once, and found again after a kill: never over another's."""
+"""Objects that are written once, and found again after a kill: never over another's."""
 
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -14,7 +14,7 @@ from perfrun.coordinator.errors import Conflict
 
 
 async def create_once(kube: Kube, resource: Resource, body: Json, uid: str) -> None:
-    """Create an object of the run ``uid``; what is there already and ours is as good.
+    """Create an object that ``uid`` owns; what is there already and its own is as good.
 
     Raises ConflictError where one of its name belongs to somebody else.
     """
@@ -69,13 +69,14 @@ async def _is_whole(kube: Kube, first: Json, standing: Json) -> bool:
 
 
 async def _ours(kube: Kube, resource: Resource, body: Json, uid: str) -> Json:
-    """What stands there under the name of ``body``. Raises ConflictError unless it is the run's."""
+    """What stands under the name of ``body``. Raises ConflictError unless ``uid`` owns it."""
     name = body["metadata"]["name"]
     standing = await kube.get(resource, body["metadata"]["namespace"], name)
     if not owned_by(standing, uid):
         raise ConflictError(
             409,
-            f"{resource.kind} {name} is there already, and does not belong to this run: delete it",
+            f"{resource.kind} {name} is there already, and belongs to something else: delete it "
+            f"unless it goes away by itself",
         )
     return standing
 

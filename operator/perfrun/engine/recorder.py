@@ -19,6 +19,7 @@ from perfrun.measure.record import (
     Timing,
     Traced,
     add_counts,
+    add_fields,
     timing_key,
 )
 
@@ -311,8 +312,7 @@ class Totals:
         for step in steps:
             add_counts(self.errors, step.errors)
         if before is not None:
-            for name in ("started", "dropped", "sent", "succeeded"):
-                setattr(self, name, getattr(self, name) + getattr(before, name))
+            add_fields(self, before, ("started", "dropped", "sent", "succeeded"))
             add_counts(self.errors, before.errors)
         self.failed = sum(self.errors.values())
 

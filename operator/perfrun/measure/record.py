@@ -63,6 +63,29 @@ class Traced(Wire):
     """Of the W3C traceparent that it carried."""
 
 
+_COUNTS_OF_STEP = (
+    "sent",
+    "succeeded",
+    "failed",
+    "censored",
+    "attempts",
+    "bytes_received",
+    "checks_passed",
+    "checks_failed",
+)
+_COUNTS_OF_SCENARIO = ("planned", "started", "dropped", "finished", "failed", "censored")
+_SUMS_OF_GENERATOR = (
+    "late_sends",
+    "cpu_time",
+    "wall_time",
+    "periods",
+    "throttled_periods",
+    "ceiling",
+    "user_time",
+    "connections",
+)
+
+
 class StepRecord(Wire):
     """One step of one scenario in one phase."""
 
@@ -90,17 +113,7 @@ class StepRecord(Wire):
 
     def add(self, other: "StepRecord") -> None:
         """Take the counts of the same step elsewhere in."""
-        for name in (
-            "sent",
-            "succeeded",
-            "failed",
-            "censored",
-            "attempts",
-            "bytes_received",
-            "checks_passed",
-            "checks_failed",
-        ):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        add_fields(self, other, _COUNTS_OF_STEP)
         add_counts(self.errors, other.errors)
         add_histograms(self.timings, other.timings)
         slowest = sorted([*self.slowest, *other.slowest], key=lambda one: -one.latency)
@@ -148,8 +161,7 @@ class ScenarioRecord(Wire):
 
     def add(self, other: "ScenarioRecord") -> None:
         """Take the counts of the same scenario elsewhere in."""
-        for name in ("planned", "started", "dropped", "finished", "failed", "censored"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        add_fields(self, other, _COUNTS_OF_SCENARIO)
         add_histograms(self.journeys, other.journeys)
 
     def check(self) -> None:
@@ -241,17 +253,7 @@ class GeneratorRecord(Wire):
         )
         self.last_send = max(self.last_send, other.last_send)
         self.lag.add(other.lag)
-        for name in (
-            "late_sends",
-            "cpu_time",
-            "wall_time",
-            "periods",
-            "throttled_periods",
-            "ceiling",
-            "user_time",
-            "connections",
-        ):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        add_fields(self, other, _SUMS_OF_GENERATOR)
         self.longest_stall = max(self.longest_stall, other.longest_stall)
         add_counts(self.exhausted, other.exhausted)
         self.started_at.extend(other.started_at)
@@ -268,6 +270,12 @@ class GeneratorRecord(Wire):
 def timing_key(timing: Timing, outcome: Outcome) -> str:
     """The key of a histogram in :attr:`StepRecord.timings`."""
     return f"{timing.value}/{outcome.value}"
+
+
+def add_fields(into: object, other: object, names: Iterable[str]) -> None:
+    """Add the fields of ``other`` that are named into those of ``into``."""
+    for name in names:
+        setattr(into, name, getattr(into, name) + getattr(other, name))
 
 
 def add_counts(into: dict[str, int], other: dict[str, int]) -> None:
