@@ -84,6 +84,8 @@ def test_every_query_has_data_after_a_run(scene: Shop, prometheus: Prometheus) -
         )) == 4,
         timeout=240,
     )  # fmt: skip
+    # The trend is looked at once the run is over.
+    until("the trend is shown", lambda: prometheus.query(f'perfrun_trend{{{mine},test="api"}}'))
     others = [one for one in QUERIES if not one[2].live]
     assert len(others) > 40
     assert empty(others, scene, prometheus) == []
