@@ -2,7 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from tests.integration.controller.apiserver import Json, until
+from tests.integration.controller.worker import EACH
 from tests.integration.controller.world import World
 
 RUNNING: Json = {
@@ -69,6 +72,32 @@ async def test_worker_whose_pod_is_gone_is_lost_under_load(world: World) -> None
     assert (status["verdict"], status["workers"]["reported"]) == ("Inconclusive", 1)
     assert "lost: worker 1 (" in status["message"]
     assert "its pod is gone" in status["message"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "findings"),
+    [
+        pytest.param({"onWorkerLoss": "Continue"}, [("Coverage", "Informing")], id="Continue"),
+        pytest.param({"minCoverage": "50%"}, [], id="minCoverage"),
+    ],
+)
+async def test_run_that_may_lose_a_worker_is_judged_by_what_was_reported(
+    world: World, allowed: Json, findings: list[tuple[str, str]]
+) -> None:
+    await world.apply_test(load=allowed)
+    await world.create_run("one")
+    first, second = await world.workers("one")
+    await asyncio.gather(first.at_barrier(), second.at_barrier())
+    pod = (await world.pods("one"))[1]
+    await first.report()
+    await world.api.call("DELETE", world.core("pods", pod["metadata"]["name"]))
+    status = await world.until_done("one", seconds=60)
+    assert (status["verdict"], status["workers"]["reported"]) == ("Pass", 1)
+    assert status["summary"]["requests"]["sent"] == EACH
+    assert [one["verdict"] for one in status["slos"]] == ["Pass"]
+    assert "lost: worker 1 (" in status["message"]
+    found = status["generator"]["findings"]
+    assert [(one["kind"], one["effect"]) for one in found] == findings
 
 
 async def test_worker_whose_pod_is_gone_before_the_start_ends_the_run(world: World) -> None:
