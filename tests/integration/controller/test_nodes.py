@@ -97,7 +97,7 @@ async def test_run_that_may_lose_a_worker_is_judged_by_what_was_reported(
     assert [one["verdict"] for one in status["slos"]] == ["Pass"]
     assert "lost: worker 1 (" in status["message"]
     found = status["generator"]["findings"]
-    assert [(one["kind"], one["effect"]) for one in found] == findings
+    assert [(one["type"], one["effect"]) for one in found] == findings
 
 
 async def test_worker_whose_pod_is_gone_before_the_start_ends_the_run(world: World) -> None:
