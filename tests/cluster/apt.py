@@ -25,6 +25,7 @@ CLUSTER_PACKAGES = (
     "runc",
 )
 RULE_PACKAGES = ("prometheus",)
+LUA_PACKAGES = ("lua5.1",)
 BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core")
 DATABASE_PACKAGES = ("mariadb-server", "postgresql")
 E2E_PACKAGES = (*RULE_PACKAGES, "wrk")

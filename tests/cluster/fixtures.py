@@ -35,6 +35,12 @@ def rule_tools() -> None:
 
 
 @pytest.fixture(scope="session")
+def lua_tools() -> None:
+    """Lua, in the version of Argo CD's."""
+    apt.ensure(apt.LUA_PACKAGES)
+
+
+@pytest.fixture(scope="session")
 def browser_tools() -> None:
     """Chromium, and letters for it."""
     apt.ensure(apt.BROWSER_PACKAGES)

@@ -1,0 +1,143 @@
+"""Objects as the operator leaves them, and what a delivery tool is to make of them."""
+
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+
+
+class Case(NamedTuple):
+    """An object, and its health: Progressing, Healthy or Degraded."""
+
+    name: str
+    body: Json
+    health: str
+    told: str = ""
+    """A part of the message."""
+
+
+WARNS = {"slos": [{"metric": "latency.p95", "max": "500ms", "onBreach": "Warn"}]}
+FAILS = {"slos": [*WARNS["slos"], {"metric": "errorRate", "max": "1%", "onBreach": "Fail"}]}
+NO_REGRESSION = {**WARNS, "baseline": {"compare": "Auto", "onRegression": "Fail"}}
+TOLERANT = {**WARNS, "baseline": {"compare": "Auto", "onRegression": "Warn"}}
+
+
+def condition(kind: str, status: str, reason: str, message: str = "") -> Json:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+READY = condition("Ready", "True", "Accepted", "accepted")
+REGRESSED = condition("Regressed", "True", "Regressed", "latency.p95 is up by 7.2%")
+STABLE = condition("Regressed", "False", "Stable")
+
+
+def perftest(spec: Json, *conditions: Json, generation: int = 1, **status: Any) -> Json:
+    told = {"observedGeneration": 1, "conditions": [*conditions], **status}
+    return {
+        "apiVersion": "perfrun.dev/v1alpha1",
+        "kind": "PerfTest",
+        "metadata": {"name": "api", "generation": generation},
+        "spec": spec,
+        "status": told,
+    }
+
+
+def perfrun(**status: Any) -> Json:
+    return {
+        "apiVersion": "perfrun.dev/v1alpha1",
+        "kind": "PerfRun",
+        "metadata": {"name": "api-1", "generation": 1},
+        "spec": {"testRef": {"name": "api"}},
+        "status": status,
+    }
+
+
+def judged(spec: Json, verdict: str, *conditions: Json, **more: Any) -> Json:
+    last = {"lastRun": "api-1", "lastVerdict": verdict, "lastSlos": "1/2"}
+    return perftest(spec, READY, *conditions, **{"active": [], **last, **more})
+
+
+PERFTESTS = (
+    Case("not looked at since it changed", perftest(WARNS, READY, generation=2), "Progressing"),
+    Case(
+        "invalid",
+        perftest(WARNS, condition("Ready", "False", "Invalid", "spec.load: exactly one")),
+        "Degraded",
+        "spec.load: exactly one",
+    ),
+    Case(
+        "refused by policy",
+        perftest(WARNS, condition("Ready", "False", "RefusedByPolicy", "of policy default")),
+        "Degraded",
+        "of policy default",
+    ),
+    Case(
+        "stalled",
+        perftest(
+            WARNS,
+            condition("Ready", "False", "NameTaken", "delete it"),
+            condition("Stalled", "True", "NameTaken", "delete it"),
+        ),
+        "Degraded",
+        "delete it",
+    ),
+    Case("accepted, never run", perftest(WARNS, READY), "Healthy", "accepted"),
+    Case("suspended", perftest(WARNS, condition("Ready", "True", "Suspended")), "Healthy"),
+    Case("passed", judged(WARNS, "Pass"), "Healthy", "Pass, objectives met 1/2: PerfRun api-1"),
+    Case("a miss that only warns", judged(WARNS, "Warn"), "Healthy", "Warn"),
+    Case("a miss that only warns, of a test that gates", judged(FAILS, "Warn"), "Healthy", "Warn"),
+    Case("a miss that fails", judged(FAILS, "Fail"), "Degraded", "Fail"),
+    Case("not conclusive", judged(FAILS, "Inconclusive"), "Healthy", "Inconclusive"),
+    Case("could not be run", judged(WARNS, "Error"), "Healthy", "Error"),
+    Case("could not be run, and gates", judged(FAILS, "Error"), "Degraded", "Error"),
+    Case("no objectives", judged({}, "Pass"), "Healthy"),
+    Case("a run is under way", judged(WARNS, "Pass", active=["api-2"]), "Healthy"),
+    Case(
+        "a run of a test that gates is under way",
+        judged(FAILS, "Fail", active=["api-2"]),
+        "Progressing",
+        "PerfRun api-2 is under way",
+    ),
+    Case(
+        "the first run of a test that gates is under way",
+        perftest(FAILS, READY, active=["api-1"]),
+        "Progressing",
+    ),
+    Case("stable", judged(NO_REGRESSION, "Pass", STABLE), "Healthy"),
+    Case("regressed, and only warns", judged(TOLERANT, "Warn", REGRESSED), "Healthy"),
+    Case("regressed, nothing said of it", judged(WARNS, "Warn", REGRESSED), "Healthy"),
+    Case(
+        "regressed, and gates",
+        judged(NO_REGRESSION, "Pass", REGRESSED),
+        "Degraded",
+        "latency.p95 is up by 7.2%",
+    ),
+    Case("without status", {**perftest(WARNS), "status": {}}, "Progressing"),
+)
+
+PERFRUNS = (
+    Case("just created", perfrun(), "Progressing", "not begun"),
+    Case(
+        "queued",
+        perfrun(phase="Queued", queue={"reason": "shop:8000 is under load", "position": 1}),
+        "Progressing",
+        "shop:8000 is under load",
+    ),
+    Case("starting", perfrun(phase="Starting"), "Progressing", "Starting"),
+    Case("running", perfrun(phase="Running", progress="3s, 180/s"), "Progressing", "3s, 180/s"),
+    Case("collecting", perfrun(phase="Collecting"), "Progressing"),
+    *(
+        Case(
+            verdict,
+            perfrun(phase="Done", verdict=verdict, message="1 of 2 objectives missed"),
+            health,
+            f"{verdict}: 1 of 2 objectives missed",
+        )
+        for verdict, health in (
+            ("Pass", "Healthy"),
+            ("Warn", "Healthy"),
+            ("Inconclusive", "Healthy"),
+            ("Fail", "Degraded"),
+            ("Error", "Degraded"),
+        )
+    ),
+)
