@@ -62,8 +62,6 @@ class Limit:
     label: str
     start: float | None = None
     end: float | None = None
-    above: bool = True
-    """Of a short one: whether it lies above the curve that it is about."""
 
 
 @dataclass(frozen=True, slots=True)

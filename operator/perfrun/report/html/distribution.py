@@ -162,7 +162,7 @@ def _chart(
     values = [
         value for one in curves for value in (one.samples.quantile(0.001), one.samples.greatest)
     ]
-    limits = [limit for slo in slos if (limit := _limit(slo, x.high, curves)) is not None]
+    limits = [limit for slo in slos if (limit := _limit(slo, x.high)) is not None]
     y = duration_axis([*map(float, values), *(limit.value for limit in limits)])
     lines = [line for one in curves for line in _lines(one)]
     shares = [share for share in _SHARES if beyond(share) <= x.high]
@@ -227,21 +227,16 @@ def _words(one: Curve) -> str:
     return f"{one.name}: {', '.join(told)} of {one.samples.count:,} requests"
 
 
-def _limit(slo: SloStatus, end: float, curves: Sequence[Curve]) -> Limit | None:
+def _limit(slo: SloStatus, end: float) -> Limit | None:
     """A mark at the percentile that an objective is about."""
     statistic = slo.metric.partition(".")[2]
     share = QUANTILES.get(statistic)
     if share is None or slo.max is None or beyond(share) > end:
         return None
-    place, value = beyond(share), parse_duration(slo.max)
+    place = beyond(share)
     of = f" of {clean(slo.of, 20)}" if slo.of else ""
-    return Limit(
-        value,
-        f"{statistic}{of} ≤ {slo.max}",
-        place - end / 40,
-        place + end / 40,
-        above=all(one.samples.quantile(share) < value for one in curves),
-    )
+    label = f"{statistic}{of} ≤ {slo.max}"
+    return Limit(parse_duration(slo.max), label, place - end / 40, place + end / 40)
 
 
 def _present(*curves: Curve | None) -> list[Curve]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from perfrun.report.html.charts import Area, Chart, Limit, Pieces, Point
+from perfrun.report.html.charts import Area, Chart, Pieces, Point
 from perfrun.report.html.svg import element, number, percent
 
 WIDTH = 1000
@@ -21,6 +21,10 @@ TOP = 12
 """Where the names of stretches and moments are."""
 LATE = 0.6
 """From here on names of stretches are written to the left."""
+NEAR = 0.12
+"""Texts that begin so near each other would overlap at one height."""
+LETTER, USUAL = 6.7, 600
+"""How wide a letter and a picture are in pixels, more or less."""
 INSIDE = 0.85
 """A line that ends before this place has its name right there, others beside the picture."""
 
@@ -134,15 +138,41 @@ class _Drawing:
             if limit.start is None:
                 yield self._text(0, self._free(y - 5), limit.label, "limit-label", dx=4)
             else:
-                yield self._beside(right, y, limit)
+                yield self._beside(left, right, y, limit.label)
 
-    def _beside(self, right: float, y: float, limit: Limit) -> Markup:
-        """The name of a short limit, where a rising curve leaves room: left above, right below."""
-        if limit.above:
-            return self._text(right, self._free(y - 5), limit.label, "limit-label", anchor="end")
-        if right < LATE:
-            return self._text(right, y + 4, limit.label, "limit-label", dx=4)
-        return self._text(right, y + 14, limit.label, "limit-label", anchor="end")
+    def _beside(self, left: float, right: float, y: float, label: str) -> Markup:
+        """The name of a short limit, where nothing else is if there is such a place."""
+        places = [
+            (place, y + down, anchor)
+            for down in (-5, 14, 14 + LINE, 14 + 2 * LINE)
+            for place, anchor in ((right, "end"), (left, "start"))
+        ]
+        wide = len(label) * LETTER / USUAL
+        place, level, anchor = next(
+            (one for one in places if not self._is_crossed(*one, wide)), places[0]
+        )
+        return self._text(place, level, label, "limit-label", anchor=anchor)
+
+    def _is_crossed(self, place: float, level: float, anchor: str, wide: float) -> bool:
+        """Whether a line, or the name at its end, is where a text of that width would be."""
+        left = place - wide if anchor == "end" else place
+        return any(
+            left <= x <= left + wide and level - LINE <= y <= level + 4
+            for x, y in (*self._curve_points(), *self._end_points())
+        )
+
+    def _curve_points(self) -> Iterator[Point]:
+        for line in self.chart.lines:
+            for piece in line.pieces:
+                yield from ((self._x(x), self._y(value)) for x, value in piece)
+
+    def _end_points(self) -> Iterator[Point]:
+        """Places that names of ends take, or are moved to."""
+        named = [line for line in self.chart.lines if line.pieces and line.label]
+        for line in named:
+            x, value = line.pieces[-1][-1]
+            for rank in range(len(named)):
+                yield self._x(x) + NEAR / 2, self._y(value) + rank * LINE
 
     def _moments(self) -> Iterator[Markup]:
         for moment in self.chart.moments:
@@ -167,10 +197,9 @@ class _Drawing:
     def _ends(self) -> Iterator[Markup]:
         """Names of lines at their ends, apart from each other."""
         named = [line for line in self.chart.lines if line.pieces and line.label]
-        ends = [line.pieces[-1][-1] for line in named]
-        rooms = _apart([self._y(value) for _, value in ends], self.chart.height)
-        for line, (x, _), room in zip(named, ends, rooms, strict=True):
-            place = self._x(x)
+        ends = [(self._x(x), self._y(y)) for x, y in (line.pieces[-1][-1] for line in named)]
+        rooms = _apart(ends, self.chart.height)
+        for line, (place, _), room in zip(named, ends, rooms, strict=True):
             yield self._text(1 if place > INSIDE else place, room + 4, line.label, "end", dx=8)
 
     def _free(self, y: float) -> float:
@@ -214,18 +243,20 @@ class _Drawing:
         return self.chart.height * (1 - self.chart.y.at(value))
 
 
-def _apart(places: Sequence[float], height: float) -> list[float]:
-    """The same places, moved so that texts there do not overlap."""
-    order = sorted(range(len(places)), key=lambda index: places[index])
-    rooms = list(places)
-    lowest = float("-inf")
-    for index in order:
-        rooms[index] = max(places[index], lowest + LINE)
-        lowest = rooms[index]
-    ceiling = max(height, LINE * len(places))
-    for index in reversed(order):
-        rooms[index] = min(rooms[index], ceiling)
-        ceiling = rooms[index] - LINE
+def _apart(ends: Sequence[Point], height: float) -> list[float]:
+    """Heights for texts at these ends (place, height): moved where they would overlap."""
+    order = sorted(range(len(ends)), key=lambda index: ends[index][1])
+    rooms = [end[1] for end in ends]
+
+    def near(index: int, others: Sequence[int]) -> list[float]:
+        return [rooms[it] for it in others if abs(ends[it][0] - ends[index][0]) < NEAR]
+
+    for rank, index in enumerate(order):
+        rooms[index] = max([rooms[index], *(room + LINE for room in near(index, order[:rank]))])
+    floor = max(height, LINE * len(ends))
+    for rank, index in reversed(list(enumerate(order))):
+        below = [room - LINE for room in near(index, order[rank + 1 :])]
+        rooms[index] = min([rooms[index], floor, *below])
     return rooms
 
 

@@ -130,3 +130,15 @@ def test_gaps_are_not_bridged_and_lonely_values_span_their_interval():
     pieces = connected([0, 1, 2, 3], [1, 2, 3, 4], [5, 6, None, 8])
     assert pieces == [[(0.5, 5), (1.5, 6)], [(3, 8), (4, 8)]]
     assert connected([0], [1], [None]) == []
+
+
+def test_the_name_of_a_short_limit_is_where_no_curve_runs():
+    rising = Line("all", [[(x / 10, x) for x in range(100)]], "s0")
+    [under] = heights(chart(lines=[rising], limits=[Limit(50, "p95 ≤ 50ms", 5, 6)]), "limit-label")
+    [alone] = heights(chart(limits=[Limit(50, "p95 ≤ 50ms", 5, 6)]), "limit-label")
+    assert under > alone
+
+
+def test_names_at_ends_far_apart_stay_at_their_ends():
+    lines = [Line("a", [[(0, 1), (2, 50)]], "s0", "a"), Line("b", [[(0, 1), (7, 50)]], "s1", "b")]
+    assert len(set(heights(chart(lines=lines), "end"))) == 1
