@@ -93,3 +93,10 @@ async def test_what_took_a_name_in_between_stays(kube: FakeKube) -> None:
     await trim(kube)
     assert names(kube, CONFIG_MAPS) == {f"result-{number}" for number in range(RUNS)}
     assert names(kube, REVISIONS) == {"shop-unused"}
+
+
+async def test_a_run_is_not_trimmed_before_it_says_when_it_ended(kube: FakeKube) -> None:
+    for number in range(25):
+        kube.put(PERF_RUNS, build.run_body(f"odd-{number}", phase="Done", verdict="Pass"))
+    await trim(kube)
+    assert len(kube.all(PERF_RUNS)) == RUNS + 25

@@ -134,6 +134,16 @@ async def test_last_run_stays_the_last_one_when_it_is_not_kept(world: World) -> 
     assert world.last == ("shop-3", "Warn", "2026-11-22T02:02:00Z")
 
 
+@pytest.mark.parametrize("limits", [{"passed": 0}, {"passed": 10}, {}], ids=["0", "10", "default"])
+async def test_last_successful_time_is_noted_however_many_runs_are_kept(
+    world: World, limits: Json
+) -> None:
+    world.be(runOn=[], historyLimits=limits)
+    world.done("shop-1", "Pass", 1)
+    await world.reconciler.reconcile(KEY)
+    assert world.status["lastSuccessfulTime"] == "2026-11-22T02:01:00Z"
+
+
 async def test_missed_time_is_counted_once_and_only_when_it_is_written(world: World) -> None:
     cron = "0 2 1 1 *"
     since = {
