@@ -140,8 +140,7 @@ def _read_back(text: str) -> str | None:
 
 def _write(wish: Wish, text: str, drafts: list[Draft], out: Output, err: Console) -> Exit:
     if wish.output == _STDOUT:
-        out.write(text)
-        out.flush()
+        out.write_document(text)
         return Exit.OK
     try:
         with Path(wish.output).open("x", encoding="utf-8") as stream:

@@ -43,7 +43,7 @@ def har_drafts(
     by_origin: dict[str, list[Entry]] = {}
     for entry in entries:
         by_origin.setdefault(entry.origin, []).append(entry)
-    main = _main(by_origin, url)
+    main = _main(entries, by_origin, url)
     origins = [main, *(one for one in by_origin if one != main)]
     if not everything:
         third = sum(len(by_origin[one]) for one in origins[1:])
@@ -78,14 +78,15 @@ def har_drafts(
     return drafts
 
 
-def _main(by_origin: dict[str, list[Entry]], url: str) -> str:
-    """The origin that the test is about: that of --url, else the first one of a page."""
+def _main(entries: Sequence[Entry], by_origin: dict[str, list[Entry]], url: str) -> str:
+    """The origin that the test is about: that of --url, else the one of the first page that was
+    shown, else the one that was asked most."""
     parts = urlsplit(url)
     asked = f"{parts.scheme}://{parts.netloc.lower()}"
     if asked in by_origin:
         return asked
-    pages = (one.origin for entries in by_origin.values() for one in entries[:1] if not one.static)
-    return next(pages, next(iter(by_origin)))
+    shown = (one.origin for one in entries if one.page and one.status == 200)
+    return next(shown, max(by_origin, key=lambda origin: len(by_origin[origin])))
 
 
 def _draft(

@@ -44,6 +44,8 @@ class Entry(NamedTuple):
     status: int
     http2: bool
     static: bool
+    page: bool
+    """A document that a browser shows."""
     sets_cookies: bool
     start: float
     """Seconds since 1970, 0 where it is not known."""
@@ -83,7 +85,8 @@ def _entry(raw: Any) -> Entry | None:
         body=text_of(posted.get("text")),
         status=int(number_of(response.get("status"))),
         http2=text_of(request.get("httpVersion")).lower() in ("h2", "http/2", "http/2.0", "h3"),
-        static=_is_static(table(raw), table(response.get("content")), path),
+        static=_is_static(table(raw), _mime(response), path),
+        page=method == "GET" and _mime(response).startswith("text/html"),
         sets_cookies=any(one.name == "set-cookie" for one in _pairs(response.get("headers"))),
         start=start,
         end=start + max(number_of(table(raw).get("time")), 0.0) / 1000,
@@ -109,10 +112,14 @@ def _pairs(value: object) -> Iterator[Pair]:
             yield Pair(name, text_of(table(one).get("value")))
 
 
-def _is_static(raw: dict[str, Any], content: dict[str, Any], path: str) -> bool:
+def _mime(response: dict[str, Any]) -> str:
+    return text_of(table(response.get("content")).get("mimeType")).lower()
+
+
+def _is_static(raw: dict[str, Any], mime: str, path: str) -> bool:
     if text_of(raw.get("_resourceType")).lower() in _STATIC_TYPES:
         return True
-    if _STATIC_MIME.match(text_of(content.get("mimeType"))):
+    if _STATIC_MIME.match(mime):
         return True
     return is_static_name(path.partition("?")[0])
 

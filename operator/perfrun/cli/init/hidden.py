@@ -10,7 +10,7 @@ from perfrun.cli.init.har_entries import Entry
 from perfrun.cli.init.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, is_uuid, secret_name, secret_ref, secret_value
 from perfrun.cli.init.texts import Made, Part, clean, literal, one_line, path_template
-from perfrun.cli.init.urls import HEADER_NAME
+from perfrun.cli.init.urls import HEADER_NAME, is_static_name
 
 _COPIED = frozenset({"accept", "accept-language", "content-type", "x-requested-with"})
 _SENT_ANYWAY = re.compile(
@@ -95,7 +95,7 @@ class Hider:
     def _segment(self, segment: str, before: str) -> Part:
         if _NUMBER.match(segment) or is_uuid(segment):
             return self._variables.reference(f"{_singular(before)}_id", segment)
-        if secret_value(unquote(segment)):
+        if _is_token(segment):
             return Made(self._feed.reference(f"{_singular(before)}_key", segment))
         return segment
 
@@ -165,7 +165,12 @@ def plain_path(path: str) -> str:
 
 
 def _is_plain(segment: str) -> bool:
-    return not (_NUMBER.match(segment) or is_uuid(segment) or secret_value(unquote(segment)))
+    return not (_NUMBER.match(segment) or is_uuid(segment) or _is_token(segment))
+
+
+def _is_token(segment: str) -> bool:
+    """Names of static assets look like one too: they have hashes in them."""
+    return secret_value(unquote(segment)) and not is_static_name(segment)
 
 
 def _singular(word: str) -> str:

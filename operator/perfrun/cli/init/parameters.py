@@ -22,9 +22,9 @@ from perfrun.cli.init.texts import (
     path_template,
     variable_name,
 )
+from perfrun.cli.init.urls import HEADER_NAME
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}\Z")
 _NOT_HERE = frozenset({"accept", "content-type", "authorization"})
 """Headers that OpenAPI says elsewhere; and those that perfrun writes itself."""
 _OURS = frozenset(
@@ -124,7 +124,7 @@ class Filler:
 
     def _header(self, one: Json, filled: Filled) -> None:
         name = one["name"]
-        if name.lower() in _NOT_HERE | _OURS or not _HEADER.match(name):
+        if name.lower() in _NOT_HERE | _OURS or not HEADER_NAME.match(name):
             return
         if any(name.lower() == header["name"].lower() for header in filled.headers):
             return

@@ -1,7 +1,6 @@
 """What looks like a secret: by its name, or by itself. In doubt it is one."""
 
 import re
-from typing import NamedTuple
 
 from perfrun.cli.init.draft import Json
 from perfrun.cli.init.texts import variable_name
@@ -45,15 +44,6 @@ def _opaque(piece: str) -> bool:
     if len(piece) < _OPAQUE:
         return False
     return any(char.isdigit() for char in piece) and any(char.isalpha() for char in piece)
-
-
-class Column(NamedTuple):
-    """One value of a Secret that a request takes."""
-
-    name: str
-    """As the column is called."""
-    of: str
-    """As the source calls it."""
 
 
 class SecretFeed:

@@ -5,6 +5,7 @@ have been written by anybody.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
@@ -99,7 +100,8 @@ def _pairs(parts: Sequence[Part]) -> list[tuple[str, Made | None]]:
 
 def slug(text: str, longest: int = _LONGEST_NAME) -> str:
     """Lowercase letters, digits and single '-'; may be empty."""
-    words = _CAMEL.sub("-", text[:500]).lower()
+    words = unicodedata.normalize("NFKD", _CAMEL.sub("-", text[:500]).casefold())
+    words = "".join(char for char in words if not unicodedata.combining(char))
     return re.sub(r"[^a-z0-9]+", "-", words).strip("-")[:longest].strip("-")
 
 

@@ -104,6 +104,11 @@ def test_secrets_in_all_places(entry):
     assert "c2VjcmV0" not in write_drafts(found, "f.yaml")
 
 
+def test_the_hash_of_a_static_asset_is_no_secret():
+    (step,) = journey(har_entry(f"{SHOP}/app-3f2a1b9c8d7e6f5a3f2a.js"), everything=True)
+    assert step.http.path == "/app-3f2a1b9c8d7e6f5a3f2a.js"
+
+
 def test_numbers_of_secret_names_are_not_copied_either():
     body = {"mimeType": "application/json", "text": '{"pin": 4711, "n": 4712}'}
     (step,) = journey(har_entry(f"{SHOP}/a", "POST", postData=body))
@@ -149,6 +154,18 @@ def test_the_origin_of_the_url_is_the_one_that_counts():
         "mine",
         "/a",
     )
+
+
+def test_without_a_url_it_is_the_origin_of_the_first_page_that_was_shown():
+    early = [
+        har_entry("http://ocsp.example/", "POST", at=0),
+        har_entry("http://shop.example/", status=301, answer="text/html", at=1),
+    ]
+    page = har_entry(f"{SHOP}/", answer="text/html; charset=utf-8", at=2)
+    (draft,) = drafts(har(*early, page))
+    assert draft.url == SHOP
+    (draft,) = drafts(har(*early, har_entry(f"{SHOP}/a", at=3), har_entry(f"{SHOP}/b", at=4)))
+    assert draft.url == SHOP
 
 
 def test_all_origins_are_tests_of_their_own():
