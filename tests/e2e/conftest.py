@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -9,9 +10,13 @@ import yaml
 
 from tests.cluster.handle import Cluster
 from tests.e2e.prometheus import Prometheus, metrics_url, scraping
-from tests.e2e.shop import HERE, IMAGE, ROOT, SYSTEM, Shop
+from tests.e2e.shop import HERE, HOOK_NAMESPACE, IMAGE, ROOT, SYSTEM, Shop
 
 _numbers = itertools.count()
+
+
+RECEIVERS = [{"name": "hook", "url": f"http://hook.{HOOK_NAMESPACE}:8000/hook"}]
+"""Who may be told: a server that the tests of notices start there."""
 
 
 def helm_values() -> list[str]:
@@ -23,7 +28,8 @@ def helm_values() -> list[str]:
         "image.tag": tag,
         "worker.cpu": "100m",
     }
-    return [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+    words = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+    return [*words, "--set-json", f"receivers={json.dumps(RECEIVERS)}"]
 
 
 def install(cluster: Cluster, *more: str) -> None:

@@ -15,6 +15,7 @@ T = TypeVar("T")
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SYSTEM = "perfrun-system"
+HOOK_NAMESPACE = "e2e-hook"
 IMAGE = "localhost/perfrun:e2e"
 TIMEOUT_S = 120
 

@@ -1,14 +1,20 @@
-"""A target becomes 10% slower, and perfrun says so once: after the fact, and after it is sure.
+"""A target becomes 10% slower, and perfrun says so once: an event, a metric and a webhook.
 
 ``--campaign FILE`` also runs the test sixty times with nothing changed, and nobody may be told.
 """
 
+import json
+import re
+import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
 from tests.campaign import Campaign
-from tests.e2e.shop import HERE, IMAGE, Json, Shop, until
+from tests.cluster.handle import Cluster
+from tests.e2e.prometheus import metrics_url
+from tests.e2e.shop import HERE, HOOK_NAMESPACE, IMAGE, Json, Shop, until
 
 TEST = """
 apiVersion: perfrun.dev/v1alpha1
@@ -20,6 +26,7 @@ spec:
   load: {burst: {requests: 400, concurrency: 20}}
   observe: [{name: api, workload: {kind: Deployment, name: slow}}]
   slos: [{metric: latency.p95, max: 500ms}]
+  notifications: [{receiver: hook, events: [Regressed, Recovered]}]
 """
 BEFORE = 12
 TOLD = ("Regressed", "Recovered", "Improved")
@@ -30,6 +37,35 @@ def target(shop: Shop) -> Shop:
     shop.apply((HERE / "slow.yaml").read_text().replace("IMAGE", IMAGE))
     shop.kubectl("rollout", "status", "deploy/slow", "--timeout=60s")
     return shop
+
+
+@pytest.fixture(scope="module")
+def hook(perfrun: Cluster) -> Iterator[Shop]:
+    """The receiver that the chart was told of in the e2e tests."""
+    held = Shop(perfrun, HOOK_NAMESPACE)
+    perfrun.kubectl("create", "namespace", HOOK_NAMESPACE, check=False)
+    held.apply((HERE / "hook.yaml").read_text().replace("IMAGE", IMAGE))
+    held.kubectl("rollout", "status", "deploy/hook", "--timeout=60s")
+    yield held
+    perfrun.kubectl("delete", "namespace", HOOK_NAMESPACE, "--wait=false", "--ignore-not-found")
+
+
+def heard(hook: Shop, shop: Shop, test: str) -> list[str]:
+    """The types of the notices about a test that the receiver has taken."""
+    lines = hook.kubectl("logs", "deploy/hook", "--tail=-1").splitlines()
+    notices = [json.loads(line) for line in lines]
+    mine = [one for one in notices if one["subject"] == f"{shop.namespace}/{test}"]
+    assert len({one["id"] for one in mine}) == len(mine), "the same notice came twice"
+    return [one["type"] for one in mine]
+
+
+def shown(shop: Shop, test: str) -> set[str]:
+    """The states that the metric of the trend has at 1."""
+    with urllib.request.urlopen(f"http://{metrics_url(shop.cluster)}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    mine = f'namespace="{shop.namespace}",test="{test}"'
+    found = (re.search(r'state="(\w+)"\} 1\.0$', line) for line in lines if mine in line)
+    return {state[1] for state in found if state is not None}
 
 
 def ask(shop: Shop, test: str, value: str) -> Json:
@@ -67,7 +103,7 @@ def condition(shop: Shop, test: str) -> str:
     return next(str(one["status"]) for one in found if one["type"] == "Regressed")
 
 
-def test_ten_percent_slower_is_regressed_and_recovered_once_each(target: Shop) -> None:
+def test_ten_percent_slower_is_regressed_and_recovered_once_each(target: Shop, hook: Shop) -> None:
     target.apply(TEST.replace("NAME", "watched"))
     trend: Json = {}
     for number in range(BEFORE):
@@ -86,16 +122,25 @@ def test_ten_percent_slower_is_regressed_and_recovered_once_each(target: Shop) -
     assert condition(target, "watched") == "True"
     ask(target, "watched", "still-slower")
     assert told(target, "watched") == ["Regressed"]
+    assert shown(target, "watched") == {"Regressed"}
+    # The receiver has refused the first try; whatever came of it, it is told once.
+    regressed = ["dev.perfrun.regressed"]
+    until("the receiver is told", lambda: heard(hook, target, "watched") == regressed)
 
     delay(target, 50)
     for number in range(3):
         trend = ask(target, "watched", f"back-{number}")
     assert trend["state"] == "Recovered", trend["message"]
     assert told(target, "watched") == ["Recovered", "Regressed"]
+    assert shown(target, "watched") == {"Recovered"}
+    both = ["dev.perfrun.regressed", "dev.perfrun.recovered"]
+    until("the receiver is told", lambda: heard(hook, target, "watched") == both)
     assert condition(target, "watched") == "False"
 
 
-def test_sixty_runs_of_the_same_are_told_to_nobody(target: Shop, campaign: Campaign) -> None:
+def test_sixty_runs_of_the_same_are_told_to_nobody(
+    target: Shop, hook: Shop, campaign: Campaign
+) -> None:
     delay(target, 50)
     target.apply(TEST.replace("NAME", "still"))
     trend: Json = {}
@@ -106,4 +151,5 @@ def test_sixty_runs_of_the_same_are_told_to_nobody(target: Shop, campaign: Campa
         print(number, trend["state"], trend["message"])
     campaign.add("trend", runs=runs, states=dict(states), told=len(told(target, "still")))
     assert told(target, "still") == []
+    assert heard(hook, target, "still") == []
     assert trend["state"] in ("Stable", "Suspect")

@@ -86,6 +86,9 @@ capabilities: {drop: [ALL]}
 {{- if and .Values.watchNamespaces .Values.policies.written }}
 - {name: PERFRUN_POLICY_FILE, value: /etc/perfrun/policies.yaml}
 {{- end }}
+{{- if .Values.receivers }}
+- {name: PERFRUN_RECEIVERS, value: /etc/perfrun-receivers}
+{{- end }}
 - {name: PERFRUN_TEST_LABELS, value: {{ join "," .Values.metrics.testLabels | quote }}}
 - {name: PERFRUN_LOG_LEVEL, value: {{ .Values.logLevel }}}
 - {name: PERFRUN_WORKER_IMAGE, value: {{ .Values.worker.image | default $image | quote }}}
@@ -99,6 +102,17 @@ capabilities: {drop: [ALL]}
 {{/* The ConfigMap of policies; another one whenever they change. */}}
 {{- define "perfrun.policiesName" -}}
 {{ include "perfrun.fullname" . }}-policies-{{ .Values.policies.written | toJson | sha256sum | trunc 8 }}
+{{- end -}}
+
+{{/* The receivers as the operator reads them; what is secret of them is mounted beside it. */}}
+{{- define "perfrun.receivers" -}}
+{{- $plain := list -}}
+{{- range .Values.receivers }}{{ $plain = append $plain (omit . "urlFrom" "signingKeyFrom") }}{{ end -}}
+{{- $plain | toJson -}}
+{{- end -}}
+
+{{- define "perfrun.receiversName" -}}
+{{ include "perfrun.fullname" . }}-receivers-{{ include "perfrun.receivers" . | sha256sum | trunc 8 }}
 {{- end -}}
 
 {{/* What the operator does in the namespaces of tests. */}}
