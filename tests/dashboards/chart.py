@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
@@ -42,8 +42,9 @@ class Frame:
     def time_axis(self) -> str:
         """Moments along the foot."""
         parts = []
-        for number in range(1, 6):
-            time = self.start + (self.end - self.start) * number / 6
+        count = max(self.width // 110, 2)
+        for number in range(1, count):
+            time = self.start + (self.end - self.start) * number / count
             clock = datetime.fromtimestamp(time).strftime("%H:%M:%S")
             at = f'x="{self.x(time):.0f}" y="{self.height - 5}"'
             parts.append(f'<text {at} text-anchor="middle">{clock}</text>')
@@ -52,8 +53,6 @@ class Frame:
 
 def lines(frame: Frame, series: Sequence[Line], defaults: Json) -> str:
     """An SVG of all series on one scale."""
-    stacked = defaults["custom"]["stacking"]["mode"] == "normal"
-    series = _stacked(series) if stacked else series
     top = max((value for line in series for _, value in line.points), default=1.0)
     limits = [s["value"] for s in defaults["thresholds"]["steps"] if s["value"] is not None]
     if defaults["custom"]["thresholdsStyle"]["mode"] == "line" and limits:
@@ -148,16 +147,6 @@ def _states(points: Points, step: float) -> list[list[tuple[float, float]]]:
                 found[-1].append(point)
             else:
                 found.append([point])
-    return found
-
-
-def _stacked(series: Sequence[Line]) -> list[Line]:
-    sums: dict[float, float] = {}
-    found = []
-    for line in series:
-        for time, value in line.points:
-            sums[time] = sums.get(time, 0.0) + value
-        found.append(replace(line, points=[(time, sums[time]) for time, _ in line.points]))
     return found
 
 
