@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from perfrun.controller.manifests import run_labels
+from perfrun.controller.receivers import Receivers
 from perfrun.controller.store import Key
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO
@@ -228,12 +230,62 @@ def test_crds_are_kept_unless_told_otherwise(api: ApiServer) -> None:
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("worker.memory=much", "memory"),
         ("watchNamespaces={Shop}", "watchNamespaces"),
+        ("receivers[0].name=x", "urlFrom"),
+        ("receivers[0].name=X", "receivers"),
     ],
 )
 def test_wrong_value_is_refused_by_name(api: ApiServer, value: str, says: str) -> None:
     done = api.helm("template", "perfrun", CHART, "--set", value, check=False)
     assert done.returncode != 0
     assert says in done.stderr
+
+
+RECEIVERS = [
+    {"name": "hook", "url": "https://hook.example/", "namespaces": ["shop"], "timeoutSeconds": 5},
+    {
+        "name": "chat",
+        "format": "slack",
+        "urlFrom": {"name": "chat", "key": "url"},
+        "signingKeyFrom": {"name": "chat", "key": "sign"},
+    },
+]
+
+
+def test_receivers_are_a_file_of_the_operator_and_their_secrets_files_beside_it(
+    api: ApiServer, tmp_path: Path
+) -> None:
+    made = _rendered(api, f"--set-json=receivers={json.dumps(RECEIVERS)}")
+    (deployment,) = (one for one in made if one["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (volume,) = (one for one in pod["volumes"] if one["name"] == "receivers")
+    config, *secrets = volume["projected"]["sources"]
+    maps = {one["metadata"]["name"]: one for one in made if one["kind"] == "ConfigMap"}
+    said = maps[config["configMap"]["name"]]["data"]["receivers.json"]
+    assert "urlFrom" not in said
+    # As the kubelet lays them out, and as the operator reads them.
+    (tmp_path / "receivers.json").write_text(said)
+    for source in secrets:
+        secret = source["secret"]
+        assert secret["optional"] is True
+        for item in secret["items"]:
+            file = tmp_path / item["path"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"http://{secret['name']}/{item['key']}")
+    env = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+    (mount,) = (m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "receivers")
+    assert env["PERFRUN_RECEIVERS"] == mount["mountPath"]
+
+    receivers = Receivers.read(str(tmp_path))
+    assert receivers.names("shop") == ["chat", "hook"]
+    assert receivers.names("other") == ["chat"]
+    chat = receivers.find("chat", "other")
+    assert chat is not None
+    assert (receivers.url(chat), receivers.key(chat)) == ("http://chat/url", "http://chat/sign")
+
+
+def test_without_receivers_nothing_of_them_is_rendered(api: ApiServer) -> None:
+    made = [one for one in _rendered(api) if one["kind"] != "CustomResourceDefinition"]
+    assert "receivers" not in json.dumps(made).lower()
 
 
 def test_roles_for_users_are_marked_for_aggregation(installed: ApiServer) -> None:

@@ -102,7 +102,7 @@ class Operator:
         )
         historian = Historian(kube, self.store)
         self.ticker = Ticker(kube, self.store, lambda key: self.tests.add(key))
-        receivers = Receivers.read(settings)
+        receivers = Receivers.read(settings.receivers)
         self.metrics.expect_receivers(receivers.all_names)
         self.notifier = Notifier(kube, self.store, events, self.metrics, receivers, new_client())
         tests = TestReconciler(

@@ -8,7 +8,6 @@ from pydantic import Field, ValidationError
 
 from perfrun.api.base import ApiModel
 from perfrun.api.notification import ReceiverName
-from perfrun.controller.settings import Settings
 from perfrun.logic.problems import parse_problems
 
 FILE = "receivers.json"
@@ -41,11 +40,11 @@ class Receivers:
         self._secrets = secrets
 
     @classmethod
-    def read(cls, settings: Settings) -> "Receivers":
-        """Raises ValueError for a file that cannot be read."""
-        if not settings.receivers:
+    def read(cls, path: str) -> "Receivers":
+        """Those of a folder, none without one. Raises ValueError for a file that cannot be read."""
+        if not path:
             return cls({}, Path())
-        folder = Path(settings.receivers)
+        folder = Path(path)
         where = folder / FILE
         try:
             found = [Receiver.parse(one) for one in json.loads(where.read_text())]
