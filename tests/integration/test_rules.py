@@ -82,6 +82,15 @@ def test_every_alert_says_what_is_wrong_and_where_to_read_on() -> None:
         assert rule["labels"]["severity"]
 
 
+def test_runbook_has_an_entry_for_every_alert() -> None:
+    headings = {
+        line.lstrip("#").strip()
+        for line in (REPO / "docs/guide.md").read_text().splitlines()
+        if line.startswith("#")
+    }
+    assert {rule["alert"] for rule in rules_of(rendered())} <= headings
+
+
 def test_thresholds_are_values() -> None:
     changed = {
         "inconclusiveStreak=7": ">= 7",
