@@ -74,7 +74,7 @@ def ask(shop: Shop, test: str, value: str) -> Json:
     shop.kubectl("annotate", "ptest", test, annotation, "--overwrite")
 
     def over() -> Json | None:
-        status: Json = shop.get("ptest", test)["status"]
+        status: Json = shop.get("ptest", test).get("status", {})
         quiet = status.get("lastRequest") == value and not status.get("active")
         trend: Json = status.get("trend", {})
         looked = trend.get("upTo") == status.get("lastCompletionTime") is not None
