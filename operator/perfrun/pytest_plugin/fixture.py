@@ -8,9 +8,9 @@ from perfrun.pytest_plugin.files import write_reports
 from perfrun.pytest_plugin.given import Given, from_fields, from_file
 from perfrun.pytest_plugin.naming import file_stem, perftest_name
 from perfrun.pytest_plugin.result import Result
-from perfrun.pytest_plugin.running import run_and_wait, run_beside
+from perfrun.pytest_plugin.running import Ended, run_and_wait, run_beside
 from perfrun.pytest_plugin.session import Session
-from perfrun.report.source import Reported
+from perfrun.report.text import printable
 
 Fields = Mapping[str, Any]
 
@@ -117,15 +117,17 @@ class Perfrun:
     def _run(self, given: Given) -> Result:
         return self._finish(run_and_wait(given, self._finish))
 
-    def _finish(self, reported: Reported) -> Result:
+    def _finish(self, ended: Ended) -> Result:
         """Write the reports, and take note for the summary."""
-        session, run = self._session, reported.run
-        result = Result(
-            f"{run.metadata.namespace}/{run.spec.test_ref.name}", run.status, strict=session.strict
-        )
-        number = session.note(f"{result.verdict.value:<12} {session.test}: {result.message}")
+        session, run = self._session, ended.reported.run
+        name = f"{run.metadata.namespace}/{run.spec.test_ref.name}"
+        result = Result(name, run.status, strict=session.strict)
+        told = f"{result.verdict.value:<12} {session.test}: {printable(result.message)}"
+        number = session.note(told)
+        for note in ended.notes:
+            session.tell(f"  note: {printable(note)}")
         if session.reports is not None:
             stem = file_stem(session.test, number)
-            for line in write_reports(reported, session.reports, stem, strict=session.strict):
+            for line in write_reports(ended.reported, session.reports, stem, strict=session.strict):
                 session.tell(line)
         return result

@@ -17,6 +17,7 @@ from perfrun.api.perfrun import (
 )
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
 from perfrun.pytest_plugin.told import PerfrunWarning
+from perfrun.report.text import printable
 
 _FAILED = (Verdict.FAIL, Verdict.ERROR)
 _PASSED = (Verdict.PASS, Verdict.NOT_APPLICABLE)
@@ -143,7 +144,7 @@ class Result:
         generator = self.status.generator
         for finding in generator.findings if generator is not None else []:
             lines.append(f"  {finding.type}: {finding.message}")
-        return "\n".join(lines)
+        return "\n".join(printable(line) for line in lines)
 
 
 def _figures(part: Summary | StepStatus | None) -> Figures:

@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from perfrun.cli.local import LocalRun, Progress, Stop, run_local
 from perfrun.cli.run import judged
@@ -19,6 +20,14 @@ from perfrun.report.document import Times, local_run, result_document
 from perfrun.report.source import Reported
 
 _BY_CTRL_C = "by Ctrl-C"
+
+
+class Ended(NamedTuple):
+    """A run that is over."""
+
+    reported: Reported
+    notes: tuple[str, ...] = ()
+    """Workers that were lost, with their last words."""
 
 
 def plan_of(given: Given) -> RunPlan:
@@ -33,7 +42,7 @@ def plan_of(given: Given) -> RunPlan:
     )
 
 
-def report_of(given: Given, local: LocalRun) -> Reported:
+def ended(given: Given, local: LocalRun) -> Ended:
     """What came of it, judged; whatever happened."""
     assert local.ended is not None
     run = local_run(
@@ -43,7 +52,8 @@ def report_of(given: Given, local: LocalRun) -> Reported:
         report=local.report,
         stopped=local.stopped,
     )
-    return Reported(run, result_document(local.plan, given.test.spec, run, local.report))
+    result = result_document(local.plan, given.test.spec, run, local.report)
+    return Ended(Reported(run, result), tuple(local.notes))
 
 
 @dataclass
@@ -79,12 +89,12 @@ class Background:
         except RuntimeError:
             pass  # it has ended
 
-    def outcome(self) -> Reported:
+    def outcome(self) -> Ended:
         """Once it has ended. Raises what went wrong in perfrun itself."""
         if self._error is not None:
             raise self._error
         assert self._local is not None
-        return report_of(self.given, self._local)
+        return ended(self.given, self._local)
 
     def _main(self) -> None:
         try:
@@ -99,7 +109,7 @@ class Background:
             self._ended.set()
 
 
-def run_and_wait(given: Given, on_interrupt: Callable[[Reported], object]) -> Reported:
+def run_and_wait(given: Given, on_interrupt: Callable[[Ended], object]) -> Ended:
     """Run a test and wait for it.
 
     Ctrl-C ends the load in order and a second one at once; what was measured goes to
@@ -120,7 +130,7 @@ def run_and_wait(given: Given, on_interrupt: Callable[[Reported], object]) -> Re
     return run.outcome()
 
 
-async def run_beside(given: Given) -> Reported:
+async def run_beside(given: Given) -> Ended:
     """The same in an event loop, which goes on meanwhile. Cancelled, it ends the load."""
     run = Background(given)
     run.start()

@@ -12,7 +12,7 @@ import pytest
 from perfrun.api.perfrun import Verdict
 from perfrun.pytest_plugin import MARKERS, fixture
 from perfrun.pytest_plugin.given import Given
-from perfrun.pytest_plugin.running import plan_of
+from perfrun.pytest_plugin.running import Ended, plan_of
 from perfrun.report.document import result_document
 from perfrun.report.source import Reported
 from tests.unit.report.sample import a_run
@@ -31,11 +31,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Given]:
     kept."""
     asked: list[Given] = []
 
-    def run(given: Given, on_interrupt: object) -> Reported:
+    def run(given: Given, on_interrupt: object) -> Ended:
         asked.append(given)
         name = given.test.metadata.name.capitalize()
         run = a_run(verdict=name if name in set(Verdict) else "Pass")
-        return Reported(run, result_document(plan_of(given), given.test.spec, run, None))
+        result = result_document(plan_of(given), given.test.spec, run, None)
+        notes = ("worker 0 was lost: \x1b[31mit ended with code 9",) if name == "Lost" else ()
+        return Ended(Reported(run, result), notes)
 
     monkeypatch.setattr(fixture, "run_and_wait", run)
     return asked
@@ -49,6 +51,7 @@ def session_of_its_own(pytester: pytest.Pytester, run: str, *arguments: str) -> 
     """In another process, where ``run`` takes the place of a run."""
     pytester.makeconftest(
         "from perfrun.pytest_plugin import fixture\n"
+        "from perfrun.pytest_plugin.running import Ended\n"
         "from perfrun.report.source import Reported\n"
         "from tests.unit.report.sample import a_run\n"
         f"def run(given, on_interrupt):\n{run}"
@@ -102,6 +105,17 @@ def test_only_fail_and_error_fail_a_test_by_default(
         ]
     )
     assert "reports are in" not in done.stdout.str()
+
+
+@pytest.mark.usefixtures("asked")
+def test_workers_that_were_lost_are_told_without_their_control_characters(
+    pytester: pytest.Pytester,
+):
+    pytester.makepyfile(CHECKED.replace("test_it", "test_lost"))
+    out = session(pytester).stdout.str()
+    assert "  note: worker 0 was lost: " in out
+    assert "it ended with code 9" in out
+    assert "\x1b" not in out
 
 
 def test_sessions_without_runs_say_nothing(pytester: pytest.Pytester):
@@ -193,7 +207,7 @@ def test_runs_of_an_interrupted_session_are_told(pytester: pytest.Pytester):
     pytester.makepyfile(CHECKED)
     done = session_of_its_own(
         pytester,
-        "    on_interrupt(Reported(a_run(verdict='Inconclusive')))\n    raise KeyboardInterrupt\n",
+        "    on_interrupt(Ended(Reported(a_run(verdict='Inconclusive'))))\n    raise KeyboardInterrupt\n",
     )
     assert done.ret == pytest.ExitCode.INTERRUPTED
     done.stdout.fnmatch_lines(["Inconclusive *::test_it: *"])
@@ -201,7 +215,9 @@ def test_runs_of_an_interrupted_session_are_told(pytester: pytest.Pytester):
 
 def test_processes_of_xdist_tell_their_runs_to_the_main_one(pytester: pytest.Pytester):
     pytester.makepyfile(test_a=CHECKED, test_b=CHECKED)
-    done = session_of_its_own(pytester, "    return Reported(a_run(verdict='Pass'))\n", "-n", "2")
+    done = session_of_its_own(
+        pytester, "    return Ended(Reported(a_run(verdict='Pass')))\n", "-n", "2"
+    )
     done.assert_outcomes(passed=2)
     lines = [line for line in done.stdout.lines if line.startswith("Pass ")]
     assert sorted(line.split()[1] for line in lines) == [

@@ -93,3 +93,7 @@ def test_what_is_told_names_missed_objectives_and_findings_only():
         "  Inconclusive: latency.p99 of buy needs 1000 samples, there were 330",
         "  Stall: a worker stood still for 210ms",
     ]
+
+
+def test_what_a_target_wrote_does_not_reach_the_terminal_as_it_is():
+    assert "\x1b" not in result(message="\x1b[2Jgone").told()
