@@ -80,7 +80,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         made = pages(folder)
         run_, comparison = made["report"], made["comparison"]
-        picture(browser, run_, into / "report-light.png", height=1500)
+        picture(browser, run_, into / "report-light.png", height=1440)
         picture(
             browser,
             run_,
@@ -93,10 +93,10 @@ def main() -> None:
             browser,
             run_,
             into / "report-phone.png",
-            height=1800,
+            height=1770,
             width=375,
             scheme="dark",
-            scale=1.25,
+            scale=1.2,
         )
         picture(browser, comparison, into / "comparison.png", height=1500)
 

@@ -21,6 +21,8 @@ TOP = 12
 """Where the names of stretches and moments are."""
 LATE = 0.6
 """From here on names of stretches are written to the left."""
+GAP = 0.006
+"""Between a short limit and its name."""
 NEAR = 0.12
 """Texts that begin so near each other would overlap at one height."""
 LETTER, USUAL = 6.7, 600
@@ -142,7 +144,8 @@ class _Drawing:
 
     def _beside(self, left: float, right: float, y: float, label: str) -> Markup:
         """The name of a short limit, where nothing else is if there is such a place."""
-        places = [
+        places = [(left - GAP, y + 4, "end"), (right + GAP, y + 4, "start")]
+        places += [
             (place, y + down, anchor)
             for down in (-5, 14, 14 + LINE, 14 + 2 * LINE)
             for place, anchor in ((right, "end"), (left, "start"))
