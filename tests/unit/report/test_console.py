@@ -147,9 +147,7 @@ def a_finding(kind: str, message: str) -> dict[str, Any]:
 def test_advice_names_the_most_frequent_error_first():
     first, second = next_steps(a_run())
     assert first.startswith("Status5xx (160): the target failed")
-    assert second == (
-        "compare the steps, and look at the target's CPU and memory during the run"
-    )
+    assert second == ("compare the steps, and look at the target's CPU and memory during the run")
 
 
 def test_with_one_step_there_is_nothing_to_compare():
