@@ -5,7 +5,6 @@ three minutes.
 """
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
@@ -58,8 +57,11 @@ def picture(
         box = seen.page.locator(first).bounding_box()
         assert box is not None
         top = max(0, box["y"] - 16)
-        clip = {"x": 0, "y": top, "width": width, "height": height}
-        seen.page.screenshot(path=into, clip=clip, full_page=True)
+        seen.page.screenshot(
+            path=into,
+            clip={"x": 0, "y": top, "width": width, "height": height},
+            full_page=True,
+        )
     size = into.stat().st_size
     print(f"{into}: {size:,} bytes")
     if size > MOST_BYTES:
@@ -102,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
