@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from perfrun.api.perfrun import PerfRun, Phase
@@ -33,6 +34,13 @@ class _Workers:
     refusal: Refusal | None = None
 
 
+class _Due(NamedTuple):
+    """A deadline as it is written, and ``at`` which time of the event loop it is."""
+
+    deadline: datetime
+    at: float
+
+
 class FactReader:
     """Gathers the facts of runs; remembers for some seconds what is costly to read."""
 
@@ -43,10 +51,12 @@ class FactReader:
         self._address = urlsplit(coordinator_url).netloc
         self._refusals = Refusals(kube)
         self._workers: dict[str, _Workers] = {}
+        self._due: dict[str, _Due] = {}
 
     def forget(self, uid: str) -> None:
         """The run is over."""
         self._workers.pop(uid, None)
+        self._due.pop(uid, None)
         self._refusals.forget(uid)
 
     async def of(self, run: PerfRun, opened: OpenRun, session: RunSession) -> RunFacts:
@@ -56,10 +66,11 @@ class FactReader:
         trouble = self._coordinator.trouble(uid)
         start = parse_time(status.start_time) if status.start_time else None
         end = load_end(plan)
+        now = datetime.now(UTC)
         assert status.phase is not None
         return RunFacts(
             phase=status.phase,
-            now=datetime.now(UTC),
+            now=now,
             accepted=accepted(run),
             start_timeout=plan.load.start_timeout,
             planned=plan.load.workers,
@@ -76,8 +87,21 @@ class FactReader:
             fatal=trouble.message if trouble and trouble.hopeless else None,
             trouble=trouble.message if trouble else None,
             load_end=start + as_timedelta(end) if start and end is not None else None,
-            report_deadline=_report_deadline(run, start, longest(plan)),
+            report_deadline=self._steady(uid, _report_deadline(run, start, longest(plan)), now),
         )
+
+    def _steady(self, uid: str, deadline: datetime | None, now: datetime) -> datetime | None:
+        """A deadline by the clock as it is now, as far away as it was when it was first seen.
+
+        Where the clock is set forward, nobody has reported later for it.
+        """
+        if deadline is None:
+            return None
+        passed = asyncio.get_running_loop().time()
+        due = self._due.get(uid)
+        if due is None or due.deadline != deadline:
+            due = self._due[uid] = _Due(deadline, passed + (deadline - now).total_seconds())
+        return now + timedelta(seconds=due.at - passed)
 
     async def _read_workers(self, run: PerfRun, planned: int) -> _Workers:
         uid, namespace = run.metadata.uid, run.metadata.namespace

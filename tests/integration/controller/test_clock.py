@@ -124,10 +124,9 @@ async def test_a_run_under_way_loses_nothing(
     assert abs(off - timedelta(seconds=after)) < timedelta(seconds=30)
 
 
-async def test_a_leap_past_the_deadline_of_reports_ends_the_run_and_says_what_is_missing(
+async def test_a_leap_past_the_deadline_of_reports_is_no_time_in_which_nobody_reported(
     stepped: World, clock: Clock, campaign: Campaign
 ) -> None:
-    """It cannot be told from two hours in which nobody reported."""
     stepped.operator.start()
     await leads(stepped)
     await stepped.apply_test(load=PACED)
@@ -138,10 +137,11 @@ async def test_a_leap_past_the_deadline_of_reports_ends_the_run_and_says_what_is
     await stepped.until_phase("one", "Collecting")
     clock.set(7200)
     began = time.monotonic()
+    await asyncio.sleep(3)  # the run is looked at several times meanwhile
+    assert (await workers[1].report()).status_code == 200
     status = await stepped.until_done("one")
     _keep(campaign, _title(0, 7200), "Collecting", status, time.monotonic() - began)
-    assert (status["verdict"], status["summary"]["requests"]["sent"]) == ("Inconclusive", ALL // 2)
-    assert f"by 1 of {WORKERS} workers" in status["message"]
+    assert (status["verdict"], status["summary"]["requests"]["sent"]) == ("Pass", ALL)
 
 
 def _keep(campaign: Campaign, title: str, phase: str, status: Json, seconds: float) -> None:
