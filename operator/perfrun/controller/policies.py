@@ -10,7 +10,13 @@ from pydantic import ValidationError
 from perfrun.api.policy import PerfPolicy, PerfPolicySpec
 from perfrun.controller.kube import PERF_POLICIES, AlreadyExistsError, Json, Kube
 from perfrun.controller.settings import Settings
-from perfrun.logic.policy import DEFAULT, DEFAULT_NAME, Policies, default_manifest
+from perfrun.logic.policy import (
+    DEFAULT,
+    DEFAULT_NAME,
+    Policies,
+    default_manifest,
+    policy_problems,
+)
 from perfrun.logic.problems import parse_problems
 
 logger = logging.getLogger(__name__)
@@ -29,11 +35,16 @@ def policy_record(body: Json) -> PolicyRecord:
     """The record of an object. One that cannot be read forbids all: nobody knows what it says."""
     uid = body["metadata"].get("uid", "")
     try:
-        return PolicyRecord(uid, PerfPolicy.parse(body).spec)
+        spec = PerfPolicy.parse(body).spec
+        problems = policy_problems(spec)
     except ValidationError as error:
-        why = str(parse_problems(error)[0])
-        logger.warning("PerfPolicy %s cannot be read: %s", body["metadata"]["name"], why)
-        return PolicyRecord(uid, None, why)
+        problems = parse_problems(error)
+    else:
+        if not problems:
+            return PolicyRecord(uid, spec)
+    why = str(problems[0])
+    logger.warning("PerfPolicy %s cannot be read: %s", body["metadata"]["name"], why)
+    return PolicyRecord(uid, None, why)
 
 
 def policies_of(records: dict[str, PolicyRecord]) -> Policies:

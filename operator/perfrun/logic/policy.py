@@ -146,6 +146,17 @@ def _selects(pattern: str, namespace: str) -> bool:
     return re.fullmatch(".*".join(parts), namespace) is not None
 
 
+def policy_problems(spec: PerfPolicySpec) -> list[Problem]:
+    """What is wrong in a policy that parsed: what the API server's schema cannot see."""
+    found = []
+    for index, hours in enumerate(spec.allowed_hours):
+        try:
+            zone(hours.time_zone)
+        except ValueError as error:
+            found.append(Problem(f"spec.allowedHours[{index}].timeZone", str(error)))
+    return found
+
+
 # --- what is refused --------------------------------------------------------------------------
 
 

@@ -30,6 +30,14 @@ def test_a_policy_that_cannot_be_read_is_kept_as_one_that_forbids_all() -> None:
     assert policies.unreadable["odd"].startswith("spec.deny.cidrs")
 
 
+def test_a_policy_of_hours_in_a_zone_that_is_not_there_forbids_all_and_says_so() -> None:
+    hours = [{"from": "22:00"}, {"from": "22:00", "timeZone": "Europe/Berln"}]
+    record = policy_record({"metadata": {"name": "night"}, "spec": {"allowedHours": hours}})
+    assert record.spec is None
+    assert record.why.startswith("spec.allowedHours[1].timeZone: there is no time zone")
+    assert "cannot be read" in str(policies_of({"night": record}).of("shop").suspended)
+
+
 def test_the_file_of_a_namespaced_installation(tmp_path: Path) -> None:
     file = tmp_path / "policies.yaml"
     file.write_text(WRITTEN)
