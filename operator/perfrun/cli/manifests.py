@@ -13,30 +13,35 @@ from pydantic import ValidationError
 from perfrun.api import API_VERSION, GROUP
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.perftest import PerfTest
+from perfrun.api.policy import PerfPolicy
 from perfrun.cli.selector import Selector
 from perfrun.cli.strictyaml import Document, YamlError, load_documents
 from perfrun.cli.values import KINDS as KINDS_OF_VALUES
 from perfrun.cli.values import Held, parse_held
 from perfrun.logic.accept import check
+from perfrun.logic.policy import policy_problems
 from perfrun.logic.problems import parse_problems
 
 MAX_FILE = 1024 * 1024
 """Bytes. The API server takes no larger object either (its limit is 1.5 MiB)."""
 _KIND = "PerfTest"
-_OUR_KINDS = (_KIND, "PerfRun", "PerfPolicy")
+_POLICY = "PerfPolicy"
+_OUR_KINDS = (_KIND, "PerfRun", _POLICY)
 _ALIKE = 0.8
+_PARSED = ("metadata", "spec")
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What became of one document: a test, values, problems, or nothing of another kind."""
+    """What became of one document: test, values, policy, problems, or nothing of another kind."""
 
     source: str
     """``FILE:DOCUMENT`` (of a List ``FILE:DOCUMENT.items[0]``), or ``FILE`` for the whole file."""
     test: PerfTest | None = None
     held: Held | None = None
     """A Secret or ConfigMap."""
+    policy: PerfPolicy | None = None
     problems: tuple[str, ...] = ()
     """``spec.field: message``; with any of them there may still be a test."""
     warnings: tuple[str, ...] = ()
@@ -140,11 +145,13 @@ def _manifest(source: str, value: object, warnings: tuple[str, ...]) -> Manifest
     if api == "v1" and kind in KINDS_OF_VALUES:
         held, wrong = parse_held(value)
         return Manifest(source, held=held, problems=tuple(wrong), warnings=warnings)
+    if kind == _POLICY and _group(api) == GROUP:
+        return _policy(source, value, warnings)
     if kind != _KIND or _group(api) != GROUP:
         return Manifest(source, skipped=f"{kind or 'no kind'} ({api or 'no apiVersion'})")
-    problems = list(_envelope_problems(value))
+    problems = [*_envelope_problems(value), *_name_problems(value)]
     try:
-        test = PerfTest.parse({name: value[name] for name in ("metadata", "spec") if name in value})
+        test = PerfTest.parse({name: value[name] for name in _PARSED if name in value})
     except ValidationError as error:
         problems += [_sentence(problem) for problem in parse_problems(error)]
         return Manifest(source, problems=tuple(problems), warnings=warnings)
@@ -152,6 +159,17 @@ def _manifest(source: str, value: object, warnings: tuple[str, ...]) -> Manifest
     problems += [_sentence(problem) for problem in acceptance.problems]
     warnings += tuple(_sentence(warning) for warning in acceptance.warnings)
     return Manifest(source, test, problems=tuple(problems), warnings=warnings)
+
+
+def _policy(source: str, value: dict[str, Any], warnings: tuple[str, ...]) -> Manifest:
+    problems = list(_envelope_problems(value))
+    try:
+        policy = PerfPolicy.parse({name: value[name] for name in _PARSED if name in value})
+    except ValidationError as error:
+        problems += [_sentence(problem) for problem in parse_problems(error)]
+        return Manifest(source, problems=tuple(problems), warnings=warnings)
+    problems += [_sentence(problem) for problem in policy_problems(policy.spec)]
+    return Manifest(source, policy=policy, problems=tuple(problems), warnings=warnings)
 
 
 def _group(api: object) -> str:
@@ -193,6 +211,9 @@ def _envelope_problems(value: dict[str, Any]) -> Iterator[str]:
     for field in value:
         if field not in _TOP:
             yield f"{field}: there is no such field; there are: {', '.join(_TOP)}"
+
+
+def _name_problems(value: dict[str, Any]) -> Iterator[str]:
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if isinstance(name, str) and (len(name) > TEST_NAME_MAX or not re.match(DNS_LABEL, name)):

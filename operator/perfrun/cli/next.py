@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -12,11 +11,13 @@ from perfrun.api.quantities import format_exact_duration
 from perfrun.api.times import format_time, parse_time
 from perfrun.cli.choices import TextForm
 from perfrun.cli.exits import Exit
-from perfrun.cli.manifests import read_manifests, selected
+from perfrun.cli.manifests import Manifest, read_manifests, selected
 from perfrun.cli.selector import Selector
 from perfrun.cli.structured import tell_structured
 from perfrun.cli.terminal import tell
-from perfrun.logic.upcoming import Upcoming, load_length, upcoming
+from perfrun.logic.forecast import forecast
+from perfrun.logic.policy import Policies
+from perfrun.logic.upcoming import Upcoming, load_length
 
 Json = dict[str, Any]
 
@@ -43,32 +44,42 @@ def next_runs(
     selector: Selector | None = None,
 ) -> Exit:
     """Tell of the next ``count`` scheduled times of each test after ``start``."""
-    every, nothing = selected(read_manifests(files), selector)
-    manifests = [one for one in every if not one.skipped and one.held is None]
+    every = read_manifests(files)
+    manifests, nothing = selected(every, selector)
     wrong = [one for one in manifests if one.problems]
     for manifest in wrong:
         for problem in manifest.problems:
             tell(out, f"{manifest.source}: {problem}")
     if wrong:
         return Exit.USAGE
-    tests = [one.test for one in manifests if one.test is not None]
-    if not tests:
+    if not any(one.test for one in manifests):
         tell(out, nothing or "no PerfTest in what was given")
         return Exit.USAGE
+    told = [
+        (test, runs)
+        for test, runs in _forecast(every, start, count)
+        if selector is None or selector.holds(test.metadata.labels)
+    ]
     if form is not TextForm.TEXT:
-        tell_structured([_as_json(test, count, start) for test in tests], form, out)
+        tell_structured([_as_json(test, runs) for test, runs in told], form, out)
     else:
-        for test in tests:
-            for line in _lines(test, count, start):
+        for test, runs in told:
+            for line in _lines(test, runs):
                 tell(out, line)
     return Exit.OK
 
 
-def _runs(test: PerfTest, count: int, start: datetime) -> Iterator[Upcoming]:
-    return islice(upcoming(test.metadata.name, test.spec, start), count)
+def _forecast(
+    manifests: Sequence[Manifest], start: datetime, count: int
+) -> Iterator[tuple[PerfTest, list[Upcoming]]]:
+    """All tests together, the ones that are not asked for too: they have their turn as well."""
+    tests = [one.test for one in manifests if one.test is not None and not one.problems]
+    written = [one.policy for one in manifests if one.policy is not None]
+    policies = Policies({policy.metadata.name: policy.spec for policy in written}, {})
+    return zip(tests, forecast(tests, policies, start, count), strict=True)
 
 
-def _as_json(test: PerfTest, count: int, start: datetime) -> Json:
+def _as_json(test: PerfTest, runs: Sequence[Upcoming]) -> Json:
     schedule = test.spec.schedule
     return {
         "test": test.metadata.name,
@@ -81,14 +92,15 @@ def _as_json(test: PerfTest, count: int, start: datetime) -> Json:
                 "due": format_time(one.due),
                 "name": one.run,
                 "takesPlace": one.takes_place,
-                "notes": list(one.notes),
+                "reason": one.reason,
+                "notes": one.notes,
             }
-            for one in _runs(test, count, start)
+            for one in runs
         ],
     }
 
 
-def _lines(test: PerfTest, count: int, start: datetime) -> Iterator[str]:
+def _lines(test: PerfTest, runs: Sequence[Upcoming]) -> Iterator[str]:
     schedule, name = test.spec.schedule, test.metadata.name
     if schedule is None:
         whens = []
@@ -105,7 +117,7 @@ def _lines(test: PerfTest, count: int, start: datetime) -> Iterator[str]:
         takes = f"{format_exact_duration(length)} of load"
     policy = f"concurrencyPolicy {schedule.concurrency_policy}"
     yield f"{name}: {schedule.cron} ({schedule.time_zone}), {takes}, {policy}"
-    for one in _runs(test, count, start):
+    for one in runs:
         sign = "✔" if one.takes_place else "✘"
         jitter = (one.due - one.tick).total_seconds()
         later = f" +{jitter:.0f}s" if jitter else ""

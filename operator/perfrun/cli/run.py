@@ -156,6 +156,8 @@ def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
     for manifest in manifests:
         if manifest.skipped:
             tell(err, f"{manifest.source}: skipped: {manifest.skipped}")
+        if manifest.policy is not None:
+            tell(err, f"{manifest.source}: skipped: PerfPolicy: it holds in a cluster")
         for warning in manifest.warnings:
             tell(err, f"{manifest.source}: warning: {warning}")
         for problem in manifest.problems:

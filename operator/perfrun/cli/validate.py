@@ -36,9 +36,9 @@ def validate_files(
         tell_structured([as_json(manifest, now) for manifest in manifests], form, out)
     if any(manifest.problems for manifest in manifests):
         return Exit.USAGE
-    if not any(manifest.test for manifest in manifests):
+    if nothing is not None or not any(one.test or one.policy for one in manifests):
         if form is TextForm.TEXT:
-            tell(out, nothing or "no PerfTest in what was given")
+            tell(out, nothing or "no PerfTest and no PerfPolicy in what was given")
         return Exit.USAGE
     return Exit.OK
 
@@ -50,6 +50,9 @@ def describe(manifest: Manifest, now: datetime) -> Iterator[str]:
     if manifest.held is not None and not manifest.problems:
         kind, _, name, data = manifest.held
         yield f"ok: {kind} {name}: its keys are values for perfrun run: {', '.join(sorted(data))}"
+    if manifest.policy is not None and not manifest.problems:
+        name = manifest.policy.metadata.name
+        yield f"ok: PerfPolicy {name}: it holds in a cluster; perfrun next looks at it"
     yield from manifest.problems
     for warning in manifest.warnings:
         yield f"warning: {warning}"
@@ -81,6 +84,8 @@ def as_json(manifest: Manifest, now: datetime) -> Json:
         found["skipped"] = manifest.skipped
     if test is not None:
         found |= {"test": test.metadata.name, "namespace": test.metadata.namespace}
+    if manifest.policy is not None:
+        found["policy"] = manifest.policy.metadata.name
     if test is not None and right:
         plan = plan_of(test)
         cost = daily(test, plan, now)

@@ -1,7 +1,7 @@
 """From a new PerfRun to one that may start: its test found, frozen, and its turn in the queue."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
@@ -30,7 +30,7 @@ from perfrun.controller.status import open_conditions, write_status
 from perfrun.controller.store import RunRecord, Store, run_record
 from perfrun.controller.writing import create_once
 from perfrun.logic import accept
-from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, place_of
+from perfrun.logic.admission import Contender, Placement, place, place_of, queue_limit
 from perfrun.logic.plan import comparison_key
 from perfrun.logic.policy import NamespacePolicies, Policies
 from perfrun.logic.problems import parse_problems
@@ -142,7 +142,7 @@ class Acceptor:
                 if other.target
             ],
             now,
-            _queue_limit(test),
+            queue_limit(test.spec.schedule),
         )
         if placement.superseded_by is not None:
             return await self._cancel(
@@ -221,10 +221,3 @@ class Contenders:
             caps=tuple(policies.caps),
             held=policies.held(self._now),
         )
-
-
-def _queue_limit(test: PerfTest) -> timedelta:
-    schedule = test.spec.schedule
-    if schedule is not None and schedule.starting_deadline_seconds is not None:
-        return timedelta(seconds=schedule.starting_deadline_seconds)
-    return QUEUE_LIMIT

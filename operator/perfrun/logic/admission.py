@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from perfrun.api.perftest import Schedule
 from perfrun.api.target import Target
 from perfrun.logic.policy import Cap
 
@@ -118,6 +119,13 @@ def _newer_change(me: Contender, rivals: list[Contender]) -> Contender | None:
         and rival.order > me.order
     ]
     return max(newer, key=lambda rival: rival.order) if newer else None
+
+
+def queue_limit(schedule: Schedule | None) -> timedelta:
+    """How long a run of a test may wait for its turn."""
+    if schedule is not None and schedule.starting_deadline_seconds is not None:
+        return timedelta(seconds=schedule.starting_deadline_seconds)
+    return QUEUE_LIMIT
 
 
 def place_of(target: Target, namespace: str) -> str:

@@ -3,6 +3,7 @@
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 from perfrun.api.metric import METRICS, STATISTICS, TIMINGS
 from perfrun.api.scenario import CLASSES
@@ -10,6 +11,7 @@ from perfrun.api.template import FUNCTIONS, parse
 from perfrun.engine.errors import ErrorClass
 from perfrun.logic import findings
 from perfrun.logic.objectives import CLASS_OBJECTIVES
+from perfrun.logic.upcoming import NoRun
 from perfrun.report.advice import _BY_ERROR, _BY_FINDING
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -59,6 +61,11 @@ def test_every_finding_is_there_with_its_effect_and_has_its_advice():
     for kind in rows.keys() - {"Coverage"}:  # its effect depends on onWorkerLoss
         effect = re.search(rf'"{kind}",\s*"(\w+)"', source)[1]
         assert rows[kind].replace("-", "").lower() == effect.lower(), kind
+
+
+def test_every_reason_for_no_run_is_there():
+    rows = (DOCS / "cli.md").read_text().split("| `reason` | |\n")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE) == list(get_args(NoRun))
 
 
 def test_every_class_is_there_with_its_objectives():

@@ -101,6 +101,21 @@ def test_an_unknown_kind_of_ours_is_an_error_and_other_ones_of_ours_are_skipped(
     assert run.skipped == "PerfRun (perfrun.dev/v1alpha1)"
 
 
+def test_a_policy_is_read_and_its_problems_name_their_fields():
+    text = "apiVersion: perfrun.dev/v1alpha1\nkind: PerfPolicy\nmetadata: {name: a.b}\nspec: "
+    manifest = only(text + "{limits: {runs: 3}}")
+    assert (manifest.test, manifest.problems, manifest.skipped) == (None, (), "")
+    assert manifest.policy.spec.limits.runs == 3
+    for spec, problem in (
+        ("{limits: {rusn: 3}}", "spec.limits.rusn: "),
+        ("{deny: {cidrs: [10.1.2.3/8]}}", "spec.deny.cidrs[0]: "),
+        ("{allowedHours: [{timeZone: Europe/Berln}]}", "spec.allowedHours[0].timeZone: "),
+        ("{}\nsepc: {}", "sepc: there is no such field"),
+    ):
+        (found,) = only(text + spec).problems
+        assert found.startswith(problem)
+
+
 def test_a_misspelled_group_is_an_error():
     (problem,) = only(GOOD.replace("perfrun.dev", "perfrum.dev")).problems
     assert problem.endswith('is not served; did you mean "perfrun.dev/v1alpha1"?')

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from rich.console import Console
 from perfrun.cli.choices import TextForm
 from perfrun.cli.exits import Exit
 from perfrun.cli.next import next_runs, parse_from
+from perfrun.cli.selector import parse_selector
 from tests.unit.cli.test_manifests import GOOD
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+JSON = TextForm.JSON
 NIGHTLY = GOOD.replace("spec:", 'spec:\n  schedule: {cron: "0 2 * * *", timeZone: Europe/Berlin}')
 
 
@@ -53,9 +56,53 @@ def test_json_for_programs(tmp_path: Path) -> None:
             "due": "2026-11-25T01:00:00Z",
             "name": "api-29926140",
             "takesPlace": True,
+            "reason": None,
             "notes": [],
         }
     ]
+
+
+POLICY = """---
+apiVersion: perfrun.dev/v1alpha1
+kind: PerfPolicy
+metadata: {name: night}
+spec: {allowedHours: [{from: "04:00", to: "05:00", timeZone: Europe/Berlin}]}
+"""
+
+
+def test_a_policy_of_the_files_is_looked_at(tmp_path: Path) -> None:
+    code, text = said(tmp_path, NIGHTLY + POLICY, 1)
+    assert code is Exit.OK
+    assert text.splitlines()[1] == (
+        "  ✘ Wed 2026-11-25 02:00 +0100  api-29926140  its turn does not come until 03:00: "
+        "PerfPolicy night lets runs start only at 04:00-05:00 Europe/Berlin (allowedHours)"
+    )
+    ((one,),) = (test["runs"] for test in json.loads(said(tmp_path, NIGHTLY + POLICY, 1, JSON)[1]))
+    assert (one["takesPlace"], one["reason"]) == (False, "OutsideHours")
+
+
+def test_a_policy_that_is_wrong_is_told_and_nothing_foretold(tmp_path: Path) -> None:
+    code, text = said(tmp_path, NIGHTLY + POLICY.replace("Berlin", "Berln"))
+    assert code is Exit.USAGE
+    assert "f.yaml:2: spec.allowedHours[0].timeZone: there is no time zone" in text
+    assert "✔" not in text
+
+
+def test_a_test_that_is_not_selected_has_its_turn_all_the_same(tmp_path: Path) -> None:
+    load = "open: {rate: 10/s, duration: 5m}"
+    first = NIGHTLY.replace("burst: {requests: 10, concurrency: 10}", load)
+    second = first.replace("{name: api}", "{name: late, labels: {type: load}}")
+    file = tmp_path / "f.yaml"
+    file.write_text(f"{first}---\n{second}")
+    out = io.StringIO()
+    console = Console(file=out, width=80, soft_wrap=True)
+    code = next_runs([str(file)], console, 1, START, selector=parse_selector("type=load"))
+    assert code is Exit.OK
+    assert out.getvalue().splitlines()[1:] == [
+        "  ✔ Wed 2026-11-25 02:00 +0100  late-29926140  waits until 02:05: "
+        "default/api-29926140 is loading 127.0.0.1:1"
+    ]
+    assert "api: " not in out.getvalue()
 
 
 def test_what_is_wrong_is_told_and_nothing_foretold(tmp_path: Path) -> None:
@@ -73,3 +120,24 @@ def test_a_time_without_a_zone_is_refused_with_what_to_write(text: str) -> None:
 
 def test_a_time_with_a_zone_is_taken() -> None:
     assert parse_from("2026-11-24T13:00:00+01:00") == START
+
+
+DOCUMENTED = re.findall(
+    r"^\$ perfrun next (\S+) --count (\d+) --from (\S+)\n(.*?)^```",
+    (Path(__file__).parents[3] / "docs" / "schedules.md").read_text(),
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@pytest.mark.parametrize(("file", "count", "start", "output"), DOCUMENTED)
+def test_what_the_page_shows_is_what_is_printed(
+    file: str, count: str, start: str, output: str
+) -> None:
+    data, out = Path(__file__).parent / "data", io.StringIO()
+    console = Console(file=out, width=80, soft_wrap=True)
+    assert next_runs([str(data / file)], console, int(count), parse_from(start)) is Exit.OK
+    assert out.getvalue() == output
+
+
+def test_the_page_shows_something() -> None:
+    assert [file for file, *_ in DOCUMENTED] == ["nightly.yaml", "nights.yaml"]

@@ -100,6 +100,9 @@ def test_nothing_to_run_is_wrong_usage(tmp_path: Path):
     code, text = ran(file)
     assert code is Exit.USAGE
     assert "service.yaml:1: skipped: Service (v1)" in text
+    head = "apiVersion: perfrun.dev/v1alpha1\nkind: PerfPolicy\n"
+    file.write_text(f"{head}metadata: {{name: lab}}\nspec: {{}}\n")
+    assert "service.yaml:1: skipped: PerfPolicy: it holds in a cluster" in ran(file)[1]
     assert "nothing to run" in text
 
 

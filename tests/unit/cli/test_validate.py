@@ -166,3 +166,14 @@ def test_problems_and_no_costs_where_something_is_wrong():
     lines = said(GOOD.replace("min: 100%", "min: fast"))
     assert len(lines) == 1
     assert lines[0].startswith("spec.slos[0].min: ")
+
+
+def test_a_policy_alone_is_right_or_wrong(tmp_path: Path):
+    text = "apiVersion: perfrun.dev/v1alpha1\nkind: PerfPolicy\nmetadata: {name: lab}\nspec: {}\n"
+    assert said(text) == ["ok: PerfPolicy lab: it holds in a cluster; perfrun next looks at it"]
+    file, out = tmp_path / "f.yaml", io.StringIO()
+    file.write_text(text)
+    assert validate_files([str(file)], Console(file=out), TextForm.JSON) is Exit.OK
+    assert json.loads(out.getvalue())[0]["policy"] == "lab"
+    file.write_text(text.replace("{}", "{suspend: 3}"))
+    assert validate_files([str(file)], Console(file=out)) is Exit.USAGE
