@@ -65,7 +65,7 @@ class SqlRequest(ApiModel):
     rules = (
         exactly_one_of("statement", "transaction", what="a step of sql"),
         Rule(
-            cel="!has(self.transaction) || (self.batch == 1 && size(self.parameters) == 0)",
+            cel="!has(self.transaction) || (self.batch == 1 && !has(self.parameters))",
             holds=lambda sql: sql.transaction is None or (sql.batch == 1 and not sql.parameters),
             message="parameters and batch belong to a statement of its own: a transaction has "
             "them with each of its statements",
