@@ -125,7 +125,8 @@ class PerfTestSpec(ApiModel):
     ) = Field(
         default=None,
         description="Workloads of the target: their images, replicas and limits are noted with "
-        "each run, and their rollouts start runs (runOn). What they use is not measured yet.",
+        "each run, workers prefer nodes without their pods, and their rollouts start runs "
+        "(runOn). What they use is not measured yet.",
     )
     baseline: Baseline = Field(
         default=Baseline(), description="Which earlier runs a run is compared with, and how."

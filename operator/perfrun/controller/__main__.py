@@ -88,7 +88,8 @@ class Operator:
         open_runs = OpenRuns(kube, self.store, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
         self.metrics.under_way = self.coordinator.under_way
-        finisher = Finisher(kube, open_runs, events, self.metrics, Surroundings(kube, settings))
+        surroundings = Surroundings(kube, settings)
+        finisher = Finisher(kube, open_runs, events, self.metrics, surroundings)
         reconciler = RunReconciler(
             kube,
             self.store,
@@ -96,6 +97,7 @@ class Operator:
             open_runs,
             Acceptor(kube, self.store, finisher, events),
             finisher,
+            surroundings,
             events,
             settings,
             pair.certificate if pair else "",

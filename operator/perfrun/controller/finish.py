@@ -70,7 +70,7 @@ class Finisher:
         if packed is None:
             return await self.end(run, judgement)
         kept = await self._keep(run, opened, packed)
-        where = await self._surroundings.of(run.metadata.namespace, opened.spec, machines)
+        where = await self._surroundings.of(run, opened.spec, machines)
         return await self.end(run, judgement, {"result": kept, "environment": as_json(where)})
 
     async def _weigh(

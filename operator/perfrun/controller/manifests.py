@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from perfrun.api import API_VERSION
@@ -40,6 +41,7 @@ JOB_MARGIN_S = 120
 TOKEN_S = 3600
 NOBODY = 65532
 TREND_KEY = "trend.json.gz"
+HOSTNAME = "kubernetes.io/hostname"
 
 
 def owner_reference(kind: str, name: str, uid: str) -> Json:
@@ -173,9 +175,18 @@ def _pieces(run: Key, plan: RunPlan, content: str, suffix: str, packed: bytes) -
 
 
 def job_manifest(
-    run: Key, plan: RunPlan, spec: PerfTestSpec, settings: Settings, *, with_ca: bool
+    run: Key,
+    plan: RunPlan,
+    spec: PerfTestSpec,
+    settings: Settings,
+    *,
+    with_ca: bool,
+    away_from: Sequence[Json] = (),
 ) -> Json:
-    """The Indexed Job of a run's workers."""
+    """The Indexed Job of a run's workers.
+
+    ``away_from`` are selectors of pods whose nodes they are to leave alone where there are others.
+    """
     template = spec.pod_template or PodTemplate()
     labels = {"app.kubernetes.io/name": "perfrun-worker", **run_labels(run, plan.test)}
     workers = plan.load.workers
@@ -205,10 +216,27 @@ def job_manifest(
                         "karpenter.sh/do-not-disrupt": "true",
                     },
                 },
-                "spec": _pod_spec(plan, spec, settings, template, with_ca=with_ca),
+                "spec": {
+                    **_pod_spec(plan, spec, settings, template, with_ca=with_ca),
+                    **_affinity(template, away_from),
+                },
             },
         },
     }
+
+
+def _affinity(template: PodTemplate, away_from: Sequence[Json]) -> Json:
+    """The test's own, and from whom its pods keep away unless it says that itself."""
+    terms = [
+        {
+            "weight": 100,
+            "podAffinityTerm": {"labelSelector": selector, "topologyKey": HOSTNAME},
+        }
+        for selector in away_from
+    ]
+    apart = {"preferredDuringSchedulingIgnoredDuringExecution": terms}
+    affinity = {**({"podAntiAffinity": apart} if terms else {}), **(template.affinity or {})}
+    return {"affinity": affinity} if affinity else {}
 
 
 def _pod_spec(
@@ -243,7 +271,6 @@ def _pod_spec(
         exclude_none=True,
         include={
             "node_selector",
-            "affinity",
             "tolerations",
             "topology_spread_constraints",
             "priority_class_name",

@@ -26,6 +26,7 @@ from perfrun.controller.progress import progress_line
 from perfrun.controller.settings import Settings
 from perfrun.controller.status import as_json, changed, cut, open_conditions, write_status
 from perfrun.controller.store import Key, Store
+from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import create_once
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.search import search_of
@@ -61,6 +62,7 @@ class RunReconciler:
         runs: OpenRuns,
         acceptor: Acceptor,
         finisher: Finisher,
+        surroundings: Surroundings,
         events: Events,
         settings: Settings,
         ca: str = NO_CERTIFICATE,
@@ -72,6 +74,7 @@ class RunReconciler:
         self._runs = runs
         self._acceptor = acceptor
         self._finisher = finisher
+        self._surroundings = surroundings
         self._events = events
         self._settings = settings
         self._ca = ca
@@ -202,7 +205,12 @@ class RunReconciler:
     async def _launch(self, run: PerfRun, opened: OpenRun) -> float:
         """Create the plan and the Job, and note that it was done."""
         job = job_manifest(
-            opened.key, opened.plan, opened.spec, self._settings, with_ca=bool(self._ca)
+            opened.key,
+            opened.plan,
+            opened.spec,
+            self._settings,
+            with_ca=bool(self._ca),
+            away_from=await self._surroundings.selectors(run),
         )
         try:
             plan = plan_config_map(opened.key, opened.plan, self._ca)

@@ -3,11 +3,13 @@
 import logging
 from typing import Any
 
+from pydantic import ValidationError
+
 from perfrun.api.environment import Environment, WorkloadStatus
-from perfrun.api.observe import Observed
-from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.perfrun import PerfRun
+from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.pod import PodTemplate
-from perfrun.controller.kube import PODS, WORKLOADS, Json, Kube, KubeError
+from perfrun.controller.kube import PERF_TESTS, PODS, WORKLOADS, Json, Kube, KubeError
 from perfrun.controller.manifests import worker_resources
 from perfrun.controller.settings import Settings
 
@@ -23,17 +25,14 @@ class Surroundings:
         self._kube = kube
         self._settings = settings
 
-    async def of(self, namespace: str, spec: PerfTestSpec, machines: list[str]) -> Environment:
+    async def of(self, run: PerfRun, spec: PerfTestSpec, machines: list[str]) -> Environment:
         """As it is now. What cannot be read is left out: no verdict waits for it."""
         workloads = []
-        for observed in spec.observe or []:
+        for name, body in await self._observed(run):
             try:
-                found = await self._workload(namespace, observed)
+                workloads.append(workload_status(name, body, await self._pods(body)))
             except KubeError as error:
-                logger.warning("observe %s in %s: %s", observed.name, namespace, error)
-                continue
-            if found is not None:
-                workloads.append(found)
+                logger.warning("run %s: pods of what it observes: %s", run.metadata.name, error)
         resources = worker_resources(self._settings, spec.pod_template or PodTemplate())
         return Environment(
             machines=machines,
@@ -45,16 +44,39 @@ class Surroundings:
             workloads=workloads,
         )
 
-    async def _workload(self, namespace: str, observed: Observed) -> WorkloadStatus | None:
-        assert observed.workload is not None, "a rule of the API"
-        kind = WORKLOADS[observed.workload.kind]
-        body = await self._kube.find(kind, namespace, observed.workload.name)
-        if body is None:
-            return None
-        chosen = body["spec"]["selector"].get("matchLabels", {})
+    async def selectors(self, run: PerfRun) -> list[Json]:
+        """By which the observed workloads know their pods."""
+        return [body["spec"]["selector"] for _, body in await self._observed(run)]
+
+    async def _observed(self, run: PerfRun) -> list[tuple[str, Json]]:
+        """The workloads that the run's test observes now; those that cannot be read are left out.
+
+        They are not a part of what is frozen: to observe more is not to run something else.
+        """
+        namespace, name = run.metadata.namespace, run.spec.test_ref.name
+        try:
+            test = PerfTest.parse(await self._kube.get(PERF_TESTS, namespace, name))
+        except (KubeError, ValidationError) as error:
+            logger.warning("run %s: what its test observes: %s", run.metadata.name, error)
+            return []
+        found = []
+        for observed in test.spec.observe or []:
+            assert observed.workload is not None, "a rule of the API"
+            kind = WORKLOADS[observed.workload.kind]
+            try:
+                body = await self._kube.find(kind, namespace, observed.workload.name)
+            except KubeError as error:
+                logger.warning("observe %s in %s: %s", observed.name, namespace, error)
+                continue
+            if body is not None:
+                found.append((observed.name, body))
+        return found
+
+    async def _pods(self, workload: Json) -> list[Json]:
+        chosen = workload["spec"]["selector"].get("matchLabels", {})
         labels = ",".join(f"{name}={value}" for name, value in chosen.items())
-        pods = await self._kube.list(PODS, namespace, labels=labels) if labels else []
-        return workload_status(observed.name, body, pods)
+        namespace = workload["metadata"]["namespace"]
+        return await self._kube.list(PODS, namespace, labels=labels) if labels else []
 
 
 def workload_status(name: str, body: Json, pods: list[Json]) -> WorkloadStatus:

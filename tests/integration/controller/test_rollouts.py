@@ -73,6 +73,18 @@ async def test_a_rollout_that_is_complete_starts_one_run(world: World) -> None:
     assert run["metadata"]["name"].startswith("shop-o")
     await _looks_again(world)
     assert await _reasons(world) == ["Rollout"]
+    await _is_run_beside(world, run["metadata"]["name"])
+
+
+async def _is_run_beside(world: World, run: str) -> None:
+    """Its workers keep away from what is observed, and it says how that stood."""
+    await world.workers(run)
+    for pod in await world.pods(run):
+        ((term,),) = pod["spec"]["affinity"]["podAntiAffinity"].values()
+        assert term["podAffinityTerm"]["labelSelector"] == {"matchLabels": {"app": "api"}}
+    status = await world.finish(run)
+    (workload,) = status["environment"]["workloads"]
+    assert (workload["name"], workload["images"]) == ("api", {"api": "api:2"})
 
 
 async def _looks_again(world: World) -> None:

@@ -155,6 +155,33 @@ def test_scheduling_fields_of_the_test_arrive_in_the_notation_of_kubernetes() ->
     assert {name: pod[name] for name in template} == template
 
 
+APART = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+    {"weight": 100, "podAffinityTerm": {"labelSelector": {"matchLabels": {"app": "shop"}},
+                                        "topologyKey": "kubernetes.io/hostname"}},
+]}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (None, APART),
+        ({"nodeAffinity": {}}, {"nodeAffinity": {}, **APART}),
+        ({"podAntiAffinity": {}}, {"podAntiAffinity": {}}),
+    ],
+    ids=["nothing", "something-else", "what-to-keep-away-from"],
+)
+def test_workers_keep_away_from_observed_pods_unless_the_test_says_it_itself(
+    own: Json | None, expected: Json
+) -> None:
+    test = perf_test(podTemplate={"affinity": own} if own is not None else {})
+    selector = {"matchLabels": {"app": "shop"}}
+    for away_from, affinity in (([selector], expected), ([], own)):
+        manifest = job_manifest(
+            KEY, plan_of(test), test.spec, settings(), with_ca=False, away_from=away_from
+        )
+        assert pod_of(manifest).get("affinity") == affinity
+
+
 def test_no_template_changes_what_is_perfruns_of_a_pod() -> None:
     free = {
         "nodeSelector": {"pool": "load"},

@@ -21,6 +21,7 @@ from perfrun.controller.kube import (
     PODS,
     REVISIONS,
     TOKEN_REVIEWS,
+    WORKLOADS,
     ConflictError,
     Json,
     KubeError,
@@ -66,6 +67,27 @@ class World:
         body["metadata"]["ownerReferences"] = [owner_reference("PerfTest", "shop", "uid-shop")]
         self.kube.put(PERF_RUNS, body)
 
+    def observe(self, *names: str) -> None:
+        """The test observes Deployments of these names."""
+        observe = [{"name": n, "workload": {"kind": "Deployment", "name": n}} for n in names]
+        self.kube.objects["perftests", "team", "shop"]["spec"]["observe"] = observe
+        for name in names:
+            containers = [{"name": "main", "image": f"{name}:1"}]
+            spec = {
+                "replicas": 3,
+                "selector": {"matchLabels": {"app": name}},
+                "template": {"spec": {"containers": containers}},
+            }
+            about = {"name": name, "namespace": "team"}
+            self.kube.put(WORKLOADS["Deployment"], {"metadata": about, "spec": spec})
+
+    @property
+    def kept_away_from(self) -> list[Json]:
+        (job,) = self.kube.all(JOBS)
+        apart = job["spec"]["template"]["spec"].get("affinity", {}).get("podAntiAffinity", {})
+        terms = apart.get("preferredDuringSchedulingIgnoredDuringExecution", [])
+        return [term["podAffinityTerm"]["labelSelector"] for term in terms]
+
     @property
     def revision(self) -> str:
         return str(self.kube.all(REVISIONS)[0]["metadata"]["name"])
@@ -106,7 +128,7 @@ def world() -> World:
     coordinator = Coordinator(runs, PodIdentity(kube, runs))  # type: ignore[arg-type]
     acceptor = Acceptor(kube, store, finisher, events)  # type: ignore[arg-type]
     reconciler = RunReconciler(
-        kube, store, coordinator, runs, acceptor, finisher, events, settings()  # type: ignore[arg-type]
+        kube, store, coordinator, runs, acceptor, finisher, around, events, settings()  # type: ignore[arg-type]
     )  # fmt: skip
     test = perf_test(load={"workers": WORKERS, "burst": {"requests": 100, "concurrency": 10}})
     body = {
@@ -144,6 +166,29 @@ async def test_launch_error_is_over_once_the_workers_are_created(world: World) -
     await world.step()
     assert world.status["job"] == job_name(UID)
     assert {"launchError", "progress"} & world.status.keys() == set()
+
+
+async def test_workers_keep_away_from_the_observed_workloads(world: World) -> None:
+    world.observe("shop", "db")
+    world.be(phase="Starting")
+    await world.step()
+    assert world.kept_away_from == [{"matchLabels": {"app": name}} for name in ("shop", "db")]
+
+
+@pytest.mark.parametrize("missing", ["perftests", "deployments"])
+async def test_workers_start_also_where_it_cannot_be_read_what_is_observed(
+    world: World, missing: str
+) -> None:
+    world.observe("shop", "gone")
+    del world.kube.objects["deployments", "team", "gone"]
+    world.be(phase="Starting")
+    await world.step()
+    assert len(world.kept_away_from) == 1
+    world.kube.objects.pop(("jobs", "team", job_name(UID)))
+    world.kube.failing["get", missing] = RefusedError(403, "may not be read")
+    world.be(phase="Starting")
+    await world.step()
+    assert world.kept_away_from == []
 
 
 async def test_plan_of_somebody_else_is_left_alone_and_named(world: World) -> None:
@@ -227,6 +272,18 @@ async def test_reports_are_found_by_their_names_and_read_one_by_one(world: World
     assert merged is not None
     assert (merged.workers, count) == (2, 2)
     assert world.kube.asked["get", "configmaps"] == 2
+
+
+async def test_observed_workloads_are_noted_as_they_are_when_the_run_is_judged(
+    world: World,
+) -> None:
+    await world.measure()
+    world.observe("shop")  # after it was frozen: it is no part of what runs
+    await world.step()
+    assert world.status["verdict"] == "Pass"
+    (workload,) = world.status["environment"]["workloads"]
+    assert (workload["name"], workload["replicas"]) == ("shop", 3)
+    assert workload["images"] == {"main": "shop:1"}
 
 
 async def test_report_without_its_first_piece_was_never_acknowledged(world: World) -> None:
