@@ -189,6 +189,9 @@ class StepStatus(StatusModel):
     timeout_rate: Text | None = None
     latency: LatencyStatus | None = None
     errors: Errors = {}
+    said: Annotated[dict[Name, Annotated[str, Field(max_length=200)]], Field(max_length=64)] = (
+        Field(default={}, description="Why requests failed: the first of each class, in words.")
+    )
 
 
 class SloStatus(StatusModel):

@@ -35,6 +35,8 @@ class Done(NamedTuple):
     passed: int = 0
     failed: int = 0
     """Checks."""
+    said: str = ""
+    """Why it failed, in words: never a value of a parameter, which may be a secret."""
 
 
 class Session(Protocol[S_contra]):
@@ -316,7 +318,7 @@ class _Walk:
             tally.add_service(now - self._written)
             tally.add_latency(self._age(now))
         else:
-            self._count_failure(done.error, now)
+            self._count_failure(done.error, now, done.said)
         self._begun = 0
         return done.error
 
@@ -336,7 +338,7 @@ class _Walk:
             await asyncio.sleep(0)
             return Done(ErrorClass.DATA)
         except OpenError as error:
-            return Done(error.reason)
+            return Done(error.reason, said=error.message)
         except TimeoutError:
             self._drop()
             return Done(ErrorClass.TIMEOUT)
@@ -358,9 +360,9 @@ class _Walk:
         if session is not None:
             self._carrier.drop(session)
 
-    def _count_failure(self, error: str, now: int) -> None:
+    def _count_failure(self, error: str, now: int, said: str) -> None:
         tally = self._tally
-        tally.fail(error)
+        tally.fail(error, said)
         age, outcome = self._age(now), Outcome.FAILURE
         if error == ErrorClass.TIMEOUT:
             age, outcome = max(age, self._carrier.limits.timeout), Outcome.TIMEOUT

@@ -17,6 +17,8 @@ class Judgement(NamedTuple):
     """None: the request succeeded."""
     passed: int
     failed: int
+    said: str = ""
+    """What was not as expected, in words; nothing of what the target has answered but a status."""
 
 
 class Expectation:
@@ -27,7 +29,7 @@ class Expectation:
     def __init__(self, expect: Expect | None, where: str) -> None:
         self._status = frozenset(expect.status) if expect is not None else frozenset()
         self._paths = [
-            (finder(path, where), value)
+            (path, finder(path, where), value)
             for path, value in (expect.json_.items() if expect is not None else ())
         ]
         limit = expect.max_bytes if expect is not None else None
@@ -50,22 +52,23 @@ class Expectation:
         passed = failed = 0
         if self._status:
             if status not in self._status:
-                return Judgement(_unexpected(status), 0, 1)
+                return Judgement(_unexpected(status), 0, 1, f"status {status}")
             passed = 1
         elif not 200 <= status < 400:
-            return Judgement(_unexpected(status), 0, 0)
-        if self._paths:
-            held = self._count_held(answer)
-            passed += held
-            failed = len(self._paths) - held
-        return Judgement(ErrorClass.CHECK if failed else None, passed, failed)
-
-    def _count_held(self, answer: Answer) -> int:
+            return Judgement(_unexpected(status), 0, 0, f"status {status}")
+        if not self._paths:
+            return Judgement(None, passed, failed)
         try:
             document = answer.json()
         except NotJsonError:
-            return 0
-        return sum(_holds(find(document), expected) for find, expected in self._paths)
+            return Judgement(ErrorClass.CHECK, passed, len(self._paths), "the body is no JSON")
+        missed = [
+            path for path, find, expected in self._paths if not _holds(find(document), expected)
+        ]
+        passed += len(self._paths) - len(missed)
+        if not missed:
+            return Judgement(None, passed, 0)
+        return Judgement(ErrorClass.CHECK, passed, len(missed), f"{missed[0]} is another one")
 
 
 def _holds(found: list[object], expected: object) -> bool:

@@ -237,14 +237,15 @@ class Iteration:
             self._cookies().set(self._pool.origin, path, connection.headers(b"set-cookie"))
         if connection.status in STATUSES and self._redirected(connection, now):
             return False
-        if (error := self._judged(connection)) is not None:
-            self._fail(error)
+        error, said = self._judged(connection)
+        if error is not None:
+            self._fail(error, said)
         elif self._step.trace is not None:
             self._tally.note_slow(self._age(now), self._step.trace(self._number))
         return error is None
 
-    def _judged(self, connection: Link) -> ErrorClass | None:
-        """What is wrong with a final response; what it is asked for is extracted."""
+    def _judged(self, connection: Link) -> tuple[ErrorClass | None, str]:
+        """What is wrong with a final response, and in words; what is asked for is extracted."""
         step = self._step
         body = b""
         if step.template.reading is Reading.BODY:
@@ -253,14 +254,14 @@ class Iteration:
                 try:
                     body = unpacked(body, connection, step.template.size_limit)
                 except ContentError as error:
-                    return error.reason
+                    return error.reason, ""
         answer = Answer(body)
         judged = step.expectation.judge(connection.status, answer)
         self._tally.checks_passed += judged.passed
         self._tally.checks_failed += judged.failed
         if judged.error is None and not step.extract(connection, answer, self.values):
-            return ErrorClass.DATA
-        return judged.error
+            return ErrorClass.DATA, "what is to be extracted was not found"
+        return judged.error, judged.said
 
     def _redirected(self, connection: Link, now: int) -> bool:
         step = self._step
@@ -290,14 +291,14 @@ class Iteration:
             self._give_back(now)
         self._traffic.think(self, pause)
 
-    def _fail(self, error: ErrorClass) -> None:
+    def _fail(self, error: ErrorClass, said: str = "") -> None:
         now = monotonic_ns()
         tally, whole = self._tally, self._whole
         if self._connection is not None:
             self._give_back(now)
         if error in self._traffic.again_after and self._tries_again(now):
             return
-        tally.fail(error)
+        tally.fail(error, said)
         latency, outcome = self._age(now), Outcome.FAILURE
         if error is ErrorClass.TIMEOUT:
             latency, outcome = max(latency, self._traffic.timeout), Outcome.TIMEOUT

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
+    MOST_SAID,
     MOST_SLOWEST,
     Outcome,
     PhaseRecord,
@@ -122,6 +123,7 @@ class StepTally:
         "latency",
         "others",
         "quick",
+        "said",
         "scenario",
         "sent",
         "service",
@@ -135,6 +137,8 @@ class StepTally:
         self.sent = self.censored = self.attempts = 0
         self.bytes_received = self.checks_passed = self.checks_failed = 0
         self.errors: dict[str, int] = {}
+        self.said: dict[str, str] = {}
+        """What was known of the first failure of each class."""
         self.latency = Samples(Folded(), recent)
         service, ttfb = Folded(), Folded()
         self.service, self.ttfb = Samples(service), Samples(ttfb)
@@ -166,10 +170,12 @@ class StepTally:
         elif latency > self.slowest[0][0]:
             heapreplace(self.slowest, (latency, trace_id))
 
-    def fail(self, error: str) -> None:
-        """Count a failed request, by its class."""
+    def fail(self, error: str, said: str = "") -> None:
+        """Count a failed request, by its class; ``said`` is why, in words."""
         name = str(error)  # a plain one, of an ErrorClass too
         self.errors[name] = self.errors.get(name, 0) + 1
+        if said and name not in self.said:
+            self.said[name] = said[:MOST_SAID]
 
     @property
     def succeeded(self) -> int:
@@ -219,6 +225,7 @@ class StepTally:
             checks_passed=self.checks_passed,
             checks_failed=self.checks_failed,
             errors=dict(self.errors),
+            said=dict(self.said),
             timings=timings,
             slowest=[
                 Traced(latency=latency, trace_id=trace_id)

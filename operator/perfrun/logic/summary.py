@@ -72,7 +72,8 @@ def steps(plan: RunPlan, report: WorkerReport, limits: Limits) -> list[StepStatu
                 error_rate=_ratio(one, "errorRate", limits),
                 timeout_rate=_ratio(one, "timeoutRate", limits),
                 latency=_latency(one.distribution("latency"), limits),
-                errors=_errors(record),
+                errors=(errors := _errors(record)),
+                said={name: said for name, said in record.said.items() if name in errors},
             )
         )
     return statuses

@@ -6,7 +6,7 @@ planned = started + dropped, and sent = succeeded + failed + censored.
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field
 
@@ -86,6 +86,10 @@ _SUMS_OF_GENERATOR = (
 )
 
 
+MOST_SAID = 200
+Said = Annotated[str, Field(max_length=MOST_SAID)]
+
+
 class StepRecord(Wire):
     """One step of one scenario in one phase."""
 
@@ -102,6 +106,8 @@ class StepRecord(Wire):
     checks_failed: int = 0
     errors: dict[str, int] = {}
     """Failed requests by error class (Timeout, Status5xx, Connect, ...)."""
+    said: dict[str, Said] = {}
+    """Of each error class, what was known of the first such failure, in words."""
     timings: dict[str, WireHistogram] = {}
     """By :func:`timing_key`."""
     slowest: list[Traced] = Field(default=[], max_length=MOST_SLOWEST)
@@ -115,6 +121,7 @@ class StepRecord(Wire):
         """Take the counts of the same step elsewhere in."""
         add_fields(self, other, _COUNTS_OF_STEP)
         add_counts(self.errors, other.errors)
+        self.said = {**other.said, **self.said}
         add_histograms(self.timings, other.timings)
         slowest = sorted([*self.slowest, *other.slowest], key=lambda one: -one.latency)
         self.slowest = slowest[:MOST_SLOWEST]

@@ -21,7 +21,15 @@ _BY_ERROR = {
     "Check": "answers were not as expected: see expect of the step",
     "Size": "answers were larger than expect.maxBytes",
     "Policy": "a request left what is allowed: see the PerfPolicy, and where the target redirects",
-    "Data": "requests could not be made from the data: see variables and templates",
+    "Data": "requests could not be made from the data: see variables, templates and parameters",
+    "Sql08": "the database closed connections: look for restarts and its own connection limits",
+    "Sql22": "the database refused values: see the parameters of the step",
+    "Sql23": "rows broke a constraint: use data that is new in each run, and clean up",
+    "Sql28": "the login was refused: see the Secret of spec.target.sql.dsnFrom",
+    "Sql40": "transactions were rolled back (deadlock or conflict): that is load on the same rows",
+    "Sql42": "the database does not understand or allow the statement: see the step's sql",
+    "Sql53": "the database ran out of something (connections, memory, disk): see maxConnections",
+    "Sql57": "the database ended statements: timeout, or an administrator",
 }
 
 _MORE_CPU = "perfrun was the limit: give it more CPU, or raise spec.load.workers"

@@ -16,11 +16,13 @@ from perfrun.api.perfrun import (
     GeneratorStatus,
     PerfRun,
     SloStatus,
+    StepStatus,
     Summary,
     Verdict,
 )
 from perfrun.api.times import parse_time
 from perfrun.report.advice import next_steps
+from perfrun.report.failures import by_count, explained
 from perfrun.report.steps import number, simple_table, steps_table
 from perfrun.report.text import printable
 
@@ -76,7 +78,7 @@ def render_run(run: PerfRun, *, ascii_only: bool = False, width: int = _WIDTH) -
     parts: list[RenderableType] = [_headline(run, marks)]
     if status.summary is not None:
         parts.append(steps_table(status.summary, status.steps, width, ".." if ascii_only else "…"))
-        parts.append(_counts(status.summary, status.generator))
+        parts.append(_counts(status.summary, status.steps, status.generator))
     if status.capacity is not None and status.capacity.holds:
         parts.append(_search(status.capacity))
     if status.slos:
@@ -109,7 +111,9 @@ def _headline(run: PerfRun, marks: dict[Verdict, str]) -> RenderableType:
     return Group(*lines)
 
 
-def _counts(summary: Summary, generator: GeneratorStatus | None) -> RenderableType:
+def _counts(
+    summary: Summary, steps: Sequence[StepStatus], generator: GeneratorStatus | None
+) -> RenderableType:
     iterations, requests = summary.iterations, summary.requests
     lines = [
         f"{number(requests.sent)} sent: {number(requests.succeeded)} succeeded, "
@@ -122,8 +126,8 @@ def _counts(summary: Summary, generator: GeneratorStatus | None) -> RenderableTy
             + _why_dropped(generator)
         )
     if summary.errors:
-        kinds = sorted(summary.errors.items(), key=lambda item: -item[1])
-        lines.append("errors: " + ", ".join(f"{kind} {number(n)}" for kind, n in kinds))
+        lines.append(f"errors: {by_count(summary.errors)}")
+        lines += explained(steps)
     return _labelled("Requests", lines)
 
 

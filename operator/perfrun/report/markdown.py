@@ -11,6 +11,7 @@ from perfrun.report.advice import next_steps
 from perfrun.report.comparison import Comparison, Group, Row, Shown
 from perfrun.report.console import MARKS, score
 from perfrun.report.contrast import p_text
+from perfrun.report.failures import by_count, explained
 from perfrun.report.steps import number, step_rows
 from perfrun.report.text import printable
 
@@ -50,7 +51,7 @@ def _overview(runs: Sequence[PerfRun]) -> str:
         latency = summary.latency if summary else None
         rows.append(
             (
-                escaped(f"{run.metadata.namespace}/{run.spec.test_ref.name}"),
+                escaped(_test(run)),
                 _verdict(status.verdict),
                 score(status.slos) if status.slos else "none",
                 _or_none(latency.p95 if latency else None),
@@ -73,6 +74,8 @@ def _run(run: PerfRun) -> Iterator[str]:
     if status.summary is not None:
         yield _steps(run, status.summary)
         yield _requests(status.summary)
+        if why := list(explained(status.steps)):
+            yield _bullets(why)
     if status.generator is not None and status.generator.findings:
         found = (
             f"{escaped(one.type)}: {escaped(one.message)}" for one in status.generator.findings
@@ -108,8 +111,7 @@ def _requests(summary: Summary) -> str:
     if counts.censored:
         text += f", {number(counts.censored)} still open at the end"
     if summary.errors:
-        kinds = sorted(summary.errors.items(), key=lambda item: -item[1])
-        text += " (" + ", ".join(f"{escaped(kind)} {number(n)}" for kind, n in kinds) + ")"
+        text += f" ({escaped(by_count(summary.errors))})"
     if summary.iterations.dropped:
         text += f"; {number(summary.iterations.dropped)} iterations dropped"
     return text

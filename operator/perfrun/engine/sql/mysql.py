@@ -16,7 +16,7 @@ from perfrun.engine.awaited import Done, Session, Speaker
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
 from perfrun.engine.resolver import Resolver
 from perfrun.engine.sql.dsn import Dsn
-from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged
+from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
 from perfrun.engine.sql.tls import security
 
 STATEMENTS = 200
@@ -107,9 +107,9 @@ class MysqlSession(Session[SqlStep]):
                 raise ConnectionResetError(str(error)) from error
             if step.in_transaction:
                 await self._connection.rollback()
-            return Done(sql_class(error))
+            return Done(sql_class(error), said=telling(sql_class(error), str(error.args[-1])))
         except (ValueError, TypeError):
-            return Done(ErrorClass.DATA)  # parameters that are not as many as the statement has
+            return Done(ErrorClass.DATA, said="the statement has more or fewer parameters")
         return judged(step, rows, first, values)
 
     async def _run(

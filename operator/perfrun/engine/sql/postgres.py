@@ -15,7 +15,7 @@ from perfrun.engine.awaited import Done, Session, Speaker
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
 from perfrun.engine.resolver import Resolver
 from perfrun.engine.sql.dsn import Dsn
-from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged
+from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
 from perfrun.engine.sql.tls import security
 
 Convert = Callable[[str], Any]
@@ -95,11 +95,15 @@ class PostgresSession(Session[SqlStep]):
             else:
                 rows, first = await self._run(step, request)
         except asyncpg.PostgresError as error:
-            return Done(sql_class(error))
+            return Done(sql_class(error), said=telling(sql_class(error), str(error.args[0])))
         except asyncpg.InterfaceError as error:
             raise ConnectionResetError(str(error)) from error
+        except CountError as error:
+            return Done(ErrorClass.DATA, said=str(error))
         except (ValueError, ArithmeticError):
-            return Done(ErrorClass.DATA)  # a parameter that is not what the server wants
+            return Done(
+                ErrorClass.DATA, said="a parameter is not of the type it has"
+            )
         return judged(step, rows, first, values)
 
     async def _run(
@@ -136,6 +140,10 @@ class PostgresSession(Session[SqlStep]):
         self._connection.terminate()
 
 
+class CountError(Exception):
+    """A statement with more or fewer parameters than are given."""
+
+
 class _Prepared:
     """A statement as the server knows it, and what its parameters have to be."""
 
@@ -143,7 +151,7 @@ class _Prepared:
         self.statement = statement
         types = statement.get_parameters()
         if len(types) != given:
-            raise ValueError(f"the statement has {len(types)} parameters, not {given}")
+            raise CountError(f"the statement has {len(types)} parameters, and {given} are given")
         self._converts = [_CONVERTS.get(one.name) for one in types]
 
     def typed(self, row: Row) -> Sequence[Any]:

@@ -61,11 +61,22 @@ def judged(
     """What a step came to that the database has done: ``rows`` of them, and the ``first`` one."""
     for name, column in step.columns.items():
         if first is None or first.get(column) is None:
-            return Done(ErrorClass.DATA)
+            return Done(ErrorClass.DATA, said=f"there is no row with a column {column}")
         values[name] = str(first[column])
     if step.rows is None:
         return Done()
-    return Done(passed=1) if rows == step.rows else Done(ErrorClass.CHECK, failed=1)
+    if rows == step.rows:
+        return Done(passed=1)
+    return Done(ErrorClass.CHECK, failed=1, said=f"{rows} rows, and {step.rows} are expected")
+
+
+_OF_VALUES = ("Sql22", "Sql23", "Sql44")
+"""Data exceptions, constraints and checks: what a server says of them has values in it."""
+
+
+def telling(error: str, said: str) -> str:
+    """What the server said, where it speaks of statements and not of values."""
+    return "" if error in _OF_VALUES else said
 
 
 def compile_sql(plan: RunPlan, values: Values) -> list[CompiledScenario]:

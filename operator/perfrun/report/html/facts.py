@@ -12,6 +12,7 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
+from perfrun.report.failures import by_count, explained
 from perfrun.report.source import Reported
 from perfrun.report.steps import number
 
@@ -73,7 +74,7 @@ def requests(counts: RequestCounts) -> str:
     return told + (f", {number(counts.censored)} still open at the end" if counts.censored else "")
 
 
-def counts(summary: Summary) -> list[Fact]:
+def counts(summary: Summary, steps: Sequence[StepStatus]) -> list[Fact]:
     """What was planned, sent and failed."""
     iterations, attempts = summary.iterations, summary.attempts
     facts = [
@@ -99,8 +100,8 @@ def counts(summary: Summary) -> list[Fact]:
         ),
     ]
     if summary.errors:
-        kinds = sorted(summary.errors.items(), key=lambda item: -item[1])
-        facts.append(Fact("Errors", ", ".join(f"{kind} {number(n)}" for kind, n in kinds)))
+        facts.append(Fact("Errors", by_count(summary.errors)))
+        facts += [Fact("", line) for line in explained(steps)]
     return facts
 
 
