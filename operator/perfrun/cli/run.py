@@ -1,7 +1,6 @@
 """``perfrun run``: each test in turn, on this machine, and one exit code for all."""
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from perfrun.cli.exits import Exit, of_verdict, worst
 from perfrun.cli.forms import Runs
 from perfrun.cli.local import LocalRun, Stop, cores, run_local
 from perfrun.cli.manifests import Manifest, read_manifests, selected
+from perfrun.cli.outcome import new_plan, outcome_of
 from perfrun.cli.outputs import Outputs
 from perfrun.cli.progress import ProgressView
 from perfrun.cli.selector import Selector
@@ -21,13 +21,9 @@ from perfrun.cli.signals import leave_on_interrupt
 from perfrun.cli.slowest import print_slowest
 from perfrun.cli.terminal import tell
 from perfrun.cli.values import Values, find_values
-from perfrun.logic.names import requested_run_name
-from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import Judgement, RunOutcome, cancelled, errored, judge
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.console import print_run
-from perfrun.report.document import Times, local_run, result_document
 from perfrun.report.source import Reported
 
 
@@ -97,14 +93,7 @@ def run_test(test: PerfTest, values: Values, err: Console, place: str = "") -> F
 
     ``place`` is which of several it is.
     """
-    name, uid = test.metadata.name, str(uuid.uuid4())
-    plan = make_plan(
-        test.spec,
-        uid=uid,
-        namespace=test.metadata.namespace,
-        test=name,
-        run=requested_run_name(name, uid),
-    )
+    plan = new_plan(test)
     if plan.load.workers > cores():
         tell(
             err,
@@ -116,32 +105,8 @@ def run_test(test: PerfTest, values: Values, err: Console, place: str = "") -> F
     leave_on_interrupt()
     for note in local.notes:
         tell(err, f"note: {note}")
-    judgement = judged(test, local)
-    assert local.ended is not None
-    run = local_run(
-        plan,
-        judgement,
-        Times(local.created, local.start, local.ended),
-        report=local.report,
-        stopped=local.stopped,
-    )
-    result = result_document(plan, test.spec, run, local.report)
+    run, result = outcome_of(test, local)
     return Finished(run, result, interrupted=local.stopped is not None)
-
-
-def judged(test: PerfTest, local: LocalRun) -> Judgement:
-    """What a run came to. Without any data and without a stop it is an Error, never a verdict."""
-    if local.error is not None:
-        return errored(local.error, local.workers)
-    if local.start is None:
-        return cancelled(f"stopped ({local.stopped}) before the load began", local.workers)
-    if local.report is None and local.stopped is None:
-        why = f": {local.notes[0]}" if local.notes else ""
-        return errored(f"none of {local.workers.planned} workers reported{why}", local.workers)
-    outcome = RunOutcome(
-        local.plan, local.report, local.workers, stopped=local.stopped, holds=local.holds
-    )
-    return judge(test.spec, outcome)
 
 
 def exit_code(finished: Finished, *, strict: bool) -> Exit:

@@ -5,18 +5,13 @@ The load is that of ``perfrun run``: workers are processes, and none of them is 
 
 import asyncio
 import threading
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from perfrun.cli.local import LocalRun, Progress, Stop, run_local
-from perfrun.cli.run import judged
-from perfrun.logic.names import requested_run_name
-from perfrun.logic.plan import make_plan
-from perfrun.measure.plan import RunPlan
+from perfrun.cli.outcome import new_plan, outcome_of
 from perfrun.pytest_plugin.given import Given
-from perfrun.report.document import Times, local_run, result_document
 from perfrun.report.source import Reported
 
 _BY_CTRL_C = "by Ctrl-C"
@@ -30,32 +25,6 @@ class Ended(NamedTuple):
     """Workers that were lost, with their last words."""
 
 
-def plan_of(given: Given) -> RunPlan:
-    """What the workers of one run are to do."""
-    test, uid = given.test, str(uuid.uuid4())
-    return make_plan(
-        test.spec,
-        uid=uid,
-        namespace=test.metadata.namespace,
-        test=test.metadata.name,
-        run=requested_run_name(test.metadata.name, uid),
-    )
-
-
-def ended(given: Given, local: LocalRun) -> Ended:
-    """What came of it, judged; whatever happened."""
-    assert local.ended is not None
-    run = local_run(
-        local.plan,
-        judged(given.test, local),
-        Times(local.created, local.start, local.ended),
-        report=local.report,
-        stopped=local.stopped,
-    )
-    result = result_document(local.plan, given.test.spec, run, local.report)
-    return Ended(Reported(run, result), tuple(local.notes))
-
-
 @dataclass
 class Background:
     """A run under way in another thread."""
@@ -65,7 +34,7 @@ class Background:
     _error: BaseException | None = None
 
     def __post_init__(self) -> None:
-        self._plan = plan_of(self.given)
+        self._plan = new_plan(self.given.test)
         self._stop = Stop()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._main, name="perfrun", daemon=True)
@@ -94,7 +63,8 @@ class Background:
         if self._error is not None:
             raise self._error
         assert self._local is not None
-        return ended(self.given, self._local)
+        reported = Reported(*outcome_of(self.given.test, self._local))
+        return Ended(reported, tuple(self._local.notes))
 
     def _main(self) -> None:
         try:

@@ -15,8 +15,9 @@ from perfrun.cli.commands import app
 from perfrun.cli.exits import Exit, worst
 from perfrun.cli.local import LocalRun
 from perfrun.cli.manifests import parse_manifests
+from perfrun.cli.outcome import judged
 from perfrun.cli.outputs import Outputs
-from perfrun.cli.run import Finished, exit_code, judged, run_files
+from perfrun.cli.run import Finished, exit_code, run_files
 from perfrun.cli.selector import Selector, parse_selector
 from perfrun.cli.terminal import Output
 from perfrun.measure.result import RunResult

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from perfrun.api.perfrun import Verdict
+from perfrun.cli.outcome import new_plan
 from perfrun.pytest_plugin import MARKERS, fixture
 from perfrun.pytest_plugin.given import Given
-from perfrun.pytest_plugin.running import Ended, plan_of
+from perfrun.pytest_plugin.running import Ended
 from perfrun.report.document import result_document
 from perfrun.report.source import Reported
 from tests.unit.report.sample import a_run
@@ -35,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Given]:
         asked.append(given)
         name = given.test.metadata.name.capitalize()
         run = a_run(verdict=name if name in set(Verdict) else "Pass")
-        result = result_document(plan_of(given), given.test.spec, run, None)
+        result = result_document(new_plan(given.test), given.test.spec, run, None)
         notes = ("worker 0 was lost: \x1b[31mit ended with code 9",) if name == "Lost" else ()
         return Ended(Reported(run, result), notes)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -191,9 +192,7 @@ def _with_pause(step: StepDraft, entry: Entry, later: Entry | None) -> StepDraft
     gap = round(min((later.start - entry.end) * 10, _MOST_THINK_MS / 100)) * 100
     if gap < _LEAST_THINK_MS:
         return step
-    return StepDraft(
-        step.name, step.path, step.method, step.headers, step.json, step.body, step.status, gap
-    )
+    return replace(step, think_ms=gap)
 
 
 def _target(entries: Sequence[Entry], hider: Hider) -> tuple[Json, list[str]]:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from perfrun.api.perfrun import SloStatus, Verdict
 from perfrun.report.advice import next_steps
-from perfrun.report.console import MARKS
+from perfrun.report.console import MARKS, score
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart
 from perfrun.report.html.distribution import distributions
@@ -42,7 +41,7 @@ def run_page(reported: Reported) -> str:
         marks=MARKS,
         facts=facts,
         heading=facts.heading(run),
-        score=_score(status.slos),
+        score=score(status.slos),
         advice=next_steps(run),
         drawn=drawn,
         traces=facts.slowest(report) if report is not None else [],
@@ -63,8 +62,3 @@ def _draw(reported: Reported) -> _Drawn:
     ]
     missing = timeline.missing()
     return _Drawn(charts, lag_chart(timeline), [missing] if missing else [], timeline.stopped())
-
-
-def _score(slos: Sequence[SloStatus]) -> str:
-    counted = [slo for slo in slos if slo.verdict is not Verdict.NOT_APPLICABLE]
-    return f"{sum(slo.verdict is Verdict.PASS for slo in counted)} of {len(counted)} met"
