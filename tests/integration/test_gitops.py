@@ -1,5 +1,6 @@
 """Examples for GitOps tools on real parts: Lua 5.1, promtool, and the rights of a real API server."""
 
+import base64
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -19,6 +21,19 @@ from tests.unit.examples.states import PERFRUNS, PERFTESTS, Case
 
 GITOPS = REPO / "examples" / "gitops"
 PATIENCE_S = 30.0
+# perfrun as in a pod, whose files of the service account are in the folder that comes first.
+IN_POD = """
+import sys
+from pathlib import Path
+from kubernetes.config import incluster_config
+
+folder = Path(sys.argv.pop(1))
+incluster_config.SERVICE_TOKEN_FILENAME = str(folder / "token")
+incluster_config.SERVICE_CERT_FILENAME = str(folder / "ca.crt")
+from perfrun.cli.main import main
+
+main()
+"""
 # Argo CD loads no more than these for a health check, unless it is told to.
 SANDBOX = """
 local source = io.read("*a")
@@ -140,9 +155,8 @@ def test_a_job_may_do_what_it_does_and_speaks_to_the_cluster_as_its_pod(
     command = job["spec"]["template"]["spec"]["containers"][0]["command"]
     assert command[0] == "perfrun"
     process = subprocess.Popen(
-        [sys.executable, "-m", "perfrun.cli.main",
-         *(word.replace("$(NAMESPACE)", namespace) for word in command[1:])],
-        env={**os.environ, "KUBECONFIG": str(as_pod(perfrun_api, namespace, tmp_path))},
+        [sys.executable, "-c", IN_POD, str(tmp_path), *command[1:]],
+        env=as_pod(perfrun_api, namespace, tmp_path),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     run = requested_run_name("shop-api", asked_for(perfrun_api, namespace))
@@ -162,25 +176,25 @@ def test_a_job_may_do_what_it_does_and_speaks_to_the_cluster_as_its_pod(
     assert (process.returncode, out.splitlines()[-1]) == (1, "Fail: 1 of 1 objectives missed"), out
 
 
-def as_pod(server: ApiServer, namespace: str, folder: Path) -> Path:
-    """The kubeconfig of the example, with what a pod would find in its place."""
-    config = yaml.safe_load(
-        server.kubectl(
-            "get", "configmap", "perfrun-trigger", "-n", namespace, "-o", "jsonpath={.data.config}"
-        ).stdout
+def as_pod(server: ApiServer, namespace: str, folder: Path) -> dict[str, str]:
+    """The environment of a pod of the example; its service account's files go into ``folder``."""
+    token = server.kubectl("create", "token", "perfrun-trigger", "-n", namespace).stdout
+    (folder / "token").write_text(token.strip())
+    (folder / "namespace").write_text(namespace)
+    admin = yaml.safe_load(server.kubeconfig.read_text())["clusters"][0]["cluster"]
+    authority = admin.get("certificate-authority-data")
+    (folder / "ca.crt").write_bytes(
+        base64.b64decode(authority)
+        if authority
+        else Path(admin["certificate-authority"]).read_bytes()
     )
-    (user,) = config["users"]
-    assert user["user"]["tokenFile"] == "/var/run/secrets/kubernetes.io/serviceaccount/token"
-    token = folder / "token"
-    token.write_text(
-        server.kubectl("create", "token", "perfrun-trigger", "-n", namespace).stdout.strip()
-    )
-    user["user"]["tokenFile"] = str(token)
-    admin = yaml.safe_load(server.kubeconfig.read_text())
-    config["clusters"][0]["cluster"] = admin["clusters"][0]["cluster"]
-    file = folder / "config"
-    file.write_text(yaml.safe_dump(config))
-    return file
+    address = urlsplit(admin["server"])
+    return {
+        **os.environ,
+        "KUBECONFIG": str(folder / "none"),
+        "KUBERNETES_SERVICE_HOST": str(address.hostname),
+        "KUBERNETES_SERVICE_PORT": str(address.port),
+    }
 
 
 def asked_for(server: ApiServer, namespace: str) -> str:

@@ -1,14 +1,17 @@
 """One API server, as the commands speak to it: plain JSON, and one sentence where it refuses."""
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+from kubernetes.config import incluster_config, kube_config
 from kubernetes.watch.watch import iter_resp_lines
 from urllib3.exceptions import HTTPError
 
@@ -32,9 +35,12 @@ class Cluster:
     def __init__(
         self, context: str | None, namespace: str | None, *, timeout: float = TIMEOUT_S
     ) -> None:
-        """By KUBECONFIG or ``~/.kube/config``; None is what that says. Raises ClusterError."""
-        api, chosen = _connected(context)
-        self.namespace: str = namespace or chosen["context"].get("namespace") or "default"
+        """By KUBECONFIG or ``~/.kube/config``, and in a pod without them by its service account.
+
+        None is what that says. Raises ClusterError.
+        """
+        api, home = _connected(context)
+        self.namespace: str = namespace or home or "default"
         self.host: str = api.configuration.host
         self._api = api
         self._timeout = timeout
@@ -169,25 +175,53 @@ class Cluster:
             raise AwayError(f"{self.host} does not answer: {_reason(error)}") from error
 
 
-def _connected(context: str | None) -> tuple[Any, Json]:
+def _connected(context: str | None) -> tuple[Any, str | None]:
+    """A client, and the namespace that it is at home in: by a kubeconfig, else as a pod."""
+    configuration = client.Configuration()
+    # One that is away is told, and asked again, by those who know how long to wait.
+    configuration.retries = 0
+    if context is None and not _has_kubeconfig():
+        with suppress(config.ConfigException):
+            config.load_incluster_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
+            return client.ApiClient(configuration), _namespace_of_pod()
+    namespace = _load_kubeconfig(context, configuration)
+    return client.ApiClient(configuration), namespace
+
+
+def _has_kubeconfig() -> bool:
+    files = kube_config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
+    return any(Path(file).expanduser().is_file() for file in files if file)
+
+
+def _namespace_of_pod() -> str | None:
+    file = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
+    try:
+        return file.read_text().strip() or None
+    except OSError:
+        return None
+
+
+def _load_kubeconfig(context: str | None, configuration: Any) -> str | None:
+    """Fill ``configuration``; gives the namespace of the context. Raises ClusterError."""
     try:
         contexts, current = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
         chosen = next((one for one in contexts if one["name"] == context), current)
         if context is not None and chosen["name"] != context:
             names = ", ".join(one["name"] for one in contexts)
             raise ClusterError(f"there is no context {context}; there are: {names}")
-        configuration = client.Configuration()
-        # One that is away is told, and asked again, by those who know how long to wait.
-        configuration.retries = 0
         config.load_kube_config(  # type: ignore[no-untyped-call]
             context=chosen["name"], client_configuration=configuration
         )
+        namespace = chosen["context"].get("namespace")
     except (config.ConfigException, yaml.YAMLError, OSError, *_MALFORMED) as error:
         why = printable(str(error)) if not isinstance(error, _MALFORMED) else "it is malformed"
         raise ClusterError(
-            f"no cluster to speak to ({why}): set KUBECONFIG, or write ~/.kube/config"
+            f"no cluster to speak to ({why}): set KUBECONFIG, write ~/.kube/config, or run in a "
+            "pod with a service account"
         ) from error
-    return client.ApiClient(configuration), chosen
+    return namespace if isinstance(namespace, str) else None
 
 
 def _given(**query: str) -> dict[str, str]:

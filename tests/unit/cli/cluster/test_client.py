@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
 from perfrun.cli.cluster import EVENTS, PERF_RUNS, PERF_TESTS, AwayError, Cluster, ClusterError
@@ -184,6 +185,39 @@ def test_a_kubeconfig_that_is_none_is_told(tmp_path: Path, monkeypatch, text: st
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
     with pytest.raises(ClusterError, match="no cluster to speak to"):
         Cluster(None, None)
+
+
+def as_pod(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kubelet gives a pod, and no kubeconfig."""
+    (folder / "token").write_text("t0ken")
+    (folder / "ca.crt").write_text(certifi.contents())
+    (folder / "namespace").write_text("shop")
+    loader = "kubernetes.config.incluster_config"
+    monkeypatch.setattr(f"{loader}.SERVICE_TOKEN_FILENAME", str(folder / "token"))
+    monkeypatch.setattr(f"{loader}.SERVICE_CERT_FILENAME", str(folder / "ca.crt"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    missing = str(folder / "none")
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", missing)
+
+
+def test_a_pod_without_a_kubeconfig_speaks_as_its_service_account(tmp_path: Path, monkeypatch):
+    as_pod(tmp_path, monkeypatch)
+    cluster = Cluster(None, None)
+    assert (cluster.host, cluster.namespace) == ("https://10.96.0.1:443", "shop")
+    assert Cluster(None, "other").namespace == "other"
+
+
+def test_a_kubeconfig_and_a_context_go_before_the_service_account(
+    api: FakeApi, tmp_path: Path, monkeypatch
+):
+    as_pod(tmp_path, monkeypatch)
+    with pytest.raises(ClusterError, match="no cluster to speak to"):
+        Cluster("mars", None)
+    config = tmp_path / "config"
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
+    with serving(api, config):
+        assert Cluster(None, None).host.startswith("http://127.0.0.1:")
 
 
 def test_events_are_of_the_core(api: FakeApi, cluster: Cluster):
