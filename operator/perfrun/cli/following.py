@@ -1,8 +1,6 @@
 """One run of a cluster until it is done: what `trigger --wait` and `watch run/RUN` tell of it."""
 
 import time
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -12,6 +10,7 @@ from rich.text import Text
 from perfrun.cli.cluster import PERF_RUNS, ClusterError
 from perfrun.cli.cluster.feed import Away, Change, Changed, Failed, Feed, Listed, Source
 from perfrun.cli.exits import Exit, of_verdict
+from perfrun.cli.in_place import InPlace
 from perfrun.cli.terminal import tell
 from perfrun.cli.views import RunView
 
@@ -24,29 +23,15 @@ class NotThereError(Exception):
     """There is no such run, and none has come in time."""
 
 
-class Telling:
+class Telling(InPlace):
     """What is true now: on a terminal in place, elsewhere a line for each change."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, transient=True) if console.is_terminal else None
+        super().__init__(Live(console=console, transient=True) if console.is_terminal else None)
         self._spinner = "dots" if console.encoding.lower().startswith("utf") else "line"
         self._line = ""
         self._phase = ""
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def say(self, line: str, phase: str = "") -> None:
         """Say it once. On a terminal a line of the same ``phase`` takes the place of the last."""

@@ -1,8 +1,6 @@
 """How a run goes, while it goes: a live view on a terminal, plain lines elsewhere."""
 
 import time
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live as LiveDisplay
@@ -11,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perfrun.api.quantities import NS_PER_S, format_duration, format_percent, format_rate
+from perfrun.cli.in_place import InPlace
 from perfrun.cli.local import STOP_SECONDS, Progress
 from perfrun.logic.capacity import most_holds
 from perfrun.logic.plan import load_end, planned
@@ -25,7 +24,7 @@ _LEFT_OUT = ("errors", "p99", "p50", "sent", "load", "dropped", "in flight", "p9
 """What goes first where there is no room."""
 
 
-class ProgressView:
+class ProgressView(InPlace):
     """Shows each :class:`Progress` it is called with; a context manager."""
 
     def __init__(self, console: Console, place: str = "") -> None:
@@ -34,27 +33,13 @@ class ProgressView:
         self._place = place
         # What cannot move its cursor (TERM=dumb) gets lines.
         moves = console.is_terminal and not console.is_dumb_terminal
-        self._live = (
+        super().__init__(
             LiveDisplay(console=console, auto_refresh=False, transient=True) if moves else None
         )
         self._to_file = not console.file.isatty()
         self._said = ""
         self._lines = 0
         self._next_line = 0.0
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def __call__(self, progress: Progress) -> None:
         """Show it; elsewhere than on a terminal a line a second, later one in five."""

@@ -1,8 +1,6 @@
 """``perfrun watch``: the runs under way in a cluster, and what changes."""
 
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,6 +11,7 @@ from perfrun.cli.cluster import PERF_RUNS, PERF_TESTS, Cluster
 from perfrun.cli.cluster.feed import Failed, Feed, Listed
 from perfrun.cli.exits import Exit, of_verdict
 from perfrun.cli.following import NotThereError, follow
+from perfrun.cli.in_place import InPlace
 from perfrun.cli.tables import print_table, table_lines
 from perfrun.cli.terminal import abandoned, tell
 from perfrun.cli.views import RunView
@@ -87,30 +86,16 @@ def _show(cluster: Cluster, about: str | None, out: Console) -> None:
             screen.show(board, lines)
 
 
-class Screen:
+class Screen(InPlace):
     """A table in place on a terminal, lines elsewhere."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._console, self._title = console, title
-        self._live = (
+        super().__init__(
             Live(console=console, auto_refresh=False, transient=False)
             if console.is_terminal
             else None
         )
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def show(self, board: Board, lines: list[str]) -> None:
         """What there is now; ``lines`` say what has changed."""
