@@ -10,7 +10,7 @@ MAX_BODY = 16 * 1024 * 1024
 """Bytes of a body that are kept for checks where ``maxBytes`` sets no limit."""
 
 
-class Judgement(NamedTuple):
+class Judged(NamedTuple):
     """What came of a response's checks."""
 
     error: ErrorClass | None
@@ -47,28 +47,28 @@ class Expectation:
         """Whether a status is one that the test asks for by name."""
         return status in self._status
 
-    def judge(self, status: int, answer: Answer) -> Judgement:
+    def judge(self, status: int, answer: Answer) -> Judged:
         """Judge a final response. Every status list and every JSON path is one check."""
         passed = failed = 0
         if self._status:
             if status not in self._status:
-                return Judgement(_unexpected(status), 0, 1, f"status {status}")
+                return Judged(_unexpected(status), 0, 1, f"status {status}")
             passed = 1
         elif not 200 <= status < 400:
-            return Judgement(_unexpected(status), 0, 0, f"status {status}")
+            return Judged(_unexpected(status), 0, 0, f"status {status}")
         if not self._paths:
-            return Judgement(None, passed, failed)
+            return Judged(None, passed, failed)
         try:
             document = answer.json()
         except NotJsonError:
-            return Judgement(ErrorClass.CHECK, passed, len(self._paths), "the body is no JSON")
+            return Judged(ErrorClass.CHECK, passed, len(self._paths), "the body is no JSON")
         missed = [
             path for path, find, expected in self._paths if not _holds(find(document), expected)
         ]
         passed += len(self._paths) - len(missed)
         if not missed:
-            return Judgement(None, passed, 0)
-        return Judgement(ErrorClass.CHECK, passed, len(missed), f"{missed[0]} is another one")
+            return Judged(None, passed, 0)
+        return Judged(ErrorClass.CHECK, passed, len(missed), f"{missed[0]} is another one")
 
 
 def _holds(found: list[object], expected: object) -> bool:

@@ -16,7 +16,7 @@ import httptools
 
 from perfrun.engine.errors import ErrorClass, lost_by
 from perfrun.engine.link import Exchange, Home
-from perfrun.engine.reading import Reading, Template
+from perfrun.engine.reading import Reading, ReadPlan
 
 MAX_HEAD = 64 * 1024
 """Bytes of status line and headers; more is not HTTP that anyone means to test."""
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    _template: Template
+    _template: ReadPlan
     _write: Any
 
     def __init__(self, home: Home) -> None:
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
 
     # --- for the exchange ---------------------------------------------------------------------
 
-    def send(self, exchange: Exchange, request: bytes, template: Template) -> None:
+    def send(self, exchange: Exchange, request: bytes, template: ReadPlan) -> None:
         """Write a request; the connection must be open and free."""
         self._exchange = exchange
         self._template = template

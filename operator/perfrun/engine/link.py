@@ -6,7 +6,7 @@ A link carries one request at a time. In HTTP/1.1 it is a connection, in HTTP/2 
 from typing import Any, Protocol
 
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.reading import Template
+from perfrun.engine.reading import ReadPlan
 
 
 class Home(Protocol):
@@ -49,7 +49,7 @@ class Link(Protocol):
     def transport(self) -> Any:
         """Tells by ``is_closing()`` whether it can still be used; Any, because it is hot."""
 
-    def send(self, exchange: Exchange, request: Any, template: Template) -> None:
+    def send(self, exchange: Exchange, request: Any, template: ReadPlan) -> None:
         """Write a request (bytes, or what the protocol makes of them); the link must be free."""
 
     def header(self, name: bytes) -> bytes | None:

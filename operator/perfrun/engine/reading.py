@@ -24,7 +24,7 @@ class Reading(IntEnum):
     """The answer to HEAD: it ends with its headers, whatever length they tell of."""
 
 
-class Template:
+class ReadPlan:
     """How the responses to a step are read, and the head that they had last.
 
     The head says all that the parser has found out about a message: its status, its length and

@@ -15,8 +15,7 @@ from perfrun.engine.extract import Extractor
 from perfrun.engine.feeds import read_feeds
 from perfrun.engine.pool import Origin
 from perfrun.engine.protocols import Encode, wire_of
-from perfrun.engine.reading import Reading
-from perfrun.engine.reading import Template as ResponseTemplate
+from perfrun.engine.reading import Reading, ReadPlan
 from perfrun.engine.template import Compiler, Template
 from perfrun.engine.template import Values as Extracted
 from perfrun.engine.trace import TraceId, trace_ids, traceparent
@@ -80,7 +79,7 @@ class CompiledStep:
         reading = Reading.BODY if needs_body else Reading.STATUS
         if step.the_http.method == "HEAD":
             reading = Reading.HEAD_ONLY
-        self.template = ResponseTemplate(reading, self.expectation.size_limit)
+        self.template = ReadPlan(reading, self.expectation.size_limit)
         """How its responses are read."""
         self.secret_names = frozenset(
             field.name.lower().encode() for field in fields if field.secret

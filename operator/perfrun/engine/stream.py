@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.frames import HEAD_LENGTH, Code, Head, Request
 from perfrun.engine.link import Exchange, Home
-from perfrun.engine.reading import Reading, Template
+from perfrun.engine.reading import Reading, ReadPlan
 
 _BODILESS = (204, 304)
 
@@ -83,7 +83,7 @@ class Stream:
         """Of the connection's transport."""
         return self._connection.transport.get_extra_info(name)
 
-    def send(self, exchange: Exchange, request: Request, template: Template) -> None:
+    def send(self, exchange: Exchange, request: Request, template: ReadPlan) -> None:
         """Send a request; the stream must be free and its connection open."""
         self._exchange = exchange
         self._head = None

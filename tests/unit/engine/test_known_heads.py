@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.http1 import Connection
-from perfrun.engine.reading import Reading, Template
+from perfrun.engine.reading import Reading, ReadPlan
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: now\r\n\r\nok"
 
@@ -47,7 +47,7 @@ class _Exchange:
 
 
 def exchange(
-    template: Template, parts: list[bytes], connection: Connection | None = None
+    template: ReadPlan, parts: list[bytes], connection: Connection | None = None
 ) -> tuple[Connection, list[object]]:
     """Send a request over a connection (or a new one), and let it receive."""
     if connection is None:
@@ -60,9 +60,9 @@ def exchange(
     return connection, waiting.outcomes
 
 
-def learnt(message: bytes, reading: Reading = Reading.BODY, limit: int = 100) -> Template:
+def learnt(message: bytes, reading: Reading = Reading.BODY, limit: int = 100) -> ReadPlan:
     """What is known after one response, on a connection of its own."""
-    template = Template(reading, limit)
+    template = ReadPlan(reading, limit)
     exchange(template, [message])
     return template
 
@@ -133,20 +133,20 @@ _MESSAGES = [
 def test_whatever_was_learnt_the_outcome_is_the_parsers(
     script: list[tuple[bytes, list[int]]], reading: Reading
 ) -> None:
-    template = Template(reading, 100)
+    template = ReadPlan(reading, 100)
     connection: Connection | None = None
     for message, cuts in script:
         template.learn_at = 0
         places = sorted({0, len(message), *(cut for cut in cuts if cut < len(message))})
         parts = [message[a:b] for a, b in itertools.pairwise(places)]
         connection, got = exchange(template, parts, connection)
-        _, expected = exchange(Template(reading, 100), [message])
+        _, expected = exchange(ReadPlan(reading, 100), [message])
         assert got == expected
 
 
 def test_the_first_of_two_responses_is_the_answer_and_nothing_follows_on_the_connection() -> None:
     connection, outcomes = exchange(
-        Template(Reading.BODY, 100), [OK + OK.replace(b"200 OK", b"500 NO")]
+        ReadPlan(Reading.BODY, 100), [OK + OK.replace(b"200 OK", b"500 NO")]
     )
     (outcome,) = outcomes
     assert isinstance(outcome, tuple)
