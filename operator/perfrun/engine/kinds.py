@@ -1,5 +1,6 @@
 """Which kind a target is of. A new kind is a module of its own, and a line here."""
 
+from perfrun.engine.errors import DataError
 from perfrun.engine.http_kind import HttpKind
 from perfrun.engine.kind import Kind
 from perfrun.engine.values import Values
@@ -12,5 +13,11 @@ def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
         # Only here: drivers are an extra, and take time to load.
         from perfrun.engine.sql.kind import SqlKind
 
-        return SqlKind(plan, values, index)
+        try:
+            return SqlKind(plan, values, index)
+        except ModuleNotFoundError as error:
+            raise DataError(
+                f"spec.target.sql needs {error.name}, which is not installed here: "
+                f"pip install 'perfrun[sql]'"
+            ) from error
     return HttpKind(plan, values)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from perfrun.api.base import ApiModel
 from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.scenario import Step
 from perfrun.api.target import TargetKind
 from perfrun.logic.problems import Problem, field_path
 from perfrun.logic.step_checks import Place, placed_steps
@@ -37,10 +38,24 @@ def kind_problems(spec: PerfTestSpec) -> Iterator[Problem]:
                 yield Problem(field_path([*where, other]), f"the target is {kind}: write {kind}")
         if kind != "http" and getattr(step, kind) is None:
             yield Problem(field_path([*where, kind]), "is missing: it says what the step does")
+        for place, statement in _statements([*where, kind], step):
+            if "$(" in statement:
+                yield Problem(
+                    field_path(place), "has a template: values go into parameters, never into SQL"
+                )
         if step.expect is not None:
             yield from _foreign([*where, "expect"], step.expect, language.expect, kind)
         for name, extraction in step.extract.items():
             yield from _foreign([*where, "extract", name], extraction, language.extract, kind)
+
+
+def _statements(where: Place, step: Step) -> Iterator[tuple[Place, str]]:
+    if step.sql is None:
+        return
+    if step.sql.statement is not None:
+        yield [*where, "statement"], step.sql.statement
+    for index, one in enumerate(step.sql.transaction or []):
+        yield [*where, "transaction", index, "statement"], one.statement
 
 
 def _foreign(

@@ -22,6 +22,9 @@ _BY_ERROR = {
     "Size": "answers were larger than expect.maxBytes",
     "Policy": "a request left what is allowed: see the PerfPolicy, and where the target redirects",
     "Data": "requests could not be made from the data: see variables, templates and parameters",
+}
+
+_BY_SQL_CLASS = {
     "Sql08": "the database closed connections: look for restarts and its own connection limits",
     "Sql22": "the database refused values: see the parameters of the step",
     "Sql23": "rows broke a constraint: use data that is new in each run, and clean up",
@@ -31,7 +34,6 @@ _BY_ERROR = {
     "Sql53": "the database ran out of something (connections, memory, disk): see maxConnections",
     "Sql57": "the database ended statements: timeout, or an administrator",
 }
-
 _MORE_CPU = "perfrun was the limit: give it more CPU, or raise spec.load.workers"
 _BY_FINDING = {
     "Lag": _MORE_CPU,
@@ -69,7 +71,7 @@ def _about_errors(status: PerfRunStatus) -> Iterator[str]:
     errors = status.summary.errors if status.summary else {}
     if errors:
         kind, count = max(errors.items(), key=lambda item: item[1])
-        if hint := _BY_ERROR.get(kind):
+        if hint := _BY_ERROR.get(kind) or _BY_SQL_CLASS.get(kind):
             yield f"{kind} ({count:,}): {hint}"
 
 

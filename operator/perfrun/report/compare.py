@@ -212,7 +212,13 @@ def _about_groups(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[st
     )
     count = f"{compared} {'run' if compared == 1 else 'runs'} against {baseline}"
     if not known:
-        yield f"{count}: there is no figure on both sides, so nothing is compared"
+        left_out = sum(not column.counted for column in columns)
+        why = (
+            f"{left_out} left out, see below (--doubtful counts those with a generator at fault)"
+            if left_out
+            else "there is no figure on both sides"
+        )
+        yield f"{count}: {why}; so nothing is compared"
         return
     able = [one for one in known if one.shown is not Shown.TOO_FEW]
     if not able:

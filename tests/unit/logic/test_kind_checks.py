@@ -43,6 +43,11 @@ def test_a_step_of_each_kind_is_fine() -> None:
         (HTTP, ({"name": "x", "extract": {"a": {"column": "b"}}},), "extract.a.column: means"),
         (
             SQL,
+            ({"name": "q", "sql": {"statement": "select $(int(1, 2))"}},),
+            "steps[0].sql.statement: has a template: values go into parameters",
+        ),
+        (
+            SQL,
             ({"name": "q", "sql": {"statement": "select $1", "parameters": ["$(nobody)"]}},),
             "sql.parameters[0]: $(nobody) names no variable",
         ),

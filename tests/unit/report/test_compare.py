@@ -157,7 +157,8 @@ def test_a_generator_at_fault_counts_only_where_that_is_asked_for():
     old, new = runs("old", *OLD, generator=LAG), runs("new", *NEW)
     strict = compare(old, new)
     assert strict.conclusion == (
-        "5 runs against 0: there is no figure on both sides, so nothing is compared",
+        "5 runs against 0: 5 left out, see below (--doubtful counts those with a generator at "
+        "fault); so nothing is compared",
     )
     assert (
         "had a generator at fault (Lag): left out of the statistics; --doubtful counts"

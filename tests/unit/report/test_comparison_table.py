@@ -50,7 +50,7 @@ def test_runs_without_room_are_counted(width: int):
 def test_nothing_to_compare_is_said_without_an_empty_table():
     broken = {"verdict": "Error", "summary": None}
     text = printed(compare(runs("old", *OLD), [a_run("new", **broken)]))
-    assert "there is no figure on both sides" in text
+    assert "0 runs against 5: 1 left out, see below" in text
     assert "Metric" not in text
     assert "! new is an Error: it measured nothing: left out of the statistics" in text
 

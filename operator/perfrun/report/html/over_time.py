@@ -1,9 +1,10 @@
 """Charts over the time of a load: response times, rates, what was under way, lag."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from perfrun.api.quantities import format_duration, parse_duration
+from perfrun.measure.sketch import Sketch
 from perfrun.report.html.charts import Area, Chart, Limit, Line, connected
 from perfrun.report.html.errors import errors_chart
 from perfrun.report.html.limits import latency_limits
@@ -14,6 +15,8 @@ _FAR = 4
 """A limit this many times above everything that was measured is told, and not drawn."""
 _DRAWN = (("p50", "median"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+_LEAST = {"p50": 5, "p95": 20, "p99": 100, "max": 1}
+"""Requests of a point that a percentile needs: of fewer, it is the slowest under another name."""
 
 
 def charts_over_time(timeline: Timeline) -> Iterator[Chart]:
@@ -38,7 +41,10 @@ def lag_chart(timeline: Timeline) -> Chart | None:
 def _latency(timeline: Timeline) -> Chart:
     sketches = timeline.series.latency
     values = {
-        name: [sketch.quantile(share) for sketch in sketches] for name, share in _SHARES.items()
+        name: [
+            sketch.quantile(share) if sketch.count >= _LEAST[name] else None for sketch in sketches
+        ]
+        for name, share in _SHARES.items()
     }
     known = [value for its in values.values() for value in its if value is not None]
     limits, notes = _limits(timeline, max(known))
@@ -48,13 +54,14 @@ def _latency(timeline: Timeline) -> Chart:
         Line(f"{name}{f' ({what})' if what else ''}", pieces[name], f"q-{name}", name)
         for name, what in _DRAWN
     ]
-    worst = max(value for value in values["p95"] if value is not None)
+    shown = next(name for name in ("p95", "p50", "max") if any(values[name]))
+    worst = max(value for value in values[shown] if value is not None)
     return Chart(
         key="latency",
         title="Response time",
         unit=_with_scale("of successful requests, from when they were due", y),
-        summary=f"Percentiles of each {timeline.interval}. p95 was {format_duration(worst)} at "
-        f"most. {_limit_words(limits)}",
+        summary=f"Percentiles of each {timeline.interval}. {shown} was {format_duration(worst)} "
+        f"at most. {_limit_words(limits)}",
         x=timeline.x,
         y=y,
         x_title=timeline.x_title,
@@ -68,9 +75,19 @@ def _latency(timeline: Timeline) -> Chart:
         spans=timeline.spans,
         moments=[*(replace(hold, label="") for hold in timeline.holds), *timeline.moments],
         limits=limits,
-        notes=[*notes, *_timeouts(timeline)],
+        notes=[*notes, *_seldom(values, sketches), *_timeouts(timeline)],
         height=300,
     )
+
+
+def _seldom(
+    values: Mapping[str, Sequence[float | None]], sketches: Sequence[Sketch]
+) -> Iterator[str]:
+    """What is not drawn everywhere, because too little was sent."""
+    points = sum(sketch.count > 0 for sketch in sketches)
+    for name in ("p95", "p99"):
+        if sum(value is not None for value in values[name]) < points:
+            yield f"{name} is drawn where a point has {_LEAST[name]} requests or more."
 
 
 def _timeouts(timeline: Timeline) -> Iterator[str]:

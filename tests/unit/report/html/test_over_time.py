@@ -66,9 +66,21 @@ def test_a_limit_of_one_of_several_steps_is_not_one_of_all():
 
 
 def test_seconds_without_successes_are_gaps():
-    chart = charts(series(latency=[sketch(MS)] * 4 + [sketch()] * 2 + [sketch(MS)] * 4))["latency"]
+    some = sketch(*[MS] * 5)
+    chart = charts(series(latency=[some] * 4 + [sketch()] * 2 + [some] * 4))["latency"]
     assert [len(piece) for piece in chart.lines[0].pieces] == [4, 4]
     assert chart.rows[4].cells == ("4s to 5s", "", "", "", "")
+
+
+def test_the_last_straggler_is_no_collapse():
+    chart = charts(series(latency=[sketch(*[MS] * 120)] * 9 + [sketch(200 * MS)]))["latency"]
+    drawn = {line.name.partition(" ")[0]: line for line in chart.lines}
+    assert [len(piece) for piece in drawn["p50"].pieces] == [9]
+    assert [len(piece) for piece in drawn["max"].pieces] == [10]
+    assert chart.notes == [
+        "p95 is drawn where a point has 20 requests or more.",
+        "p99 is drawn where a point has 100 requests or more.",
+    ]
 
 
 def test_timeouts_are_not_hidden():
