@@ -11,11 +11,27 @@ class Kind(StrEnum):
     PERCENT = "a percentage from 0% to 100%, as in 1%"
     COUNT = "a whole number"
     BYTES = "a size in bytes, as in 64Mi"
+    CORES = "a number of cores, as in 800m or 1.5"
+    NUMBER = "a number, as in 12 or 0.5"
 
 
 STATISTICS = ("avg", "min", "p50", "p75", "p90", "p95", "p99", "p999", "max")
 QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 TIMINGS = ("latency", "service", "connect", "ttfb")
+
+OBSERVED: dict[str, Kind] = {
+    "cpu.max": Kind.CORES,
+    "cpu.avg": Kind.CORES,
+    "memory.max": Kind.BYTES,
+    "memory.growth": Kind.BYTES,
+    "restarts": Kind.COUNT,
+    "connections.max": Kind.COUNT,
+    "locks.max": Kind.COUNT,
+    "value.max": Kind.NUMBER,
+    "value.avg": Kind.NUMBER,
+    "value.min": Kind.NUMBER,
+}
+"""Of what is observed beside the load: ``of`` names it."""
 
 METRICS: dict[str, Kind] = {
     **{f"{timing}.{stat}": Kind.DURATION for timing in TIMINGS for stat in STATISTICS},
@@ -28,19 +44,11 @@ METRICS: dict[str, Kind] = {
     "checkRate": Kind.PERCENT,
     "dropped": Kind.COUNT,
     "bytes.received": Kind.BYTES,
+    **OBSERVED,
 }
 
 # Named by the agreed API, not built yet: known to the schema, refused with that reason.
 NOT_BUILT_METRICS = (
-    "cpu.max",
-    "cpu.avg",
-    "memory.max",
-    "memory.growth",
-    "restarts",
-    "connections.max",
-    "value.max",
-    "value.avg",
-    "value.min",
     "pageLoad.p75",
     "timeToInteractive.p75",
     "firstContentfulPaint.p75",

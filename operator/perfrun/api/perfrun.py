@@ -9,6 +9,7 @@ from perfrun.api.base import ApiModel, Rule, StatusModel
 from perfrun.api.environment import Environment
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
+from perfrun.api.observe import ObservedStatus
 
 Text = Annotated[str, Field(max_length=64)]
 Name = Annotated[str, Field(max_length=128)]
@@ -271,6 +272,7 @@ class PerfRunStatus(StatusModel):
     summary: Summary | None = None
     steps: Annotated[list[StepStatus], Field(max_length=MOST_STEPS)] = []
     slos: Annotated[list[SloStatus], Field(max_length=MOST_SLOS)] = []
+    observed: Annotated[list[ObservedStatus], Field(max_length=16)] = []
     generator: GeneratorStatus | None = None
     environment: Environment | None = None
     result: ResultRef | None = None

@@ -124,9 +124,9 @@ class PerfTestSpec(ApiModel):
         | None
     ) = Field(
         default=None,
-        description="Workloads of the target: their images, replicas and limits are noted with "
-        "each run, workers prefer nodes without their pods, and their rollouts start runs "
-        "(runOn). What they use is not measured yet.",
+        description="What is looked at while the load goes on, for objectives and the report. Of "
+        "workloads, images, replicas and limits are noted too, workers prefer nodes without their "
+        "pods, and their rollouts start runs (runOn).",
     )
     baseline: Baseline = Field(
         default=Baseline(), description="Which earlier runs a run is compared with, and how."
@@ -159,7 +159,6 @@ class PerfTestSpec(ApiModel):
             "baseline",
             "notifications",
             "retry_inconclusive",
-            "observe",
         }
     )
 

@@ -40,12 +40,16 @@ RATE_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,6})?/(s|m|h)$"
 PERCENT_PATTERN = r"^(100(\.0{1,6})?|[0-9]{1,2}(\.[0-9]{1,6})?)%$"
 BYTES_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,3})?(k|M|G|Ki|Mi|Gi)?$"
 COUNT_PATTERN = r"^[0-9]{1,15}$"
+CORES_PATTERN = r"^([0-9]{1,9}m|[0-9]{1,6}(\.[0-9]{1,3})?)$"
+NUMBER_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$"
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)")
 _DURATION = re.compile(DURATION_PATTERN)
 _RATE = re.compile(RATE_PATTERN)
 _PERCENT = re.compile(PERCENT_PATTERN)
 _BYTES = re.compile(BYTES_PATTERN)
+_CORES = re.compile(CORES_PATTERN)
+_NUMBER = re.compile(NUMBER_PATTERN)
 
 
 def parse_duration(text: object) -> int:
@@ -87,6 +91,24 @@ def parse_bytes(text: object) -> int:
         raise ValueError(f"{_shown(text)} is not a size in bytes, as in 1500, 64Ki or 10Mi")
     number = text.rstrip("kKMGi")
     return round(float(number) * _BYTE_UNITS[text[len(number) :]])
+
+
+def parse_cores(text: object) -> float:
+    """Cores of ``800m`` or ``1.5``, as Kubernetes has them. Raises ValueError with an example."""
+    if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
+        return float(text)
+    if not isinstance(text, str) or not _CORES.match(text):
+        raise ValueError(f"{_shown(text)} is not a number of cores, as in 800m or 1.5")
+    return float(f"{text[:-1]}e-3") if text.endswith("m") else float(text)
+
+
+def parse_number(text: object) -> float:
+    """The number of ``12`` or ``"0.5"``. Raises ValueError with an example."""
+    if isinstance(text, int) and not isinstance(text, bool):
+        return float(text)
+    if not isinstance(text, str) or not _NUMBER.match(text):
+        raise ValueError(f'{_shown(text)} is not a number, as in 12 or "0.5"')
+    return float(text)
 
 
 def _shown(value: object) -> str:
@@ -136,7 +158,9 @@ def format_percent(ratio: float, limits: Iterable[float] = ()) -> str:
 
 def format_bytes(size: int, limits: Iterable[float] = ()) -> str:
     """``64Ki``, ``1.5Mi``, ``800``: binary units, one decimal; exact where that would cross a
-    limit."""
+    limit. What has shrunk has a minus before it."""
+    if size < 0:
+        return "-" + format_bytes(-size, [-limit for limit in limits])
     for unit in ("Gi", "Mi", "Ki"):
         if size >= _BYTE_UNITS[unit]:
             text = f"{size / _BYTE_UNITS[unit]:.1f}".removesuffix(".0")
@@ -144,6 +168,20 @@ def format_bytes(size: int, limits: Iterable[float] = ()) -> str:
             if all(_side(shown, limit) == _side(size, limit) for limit in limits):
                 return text + unit
     return str(size)
+
+
+def format_cores(cores: float, limits: Iterable[float] = ()) -> str:
+    """``420m`` below one core, ``1.5`` from there on; more digits where that crosses a limit."""
+    if cores < 1:
+        return _rounded(cores * 1000, 0, [limit * 1000 for limit in limits]) + "m"
+    return _rounded(cores, 2, list(limits))
+
+
+def format_number(value: float, limits: Iterable[float] = ()) -> str:
+    """``12``, ``0.53``: four significant digits, more where that would cross a limit."""
+    size = abs(value)
+    first = math.floor(math.log10(size)) if size > 1e-9 else 0
+    return _rounded(value, min(max(3 - first, 0), 9), list(limits))
 
 
 def _rounded(value: float, decimals: int, limits: list[float]) -> str:

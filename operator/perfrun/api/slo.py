@@ -15,6 +15,17 @@ _PATTERNS = {
     Kind.PERCENT: q.PERCENT_PATTERN,
     Kind.BYTES: q.BYTES_PATTERN,
     Kind.COUNT: q.COUNT_PATTERN,
+    Kind.CORES: q.CORES_PATTERN,
+    Kind.NUMBER: q.NUMBER_PATTERN,
+}
+
+
+# Notations that a bare whole number is one of; its sign is CEL too.
+_WHOLE = {
+    Kind.COUNT: " && self.{} >= 0",
+    Kind.BYTES: " && self.{} >= 0",
+    Kind.CORES: " && self.{} >= 0",
+    Kind.NUMBER: "",
 }
 
 
@@ -33,6 +44,17 @@ def parse_limit(metric: str, text: str | int) -> float:
             if isinstance(text, int) and text >= 0:
                 return text
             raise ValueError(f"{text!r} is not a whole number")
+        case Kind.CORES:
+            return q.parse_cores(text)
+        case Kind.NUMBER:
+            return q.parse_number(text)
+
+
+def parse_measured(metric: str, text: str) -> float:
+    """The reverse of :func:`format_measured`. Raises ValueError for a bound, and for no figure."""
+    if text.startswith("-"):
+        return -parse_measured(metric, text[1:])
+    return parse_limit(metric, int(text) if text.isdecimal() else text)
 
 
 def format_measured(metric: str, value: float, limits: list[float]) -> str:
@@ -48,6 +70,10 @@ def format_measured(metric: str, value: float, limits: list[float]) -> str:
             return q.format_bytes(round(value), limits)
         case Kind.COUNT:
             return str(round(value))
+        case Kind.CORES:
+            return q.format_cores(value, limits)
+        case Kind.NUMBER:
+            return q.format_number(value, limits)
 
 
 def _limit(value: object) -> object:
@@ -84,8 +110,8 @@ def _notation_rules() -> tuple[Rule, ...]:
         listed = ", ".join(f"'{name}'" for name in names)
         for field in ("max", "min"):
             matches = f"type(self.{field}) == string && self.{field}.matches(r'{_PATTERNS[kind]}')"
-            if kind in (Kind.COUNT, Kind.BYTES):
-                whole = f"type(self.{field}) == int && self.{field} >= 0"
+            if kind in _WHOLE:
+                whole = f"type(self.{field}) == int{_WHOLE[kind].format(field)}"
                 matches = whole if kind is Kind.COUNT else f"({whole}) || ({matches})"
             rules.append(
                 Rule(
@@ -113,7 +139,7 @@ def _notation_check(kind: Kind, field: str) -> Any:
 
 
 class Slo(ApiModel):
-    """One objective. ``of`` is a step, a scenario or class/NAME; empty: everything."""
+    """One objective. ``of`` is a step, a scenario, class/NAME or an observed thing; empty: all."""
 
     metric: Annotated[
         str,

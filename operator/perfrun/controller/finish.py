@@ -235,6 +235,7 @@ def _judged(judgement: Judgement) -> Json:
             ("summary", judgement.summary),
             ("steps", judgement.steps),
             ("slos", judgement.slos),
+            ("observed", judgement.observed),
             ("generator", judgement.generator),
             ("capacity", judgement.capacity),
         )

@@ -51,7 +51,7 @@ class Surroundings:
     async def _observed(self, run: PerfRun) -> list[tuple[str, Json]]:
         """The workloads that the run's test observes now; those that cannot be read are left out.
 
-        They are not a part of what is frozen: to observe more is not to run something else.
+        Not those of what is frozen: where the target is now is what counts here.
         """
         namespace, name = run.metadata.namespace, run.spec.test_ref.name
         try:
@@ -61,7 +61,8 @@ class Surroundings:
             return []
         found = []
         for observed in test.spec.observe or []:
-            assert observed.workload is not None, "a rule of the API"
+            if observed.workload is None:
+                continue
             kind = WORKLOADS[observed.workload.kind]
             try:
                 body = await self._kube.find(kind, namespace, observed.workload.name)
@@ -73,10 +74,15 @@ class Surroundings:
         return found
 
     async def _pods(self, workload: Json) -> list[Json]:
-        chosen = workload["spec"]["selector"].get("matchLabels", {})
-        labels = ",".join(f"{name}={value}" for name, value in chosen.items())
+        labels = selected_by(workload)
         namespace = workload["metadata"]["namespace"]
         return await self._kube.list(PODS, namespace, labels=labels) if labels else []
+
+
+def selected_by(workload: Json) -> str:
+    """The labels that the pods of a Deployment or StatefulSet have; empty: it names none."""
+    chosen = workload["spec"]["selector"].get("matchLabels", {})
+    return ",".join(f"{name}={value}" for name, value in chosen.items())
 
 
 def workload_status(name: str, body: Json, pods: list[Json]) -> WorkloadStatus:

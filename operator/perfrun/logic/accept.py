@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from perfrun.api.metric import OBSERVED
 from perfrun.api.perfrun import MOST_SLOS, MOST_STEPS
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.target import TargetKind
@@ -22,6 +23,7 @@ from perfrun.logic.objectives import (
     samples_needed,
     share,
 )
+from perfrun.logic.observe_checks import observe_problems, short_windows
 from perfrun.logic.plan import make_plan, scenarios_of
 from perfrun.logic.problems import Problem, field_path, suggestion
 from perfrun.logic.schedule import problem_with_cron, zone
@@ -88,21 +90,27 @@ def _paths_after_a_query(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def _names(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Steps and scenarios share one name space: ``of`` and the metrics' labels name them."""
+    """Steps, scenarios and what is observed share one name space: ``of`` names them."""
     seen: dict[str, str] = {}
+    for name, where in _named(spec):
+        if name in seen:
+            yield Problem(
+                where,
+                f'"{name}" is the name of {seen[name]} already: steps, scenarios and what is '
+                f"observed need names of their own",
+            )
+        else:
+            seen[name] = where
+
+
+def _named(spec: PerfTestSpec) -> Iterator[tuple[str, str]]:
+    """Each name that ``of`` can be, with its place."""
     for s, scenario in enumerate(spec.scenarios or []):
-        named = [(scenario.name, field_path(["spec", "scenarios", s, "name"]))]
+        yield scenario.name, field_path(["spec", "scenarios", s, "name"])
         for t, step in enumerate(scenario.steps):
-            named.append((step.name, field_path(["spec", "scenarios", s, "steps", t, "name"])))
-        for name, where in named:
-            if name in seen:
-                yield Problem(
-                    where,
-                    f'"{name}" is the name of {seen[name]} already: steps and '
-                    f"scenarios need names of their own",
-                )
-            else:
-                seen[name] = where
+            yield step.name, field_path(["spec", "scenarios", s, "steps", t, "name"])
+    for index, thing in enumerate(spec.observe or []):
+        yield thing.name, field_path(["spec", "observe", index, "name"])
 
 
 def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -110,10 +118,13 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
     steps = [step for scenario in scenarios_of(spec) for step in scenario.steps]
     classes = {label for step in steps if (label := class_label(step)) is not None}
     known = scenarios | {step.name for step in steps} | classes
+    observed = {thing.name for thing in spec.observe or []}
     keys = Counter((slo.metric, slo.of, slo.on_breach) for slo in spec.slos)
     for index, slo in enumerate(spec.slos):
         where = f"spec.slos[{index}]"
-        if slo.of and slo.of not in known:
+        if slo.metric in OBSERVED or slo.of in observed:
+            pass  # looked at in observe_problems
+        elif slo.of and slo.of not in known:
             hint = suggestion(slo.of, known) or f"; there are: {', '.join(sorted(known))}"
             yield Problem(f"{where}.of", f'"{slo.of}" is no step, scenario or class in use{hint}')
         elif slo.metric in ("transactions", "dropped") and slo.of not in {"", *scenarios}:
@@ -181,8 +192,8 @@ def _unsupported_percentiles(spec: PerfTestSpec) -> Iterator[Problem]:
     if iterations is None:
         return
     for where, objective in _placed(spec):
-        # How many connections are made is the pool's decision, not the plan's.
-        if objective.metric.startswith("connect."):
+        # How many connections are made is the pool's decision, and what is observed no request.
+        if objective.metric.startswith("connect.") or objective.metric in OBSERVED:
             continue
         samples = iterations * share(scenarios_of(spec), objective.metric, objective.of)
         needed = samples_needed(objective.metric)
@@ -237,6 +248,7 @@ _CHECKS: tuple[_Check, ...] = (
     load_problems,
     search_problems,
     _objectives,
+    observe_problems,
     _sizes,
 )
 _CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
@@ -248,5 +260,6 @@ _DOUBTS: tuple[_Check, ...] = (
     bracket_doubts,
     _unsupported_percentiles,
     _unreachable_floors,
+    short_windows,
     late_stops,
 )

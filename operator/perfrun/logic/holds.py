@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from perfrun.api.metric import OBSERVED
 from perfrun.api.perfrun import HoldStatus, Verdict, WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_MS, format_duration, format_rate
@@ -13,8 +14,9 @@ from perfrun.logic.verdict import Judgement, RunOutcome, judge_objectives
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
-NOT_OF_HOLDS = ("capacity", *FLOORED)
-"""What a search is after, and floors: a hold below one says nothing of those above it."""
+NOT_OF_HOLDS = ("capacity", *FLOORED, *OBSERVED)
+"""What a search is after; floors: a hold below one says nothing of those above it; and what is
+observed, which is judged over the whole search."""
 MOST_LATE = 10 * NS_PER_MS
 """After its start, a worker that takes up a hold has dropped a part of it."""
 MOST_TEXT = 512

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from perfrun.api.metric import METRICS, Kind
+from perfrun.api.metric import METRICS, OBSERVED, Kind
 from perfrun.api.perfrun import Finding, SloStatus, Verdict
+from perfrun.api.slo import format_measured
 from perfrun.logic.capacity import Found
 from perfrun.logic.figures import Figure, NoFigure, Scope, figure, scope
 from perfrun.logic.findings import explains
 from perfrun.logic.objectives import FLOORED, Objective, out_of_reach, share
+from perfrun.logic.observing import observed
 from perfrun.logic.plan import load_end, planned
 from perfrun.logic.shape import NS
 from perfrun.measure.plan import RunPlan
@@ -103,6 +105,8 @@ def _tainted(objective: Objective, judged: Judged, faults: Faults) -> Judged:
 
 
 def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judged:
+    if objective.metric in OBSERVED:
+        return _judge_observed(objective, plan, report)
     part = scope(plan, report.window, objective.of, report.window_time)
     measured = figure(objective.metric, part)
     if objective.metric in FLOORED and objective.lower is not None:
@@ -120,6 +124,23 @@ def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judg
     if METRICS[objective.metric] is Kind.DURATION and objective.upper is not None:
         excess = measured.low - objective.upper
     return Judged(verdict, sentence + ending, text, measured.samples, excess)
+
+
+def _judge_observed(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judged:
+    found = observed(objective.metric, objective.of, plan, report)
+    if isinstance(found, NoFigure):
+        sentence = f"{objective.subject} {found.reason}"
+        return Judged(Verdict.INCONCLUSIVE, sentence, None, found.samples)
+    text = format_measured(objective.metric, found.value, objective.limits)
+    sentence = f"{objective.subject} was {text}{found.note}, {_allowed(objective)}"
+    upper, lower = objective.upper, objective.lower
+    if (upper is not None and found.value > upper) or (lower is not None and found.value < lower):
+        missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
+        return Judged(missed, sentence, text, found.samples)
+    if found.unseen is not None:
+        sentence = f"{sentence}: not known, because {found.unseen}"
+        return Judged(Verdict.INCONCLUSIVE, sentence, text, found.samples)
+    return Judged(Verdict.PASS, f"{sentence}: met", text, found.samples)
 
 
 def _against_limits(

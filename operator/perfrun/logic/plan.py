@@ -55,6 +55,7 @@ def make_plan(
         teardown=spec.teardown,
         scenarios=scenarios_of(spec),
         load=spec.load,
+        observe=spec.observe or [],
         network=list(network),
     )
 

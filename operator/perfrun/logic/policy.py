@@ -161,12 +161,17 @@ def policy_problems(spec: PerfPolicySpec) -> list[Problem]:
 
 
 def _network_problems(spec: PerfTestSpec, fence: Fence) -> Iterator[Problem]:
+    # Where a database is only its workers know: they ask the fence.
+    urls = [
+        (f"spec.observe[{index}].prometheus.url", thing.prometheus.url)
+        for index, thing in enumerate(spec.observe or [])
+        if thing.prometheus is not None
+    ]
     http = spec.target.http
-    if http is None:
-        return  # where a database is only its workers know: they ask the fence
-    urls = [("spec.target.http.url", http.url)]
-    if http.auth is not None and http.auth.oauth2 is not None:
-        urls.append(("spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url))
+    if http is not None:
+        urls.append(("spec.target.http.url", http.url))
+        if http.auth is not None and http.auth.oauth2 is not None:
+            urls.append(("spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url))
     for field, url in urls:
         try:
             fence.name(urlsplit(url).hostname or "")

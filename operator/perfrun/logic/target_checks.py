@@ -20,19 +20,23 @@ _OURS = ("content-length", "transfer-encoding", "connection", "upgrade", "traile
 
 def url_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """A URL that no host or port can be read from."""
-    url = spec.target.the_http.url
+    yield from url_problem(_URL, spec.target.the_http.url)
+
+
+def url_problem(field: str, url: str) -> Iterator[Problem]:
+    """The same of any URL of a spec."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        yield Problem(_URL, f"{url} cannot be read: {error}")
+        yield Problem(field, f"{url} cannot be read: {error}")
         return
     if not host:
-        yield Problem(_URL, f"{url} names no host")
+        yield Problem(field, f"{url} names no host")
     elif len(host) > LONGEST_HOST:
-        yield Problem(_URL, f"has a host of {len(host)} characters, at most {LONGEST_HOST} can be")
+        yield Problem(field, f"has a host of {len(host)} characters, at most {LONGEST_HOST} can be")
     if port == 0:
-        yield Problem(_URL, f"{url}: nothing can listen on port 0")
+        yield Problem(field, f"{url}: nothing can listen on port 0")
 
 
 def duration_problems(spec: PerfTestSpec) -> Iterator[Problem]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from perfrun.api.load import Capacity
 from perfrun.api.metadata import Condition
+from perfrun.api.metric import OBSERVED
+from perfrun.api.observe import ObservedStatus
 from perfrun.api.perfrun import (
     MOST_HOLDS,
     MOST_SLOS,
@@ -22,6 +24,7 @@ from perfrun.api.perfrun import (
 )
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import parse_rate
+from perfrun.logic import observing
 from perfrun.logic import summary as summaries
 from perfrun.logic.capacity import found, held
 from perfrun.logic.findings import examine
@@ -69,6 +72,7 @@ class Judgement:
     summary: Summary | None = None
     steps: list[StepStatus] = field(default_factory=list)
     slos: list[SloStatus] = field(default_factory=list)
+    observed: list[ObservedStatus] = field(default_factory=list)
     generator: GeneratorStatus | None = None
     capacity: CapacityStatus | None = None
 
@@ -89,7 +93,10 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     if outcome.report is not None and outcome.report.untidy is not None:
         # What is left behind is the user's to know, but says nothing about the service.
         said.append(f"the teardown failed: {outcome.report.untidy}")
-    return replace(judgement, message="; ".join(said)[:MESSAGE])
+    seen = []
+    if outcome.report is not None:
+        seen = observing.statuses(outcome.plan, outcome.report, _limits(asked))
+    return replace(judgement, message="; ".join(said)[:MESSAGE], observed=seen)
 
 
 def judge_objectives(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
@@ -209,7 +216,13 @@ def _judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
     sent = sum(step.sent for step in whole.window.steps)
     slos = [
         by_others.get((one.metric, one.of, one.on_breach))
-        or status_of(one, judge_capacity(one, result, sent), NO_FAULTS)
+        or status_of(
+            one,
+            judge_one(one, outcome.plan, whole)
+            if one.metric in OBSERVED
+            else judge_capacity(one, result, sent),
+            NO_FAULTS,
+        )
         for one in asked
     ]
     limits, ending = _limits(asked), _ending(outcome)
@@ -240,7 +253,7 @@ def _judge_last_hold(
         "breached": whole.window_time < capacity.hold,
     }
     plan = hold_plan(outcome.plan, parse_rate(outcome.holds[whole.hold - 1].rate))
-    others = [objective for objective in asked if objective.metric != "capacity"]
+    others = [one for one in asked if one.metric != "capacity" and one.metric not in OBSERVED]
     report = whole.model_copy(update=alone)
     return judge_objectives(others, replace(outcome, plan=plan, report=report))
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from perfrun import __version__
 from perfrun.api.load import Load
+from perfrun.api.observe import Observed
 from perfrun.api.perftest import Feed
 from perfrun.api.scenario import Scenario, Step
 from perfrun.api.target import Target
@@ -38,6 +39,7 @@ class RunPlan(Wire):
     teardown: list[Step] = []
     scenarios: list[Scenario]
     load: Load
+    observe: list[Observed] = []
     network: list[NetworkRule] = []
     """Each of them has to allow what is connected to."""
 

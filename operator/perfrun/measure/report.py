@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from perfrun.measure.observed import MOST_OBSERVATIONS, Observation, add_observations
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import (
     GeneratorRecord,
@@ -142,6 +143,8 @@ class WorkerReport(Wire):
     """What went wrong with the teardown."""
     forbidden: str | None = Field(default=None, max_length=4096)
     """What a policy said of a host that was to be connected to."""
+    observed: list[Observation] = Field(default=[], max_length=MOST_OBSERVATIONS)
+    """What was seen of ``spec.observe``, by name and metric."""
     late: int = 0
     """How long after its start, ns, the hold was taken up by the worker that heard of it last."""
 
@@ -170,6 +173,7 @@ class WorkerReport(Wire):
         self.stopped = self.stopped or other.stopped
         self.breached = self.breached or other.breached
         self.late = max(self.late, other.late)
+        add_observations(self.observed, other.observed)
 
     def _close_window(self) -> None:
         """Count the window as an earlier hold."""
@@ -229,8 +233,18 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
             if not all(_OUTCOMES.issuperset(record["journeys"]) for record in phase["scenarios"]):
                 raise ValueError("a report with outcomes that there are not")
         _check_series(raw["series"])
+        _check_observed(raw.get("observed", []), plan)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("a report that is not laid out like one") from error
+
+
+def _check_observed(raw: Any, plan: RunPlan) -> None:
+    """Raise ValueError for what is not in the plan, or is there twice; the points have bounds."""
+    named = [(one["name"], one["metric"]) for one in raw]
+    if not {thing.name for thing in plan.observe}.issuperset(name for name, _ in named):
+        raise ValueError("a report with something observed that is not in its plan")
+    if len(set(named)) < len(named):
+        raise ValueError("a report with something observed that is there twice")
 
 
 def _check_series(raw: Any) -> None:

@@ -50,6 +50,7 @@ def local_run(
         summary=judgement.summary,
         steps=judgement.steps,
         slos=judgement.slos,
+        observed=judgement.observed,
         generator=judgement.generator,
         capacity=judgement.capacity,
         conditions=conditions(judgement, (), times.completed, generation=1),

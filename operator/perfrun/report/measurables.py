@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from perfrun.api.metric import METRICS, Kind
 from perfrun.api.perfrun import PerfRun, SloStatus, StepStatus, Summary
-from perfrun.api.slo import parse_limit
+from perfrun.api.slo import parse_measured
 from perfrun.report.comparison import Direction
 
 _OVERALL: dict[str, Callable[[Summary], str | None]] = {
@@ -49,9 +49,7 @@ class Measurable:
         """In the unit of the metric; None where it is unknown, unsupported or only a bound."""
         text = self.texts.get(run)
         try:
-            if self.kind is Kind.COUNT:
-                return float(int(text or ""))
-            return None if text is None else parse_limit(self.metric, text)
+            return None if text is None else parse_measured(self.metric, text)
         except ValueError:
             return None
 

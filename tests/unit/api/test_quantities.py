@@ -174,6 +174,8 @@ def test_every_metric_reads_and_writes_its_own_notation(metric: str) -> None:
         Kind.PERCENT: "99.9%",
         Kind.COUNT: 7,
         Kind.BYTES: "64Ki",
+        Kind.CORES: "800m",
+        Kind.NUMBER: "-0.53",
     }
     text = example[METRICS[metric]]
     assert format_measured(metric, parse_limit(metric, text), []) == str(text)

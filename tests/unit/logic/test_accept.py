@@ -428,3 +428,54 @@ def test_every_error_is_told_at_once() -> None:
         "spec.load: this field is required",
         'spec.loda: unknown field; did you mean "load"?',
     ]
+
+
+OBSERVE = [
+    {"name": "api", "workload": {"kind": "Deployment", "name": "api"}},
+    {"name": "db", "sql": {"dsnFrom": {"secretKeyRef": {"name": "db", "key": "dsn"}}}},
+]
+
+
+@pytest.mark.parametrize(
+    ("slo", "said"),
+    [
+        (
+            {"metric": "cpu.max", "max": "1"},
+            "spec.slos[0].of: cpu.max is of something that is observed: name a workload",
+        ),
+        (
+            {"metric": "cpu.max", "of": "apo", "max": "1"},
+            "spec.slos[0].of: cpu.max is of something that is observed: name a workload of "
+            'spec.observe; did you mean "api"?',
+        ),
+        (
+            {"metric": "cpu.max", "of": "db", "max": "1"},
+            'spec.slos[0].of: "db" is observed by sql, and cpu.max is of a workload',
+        ),
+        (
+            {"metric": "latency.avg", "of": "db", "max": "1s"},
+            'spec.slos[0].of: "db" is observed, and latency.avg is of the load',
+        ),
+    ],
+)
+def test_an_observed_metric_needs_a_thing_that_has_it(slo: dict[str, Any], said: str) -> None:
+    (problem,) = problems(spec(slos=[slo], observe=OBSERVE))
+    assert problem.startswith(said)
+
+
+def test_what_is_observed_shares_its_names_with_steps() -> None:
+    (problem,) = problems(spec(**steps({"name": "api"}), observe=OBSERVE))
+    assert problem.startswith('spec.observe[0].name: "api" is the name of spec.scenarios[0].steps')
+
+
+def test_a_window_too_short_for_pods_is_doubted() -> None:
+    slos = [{"metric": "memory.growth", "of": "api", "max": "1Mi"}]
+    short = spec({"open": {"rate": "100/s", "duration": "30s"}}, slos=slos, observe=OBSERVE)
+    assert "the window has to be at least 60s" in warnings(short)[0]
+    assert warnings(spec(slos=slos, observe=OBSERVE)) == []
+
+
+def test_a_prometheus_that_names_no_host_is_refused() -> None:
+    thing = {"name": "q", "prometheus": {"url": "http://[::1", "query": "up"}}
+    (problem,) = problems(spec(observe=[thing]))
+    assert problem.startswith("spec.observe[0].prometheus.url: ")

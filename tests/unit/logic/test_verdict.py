@@ -459,6 +459,8 @@ any_slo = st.sampled_from(
                 Kind.PERCENT: "100%",
                 Kind.COUNT: 10**9,
                 Kind.BYTES: "100Gi",
+                Kind.CORES: "64",
+                Kind.NUMBER: 10**9,
             }[kind],
         }
         for name, kind in METRICS.items()

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamil
 from perfrun.api.metric import QUANTILES, TIMINGS
 from perfrun.api.perfrun import PerfRun, SloStatus, StepStatus, Summary, Verdict
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
-from perfrun.api.slo import parse_limit
+from perfrun.api.slo import parse_measured
 from perfrun.api.times import parse_time
 from perfrun.controller.metrics.families import TEST, add
 from perfrun.controller.store import Key
@@ -161,11 +161,11 @@ def _parsed(parse: Callable[[object], T], text: str | None) -> T | None:
 
 
 def _base(metric: str, text: str | None) -> float | None:
-    """A measurement or limit in base units: seconds, per second, ratio, bytes, count."""
+    """A measurement or limit in base units: seconds, per second, ratio, bytes, cores, count."""
     if text is None:
         return None
     try:
-        value = parse_limit(metric, int(text) if text.isdigit() else text)
+        value = parse_measured(metric, text)
     except (ValueError, KeyError):
         return None
     return value / NS_PER_S if metric.split(".")[0] in TIMINGS else value

@@ -1,0 +1,71 @@
+"""What was seen of the target's surroundings while the load went on: points over time."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from perfrun.measure.wire import Wire
+
+MOST_POINTS = 600
+MOST_OBSERVATIONS = 64
+MOST_TROUBLE = 512
+
+ObservedMetric = Literal["cpu", "memory", "restarts", "connections", "locks", "value"]
+Moment = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Value = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Observation(Wire):
+    """One metric of one observed thing: cores, bytes, counts, or whatever a query gives."""
+
+    name: str = Field(max_length=63)
+    """In ``spec.observe``."""
+    metric: ObservedMetric
+    at: list[Moment] = Field(default=[], max_length=MOST_POINTS)
+    """ns since T0, ascending; negative before it."""
+    values: list[Value] = Field(default=[], max_length=MOST_POINTS)
+    trouble: str | None = Field(default=None, max_length=MOST_TROUBLE)
+    """What went wrong when it was last looked at in vain."""
+
+    @model_validator(mode="after")
+    def _is_even(self) -> Self:
+        if len(self.at) != len(self.values) or self.at != sorted(self.at):
+            raise ValueError("an observation whose points are not in their order")
+        return self
+
+    def put(self, at: int, value: float) -> None:
+        """Take a point in; one that is not newer than the last changes nothing."""
+        if self.at and at <= self.at[-1]:
+            return
+        self.at.append(at)
+        self.values.append(value)
+        self._thin()
+
+    def add(self, other: "Observation") -> None:
+        """Take in what another process saw of the same."""
+        points = dict(zip(other.at, other.values, strict=True))
+        points |= dict(zip(self.at, self.values, strict=True))
+        self.at = sorted(points)
+        self.values = [points[at] for at in self.at]
+        self.trouble = self.trouble or other.trouble
+        self._thin()
+
+    def _thin(self) -> None:
+        """Keep of each two neighbours the higher one, until there are few enough."""
+        while len(self.at) > MOST_POINTS:
+            pairs = range(0, len(self.at), 2)
+            kept = [
+                max(range(i, min(i + 2, len(self.at))), key=self.values.__getitem__) for i in pairs
+            ]
+            self.at = [self.at[i] for i in kept]
+            self.values = [self.values[i] for i in kept]
+
+
+def add_observations(into: list[Observation], others: list[Observation]) -> None:
+    """Take in what another process saw, thing by thing and metric by metric."""
+    mine = {(one.name, one.metric): one for one in into}
+    for other in others:
+        if (known := mine.get((other.name, other.metric))) is not None:
+            known.add(other)
+        else:
+            into.append(other.model_copy(deep=True))
