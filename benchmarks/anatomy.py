@@ -23,7 +23,7 @@ from perfrun.engine.pool import Pool
 from perfrun.engine.recorder import Samples
 from perfrun.engine.run import Engine
 from perfrun.engine.traffic import Traffic
-from perfrun.engine.values import NoValues
+from perfrun.reach.values import NoValues
 from perfrun.worker.main import spare_collector
 
 SECONDS = 4

@@ -15,7 +15,7 @@ from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.api.scenario import Scenario, default_scenarios
 from perfrun.api.target import Target
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
+from perfrun.reach.values import NoValues
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval, WorkerReport
 from perfrun.worker.main import raise_descriptor_limit, spare_collector

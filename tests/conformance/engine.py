@@ -13,9 +13,9 @@ from time import monotonic_ns
 import uvloop
 
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
+from perfrun.reach.values import NoValues
 from perfrun.worker.main import raise_descriptor_limit, spare_collector
 
 

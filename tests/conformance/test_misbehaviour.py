@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
+from perfrun.reach.values import NoValues
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 RST = struct.pack("ii", 1, 0)

@@ -13,12 +13,12 @@ from perfrun.api.perfrun import WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import parse_duration
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.logic.plan import make_plan
 from perfrun.logic.verdict import RunOutcome, judge
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import Outcome, Timing, total
 from perfrun.measure.report import WorkerReport, merge
+from perfrun.reach.values import NoValues
 from tests.unit.engine.server import answer, running
 
 # Three significant digits (a bucket is at most 0.1% wide), and no finer than a microsecond.

@@ -91,7 +91,10 @@ class Starter:
     async def _start_rollout(self, test: PerfTest) -> tuple[Json, list[Problem]]:
         """Create the run that a rollout asks for. Gives what to note, and what is not there."""
         workloads, missing = [], []
-        for index, one in enumerate(test.spec.runs_on_rollout):
+        for index, thing in enumerate(test.spec.observe or []):
+            one = thing.workload
+            if one is None or one not in test.spec.runs_on_rollout:
+                continue
             resource = WORKLOADS[one.kind]
             body = await self._kube.find(resource, test.metadata.namespace, one.name)
             if body is None:

@@ -22,11 +22,11 @@ from perfrun.api.target import Auth, HttpTarget, OAuth2Auth
 from perfrun.api.values import SecretValue
 from perfrun.engine.errors import DataError, EngineError, ErrorClass, OpenError
 from perfrun.engine.request import one_line, origin_of
-from perfrun.engine.resolver import Resolver
 from perfrun.engine.template import Template
 from perfrun.engine.tls import verifying
-from perfrun.engine.values import Values
 from perfrun.logic.network import Fence
+from perfrun.reach.resolver import Resolver
+from perfrun.reach.values import Values
 
 _LOG = logging.getLogger(__name__)
 _WHERE = "spec.target.http.auth"

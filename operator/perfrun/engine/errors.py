@@ -1,44 +1,12 @@
 """Why a request failed, and why a run cannot start."""
 
-import errno
 import ssl
-from enum import StrEnum
 
-
-class ErrorClass(StrEnum):
-    """How a failed request failed: the key of :attr:`StepRecord.errors`."""
-
-    DNS = "DNS"
-    CONNECT = "Connect"
-    TLS = "TLS"
-    TIMEOUT = "Timeout"
-    RESET = "Reset"
-    """The connection ended before the response did."""
-    PROTOCOL = "Protocol"
-    """What came back is not HTTP."""
-    STATUS4XX = "Status4xx"
-    STATUS5XX = "Status5xx"
-    CHECK = "Check"
-    SIZE = "Size"
-    POLICY = "Policy"
-    DATA = "Data"
-
-
-class EngineError(Exception):
-    """A run that cannot start: an error class and a sentence for the user."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        """An :class:`ErrorClass`, or ``Sql`` with the class of a SQLSTATE."""
-        self.message = message
-
-
-class DataError(EngineError):
-    """A value that the plan needs is missing or unusable; trying again will not help."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(ErrorClass.DATA, message)
+from perfrun.reach.errors import DataError as DataError
+from perfrun.reach.errors import EngineError as EngineError
+from perfrun.reach.errors import ErrorClass as ErrorClass
+from perfrun.reach.errors import OpenError as OpenError
+from perfrun.reach.errors import exhausted_by as exhausted_by
 
 
 class SetupError(EngineError):
@@ -47,29 +15,6 @@ class SetupError(EngineError):
 
 class OutOfDataError(Exception):
     """There is no data left for this iteration: a feed of unique rows has been used up."""
-
-
-class OpenError(EngineError):
-    """A connection that could not be opened."""
-
-    def __init__(self, reason: str, message: str, exhausted: str | None = None) -> None:
-        super().__init__(reason, message)
-        self.exhausted = exhausted
-        """Ports, Descriptors or Memory, where it was the generator that ran out."""
-
-
-_EXHAUSTED = {
-    errno.EADDRNOTAVAIL: "Ports",
-    errno.EMFILE: "Descriptors",
-    errno.ENFILE: "Descriptors",
-    errno.ENOMEM: "Memory",
-    errno.ENOBUFS: "Memory",
-}
-
-
-def exhausted_by(error: OSError) -> str | None:
-    """What the generator has run out of, where that is what an error says."""
-    return _EXHAUSTED.get(error.errno) if error.errno is not None else None
 
 
 def lost_by(error: Exception | None) -> ErrorClass:

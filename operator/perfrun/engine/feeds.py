@@ -8,7 +8,7 @@ from typing import NoReturn
 from perfrun.api.perftest import Feed
 from perfrun.engine.errors import DataError, OutOfDataError
 from perfrun.engine.generate import mix
-from perfrun.engine.values import Values, value_of
+from perfrun.reach.values import Values, value_of
 
 MOST_ROWS = 100_000
 MOST_BYTES = 1024 * 1024

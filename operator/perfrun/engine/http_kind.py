@@ -15,9 +15,9 @@ from perfrun.engine.protocols import wire_of
 from perfrun.engine.request import compile_scenarios, origin_of
 from perfrun.engine.tls import trust
 from perfrun.engine.traffic import Traffic
-from perfrun.engine.values import Values
 from perfrun.logic.network import Fence
 from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import Values
 
 
 class HttpKind(Kind):

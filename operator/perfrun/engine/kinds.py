@@ -3,8 +3,8 @@
 from perfrun.engine.errors import DataError
 from perfrun.engine.http_kind import HttpKind
 from perfrun.engine.kind import Kind
-from perfrun.engine.values import Values
 from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import Values
 
 
 def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:

@@ -15,8 +15,8 @@ from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
 from perfrun.engine.handshake import Handshake, Sessions
 from perfrun.engine.http1 import Connection
 from perfrun.engine.link import Link
-from perfrun.engine.resolver import Resolver
 from perfrun.logic.network import Fence
+from perfrun.reach.resolver import Resolver
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from perfrun.engine.reading import Reading, ReadPlan
 from perfrun.engine.template import Compiler, Template
 from perfrun.engine.template import Values as Extracted
 from perfrun.engine.trace import TraceId, trace_ids, traceparent
-from perfrun.engine.values import Values, value_of
 from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import Values, value_of
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_IN_A_PATH = re.compile(rb"[\x00-\x20\x7f-\xff#]")

@@ -7,10 +7,10 @@ from perfrun.engine.execution import Execution
 from perfrun.engine.kinds import kind_of
 from perfrun.engine.progress import OnInterval
 from perfrun.engine.search import OnHold, Search
-from perfrun.engine.values import Values
 from perfrun.logic.shape import scenario_order
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Order, WorkerReport
+from perfrun.reach.values import Values
 
 
 class Engine:

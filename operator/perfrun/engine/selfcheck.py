@@ -9,8 +9,8 @@ from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.api.scenario import default_scenarios
 from perfrun.api.target import HttpTarget, Target
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import NoValues
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 

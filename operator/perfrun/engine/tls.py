@@ -6,8 +6,8 @@ from perfrun.api.target import HttpTarget, Tls
 from perfrun.api.values import ValueSource
 from perfrun.engine.errors import DataError
 from perfrun.engine.pool import Security, Trust
-from perfrun.engine.values import Values, value_of
 from perfrun.logic.network import Fence
+from perfrun.reach.values import Values, value_of
 
 _WHERE = "spec.target.http.tls"
 

@@ -18,10 +18,13 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.run import Engine
 from perfrun.engine.selfcheck import ceiling
+from perfrun.logic.observing import period
 from perfrun.logic.plan import SEARCH_AWAY, grace
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval, Ready, Start, Trouble, WorkerReport
+from perfrun.observe.sources import sources_of
+from perfrun.observe.watcher import Watcher
 from perfrun.worker.alone import Alone
 from perfrun.worker.client import AwayError, Client, RefusedError
 from perfrun.worker.config import Config, ConfigError
@@ -56,6 +59,8 @@ class Worker:
         self._news = asyncio.Event()
         self._refused: RefusedError | None = None
         self._alone: Alone | None = None
+        self._watcher = Watcher({}, NS_PER_S)
+        """Of worker 0 only: what is observed is observed once."""
         self._tasks: list[asyncio.Task[None]] = []
         """Posts under load."""
 
@@ -75,15 +80,19 @@ class Worker:
                 # The last line of a worker that fails is what its run is told to have ended by.
                 log("terminated", message=TERMINATED_EARLY)
             finally:
+                await self._watcher.close()
                 await self._clean_up()
         return 1
 
     async def _work(self) -> int:
+        values = MountedValues(self._config.secrets)
         try:
-            engine = Engine(self._plan, self._config.index, MountedValues(self._config.secrets))
+            engine = Engine(self._plan, self._config.index, values)
         except EngineError as error:
             return await self._give_up(error)
         self._engine = engine
+        if self._config.index == 0:
+            self._watcher = Watcher(sources_of(self._plan, values), period(self._plan))
         spare_collector()
         reached = await ceiling()
         log("ready", worker=self._config.index, ceiling=f"{reached:.0f}/s")
@@ -168,8 +177,14 @@ class Worker:
     async def _run(self, engine: Engine, start: int, reached: float) -> WorkerReport:
         self._alone = Alone(self._plan, max(start, monotonic_ns()))
         self._tasks = [asyncio.create_task(self._post_intervals(engine))]
+        self._watcher.start(start)
         try:
-            return await engine.run(start, self._on_interval, reached, self._on_hold, self._others)
+            report = await engine.run(
+                start, self._on_interval, reached, self._on_hold, self._others
+            )
+            in_haste = self._terminated.is_set()
+            report.observed = await self._watcher.finish(in_haste=in_haste)
+            return report
         finally:
             for task in self._tasks:
                 task.cancel()

@@ -21,8 +21,8 @@ from perfrun.api.perftest import PerfTest
 from perfrun.api.values import value_refs
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.logic.plan import make_plan
+from perfrun.reach.values import NoValues
 from tests.campaign import Campaign
 from tests.integration.controller.mutation import Json, bases, mutant
 from tests.integration.controller.real_worker import work

@@ -7,9 +7,9 @@ from typing import Any
 import uvloop
 
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
+from perfrun.reach.values import NoValues
 
 SECONDS_PATIENCE = 30
 

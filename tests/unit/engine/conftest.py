@@ -8,9 +8,9 @@ import pytest
 import uvloop
 
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues, Values
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
+from perfrun.reach.values import NoValues, Values
 
 Run = Callable[..., Awaitable[WorkerReport]]
 

@@ -7,8 +7,8 @@ import pytest
 
 from perfrun.engine.answer import Answer, finder
 from perfrun.engine.errors import DataError
-from perfrun.engine.values import NoValues
 from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import NoValues
 
 from .conftest import Run
 from .server import answer, burst, plan, running, step

@@ -8,8 +8,8 @@ import pytest
 
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.measure.plan import NetworkRule, RunPlan
+from perfrun.reach.values import NoValues
 
 from .conftest import Run
 from .server import answer, burst, plan, running, step
@@ -69,7 +69,7 @@ async def test_a_name_whose_answers_change_is_looked_at_each_time(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DNS rebinding: allowed when the run began, the node's own address later on."""
-    monkeypatch.setattr("perfrun.engine.resolver.RESOLVED_FOR", 0)
+    monkeypatch.setattr("perfrun.reach.resolver.RESOLVED_FOR", 0)
     answers = iter(["127.0.0.1"] * 2)
 
     async def lookup(host: str, port: int, **_: object) -> list[Any]:

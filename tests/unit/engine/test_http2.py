@@ -25,8 +25,8 @@ from perfrun.engine.http2 import LAST_ID, Http2Connection
 from perfrun.engine.reading import Reading, ReadPlan
 from perfrun.engine.run import Engine
 from perfrun.engine.stream import Stream
-from perfrun.engine.values import NoValues
 from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import NoValues
 
 from .conftest import Run
 from .server import burst, plan, running, step

@@ -14,8 +14,8 @@ from perfrun.engine.lanes import IDLE_LIMIT, LANES, LOOK_AFTER, Lanes, User
 from perfrun.engine.pool import Pool
 from perfrun.engine.request import origin_of
 from perfrun.engine.tls import trust
-from perfrun.engine.values import NoValues
 from perfrun.logic.network import ANYWHERE
+from perfrun.reach.values import NoValues
 
 
 @dataclass

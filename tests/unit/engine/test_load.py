@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from perfrun.engine.http1 import Connection
 from perfrun.engine.pool import Pool
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.logic.plan import planned
 from perfrun.logic.shape import scenario_order
 from perfrun.measure.report import Interval, WorkerReport, merge
+from perfrun.reach.values import NoValues
 
 from .conftest import Run
 from .server import answer, burst, hang, plan, running, slow, step

@@ -15,11 +15,11 @@ from perfrun.engine.errors import ErrorClass
 from perfrun.engine.progress import Progress
 from perfrun.engine.recorder import Recorder
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.report import Interval, WorkerReport
 from perfrun.measure.series import MOST_POINTS
 from perfrun.measure.sketch import Sketch
+from perfrun.reach.values import NoValues
 
 from .conftest import Run
 from .server import answer, burst, plan, running, slow, step

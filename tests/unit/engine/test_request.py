@@ -7,7 +7,7 @@ import pytest
 
 from perfrun.engine.errors import DataError
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
+from perfrun.reach.values import NoValues
 
 from .conftest import Run
 from .server import answer, burst, plan, raw, running, step

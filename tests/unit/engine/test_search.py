@@ -9,10 +9,10 @@ from time import monotonic_ns
 import pytest
 
 from perfrun.engine.run import Engine
-from perfrun.engine.values import NoValues
 from perfrun.logic.plan import hold_plan, planned
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Interval, Order, WorkerReport, merge
+from perfrun.reach.values import NoValues
 
 from .server import Server, hang, plan, running, step
 

@@ -8,13 +8,13 @@ from typing_extensions import override
 from perfrun.engine.awaited import Awaited, Limits, Speaker
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.kind import Carrier, Courses, Ended, Kind
-from perfrun.engine.resolver import Resolver
-from perfrun.engine.sql.dsn import Dsn, parse_dsn
 from perfrun.engine.sql.steps import SqlStep, compile_sql
-from perfrun.engine.values import Values
 from perfrun.logic.network import Fence
 from perfrun.logic.shape import share
 from perfrun.measure.plan import RunPlan
+from perfrun.reach.dsn import Dsn, parse_dsn
+from perfrun.reach.resolver import Resolver
+from perfrun.reach.values import Values
 
 _WHERE = "spec.target.sql.dsnFrom"
 

@@ -1,6 +1,5 @@
 """PostgreSQL, by asyncpg."""
 
-import ssl
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -10,13 +9,12 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from typing_extensions import override
 
-from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.engine.awaited import Done, Session, Speaker
-from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
-from perfrun.engine.resolver import Resolver
-from perfrun.engine.sql.dsn import Dsn
+from perfrun.engine.errors import ErrorClass
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
-from perfrun.engine.sql.tls import security
+from perfrun.reach.dsn import Dsn, Times
+from perfrun.reach.postgres import login, sql_class
+from perfrun.reach.resolver import Resolver
 
 Convert = Callable[[str], Any]
 
@@ -29,52 +27,11 @@ class PostgresSpeaker(Speaker[SqlStep]):
     ) -> None:
         """``name`` is how the server's own lists call the connections. Times in ns."""
         self._dsn, self._resolver, self._name = dsn, resolver, name
-        self._connect_timeout = connect_timeout / NS_PER_S
-        # What nobody waits for any more is not to go on in the server.
-        self._statement_timeout = str(max(1, timeout // NS_PER_MS))
+        self._times = Times(connect_timeout, timeout)
 
     @override
     async def open(self) -> "PostgresSession":
-        failure: OSError | None = None
-        for address in await self._resolver.candidates():
-            try:
-                return PostgresSession(await self._connect(address))
-            except asyncpg.PostgresError as error:
-                raise OpenError(
-                    sql_class(error), f"{self._dsn} refused the login: {error.args[0]}"
-                ) from None
-            except ssl.SSLError as error:
-                raise OpenError(ErrorClass.TLS, f"TLS with {self._dsn} failed: {error}") from error
-            except TimeoutError:
-                seconds = f"{self._connect_timeout:g}s"
-                raise OpenError(
-                    ErrorClass.CONNECT, f"{self._dsn} let nobody in within {seconds}"
-                ) from None
-            except (OSError, asyncpg.InterfaceError) as error:
-                failure = error if isinstance(error, OSError) else OSError(str(error))
-                self._resolver.refused(address)
-        raise OpenError(
-            ErrorClass.CONNECT,
-            f"{self._dsn} refused a connection: {failure}",
-            exhausted_by(failure) if failure is not None else None,
-        )
-
-    async def _connect(self, address: str) -> "asyncpg.Connection[Any]":
-        dsn = self._dsn
-        return await asyncpg.connect(
-            host=address,
-            port=dsn.port,
-            user=dsn.user,
-            password=dsn.password,
-            database=dsn.database,
-            ssl=security(dsn) or dsn.ssl_mode,
-            timeout=self._connect_timeout,
-            statement_cache_size=0,
-            server_settings={
-                "application_name": self._name,
-                "statement_timeout": self._statement_timeout,
-            },
-        )
+        return PostgresSession(await login(self._dsn, self._resolver, self._name, self._times))
 
 
 class PostgresSession(Session[SqlStep]):
@@ -160,11 +117,6 @@ class _Prepared:
             text if convert is None else None if text == "" else convert(text)
             for convert, text in zip(self._converts, row, strict=True)
         ]
-
-
-def sql_class(error: asyncpg.PostgresError) -> str:
-    """``Sql23`` of SQLSTATE 23505: its first two characters are its class (ISO/IEC 9075)."""
-    return f"Sql{(error.sqlstate or '58')[:2]}"
 
 
 def _count(status: str, fetched: int) -> int:

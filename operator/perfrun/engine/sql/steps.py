@@ -9,8 +9,8 @@ from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.feeds import read_feeds
 from perfrun.engine.template import Compiler, Template
-from perfrun.engine.values import Values
 from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import Values
 
 Row = tuple[str, ...]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from perfrun.api.values import KeyRef, ValueSource
-from perfrun.engine.errors import DataError
+from perfrun.reach.errors import DataError
 
 
 class Values(Protocol):

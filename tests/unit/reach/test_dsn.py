@@ -3,7 +3,7 @@
 import pytest
 
 from perfrun.engine.errors import DataError
-from perfrun.engine.sql.dsn import Dsn, parse_dsn
+from perfrun.reach.dsn import Dsn, parse_dsn
 
 WHERE = "spec.target.sql.dsnFrom"
 SECRET = "pa55-word"

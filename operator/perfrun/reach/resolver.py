@@ -5,8 +5,8 @@ import socket
 from time import monotonic_ns
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.logic.network import Fence, NotAllowedError
+from perfrun.reach.errors import ErrorClass, OpenError
 
 RESOLVED_FOR = 5 * NS_PER_S
 """How long addresses are used before the name is looked up again."""

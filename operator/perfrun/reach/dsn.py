@@ -1,10 +1,10 @@
 """Where a database is, and who asks: read from a Secret, and told to nobody."""
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from perfrun.engine.errors import DataError
+from perfrun.reach.errors import DataError
 
 Driver = Literal["postgresql", "mysql"]
 SslMode = Literal["disable", "prefer", "require", "verify-full"]
@@ -32,6 +32,13 @@ class Dsn:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+class Times(NamedTuple):
+    """What is waited for at most, ns."""
+
+    connect: int
+    statement: int
 
 
 def parse_dsn(text: str, where: str) -> Dsn:

@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from perfrun.engine.sql.dsn import Dsn
+from perfrun.reach.dsn import Dsn
 
 
 def security(dsn: Dsn) -> ssl.SSLContext | None:

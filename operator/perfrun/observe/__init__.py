@@ -1,0 +1,1 @@
+"""What the target does meanwhile: databases, Prometheus, processes of this machine."""

@@ -1,0 +1,72 @@
+"""What a process of this machine uses, with all that it has started."""
+
+from time import monotonic
+
+import psutil
+from typing_extensions import override
+
+from perfrun.measure.observed import ObservedMetric
+from perfrun.observe.source import Reading, Source, UnseenError
+
+
+class ProcessSource(Source):
+    """A process and its children; their CPU is what they used since the last look."""
+
+    metrics: tuple[ObservedMetric, ...] = ("cpu", "memory")
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._used: dict[tuple[int, float], float] = {}
+        """CPU seconds so far, by process."""
+        self._looked: float | None = None
+
+    @override
+    async def look(self) -> Reading:
+        try:
+            root = psutil.Process(self._pid)
+            family = [root, *root.children(recursive=True)]
+        except psutil.Error as error:
+            raise UnseenError(f"process {self._pid} cannot be looked at: {error}") from error
+        now, used, memory = monotonic(), {}, 0
+        for process in family:
+            try:
+                with process.oneshot():
+                    times = process.cpu_times()
+                    used[process.pid, process.create_time()] = times.user + times.system
+                    memory += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue  # it has ended just now
+            except psutil.Error as error:
+                told = f"process {process.pid} cannot be looked at: {error}"
+                raise UnseenError(told) from error
+        reading: Reading = {"memory": float(memory)}
+        if self._looked is not None and now > self._looked:
+            # One that was started since has used all of it since.
+            grown = sum(max(0.0, one - self._used.get(key, 0.0)) for key, one in used.items())
+            reading["cpu"] = grown / (now - self._looked)
+        self._used, self._looked = used, now
+        return reading
+
+    @override
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def listening_on(port: int) -> int:
+    """The pid of the process that listens on a TCP port of this machine. Raises LookupError."""
+    try:
+        found = [
+            one.pid
+            for one in psutil.net_connections("tcp")
+            if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port
+        ]
+    except psutil.AccessDenied as error:
+        raise LookupError(
+            f"the system does not say what listens on port {port}: give the process's id"
+        ) from error
+    pids = sorted({pid for pid in found if pid})
+    if not pids:
+        hidden = " that may be looked at" if found else ""
+        raise LookupError(f"no process{hidden} listens on port {port}")
+    # Servers fork: the one whose parent is not among them has started the others.
+    return next((pid for pid in pids if psutil.Process(pid).ppid() not in pids), pids[0])

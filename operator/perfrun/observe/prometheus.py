@@ -1,0 +1,102 @@
+"""One number that a Prometheus server gives for a query, by its instant query API."""
+
+import math
+import ssl
+from typing import Any
+
+import httpx
+from typing_extensions import override
+
+from perfrun.measure.observed import ObservedMetric
+from perfrun.observe.source import Reading, Source, UnseenError
+from perfrun.reach.errors import OpenError
+from perfrun.reach.resolver import Resolver
+
+TIMEOUT_SECONDS = 4.0
+MOST_BYTES = 64 * 1024
+"""Of an answer: a single number takes some hundred."""
+_SHOWN = 200
+
+
+class PrometheusSource(Source):
+    """A query, sent to an address that the fence has seen."""
+
+    metrics: tuple[ObservedMetric, ...] = ("value",)
+
+    def __init__(
+        self,
+        url: str,
+        query: str,
+        resolver: Resolver,
+        verify: ssl.SSLContext | bool,
+        token: str | None = None,
+    ) -> None:
+        self._url, self._query, self._resolver = httpx.URL(url), query, resolver
+        self._headers = {"Host": self._url.netloc.decode("ascii")}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        # Made before the load: an SSL context takes a while.
+        self._http = httpx.AsyncClient(verify=verify, trust_env=False, timeout=TIMEOUT_SECONDS)
+
+    @override
+    async def look(self) -> Reading:
+        try:
+            address = (await self._resolver.candidates())[0]
+        except OpenError as error:
+            raise UnseenError(error.message) from error
+        where = self._url.netloc.decode("ascii")
+        try:
+            status, content = await self._ask(address)
+        except (httpx.HTTPError, OSError) as error:
+            self._resolver.refused(address)
+            reason = str(error) or type(error).__name__
+            raise UnseenError(f"Prometheus {where} cannot be asked: {reason}") from error
+        return {"value": _number(where, status, content)}
+
+    async def _ask(self, address: str) -> tuple[int, bytes]:
+        path = self._url.path.rstrip("/") + "/api/v1/query"
+        async with self._http.stream(
+            "POST",
+            self._url.copy_with(host=address, path=path),
+            data={"query": self._query},
+            headers=self._headers,
+            extensions={"sni_hostname": self._url.host},
+        ) as answer:
+            content = b""
+            async for piece in answer.aiter_bytes():
+                content += piece
+                if len(content) > MOST_BYTES:
+                    raise UnseenError(f"the query gave more than {MOST_BYTES // 1024} KiB")
+            return answer.status_code, content
+
+    @override
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+def _number(where: str, status: int, content: bytes) -> float:
+    """What an answer says. Raises UnseenError for anything but one number."""
+    try:
+        said: Any = httpx.Response(status, content=content).json()
+    except ValueError:
+        said = None
+    if not isinstance(said, dict) or said.get("status") not in ("success", "error"):
+        raise UnseenError(f"{where} answered with HTTP status {status}, and not like a Prometheus")
+    if said["status"] == "error":
+        why = str(said.get("error", "it does not say why"))[:_SHOWN]
+        raise UnseenError(f"Prometheus {where} refused the query: {why}")
+    try:
+        kind, result = said["data"]["resultType"], said["data"]["result"]
+        if kind == "vector":
+            if len(result) != 1:
+                many = f"{len(result)} series" if result else "no series"
+                raise UnseenError(f"the query gave {many}, and one is needed: sum() makes one")
+            result = result[0]["value"]
+        elif kind != "scalar":
+            raise UnseenError(f"the query gave a {str(kind)[:_SHOWN]}, and no number")
+        value = float(result[1])
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise UnseenError(f"{where} answered in a form that Prometheus does not have") from error
+    if not math.isfinite(value):
+        raise UnseenError(f"the query gave {value}, as of 0 divided by 0")
+    return value

@@ -1,0 +1,138 @@
+"""Connections to a database, and sessions that wait for a lock, as the server's lists have them."""
+
+import contextlib
+from typing import Any, Protocol
+
+from typing_extensions import override
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.measure.observed import ObservedMetric
+from perfrun.observe.source import Reading, Source, UnseenError
+from perfrun.reach.dsn import Dsn, Times
+from perfrun.reach.errors import OpenError
+from perfrun.reach.resolver import Resolver
+
+METRICS: tuple[ObservedMetric, ...] = ("connections", "locks")
+_TIMES = Times(connect=4 * NS_PER_S, statement=4 * NS_PER_S)
+# backend_type is hidden from a user without pg_monitor; whose database it is never is.
+_POSTGRES: dict[ObservedMetric, str] = {
+    "connections": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid() AND coalesce(backend_type, 'client backend') = 'client backend'",
+    "locks": "SELECT count(DISTINCT l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+    "WHERE NOT l.granted AND a.datname = current_database()",
+}
+_MYSQL: dict[ObservedMetric, str] = {
+    "connections": "SELECT count(*) FROM information_schema.processlist "
+    "WHERE db = database() AND id <> connection_id()",
+    "locks": "SELECT count(*) FROM information_schema.innodb_trx t "
+    "JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id "
+    "WHERE t.trx_state = 'LOCK WAIT' AND p.db = database()",
+}
+
+
+class Login(Protocol):
+    """A connection that counts."""
+
+    async def count(self, metric: ObservedMetric) -> float | str:
+        """What there is, or why that is not told. Raises ConnectionError once it is lost."""
+
+    async def close(self) -> None:
+        """Log out."""
+
+
+class SqlSource(Source):
+    """One connection, opened again where it was lost."""
+
+    metrics = METRICS
+
+    def __init__(self, dsn: Dsn, resolver: Resolver, name: str) -> None:
+        """``name`` is how the server's own lists call the connection."""
+        self._dsn, self._resolver, self._name = dsn, resolver, name
+        self._login: Login | None = None
+
+    @override
+    async def look(self) -> Reading:
+        try:
+            if self._login is None:
+                self._login = await self._open()
+            return {metric: await self._login.count(metric) for metric in METRICS}
+        except OpenError as error:
+            raise UnseenError(error.message) from error
+        except ConnectionError as error:
+            self._login = None
+            raise UnseenError(f"{self._dsn} has ended the connection") from error
+        except BaseException:
+            # In the middle of an answer: whatever comes next on it is not for the next question.
+            await self.close()
+            raise
+
+    async def _open(self) -> Login:
+        # Only the driver that is needed is loaded, and has to be there.
+        if self._dsn.driver == "mysql":
+            return await _Mysql.open(self._dsn, self._resolver, self._name)
+        return await _Postgres.open(self._dsn, self._resolver, self._name)
+
+    @override
+    async def close(self) -> None:
+        login, self._login = self._login, None
+        if login is not None:
+            with contextlib.suppress(Exception):
+                await login.close()
+
+
+class _Postgres(Login):
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, dsn: Dsn, resolver: Resolver, name: str) -> Login:
+        from perfrun.reach.postgres import login
+
+        return cls(await login(dsn, resolver, name, _TIMES))
+
+    @override
+    async def count(self, metric: ObservedMetric) -> float | str:
+        import asyncpg
+
+        try:
+            return float(await self._connection.fetchval(_POSTGRES[metric]))
+        except asyncpg.PostgresError as error:
+            if self._connection.is_closed():
+                raise ConnectionResetError from error
+            return f"the server refused to say: {error.args[0]}"
+        except (asyncpg.InterfaceError, OSError) as error:
+            raise ConnectionResetError from error
+
+    @override
+    async def close(self) -> None:
+        self._connection.terminate()
+
+
+class _Mysql(Login):
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, dsn: Dsn, resolver: Resolver, name: str) -> Login:
+        from perfrun.reach.mysql import login
+
+        return cls(await login(dsn, resolver, name, _TIMES))
+
+    @override
+    async def count(self, metric: ObservedMetric) -> float | str:
+        from perfrun.reach.mysql import MySQLError, is_lost
+
+        try:
+            async with self._connection.cursor() as cursor:
+                await cursor.execute(_MYSQL[metric])
+                return float((await cursor.fetchone())[0])
+        except MySQLError as error:
+            if is_lost(error):
+                raise ConnectionResetError from error
+            return f"the server refused to say: {error.args[-1]}"
+        except OSError as error:
+            raise ConnectionResetError from error
+
+    @override
+    async def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,87 @@
+"""Looks at all observed things in turn, and keeps what was seen. Never in the load's way."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from time import monotonic_ns
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.measure.observed import MOST_TROUBLE, Observation, ObservedMetric
+from perfrun.observe.source import Reading, Source, UnseenError
+
+PATIENCE = 5.0
+"""Seconds that one look may take."""
+
+
+class Watcher:
+    """Looks at ``sources`` (by name) each ``period`` ns; a look that fails is told, not raised."""
+
+    def __init__(self, sources: Mapping[str, Source], period: int) -> None:
+        self._sources, self._period = dict(sources), period
+        self._seen: dict[tuple[str, ObservedMetric], Observation] = {
+            (name, metric): Observation(name=name, metric=metric)
+            for name, source in self._sources.items()
+            for metric in source.metrics
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+        self._start = 0
+
+    def start(self, start: int) -> None:
+        """Begin now; ``start`` is T0 (monotonic ns), which points are told from."""
+        self._start = start
+        self._tasks = [
+            asyncio.create_task(self._watch(name, source), name=f"observe {name}")
+            for name, source in self._sources.items()
+        ]
+
+    async def finish(self, *, in_haste: bool = False) -> list[Observation]:
+        """Look once more, unless ``in_haste``, and say what was seen."""
+        await self._cancel()
+        if not in_haste:
+            await asyncio.gather(*(self._look(name, one) for name, one in self._sources.items()))
+        await self.close()
+        return list(self._seen.values())
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await self._cancel()
+        for source in self._sources.values():
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(PATIENCE):
+                    await source.close()
+
+    async def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _watch(self, name: str, source: Source) -> None:
+        due = monotonic_ns()
+        while True:
+            await self._look(name, source)
+            now = monotonic_ns()
+            # A look that took long makes the next ones fewer, and never two at once.
+            due += self._period * max(1, -(-(now - due) // self._period))
+            await asyncio.sleep((due - now) / NS_PER_S)
+
+    async def _look(self, name: str, source: Source) -> None:
+        reading: Reading
+        try:
+            async with asyncio.timeout(PATIENCE):
+                reading = await source.look()
+        except UnseenError as error:
+            reading = dict.fromkeys(source.metrics, str(error))
+        except TimeoutError:
+            told = f"there was no answer within {PATIENCE:g}s"
+            reading = dict.fromkeys(source.metrics, told)
+        except Exception as error:  # whatever a driver raises, the load goes on
+            told = f"{type(error).__name__}: {error}"
+            reading = dict.fromkeys(source.metrics, told)
+        at = monotonic_ns() - self._start
+        for metric, value in reading.items():
+            one = self._seen[name, metric]
+            if isinstance(value, str):
+                one.trouble = " ".join(value.split())[:MOST_TROUBLE]
+            else:
+                one.put(at, value)

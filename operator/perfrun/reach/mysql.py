@@ -1,0 +1,81 @@
+"""Connections to MySQL and MariaDB, by asyncmy."""
+
+import contextlib
+import ssl
+
+import asyncmy
+from asyncmy.connection import Connection as Connection
+from asyncmy.errors import MySQLError as MySQLError
+
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S
+from perfrun.reach.dsn import Dsn, Times
+from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by
+from perfrun.reach.resolver import Resolver
+from perfrun.reach.sql_tls import security
+
+STATEMENTS = 200
+"""That are kept prepared on a connection; the server's own limit is for all connections."""
+_FIRST_OF_CLIENT = 2000
+"""Codes from here to 2999 are the client's own: the connection is lost."""
+_FIRST_OF_SERVER = 3000
+
+
+async def login(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> Connection:
+    """A connection to an address that the fence has seen. Raises OpenError.
+
+    ``name`` is how the server's own lists call it.
+    """
+    failure: Exception | None = None
+    for address in await resolver.candidates():
+        try:
+            return await _connect(dsn, address, name, times)
+        except ssl.SSLError as error:
+            raise OpenError(ErrorClass.TLS, f"TLS with {dsn} failed: {error}") from error
+        except (MySQLError, OSError, TimeoutError) as error:
+            if isinstance(error, MySQLError) and not is_lost(error):
+                raise OpenError(
+                    sql_class(error), f"{dsn} refused the login: {error.args[-1]}"
+                ) from None
+            failure = error
+            resolver.refused(address)
+    exhausted = exhausted_by(failure) if isinstance(failure, OSError) else None
+    said = failure.args[-1] if failure is not None and failure.args else "no answer"
+    raise OpenError(ErrorClass.CONNECT, f"{dsn} refused a connection: {said}", exhausted) from None
+
+
+async def _connect(dsn: Dsn, address: str, name: str, times: Times) -> Connection:
+    connection: Connection = await asyncmy.connect(
+        host=address,
+        port=dsn.port,
+        user=dsn.user,
+        password=dsn.password,
+        database=dsn.database,
+        ssl=security(dsn),
+        connect_timeout=times.connect / NS_PER_S,
+        program_name=name,
+        autocommit=True,
+        stmt_cache_size=STATEMENTS,
+    )
+    await _bound(connection, times)
+    return connection
+
+
+async def _bound(connection: Connection, times: Times) -> None:
+    """What nobody waits for any more is not to go on in the server: MariaDB, then MySQL."""
+    for setting in (
+        f"SET SESSION max_statement_time = {times.statement / NS_PER_S:.3f}",
+        f"SET SESSION max_execution_time = {max(1, times.statement // NS_PER_MS)}",
+    ):
+        with contextlib.suppress(MySQLError):
+            await connection.query(setting)  # type: ignore[no-untyped-call]
+            return
+
+
+def sql_class(error: MySQLError) -> str:
+    """``Sql23`` of SQLSTATE 23000: its first two characters are its class (ISO/IEC 9075)."""
+    return f"Sql{(getattr(error, 'sqlstate', None) or 'HY')[:2]}"
+
+
+def is_lost(error: MySQLError) -> bool:
+    code = error.args[0] if error.args else 0
+    return isinstance(code, int) and _FIRST_OF_CLIENT <= code < _FIRST_OF_SERVER
