@@ -72,6 +72,7 @@ def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer
         "create jobs.batch",
         "delete jobs.batch",
         "list pods",
+        "list pods.metrics.k8s.io",
         "create configmaps",
         "patch configmaps",
         "create controllerrevisions.apps",

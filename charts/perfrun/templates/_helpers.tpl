@@ -144,6 +144,10 @@ capabilities: {drop: [ALL]}
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
   verbs: [get]
+# CPU and memory of observed workloads (observe).
+- apiGroups: [metrics.k8s.io]
+  resources: [pods]
+  verbs: [list]
 # What it tells; and why the Job controller could not create a worker's pod.
 - apiGroups: [events.k8s.io]
   resources: [events]

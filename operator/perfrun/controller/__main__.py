@@ -31,6 +31,7 @@ from perfrun.controller.policies import ensure_policy, written_policies
 from perfrun.controller.queue import WorkQueue
 from perfrun.controller.receivers import Receivers
 from perfrun.controller.runs import RunReconciler
+from perfrun.controller.sampler import Sampler
 from perfrun.controller.server import make_http_app, serving
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key, Store
@@ -88,8 +89,8 @@ class Operator:
         open_runs = OpenRuns(kube, self.store, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
         self.metrics.under_way = self.coordinator.under_way
-        surroundings = Surroundings(kube, settings)
-        finisher = Finisher(kube, open_runs, events, self.metrics, surroundings)
+        surroundings, sampler = Surroundings(kube, settings), Sampler(kube)
+        finisher = Finisher(kube, open_runs, events, self.metrics, surroundings, sampler)
         reconciler = RunReconciler(
             kube,
             self.store,
@@ -100,6 +101,7 @@ class Operator:
             surroundings,
             events,
             settings,
+            sampler,
             pair.certificate if pair else "",
         )
         historian = Historian(kube, self.store)

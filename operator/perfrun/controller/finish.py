@@ -5,7 +5,7 @@ import logging
 from datetime import UTC, datetime
 
 from perfrun.api.perfrun import PerfRun, Phase, Verdict, WorkerCounts
-from perfrun.api.times import format_moment
+from perfrun.api.times import format_moment, parse_time
 from perfrun.controller.events import Events
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -25,11 +25,13 @@ from perfrun.controller.manifests import (
 )
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRun, OpenRuns
+from perfrun.controller.sampler import Sampler
 from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import store_config_map
 from perfrun.logic.names import job_name
 from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge
+from perfrun.measure.observed import add_observations
 from perfrun.measure.result import RunResult
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ logger = logging.getLogger(__name__)
 RESULT_MOST_BYTES = 4 * 1024 * 1024
 KEEP_TRIES = 10
 """With the queue's pauses these take about two minutes."""
-TEMPORARY = ("plan", "report")
+TEMPORARY = ("plan", "report", "observed")
 
 
 class Finisher:
@@ -50,9 +52,11 @@ class Finisher:
         events: Events,
         metrics: Metrics,
         surroundings: Surroundings,
+        sampler: Sampler,
     ) -> None:
         self._kube = kube
         self._surroundings = surroundings
+        self._sampler = sampler
         self._runs = runs
         self._events = events
         self._metrics = metrics
@@ -83,6 +87,9 @@ class Finisher:
         if merged is None:
             why = f": {losses}" if losses else "; see kubectl describe job of this run"
             return errored(f"no worker has reported{why}", workers), None, []
+        if run.status.start_time is not None:
+            started = parse_time(run.status.start_time)
+            add_observations(merged.observed, self._sampler.observed(run.metadata.uid, started))
         outcome = RunOutcome(
             plan=opened.plan,
             report=merged,
@@ -183,6 +190,7 @@ class Finisher:
     def forget(self, uid: str) -> None:
         """The run is over, or gone."""
         self._runs.close(uid)
+        self._sampler.forget(uid)
         self._keep_tries.pop(uid, None)
 
     async def _keep(self, run: PerfRun, opened: OpenRun, packed: bytes) -> Json | None:

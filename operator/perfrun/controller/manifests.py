@@ -23,7 +23,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 RUN_LABEL = api_names.RUN_LABEL
 TEST_LABEL = "perfrun.dev/test"
 CONTENT_LABEL = "perfrun.dev/content"
-"""Of a ConfigMap: plan, report or result."""
+"""Of a ConfigMap: plan, report, observed or result."""
 INDEX_LABEL = "perfrun.dev/index"
 PIECE_LABEL = "perfrun.dev/piece"
 """Of a ConfigMap that holds a part of something larger: which, from 0."""
@@ -128,6 +128,13 @@ def report_config_maps(run: Key, plan: RunPlan, index: int, packed: bytes) -> li
 def result_config_maps(run: Key, plan: RunPlan, packed: bytes) -> list[Json]:
     """The full result, in pieces."""
     return _pieces(run, plan, "result", "result", packed)
+
+
+def observed_config_map(run: Key, plan: RunPlan, data: dict[str, bytes]) -> Json:
+    """What the operator has seen of a run's workloads so far."""
+    binary = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    name = f"{job_name(plan.uid)}-observed"
+    return config_map(run, plan.uid, plan.test, "observed", name, binaryData=binary)
 
 
 def trend_config_map(test: Metadata, packed: bytes) -> Json:

@@ -23,6 +23,7 @@ from perfrun.controller.kube import (
 from perfrun.controller.manifests import job_manifest, plan_config_map
 from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError
 from perfrun.controller.progress import progress_line
+from perfrun.controller.sampler import Sampler
 from perfrun.controller.settings import Settings
 from perfrun.controller.status import as_json, changed, cut, open_conditions, write_status
 from perfrun.controller.store import Key, Store
@@ -48,6 +49,7 @@ MOST_FAILURES = 5
 """Unexpected errors of a run, one after the other, before it ends as Error."""
 LAUNCH_RETRY_S = 5.0
 PROGRESS_S = 5.0
+SETTLE_LOOK_S = 2.0
 NO_CERTIFICATE = ""
 
 
@@ -65,6 +67,7 @@ class RunReconciler:
         surroundings: Surroundings,
         events: Events,
         settings: Settings,
+        sampler: Sampler,
         ca: str = NO_CERTIFICATE,
     ) -> None:
         """``ca``: the PEM by which workers know the coordinator; empty without TLS."""
@@ -77,6 +80,7 @@ class RunReconciler:
         self._surroundings = surroundings
         self._events = events
         self._settings = settings
+        self._sampler = sampler
         self._ca = ca
         self._facts = FactReader(kube, coordinator, settings.coordinator_url)
         self._failures: dict[str, int] = {}
@@ -143,6 +147,7 @@ class RunReconciler:
         if run.status.phase in (None, Phase.QUEUED):
             return await self._acceptor.accept(run)
         opened = await self._runs.frozen(run)
+        await self._sampler.watch(run, opened)
         session = await self._session(run, opened)
         stop = self._why_stop(run)
         if stop is not None and run.status.stopped is None and run.status.phase is Phase.RUNNING:
@@ -195,6 +200,9 @@ class RunReconciler:
             case Act.COLLECT:
                 return await self._collect(run, facts)
             case Act.JUDGE:
+                if not self._sampler.settled(run.metadata.uid, facts.now):
+                    await self._write_progress(run, {"progress": "waiting for the last metrics"})
+                    return SETTLE_LOOK_S
                 await self._finisher.judge(run, opened, losses(facts))
             case Act.FAIL:
                 await self._finisher.end(run, errored(decision.message, _workers(run)))

@@ -1,5 +1,6 @@
 """The reconciler of PerfRuns against an API server in memory: no run hangs, whatever goes wrong."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +38,7 @@ from perfrun.controller.manifests import (
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns, UnreadableError
 from perfrun.controller.runs import MOST_FAILURES, RunReconciler
+from perfrun.controller.sampler import Sampler
 from perfrun.controller.store import Store
 from perfrun.controller.surroundings import Surroundings
 from perfrun.coordinator.coordinator import Coordinator
@@ -124,11 +126,12 @@ def world() -> World:
     runs = OpenRuns(kube, store, lambda _: None)  # type: ignore[arg-type]
     events = Events(kube, "operator")  # type: ignore[arg-type]
     around = Surroundings(kube, settings())  # type: ignore[arg-type]
-    finisher = Finisher(kube, runs, events, metrics, around)  # type: ignore[arg-type]
+    sampler = Sampler(kube)  # type: ignore[arg-type]
+    finisher = Finisher(kube, runs, events, metrics, around, sampler)  # type: ignore[arg-type]
     coordinator = Coordinator(runs, PodIdentity(kube, runs))  # type: ignore[arg-type]
     acceptor = Acceptor(kube, store, finisher, events)  # type: ignore[arg-type]
     reconciler = RunReconciler(
-        kube, store, coordinator, runs, acceptor, finisher, around, events, settings()  # type: ignore[arg-type]
+        kube, store, coordinator, runs, acceptor, finisher, around, events, settings(), sampler  # type: ignore[arg-type]
     )  # fmt: skip
     test = perf_test(load={"workers": WORKERS, "burst": {"requests": 100, "concurrency": 10}})
     body = {
@@ -456,3 +459,35 @@ async def test_report_is_not_written_over_what_belongs_to_somebody_else(world: W
 async def test_gone_revision_is_unreadable(world: World) -> None:
     with pytest.raises(UnreadableError, match="is gone"):
         await world.runs.frozen(perf_run(revision="nothing"))
+
+
+# --- observed workloads ------------------------------------------------------------------------------
+
+
+async def test_what_was_observed_is_judged_and_missing_metrics_are_no_error(world: World) -> None:
+    observed = perf_test(
+        load={"workers": WORKERS, "burst": {"requests": 100, "concurrency": 10}},
+        observe=[{"name": "api", "workload": {"kind": "Deployment", "name": "gone"}}],
+        slos=[
+            {"metric": "memory.growth", "of": "api", "max": "10Mi"},
+            {"metric": "errorRate", "max": "1%"},
+        ],
+    )
+    revision = revision_manifest(observed)
+    world.kube.objects.clear()
+    world.kube.put(REVISIONS, revision)
+    await world.measure()
+    world.status["phase"] = "Starting"
+    await world.step()
+    async with asyncio.timeout(10):
+        # The operator looks while the run is under way.
+        while not world.kube.asked["get", "deployments"]:
+            await asyncio.sleep(0.002)
+    world.status["phase"] = "Running"
+    await world.step()
+    await world.step()
+    phase, verdict, message = world.end
+    assert (phase, verdict) == ("Done", "Inconclusive")
+    assert message.startswith("1 of 2 objectives inconclusive: memory.growth of api is not known: ")
+    assert 'deployments "gone" not found' in message
+    assert world.status["observed"][0]["message"] == 'deployments "gone" not found'

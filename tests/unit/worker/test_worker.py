@@ -165,6 +165,28 @@ async def test_a_worker_asks_until_it_is_told_to_start(
     assert len(server.log) == 5
 
 
+async def test_what_cannot_be_observed_is_told_and_the_load_goes_on(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    ref = {"secretKeyRef": {"name": "db", "key": "dsn"}}
+    observe = [
+        {"name": "db", "sql": {"dsnFrom": ref}},
+        {"name": "queue", "prometheus": {"url": "http://127.0.0.1:9", "query": "up"}},
+        {"name": "api", "workload": {"kind": "Deployment", "name": "api"}},
+    ]
+    async with running() as server:
+        written = plan(server.url, burst(5)).model_dump() | {"observe": observe}
+        code, log = await ended(await launch(RunPlan.model_validate(written)))
+    assert code == 0, log
+    (report,) = coordinator.reports
+    assert report.window.attempts == 5
+    told = {(one.name, one.metric): one.trouble for one in report.observed}
+    missing = "Secret db has no key dsn (spec.observe[db].sql.dsnFrom)"
+    assert told[("db", "connections")] == told[("db", "locks")] == missing
+    assert "Prometheus 127.0.0.1:9 cannot be asked" in str(told[("queue", "value")])
+    assert len(told) == 3
+
+
 async def test_an_order_stops_the_load(coordinator: Coordinator, launch: Launch) -> None:
     coordinator.order = Order(stop="spec.stop")
     async with running() as server:
