@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from aiohttp import web
 from perfrun.api.perfrun import HoldStatus, WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
+from perfrun.cli.processes import LocalWatch
 from perfrun.cli.scratch import scratch
 from perfrun.cli.values import Values, lay_out
 from perfrun.cli.workers import Worker, end_workers, start_worker
@@ -24,6 +25,7 @@ from perfrun.coordinator.live import Live
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
 from perfrun.logic.plan import STOP_GRACE, longest
+from perfrun.measure.observed import add_observations
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport, merge
 
@@ -99,14 +101,22 @@ async def run_local(
     values: Values,
     stop: Stop,
     on_progress: Callable[[Progress], None],
+    processes: Mapping[str, int] | None = None,
 ) -> LocalRun:
     """Run ``plan`` with its workers as processes; ends with none of them alive.
 
     What goes wrong is in the result. ``spec`` is what the plan was made of; ``values`` has all
-    that the plan takes from Secrets and ConfigMaps.
+    that the plan takes from Secrets and ConfigMaps; ``processes`` are looked at in the place of
+    the observed workloads of those names.
     """
+    watch = LocalWatch(plan, processes or {})
+    watch.start()
     with scratch() as folder:
-        return await _Run(plan, spec, folder, stop, on_progress).execute(values)
+        run = await _Run(plan, spec, folder, stop, on_progress).execute(values)
+    seen = await watch.finish(run.start)
+    if run.report is not None:
+        add_observations(run.report.observed, seen)
+    return run
 
 
 class _MemoryStore:

@@ -1,7 +1,7 @@
 """``perfrun run``: each test in turn, on this machine, and one exit code for all."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from perfrun.cli.local import LocalRun, Stop, cores, run_local
 from perfrun.cli.manifests import Manifest, read_manifests, selected
 from perfrun.cli.outcome import new_plan, outcome_of
 from perfrun.cli.outputs import Outputs
+from perfrun.cli.processes import parse_processes, unused
 from perfrun.cli.progress import ProgressView
 from perfrun.cli.selector import Selector
 from perfrun.cli.signals import leave_on_interrupt
@@ -46,16 +47,19 @@ def run_files(
     strict: bool = False,
     selector: Selector | None = None,
     slowest: int = 0,
+    observe: Sequence[str] = (),
 ) -> Exit:
     """Run every PerfTest of ``files`` that is selected. Nothing is run unless all are right.
 
-    At the end the ``slowest`` ones are listed.
+    At the end the ``slowest`` ones are listed. ``observe``: NAME=PID or NAME=port:PORT, each.
     """
     manifests, nothing = selected(read_manifests(files), selector)
     told = tell_manifests(manifests, err)
     tests, problems = _with_values(manifests, secrets)
     problems += [nothing] if nothing is not None else []
     problems += outputs.problems(several=len(tests) > 1)
+    processes, wrong = _processes(observe, [test for test, _ in tests])
+    problems += wrong
     if not tests and not told and nothing is None:
         problems.append("no PerfTest in what was given: nothing to run")
     for problem in problems:
@@ -66,7 +70,7 @@ def run_files(
     unwritten: dict[str, None] = {}
     for number, (test, values) in enumerate(tests, 1):
         place = f"{number} of {len(tests)}" if len(tests) > 1 else ""
-        finished.append(run_test(test, values, err, place))
+        finished.append(run_test(test, values, err, processes, place))
         interrupted = finished[-1].interrupted
         # Before anything is printed: whoever reads the report may go away.
         reported = [Reported(one.run, one.result) for one in finished]
@@ -88,7 +92,9 @@ def run_files(
     return worst([*codes, Exit.ERROR] if unwritten else codes)
 
 
-def run_test(test: PerfTest, values: Values, err: Console, place: str = "") -> Finished:
+def run_test(
+    test: PerfTest, values: Values, err: Console, processes: Mapping[str, int], place: str = ""
+) -> Finished:
     """Run one test and judge it; whatever happens, there is a PerfRun that says so.
 
     ``place`` is which of several it is.
@@ -101,7 +107,7 @@ def run_test(test: PerfTest, values: Values, err: Console, place: str = "") -> F
             "they may be slower than what they measure",
         )
     with ProgressView(err, place) as view:
-        local = asyncio.run(_run(plan, test.spec, values, view))
+        local = asyncio.run(_run(plan, test.spec, values, view, processes))
     leave_on_interrupt()
     for note in local.notes:
         tell(err, f"note: {note}")
@@ -145,7 +151,23 @@ def _with_values(
     return tests, problems
 
 
-async def _run(plan: RunPlan, spec: PerfTestSpec, values: Values, view: ProgressView) -> LocalRun:
+def _processes(
+    observe: Sequence[str], tests: Sequence[PerfTest]
+) -> tuple[dict[str, int], list[str]]:
+    try:
+        found = parse_processes(observe)
+    except ValueError as error:
+        return {}, [str(error)]
+    return found, unused(found, tests)
+
+
+async def _run(
+    plan: RunPlan,
+    spec: PerfTestSpec,
+    values: Values,
+    view: ProgressView,
+    processes: Mapping[str, int],
+) -> LocalRun:
     stop = Stop()
     stop.listen()
-    return await run_local(plan, spec, values, stop, view)
+    return await run_local(plan, spec, values, stop, view, processes)

@@ -28,6 +28,7 @@ from perfrun.controller.open_runs import OpenRun
 from perfrun.controller.surroundings import selected_by
 from perfrun.controller.usage import NO_METRICS, POD_METRICS, Usage, restarts, usage
 from perfrun.controller.writing import store_config_map
+from perfrun.logic.observing import FAMILIES
 from perfrun.measure.observed import MOST_TROUBLE, Observation, ObservedMetric
 from perfrun.measure.report import unzip
 from perfrun.measure.wire import Wire
@@ -117,10 +118,7 @@ class Sampler:
         if course is None:
             return []
         ahead = _ns(start - course.base)
-        return [
-            one.model_copy(update={"at": [at - ahead for at in one.at]}, deep=True)
-            for one in course.seen.values()
-        ]
+        return [one.told_from(ahead) for one in course.seen.values()]
 
     # --- looking ------------------------------------------------------------------------------
 
@@ -198,7 +196,7 @@ def packed(observed: list[Observation]) -> bytes:
 
 
 _NOTHING = "perfrun.dev/none=none"
-_METRICS: tuple[ObservedMetric, ...] = ("cpu", "memory", "restarts")
+_METRICS = FAMILIES["workload"]
 
 
 def _ns(span: timedelta) -> int:

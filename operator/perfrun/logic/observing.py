@@ -12,11 +12,11 @@ from perfrun.api.quantities import NS_PER_S, format_bytes, format_duration
 from perfrun.api.slo import format_measured
 from perfrun.logic.figures import NoFigure
 from perfrun.logic.plan import grace, longest_load
-from perfrun.measure.observed import MOST_POINTS, Observation
+from perfrun.measure.observed import MOST_POINTS, Observation, ObservedMetric
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
-FAMILIES: Mapping[Sort, tuple[str, ...]] = {
+FAMILIES: Mapping[Sort, tuple[ObservedMetric, ...]] = {
     "workload": ("cpu", "memory", "restarts"),
     "sql": ("connections", "locks"),
     "prometheus": ("value",),

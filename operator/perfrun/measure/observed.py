@@ -50,6 +50,10 @@ class Observation(Wire):
         self.trouble = self.trouble or other.trouble
         self._thin()
 
+    def told_from(self, zero: int) -> "Observation":
+        """The same, with ``zero`` as the new T0."""
+        return self.model_copy(update={"at": [at - zero for at in self.at]}, deep=True)
+
     def _thin(self) -> None:
         """Keep of each two neighbours the higher one, until there are few enough."""
         while len(self.at) > MOST_POINTS:

@@ -62,6 +62,14 @@ def run(
     slowest: Annotated[
         int, typer.Option(min=0, max=1000, metavar="N", help="List the N slowest tests at the end.")
     ] = 0,
+    observe: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PID",
+            help="Look at a process of this machine in the place of the observed workload NAME; "
+            "NAME=port:8000 is the one that listens there.",
+        ),
+    ] = None,
 ) -> None:
     """Run the PerfTests of manifests on this machine and judge them.
 
@@ -92,6 +100,7 @@ def run(
         strict=strict,
         selector=_selector(labels),
         slowest=slowest,
+        observe=observe or (),
     )
     leave(code, out, err)
 

@@ -1,0 +1,167 @@
+"""``perfrun run`` that observes a process, a PostgreSQL and a Prometheus, all of them real."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from perfrun.measure.result import RunResult
+from tests.databases import Postgres, postgres
+
+SECONDS = 12
+PATIENCE = 60.0
+LEAKS = """
+import socketserver, sys, threading, time, http.server
+kept = []
+def leak():
+    while True:
+        kept.append(bytearray(b"x") * (1024 * 1024 // 10))
+        time.sleep(0.1)
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *args): pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+threading.Thread(target=leak, daemon=True).start()
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+MANIFEST = """
+apiVersion: perfrun.dev/v1alpha1
+kind: PerfTest
+metadata: {{name: leaking, namespace: shop}}
+spec:
+  target: {{http: {{url: "http://127.0.0.1:{target}/"}}}}
+  load: {{warmup: 2s, open: {{rate: 20/s, duration: {seconds}s}}}}
+  slos:
+  - {{metric: errorRate, max: 0%}}
+  - {{metric: memory.growth, of: api, max: 5Mi}}
+  - {{metric: cpu.max, of: api, max: "2"}}
+  - {{metric: connections.max, of: orders, max: 80}}
+  - {{metric: value.min, of: alive, min: 1}}
+  - {{metric: value.max, of: nothing, max: 1}}
+  observe:
+  - {{name: api, workload: {{kind: Deployment, name: api}}}}
+  - {{name: orders, sql: {{dsnFrom: {{secretKeyRef: {{name: orders, key: dsn}}}}}}}}
+  - {{name: alive, prometheus: {{url: "http://localhost:{prometheus}", query: "sum(up)"}}}}
+  - {{name: nothing, prometheus: {{url: "http://localhost:{prometheus}", query: "sum(no_such)"}}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: orders, namespace: shop}}
+stringData: {{dsn: "{dsn}"}}
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def until_answers(url: str, wanted: str = "") -> None:
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                if wanted in answer.read().decode():
+                    return
+        except OSError:
+            pass
+        assert time.monotonic() < end, f"{url} does not answer"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def leaking() -> Iterator[int]:
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", LEAKS, str(port)])
+    until_answers(f"http://127.0.0.1:{port}/")
+    yield port
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def database(database_tools: None) -> Iterator[Postgres]:
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def prometheus(e2e_tools: None, tmp_path: Path) -> Iterator[int]:
+    """Debian's, scraping itself."""
+    port = free_port()
+    where = f"localhost:{port}"
+    jobs = [{"job_name": "self", "static_configs": [{"targets": [where]}]}]
+    config = tmp_path / "prometheus.yaml"
+    config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
+    data = f"--storage.tsdb.path={tmp_path / 'data'}"
+    with (tmp_path / "prometheus.log").open("w") as log:
+        process = subprocess.Popen(
+            ["prometheus", f"--config.file={config}", data, f"--web.listen-address={where}"],
+            stdout=log,
+            stderr=log,
+        )
+    until_answers(f"http://{where}/api/v1/query?query=sum(up)", '"1"]')
+    yield port
+    process.terminate()
+    process.wait(timeout=PATIENCE)
+
+
+def test_a_leak_breaches_its_limit_and_nothing_of_it_disturbs_the_load(
+    tmp_path: Path, leaking: int, database: Postgres, prometheus: int
+) -> None:
+    file, result = tmp_path / "leaking.yaml", tmp_path / "result.json"
+    file.write_text(
+        MANIFEST.format(target=leaking, seconds=SECONDS, prometheus=prometheus, dsn=database.dsn())
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "perfrun.cli.main", "run", file, "--observe",
+         f"api=port:{leaking}", "--result", result],
+        capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path, env={**os.environ},
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    whole = RunResult.model_validate_json(result.read_bytes())
+    verdicts = {(slo["metric"], slo.get("of", "")): slo for slo in whole.status["slos"]}
+    told = {key: slo["verdict"] for key, slo in verdicts.items()}
+    assert told == {
+        ("errorRate", ""): "Pass",
+        ("memory.growth", "api"): "Warn",
+        ("cpu.max", "api"): "Pass",
+        ("connections.max", "orders"): "Pass",
+        ("value.min", "alive"): "Pass",
+        ("value.max", "nothing"): "Inconclusive",
+    }, done.stdout
+    assert whole.report is not None
+    memory = next(one for one in whole.report.observed if one.metric == "memory")
+    # A mebibyte a second was leaked, for twelve seconds.
+    grown = float(verdicts["memory.growth", "api"]["measured"].removesuffix("Mi"))
+    assert 8 < grown < 16
+    assert memory.at[0] < 0 < memory.at[-1]
+    assert "the query gave no series" in verdicts["value.max", "nothing"]["message"]
+    # Nobody but perfrun itself was there.
+    assert verdicts["connections.max", "orders"]["measured"] == "0"
+
+
+def test_a_name_that_no_test_observes_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "leaking.yaml"
+    file.write_text(MANIFEST.format(target=9, seconds=1, prometheus=9, dsn="postgresql://a@b/c"))
+    done = subprocess.run(
+        [sys.executable, "-m", "perfrun.cli.main", "run", file, "--observe", f"apo={os.getpid()}"],
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--observe apo: no test observes a workload of that name" in done.stderr
