@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -57,10 +58,10 @@ def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Obser
     found = next((o for o in report.observed if (o.name, o.metric) == (of, family)), None)
     if found is None:
         return NoFigure("was not observed: nothing was told of it")
-    begin, end = _window(plan, report)
+    begin, end = window(plan, report)
     if family == "restarts":
         return _restarts(found, begin, end)
-    inside = [(at, v) for at, v in zip(found.at, found.values, strict=True) if begin <= at <= end]
+    inside = _between(found, begin, end)
     needed = NEEDED.get(family, 1)
     if len(inside) < needed:
         return _too_few(found, len(inside), needed, end - begin)
@@ -90,6 +91,28 @@ def statuses(
     ]
 
 
+class Trend(NamedTuple):
+    """The line through an observation's points."""
+
+    slope: float
+    """Per ns."""
+    level: float
+    """At T0."""
+
+    def at(self, moment: int) -> float:
+        """Where it is, ns after T0."""
+        return self.level + self.slope * moment
+
+
+def trend(found: Observation, begin: int, end: int) -> Trend | None:
+    """By what growth is told, for pictures of it; None for fewer points than that needs."""
+    inside = _between(found, begin, end)
+    if len(inside) < NEEDED.get(found.metric, 1):
+        return None
+    slope = theil_sen([at for at, _ in inside], [value for _, value in inside])
+    return Trend(slope, median(value - slope * at for at, value in inside))
+
+
 def theil_sen(times: Sequence[int], values: Sequence[float]) -> float:
     """The median of the slopes between each two points, per ns: no single one can tilt it."""
     at, level = np.asarray(times, dtype=float), np.asarray(values, dtype=float)
@@ -112,10 +135,14 @@ def _figures(
             yield metric, format_measured(metric, found.value, list(limits.get(metric, ())))
 
 
-def _window(plan: RunPlan, report: WorkerReport) -> tuple[int, int]:
+def window(plan: RunPlan, report: WorkerReport) -> tuple[int, int]:
     """From when to when counts; a capacity search as a whole."""
     begin = 0 if plan.load.capacity is not None else plan.load.warmup or 0
     return begin, max(begin, report.load_time)
+
+
+def _between(found: Observation, begin: int, end: int) -> list[tuple[int, float]]:
+    return [(at, v) for at, v in zip(found.at, found.values, strict=True) if begin <= at <= end]
 
 
 def _restarts(found: Observation, begin: int, end: int) -> Observed | NoFigure:

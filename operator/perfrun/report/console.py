@@ -23,6 +23,7 @@ from perfrun.api.perfrun import (
 from perfrun.api.times import parse_time
 from perfrun.report.advice import next_steps
 from perfrun.report.failures import by_count, explained
+from perfrun.report.observed import observed_lines
 from perfrun.report.steps import number, simple_table, steps_table
 from perfrun.report.text import printable
 
@@ -83,6 +84,8 @@ def render_run(run: PerfRun, *, ascii_only: bool = False, width: int = _WIDTH) -
         parts.append(_search(status.capacity))
     if status.slos:
         parts.append(_objectives(status.slos, marks))
+    if status.observed:
+        parts.append(_labelled("Observed", observed_lines(status.observed)))
     if status.generator is not None:
         parts.append(_generator(status.generator, run))
     if advice := next_steps(run):

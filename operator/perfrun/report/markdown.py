@@ -12,6 +12,7 @@ from perfrun.report.comparison import Comparison, Group, Row, Shown
 from perfrun.report.console import MARKS, score
 from perfrun.report.contrast import p_text
 from perfrun.report.failures import by_count, explained
+from perfrun.report.observed import observed_lines
 from perfrun.report.steps import number, step_rows
 from perfrun.report.text import printable
 
@@ -76,6 +77,8 @@ def _run(run: PerfRun) -> Iterator[str]:
         yield _requests(status.summary)
         if why := list(explained(status.steps)):
             yield _bullets(why)
+    if status.observed:
+        yield "**Observed**\n\n" + _bullets(observed_lines(status.observed))
     if status.generator is not None and status.generator.findings:
         found = (
             f"{escaped(one.type)}: {escaped(one.message)}" for one in status.generator.findings

@@ -8,6 +8,7 @@ from perfrun.report.console import MARKS, score
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart
 from perfrun.report.html.distribution import distributions
+from perfrun.report.html.observed import observed_charts, unseen
 from perfrun.report.html.over_time import charts_over_time, lag_chart
 from perfrun.report.html.page import render
 from perfrun.report.html.timeline import Timeline
@@ -56,9 +57,13 @@ def _draw(reported: Reported) -> _Drawn:
     if why is not None or result is None or result.report is None:
         return _Drawn(missing=[why] if why else [])
     timeline = Timeline(reported, result.plan, result.report)
+    over_time = list(charts_over_time(timeline))
     charts = [
-        *charts_over_time(timeline),
+        *over_time[:1],  # the response times
+        *observed_charts(timeline),
+        *over_time[1:],
         *distributions(result.report, result.plan, reported.run.status.slos),
     ]
     missing = timeline.missing()
-    return _Drawn(charts, lag_chart(timeline), [missing] if missing else [], timeline.stopped())
+    told = [*([missing] if missing else []), *unseen(timeline)]
+    return _Drawn(charts, lag_chart(timeline), told, timeline.stopped())

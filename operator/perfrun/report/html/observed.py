@@ -1,0 +1,177 @@
+"""Charts of what was observed beside the load, over the same time as its response times."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from perfrun.api.perfrun import SloStatus
+from perfrun.api.slo import format_measured, parse_measured
+from perfrun.logic.observing import trend as trend_of
+from perfrun.logic.observing import window
+from perfrun.measure.observed import Observation
+from perfrun.report.html.charts import Chart, DataRow, Limit, Line, Pieces
+from perfrun.report.html.scales import Scale, clock, count_axis, range_axis, tick_number
+from perfrun.report.html.svg import clean
+from perfrun.report.html.timeline import Timeline
+
+MOST_CHARTS = 16
+_GAP = 4
+"""Times the usual distance of two points: further apart, nothing is drawn between them."""
+_FAR = 4
+_MIB = 1024 * 1024
+
+
+class _Drawn(NamedTuple):
+    """How a metric is drawn."""
+
+    title: str
+    unit: str
+    format_as: str
+    """A metric in whose notation its values are written."""
+    divisor: float = 1.0
+
+
+_DRAWN = {
+    "cpu": _Drawn("CPU", "cores", "cpu.max"),
+    "memory": _Drawn("Memory", "MiB", "memory.max", _MIB),
+    "restarts": _Drawn("Restarts", "of containers, since their pods were created", "restarts"),
+    "connections": _Drawn("Connections", "to the database", "connections.max"),
+    "locks": _Drawn("Waiting for a lock", "sessions of the database", "locks.max"),
+    "value": _Drawn("Value", "of the query", "value.max"),
+}
+
+
+def observed_charts(timeline: Timeline) -> Iterator[Chart]:
+    """One of each thing and metric that was seen."""
+    places = {thing.name: place for place, thing in enumerate(timeline.plan.observe)}
+    seen = [one for one in timeline.report.observed if _inside(one, timeline.x)]
+    seen.sort(key=lambda one: (places.get(one.name, len(places)), list(_DRAWN).index(one.metric)))
+    for number, one in enumerate(seen[:MOST_CHARTS]):
+        # That nothing was restarted is no picture.
+        if one.metric != "restarts" or len(set(one.values)) > 1:
+            yield _chart(f"observed-{number}", one, timeline)
+
+
+def unseen(timeline: Timeline) -> Iterator[str]:
+    """Sentences about what could not be seen at all."""
+    seen = {one.name for one in timeline.report.observed if one.values}
+    told = {
+        one.name: one.trouble
+        for one in timeline.report.observed
+        if one.name not in seen and one.trouble is not None
+    }
+    for name, why in told.items():
+        yield f"Nothing was seen of {name}: {why}"
+
+
+def _chart(key: str, one: Observation, timeline: Timeline) -> Chart:
+    drawn = _DRAWN[one.metric]
+    points = [(at, value / drawn.divisor) for at, value in _inside(one, timeline.x)]
+    text = _texts(drawn)
+    limits, notes = _limits(timeline.reported.run.status.slos, one, drawn)
+    lines = [Line(drawn.title, _pieces(points), "started")]
+    if (fitted := _trend(one, timeline, drawn)) is not None:
+        lines.append(fitted)
+    values = [value for _, value in points]
+    y = _axis([*values, *(limit.value for limit in limits)])
+    least, greatest = text(min(values)), text(max(values))
+    return Chart(
+        key=key,
+        title=f"{drawn.title} of {clean(one.name, 63)}",
+        unit=drawn.unit,
+        summary=f"From {least} to {greatest}.",
+        x=timeline.x,
+        y=y,
+        x_title=timeline.x_title,
+        columns=("time", drawn.title),
+        rows=[DataRow(at, (clock(at), text(value))) for at, value in points],
+        lines=lines,
+        spans=timeline.spans,
+        moments=timeline.moments,
+        limits=limits,
+        notes=[*notes, *_around(one, timeline.x, text, drawn)],
+        height=160,
+    )
+
+
+def _inside(one: Observation, x: Scale) -> list[tuple[int, float]]:
+    return [(at, v) for at, v in zip(one.at, one.values, strict=True) if x.covers(at)]
+
+
+def _pieces(points: Sequence[tuple[float, float]]) -> Pieces:
+    """The points, joined where they are as close as they usually are."""
+    gaps = [after[0] - before[0] for before, after in pairwise(points)]
+    longest = _GAP * median(gaps) if gaps else 0
+    pieces: list[list[tuple[float, float]]] = [[points[0]]]
+    for gap, point in zip(gaps, points[1:], strict=True):
+        if gap > longest:
+            pieces.append([])
+        pieces[-1].append(point)
+    return pieces
+
+
+def _trend(one: Observation, timeline: Timeline, drawn: _Drawn) -> Line | None:
+    """The slope by which memory.growth is told."""
+    if one.metric != "memory":
+        return None
+    begin, end = window(timeline.plan, timeline.report)
+    fitted = trend_of(one, begin, end)
+    if fitted is None:
+        return None
+    ends = [(at, fitted.at(at) / drawn.divisor) for at in (begin, end)]
+    grown = format_measured("memory.growth", fitted.slope * 1e9, [])
+    return Line(f"slope: {grown} a second", [ends], "planned")
+
+
+def _limits(
+    slos: Sequence[SloStatus], one: Observation, drawn: _Drawn
+) -> tuple[list[Limit], list[str]]:
+    """Limits of single values, and sentences about those that lie far above."""
+    highest, limits, notes = max(one.values), [], []
+    for slo in slos:
+        if slo.of != one.name or slo.metric not in (f"{one.metric}.max", f"{one.metric}.min"):
+            continue
+        for word, text in (("at most", slo.max), ("at least", slo.min)):
+            value = _parsed(slo.metric, text)
+            if value is None:
+                continue
+            label = f"{slo.metric} {word} {text}"
+            if value > highest * _FAR:
+                notes.append(f"The objective, {label}, lies far above the chart.")
+            else:
+                limits.append(Limit(value / drawn.divisor, label))
+    return limits, notes
+
+
+def _parsed(metric: str, text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_measured(metric, text)
+    except ValueError:
+        return None
+
+
+def _around(
+    one: Observation, x: Scale, text: Callable[[float], str], drawn: _Drawn
+) -> Iterator[str]:
+    """What was seen before the load and after it, and what went wrong."""
+    points = list(zip(one.at, one.values, strict=True))
+    before = [value for at, value in points if at < x.low]
+    after = [value for at, value in points if at > x.high]
+    parts = [f"{text(before[-1] / drawn.divisor)} before the load"] if before else []
+    parts += [f"{text(after[-1] / drawn.divisor)} after it"] if after else []
+    if parts:
+        yield f"It was {' and '.join(parts)}."
+    if one.trouble is not None:
+        yield f"Once it could not be seen: {one.trouble}"
+
+
+def _texts(drawn: _Drawn) -> Callable[[float], str]:
+    return lambda value: format_measured(drawn.format_as, value * drawn.divisor, [])
+
+
+def _axis(values: Sequence[float]) -> Scale:
+    low, high = min(values), max(values)
+    if low < 0:
+        return range_axis(low, high, tick_number)
+    return count_axis(high or 1.0, tick_number)
