@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from perfrun.api.metric import OBSERVED
 from perfrun.api.observe import Workload
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.quantities import NS_PER_US
@@ -103,8 +104,8 @@ class Sampler:
     def settled(self, uid: str, now: datetime) -> bool:
         """Whether nothing more is to be expected of a load that is over by ``now``."""
         course = self._courses.get(uid)
-        if course is None:
-            return True
+        if course is None or not any(s.metric in OBSERVED for s in course.opened.spec.slos):
+            return True  # nobody's verdict hangs on it
         course.over = course.over or now
         if now > course.over + timedelta(seconds=SETTLE_S):
             return True

@@ -82,8 +82,9 @@ async def sampler(kube: Cluster) -> AsyncIterator[Sampler]:
     made.forget(UID)
 
 
-def opened(observe: list[dict[str, Any]] = OBSERVE) -> OpenRun:
-    test = perf_test(observe=observe)
+def opened(observe: list[dict[str, Any]] = OBSERVE, *, judged: bool = True) -> OpenRun:
+    slos = [{"metric": "cpu.max", "of": "api", "max": "1"}] if judged else []
+    test = perf_test(observe=observe, slos=slos)
     return OpenRun(KEY, test.spec, plan_of(test, UID), datetime.now(UTC))
 
 
@@ -196,6 +197,15 @@ async def test_the_last_figures_are_waited_for_and_not_for_ever(
     kube.uses(over + timedelta(seconds=5), "100m", MIB)
     await until_told(sampler, "memory", 2)
     assert sampler.settled(UID, over + timedelta(seconds=8))
+
+
+async def test_nothing_is_waited_for_where_no_objective_is_about_it(
+    kube: Cluster, sampler: Sampler
+) -> None:
+    kube.uses(created(), "100m", MIB)
+    await sampler.watch(perf_run(), opened(judged=False))
+    await until_told(sampler, "memory")
+    assert sampler.settled(UID, created() + timedelta(seconds=60))
 
 
 async def test_nothing_is_waited_for_where_there_are_no_metrics(
