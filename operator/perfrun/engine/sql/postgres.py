@@ -58,9 +58,7 @@ class PostgresSession(Session[SqlStep]):
         except CountError as error:
             return Done(ErrorClass.DATA, said=str(error))
         except (ValueError, ArithmeticError):
-            return Done(
-                ErrorClass.DATA, said="a parameter is not of the type it has"
-            )
+            return Done(ErrorClass.DATA, said="a parameter is not of the type it has")
         return judged(step, rows, first, values)
 
     async def _run(
