@@ -15,9 +15,9 @@ from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.api.scenario import Scenario, default_scenarios
 from perfrun.api.target import Target
 from perfrun.engine.run import Engine
-from perfrun.reach.values import NoValues
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval, WorkerReport
+from perfrun.reach.values import NoValues
 from perfrun.worker.main import raise_descriptor_limit, spare_collector
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
