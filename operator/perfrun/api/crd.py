@@ -47,6 +47,7 @@ _KEPT = frozenset(
         "minItems",
         "maxItems",
         "maxProperties",
+        "minProperties",
         "required",
         _VALIDATIONS,
         "x-kubernetes-int-or-string",

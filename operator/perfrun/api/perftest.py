@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from perfrun.api.base import ApiModel, Rule, StatusModel
+from perfrun.api.base import ApiModel, Rule, StatusModel, exactly_one_of
 from perfrun.api.baseline import Baseline, TrendStatus
 from perfrun.api.load import Load
 from perfrun.api.metadata import Condition, Metadata
@@ -57,15 +57,40 @@ class HistoryLimits(ApiModel):
     other: Annotated[int, Field(ge=0, le=1000)] = 20
 
 
+class Generated(ApiModel):
+    """Rows that are made from templates: a row is the same in every worker and every step."""
+
+    rows: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    columns: Annotated[
+        dict[VariableName, Annotated[str, Field(max_length=4096)]],
+        Field(
+            min_length=1,
+            max_length=64,
+            description="By name, a text with templates of variables and functions; "
+            "not now() and nowMs(), which give no value twice.",
+        ),
+    ]
+
+
 class Feed(ApiModel):
-    """Rows of a CSV file with a header line: each iteration has one, as $(feed.column)."""
+    """Rows of data: each iteration has one, as $(feed.column)."""
 
     name: VariableName
-    csv_from: ValueSource
+    csv_from: ValueSource | None = Field(
+        default=None, description="A CSV file with a header line, of at most 100000 rows."
+    )
+    jsonl_from: ValueSource | None = Field(
+        default=None,
+        description="A JSON Lines file of at most 100000 objects with the same keys; "
+        "$(feed.key.key) is a value inside of one.",
+    )
+    generate: Generated | None = None
     order: Literal["Random", "Sequential", "Unique"] = Field(
         default="Sequential",
         description="Unique: no row twice in a run; what finds none left fails with Data.",
     )
+
+    rules = (exactly_one_of("csvFrom", "jsonlFrom", "generate", what="a feed"),)
 
 
 def _list_map(*keys: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _BOUNDS = {
     "minItems": "at least {} items",
     "maxItems": "at most {} items",
     "maxProperties": "at most {} entries",
+    "minProperties": "at least {} entries",
 }
 
 

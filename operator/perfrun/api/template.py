@@ -18,7 +18,7 @@ class Literal(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """The value of a variable, ``name`` or ``feed.column``."""
+    """The value of a variable, ``name``, or of a feed, ``feed.column`` or ``feed.key.key``."""
 
     name: str
 
@@ -57,7 +57,7 @@ FUNCTIONS: dict[str, Signature] = {
 }
 MAX_GENERATED = 65_536
 
-_REFERENCE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?\Z")
+_REFERENCE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\((.*)\)\Z", re.DOTALL)
 _ARGUMENT = re.compile(
     r"""\s*(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<number>-?[0-9]{1,18}(?:\.[0-9]{1,9})?))\s*"""

@@ -1,95 +1,69 @@
-"""Feeds: rows of a CSV file, one for each iteration."""
+"""Feeds: rows that are read from a file or generated, one for each iteration."""
 
-import csv
-import io
-from collections.abc import Callable, Mapping
-from typing import NoReturn
+import hashlib
 
-from perfrun.api.perftest import Feed
-from perfrun.engine.errors import DataError, OutOfDataError
+from perfrun.api.perftest import Feed, Generated
+from perfrun.api.values import ValueSource
+from perfrun.engine.errors import DataError
 from perfrun.engine.generate import mix
+from perfrun.engine.rows import Cells, Rows, Source
+from perfrun.engine.tables import MOST_BYTES, Lines, Table
+from perfrun.engine.template import Compiler
+from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values, value_of
 
-MOST_ROWS = 100_000
-MOST_BYTES = 1024 * 1024
-"""Of a feed; Kubernetes keeps no more in a Secret or ConfigMap."""
 
-Pick = Callable[[int], int]
-"""The row of an iteration, by its number in the whole run."""
+class GeneratedRows:
+    """Rows that are made when they are asked for; the same row is the same for all who ask.
 
+    They follow from the run, the feed, the column and the row alone: workers, setup and teardown
+    see the same ones.
+    """
 
-class Rows:
-    """A feed that was read: columns by name, and which row each iteration has."""
-
-    def __init__(self, name: str, columns: Mapping[str, list[str]], pick: Pick) -> None:
-        self._name, self._columns, self._pick = name, columns, pick
-
-    def column(self, name: str, where: str) -> Callable[[int, Mapping[str, str]], str]:
-        """What a column gives each iteration. Raises DataError where there is no such column."""
-        if name not in self._columns:
-            raise DataError(
-                f"{where}: the feed {self._name} has no column {name}; it has: "
-                f"{', '.join(self._columns)}"
+    def __init__(self, feed: str, generated: Generated, plan: RunPlan) -> None:
+        self.rows = generated.rows
+        self._columns = {
+            name: Compiler(_seed(plan.uid, feed, name), plan.variables).text(
+                text, f"spec.feeds[{feed}].generate.columns.{name}"
             )
-        cells, pick = self._columns[name], self._pick
-        return lambda number, _values: cells[pick(number)]
+            for name, text in generated.columns.items()
+        }
+
+    def column(self, name: str, where: str) -> Cells:
+        """A column. Raises DataError where there is no such column."""
+        if name not in self._columns:
+            raise DataError(f"{where} has no column {name}; it has: {', '.join(self._columns)}")
+        return self._columns[name]
 
 
-def read_feeds(feeds: list[Feed], values: Values, seed: int) -> dict[str, Rows]:
+def read_feeds(plan: RunPlan, values: Values) -> dict[str, Rows]:
     """All feeds of a plan by name. Raises DataError for a file that is missing or malformed."""
     return {
-        feed.name: _read(feed, values, mix(seed ^ mix(place)))
-        for place, feed in enumerate(feeds, start=1_000_000)
+        feed.name: Rows(
+            feed.name, _source(feed, plan, values), feed.order, mix(plan.seed ^ mix(place))
+        )
+        for place, feed in enumerate(plan.feeds, start=1_000_000)
     }
 
 
-def _read(feed: Feed, values: Values, salt: int) -> Rows:
-    where = f"spec.feeds[{feed.name}].csvFrom"
-    text, _ = value_of(feed.csv_from, values, where)
+def _source(feed: Feed, plan: RunPlan, values: Values) -> Source:
+    where = f"spec.feeds[{feed.name}]"
+    if feed.csv_from is not None:
+        return Table(_text(feed.csv_from, values, f"{where}.csvFrom"), f"{where}.csvFrom")
+    if feed.jsonl_from is not None:
+        return Lines(_text(feed.jsonl_from, values, f"{where}.jsonlFrom"), f"{where}.jsonlFrom")
+    assert feed.generate is not None
+    return GeneratedRows(feed.name, feed.generate, plan)
+
+
+def _text(source: ValueSource, values: Values, where: str) -> str:
+    text, _ = value_of(source, values, where)
     if len(text) > MOST_BYTES:
         raise DataError(f"{where}: has more than {MOST_BYTES} characters")
-    table = _table(text, where)
-    header, rows = table[0], table[1:]
-    columns = {name: [row[at] for row in rows] for at, name in enumerate(header)}
-    return Rows(feed.name, columns, _pick(feed, len(rows), salt))
+    return text
 
 
-def _table(text: str, where: str) -> list[list[str]]:
-    """The header and the rows, all as long as the header."""
-
-    def refuse(what: str) -> NoReturn:
-        raise DataError(f"{where}: {what}")
-
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    table: list[list[str]] = []
-    try:
-        for row in reader:
-            if not row:
-                continue  # an empty line
-            if table and len(row) != len(table[0]):
-                refuse(f"line {reader.line_num} has {len(row)} cells, the header {len(table[0])}")
-            if len(table) > MOST_ROWS:
-                refuse(f"has more than {MOST_ROWS} rows")
-            table.append(row)
-    except csv.Error as error:
-        refuse(f"line {reader.line_num} is not CSV: {error}")
-    if len(table) < 2:
-        refuse("needs a header line and at least one row")
-    header = [name.strip() for name in table[0]]
-    if "" in header or len(set(header)) < len(header):
-        refuse("every column needs a name of its own in the header line")
-    return [header, *table[1:]]
-
-
-def _pick(feed: Feed, rows: int, salt: int) -> Pick:
-    if feed.order == "Random":
-        return lambda number: mix(salt + number) % rows
-    if feed.order == "Sequential":
-        return lambda number: number % rows
-
-    def unique(number: int) -> int:
-        if number >= rows:
-            raise OutOfDataError(feed.name)
-        return number
-
-    return unique
+def _seed(uid: str, feed: str, column: str) -> int:
+    """Of a column's values. Not of the plan's seed: those of setup and teardown differ from it."""
+    digest = hashlib.sha256(f"{uid}/{feed}/{column}".encode()).digest()
+    return int.from_bytes(digest[:6], "big")

@@ -163,7 +163,7 @@ def compile_scenarios(
 
     ``authorization`` is the value of that header, if there is to be one.
     """
-    feeds = read_feeds(plan.feeds, values, plan.seed)
+    feeds = read_feeds(plan, values)
     compiler = Compiler(plan.seed, plan.variables, feeds)
     target = plan.target.the_http
     common = _common_fields(plan.user_agent, target, values, compiler, authorization)

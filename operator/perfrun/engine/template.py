@@ -14,8 +14,8 @@ from typing import Any
 
 from perfrun.api.template import MAX_GENERATED, Call, Literal, Part, parse
 from perfrun.engine.errors import DataError
-from perfrun.engine.feeds import Rows
 from perfrun.engine.generate import ALPHABET, STATELESS, mix
+from perfrun.engine.rows import Rows
 
 Values = Mapping[str, str]
 Render = Callable[[int, Values], str]

@@ -12,6 +12,7 @@ from perfrun.api.metric import OBSERVED
 from perfrun.api.perfrun import MOST_SLOS, MOST_STEPS
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.target import TargetKind
+from perfrun.logic.feed_checks import feed_problems
 from perfrun.logic.kind_checks import kind_problems
 from perfrun.logic.load_checks import late_stops, load_problems, search_problems
 from perfrun.logic.objectives import (
@@ -243,6 +244,7 @@ _CHECKS: tuple[_Check, ...] = (
     kind_problems,
     duration_problems,
     _names,
+    feed_problems,
     template_problems,
     extraction_problems,
     load_problems,

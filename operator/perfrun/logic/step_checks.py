@@ -47,7 +47,7 @@ def steps_of(spec: PerfTestSpec) -> Iterator[tuple[Place, Step]]:
 
 def template_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """Templates that cannot be read, and names in them that nothing gives."""
-    feeds = {feed.name for feed in spec.feeds}
+    feeds = {feed.name: feed for feed in spec.feeds}
     for where, text, extracted in _templated(spec):
         try:
             names = template.references(template.parse(text))
@@ -59,6 +59,9 @@ def template_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             feed, _, column = name.partition(".")
             if not (column and feed in feeds):
                 yield Problem(field_path(where), f"$({name}) {_unknown(name, spec, known)}")
+            elif (made := feeds[feed].generate) is not None and column not in made.columns:
+                hint = suggestion(column, made.columns) or f"; it has: {', '.join(made.columns)}"
+                yield Problem(field_path(where), f"$({name}) names no column of its feed{hint}")
 
 
 def _unknown(name: str, spec: PerfTestSpec, known: frozenset[str]) -> str:
@@ -78,10 +81,7 @@ def _unknown(name: str, spec: PerfTestSpec, known: frozenset[str]) -> str:
 def extraction_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """Extractions that cannot be read, and names that are given twice."""
     given = dict.fromkeys(spec.variables, "a variable")
-    for index, feed in enumerate(spec.feeds):
-        if feed.name in given:
-            yield Problem(f"spec.feeds[{index}].name", f'"{feed.name}" is {given[feed.name]} too')
-        given[feed.name] = "a feed"
+    given |= {feed.name: "a feed" for feed in spec.feeds}
     for where, step, _ in placed_steps(spec):
         for name, extraction in step.extract.items():
             at = field_path([*where, "extract", name])

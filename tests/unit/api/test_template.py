@@ -34,7 +34,7 @@ def test_a_template_is_text_names_and_calls(text: str, parts: tuple[Part, ...]) 
         ("$(region", "is not closed"),
         ("$(choice('a)", "is not closed"),  # the quote hides the bracket
         ("$()", "neither a name nor a function call"),
-        ("$(a.b.c)", "neither a name nor a function call"),
+        ("$(a..b)", "neither a name nor a function call"),
         ("$(a[0])", "neither a name nor a function call"),
         ("$(__import__('os'))", "does not exist; there are: uuid"),
         ("$(uuid(1))", "takes no argument, 1 given"),

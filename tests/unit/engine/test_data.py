@@ -2,11 +2,13 @@
 
 import json
 import re
+from time import monotonic_ns
 
 import pytest
 
 from perfrun.engine.answer import Answer, finder
 from perfrun.engine.errors import DataError
+from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import NoValues
 
@@ -80,6 +82,123 @@ async def test_a_feed_that_cannot_be_used_is_named(run: Run, text: str, said: st
     asked = plan("http://127.0.0.1:1", burst(1), step("/$(users.name)"))
     with pytest.raises(DataError, match=re.escape(said)):
         await run(fed(asked, "Sequential"), Files(users=text))
+
+
+LINES = (
+    '{"id": 1, "user": {"name": "Ada", "tags": ["a", "b"]}}\n'
+    "\n"
+    '{"user": {"name": "Al\u2028an", "tags": []}, "id": 2.50}\r\n'
+    '{"id": null, "user": {"name": true, "tags": {"x": "ü"}}}'
+)
+
+
+def fed_lines(made: RunPlan) -> RunPlan:
+    """A plan with the feed ``users`` of JSON Lines."""
+    source = {"config_map_key_ref": {"name": "data", "key": "users"}}
+    feed = {"name": "users", "jsonl_from": source}
+    return RunPlan.model_validate({**made.model_dump(), "feeds": [feed]})
+
+
+async def test_objects_of_json_lines_are_rows(run: Run) -> None:
+    async with running() as server:
+        body = "$(users.id)|$(users.user.name)|$(users.user.tags)|$(users.user)"
+        asked = plan(server.url, burst(4), step("/", method="POST", body=body))
+        report = await run(fed_lines(asked), Files(users="\ufeff" + LINES))
+    first = '1|Ada|["a","b"]|{"name":"Ada","tags":["a","b"]}'
+    assert [seen.body.decode() for seen in server.log] == [
+        first,
+        '2.5|Al\u2028an|[]|{"name":"Al\u2028an","tags":[]}',
+        'null|true|{"x":"ü"}|{"name":true,"tags":{"x":"ü"}}',
+        first,
+    ]
+    assert report.window.steps[0].succeeded == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\n \n", "needs at least one line with an object"),
+        ('{"name": 1}\n\n{"id": 1, "name": 1}', "line 3 has the key id, line 1 has not"),
+        ('{"id": 1, "name": 1}\n{"name": 1}', "line 1 has the key id, line 2 has not"),
+        ('{"name": {"first": 1}}\n[1]', "line 2 is not an object"),
+        ('{"name": 1}\n{"name": SECRET}', "line 2 is not JSON: Expecting value (character 10)"),
+        ('{"name": 1, "name": 2}', "line 1 is not JSON: the key name is there twice"),
+        ('{"name": NaN}', "line 1 is not JSON: NaN is no number of JSON"),
+        ('{"name": "\\ud800"}', "line 1 is not JSON: it has half of a character"),
+        ('{"name": ' + "[" * 100_000, "line 1 is not JSON: it is nested too deeply"),
+        ('{"id": 1}', "the feed users has no name in line 1; it has: id"),
+        ("x" * (1024 * 1024 + 1), "more than 1048576 characters"),
+        ("{}\n" * 100_001, "more than 100000 rows"),
+    ],
+)
+async def test_lines_that_cannot_be_used_are_named(run: Run, text: str, said: str) -> None:
+    asked = plan("http://127.0.0.1:1", burst(1), step("/$(users.name)"))
+    with pytest.raises(DataError, match=re.escape(said)) as raised:
+        await run(fed_lines(asked), Files(users=text))
+    assert "spec." in str(raised.value)
+    assert "SECRET" not in str(raised.value)
+
+
+async def test_a_path_that_some_line_does_not_have_is_named(run: Run) -> None:
+    asked = plan("http://127.0.0.1:1", burst(1), step("/$(users.user.name.first)"))
+    text = '{"user": {"name": {"first": 1}}}\n{"user": {"name": "Ada"}}'
+    said = "the feed users has no user.name.first in line 2"
+    with pytest.raises(DataError, match=re.escape(said)):
+        await run(fed_lines(asked), Files(users=text))
+
+
+GENERATED = {
+    "name": "items",
+    "order": "Unique",
+    "generate": {
+        "rows": 3,
+        "columns": {"id": "$(uuid())", "other": "$(uuid())", "no": "$(zone)-$(seq(10))"},
+    },
+}
+
+
+def generating(made: RunPlan, **update: object) -> RunPlan:
+    """A plan with the feed ``items``, which is generated."""
+    more = {"variables": {"zone": "eu"}, "feeds": [GENERATED], **update}
+    return RunPlan.model_validate({**made.model_dump(), **more})
+
+
+async def test_generated_rows_are_the_same_in_every_step_and_run(run: Run) -> None:
+    bodies = []
+    for _ in range(2):
+        async with running() as server:
+            text = "$(items.id) $(items.other) $(items.no)"
+            write = step("/write", "write", method="POST", body=text)
+            read = step("/read", "read", method="POST", body=text)
+            report = await run(generating(plan(server.url, burst(4), write, read)))
+        bodies.append([seen.body.decode() for seen in server.log])
+        assert report.window.steps[0].errors == {"Data": 1}
+    assert bodies[0] == bodies[1]
+    written, read_back = bodies[0][::2], bodies[0][1::2]
+    assert written == read_back
+    ids, others, numbers = zip(*(line.split() for line in written), strict=True)
+    assert len({*ids, *others}) == 6
+    assert numbers == ("eu-10", "eu-11", "eu-12")
+
+
+async def test_generated_rows_are_the_same_around_the_load(run: Run) -> None:
+    async with running() as server:
+        asked = plan(server.url, burst(1), step("/$(items.id)"))
+        around = [step("/$(items.id)", name) for name in ("first", "last")]
+        made = generating(asked, setup=around[:1], teardown=around[1:])
+        engine = Engine(made, 0, NoValues())
+        engine.use(await engine.setup())
+        await engine.run(monotonic_ns())
+    assert len(server.log) == 3
+    assert len({seen.path for seen in server.log}) == 1
+
+
+async def test_another_run_has_other_generated_rows(run: Run) -> None:
+    async with running() as server:
+        for uid in ("one", "two"):
+            asked = plan(server.url, burst(1), step("/$(items.id)"))
+            await run(generating(asked, uid=uid))
+    assert len({seen.path for seen in server.log}) == 2
 
 
 async def test_cells_travel_safely_in_every_place(run: Run) -> None:

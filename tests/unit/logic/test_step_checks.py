@@ -10,6 +10,13 @@ from perfrun.logic.accept import check
 FEED = {"name": "users", "csvFrom": {"configMapKeyRef": {"name": "data", "key": "users.csv"}}}
 
 
+def made(text: str) -> dict[str, Any]:
+    return {"name": "made", "generate": {"rows": 10, "columns": {"id": text}}}
+
+
+MADE = made("$(uuid())")
+
+
 def step(name: str, path: str = "/", **extract: dict[str, str]) -> dict[str, Any]:
     return {"name": name, "http": {"path": path}, "extract": extract}
 
@@ -74,6 +81,37 @@ def test_names_that_were_given_before_are_known() -> None:
             {"feeds": [FEED], "variables": {"users": "1"}},
             'spec.feeds[0].name: "users" is a variable too',
             id="a feed and a variable",
+        ),
+        pytest.param(
+            {"steps": [step("a", "/$(made.idd)")], "feeds": [MADE]},
+            "spec.scenarios[0].steps[0].http.path: $(made.idd) names no column of its feed; did you "
+            'mean "id"?',
+            id="no such column of a generated feed",
+        ),
+        pytest.param(
+            {"feeds": [made("$(now())")]},
+            "spec.feeds[0].generate.columns.id: $(now()) gives no value twice",
+            id="a clock in a generated feed",
+        ),
+        pytest.param(
+            {"feeds": [made("$(regoin)")], "variables": {"region": "eu"}},
+            'spec.feeds[0].generate.columns.id: $(regoin) names no variable; did you mean "region"?',
+            id="a generated feed of what is not there",
+        ),
+        pytest.param(
+            {"feeds": [FEED, made("$(users.id)")]},
+            "spec.feeds[1].generate.columns.id: $(users.id) names no variable; a column takes",
+            id="a generated feed of another feed",
+        ),
+        pytest.param(
+            {"feeds": [made("$(uuid()")]},
+            "spec.feeds[0].generate.columns.id: template $(uuid() is not closed",
+            id="a generated feed that cannot be read",
+        ),
+        pytest.param(
+            {"feeds": [MADE, MADE]},
+            'spec.feeds[1].name: "made" is a feed too',
+            id="two feeds of a name",
         ),
         pytest.param(
             {"setup": [step("a", "/$(x)")]},

@@ -81,7 +81,7 @@ def telling(error: str, said: str) -> str:
 
 def compile_sql(plan: RunPlan, values: Values) -> list[CompiledScenario]:
     """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
-    compiler = Compiler(plan.seed, plan.variables, read_feeds(plan.feeds, values, plan.seed))
+    compiler = Compiler(plan.seed, plan.variables, read_feeds(plan, values))
     scenarios = []
     for scenario in plan.scenarios:
         compiler.extracted = frozenset()
