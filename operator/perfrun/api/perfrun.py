@@ -264,10 +264,17 @@ class PerfRunStatus(StatusModel):
     report_deadline: Text | None = Field(
         default=None, description="When the operator stops waiting for reports of workers."
     )
+    teardown_deadline: Text | None = Field(
+        default=None,
+        description="Where worker 0 was lost: until when a pod of its own may run the teardown.",
+    )
     completion_time: Text | None = None
     workers: WorkerCounts | None = None
     progress: Sentence | None = Field(default=None, description="While the load runs.")
     stopped: Sentence | None = Field(default=None, description="Who ended the load early.")
+    untidy: Sentence | None = Field(
+        default=None, description="What went wrong with the teardown: something may be left."
+    )
     capacity: CapacityStatus | None = None
     summary: Summary | None = None
     steps: Annotated[list[StepStatus], Field(max_length=MOST_STEPS)] = []

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import secrets
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,17 +13,17 @@ from aiohttp import web
 from perfrun.api.perfrun import HoldStatus, WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
+from perfrun.cli.ports import MemoryStore, Tokens
 from perfrun.cli.processes import LocalWatch
 from perfrun.cli.scratch import scratch
 from perfrun.cli.values import Values, lay_out
-from perfrun.cli.workers import Worker, end_workers, start_worker
+from perfrun.cli.workers import TERM_SECONDS, Worker, end_workers, start_worker
 from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
-from perfrun.coordinator.errors import Refused
 from perfrun.coordinator.live import Live
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
-from perfrun.logic.plan import STOP_GRACE, longest
+from perfrun.logic.plan import STOP_GRACE, longest, longest_clean_up
 from perfrun.measure.observed import add_observations
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport, merge
@@ -35,6 +34,8 @@ PATIENCE_SECONDS = 10.0
 STOP_SECONDS = STOP_GRACE // NS_PER_S
 """How long a load that is stopped waits for the requests that are open."""
 _STOP_SECONDS = 15.0
+TEARDOWN_SECONDS = 30.0
+"""What worker 0 gets to undo what was done, where the run is ended early."""
 _SHUTDOWN_SECONDS = 1.0
 _REPORT_SECONDS = 30.0
 _TICK_SECONDS = 0.1
@@ -68,6 +69,8 @@ class LocalRun:
     """Of a capacity search."""
     notes: list[str] = field(default_factory=list)
     """Workers that were lost, with their last words."""
+    untidy: str | None = None
+    """What went wrong with the teardown."""
 
 
 class Stop:
@@ -119,39 +122,6 @@ async def run_local(
     return run
 
 
-class _MemoryStore:
-    """Durable enough: whoever waits for the reports lives and dies with this process."""
-
-    def __init__(self) -> None:
-        self.reports: dict[int, bytes] = {}
-
-    async def persist_start(
-        self,
-        uid: str,  # noqa: ARG002
-        time: datetime,
-        workers: int,  # noqa: ARG002
-    ) -> datetime:
-        return time
-
-    async def persist_holds(self, uid: str, holds: Sequence[HoldStatus]) -> None:
-        """The search keeps them itself."""
-
-    async def store_report(self, uid: str, index: int, packed: bytes) -> None:  # noqa: ARG002
-        self.reports[index] = packed
-
-
-class _Tokens:
-    """A random token for each worker keeps other processes of this machine out."""
-
-    def __init__(self, workers: int) -> None:
-        self.by_index = [secrets.token_urlsafe(24) for _ in range(workers)]
-
-    async def identify(self, uid: str, index: int, token: str) -> str:  # noqa: ARG002
-        if index < len(self.by_index) and secrets.compare_digest(token, self.by_index[index]):
-            return f"worker-{index}"
-        raise Refused(f"the token is not the one of worker {index}")
-
-
 class _Run:
     def __init__(
         self,
@@ -166,10 +136,13 @@ class _Run:
         self._folder = folder
         self._stop = stop
         self._on_progress = on_progress
-        self._store = _MemoryStore()
-        self._tokens = _Tokens(plan.load.workers)
+        self._store = MemoryStore()
+        # One more: for the worker that only runs the teardown.
+        self._tokens = Tokens(plan.load.workers + 1)
         self._coordinator = Coordinator(self._store, self._tokens, lead=LEAD)
         self._workers: list[Worker] = []
+        self._cleaner: Worker | None = None
+        self._port = 0
         self._result = LocalRun(plan)
         self._arrived_at: float | None = None
         self._late: set[int] = set()
@@ -190,33 +163,70 @@ class _Run:
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
-            await self._launch(runner.addresses[0][1], values)
+            self._port = runner.addresses[0][1]
+            await self._launch(values)
             await self._watch(session)
+            await end_workers(self._workers, self._stop.at_once, self._patience)
+            await self._clean_up(session)
         finally:
-            await end_workers(self._workers, self._stop.at_once)
+            left = [*self._workers, *([self._cleaner] if self._cleaner is not None else [])]
+            await end_workers(left, self._stop.at_once)
             self._coordinator.close(self._plan.uid)
             await runner.cleanup()
         return self._finish(session)
 
-    async def _launch(self, port: int, values: Values) -> None:
+    @property
+    def _patience(self) -> float:
+        """Seconds that workers get to end: worker 0 may have something to undo."""
+        return TEARDOWN_SECONDS if self._plan.teardown else TERM_SECONDS
+
+    async def _launch(self, values: Values) -> None:
         plan_file = self._folder / "plan.json"
         plan_file.write_bytes(self._plan.to_bytes())
         tree = self._folder / "values"
         tree.mkdir()
         lay_out(values, tree)
-        for index, token in enumerate(self._tokens.by_index):
-            token_file = self._folder / f"token-{index}"
-            token_file.write_text(token)
-            env = {
-                "PERFRUN_PLAN": str(plan_file),
-                "PERFRUN_COORDINATOR": f"http://127.0.0.1:{port}",
-                "PERFRUN_TOKEN_FILE": str(token_file),
-                "PERFRUN_INDEX": str(index),
-                "PERFRUN_SECRETS": str(tree),
-                "PERFRUN_REPORT_DEADLINE": str(_REPORT_SECONDS),
-            }
-            self._workers.append(
-                await start_worker(index, env, self._folder / f"worker-{index}.log")
+        for index in range(self._plan.load.workers):
+            self._workers.append(await self._start(index))
+
+    async def _start(self, index: int) -> Worker:
+        token_file = self._folder / f"token-{index}"
+        token_file.write_text(self._tokens.by_index[index])
+        env = {
+            "PERFRUN_PLAN": str(self._folder / "plan.json"),
+            "PERFRUN_COORDINATOR": f"http://127.0.0.1:{self._port}",
+            "PERFRUN_TOKEN_FILE": str(token_file),
+            "PERFRUN_INDEX": str(index),
+            "PERFRUN_SECRETS": str(self._folder / "values"),
+            "PERFRUN_REPORT_DEADLINE": str(_REPORT_SECONDS),
+        }
+        return await start_worker(index, env, self._folder / f"worker-{index}.log")
+
+    async def _clean_up(self, session: RunSession) -> None:
+        """Have a process of its own run the teardown, where worker 0 was killed before it could."""
+        begun = session.start is not None or session.setup_begun
+        killed = (self._workers[0].exit_code or 0) < 0
+        if not self._plan.teardown or not begun or not killed or 0 in session.reported:
+            return
+        if self._stop.killed:
+            self._result.untidy = "perfrun was to end at once, and has not run it"
+            return
+        self._cleaner = await self._start(self._plan.cleaner)
+        ended = asyncio.ensure_future(self._cleaner.wait())
+        impatient = asyncio.ensure_future(self._stop.at_once.wait())
+        limit = longest_clean_up(self._plan) / NS_PER_S
+        try:
+            await asyncio.wait(
+                (ended, impatient), timeout=limit, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            ended.cancel()
+            impatient.cancel()
+        if not session.cleaned:
+            late = self._cleaner.exit_code is None
+            why = "it has not ended in time" if late else self._cleaner.last_words()
+            self._result.untidy = (
+                f"worker 0 was lost, and the process that was to run it did not: {why}"
             )
 
     async def _watch(self, session: RunSession) -> None:
@@ -227,7 +237,7 @@ class _Run:
             now = loop.time()
             if self._stop.reason is not None and session.stop_reason is None:
                 self._coordinator.stop(self._plan.uid, self._stop.reason)
-                give_up = now + _STOP_SECONDS
+                give_up = now + _STOP_SECONDS + (self._patience if self._plan.teardown else 0)
             if session.start is None and session.stop_reason is None:
                 self._result.error = self._start_error(session, now)
             elif session.start is not None and give_up is None:
@@ -284,11 +294,17 @@ class _Run:
         if result.error is None and not self._stop.killed:
             lost = [worker for worker in self._workers if worker.index not in session.reported]
             result.notes += [f"worker {worker.index} {self._fate(worker)}" for worker in lost]
-        if session.start is None:
-            return result
-        if self._store.reports:
-            packed = [report for _, report in sorted(self._store.reports.items())]
-            result.report = merge([WorkerReport.unpack(report) for report in packed])
+        reports = {
+            index: WorkerReport.unpack(packed)
+            for index, packed in sorted(self._store.reports.items())
+        }
+        cleaner = reports.pop(self._plan.cleaner, None)
+        if cleaner is not None:
+            result.untidy = cleaner.untidy
+        if session.start is not None and reports:
+            result.report = merge(list(reports.values()))
+            if cleaner is not None:
+                result.report.add_teardown(cleaner)
         return result
 
     def _fate(self, worker: Worker) -> str:

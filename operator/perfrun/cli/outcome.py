@@ -43,6 +43,20 @@ def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
 
 def judged(test: PerfTest, local: LocalRun) -> Judgement:
     """What a run came to. Without any data and without a stop it is an Error, never a verdict."""
+    if (ended := _without_data(local)) is not None:
+        return ended.with_untidy(local.untidy)
+    outcome = RunOutcome(
+        local.plan,
+        local.report,
+        local.workers,
+        stopped=local.stopped,
+        holds=local.holds,
+        untidy=local.untidy,
+    )
+    return judge(test.spec, outcome)
+
+
+def _without_data(local: LocalRun) -> Judgement | None:
     if local.error is not None:
         return errored(local.error, local.workers)
     if local.start is None:
@@ -50,7 +64,4 @@ def judged(test: PerfTest, local: LocalRun) -> Judgement:
     if local.report is None and local.stopped is None:
         why = f": {local.notes[0]}" if local.notes else ""
         return errored(f"none of {local.workers.planned} workers reported{why}", local.workers)
-    outcome = RunOutcome(
-        local.plan, local.report, local.workers, stopped=local.stopped, holds=local.holds
-    )
-    return judge(test.spec, outcome)
+    return None

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-_TERM_SECONDS = 3.0
+TERM_SECONDS = 3.0
+"""What a worker gets to end that has nothing to undo."""
 _LAST_WORDS = 2000
 
 
@@ -62,8 +63,13 @@ async def start_worker(index: int, env: Mapping[str, str], log: Path) -> Worker:
     return Worker(index, process, log)
 
 
-async def end_workers(workers: list[Worker], at_once: asyncio.Event) -> None:
-    """End those that still live: first asked, then, or ``at_once``, killed. None is left."""
+async def end_workers(
+    workers: list[Worker], at_once: asyncio.Event, patience: float = TERM_SECONDS
+) -> None:
+    """End those that still live: first asked, then, or ``at_once``, killed. None is left.
+
+    ``patience``: the seconds from one to the other.
+    """
     if not at_once.is_set():
         for worker in workers:
             worker.signal(signal.SIGTERM)
@@ -71,7 +77,7 @@ async def end_workers(workers: list[Worker], at_once: asyncio.Event) -> None:
     impatient = asyncio.ensure_future(at_once.wait())
     try:
         await asyncio.wait(
-            (everyone, impatient), timeout=_TERM_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            (everyone, impatient), timeout=patience, return_when=asyncio.FIRST_COMPLETED
         )
     finally:
         impatient.cancel()

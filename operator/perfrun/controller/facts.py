@@ -15,8 +15,8 @@ from perfrun.controller.pods import failed_indexes, gone_pod, job_state, pod_fac
 from perfrun.controller.refusals import Refusals
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.session import RunSession
-from perfrun.logic.lifecycle import JobState, PodFacts, Refusal, RunFacts
-from perfrun.logic.names import job_name
+from perfrun.logic.lifecycle import CleanUp, JobState, PodFacts, Refusal, RunFacts
+from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.plan import load_end, longest
 
 # Listing the pods of 200 workers costs the API server more than all else about a run. Under load
@@ -63,6 +63,8 @@ class FactReader:
         """All that the next decision depends on. Raises ValueError for a status without sense."""
         uid, plan, status = run.metadata.uid, opened.plan, run.status
         workers = await self._read_workers(run, plan.load.workers)
+        # Before the session is asked: a Job that has ended was reported before.
+        clean_up = await self._read_clean_up(run)
         trouble = self._coordinator.trouble(uid)
         start = parse_time(status.start_time) if status.start_time else None
         end = load_end(plan)
@@ -88,6 +90,9 @@ class FactReader:
             trouble=trouble.message if trouble else None,
             load_end=start + as_timedelta(end) if start and end is not None else None,
             report_deadline=self._steady(uid, _report_deadline(run, start, longest(plan)), now),
+            undoes=bool(plan.teardown) and (start is not None or session.setup_begun),
+            cleaned=session.cleaned,
+            clean_up=clean_up,
         )
 
     def _steady(self, uid: str, deadline: datetime | None, now: datetime) -> datetime | None:
@@ -102,6 +107,21 @@ class FactReader:
         if due is None or due.deadline != deadline:
             due = self._due[uid] = _Due(deadline, passed + (deadline - now).total_seconds())
         return now + timedelta(seconds=due.at - passed)
+
+    async def _read_clean_up(self, run: PerfRun) -> CleanUp | None:
+        """The Job of the teardown and its pod, once it was decided on."""
+        if run.status.teardown_deadline is None:
+            return None
+        uid, namespace = run.metadata.uid, run.metadata.namespace
+        deadline = parse_time(run.status.teardown_deadline)
+        job = await self._kube.find(JOBS, namespace, teardown_job_name(uid))
+        if job is None:
+            return CleanUp(deadline, problem=run.status.launch_error)
+        labels, now = f"{RUN_LABEL}={run.metadata.name}", datetime.now(UTC)
+        bodies = await self._kube.list(PODS, namespace, labels=labels)
+        mine = [pod_facts(body, now) for body in bodies if owned_by(body, job["metadata"]["uid"])]
+        problems = [pod.problem for pod in mine if pod.problem is not None]
+        return CleanUp(deadline, job_state(job, uid), problems[-1] if problems else None)
 
     async def _read_workers(self, run: PerfRun, planned: int) -> _Workers:
         uid, namespace = run.metadata.uid, run.metadata.namespace

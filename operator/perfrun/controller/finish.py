@@ -29,7 +29,7 @@ from perfrun.controller.sampler import Sampler
 from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import store_config_map
-from perfrun.logic.names import job_name
+from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge
 from perfrun.measure.observed import add_observations
 from perfrun.measure.result import RunResult
@@ -63,14 +63,17 @@ class Finisher:
         self._judging = asyncio.Semaphore(1)
         self._keep_tries: dict[str, int] = {}
 
-    async def judge(self, run: PerfRun, opened: OpenRun, losses: str | None) -> Json:
+    async def judge(
+        self, run: PerfRun, opened: OpenRun, losses: str | None, untidy: str | None = None
+    ) -> Json:
         """Merge what was reported and write the verdict. Gives the PerfRun as it is then.
 
+        ``losses``: how workers were lost; ``untidy``: why nobody has run the teardown.
         Raises UnreadableError where what was reported cannot be used.
         """
         # One at a time: all that a run measured is in memory meanwhile.
         async with self._judging:
-            judgement, packed, machines = await self._weigh(run, opened, losses)
+            judgement, packed, machines = await self._weigh(run, opened, losses, untidy)
         if packed is None:
             return await self.end(run, judgement)
         kept = await self._keep(run, opened, packed)
@@ -78,7 +81,7 @@ class Finisher:
         return await self.end(run, judgement, {"result": kept, "environment": as_json(where)})
 
     async def _weigh(
-        self, run: PerfRun, opened: OpenRun, losses: str | None
+        self, run: PerfRun, opened: OpenRun, losses: str | None, untidy: str | None
     ) -> tuple[Judgement, bytes | None, list[str]]:
         """The judgement, the packed result where anything was measured, and on which machines."""
         planned = opened.plan.load.workers
@@ -86,7 +89,8 @@ class Finisher:
         workers = WorkerCounts(planned=planned, ready=planned, reported=reported)
         if merged is None:
             why = f": {losses}" if losses else "; see kubectl describe job of this run"
-            return errored(f"no worker has reported{why}", workers), None, []
+            untidy = untidy or await self.untidy(opened)
+            return errored(f"no worker has reported{why}", workers).with_untidy(untidy), None, []
         if run.status.start_time is not None:
             started = parse_time(run.status.start_time)
             add_observations(merged.observed, self._sampler.observed(run.metadata.uid, started))
@@ -97,6 +101,7 @@ class Finisher:
             stopped=run.status.stopped,
             holds=run.status.capacity.holds if run.status.capacity is not None else (),
             lost=losses,
+            untidy=untidy,
         )
         judgement = await asyncio.to_thread(judge, opened.spec, outcome)
         result = RunResult(
@@ -110,6 +115,11 @@ class Finisher:
         )
         packed = await asyncio.to_thread(result.pack)
         return judgement, packed, merged.generator.machines
+
+    async def untidy(self, opened: OpenRun) -> str | None:
+        """What went wrong where the teardown was run by a pod of its own."""
+        report = await self._runs.teardown_report(opened.plan.uid)
+        return report.untidy if report is not None else None
 
     async def end(self, run: PerfRun, judgement: Judgement, kept: Json | None = None) -> Json:
         """Write the verdict and tell of it. Gives the PerfRun as it is then.
@@ -135,12 +145,16 @@ class Finisher:
         return body
 
     async def tell(self, done: PerfRun) -> None:
-        """The event of the verdict; told twice it is there once."""
+        """The events of the verdict, and of what is left; told twice they are there once."""
         verdict = done.status.verdict
         if verdict is not None:
             bad = verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
             await self._events.tell(
                 "PerfRun", done.metadata, verdict.value, done.status.message or "", warning=bad
+            )
+        if (untidy := done.status.untidy) is not None:
+            await self._events.tell(
+                "PerfRun", done.metadata, "TeardownFailed", untidy, warning=True
             )
 
     async def _write(self, run: PerfRun, judgement: Judgement, kept: Json) -> Json:
@@ -168,9 +182,9 @@ class Finisher:
         return await write_status(self._kube, PERF_RUNS, run.metadata, changes)
 
     async def tidy(self, run: PerfRun) -> None:
-        """Remove what a finished run needs no more: its Job with its pods, plan and reports."""
+        """Remove what a finished run needs no more: its Jobs with their pods, plan and reports."""
         uid, namespace = run.metadata.uid, run.metadata.namespace
-        await self.delete_job(namespace, uid)
+        await self.delete_jobs(namespace, uid)
         labels = f"{RUN_LABEL}={run.metadata.name},{CONTENT_LABEL} in ({','.join(TEMPORARY)})"
         for body in await self._kube.list(
             CONFIG_MAPS, namespace, labels=labels, only_metadata=True
@@ -180,12 +194,12 @@ class Finisher:
                     CONFIG_MAPS, namespace, body["metadata"]["name"], uid=body["metadata"]["uid"]
                 )
 
-    async def delete_job(self, namespace: str, uid: str) -> None:
-        """End the load of a run: delete its Job and with it its pods."""
-        job = await self._kube.find(JOBS, namespace, job_name(uid))
-        if job is not None and owned_by(job, uid):
-            name = job["metadata"]["name"]
-            await self._kube.delete(JOBS, namespace, name, uid=job["metadata"]["uid"])
+    async def delete_jobs(self, namespace: str, uid: str) -> None:
+        """End the load of a run: delete its Jobs and with them their pods."""
+        for name in (job_name(uid), teardown_job_name(uid)):
+            job = await self._kube.find(JOBS, namespace, name)
+            if job is not None and owned_by(job, uid):
+                await self._kube.delete(JOBS, namespace, name, uid=job["metadata"]["uid"])
 
     def forget(self, uid: str) -> None:
         """The run is over, or gone."""
@@ -246,6 +260,7 @@ def _judged(judgement: Judgement) -> Json:
             ("observed", judgement.observed),
             ("generator", judgement.generator),
             ("capacity", judgement.capacity),
+            ("untidy", judgement.untidy),
         )
         if value is not None
     }

@@ -31,7 +31,7 @@ class PodIdentity:
             # One that is being terminated still reports what it has measured.
             raise Refused(f"pod {name} of the token has ended")
         # By uid, not by name: anybody may give a pod an owner of any name.
-        job = await self._runs.job_uid(uid)
+        job = await self._runs.job_uid(uid, index)
         if job is None or not owned_by(pod, job):
             raise Refused(f"pod {name} is not a worker of this run")
         if pod["metadata"].get("annotations", {}).get(INDEX_ANNOTATION) != str(index):

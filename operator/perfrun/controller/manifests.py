@@ -10,13 +10,14 @@ from perfrun.api import names as api_names
 from perfrun.api.metadata import Metadata
 from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.pod import PodTemplate
+from perfrun.api.quantities import NS_PER_S
 from perfrun.api.values import ValueRef, value_refs
 from perfrun.controller.kube import Json
-from perfrun.controller.pods import WORKER_CONTAINER
+from perfrun.controller.pods import INDEX_ANNOTATION, WORKER_CONTAINER
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key
-from perfrun.logic.names import job_name, short_hash
-from perfrun.logic.plan import longest, what_runs_hash
+from perfrun.logic.names import job_name, short_hash, teardown_job_name
+from perfrun.logic.plan import longest, longest_clean_up, what_runs_hash
 from perfrun.measure.plan import RunPlan
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -36,6 +37,9 @@ VALUES_DIR = "/var/run/perfrun"
 TOKEN_DIR = "/var/run/secrets/perfrun.dev"  # noqa: S105 (a folder)
 CHUNK_BYTES = 900 * 1024
 TTL_S = 3600
+GRACE_S = 60
+"""Of a pod that is deleted: its load is ended, its teardown is run, and its report is sent."""
+TEARDOWN_RETRIES = 2
 # Beyond what the worker itself allows: the Job is the last net, not the first.
 JOB_MARGIN_S = 120
 TOKEN_S = 3600
@@ -194,25 +198,59 @@ def job_manifest(
 
     ``away_from`` are selectors of pods whose nodes they are to leave alone where there are others.
     """
+    workers = plan.load.workers
+    job = {
+        "completionMode": "Indexed",
+        "completions": workers,
+        "parallelism": workers,
+        # backoffLimit 0 would have the Job kill the survivors of one failure.
+        "backoffLimitPerIndex": 0,
+        "maxFailedIndexes": workers,
+        "activeDeadlineSeconds": _seconds(plan.load.start_timeout + longest(plan)) + JOB_MARGIN_S,
+    }
+    body = _job(run, plan, spec, job, job_name(plan.uid))
+    template = spec.pod_template or PodTemplate()
+    body["spec"]["template"]["spec"] = {
+        **_pod_spec(plan, spec, settings, template, with_ca=with_ca),
+        **_affinity(template, away_from),
+    }
+    return body
+
+
+def teardown_job_manifest(
+    run: Key, plan: RunPlan, spec: PerfTestSpec, settings: Settings, *, with_ca: bool
+) -> Json:
+    """The Job of one pod that only runs the teardown, like a worker in all else."""
+    job = {
+        "backoffLimit": TEARDOWN_RETRIES,
+        "activeDeadlineSeconds": _seconds(longest_clean_up(plan)),
+    }
+    body = _job(run, plan, spec, job, teardown_job_name(plan.uid))
+    template = spec.pod_template or PodTemplate()
+    pod = {
+        **_pod_spec(plan, spec, settings, template, with_ca=with_ca),
+        **_affinity(template, ()),
+    }
+    (container,) = pod["containers"]
+    container["env"].append({"name": "PERFRUN_INDEX", "value": str(plan.cleaner)})
+    body["spec"]["template"]["metadata"]["annotations"][INDEX_ANNOTATION] = str(plan.cleaner)
+    body["spec"]["template"]["spec"] = pod
+    return body
+
+
+def _job(run: Key, plan: RunPlan, spec: PerfTestSpec, job: Json, name: str) -> Json:
+    """A Job of a run, but for the spec of its pods."""
     template = spec.pod_template or PodTemplate()
     labels = {"app.kubernetes.io/name": "perfrun-worker", **run_labels(run, plan.test)}
-    workers = plan.load.workers
-    seconds = (plan.load.start_timeout + longest(plan)) // 1_000_000_000 + JOB_MARGIN_S
     return {
         "metadata": {
-            "name": job_name(plan.uid),
+            "name": name,
             "namespace": run.namespace,
             "labels": labels,
             "ownerReferences": [owner_reference("PerfRun", run.name, plan.uid)],
         },
         "spec": {
-            "completionMode": "Indexed",
-            "completions": workers,
-            "parallelism": workers,
-            # backoffLimit 0 would have the Job kill the survivors of one failure.
-            "backoffLimitPerIndex": 0,
-            "maxFailedIndexes": workers,
-            "activeDeadlineSeconds": seconds,
+            **job,
             "ttlSecondsAfterFinished": TTL_S,
             "template": {
                 "metadata": {
@@ -222,10 +260,6 @@ def job_manifest(
                         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
                         "karpenter.sh/do-not-disrupt": "true",
                     },
-                },
-                "spec": {
-                    **_pod_spec(plan, spec, settings, template, with_ca=with_ca),
-                    **_affinity(template, away_from),
                 },
             },
         },
@@ -246,6 +280,10 @@ def _affinity(template: PodTemplate, away_from: Sequence[Json]) -> Json:
     return {"affinity": affinity} if affinity else {}
 
 
+def _seconds(ns: int) -> int:
+    return ns // NS_PER_S
+
+
 def _pod_spec(
     plan: RunPlan, spec: PerfTestSpec, settings: Settings, template: PodTemplate, *, with_ca: bool
 ) -> Json:
@@ -258,7 +296,7 @@ def _pod_spec(
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 30,
+        "terminationGracePeriodSeconds": GRACE_S,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": NOBODY,

@@ -37,7 +37,7 @@ from perfrun.controller.manifests import (
 from perfrun.controller.status import as_json, open_conditions, write_status
 from perfrun.controller.store import Key, Store
 from perfrun.controller.writing import sha_of, store_report
-from perfrun.logic.names import job_name
+from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.plan import make_plan
 from perfrun.logic.problems import parse_problems
 from perfrun.measure.plan import RunPlan
@@ -185,15 +185,23 @@ class OpenRuns:
                 continue  # the reconciler wrote meanwhile: read again
             return
 
-    async def job_uid(self, uid: str) -> str | None:
-        """The uid of the run's Job, None where there is none; read once."""
+    async def job_uid(self, uid: str, index: int) -> str | None:
+        """The uid of the Job of a worker of the run, None where there is none."""
+        cleans_up = index == self._open[uid].plan.cleaner
+        if cleans_up:
+            return await self._uid_of_job(uid, teardown_job_name(uid))
         if uid not in self._job_uids:
-            run = self._open[uid]
-            job = await self._kube.find(JOBS, run.key.namespace, job_name(uid))
-            if job is None or not owned_by(job, uid):
+            found = await self._uid_of_job(uid, job_name(uid))
+            if found is None:
                 return None
-            self._job_uids[uid] = job["metadata"]["uid"]
+            self._job_uids[uid] = found  # read once
         return self._job_uids[uid]
+
+    async def _uid_of_job(self, uid: str, name: str) -> str | None:
+        job = await self._kube.find(JOBS, self._open[uid].key.namespace, name)
+        if job is None or not owned_by(job, uid):
+            return None
+        return str(job["metadata"]["uid"])
 
     # --- reports -------------------------------------------------------------------------------
 
@@ -208,7 +216,7 @@ class OpenRuns:
         self._wake(run.key)
 
     async def stored_reports(self, uid: str) -> dict[int, StoredReport]:
-        """Each worker's report that is stored whole.
+        """Each worker's report that is stored whole, also of one that only ran the teardown.
 
         Raises UnreadableError. What is not whole was not acknowledged: its worker sends it again.
         """
@@ -225,7 +233,7 @@ class OpenRuns:
                 index, piece = int(marks[INDEX_LABEL]), int(marks[PIECE_LABEL])
             except (KeyError, ValueError) as error:
                 raise _damaged(name, f"its label {error} is not what it was") from error
-            if index in range(run.plan.load.workers):
+            if index in range(run.plan.cleaner + 1):
                 pieces.setdefault(index, {})[piece] = body
         return {index: _stored(found) for index, found in sorted(pieces.items()) if 0 in found}
 
@@ -237,16 +245,28 @@ class OpenRuns:
         run = self._open[uid]
         whole: WorkerReport | None = None
         stored = await self.stored_reports(uid)
+        cleaner = stored.pop(run.plan.cleaner, None)
         for one in stored.values():
-            pieces = [await self._kube.get(CONFIG_MAPS, run.key.namespace, n) for n in one.names]
+            pieces = await self._pieces(run, one)
             # In a thread, like all that grows with the workers: probes and other runs go on.
             whole = await asyncio.to_thread(_add, whole, pieces, run.plan)
         if whole is not None:
+            if cleaner is not None:
+                whole.add_teardown(_add(None, await self._pieces(run, cleaner), run.plan))
             try:
                 await asyncio.to_thread(whole.check)
             except ConservationError as error:
                 raise UnreadableError(f"{UNUSABLE}: {error}") from error
         return whole, len(stored)
+
+    async def teardown_report(self, uid: str) -> WorkerReport | None:
+        """What a worker has reported that only ran the teardown. Raises UnreadableError."""
+        run = self._open[uid]
+        stored = (await self.stored_reports(uid)).get(run.plan.cleaner)
+        return stored and _add(None, await self._pieces(run, stored), run.plan)
+
+    async def _pieces(self, run: OpenRun, report: StoredReport) -> list[Json]:
+        return [await self._kube.get(CONFIG_MAPS, run.key.namespace, n) for n in report.names]
 
 
 def _stored(pieces: dict[int, Json]) -> StoredReport:

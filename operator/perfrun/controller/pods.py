@@ -13,6 +13,8 @@ INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _NORMAL_WAITS = ("ContainerCreating", "PodInitializing")
 GONE_AFTER = timedelta(seconds=15)
 """From the moment by which a deleted pod was to be gone, until it is taken for lost."""
+# Of a worker that ends by itself, well or not: it has cleaned up then.
+_OWN_EXITS = (0, 1, 2)
 _END_PHASES = ("Failed", "Succeeded")
 _END_CONDITIONS = ("Complete", "Failed")
 
@@ -46,10 +48,13 @@ def pod_facts(pod: Json, now: datetime) -> PodFacts:
     with its deletion, where nobody is left to end it: the pod of a lost node stays Running.
     """
     metadata, status = pod.get("metadata", {}), pod.get("status", {})
+    dead = has_ended(pod) or _is_overdue(metadata, now)
+    ended = _worker_state(status).get("terminated", {})
     return PodFacts(
         name=metadata.get("name", ""),
         index=_index(metadata),
-        dead=has_ended(pod) or _is_overdue(metadata, now),
+        dead=dead,
+        killed=dead and ended.get("exitCode") not in _OWN_EXITS,
         problem=_problem(metadata, status, now),
         running_since=_running_since(status),
     )
@@ -61,6 +66,7 @@ def gone_pod(job: str, index: int) -> PodFacts:
         name=f"{job}-{index}",
         index=index,
         dead=True,
+        killed=True,
         problem="its pod is gone: it was deleted, or its node was",
     )
 

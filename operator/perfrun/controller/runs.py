@@ -7,6 +7,7 @@ from dataclasses import replace
 from perfrun.api.perfrun import HoldStatus, PerfRun, Phase, WorkerCounts
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.admit import Acceptor
+from perfrun.controller.clean_up import CleanUps
 from perfrun.controller.events import Events
 from perfrun.controller.facts import FactReader, accepted, as_timedelta
 from perfrun.controller.finish import Finisher
@@ -36,12 +37,12 @@ from perfrun.logic.lifecycle import (
     Act,
     Decision,
     RunFacts,
-    any_alive,
     collecting_deadline,
     decide,
     losses,
+    untidy,
 )
-from perfrun.logic.verdict import cancelled, errored
+from perfrun.logic.verdict import Judgement, cancelled, errored
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class RunReconciler:
         self._sampler = sampler
         self._ca = ca
         self._facts = FactReader(kube, coordinator, settings.coordinator_url)
+        self._clean_ups = CleanUps(kube, events, settings, with_ca=bool(ca))
         self._failures: dict[str, int] = {}
         """By uid: how often something unexpected came in the way of a run."""
         self._told: dict[str, float] = {}
@@ -95,7 +97,7 @@ class RunReconciler:
             self.forget(key)
             if body is not None:
                 # A finalizer may keep the object for long; its load ends now.
-                await self._finisher.delete_job(key.namespace, body["metadata"]["uid"])
+                await self._finisher.delete_jobs(key.namespace, body["metadata"]["uid"])
             return None
         run = PerfRun.parse(body)
         if run.status.phase is Phase.DONE:
@@ -199,16 +201,27 @@ class RunReconciler:
                 return decision.wake
             case Act.COLLECT:
                 return await self._collect(run, facts)
+            case Act.CLEAN_UP:
+                return await self._clean_ups.start(run, opened, facts)
             case Act.JUDGE:
                 if not self._sampler.settled(run.metadata.uid, facts.now):
                     await self._write_progress(run, {"progress": "waiting for the last metrics"})
                     return SETTLE_LOOK_S
-                await self._finisher.judge(run, opened, losses(facts))
+                await self._finisher.judge(run, opened, losses(facts), untidy(facts))
             case Act.FAIL:
-                await self._finisher.end(run, errored(decision.message, _workers(run)))
+                await self._end(run, opened, facts, errored(decision.message, _workers(run)))
             case Act.CANCEL:
-                await self._finisher.end(run, cancelled(decision.message, _workers(run)))
+                await self._end(run, opened, facts, cancelled(decision.message, _workers(run)))
         return 0.0
+
+    async def _end(
+        self, run: PerfRun, opened: OpenRun, facts: RunFacts, judgement: Judgement
+    ) -> None:
+        """End a run that has measured nothing."""
+        why = untidy(facts)
+        if why is None and facts.cleaned:
+            why = await self._finisher.untidy(opened)
+        await self._finisher.end(run, judgement.with_untidy(why))
 
     async def _launch(self, run: PerfRun, opened: OpenRun) -> float:
         """Create the plan and the Job, and note that it was done."""
@@ -249,9 +262,7 @@ class RunReconciler:
         return 1.0
 
     async def _collect(self, run: PerfRun, facts: RunFacts) -> float:
-        now = facts.now
-        planned = facts.report_deadline or now
-        deadline = collecting_deadline(now, planned, alive=any_alive(facts))
+        now, deadline = facts.now, collecting_deadline(facts)
         changes = {
             "phase": Phase.COLLECTING.value,
             "loadEndTime": format_time(now),

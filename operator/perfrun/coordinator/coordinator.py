@@ -179,6 +179,8 @@ class Coordinator:
         """A worker at the barrier: answered when there is an answer, or when ``poll`` is over."""
         run = self._run(uid)
         session = run.session
+        if index == session.plan.cleaner:
+            return session.cleaner_answer()
         now = self._clock.monotonic()
         session.ready(index, ready, now)
         if session.may_start:
@@ -197,7 +199,7 @@ class Coordinator:
 
     def interval(self, uid: str, index: int, interval: Interval) -> Order:
         """How far a worker is; the answer says whether to go on."""
-        run = self._run(uid)
+        run = self._run_of_load(uid, index)
         run.session.interval(index, interval, self._clock.monotonic())
         self._search_on(uid, run)
         return run.session.order(index)
@@ -207,7 +209,7 @@ class Coordinator:
 
         Raises CoordinatorError.
         """
-        run = self._run(uid)
+        run = self._run_of_load(uid, index)
         report = await self._unpacked(run.session, packed)
         if run.session.search is None:
             raise Malformed("this run is no capacity search")
@@ -237,6 +239,12 @@ class Coordinator:
         if uid in self._ended:
             raise Over("this run is over")
         raise Unavailable("this run is not open here (yet): ask again")
+
+    def _run_of_load(self, uid: str, index: int) -> _Run:
+        run = self._run(uid)
+        if index == run.session.plan.cleaner:
+            raise Malformed("this worker puts on no load: it only runs the teardown")
+        return run
 
     async def _unpacked(self, session: RunSession, packed: bytes) -> WorkerReport:
         try:

@@ -60,6 +60,11 @@ class RunSession:
         """Of a capacity search, once its host has given it one."""
         self.reported: set[int] = set(reported)
         """Workers whose report is stored."""
+        self.cleaned = plan.cleaner in self.reported
+        """The worker that only runs the teardown has reported."""
+        self.reported.discard(plan.cleaner)
+        self.setup_begun = False
+        """Worker 0 was told to run the setup, as far as this process knows."""
         self._start_at = 0
         self._barrier: dict[int, _AtBarrier] = {}
         self._identities: dict[int, str] = {}
@@ -73,6 +78,8 @@ class RunSession:
 
         Raises Malformed for an index that the run does not have, Conflict for another identity.
         """
+        if index == self.plan.cleaner and self.plan.teardown:
+            return  # a pod of its Job that was lost is followed by another one
         if not 0 <= index < self.workers:
             raise Malformed(f"there is no worker {index}: the run has {self.workers} workers")
         if self._identities.setdefault(index, identity) != identity:
@@ -112,6 +119,9 @@ class RunSession:
 
     def report(self, index: int, report: WorkerReport) -> None:
         """A worker's report is stored."""
+        if index == self.plan.cleaner:
+            self.cleaned = True
+            return
         self.reported.add(index)
         if self.search is not None:
             self.search.lose(f"worker {index} ended ({report.stopped or 'nobody knows why'})")
@@ -189,8 +199,14 @@ class RunSession:
         if self.stop_reason is not None:
             return Start(stop=self.stop_reason)
         if self.start is None or self.setup is None:
-            return Start(setup=index == 0 and self.wants_setup(now))
+            told = index == 0 and self.wants_setup(now)
+            self.setup_begun |= told
+            return Start(setup=told)
         return Start(start_in=self._start_at - now, values=self.setup)
+
+    def cleaner_answer(self) -> Start:
+        """The answer to the worker that only runs the teardown: all that it needs to know."""
+        return Start(start_in=0, values=self.setup or {})
 
     def order(self, index: int) -> Order:
         """The answer to an interval."""

@@ -19,8 +19,9 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord
 
 _ONCE = Load(burst=Burst(requests=1, concurrency=1))
-PATIENCE_WHEN_STOPPED = 3.0
-"""Seconds for the teardown of a run that was stopped, before what it waits for gets its grace."""
+PATIENCE_WHEN_STOPPED = 20.0
+"""Seconds for the teardown of a run that was stopped, before what it waits for gets its grace. The
+pod of a worker has to be given more than that to end, and what its load gets before."""
 MOST_EXTRACTED = 64 * 1024
 """Bytes that a setup may extract: every worker is told all of them."""
 _UNKNOWN = "0"

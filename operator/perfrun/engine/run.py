@@ -13,6 +13,23 @@ from perfrun.measure.report import Order, WorkerReport
 from perfrun.reach.values import Values
 
 
+async def tear_down(plan: RunPlan, values: Values, extracted: dict[str, str]) -> WorkerReport:
+    """Run the teardown of a plan and nothing else; ``extracted`` is what its setup has extracted.
+
+    Raises EngineError where nothing can be sent.
+    """
+    kind = kind_of(plan, values, 0)
+    around = Around(plan, kind)
+    around.extracted = extracted
+    await kind.renew()
+    async with kind.kept_fresh():
+        untidy = await around.teardown(stopped=False)
+    report = WorkerReport.of_nothing()
+    report.teardown, report.untidy = around.teardown_record, untidy
+    report.check()
+    return report
+
+
 class Engine:
     """One worker's share of a plan, compiled. Raises DataError for what cannot be resolved."""
 

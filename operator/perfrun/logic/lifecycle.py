@@ -22,6 +22,8 @@ class Act(StrEnum):
     """Create the plan and the Job."""
     COLLECT = "Collect"
     """The load is over: wait for the reports that are still missing."""
+    CLEAN_UP = "CleanUp"
+    """Have a pod of its own run the teardown, in place of a worker 0 that was lost."""
     JUDGE = "Judge"
     """Merge what was reported and give the verdict."""
     FAIL = "Fail"
@@ -50,6 +52,8 @@ class PodFacts:
     """Why it cannot run, or how it died, as a sentence."""
     running_since: datetime | None = None
     """When its container was started; None: it does not run."""
+    killed: bool = False
+    """It is dead, and could not clean up before: it did not end by itself, or nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,16 @@ _LASTING_REFUSALS = (
     "denied the request",
     "denied request:",
 )
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """The Job of one pod that runs the teardown, once it was decided on."""
+
+    deadline: datetime
+    job: JobState = JobState.ABSENT
+    problem: str | None = None
+    """Why its pod cannot run, or how it died."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +131,11 @@ class RunFacts:
     """When the load is over; None: not known before its workers say so (bursts)."""
     report_deadline: datetime | None = None
     """When to stop waiting for reports; set from the start of the load."""
+    undoes: bool = False
+    """There is a teardown, and the target has seen something for it to undo."""
+    cleaned: bool = False
+    """The teardown was run by a pod of its own."""
+    clean_up: CleanUp | None = None
 
 
 @dataclass(frozen=True)
@@ -142,17 +161,19 @@ REFUSED_FOR = timedelta(seconds=15)
 """How long pods are refused for a reason that will not pass, until their run ends."""
 # A worker that was ended retries its report for a while; what is not here by then is lost.
 LAST_REPORTS_S = 15.0
+LAST_TEARDOWN_S = 45.0
+"""The same for workers whose Job was deleted while they have something to undo."""
 
 
 def decide(facts: RunFacts) -> Decision:
     """The next thing to do about a run that has left the queue and is not done."""
     match facts.phase:
         case Phase.STARTING:
-            return _starting(facts)
+            return _once_undone(facts, _starting(facts))
         case Phase.RUNNING:
             return _running(facts)
         case Phase.COLLECTING:
-            return _collecting(facts)
+            return _once_undone(facts, _collecting(facts))
     raise ValueError(f"nothing is decided here about a run that is {facts.phase}")
 
 
@@ -184,6 +205,8 @@ def _starting(facts: RunFacts) -> Decision:
 
 def _running(facts: RunFacts) -> Decision:
     if _all_in(facts):
+        if owes_teardown(facts):
+            return Decision(Act.COLLECT, "all workers that live have reported")
         return Decision(Act.JUDGE)
     if facts.job is not JobState.ACTIVE:
         return Decision(Act.COLLECT, "the Job of the workers has ended")
@@ -208,6 +231,41 @@ def _collecting(facts: RunFacts) -> Decision:
     return Decision(Act.WAIT, message, STEP_S)
 
 
+def _once_undone(facts: RunFacts, decision: Decision) -> Decision:
+    """A decision, but the teardown before the end of a run whose worker 0 could not run it."""
+    if decision.act not in (Act.JUDGE, Act.FAIL, Act.CANCEL) or not owes_teardown(facts):
+        return decision
+    clean_up = facts.clean_up
+    if clean_up is None:
+        return Decision(Act.CLEAN_UP)
+    left = (clean_up.deadline - facts.now).total_seconds()
+    if left <= 0 or clean_up.job is JobState.FINISHED:
+        return decision
+    if clean_up.job is JobState.ABSENT:
+        return Decision(Act.CLEAN_UP)
+    message = "worker 0 was lost: waiting for the teardown, which a pod of its own runs"
+    if clean_up.problem is not None:
+        message += f" ({clean_up.problem})"
+    return Decision(Act.WAIT, message, min(STEP_S, left))
+
+
+def owes_teardown(facts: RunFacts) -> bool:
+    """Whether the teardown is still to be run, and worker 0 will not do it: it runs it before it
+    reports, and whenever it ends by itself."""
+    if not facts.undoes or facts.cleaned or 0 in facts.reported:
+        return False
+    return all(pod.killed for pod in facts.pods if pod.index == 0)
+
+
+def untidy(facts: RunFacts) -> str | None:
+    """Why the teardown was not run where worker 0 was lost."""
+    if not owes_teardown(facts):
+        return None
+    problem = facts.clean_up.problem if facts.clean_up is not None else None
+    why = problem or "it has not ended in time"
+    return f"worker 0 was lost, and the pod that was to run it did not: {why}"
+
+
 def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:
     """Until when reports are waited for: workers that live could not hand them in while nobody,
     or nobody who could store them, was there to take them."""
@@ -222,11 +280,12 @@ def any_alive(facts: RunFacts) -> bool:
     return facts.job is JobState.ACTIVE and len(_gone(facts)) < facts.planned
 
 
-def collecting_deadline(now: datetime, planned: datetime, *, alive: bool) -> datetime:
+def collecting_deadline(facts: RunFacts) -> datetime:
     """How long to wait for reports: to the plan's end, but not for workers that are gone."""
-    if alive:
-        return max(planned, now + timedelta(seconds=LAST_REPORTS_S))
-    return now + timedelta(seconds=LAST_REPORTS_S)
+    # The pods of a Job that was deleted may still be at it.
+    ending = facts.undoes and facts.job is JobState.ABSENT
+    soon = facts.now + timedelta(seconds=LAST_TEARDOWN_S if ending else LAST_REPORTS_S)
+    return max(facts.report_deadline or soon, soon) if any_alive(facts) else soon
 
 
 def waiting_for(facts: RunFacts) -> str:

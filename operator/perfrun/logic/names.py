@@ -64,6 +64,11 @@ def job_name(run_uid: str) -> str:
     return f"pr-{short_hash(run_uid)}"
 
 
+def teardown_job_name(run_uid: str) -> str:
+    """The name of the Job that only runs the teardown: ``pr-<hash of the run's uid>-t``."""
+    return f"{job_name(run_uid)}-t"
+
+
 def _checked(test: str, suffix: str) -> str:
     if len(test) > TEST_NAME_MAX:
         raise ValueError(f"test name {test} has more than {TEST_NAME_MAX} characters")

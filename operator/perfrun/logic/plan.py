@@ -19,6 +19,8 @@ STOP_GRACE = 5 * NS
 LONGEST_BURST = 3600 * NS
 DELIVERY = 30 * NS
 """What a worker gets, after everything is over, to deliver its report."""
+CLEAN_UP_START = 60 * NS
+"""What a pod that only runs the teardown gets to come up, and to report."""
 HOLD_GRACE = 5 * NS
 """What running iterations get at most after a hold: the next one begins on a quiet target."""
 HOLD_LEAD = 2 * NS
@@ -120,6 +122,11 @@ def grace(plan: RunPlan) -> int:
 def longest(plan: RunPlan) -> int:
     """ns after T0 by which every worker must have reported, whatever the target does."""
     return longest_load(plan) + grace(plan) + _worst_of(plan, plan.teardown) + DELIVERY
+
+
+def longest_clean_up(plan: RunPlan) -> int:
+    """ns that a pod of its own gets for the teardown, from when it is asked for."""
+    return CLEAN_UP_START + _worst_of(plan, plan.teardown)
 
 
 def longest_load(plan: RunPlan) -> int:

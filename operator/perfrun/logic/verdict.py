@@ -60,6 +60,8 @@ class RunOutcome:
     """Of a capacity search, as they were judged."""
     lost: str | None = None
     """How a worker that did not report was lost, where that is known."""
+    untidy: str | None = None
+    """Why nobody has run the teardown."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,16 @@ class Judgement:
     observed: list[ObservedStatus] = field(default_factory=list)
     generator: GeneratorStatus | None = None
     capacity: CapacityStatus | None = None
+    untidy: str | None = None
+    """What went wrong with the teardown. It says nothing about the service."""
+
+    def with_untidy(self, untidy: str | None) -> "Judgement":
+        """The same, and that the teardown failed where it did: what is left is the user's to
+        know."""
+        if untidy is None:
+            return self
+        message = f"{self.message}; the teardown failed: {untidy}"[:MESSAGE]
+        return replace(self, message=message, untidy=untidy[:MESSAGE])
 
 
 def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
@@ -90,13 +102,12 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
         said.append(outcome.report.forbidden)
     if outcome.lost is not None:
         said.append(f"lost: {outcome.lost}")
-    if outcome.report is not None and outcome.report.untidy is not None:
-        # What is left behind is the user's to know, but says nothing about the service.
-        said.append(f"the teardown failed: {outcome.report.untidy}")
+    untidy = outcome.untidy or (outcome.report.untidy if outcome.report is not None else None)
     seen = []
     if outcome.report is not None:
         seen = observing.statuses(outcome.plan, outcome.report, _limits(asked))
-    return replace(judgement, message="; ".join(said)[:MESSAGE], observed=seen)
+    told = replace(judgement, message="; ".join(said)[:MESSAGE], observed=seen)
+    return told.with_untidy(untidy)
 
 
 def judge_objectives(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:

@@ -44,6 +44,11 @@ class RunPlan(Wire):
     """Each of them has to allow what is connected to."""
 
     @property
+    def cleaner(self) -> int:
+        """The index of the worker that only runs the teardown, where worker 0 was lost."""
+        return self.load.workers
+
+    @property
     def user_agent(self) -> str:
         """How requests name their sender, so that the target's owner can find it."""
         return f"perfrun/{__version__} {self.namespace}/{self.test}"

@@ -138,7 +138,8 @@ class WorkerReport(Wire):
 
     setup: PhaseRecord = PhaseRecord()
     teardown: PhaseRecord = PhaseRecord()
-    """Each one iteration of a scenario of that name, by worker 0."""
+    """Each one iteration of a scenario of that name, by worker 0; the teardown by another one
+    where that was lost."""
     untidy: str | None = Field(default=None, max_length=2048)
     """What went wrong with the teardown."""
     forbidden: str | None = Field(default=None, max_length=4096)
@@ -147,6 +148,23 @@ class WorkerReport(Wire):
     """What was seen of ``spec.observe``, by name and metric."""
     late: int = 0
     """How long after its start, ns, the hold was taken up by the worker that heard of it last."""
+
+    @classmethod
+    def of_nothing(cls) -> "WorkerReport":
+        """The report of a worker that has put on no load."""
+        return cls(
+            warmup=PhaseRecord(),
+            window=PhaseRecord(),
+            generator=GeneratorRecord.empty(),
+            series=Series(),
+            window_time=0,
+            load_time=0,
+        )
+
+    def add_teardown(self, other: "WorkerReport") -> None:
+        """Take in what a worker has reported that only ran the teardown."""
+        self.teardown.add(other.teardown)
+        self.untidy = self.untidy or other.untidy
 
     def add(self, other: "WorkerReport") -> None:
         """Take another worker in. Associative and commutative but for the order of lists.

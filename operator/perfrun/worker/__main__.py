@@ -7,6 +7,7 @@ import sys
 import uvloop
 
 from perfrun.measure.plan import RunPlan
+from perfrun.worker.cleaner import Cleaner
 from perfrun.worker.config import Config, ConfigError, from_environment
 from perfrun.worker.main import Worker, load_plan, log, raise_descriptor_limit
 
@@ -25,7 +26,8 @@ def main() -> int:
 
 
 async def _live(config: Config, plan: RunPlan) -> int:
-    return await Worker(config, plan).live()
+    cleans_up = config.index == plan.cleaner
+    return await (Cleaner(config, plan) if cleans_up else Worker(config, plan)).live()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from perfrun.api.quantities import NS_PER_S
+from perfrun.engine.around import PATIENCE_WHEN_STOPPED
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.run import Engine
 from perfrun.engine.selfcheck import ceiling
@@ -32,6 +33,9 @@ from perfrun.worker.secrets import MountedValues
 
 PAUSE_IN_TROUBLE = 1.0
 DEADLINE_WHEN_TERMINATED = 5.0
+"""Seconds for the report of a worker that was sent a signal."""
+CLEAN_UP_SECONDS = PATIENCE_WHEN_STOPPED + 5.0
+"""For the teardown where there was no load."""
 OTHERS_SECONDS = 5.0
 LOOK_FOR_OTHERS = 0.25
 KEPT_INTERVALS = 10
@@ -123,10 +127,10 @@ class Worker:
         if self._engine is None:
             return
         try:
-            async with asyncio.timeout(DEADLINE_WHEN_TERMINATED):
+            async with asyncio.timeout(CLEAN_UP_SECONDS):
                 trouble = await self._engine.teardown()
         except TimeoutError:
-            trouble = f"it took longer than {DEADLINE_WHEN_TERMINATED:g}s"
+            trouble = f"it took longer than {CLEAN_UP_SECONDS:g}s"
         if trouble is not None:
             log("teardown", trouble=trouble)
 

@@ -13,10 +13,12 @@ from perfrun.logic.lifecycle import (
     FOUND_AGAIN_WITHIN,
     HEARD_WITHIN,
     LAST_REPORTS_S,
+    LAST_TEARDOWN_S,
     LOAD_STEP_S,
     REFUSED_FOR,
     STEP_S,
     Act,
+    CleanUp,
     JobState,
     PodFacts,
     Refusal,
@@ -25,6 +27,7 @@ from perfrun.logic.lifecycle import (
     collecting_deadline,
     decide,
     losses,
+    untidy,
     waiting_for,
 )
 
@@ -37,8 +40,10 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def pod(index: int = 0, *, dead: bool = False, problem: str | None = None) -> PodFacts:
-    return PodFacts(f"pr-x-{index}-abcde", index, dead, problem)
+def pod(
+    index: int = 0, *, dead: bool = False, problem: str | None = None, killed: bool = False
+) -> PodFacts:
+    return PodFacts(f"pr-x-{index}-abcde", index, dead or killed, problem, killed=killed)
 
 
 QUOTA = 'pods "pr-x-1-abcde" is forbidden: exceeded quota: few, requested: pods=1, limited: pods=0'
@@ -213,6 +218,150 @@ COLLECTING: list[tuple[str, dict[str, Any], Act, str]] = [
 ]
 
 
+FIRST_KILLED = [pod(0, killed=True), pod(1)]
+ALL_KILLED = [pod(0, killed=True), pod(1, killed=True)]
+OVER = {"reported": frozenset({1}), "pods": FIRST_KILLED}
+UNDER_WAY_YET = CleanUp(at(30), JobState.ACTIVE)
+LOST = "worker 0 was lost: waiting for the teardown"
+TEARDOWN: list[tuple[str, Phase, dict[str, Any], Act, str]] = [
+    ("worker 0 is killed, others go on", Phase.RUNNING, {"pods": FIRST_KILLED}, Act.WAIT, ""),
+    ("those have reported", Phase.RUNNING, OVER, Act.COLLECT, "that live have reported"),
+    ("and that was noted", Phase.COLLECTING, OVER, Act.CLEAN_UP, ""),
+    (
+        "all were killed, and a report of theirs may be under way",
+        Phase.COLLECTING,
+        {"pods": ALL_KILLED},
+        Act.WAIT,
+        "2 of 2",
+    ),
+    (
+        "it was not",
+        Phase.COLLECTING,
+        {"pods": ALL_KILLED, "report_deadline": NOW},
+        Act.CLEAN_UP,
+        "",
+    ),
+    (
+        "it was noted, not created",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(at(30))},
+        Act.CLEAN_UP,
+        "",
+    ),
+    ("it runs", Phase.COLLECTING, {**OVER, "clean_up": UNDER_WAY_YET}, Act.WAIT, LOST),
+    (
+        "its pod has no place",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(at(30), JobState.ACTIVE, "Unschedulable: no")},
+        Act.WAIT,
+        "(Unschedulable: no)",
+    ),
+    (
+        "it has reported",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": UNDER_WAY_YET, "cleaned": True},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "it ended without a report",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(at(30), JobState.FINISHED)},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "its time is over",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(NOW, JobState.ACTIVE)},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "its time is over before it was created",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(NOW)},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "worker 0 has done it, and was killed then",
+        Phase.COLLECTING,
+        {"reported": frozenset({0, 1}), "pods": ALL_KILLED},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "worker 0 ended by itself, its report was lost",
+        Phase.COLLECTING,
+        {"reported": frozenset({1}), "pods": [pod(0, dead=True)]},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "worker 0 lives, and nobody hears of it",
+        Phase.COLLECTING,
+        {"reported": frozenset({1}), "pods": [pod(0)], "report_deadline": NOW},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "the Job was deleted and nobody has reported",
+        Phase.COLLECTING,
+        {"job": JobState.ABSENT, "report_deadline": NOW},
+        Act.CLEAN_UP,
+        "",
+    ),
+    ("killed in the setup", Phase.STARTING, {"pods": FIRST_KILLED}, Act.CLEAN_UP, ""),
+    (
+        "killed in the setup, and that was undone",
+        Phase.STARTING,
+        {"pods": FIRST_KILLED, "clean_up": UNDER_WAY_YET, "cleaned": True},
+        Act.FAIL,
+        "a worker ended before the load started",
+    ),
+    ("the setup has failed", Phase.STARTING, {"fatal": "no", "pods": [pod(0)]}, Act.FAIL, "no"),
+    (
+        "stopped in the setup",
+        Phase.STARTING,
+        {"stop": "spec.stop was set", "pods": [pod(0)]},
+        Act.CANCEL,
+        "spec.stop",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes", "act", "says"), [pytest.param(*row[1:], id=row[0]) for row in TEARDOWN]
+)
+def test_what_a_run_did_is_undone_before_its_end(
+    phase: Phase, changes: dict[str, Any], act: Act, says: str
+) -> None:
+    usual = {} if phase is Phase.STARTING else {"report_deadline": at(30)}
+    decision = decide(facts(phase, undoes=True, **{**usual, **changes}))
+    assert (decision.act, says in decision.message) == (act, True), decision
+
+
+def test_without_a_teardown_nobody_waits_for_one() -> None:
+    assert decide(facts(Phase.RUNNING, **OVER)).act is Act.JUDGE
+    assert decide(facts(Phase.COLLECTING, **OVER, report_deadline=at(30))).act is Act.JUDGE
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"clean_up": CleanUp(NOW, JobState.ACTIVE)}, "did not: it has not ended in time"),
+        ({"clean_up": CleanUp(NOW, problem="quota")}, "did not: quota"),
+        ({"clean_up": UNDER_WAY_YET, "cleaned": True}, None),
+        ({"undoes": False}, None),
+    ],
+)
+def test_why_something_is_left_is_told(changes: dict[str, Any], said: str | None) -> None:
+    told = untidy(facts(Phase.COLLECTING, **{"undoes": True, **OVER, **changes}))
+    assert (told or "").endswith(said or "")
+    assert (told is None) == (said is None)
+
+
 def rows() -> list[Any]:
     tables = ((Phase.STARTING, STARTING), (Phase.RUNNING, RUNNING), (Phase.COLLECTING, COLLECTING))
     return [
@@ -288,7 +437,15 @@ def test_losses_name_a_dead_worker_that_did_not_report() -> None:
     ],
 )
 def test_how_long_reports_are_waited_for(alive: bool, planned: float, expected: float) -> None:
-    assert collecting_deadline(NOW, at(planned), alive=alive) == at(expected)
+    dead = [] if alive else [pod(0, dead=True), pod(1, dead=True)]
+    late = facts(Phase.RUNNING, report_deadline=at(planned), pods=dead)
+    assert collecting_deadline(late) == at(expected)
+
+
+def test_workers_of_a_deleted_job_get_time_for_their_teardown() -> None:
+    gone = facts(Phase.RUNNING, job=JobState.ABSENT, report_deadline=at(600))
+    assert collecting_deadline(gone) == at(LAST_REPORTS_S)
+    assert collecting_deadline(replace(gone, undoes=True)) == at(LAST_TEARDOWN_S)
 
 
 @pytest.mark.parametrize(
@@ -332,8 +489,13 @@ def test_which_refusals_stand_until_somebody_acts(message: str, lasting: bool) -
 
 
 pods = st.builds(
-    pod, st.integers(-1, 2), dead=st.booleans(), problem=st.none() | st.just("OOMKilled")
+    pod,
+    st.integers(-1, 2),
+    dead=st.booleans(),
+    problem=st.none() | st.just("OOMKilled"),
+    killed=st.booleans(),
 )
+clean_ups = st.builds(CleanUp, st.integers(0, 7200).map(at), st.sampled_from(JobState))
 any_facts = st.builds(
     facts,
     st.sampled_from(UNDER_WAY),
@@ -351,6 +513,9 @@ any_facts = st.builds(
     stop=st.none() | st.just("spec.stop was set"),
     load_end=st.none() | st.integers(0, 7200).map(at),
     report_deadline=st.none() | st.integers(0, 7200).map(at),
+    undoes=st.booleans(),
+    cleaned=st.booleans(),
+    clean_up=st.none() | clean_ups,
 )
 
 
@@ -359,6 +524,8 @@ any_facts = st.builds(
 def test_no_run_waits_without_an_end(some: RunFacts) -> None:
     later = RunFacts(**{**some.__dict__, "now": at(7201)})
     assert decide(later).act not in (Act.WAIT, Act.LAUNCH)
+    if later.clean_up is not None:
+        assert decide(later).act is not Act.CLEAN_UP
 
 
 @given(any_facts)
@@ -383,9 +550,9 @@ def test_only_a_load_that_began_is_judged_and_only_one_that_did_not_is_cancelled
     act = decide(some).act
     began = some.phase is not Phase.STARTING
     assert act in (
-        {Act.WAIT, Act.COLLECT, Act.JUDGE}
+        {Act.WAIT, Act.COLLECT, Act.CLEAN_UP, Act.JUDGE}
         if began
-        else {Act.WAIT, Act.LAUNCH, Act.FAIL, Act.CANCEL}
+        else {Act.WAIT, Act.LAUNCH, Act.CLEAN_UP, Act.FAIL, Act.CANCEL}
     )
 
 

@@ -1,0 +1,57 @@
+"""The teardown of a run whose worker 0 was lost: a Job of one pod runs it."""
+
+import logging
+
+from perfrun.api.perfrun import PerfRun
+from perfrun.api.times import format_time
+from perfrun.controller.events import Events
+from perfrun.controller.facts import as_timedelta
+from perfrun.controller.kube import JOBS, PERF_RUNS, Kube, KubeError, TerminatingError
+from perfrun.controller.manifests import teardown_job_manifest
+from perfrun.controller.open_runs import OpenRun
+from perfrun.controller.settings import Settings
+from perfrun.controller.status import cut, write_status
+from perfrun.controller.writing import create_once
+from perfrun.logic.lifecycle import RunFacts
+from perfrun.logic.plan import longest_clean_up
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 5.0
+
+
+class CleanUps:
+    """Starts them; the run's reconciler waits for their end."""
+
+    def __init__(self, kube: Kube, events: Events, settings: Settings, *, with_ca: bool) -> None:
+        self._kube, self._events = kube, events
+        self._settings, self._with_ca = settings, with_ca
+
+    async def start(self, run: PerfRun, opened: OpenRun, facts: RunFacts) -> float:
+        """Note until when, then create the Job; seconds until the run is to be looked at again.
+
+        What does not let it be created may pass before the deadline does: it is tried again.
+        """
+        if facts.clean_up is None:
+            deadline = facts.now + as_timedelta(longest_clean_up(opened.plan))
+            run = await self._write(run, teardownDeadline=format_time(deadline), launchError=None)
+        job = teardown_job_manifest(
+            opened.key, opened.plan, opened.spec, self._settings, with_ca=self._with_ca
+        )
+        try:
+            await create_once(self._kube, JOBS, job, run.metadata.uid)
+        except TerminatingError:
+            raise
+        except KubeError as error:
+            logger.warning("run %s: no Job for its teardown yet: %s", opened.key, error)
+            # Kept: at the deadline it is the reason.
+            await self._write(run, launchError=cut(str(error)))
+            return RETRY_S
+        name = job["metadata"]["name"]
+        note = f"worker 0 was lost: created Job {name}, which runs the teardown"
+        await self._events.tell("PerfRun", run.metadata, "CleaningUp", note)
+        return 1.0
+
+    async def _write(self, run: PerfRun, **changes: str | None) -> PerfRun:
+        body = await write_status(self._kube, PERF_RUNS, run.metadata, dict(changes))
+        return PerfRun.parse(body)
