@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.e2e.processes import kill
 from tests.e2e.shop import HERE, ROOT, Shop, until
 
 EXAMPLE = ROOT / "examples/databases/postgresql.yaml"
@@ -81,21 +82,37 @@ def test_a_slow_query_misses_the_objective_of_its_class(database: Shop) -> None:
 
 
 def test_workers_that_are_evicted_leave_no_rows_and_no_connections(database: Shop) -> None:
-    database.apply(KILLED)
-    run = database.first_run("killed")
-    until(
-        "rows are written",
-        lambda: (
-            psql(database, "select count(*) > 20 from orders where note = 'of the killed'") == "t"
-        ),
-    )
+    run = _writing(database, "killed")
     selector = f"perfrun.dev/run={run}"
     database.kubectl("delete", "pod", "-l", selector, "--wait=false")
     database.done(run)
-    until(
-        "no connection is left",
-        lambda: (
-            psql(database, "select count(*) from pg_stat_activity where usename = 'loader'") == "0"
-        ),
-    )
+    _nothing_is_left(database)
+
+
+@pytest.mark.parametrize("indexes", [[0], [0, 1]], ids=["worker-0", "all"])
+def test_workers_that_are_killed_leave_no_rows_and_no_connections(
+    database: Shop, indexes: list[int]
+) -> None:
+    name = f"killed-hard-{len(indexes)}"
+    run = _writing(database, name)
+    for index in indexes:
+        selector = f"perfrun.dev/run={run},batch.kubernetes.io/job-completion-index={index}"
+        kill(database.cluster, database.namespace, selector, b"perfrun.worker")
+    status = database.done(run)["status"]
+    assert "teardown failed" not in status["message"]
+    _nothing_is_left(database)
+
+
+def _writing(database: Shop, name: str) -> str:
+    """A run of KILLED under that name, once it has written something."""
+    database.apply(KILLED.replace("name: killed}", f"name: {name}}}"))
+    run = database.first_run(name)
+    asked = "select count(*) > 20 from orders where note = 'of the killed'"
+    until("rows are written", lambda: psql(database, asked) == "t")
+    return run
+
+
+def _nothing_is_left(database: Shop) -> None:
+    asked = "select count(*) from pg_stat_activity where usename = 'loader'"
+    until("no connection is left", lambda: psql(database, asked) == "0")
     assert psql(database, "select count(*) from orders where note = 'of the killed'") == "0"

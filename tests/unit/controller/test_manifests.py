@@ -19,10 +19,12 @@ from perfrun.controller.manifests import (
     revision_manifest,
     revision_name,
     run_manifest,
+    teardown_job_manifest,
 )
 from perfrun.logic.names import job_name
-from perfrun.logic.plan import longest
+from perfrun.logic.plan import STOP_GRACE, longest
 from perfrun.measure.plan import RunPlan
+from perfrun.worker.main import CLEAN_UP_SECONDS, DEADLINE_WHEN_TERMINATED
 from tests.unit.controller.build import KEY, perf_test, plan_of, settings
 
 Json = dict[str, Any]
@@ -136,6 +138,35 @@ def test_job_ends_by_itself_but_not_before_the_run_may(load: Json) -> None:
     deadline = manifest["spec"]["activeDeadlineSeconds"]
     assert needed < deadline <= needed + JOB_MARGIN_S
     assert manifest["spec"]["ttlSecondsAfterFinished"] > 0
+
+
+def test_pod_of_the_teardown_is_a_worker_of_another_index_that_is_bounded_in_time() -> None:
+    test = perf_test(
+        load={"workers": 3, "burst": {"requests": 9, "concurrency": 3}},
+        target={"http": {"url": "http://shop", "auth": AUTH, "timeout": "7s"}},
+        teardown=[{"name": "a", "thinkTime": "2s"}, {"name": "b"}],
+        podTemplate={"nodeSelector": {"pool": "load"}},
+    )
+    plan = plan_of(test)
+    manifest = teardown_job_manifest(KEY, plan, test.spec, settings(), with_ca=True)
+    assert manifest["metadata"]["name"] == f"{job_name(plan.uid)}-t"
+    (owner,) = manifest["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("PerfRun", plan.uid)
+    assert manifest["spec"]["activeDeadlineSeconds"] == 60 + 7 + 2 + 7
+    workers, alone = (
+        pod_of(job_manifest(KEY, plan, test.spec, settings(), with_ca=True)),
+        pod_of(manifest),
+    )
+    (container,) = alone["containers"]
+    assert container["env"].pop() == {"name": "PERFRUN_INDEX", "value": "3"}
+    assert alone == workers
+    notes = manifest["spec"]["template"]["metadata"]["annotations"]
+    assert notes["batch.kubernetes.io/job-completion-index"] == "3"
+
+
+def test_a_deleted_worker_has_time_for_its_load_its_teardown_and_its_report() -> None:
+    needed = STOP_GRACE / 1e9 + CLEAN_UP_SECONDS + DEADLINE_WHEN_TERMINATED
+    assert pod_of(job())["terminationGracePeriodSeconds"] > needed
 
 
 def test_coordinators_certificate_is_given_where_there_is_one() -> None:

@@ -161,6 +161,20 @@ def test_pod_that_is_being_deleted_is_dead_once_nobody_can_be_ending_it(
 
 
 @pytest.mark.parametrize(
+    ("status", "killed"),
+    [
+        ({"phase": "Running", "containerStatuses": container(running={})}, False),
+        ({"phase": "Failed", "containerStatuses": container(terminated={"exitCode": 137})}, True),
+        ({"phase": "Failed", "containerStatuses": container(terminated={"exitCode": 1})}, False),
+        ({"phase": "Succeeded", "containerStatuses": container(terminated={"exitCode": 0})}, False),
+        ({"phase": "Failed", "reason": "NodeLost"}, True),
+    ],
+)
+def test_who_was_killed_could_not_clean_up(status: Json, killed: bool) -> None:
+    assert pod_facts(pod(**status), NOW).killed is killed
+
+
+@pytest.mark.parametrize(
     ("written", "indexes"),
     [
         (None, set()),
@@ -179,6 +193,7 @@ def test_workers_that_the_job_has_given_up(written: str | None, indexes: set[int
 
 def test_worker_whose_pod_is_gone_is_dead_and_says_so() -> None:
     facts = gone_pod("pr-x", 1)
+    assert facts.killed
     assert (facts.name, facts.index, facts.dead) == ("pr-x-1", 1, True)
     assert facts.problem is not None
 

@@ -172,3 +172,39 @@ def test_a_setup_that_does_not_end_is_said():
     trouble = session.trouble(50 * S)
     assert trouble is not None
     assert "the end of the setup" in trouble.message
+
+
+def with_teardown(reported: tuple[int, ...] = ()) -> RunSession:
+    """A session of two workers whose run has a setup and a teardown."""
+    around = {"setup": [Step(name="login")], "teardown": [Step(name="bye")]}
+    plan = make_plan(2).model_copy(update=around)
+    return RunSession(plan, start_deadline=100 * S, reported=reported)
+
+
+def test_the_worker_that_cleans_up_is_told_what_the_setup_found_and_counts_for_no_load():
+    session = with_teardown()
+    assert session.cleaner_answer() == Start(start_in=0)
+    session.ready(0, Ready(setup={"token": "t"}), 1)
+    session.claim(2, "pod-a")
+    session.claim(2, "pod-b")  # the one before it was lost
+    assert session.cleaner_answer() == Start(start_in=0, values={"token": "t"})
+    session.report(2, make_report())
+    assert session.cleaned
+    assert session.reported == set()
+
+
+def test_its_report_from_before_a_restart_is_no_workers():
+    session = with_teardown(reported=(1, 2))
+    assert session.cleaned
+    assert session.reported == {1}
+
+
+def test_the_setup_has_begun_once_worker_0_was_told():
+    session = with_teardown()
+    for index in (0, 1):
+        session.ready(index, Ready(), 0)
+    assert not session.setup_begun
+    session.start_answer(1, 0)
+    assert not session.setup_begun
+    session.start_answer(0, 0)
+    assert session.setup_begun

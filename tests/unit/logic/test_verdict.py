@@ -594,3 +594,21 @@ def test_a_test_without_objectives_of_which_nothing_succeeded_is_no_pass() -> No
     told = judged(spec(), report(step([], failed=1000)))
     assert told.verdict is Verdict.INCONCLUSIVE
     assert "none of 1000 requests succeeded" in told.message
+
+
+@pytest.mark.parametrize("judgement", [errored("no worker", WorkerCounts(planned=1)),
+                                       cancelled("stopped", WorkerCounts(planned=1))])  # fmt: skip
+def test_what_a_teardown_has_left_is_said_and_changes_no_verdict(judgement: Judgement) -> None:
+    assert judgement.with_untidy(None) is judgement
+    told = judgement.with_untidy("step end failed with Connect")
+    assert told.verdict is judgement.verdict
+    assert told.untidy == "step end failed with Connect"
+    assert told.message == f"{judgement.message}; the teardown failed: step end failed with Connect"
+
+
+def test_a_teardown_that_a_worker_reports_as_failed_is_in_the_judgement() -> None:
+    measured = report(step(FAST))
+    measured.untidy = "step end failed with Connect"
+    told = judged(spec(OPEN, slos=[P95]), measured)
+    assert (told.verdict, told.untidy) == (Verdict.PASS, "step end failed with Connect")
+    assert told.message.endswith("; the teardown failed: step end failed with Connect")

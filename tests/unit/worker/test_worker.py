@@ -75,7 +75,7 @@ class Coordinator:
 async def coordinator() -> AsyncIterator[Coordinator]:
     told = Coordinator(answers=[Start(start_in=S // 10)])
     app = web.Application()
-    base = "/v1/runs/u/workers/0"
+    base = "/v1/runs/u/workers/{index:[01]}"
     app.add_routes(
         [
             web.post(f"{base}/ready", told.ready),
@@ -342,3 +342,36 @@ async def test_a_search_holds_what_it_is_told_and_repeats_its_reports(
     assert (held.hold, held.window.attempts) == (1, 100)
     assert (report.hold, report.window.attempts, report.stopped) == (1, 100, None)
     assert len(server.log) == 100
+
+
+async def test_the_worker_after_the_last_one_only_runs_the_teardown(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    coordinator.answers = [Start(start_in=0, values={"basket": "42"})]
+    async with running() as server:
+        end = step("/baskets/$(basket)", "end", method="DELETE")
+        lost = step("/lost/$(never)", "lost")
+        setup = [
+            {**step("/", "begin"), "extract": {n: {"header": "X"}}} for n in ("basket", "never")
+        ]
+        setup[1]["name"] = "more"
+        a_plan = plan(server.url, burst(5), step("/x")).model_dump()
+        made = RunPlan.model_validate({**a_plan, "setup": setup, "teardown": [lost, end]})
+        process = await launch(made, PERFRUN_INDEX="1")
+        code, log = await ended(process)
+    assert (code, [seen.path for seen in server.log]) == (0, ["/baskets/42"]), log
+    (report,) = coordinator.reports
+    assert (report.window.attempts, report.teardown.attempts) == (0, 1)
+    assert report.untidy is not None
+    assert report.untidy.startswith("step lost was left out")
+
+
+async def test_a_teardown_that_cannot_be_sent_is_reported(
+    coordinator: Coordinator, launch: Launch
+) -> None:
+    header = {"name": "X", "valueFrom": {"secretKeyRef": {"name": "none", "key": "k"}}}
+    a_plan = plan("http://127.0.0.1:1", burst(5), step("/x"), headers=[header]).model_dump()
+    made = RunPlan.model_validate({**a_plan, "teardown": [step("/", "end")]})
+    code, log = await ended(await launch(made, PERFRUN_INDEX="1"))
+    assert code == 0, log
+    assert "Secret none has no key k" in (coordinator.reports[0].untidy or "")
