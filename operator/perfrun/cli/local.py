@@ -205,7 +205,9 @@ class _Run:
     async def _clean_up(self, session: RunSession) -> None:
         """Have a process of its own run the teardown, where worker 0 was killed before it could."""
         begun = session.start is not None or session.setup_begun
-        killed = (self._workers[0].exit_code or 0) < 0
+        code = self._workers[0].exit_code or 0
+        # A SIGTERM ends a worker only while it begins, or once it has cleaned up.
+        killed = code < 0 and code != -signal.SIGTERM
         if not self._plan.teardown or not begun or not killed or 0 in session.reported:
             return
         if self._stop.killed:

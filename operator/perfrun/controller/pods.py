@@ -13,8 +13,9 @@ INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _NORMAL_WAITS = ("ContainerCreating", "PodInitializing")
 GONE_AFTER = timedelta(seconds=15)
 """From the moment by which a deleted pod was to be gone, until it is taken for lost."""
-# Of a worker that ends by itself, well or not: it has cleaned up then.
-_OWN_EXITS = (0, 1, 2)
+# Of a worker that ends by itself, well or not: it has cleaned up then. A SIGTERM (143) ends it
+# only while it begins, or afterwards.
+_OWN_EXITS = (0, 1, 2, 143)
 _END_PHASES = ("Failed", "Succeeded")
 _END_CONDITIONS = ("Complete", "Failed")
 

@@ -167,6 +167,7 @@ def test_pod_that_is_being_deleted_is_dead_once_nobody_can_be_ending_it(
         ({"phase": "Failed", "containerStatuses": container(terminated={"exitCode": 137})}, True),
         ({"phase": "Failed", "containerStatuses": container(terminated={"exitCode": 1})}, False),
         ({"phase": "Succeeded", "containerStatuses": container(terminated={"exitCode": 0})}, False),
+        ({"phase": "Failed", "containerStatuses": container(terminated={"exitCode": 143})}, False),
         ({"phase": "Failed", "reason": "NodeLost"}, True),
     ],
 )
