@@ -11,9 +11,9 @@ from time import monotonic_ns
 import pytest
 
 from perfrun.engine.run import Engine
-from perfrun.reach.values import NoValues
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Order, WorkerReport, merge
+from perfrun.reach.values import NoValues
 
 from .server import burst, plan, running, step
 
