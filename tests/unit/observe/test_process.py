@@ -19,14 +19,33 @@ def float_of(value: float | str) -> float:
     return value
 
 
+_TAKES = f"""
+import sys
+print(flush=True); sys.stdin.readline()
+taken = bytearray(b"x") * {64 * MIB}
+print(flush=True); sys.stdin.readline()
+"""
+
+
 async def test_memory_that_is_taken_is_seen() -> None:
-    source = ProcessSource(os.getpid())
+    # A process of its own: one that has run for long may have the memory already.
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _TAKES),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    source = ProcessSource(process.pid)
+    await process.stdout.readline()
     before = float_of((await source.look())["memory"])
-    taken = bytearray(os.urandom(1)) * (64 * MIB)
+    process.stdin.write(b"\n")
+    await process.stdout.readline()
     after = await source.look()
+    process.stdin.write(b"\n")
+    await process.wait()
     assert 60 * MIB < float_of(after["memory"]) - before < 80 * MIB
     assert "cpu" in after
-    del taken
 
 
 async def test_the_cpu_of_children_counts() -> None:

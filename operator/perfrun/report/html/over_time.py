@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from perfrun.api.quantities import format_duration, parse_duration
 from perfrun.measure.sketch import Sketch
-from perfrun.report.html.charts import Area, Chart, Limit, Line, connected
+from perfrun.report.html.charts import Area, Chart, Limit, Line, Pieces, connected
 from perfrun.report.html.errors import errors_chart
 from perfrun.report.html.limits import latency_limits
 from perfrun.report.html.scales import Scale, count_axis, duration_axis, tick_number
@@ -69,8 +69,8 @@ def _latency(timeline: Timeline) -> Chart:
         rows=timeline.rows(*(list(map(_duration, its)) for its in values.values())),
         lines=lines,
         areas=[
-            Area("p50 to p95", pieces["p50"], pieces["p95"], "band-1"),
-            Area("p95 to p99", pieces["p95"], pieces["p99"], "band-2"),
+            _band(timeline, values, "p50", "p95", "band-1"),
+            _band(timeline, values, "p95", "p99", "band-2"),
         ],
         spans=timeline.spans,
         moments=[*(replace(hold, label="") for hold in timeline.holds), *timeline.moments],
@@ -78,6 +78,24 @@ def _latency(timeline: Timeline) -> Chart:
         notes=[*notes, *_seldom(values, sketches), *_timeouts(timeline)],
         height=300,
     )
+
+
+def _band(
+    timeline: Timeline,
+    values: Mapping[str, Sequence[float | None]],
+    lower: str,
+    upper: str,
+    style: str,
+) -> Area:
+    """What lies between two percentiles, where both are drawn."""
+    both = [None not in pair for pair in zip(values[lower], values[upper], strict=True)]
+    starts, ends = timeline.starts, timeline.ends
+
+    def edge(name: str) -> Pieces:
+        known = zip(values[name], both, strict=True)
+        return connected(starts, ends, [value if there else None for value, there in known])
+
+    return Area(f"{lower} to {upper}", edge(lower), edge(upper), style)
 
 
 def _seldom(

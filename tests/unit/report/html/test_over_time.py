@@ -77,6 +77,8 @@ def test_the_last_straggler_is_no_collapse():
     drawn = {line.name.partition(" ")[0]: line for line in chart.lines}
     assert [len(piece) for piece in drawn["p50"].pieces] == [9]
     assert [len(piece) for piece in drawn["max"].pieces] == [10]
+    for area in chart.areas:
+        assert [len(piece) for piece in area.lower] == [len(piece) for piece in area.upper] == [9]
     assert chart.notes == [
         "p95 is drawn where a point has 20 requests or more.",
         "p99 is drawn where a point has 100 requests or more.",
