@@ -10,12 +10,12 @@ _MISSED = (Verdict.WARN, Verdict.FAIL)
 _SLOWNESS = (Kind.DURATION, Kind.RATE)
 
 _BY_ERROR = {
-    "DNS": "the target's name was not resolved: check spec.target.http.url and the DNS here",
+    "DNS": "the target's name was not resolved: check the target's address and the DNS here",
     "Connect": "connections were refused or lost: is the target up, and does a policy allow it?",
-    "TLS": "TLS failed: see spec.target.http.tls (caFrom, serverName)",
-    "Timeout": "requests timed out: lower the load, or raise spec.target.http.timeout",
+    "TLS": "TLS failed: see tls of the target (caFrom, serverName), or sslmode of a DSN",
+    "Timeout": "requests timed out: lower the load, or raise the target's timeout",
     "Reset": "the target closed connections: look for restarts and its own connection limits",
-    "Protocol": "answers were no HTTP/1.1: is this the right port?",
+    "Protocol": "answers were not of the target's protocol: is this the right port?",
     "Status4xx": "the target refused requests (4xx): check paths, spec.target.http.auth and limits",
     "Status5xx": "the target failed (5xx): read its log for the time of this run",
     "Check": "answers were not as expected: see expect of the step",
