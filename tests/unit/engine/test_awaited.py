@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import pytest
 
-from perfrun.engine.awaited import Awaited, Done, Limits, Session, Speaker
+from perfrun.engine.awaited import Awaited
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
 from perfrun.engine.execution import Execution
 from perfrun.engine.kind import Carrier, Courses, Ended, Kind
+from perfrun.engine.sessions import Done, Limits, Session, Speaker
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 from typing_extensions import override
 
-from perfrun.engine.awaited import Awaited, Limits, Speaker
+from perfrun.engine.awaited import Awaited
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.kind import Carrier, Courses, Ended, Kind
+from perfrun.engine.sessions import Limits, Speaker
 from perfrun.engine.sql.steps import SqlStep, compile_sql
 from perfrun.logic.network import Fence
 from perfrun.logic.shape import share

@@ -8,8 +8,8 @@ from asyncmy.cursors import Cursor, DictCursor
 from asyncmy.errors import MySQLError
 from typing_extensions import override
 
-from perfrun.engine.awaited import Done, Session, Speaker
 from perfrun.engine.errors import ErrorClass
+from perfrun.engine.sessions import Done, Session, Speaker
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
 from perfrun.reach.dsn import Dsn, Times
 from perfrun.reach.mysql import is_lost, login, sql_class

@@ -9,8 +9,8 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from typing_extensions import override
 
-from perfrun.engine.awaited import Done, Session, Speaker
 from perfrun.engine.errors import ErrorClass
+from perfrun.engine.sessions import Done, Session, Speaker
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
 from perfrun.reach.dsn import Dsn, Times
 from perfrun.reach.postgres import login, sql_class

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from perfrun.api.scenario import Step
-from perfrun.engine.awaited import Done
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.feeds import read_feeds
+from perfrun.engine.sessions import Done
 from perfrun.engine.template import Compiler, Template
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
