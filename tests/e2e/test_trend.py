@@ -63,9 +63,14 @@ def shown(shop: Shop, test: str) -> set[str]:
     """The states that the metric of the trend has at 1."""
     with urllib.request.urlopen(f"http://{metrics_url(shop.cluster)}/metrics", timeout=5) as answer:
         lines = answer.read().decode().splitlines()
-    mine = f'namespace="{shop.namespace}",test="{test}"'
-    found = (re.search(r'state="(\w+)"\} 1\.0$', line) for line in lines if mine in line)
-    return {state[1] for state in found if state is not None}
+    mine = (
+        line
+        for line in lines
+        if line.startswith("perfrun_trend{")
+        and f'namespace="{shop.namespace}"' in line
+        and f'test="{test}"' in line
+    )
+    return {re.sub(r'.*state="(\w+)".*', r"\1", line) for line in mine if line.endswith(" 1.0")}
 
 
 def ask(shop: Shop, test: str, value: str) -> Json:

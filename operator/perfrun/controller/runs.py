@@ -1,6 +1,7 @@
 """The reconciler of PerfRuns: look at the world, ask what to do, do one thing, look again."""
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import replace
 
@@ -50,6 +51,8 @@ MOST_FAILURES = 5
 """Unexpected errors of a run, one after the other, before it ends as Error."""
 LAUNCH_RETRY_S = 5.0
 PROGRESS_S = 5.0
+PLAN_LOOK_S = 15.0
+"""Workers that start without a hitch are there before it."""
 SETTLE_LOOK_S = 2.0
 NO_CERTIFICATE = ""
 
@@ -87,6 +90,8 @@ class RunReconciler:
         self._clean_ups = CleanUps(kube, events, settings, with_ca=bool(ca))
         self._failures: dict[str, int] = {}
         """By uid: how often something unexpected came in the way of a run."""
+        self._plan_due: dict[str, float] = {}
+        """By uid: when it is to be seen next that its plan is there, by the loop's time."""
         self._told: dict[str, float] = {}
         """By uid: when its progress was written, by the loop's time."""
 
@@ -132,6 +137,7 @@ class RunReconciler:
         self._facts.forget(uid)
         self._failures.pop(uid, None)
         self._told.pop(uid, None)
+        self._plan_due.pop(uid, None)
 
     async def _after(self, run: PerfRun) -> float | None:
         """Tidy up once for each run that this process has had open."""
@@ -197,6 +203,8 @@ class RunReconciler:
             case Act.LAUNCH:
                 return await self._launch(run, opened)
             case Act.WAIT:
+                if facts.phase is Phase.STARTING and facts.ready < facts.planned:
+                    await self._keep_plan(run, opened)
                 await self._tell_progress(run, facts, decision)
                 return decision.wake
             case Act.COLLECT:
@@ -222,6 +230,16 @@ class RunReconciler:
         if why is None and facts.cleaned:
             why = await self._finisher.untidy(opened)
         await self._finisher.end(run, judgement.with_untidy(why))
+
+    async def _keep_plan(self, run: PerfRun, opened: OpenRun) -> None:
+        """Put the plan back, now and then: pods that come late wait for it if it was deleted."""
+        uid, now = run.metadata.uid, asyncio.get_running_loop().time()
+        if run.status.job is None or now < self._plan_due.setdefault(uid, now + PLAN_LOOK_S):
+            return
+        self._plan_due[uid] = now + PLAN_LOOK_S
+        plan = plan_config_map(opened.key, opened.plan, self._ca)
+        with contextlib.suppress(KubeError):
+            await create_once(self._kube, CONFIG_MAPS, plan, uid)
 
     async def _launch(self, run: PerfRun, opened: OpenRun) -> float:
         """Create the plan and the Job, and note that it was done."""

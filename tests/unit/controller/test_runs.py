@@ -194,6 +194,22 @@ async def test_workers_start_also_where_it_cannot_be_read_what_is_observed(
     assert world.kept_away_from == []
 
 
+async def test_plan_that_was_deleted_before_its_pods_had_it_is_put_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perfrun.controller.runs.PLAN_LOOK_S", 0.0)
+    world.be(phase="Starting")
+    await world.reconciler.reconcile(KEY)
+    (plan,) = world.kube.all(CONFIG_MAPS)
+    world.kube.objects.pop((CONFIG_MAPS.plural, KEY.namespace, plan["metadata"]["name"]))
+    for _ in range(2):
+        await world.reconciler.reconcile(KEY)
+    (again,) = world.kube.all(CONFIG_MAPS)
+    assert again["binaryData" if "binaryData" in plan else "data"] == plan.get(
+        "binaryData", plan.get("data")
+    )
+
+
 async def test_plan_of_somebody_else_is_left_alone_and_named(world: World) -> None:
     name = f"{job_name(UID)}-plan"
     world.kube.put(
