@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from perfrun.api.environment import Environment
+from perfrun.api.environment import Environment, WorkloadStatus
 from perfrun.api.metric import METRICS, Kind
 from perfrun.api.perfrun import PerfRun, Phase, SloStatus, Verdict
+from perfrun.api.quantities import parse_cores
 from perfrun.api.slo import parse_limit
 from perfrun.measure.trend import Point
 
@@ -36,7 +37,36 @@ def point_of(run: PerfRun) -> Point | None:
         started=status.start_time or "",
         values=values,
         workloads=status.environment.workloads if status.environment else [],
+        cpu=_cpu(run),
     )
+
+
+def _cpu(run: PerfRun) -> dict[str, str]:
+    """The most CPU that each observed workload used, beside its limit where it has one."""
+    environment = run.status.environment
+    limits = {one.name: _cpu_limit(one) for one in environment.workloads} if environment else {}
+    told = {}
+    for seen in run.status.observed:
+        text = seen.figures.get("cpu.max")
+        if text is None:
+            continue
+        limit = limits.get(seen.name)
+        try:
+            told[seen.name] = f"{parse_cores(text) / limit:.0%} of its limit" if limit else text
+        except ValueError:
+            continue
+    return told
+
+
+def _cpu_limit(workload: WorkloadStatus) -> float | None:
+    """Cores that all replicas may use; None where a container has no limit."""
+    given = [value for name, value in workload.limits.items() if name.endswith("/cpu")]
+    if not given or len(given) < len(workload.images):
+        return None
+    try:
+        return sum(map(parse_cores, given)) * workload.replicas
+    except ValueError:
+        return None
 
 
 def fingerprint(environment: Environment | None) -> dict[str, str]:

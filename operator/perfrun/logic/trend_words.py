@@ -73,6 +73,9 @@ def _changed(history: History, rules: Rules, known: dict[str, Level]) -> TrendSt
     told += f", since {first.run}"
     if (news := _rolled_out(history.baseline, first)) is not None:
         told += f"; {news}"
+    busy = [f"CPU of {name} {used}" for name, used in history.fresh[-1].cpu.items()]
+    if busy:
+        told += f"; {', '.join(busy)}"
     left = None
     state: TrendState = "Regressed"
     if history.stage is Stage.SUSPECT:

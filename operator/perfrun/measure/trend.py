@@ -37,6 +37,8 @@ class Point(Wire):
     values: dict[str, float]
     """By metric (``latency.p95 of list``): ns or events a second, more than 0."""
     workloads: list[WorkloadStatus] = []
+    cpu: dict[str, str] = Field(default={}, max_length=16)
+    """What observed workloads used at most, in words: ``98% of its limit``, or ``980m``."""
 
 
 class Shift(Wire):

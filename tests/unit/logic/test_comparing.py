@@ -80,3 +80,20 @@ def test_images_are_no_part_of_the_environment_but_limits_and_replicas_are() -> 
     assert of()["machine"] == "A; B"
     assert of()["api replicas"] == "2"
     assert fingerprint(None) == {}
+
+
+def test_what_workloads_used_is_told_beside_their_limits() -> None:
+    workload = {"name": "api", "replicas": 2, "images": {"web": "shop@sha256:1"}}
+    seen = [{"name": "api", "figures": {"cpu.max": "980m", "memory.max": "1Mi"}}]
+
+    def cpu(**more: Any) -> dict[str, str]:
+        environment = {"workloads": [{**workload, **more}]}
+        point = point_of(run(environment=environment, observed=seen))
+        assert point is not None
+        return point.cpu
+
+    assert cpu(limits={"web/cpu": "500m", "web/memory": "1Gi"}) == {"api": "98% of its limit"}
+    assert cpu() == {"api": "980m"}
+    # One container without a limit may use the whole node.
+    images = {"web": "shop@sha256:1", "proxy": "proxy@sha256:2"}
+    assert cpu(images=images, limits={"web/cpu": "500m"}) == {"api": "980m"}

@@ -28,6 +28,13 @@ def after(values: Sequence[float], history: History | None = None, start: int = 
     return history
 
 
+def test_a_change_is_told_with_the_cpu_of_the_target() -> None:
+    slow = point(12, 60.0).model_copy(update={"cpu": {"api": "98% of its limit"}})
+    said = describe(advance(after(USUAL), slow, RULES), RULES)
+    assert said.state == "Suspect"
+    assert "; CPU of api 98% of its limit;" in said.message
+
+
 def states(history: History) -> list[str]:
     return [passage.state for passage in history.passages]
 
