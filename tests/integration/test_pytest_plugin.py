@@ -1,5 +1,6 @@
 """The pytest plugin with real workers: the example project, event loops, and Ctrl-C."""
 
+import contextlib
 import json
 import os
 import signal
@@ -47,10 +48,13 @@ def target() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def start(folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     (folder / "tmp").mkdir()
-    return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)],
+    process = subprocess.Popen(
+        # Whoever runs these tests in the background may have them ignore the signal.
+        ["env", "--default-signal=INT", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        + [str(one) for one in arguments],
         cwd=folder,
         env={**os.environ, "TMPDIR": str(folder / "tmp"), "COLUMNS": "100"},
         stdout=subprocess.PIPE,
@@ -58,6 +62,11 @@ def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def finished(folder: Path, *arguments: object) -> tuple[int, str]:
