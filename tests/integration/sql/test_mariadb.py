@@ -73,6 +73,17 @@ def test_a_transaction_that_fails_leaves_nothing_behind(database: Mariadb) -> No
     assert database.sql("SELECT count(*) FROM orders") == before
 
 
+def test_a_transaction_with_too_few_parameters_is_not_committed_by_the_next(
+    database: Mariadb,
+) -> None:
+    before = database.sql("SELECT count(*) FROM orders")
+    insert = {"statement": "INSERT INTO orders(item) VALUES (%s)", "parameters": ["1"]}
+    wrong = {"statement": "UPDATE items SET name = %s WHERE id = %s", "parameters": ["x"]}
+    step = {"name": "both", "sql": {"transaction": [insert, wrong]}}
+    assert run(database.dsn(), burst(10, 1), step).window.steps[0].errors == {"Data": 10}
+    assert database.sql("SELECT count(*) FROM orders") == before
+
+
 def test_a_batch_sends_other_data_in_each_row(database: Mariadb) -> None:
     database.sql("DELETE FROM orders")
     step = {

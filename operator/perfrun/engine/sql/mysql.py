@@ -54,6 +54,9 @@ class MysqlSession(Session[SqlStep]):
                 await self._connection.rollback()
             return Done(sql_class(error), said=telling(sql_class(error), str(error.args[-1])))
         except (ValueError, TypeError):
+            if step.in_transaction:
+                # Else the next one on this connection would commit what was done so far.
+                await self._connection.rollback()
             return Done(ErrorClass.DATA, said="the statement has more or fewer parameters")
         return judged(step, rows, first, values)
 
