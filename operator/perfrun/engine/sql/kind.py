@@ -1,19 +1,19 @@
 """Targets that are databases."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from typing_extensions import override
 
 from perfrun.engine.awaited import Awaited
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.kind import Carrier, Courses, Ended, Kind
-from perfrun.engine.sessions import Limits, Speaker
+from perfrun.engine.sessions import Limits, Session, Speaker
 from perfrun.engine.sql.steps import SqlStep, compile_sql
 from perfrun.logic.network import Fence
 from perfrun.logic.shape import share
 from perfrun.measure.plan import RunPlan
-from perfrun.reach.dsn import Dsn, parse_dsn
+from perfrun.reach.dsn import Dsn, Times, parse_dsn
 from perfrun.reach.resolver import Resolver
 from perfrun.reach.values import Values
 
@@ -28,7 +28,7 @@ class SqlKind(Kind):
         ref = self._target.dsn_from.secret_key_ref
         dsn = parse_dsn(values.secret(ref.name, ref.key, _WHERE), _WHERE)
         resolver = Resolver(dsn.host, dsn.port, Fence(plan.network, plan.namespace))
-        self._speaker = _speaker(dsn, resolver, plan)
+        self._speaker = _SqlSpeaker(dsn, resolver, plan)
         self._most = max(1, share(self._target.max_connections, plan.load.workers, index))
 
     @override
@@ -56,14 +56,27 @@ class SqlKind(Kind):
         return Awaited(self._speaker, limits, ended, course, notes_sends=notes_sends)
 
 
-def _speaker(dsn: Dsn, resolver: Resolver, plan: RunPlan) -> Speaker[SqlStep]:
-    target = plan.target.the_sql
-    times = target.connect_timeout, target.timeout
-    # Only the driver that is needed is loaded, and has to be there.
-    if dsn.driver == "mysql":
-        from perfrun.engine.sql.mysql import MysqlSpeaker
+class _SqlSpeaker(Speaker[SqlStep]):
+    """Opens connections by the driver of the DSN; only that one is loaded, and has to be there."""
 
-        return MysqlSpeaker(dsn, resolver, plan.user_agent, *times)
-    from perfrun.engine.sql.postgres import PostgresSpeaker
+    def __init__(self, dsn: Dsn, resolver: Resolver, plan: RunPlan) -> None:
+        target = plan.target.the_sql
+        self._login = (
+            dsn,
+            resolver,
+            plan.user_agent,
+            Times(target.connect_timeout, target.timeout),
+        )
+        self._open: Callable[..., Awaitable[Session[SqlStep]]]
+        if dsn.driver == "mysql":
+            from perfrun.engine.sql import mysql
 
-    return PostgresSpeaker(dsn, resolver, plan.user_agent, *times)
+            self._open = mysql.open_session
+        else:
+            from perfrun.engine.sql import postgres
+
+            self._open = postgres.open_session
+
+    @override
+    async def open(self) -> Session[SqlStep]:
+        return await self._open(*self._login)

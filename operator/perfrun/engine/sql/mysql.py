@@ -9,26 +9,16 @@ from asyncmy.errors import MySQLError
 from typing_extensions import override
 
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.sessions import Done, Session, Speaker
+from perfrun.engine.sessions import Done, Session
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
 from perfrun.reach.dsn import Dsn, Times
 from perfrun.reach.mysql import is_lost, login, sql_class
 from perfrun.reach.resolver import Resolver
 
 
-class MysqlSpeaker(Speaker[SqlStep]):
-    """Opens connections, each to an address that the fence has seen."""
-
-    def __init__(
-        self, dsn: Dsn, resolver: Resolver, name: str, connect_timeout: int, timeout: int
-    ) -> None:
-        """``name`` is how the server's own lists call the connections. Times in ns."""
-        self._dsn, self._resolver, self._name = dsn, resolver, name
-        self._times = Times(connect_timeout, timeout)
-
-    @override
-    async def open(self) -> "MysqlSession":
-        return MysqlSession(await login(self._dsn, self._resolver, self._name, self._times))
+async def open_session(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> "MysqlSession":
+    """A new connection, to an address that the fence has seen. Raises OpenError."""
+    return MysqlSession(await login(dsn, resolver, name, times))
 
 
 class MysqlSession(Session[SqlStep]):

@@ -10,7 +10,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from typing_extensions import override
 
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.sessions import Done, Session, Speaker
+from perfrun.engine.sessions import Done, Session
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
 from perfrun.reach.dsn import Dsn, Times
 from perfrun.reach.postgres import login, sql_class
@@ -19,19 +19,9 @@ from perfrun.reach.resolver import Resolver
 Convert = Callable[[str], Any]
 
 
-class PostgresSpeaker(Speaker[SqlStep]):
-    """Opens connections, each to an address that the fence has seen."""
-
-    def __init__(
-        self, dsn: Dsn, resolver: Resolver, name: str, connect_timeout: int, timeout: int
-    ) -> None:
-        """``name`` is how the server's own lists call the connections. Times in ns."""
-        self._dsn, self._resolver, self._name = dsn, resolver, name
-        self._times = Times(connect_timeout, timeout)
-
-    @override
-    async def open(self) -> "PostgresSession":
-        return PostgresSession(await login(self._dsn, self._resolver, self._name, self._times))
+async def open_session(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> "PostgresSession":
+    """A new connection, to an address that the fence has seen. Raises OpenError."""
+    return PostgresSession(await login(dsn, resolver, name, times))
 
 
 class PostgresSession(Session[SqlStep]):
