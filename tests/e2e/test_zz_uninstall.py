@@ -7,7 +7,7 @@ from tests.e2e.test_cleanup import running
 
 
 def test_helm_test_passes(perfrun: Cluster) -> None:
-    done = perfrun.helm("test", "perfrun", "-n", SYSTEM, "--logs", "--timeout=60s")
+    done = perfrun.helm("test", "perfrun", "-n", SYSTEM, "--logs", "--timeout=120s")
     assert "Succeeded" in done.stdout
 
 
