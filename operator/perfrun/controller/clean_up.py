@@ -6,8 +6,8 @@ from perfrun.api.perfrun import PerfRun
 from perfrun.api.times import format_time
 from perfrun.controller.events import Events
 from perfrun.controller.facts import as_timedelta
+from perfrun.controller.jobs import teardown_job_manifest
 from perfrun.controller.kube import JOBS, PERF_RUNS, Kube, KubeError, TerminatingError
-from perfrun.controller.manifests import teardown_job_manifest
 from perfrun.controller.open_runs import OpenRun
 from perfrun.controller.settings import Settings
 from perfrun.controller.status import cut, write_status

@@ -1,7 +1,7 @@
 """Whose token it is: TokenReview, and then the pod that the token is bound to."""
 
+from perfrun.controller.jobs import AUDIENCE
 from perfrun.controller.kube import PODS, TOKEN_REVIEWS, Json, Kube, owned_by
-from perfrun.controller.manifests import AUDIENCE
 from perfrun.controller.open_runs import OpenRuns
 from perfrun.controller.pods import INDEX_ANNOTATION, has_ended
 from perfrun.coordinator.errors import Refused

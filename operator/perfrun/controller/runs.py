@@ -12,6 +12,7 @@ from perfrun.controller.clean_up import CleanUps
 from perfrun.controller.events import Events
 from perfrun.controller.facts import FactReader, accepted, as_timedelta
 from perfrun.controller.finish import Finisher
+from perfrun.controller.jobs import job_manifest
 from perfrun.controller.kube import (
     CONFIG_MAPS,
     JOBS,
@@ -22,7 +23,7 @@ from perfrun.controller.kube import (
     RefusedError,
     TerminatingError,
 )
-from perfrun.controller.manifests import job_manifest, plan_config_map
+from perfrun.controller.manifests import plan_config_map
 from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError
 from perfrun.controller.progress import progress_line
 from perfrun.controller.sampler import Sampler

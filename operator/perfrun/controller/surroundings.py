@@ -9,8 +9,8 @@ from perfrun.api.environment import Environment, WorkloadStatus
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.pod import PodTemplate
+from perfrun.controller.jobs import worker_resources
 from perfrun.controller.kube import PERF_TESTS, PODS, WORKLOADS, Json, Kube, KubeError
-from perfrun.controller.manifests import worker_resources
 from perfrun.controller.settings import Settings
 
 logger = logging.getLogger(__name__)

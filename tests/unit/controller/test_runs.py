@@ -13,6 +13,7 @@ from perfrun.controller.admit import Acceptor
 from perfrun.controller.events import Events
 from perfrun.controller.finish import KEEP_TRIES, Finisher
 from perfrun.controller.identity import PodIdentity
+from perfrun.controller.jobs import AUDIENCE
 from perfrun.controller.kube import (
     CONFIG_MAPS,
     EVENTS,
@@ -29,12 +30,7 @@ from perfrun.controller.kube import (
     RefusedError,
     TerminatingError,
 )
-from perfrun.controller.manifests import (
-    AUDIENCE,
-    owner_reference,
-    report_config_maps,
-    revision_manifest,
-)
+from perfrun.controller.manifests import owner_reference, report_config_maps, revision_manifest
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns, UnreadableError
 from perfrun.controller.runs import MOST_FAILURES, RunReconciler
