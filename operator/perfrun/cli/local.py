@@ -16,7 +16,7 @@ from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
 from perfrun.cli.ports import MemoryStore, Tokens
 from perfrun.cli.processes import LocalWatch
 from perfrun.cli.scratch import scratch
-from perfrun.cli.values import Values, lay_out
+from perfrun.cli.values import FoundValues, lay_out
 from perfrun.cli.workers import TERM_SECONDS, Worker, end_workers, start_worker
 from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
@@ -101,7 +101,7 @@ class Stop:
 async def run_local(
     plan: RunPlan,
     spec: PerfTestSpec,
-    values: Values,
+    values: FoundValues,
     stop: Stop,
     on_progress: Callable[[Progress], None],
     processes: Mapping[str, int] | None = None,
@@ -148,7 +148,7 @@ class _Run:
         self._late: set[int] = set()
         """Workers that were not waited for any longer."""
 
-    async def execute(self, values: Values) -> LocalRun:
+    async def execute(self, values: FoundValues) -> LocalRun:
         """Serve, launch, watch, clean up."""
         timeout = timedelta(microseconds=self._plan.load.start_timeout // NS_PER_US)
         session = self._coordinator.open(
@@ -180,7 +180,7 @@ class _Run:
         """Seconds that workers get to end: worker 0 may have something to undo."""
         return TEARDOWN_SECONDS if self._plan.teardown else TERM_SECONDS
 
-    async def _launch(self, values: Values) -> None:
+    async def _launch(self, values: FoundValues) -> None:
         plan_file = self._folder / "plan.json"
         plan_file.write_bytes(self._plan.to_bytes())
         tree = self._folder / "values"

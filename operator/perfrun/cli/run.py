@@ -21,7 +21,7 @@ from perfrun.cli.selector import Selector
 from perfrun.cli.signals import leave_on_interrupt
 from perfrun.cli.slowest import print_slowest
 from perfrun.cli.terminal import tell
-from perfrun.cli.values import Values, find_values
+from perfrun.cli.values import FoundValues, find_values
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.console import print_run
@@ -93,7 +93,7 @@ def run_files(
 
 
 def run_test(
-    test: PerfTest, values: Values, err: Console, processes: Mapping[str, int], place: str = ""
+    test: PerfTest, values: FoundValues, err: Console, processes: Mapping[str, int], place: str = ""
 ) -> Finished:
     """Run one test and judge it; whatever happens, there is a PerfRun that says so.
 
@@ -138,10 +138,10 @@ def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
 
 def _with_values(
     manifests: Sequence[Manifest], secrets: Path | None
-) -> tuple[list[tuple[PerfTest, Values]], list[str]]:
+) -> tuple[list[tuple[PerfTest, FoundValues]], list[str]]:
     """Each test with what it takes from Secrets and ConfigMaps, and what of it there is not."""
     held = [manifest.held for manifest in manifests if manifest.held is not None]
-    tests: list[tuple[PerfTest, Values]] = []
+    tests: list[tuple[PerfTest, FoundValues]] = []
     problems: list[str] = []
     for manifest in manifests:
         if manifest.test is not None:
@@ -164,7 +164,7 @@ def _processes(
 async def _run(
     plan: RunPlan,
     spec: PerfTestSpec,
-    values: Values,
+    values: FoundValues,
     view: ProgressView,
     processes: Mapping[str, int],
 ) -> LocalRun:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from perfrun.api.perftest import PerfTest
 from perfrun.api.values import ValueRef, value_refs
 
-Values = Mapping[ValueRef, Path | bytes]
+FoundValues = Mapping[ValueRef, Path | bytes]
 """Where each value that a test names is: in a file, or here."""
 
 KINDS = ("Secret", "ConfigMap")
@@ -54,7 +54,7 @@ def parse_held(document: Mapping[str, Any]) -> tuple[Held, list[str]]:
 
 def find_values(
     test: PerfTest, held: Iterable[Held], folder: Path | None
-) -> tuple[Values, list[str]]:
+) -> tuple[FoundValues, list[str]]:
     """The values that a test names, and a sentence for each that there is not."""
     given = {
         (one.kind, one.name, key): value
@@ -75,7 +75,7 @@ def find_values(
     return found, missing
 
 
-def lay_out(values: Values, tree: Path) -> None:
+def lay_out(values: FoundValues, tree: Path) -> None:
     """Make the files that a worker reads: ``TREE/secrets/NAME/KEY`` and ``.../configmaps/...``."""
     for ref, value in values.items():
         file = tree / _FOLDERS[ref.kind] / ref.name / ref.key

@@ -11,10 +11,10 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.health import HEARTBEAT, Heartbeat, Sample, machine, sample
+from perfrun.engine.intervals import Intervals, OnInterval
 from perfrun.engine.kind import Course, Kind
 from perfrun.engine.lanes import User
 from perfrun.engine.pacing import Pacer, Starter, pacer_for
-from perfrun.engine.progress import OnInterval, Progress
 from perfrun.engine.recorder import Recorder, ScenarioTally
 from perfrun.logic.plan import STOP_GRACE, grace, load_end
 from perfrun.logic.shape import burst_share
@@ -67,13 +67,13 @@ class Execution(Starter):
             0 if plan.load.burst is None else burst_share(plan.load, plan.load.workers, index)[1]
         )
         self._heartbeat = Heartbeat(lambda: self._carrier.has_connected(first))
-        self._progress = Progress(self._recorder, start, self._carrier.in_flight)
+        self._intervals = Intervals(self._recorder, start, self._carrier.in_flight)
 
     async def finish(self, on_interval: OnInterval | None) -> None:
         """Start the load, and wait until everything that was started has ended."""
         self._wind_up()
         folding = self._loop.create_task(self._fold())
-        self._progress.begin(on_interval)
+        self._intervals.begin(on_interval)
         if not self._released:
             self._pacer.start()
         try:
@@ -82,7 +82,7 @@ class Execution(Starter):
             folding.cancel()
             self._pacer.stop()
             self._close_window()
-            self._progress.end()
+            self._intervals.end()
             for timer in self._timers:
                 timer.cancel()
             self._carrier.close()
@@ -190,7 +190,7 @@ class Execution(Starter):
             warmup=self._recorder.warmup.record(),
             window=self._recorder.window.record(),
             generator=self._generator(ceiling),
-            series=self._progress.series,
+            series=self._intervals.series,
             window_time=max(0, self._end - self._window_from),
             load_time=max(0, self._end - self._start),
             stopped=self._stopped,

@@ -233,7 +233,7 @@ class Iteration:
     def _passes(self, connection: Link, now: int) -> bool:
         """Whether the step succeeded; if not, the iteration has been led on or ended."""
         if self._traffic.cookies:
-            path = path_of(self._traffic.wire.plain(self._request))
+            path = path_of(self._traffic.version.plain(self._request))
             self._cookies().set(self._pool.origin, path, connection.headers(b"set-cookie"))
         if connection.status in STATUSES and self._redirected(connection, now):
             return False
@@ -269,8 +269,8 @@ class Iteration:
             return False
         origin, names = self._pool.origin, step.secret_names
         location = connection.header(b"location")
-        wire = self._traffic.wire
-        there = follow(connection.status, location, wire.plain(self._request), origin, names)
+        version = self._traffic.version
+        there = follow(connection.status, location, version.plain(self._request), origin, names)
         if there is None:
             return False
         detour = self._off_the_way(now)
@@ -278,7 +278,7 @@ class Iteration:
             self._fail(ErrorClass.PROTOCOL)
             return True
         detour.hops += 1
-        self._request = wire.encoder(there.origin.scheme)(there.request)
+        self._request = version.encoder(there.origin.scheme)(there.request)
         self._attempt(self._traffic.pool(there.origin), now)
         return True
 
@@ -330,9 +330,9 @@ class Iteration:
             traffic.note_send(now)
         if not traffic.cookies:
             return request
-        plain = traffic.wire.plain(request)
+        plain = traffic.version.plain(request)
         value = self._cookies().header(self._pool.origin, path_of(plain))
-        encode = traffic.wire.encoder(self._pool.origin.scheme)
+        encode = traffic.version.encoder(self._pool.origin.scheme)
         return encode(with_cookies(plain, value)) if value else request
 
     def _cookies(self) -> Cookies:

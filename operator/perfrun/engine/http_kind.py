@@ -11,7 +11,7 @@ from perfrun.engine.credentials import credential_of
 from perfrun.engine.flow import Iteration
 from perfrun.engine.kind import Carrier, Courses, Ended, Kind
 from perfrun.engine.lanes import LANES
-from perfrun.engine.protocols import wire_of
+from perfrun.engine.protocols import version_of
 from perfrun.engine.request import compile_scenarios, origin_of
 from perfrun.engine.tls import trust
 from perfrun.engine.traffic import Traffic
@@ -40,7 +40,7 @@ class HttpKind(Kind):
         """Its token, DNS, TCP and TLS, no request."""
         await self.renew()
         origin = origin_of(self._target.url)
-        home = wire_of(self._target).pool(origin, self._trust.home, self._trust.fence)
+        home = version_of(self._target).pool(origin, self._trust.home, self._trust.fence)
         opened = await home.open()
         opened.connection.close()
 

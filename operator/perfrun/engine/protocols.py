@@ -14,7 +14,7 @@ Encode = Callable[[bytes], Any]
 """Makes of an HTTP/1.1 request what :meth:`Link.send` takes."""
 
 
-class Wire(NamedTuple):
+class HttpVersion(NamedTuple):
     """One protocol. All work on requests is done on their HTTP/1.1 form."""
 
     encoder: Callable[[str], Encode]
@@ -24,18 +24,18 @@ class Wire(NamedTuple):
     pool: Callable[[Origin, Security, Fence], Pool]
 
 
-def wire_of(target: HttpTarget) -> Wire:
+def version_of(target: HttpTarget) -> HttpVersion:
     """How a target is spoken to."""
     timeout, shares = target.connect_timeout, target.connections == "Shared"
     if target.protocol == "HTTP/2":
-        return Wire(
+        return HttpVersion(
             cache(frames.encoder),
             lambda request: bytes(request.http1),
             lambda origin, security, fence: Http2Pool(
                 origin, security, timeout, fence, shares=shares
             ),
         )
-    return Wire(
+    return HttpVersion(
         lambda _scheme: _as_it_is,
         _as_it_is,
         lambda origin, security, fence: Pool(origin, security, timeout, fence),

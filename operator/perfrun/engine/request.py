@@ -14,10 +14,9 @@ from perfrun.engine.expect import Expectation
 from perfrun.engine.extract import Extractor
 from perfrun.engine.feeds import read_feeds
 from perfrun.engine.pool import Origin
-from perfrun.engine.protocols import Encode, wire_of
+from perfrun.engine.protocols import Encode, version_of
 from perfrun.engine.reading import Reading, ReadPlan
-from perfrun.engine.template import Compiler, Template
-from perfrun.engine.template import Values as Extracted
+from perfrun.engine.template import Compiler, Extracted, Template
 from perfrun.engine.trace import TraceId, trace_ids, traceparent
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values, value_of
@@ -192,7 +191,7 @@ def _compile_step(
     if step.the_http.json_ is not None:
         own = _over([Field("Content-Type", Template(["application/json"]))], own)
     fields = _over(common, own)
-    encode = wire_of(target).encoder(urlsplit(target.url).scheme)
+    encode = version_of(target).encoder(urlsplit(target.url).scheme)
     path = _path(target, step.the_http, f"{where}.http.path", compiler)
     trace = trace_ids(compiler.seed, compiler.next_place()) if target.traceparent else None
     if trace is not None:

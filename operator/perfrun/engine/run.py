@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from perfrun.engine.around import Around, names_of_setup, with_values
 from perfrun.engine.execution import Execution
+from perfrun.engine.intervals import OnInterval
 from perfrun.engine.kinds import kind_of
-from perfrun.engine.progress import OnInterval
 from perfrun.engine.search import OnHold, Search
 from perfrun.logic.shape import scenario_order
 from perfrun.measure.plan import RunPlan

@@ -187,7 +187,7 @@ class Search(Execution):
         """Everything: the last hold as the window, the earlier ones as its warm-up."""
         whole = self._measured(self._recorder.earlier, self._stopped, breached=self._breached)
         whole.generator.ceiling = ceiling
-        whole.series = self._progress.series
+        whole.series = self._intervals.series
         whole.load_time = max(0, monotonic_ns() - self._start)
         return whole
 

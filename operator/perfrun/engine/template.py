@@ -17,10 +17,10 @@ from perfrun.engine.errors import DataError
 from perfrun.engine.generate import ALPHABET, STATELESS, mix
 from perfrun.engine.rows import Rows
 
-Values = Mapping[str, str]
-Render = Callable[[int, Values], str]
+Extracted = Mapping[str, str]
+Render = Callable[[int, Extracted], str]
 """The text for an iteration: by its number in the whole run, and by what it has extracted."""
-NOTHING: Values = {}
+NOTHING: Extracted = {}
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -45,7 +45,7 @@ class Template:
         if not self._makers:
             self.static = "".join(item for item in joined if isinstance(item, str))
 
-    def __call__(self, number: int, values: Values = NOTHING) -> str:
+    def __call__(self, number: int, values: Extracted = NOTHING) -> str:
         """The text for an iteration. Raises OutOfDataError where a feed has nothing left."""
         return self._format % tuple([make(number, values) for make in self._makers])
 

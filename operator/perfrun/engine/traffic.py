@@ -13,7 +13,7 @@ from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.kind import Carrier, Course, Courses, Ended
 from perfrun.engine.lanes import Lanes, User
 from perfrun.engine.pool import Opened, Origin, Pool, Trust
-from perfrun.engine.protocols import wire_of
+from perfrun.engine.protocols import version_of
 from perfrun.engine.request import CompiledStep, origin_of
 
 LEAST_SWEEP = 5 * NS_PER_MS
@@ -91,9 +91,9 @@ class Traffic(Carrier):
         self._connecting = self._connects = 0
         """Connections that are being opened; those that were, or could not be."""
         home = origin_of(target.url)
-        self.wire = wire_of(target)
+        self.version = version_of(target)
         """How requests are written, and the pools that carry them."""
-        self.home = self.wire.pool(home, trust.home, trust.fence)
+        self.home = self.version.pool(home, trust.home, trust.fence)
         """The connections of the target's own origin."""
         self.held = self.home if lanes.holds else None
         """Whose connections stay with an iteration that goes on at once."""
@@ -133,7 +133,7 @@ class Traffic(Carrier):
     def pool(self, origin: Origin) -> Pool:
         """The connections of an origin; a redirect may lead to a new one."""
         if (pool := self._pools.get(origin)) is None:
-            pool = self._pools[origin] = self.wire.pool(origin, self._foreign, self._fence)
+            pool = self._pools[origin] = self.version.pool(origin, self._foreign, self._fence)
         return pool
 
     def connect(self, iteration: Walk, pool: Pool) -> asyncio.Task[None]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from perfrun.api.perftest import PerfTest
 from perfrun.cli.manifests import Manifest, read_manifests
-from perfrun.cli.values import Held, Values, find_values
+from perfrun.cli.values import FoundValues, Held, find_values
 from perfrun.logic.accept import check
 from perfrun.logic.problems import parse_problems
 from perfrun.pytest_plugin.told import InvalidTestError
@@ -19,7 +19,7 @@ class Given(NamedTuple):
     """A test, and what it takes from Secrets and ConfigMaps."""
 
     test: PerfTest
-    values: Values
+    values: FoundValues
 
 
 def from_file(
@@ -80,7 +80,7 @@ def _test(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> PerfTest:
     return test
 
 
-def _values(test: PerfTest, held: Iterable[Held], secrets: Path | None) -> Values:
+def _values(test: PerfTest, held: Iterable[Held], secrets: Path | None) -> FoundValues:
     values, missing = find_values(test, held, secrets)
     _refuse(missing)
     return values

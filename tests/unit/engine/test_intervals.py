@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perfrun.engine import progress as module
+from perfrun.engine import intervals as module
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.progress import Progress
+from perfrun.engine.intervals import Intervals
 from perfrun.engine.recorder import Recorder
 from perfrun.engine.run import Engine
 from perfrun.measure.histogram import Histogram
@@ -29,7 +29,7 @@ MS, S = 1_000_000, 1_000_000_000
 
 
 class Load:
-    """A load by hand, on a clock by hand: its recorder and its progress."""
+    """A load by hand, on a clock by hand: its recorder and its intervals."""
 
     def __init__(self, steps: int = 1) -> None:
         names = [SimpleNamespace(name=f"step{number}") for number in range(steps)]
@@ -37,7 +37,7 @@ class Load:
         self.recorder = Recorder([scenario])
         self.now, self.in_flight = 0, 0
         self.intervals: list[Interval] = []
-        self.progress = Progress(self.recorder, 0, lambda: self.in_flight)
+        self.second_by_second = Intervals(self.recorder, 0, lambda: self.in_flight)
 
     def succeed(self, *latencies: int, step: int = 0) -> None:
         tally = self.recorder.window.scenarios[0].steps[step]
@@ -53,7 +53,7 @@ class Load:
 
     def passes(self, seconds: int = 1) -> None:
         self.now += seconds * S
-        self.progress._second()
+        self.second_by_second._second()
 
 
 @pytest.fixture
@@ -63,12 +63,12 @@ async def load(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[int],
     def begin(steps: int = 1) -> Load:
         made.append(Load(steps))
         monkeypatch.setattr(module, "monotonic_ns", lambda: made[-1].now)
-        made[-1].progress.begin(made[-1].intervals.append)
+        made[-1].second_by_second.begin(made[-1].intervals.append)
         return made[-1]
 
     yield begin
     for one in made:
-        one.progress.end()
+        one.second_by_second.end()
 
 
 Begin = Callable[..., Load]
@@ -94,7 +94,7 @@ async def test_each_second_has_what_was_new_in_it(load: Begin) -> None:
     one.recorder.lag.values.append(2 * MS)
     one.in_flight = 1
     one.passes()
-    series = one.progress.series
+    series = one.second_by_second.series
     assert (series.started, series.succeeded, series.failed) == ([3, 0, 3], [2, 0, 0], [1, 0, 3])
     assert series.errors == {"Reset": [1, 0, 2], "Timeout": [0, 0, 1]}
     assert (series.in_flight, series.lag) == ([4, 2, 1], [3 * MS, 0, 2 * MS])
@@ -108,7 +108,7 @@ async def test_the_interval_and_the_series_have_the_same_latencies(load: Begin) 
     one.succeed(9 * MS)
     one.passes()
     told = [Sketch.of(interval.latency) for interval in one.intervals]
-    assert told == one.progress.series.latency == [sketch(5 * MS, 7 * MS), sketch(9 * MS)]
+    assert told == one.second_by_second.series.latency == [sketch(5 * MS, 7 * MS), sketch(9 * MS)]
 
 
 async def test_the_end_takes_in_the_broken_second(load: Begin) -> None:
@@ -118,8 +118,8 @@ async def test_the_end_takes_in_the_broken_second(load: Begin) -> None:
     one.now += S // 2
     one.succeed(5 * MS)
     one.in_flight = 0
-    one.progress.end()
-    series = one.progress.series
+    one.second_by_second.end()
+    series = one.second_by_second.series
     assert (series.succeeded, series.in_flight) == ([0, 1], [1, 0])
     assert series.latency == [Sketch(), sketch(5 * MS)]
 
@@ -128,8 +128,8 @@ async def test_seconds_in_which_nobody_looked_are_empty(load: Begin) -> None:
     one = load()
     one.succeed(5 * MS)
     one.passes(3)
-    assert one.progress.series.succeeded == [0, 0, 1]
-    assert [found.count for found in one.progress.series.latency] == [0, 0, 1]
+    assert one.second_by_second.series.succeeded == [0, 0, 1]
+    assert [found.count for found in one.second_by_second.series.latency] == [0, 0, 1]
 
 
 async def test_an_hour_has_points_of_eight_seconds(load: Begin) -> None:
@@ -140,7 +140,7 @@ async def test_an_hour_has_points_of_eight_seconds(load: Begin) -> None:
             one.fail(ErrorClass.CONNECT)
         one.in_flight = number % 8
         one.passes()
-    series = one.progress.series
+    series = one.second_by_second.series
     series.check()
     assert (series.resolution, len(series.planned)) == (8 * S, 450)
     assert len(series.planned) <= MOST_POINTS
@@ -159,7 +159,7 @@ async def test_a_new_window_of_a_search_loses_nothing(load: Begin) -> None:
     one.fail(ErrorClass.RESET)
     one.recorder.lag.values.append(MS)
     one.passes()
-    series = one.progress.series
+    series = one.second_by_second.series
     assert (series.errors, series.lag) == ({"Reset": [2]}, [4 * MS])
     assert series.latency == [sketch(5 * MS, 6 * MS)]
 

@@ -14,7 +14,7 @@ from perfrun.measure.sketch import Sketch
 OnInterval = Callable[[Interval], None]
 
 
-class Progress:
+class Intervals:
     """Looks at the counts each second after T0; costs the hot path nothing."""
 
     def __init__(self, recorder: Recorder, start: int, in_flight: Callable[[], int]) -> None:
