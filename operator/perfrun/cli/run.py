@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -13,6 +14,7 @@ from perfrun.cli.exits import Exit, of_verdict, worst
 from perfrun.cli.forms import Runs
 from perfrun.cli.local import LocalRun, Stop, cores, run_local
 from perfrun.cli.manifests import Manifest, read_manifests, selected
+from perfrun.cli.moved import moved_to
 from perfrun.cli.outcome import new_plan, outcome_of
 from perfrun.cli.outputs import Outputs
 from perfrun.cli.processes import parse_processes, unused
@@ -28,6 +30,17 @@ from perfrun.report.console import print_run
 from perfrun.report.source import Reported
 
 
+class Here(NamedTuple):
+    """What stands on this machine for what a cluster would give."""
+
+    secrets: Path | None = None
+    """A folder with the values of Secrets and ConfigMaps."""
+    url: str | None = None
+    """An origin in the place of that of the tests' targets."""
+    observe: Sequence[str] = ()
+    """NAME=PID or NAME=port:PORT: processes in the place of observed workloads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """One test that was run, or would have been."""
@@ -40,26 +53,28 @@ class Finished:
 def run_files(
     files: Sequence[str],
     outputs: Outputs[Runs],
-    secrets: Path | None,
+    here: Here,
     out: Console,
     err: Console,
     *,
     strict: bool = False,
     selector: Selector | None = None,
     slowest: int = 0,
-    observe: Sequence[str] = (),
 ) -> Exit:
     """Run every PerfTest of ``files`` that is selected. Nothing is run unless all are right.
 
-    At the end the ``slowest`` ones are listed. ``observe``: NAME=PID or NAME=port:PORT, each.
+    At the end the ``slowest`` ones are listed.
     """
     manifests, nothing = selected(read_manifests(files), selector)
     told = tell_manifests(manifests, err)
-    tests, problems = _with_values(manifests, secrets)
+    tests, problems = _with_values(manifests, here.secrets)
     problems += [nothing] if nothing is not None else []
     problems += outputs.problems(several=len(tests) > 1)
-    processes, wrong = _processes(observe, [test for test, _ in tests])
+    processes, wrong = _processes(here.observe, [test for test, _ in tests])
     problems += wrong
+    if here.url is not None and not told:
+        tests, wrong = _moved(tests, here.url)
+        problems += wrong
     if not tests and not told and nothing is None:
         problems.append("no PerfTest in what was given: nothing to run")
     for problem in problems:
@@ -159,6 +174,16 @@ def _processes(
     except ValueError as error:
         return {}, [str(error)]
     return found, unused(found, tests)
+
+
+def _moved(
+    tests: Sequence[tuple[PerfTest, Values]], url: str
+) -> tuple[list[tuple[PerfTest, Values]], list[str]]:
+    try:
+        moved = moved_to(url, [test for test, _ in tests])
+    except ValueError as error:
+        return list(tests), [str(error)]
+    return list(zip(moved, [values for _, values in tests], strict=True)), []
 
 
 async def _run(

@@ -17,7 +17,7 @@ from perfrun.cli.local import LocalRun
 from perfrun.cli.manifests import parse_manifests
 from perfrun.cli.outcome import judged
 from perfrun.cli.outputs import Outputs
-from perfrun.cli.run import Finished, exit_code, run_files
+from perfrun.cli.run import Finished, Here, exit_code, run_files
 from perfrun.cli.selector import Selector, parse_selector
 from perfrun.cli.terminal import Output
 from perfrun.measure.result import RunResult
@@ -74,7 +74,7 @@ def ran(
     outputs = Outputs(Output(None, "standard output"), files_out)
     with console.file:
         names = [str(file) for file in files]
-        code = run_files(names, outputs, None, console, console, selector=selector)
+        code = run_files(names, outputs, Here(), console, console, selector=selector)
         return code, console.export_text()
 
 

@@ -56,6 +56,14 @@ def run(
             help="Values of Secrets and ConfigMaps, as files DIR/NAME/KEY.",
         ),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where the targets are from here, as in http://localhost:8000; the paths are "
+            "those of the manifests.",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")
     ] = False,
@@ -77,7 +85,7 @@ def run(
     """
     from perfrun.cli import forms
     from perfrun.cli.outputs import Outputs
-    from perfrun.cli.run import run_files
+    from perfrun.cli.run import Here, run_files
 
     out, err = outputs()
     wanted = Outputs(
@@ -94,13 +102,12 @@ def run(
     code = run_files(
         files,
         wanted,
-        secrets,
+        Here(secrets, url, observe or ()),
         report,
         console(err),
         strict=strict,
         selector=_selector(labels),
         slowest=slowest,
-        observe=observe or (),
     )
     leave(code, out, err)
 

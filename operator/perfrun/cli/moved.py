@@ -1,0 +1,47 @@
+"""Targets at another address than their manifests say: ``perfrun run --url http://localhost:8000``.
+
+So that the manifest that a cluster runs can be run on a laptop as it is.
+"""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from perfrun.api.perftest import PerfTest
+from perfrun.api.target import Url
+
+_ORIGIN = re.compile(r"https?://[^/?#\s@]+/?")
+_URL: TypeAdapter[str] = TypeAdapter(Url)
+
+
+def moved_to(origin: str, tests: Sequence[PerfTest]) -> list[PerfTest]:
+    """The tests, those with a URL at ``origin`` and with their own paths.
+
+    Raises ValueError with what to do.
+    """
+    if _ORIGIN.fullmatch(origin) is None:
+        raise ValueError(
+            f"--url {origin}: write scheme, host and port only, as in --url http://localhost:8000; "
+            "paths are those of the manifest"
+        )
+    moved = [_moved(test, origin.rstrip("/")) for test in tests]
+    if tests and all(after is before for after, before in zip(moved, tests, strict=True)):
+        raise ValueError(f"--url {origin}: no test has a target with a URL")
+    return moved
+
+
+def _moved(test: PerfTest, origin: str) -> PerfTest:
+    http = test.spec.target.http
+    if http is None:
+        return test
+    old = urlsplit(http.url)
+    query = f"?{old.query}" if old.query else ""
+    try:
+        url = _URL.validate_python(f"{origin}{old.path}{query}")
+    except ValidationError as error:
+        raise ValueError(f"--url {origin}: {error.errors()[0]['msg']}") from error
+    target = test.spec.target.model_copy(update={"http": http.model_copy(update={"url": url})})
+    spec = test.spec.model_copy(update={"target": target})
+    return test.model_copy(update={"spec": spec})
