@@ -1,30 +1,14 @@
 """Observed workloads on the real cluster, by its metrics-server: a leak, and one that is not there."""
 
 import json
+from pathlib import Path
 
+from tests import leaking
 from tests.e2e.shop import IMAGE, Shop, until
 from tests.e2e.test_reports import told as told_by_cli
 
 PATIENCE_S = 240
-LEAKS = """
-import http.server, threading, time
-kept = []
-def leak():
-    while True:
-        kept.append(bytearray(b"x") * (1024 * 1024 // 10))
-        time.sleep(0.1)
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *args): pass
-threading.Thread(target=leak, daemon=True).start()
-http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
-"""
+SERVER = Path(leaking.__file__).read_text()
 TARGET = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -46,7 +30,7 @@ TARGET = {
                         "name": "server",
                         "image": IMAGE,
                         "imagePullPolicy": "IfNotPresent",
-                        "command": ["python", "-c", LEAKS],
+                        "command": ["python", "-c", SERVER, "8080"],
                         "ports": [{"containerPort": 8080}],
                         "readinessProbe": {"httpGet": {"path": "/", "port": 8080}},
                         "resources": {

@@ -298,3 +298,8 @@ class PerfRun(ApiModel):
     metadata: Metadata
     spec: PerfRunSpec
     status: PerfRunStatus = PerfRunStatus()
+
+    @property
+    def test(self) -> str:
+        """Its test with the namespace, as in ``shop/basket``."""
+        return f"{self.metadata.namespace}/{self.spec.test_ref.name}"

@@ -177,8 +177,8 @@ def _processes(
 
 
 def _moved(
-    tests: Sequence[tuple[PerfTest, Values]], url: str
-) -> tuple[list[tuple[PerfTest, Values]], list[str]]:
+    tests: Sequence[tuple[PerfTest, FoundValues]], url: str
+) -> tuple[list[tuple[PerfTest, FoundValues]], list[str]]:
     try:
         moved = moved_to(url, [test for test, _ in tests])
     except ValueError as error:

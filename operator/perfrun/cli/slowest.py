@@ -24,7 +24,7 @@ def print_slowest(runs: Sequence[PerfRun], most: int, console: Console) -> None:
     for run in ordered:
         seconds = load_seconds(run)
         load = "n/a" if seconds is None else f"{seconds:.1f}s"
-        test = f"{run.metadata.namespace}/{run.spec.test_ref.name}"
+        test = run.test
         table.add_row(*map(Text, (test, load, _p95(run) or "n/a", run.status.verdict or "n/a")))
     print_plain(table, console)
 

@@ -127,7 +127,7 @@ def _cloud_event(notice: Notice, run: PerfRun) -> dict[str, Any]:
         "id": notice.id,
         "type": f"dev.perfrun.{notice.occasion.lower()}",
         "source": f"/apis/perfrun.dev/v1alpha1/namespaces/{about.namespace}/perfruns/{about.name}",
-        "subject": f"{about.namespace}/{run.spec.test_ref.name}",
+        "subject": run.test,
         "time": status.completion_time,
         "datacontenttype": "application/json",
         "data": {
@@ -154,10 +154,8 @@ def _slo(slo: SloStatus) -> dict[str, Any]:
 
 
 def _slack(notice: Notice, run: PerfRun) -> dict[str, Any]:
-    about = run.metadata
-    test = f"{about.namespace}/{run.spec.test_ref.name}"
-    head = f"{notice.occasion}: {test}"
-    text = f"*{_mrkdwn(head)}*\n{_mrkdwn(_sentence(notice, run))}\nrun `{about.name}`"
+    head = f"{notice.occasion}: {run.test}"
+    text = f"*{_mrkdwn(head)}*\n{_mrkdwn(_sentence(notice, run))}\nrun `{run.metadata.name}`"
     return {
         "text": _mrkdwn(f"{head}: {_sentence(notice, run)}")[:MOST_TEXT],
         "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text[:MOST_TEXT]}}],

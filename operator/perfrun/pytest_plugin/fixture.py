@@ -120,7 +120,7 @@ class Perfrun:
     def _finish(self, ended: Ended) -> Result:
         """Write the reports, and take note for the summary."""
         session, run = self._session, ended.reported.run
-        name = f"{run.metadata.namespace}/{run.spec.test_ref.name}"
+        name = run.test
         result = Result(name, run.status, strict=session.strict)
         told = f"{result.verdict.value:<12} {session.test}: {printable(result.message)}"
         number = session.note(told)

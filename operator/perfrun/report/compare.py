@@ -89,7 +89,7 @@ def _column(reported: Reported, group: Group, doubt: Doubt | None, doubtful: boo
     run = reported.run
     return Column(
         name=run.metadata.name,
-        test=f"{run.metadata.namespace}/{run.spec.test_ref.name}",
+        test=run.test,
         group=group,
         verdict=run.status.verdict,
         started=run.status.start_time,

@@ -101,7 +101,7 @@ def _headline(run: PerfRun, marks: dict[Verdict, str]) -> RenderableType:
         first.append(str(status.phase or "not started yet"))
     else:
         first.append(f"{marks[verdict]} {verdict.value.upper()}", style=STYLES[verdict])
-    first.append(f"  {run.metadata.namespace}/{run.spec.test_ref.name}")
+    first.append(f"  {run.test}")
     lines: list[RenderableType] = [first]
     if status.message:
         lines.append(Padding(Text(printable(status.message)), (0, 0, 0, 2)))

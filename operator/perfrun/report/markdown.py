@@ -52,7 +52,7 @@ def _overview(runs: Sequence[PerfRun]) -> str:
         latency = summary.latency if summary else None
         rows.append(
             (
-                escaped(_test(run)),
+                escaped(run.test),
                 _verdict(status.verdict),
                 score(status.slos) if status.slos else "none",
                 _or_none(latency.p95 if latency else None),
@@ -65,7 +65,7 @@ def _overview(runs: Sequence[PerfRun]) -> str:
 
 def _run(run: PerfRun) -> Iterator[str]:
     status = run.status
-    yield f"### {_verdict(status.verdict)}: {escaped(_test(run))}"
+    yield f"### {_verdict(status.verdict)}: {escaped(run.test)}"
     if status.message:
         yield escaped(status.message)
     yield _facts(run)
@@ -167,10 +167,6 @@ def _who(comparison: Comparison) -> Iterator[str]:
 
 def _verdict(verdict: Verdict | None) -> str:
     return f"{MARKS[verdict]} {verdict.value}" if verdict is not None else "not done"
-
-
-def _test(run: PerfRun) -> str:
-    return f"{run.metadata.namespace}/{run.spec.test_ref.name}"
 
 
 def _or_none(text: str | None) -> str:

@@ -15,29 +15,9 @@ import pytest
 from perfrun.measure.result import RunResult
 from tests.databases import Postgres, postgres
 
+LEAKING = Path(__file__).parents[2] / "leaking.py"
 SECONDS = 12
 PATIENCE = 60.0
-LEAKS = """
-import socketserver, sys, threading, time, http.server
-kept = []
-def leak():
-    while True:
-        kept.append(bytearray(b"x") * (1024 * 1024 // 10))
-        time.sleep(0.1)
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *args): pass
-class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-threading.Thread(target=leak, daemon=True).start()
-Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
-"""
 MANIFEST = """
 apiVersion: perfrun.dev/v1alpha1
 kind: PerfTest
@@ -86,7 +66,7 @@ def until_answers(url: str, wanted: str = "") -> None:
 @pytest.fixture
 def leaking() -> Iterator[int]:
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", LEAKS, str(port)])
+    process = subprocess.Popen([sys.executable, str(LEAKING), str(port)])
     until_answers(f"http://127.0.0.1:{port}/")
     yield port
     process.kill()

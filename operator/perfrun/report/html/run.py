@@ -38,7 +38,7 @@ def run_page(reported: Reported) -> str:
         mark,
         run=run,
         status=status,
-        test=f"{run.metadata.namespace}/{run.spec.test_ref.name}",
+        test=run.test,
         marks=MARKS,
         facts=facts,
         heading=facts.heading(run),
