@@ -43,6 +43,31 @@ def test_statements_run_as_often_as_reported(database: Mariadb, prepared: bool) 
     )
 
 
+@pytest.mark.parametrize("prepared", [True, False])
+def test_the_server_prepares_a_statement_once_a_connection(
+    database: Mariadb, prepared: bool
+) -> None:
+    before = prepared_statements(database)
+    sql = {
+        "statement": "SELECT name FROM items WHERE id = %s",
+        "parameters": ["$(int(1, 1000))"],
+        "prepared": prepared,
+    }
+    report = run(database.dsn(), burst(50), {"name": "by-id", "sql": sql})
+    prepares, executions = (
+        now - then for now, then in zip(prepared_statements(database), before, strict=True)
+    )
+    connections = report.generator.connections
+    assert (prepares, executions) == ((connections, 50) if prepared else (0, 0))
+
+
+def prepared_statements(database: Mariadb) -> tuple[int, int]:
+    """How many the server has prepared so far, and how often it has run one."""
+    told = database.sql("SHOW GLOBAL STATUS WHERE Variable_name LIKE 'Com_stmt_%e%'")
+    counts = dict(line.split("\t") for line in told.splitlines())
+    return int(counts["Com_stmt_prepare"]), int(counts["Com_stmt_execute"])
+
+
 def test_values_of_rows_go_into_later_steps(database: Mariadb) -> None:
     first = {
         "name": "find",

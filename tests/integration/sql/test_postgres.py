@@ -47,6 +47,17 @@ def test_the_server_has_run_as_many_statements_as_are_reported(
     assert calls(database, "SELECT name FROM items") == got.attempts == 500
 
 
+@pytest.mark.parametrize(("prepared", "known"), [(True, 1), (False, 0)])
+def test_the_server_keeps_a_statement_only_if_it_is_prepared(
+    database: Postgres, prepared: bool, known: int
+) -> None:
+    # Those of the connection that asks.
+    sql = {"statement": "SELECT statement FROM pg_prepared_statements", "prepared": prepared}
+    step = {"name": "kept", "sql": sql, "expect": {"rows": known}}
+    report = run(database.dsn(), burst(50), step)
+    assert report.window.steps[0].succeeded == 50, report.window.steps[0].said
+
+
 def test_parameters_of_many_types_and_values_of_earlier_rows(database: Postgres) -> None:
     place = {
         "name": "place",

@@ -70,7 +70,9 @@ class PostgresSession(Session[SqlStep]):
     async def _prepare(self, statement: CompiledStatement, *, keep: bool) -> "_Prepared":
         known = self._prepared.get(statement.text)
         if known is None:
-            made = await self._connection.prepare(statement.text, name=None if keep else "")
+            # Without a name of its own it would be sent and parsed anew each time.
+            name = f"perfrun_{len(self._prepared)}" if keep else ""
+            made = await self._connection.prepare(statement.text, name=name)
             known = _Prepared(made, len(statement.parameters))
             if keep:
                 self._prepared[statement.text] = known
