@@ -13,7 +13,7 @@ from perfrun.api.perfrun import LatencyStatus, StepStatus, Summary
 _LEFT_OUT = ("p50", "avg", "p99", "max")
 """What goes first where there is no room."""
 _STATISTICS = ("avg", "p50", "p95", "p99", "max")
-_ALL = "all steps"
+ALL = "all steps"
 _MOST_STEPS = 30
 _NAME = 12
 """Characters of a step's name that are worth more than another column."""
@@ -66,7 +66,7 @@ def number(count: int) -> str:
 
 def step_rows(summary: Summary, steps: Sequence[StepStatus]) -> list[Row]:
     """All steps together, and each of the first thirty."""
-    whole = [] if len(steps) == 1 else [_row(_ALL, summary)]
+    whole = [] if len(steps) == 1 else [_row(ALL, summary)]
     several = len({step.scenario for step in steps}) > 1
     return whole + [
         _row(f"{step.scenario}/{step.name}" if several else step.name, step)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from perfrun.api.load import Load
-from perfrun.api.perfrun import PerfRun, RequestCounts, StepStatus, Summary
+from perfrun.api.perfrun import PerfRun, PerfRunStatus, RequestCounts, StepStatus, Summary
 from perfrun.api.quantities import format_duration, format_exact_duration, format_rate
 from perfrun.api.times import parse_time
 from perfrun.logic.admission import place_of
@@ -14,7 +14,7 @@ from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
 from perfrun.report.failures import by_count, explained
 from perfrun.report.source import Reported
-from perfrun.report.steps import number
+from perfrun.report.steps import ALL, number
 
 MOST_TRACES = 10
 
@@ -105,10 +105,13 @@ def counts(summary: Summary, steps: Sequence[StepStatus]) -> list[Fact]:
     return facts
 
 
-def step_name(step: StepStatus, steps: Sequence[StepStatus]) -> str:
-    """The step's name; with its scenario where there are several."""
-    several = len({one.scenario for one in steps}) > 1
-    return f"{step.scenario}/{step.name}" if several else step.name
+def parts(status: PerfRunStatus) -> list[tuple[str, Summary | StepStatus]]:
+    """By name: all steps together where there are several, and each of them."""
+    whole = [(ALL, status.summary)] if status.summary and len(status.steps) > 1 else []
+    several = len({step.scenario for step in status.steps}) > 1
+    return whole + [
+        (f"{step.scenario}/{step.name}" if several else step.name, step) for step in status.steps
+    ]
 
 
 def generator(run: PerfRun) -> list[Fact]:

@@ -186,6 +186,16 @@ def test_slow_requests_are_found_again_by_their_traces():
     assert "ab" * 16 in page.text
 
 
+def test_several_steps_are_also_told_together():
+    names = [f"step-{index}" for index in range(2)]
+    steps = [step([MS] * 10, name=name) for name in names]
+    plan = [{"name": name, "http": {"path": "/"}} for name in names]
+    scenarios = [{"name": "default", "steps": plan}]
+    text = Page(run_page(reported(report(*steps), scenarios=scenarios))).text
+    assert re.search(r"all steps\s*20", text)
+    assert "all steps" not in Page(run_page(reported(report(step([MS] * 10))))).text
+
+
 def test_the_largest_run_is_still_a_small_page():
     busy = sketch(*[index * index * 1000 for index in range(1, 500)])
     steps = [step([MS, 2 * MS, 3 * S], name=f"step-{index}") for index in range(50)]
