@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.compiled import AnyStep
+from perfrun.engine.deadline import Deadline
 from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
 from perfrun.engine.kind import Carrier, Course, Courses, Ended
 from perfrun.engine.lanes import User
@@ -53,6 +54,7 @@ class Awaited(Carrier):
         self._loop = asyncio.get_running_loop()
         self._walks: dict[_Walk, None] = {}
         self._first: _Walk | None = None
+        self._deadline = Deadline(limits.timeout, self._walks.keys())
 
     @property
     @override
@@ -92,6 +94,7 @@ class Awaited(Carrier):
 
     @override
     def close(self) -> None:
+        self._deadline.close()
         self.sessions.close()
 
     def retire(self, walk: "_Walk") -> None:
@@ -99,6 +102,10 @@ class Awaited(Carrier):
         del self._walks[walk]
         if self.on_quiet is not None and not self._walks:
             self.on_quiet()
+
+    def tell(self, defect: dict[str, Any]) -> None:
+        """Give a defect to the loop's handler of exceptions."""
+        self._loop.call_exception_handler(defect)
 
     def note_send(self, now: int) -> None:
         """An iteration sends for the first time."""
@@ -108,6 +115,25 @@ class Awaited(Carrier):
 
 class _Walk:
     """One iteration after another of one user."""
+
+    __slots__ = (
+        "_at",
+        "_carrier",
+        "_course",
+        "_due",
+        "_entered",
+        "_number",
+        "_over",
+        "_overdue",
+        "_session",
+        "_step",
+        "_tally",
+        "_user",
+        "_written",
+        "begun",
+        "task",
+        "values",
+    )
 
     task: asyncio.Task[None]
 
@@ -120,6 +146,9 @@ class _Walk:
         self._session: Session[Any] | None = None
         self._over = False
         """Whether it was censored: nothing is counted any more."""
+        self.begun = 0
+        """When the step that is awaited was entered, monotonic ns; 0: none is. Not before its task
+        runs: one that is cancelled earlier would be gone without having been counted."""
         self._set_out(course, number, due, now)
 
     def _set_out(self, course: Course[Any], number: int, due: int, now: int) -> None:
@@ -132,7 +161,7 @@ class _Walk:
         self._at = at
         self._step, self._tally = self._course.steps[at]
         self._tally.sent += 1
-        self._begun, self._written = now, 0
+        self._entered, self._written, self._overdue = now, 0, False
 
     async def go(self) -> None:
         """Walk the iteration, and those that its user starts at once."""
@@ -183,41 +212,55 @@ class _Walk:
             tally.add_latency(self._age(now))
         else:
             self._count_failure(done.error, now, done.said)
-        self._begun = 0
+        self._entered = 0
+        if done.error == ErrorClass.DATA:
+            # Not at once: the user may start over and find as little, without end.
+            await asyncio.sleep(0)
         return done.error
 
     async def _performed(self) -> Done:
         carrier, user, step, tally = self._carrier, self._user, self._step, self._tally
+        self.begun = self._entered
         try:
             request = step.render(self._number, self.values)
-            async with asyncio.timeout(carrier.limits.timeout / NS_PER_S):
-                self._session = session = await carrier.sessions.take(user, tally)
-                self._written = now = monotonic_ns()
-                tally.attempts += 1
-                if carrier.notes_sends and not self._at:
-                    carrier.note_send(now)
-                done = await session.perform(step, request, self.values)
-        except OutOfDataError:
-            # Not at once: the user may start over and find as little, without end.
-            await asyncio.sleep(0)
-            return Done(ErrorClass.DATA)
-        except OpenError as error:
-            return Done(error.reason, said=error.message)
-        except TimeoutError:
-            self._drop()
-            return Done(ErrorClass.TIMEOUT)
-        except OSError:
-            self._drop()
-            return Done(ErrorClass.RESET)
-        except Exception as error:
-            # A defect of the kind must not leave the run waiting for ever.
-            self._drop()
-            context = {"message": f"step {step.name} ended in a defect", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-            return Done(ErrorClass.PROTOCOL)
+            self._session = session = await carrier.sessions.take(user, tally)
+            self._written = now = monotonic_ns()
+            tally.attempts += 1
+            if carrier.notes_sends and not self._at:
+                carrier.note_send(now)
+            done = await session.perform(step, request, self.values)
+        except (Exception, asyncio.CancelledError) as error:
+            return self._broken_off(error)
+        finally:
+            self.begun = 0
         self._session = None
         carrier.sessions.give(user, session)
         return done
+
+    def _broken_off(self, error: BaseException) -> Done:
+        """What ended a step before it was done. Its connection is in no state to be used again."""
+        self._drop()
+        if self._overdue:
+            self.task.uncancel()
+            return Done(ErrorClass.TIMEOUT)
+        match error:
+            case asyncio.CancelledError():
+                raise error
+            case OutOfDataError():
+                return Done(ErrorClass.DATA)
+            case OpenError():
+                return Done(error.reason, said=error.message)
+            case OSError():
+                return Done(ErrorClass.RESET)
+        # A defect of the kind must not leave the run waiting for ever.
+        message = f"step {self._step.name} ended in a defect"
+        self._carrier.tell({"message": message, "exception": error})
+        return Done(ErrorClass.PROTOCOL)
+
+    def timed_out(self) -> None:
+        """The step's time is up."""
+        self._overdue = True
+        self.task.cancel()
 
     def _drop(self) -> None:
         session, self._session = self._session, None
@@ -236,13 +279,13 @@ class _Walk:
 
     def _age(self, now: int) -> int:
         """Response time: of the first step from when it was due, of others from its sending."""
-        return now - (self._due if not self._at else self._written or self._begun)
+        return now - (self._due if not self._at else self._written or self._entered)
 
     def censor(self) -> None:
         """The run is over; how this iteration would have ended is not known."""
         now, whole = monotonic_ns(), self._course.tally
         self._over = True
-        if self._begun:
+        if self._entered:
             self._tally.censored += 1
             if self._written:
                 self._tally.sample(Timing.SERVICE, Outcome.CENSORED, now - self._written)

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from perfrun.api.quantities import NS_PER_MS, NS_PER_S
+from perfrun.api.quantities import NS_PER_S
 from perfrun.api.target import HttpTarget, Retries
+from perfrun.engine.deadline import Deadline, Timed
 from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.kind import Carrier, Course, Courses, Ended
 from perfrun.engine.lanes import Lanes, User
@@ -16,15 +17,10 @@ from perfrun.engine.pool import Opened, Origin, Pool, Trust
 from perfrun.engine.protocols import version_of
 from perfrun.engine.request import CompiledStep, origin_of
 
-LEAST_SWEEP = 5 * NS_PER_MS
-"""Between two looks for requests whose time is up: each looks at all that are under way."""
 
-
-class Walk(Protocol):
+class Walk(Timed, Protocol):
     """An iteration on its way, as far as it is told what happens around it."""
 
-    begun: int
-    """When the request that is under way was begun, monotonic ns; 0: none is."""
     values: dict[str, str]
     """What its steps have extracted so far."""
 
@@ -41,9 +37,6 @@ class Walk(Protocol):
 
     def not_connected(self, error: ErrorClass) -> None:
         """No connection could be opened for this iteration."""
-
-    def timed_out(self) -> None:
-        """The request's time is up."""
 
     def censor(self) -> None:
         """The run is over; how this iteration would have ended is not known."""
@@ -99,7 +92,7 @@ class Traffic(Carrier):
         """Whose connections stay with an iteration that goes on at once."""
         self._pools = {home: self.home}
         self._loop = asyncio.get_running_loop()
-        self._sweeper = self._loop.call_later(self.timeout / NS_PER_S, self._sweep)
+        self._deadline = Deadline(self.timeout, self.all)
 
     @override
     def begin(
@@ -179,24 +172,6 @@ class Traffic(Carrier):
         del self.thinking[iteration]
         iteration.send_step(monotonic_ns())
 
-    def _sweep(self) -> None:
-        """End the requests whose time is up, and look again when the next one's is.
-
-        All have the same timeout: what begins from now on is not up before that.
-        """
-        now = monotonic_ns()
-        first = now
-        for iteration in self.all:
-            begun = iteration.begun
-            if not begun:
-                continue
-            if begun + self.timeout <= now:
-                iteration.timed_out()
-            elif begun < first:
-                first = begun
-        wait = max(first + self.timeout - now, LEAST_SWEEP)
-        self._sweeper = self._loop.call_later(wait / NS_PER_S, self._sweep)
-
     @override
     def censor(self) -> None:
         for iteration, timer in list(self.thinking.items()):
@@ -209,6 +184,6 @@ class Traffic(Carrier):
 
     @override
     def close(self) -> None:
-        self._sweeper.cancel()
+        self._deadline.close()
         for pool in self._pools.values():
             pool.close()

@@ -2,18 +2,22 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Any, Literal
 
 import pytest
+import uvloop
 
 from perfrun.engine.awaited import Awaited
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
 from perfrun.engine.execution import Execution
-from perfrun.engine.kind import Carrier, Courses, Ended, Kind
+from perfrun.engine.kind import Carrier, Course, Courses, Ended, Kind
+from perfrun.engine.lanes import User
+from perfrun.engine.recorder import Recorder, ScenarioTally
 from perfrun.engine.sessions import Done, Limits, Session, Speaker
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
@@ -272,3 +276,23 @@ async def test_thinking_users_are_no_requests_and_are_censored_without_one() -> 
     first, second = report.window.steps
     assert (first.succeeded, second.sent) == (2, 0)
     assert report.window.scenarios[0].censored == 2
+
+
+def test_an_iteration_that_was_overdue_before_its_first_turn_is_counted() -> None:
+    async def stalled() -> ScenarioTally:
+        steps: list[Step] = [Step(takes=0.01)]
+        whole = Recorder([CompiledScenario("s", steps)]).window.scenarios[0]
+        course = Course(list(zip(steps, whole.steps, strict=True)), whole, stays=False)
+        limits = Limits("Shared", 1, 30 * MS)
+        carrier = Awaited(Peer(), limits, lambda *_: -1, lambda *_: course)
+        carrier.begin(course, 0, monotonic_ns(), User(), monotonic_ns())
+        # In the turn of the loop after it, timers come first.
+        time.sleep(0.06)  # noqa: ASYNC251
+        async with asyncio.timeout(5):
+            while carrier.in_flight():
+                await asyncio.sleep(0.01)
+        carrier.close()
+        return whole
+
+    step = uvloop.run(stalled()).steps[0]
+    assert (step.sent, step.succeeded + step.failed) == (1, 1)
