@@ -29,7 +29,7 @@ demo-down: $(STAMP) ## remove what the demo has made (the embedded cluster stays
 test: check test-unit test-conformance test-integration test-e2e ## everything, on real parts
 
 test-unit: $(STAMP) ## units, in seconds
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest -n 4 tests/unit
 
 test-conformance: $(STAMP) ## is what the engine says true? Servers whose truth is known
 	$(BIN)/pytest tests/conformance
