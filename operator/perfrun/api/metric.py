@@ -15,6 +15,14 @@ class Kind(StrEnum):
     NUMBER = "a number, as in 12 or 0.5"
 
 
+class Direction(StrEnum):
+    """Which way a metric is better."""
+
+    LOWER = "lower is better"
+    HIGHER = "higher is better"
+    NEITHER = "neither is better"
+
+
 STATISTICS = ("avg", "min", "p50", "p75", "p90", "p95", "p99", "p999", "max")
 QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 TIMINGS = ("latency", "service", "connect", "ttfb")
@@ -46,6 +54,17 @@ METRICS: dict[str, Kind] = {
     "bytes.received": Kind.BYTES,
     **OBSERVED,
 }
+
+_HIGHER = frozenset({"throughput", "transactions", "capacity", "successRate", "checkRate"})
+_NEITHER = frozenset({"bytes.received", "value.max", "value.avg", "value.min"})
+
+
+def direction(metric: str) -> Direction:
+    """Which way ``metric`` is better: reports and trends both go by it."""
+    if metric in _HIGHER:
+        return Direction.HIGHER
+    return Direction.NEITHER if metric in _NEITHER else Direction.LOWER
+
 
 # Named by the agreed API, not built yet: known to the schema, refused with that reason.
 NOT_BUILT_METRICS = (

@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from perfrun.api.quantities import format_duration, format_rate
+from perfrun.api.metric import METRICS, Direction, direction
+from perfrun.api.slo import format_measured
 from perfrun.logic.statistics import mann_whitney, robust_scale, shift, t_quantile
 from perfrun.measure.trend import MOST_POINTS, History, Passage, Point, Shift, Stage
 
@@ -21,7 +22,6 @@ ALPHA = 0.01
 LEAST_SCALE = 0.005
 """Runs are never taken to be more alike than 0.5%: figures are rounded to three digits."""
 LEAST_CONFIRMING = 3
-MORE_IS_BETTER = frozenset({"throughput", "transactions", "capacity"})
 MOST_PASSAGES = 16
 
 
@@ -94,6 +94,8 @@ def accept(history: History, run: str) -> History | None:
 def levels(history: History, metrics: Sequence[str] | None = None) -> list[Level]:
     """What can be compared: metrics of which the baseline has enough runs.
 
+    Those that only another version of the operator knows are left out.
+
     ``metrics``: those of the run that is compared; the 1% is shared out over what is left.
     """
     pin = history.pinned
@@ -105,6 +107,7 @@ def levels(history: History, metrics: Sequence[str] | None = None) -> list[Level
         metric
         for metric, sample in samples.items()
         if len(sample) >= ENOUGH
+        and _bare(metric) in METRICS
         and (metrics is None or metric in metrics)
         and (pin is None or metric in pin.values)
     ]
@@ -127,8 +130,8 @@ def smallest_change(level: Level, tolerance: float) -> float:
 
 
 def shown(metric: str, value: float) -> str:
-    """A value with its unit."""
-    return format_rate(value) if _falls(metric) else format_duration(value)
+    """A value with its unit. ``metric`` may say of what: ``latency.p95 of list``."""
+    return format_measured(_bare(metric), value, [])
 
 
 def confirmations_left(history: History, rules: Rules) -> int:
@@ -309,7 +312,11 @@ def _beyond(metric: str, worse_by: float, rules: Rules, *, worse: bool) -> bool:
 
 
 def _falls(metric: str) -> bool:
-    return metric.partition(" ")[0] in MORE_IS_BETTER
+    return direction(_bare(metric)) is Direction.HIGHER
+
+
+def _bare(metric: str) -> str:
+    return metric.partition(" ")[0]
 
 
 def _told(shifts: Sequence[Shift]) -> str:

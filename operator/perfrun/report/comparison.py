@@ -9,7 +9,7 @@ Texts are ready to be shown, but not escaped: names come from users.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from perfrun.api.metric import Kind
+from perfrun.api.metric import Direction, Kind
 from perfrun.api.perfrun import Verdict
 
 
@@ -18,14 +18,6 @@ class Group(StrEnum):
 
     BASELINE = "baseline"
     COMPARED = "compared"
-
-
-class Direction(StrEnum):
-    """Which way a metric is better."""
-
-    LOWER = "lower is better"
-    HIGHER = "higher is better"
-    NEITHER = "neither is better"
 
 
 class Tone(StrEnum):

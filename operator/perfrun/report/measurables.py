@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from perfrun.api.metric import METRICS, Kind
+from perfrun.api.metric import METRICS, Direction, Kind, direction
 from perfrun.api.perfrun import PerfRun, SloStatus, StepStatus, Summary
 from perfrun.api.slo import parse_measured
-from perfrun.report.comparison import Direction
 
 _OVERALL: dict[str, Callable[[Summary], str | None]] = {
     "latency.p50": lambda summary: _latency(summary, "p50"),
@@ -19,8 +18,6 @@ _OVERALL: dict[str, Callable[[Summary], str | None]] = {
 }
 _OF_STEPS = ("latency.p95", "errorRate")
 _MOST_STEPS = 30
-_HIGHER = frozenset({"throughput", "transactions", "capacity", "successRate", "checkRate"})
-_NEITHER = ("bytes.", "value.")
 
 
 @dataclass(slots=True)
@@ -41,9 +38,7 @@ class Measurable:
     @property
     def direction(self) -> Direction:
         """Which way it is better."""
-        if self.metric in _HIGHER:
-            return Direction.HIGHER
-        return Direction.NEITHER if self.metric.startswith(_NEITHER) else Direction.LOWER
+        return direction(self.metric)
 
     def value(self, run: int) -> float | None:
         """In the unit of the metric; None where it is unknown, unsupported or only a bound."""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.logic.trend import Rules, accept, advance, confirmations_left, levels
+from perfrun.api.metric import METRICS, Kind
+from perfrun.logic.trend import Rules, accept, advance, confirmations_left, levels, shown
 from perfrun.logic.trend_words import describe
 from perfrun.measure.trend import MOST_POINTS, History, Point, Stage
 
@@ -161,6 +162,40 @@ def test_runs_of_another_environment_are_said_not_to_compare() -> None:
     said = describe(new, RULES, [old])
     assert said.state == "Incomparable"
     assert "machine was A, is B: 1 of 10 runs" in said.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [(Kind.DURATION, 1.5e9, "1.5s"), (Kind.RATE, 42.0, "42/s"), (Kind.BYTES, 3072.0, "3Ki")],
+)
+def test_a_value_is_shown_in_the_notation_of_its_metric_whichever_way_that_is_better(
+    monkeypatch: pytest.MonkeyPatch, kind: Kind, value: float, text: str
+) -> None:
+    monkeypatch.setitem(METRICS, "swaps", kind)
+    assert shown("swaps of shop", value) == text
+
+
+def test_more_of_a_throughput_is_no_regression_and_less_is() -> None:
+    metric = "throughput of list"
+
+    def runs(*rates: float) -> History:
+        history = History(key="k")
+        for number, rate in enumerate([*USUAL, *rates]):
+            history = advance(history, point(number, 50.0, **{metric: rate}), RULES)
+        return history
+
+    fewer = describe(runs(45.0, 45.1, 45.2, 45.0), RULES)
+    assert (fewer.state, fewer.metric) == ("Regressed", metric)
+    assert "45.1/s, usually 50/s" in fewer.message
+    assert describe(runs(55.0, 55.1, 55.2, 55.0), RULES).state == "Improved"
+
+
+def test_a_metric_of_another_version_is_kept_and_not_compared() -> None:
+    history = History(key="k")
+    for number in range(12):
+        history = advance(history, point(number, 50.0, vibes=1.0 + number), RULES)
+    assert [level.metric for level in levels(history)] == [METRIC]
+    assert history.baseline[0].values["vibes"] == 1.0
 
 
 @pytest.mark.parametrize("confirm", [3, 5])

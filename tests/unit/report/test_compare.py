@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from perfrun.api.load import Load
+from perfrun.api.metric import Direction
 from perfrun.measure.result import RunResult
 from perfrun.report.compare import MOST_RUNS, compare, line_up
-from perfrun.report.comparison import Comparison, Direction, Group, Row, Shown, Tone
+from perfrun.report.comparison import Comparison, Group, Row, Shown, Tone
 from perfrun.report.reading import read_run
 from perfrun.report.source import Reported
 from tests.unit.coordinator.conftest import make_plan, make_report

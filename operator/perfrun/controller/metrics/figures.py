@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamily
 
-from perfrun.api.metric import QUANTILES, TIMINGS
+from perfrun.api.metric import METRICS, QUANTILES, Kind
 from perfrun.api.perfrun import PerfRun, SloStatus, StepStatus, Summary, Verdict
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
 from perfrun.api.slo import parse_measured
@@ -168,7 +168,7 @@ def _base(metric: str, text: str | None) -> float | None:
         value = parse_measured(metric, text)
     except (ValueError, KeyError):
         return None
-    return value / NS_PER_S if metric.split(".")[0] in TIMINGS else value
+    return value / NS_PER_S if METRICS[metric] is Kind.DURATION else value
 
 
 def _met(slo: SloStatus) -> float | None:

@@ -4,6 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from perfrun.api.metric import METRICS, Kind
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.store import Store, run_record
 from tests.unit.controller.build import perf_run
@@ -50,6 +51,33 @@ def test_objectives_with_measurement_limit_and_outcome(metrics: Metrics) -> None
         assert seen[of("perfrun_slo_measured", **slo)] == measured
         assert seen[of("perfrun_slo_limit", **slo)] == limit
         assert seen[of("perfrun_slo_met", **slo)] == met
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind", "measured", "limit", "base"),
+    [
+        ("pageLoad.p75", Kind.DURATION, "1.5s", "2s", (1.5, 2.0)),
+        ("swaps", Kind.RATE, "90/m", "2/s", (1.5, 2.0)),
+        ("resident", Kind.BYTES, "1.5Ki", "2Ki", (1536.0, 2048.0)),
+    ],
+)
+def test_the_unit_follows_from_the_notation_of_a_metric_and_not_from_its_name(
+    metrics: Metrics,
+    monkeypatch: pytest.MonkeyPatch,
+    metric: str,
+    kind: Kind,
+    measured: str,
+    limit: str,
+    base: tuple[float, float],
+) -> None:
+    monkeypatch.setitem(METRICS, metric, kind)
+    judged = {"metric": metric, "max": limit, "measured": measured, "verdict": "Pass",
+              "message": "m"}  # fmt: skip
+    metrics.see_run(perf_run(**{**DONE, "slos": [judged]}))
+    seen = scrape(metrics)
+    slo = {"metric": metric, "of": "", "bound": "max", "on_breach": "Warn"}
+    names = ("perfrun_slo_measured", "perfrun_slo_limit")
+    assert tuple(seen[of(name, **slo)] for name in names) == base
 
 
 def test_exactly_one_verdict_is_set(metrics: Metrics) -> None:
