@@ -16,6 +16,7 @@ from perfrun.logic.feed_checks import feed_problems
 from perfrun.logic.kind_checks import kind_problems
 from perfrun.logic.load_checks import late_stops, load_problems, search_problems
 from perfrun.logic.objectives import (
+    BY_SCENARIO,
     FLOORED,
     Objective,
     class_label,
@@ -128,7 +129,7 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
         elif slo.of and slo.of not in known:
             hint = suggestion(slo.of, known) or f"; there are: {', '.join(sorted(known))}"
             yield Problem(f"{where}.of", f'"{slo.of}" is no step, scenario or class in use{hint}')
-        elif slo.metric in ("transactions", "dropped") and slo.of not in {"", *scenarios}:
+        elif slo.metric in BY_SCENARIO and slo.of not in {"", *scenarios}:
             yield Problem(
                 f"{where}.of",
                 f"{slo.metric} is counted by scenario, not by step or "

@@ -49,6 +49,8 @@ CLASS_OBJECTIVES: Mapping[str, tuple[ClassObjective, ...]] = {
 
 FLOORED = ("throughput", "transactions")
 """Metrics whose ``min`` is a floor: it depends on the load whether it can be met at all."""
+BY_SCENARIO = ("transactions", "dropped")
+"""Metrics that iterations are counted for, not requests: ``of`` names no step and no class."""
 
 
 @dataclass(frozen=True)

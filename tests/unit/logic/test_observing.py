@@ -1,11 +1,12 @@
 """Figures of what was observed, their verdicts, and what is said where they are missing."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from perfrun.api.metric import OBSERVED
 from perfrun.api.perfrun import SloStatus, Verdict
-from perfrun.logic.observing import period, theil_sen
+from perfrun.logic.observing import FAMILIES, period, theil_sen
 from perfrun.logic.plan import make_plan
 from perfrun.measure.observed import MOST_POINTS, Observation, ObservedMetric
 from perfrun.measure.report import WorkerReport
@@ -43,6 +44,12 @@ def measured(*observed: Observation, **parts: Any) -> WorkerReport:
 
 def verdict(slo: dict[str, Any], *observed: Observation) -> SloStatus:
     return judged(spec(OPEN, slos=[slo], observe=OBSERVE), measured(*observed)).slos[0]
+
+
+def test_each_metric_has_a_family_and_each_family_a_sort_of_thing_that_has_it() -> None:
+    families = {metric.partition(".")[0] for metric in OBSERVED}
+    assert families == set(get_args(ObservedMetric))
+    assert families == {family for sort in FAMILIES.values() for family in sort}
 
 
 def test_a_leak_of_a_mebibyte_a_second_breaches_its_limit_and_says_how_steep_it_is() -> None:

@@ -449,23 +449,28 @@ def test_a_judgement_fits_into_the_status() -> None:
     assert PerfRunStatus.model_validate_json(status.model_dump_json(exclude_none=True)) == status
 
 
-any_slo = st.sampled_from(
-    [
-        {
-            "metric": name,
-            "max": {
-                Kind.DURATION: "1h",
-                Kind.RATE: "1000000/s",
-                Kind.PERCENT: "100%",
-                Kind.COUNT: 10**9,
-                Kind.BYTES: "100Gi",
-                Kind.CORES: "64",
-                Kind.NUMBER: 10**9,
-            }[kind],
-        }
-        for name, kind in METRICS.items()
-    ]
-)
+MOST = {
+    Kind.DURATION: "1h",
+    Kind.RATE: "1000000/s",
+    Kind.PERCENT: "100%",
+    Kind.COUNT: 10**9,
+    Kind.BYTES: "100Gi",
+    Kind.CORES: "64",
+    Kind.NUMBER: 10**9,
+}
+EVERY_SLO = [{"metric": name, "max": MOST[kind]} for name, kind in METRICS.items()]
+any_slo = st.sampled_from(EVERY_SLO)
+
+
+@pytest.mark.parametrize("slo", [slo for slo in EVERY_SLO if slo["metric"] != "capacity"])
+def test_every_metric_can_be_judged(slo: dict[str, Any]) -> None:
+    # Other requests than none: without any there is no figure to be made at all.
+    full = report(
+        step([MS] * 10_000, timeouts=[5 * S], checks_passed=1, bytes_received=1), dropped=1
+    )
+    (one,) = judged(spec(slos=[slo]), full).slos
+    assert one.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
+    assert one.message.startswith(f"{slo['metric']} ")
 
 
 @settings(deadline=None)
