@@ -49,8 +49,6 @@ class Live:
     errors: Mapping[str, int] = field(default_factory=dict)
     recent: Percentiles | None = None
     """Of the successes told in the last one to two seconds; None where there were none."""
-    overall: Percentiles | None = None
-    """Of the successes since T0."""
     workers: tuple[WorkerLive, ...] = ()
     """Those that have posted an interval, by index."""
     search: SearchView | None = None
@@ -98,7 +96,6 @@ class LiveMerge:
 
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
-        self._overall = Histogram()
         self._recent = _Recent()
 
     def take(self, index: int, interval: Interval, now: int) -> None:
@@ -110,7 +107,6 @@ class LiveMerge:
         rate = _rate(before.last if before else None, interval)
         counts = interval.model_copy(update={"latency": _NO_LATENCIES})
         self._tracks[index] = _Track(counts, now, rate)
-        self._overall.add(interval.latency)
         self._recent.add(interval.latency, now)
 
     def snapshot(self, now: int) -> Live:
@@ -132,7 +128,6 @@ class LiveMerge:
             rate=sum(track.rate for track in present),
             errors=errors,
             recent=self._recent.percentiles(now),
-            overall=percentiles(self._overall),
             workers=tuple(
                 WorkerLive(index, track.last.sequence, now - track.came)
                 for index, track in sorted(self._tracks.items())
