@@ -33,7 +33,8 @@ PATIENCE_SECONDS = 10.0
 """How long all workers may be in trouble with the target; load.startTimeout where it is less."""
 STOP_SECONDS = STOP_GRACE // NS_PER_S
 """How long a load that is stopped waits for the requests that are open."""
-_STOP_SECONDS = 15.0
+_STOPPED_WORKERS_SECONDS = 15.0
+"""How long workers get to end and to report, once they were told to stop."""
 TEARDOWN_SECONDS = 30.0
 """What worker 0 gets to undo what was done, where the run is ended early."""
 _SHUTDOWN_SECONDS = 1.0
@@ -239,7 +240,8 @@ class _Run:
             now = loop.time()
             if self._stop.reason is not None and session.stop_reason is None:
                 self._coordinator.stop(self._plan.uid, self._stop.reason)
-                give_up = now + _STOP_SECONDS + (self._patience if self._plan.teardown else 0)
+                cleaning = self._patience if self._plan.teardown else 0
+                give_up = now + _STOPPED_WORKERS_SECONDS + cleaning
             if session.start is None and session.stop_reason is None:
                 self._result.error = self._start_error(session, now)
             elif session.start is not None and give_up is None:
