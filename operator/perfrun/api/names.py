@@ -29,5 +29,5 @@ HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_
 # What the objects of a run are found by.
 RUN_LABEL = "perfrun.dev/run"
 WORKER_CONTAINER = "worker"
-INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+WORKER_INDEX = "batch.kubernetes.io/job-completion-index"
 """On a pod, as label and as annotation: which worker it is."""

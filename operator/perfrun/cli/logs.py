@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from perfrun.api.names import INDEX_LABEL, RUN_LABEL, WORKER_CONTAINER
+from perfrun.api.names import RUN_LABEL, WORKER_CONTAINER, WORKER_INDEX
 from perfrun.cli.cluster import EVENTS, PERF_RUNS, PODS, Cluster, ClusterError, Json
 from perfrun.cli.cluster.errors import NoSuchError, NotYetError
 from perfrun.cli.exits import Exit
@@ -33,7 +33,7 @@ class WorkerPod:
     def of(cls, body: Json) -> "WorkerPod":
         """The worker that a pod is; -1 where that is not written on it."""
         metadata, status = body.get("metadata") or {}, body.get("status") or {}
-        index = str((metadata.get("annotations") or {}).get(INDEX_LABEL, ""))
+        index = str((metadata.get("annotations") or {}).get(WORKER_INDEX, ""))
         return cls(
             index=int(index) if index.isdecimal() else -1,
             name=str(metadata.get("name", "")),

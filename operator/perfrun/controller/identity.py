@@ -1,9 +1,10 @@
 """Whose token it is: TokenReview, and then the pod that the token is bound to."""
 
+from perfrun.api.names import WORKER_INDEX
 from perfrun.controller.jobs import AUDIENCE
 from perfrun.controller.kube import PODS, TOKEN_REVIEWS, Json, Kube, owned_by
 from perfrun.controller.open_runs import OpenRuns
-from perfrun.controller.pods import INDEX_ANNOTATION, has_ended
+from perfrun.controller.pods import has_ended
 from perfrun.coordinator.errors import Refused
 
 _EXTRA_POD = "authentication.kubernetes.io/pod-name"
@@ -34,7 +35,7 @@ class PodIdentity:
         job = await self._runs.job_uid(uid, index)
         if job is None or not owned_by(pod, job):
             raise Refused(f"pod {name} is not a worker of this run")
-        if pod["metadata"].get("annotations", {}).get(INDEX_ANNOTATION) != str(index):
+        if pod["metadata"].get("annotations", {}).get(WORKER_INDEX) != str(index):
             raise Refused(f"pod {name} is not worker {index} of this run")
         return pod_uid
 

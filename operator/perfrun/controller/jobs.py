@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from perfrun.api.names import WORKER_CONTAINER, WORKER_INDEX
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.pod import PodTemplate
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.values import ValueRef, value_refs
 from perfrun.controller.kube import Json
 from perfrun.controller.manifests import owner_reference, run_labels
-from perfrun.controller.pods import INDEX_ANNOTATION, WORKER_CONTAINER
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key
 from perfrun.logic.names import job_name, teardown_job_name
@@ -78,7 +78,7 @@ def teardown_job_manifest(
     }
     (container,) = pod["containers"]
     container["env"].append({"name": "PERFRUN_INDEX", "value": str(plan.cleaner)})
-    body["spec"]["template"]["metadata"]["annotations"][INDEX_ANNOTATION] = str(plan.cleaner)
+    body["spec"]["template"]["metadata"]["annotations"][WORKER_INDEX] = str(plan.cleaner)
     body["spec"]["template"]["spec"] = pod
     return body
 

@@ -19,7 +19,8 @@ RUN_LABEL = api_names.RUN_LABEL
 TEST_LABEL = "perfrun.dev/test"
 CONTENT_LABEL = "perfrun.dev/content"
 """Of a ConfigMap: plan, report, observed or result."""
-INDEX_LABEL = "perfrun.dev/index"
+REPORT_INDEX_LABEL = "perfrun.dev/index"
+"""Of a ConfigMap with a report: which worker it is of."""
 PIECE_LABEL = "perfrun.dev/piece"
 """Of a ConfigMap that holds a part of something larger: which, from 0."""
 SHA_ANNOTATION = "perfrun.dev/sha256"
@@ -105,7 +106,7 @@ def report_config_maps(run: Key, plan: RunPlan, index: int, packed: bytes) -> li
     """A worker's final report, in pieces."""
     maps = _pieces(run, plan, "report", f"report-{index}", packed)
     for body in maps:
-        body["metadata"]["labels"][INDEX_LABEL] = str(index)
+        body["metadata"]["labels"][REPORT_INDEX_LABEL] = str(index)
     return maps
 
 

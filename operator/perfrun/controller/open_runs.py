@@ -28,8 +28,8 @@ from perfrun.controller.kube import (
 )
 from perfrun.controller.manifests import (
     CONTENT_LABEL,
-    INDEX_LABEL,
     PIECE_LABEL,
+    REPORT_INDEX_LABEL,
     RUN_LABEL,
     joined,
     report_config_maps,
@@ -230,7 +230,7 @@ class OpenRuns:
                 continue
             name, marks = body["metadata"]["name"], body["metadata"]["labels"]
             try:
-                index, piece = int(marks[INDEX_LABEL]), int(marks[PIECE_LABEL])
+                index, piece = int(marks[REPORT_INDEX_LABEL]), int(marks[PIECE_LABEL])
             except (KeyError, ValueError) as error:
                 raise _damaged(name, f"its label {error} is not what it was") from error
             if index in range(run.plan.cleaner + 1):

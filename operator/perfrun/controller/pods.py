@@ -2,12 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from perfrun.api.names import WORKER_CONTAINER, WORKER_INDEX
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import Json, owned_by
 from perfrun.logic.lifecycle import JobState, PodFacts
-
-WORKER_CONTAINER = "worker"
-INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 # Waiting reasons that pass by themselves in every start.
 _NORMAL_WAITS = ("ContainerCreating", "PodInitializing")
@@ -110,7 +108,7 @@ def has_ended(pod: Json) -> bool:
 
 
 def _index(metadata: Json) -> int:
-    text = metadata.get("annotations", {}).get(INDEX_ANNOTATION, "")
+    text = metadata.get("annotations", {}).get(WORKER_INDEX, "")
     return int(text) if text.isdigit() else -1
 
 

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.api import names
 from perfrun.cli.cluster import Cluster
 from perfrun.cli.exits import Exit
 from perfrun.cli.logs import logs
-from perfrun.controller import manifests, pods
 from tests.unit.cli.fake_api import FakeApi, pod_body, run_body
 from tests.unit.cli.fixtures_cluster import Streams, cluster_of
 
@@ -53,14 +51,6 @@ def said(
     streams = Streams()
     code = logs(cluster, run, streams.out, streams.err, worker=worker, follow=follow)
     return code, streams.printed.splitlines(), streams.told
-
-
-def test_the_names_are_those_that_the_operator_writes():
-    assert manifests.RUN_LABEL == names.RUN_LABEL
-    assert (pods.WORKER_CONTAINER, pods.INDEX_ANNOTATION) == (
-        names.WORKER_CONTAINER,
-        names.INDEX_LABEL,
-    )
 
 
 def test_several_workers_in_their_order_each_line_with_its_index(cluster: Cluster):
