@@ -53,7 +53,7 @@ def pod_facts(pod: Json, now: datetime) -> PodFacts:
         name=metadata.get("name", ""),
         index=_index(metadata),
         dead=dead,
-        killed=dead and ended.get("exitCode") not in _OWN_EXITS,
+        left_undone=dead and ended.get("exitCode") not in _OWN_EXITS,
         problem=_problem(metadata, status, now),
         running_since=_running_since(status),
     )
@@ -65,7 +65,7 @@ def gone_pod(job: str, index: int) -> PodFacts:
         name=f"{job}-{index}",
         index=index,
         dead=True,
-        killed=True,
+        left_undone=True,
         problem="its pod is gone: it was deleted, or its node was",
     )
 

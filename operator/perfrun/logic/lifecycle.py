@@ -52,7 +52,7 @@ class PodFacts:
     """Why it cannot run, or how it died, as a sentence."""
     running_since: datetime | None = None
     """When its container was started; None: it does not run."""
-    killed: bool = False
+    left_undone: bool = False
     """It is dead, and could not clean up before: it did not end by itself, or nobody knows."""
 
 
@@ -254,7 +254,7 @@ def owes_teardown(facts: RunFacts) -> bool:
     reports, and whenever it ends by itself."""
     if not facts.undoes or facts.cleaned or 0 in facts.reported:
         return False
-    return all(pod.killed for pod in facts.pods if pod.index == 0)
+    return all(pod.left_undone for pod in facts.pods if pod.index == 0)
 
 
 def untidy(facts: RunFacts) -> str | None:
@@ -277,11 +277,11 @@ def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:
 def any_alive(facts: RunFacts) -> bool:
     """Whether a worker may still report. A side car that never ends keeps the Job of workers
     active that have all ended."""
-    return facts.job is JobState.ACTIVE and len(_gone(facts)) < facts.planned
+    return facts.job is JobState.ACTIVE and len(_dead(facts)) < facts.planned
 
 
 def collecting_deadline(facts: RunFacts) -> datetime:
-    """How long to wait for reports: to the plan's end, but not for workers that are gone."""
+    """How long to wait for reports: to the plan's end, but not for workers that are dead."""
     # The pods of a Job that was deleted may still be at it.
     ending = facts.undoes and facts.job is JobState.ABSENT
     soon = facts.now + timedelta(seconds=LAST_TEARDOWN_S if ending else LAST_REPORTS_S)
@@ -319,10 +319,10 @@ def _is_cut_off(pod: PodFacts, facts: RunFacts) -> bool:
 
 
 def _all_in(facts: RunFacts) -> bool:
-    return len(facts.reported) > 0 and len(facts.reported | _gone(facts)) >= facts.planned
+    return len(facts.reported) > 0 and len(facts.reported | _dead(facts)) >= facts.planned
 
 
-def _gone(facts: RunFacts) -> set[int]:
+def _dead(facts: RunFacts) -> set[int]:
     return {pod.index for pod in facts.pods if pod.dead and pod.index in range(facts.planned)}
 
 

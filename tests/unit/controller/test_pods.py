@@ -161,7 +161,7 @@ def test_pod_that_is_being_deleted_is_dead_once_nobody_can_be_ending_it(
 
 
 @pytest.mark.parametrize(
-    ("status", "killed"),
+    ("status", "left_undone"),
     [
         ({"phase": "Running", "containerStatuses": container(running={})}, False),
         ({"phase": "Failed", "containerStatuses": container(terminated={"exitCode": 137})}, True),
@@ -171,8 +171,8 @@ def test_pod_that_is_being_deleted_is_dead_once_nobody_can_be_ending_it(
         ({"phase": "Failed", "reason": "NodeLost"}, True),
     ],
 )
-def test_who_was_killed_could_not_clean_up(status: Json, killed: bool) -> None:
-    assert pod_facts(pod(**status), NOW).killed is killed
+def test_who_was_killed_could_not_clean_up(status: Json, left_undone: bool) -> None:
+    assert pod_facts(pod(**status), NOW).left_undone is left_undone
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_workers_that_the_job_has_given_up(written: str | None, indexes: set[int
 
 def test_worker_whose_pod_is_gone_is_dead_and_says_so() -> None:
     facts = gone_pod("pr-x", 1)
-    assert facts.killed
+    assert facts.left_undone
     assert (facts.name, facts.index, facts.dead) == ("pr-x-1", 1, True)
     assert facts.problem is not None
 

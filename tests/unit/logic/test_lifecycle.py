@@ -43,7 +43,7 @@ def at(seconds: float) -> datetime:
 def pod(
     index: int = 0, *, dead: bool = False, problem: str | None = None, killed: bool = False
 ) -> PodFacts:
-    return PodFacts(f"pr-x-{index}-abcde", index, dead or killed, problem, killed=killed)
+    return PodFacts(f"pr-x-{index}-abcde", index, dead or killed, problem, left_undone=killed)
 
 
 QUOTA = 'pods "pr-x-1-abcde" is forbidden: exceeded quota: few, requested: pods=1, limited: pods=0'
