@@ -7,6 +7,7 @@ from pydantic import Field
 from perfrun.api.base import ApiModel, Rule, StatusModel
 from perfrun.api.names import DNS_LABEL, RUN_NAME_MAX
 from perfrun.api.quantities import Percent
+from perfrun.api.sentence import Sentence
 
 ACCEPT_ANNOTATION = "perfrun.dev/accept-level"
 """On a PerfTest: the name of a run from which on the level is the right one."""
@@ -53,7 +54,7 @@ class Told(StatusModel):
     state: Literal["Regressed", "Recovered", "Improved"]
     run: Annotated[str, Field(max_length=63)]
     time: Annotated[str, Field(max_length=40)]
-    sentence: Annotated[str, Field(max_length=2048)]
+    sentence: Sentence
 
 
 class TrendStatus(StatusModel):
@@ -76,7 +77,7 @@ class TrendStatus(StatusModel):
     runs: Annotated[
         list[Annotated[str, Field(max_length=63)]], Field(max_length=MOST_RUNS_NAMED)
     ] = Field(default=[], description="Those that were held against the baseline.")
-    message: Annotated[str, Field(max_length=2048)] = ""
+    message: Sentence = ""
     confirming: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Runs that are still needed to know whether it is true."
     )

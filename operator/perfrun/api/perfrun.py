@@ -10,10 +10,10 @@ from perfrun.api.environment import Environment
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.observe import ObservedStatus
+from perfrun.api.sentence import Sentence
 
 Text = Annotated[str, Field(max_length=64)]
 Name = Annotated[str, Field(max_length=128)]
-Sentence = Annotated[str, Field(max_length=2048)]
 Count = Annotated[int, Field(ge=0)]
 
 MOST_STEPS = 100

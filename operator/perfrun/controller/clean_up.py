@@ -3,6 +3,7 @@
 import logging
 
 from perfrun.api.perfrun import PerfRun
+from perfrun.api.sentence import cut
 from perfrun.api.times import format_time
 from perfrun.controller.events import Events
 from perfrun.controller.facts import as_timedelta
@@ -10,7 +11,7 @@ from perfrun.controller.jobs import teardown_job_manifest
 from perfrun.controller.kube import JOBS, PERF_RUNS, Kube, KubeError, TerminatingError
 from perfrun.controller.open_runs import OpenRun
 from perfrun.controller.settings import Settings
-from perfrun.controller.status import cut, write_status
+from perfrun.controller.status import write_status
 from perfrun.controller.writing import create_once
 from perfrun.logic.lifecycle import RunFacts
 from perfrun.logic.plan import longest_clean_up

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.perfrun import Verdict
 from perfrun.api.perftest import PerfTest, PerfTestStatus
+from perfrun.api.sentence import cut
 from perfrun.api.times import format_time
 from perfrun.controller.events import Events
 from perfrun.controller.history import Historian
@@ -21,7 +22,6 @@ from perfrun.controller.status import (
     as_json,
     changed,
     conditions_json,
-    cut,
     write_status,
 )
 from perfrun.controller.store import Key, Store
@@ -175,7 +175,9 @@ class TestReconciler:
         """Say on the test why it cannot be accepted."""
         test = _without_spec(body)
         shown = "; ".join(str(problem) for problem in problems[:5])
-        ready = Condition(type="Ready", status="False", reason=reason, message=shown[:4096])
+        ready = Condition(
+            type="Ready", status="False", reason=reason, message=cut(shown, MOST_CONDITION)
+        )
         await self._write(body, test, {"nextScheduleTime": None}, [ready])
         await self._events.tell("PerfTest", test.metadata, reason, shown, warning=True)
         self._ticker.forget(Key(test.metadata.namespace, test.metadata.name))
@@ -231,7 +233,9 @@ def _without_spec(body: Json) -> PerfTest:
 
 def _ready(test: PerfTest, warnings: list[Problem], suspended: str | None) -> Condition:
     if suspended is not None:
-        return Condition(type="Ready", status="True", reason="Suspended", message=suspended[:4096])
+        return Condition(
+            type="Ready", status="True", reason="Suspended", message=cut(suspended, MOST_CONDITION)
+        )
     doubts = "; ".join(str(warning) for warning in warnings[:3])
     if test.spec.suspend:
         return Condition(
@@ -241,7 +245,9 @@ def _ready(test: PerfTest, warnings: list[Problem], suspended: str | None) -> Co
             message="suspended: nothing starts by schedule or change, only on request",
         )
     message = f"accepted, with doubts: {doubts}" if doubts else "accepted"
-    return Condition(type="Ready", status="True", reason="Accepted", message=message[:4096])
+    return Condition(
+        type="Ready", status="True", reason="Accepted", message=cut(message, MOST_CONDITION)
+    )
 
 
 def _not_before(completed: str | None, known: str | None) -> bool:

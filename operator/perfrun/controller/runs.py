@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 from perfrun.api.perfrun import HoldStatus, PerfRun, Phase, WorkerCounts
+from perfrun.api.sentence import cut
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.clean_up import CleanUps
@@ -28,7 +29,7 @@ from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError
 from perfrun.controller.progress import progress_line
 from perfrun.controller.sampler import Sampler
 from perfrun.controller.settings import Settings
-from perfrun.controller.status import as_json, changed, cut, open_conditions, write_status
+from perfrun.controller.status import as_json, changed, open_conditions, write_status
 from perfrun.controller.store import Key, Store
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import create_once

@@ -9,10 +9,8 @@ from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.perfrun import Phase
 from perfrun.controller.kube import Json, Kube, Resource
 
-MOST_TEXT = 2048
-"""Characters of a sentence in a status."""
 MOST_CONDITION = 4096
-"""Of a condition's message."""
+"""Characters of a condition's message."""
 
 
 async def write_status(kube: Kube, resource: Resource, about: Metadata, changes: Json) -> Json:
@@ -35,11 +33,6 @@ def as_json(value: Any) -> Any:
     if isinstance(value, list):
         return [as_json(item) for item in value]
     return value
-
-
-def cut(text: str, most: int = MOST_TEXT) -> str:
-    """A sentence within the bound of its field: a status that is too long is refused whole."""
-    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def changed(old: Json, new: Json) -> Json:

@@ -7,6 +7,7 @@ from perfrun.api.metric import OBSERVED
 from perfrun.api.perfrun import HoldStatus, Verdict, WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_MS, format_duration, format_rate
+from perfrun.api.sentence import cut
 from perfrun.logic.capacity import HoldOutcome
 from perfrun.logic.objectives import FLOORED, Objective, objectives
 from perfrun.logic.plan import hold_plan
@@ -47,13 +48,13 @@ def weigh(asked: Sequence[Objective], plan: RunPlan, rate: float, report: Worker
     judgement = judge_objectives(asked, RunOutcome(hold_plan(plan, rate), report, workers))
     if report.stopped is not None:
         outcome = HoldOutcome.MISSED if report.breached else HoldOutcome.LOST
-        return Weighed(outcome, f"stopped {report.stopped}"[:MOST_TEXT], judgement)
+        return Weighed(outcome, cut(f"stopped {report.stopped}", MOST_TEXT), judgement)
     if report.late > MOST_LATE:
         # What it dropped is neither the target's fault nor a limit of the generator's.
         why = f"a worker heard of it {format_duration(report.late)} after its start: held again"
         return Weighed(HoldOutcome.REPEATED, why, judgement)
     outcome, message = _outcome(judgement)
-    return Weighed(outcome, message[:MOST_TEXT], judgement)
+    return Weighed(outcome, cut(message, MOST_TEXT), judgement)
 
 
 def _outcome(judgement: Judgement) -> tuple[HoldOutcome, str]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from perfrun.api.metric import METRICS, OBSERVED, Kind
 from perfrun.api.perfrun import Finding, SloStatus, Verdict
+from perfrun.api.sentence import MOST_SENTENCE, cut
 from perfrun.api.slo import format_measured
 from perfrun.logic.capacity import Found
 from perfrun.logic.figures import Figure, NoFigure, Scope, figure, scope
@@ -20,8 +21,7 @@ from perfrun.measure.report import WorkerReport
 
 FLOOR_SLACK = 0.99
 """Of an open load's floor: arrivals at the edges of a window must not decide."""
-MESSAGE = 2048
-"""Characters of a sentence in a status."""
+MESSAGE = MOST_SENTENCE
 ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.FAIL)
 
 _FACTS = ("dropped", "throughput", "transactions")
@@ -91,7 +91,7 @@ def status_of(objective: Objective, judged: Judged, faults: Faults) -> SloStatus
         measured=judged.measured,
         samples=judged.samples,
         verdict=judged.verdict,
-        message=judged.sentence[:MESSAGE],
+        message=cut(judged.sentence),
     )
 
 

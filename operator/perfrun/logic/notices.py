@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from perfrun.api.baseline import Told
 from perfrun.api.notification import Notification, Occasion
 from perfrun.api.perfrun import PerfRun, SloStatus, Verdict
+from perfrun.api.sentence import cut
 
 WITHIN = timedelta(hours=6)
 """What is older is history: adding a receiver tells nothing about it."""
@@ -149,7 +150,7 @@ def _slo(slo: SloStatus) -> dict[str, Any]:
         "of": slo.of,
         "verdict": slo.verdict.value,
         "measured": slo.measured,
-        "message": slo.message[:MOST_TEXT],
+        "message": cut(slo.message, MOST_TEXT),
     }
 
 
@@ -157,8 +158,8 @@ def _slack(notice: Notice, run: PerfRun) -> dict[str, Any]:
     head = f"{notice.occasion}: {run.test}"
     text = f"*{_mrkdwn(head)}*\n{_mrkdwn(_sentence(notice, run))}\nrun `{run.metadata.name}`"
     return {
-        "text": _mrkdwn(f"{head}: {_sentence(notice, run)}")[:MOST_TEXT],
-        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text[:MOST_TEXT]}}],
+        "text": cut(_mrkdwn(f"{head}: {_sentence(notice, run)}"), MOST_TEXT),
+        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": cut(text, MOST_TEXT)}}],
     }
 
 
@@ -169,7 +170,7 @@ def _mrkdwn(text: str) -> str:
 
 
 def _sentence(notice: Notice, run: PerfRun) -> str:
-    return (notice.sentence or run.status.message or "")[:MOST_TEXT]
+    return cut(notice.sentence or run.status.message or "", MOST_TEXT)
 
 
 def _dumped(body: dict[str, Any]) -> bytes:

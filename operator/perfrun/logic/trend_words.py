@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from perfrun.api.baseline import MOST_RUNS_NAMED, TrendState, TrendStatus
+from perfrun.api.sentence import cut
 from perfrun.logic.trend import (
     ENOUGH,
     Level,
@@ -17,7 +18,6 @@ from perfrun.logic.trend import (
 from perfrun.measure.trend import History, Point, Stage
 
 FIRST_TOLD = ("latency.p95", "latency.p99", "latency.p50", "capacity")
-MOST_SENTENCE = 2048
 
 
 def describe(history: History, rules: Rules, others: Iterable[History] = ()) -> TrendStatus:
@@ -55,7 +55,7 @@ def _gathering(history: History, others: Iterable[History]) -> TrendStatus:
             left = f"{_differences(other, history)}: {left}"
             break
     return TrendStatus(
-        state=state, since=history.since or None, baseline_runs=have, message=left[:MOST_SENTENCE]
+        state=state, since=history.since or None, baseline_runs=have, message=cut(left)
     )
 
 
@@ -112,7 +112,7 @@ def _status(
         smallest=percent(smallest_change(level, rules.tolerance)) if level else None,
         baseline_runs=len(level.sample) if level else len(history.baseline),
         runs=[last.run] if last else [],
-        message=told[:MOST_SENTENCE],
+        message=cut(told),
     )
 
 

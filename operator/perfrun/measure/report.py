@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from perfrun.api.sentence import Sentence
 from perfrun.measure.observed import MOST_OBSERVATIONS, Observation, add_observations
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import (
@@ -33,7 +34,7 @@ class Trouble(Wire):
 
     reason: str = Field(max_length=64)
     """DNS, Connect, TLS, Policy, Data, Internal."""
-    message: str = Field(max_length=2048)
+    message: Sentence
 
 
 class Ready(Wire):
@@ -140,7 +141,7 @@ class WorkerReport(Wire):
     teardown: PhaseRecord = PhaseRecord()
     """Each one iteration of a scenario of that name, by worker 0; the teardown by another one
     where that was lost."""
-    untidy: str | None = Field(default=None, max_length=2048)
+    untidy: Sentence | None = None
     """What went wrong with the teardown."""
     forbidden: str | None = Field(default=None, max_length=4096)
     """What a policy said of a host that was to be connected to."""

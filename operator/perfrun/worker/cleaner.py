@@ -2,6 +2,7 @@
 
 import asyncio
 
+from perfrun.api.sentence import cut
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import tear_down
 from perfrun.measure.plan import RunPlan
@@ -50,5 +51,5 @@ class Cleaner:
             return await tear_down(self._plan, MountedValues(self._config.secrets), values)
         except EngineError as error:
             report = WorkerReport.of_nothing()
-            report.untidy = error.message[:2048]
+            report.untidy = cut(error.message)
             return report

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from perfrun.api.quantities import NS_PER_S
+from perfrun.api.sentence import cut
 from perfrun.engine.around import PATIENCE_WHEN_STOPPED
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.run import Engine
@@ -118,7 +119,7 @@ class Worker:
     async def _give_up(self, error: EngineError) -> int:
         """Say what makes the run impossible."""
         log("trouble", reason=error.reason, message=error.message, final="true")
-        trouble = Trouble(reason=error.reason, message=error.message[:2048])
+        trouble = Trouble(reason=error.reason, message=cut(error.message))
         await self._unless_terminated(self._client.ready(Ready(trouble=trouble, final=True)))
         return 1
 
@@ -285,7 +286,7 @@ async def _trouble(engine: Engine) -> Trouble | None:
         if error.reason is ErrorClass.POLICY:
             raise  # trying again will not help
         log("trouble", reason=error.reason, message=error.message)
-        return Trouble(reason=error.reason, message=error.message[:2048])
+        return Trouble(reason=error.reason, message=cut(error.message))
     return None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.perfrun import WorkerCounts
 from perfrun.controller.kube import PERF_RUNS, Json
-from perfrun.controller.status import as_json, changed, conditions_json, cut, write_status
+from perfrun.controller.status import as_json, changed, conditions_json, write_status
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 
@@ -50,8 +50,3 @@ async def test_write_names_the_object_and_version_that_it_was_decided_on() -> No
     assert kube.where == (PERF_RUNS, "team", "one", {
         "metadata": {"uid": "u", "resourceVersion": "7"}, "status": {"phase": "Done"},
     })  # fmt: skip
-
-
-def test_sentence_is_cut_to_its_bound() -> None:
-    assert cut("short") == "short"
-    assert cut("x" * 3000) == "x" * 2045 + "..."
