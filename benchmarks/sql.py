@@ -57,9 +57,9 @@ def main() -> None:
 
 
 def _fill(server: Postgres) -> None:
-    server.psql(f"GRANT CREATE ON SCHEMA public TO {USER}")
+    server.ask(f"GRANT CREATE ON SCHEMA public TO {USER}")
     _pgbench(server, "-i", "-q", "-s", str(ROWS // 100_000))
-    server.psql("VACUUM ANALYZE")
+    server.ask("VACUUM ANALYZE")
 
 
 def _print_speeds(server: Postgres, rounds: int, seconds: int) -> None:

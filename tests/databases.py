@@ -8,16 +8,19 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from typing_extensions import override
 
 PATIENCE_S = 30.0
 USER, PASSWORD, DATABASE = "loader", "s3cret-of-the-database", "shop"
 
 
 @dataclass(frozen=True)
-class Database:
+class Database(ABC):
     """A server that runs, and how it is reached."""
 
     scheme: str
@@ -27,27 +30,21 @@ class Database:
         """As a test's Secret holds it."""
         return f"{self.scheme}://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
+    @abstractmethod
+    def ask(self, statement: str) -> str:
+        """What a statement gives its superuser: a line a row, columns parted by tabs."""
+
 
 @dataclass(frozen=True)
 class Postgres(Database):
-    """A PostgreSQL server; ``psql`` asks it as its superuser, over its socket."""
+    """A PostgreSQL server."""
 
     folder: Path
 
-    def psql(self, statement: str) -> str:
-        """What a statement gives, without decoration."""
-        command = [
-            "psql",
-            "-h",
-            self.folder,
-            "-p",
-            str(self.port),
-            "-U",
-            "postgres",
-            "-d",
-            DATABASE,
-        ]
-        return _checked([*command, "-qAtc", statement]).strip()
+    @override
+    def ask(self, statement: str) -> str:
+        where = ["-h", self.folder, "-p", str(self.port), "-U", "postgres", "-d", DATABASE]
+        return _checked(["psql", *where, "-qAt", "-F", "\t", "-c", statement]).strip()
 
 
 @contextlib.contextmanager
@@ -79,9 +76,9 @@ def postgres(cores: str | None = None) -> Iterator[Postgres]:
         try:
             _until_ready(process, [home / "pg_isready", "-q", "-h", name, "-p", str(port)], folder)
             _checked([home / "createdb", "-h", name, "-p", str(port), "-U", "postgres", DATABASE])
-            server.psql(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
-            server.psql(f"GRANT ALL ON SCHEMA public TO {USER}")
-            server.psql("CREATE EXTENSION pg_stat_statements")
+            server.ask(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
+            server.ask(f"GRANT ALL ON SCHEMA public TO {USER}")
+            server.ask("CREATE EXTENSION pg_stat_statements")
             yield server
         finally:
             # Fast: connections that are open are ended.
@@ -131,12 +128,12 @@ def _checked(command: list[object]) -> str:
 
 @dataclass(frozen=True)
 class Mariadb(Database):
-    """A MariaDB server; ``sql`` asks it as its superuser, over its socket."""
+    """A MariaDB server."""
 
     folder: Path
 
-    def sql(self, statement: str) -> str:
-        """What a statement gives, without decoration."""
+    @override
+    def ask(self, statement: str) -> str:
         command = ["mariadb", "-S", self.folder / "sock", "-u", "root", "-N", "-B", DATABASE]
         return _checked([*command, "-e", statement]).strip()
 
@@ -167,8 +164,8 @@ def mariadb() -> Iterator[Mariadb]:
             probe = ["mariadb-admin", "-S", folder / "sock", "-u", "root", "--silent", "ping"]
             _until_ready(process, probe, folder)
             _checked(["mariadb-admin", "-S", folder / "sock", "-u", "root", "create", DATABASE])
-            server.sql(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
-            server.sql(f"GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1'")
+            server.ask(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
+            server.ask(f"GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1'")
             yield server
         finally:
             process.terminate()

@@ -40,7 +40,7 @@ spec:
 @pytest.fixture(scope="module")
 def server(database_tools: None) -> Iterator[Postgres]:
     with postgres() as server:
-        server.psql(
+        server.ask(
             "CREATE TABLE orders(id serial PRIMARY KEY, run text NOT NULL);"
             "CREATE TABLE baskets(id serial PRIMARY KEY);"
             "GRANT ALL ON ALL TABLES IN SCHEMA public TO loader;"
@@ -52,22 +52,22 @@ def server(database_tools: None) -> Iterator[Postgres]:
 @pytest.fixture
 def database(server: Postgres) -> Postgres:
     """With somebody else's rows in it, which are to stay."""
-    server.psql("TRUNCATE orders, baskets; INSERT INTO orders(run) VALUES ('of another run')")
-    server.psql("INSERT INTO baskets DEFAULT VALUES")
+    server.ask("TRUNCATE orders, baskets; INSERT INTO orders(run) VALUES ('of another run')")
+    server.ask("INSERT INTO baskets DEFAULT VALUES")
     return server
 
 
 def orders(database: Postgres) -> int:
-    return int(database.psql("SELECT count(*) FROM orders WHERE run <> 'of another run'"))
+    return int(database.ask("SELECT count(*) FROM orders WHERE run <> 'of another run'"))
 
 
 def left(database: Postgres) -> tuple[int, int, int]:
     """Orders, baskets and connections, without those of others."""
-    baskets = int(database.psql("SELECT count(*) FROM baskets")) - 1
+    baskets = int(database.ask("SELECT count(*) FROM baskets")) - 1
     asked = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader'"
-    until(lambda: database.psql(asked) == "0")
-    assert database.psql("SELECT count(*) FROM orders WHERE run = 'of another run'") == "1"
-    return orders(database), baskets, int(database.psql(asked))
+    until(lambda: database.ask(asked) == "0")
+    assert database.ask("SELECT count(*) FROM orders WHERE run = 'of another run'") == "1"
+    return orders(database), baskets, int(database.ask(asked))
 
 
 def begin(cli: Cli, database: Postgres, duration: str) -> Any:
@@ -115,13 +115,13 @@ def test_a_teardown_that_fails_is_told_also_where_nobody_has_measured(
 ) -> None:
     with begin(cli, database, "60s") as process:
         until(lambda: orders(database) > 20)
-        database.psql("REVOKE DELETE ON orders FROM loader")
+        database.ask("REVOKE DELETE ON orders FROM loader")
         try:
             for worker in children(process.pid):
                 os.kill(worker, signal.SIGKILL)
             out, err = process.communicate(timeout=PATIENCE)
         finally:
-            database.psql("GRANT DELETE ON orders TO loader")
+            database.ask("GRANT DELETE ON orders TO loader")
     status = told(cli)
     assert (process.returncode, status["verdict"]) == (3, "Error"), out + err
     assert status["untidy"] == "step orders failed with Sql42"

@@ -4,14 +4,13 @@ A request that finds no idle connection opens one of its own; nothing queues beh
 """
 
 import asyncio
-import os
 import ssl
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import NamedTuple, cast
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
+from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, said_by
 from perfrun.engine.handshake import Handshake, Sessions
 from perfrun.engine.http1 import Connection
 from perfrun.engine.link import Link
@@ -121,7 +120,7 @@ class Pool:
         assert failure is not None
         raise OpenError(
             ErrorClass.CONNECT,
-            f"{self.origin} refused a connection: {_said(failure)}",
+            f"{self.origin} refused a connection: {said_by(failure)}",
             exhausted_by(failure),
         ) from failure
 
@@ -152,14 +151,4 @@ class Pool:
 
 def tls_failure(origin: Origin, error: OSError) -> OpenError:
     """What is told of TLS that could not be agreed on."""
-    return OpenError(ErrorClass.TLS, f"TLS with {origin} failed: {_said(error)}")
-
-
-def _said(error: BaseException | None) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    if isinstance(error, ssl.SSLError):
-        return error.reason or str(error)
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno)
-    return str(error) or type(error).__name__
+    return OpenError(ErrorClass.TLS, f"TLS with {origin} failed: {said_by(error)}")

@@ -10,6 +10,7 @@ from perfrun.measure.observed import ObservedMetric
 from perfrun.observe.source import Reading, Source, UnseenError
 from perfrun.reach.dsn import Dsn, Times
 from perfrun.reach.errors import OpenError
+from perfrun.reach.login import login
 from perfrun.reach.resolver import Resolver
 
 METRICS: tuple[ObservedMetric, ...] = ("connections", "locks")
@@ -67,10 +68,8 @@ class SqlSource(Source):
             raise
 
     async def _open(self) -> Login:
-        # Only the driver that is needed is loaded, and has to be there.
-        if self._dsn.driver == "mysql":
-            return await _Mysql.open(self._dsn, self._resolver, self._name)
-        return await _Postgres.open(self._dsn, self._resolver, self._name)
+        counts = _Mysql if self._dsn.driver == "mysql" else _Postgres
+        return counts(await login(self._dsn, self._resolver, self._name, _TIMES))
 
     @override
     async def close(self) -> None:
@@ -83,12 +82,6 @@ class SqlSource(Source):
 class _Postgres(Login):
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-
-    @classmethod
-    async def open(cls, dsn: Dsn, resolver: Resolver, name: str) -> Login:
-        from perfrun.reach.postgres import login
-
-        return cls(await login(dsn, resolver, name, _TIMES))
 
     @override
     async def count(self, metric: ObservedMetric) -> float | str:
@@ -111,12 +104,6 @@ class _Postgres(Login):
 class _Mysql(Login):
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-
-    @classmethod
-    async def open(cls, dsn: Dsn, resolver: Resolver, name: str) -> Login:
-        from perfrun.reach.mysql import login
-
-        return cls(await login(dsn, resolver, name, _TIMES))
 
     @override
     async def count(self, metric: ObservedMetric) -> float | str:

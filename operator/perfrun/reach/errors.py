@@ -1,6 +1,8 @@
 """Why a server could not be reached, or what is needed to reach it is not there."""
 
 import errno
+import os
+import ssl
 from enum import StrEnum
 
 
@@ -61,3 +63,14 @@ _EXHAUSTED = {
 def exhausted_by(error: OSError) -> str | None:
     """What the generator has run out of, where that is what an error says."""
     return _EXHAUSTED.get(error.errno) if error.errno is not None else None
+
+
+def said_by(error: BaseException) -> str:
+    """What an error of a connection says, without its number."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__

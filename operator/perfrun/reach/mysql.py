@@ -1,7 +1,6 @@
 """Connections to MySQL and MariaDB, by asyncmy."""
 
 import contextlib
-import ssl
 
 import asyncmy
 from asyncmy.connection import Connection as Connection
@@ -9,8 +8,7 @@ from asyncmy.errors import MySQLError as MySQLError
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.reach.dsn import Dsn, Times
-from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by
-from perfrun.reach.resolver import Resolver
+from perfrun.reach.errors import OpenError
 from perfrun.reach.sql_tls import security
 
 STATEMENTS = 200
@@ -20,43 +18,28 @@ _FIRST_OF_CLIENT = 2000
 _FIRST_OF_SERVER = 3000
 
 
-async def login(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> Connection:
-    """A connection to an address that the fence has seen. Raises OpenError.
-
-    ``name`` is how the server's own lists call it.
-    """
-    failure: Exception | None = None
-    for address in await resolver.candidates():
-        try:
-            return await _connect(dsn, address, name, times)
-        except ssl.SSLError as error:
-            raise OpenError(ErrorClass.TLS, f"TLS with {dsn} failed: {error}") from error
-        except (MySQLError, OSError, TimeoutError) as error:
-            if isinstance(error, MySQLError) and not is_lost(error):
-                raise OpenError(
-                    sql_class(error), f"{dsn} refused the login: {error.args[-1]}"
-                ) from None
-            failure = error
-            resolver.refused(address)
-    exhausted = exhausted_by(failure) if isinstance(failure, OSError) else None
-    said = failure.args[-1] if failure is not None and failure.args else "no answer"
-    raise OpenError(ErrorClass.CONNECT, f"{dsn} refused a connection: {said}", exhausted) from None
-
-
-async def _connect(dsn: Dsn, address: str, name: str, times: Times) -> Connection:
-    connection: Connection = await asyncmy.connect(
-        host=address,
-        port=dsn.port,
-        user=dsn.user,
-        password=dsn.password,
-        database=dsn.database,
-        ssl=security(dsn),
-        connect_timeout=times.connect / NS_PER_S,
-        program_name=name,
-        autocommit=True,
-        stmt_cache_size=STATEMENTS,
-    )
-    await _bound(connection, times)
+async def connect(dsn: Dsn, address: str, name: str, times: Times) -> Connection:
+    """A connection. Raises OpenError where the login is refused, and OSError."""
+    try:
+        connection: Connection = await asyncmy.connect(
+            host=address,
+            port=dsn.port,
+            user=dsn.user,
+            password=dsn.password,
+            database=dsn.database,
+            ssl=security(dsn),
+            connect_timeout=times.connect / NS_PER_S,
+            program_name=name,
+            autocommit=True,
+            stmt_cache_size=STATEMENTS,
+        )
+        await _bound(connection, times)
+    except MySQLError as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
+        if is_lost(error):
+            raise OSError(str(error.args[-1])) from error
+        raise OpenError(sql_class(error), f"{dsn} refused the login: {error.args[-1]}") from None
     return connection
 
 

@@ -22,7 +22,7 @@ AUTHOR = "perfrun/test shop/api"
 @pytest.fixture(scope="module")
 def pg(database_tools: None) -> Iterator[Postgres]:
     with postgres() as server:
-        server.psql(
+        server.ask(
             "CREATE TABLE items(id int PRIMARY KEY, n int); INSERT INTO items VALUES (1, 0);"
             "GRANT ALL ON items TO loader"
         )
@@ -32,7 +32,7 @@ def pg(database_tools: None) -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def my(database_tools: None) -> Iterator[Mariadb]:
     with mariadb() as server:
-        server.sql("CREATE TABLE items(id int PRIMARY KEY, n int); INSERT INTO items VALUES (1, 0)")
+        server.ask("CREATE TABLE items(id int PRIMARY KEY, n int); INSERT INTO items VALUES (1, 0)")
         yield server
 
 
@@ -75,7 +75,7 @@ async def test_postgres_connections_and_who_waits_for_a_lock(pg: Postgres) -> No
         await until(source, "connections", 0.0)
     seen = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'perfrun/%'"
     async with asyncio.timeout(10):
-        while pg.psql(seen) != "0":
+        while pg.ask(seen) != "0":
             await asyncio.sleep(0.02)
 
 
@@ -83,7 +83,7 @@ async def test_a_connection_that_the_server_ends_is_told_and_made_anew(pg: Postg
     async with watching(pg.dsn()) as source:
         await source.look()
         kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
-        pg.psql(f"{kill}'{AUTHOR}'")
+        pg.ask(f"{kill}'{AUTHOR}'")
         with pytest.raises(UnseenError, match=r"ended the connection|terminating connection"):
             await source.look()
         assert (await source.look())["connections"] == 0.0
@@ -119,7 +119,7 @@ async def test_mariadb_connections_and_locks_once_they_may_be_seen(my: Mariadb) 
         assert reading["connections"] == 2.0
         assert "refused to say" in str(reading["locks"])
         assert "PROCESS" in str(reading["locks"])
-    my.sql(f"GRANT PROCESS ON *.* TO {USER}@'127.0.0.1'")
+    my.ask(f"GRANT PROCESS ON *.* TO {USER}@'127.0.0.1'")
     async with watching(my.dsn()) as source:
         await first.begin()
         await first.query("UPDATE items SET n = 1 WHERE id = 1")

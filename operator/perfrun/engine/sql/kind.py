@@ -1,7 +1,8 @@
 """Targets that are databases."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from typing_extensions import override
 
@@ -15,6 +16,7 @@ from perfrun.logic.network import Fence
 from perfrun.logic.shape import share
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.dsn import Dsn, Times, parse_dsn
+from perfrun.reach.login import login
 from perfrun.reach.resolver import Resolver
 from perfrun.reach.values import Values
 
@@ -60,26 +62,25 @@ class SqlKind(Kind):
 
 
 class _SqlSpeaker(Speaker[SqlStep]):
-    """Opens connections by the driver of the DSN; only that one is loaded, and has to be there."""
+    """Opens connections by the driver of the DSN."""
 
     def __init__(self, dsn: Dsn, resolver: Resolver, plan: RunPlan) -> None:
         target = plan.target.the_sql
-        self._login = (
-            dsn,
-            resolver,
-            plan.user_agent,
-            Times(target.connect_timeout, target.timeout + _LATER),
-        )
-        self._open: Callable[..., Awaitable[Session[SqlStep]]]
-        if dsn.driver == "mysql":
-            from perfrun.engine.sql import mysql
-
-            self._open = mysql.open_session
-        else:
-            from perfrun.engine.sql import postgres
-
-            self._open = postgres.open_session
+        times = Times(target.connect_timeout, target.timeout + _LATER)
+        self._login = dsn, resolver, plan.user_agent, times
+        self._session = _session_of(dsn)
 
     @override
     async def open(self) -> Session[SqlStep]:
-        return await self._open(*self._login)
+        return self._session(await login(*self._login))
+
+
+def _session_of(dsn: Dsn) -> Callable[[Any], Session[SqlStep]]:
+    """What speaks over a connection of its driver; only that one is loaded."""
+    if dsn.driver == "mysql":
+        from perfrun.engine.sql.mysql import MysqlSession
+
+        return MysqlSession
+    from perfrun.engine.sql.postgres import PostgresSession
+
+    return PostgresSession

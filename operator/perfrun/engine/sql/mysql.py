@@ -11,14 +11,7 @@ from typing_extensions import override
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.sessions import Done, Session
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
-from perfrun.reach.dsn import Dsn, Times
-from perfrun.reach.mysql import is_lost, login, sql_class
-from perfrun.reach.resolver import Resolver
-
-
-async def open_session(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> "MysqlSession":
-    """A new connection, to an address that the fence has seen. Raises OpenError."""
-    return MysqlSession(await login(dsn, resolver, name, times))
+from perfrun.reach.mysql import is_lost, sql_class
 
 
 class MysqlSession(Session[SqlStep]):

@@ -12,16 +12,9 @@ from typing_extensions import override
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.sessions import Done, Session
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
-from perfrun.reach.dsn import Dsn, Times
-from perfrun.reach.postgres import login, sql_class
-from perfrun.reach.resolver import Resolver
+from perfrun.reach.postgres import sql_class
 
 Convert = Callable[[str], Any]
-
-
-async def open_session(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> "PostgresSession":
-    """A new connection, to an address that the fence has seen. Raises OpenError."""
-    return PostgresSession(await login(dsn, resolver, name, times))
 
 
 class PostgresSession(Session[SqlStep]):
@@ -54,13 +47,17 @@ class PostgresSession(Session[SqlStep]):
     async def _run(
         self, step: SqlStep, request: list[list[Row]]
     ) -> tuple[int, "asyncpg.Record | None"]:
-        """Rows that came back or were changed, and the first that came, of the last statement."""
+        """Rows that came back or were changed, and the first that came, of the last statement.
+
+        Of a batch the driver does not tell.
+        """
         rows, first = 0, None
         for statement, parameters in zip(step.statements, request, strict=True):
-            prepared = await self._prepare(statement, keep=step.prepared)
+            prepared = self._prepared.get(statement.text)
+            if prepared is None:
+                prepared = await self._prepare(statement, keep=step.prepared)
             if step.batch > 1:
                 await prepared.statement.executemany([prepared.typed(row) for row in parameters])
-                rows, first = len(parameters), None
             else:
                 records = await prepared.statement.fetch(*prepared.typed(parameters[0]))
                 first = records[0] if records else None
@@ -68,14 +65,12 @@ class PostgresSession(Session[SqlStep]):
         return rows, first
 
     async def _prepare(self, statement: CompiledStatement, *, keep: bool) -> "_Prepared":
-        known = self._prepared.get(statement.text)
-        if known is None:
-            # Without a name of its own it would be sent and parsed anew each time.
-            name = f"perfrun_{len(self._prepared)}" if keep else ""
-            made = await self._connection.prepare(statement.text, name=name)
-            known = _Prepared(made, len(statement.parameters))
-            if keep:
-                self._prepared[statement.text] = known
+        # Without a name of its own it would be sent and parsed anew each time.
+        name = f"perfrun_{len(self._prepared)}" if keep else ""
+        made = await self._connection.prepare(statement.text, name=name)
+        known = _Prepared(made, len(statement.parameters))
+        if keep:
+            self._prepared[statement.text] = known
         return known
 
     @override

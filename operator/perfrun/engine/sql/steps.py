@@ -64,12 +64,13 @@ def judged(
             return Done(ErrorClass.DATA, said=f"there is no row with a column {column}")
         values[name] = str(first[column])
     if step.rows is None:
-        return Done()
+        return _DONE
     if rows == step.rows:
         return Done(passed=1)
     return Done(ErrorClass.CHECK, failed=1, said=f"{rows} rows, and {step.rows} are expected")
 
 
+_DONE = Done()
 _OF_VALUES = ("Sql22", "Sql23", "Sql44")
 """Data exceptions, constraints and checks: what a server says of them has values in it."""
 

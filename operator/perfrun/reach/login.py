@@ -1,0 +1,50 @@
+"""Logging in to a database, whatever its driver: the addresses of its host, one after the other."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.reach.dsn import Dsn, Times
+from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, said_by
+from perfrun.reach.resolver import Resolver
+
+Connect = Callable[[Dsn, str, str, Times], Awaitable[Any]]
+"""A connection to an address, under a name. Raises OpenError where the server has refused the
+login, and OSError where it could not be spoken to."""
+
+
+async def login(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> Any:
+    """The connection of the DSN's driver, to an address that the fence has seen.
+
+    ``name`` is how the server's own lists call it. Raises OpenError.
+    """
+    connect = _connect_of(dsn)
+    failure: OSError | None = None
+    for address in await resolver.candidates():
+        try:
+            async with asyncio.timeout(times.connect / NS_PER_S):
+                return await connect(dsn, address, name, times)
+        except ssl.SSLError as error:
+            raise OpenError(ErrorClass.TLS, f"TLS with {dsn} failed: {said_by(error)}") from error
+        except OSError as error:
+            failure = error
+            resolver.refused(address)
+    assert failure is not None
+    if isinstance(failure, TimeoutError):
+        seconds = f"{times.connect / NS_PER_S:g}s"
+        raise OpenError(ErrorClass.CONNECT, f"{dsn} let nobody in within {seconds}") from None
+    said = f"{dsn} refused a connection: {said_by(failure)}"
+    raise OpenError(ErrorClass.CONNECT, said, exhausted_by(failure)) from failure
+
+
+def _connect_of(dsn: Dsn) -> Connect:
+    """Of the one driver that is needed: only that is loaded, and has to be there."""
+    if dsn.driver == "mysql":
+        from perfrun.reach import mysql
+
+        return mysql.connect
+    from perfrun.reach import postgres
+
+    return postgres.connect
