@@ -33,7 +33,9 @@ class Baseline(ApiModel):
         default="5%", validate_default=True, description="A smaller change is none."
     )
     on_regression: Literal["Warn", "Fail"] = Field(
-        default="Warn", description="Fail: delivery tools see a confirmed regression as Degraded."
+        default="Warn",
+        description="Fail: delivery tools see a confirmed regression as Degraded. The verdict of "
+        "a run goes by its objectives alone.",
     )
     confirm_runs: Annotated[int, Field(ge=3, le=10)] = Field(
         default=3, description="Fresh runs, started by themselves, before a change is believed."
