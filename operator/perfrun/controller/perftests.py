@@ -251,7 +251,8 @@ def _ready(test: PerfTest, warnings: list[Problem], suspended: str | None) -> Co
 
 
 def _not_before(completed: str | None, known: str | None) -> bool:
-    """Whether a completion is not older than what is known. Both in UTC, to the second."""
+    """Whether a completion is not older than what is known. Both have six digits of a second, so
+    their texts sort as their times do."""
     return known is None or (completed is not None and completed >= known)
 
 
