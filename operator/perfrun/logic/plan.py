@@ -30,8 +30,9 @@ HOLD_REPORTS = 20 * NS
 SEARCH_AWAY = 120 * NS
 """How long a worker waits for the next hold of a coordinator that is away."""
 
-_MEASURED = ("target", "scenarios", "variables", "feeds", "setup", "load")
-_NOT_MEASURED_OF_LOAD = ("stopWhen", "minCoverage", "onWorkerLoss", "startTimeout")
+MEASURED = ("target", "scenarios", "variables", "feeds", "setup", "load")
+"""What of a test decides about its figures, but for:"""
+NOT_MEASURED_OF_LOAD = ("stopWhen", "minCoverage", "onWorkerLoss", "startTimeout")
 
 
 def make_plan(
@@ -156,9 +157,9 @@ def comparison_key(spec: PerfTestSpec) -> str:
     Only what is measured goes in: a changed objective keeps its history.
     """
     what = spec.what_runs(defaults=False)
-    measured = {name: what[name] for name in _MEASURED if name in what}
+    measured = {name: what[name] for name in MEASURED if name in what}
     measured["load"] = {
-        name: value for name, value in measured["load"].items() if name not in _NOT_MEASURED_OF_LOAD
+        name: value for name, value in measured["load"].items() if name not in NOT_MEASURED_OF_LOAD
     }
     return short_hash(_canonical(measured))
 

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from perfrun.api.perfrun import Phase, Verdict
 from perfrun.logic.comparing import fingerprint
+from perfrun.logic.plan import MEASURED, NOT_MEASURED_OF_LOAD
 from perfrun.measure.plan import RunPlan
 from perfrun.report.source import Reported
 
-_MEASURED = ("target", "scenarios", "variables", "feeds", "setup", "load")
-_NOT_MEASURED = ("load.stopWhen", "load.minCoverage", "load.onWorkerLoss", "load.startTimeout")
+_NOT_MEASURED = tuple(f"load.{name}" for name in NOT_MEASURED_OF_LOAD)
 _UNSAID = ("variables", "headers", "auth", "feeds", "json", "body", "form")
 """What may hold something that nobody wants in a report: it is told to differ, and no more."""
 _MOST = 4
@@ -110,7 +110,7 @@ def _place(reported: Reported) -> Flat:
 
 def _measured(plan: RunPlan) -> Flat:
     """What of a plan decides about its figures, by path."""
-    dumped = plan.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(_MEASURED))
+    dumped = plan.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(MEASURED))
     flat = dict(_leaves(dumped, ""))
     return {path: text for path, text in flat.items() if not path.startswith(_NOT_MEASURED)}
 

@@ -86,6 +86,13 @@ def outputs() -> tuple[Output, Output]:
     return Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")
 
 
+def run_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of PerfRuns, as completion."""
+    from perfrun.cli import completion
+
+    return completion.run_names(ctx.params, incomplete)
+
+
 def leave(code: Exit, out: Output, err: Output) -> NoReturn:
     """End with ``code``, or with Error where it could not all be told."""
     if out.error is not None:

@@ -7,7 +7,15 @@ import typer
 from rich.console import Console
 
 from perfrun.cli.choices import ListForm, What
-from perfrun.cli.commands.app import CLUSTER, Context, Namespace, app, leave, outputs
+from perfrun.cli.commands.app import (
+    CLUSTER,
+    Context,
+    Namespace,
+    app,
+    leave,
+    outputs,
+    run_names,
+)
 from perfrun.cli.exits import Exit
 from perfrun.cli.terminal import console, tell
 
@@ -19,12 +27,6 @@ def _tests(ctx: typer.Context, incomplete: str) -> list[str]:
     from perfrun.cli.completion import test_names
 
     return test_names(ctx.params, incomplete)
-
-
-def _runs(ctx: typer.Context, incomplete: str) -> list[str]:
-    from perfrun.cli.completion import run_names
-
-    return run_names(ctx.params, incomplete)
 
 
 def _tests_and_runs(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -143,7 +145,7 @@ def trigger(
 @app.command(rich_help_panel=CLUSTER)
 def logs(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="The name of a PerfRun.", autocompletion=_runs)
+        str, typer.Argument(metavar="RUN", help="The name of a PerfRun.", autocompletion=run_names)
     ],
     namespace: Namespace = None,
     worker: Annotated[int | None, typer.Option(metavar="N", min=0, help="Only this one.")] = None,

@@ -21,6 +21,7 @@ from perfrun.cli.commands.app import (
     app,
     leave,
     outputs,
+    run_names,
 )
 from perfrun.cli.terminal import console
 
@@ -30,17 +31,11 @@ if TYPE_CHECKING:
 _AGAINST = "--against"
 
 
-def _runs(ctx: typer.Context, incomplete: str) -> list[str]:
-    from perfrun.cli.completion import run_names
-
-    return run_names(ctx.params, incomplete)
-
-
 Runs = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN|FILE",
-        autocompletion=_runs,
+        autocompletion=run_names,
         help="Names of PerfRuns, test/NAME for the last of a test, files of perfrun run "
         "(--result or --json), or - for stdin.",
     ),
