@@ -8,28 +8,17 @@ short methods is all that such a kind has to bring.
 import asyncio
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any, Protocol
+from typing import Any
 
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.compiled import AnyStep
 from perfrun.engine.deadline import Deadline
 from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
 from perfrun.engine.kind import Carrier, Course, Courses, Ended
 from perfrun.engine.lanes import User
 from perfrun.engine.sessions import Done, Limits, Session, Sessions, Speaker
 from perfrun.measure.record import Outcome, Timing
-
-
-class AwaitedStep(AnyStep, Protocol):
-    """A compiled step of such a kind."""
-
-    def render(self, number: int, values: dict[str, str]) -> Any:
-        """The request of the iteration ``number``, with what it has extracted so far.
-
-        Raises OutOfDataError where a feed has nothing left for it.
-        """
 
 
 class Awaited(Carrier):

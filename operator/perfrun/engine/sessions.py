@@ -6,12 +6,13 @@ from functools import partial
 from time import monotonic_ns
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+from perfrun.engine.compiled import AwaitedStep
 from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.lanes import User
 from perfrun.engine.recorder import StepTally
 from perfrun.measure.record import Outcome, Timing
 
-S_contra = TypeVar("S_contra", contravariant=True)
+S_contra = TypeVar("S_contra", bound=AwaitedStep, contravariant=True)
 
 
 class Done(NamedTuple):
