@@ -1,6 +1,6 @@
 """What one user does: scenarios of steps, what is expected of each, and classes of objectives."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -21,7 +21,6 @@ ClassName = Literal[
     "WriteOperation",
     "BatchOperation",
 ]
-CLASSES: tuple[str, ...] = get_args(ClassName)
 
 Path = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f#]*$", min_length=1, max_length=2048)]
 JsonPathText = Annotated[str, Field(max_length=512)]

@@ -104,11 +104,6 @@ class HoldSearch:
 
     # --- answers ------------------------------------------------------------------------------
 
-    @property
-    def present(self) -> Hold | None:
-        """The hold that was told last."""
-        return self._hold
-
     def order(self) -> Order:
         """What a worker is told."""
         return Order(hold=self._hold, cut=self._cut, done=self._done)

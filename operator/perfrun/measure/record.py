@@ -162,10 +162,6 @@ class ScenarioRecord(Wire):
     journeys: dict[str, WireHistogram] = {}
     """By outcome: from the arrival to the end of the last step."""
 
-    def journey(self, outcome: Outcome) -> Histogram:
-        """The histogram of journeys that ended so, made when it is first asked for."""
-        return self.journeys.setdefault(outcome.value, Histogram())
-
     def add(self, other: "ScenarioRecord") -> None:
         """Take the counts of the same scenario elsewhere in."""
         add_fields(self, other, _COUNTS_OF_SCENARIO)

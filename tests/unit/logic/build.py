@@ -7,6 +7,7 @@ from perfrun.api.perfrun import WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.logic.plan import make_plan
 from perfrun.logic.verdict import Judgement, RunOutcome, judge
+from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
     GeneratorRecord,
     Outcome,
@@ -73,7 +74,8 @@ def iterations(record: StepRecord, dropped: int = 0, scenario: str = "default") 
         censored=record.censored,
     )
     for outcome in (Outcome.SUCCESS, Outcome.TIMEOUT, Outcome.CENSORED):
-        of_scenario.journey(outcome).add(record.histogram(Timing.LATENCY, outcome))
+        journeys = Histogram.merged([record.histogram(Timing.LATENCY, outcome)])
+        of_scenario.journeys[outcome.value] = journeys
     return of_scenario
 
 
