@@ -222,6 +222,8 @@ class _Walk:
             return self._broken_off(error)
         finally:
             self.begun = 0
+        if self._overdue or self._over:  # the kind has gone on although it was cancelled
+            return self._broken_off(asyncio.CancelledError())
         self._session = None
         carrier.sessions.give(user, session)
         return done
@@ -247,9 +249,10 @@ class _Walk:
         return Done(ErrorClass.PROTOCOL)
 
     def timed_out(self) -> None:
-        """The step's time is up."""
-        self._overdue = True
-        self.task.cancel()
+        """The step's time is up. Where the kind does not let go, it is told only once."""
+        if not self._overdue:
+            self._overdue = True
+            self.task.cancel()
 
     def _drop(self) -> None:
         session, self._session = self._session, None
@@ -261,7 +264,9 @@ class _Walk:
         tally.fail(error, said)
         age, outcome = self._age(now), Outcome.FAILURE
         if error == ErrorClass.TIMEOUT:
-            age, outcome = max(age, self._carrier.limits.timeout), Outcome.TIMEOUT
+            outcome = Outcome.TIMEOUT
+        if self._overdue:  # a kind may also give up by itself, and earlier
+            age = max(age, self._carrier.limits.timeout)
         if self._written:
             tally.sample(Timing.SERVICE, outcome, now - self._written)
         tally.sample(Timing.LATENCY, outcome, age)

@@ -34,6 +34,8 @@ class Step:
     done: Done = field(default_factory=Done)
     think_time: int = 0
     empty: bool = False
+    is_deaf: bool = False
+    """Whether it goes on when it is cancelled."""
 
     def render(self, number: int, _values: dict[str, str]) -> int:
         if self.empty:
@@ -69,7 +71,7 @@ class Line(Session[Step]):
     async def perform(self, step: Step, request: int, values: dict[str, str]) -> Done:
         self._peer.asked.append(request)
         values["seen"] = str(request)
-        await asyncio.sleep(step.takes)
+        await (_in_spite_of_all(step.takes) if step.is_deaf else asyncio.sleep(step.takes))
         if step.done.error == "hang up":
             self._usable = False
             raise ConnectionResetError
@@ -145,6 +147,14 @@ async def run(
     report.check()
     assert peer.open_now == 0, "connections are left open"
     return report
+
+
+async def _in_spite_of_all(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while (left := end - loop.time()) > 0:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(left)
 
 
 def burst(requests: int, concurrency: int) -> dict[str, Any]:
@@ -256,6 +266,24 @@ async def test_a_defect_of_a_kind_is_a_failure_and_no_run_without_end() -> None:
     report = await run(Peer(), Broken(), load=burst(3, 1))
     assert report.window.steps[0].errors == {"Protocol": 3}
     assert isinstance(seen[0]["exception"], ZeroDivisionError)
+
+
+async def test_a_kind_that_goes_on_when_its_time_is_up_has_timed_out_all_the_same() -> None:
+    peer = Peer()
+    report = await run(peer, Step(takes=0.3, is_deaf=True), load=burst(4, 2), within=100 * MS)
+    (step,) = report.window.steps
+    assert (step.errors, peer.opened) == ({"Timeout": 4}, 4)
+    assert step.timings["latency/timeout"].least >= 290 * MS
+
+
+async def test_a_kind_that_goes_on_after_the_end_gives_nothing_back() -> None:
+    peer = Peer()
+    step = Step(takes=5.6, is_deaf=True)
+    load = {"closed": {"users": 2, "duration": "60s"}}
+    report = await run(peer, step, load=load, within=60_000 * MS, stop_after=0.2)
+    assert report.window.steps[0].censored == 2
+    await asyncio.sleep(0.6)
+    assert (peer.opened, peer.open_now) == (2, 0)
 
 
 async def test_what_is_open_at_a_stop_is_censored() -> None:
