@@ -9,6 +9,7 @@ REPO = Path(__file__).resolve().parents[2]
 FOLDERS = (
     "examples",
     "examples/databases",
+    "examples/protocols/websocket",
     "examples/pytest/tests/performance",
     "deploy/samples",
 )

@@ -19,6 +19,7 @@ from pydantic_core import core_schema
 
 from perfrun.api import GROUP, VERSION, quantities
 from perfrun.api.base import NOT_BUILT_KEY, ApiModel, Rule, not_built_message
+from perfrun.api.extension import ADDRESS_PATTERN
 from perfrun.api.names import DNS_LABEL, PART_NAME, RUN_NAME_MAX, TEST_NAME_MAX, VARIABLE_NAME
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import CRON_PATTERN, PerfTest
@@ -80,6 +81,7 @@ _NOTATIONS = {
     URL_PATTERN: "write http:// or https:// and a host, without user, password or fragment",
     CRON_PATTERN: "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, "
     "@monthly, @yearly; the zone goes into timeZone",
+    ADDRESS_PATTERN: "write a host and a port, as in chat:8765",
     PART_NAME: "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
     HOST_PATTERN: "write a host name, *.example.com, *.$(namespace).svc or an address",
     CIDR_PATTERN: "write an address and the length of its prefix, as in 10.0.0.0/8",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from perfrun.api.base import ApiModel, at_most_one_of, exactly_one_of
+from perfrun.api.extension import ExtensionRequest
 from perfrun.api.names import HeaderName, PartName, VariableName
 from perfrun.api.quantities import ByteSize, Duration, JsonValue
 from perfrun.api.sql import SqlRequest
@@ -84,6 +85,10 @@ class Step(ApiModel):
         default=None, description="Default, of an http target: one GET of its url."
     )
     sql: SqlRequest | None = None
+    extension: ExtensionRequest | None = Field(
+        default=None,
+        description="What the protocol of an extension is told; may hold templates.",
+    )
     expect: Expect | None = None
     extract: Annotated[dict[VariableName, Extraction], Field(max_length=20)] = Field(
         default={}, description="Names that later steps of the iteration use as $(name)."
@@ -92,7 +97,7 @@ class Step(ApiModel):
         default=None, description="How long a user waits after this step."
     )
 
-    rules = (at_most_one_of("http", "sql", what="a step"),)
+    rules = (at_most_one_of("http", "sql", "extension", what="a step"),)
 
     @field_validator("http")
     @classmethod
@@ -110,6 +115,12 @@ class Step(ApiModel):
         """The request of a step of a database, where only such can be."""
         assert self.sql is not None
         return self.sql
+
+    @property
+    def the_extension(self) -> ExtensionRequest:
+        """The request of a step of an extension, where only such can be."""
+        assert self.extension is not None
+        return self.extension
 
 
 class Scenario(ApiModel):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from perfrun.api.base import ApiModel, NotBuiltObject, Rule, exactly_one_of
+from perfrun.api.extension import ExtensionTarget
 from perfrun.api.names import HeaderName, HeaderValue
 from perfrun.api.quantities import Duration
 from perfrun.api.sql import SqlTarget
@@ -161,7 +162,7 @@ class HttpTarget(ApiModel):
     )
 
 
-TargetKind = Literal["http", "sql"]
+TargetKind = Literal["http", "sql", "extension"]
 
 
 class Target(ApiModel):
@@ -171,13 +172,16 @@ class Target(ApiModel):
     sql: SqlTarget | None = None
     browser: NotBuiltObject = None
     benchmark: NotBuiltObject = None
+    extension: ExtensionTarget | None = None
 
-    rules = (exactly_one_of("http", "sql", "browser", "benchmark", what="target"),)
+    rules = (exactly_one_of("http", "sql", "browser", "benchmark", "extension", what="target"),)
 
     @property
     def kind(self) -> TargetKind:
         """Which one."""
-        return "http" if self.http is not None else "sql"
+        if self.http is not None:
+            return "http"
+        return "sql" if self.sql is not None else "extension"
 
     @property
     def timeout(self) -> int:
@@ -185,9 +189,9 @@ class Target(ApiModel):
         return self.the_one.timeout
 
     @property
-    def the_one(self) -> HttpTarget | SqlTarget:
+    def the_one(self) -> HttpTarget | SqlTarget | ExtensionTarget:
         """The target, of whatever kind; the rules have made sure that there is one."""
-        return self.the_http if self.sql is None else self.sql
+        return self.extension or self.sql or self.the_http
 
     @property
     def account_audience(self) -> str | None:
@@ -207,3 +211,9 @@ class Target(ApiModel):
         """The database, where only one can be."""
         assert self.sql is not None
         return self.sql
+
+    @property
+    def the_extension(self) -> ExtensionTarget:
+        """The server of a protocol that is not perfrun's own, where only one can be."""
+        assert self.extension is not None
+        return self.extension

@@ -52,6 +52,8 @@ def value_refs(node: object) -> set[ValueRef]:
     """All values that a part of a spec takes from Secrets and ConfigMaps."""
     if isinstance(node, ClientCertificate):
         return {ValueRef("Secret", node.secret_ref.name, key) for key in ("tls.crt", "tls.key")}
+    if isinstance(node, dict):
+        node = list(node.values())
     if isinstance(node, list | tuple):
         return set().union(*(value_refs(item) for item in node))
     if not isinstance(node, ApiModel):

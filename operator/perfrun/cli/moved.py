@@ -13,11 +13,12 @@ from perfrun.api.perftest import PerfTest
 from perfrun.api.target import Url
 
 _ORIGIN = re.compile(r"https?://[^/?#\s@]+/?")
+_PORTS = {"http": 80, "https": 443}
 _URL: TypeAdapter[str] = TypeAdapter(Url)
 
 
 def moved_to(origin: str, tests: Sequence[PerfTest]) -> list[PerfTest]:
-    """The tests, those with a URL at ``origin`` and with their own paths.
+    """The tests, those with a URL or an address at ``origin``, with their own paths.
 
     Raises ValueError with what to do.
     """
@@ -35,13 +36,32 @@ def moved_to(origin: str, tests: Sequence[PerfTest]) -> list[PerfTest]:
 def _moved(test: PerfTest, origin: str) -> PerfTest:
     http = test.spec.target.http
     if http is None:
-        return test
+        return _moved_extension(test, origin)
     old = urlsplit(http.url)
     query = f"?{old.query}" if old.query else ""
     try:
         url = _URL.validate_python(f"{origin}{old.path}{query}")
     except ValidationError as error:
         raise ValueError(f"--url {origin}: {error.errors()[0]['msg']}") from error
-    target = test.spec.target.model_copy(update={"http": http.model_copy(update={"url": url})})
+    return _with(test, {"http": http.model_copy(update={"url": url})})
+
+
+def _moved_extension(test: PerfTest, origin: str) -> PerfTest:
+    """Of an origin, the host and the port: which scheme a protocol has is its own affair."""
+    extension = test.spec.target.extension
+    if extension is None:
+        return test
+    parts = urlsplit(origin)
+    try:
+        address = (
+            parts.netloc if parts.port is not None else f"{parts.netloc}:{_PORTS[parts.scheme]}"
+        )
+    except ValueError as error:
+        raise ValueError(f"--url {origin}: {error}") from error
+    return _with(test, {"extension": extension.model_copy(update={"address": address})})
+
+
+def _with(test: PerfTest, update: dict[str, object]) -> PerfTest:
+    target = test.spec.target.model_copy(update=update)
     spec = test.spec.model_copy(update={"target": target})
     return test.model_copy(update={"spec": spec})

@@ -20,4 +20,9 @@ def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
                 f"spec.target.sql needs {error.name}, which is not installed here: "
                 f"pip install 'perfrun[sql]'"
             ) from error
+    if plan.target.extension is not None:
+        # Only here as well: it has the packages of this machine listed.
+        from perfrun.engine.extension.kind import ExtensionKind
+
+        return ExtensionKind(plan, values)
     return HttpKind(plan, values)

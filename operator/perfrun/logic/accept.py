@@ -12,6 +12,7 @@ from perfrun.api.metric import OBSERVED
 from perfrun.api.perfrun import MOST_SLOS, MOST_STEPS
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.target import TargetKind
+from perfrun.logic.extension_checks import address_problems, option_problems
 from perfrun.logic.feed_checks import feed_problems
 from perfrun.logic.kind_checks import kind_problems
 from perfrun.logic.load_checks import late_stops, load_problems, search_problems
@@ -257,6 +258,7 @@ _CHECKS: tuple[_Check, ...] = (
 _CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
     "http": (url_problems, header_problems, json_path_problems, _paths_after_a_query),
     "sql": (),
+    "extension": (address_problems, option_problems, json_path_problems),
 }
 _DOUBTS: tuple[_Check, ...] = (
     _short_deadline,

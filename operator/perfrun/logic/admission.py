@@ -133,6 +133,8 @@ def place_of(target: Target, namespace: str) -> str:
     if target.sql is not None:
         ref = target.sql.dsn_from.secret_key_ref
         return f"secret/{namespace}/{ref.name}/{ref.key}"
+    if target.extension is not None:
+        return target_key(f"//{target.extension.address}", namespace)
     return target_key(target.the_http.url, namespace)
 
 

@@ -23,6 +23,7 @@ LANGUAGES: dict[TargetKind, Language] = {
         frozenset({"status", "json", "maxBytes"}), frozenset({"json", "header", "regex"})
     ),
     "sql": Language(frozenset({"rows"}), frozenset({"column"})),
+    "extension": Language(frozenset({"json", "maxBytes"}), frozenset({"json", "regex"})),
 }
 
 

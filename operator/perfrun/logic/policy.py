@@ -172,6 +172,8 @@ def _network_problems(spec: PerfTestSpec, fence: Fence) -> Iterator[Problem]:
         urls.append(("spec.target.http.url", http.url))
         if http.auth is not None and http.auth.oauth2 is not None:
             urls.append(("spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url))
+    if spec.target.extension is not None:
+        urls.append(("spec.target.extension.address", f"//{spec.target.extension.address}"))
     for field, url in urls:
         try:
             fence.name(urlsplit(url).hostname or "")

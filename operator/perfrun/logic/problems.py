@@ -19,6 +19,7 @@ _MODELS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
 
 _HINTS = {
     "url": "write http:// or https:// and a host, without user information or fragment",
+    "address": "write a host and a port, as in chat:8765",
     "cron": "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, @monthly",
     "name": "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
     "path": "it begins with '/' and holds no '#' and no control characters",

@@ -147,6 +147,8 @@ def _templated_in_step(where: Place, step: Step) -> Iterator[tuple[Place, str]]:
         for index, one in enumerate(step.sql.transaction or []):
             place: Place = [*where, "sql", "transaction", index, "parameters"]
             yield from _texts_in(place, one.parameters)
+    if step.extension is not None:
+        yield from _texts_in([*where, "extension"], step.extension)
 
 
 def _templated_in_request(where: Place, request: HttpRequest) -> Iterator[tuple[Place, str]]:

@@ -8,10 +8,13 @@ from perfrun.cli.moved import moved_to
 HTTP = {"http": {"url": "http://shop:8000/api?region=eu", "timeout": "3s"}}
 SQL = {"sql": {"dsnFrom": {"secretKeyRef": {"name": "shop", "key": "dsn"}}}}
 
+CHAT = {"extension": {"kind": "websocket", "address": "chat:8765", "options": {"path": "/a"}}}
+
 
 def perf_test(target: object) -> PerfTest:
-    step = {"name": "one", "sql": {"statement": "select 1"}}
-    scenarios = [{"name": "all", "steps": [step]}] if target is SQL else None
+    request = {"sql": {"statement": "select 1"}} if target is SQL else {"extension": {}}
+    steps = [{"name": "one", **request}]
+    scenarios = [{"name": "all", "steps": steps}] if target is not HTTP else None
     spec = {
         "target": target,
         "load": {"burst": {"requests": 1, "concurrency": 1}},
@@ -28,6 +31,20 @@ def test_the_origin_is_another_one_and_all_else_stays(origin: str) -> None:
     assert after.spec.target.timeout == before.spec.target.timeout == 3_000_000_000
     assert after.metadata == before.metadata
     assert before.spec.target.the_http.url == "http://shop:8000/api?region=eu"
+
+
+@pytest.mark.parametrize(
+    ("origin", "address"),
+    [
+        ("http://localhost:8765", "localhost:8765"),
+        ("http://[::1]:8765/", "[::1]:8765"),
+        ("https://chat.example.com", "chat.example.com:443"),
+    ],
+)
+def test_of_an_extension_only_the_address_is_another_one(origin: str, address: str) -> None:
+    (after,) = moved_to(origin, [perf_test(CHAT)])
+    assert after.spec.target.the_extension.address == address
+    assert after.spec.target.the_extension.options == {"path": "/a"}
 
 
 def test_a_database_stays_where_it_is() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, target_key
+from perfrun.api.target import Target
+from perfrun.logic.admission import QUEUE_LIMIT, Contender, Placement, place, place_of, target_key
 from perfrun.logic.policy import Cap
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
@@ -268,3 +269,10 @@ def test_no_limit_is_ever_passed_and_everyone_has_their_turn(
             same = sum(other.target == one.target for other in running)
             assert same <= max(o.per_target for o in running if o.target == one.target)
         crowd.remove(chance.choice(running))
+
+
+@pytest.mark.parametrize("address", ["shop:8000", "SHOP.a.svc.cluster.local:8000", "shop.a:8000"])
+def test_the_same_server_is_one_target_whatever_speaks_to_it(address: str) -> None:
+    spoken = Target.model_validate({"extension": {"kind": "websocket", "address": address}})
+    asked = Target.model_validate({"http": {"url": "http://shop:8000/items"}})
+    assert place_of(spoken, "a") == place_of(asked, "a") == "shop.a:8000"

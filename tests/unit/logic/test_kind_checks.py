@@ -9,6 +9,7 @@ from perfrun.logic.accept import check
 
 SQL = {"sql": {"dsnFrom": {"secretKeyRef": {"name": "db", "key": "dsn"}}}}
 HTTP = {"http": {"url": "http://shop"}}
+CHAT = {"extension": {"kind": "websocket", "address": "chat:8765", "options": {"path": "/"}}}
 LOAD = {"burst": {"requests": 10, "concurrency": 2}}
 
 
@@ -20,6 +21,7 @@ def problems(target: dict[str, Any], *steps: dict[str, Any]) -> list[str]:
 
 
 QUERY = {"name": "q", "sql": {"statement": "select 1"}}
+HELLO = {"name": "hello", "extension": {"send": "hello $(uuid())"}}
 
 
 def test_a_step_of_each_kind_is_fine() -> None:
@@ -27,6 +29,8 @@ def test_a_step_of_each_kind_is_fine() -> None:
     assert problems(SQL, expected) == []
     assert problems(HTTP, {"name": "get", "expect": {"status": [200]}}) == []
     assert problems(HTTP) == []
+    more = {"expect": {"json": {"$.a": 1}, "maxBytes": 9}, "extract": {"a": {"regex": "x"}}}
+    assert problems(CHAT, {**HELLO, **more}, {"name": "bare", "extension": {}}) == []
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,16 @@ def test_a_step_of_each_kind_is_fine() -> None:
         (SQL, ({"name": "x"},), "spec.scenarios[0].steps[0].sql: is missing"),
         (SQL, ({"name": "x", "http": {"path": "/"}},), "steps[0].http: the target is sql"),
         (HTTP, (QUERY,), "steps[0].sql: the target is http"),
+        (HTTP, (HELLO,), "steps[0].extension: the target is http"),
+        (CHAT, (QUERY,), "steps[0].sql: the target is extension"),
+        (CHAT, ({"name": "x"},), "steps[0].extension: is missing"),
+        (CHAT, ({**HELLO, "expect": {"rows": 1}},), "expect.rows: means nothing for extension"),
+        (CHAT, ({**HELLO, "extract": {"a": {"header": "x"}}},), "extract.a.header: means nothing"),
+        (
+            CHAT,
+            ({"name": "x", "extension": {"send": "$(nobody)"}},),
+            "steps[0].extension.send: $(nobody) names no variable",
+        ),
         (SQL, ({**QUERY, "expect": {"status": [200]}},), "expect.status: means nothing for sql"),
         (SQL, ({**QUERY, "expect": {"maxBytes": "1Ki"}},), "expect.maxBytes: means nothing"),
         (SQL, ({**QUERY, "extract": {"id": {"header": "x"}}},), "extract.id.header: means nothing"),

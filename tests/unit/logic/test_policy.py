@@ -58,6 +58,19 @@ def test_the_default_lets_services_of_the_own_namespace_through() -> None:
     assert PerfPolicySpec.parse(default_manifest()["spec"]) == DEFAULT
 
 
+def test_the_address_of_an_extension_is_looked_at_as_the_host_of_a_url() -> None:
+    here = policies(lab={"allow": {"hosts": ["*.shop.svc"]}}).of("shop")
+    steps = [{"name": "s", "steps": [{"name": "x", "extension": {}}]}]
+    own, foreign = (
+        {"extension": {"kind": "websocket", "address": address}}
+        for address in ("chat:8765", "chat.evil.com:443")
+    )
+    assert here.problems(spec(target=own, scenarios=steps)) == []
+    (problem,) = here.problems(spec(target=foreign, scenarios=steps))
+    assert problem.field == "spec.target.extension.address"
+    assert "does not let chat.evil.com be connected to" in problem.message
+
+
 def test_where_tokens_come_from_is_looked_at_too() -> None:
     secret = {"secretKeyRef": {"name": "s", "key": "k"}}
     oauth = {"tokenUrl": "https://login.evil.com/t", "clientId": "a", "clientSecretFrom": secret}

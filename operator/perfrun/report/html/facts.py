@@ -158,6 +158,8 @@ def _what(reported: Reported) -> Iterator[Fact]:
 
 def _target_words(plan: RunPlan) -> str:
     http, timeout = plan.target.http, format_exact_duration(plan.target.timeout)
+    if (extension := plan.target.extension) is not None:
+        return f"{extension.address} ({extension.kind}, timeout {timeout})"
     if http is None:
         return f"database of {place_of(plan.target, plan.namespace)} (timeout {timeout})"
     return f"{http.url} ({http.protocol}, timeout {timeout})"

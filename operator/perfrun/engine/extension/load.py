@@ -1,0 +1,127 @@
+"""Finds the package of a protocol, and makes its object of the options.
+
+All of it is somebody else's code, so it is given a time, and whatever it raises is put into words.
+"""
+
+import inspect
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, NamedTuple
+
+from perfrun.engine.errors import DataError
+from perfrun.engine.extension.defects import FOREIGN, told
+from perfrun.extension import Extension
+from perfrun.logic.problems import suggestion
+
+GROUP = "perfrun.kinds"
+SECONDS_TO_LOAD = 30.0
+_WHERE = "spec.target.extension"
+_WHAT_TO_DO = (
+    "install the package that brings it: into the image that the chart's value worker.image "
+    "names, or beside perfrun where `perfrun run` is used"
+)
+
+
+def load(kind: str, options: Mapping[str, str], seconds: float = SECONDS_TO_LOAD) -> Extension[Any]:
+    """The protocol of a name, with these options. Raises DataError."""
+    entry = _entry(kind)
+    made: Future[Extension[Any]] = Future()
+    # A thread, because an import cannot be ended: the run is, and this worker with it.
+    threading.Thread(target=_fulfil, args=(made, entry, options), daemon=True).start()
+    try:
+        return made.result(seconds)
+    except TimeoutError:
+        raise DataError(
+            f"{_WHERE}.kind: {_name(entry)} was not loaded within {seconds:g}s: see what its "
+            f"module does when it is imported"
+        ) from None
+
+
+def _fulfil(made: "Future[Extension[Any]]", entry: EntryPoint, options: Mapping[str, str]) -> None:
+    try:
+        made.set_result(_made(entry, options))
+    except DataError as error:
+        made.set_exception(error)
+    except BaseException as error:
+        made.set_exception(DataError(f"{_WHERE}.kind: {told(entry.name, Extension, error)}"))
+
+
+def _entry(kind: str) -> EntryPoint:
+    installed = entry_points(group=GROUP)
+    found = list(installed.select(name=kind))
+    if not found:
+        names = ", ".join(sorted(installed.names)) or "none"
+        raise DataError(
+            f"{_WHERE}.kind: the protocol {kind} is not installed in this worker (installed: "
+            f"{names[:500]}): {_WHAT_TO_DO}"
+        )
+    if len(found) > 1:
+        raise DataError(
+            f"{_WHERE}.kind: {' and '.join(_name(entry) for entry in found)} are both installed: "
+            f"uninstall one"
+        )
+    return found[0]
+
+
+def _name(entry: EntryPoint) -> str:
+    dist = entry.dist
+    return f"{entry.name} of {dist.name} {dist.version}" if dist is not None else entry.name
+
+
+def _made(entry: EntryPoint, options: Mapping[str, str]) -> Extension[Any]:
+    try:
+        found = entry.load()
+    except FOREIGN as error:
+        # No secret is in reach of an import: here its words may be told.
+        raise DataError(
+            f"{_WHERE}.kind: {_name(entry)} could not be loaded: {type(error).__name__}: "
+            f"{str(error)[:500]}"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Extension)) or inspect.isabstract(found):
+        raise DataError(
+            f"{_WHERE}.kind: {entry.value} of {_name(entry)} is no class below "
+            f"perfrun.extension.Extension that has all of its methods"
+        )
+    names_of(found).check(options, f"{_WHERE}.options", entry.name)
+    try:
+        return found(**options)
+    except DataError as error:
+        raise DataError(f"{_WHERE}.options: {error.message}") from error
+    except FOREIGN as error:
+        raise DataError(f"{_WHERE}.options: {told(entry.name, found, error)}") from error
+
+
+class Names(NamedTuple):
+    """What something can be told by name."""
+
+    known: frozenset[str]
+    required: frozenset[str]
+    takes_any: bool
+
+    def check(self, given: Iterable[str], where: str, kind: str) -> None:
+        """Raises DataError for a name that is not known, and for one that is missing."""
+        given = set(given)
+        for name in sorted(given - self.known):
+            if not self.takes_any:
+                known = ", ".join(sorted(self.known)) or "none"
+                hint = suggestion(name, self.known) or f"; there are: {known}"
+                raise DataError(f"{where}: {kind} knows no {name}{hint}")
+        for name in sorted(self.required - given):
+            raise DataError(f"{where}: {name} is missing, and {kind} needs it")
+
+
+def names_of(called: Callable[..., object], leave_out: int = 0) -> Names:
+    """The parameters of a call by name, but for the first ``leave_out``."""
+    parameters = list(inspect.signature(called).parameters.values())[leave_out:]
+    named = [
+        one
+        for one in parameters
+        if one.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    return Names(
+        frozenset(one.name for one in named),
+        frozenset(one.name for one in named if one.default is inspect.Parameter.empty),
+        any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters),
+    )

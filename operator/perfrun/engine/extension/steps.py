@@ -1,0 +1,85 @@
+"""Steps of an extension: texts by name, compiled once, and what is expected of what comes back."""
+
+from typing import NamedTuple
+
+from perfrun.api.scenario import Step
+from perfrun.engine.answer import Answer
+from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.errors import ErrorClass
+from perfrun.engine.expect import Expectation
+from perfrun.engine.extension.load import Names
+from perfrun.engine.extract import Extractor
+from perfrun.engine.feeds import read_feeds
+from perfrun.engine.sessions import Done
+from perfrun.engine.template import Compiler, Template
+from perfrun.extension import Reply
+from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import Values
+
+_FINE = 200
+"""The status for expectations of a reply, which has none."""
+
+
+class _NoHead(NamedTuple):
+    """The head of a reply, which has none."""
+
+    def header(self, name: bytes) -> None:
+        """There is none."""
+
+
+class ExtensionStep:
+    """A step ready to be run."""
+
+    def __init__(self, step: Step, where: str, texts: dict[str, Template]) -> None:
+        self.name = step.name
+        self.think_time = step.think_time or 0
+        """ns after the step."""
+        self._texts = list(texts.items())
+        self._expectation = Expectation(step.expect, f"{where}.expect.json")
+        self._extract = Extractor(step.extract, f"{where}.extract")
+        self._is_looked_at = self._expectation.needs_body or bool(self._extract)
+
+    def render(self, number: int, values: dict[str, str]) -> dict[str, str]:
+        """The texts of the iteration ``number``. Raises OutOfDataError."""
+        return {name: text(number, values) for name, text in self._texts}
+
+    def judged(self, reply: Reply, values: dict[str, str]) -> Done:
+        """What a step came to; what it extracts goes into ``values``."""
+        received, passed, failed = len(reply.body), reply.passed, reply.failed
+        if reply.error is not None:
+            return Done(reply.error, received, passed, failed, reply.said)
+        if not self._is_looked_at:
+            return Done(None, received, passed, failed)
+        if received > self._expectation.size_limit:
+            return Done(ErrorClass.SIZE, received, passed, failed, f"{received} bytes")
+        answer = Answer(reply.body)
+        judged = self._expectation.judge(_FINE, answer)
+        passed, failed = passed + judged.passed, failed + judged.failed
+        if judged.error is None and not self._extract(_NoHead(), answer, values):
+            said = "what is to be extracted was not found"
+            return Done(ErrorClass.DATA, received, passed, failed, said)
+        return Done(judged.error, received, passed, failed, judged.said)
+
+
+def compile_steps(plan: RunPlan, values: Values, names: Names) -> list[CompiledScenario]:
+    """Every step of a plan, compiled. Raises DataError for what cannot be resolved.
+
+    ``names`` is what a step can say.
+    """
+    compiler = Compiler(plan.seed, plan.variables, read_feeds(plan, values))
+    scenarios = []
+    for scenario in plan.scenarios:
+        compiler.extracted = frozenset()
+        steps = []
+        for step in scenario.steps:
+            where = f"spec.scenarios[{scenario.name}].steps[{step.name}]"
+            request = step.the_extension
+            names.check(request, f"{where}.extension", plan.target.the_extension.kind)
+            texts = {
+                name: compiler.text(text, f"{where}.extension.{name}")
+                for name, text in request.items()
+            }
+            steps.append(ExtensionStep(step, where, texts))
+            compiler.extracted |= step.extract.keys()
+        scenarios.append(CompiledScenario(scenario.name, steps))
+    return scenarios

@@ -1,0 +1,133 @@
+"""What a package needs that adds a protocol to perfrun, and all that it needs (docs/protocols.md).
+
+Such a package has a class below :class:`Extension`, and names it in its metadata as an entry point
+of the group ``perfrun.kinds``; ``spec.target.extension.kind`` is the name of that entry point.
+perfrun paces, renders templates, lends connections, times out, checks, counts and judges; the
+class opens a connection and has one request answered over it.
+"""
+
+import asyncio
+import os
+import socket
+from abc import ABC, abstractmethod
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from perfrun.reach.errors import DataError as DataError
+from perfrun.reach.errors import ErrorClass as ErrorClass
+from perfrun.reach.errors import OpenError as OpenError
+from perfrun.reach.errors import exhausted_by
+from perfrun.reach.resolver import Resolver
+
+FAREWELL_SECONDS = 2.0
+"""What :meth:`Extension.close` has before it is cancelled."""
+
+C = TypeVar("C")
+"""What a connection is to a protocol: whatever :meth:`Extension.open` gives."""
+
+
+class Reply(NamedTuple):
+    """What came of one request."""
+
+    body: bytes = b""
+    """What came back: counted, and what ``expect`` and ``extract`` of the step look at."""
+    error: ErrorClass | None = None
+    """How the request failed; None: it succeeded, as far as the protocol can tell."""
+    said: str = ""
+    """Why it failed, in words, which everybody may read: no value of an option or a request."""
+    passed: int = 0
+    failed: int = 0
+    """Checks of the protocol's own."""
+
+
+class Peer:
+    """The server of a target, and the way to it.
+
+    Every address that is given or connected to here was looked at by the run's policies. Go no
+    other way.
+    """
+
+    def __init__(self, host: str, port: int, resolver: Resolver) -> None:
+        self.host, self.port = host, port
+        self._resolver = resolver
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    async def addresses(self) -> list[str]:
+        """IP addresses for a library that connects by itself, the one to try first in front.
+
+        There is at least one. Raises OpenError.
+        """
+        return await self._resolver.candidates()
+
+    async def connect(self) -> socket.socket:
+        """A TCP connection: a socket that does not block, for a library that takes one.
+
+        Raises OpenError.
+        """
+        failure: OSError | None = None
+        for address in await self._resolver.candidates():
+            try:
+                return await _connected(address, self.port)
+            except OSError as error:
+                failure = error
+                self._resolver.refused(address)
+        assert failure is not None
+        raise OpenError(
+            ErrorClass.CONNECT,
+            f"{self} refused a connection: {said_by(failure)}",
+            exhausted_by(failure),
+        ) from failure
+
+
+class Extension(ABC, Generic[C]):
+    """A protocol: one object a worker, on one event loop, so nothing here may block.
+
+    The constructor takes the target's options as parameters by name, all of them texts; those
+    without a default have to be given, and others are refused. It raises DataError for values
+    that it cannot use.
+    """
+
+    @abstractmethod
+    async def open(self, peer: Peer) -> C:
+        """A new connection, ready to be used, within the target's ``connectTimeout``.
+
+        Raises OpenError, or lets an OSError through. Whatever else is raised is a defect.
+        """
+
+    @abstractmethod
+    async def perform(self, connection: C, /, *args: Any, **request: Any) -> Reply:
+        """Send a request and wait for what answers it; one at a time goes over a connection.
+
+        Declare what a step can say as parameters by name, all of them texts, as in
+        ``perform(self, connection, *, send: str, expect: str = "")``. What the server answers is
+        a :class:`Reply`, an error too. Raises OSError where the connection was lost. Whatever
+        else is raised is a defect; all of these end the connection. Let a cancellation through:
+        it is the target's ``timeout``, or the end of the run.
+        """
+
+    @abstractmethod
+    def is_usable(self, connection: C) -> bool:
+        """Whether a connection may be used once more: asked before and after every request."""
+
+    @abstractmethod
+    async def close(self, connection: C) -> None:
+        """Close a connection, whatever it is in the midst of, in at most FAREWELL_SECONDS."""
+
+
+def said_by(error: OSError) -> str:
+    """What the system says of an error, in words that hold nothing of what was sent."""
+    return os.strerror(error.errno) if error.errno else type(error).__name__
+
+
+async def _connected(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(connection, (address, port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
