@@ -50,6 +50,20 @@ class Finished:
     interrupted: bool
 
 
+class _Wanted(NamedTuple):
+    """What is to be run, and why it cannot be: nothing is run unless all are right."""
+
+    tests: Sequence[tuple[PerfTest, FoundValues]]
+    processes: Mapping[str, int]
+    """By name of what is observed: process ids."""
+    problems: Sequence[str]
+
+    @property
+    def several(self) -> bool:
+        """More than one test."""
+        return len(self.tests) > 1
+
+
 def run_files(
     files: Sequence[str],
     outputs: Outputs[Runs],
@@ -67,44 +81,48 @@ def run_files(
     """
     manifests, nothing = selected(read_manifests(files), selector)
     told = tell_manifests(manifests, err)
-    tests, problems = _with_values(manifests, here.secrets)
-    problems += [nothing] if nothing is not None else []
-    problems += outputs.problems(several=len(tests) > 1)
-    processes, wrong = _processes(here.observe, [test for test, _ in tests])
-    problems += wrong
-    if here.url is not None and not told:
-        tests, wrong = _moved(tests, here.url)
-        problems += wrong
-    if not tests and not told and nothing is None:
+    wanted = _wanted(manifests, here)
+    problems = [*wanted.problems, *outputs.problems(several=wanted.several)]
+    if nothing is not None:
+        problems.append(nothing)
+    elif not wanted.tests and not told:
         problems.append("no PerfTest in what was given: nothing to run")
     for problem in problems:
         tell(err, problem)
     if told or problems:
         return Exit.USAGE
-    finished: list[Finished] = []
-    unwritten: dict[str, None] = {}
-    for number, (test, values) in enumerate(tests, 1):
-        place = f"{number} of {len(tests)}" if len(tests) > 1 else ""
-        finished.append(run_test(test, values, err, processes, place))
-        interrupted = finished[-1].interrupted
-        # Before anything is printed: whoever reads the report may go away.
-        reported = [Reported(one.run, one.result) for one in finished]
-        failed = outputs.write(
-            Runs(reported, several=len(tests) > 1, strict=strict),
-            several=len(tests) > 1,
-            last=interrupted or number == len(tests),
-        )
-        unwritten |= dict.fromkeys(failed)
-        print_run(finished[-1].run, out)
-        out.print()
-        if interrupted:
-            break
+    finished, unwritten = _run_each(wanted, outputs, out, err, strict=strict)
     if slowest:
         print_slowest([one.run for one in finished], slowest, out)
     for sentence in unwritten:
         tell(err, sentence)
     codes = [exit_code(one, strict=strict) for one in finished]
     return worst([*codes, Exit.ERROR] if unwritten else codes)
+
+
+def _run_each(
+    wanted: _Wanted, outputs: Outputs[Runs], out: Console, err: Console, *, strict: bool
+) -> tuple[list[Finished], list[str]]:
+    """The tests that were run, until one was interrupted, and why outputs could not be written."""
+    finished: list[Finished] = []
+    unwritten: dict[str, None] = {}
+    for number, (test, values) in enumerate(wanted.tests, 1):
+        place = f"{number} of {len(wanted.tests)}" if wanted.several else ""
+        finished.append(run_test(test, values, err, wanted.processes, place))
+        interrupted = finished[-1].interrupted
+        # Before anything is printed: whoever reads the report may go away.
+        reported = [Reported(one.run, one.result) for one in finished]
+        failed = outputs.write(
+            Runs(reported, several=wanted.several, strict=strict),
+            several=wanted.several,
+            last=interrupted or number == len(wanted.tests),
+        )
+        unwritten |= dict.fromkeys(failed)
+        print_run(finished[-1].run, out)
+        out.print()
+        if interrupted:
+            break
+    return finished, list(unwritten)
 
 
 def run_test(
@@ -149,6 +167,17 @@ def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
         for problem in manifest.problems:
             tell(err, f"{manifest.source}: {problem}")
     return sum(len(manifest.problems) for manifest in manifests)
+
+
+def _wanted(manifests: Sequence[Manifest], here: Here) -> _Wanted:
+    tests, problems = _with_values(manifests, here.secrets)
+    processes, unknown = _processes(here.observe, [test for test, _ in tests])
+    problems += unknown
+    # Where one of them cannot be read, the others are not all there is to be moved.
+    if here.url is not None and not any(manifest.problems for manifest in manifests):
+        tests, immovable = _moved(tests, here.url)
+        problems += immovable
+    return _Wanted(tests, processes, problems)
 
 
 def _with_values(
