@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from perfrun.api.baseline import ACCEPT_ANNOTATION, MOST_TOLD, Told, TrendStatus
+from perfrun.api.baseline import ACCEPT_ANNOTATION, MOST_TOLD, Baseline, Told, TrendStatus
 from perfrun.api.metadata import Condition
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import PerfTest
@@ -80,52 +80,37 @@ class Trender:
         self, test: PerfTest, said: TrendStatus | None, new: Sequence[RunRecord], wanted: str
     ) -> TrendStatus | None:
         kept = await self._read(test)
-        baseline = test.spec.baseline
-        rules = Rules(baseline.tolerance, baseline.confirm_runs)
-        histories = kept.histories
-        for record in new:
-            body = await self._kube.find(PERF_RUNS, *record.key)
-            if body is not None and body["metadata"]["uid"] == record.uid:
-                histories = await self._take(test, PerfRun.parse(body), histories, rules)
+        histories = await self._take_all(test, kept.histories, new)
         if said is None or said.accepted != wanted:
             histories = await self._accept(test, histories, wanted)
-        if histories and histories[-1].pinned is None and baseline.run is not None:
+        if histories and histories[-1].pinned is None and test.spec.baseline.run is not None:
             histories = [*histories[:-1], await self._pin(test, histories[-1])]
         if histories != kept.histories:
             await self._write(test, histories, kept.version)
-        up_to = new[-1].completed if new else (said.up_to if said else None)
-        await self._tell(test, histories, said.up_to if said else None)
-        if not histories:
-            return (
-                None
-                if said is None and not new
-                else TrendStatus(
-                    state="Collecting",
-                    message="no run that proves anything yet",
-                    up_to=up_to,
-                    settings=short_hash(baseline.model_dump_json()),
-                )
-            )
-        status = describe(histories[-1], rules, histories[:-1])
-        if baseline.run is not None and histories[-1].pinned is None:
-            status = status.model_copy(
-                update={
-                    "state": "Incomparable",
-                    "message": f"there is no run {baseline.run} with the same comparison key and "
-                    f"environment to compare with (spec.baseline.run)",
-                }
-            )
-        update = {
-            "told": _told(histories),
-            "up_to": up_to,
-            "accepted": wanted or None,
-            "settings": short_hash(baseline.model_dump_json()),
-        }
-        return status.model_copy(update=update)
+        up_to = said.up_to if said else None
+        await self._tell(test, histories, up_to)
+        if not histories and said is None and not new:
+            return None
+        # What it says of how far was looked is what spares the next look.
+        return _status(test.spec.baseline, histories).model_copy(
+            update={
+                "told": _told(histories),
+                "up_to": new[-1].completed if new else up_to,
+                "accepted": (wanted or None) if histories else None,
+                "settings": short_hash(test.spec.baseline.model_dump_json()),
+            }
+        )
 
-    async def _take(
-        self, test: PerfTest, run: PerfRun, histories: list[History], rules: Rules
+    async def _take_all(
+        self, test: PerfTest, histories: list[History], new: Sequence[RunRecord]
     ) -> list[History]:
+        for record in new:
+            body = await self._kube.find(PERF_RUNS, *record.key)
+            if body is not None and body["metadata"]["uid"] == record.uid:
+                histories = await self._take(test, PerfRun.parse(body), histories)
+        return histories
+
+    async def _take(self, test: PerfTest, run: PerfRun, histories: list[History]) -> list[History]:
         """The histories with one more run in the one that it belongs to, which is last then."""
         point, key = point_of(run), run.status.comparison_key
         if point is None or key is None:
@@ -136,7 +121,7 @@ class Trender:
         history = found or History(key=key, environment=place)
         if point.completed > history.newest:
             history = await self._pin(test, history)
-            history = advance(history, point, rules)
+            history = advance(history, point, _rules(test.spec.baseline))
         return [*others, history][-MOST_HISTORIES:]
 
     async def _pin(self, test: PerfTest, history: History) -> History:
@@ -211,6 +196,26 @@ class Trender:
             await self._kube.create(CONFIG_MAPS, namespace, body)
         except AlreadyExistsError:
             raise ConflictError(409, f"ConfigMap {name} is there, and not this test's") from None
+
+
+def _rules(baseline: Baseline) -> Rules:
+    return Rules(baseline.tolerance, baseline.confirm_runs)
+
+
+def _status(baseline: Baseline, histories: Sequence[History]) -> TrendStatus:
+    """How the newest run compares, the last history being the one that it belongs to."""
+    if not histories:
+        return TrendStatus(state="Collecting", message="no run that proves anything yet")
+    status = describe(histories[-1], _rules(baseline), histories[:-1])
+    if baseline.run is None or histories[-1].pinned is not None:
+        return status
+    return status.model_copy(
+        update={
+            "state": "Incomparable",
+            "message": f"there is no run {baseline.run} with the same comparison key and "
+            f"environment to compare with (spec.baseline.run)",
+        }
+    )
 
 
 def _told(histories: list[History]) -> list[Told]:
