@@ -11,7 +11,7 @@ import uvloop
 from typing_extensions import override
 
 from perfrun.api.load import Load
-from perfrun.api.quantities import NS_PER_MS, NS_PER_S
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
 from perfrun.api.scenario import Scenario, default_scenarios
 from perfrun.api.target import Target
 from perfrun.engine.run import Engine
@@ -72,8 +72,10 @@ def _encode(interval: Interval) -> None:
 def _figures(report: WorkerReport) -> dict[str, Any]:
     steps, lag = report.window.steps, report.generator.lag
     latency = steps[0].timings["latency/success"]
+    sent = sum(step.sent for step in steps)
     return {
         "rate": sum(step.succeeded for step in steps) * NS_PER_S / report.window_time,
+        "cpu_us": report.generator.cpu_time / NS_PER_US / max(1, sent),
         "failed": sum(step.failed for step in steps),
         "dropped": sum(scenario.dropped for scenario in report.window.scenarios),
         "latency_us": [latency.quantile(quantile) / 1000 for quantile in QUANTILES],

@@ -1,73 +1,63 @@
 """perfrun beside pgbench on one PostgreSQL: ``python -m benchmarks.sql``.
 
 The server has one core and the client the other, in turn, round after round. First as fast as each
-can (select-only), then at a fixed rate, where both count from when a transaction was due.
+can (select-only), then at fixed rates, where both count from when a transaction was due. pgbench
+opens its connections before it starts; perfrun does in its warm-up.
 """
 
 import argparse
 import json
-import os
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from benchmarks import cores
+from benchmarks.pgbench import WARMUP_S, Paced, fill, flat_out, paced, pinned
 from tests.cluster import apt
 from tests.cluster.progress import say
-from tests.databases import DATABASE, PASSWORD, USER, Postgres, postgres, program
+from tests.databases import USER, Postgres, postgres
 
-CLIENTS = 8
+CLIENTS, PACED_CLIENTS = 8, 32
 ROWS = 100_000
 SELECT = "SELECT abalance FROM pgbench_accounts WHERE aid = $1"
+SLOW = "SELECT abalance FROM pgbench_accounts, pg_sleep(0.005) WHERE aid = $1"
 QUANTILES = (0.5, 0.9, 0.99)
-RATE = 2000
+RATES = (100, 500, 1000, 2000)
+SAMPLES = 1000
+"""That a round has at least: ten beyond the p99."""
 OTHERS = ("simple", "extended", "prepared")
 """How pgbench sends a statement; perfrun prepares it once a connection."""
 
 
-class Said(NamedTuple):
-    """What one client said of one round."""
-
-    rate: float
-    latency_us: tuple[float, ...] = ()
-    not_started: int = 0
-    """Skipped, as pgbench has it, or dropped."""
-
-
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--only", choices=("speed", "rates"))
     options = parser.parse_args()
     if not cores.ENOUGH:
         parser.error("two cores are needed: one for the client and one for the server")
     apt.ensure(apt.DATABASE_PACKAGES)
     with postgres(cores=cores.SERVER) as server:
-        _fill(server)
-        _print_speeds(server, options.rounds, options.seconds)
-        _print_fixed(server, options.rounds, options.seconds)
-
-
-def _fill(server: Postgres) -> None:
-    server.ask(f"GRANT CREATE ON SCHEMA public TO {USER}")
-    _pgbench(server, "-i", "-q", "-s", str(ROWS // 100_000))
-    server.ask("VACUUM ANALYZE")
+        server.ask(f"GRANT CREATE ON SCHEMA public TO {USER}")
+        fill(server, ROWS)
+        server.ask("VACUUM ANALYZE")
+        if options.only != "rates":
+            _print_speeds(server, options.rounds, options.seconds)
+        if options.only != "speed":
+            _print_rates(server, "Select-only", SELECT, options.rounds, options.seconds)
+            _print_rates(server, "A statement of 5 ms", SLOW, options.rounds, options.seconds)
 
 
 def _print_speeds(server: Postgres, rounds: int, seconds: int) -> None:
     said: dict[str, list[float]] = {name: [] for name in ("perfrun", *OTHERS)}
     for number in range(rounds):
-        said["perfrun"].append(_perfrun(server, _closed(seconds)).rate)
+        said["perfrun"].append(_perfrun(server, SELECT, _closed(seconds), CLIENTS)["rate"])
         for mode in OTHERS:
-            said[mode].append(_flat_out(server, mode, seconds).rate)
+            said[mode].append(flat_out(server, mode, CLIENTS, seconds))
         say(f"round {number + 1}: " + ", ".join(f"{k} {v[-1]:.0f}/s" for k, v in said.items()))
     print(f"Select-only, {CLIENTS} connections, {rounds} rounds of {seconds} s, medians:\n")
     print("| client | transactions/s | perfrun / it |\n| :-- | --: | --: |")
@@ -78,40 +68,74 @@ def _print_speeds(server: Postgres, rounds: int, seconds: int) -> None:
         print(f"| pgbench -M {mode} | {statistics.median(said[mode]):,.0f} | {ratio:.2f} |")
 
 
-def _print_fixed(server: Postgres, rounds: int, seconds: int) -> None:
-    mine, its = [], []
-    for _ in range(rounds):
-        mine.append(_perfrun(server, _open(seconds)))
-        its.append(_at_rate(server, seconds))
-    print(f"\nAt {RATE}/s (Poisson), latency from when a transaction was due, medians:\n")
-    print("| | perfrun | pgbench --rate -M prepared | perfrun / it |\n| :-- | --: | --: | --: |")
-    for index, quantile in enumerate(QUANTILES):
-        ours = [one.latency_us[index] for one in mine]
-        theirs = [one.latency_us[index] for one in its]
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        a, b = statistics.median(ours), statistics.median(theirs)
-        print(f"| p{quantile * 100:g} | {a:.0f} us | {b:.0f} us | {ratio:.2f} |")
-    print(f"| not started | {_sum(mine)} | {_sum(its)} | |")
+class Round(NamedTuple):
+    """What both have said, one after the other."""
+
+    mine: Paced
+    its: Paced
 
 
-def _sum(said: list[Said]) -> int:
-    return sum(one.not_started for one in said)
+def _print_rates(server: Postgres, title: str, statement: str, rounds: int, seconds: int) -> None:
+    done: dict[int, list[Round]] = {rate: [] for rate in RATES}
+    for number in range(rounds):
+        for rate in RATES:
+            lasts = max(seconds, SAMPLES // rate)
+            mine = _mine(server, statement, rate, lasts)
+            script = f"\\set aid random(1, {ROWS})\n{statement.replace('$1', ':aid')};\n"
+            its = paced(server, script, rate, PACED_CLIENTS, lasts, QUANTILES)
+            done[rate].append(Round(mine, its))
+        say(f"{title}: round {number + 1}")
+    names = [f"p{quantile * 100:g}" for quantile in QUANTILES]
+    print(f"\n{title} at fixed rates (Poisson), {PACED_CLIENTS} connections, {rounds} rounds,")
+    print(
+        "medians; perfrun / pgbench --rate -M prepared (ratio), latency from the due time in us:\n"
+    )
+    print(f"| rate | {' | '.join(names)} | lag p50 | lag p99 | CPU us/transaction | not started |")
+    print("| --: " * (len(names) + 5) + "|")
+    for rate, said in done.items():
+        figures = [_beside(said, _of("latency", i)) for i in range(len(QUANTILES))]
+        figures += [_beside(said, _of("lag", i)) for i in (0, len(QUANTILES) - 1)]
+        figures.append(_beside(said, lambda one: one.cpu))
+        lost = sum(one.mine.not_started for one in said), sum(one.its.not_started for one in said)
+        print(f"| {rate}/s | {' | '.join(figures)} | {lost[0]} / {lost[1]} |")
+
+
+def _of(times: str, index: int) -> Callable[[Paced], float]:
+    return lambda one: float(getattr(one, times)[index])
+
+
+def _beside(said: list[Round], figure: Callable[[Paced], float]) -> str:
+    """Medians of both, and of their ratio within a round."""
+    mine, its = [figure(one.mine) for one in said], [figure(one.its) for one in said]
+    ratio = statistics.median(a / b for a, b in zip(mine, its, strict=True))
+    return f"{statistics.median(mine):.0f} / {statistics.median(its):.0f} ({ratio:.2f})"
+
+
+def _mine(server: Postgres, statement: str, rate: int, seconds: int) -> Paced:
+    said = _perfrun(server, statement, _open(rate, seconds), PACED_CLIENTS)
+    # Of the quantiles that the engine's benchmark has, in its order.
+    count = len(QUANTILES)
+    latency, lag = tuple(said["latency_us"][:count]), tuple(said["lag_us"][:count])
+    return Paced(latency, lag, said["cpu_us"], said["dropped"])
 
 
 def _closed(seconds: int) -> dict[str, Any]:
     return {"closed": {"users": CLIENTS, "duration": f"{seconds}s"}}
 
 
-def _open(seconds: int) -> dict[str, Any]:
+def _open(rate: int, seconds: int) -> dict[str, Any]:
     # pgbench throttles with exponential gaps, too.
-    return {"open": {"rate": f"{RATE}/s", "duration": f"{seconds}s", "arrivals": "Poisson"}}
+    shape = {"rate": f"{rate}/s", "duration": f"{seconds}s", "arrivals": "Poisson"}
+    return {"warmup": f"{WARMUP_S}s", "open": shape}
 
 
-def _perfrun(server: Postgres, load: dict[str, Any]) -> Said:
+def _perfrun(
+    server: Postgres, statement: str, load: dict[str, Any], connections: int
+) -> dict[str, Any]:
     secret = {"secretKeyRef": {"name": "db", "key": "dsn"}}
-    sql = {"statement": SELECT, "parameters": [f"$(int(1, {ROWS}))"]}
+    sql = {"statement": statement, "parameters": [f"$(int(1, {ROWS}))"]}
     spec = {
-        "target": {"sql": {"dsnFrom": secret, "maxConnections": CLIENTS}},
+        "target": {"sql": {"dsnFrom": secret, "maxConnections": connections}},
         "secrets": {"db": server.dsn()},
         "scenarios": [{"name": "s", "steps": [{"name": "select", "sql": sql}]}],
         "load": load,
@@ -119,63 +143,11 @@ def _perfrun(server: Postgres, load: dict[str, Any]) -> Said:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(spec, file)
         file.flush()
-        said = json.loads(_pinned([sys.executable, "-m", "benchmarks.engine", file.name]))
-    assert not said["failed"], said
-    latency = tuple(said["latency_us"][i] for i in range(len(QUANTILES)))
-    return Said(said["rate"], latency, said["dropped"])
-
-
-def _flat_out(server: Postgres, mode: str, seconds: int) -> Said:
-    told = _pgbench(server, "-S", "-n", "-c", str(CLIENTS), "-T", str(seconds), "-M", mode)
-    return Said(_tps(told))
-
-
-def _at_rate(server: Postgres, seconds: int) -> Said:
-    with tempfile.TemporaryDirectory() as folder:
-        told = _pgbench(
-            server,
-            *("-S", "-n", "-c", str(CLIENTS), "-T", str(seconds), "-M", "prepared"),
-            *("--rate", str(RATE), "--latency-limit", "1000", "--log", "--log-prefix=log"),
-            cwd=folder,
+        said: dict[str, Any] = json.loads(
+            pinned([sys.executable, "-m", "benchmarks.engine", file.name])
         )
-        latencies = np.array(list(_logged(Path(folder))))
-    skipped = re.search(r"skipped: (\d+)", told)
-    found = tuple(float(one) for one in np.quantile(latencies, QUANTILES))
-    return Said(_tps(told), found, int(skipped[1]) if skipped else 0)
-
-
-def _logged(folder: Path) -> Iterator[int]:
-    """Latencies in us; one that was skipped has none."""
-    for file in folder.iterdir():
-        for line in file.read_text().splitlines():
-            latency = line.split()[2]
-            if latency.isdigit():
-                yield int(latency)
-
-
-def _tps(told: str) -> float:
-    found = re.search(r"tps = ([0-9.]+) \(without", told)
-    assert found is not None, told
-    return float(found[1])
-
-
-def _pgbench(server: Postgres, *options: str, cwd: str | None = None) -> str:
-    where = ["-h", "127.0.0.1", "-p", str(server.port), "-U", USER, DATABASE]
-    return _pinned([str(program("pgbench")), *options, *where], cwd=cwd)
-
-
-def _pinned(command: list[str], cwd: str | None = None) -> str:
-    done = subprocess.run(
-        ["taskset", "-c", cores.CLIENT, *command],
-        env={**os.environ, "PGPASSWORD": PASSWORD},
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} failed: {done.stderr[-2000:]}")
-    return done.stdout
+    assert not said["failed"], said
+    return said
 
 
 if __name__ == "__main__":
