@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ class Lines(Extension[Line]):
         connection.writer.close()
 
 
+_NO_REPLIES: dict[str, Any] = {
+    "gives nothing": None,
+    "gives text": Reply("text"),  # type: ignore[arg-type]
+    "gives an error of its own": Reply(error="Strange"),  # type: ignore[arg-type]
+    "counts backwards": Reply(passed=-1),
+}
+
+
 class Wrong(Lines):
     """Does what ``how`` says instead of answering."""
 
@@ -70,6 +79,8 @@ class Wrong(Lines):
 
     @override
     async def perform(self, connection: Line, *, send: str, expect: str = "") -> Any:
+        if self.how in _NO_REPLIES:
+            return _NO_REPLIES[self.how]
         match self.how:
             case "raises":
                 raise KeyError(self.password, send)
@@ -77,6 +88,9 @@ class Wrong(Lines):
                 sys.exit(3)
             case "cancels itself":
                 raise asyncio.CancelledError
+            case "blocks":
+                time.sleep(0.01)  # noqa: ASYNC251
+                return Reply(b"at last")
             case "loses":
                 raise BrokenPipeError(32, send)
             case "gives up":
@@ -85,14 +99,6 @@ class Wrong(Lines):
                 await asyncio.sleep(60)
             case "ignores its end":
                 await _deaf(0.4)
-            case "gives nothing":
-                return None
-            case "gives text":
-                return Reply("text")  # type: ignore[arg-type]
-            case "gives an error of its own":
-                return Reply(error="Strange")  # type: ignore[arg-type]
-            case "counts backwards":
-                return Reply(passed=-1)
         return await super().perform(connection, send=send, expect=expect)
 
     @override
@@ -122,6 +128,9 @@ class Unready(Lines):
         match self.how:
             case "raises":
                 raise KeyError(self.password)
+            case "blocks":
+                time.sleep(0.01)  # noqa: ASYNC251
+                raise ConnectionRefusedError
             case "hangs":
                 await asyncio.sleep(60)
             case "ignores its end":

@@ -5,13 +5,16 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any
 
 import pytest
 
+from perfrun.api.load import Load
 from perfrun.engine.errors import DataError, EngineError, ErrorClass, OpenError
 from perfrun.engine.extension.kind import ExtensionKind
 from perfrun.engine.extension.load import load
+from perfrun.engine.run import Engine
 from perfrun.extension import Peer
 from perfrun.logic.network import ANYWHERE
 from perfrun.measure.plan import NetworkRule, RunPlan
@@ -326,6 +329,20 @@ async def test_a_connection_that_is_not_known_to_be_usable_is_not_used(
 ) -> None:
     got = await step_of(run, server, kind="wrong", options={"how": "knows nothing"})
     assert (got.succeeded, server.opened) == (4, 4)
+
+
+@pytest.mark.parametrize("kind", ["wrong", "unready"])
+async def test_one_that_never_waits_leaves_others_their_turn(
+    installed: Path, server: Server, kind: str
+) -> None:
+    load = Load.model_validate({"closed": {"users": 2, "duration": "3s"}})
+    asked = plan(server.port, kind=kind, options={"how": "blocks"})
+    engine = Engine(asked.model_copy(update={"load": load}), 0, Secret())
+    asyncio.get_running_loop().call_later(0.3, engine.stop, "enough")
+    report = await engine.run(monotonic_ns())
+    assert report.stopped == "enough"
+    (got,) = report.window.steps
+    assert got.failed == (got.sent if kind == "unready" else 0)
 
 
 @pytest.mark.parametrize("how", ["closes badly", "never closes"])

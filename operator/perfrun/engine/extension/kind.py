@@ -18,6 +18,7 @@ from perfrun.engine.extension.defects import FOREIGN, is_ours, told
 from perfrun.engine.extension.farewells import Farewells
 from perfrun.engine.extension.load import load, names_of
 from perfrun.engine.extension.steps import ExtensionStep, compile_steps
+from perfrun.engine.extension.turn import Turn
 from perfrun.engine.kind import Carrier, Courses, Ended, Kind
 from perfrun.engine.sessions import Done, Limits, Session, Speaker
 from perfrun.extension import Extension, Peer, Reply, said_by
@@ -113,6 +114,7 @@ class _Speaker(Speaker[ExtensionStep]):
 
     async def _opened(self) -> Any:
         """A connection of the extension's. Raises OpenError, whatever that raises."""
+        turn = Turn()
         try:
             return await self._extension.open(self._peer)
         except OpenError as error:
@@ -133,6 +135,8 @@ class _Speaker(Speaker[ExtensionStep]):
                 raise
             said = told(self._target.kind, type(self._extension), error)
             raise OpenError(ErrorClass.PROTOCOL, said) from error
+        finally:
+            await turn.has_come()
 
 
 class _Session(Session[ExtensionStep]):
@@ -147,6 +151,14 @@ class _Session(Session[ExtensionStep]):
 
     @override
     async def perform(
+        self, step: ExtensionStep, request: dict[str, str], values: dict[str, str]
+    ) -> Done:
+        turn = Turn()
+        done = await self._performed(step, request, values)
+        await turn.has_come()
+        return done
+
+    async def _performed(
         self, step: ExtensionStep, request: dict[str, str], values: dict[str, str]
     ) -> Done:
         broken, self._broken = self._broken, True
