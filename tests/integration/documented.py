@@ -8,6 +8,7 @@ from typing import NamedTuple
 REPO = Path(__file__).resolve().parents[2]
 FOLDERS = (
     "examples",
+    "examples/benchmark",
     "examples/databases",
     "examples/protocols/websocket",
     "examples/pytest/tests/performance",

@@ -41,6 +41,35 @@ OBSERVED: dict[str, Kind] = {
 }
 """Of what is observed beside the load: ``of`` names it."""
 
+BENCHMARK: dict[str, Kind] = {
+    # pytest-benchmark
+    "min": Kind.DURATION,
+    "max": Kind.DURATION,
+    "mean": Kind.DURATION,
+    "stddev": Kind.DURATION,
+    "median": Kind.DURATION,
+    "q1": Kind.DURATION,
+    "q3": Kind.DURATION,
+    "iqr": Kind.DURATION,
+    "ops": Kind.RATE,
+    "rounds": Kind.COUNT,
+    # k6, beside min and max
+    "avg": Kind.DURATION,
+    "med": Kind.DURATION,
+    "p90": Kind.DURATION,
+    "p95": Kind.DURATION,
+    "p99": Kind.DURATION,
+    "p999": Kind.DURATION,
+    "rate": Kind.RATE,
+    "count": Kind.COUNT,
+    "passes": Kind.COUNT,
+    "fails": Kind.COUNT,
+    "value": Kind.NUMBER,
+    # of the command itself
+    "memory.peak": Kind.BYTES,
+}
+"""Of benchmarks, by the names that their tools give them; ``of`` names the benchmark."""
+
 METRICS: dict[str, Kind] = {
     **{f"{timing}.{stat}": Kind.DURATION for timing in TIMINGS for stat in STATISTICS},
     "throughput": Kind.RATE,
@@ -53,10 +82,15 @@ METRICS: dict[str, Kind] = {
     "dropped": Kind.COUNT,
     "bytes.received": Kind.BYTES,
     **OBSERVED,
+    **BENCHMARK,
 }
 
-_HIGHER = frozenset({"throughput", "transactions", "capacity", "successRate", "checkRate"})
-_NEITHER = frozenset({"bytes.received", "value.max", "value.avg", "value.min"})
+_HIGHER = frozenset(
+    {"throughput", "transactions", "capacity", "successRate", "checkRate", "ops", "rate"}
+)
+_NEITHER = frozenset(
+    {"bytes.received", "value.max", "value.avg", "value.min", "value", "count", "rounds", "passes"}
+)
 
 
 def direction(metric: str) -> Direction:

@@ -19,6 +19,7 @@ Count = Annotated[int, Field(ge=0)]
 MOST_STEPS = 100
 MOST_SLOS = 100
 MOST_HOLDS = 100
+MOST_BENCHMARKS_TOLD = 100
 
 Reason = Literal["Scheduled", "Change", "Requested", "Rollout", "Confirmation", "Retry"]
 
@@ -199,7 +200,7 @@ class SloStatus(StatusModel):
     """One objective, what was measured, and the sentence that says so."""
 
     metric: Name
-    of: Annotated[str, Field(max_length=128)] = ""
+    of: Annotated[str, Field(max_length=200)] = ""
     max: Text | None = None
     min: Text | None = None
     on_breach: Literal["Warn", "Fail"] = "Warn"
@@ -207,6 +208,27 @@ class SloStatus(StatusModel):
     samples: Count = 0
     verdict: Verdict
     message: Sentence
+
+
+class BenchmarkFigures(StatusModel):
+    """One benchmark of a suite, in the statistics of its tool."""
+
+    name: Annotated[str, Field(max_length=200)]
+    figures: Annotated[dict[Annotated[str, Field(max_length=40)], Text], Field(max_length=32)] = {}
+
+
+class BenchmarkStatus(StatusModel):
+    """What came of the command of a benchmark."""
+
+    memory_peak: Text | None = Field(
+        default=None,
+        description="Resident at most, of the command or of the largest process it waited for.",
+    )
+    results: Annotated[list[BenchmarkFigures], Field(max_length=MOST_BENCHMARKS_TOLD)] = []
+    left_out: Count = Field(default=0, description="Benchmarks that are not told here.")
+    message: Sentence | None = Field(
+        default=None, description="How the command failed, or why there are no results."
+    )
 
 
 class Finding(StatusModel):
@@ -280,6 +302,7 @@ class PerfRunStatus(StatusModel):
     steps: Annotated[list[StepStatus], Field(max_length=MOST_STEPS)] = []
     slos: Annotated[list[SloStatus], Field(max_length=MOST_SLOS)] = []
     observed: Annotated[list[ObservedStatus], Field(max_length=16)] = []
+    benchmark: BenchmarkStatus | None = None
     generator: GeneratorStatus | None = None
     environment: Environment | None = None
     result: ResultRef | None = None

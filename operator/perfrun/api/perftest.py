@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from perfrun.api.base import ApiModel, Rule, StatusModel, exactly_one_of
 from perfrun.api.baseline import Baseline, TrendStatus
-from perfrun.api.load import Load
+from perfrun.api.load import Burst, Load
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import VariableName
 from perfrun.api.notification import Notification
@@ -93,6 +93,11 @@ class Feed(ApiModel):
     rules = (exactly_one_of("csvFrom", "jsonlFrom", "generate", what="a feed"),)
 
 
+def once() -> Load:
+    """The load of a benchmark: its command, once, by one worker."""
+    return Load(burst=Burst(requests=1, concurrency=1))
+
+
 def _list_map(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
@@ -136,7 +141,9 @@ class PerfTestSpec(ApiModel):
         ]
         | None
     ) = None
-    load: Load
+    load: Load = Field(
+        default_factory=once, description="Needed, but of a benchmark, which has none."
+    )
     slos: Annotated[
         list[Slo],
         Field(max_length=50, json_schema_extra=_list_map("metric", "of", "onBreach")),
@@ -171,6 +178,19 @@ class PerfTestSpec(ApiModel):
             message="runOn Rollout needs observe: the workloads there are those whose rollouts "
             "start runs",
             field=".runOn",
+        ),
+        Rule(
+            cel="has(self.load) || has(self.target.benchmark)",
+            holds=lambda spec: spec.target.benchmark is not None or "load" in spec.model_fields_set,
+            message="this field is required, but of a benchmark: it says how much load there is",
+            field=".load",
+        ),
+        Rule(
+            cel="!has(self.load) || !has(self.target.benchmark)",
+            holds=lambda spec: spec.target.benchmark is None or spec.load == once(),
+            message="a benchmark has no load: its command is run once in each run, by one worker, "
+            "and the tool repeats inside",
+            field=".load",
         ),
     )
 

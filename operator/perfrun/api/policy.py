@@ -29,6 +29,7 @@ Cidr = Annotated[
     str, Field(min_length=3, max_length=43, pattern=CIDR_PATTERN), AfterValidator(_cidr)
 ]
 HostPattern = Annotated[str, Field(min_length=1, max_length=253, pattern=HOST_PATTERN)]
+ImagePattern = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9*._:/@-]+$")]
 NamespacePattern = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[-a-z0-9*]+$")]
 Clock = Annotated[str, Field(max_length=5, pattern=CLOCK_PATTERN)]
 
@@ -95,6 +96,11 @@ class PerfPolicySpec(ApiModel):
     allow: Allow = Field(default_factory=Allow)
     deny: Deny = Field(default_factory=Deny)
     limits: Limits = Field(default_factory=Limits)
+    allowed_benchmark_images: Annotated[list[ImagePattern], Field(max_length=256)] = Field(
+        default_factory=list,
+        description="Images of benchmark targets, with * for any characters, compared as they are "
+        "written: registry.example/team/*. Empty: none.",
+    )
     allowed_hours: Annotated[list[Hours], Field(max_length=32)] = Field(
         default_factory=list, description="Outside of these runs wait. Empty: always."
     )

@@ -132,6 +132,15 @@ def format_duration(ns: float, limits: Iterable[float] = ()) -> str:
     return _rounded(value, decimals, [limit / size for limit in limits]) + unit
 
 
+def format_short_duration(ns: float, limits: Iterable[float] = ()) -> str:
+    """The same, with ``us`` and ``ns`` where they make it shorter: ``5.11us``."""
+    if ns >= NS_PER_MS:
+        return format_duration(ns, limits)
+    unit, size = ("us", NS_PER_US) if ns >= NS_PER_US else ("ns", 1)
+    decimals = max(2 - math.floor(math.log10(ns / size)), 0) if ns > 0 else 0
+    return _rounded(ns / size, min(decimals, 6), [limit / size for limit in limits]) + unit
+
+
 def format_exact_duration(ns: int) -> str:
     """The spec notation that parses back to ``ns``: the largest unit that divides, as in ``5m``."""
     if ns == 0:

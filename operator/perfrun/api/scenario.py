@@ -141,6 +141,6 @@ class Scenario(ApiModel):
     ]
 
 
-def default_scenarios() -> list[Scenario]:
-    """The scenario of a test that names none: one GET of the target's url."""
-    return [Scenario(name=DEFAULT_SCENARIO, steps=[Step(name=DEFAULT_STEP)])]
+def default_scenarios(step: str = DEFAULT_STEP) -> list[Scenario]:
+    """The scenario of a test that names none: one GET of the target's url, or another step."""
+    return [Scenario(name=DEFAULT_SCENARIO, steps=[Step(name=step)])]

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from perfrun.api import quantities as q
 from perfrun.api.base import ApiModel, Rule
-from perfrun.api.metric import METRICS, NOT_BUILT_METRICS, STATISTICS, TIMINGS, Kind
+from perfrun.api.metric import BENCHMARK, METRICS, NOT_BUILT_METRICS, STATISTICS, TIMINGS, Kind
 
 _PATTERNS = {
     Kind.DURATION: q.DURATION_PATTERN,
@@ -61,6 +61,8 @@ def format_measured(metric: str, value: float, limits: list[float]) -> str:
     """A measurement in the notation of its limits, never rounded across one of them."""
     match METRICS[metric]:
         case Kind.DURATION:
+            if metric in BENCHMARK:
+                return q.format_short_duration(value, limits)
             return q.format_duration(value, limits)
         case Kind.RATE:
             return q.format_rate(value, limits)
@@ -92,14 +94,18 @@ Limit = Annotated[
 def _known_metric(name: str) -> str:
     if name in METRICS or name in NOT_BUILT_METRICS:
         return name
-    close = difflib.get_close_matches(name, METRICS, n=1)
+    of_load = [metric for metric in METRICS if metric not in BENCHMARK]
+    close = difflib.get_close_matches(name, of_load, n=1)
+    # The names of benchmarks are short, and so like much else.
+    close = close or difflib.get_close_matches(name, BENCHMARK, n=1, cutoff=0.75)
     if name in STATISTICS:
         close = [f"latency.{name}"]
     hint = f'did you mean "{close[0]}"? There are' if close else "there are"
     timed = ", ".join(f"{timing}.*" for timing in TIMINGS)
-    others = ", ".join(metric for metric in METRICS if metric.partition(".")[0] not in TIMINGS)
+    others = ", ".join(metric for metric in of_load if metric.partition(".")[0] not in TIMINGS)
     raise ValueError(
-        f"there is no such metric; {hint} {timed} (*: {', '.join(STATISTICS)}), {others}"
+        f"there is no such metric; {hint} {timed} (*: {', '.join(STATISTICS)}), {others}; of "
+        f"benchmarks {', '.join(BENCHMARK)}"
     )
 
 
@@ -139,14 +145,15 @@ def _notation_check(kind: Kind, field: str) -> Any:
 
 
 class Slo(ApiModel):
-    """One objective. ``of`` is a step, a scenario, class/NAME or an observed thing; empty: all."""
+    """One objective. ``of`` is a step, a scenario, class/NAME, an observed thing or a benchmark;
+    empty: all."""
 
     metric: Annotated[
         str,
         Field(max_length=40, json_schema_extra={"enum": [*METRICS, *NOT_BUILT_METRICS]}),
         AfterValidator(_known_metric),  # the enum of the schema, in words
     ]
-    of: Annotated[str, Field(max_length=80)] = ""
+    of: Annotated[str, Field(max_length=200)] = ""
     max: Limit = None
     min: Limit = None
     on_breach: Literal["Warn", "Fail"] = "Warn"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from perfrun.api.base import ApiModel, NotBuiltObject, Rule, exactly_one_of
+from perfrun.api.benchmark import BenchmarkTarget
 from perfrun.api.extension import ExtensionTarget
 from perfrun.api.names import HeaderName, HeaderValue
 from perfrun.api.quantities import Duration
@@ -162,7 +163,7 @@ class HttpTarget(ApiModel):
     )
 
 
-TargetKind = Literal["http", "sql", "extension"]
+TargetKind = Literal["http", "sql", "benchmark", "extension"]
 
 
 class Target(ApiModel):
@@ -171,7 +172,7 @@ class Target(ApiModel):
     http: HttpTarget | None = None
     sql: SqlTarget | None = None
     browser: NotBuiltObject = None
-    benchmark: NotBuiltObject = None
+    benchmark: BenchmarkTarget | None = None
     extension: ExtensionTarget | None = None
 
     rules = (exactly_one_of("http", "sql", "browser", "benchmark", "extension", what="target"),)
@@ -181,7 +182,9 @@ class Target(ApiModel):
         """Which one."""
         if self.http is not None:
             return "http"
-        return "sql" if self.sql is not None else "extension"
+        if self.sql is not None:
+            return "sql"
+        return "benchmark" if self.benchmark is not None else "extension"
 
     @property
     def timeout(self) -> int:
@@ -189,9 +192,15 @@ class Target(ApiModel):
         return self.the_one.timeout
 
     @property
-    def the_one(self) -> HttpTarget | SqlTarget | ExtensionTarget:
+    def the_one(self) -> HttpTarget | SqlTarget | BenchmarkTarget | ExtensionTarget:
         """The target, of whatever kind; the rules have made sure that there is one."""
-        return self.extension or self.sql or self.the_http
+        return self.benchmark or self.extension or self.sql or self.the_http
+
+    @property
+    def connect_timeout(self) -> int | None:
+        """ns that opening a connection may take; None: nothing is connected to."""
+        one = self.the_one
+        return None if isinstance(one, BenchmarkTarget) else one.connect_timeout
 
     @property
     def account_audience(self) -> str | None:
@@ -217,3 +226,9 @@ class Target(ApiModel):
         """The server of a protocol that is not perfrun's own, where only one can be."""
         assert self.extension is not None
         return self.extension
+
+    @property
+    def the_benchmark(self) -> BenchmarkTarget:
+        """The benchmark, where only one can be."""
+        assert self.benchmark is not None
+        return self.benchmark

@@ -58,6 +58,9 @@ class Daily:
 def load_words(plan: RunPlan) -> Iterator[str]:
     """What a load is, in parts of a sentence."""
     load, end = plan.load, load_end(plan)
+    if plan.target.benchmark is not None:
+        yield f"a command of up to {format_exact_duration(plan.target.timeout)}"
+        return
     if load.burst is not None:
         yield f"burst of {planned(plan)} iterations, {load.burst.concurrency} at a time"
     elif load.closed is not None:

@@ -13,6 +13,7 @@ from aiohttp import web
 from perfrun.api.perfrun import HoldStatus, WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
+from perfrun.cli.launcher import Launcher, start_launcher
 from perfrun.cli.ports import MemoryStore, Tokens
 from perfrun.cli.processes import LocalWatch
 from perfrun.cli.scratch import scratch
@@ -143,6 +144,8 @@ class _Run:
         self._coordinator = Coordinator(self._store, self._tokens, lead=LEAD)
         self._workers: list[Worker] = []
         self._cleaner: Worker | None = None
+        self._launcher: Launcher | None = None
+        """Of a benchmark's command."""
         self._port = 0
         self._result = LocalRun(plan)
         self._arrived_at: float | None = None
@@ -172,6 +175,8 @@ class _Run:
         finally:
             left = [*self._workers, *([self._cleaner] if self._cleaner is not None else [])]
             await end_workers(left, self._stop.at_once)
+            if self._launcher is not None:
+                await self._launcher.end()
             self._coordinator.close(self._plan.uid)
             await runner.cleanup()
         return self._finish(session)
@@ -181,12 +186,20 @@ class _Run:
         """Seconds that workers get to end: worker 0 may have something to undo."""
         return TEARDOWN_SECONDS if self._plan.teardown else TERM_SECONDS
 
+    @property
+    def _commands(self) -> Path:
+        """What the worker shares with the launcher of a benchmark's command."""
+        return self._folder / "command"
+
     async def _launch(self, values: FoundValues) -> None:
         plan_file = self._folder / "plan.json"
         plan_file.write_bytes(self._plan.to_bytes())
         tree = self._folder / "values"
         tree.mkdir()
         lay_out(values, tree)
+        if (benchmark := self._plan.target.benchmark) is not None:
+            self._commands.mkdir()
+            self._launcher = await start_launcher(benchmark, values, self._commands)
         for index in range(self._plan.load.workers):
             self._workers.append(await self._start(index))
 
@@ -199,6 +212,7 @@ class _Run:
             "PERFRUN_TOKEN_FILE": str(token_file),
             "PERFRUN_INDEX": str(index),
             "PERFRUN_SECRETS": str(self._folder / "values"),
+            "PERFRUN_COMMAND_FOLDER": str(self._commands),
             "PERFRUN_REPORT_DEADLINE": str(_REPORT_SECONDS),
         }
         return await start_worker(index, env, self._folder / f"worker-{index}.log")

@@ -142,6 +142,8 @@ def _clock(progress: Progress) -> str:
     if progress.live.search is not None:
         clock = f"{_time(elapsed)}: {progress.live.search.line()}"
         return f"{clock} (collecting)" if progress.reported else clock
+    if progress.plan.target.benchmark is not None:
+        return f"{_time(elapsed)} of at most {_time(progress.plan.target.timeout)}"
     if end is None:
         return f"{progress.live.succeeded + progress.live.failed:,}/{planned(progress.plan):,}"
     clock = f"{_time(min(elapsed, end))}/{_time(end)}"
@@ -178,6 +180,8 @@ def _share(progress: Progress) -> float:
         # How many holds are needed is not known before; a bar has to be about something.
         assert progress.plan.load.capacity is not None
         return min(1.0, search.hold / most_holds(progress.plan.load.capacity))
+    if progress.plan.target.benchmark is not None:
+        return min(1.0, progress.live.elapsed / progress.plan.target.timeout)
     if end is None:
         return (progress.live.succeeded + progress.live.failed) / planned(progress.plan)
     return min(1.0, progress.live.elapsed / end) if end else 0.0
@@ -185,6 +189,8 @@ def _share(progress: Progress) -> float:
 
 def _figures(progress: Progress) -> list[tuple[str, str]]:
     live = progress.live
+    if progress.plan.target.benchmark is not None:
+        return []  # the one command that runs has no figures before it has ended
     ended = live.succeeded + live.failed
     figures = [
         *_level(progress),

@@ -139,6 +139,8 @@ def run_test(
             f"note: {plan.load.workers} workers share {cores()} cores of this machine; "
             "they may be slower than what they measure",
         )
+    if (benchmark := plan.target.benchmark) is not None:
+        tell(err, f"note: the command runs as it is installed here, not in {benchmark.image}")
     with ProgressView(err, place) as view:
         local = asyncio.run(_run(plan, test.spec, values, view, processes))
     leave_on_interrupt()

@@ -260,6 +260,7 @@ def _judged(judgement: Judgement) -> Json:
             ("observed", judgement.observed),
             ("generator", judgement.generator),
             ("capacity", judgement.capacity),
+            ("benchmark", judgement.benchmark),
             ("untidy", judgement.untidy),
         )
         if value is not None

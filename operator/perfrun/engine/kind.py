@@ -11,6 +11,7 @@ from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.lanes import User
 from perfrun.engine.recorder import ScenarioTally, StepTally
 from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
 
 S = TypeVar("S")
 
@@ -98,3 +99,7 @@ class Kind(Protocol):
 
         ``notes_sends``: whether it is noted when iterations send first, as of a burst.
         """
+
+    def complete(self, report: WorkerReport) -> None:  # noqa: ARG002 (for those that override it)
+        """Add what it has measured beside requests, once the load is over."""
+        return  # without it the method is an abstract one

@@ -25,4 +25,8 @@ def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
         from perfrun.engine.extension.kind import ExtensionKind
 
         return ExtensionKind(plan, values)
+    if plan.target.benchmark is not None:
+        from perfrun.engine.benchmark.kind import BenchmarkKind
+
+        return BenchmarkKind(plan, values)
     return HttpKind(plan, values)

@@ -106,6 +106,7 @@ class Engine:
             untidy = await self.teardown()
         report = execution.report(ceiling)
         report.untidy = untidy
+        self._kind.complete(report)
         report.setup, report.teardown = self._around.setup_record, self._around.teardown_record
         report.check()
         return report

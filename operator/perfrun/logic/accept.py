@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from perfrun.api.metric import OBSERVED
+from perfrun.api.metric import BENCHMARK, OBSERVED
 from perfrun.api.perfrun import MOST_SLOS, MOST_STEPS
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.target import TargetKind
+from perfrun.logic.benchmark_command import command_problems
+from perfrun.logic.benchmarking import benchmark_objective_problems
 from perfrun.logic.extension_checks import address_problems, option_problems
 from perfrun.logic.feed_checks import feed_problems
 from perfrun.logic.kind_checks import kind_problems
@@ -127,6 +129,8 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
         where = f"spec.slos[{index}]"
         if slo.metric in OBSERVED or slo.of in observed:
             pass  # looked at in observe_problems
+        elif slo.metric in BENCHMARK:
+            pass  # looked at in benchmark_objective_problems; the names are known after the run
         elif slo.of and slo.of not in known:
             hint = suggestion(slo.of, known) or f"; there are: {', '.join(sorted(known))}"
             yield Problem(f"{where}.of", f'"{slo.of}" is no step, scenario or class in use{hint}')
@@ -196,7 +200,8 @@ def _unsupported_percentiles(spec: PerfTestSpec) -> Iterator[Problem]:
         return
     for where, objective in _placed(spec):
         # How many connections are made is the pool's decision, and what is observed no request.
-        if objective.metric.startswith("connect.") or objective.metric in OBSERVED:
+        elsewhere = objective.metric in OBSERVED or objective.metric in BENCHMARK
+        if objective.metric.startswith("connect.") or elsewhere:
             continue
         samples = iterations * share(scenarios_of(spec), objective.metric, objective.of)
         needed = samples_needed(objective.metric)
@@ -253,11 +258,13 @@ _CHECKS: tuple[_Check, ...] = (
     search_problems,
     _objectives,
     observe_problems,
+    benchmark_objective_problems,
     _sizes,
 )
 _CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
     "http": (url_problems, header_problems, json_path_problems, _paths_after_a_query),
     "sql": (),
+    "benchmark": (command_problems,),
     "extension": (address_problems, option_problems, json_path_problems),
 }
 _DOUBTS: tuple[_Check, ...] = (

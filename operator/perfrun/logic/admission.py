@@ -129,12 +129,15 @@ def queue_limit(schedule: Schedule | None) -> timedelta:
 
 
 def place_of(target: Target, namespace: str) -> str:
-    """What one run at a time has: host:port, or the Secret that says where a database is."""
+    """What one run at a time has: host:port, the Secret that says where a database is, or the
+    image of a benchmark, whose target is not ours to know."""
     if target.sql is not None:
         ref = target.sql.dsn_from.secret_key_ref
         return f"secret/{namespace}/{ref.name}/{ref.key}"
     if target.extension is not None:
         return target_key(f"//{target.extension.address}", namespace)
+    if target.benchmark is not None:
+        return f"image/{namespace}/{target.benchmark.image}"
     return target_key(target.the_http.url, namespace)
 
 

@@ -7,6 +7,7 @@ from perfrun.api.metric import METRICS, Kind
 from perfrun.api.perfrun import PerfRun, Phase, SloStatus, Verdict
 from perfrun.api.quantities import parse_cores
 from perfrun.api.slo import parse_limit
+from perfrun.measure.benchmark import PEAK
 from perfrun.measure.trend import Point
 
 ALWAYS = ("latency.p50", "latency.p95", "latency.p99")
@@ -99,7 +100,7 @@ def _values(run: PerfRun) -> dict[str, float]:
 
 
 def _compared(slos: Iterable[SloStatus]) -> Iterable[SloStatus]:
-    return (slo for slo in slos if METRICS.get(slo.metric) in _COMPARED_KINDS)
+    return (slo for slo in slos if slo.metric == PEAK or METRICS.get(slo.metric) in _COMPARED_KINDS)
 
 
 def _take(values: dict[str, float], name: str, metric: str, text: str | None) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from perfrun.api.metric import METRICS, OBSERVED, Kind
+from perfrun.api.metric import BENCHMARK, METRICS, OBSERVED, Kind
 from perfrun.api.perfrun import Finding, SloStatus, Verdict
 from perfrun.api.sentence import MOST_SENTENCE, cut
 from perfrun.api.slo import format_measured
+from perfrun.logic.benchmarking import measured as measured_by_benchmark
 from perfrun.logic.capacity import Found
 from perfrun.logic.figures import Figure, NoFigure, Scope, figure, scope
 from perfrun.logic.findings import explains
@@ -61,8 +62,8 @@ class Faults(NamedTuple):
             return next((f for f in self.findings if _undermines(f, objective)), None)
         if judged.verdict not in (Verdict.WARN, Verdict.FAIL):
             return None
-        if METRICS[objective.metric] not in _TAINTED_KINDS:
-            return None
+        if METRICS[objective.metric] not in _TAINTED_KINDS or objective.metric in BENCHMARK:
+            return None  # the tool of a benchmark measures without us
         return next((f for f in self.findings if self._excuses(f, judged)), None)
 
     def _excuses(self, finding: Finding, judged: Judged) -> bool:
@@ -107,6 +108,8 @@ def _tainted(objective: Objective, judged: Judged, faults: Faults) -> Judged:
 def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judged:
     if objective.metric in OBSERVED:
         return _judge_observed(objective, plan, report)
+    if objective.metric in BENCHMARK:
+        return _judge_benchmark(objective, report)
     part = scope(plan, report.window, objective.of, report.window_time)
     measured = figure(objective.metric, part)
     if objective.metric in FLOORED and objective.lower is not None:
@@ -140,6 +143,25 @@ def _judge_observed(objective: Objective, plan: RunPlan, report: WorkerReport) -
     if found.unseen is not None:
         sentence = f"{sentence}: not known, because {found.unseen}"
         return Judged(Verdict.INCONCLUSIVE, sentence, text, found.samples)
+    return Judged(Verdict.PASS, f"{sentence}: met", text, found.samples)
+
+
+def _judge_benchmark(objective: Objective, report: WorkerReport) -> Judged:
+    """What the tool says, as it says it. A command that failed may not have measured all: what it
+    met is not known then, and what it missed stands."""
+    found = measured_by_benchmark(objective.metric, objective.of, report)
+    if isinstance(found, NoFigure):
+        return Judged(Verdict.INCONCLUSIVE, f"{objective.subject} {found.reason}")
+    text = found.text(objective.metric, objective.limits)
+    sentence = f"{objective.subject} was {text}, {_allowed(objective)}"
+    upper, lower = objective.upper, objective.lower
+    if (upper is not None and found.low > upper) or (lower is not None and found.high < lower):
+        missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
+        return Judged(missed, sentence, text, found.samples)
+    failure = report.benchmark.failure if report.benchmark is not None else None
+    if failure is not None:
+        told = f"{sentence}: not known, because the command failed: {failure}"
+        return Judged(Verdict.INCONCLUSIVE, told, text, found.samples)
     return Judged(Verdict.PASS, f"{sentence}: met", text, found.samples)
 
 

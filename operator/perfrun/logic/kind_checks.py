@@ -1,14 +1,16 @@
 """What steps may say depends on the kind of target: a page has a status, a query has rows."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from perfrun.api.base import ApiModel
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.scenario import Step
-from perfrun.api.target import TargetKind
 from perfrun.logic.problems import Problem, field_path
 from perfrun.logic.step_checks import Place, placed_steps
+
+StepKind = Literal["http", "sql", "extension"]
+"""The kinds of targets that have steps."""
 
 
 class Language(NamedTuple):
@@ -18,7 +20,7 @@ class Language(NamedTuple):
     extract: frozenset[str]
 
 
-LANGUAGES: dict[TargetKind, Language] = {
+LANGUAGES: dict[StepKind, Language] = {
     "http": Language(
         frozenset({"status", "json", "maxBytes"}), frozenset({"json", "header", "regex"})
     ),
@@ -30,6 +32,9 @@ LANGUAGES: dict[TargetKind, Language] = {
 def kind_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """Steps, expectations and extractions that belong to another kind of target."""
     kind = spec.target.kind
+    if kind == "benchmark":
+        yield from _of_no_steps(spec)
+        return
     language = LANGUAGES[kind]
     if kind != "http" and spec.scenarios is None:
         yield Problem("spec.scenarios", f"a target of kind {kind} needs steps that say what to do")
@@ -50,6 +55,21 @@ def kind_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             yield from _foreign([*where, "extract", name], extraction, language.extract, kind)
 
 
+def _of_no_steps(spec: PerfTestSpec) -> Iterator[Problem]:
+    """What a benchmark cannot have: nothing of it is ours to send."""
+    given = {
+        "scenarios": spec.scenarios,
+        "setup": spec.setup,
+        "teardown": spec.teardown,
+        "feeds": spec.feeds,
+    }
+    for field, value in given.items():
+        if value:
+            yield Problem(
+                f"spec.{field}", "means nothing for a benchmark: it has its command alone"
+            )
+
+
 def _statements(where: Place, step: Step) -> Iterator[tuple[Place, str]]:
     if step.sql is None:
         return
@@ -60,7 +80,7 @@ def _statements(where: Place, step: Step) -> Iterator[tuple[Place, str]]:
 
 
 def _foreign(
-    where: Place, part: ApiModel, own: frozenset[str], kind: TargetKind
+    where: Place, part: ApiModel, own: frozenset[str], kind: StepKind
 ) -> Iterator[Problem]:
     for name in part.model_dump(by_alias=True, exclude_defaults=True):
         if name not in own:

@@ -5,9 +5,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from perfrun.api.benchmark import COMMAND_STEP
 from perfrun.api.load import Capacity, Open
 from perfrun.api.perftest import PerfTestSpec
-from perfrun.api.scenario import Scenario, Step, default_scenarios
+from perfrun.api.scenario import DEFAULT_STEP, Scenario, Step, default_scenarios
 from perfrun.logic.capacity import most_holds
 from perfrun.logic.names import short_hash
 from perfrun.logic.shape import NS, Shape, count_arrivals, share, user_time
@@ -65,7 +66,9 @@ def make_plan(
 
 def scenarios_of(spec: PerfTestSpec) -> list[Scenario]:
     """The scenarios that run: those of the spec, or the default one."""
-    return spec.scenarios if spec.scenarios is not None else default_scenarios()
+    if spec.scenarios is not None:
+        return spec.scenarios
+    return default_scenarios(DEFAULT_STEP if spec.target.benchmark is None else COMMAND_STEP)
 
 
 def planned(plan: RunPlan, until: int | None = None) -> int:
@@ -158,9 +161,12 @@ def comparison_key(spec: PerfTestSpec) -> str:
     """
     what = spec.what_runs(defaults=False)
     measured = {name: what[name] for name in MEASURED if name in what}
-    measured["load"] = {
-        name: value for name, value in measured["load"].items() if name not in NOT_MEASURED_OF_LOAD
-    }
+    if "load" in measured:  # a benchmark has none
+        measured["load"] = {
+            name: value
+            for name, value in measured["load"].items()
+            if name not in NOT_MEASURED_OF_LOAD
+        }
     return short_hash(_canonical(measured))
 
 

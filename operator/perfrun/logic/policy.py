@@ -81,6 +81,7 @@ class NamespacePolicies:
         found = list(_network_problems(spec, Fence(self.network, self.namespace)))
         for name, policy in self.specs.items():
             found += _limit_problems(spec, name, policy.limits)
+            found += _image_problems(spec, name, policy.allowed_benchmark_images)
         return found
 
     @property
@@ -141,9 +142,9 @@ class NamespacePolicies:
         ]
 
 
-def _selects(pattern: str, namespace: str) -> bool:
+def _selects(pattern: str, name: str) -> bool:
     parts = (re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(".*".join(parts), namespace) is not None
+    return re.fullmatch(".*".join(parts), name) is not None
 
 
 def policy_problems(spec: PerfPolicySpec) -> list[Problem]:
@@ -201,6 +202,19 @@ def _limit_problems(spec: PerfTestSpec, policy: str, limits: Limits) -> Iterator
             asked_for = format_exact_duration(length)
             allowed = format_exact_duration(limits.duration)
             yield _over(policy, "duration", "spec.load", asked_for, allowed, "takes up to ")
+
+
+def _image_problems(spec: PerfTestSpec, policy: str, allowed: Sequence[str]) -> Iterator[Problem]:
+    benchmark = spec.target.benchmark
+    if benchmark is None or any(_selects(pattern, benchmark.image) for pattern in allowed):
+        return
+    images = [*allowed, benchmark.image]
+    change = {"op": "add", "path": "/spec/allowedBenchmarkImages", "value": images}
+    yield Problem(
+        "spec.target.benchmark.image",
+        f"{benchmark.image} is not allowed by PerfPolicy {policy} (allowedBenchmarkImages); to "
+        f"allow it: {patch(policy, change)}",
+    )
 
 
 def _over(

@@ -44,7 +44,8 @@ def duration_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     load, target = spec.load, spec.target.the_one
     where = f"spec.target.{spec.target.kind}"
     yield from _between(f"{where}.timeout", target.timeout, LONGEST_TIMEOUT)
-    yield from _between(f"{where}.connectTimeout", target.connect_timeout, LONGEST_TIMEOUT)
+    if (connecting := spec.target.connect_timeout) is not None:
+        yield from _between(f"{where}.connectTimeout", connecting, LONGEST_TIMEOUT)
     yield from _between("spec.load.startTimeout", load.start_timeout, LONGEST_START)
     if load.closed is not None and load.closed.think_time is not None:
         yield from _at_most("spec.load.closed.thinkTime", load.closed.think_time, LONGEST_TIMEOUT)

@@ -12,6 +12,7 @@ from perfrun.api.observe import ObservedStatus
 from perfrun.api.perfrun import (
     MOST_HOLDS,
     MOST_SLOS,
+    BenchmarkStatus,
     CapacityStatus,
     GeneratorStatus,
     HoldStatus,
@@ -26,6 +27,7 @@ from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import parse_rate
 from perfrun.logic import observing
 from perfrun.logic import summary as summaries
+from perfrun.logic.benchmarking import status_of_benchmark
 from perfrun.logic.capacity import found, held
 from perfrun.logic.findings import examine
 from perfrun.logic.judging import (
@@ -77,6 +79,7 @@ class Judgement:
     observed: list[ObservedStatus] = field(default_factory=list)
     generator: GeneratorStatus | None = None
     capacity: CapacityStatus | None = None
+    benchmark: BenchmarkStatus | None = None
     untidy: str | None = None
     """What went wrong with the teardown. It says nothing about the service."""
 
@@ -103,10 +106,14 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     if outcome.lost is not None:
         said.append(f"lost: {outcome.lost}")
     untidy = outcome.untidy or (outcome.report.untidy if outcome.report is not None else None)
-    seen = []
+    told = replace(judgement, message="; ".join(said)[:MESSAGE])
     if outcome.report is not None:
-        seen = observing.statuses(outcome.plan, outcome.report, _limits(asked))
-    told = replace(judgement, message="; ".join(said)[:MESSAGE], observed=seen)
+        limits = _limits(asked)
+        told = replace(
+            told,
+            observed=observing.statuses(outcome.plan, outcome.report, limits),
+            benchmark=status_of_benchmark(outcome.report, limits),
+        )
     return told.with_untidy(untidy)
 
 
@@ -117,12 +124,15 @@ def judge_objectives(asked: Sequence[Objective], outcome: RunOutcome) -> Judgeme
         return _nothing_reported(asked, outcome)
     limits = _limits(asked)
     ordered = outcome.stopped is not None or report.breached
-    generator = examine(outcome.plan, report, outcome.workers, ordered=ordered)
+    generator = None
+    if outcome.plan.target.benchmark is None:  # else its own tool measures, and not the worker
+        generator = examine(outcome.plan, report, outcome.workers, ordered=ordered)
+    findings = generator.findings if generator is not None else []
     slos = [
         status_of(
             objective,
             judge_one(objective, outcome.plan, report),
-            Faults(generator.findings, report.generator),
+            Faults(findings, report.generator),
         )
         for objective in asked
     ]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from perfrun.api.sentence import Sentence
+from perfrun.measure.benchmark import BenchmarkRecord
 from perfrun.measure.observed import MOST_OBSERVATIONS, Observation, add_observations
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import (
@@ -147,6 +148,8 @@ class WorkerReport(Wire):
     """What a policy said of a host that was to be connected to."""
     observed: list[Observation] = Field(default=[], max_length=MOST_OBSERVATIONS)
     """What was seen of ``spec.observe``, by name and metric."""
+    benchmark: BenchmarkRecord | None = None
+    """What the target said of itself, where it is a benchmark."""
     late: int = 0
     """How long after its start, ns, the hold was taken up by the worker that heard of it last."""
 
@@ -192,6 +195,7 @@ class WorkerReport(Wire):
         self.stopped = self.stopped or other.stopped
         self.breached = self.breached or other.breached
         self.late = max(self.late, other.late)
+        self.benchmark = self.benchmark or other.benchmark
         add_observations(self.observed, other.observed)
 
     def _close_window(self) -> None:
@@ -253,6 +257,8 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
                 raise ValueError("a report with outcomes that there are not")
         _check_series(raw["series"])
         _check_observed(raw.get("observed", []), plan)
+        if raw.get("benchmark") is not None and plan.target.benchmark is None:
+            raise ValueError("a report of a benchmark, which its plan is not")
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("a report that is not laid out like one") from error
 

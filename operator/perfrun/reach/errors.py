@@ -23,6 +23,12 @@ class ErrorClass(StrEnum):
     SIZE = "Size"
     POLICY = "Policy"
     DATA = "Data"
+    EXIT = "Exit"
+    """A command ended with another exit code than 0, or could not be started."""
+    KILLED = "Killed"
+    """A command was ended by a signal, or from outside."""
+    RESULTS = "Results"
+    """A command has left no results that can be read."""
 
 
 class EngineError(Exception):

@@ -22,6 +22,9 @@ class Values(Protocol):
     def service_account_token(self, field: str) -> Path:
         """The file of the run's own token. Raises DataError where there is none."""
 
+    def command_folder(self, field: str) -> Path:
+        """The folder shared with a command's launcher. Raises DataError where there is none."""
+
 
 def value_of(source: ValueSource, values: Values, field: str) -> tuple[str, bool]:
     """The value that a source names, and whether it is a secret one."""
@@ -50,3 +53,7 @@ class NoValues:
     def service_account_token(self, field: str) -> Path:
         """There is none."""
         raise DataError(f"{field}: there is no service account here")
+
+    def command_folder(self, field: str) -> Path:
+        """There is none."""
+        raise DataError(f"{field}: there is no launcher here")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from perfrun.api.metric import METRICS, Kind
+from perfrun.api.metric import BENCHMARK, METRICS, Kind
 from perfrun.api.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
 
 _MOST = 3
@@ -22,6 +22,9 @@ _BY_ERROR = {
     "Size": "answers were larger than expect.maxBytes",
     "Policy": "a request left what is allowed: see the PerfPolicy, and where the target redirects",
     "Data": "requests could not be made from the data: see variables, templates and parameters",
+    "Exit": "the command failed: read the last that it said, and perfrun logs for all of it",
+    "Killed": "the command was ended from outside: look at its memory limit and at its pod",
+    "Results": "the command wrote no results that can be read: see $(results) in its arguments",
 }
 
 _BY_SQL_CLASS = {
@@ -89,12 +92,12 @@ def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
         yield "a longer or larger load gives the samples that an objective lacked"
     if any(slo.verdict in _MISSED and _is_about_slowness(slo) for slo in status.slos):
         yield _about_slowness(status.steps)
-    if not status.slos and status.summary is not None:
+    if not status.slos and status.summary is not None and status.benchmark is None:
         yield "say what is good enough: slos: [{metric: latency.p95, max: 500ms}]"
 
 
 def _is_about_slowness(slo: SloStatus) -> bool:
-    return METRICS.get(slo.metric) in _SLOWNESS
+    return METRICS.get(slo.metric) in _SLOWNESS and slo.metric not in BENCHMARK
 
 
 def _about_slowness(steps: Sequence[object]) -> str:

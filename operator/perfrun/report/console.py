@@ -22,6 +22,7 @@ from perfrun.api.perfrun import (
 )
 from perfrun.api.times import parse_time
 from perfrun.report.advice import next_steps
+from perfrun.report.benchmark import FigureTable, command_lines, figure_tables
 from perfrun.report.failures import by_count, explained
 from perfrun.report.observed import observed_lines
 from perfrun.report.steps import number, simple_table, steps_table
@@ -77,7 +78,10 @@ def render_run(run: PerfRun, *, ascii_only: bool = False, width: int = _WIDTH) -
     marks = _ASCII_MARKS if ascii_only else MARKS
     status = run.status
     parts: list[RenderableType] = [_headline(run, marks)]
-    if status.summary is not None:
+    if status.benchmark is not None:
+        parts.append(_labelled("Command", command_lines(status)))
+        parts += [_figures(table, width) for table in figure_tables(status.benchmark)]
+    elif status.summary is not None:
         parts.append(steps_table(status.summary, status.steps, width, ".." if ascii_only else "…"))
         parts.append(_counts(status.summary, status.steps, status.generator))
     if status.capacity is not None and status.capacity.holds:
@@ -112,6 +116,20 @@ def _headline(run: PerfRun, marks: dict[Verdict, str]) -> RenderableType:
         facts.append(f"window {status.summary.window}")
     lines.append(Padding(Text(", ".join(facts), style="dim"), (0, 0, 0, 2)))
     return Group(*lines)
+
+
+def _figures(table: FigureTable, width: int) -> RenderableType:
+    """Benchmarks with the same statistics."""
+    columns = table.fitting(width)
+    shown = simple_table()
+    shown.add_column("Benchmark", overflow="fold")
+    for column in columns:
+        shown.add_column(column, no_wrap=True, justify="right")
+    for name, figures in table.rows:
+        shown.add_row(Text(printable(name)), *(Text(figures[column]) for column in columns))
+    if left := table.columns[len(columns) :]:
+        return Group(shown, Text(f"no room for {', '.join(left)}", style="dim"))
+    return shown
 
 
 def _counts(

@@ -53,6 +53,7 @@ def local_run(
         observed=judgement.observed,
         generator=judgement.generator,
         capacity=judgement.capacity,
+        benchmark=judgement.benchmark,
         untidy=judgement.untidy,
         conditions=conditions(judgement, (), times.completed, generation=1),
     )

@@ -115,6 +115,12 @@ def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
         latency = summary.latency.model_dump() if summary.latency else {}
         figures |= {f"latency.{statistic}": text for statistic, text in latency.items()}
         yield from ((name, text) for name, text in figures.items() if text is not None)
+    if (benchmark := status.benchmark) is not None:
+        if benchmark.memory_peak is not None:
+            yield "memory.peak", benchmark.memory_peak
+        for one in benchmark.results:
+            for statistic, text in one.figures.items():
+                yield f"{statistic} of {one.name}", text
     for slo in status.slos:
         if slo.verdict is Verdict.WARN:
             yield f"warning: {_objective(slo)}", slo.message

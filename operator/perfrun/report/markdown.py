@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from perfrun.api.perfrun import PerfRun, Summary, Verdict
 from perfrun.report.advice import next_steps
+from perfrun.report.benchmark import FigureTable, command_lines, figure_tables
 from perfrun.report.comparison import Comparison, Group, Row, Shown
 from perfrun.report.console import MARKS, score
 from perfrun.report.contrast import p_text
@@ -72,7 +73,10 @@ def _run(run: PerfRun) -> Iterator[str]:
     if status.slos:
         rows = [(_verdict(slo.verdict), escaped(slo.message)) for slo in status.slos]
         yield _table((score(status.slos), "Objective"), rows)
-    if status.summary is not None:
+    if status.benchmark is not None:
+        yield "**Command**\n\n" + _bullets(command_lines(status))
+        yield from map(_figures, figure_tables(status.benchmark))
+    elif status.summary is not None:
         yield _steps(run, status.summary)
         yield _requests(status.summary)
         if why := list(explained(status.steps)):
@@ -105,6 +109,14 @@ def _facts(run: PerfRun) -> str:
 def _steps(run: PerfRun, summary: Summary) -> str:
     rows = step_rows(summary, run.status.steps)
     return _table(tuple(rows[0]), [tuple(map(escaped, row.values())) for row in rows], right=True)
+
+
+def _figures(table: FigureTable) -> str:
+    rows = [
+        (escaped(name), *(escaped(figures[column]) for column in table.columns))
+        for name, figures in table.rows
+    ]
+    return _table(("Benchmark", *table.columns), rows, right=True)
 
 
 def _requests(summary: Summary) -> str:

@@ -26,6 +26,8 @@ class Config:
     """Read again for each request: the kubelet rotates it."""
     secrets: Path | None
     """Holds ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
+    command_folder: Path | None
+    """Shared with the launcher of a benchmark's command; None: there is none."""
     report_deadline: float
     """Seconds for which the report is offered to a coordinator that is away."""
 
@@ -46,6 +48,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
         ca=_path(env, "PERFRUN_CA"),
         token_file=_path(env, "PERFRUN_TOKEN_FILE"),
         secrets=_path(env, "PERFRUN_SECRETS"),
+        command_folder=_path(env, "PERFRUN_COMMAND_FOLDER"),
         report_deadline=_number(
             "PERFRUN_REPORT_DEADLINE", env.get("PERFRUN_REPORT_DEADLINE") or str(REPORT_DEADLINE)
         ),

@@ -90,7 +90,7 @@ class Worker:
         return 1
 
     async def _work(self) -> int:
-        values = MountedValues(self._config.secrets)
+        values = MountedValues(self._config.secrets, self._config.command_folder)
         try:
             engine = Engine(self._plan, self._config.index, values)
         except EngineError as error:
@@ -99,7 +99,8 @@ class Worker:
         if self._config.index == 0:
             self._watcher = Watcher(sources_of(self._plan, values), period(self._plan))
         spare_collector()
-        reached = await ceiling()
+        # How fast it sends says nothing about a command.
+        reached = await ceiling() if self._plan.target.benchmark is None else 0.0
         log("ready", worker=self._config.index, ceiling=f"{reached:.0f}/s")
         try:
             start = await self._barrier(engine, reached)

@@ -8,8 +8,8 @@ from perfrun.engine.errors import DataError
 class MountedValues:
     """Values below a directory that holds ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
 
-    def __init__(self, root: Path | None) -> None:
-        self._root = root
+    def __init__(self, root: Path | None, command_folder: Path | None = None) -> None:
+        self._root, self._command_folder = root, command_folder
 
     def secret(self, name: str, key: str, field: str) -> str:
         """A value of a Secret, without the line break that editors leave at its end."""
@@ -33,6 +33,12 @@ class MountedValues:
                 f"run the test there, or use auth.bearer with a token of your own"
             )
         return file
+
+    def command_folder(self, field: str) -> Path:
+        """The folder that is shared with the launcher of a command."""
+        if self._command_folder is None:
+            raise DataError(f"{field}: PERFRUN_COMMAND_FOLDER is not set: there is no launcher")
+        return self._command_folder
 
     def _file(self, folder: str, kind: str, name: str, key: str, field: str) -> Path:
         # Names and keys are checked by the API, dots among them: nothing may lead out of the root.

@@ -15,7 +15,7 @@ def refused(metric: str, limit: str) -> str:
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("p95", "latency.p95"), ("latency.p96", "latency.p99"), ("error_rate", "errorRate")],
+    [("p50", "latency.p50"), ("latency.p96", "latency.p99"), ("error_rate", "errorRate")],
 )
 def test_a_misspelled_metric_is_told_which_one_was_meant(written, meant):
     assert f'there is no such metric; did you mean "{meant}"? There are ' in refused(written, "1s")
@@ -24,7 +24,7 @@ def test_a_misspelled_metric_is_told_which_one_was_meant(written, meant):
 def test_the_list_of_metrics_is_short_and_complete():
     said = refused("rps", "1/s")
     assert "did you mean" not in said
-    assert len(said) < 400
+    assert len(said) < 560
     for metric in METRICS:
         family, _, statistic = metric.partition(".")
         assert metric in said or (f"{family}.*" in said and statistic in said)

@@ -145,7 +145,8 @@ def _what(reported: Reported) -> Iterator[Fact]:
     status, result = reported.run.status, reported.result
     if result is not None:
         yield Fact("Target", _target_words(result.plan))
-        yield Fact("Load", load_words(result.plan.load))
+        if result.plan.target.benchmark is None:
+            yield Fact("Load", load_words(result.plan.load))
     elif status.target:
         yield Fact("Target", status.target)
     if status.revision:
@@ -157,6 +158,10 @@ def _what(reported: Reported) -> Iterator[Fact]:
 
 
 def _target_words(plan: RunPlan) -> str:
+    if (benchmark := plan.target.benchmark) is not None:
+        command = " ".join(benchmark.command)[:300]
+        limit = format_exact_duration(benchmark.timeout)
+        return f"{command} in {benchmark.image} (timeout {limit})"
     http, timeout = plan.target.http, format_exact_duration(plan.target.timeout)
     if (extension := plan.target.extension) is not None:
         return f"{extension.address} ({extension.kind}, timeout {timeout})"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from perfrun.report.advice import next_steps
+from perfrun.report.benchmark import command_lines, figure_tables
 from perfrun.report.console import MARKS, score
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart
@@ -45,6 +46,8 @@ def run_page(reported: Reported) -> str:
         score=score(status.slos),
         advice=next_steps(run),
         drawn=drawn,
+        command=command_lines(status),
+        tables=figure_tables(status.benchmark) if status.benchmark is not None else [],
         traces=facts.slowest(report) if report is not None else [],
         environment=facts.environment(reported),
         generator=facts.generator(run),

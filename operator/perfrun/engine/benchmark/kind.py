@@ -1,0 +1,189 @@
+"""Targets that are benchmark suites: one command, run once, whose results are read."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from time import monotonic
+from typing import Any
+
+from typing_extensions import override
+
+from perfrun.api.benchmark import BenchmarkTarget
+from perfrun.api.quantities import NS_PER_S, format_exact_duration
+from perfrun.api.sentence import cut
+from perfrun.engine.awaited import Awaited
+from perfrun.engine.benchmark.place import Place
+from perfrun.engine.benchmark.readers.form import ResultsError
+from perfrun.engine.benchmark.results import read_results
+from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.errors import EngineError, ErrorClass
+from perfrun.engine.kind import Carrier, Courses, Ended, Kind
+from perfrun.engine.sessions import Done, Limits, Session, Speaker
+from perfrun.logic.benchmark_command import rendered
+from perfrun.measure.benchmark import MOST_TROUBLE, BenchmarkRecord
+from perfrun.measure.command import CommandEnd, CommandOrder
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
+from perfrun.reach.values import Values
+
+LOOK = 0.02
+"""Seconds between two looks at whether the command has ended."""
+PATIENCE = 8.0
+"""Seconds for a command that is stopped: the launcher gives it five of them."""
+_SLACK = 0.1
+"""Seconds: the step's time begins a little before ours."""
+_LOST = (
+    "its container or process was ended from outside, as where memory is short "
+    "(podTemplate.resources.limits.memory)"
+)
+
+
+class CommandStep:
+    """The one step: all that there is to know is in the plan."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.think_time = name, 0
+
+    def render(self, number: int, values: dict[str, str]) -> None:
+        """There is nothing to fill in: it is run once."""
+
+
+class BenchmarkKind(Kind):
+    """The command, by way of its launcher. Raises DataError where there is none."""
+
+    def __init__(self, plan: RunPlan, values: Values) -> None:
+        target = plan.target.the_benchmark
+        self._place = Place(values.command_folder("spec.target.benchmark"))
+        self._place.enter()
+        self._timeout = target.timeout
+        told = rendered(target, plan.variables, str(self._place.results))
+        order = CommandOrder(argv=told.argv, env=told.env, hidden=told.hidden)
+        self._command = Command(self._place, order, target)
+
+    @override
+    def compile(self, plan: RunPlan) -> list[CompiledScenario]:
+        return [
+            CompiledScenario(one.name, [CommandStep(step.name) for step in one.steps])
+            for one in plan.scenarios
+        ]
+
+    @override
+    async def check(self) -> None:
+        """The launcher is there: the image was found, and runs."""
+        if not self._place.has_launcher():
+            raise EngineError(ErrorClass.CONNECT, "the benchmark's container has not started yet")
+
+    @override
+    async def renew(self) -> None:
+        """There is nothing that ages."""
+
+    @override
+    @contextlib.asynccontextmanager
+    async def kept_fresh(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await self._command.finish()
+
+    @override
+    def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
+        limits = Limits("PerRequest", 1, self._timeout)
+        return Awaited(_Starter(self._command), limits, ended, course, notes_sends=notes_sends)
+
+    @override
+    def complete(self, report: WorkerReport) -> None:
+        report.benchmark = self._command.record
+
+
+class _Starter(Speaker[CommandStep]):
+    """There is no connection: what is opened is the command itself, not started yet."""
+
+    def __init__(self, command: "Command") -> None:
+        self._command = command
+
+    @override
+    async def open(self) -> Session[CommandStep]:
+        return self._command
+
+
+class Command(Session[CommandStep]):
+    """The one time that it is run."""
+
+    def __init__(self, place: Place, order: CommandOrder, target: BenchmarkTarget) -> None:
+        self._place, self._order, self._target = place, order, target
+        self._began = False
+        self.record = BenchmarkRecord(failure="it was not run", trouble="the command was not run")
+
+    @override
+    async def perform(self, step: CommandStep, request: Any, values: dict[str, str]) -> Done:
+        self._began = True
+        self._place.start(self._order)
+        began = monotonic()
+        try:
+            end = await self._ended()
+        except asyncio.CancelledError:
+            in_time = monotonic() - began + _SLACK < self._target.timeout / NS_PER_S
+            limit = format_exact_duration(self._target.timeout)
+            self._tell(
+                None,
+                "it was stopped" if in_time else f"it had not ended after {limit} (timeout)",
+            )
+            raise
+        if end is None:
+            self._tell(None, _LOST)
+            return Done(ErrorClass.KILLED, said=_LOST)
+        return await self._judge(end)
+
+    async def _ended(self) -> CommandEnd | None:
+        """How it ended, once it has; None: nobody is there to say so."""
+        while (end := self._place.end()) is None:
+            if not self._place.has_launcher():
+                return self._place.end()  # it may have said so in its last moment
+            await asyncio.sleep(LOOK)
+        return end
+
+    async def _judge(self, end: CommandEnd) -> Done:
+        failure = end.failure
+        self._tell(end, failure)
+        try:
+            found, left = await asyncio.to_thread(
+                read_results, self._place.results, self._target.results
+            )
+        except ResultsError as error:
+            self.record.trouble = cut(str(error), MOST_TROUBLE)
+            if failure is None:
+                return Done(ErrorClass.RESULTS, said=str(error))
+        else:
+            self.record.benchmarks, self.record.left_out = found, left
+            self.record.trouble = None
+        if failure is not None:
+            return Done(ErrorClass.KILLED if end.signal else ErrorClass.EXIT, said=failure)
+        return Done()
+
+    def _tell(self, end: CommandEnd | None, failure: str | None) -> None:
+        self.record = BenchmarkRecord(
+            memory_peak=end.peak if end is not None else None,
+            failure=None if failure is None else cut(failure, MOST_TROUBLE),
+            trouble="the command has not ended by itself" if failure is not None else None,
+        )
+
+    @override
+    def is_usable(self) -> bool:
+        return False
+
+    @override
+    def abandon(self) -> None:
+        self._place.stop()
+
+    async def finish(self) -> None:
+        """Have it ended where it has not, and wait for that: nothing is to be left behind."""
+        self._place.stop()
+        for _ in range(round(PATIENCE / LOOK)):
+            if not self._place.has_launcher():
+                break
+            await asyncio.sleep(LOOK)
+        end = self._place.end()
+        if self._began and end is not None and end.stopped:
+            said = f"; it said last: {end.last_line}" if end.last_line else ""
+            self.record.memory_peak = end.peak
+            self.record.failure = cut(f"{self.record.failure}{said}", MOST_TROUBLE)

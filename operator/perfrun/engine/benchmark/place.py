@@ -1,0 +1,80 @@
+"""The folder that a worker has in common with the launcher of a command.
+
+The command can write there too: everything in it is a stranger's, once the command was started.
+"""
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from perfrun.engine.benchmark.readers.form import ResultsError
+from perfrun.engine.benchmark.results import read_bounded
+from perfrun.measure.command import (
+    DONE,
+    LAUNCHER,
+    MOST_DONE_BYTES,
+    RESULTS,
+    START,
+    STOP,
+    WORKER,
+    CommandEnd,
+    CommandOrder,
+)
+
+
+class Place:
+    """The worker's side of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock: int | None = None
+
+    @property
+    def results(self) -> Path:
+        """The file that the command is to write."""
+        return self._folder / RESULTS
+
+    def enter(self) -> None:
+        """Have the launcher know that there is a worker, until this process ends."""
+        if self._lock is None:
+            new = self._folder / f"{WORKER}.new"
+            self._lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            new.rename(self._folder / WORKER)
+
+    def has_launcher(self) -> bool:
+        """Whether one has started, and lives."""
+        try:
+            found = os.open(self._folder / LAUNCHER, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(found, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(found)
+        return False
+
+    def start(self, order: CommandOrder) -> None:
+        """Have the command started. Raises OSError."""
+        new = self._folder / f"{START}.new"
+        new.write_bytes(order.to_bytes())
+        new.rename(self._folder / START)
+
+    def stop(self) -> None:
+        """Have it ended, or never started. What hinders that hinders the command's owner only."""
+        with suppress(OSError):
+            os.close(os.open(self._folder / STOP, os.O_CREAT | os.O_NOFOLLOW | os.O_WRONLY, 0o600))
+
+    def end(self) -> CommandEnd | None:
+        """What came of the command; None: nothing yet, or nothing that can be read."""
+        try:
+            return CommandEnd.model_validate_json(
+                read_bounded(self._folder / DONE, MOST_DONE_BYTES)
+            )
+        except (ResultsError, ValidationError):
+            return None

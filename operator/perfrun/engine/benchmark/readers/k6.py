@@ -1,0 +1,72 @@
+"""k6: what ``k6 run --summary-export=FILE`` writes, or handleSummary() with JSON.stringify(data).
+
+Its times are in milliseconds. The first form does not say which metrics are times: of those that
+are not k6's own only the second one can be read.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from perfrun.api.quantities import NS_PER_MS
+from perfrun.engine.benchmark.readers.form import ResultsError, benchmark, mapping
+from perfrun.measure.benchmark import Benchmark
+
+_MS = float(NS_PER_MS)
+_TREND = dict.fromkeys(("avg", "min", "med", "max", "p90", "p95", "p99", "p999"), _MS)
+_PERCENTILES = {"p(90)": "p90", "p(95)": "p95", "p(99)": "p99", "p(99.9)": "p999"}
+_COUNTER = {"count": 1.0, "rate": 1.0}
+_RATE = {"value": 1.0, "passes": 1.0, "fails": 1.0}
+_GAUGE = {"value": 1.0}
+_OWN_TIMES = (
+    "http_req_",
+    "iteration_duration",
+    "group_duration",
+    "ws_connecting",
+    "ws_session_duration",
+    "ws_ping",
+    "grpc_req_duration",
+    "browser_http_req_duration",
+)
+
+
+def read(document: Any) -> Iterator[Benchmark]:
+    """Each metric of k6, by its name. Raises ResultsError for another document."""
+    metrics = mapping(document, "the document").get("metrics")
+    if not isinstance(metrics, dict):
+        raise ResultsError("there are no metrics in it")
+    for name, found in metrics.items():
+        metric = mapping(found, f"metric {name[:80]}")
+        made = _described(name, metric) if "values" in metric else _bare(name, metric)
+        if made is not None:
+            yield made
+
+
+def _described(name: str, metric: Mapping[str, Any]) -> Benchmark | None:
+    """Of handleSummary: with its type, and what it holds."""
+    values = mapping(metric["values"], f"values of {name[:80]}")
+    match metric.get("type"):
+        case "trend" if metric.get("contains") == "time":
+            return benchmark(name, _named(values), _TREND)
+        case "counter":
+            return benchmark(name, values, _COUNTER)
+        case "rate":
+            # Not per second: a share of all. It is called like the other form calls it.
+            return benchmark(name, {**values, "value": values.get("rate")}, _RATE)
+        case "gauge":
+            return benchmark(name, values, _GAUGE)
+    return None
+
+
+def _bare(name: str, values: Mapping[str, Any]) -> Benchmark | None:
+    """Of --summary-export: what it is shows in what it has."""
+    if "passes" in values:
+        return benchmark(name, values, _RATE)
+    if "avg" in values:
+        own = name.partition("{")[0]  # http_req_duration{expected_response:true}
+        is_time = own.startswith(_OWN_TIMES)
+        return benchmark(name, _named(values), _TREND) if is_time else None
+    return benchmark(name, values, _COUNTER if "count" in values else _GAUGE)
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {_PERCENTILES.get(name, name): value for name, value in values.items()}

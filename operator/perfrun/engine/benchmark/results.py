@@ -1,0 +1,59 @@
+"""The results that a command has written, read as what they are: a file of a stranger."""
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from perfrun.api.benchmark import ResultsFormat
+from perfrun.engine.benchmark.readers.form import ResultsError
+from perfrun.engine.benchmark.readers.table import READERS
+from perfrun.measure.benchmark import MOST_BENCHMARKS, Benchmark
+
+MOST_BYTES = 64 * 1024 * 1024
+
+
+def read_results(file: Path, form: ResultsFormat) -> tuple[list[Benchmark], int]:
+    """The benchmarks of a file, and how many more there were. Raises ResultsError."""
+    found = {one.name: one for one in READERS[form](_parsed(read_bounded(file, MOST_BYTES)))}
+    if not found:
+        raise ResultsError("there is no benchmark in the results: did the command find any?")
+    kept = list(found.values())[:MOST_BENCHMARKS]
+    return kept, len(found) - len(kept)
+
+
+def read_bounded(file: Path, most: int) -> bytes:
+    """The content of a plain file, which whoever wrote it may have made anything else.
+
+    Raises ResultsError for a link, a pipe, or more than ``most`` bytes.
+    """
+    try:
+        # A link could lead to what only the worker may read; a pipe would never end.
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ResultsError("the command has not written $(results)") from None
+    except OSError as error:
+        raise ResultsError(f"the results cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ResultsError("the results are no plain file")
+    with os.fdopen(handle, "rb") as opened:
+        data = opened.read(most + 1)
+    if len(data) > most:
+        raise ResultsError(f"the results are larger than the {most // 1024**2} MiB that are read")
+    return data
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        if not data.strip():
+            raise ResultsError("the results are empty") from None
+        why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
+        raise ResultsError(f"the results are not JSON: {why}") from error
+
+
+def _no_number(text: str) -> None:
+    """NaN and infinities: they are no measurements, and readers leave out what is no number."""

@@ -1,0 +1,45 @@
+"""What a benchmark suite said of itself: the statistics of its own tool, as they are."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from perfrun.api.metric import BENCHMARK
+from perfrun.measure.wire import Wire
+
+MOST_BENCHMARKS = 500
+MOST_NAME = 200
+MOST_TROUBLE = 512
+PEAK = "memory.peak"
+
+
+def _statistic(name: str) -> str:
+    if name not in BENCHMARK or name == PEAK:
+        raise ValueError("a statistic that there is not")
+    return name
+
+
+Statistic = Annotated[str, AfterValidator(_statistic)]
+Value = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Benchmark(Wire):
+    """One benchmark of a suite, or one metric of k6: its statistics by their names."""
+
+    name: str = Field(min_length=1, max_length=MOST_NAME)
+    values: dict[Statistic, Value] = Field(max_length=len(BENCHMARK))
+    """ns, 1/s, or as it is counted, by :data:`perfrun.api.metric.BENCHMARK`."""
+
+
+class BenchmarkRecord(Wire):
+    """All that is known of the one time that the command was run."""
+
+    benchmarks: list[Benchmark] = Field(default=[], max_length=MOST_BENCHMARKS)
+    left_out: int = Field(default=0, ge=0)
+    """Benchmarks that are not told, because there were too many, or had no unit."""
+    memory_peak: int | None = Field(default=None, ge=0, le=2**53)
+    """Bytes: the most that was resident of the command, or of one process that it waited for."""
+    failure: str | None = Field(default=None, max_length=MOST_TROUBLE)
+    """How the command failed; None: it ended with exit code 0."""
+    trouble: str | None = Field(default=None, max_length=MOST_TROUBLE)
+    """Why there are no results, where there are none."""

@@ -1,0 +1,175 @@
+"""Results of benchmark suites: what is read of real documents, and what of hostile ones."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perfrun.engine.benchmark.readers import k6, pytest_benchmark
+from perfrun.engine.benchmark.readers.form import ResultsError
+from perfrun.engine.benchmark.readers.table import READERS
+from perfrun.engine.benchmark.results import read_bounded, read_results
+from perfrun.measure.benchmark import MOST_BENCHMARKS, MOST_NAME
+
+DATA = Path(__file__).parent / "data"
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    file = folder / "results.json"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+def suite(*benchmarks: Any) -> str:
+    return json.dumps({"benchmarks": list(benchmarks)})
+
+
+def one(name: str = "test_a", full: str = "a.py::test_a", **stats: Any) -> dict[str, Any]:
+    return {"name": name, "fullname": full, "stats": stats or {"mean": 0.002}}
+
+
+def test_pytest_benchmark_as_it_writes() -> None:
+    found, left = read_results(DATA / "pytest-benchmark-5.3.1.json", "PytestBenchmark")
+    assert [one.name for one in found] == ["test_sort", "test_totals[100]", "test_totals[5000]"]
+    assert left == 0
+    sort = found[0].values
+    assert list(sort) == [
+        *("min", "max", "mean", "stddev", "median", "q1", "q3", "iqr", "ops", "rounds"),
+    ]
+    assert (round(sort["mean"]), round(sort["max"])) == (420_535, 5_207_471)  # ns
+    assert (sort["rounds"], round(sort["ops"])) == (191, 2378)
+
+
+def test_benchmarks_of_one_name_are_told_by_their_full_ones() -> None:
+    document = json.loads(suite(one(full="a.py::test_a"), one(full="b.py::test_a"), one("test_b")))
+    names = [found.name for found in pytest_benchmark.read(document)]
+    assert names == ["a.py::test_a", "b.py::test_a", "test_b"]
+
+
+def summary(**metrics: Any) -> list[tuple[str, dict[str, float]]]:
+    return [(found.name, dict(found.values)) for found in k6.read({"metrics": metrics})]
+
+
+def test_k6_metrics_are_read_by_what_they_are() -> None:
+    assert summary(
+        http_req_duration={"avg": 2.5, "min": 1, "med": 2, "max": 9, "p(90)": 4, "p(99.9)": 8},
+        http_reqs={"count": 10, "rate": 5.5},
+        checks={"passes": 9, "fails": 1, "value": 0.9},
+        vus={"value": 3, "min": 1, "max": 3},
+    ) == [
+        (
+            "http_req_duration",
+            {"avg": 2.5e6, "min": 1e6, "med": 2e6, "max": 9e6, "p90": 4e6, "p999": 8e6},
+        ),
+        ("http_reqs", {"count": 10, "rate": 5.5}),
+        ("checks", {"value": 0.9, "passes": 9, "fails": 1}),
+        ("vus", {"value": 3}),
+    ]
+
+
+def test_k6_metrics_whose_unit_is_not_known_are_left_out() -> None:
+    bytes_of = {"type": "trend", "contains": "data", "values": {"avg": 5}}
+    times_of = {"type": "trend", "contains": "time", "values": {"avg": 5, "p(95)": 7}}
+    assert summary(my_trend={"avg": 5}, my_bytes=bytes_of, my_time=times_of) == [
+        ("my_time", {"avg": 5e6, "p95": 7e6})
+    ]
+
+
+def test_k6_shares_are_not_taken_for_rates_a_second() -> None:
+    share = {
+        "type": "rate",
+        "contains": "default",
+        "values": {"rate": 0.5, "passes": 1, "fails": 1},
+    }
+    assert summary(http_req_failed=share) == [
+        ("http_req_failed", {"value": 0.5, "passes": 1, "fails": 1})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the results are empty"),
+        ("rubbish", "the results are not JSON: Expecting value"),
+        (b"\xff\xfe\x00", "the results are not JSON"),
+        ("[" * 200_000, "it is nested too deep"),
+        ("1" * 5000, "the results are not JSON"),
+        ("[]", "the document is no mapping"),
+        ("{}", "there is no list of benchmarks in it"),
+        ('{"benchmarks": {}}', "there is no list of benchmarks in it"),
+        ('{"benchmarks": [5]}', "one of the benchmarks is no mapping"),
+        ('{"benchmarks": []}', "there is no benchmark in the results"),
+        (suite({"name": "a", "stats": 5}), "stats of a is no mapping"),
+        (suite(one(mean="fast")), "there is no benchmark in the results"),
+        ('{"benchmarks": [{"name": "a", "stats": {"mean": NaN}}]}', "there is no benchmark"),
+        ('{"benchmarks": [{"name": "a", "stats": {"mean": 1e999}}]}', "there is no benchmark"),
+        (f'{{"benchmarks": [{{"name": "a", "stats": {{"mean": 1{"0" * 400}}}}}]}}', "no benchmark"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_is_no_result_is_told(tmp_path: Path, text: str | bytes, said: str) -> None:
+    with pytest.raises(ResultsError) as caught:
+        read_results(written(tmp_path, text), "PytestBenchmark")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("form", list(READERS))
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        5,
+        "x",
+        [],
+        [[]],
+        {"metrics": 5},
+        {"metrics": {"a": []}},
+        {"metrics": {"a": {"values": 1}}},
+        {"benchmarks": [{"stats": {}}]},
+        {"benchmarks": [{"name": [], "stats": {"mean": True}}]},
+    ],
+    ids=str,
+)
+def test_readers_take_anything_and_raise_nothing_else(form: Any, document: Any) -> None:
+    try:
+        found = list(READERS[form](document))
+    except ResultsError:
+        return
+    assert found == []
+
+
+def test_there_are_bounds(tmp_path: Path) -> None:
+    many = [one(f"{'x' * 300}{number:04}") for number in range(3)]
+    (kept,), _ = read_results(written(tmp_path, suite(*many[:1])), "PytestBenchmark")
+    assert len(kept.name) == MOST_NAME
+    many = [one(f"test_{number}") for number in range(MOST_BENCHMARKS + 7)]
+    found, left = read_results(written(tmp_path, suite(*many)), "PytestBenchmark")
+    assert (len(found), left) == (MOST_BENCHMARKS, 7)
+
+
+def test_no_link_is_followed_no_pipe_waited_for_and_nothing_large_read(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("secret")
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(secret)
+    os.mkfifo(pipe)
+    with pytest.raises(ResultsError, match="cannot be read: Too many levels of symbolic links"):
+        read_bounded(link, 100)
+    with pytest.raises(ResultsError, match="are no plain file"):
+        read_bounded(pipe, 100)
+    with pytest.raises(ResultsError, match="are no plain file"):
+        read_bounded(tmp_path, 100)
+    with pytest.raises(ResultsError, match="has not written"):
+        read_bounded(tmp_path / "none", 100)
+    with pytest.raises(ResultsError, match="larger than the 0 MiB"):
+        read_bounded(secret, 5)
+    assert read_bounded(secret, 6) == b"secret"
+
+
+def test_a_sparse_file_of_a_gigabyte_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "results.json").open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(ResultsError, match="larger than the 64 MiB"):
+        read_results(tmp_path / "results.json", "K6")

@@ -1,0 +1,185 @@
+"""The launcher of commands, as the program that it is: what it runs, tells, and leaves behind."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import perfrun
+from perfrun.launcher import run as program
+from perfrun.measure import command
+from perfrun.measure.command import CommandEnd, CommandOrder
+
+PROGRAM = Path(perfrun.__file__).parent / "launcher" / "run.py"
+PATIENCE = 20.0
+MIB = 1024 * 1024
+
+
+def start(folder: Path, *argv: str, **order: Any) -> "subprocess.Popen[bytes]":
+    """The launcher, with a command to run at once."""
+    (folder / command.START).write_bytes(CommandOrder(argv=list(argv), **order).to_bytes())
+    return launch(folder)
+
+
+def launch(folder: Path) -> "subprocess.Popen[bytes]":
+    argv = [sys.executable, "-I", "-S", str(PROGRAM), str(folder)]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE)
+
+
+def end(launcher: "subprocess.Popen[bytes]", folder: Path) -> CommandEnd:
+    launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 0
+    return CommandEnd.model_validate_json((folder / command.DONE).read_bytes())
+
+
+def ended(folder: Path, *argv: str, **order: Any) -> CommandEnd:
+    return end(start(folder, *argv, **order), folder)
+
+
+def python(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-I", "-S", "-c", code)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_it_tells_code_output_and_environment(tmp_path: Path) -> None:
+    code = "import os, sys; print('out', os.environ['GIVEN']); print('err', file=sys.stderr); sys.exit(3)"
+    launcher = start(tmp_path, *python(code), env={"GIVEN": "value"})
+    output, _ = launcher.communicate(timeout=PATIENCE)
+    found = CommandEnd.model_validate_json((tmp_path / command.DONE).read_bytes())
+    assert (found.code, found.signal, found.missing, found.stopped) == (3, None, None, False)
+    assert sorted(found.tail.split("\n")) == ["", "err", "out value"]
+    assert sorted(output.splitlines()) == [b"err", b"out value"]  # all of it is in the log too
+
+
+def test_peak_memory_is_that_of_the_command(tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    (tmp_path / "large").mkdir()
+    small = ended(tmp_path / "small", *python("pass")).peak
+    large = ended(tmp_path / "large", *python(f"held = b'x' * (200 * {MIB})")).peak
+    assert 5 * MIB < small < 30 * MIB
+    assert 195 * MIB < large - small < 205 * MIB
+
+
+def test_peak_memory_is_that_of_the_largest_process_it_waited_for(tmp_path: Path) -> None:
+    large = " ".join([sys.executable, "-I", "-S", "-c", f"\"held = b'x' * (100 * {MIB})\""])
+    found = ended(tmp_path, "sh", "-c", f"{large}; true")
+    assert 100 * MIB < found.peak < 130 * MIB
+
+
+def test_a_program_that_is_missing_is_named(tmp_path: Path) -> None:
+    found = ended(tmp_path, "/no/such")
+    assert found.missing == "/no/such: No such file or directory"
+    assert found.failure == "it could not be started: /no/such: No such file or directory"
+
+
+def test_one_that_may_not_be_run_too(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no program")
+    assert ended(tmp_path, str(tmp_path / "text")).failure is not None
+    (tmp_path / "text").chmod(0o755)
+    assert "Exec format error" in str(ended(tmp_path, str(tmp_path / "text")).failure)
+
+
+def test_a_signal_is_told_by_its_name(tmp_path: Path) -> None:
+    found = ended(tmp_path, "sh", "-c", "echo last; kill -SEGV $$")
+    assert (found.code, found.signal, found.failure) == (None, "SIGSEGV", "SIGSEGV: last")
+    (tmp_path / "second").mkdir()
+    killed = ended(tmp_path / "second", "sh", "-c", "kill -KILL $$")
+    assert "where memory is short" in str(killed.failure)
+
+
+def test_only_the_end_of_a_long_output_is_kept_and_all_of_it_taken(tmp_path: Path) -> None:
+    found = ended(tmp_path, *python("for n in range(200_000): print('line', n)"))
+    assert found.code == 0
+    assert found.last_line == "line 199999"
+    assert len(found.tail) == program.MOST_TAIL
+
+
+def test_values_that_are_secret_are_not_told(tmp_path: Path) -> None:
+    order = {"env": {"TOKEN": "s3cret\n", "OPEN": "told"}, "hidden": ["TOKEN", "NOT_SET"]}
+    found = ended(tmp_path, "sh", "-c", "echo $TOKEN $OPEN", **order)
+    assert found.tail == "*** told\n"
+
+
+def test_nothing_is_left_of_what_has_left_its_group(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    code = (
+        "import os, time\n"
+        "if os.fork(): time.sleep(0.3); os._exit(0)\n"
+        "os.setsid()\n"
+        "if os.fork(): os._exit(0)\n"
+        f"open({str(pid)!r}, 'w').write(str(os.getpid()))\n"
+        "time.sleep(1000)"
+    )
+    ended(tmp_path, *python(code))
+    assert not lives(int(pid.read_text()))
+
+
+def test_stop_ends_a_command_and_one_that_does_not_listen(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    launcher = start(
+        tmp_path, "sh", "-c", f"trap 'echo bye; exit 7' TERM; touch {ready}; sleep 60 & wait"
+    )
+    until(ready.exists)
+    (tmp_path / command.STOP).touch()
+    found = end(launcher, tmp_path)
+    assert (found.code, found.stopped, found.last_line) == (7, True, "bye")
+
+    deaf = tmp_path / "deaf"
+    deaf.mkdir()
+    launcher = start(deaf, "sh", "-c", "trap '' TERM; touch ready; while :; do sleep 0.1; done")
+    (deaf / command.STOP).touch()
+    began = time.monotonic()
+    found = end(launcher, deaf)
+    assert (found.signal, found.stopped) == ("SIGKILL", True)
+    assert program.TERM_SECONDS <= time.monotonic() - began < program.TERM_SECONDS + 5
+
+
+def test_a_command_that_is_never_started_is_no_news(tmp_path: Path) -> None:
+    launcher = launch(tmp_path)
+    until((tmp_path / command.LAUNCHER).exists)
+    (tmp_path / command.STOP).touch()
+    launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 0
+    assert not (tmp_path / command.DONE).exists()
+
+
+def test_signals_are_the_workers_to_take_and_its_end_ends_everything(tmp_path: Path) -> None:
+    worker = os.open(tmp_path / command.WORKER, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(worker, fcntl.LOCK_EX)
+    pid = tmp_path / "pid"
+    launcher = start(tmp_path, "sh", "-c", f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 1000")
+    until(pid.exists)
+    launcher.send_signal(signal.SIGTERM)
+    launcher.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert launcher.poll() is None
+    assert lives(int(pid.read_text()))
+    os.close(worker)  # as the kernel does when it dies
+    assert end(launcher, tmp_path).stopped
+    assert not lives(int(pid.read_text()))
+
+
+def test_both_sides_have_the_same_names() -> None:
+    source = PROGRAM.read_text()
+    for name in (command.START, command.STOP, command.DONE, command.WORKER, command.LAUNCHER):
+        assert f'f"{{folder}}/{name}"' in source
+    end_of = json.loads(
+        CommandEnd(missing=None, code=0, signal=None, stopped=False, peak=1, tail="").to_bytes()
+    )
+    assert all(f'"{name}": ' in source for name in end_of)
