@@ -142,7 +142,9 @@ def test_stop_ends_a_command_and_one_that_does_not_listen(tmp_path: Path) -> Non
 
     deaf = tmp_path / "deaf"
     deaf.mkdir()
-    launcher = start(deaf, "sh", "-c", "trap '' TERM; touch ready; while :; do sleep 0.1; done")
+    ready = deaf / "ready"
+    launcher = start(deaf, "sh", "-c", f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done")
+    until(ready.exists)
     (deaf / command.STOP).touch()
     began = time.monotonic()
     found = end(launcher, deaf)
