@@ -222,3 +222,12 @@ def test_a_database_is_named_by_its_secret_and_never_by_what_is_in_it():
         scenarios=[{"name": "default", "steps": steps}],
     )
     assert "database of secret/shop/orders/dsn (timeout 2s)" in Page(run_page(one)).text
+
+
+def test_the_server_of_an_extension_is_named_with_its_protocol():
+    one = reported(
+        None,
+        target={"extension": {"kind": "websocket", "address": "chat:8765", "timeout": "2s"}},
+        scenarios=[{"name": "default", "steps": [{"name": "get", "extension": {}}]}],
+    )
+    assert "chat:8765 (websocket, timeout 2s)" in Page(run_page(one)).text
