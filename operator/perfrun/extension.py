@@ -7,7 +7,6 @@ class opens a connection and has one request answered over it.
 """
 
 import asyncio
-import os
 import socket
 from abc import ABC, abstractmethod
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -15,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from perfrun.reach.errors import DataError as DataError
 from perfrun.reach.errors import ErrorClass as ErrorClass
 from perfrun.reach.errors import OpenError as OpenError
-from perfrun.reach.errors import exhausted_by
+from perfrun.reach.errors import exhausted_by, said_by
 from perfrun.reach.resolver import Resolver
 
 FAREWELL_SECONDS = 2.0
@@ -113,11 +112,6 @@ class Extension(ABC, Generic[C]):
     @abstractmethod
     async def close(self, connection: C) -> None:
         """Close a connection, whatever it is in the midst of, in at most FAREWELL_SECONDS."""
-
-
-def said_by(error: OSError) -> str:
-    """What the system says of an error, in words that hold nothing of what was sent."""
-    return os.strerror(error.errno) if error.errno else type(error).__name__
 
 
 async def _connected(address: str, port: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """A protocol for tests: a line out, a line back, and every way to do it wrong."""
 
 import asyncio
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -91,6 +92,8 @@ class Wrong(Lines):
             case "blocks":
                 time.sleep(0.01)  # noqa: ASYNC251
                 return Reply(b"at last")
+            case "loses in TLS":
+                raise ssl.SSLError(1, self.password)
             case "loses":
                 raise BrokenPipeError(32, send)
             case "gives up":
@@ -137,6 +140,8 @@ class Unready(Lines):
                 await _deaf(0.4)
             case "gives up":
                 raise TimeoutError
+            case "is not trusted":
+                raise ssl.SSLCertVerificationError(1, self.password)
             case "is refused":
                 raise ConnectionRefusedError(111, self.password)
             case "is told":

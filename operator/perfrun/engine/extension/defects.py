@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import os
+import ssl
 import traceback
 from pathlib import Path
 
@@ -16,6 +18,15 @@ def told(kind: str, of: type, error: BaseException) -> str:
     own = [frame for frame in frames if frame.filename == _file(of)] or frames[-1:]
     place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
     return f"{kind} has a defect: {name}{place}"
+
+
+def lost(error: OSError) -> str:
+    """How a connection was lost or not opened, in the system's words; its own may hold a secret."""
+    if isinstance(error, ssl.SSLError):  # one that OpenSSL has not made has none of these
+        said = getattr(error, "verify_message", None) or getattr(error, "reason", None)
+        return said or type(error).__name__
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else type(error).__name__
 
 
 def is_ours(error: BaseException) -> bool:

@@ -13,15 +13,15 @@ from perfrun.api.extension import ExtensionTarget
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.engine.awaited import Awaited
 from perfrun.engine.compiled import CompiledScenario
-from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by
-from perfrun.engine.extension.defects import FOREIGN, is_ours, told
+from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, lost_by
+from perfrun.engine.extension.defects import FOREIGN, is_ours, lost, told
 from perfrun.engine.extension.farewells import Farewells
 from perfrun.engine.extension.load import load, names_of
 from perfrun.engine.extension.steps import ExtensionStep, compile_steps
 from perfrun.engine.extension.turn import Turn
 from perfrun.engine.kind import Carrier, Courses, Ended, Kind
 from perfrun.engine.sessions import Done, Limits, Session, Speaker
-from perfrun.extension import Extension, Peer, Reply, said_by
+from perfrun.extension import Extension, Peer, Reply
 from perfrun.logic.network import Fence
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.resolver import Resolver
@@ -124,11 +124,10 @@ class _Speaker(Speaker[ExtensionStep]):
         except TimeoutError as error:
             raise OpenError(ErrorClass.CONNECT, f"{self._what} gave up by itself") from error
         except ssl.SSLError as error:
-            raise OpenError(
-                ErrorClass.TLS, f"TLS with {self._what} failed: {error.reason}"
-            ) from error
+            said = f"TLS with {self._what} failed: {lost(error)}"
+            raise OpenError(ErrorClass.TLS, said) from error
         except OSError as error:
-            said = f"{self._what} could not be opened: {said_by(error)}"
+            said = f"{self._what} could not be opened: {lost(error)}"
             raise OpenError(ErrorClass.CONNECT, said, exhausted_by(error)) from error
         except (*FOREIGN, asyncio.CancelledError) as error:
             if is_ours(error):
@@ -167,7 +166,7 @@ class _Session(Session[ExtensionStep]):
         except TimeoutError:
             return Done(ErrorClass.TIMEOUT, said=f"{self._kind} gave up by itself")
         except OSError as error:
-            return Done(ErrorClass.RESET, said=said_by(error))
+            return Done(lost_by(error), said=lost(error))
         except (*FOREIGN, asyncio.CancelledError) as error:
             if is_ours(error):
                 raise
