@@ -8,7 +8,7 @@ from perfrun.api.base import ApiModel, at_most_one_of, exactly_one_of
 from perfrun.api.extension import ExtensionRequest
 from perfrun.api.names import HeaderName, PartName, VariableName
 from perfrun.api.quantities import ByteSize, Duration, JsonValue
-from perfrun.api.sql import SqlRequest
+from perfrun.api.sql import BATCH_TELLS_NO_ROWS, SqlRequest
 from perfrun.api.target import Headers
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -97,7 +97,10 @@ class Step(ApiModel):
         default=None, description="How long a user waits after this step."
     )
 
-    rules = (at_most_one_of("http", "sql", "extension", what="a step"),)
+    rules = (
+        at_most_one_of("http", "sql", "extension", what="a step"),
+        BATCH_TELLS_NO_ROWS,
+    )
 
     @field_validator("http")
     @classmethod

@@ -71,3 +71,18 @@ class SqlRequest(ApiModel):
             "them with each of its statements",
         ),
     )
+
+
+BATCH_TELLS_NO_ROWS = Rule(
+    cel="!has(self.sql) || self.sql.batch == 1 || "
+    "!(has(self.expect) && has(self.expect.rows) || "
+    "has(self.extract) && size(self.extract) > 0)",
+    holds=lambda step: (
+        step.sql is None
+        or step.sql.batch == 1
+        or not (step.extract or (step.expect and step.expect.rows is not None))
+    ),
+    message="a batch is not told how many rows it changed, and none come back: "
+    "leave out expect.rows and extract",
+)
+"""Of a step: its expectations are beside its request."""
