@@ -91,13 +91,13 @@ $(STAMP): pyproject.toml $(PINS)
 	@echo "installing Python packages into $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "the venv module is missing: apt-get install python3-venv" >&2; exit 2; }
 	@$(BIN)/pip install --quiet --upgrade pip
-	@$(BIN)/pip install --quiet --editable '.[operator,observe,sql]' --group dev --constraint $(PINS)
+	@$(BIN)/pip install --quiet --editable '.[browser,operator,observe,sql]' --group dev --constraint $(PINS)
 	@touch $@
 
 lock: ## constraints.txt anew: the newest versions of all that is installed
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/pip install --quiet --upgrade pip
-	@build/lock/bin/pip install --quiet '.[operator,observe,sql]' --group dev
+	@build/lock/bin/pip install --quiet '.[browser,operator,observe,sql]' --group dev
 	@{ echo '# The versions that are tested and built into the image. Made by `make lock`.'; \
 	    build/lock/bin/pip freeze --exclude perfrun; } > $(PINS)
 	@rm -rf build/lock

@@ -111,5 +111,4 @@ _ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}
 
 # Fields of the agreed API that are not built yet. They are typed, because a CEL rule over an
 # untyped field does not compile, and refused, because pruning them silently would be a lie.
-NotBuiltObject = _stub({"type": "object", **_ANYTHING})
 NotBuiltList = _stub({"type": "array", "items": {"type": "object", **_ANYTHING}, "maxItems": 64})

@@ -1,6 +1,7 @@
 """The metrics that an objective may name, and the notation of their limits."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -70,6 +71,30 @@ BENCHMARK: dict[str, Kind] = {
 }
 """Of benchmarks, by the names that their tools give them; ``of`` names the benchmark."""
 
+
+class Measure(NamedTuple):
+    """What a step is measured by beside its duration, once each time or not at all."""
+
+    kind: Kind
+    scale: int = 1
+    """So many units of a histogram, which are nanoseconds elsewhere, are one."""
+    digits: int | None = None
+    """Decimals that it is kept with; None: nanoseconds."""
+
+
+MEASURES: dict[str, Measure] = {
+    "pageLoad": Measure(Kind.DURATION),
+    "timeToInteractive": Measure(Kind.DURATION),
+    "firstContentfulPaint": Measure(Kind.DURATION),
+    "largestContentfulPaint": Measure(Kind.DURATION),
+    "totalBlockingTime": Measure(Kind.DURATION),
+    "layoutShift": Measure(Kind.NUMBER, 1_000_000_000, 4),
+    "consoleErrors": Measure(Kind.NUMBER, 1_000_000, 0),
+    "requests": Measure(Kind.NUMBER, 1_000_000, 0),
+}
+"""Of pages. A new one is a line here, and who measures it."""
+MEASURE_STATISTICS = tuple(statistic for statistic in STATISTICS if statistic != "p999")
+
 METRICS: dict[str, Kind] = {
     **{f"{timing}.{stat}": Kind.DURATION for timing in TIMINGS for stat in STATISTICS},
     "throughput": Kind.RATE,
@@ -81,6 +106,11 @@ METRICS: dict[str, Kind] = {
     "checkRate": Kind.PERCENT,
     "dropped": Kind.COUNT,
     "bytes.received": Kind.BYTES,
+    **{
+        f"{name}.{stat}": measure.kind
+        for name, measure in MEASURES.items()
+        for stat in MEASURE_STATISTICS
+    },
     **OBSERVED,
     **BENCHMARK,
 }
@@ -98,11 +128,3 @@ def direction(metric: str) -> Direction:
     if metric in _HIGHER:
         return Direction.HIGHER
     return Direction.NEITHER if metric in _NEITHER else Direction.LOWER
-
-
-# Named by the agreed API, not built yet: known to the schema, refused with that reason.
-NOT_BUILT_METRICS = (
-    "pageLoad.p75",
-    "timeToInteractive.p75",
-    "firstContentfulPaint.p75",
-)

@@ -26,6 +26,10 @@ HeaderName = Annotated[
 # No control characters: a header value or path with a line break would be a request of its own.
 HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=4096)]
 
+# No user information: a password in a URL ends up in logs; auth.basic takes it from a Secret.
+URL_PATTERN = r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$"
+Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048)]
+
 # What the objects of a run are found by.
 RUN_LABEL = "perfrun.dev/run"
 WORKER_CONTAINER = "worker"

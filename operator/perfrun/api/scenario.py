@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from perfrun.api.base import ApiModel, at_most_one_of, exactly_one_of
+from perfrun.api.browser import BrowserRequest
 from perfrun.api.extension import ExtensionRequest
 from perfrun.api.names import HeaderName, PartName, VariableName
 from perfrun.api.quantities import ByteSize, Duration, JsonValue
@@ -21,6 +22,7 @@ ClassName = Literal[
     "ComplexQuery",
     "WriteOperation",
     "BatchOperation",
+    "Page",
 ]
 
 Path = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f#]*$", min_length=1, max_length=2048)]
@@ -85,6 +87,7 @@ class Step(ApiModel):
         default=None, description="Default, of an http target: one GET of its url."
     )
     sql: SqlRequest | None = None
+    browser: BrowserRequest | None = None
     extension: ExtensionRequest | None = Field(
         default=None,
         description="What the protocol of an extension is told; may hold templates.",
@@ -98,7 +101,7 @@ class Step(ApiModel):
     )
 
     rules = (
-        at_most_one_of("http", "sql", "extension", what="a step"),
+        at_most_one_of("http", "sql", "browser", "extension", what="a step"),
         BATCH_TELLS_NO_ROWS,
     )
 
@@ -124,6 +127,12 @@ class Step(ApiModel):
         """The request of a step of an extension, where only such can be."""
         assert self.extension is not None
         return self.extension
+
+    @property
+    def the_browser(self) -> BrowserRequest:
+        """What a step does in a page, where only such can be."""
+        assert self.browser is not None
+        return self.browser
 
 
 class Scenario(ApiModel):

@@ -7,7 +7,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from perfrun.api import quantities as q
 from perfrun.api.base import ApiModel, Rule
-from perfrun.api.metric import BENCHMARK, METRICS, NOT_BUILT_METRICS, STATISTICS, TIMINGS, Kind
+from perfrun.api.metric import (
+    BENCHMARK,
+    MEASURE_STATISTICS,
+    MEASURES,
+    METRICS,
+    STATISTICS,
+    TIMINGS,
+    Kind,
+)
 
 _PATTERNS = {
     Kind.DURATION: q.DURATION_PATTERN,
@@ -92,7 +100,7 @@ Limit = Annotated[
 
 
 def _known_metric(name: str) -> str:
-    if name in METRICS or name in NOT_BUILT_METRICS:
+    if name in METRICS:
         return name
     of_load = [metric for metric in METRICS if metric not in BENCHMARK]
     close = difflib.get_close_matches(name, of_load, n=1)
@@ -102,10 +110,12 @@ def _known_metric(name: str) -> str:
         close = [f"latency.{name}"]
     hint = f'did you mean "{close[0]}"? There are' if close else "there are"
     timed = ", ".join(f"{timing}.*" for timing in TIMINGS)
-    others = ", ".join(metric for metric in of_load if metric.partition(".")[0] not in TIMINGS)
+    families = {*TIMINGS, *MEASURES}
+    others = ", ".join(metric for metric in of_load if metric.partition(".")[0] not in families)
+    of_pages = ", ".join(f"{measure}.*" for measure in MEASURES)
     raise ValueError(
-        f"there is no such metric; {hint} {timed} (*: {', '.join(STATISTICS)}), {others}; of "
-        f"benchmarks {', '.join(BENCHMARK)}"
+        f"there is no such metric; {hint} {timed} (*: {', '.join(STATISTICS)}), {others}; of pages "
+        f"{of_pages} (*: {', '.join(MEASURE_STATISTICS)}); of benchmarks {', '.join(BENCHMARK)}"
     )
 
 
@@ -150,7 +160,7 @@ class Slo(ApiModel):
 
     metric: Annotated[
         str,
-        Field(max_length=40, json_schema_extra={"enum": [*METRICS, *NOT_BUILT_METRICS]}),
+        Field(max_length=40, json_schema_extra={"enum": list(METRICS)}),
         AfterValidator(_known_metric),  # the enum of the schema, in words
     ]
     of: Annotated[str, Field(max_length=200)] = ""
@@ -159,12 +169,6 @@ class Slo(ApiModel):
     on_breach: Literal["Warn", "Fail"] = "Warn"
 
     rules = (
-        Rule(
-            cel=f"!(self.metric in [{', '.join(f'{name!r}' for name in NOT_BUILT_METRICS)}])",
-            holds=lambda slo: slo.metric not in NOT_BUILT_METRICS,
-            message="this metric is not built yet in this version of perfrun",
-            field=".metric",
-        ),
         Rule(
             cel="has(self.max) || has(self.min)",
             holds=lambda slo: slo.max is not None or slo.min is not None,

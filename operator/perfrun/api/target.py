@@ -4,17 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from perfrun.api.base import ApiModel, NotBuiltObject, Rule, exactly_one_of
+from perfrun.api.base import ApiModel, Rule, exactly_one_of
 from perfrun.api.benchmark import BenchmarkTarget
+from perfrun.api.browser import BrowserTarget
 from perfrun.api.extension import ExtensionTarget
+from perfrun.api.names import URL_PATTERN as URL_PATTERN
 from perfrun.api.names import HeaderName, HeaderValue
+from perfrun.api.names import Url as Url
 from perfrun.api.quantities import Duration
 from perfrun.api.sql import SqlTarget
 from perfrun.api.values import ClientCertificate, SecretValue, ValueSource
-
-# No user information: a password in a URL ends up in logs; auth.basic takes it from a Secret.
-URL_PATTERN = r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$"
-Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048)]
 
 
 class BearerAuth(ApiModel):
@@ -163,7 +162,7 @@ class HttpTarget(ApiModel):
     )
 
 
-TargetKind = Literal["http", "sql", "benchmark", "extension"]
+TargetKind = Literal["http", "sql", "browser", "benchmark", "extension"]
 
 
 class Target(ApiModel):
@@ -171,7 +170,7 @@ class Target(ApiModel):
 
     http: HttpTarget | None = None
     sql: SqlTarget | None = None
-    browser: NotBuiltObject = None
+    browser: BrowserTarget | None = None
     benchmark: BenchmarkTarget | None = None
     extension: ExtensionTarget | None = None
 
@@ -184,6 +183,8 @@ class Target(ApiModel):
             return "http"
         if self.sql is not None:
             return "sql"
+        if self.browser is not None:
+            return "browser"
         return "benchmark" if self.benchmark is not None else "extension"
 
     @property
@@ -192,15 +193,21 @@ class Target(ApiModel):
         return self.the_one.timeout
 
     @property
-    def the_one(self) -> HttpTarget | SqlTarget | BenchmarkTarget | ExtensionTarget:
+    def the_one(self) -> HttpTarget | SqlTarget | BrowserTarget | BenchmarkTarget | ExtensionTarget:
         """The target, of whatever kind; the rules have made sure that there is one."""
-        return self.benchmark or self.extension or self.sql or self.the_http
+        return self.browser or self.benchmark or self.extension or self.sql or self.the_http
 
     @property
     def connect_timeout(self) -> int | None:
         """ns that opening a connection may take; None: nothing is connected to."""
         one = self.the_one
         return None if isinstance(one, BenchmarkTarget) else one.connect_timeout
+
+    @property
+    def url(self) -> str | None:
+        """Where it is, of what has a URL."""
+        known = self.browser or self.http
+        return known.url if known is not None else None
 
     @property
     def account_audience(self) -> str | None:
@@ -214,6 +221,12 @@ class Target(ApiModel):
         """The HTTP target, where only one can be."""
         assert self.http is not None
         return self.http
+
+    @property
+    def the_browser(self) -> BrowserTarget:
+        """The web site, where only one can be."""
+        assert self.browser is not None
+        return self.browser
 
     @property
     def the_sql(self) -> SqlTarget:

@@ -34,16 +34,17 @@ def moved_to(origin: str, tests: Sequence[PerfTest]) -> list[PerfTest]:
 
 
 def _moved(test: PerfTest, origin: str) -> PerfTest:
-    http = test.spec.target.http
-    if http is None:
+    target = test.spec.target
+    known = target.http or target.browser
+    if known is None:
         return _moved_extension(test, origin)
-    old = urlsplit(http.url)
+    old = urlsplit(known.url)
     query = f"?{old.query}" if old.query else ""
     try:
         url = _URL.validate_python(f"{origin}{old.path}{query}")
     except ValidationError as error:
         raise ValueError(f"--url {origin}: {error.errors()[0]['msg']}") from error
-    return _with(test, {"http": http.model_copy(update={"url": url})})
+    return _with(test, {target.kind: known.model_copy(update={"url": url})})
 
 
 def _moved_extension(test: PerfTest, origin: str) -> PerfTest:

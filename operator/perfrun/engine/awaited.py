@@ -106,6 +106,7 @@ class _Walk:
     """One iteration after another of one user."""
 
     __slots__ = (
+        "_aside",
         "_at",
         "_carrier",
         "_course",
@@ -142,6 +143,7 @@ class _Walk:
 
     def _set_out(self, course: Course[Any], number: int, due: int, now: int) -> None:
         self._course, self._number, self._due = course, number, due
+        self._aside = 0
         self.values.clear()
         self._enter(0, now)
 
@@ -185,7 +187,7 @@ class _Walk:
                 now = monotonic_ns()
             self._enter(self._at + 1, now)
         if last:  # the journey of a single step is its latency
-            whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
+            whole.journeys[Outcome.SUCCESS].values.append(now - self._due - self._aside)
 
     async def _one_step(self) -> str | None:
         """One step, counted; the class that it failed with."""
@@ -196,10 +198,14 @@ class _Walk:
         tally.bytes_received += done.received
         tally.checks_passed += done.passed
         tally.checks_failed += done.failed
+        self._aside += done.aside
         if done.error is None:
-            tally.add_service(now - self._written)
-            tally.add_latency(self._age(now))
+            tally.add_service(now - self._written - done.aside)
+            tally.add_latency(self._age(now) - done.aside)
+            tally.measure(done.measures)
         else:
+            if done.error == ErrorClass.POLICY:
+                self._carrier.sessions.note_forbidden(done.said)
             self._count_failure(done.error, now, done.said)
         self._entered = 0
         if done.error == ErrorClass.DATA:
@@ -230,10 +236,11 @@ class _Walk:
 
     def _broken_off(self, error: BaseException) -> Done:
         """What ended a step before it was done. Its connection is in no state to be used again."""
+        said = self._session.doing() if self._session is not None else ""
         self._drop()
         if self._overdue:
             self.task.uncancel()
-            return Done(ErrorClass.TIMEOUT)
+            return Done(ErrorClass.TIMEOUT, said=said)
         match error:
             case asyncio.CancelledError():
                 raise error

@@ -94,6 +94,10 @@ class Kind(Protocol):
     def kept_fresh(self) -> AbstractAsyncContextManager[None]:
         """Keep it so meanwhile."""
 
+    async def close(self) -> None:
+        """Let go of what outlives a load; nothing is asked of it any more."""
+        return  # most have nothing of the kind
+
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         """What carries one load. Needs a running event loop.
 

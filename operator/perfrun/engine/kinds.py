@@ -9,16 +9,13 @@ from perfrun.reach.values import Values
 
 def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
     """The kind of a plan's target, for a worker. Raises DataError for what it cannot resolve."""
-    if plan.target.sql is not None:
-        # Only here: drivers are an extra, and take time to load.
-        from perfrun.engine.sql.kind import SqlKind
-
+    if plan.target.kind in ("sql", "browser"):
         try:
-            return SqlKind(plan, values, index)
+            return _of_an_extra(plan, values, index)
         except ModuleNotFoundError as error:
             raise DataError(
-                f"spec.target.sql needs {error.name}, which is not installed here: "
-                f"pip install 'perfrun[sql]'"
+                f"spec.target.{plan.target.kind} needs {error.name}, which is not installed here: "
+                f"pip install 'perfrun[{plan.target.kind}]'"
             ) from error
     if plan.target.extension is not None:
         # Only here as well: it has the packages of this machine listed.
@@ -30,3 +27,14 @@ def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
 
         return BenchmarkKind(plan, values)
     return HttpKind(plan, values)
+
+
+def _of_an_extra(plan: RunPlan, values: Values, index: int) -> Kind:
+    # Only here: drivers are an extra, and take time to load.
+    if plan.target.sql is not None:
+        from perfrun.engine.sql.kind import SqlKind
+
+        return SqlKind(plan, values, index)
+    from perfrun.engine.browser.kind import BrowserKind
+
+    return BrowserKind(plan, values)

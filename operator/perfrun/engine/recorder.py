@@ -1,13 +1,14 @@
 """Counts and times while the load runs: appended one by one, folded into histograms in bulk."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from heapq import heappush, heapreplace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from perfrun.api.metric import MEASURES
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
@@ -121,6 +122,7 @@ class StepTally:
         "checks_passed",
         "errors",
         "latency",
+        "measures",
         "others",
         "quick",
         "said",
@@ -155,6 +157,8 @@ class StepTally:
         """A heap of the slowest requests: ns, and trace id."""
         self.others: dict[str, Samples] = {}
         """All timings but the three above, by timing key."""
+        self.measures: dict[str, Samples] = {}
+        """By name of :data:`perfrun.api.metric.MEASURES`."""
 
     def sample(self, timing: Timing, outcome: Outcome, value: int) -> None:
         """Record a duration (ns) that is not one of a success's usual three."""
@@ -162,6 +166,15 @@ class StepTally:
         if (samples := self.others.get(key)) is None:
             samples = self.others[key] = Samples()
         samples.values.append(value)
+
+    def measure(self, measures: Mapping[str, float]) -> None:
+        """Record what a success was measured by beside its duration: ns, or plain numbers."""
+        for name, value in measures.items():
+            if (samples := self.measures.get(name)) is None:
+                samples = self.measures[name] = Samples()
+            its = MEASURES[name]
+            kept = value if its.digits is None else round(value, its.digits)
+            samples.values.append(round(kept * its.scale))
 
     def note_slow(self, latency: int, trace_id: str) -> None:
         """Keep the trace of a request, if it is among the slowest."""
@@ -196,6 +209,7 @@ class StepTally:
         yield self.ttfb
         yield self.body
         yield from self.others.values()
+        yield from self.measures.values()
 
     def record(self) -> StepRecord:
         """What was counted, as it is reported."""
@@ -227,6 +241,11 @@ class StepTally:
             errors=dict(self.errors),
             said=dict(self.said),
             timings=timings,
+            measures={
+                name: histogram
+                for name, samples in self.measures.items()
+                if (histogram := samples.histogram()) is not None
+            },
             slowest=[
                 Traced(latency=latency, trace_id=trace_id)
                 for latency, trace_id in sorted(self.slowest, reverse=True)

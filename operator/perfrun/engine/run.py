@@ -21,9 +21,12 @@ async def tear_down(plan: RunPlan, values: Values, extracted: dict[str, str]) ->
     kind = kind_of(plan, values, 0)
     around = Around(plan, kind)
     around.extracted = extracted
-    await kind.renew()
-    async with kind.kept_fresh():
-        untidy = await around.teardown(stopped=False)
+    try:
+        await kind.renew()
+        async with kind.kept_fresh():
+            untidy = await around.teardown(stopped=False)
+    finally:
+        await kind.close()
     report = WorkerReport.of_nothing()
     report.teardown, report.untidy = around.teardown_record, untidy
     report.check()
@@ -50,6 +53,10 @@ class Engine:
     async def check(self) -> None:
         """Reach the target, without a request of the load. Raises EngineError."""
         await self._kind.check()
+
+    async def close(self) -> None:
+        """Let go of everything. Nothing is asked of the engine any more."""
+        await self._kind.close()
 
     async def setup(self) -> dict[str, str]:
         """Run the setup, once in a run; what it has extracted. Raises SetupError."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from time import monotonic_ns
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
@@ -27,6 +28,10 @@ class Done(NamedTuple):
     """Checks."""
     said: str = ""
     """Why it failed, in words: never a value of a parameter, which may be a secret."""
+    measures: Mapping[str, float] = {}
+    """Of a success, by name of :data:`perfrun.api.metric.MEASURES`: ns, or plain numbers."""
+    aside: int = 0
+    """ns that it took for reasons of its own, and not the target's: they do not count."""
 
 
 class Session(Protocol[S_contra]):
@@ -37,6 +42,10 @@ class Session(Protocol[S_contra]):
 
         Whatever the target answers is a :class:`Done`. Raises OSError where the connection is lost.
         """
+
+    def doing(self) -> str:
+        """What it is in the midst of, for a step that times out; empty: nothing to tell."""
+        return ""
 
     def is_usable(self) -> bool:
         """Whether it may be used once more."""
@@ -143,7 +152,11 @@ class Sessions:
         if error.exhausted is not None:
             self.exhausted[error.exhausted] = self.exhausted.get(error.exhausted, 0) + 1
         if error.reason is ErrorClass.POLICY:
-            self.forbidden = self.forbidden or error.message[:4096]
+            self.note_forbidden(error.message)
+
+    def note_forbidden(self, sentence: str) -> None:
+        """Keep what a policy said, if it is the first time."""
+        self.forbidden = self.forbidden or sentence[:4096]
 
     def give(self, user: User, session: Session[Any]) -> None:
         """A step is over: somebody else may use its connection, if anybody may."""

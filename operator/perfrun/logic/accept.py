@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from perfrun.api.metric import BENCHMARK, OBSERVED
+from perfrun.api.metric import BENCHMARK, MEASURES, OBSERVED
 from perfrun.api.perfrun import MOST_SLOS, MOST_STEPS
 from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.scenario import Step
 from perfrun.api.target import TargetKind
 from perfrun.logic.benchmark_command import command_problems
 from perfrun.logic.benchmarking import benchmark_objective_problems
@@ -81,14 +82,29 @@ def _schedule(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def _paths_after_a_query(spec: PerfTestSpec) -> Iterator[Problem]:
-    url = spec.target.the_http.url
-    with_path = [where for where, step, _ in placed_steps(spec) if step.the_http.path is not None]
-    if "?" in url and with_path:
+    kind, appended = (
+        spec.target.kind,
+        [
+            [*where, *field]
+            for where, step, _ in placed_steps(spec)
+            if (field := _appended(step)) is not None
+        ],
+    )
+    if "?" in (spec.target.url or "") and appended:
         yield Problem(
-            "spec.target.http.url",
-            f"has a query, and {field_path([*with_path[0], 'http', 'path'])} would be "
+            f"spec.target.{kind}.url",
+            f"has a query, and {field_path(appended[0])} would be "
             f"appended behind it: move the query into the steps' paths",
         )
+
+
+def _appended(step: Step) -> tuple[str, str] | None:
+    """The field of a step that is appended to the target's url."""
+    if step.http is not None and step.http.path is not None:
+        return "http", "path"
+    if step.browser is not None and step.browser.goto is not None:
+        return "browser", "goto"
+    return None
 
 
 # --- names ------------------------------------------------------------------------------------
@@ -127,6 +143,8 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
     keys = Counter((slo.metric, slo.of, slo.on_breach) for slo in spec.slos)
     for index, slo in enumerate(spec.slos):
         where = f"spec.slos[{index}]"
+        if slo.metric.partition(".")[0] in MEASURES and spec.target.browser is None:
+            yield Problem(f"{where}.metric", f"{slo.metric} is measured by target.browser alone")
         if slo.metric in OBSERVED or slo.of in observed:
             pass  # looked at in observe_problems
         elif slo.metric in BENCHMARK:
@@ -264,6 +282,7 @@ _CHECKS: tuple[_Check, ...] = (
 _CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
     "http": (url_problems, header_problems, json_path_problems, _paths_after_a_query),
     "sql": (),
+    "browser": (url_problems, _paths_after_a_query),
     "benchmark": (command_problems,),
     "extension": (address_problems, option_problems, json_path_problems),
 }

@@ -138,7 +138,8 @@ def place_of(target: Target, namespace: str) -> str:
         return target_key(f"//{target.extension.address}", namespace)
     if target.benchmark is not None:
         return f"image/{namespace}/{target.benchmark.image}"
-    return target_key(target.the_http.url, namespace)
+    assert target.url is not None
+    return target_key(target.url, namespace)
 
 
 def target_key(url: str, namespace: str) -> str:

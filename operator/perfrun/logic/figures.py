@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from perfrun.api.metric import QUANTILES, TIMINGS
+from perfrun.api.metric import MEASURES, QUANTILES, TIMINGS, Measure
 from perfrun.api.slo import format_measured
 from perfrun.logic.objectives import NEEDED_BEYOND, class_label
 from perfrun.logic.shape import NS
@@ -178,6 +178,8 @@ def figure(metric: str, scope: Scope) -> Figure | NoFigure:
     family, _, statistic = metric.partition(".")
     if family in TIMINGS:
         return scope.distribution(family).statistic(statistic)
+    if family in MEASURES:
+        return measured(scope, family, statistic)
     if metric == "dropped":
         planned = sum(record.planned for record in scope.scenarios)
         return _counted(sum(record.dropped for record in scope.scenarios), planned)
@@ -198,6 +200,24 @@ def figure(metric: str, scope: Scope) -> Figure | NoFigure:
         "timeoutRate": whole.errors.get("Timeout", 0),
     }[metric]
     return _ratio(count, whole.censored, whole.sent, "sent nothing")
+
+
+def measured(scope: Scope, name: str, statistic: str) -> Figure | NoFigure:
+    """A statistic of one of :data:`MEASURES`, in its unit."""
+    histogram = scope.sum.measures.get(name)
+    if histogram is None:
+        return NoFigure("has no samples: no page gave any")
+    found = Distribution([histogram]).statistic(statistic)
+    if isinstance(found, NoFigure):
+        return found
+    return Figure.exact(_of_scale(MEASURES[name], found.low, statistic), found.samples)
+
+
+def _of_scale(measure: Measure, value: float, statistic: str) -> float:
+    # The middle of a bucket is between numbers that there are; an average may be.
+    exact = measure.digits is None or statistic == "avg"
+    plain = value / measure.scale
+    return plain if exact else round(plain, measure.digits)
 
 
 def _per_second(scope: Scope, metric: str) -> Figure | NoFigure:

@@ -9,7 +9,7 @@ from perfrun.api.scenario import Step
 from perfrun.logic.problems import Problem, field_path
 from perfrun.logic.step_checks import Place, placed_steps
 
-StepKind = Literal["http", "sql", "extension"]
+StepKind = Literal["http", "sql", "browser", "extension"]
 """The kinds of targets that have steps."""
 
 
@@ -25,6 +25,7 @@ LANGUAGES: dict[StepKind, Language] = {
         frozenset({"status", "json", "maxBytes"}), frozenset({"json", "header", "regex"})
     ),
     "sql": Language(frozenset({"rows"}), frozenset({"column"})),
+    "browser": Language(frozenset({"status"}), frozenset()),
     "extension": Language(frozenset({"json", "maxBytes"}), frozenset({"json", "regex"})),
 }
 
@@ -44,6 +45,7 @@ def kind_problems(spec: PerfTestSpec) -> Iterator[Problem]:
                 yield Problem(field_path([*where, other]), f"the target is {kind}: write {kind}")
         if kind != "http" and getattr(step, kind) is None:
             yield Problem(field_path([*where, kind]), "is missing: it says what the step does")
+        yield from _page_problems(where, step, kind)
         for place, statement in _statements([*where, kind], step):
             if "$(" in statement:
                 yield Problem(
@@ -70,6 +72,16 @@ def _of_no_steps(spec: PerfTestSpec) -> Iterator[Problem]:
             )
 
 
+def _page_problems(where: Place, step: Step, kind: StepKind) -> Iterator[Problem]:
+    """A visit begins on no page, and what is not a visit has no figures of pages."""
+    if step.class_ == "Page" and kind != "browser":
+        yield Problem(field_path([*where, "class"]), "Page is a class of target.browser alone")
+    if where[-1] == 0 and step.browser is not None and step.browser.goto is None:
+        yield Problem(
+            field_path([*where, "browser"]), "is the first step: let it goto a page, as in goto: /"
+        )
+
+
 def _statements(where: Place, step: Step) -> Iterator[tuple[Place, str]]:
     if step.sql is None:
         return
@@ -84,5 +96,5 @@ def _foreign(
 ) -> Iterator[Problem]:
     for name in part.model_dump(by_alias=True, exclude_defaults=True):
         if name not in own:
-            known = ", ".join(sorted(own))
-            yield Problem(field_path([*where, name]), f"means nothing for {kind}: use {known}")
+            known = f"use {', '.join(sorted(own))}" if own else "remove it"
+            yield Problem(field_path([*where, name]), f"means nothing for {kind}: {known}")

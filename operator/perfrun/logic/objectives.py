@@ -45,6 +45,11 @@ CLASS_OBJECTIVES: Mapping[str, tuple[ClassObjective, ...]] = {
     "ComplexQuery": (ClassObjective("latency.p95", max="500ms"),),
     "WriteOperation": (ClassObjective("latency.p95", max="200ms"),),
     "BatchOperation": (ClassObjective("latency.p95", max="1s"),),
+    "Page": (
+        ClassObjective("pageLoad.p75", max="2s"),
+        ClassObjective("timeToInteractive.p75", max="3s"),
+        ClassObjective("firstContentfulPaint.p75", max="1s"),
+    ),
 }
 
 FLOORED = ("throughput", "transactions")

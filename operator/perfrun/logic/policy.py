@@ -168,11 +168,11 @@ def _network_problems(spec: PerfTestSpec, fence: Fence) -> Iterator[Problem]:
         for index, thing in enumerate(spec.observe or [])
         if thing.prometheus is not None
     ]
+    if spec.target.url is not None:
+        urls.append((f"spec.target.{spec.target.kind}.url", spec.target.url))
     http = spec.target.http
-    if http is not None:
-        urls.append(("spec.target.http.url", http.url))
-        if http.auth is not None and http.auth.oauth2 is not None:
-            urls.append(("spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url))
+    if http is not None and http.auth is not None and http.auth.oauth2 is not None:
+        urls.append(("spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url))
     if spec.target.extension is not None:
         urls.append(("spec.target.extension.address", f"//{spec.target.extension.address}"))
     for field, url in urls:

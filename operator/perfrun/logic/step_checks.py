@@ -142,6 +142,11 @@ def _templated(spec: PerfTestSpec) -> Iterator[tuple[Place, str, frozenset[str]]
 def _templated_in_step(where: Place, step: Step) -> Iterator[tuple[Place, str]]:
     if step.http is not None:
         yield from _templated_in_request([*where, "http"], step.http)
+    if step.browser is not None:
+        if step.browser.goto is not None:
+            yield [*where, "browser", "goto"], step.browser.goto
+        for index, fill in enumerate(step.browser.fill or []):
+            yield [*where, "browser", "fill", index, "value"], fill.value
     if step.sql is not None:
         yield from _texts_in([*where, "sql", "parameters"], step.sql.parameters)
         for index, one in enumerate(step.sql.transaction or []):

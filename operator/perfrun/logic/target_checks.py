@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from perfrun.api.perftest import PerfTestSpec
-from perfrun.api.quantities import NS_PER_S, format_exact_duration
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S, format_exact_duration
 from perfrun.api.target import Header
 from perfrun.logic.problems import Problem, field_path
 from perfrun.logic.step_checks import placed_steps
@@ -13,14 +13,17 @@ LONGEST_TIMEOUT = 3600 * NS_PER_S
 """A run waits for its last requests, and its target waits with it."""
 LONGEST_START = 24 * 3600 * NS_PER_S
 LONGEST_HOST = 253
-_URL = "spec.target.http.url"
+SHORTEST_QUIET = 100 * NS_PER_MS
+"""Twice the shortest task that is called long."""
+LONGEST_QUIET = 30 * NS_PER_S
 # Written by the engine, of which it must be sure; a second one would be a smuggled request.
 _OURS = ("content-length", "transfer-encoding", "connection", "upgrade", "trailer", "te", "expect")
 
 
 def url_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """A URL that no host or port can be read from."""
-    yield from url_problem(_URL, spec.target.the_http.url)
+    if spec.target.url is not None:
+        yield from url_problem(f"spec.target.{spec.target.kind}.url", spec.target.url)
 
 
 def url_problem(field: str, url: str) -> Iterator[Problem]:
@@ -46,12 +49,20 @@ def duration_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     yield from _between(f"{where}.timeout", target.timeout, LONGEST_TIMEOUT)
     if (connecting := spec.target.connect_timeout) is not None:
         yield from _between(f"{where}.connectTimeout", connecting, LONGEST_TIMEOUT)
+    if spec.target.browser is not None:
+        yield from _quiet_window(spec.target.browser.quiet_window)
     yield from _between("spec.load.startTimeout", load.start_timeout, LONGEST_START)
     if load.closed is not None and load.closed.think_time is not None:
         yield from _at_most("spec.load.closed.thinkTime", load.closed.think_time, LONGEST_TIMEOUT)
     for place, step, _ in placed_steps(spec):
         where = field_path([*place, "thinkTime"])
         yield from _at_most(where, step.think_time or 0, LONGEST_TIMEOUT)
+
+
+def _quiet_window(length: int) -> Iterator[Problem]:
+    if not SHORTEST_QUIET <= length <= LONGEST_QUIET:
+        least, most = (format_exact_duration(one) for one in (SHORTEST_QUIET, LONGEST_QUIET))
+        yield Problem("spec.target.browser.quietWindow", f"must be from {least} to {most}")
 
 
 def header_problems(spec: PerfTestSpec) -> Iterator[Problem]:

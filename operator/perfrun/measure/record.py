@@ -110,6 +110,8 @@ class StepRecord(Wire):
     """Of each error class, what was known of the first such failure, in words."""
     timings: dict[str, WireHistogram] = {}
     """By :func:`timing_key`."""
+    measures: dict[str, WireHistogram] = {}
+    """By name of :data:`perfrun.api.metric.MEASURES`, in units of its scale: of successes."""
     slowest: list[Traced] = Field(default=[], max_length=MOST_SLOWEST)
     """With ``traceparent``: the slowest first."""
 
@@ -123,6 +125,7 @@ class StepRecord(Wire):
         add_counts(self.errors, other.errors)
         self.said = {**other.said, **self.said}
         add_histograms(self.timings, other.timings)
+        add_histograms(self.measures, other.measures)
         slowest = sorted([*self.slowest, *other.slowest], key=lambda one: -one.latency)
         self.slowest = slowest[:MOST_SLOWEST]
 
@@ -146,6 +149,11 @@ class StepRecord(Wire):
                 samples.count if samples else 0,
                 count,
             )
+        for name, histogram in self.measures.items():
+            if histogram.count > self.succeeded:
+                raise ConservationError(
+                    f"{where}: {histogram.count} samples of {name} of {self.succeeded} successes"
+                )
 
 
 class ScenarioRecord(Wire):

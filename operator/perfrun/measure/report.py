@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from perfrun.api.metric import MEASURES
 from perfrun.api.sentence import Sentence
 from perfrun.measure.benchmark import BenchmarkRecord
 from perfrun.measure.observed import MOST_OBSERVATIONS, Observation, add_observations
@@ -251,6 +252,8 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
             for record in phase["steps"]:
                 if not _TIMINGS.issuperset(record["timings"]):
                     raise ValueError("a report with timings that there are not")
+                if not MEASURES.keys() >= set(record.get("measures", ())):
+                    raise ValueError("a report with measures that there are not")
                 if max(len(record["errors"]), len(record.get("said", ()))) > MOST_ERROR_CLASSES:
                     raise ValueError("a report with too many classes of errors")
             if not all(_OUTCOMES.issuperset(record["journeys"]) for record in phase["scenarios"]):

@@ -29,6 +29,8 @@ class ErrorClass(StrEnum):
     """A command was ended by a signal, or from outside."""
     RESULTS = "Results"
     """A command has left no results that can be read."""
+    BROWSER = "Browser"
+    """The browser crashed, or did not start."""
 
 
 class EngineError(Exception):

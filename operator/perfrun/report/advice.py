@@ -25,6 +25,8 @@ _BY_ERROR = {
     "Exit": "the command failed: read the last that it said, and perfrun logs for all of it",
     "Killed": "the command was ended from outside: look at its memory limit and at its pod",
     "Results": "the command wrote no results that can be read: see $(results) in its arguments",
+    "Browser": "the browser crashed or did not start: give the workers more memory in "
+    "spec.podTemplate.resources, or use fewer users a worker",
 }
 
 _BY_SQL_CLASS = {

@@ -133,6 +133,8 @@ class Worker:
                 trouble = await self._engine.teardown()
         except TimeoutError:
             trouble = f"it took longer than {CLEAN_UP_SECONDS:g}s"
+        finally:
+            await self._engine.close()
         if trouble is not None:
             log("teardown", trouble=trouble)
 

@@ -50,7 +50,6 @@ def test_what_is_not_built_is_refused_by_name() -> None:
         if rule["reason"] == "FieldValueForbidden"
     ]
     assert ".spec.podTemplate.sidecars" in refused
-    assert ".spec.target.browser" in refused
 
 
 def test_rules_name_a_field_that_exists() -> None:

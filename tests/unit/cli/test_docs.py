@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from perfrun.api.metric import BENCHMARK, METRICS, STATISTICS, TIMINGS
+from perfrun.api.metric import BENCHMARK, MEASURES, METRICS, STATISTICS, TIMINGS
 from perfrun.api.scenario import ClassName
 from perfrun.api.template import FUNCTIONS, parse
 from perfrun.engine.errors import ErrorClass
@@ -40,8 +40,9 @@ def test_every_template_function_is_there_with_an_example_that_parses():
 
 
 def test_every_metric_is_there():
-    families = {f"{timing}.*" for timing in TIMINGS}
-    others = {metric for metric in METRICS if metric.partition(".")[0] not in TIMINGS}
+    families = {f"{timing}.*" for timing in (*TIMINGS, *MEASURES)}
+    named = {*TIMINGS, *MEASURES}
+    others = {metric for metric in METRICS if metric.partition(".")[0] not in named}
     assert set(names("measuring.md", "Metrics")) == (families | others) - BENCHMARK.keys()
     assert set(names("benchmark-suites.md", "Metrics")) == BENCHMARK.keys()
     page = (DOCS / "measuring.md").read_text()
@@ -73,7 +74,15 @@ def test_every_class_is_there_with_its_objectives():
     written = {}
     for name, latency, throughput in table("measuring.md", "Classes of steps"):
         written[name.strip("`")] = {"latency.p95": latency, "throughput": throughput}
-    assert set(written) == set(get_args(ClassName)) == set(CLASS_OBJECTIVES)
-    for name, lines in CLASS_OBJECTIVES.items():
+    assert set(get_args(ClassName)) == set(CLASS_OBJECTIVES) == {*written, "Page"}
+    for name in written:
+        lines = CLASS_OBJECTIVES[name]
         given = {line.metric: line.max or line.min for line in lines}
         assert {metric: limit for metric, limit in written[name].items() if limit} == given
+
+
+def test_every_measure_of_pages_is_there_with_what_its_class_allows():
+    rows = table("pages.md", "What is measured")
+    assert [row[0].strip("`") for row in rows] == list(MEASURES)
+    written = {f"{row[0].strip('`')}.p75": row[2] for row in rows if row[2]}
+    assert written == {line.metric: line.max for line in CLASS_OBJECTIVES["Page"]}

@@ -370,7 +370,7 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
         (
             {"scenarios": [{"name": "a", "steps": [{"name": "x", "class": "Raed"}]}]},
             "spec.scenarios[0].steps[0].class: 'Raed' is none of Health, Read, Write, Complex, "
-            'SimpleQuery, ComplexQuery, WriteOperation, BatchOperation; did you mean "Read"?',
+            'SimpleQuery, ComplexQuery, WriteOperation, BatchOperation, Page; did you mean "Read"?',
         ),
         (
             {"load": {"burst": {"requests": 1, "concurrency": 5}}},

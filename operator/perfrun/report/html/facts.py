@@ -162,12 +162,15 @@ def _target_words(plan: RunPlan) -> str:
         command = " ".join(benchmark.command)[:300]
         limit = format_exact_duration(benchmark.timeout)
         return f"{command} in {benchmark.image} (timeout {limit})"
-    http, timeout = plan.target.http, format_exact_duration(plan.target.timeout)
-    if (extension := plan.target.extension) is not None:
+    target, timeout = plan.target, format_exact_duration(plan.target.timeout)
+    if (extension := target.extension) is not None:
         return f"{extension.address} ({extension.kind}, timeout {timeout})"
-    if http is None:
-        return f"database of {place_of(plan.target, plan.namespace)} (timeout {timeout})"
-    return f"{http.url} ({http.protocol}, timeout {timeout})"
+    if target.browser is not None:
+        page = target.browser
+        return f"{page.url} (in Chromium, {page.cache} cache, timeout {timeout})"
+    if target.http is not None:
+        return f"{target.http.url} ({target.http.protocol}, timeout {timeout})"
+    return f"database of {place_of(target, plan.namespace)} (timeout {timeout})"
 
 
 def _where(reported: Reported) -> Iterator[Fact]:

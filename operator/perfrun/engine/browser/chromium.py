@@ -1,0 +1,134 @@
+"""One Chromium for all windows of a worker: found, started, and started anew where it has died."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from importlib.resources import files
+from typing import Any
+
+from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
+from playwright.async_api import Error as PlaywrightError
+
+from perfrun.api.browser import BrowserTarget
+from perfrun.reach.errors import DataError, ErrorClass, OpenError
+
+PROGRAM_VARIABLE = "PERFRUN_CHROMIUM"
+SANDBOX_VARIABLE = "PERFRUN_CHROMIUM_SANDBOX"
+"""``off``: a pod may make no namespaces of users, which the sandbox is made of."""
+_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+_NOWHERE = "socks5://127.0.0.1:9"
+"""For what the browser wants for itself: windows have proxies of their own."""
+_FLAGS = (
+    # No look-ups but the proxy's, and nothing past it.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--disable-quic",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+)
+_LAUNCH_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
+_WATCH = (files(__package__) / "watch.js").read_text(encoding="utf-8")
+
+
+def program() -> str:
+    """Where Chromium is. Raises DataError where it is not."""
+    named = os.environ.get(PROGRAM_VARIABLE)
+    if named:
+        return named
+    for name in _NAMES:
+        if (found := shutil.which(name)) is not None:
+            return found
+    raise DataError(
+        "spec.target.browser needs Chromium, which is not installed here: install it (Debian: "
+        f"apt-get install chromium), or say where it is in the variable {PROGRAM_VARIABLE}"
+    )
+
+
+class Chromium:
+    """The browser of a worker. Raises DataError where there is none to start."""
+
+    def __init__(self, user_agent: str) -> None:
+        """``user_agent``: what is told to servers beside the browser's own name."""
+        self._program, self._suffix = program(), user_agent
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+        self._agent = ""
+        self._starting = asyncio.Lock()
+
+    async def window(self, target: BrowserTarget, proxy: str) -> BrowserContext:
+        """A new one, with nothing stored. Raises OpenError."""
+        try:
+            context = await self._window(target, proxy)
+        except PlaywrightError:
+            # It may just have died, and nobody has noticed yet.
+            await self._stop_browser()
+            try:
+                context = await self._window(target, proxy)
+            except PlaywrightError as error:
+                raise _not_started(error) from error
+        return context
+
+    async def _window(self, target: BrowserTarget, proxy: str) -> BrowserContext:
+        browser = await self.started()
+        context = await browser.new_context(
+            proxy={"server": proxy},
+            viewport=target.viewport.model_dump(),  # type: ignore[arg-type]
+            user_agent=self._agent,
+            accept_downloads=False,
+        )
+        context.set_default_timeout(0)  # a step has its own
+        await context.add_init_script(_WATCH)
+        return context
+
+    async def started(self) -> Browser:
+        """The browser, which runs. Raises OpenError."""
+        async with self._starting:
+            if self._browser is None or not self._browser.is_connected():
+                try:
+                    async with asyncio.timeout(_LAUNCH_SECONDS):
+                        self._browser = await self._launched()
+                except (PlaywrightError, OSError) as error:
+                    raise _not_started(error) from error
+            return self._browser
+
+    async def _launched(self) -> Browser:
+        if self._playwright is None:
+            self._playwright = await async_playwright().start()
+        browser = await self._playwright.chromium.launch(
+            executable_path=self._program,
+            args=list(_FLAGS),
+            proxy={"server": _NOWHERE},
+            chromium_sandbox=os.geteuid() != 0 and os.environ.get(SANDBOX_VARIABLE) != "off",
+            # The worker says when: it has visits to end first.
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+        session = await browser.new_browser_cdp_session()
+        version: dict[str, Any] = await session.send("Browser.getVersion")
+        self._agent = f"{version['userAgent']} {self._suffix}"
+        return browser
+
+    async def _stop_browser(self) -> None:
+        browser, self._browser = self._browser, None
+        if browser is not None:
+            with contextlib.suppress(PlaywrightError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await browser.close()
+
+    async def close(self) -> None:
+        """End it, and what drives it."""
+        await self._stop_browser()
+        playwright, self._playwright = self._playwright, None
+        if playwright is not None:
+            await playwright.stop()
+
+
+def _not_started(error: Exception) -> OpenError:
+    said = str(error).strip().splitlines() or ["it did not answer"]
+    return OpenError(
+        ErrorClass.BROWSER, f"the browser could not be started: {said[0]} (spec.target.browser)"
+    )

@@ -1,0 +1,103 @@
+"""Targets that are pages in a browser."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+from playwright.async_api import Error as PlaywrightError
+from typing_extensions import override
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.engine.awaited import Awaited
+from perfrun.engine.browser.chromium import Chromium
+from perfrun.engine.browser.problems import place_of
+from perfrun.engine.browser.socks import Gate, Ways
+from perfrun.engine.browser.steps import PageStep, compile_pages
+from perfrun.engine.browser.window import Window
+from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.errors import ErrorClass, OpenError
+from perfrun.engine.kind import Carrier, Courses, Ended, Kind
+from perfrun.engine.sessions import Limits, Speaker
+from perfrun.logic.network import Fence
+from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import Values
+
+_MOST_WINDOWS = 1000
+"""The load says how many there are; memory runs out long before."""
+
+
+class BrowserKind(Kind):
+    """Its browser, and its steps. Raises DataError for what cannot be resolved."""
+
+    def __init__(self, plan: RunPlan, values: Values) -> None:
+        self._target, self._values = plan.target.the_browser, values
+        fence = Fence(plan.network, plan.namespace)
+        self._ways = Ways(fence, self._target.connect_timeout / NS_PER_S)
+        self._speaker = _Windows(plan, self._ways)
+
+    @override
+    def compile(self, plan: RunPlan) -> list[CompiledScenario]:
+        return compile_pages(plan, self._values)
+
+    @override
+    async def check(self) -> None:
+        """The browser, and the target's name and port, no request."""
+        place = place_of(self._target.url)
+        assert place is not None
+        _, writer = await self._ways.connect(place)
+        writer.close()
+        await self._speaker.chromium.started()
+
+    @override
+    async def renew(self) -> None:
+        """There is nothing that grows old."""
+
+    @override
+    @contextlib.asynccontextmanager
+    async def kept_fresh(self) -> AsyncIterator[None]:
+        yield
+
+    @override
+    async def close(self) -> None:
+        await self._speaker.close()
+
+    @override
+    def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
+        # A visit keeps its window from step to step, and is done with it after the last one.
+        limits = Limits("PerUser", _MOST_WINDOWS, self._target.timeout)
+        return Awaited(self._speaker, limits, ended, course, notes_sends=notes_sends)
+
+
+class _Windows(Speaker[PageStep]):
+    """Opens windows, and sees to it that they are closed."""
+
+    def __init__(self, plan: RunPlan, ways: Ways) -> None:
+        self.chromium = Chromium(plan.user_agent)
+        self._target, self._ways = plan.target.the_browser, ways
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @override
+    async def open(self) -> Window:
+        gate = Gate(self._ways)
+        try:
+            context = await self.chromium.window(self._target, await gate.open())
+            page = await context.new_page()
+        except PlaywrightError as error:
+            gate.close()
+            raise OpenError(ErrorClass.BROWSER, f"no window was opened: {error.message}") from error
+        except BaseException:
+            gate.close()
+            raise
+        return Window(context, page, gate, self._target, self._later)
+
+    def _later(self, closing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """End all windows, and the browser."""
+        if self._closing:
+            await asyncio.wait(self._closing)
+        await self.chromium.close()

@@ -1,0 +1,64 @@
+"""What went wrong in a page, as a class of errors and in words."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from perfrun.engine.browser.socks import Place
+from perfrun.reach.errors import ErrorClass, OpenError
+
+CRASHED = "the browser crashed"
+_NET = re.compile(r"net::(ERR_[A-Z0-9_]+)")
+_DEAD = ("crashed", "has been closed", "Connection closed")
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+# Chromium's net/base/net_error_list.h.
+_CLASSES: tuple[tuple[str, ErrorClass], ...] = (
+    ("ERR_CERT_", ErrorClass.TLS),
+    ("ERR_SSL_", ErrorClass.TLS),
+    ("ERR_BAD_SSL_", ErrorClass.TLS),
+    ("ERR_NAME_", ErrorClass.DNS),
+    ("ERR_SOCKS_", ErrorClass.CONNECT),
+    ("ERR_PROXY_", ErrorClass.CONNECT),
+    ("ERR_CONNECTION_RESET", ErrorClass.RESET),
+    ("ERR_CONNECTION_CLOSED", ErrorClass.RESET),
+    ("ERR_CONNECTION_ABORTED", ErrorClass.RESET),
+    ("ERR_EMPTY_RESPONSE", ErrorClass.RESET),
+    ("ERR_CONTENT_LENGTH_MISMATCH", ErrorClass.RESET),
+    ("ERR_INCOMPLETE_", ErrorClass.RESET),
+    ("ERR_CONNECTION_", ErrorClass.CONNECT),
+    ("ERR_ADDRESS_", ErrorClass.CONNECT),
+    ("ERR_TIMED_OUT", ErrorClass.TIMEOUT),
+)
+
+
+class Failure(NamedTuple):
+    """Why a step failed."""
+
+    error: ErrorClass
+    said: str
+
+
+def failure_of(message: str, doing: str, refused: OpenError | None) -> Failure:
+    """Of what the browser says. ``refused``: why the page's server was not connected to."""
+    if any(word in message for word in _DEAD):
+        return Failure(ErrorClass.BROWSER, f"{CRASHED} while {doing}")
+    if "Download is starting" in message or "ERR_ABORTED" in message:
+        return Failure(ErrorClass.PROTOCOL, "a download, or no page: there is nothing to show")
+    found = _NET.search(message)
+    if found is None:
+        first = (message.splitlines() or [""])[0].partition(": ")[2]
+        return Failure(ErrorClass.DATA, f"{first[:100]} ({doing})")
+    if refused is not None and "ERR_SOCKS_" in found[1]:
+        return Failure(ErrorClass(refused.reason), refused.message)
+    known = (error for prefix, error in _CLASSES if found[1].startswith(prefix))
+    return Failure(next(known, ErrorClass.PROTOCOL), f"{found[1]} ({doing})")
+
+
+def place_of(url: str) -> Place | None:
+    """What is connected to for a URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return Place(parts.hostname, port) if parts.hostname and port else None

@@ -1,0 +1,185 @@
+"""The only way out for a browser: a SOCKS5 proxy (RFC 1928) that the policies stand in.
+
+A browser connects to whatever a page names. So it is given no way to look a name up or to reach
+anything by itself: each of its windows has a proxy of its own on the loopback interface, which
+looks names up as the rest of perfrun does, connects to nothing that the fence has not seen, and
+counts what comes back.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
+
+from perfrun.logic.network import Fence
+from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by
+from perfrun.reach.resolver import Resolver
+
+MOST_HOSTS = 1024
+"""Whose addresses are remembered; a page that names more is looked up each time."""
+MOST_REFUSALS = 100
+_CHUNK = 64 * 1024
+_VERSION, _NO_LOGIN, _CONNECT = 5, 0, 1
+_IPV4, _NAME, _IPV6 = 1, 3, 4
+_GRANTED, _FORBIDDEN, _UNREACHABLE = 0, 2, 4
+_BOUND = b"\x00\x01\x00\x00\x00\x00\x00\x00"
+"""An address that the proxy connects from: none of the browser's business."""
+
+
+class Place(NamedTuple):
+    """What a browser wants to connect to."""
+
+    host: str
+    port: int
+
+
+class Ways:
+    """Where the hosts of all windows are. Raises nothing until one is asked for."""
+
+    def __init__(self, fence: Fence, connect_timeout: float) -> None:
+        """``connect_timeout`` in seconds."""
+        self._fence, self._connect_timeout = fence, connect_timeout
+        self._known: dict[Place, Resolver] = {}
+
+    async def connect(self, place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to an address that the fence has seen. Raises OpenError."""
+        resolver = self._known.get(place)
+        if resolver is None:
+            resolver = Resolver(place.host, place.port, self._fence)
+            if len(self._known) < MOST_HOSTS:
+                self._known[place] = resolver
+        failure: OSError | None = None
+        for address in await resolver.candidates():
+            try:
+                async with asyncio.timeout(self._connect_timeout):
+                    return await asyncio.open_connection(address, place.port)
+            except OSError as error:  # TimeoutError is one
+                failure = error
+                resolver.refused(address)
+        raise OpenError(
+            ErrorClass.CONNECT,
+            f"{place.host}:{place.port} refused a connection: {_words(failure)}",
+            exhausted_by(failure) if failure is not None else None,
+        )
+
+
+class Gate:
+    """The proxy of one window."""
+
+    def __init__(self, ways: Ways) -> None:
+        self._ways = ways
+        self._server: asyncio.Server | None = None
+        self._tunnels: set[asyncio.Task[None]] = set()
+        self.received = 0
+        """Bytes that came from servers, TLS and headers included."""
+        self.refusals: dict[Place, OpenError] = {}
+        """Why the last connection to a place did not come about."""
+
+    async def open(self) -> str:
+        """Listen; the proxy's address, as a browser takes it."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        return f"socks5://127.0.0.1:{port}"
+
+    def close(self) -> None:
+        """Listen no more, and end what is open."""
+        if self._server is not None:
+            self._server.close()
+        for tunnel in self._tunnels:
+            tunnel.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tunnels.add(task)
+        try:
+            # Browsers hang up in the midst of everything.
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._tunnel(reader, writer)
+        finally:
+            self._tunnels.discard(task)
+            writer.transport.abort()
+
+    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        place = await _asked_for(reader, writer)
+        if place is None:
+            return
+        try:
+            there, back = await self._ways.connect(place)
+        except OpenError as error:
+            self._note(place, error)
+            forbidden = error.reason is ErrorClass.POLICY
+            writer.write(bytes([_VERSION, _FORBIDDEN if forbidden else _UNREACHABLE]) + _BOUND)
+            await writer.drain()
+            return
+        self.refusals.pop(place, None)
+        async with _both(writer, back):
+            writer.write(bytes([_VERSION, _GRANTED]) + _BOUND)
+            sending = asyncio.create_task(_pump(reader, back))
+            try:
+                async for chunk in _chunks(there):
+                    self.received += len(chunk)
+                    writer.write(chunk)
+                    await writer.drain()
+            finally:
+                sending.cancel()
+
+    def _note(self, place: Place, error: OpenError) -> None:
+        if place in self.refusals or len(self.refusals) < MOST_REFUSALS:
+            self.refusals[place] = error
+
+
+async def _asked_for(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Place | None:
+    """What is to be connected to; None for what is no such request. Raises IncompleteReadError."""
+    version, methods = await reader.readexactly(2)
+    offered = await reader.readexactly(methods)
+    if version != _VERSION or _NO_LOGIN not in offered:
+        return None
+    writer.write(bytes([_VERSION, _NO_LOGIN]))
+    version, command, _, kind = await reader.readexactly(4)
+    if version != _VERSION or command != _CONNECT:
+        return None
+    if kind == _IPV4:
+        host = str(IPv4Address(await reader.readexactly(4)))
+    elif kind == _IPV6:
+        host = str(IPv6Address(await reader.readexactly(16)))
+    elif kind == _NAME:
+        length = (await reader.readexactly(1))[0]
+        host = (await reader.readexactly(length)).decode("ascii", errors="replace")
+    else:
+        return None
+    return Place(host, int.from_bytes(await reader.readexactly(2), "big"))
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while chunk := await reader.read(_CHUNK):
+        yield chunk
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        async for chunk in _chunks(reader):
+            writer.write(chunk)
+            await writer.drain()
+        writer.write_eof()
+
+
+@contextlib.asynccontextmanager
+async def _both(*writers: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Connections without delay (Nagle's would be measured), closed at the end."""
+    for writer in writers:
+        line: socket.socket = writer.get_extra_info("socket")
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        yield
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+def _words(failure: OSError | None) -> str:
+    if isinstance(failure, TimeoutError):
+        return "no answer in time"
+    return str(failure.strerror or failure) if failure is not None else "no address"

@@ -1,0 +1,82 @@
+"""Steps compiled to what is done in a page."""
+
+from typing import NamedTuple
+
+from perfrun.api.scenario import Step
+from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.feeds import read_feeds
+from perfrun.engine.template import Compiler, Template
+from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import Values
+
+
+class Deed(NamedTuple):
+    """What one execution of a step does, in this order."""
+
+    goto: str | None
+    """A whole URL."""
+    fill: list[tuple[str, str]]
+    """Selectors of fields, and what is typed into them."""
+
+
+class PageStep:
+    """A step ready to be run."""
+
+    def __init__(
+        self,
+        step: Step,
+        goto: Template | None,
+        fill: list[tuple[str, Template]],
+        *,
+        is_last: bool,
+    ) -> None:
+        request = step.the_browser
+        self.name = step.name
+        self.think_time = step.think_time or 0
+        """ns after the step."""
+        self.click, self.wait_for = request.click, request.wait_for
+        self.status = frozenset(step.expect.status) if step.expect is not None else frozenset()
+        """Of which the page has to have one; empty: any below 400."""
+        self.is_last = is_last
+        """Whether the visit is over with it."""
+        self._goto, self._fill = goto, fill
+
+    def render(self, number: int, values: dict[str, str]) -> Deed:
+        """What the iteration ``number`` does. Raises OutOfDataError where a feed is used up."""
+        goto = self._goto(number, values) if self._goto is not None else None
+        return Deed(goto, [(selector, make(number, values)) for selector, make in self._fill])
+
+
+def compile_pages(plan: RunPlan, values: Values) -> list[CompiledScenario]:
+    """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
+    compiler = Compiler(plan.seed, plan.variables, read_feeds(plan, values))
+    base = plan.target.the_browser.url.rstrip("/")
+    return [
+        CompiledScenario(
+            scenario.name,
+            [
+                _compiled(
+                    step,
+                    base,
+                    f"spec.scenarios[{scenario.name}].steps[{step.name}].browser",
+                    compiler,
+                    is_last=step is scenario.steps[-1],
+                )
+                for step in scenario.steps
+            ],
+        )
+        for scenario in plan.scenarios
+    ]
+
+
+def _compiled(step: Step, base: str, where: str, compiler: Compiler, *, is_last: bool) -> PageStep:
+    request = step.the_browser
+    goto = None
+    if request.goto is not None:
+        # What stands before the path is no template.
+        goto = Template([base]) + compiler.text(request.goto, f"{where}.goto")
+    fill = [
+        (one.selector, compiler.text(one.value, f"{where}.fill[{index}].value"))
+        for index, one in enumerate(request.fill or [])
+    ]
+    return PageStep(step, goto, fill, is_last=is_last)

@@ -1,0 +1,95 @@
+"""From what a browser tells of a page to the figures of a visit.
+
+First contentful paint, largest contentful paint, layout shift: as the browser gives them (W3C
+Paint Timing, Largest Contentful Paint, Layout Instability). Time to interactive and total blocking
+time: as web.dev/tti and web.dev/tbt define them, over the quiet window of the test.
+"""
+
+from typing import Any, NamedTuple
+
+from perfrun.api.quantities import NS_PER_MS
+
+LONG_TASK = 50.0
+"""ms: from there on a task is called long (W3C Long Tasks), and what is beyond it blocks."""
+LONGEST = 3600_000.0
+"""ms; what a page says of itself is not believed beyond."""
+MOST_SHIFT = 1000.0
+
+
+class Seen(NamedTuple):
+    """A page's state at a moment; times in ms after its navigation began."""
+
+    now: float
+    load: float
+    """End of the load event; 0: not yet."""
+    ready: float
+    """End of the event DOMContentLoaded."""
+    paint: float | None
+    largest: float | None
+    shift: float
+    tasks: tuple[tuple[float, float], ...]
+    """Start and duration of each long task."""
+
+    @property
+    def last_task_end(self) -> float:
+        """0: there was no long task."""
+        return max((start + length for start, length in self.tasks), default=0.0)
+
+
+def seen_of(raw: Any) -> Seen | None:
+    """What the page's own script has answered; None for anything else: pages can be hostile."""
+    try:
+        return Seen(
+            now=_number(raw["now"]),
+            load=_number(raw["load"]),
+            ready=_number(raw["ready"]),
+            paint=None if raw["paint"] is None else _number(raw["paint"]),
+            largest=None if raw["largest"] is None else _number(raw["largest"]),
+            shift=_number(raw["shift"], MOST_SHIFT),
+            tasks=tuple((_number(start), _number(length)) for start, length in raw["tasks"]),
+        )
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def _number(value: Any, most: float = LONGEST) -> float:
+    number = float(value)
+    if not 0 <= number <= most:
+        raise ValueError(f"{number} is no such number")
+    return number
+
+
+def quiet_since(seen: Seen, crowded_until: float) -> float:
+    """From when on a loaded page has had no long task, and few requests open (ms).
+
+    Not before its load event: what a page does then is seen too.
+    """
+    return max(seen.load, seen.paint or 0.0, seen.last_task_end, crowded_until)
+
+
+def interactive(seen: Seen) -> float | None:
+    """Time to interactive of a page that is quiet, ms; None: nothing was painted."""
+    if seen.paint is None:
+        return None
+    return max(seen.paint, seen.ready, seen.last_task_end)
+
+
+def blocked(seen: Seen) -> float | None:
+    """Total blocking time, ms: what of the long tasks from the first paint on is beyond 50 ms."""
+    if seen.paint is None:
+        return None
+    lengths = [start + length - max(start, seen.paint) for start, length in seen.tasks]
+    return sum(max(0.0, length - LONG_TASK) for length in lengths)
+
+
+def measures_of(seen: Seen) -> dict[str, float]:
+    """The figures of a page that has loaded and is quiet: ns, and plain numbers."""
+    times = {
+        "pageLoad": seen.load,
+        "timeToInteractive": interactive(seen),
+        "firstContentfulPaint": seen.paint,
+        "largestContentfulPaint": seen.largest,
+        "totalBlockingTime": blocked(seen),
+    }
+    found = {name: ms * NS_PER_MS for name, ms in times.items() if ms is not None}
+    return {**found, "layoutShift": seen.shift}

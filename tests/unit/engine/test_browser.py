@@ -1,0 +1,140 @@
+"""Pages without a browser: what their figures are made of, and what went wrong is called."""
+
+import pytest
+
+from perfrun.engine.browser.problems import failure_of, place_of
+from perfrun.engine.browser.socks import Place
+from perfrun.engine.browser.timing import (
+    Seen,
+    blocked,
+    interactive,
+    measures_of,
+    quiet_since,
+    seen_of,
+)
+from perfrun.reach.errors import ErrorClass, OpenError
+
+RAW = {
+    "now": 2000.0,
+    "load": 700.0,
+    "ready": 300.0,
+    "paint": 400.0,
+    "largest": 650.0,
+    "shift": 0.28125,
+    "tasks": [[380.0, 90.0], [835.0, 200.0]],
+}
+
+
+def seen(**changed: object) -> Seen:
+    state = seen_of({**RAW, **changed})
+    assert state is not None
+    return state
+
+
+def test_figures_in_nanoseconds_and_plain_numbers() -> None:
+    assert measures_of(seen()) == {
+        "pageLoad": 700e6,
+        "timeToInteractive": 1035e6,
+        "firstContentfulPaint": 400e6,
+        "largestContentfulPaint": 650e6,
+        # 70 of the first task come after the paint, of which 20 are beyond 50.
+        "totalBlockingTime": 170e6,
+        "layoutShift": 0.28125,
+    }
+
+
+def test_what_was_never_painted_has_no_such_figures() -> None:
+    found = measures_of(seen(paint=None, largest=None))
+    assert sorted(found) == ["layoutShift", "pageLoad"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "at"),
+    [
+        ({"tasks": []}, 400.0),
+        ({"tasks": [], "ready": 500.0}, 500.0),
+        ({"tasks": [[100.0, 60.0]]}, 400.0),
+    ],
+)
+def test_a_page_is_interactive_after_paint_parsing_and_the_last_long_task(
+    changed: dict[str, object], at: float
+) -> None:
+    assert interactive(seen(**changed)) == at
+
+
+def test_tasks_before_the_paint_and_short_ones_block_nothing() -> None:
+    assert blocked(seen(tasks=[[100.0, 290.0], [500.0, 50.0]])) == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "crowded", "since"),
+    [({}, 0.0, 1035.0), ({"tasks": []}, 0.0, 700.0), ({"tasks": []}, 1500.0, 1500.0)],
+)
+def test_a_page_is_quiet_since_its_load_its_last_task_and_its_last_crowd(
+    changed: dict[str, object], crowded: float, since: float
+) -> None:
+    assert quiet_since(seen(**changed), crowded) == since
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        "1",
+        {},
+        {**RAW, "load": -1},
+        {**RAW, "load": 1e12},
+        {**RAW, "load": "Infinity"},
+        {**RAW, "paint": "nan"},
+        {**RAW, "shift": 1e9},
+        {**RAW, "tasks": 5},
+        {**RAW, "tasks": [[1]]},
+    ],
+)
+def test_a_page_that_lies_about_its_timing_is_not_believed(raw: object) -> None:
+    assert seen_of(raw) is None
+
+
+REFUSED = OpenError(ErrorClass.POLICY, "PerfPolicy p does not let it")
+
+
+@pytest.mark.parametrize(
+    ("message", "refused", "error", "said"),
+    [
+        ("Page.goto: net::ERR_CERT_AUTHORITY_INVALID at https://a/", None, "TLS", "AUTHORITY"),
+        ("Page.goto: net::ERR_SOCKS_CONNECTION_FAILED at x", REFUSED, "Policy", "PerfPolicy p"),
+        ("Page.goto: net::ERR_SOCKS_CONNECTION_FAILED at x", None, "Connect", "SOCKS"),
+        ("Page.goto: net::ERR_CONNECTION_RESET at x", REFUSED, "Reset", "RESET"),
+        ("Page.goto: net::ERR_TIMED_OUT at x", None, "Timeout", "TIMED_OUT"),
+        ("Page.goto: net::ERR_INVALID_HTTP_RESPONSE at x", None, "Protocol", "INVALID"),
+        ("Page.goto: Page crashed", None, "Browser", "the browser crashed while loading"),
+        ("Page.goto: Target page, context or browser has been closed", None, "Browser", "crashed"),
+        (
+            "Page.fill: Error: Element is not an <input>\nCall log: x",
+            None,
+            "Data",
+            "not an <input>",
+        ),
+    ],
+)
+def test_what_a_browser_says_has_a_class_and_words(
+    message: str, refused: OpenError | None, error: str, said: str
+) -> None:
+    failure = failure_of(message, "loading the page", refused)
+    assert failure.error == error
+    assert said in failure.said
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://shop/a?b", Place("shop", 80)),
+        ("https://shop:8443/", Place("shop", 8443)),
+        ("wss://shop/", Place("shop", 443)),
+        ("data:text/html,x", None),
+        ("http://shop:x/", None),
+        ("http://[::1]/", Place("::1", 80)),
+    ],
+)
+def test_what_is_connected_to(url: str, place: Place | None) -> None:
+    assert place_of(url) == place
