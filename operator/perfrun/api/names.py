@@ -33,5 +33,7 @@ Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048)]
 # What the objects of a run are found by.
 RUN_LABEL = "perfrun.dev/run"
 WORKER_CONTAINER = "worker"
+COMMAND_CONTAINER = "command"
+"""Of the user's image, in the pod of a benchmark."""
 WORKER_INDEX = "batch.kubernetes.io/job-completion-index"
 """On a pod, as label and as annotation: which worker it is."""

@@ -7,6 +7,7 @@ from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.pod import PodTemplate
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.values import ValueRef, value_refs
+from perfrun.controller.command_pod import with_command
 from perfrun.controller.kube import Json
 from perfrun.controller.manifests import owner_reference, run_labels
 from perfrun.controller.settings import Settings
@@ -132,7 +133,7 @@ def _seconds(ns: int) -> int:
 def _pod_spec(
     plan: RunPlan, spec: PerfTestSpec, settings: Settings, template: PodTemplate, *, with_ca: bool
 ) -> Json:
-    volumes, mounts = _value_volumes(value_refs(spec))
+    volumes, mounts = _value_volumes(_of_worker(spec))
     if (account := _account_volume(spec)) is not None:
         volumes.append(account)
         where = f"{VALUES_DIR}/serviceaccount"
@@ -166,7 +167,16 @@ def _pod_spec(
             "priority_class_name",
         },
     )
-    return {**pod, **{field: value for field, value in chosen.items() if value}}
+    pod |= {field: value for field, value in chosen.items() if value}
+    if spec.target.benchmark is None:
+        return pod
+    return with_command(pod, spec.target.benchmark, worker_resources(settings, template))
+
+
+def _of_worker(spec: PerfTestSpec) -> set[ValueRef]:
+    """The values that the worker reads; those of a command are its environment."""
+    target = spec.target.model_copy(update={"benchmark": None})
+    return value_refs(spec.model_copy(update={"target": target}))
 
 
 def _container(

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from perfrun.api.names import WORKER_CONTAINER, WORKER_INDEX
+from perfrun.api.names import COMMAND_CONTAINER, WORKER_CONTAINER, WORKER_INDEX
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import Json, owned_by
 from perfrun.logic.lifecycle import JobState, PodFacts
@@ -142,6 +142,10 @@ def _obstacle(status: Json) -> str | None:
         waiting = _state(container).get("waiting")
         if waiting and waiting.get("reason") not in _NORMAL_WAITS:
             return f"{waiting.get('reason')}: {waiting.get('message', '')}".rstrip(": ")
+        if container.get("name") == COMMAND_CONTAINER:
+            ended = _state(container).get("terminated")
+            if ended is not None and (why := _exit(ended)) is not None:
+                return f"container {COMMAND_CONTAINER}: {why}"
     return None
 
 

@@ -22,7 +22,7 @@ _BY_ERROR = {
     "Size": "answers were larger than expect.maxBytes",
     "Policy": "a request left what is allowed: see the PerfPolicy, and where the target redirects",
     "Data": "requests could not be made from the data: see variables, templates and parameters",
-    "Exit": "the command failed: read the last that it said, and perfrun logs for all of it",
+    "Exit": "the command failed: read the last that it said",
     "Killed": "the command was ended from outside: look at its memory limit and at its pod",
     "Results": "the command wrote no results that can be read: see $(results) in its arguments",
     "Browser": "the browser crashed or did not start: give the workers more memory in "

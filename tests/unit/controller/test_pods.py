@@ -107,6 +107,14 @@ TABLE: list[tuple[str, Json, bool, str | None]] = [
         *container(terminated={"exitCode": 0}), *proxy(running={})]}, True, None),
     ("a side car died, the worker goes on", {"phase": "Running", "containerStatuses": [
         *container(running={}), *proxy(terminated={"exitCode": 1})]}, False, None),
+    ("the command of a benchmark could not be started beside the worker", {"phase": "Running",
+     "containerStatuses": [*container(running={}), {"name": "command", "state": {"terminated": {
+         "exitCode": 128, "reason": "StartError", "message": "exec format error"}}}]},
+     False, "container command: exit code 128: exec format error"),
+    ("the command's image is not there", {"phase": "Pending",
+     "containerStatuses": [*container(running={}), {"name": "command", "state": {"waiting": {
+         "reason": "ErrImagePull", "message": "no such image"}}}]},
+     False, "ErrImagePull: no such image"),
     ("failed, and nobody says why", {"phase": "Failed"}, True, "it failed without a reason"),
     ("ended well", {"phase": "Succeeded", "containerStatuses": container(
         terminated={"exitCode": 0})}, True, None),

@@ -71,7 +71,7 @@ class BenchmarkKind(Kind):
     async def check(self) -> None:
         """The launcher is there: the image was found, and runs."""
         if not self._place.has_launcher():
-            raise EngineError(ErrorClass.CONNECT, "the benchmark's container has not started yet")
+            raise EngineError(ErrorClass.CONNECT, "the launcher of the command has not started yet")
 
     @override
     async def renew(self) -> None:
