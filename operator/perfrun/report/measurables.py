@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from perfrun.api.metric import METRICS, Direction, Kind, direction
-from perfrun.api.perfrun import PerfRun, SloStatus, StepStatus, Summary
+from perfrun.api.perfrun import BenchmarkStatus, PerfRun, SloStatus, StepStatus, Summary
 from perfrun.api.slo import parse_measured
+from perfrun.measure.benchmark import PEAK
 
 _OVERALL: dict[str, Callable[[Summary], str | None]] = {
     "latency.p50": lambda summary: _latency(summary, "p50"),
@@ -17,6 +18,7 @@ _OVERALL: dict[str, Callable[[Summary], str | None]] = {
     "capacity": lambda summary: summary.capacity,
 }
 _OF_STEPS = ("latency.p95", "errorRate")
+_OF_BENCHMARKS = ("mean", "ops", "avg", "p95", "rate")
 _MOST_STEPS = 30
 
 
@@ -78,6 +80,15 @@ def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
             for metric in _OF_STEPS:
                 text = step.error_rate if metric == "errorRate" else _latency(step, "p95")
                 yield metric, name, text, False
+    if status.benchmark is not None:
+        yield from _of_benchmarks(status.benchmark)
+
+
+def _of_benchmarks(benchmark: BenchmarkStatus) -> Iterator[tuple[str, str, str | None, bool]]:
+    yield PEAK, "", benchmark.memory_peak, False
+    for one in benchmark.results[:_MOST_STEPS]:
+        for metric in _OF_BENCHMARKS:
+            yield metric, one.name, one.figures.get(metric), False
 
 
 def _known(slos: Iterable[SloStatus]) -> Iterator[SloStatus]:

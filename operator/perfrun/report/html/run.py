@@ -60,6 +60,8 @@ def _draw(reported: Reported) -> _Drawn:
     if why is not None or result is None or result.report is None:
         return _Drawn(missing=[why] if why else [])
     timeline = Timeline(reported, result.plan, result.report)
+    if result.plan.target.benchmark is not None:  # one command has no times to draw
+        return _Drawn(list(observed_charts(timeline)), missing=list(unseen(timeline)))
     over_time = list(charts_over_time(timeline))
     charts = [
         *over_time[:1],  # the response times

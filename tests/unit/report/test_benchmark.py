@@ -1,0 +1,119 @@
+"""Benchmarks in each form of report: their tool's figures, whole, and nothing of others' markup."""
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from perfrun.api.perfrun import PerfRun
+from perfrun.report.benchmark import command_lines, figure_tables
+from perfrun.report.compare import line_up
+from perfrun.report.console import print_run
+from perfrun.report.html.run import run_page
+from perfrun.report.junit import junit
+from perfrun.report.markdown import markdown
+from perfrun.report.source import Reported
+
+TREND = {"avg": "2.5ms", "p95": "4ms", "max": "9ms"}
+SORT = {"min": "302us", "mean": "421us", "ops": "2377.9/s", "rounds": "191", "iqr": "13.5us"}
+
+
+def results(*more: tuple[str, dict[str, str]]) -> list[dict[str, Any]]:
+    listed = (("test_sort", SORT), ("http_req_duration", TREND), ("http_reqs", {"rate": "5.5/s"}))
+    return [{"name": name, "figures": figures} for name, figures in (*listed, *more)]
+
+
+def a_run(name: str = "suite-1", **benchmark: Any) -> PerfRun:
+    told = {"memoryPeak": "57Mi", "results": results(), "leftOut": 2, **benchmark}
+    return PerfRun.parse(
+        {
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"testRef": {"name": "suite"}},
+            "status": {
+                "phase": "Done",
+                "verdict": "Pass",
+                "startTime": "2026-11-22T02:00:03Z",
+                "completionTime": "2026-11-22T02:00:09Z",
+                "workers": {"planned": 1, "ready": 1, "reported": 1},
+                "summary": {
+                    "window": "4.24s",
+                    "iterations": {"planned": 1, "started": 1, "dropped": 0},
+                    "requests": {"sent": 1, "succeeded": 1, "failed": 0, "censored": 0},
+                    "attempts": {"window": 1},
+                    "throughput": "0.236/s",
+                    "transactions": "0.236/s",
+                    "latency": {"max": "4.24s"},
+                },
+                "benchmark": told,
+            },
+        }
+    )
+
+
+def printed(run: PerfRun, width: int = 100) -> list[str]:
+    console = Console(width=width, record=True, file=io.StringIO(), force_terminal=True)
+    print_run(run, console)
+    return console.export_text().splitlines()
+
+
+def test_benchmarks_of_the_same_statistics_share_a_table_in_the_order_of_their_tool() -> None:
+    benchmark = a_run().status.benchmark
+    assert benchmark is not None
+    tables = figure_tables(benchmark)
+    assert [(table.columns, [name for name, _ in table.rows]) for table in tables] == [
+        (("mean", "min", "ops", "rounds", "iqr"), ["test_sort"]),
+        (("avg", "max", "p95"), ["http_req_duration"]),
+        (("rate",), ["http_reqs"]),
+    ]
+    assert command_lines(a_run().status) == [
+        "took 4.24s, memory at most 57Mi",
+        "2 more benchmarks are not told here",
+    ]
+
+
+@pytest.mark.parametrize(("width", "left_out"), [(100, ""), (50, "iqr"), (20, "min")])
+def test_what_does_not_fit_a_terminal_is_left_out_and_named(width: int, left_out: str) -> None:
+    lines = printed(a_run(), width)
+    text = "\n".join(lines)
+    assert all(len(line) <= width for line in lines)
+    assert "421us" in text
+    assert ("no room for" in text) is bool(left_out)
+    assert left_out in " ".join(text.split())
+
+
+def test_a_failure_is_told_in_every_form() -> None:
+    failed = a_run(message="exit code 1: <b>no</b> $(x)", results=[])
+    assert "exit code 1: <b>no</b> $(x)" in "\n".join(printed(failed))
+    assert "exit code 1: &#60;b&#62;no" in markdown([failed])
+    assert "exit code 1: &lt;b&gt;no" in run_page(Reported(failed))
+
+
+def test_markdown_and_html_have_all_figures_escaped() -> None:
+    run = a_run(results=results(("a|b<i>", {"mean": "1ms"})))
+    text = markdown([run])
+    assert "| test&#95;sort | 421us | 302us | 2377.9/s | 191 | 13.5us |" in text
+    assert "a&#124;b&#60;i&#62;" in text
+    page = run_page(Reported(run))
+    assert re.search(r'<th scope="row">http_req_duration</th><td>2.5ms</td>', page)
+    assert "a|b&lt;i&gt;" in page
+    assert "tiles" not in page.partition("<main")[2]  # no latencies of a load that there was not
+
+
+def test_junit_has_them_as_properties() -> None:
+    found = ET.fromstring(junit([a_run()])).iterfind(".//property")
+    properties = {one.get("name"): one.get("value") for one in found}
+    assert properties["memory.peak"] == "57Mi"
+    assert properties["mean of test_sort"] == "421us"
+    assert properties["rate of http_reqs"] == "5.5/s"
+
+
+def test_runs_are_compared_by_them_without_objectives_too() -> None:
+    slower = results()
+    slower[0] = {"name": "test_sort", "figures": {**SORT, "mean": "842us"}}
+    runs = [Reported(a_run()), Reported(a_run("suite-2", results=slower))]
+    rows = {row.name: row for row in line_up(runs).rows}
+    assert [cell.text for cell in rows["mean of test_sort"].cells] == ["421us", "842us"]
+    assert {"ops of test_sort", "p95 of http_req_duration", "memory.peak"} <= rows.keys()
