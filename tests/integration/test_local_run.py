@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -352,13 +353,45 @@ def test_a_worker_that_dies_is_a_finding_and_the_run_goes_on(cli: Cli, target: T
         os.kill(children(process.pid)[0], signal.SIGKILL)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + err
-    assert "was lost: it was ended by SIGKILL" in err
+    assert re.search("note: lost: worker [01]: it was ended by SIGKILL", err)
     status = PerfRun.model_validate_json((cli.folder / "o.json").read_text()).status
     assert status.verdict == "Inconclusive"
     assert status.workers is not None
     assert status.workers.reported == 1
     assert status.generator is not None
     assert "Coverage" in [finding.type for finding in status.generator.findings]
+
+
+@pytest.mark.parametrize(
+    ("workers", "verdict", "told"),
+    [
+        (2, "Pass", "1 of 1 objective met; lost: "),
+        (1, "Inconclusive", "stopped (no worker was left)"),
+    ],
+)
+def test_a_worker_that_is_ended_is_named_and_only_told_where_the_test_says_so(
+    cli: Cli, target: Target, workers: int, verdict: str, told: str
+) -> None:
+    file = cli.manifest(
+        "api",
+        target.url,
+        f"{{workers: {workers}, open: {{rate: 40/s, duration: 4s}}, onWorkerLoss: Continue}}",
+        "[{metric: errorRate, max: 1%}]",
+    )
+    with cli.start("run", file, "--json", "o.json") as process:
+        until(lambda: len(target.seen) >= 20)
+        os.kill(children(process.pid)[0], signal.SIGTERM)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, out + err
+    status = PerfRun.model_validate_json((cli.folder / "o.json").read_text()).status
+    assert status.verdict == verdict
+    assert status.workers is not None
+    assert status.workers.reported == workers
+    assert status.message is not None
+    assert status.message.startswith(told)
+    lost = r"lost: worker \d: it was ended by a signal \(what it measured before is counted\)$"
+    assert re.search(lost, status.message)
+    assert re.search(f"(?m)^note: {lost}", err)
 
 
 def test_a_load_that_nobody_reported_on_is_an_error(cli: Cli, target: Target):
@@ -368,7 +401,7 @@ def test_a_load_that_nobody_reported_on_is_an_error(cli: Cli, target: Target):
         os.kill(children(process.pid)[0], signal.SIGKILL)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out.splitlines()[0]) == (3, "✘ ERROR  shop/api"), out + err
-    assert "none of 1 workers reported: worker 0 was lost: it was ended by SIGKILL" in out
+    assert "none of 1 workers reported: worker 0: it was ended by SIGKILL" in out
     assert "Next" in out
 
 

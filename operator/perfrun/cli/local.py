@@ -24,10 +24,11 @@ from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.live import Live
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
+from perfrun.logic.lifecycle import COUNTED
 from perfrun.logic.plan import STOP_GRACE, longest, longest_clean_up
 from perfrun.measure.observed import add_observations
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import WorkerReport, merge
+from perfrun.measure.report import TERMINATED, WorkerReport, merge
 
 LEAD = 300 * NS_PER_MS
 PATIENCE_SECONDS = 10.0
@@ -69,7 +70,7 @@ class LocalRun:
     ended: datetime | None = None
     holds: list[HoldStatus] = field(default_factory=list)
     """Of a capacity search."""
-    notes: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     """Workers that were lost, with their last words."""
     untidy: str | None = None
     """What went wrong with the teardown."""
@@ -309,14 +310,14 @@ class _Run:
         result.start, result.ended = session.start, datetime.now(UTC)
         result.stopped = self._stop.reason
         result.holds = [] if session.search is None else session.search.holds
-        if result.error is None and not self._stop.killed:
-            lost = [worker for worker in self._workers if worker.index not in session.reported]
-            result.notes += [f"worker {worker.index} {self._fate(worker)}" for worker in lost]
         reports = {
             index: WorkerReport.unpack(packed)
             for index, packed in sorted(self._store.reports.items())
         }
         cleaner = reports.pop(self._plan.cleaner, None)
+        if result.error is None and not self._stop.killed:
+            fates = [(worker.index, self._fate(worker, reports)) for worker in self._workers]
+            result.lost += [f"worker {index}: {fate}" for index, fate in fates if fate is not None]
         if cleaner is not None:
             result.untidy = cleaner.untidy
         if session.start is not None and reports:
@@ -325,11 +326,15 @@ class _Run:
                 result.report.add_teardown(cleaner)
         return result
 
-    def _fate(self, worker: Worker) -> str:
-        """What became of a worker that has not reported."""
-        if worker.index in self._late:
-            return "did not report in time, and was ended"
-        return f"was lost: {worker.last_words()}"
+    def _fate(self, worker: Worker, reports: Mapping[int, WorkerReport]) -> str | None:
+        """What became of a worker that has not reported on all of its load."""
+        report, late = reports.get(worker.index), worker.index in self._late
+        if report is None:
+            return "it did not report in time, and was ended" if late else worker.last_words()
+        if report.stopped != TERMINATED:
+            return None
+        ended = "it took too long, and was ended" if late else "it was ended by a signal"
+        return f"{ended} ({COUNTED})"
 
 
 def cores() -> int:

@@ -51,6 +51,7 @@ def judged(test: PerfTest, local: LocalRun) -> Judgement:
         local.workers,
         stopped=local.stopped,
         holds=local.holds,
+        lost=local.lost,
         untidy=local.untidy,
     )
     return judge(test.spec, outcome)
@@ -62,6 +63,6 @@ def _without_data(local: LocalRun) -> Judgement | None:
     if local.start is None:
         return cancelled(f"stopped ({local.stopped}) before the load began", local.workers)
     if local.report is None and local.stopped is None:
-        why = f": {local.notes[0]}" if local.notes else ""
+        why = f": {local.lost[0]}" if local.lost else ""
         return errored(f"none of {local.workers.planned} workers reported{why}", local.workers)
     return None

@@ -144,8 +144,8 @@ def run_test(
     with ProgressView(err, place) as view:
         local = asyncio.run(_run(plan, test.spec, values, view, processes))
     leave_on_interrupt()
-    for note in local.notes:
-        tell(err, f"note: {note}")
+    for lost in local.lost:
+        tell(err, f"note: lost: {lost}")
     run, result = outcome_of(test, local)
     return Finished(run, result, interrupted=local.stopped is not None)
 

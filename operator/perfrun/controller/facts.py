@@ -1,7 +1,8 @@
 """What is true of a run now: gathered from the API server and the coordinator, once a decision."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -32,6 +33,10 @@ class _Workers:
     pods: list[PodFacts]
     at: float
     refusal: Refusal | None = None
+    terminated: frozenset[int] = frozenset()
+    """Who had said by then that it was ended."""
+    ends: Mapping[int, PodFacts] = field(default_factory=dict)
+    """Their pods as they were while they said why: a drained one is soon gone."""
 
 
 class _Due(NamedTuple):
@@ -62,7 +67,7 @@ class FactReader:
     async def of(self, run: PerfRun, opened: OpenRun, session: RunSession) -> RunFacts:
         """All that the next decision depends on. Raises ValueError for a status without sense."""
         uid, plan, status = run.metadata.uid, opened.plan, run.status
-        workers = await self._read_workers(run, plan.load.workers)
+        workers = await self._read_workers(run, plan.load.workers, frozenset(session.terminated))
         # Before the session is asked: a Job that has ended was reported before.
         clean_up = await self._read_clean_up(run)
         trouble = self._coordinator.trouble(uid)
@@ -80,6 +85,7 @@ class FactReader:
             launched=status.job is not None,
             launch_error=status.launch_error,
             pods=workers.pods,
+            ends=workers.ends,
             refusal=workers.refusal,
             coordinator=self._address,
             listening_since=opened.since,
@@ -123,12 +129,14 @@ class FactReader:
         problems = [pod.problem for pod in mine if pod.problem is not None]
         return CleanUp(deadline, job_state(job, uid), problems[-1] if problems else None)
 
-    async def _read_workers(self, run: PerfRun, planned: int) -> _Workers:
+    async def _read_workers(
+        self, run: PerfRun, planned: int, terminated: frozenset[int]
+    ) -> _Workers:
         uid, namespace = run.metadata.uid, run.metadata.namespace
         now = asyncio.get_running_loop().time()
         known = self._workers.get(uid)
         most = _MOST_AGE_S.get(run.status.phase or Phase.STARTING, 0.0)
-        if known is not None and now - known.at < most:
+        if known is not None and now - known.at < most and known.terminated == terminated:
             return known
         job = await self._kube.find(JOBS, namespace, job_name(uid))
         state, pods, refusal = job_state(job, uid), [], None
@@ -142,7 +150,9 @@ class FactReader:
                 refusal = await self._read_refusal(run, job_uid, len(pods), planned)
             given_up = failed_indexes(job, planned) - {pod.index for pod in pods}
             pods += [gone_pod(job_name(uid), index) for index in sorted(given_up)]
-        self._workers[uid] = _Workers(state, pods, now, refusal)
+        ends = {pod.index: pod for pod in pods if pod.index in terminated and pod.problem}
+        ends |= known.ends if known is not None else {}
+        self._workers[uid] = _Workers(state, pods, now, refusal, terminated, ends)
         return self._workers[uid]
 
     async def _read_refusal(

@@ -29,6 +29,7 @@ from perfrun.controller.sampler import Sampler
 from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import store_config_map
+from perfrun.logic.lifecycle import RunFacts, losses, untidy
 from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge
 from perfrun.measure.observed import add_observations
@@ -63,17 +64,15 @@ class Finisher:
         self._judging = asyncio.Semaphore(1)
         self._keep_tries: dict[str, int] = {}
 
-    async def judge(
-        self, run: PerfRun, opened: OpenRun, losses: str | None, untidy: str | None = None
-    ) -> Json:
+    async def judge(self, run: PerfRun, opened: OpenRun, facts: RunFacts) -> Json:
         """Merge what was reported and write the verdict. Gives the PerfRun as it is then.
 
-        ``losses``: how workers were lost; ``untidy``: why nobody has run the teardown.
-        Raises UnreadableError where what was reported cannot be used.
+        ``facts`` say how workers were lost, and why nobody has run the teardown. Raises
+        UnreadableError where what was reported cannot be used.
         """
         # One at a time: all that a run measured is in memory meanwhile.
         async with self._judging:
-            judgement, packed, machines = await self._weigh(run, opened, losses, untidy)
+            judgement, packed, machines = await self._weigh(run, opened, facts)
         if packed is None:
             return await self.end(run, judgement)
         kept = await self._keep(run, opened, packed)
@@ -81,16 +80,17 @@ class Finisher:
         return await self.end(run, judgement, {"result": kept, "environment": as_json(where)})
 
     async def _weigh(
-        self, run: PerfRun, opened: OpenRun, losses: str | None, untidy: str | None
+        self, run: PerfRun, opened: OpenRun, facts: RunFacts
     ) -> tuple[Judgement, bytes | None, list[str]]:
         """The judgement, the packed result where anything was measured, and on which machines."""
         planned = opened.plan.load.workers
-        merged, reported = await self._runs.merged_report(run.metadata.uid)
+        merged, reported, terminated = await self._runs.merged_report(run.metadata.uid)
+        lost = losses(facts, terminated)
         workers = WorkerCounts(planned=planned, ready=planned, reported=reported)
         if merged is None:
-            why = f": {losses}" if losses else "; see kubectl describe job of this run"
-            untidy = untidy or await self.untidy(opened)
-            return errored(f"no worker has reported{why}", workers).with_untidy(untidy), None, []
+            why = f": {lost[0]}" if lost else "; see kubectl describe job of this run"
+            left = untidy(facts) or await self.untidy(opened)
+            return errored(f"no worker has reported{why}", workers).with_untidy(left), None, []
         if run.status.start_time is not None:
             started = parse_time(run.status.start_time)
             add_observations(merged.observed, self._sampler.observed(run.metadata.uid, started))
@@ -100,8 +100,8 @@ class Finisher:
             workers=workers,
             stopped=run.status.stopped,
             holds=run.status.capacity.holds if run.status.capacity is not None else (),
-            lost=losses,
-            untidy=untidy,
+            lost=lost,
+            untidy=untidy(facts),
         )
         judgement = await asyncio.to_thread(judge, opened.spec, outcome)
         result = RunResult(

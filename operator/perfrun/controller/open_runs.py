@@ -42,7 +42,7 @@ from perfrun.logic.plan import make_plan
 from perfrun.logic.problems import parse_problems
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import ConservationError
-from perfrun.measure.report import WorkerReport
+from perfrun.measure.report import TERMINATED, WorkerReport
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,17 @@ class StoredReport(NamedTuple):
     """The ConfigMaps of its pieces, in their order."""
     sha256: str
     """Of the whole, as it was sent."""
+
+
+class MergedReport(NamedTuple):
+    """What all workers together have reported."""
+
+    whole: WorkerReport | None
+    """None: nobody has."""
+    workers: int
+    """How many have."""
+    terminated: list[int]
+    """Those of them that were ended before the load was."""
 
 
 UNUSABLE = "the reports of its workers cannot be used"
@@ -237,8 +248,8 @@ class OpenRuns:
                 pieces.setdefault(index, {})[piece] = body
         return {index: _stored(found) for index, found in sorted(pieces.items()) if 0 in found}
 
-    async def merged_report(self, uid: str) -> tuple[WorkerReport | None, int]:
-        """All stored reports in one, and how many they are. Raises UnreadableError.
+    async def merged_report(self, uid: str) -> MergedReport:
+        """All stored reports in one. Raises UnreadableError.
 
         One is in memory at a time: unpacked, each can take some hundred times its size.
         """
@@ -246,24 +257,28 @@ class OpenRuns:
         whole: WorkerReport | None = None
         stored = await self.stored_reports(uid)
         cleaner = stored.pop(run.plan.cleaner, None)
-        for one in stored.values():
+        terminated = []
+        for index, one in stored.items():
             pieces = await self._pieces(run, one)
             # In a thread, like all that grows with the workers: probes and other runs go on.
-            whole = await asyncio.to_thread(_add, whole, pieces, run.plan)
+            report = await asyncio.to_thread(_unpacked, pieces, run.plan)
+            if report.stopped == TERMINATED:
+                terminated.append(index)
+            whole = await asyncio.to_thread(_add, whole, report, pieces)
         if whole is not None:
             if cleaner is not None:
-                whole.add_teardown(_add(None, await self._pieces(run, cleaner), run.plan))
+                whole.add_teardown(_unpacked(await self._pieces(run, cleaner), run.plan))
             try:
                 await asyncio.to_thread(whole.check)
             except ConservationError as error:
                 raise UnreadableError(f"{UNUSABLE}: {error}") from error
-        return whole, len(stored)
+        return MergedReport(whole, len(stored), terminated)
 
     async def teardown_report(self, uid: str) -> WorkerReport | None:
         """What a worker has reported that only ran the teardown. Raises UnreadableError."""
         run = self._open[uid]
         stored = (await self.stored_reports(uid)).get(run.plan.cleaner)
-        return stored and _add(None, await self._pieces(run, stored), run.plan)
+        return stored and _unpacked(await self._pieces(run, stored), run.plan)
 
     async def _pieces(self, run: OpenRun, report: StoredReport) -> list[Json]:
         return [await self._kube.get(CONFIG_MAPS, run.key.namespace, n) for n in report.names]
@@ -278,19 +293,26 @@ def _stored(pieces: dict[int, Json]) -> StoredReport:
     return StoredReport(names, sha256)
 
 
-def _add(whole: WorkerReport | None, pieces: list[Json], plan: RunPlan) -> WorkerReport:
-    """``whole`` and one more report, which is given in its pieces. Raises UnreadableError."""
+def _unpacked(pieces: list[Json], plan: RunPlan) -> WorkerReport:
+    """The report that is given in its pieces. Raises UnreadableError."""
     name = pieces[0]["metadata"]["name"]
     try:
         packed = joined(pieces)
         if packed is None:
             raise _damaged(name, "its hash does not fit what is in it")
-        report = WorkerReport.unpack(packed, plan)
-        if whole is None:
-            return report
-        whole.add(report)
-    except (KeyError, TypeError, ValueError, ConservationError) as error:
+        return WorkerReport.unpack(packed, plan)
+    except (KeyError, TypeError, ValueError) as error:
         raise _damaged(name, str(error) or repr(error)) from error
+
+
+def _add(whole: WorkerReport | None, report: WorkerReport, pieces: list[Json]) -> WorkerReport:
+    """``whole`` and one more report, which is of those pieces. Raises UnreadableError."""
+    if whole is None:
+        return report
+    try:
+        whole.add(report)
+    except (TypeError, ValueError, ConservationError) as error:
+        raise _damaged(pieces[0]["metadata"]["name"], str(error) or repr(error)) from error
     return whole
 
 

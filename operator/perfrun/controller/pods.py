@@ -74,8 +74,7 @@ def _problem(metadata: Json, status: Json, now: datetime) -> str | None:
     if status.get("phase") == "Failed":
         return _death(status)
     if (ended := _worker_state(status).get("terminated")) is not None:
-        why = _exit(ended)
-        return why and (_disruption(status) or why)
+        return _disruption(status) or _exit(ended)
     return _disruption(status) or _deletion(metadata, now) or _obstacle(status)
 
 
@@ -84,7 +83,7 @@ def _deletion(metadata: Json, now: datetime) -> str | None:
         return None
     if _is_overdue(metadata, now):
         return "it was deleted, and its node does not say that it has ended"
-    return "it is being deleted"
+    return "it was deleted"
 
 
 def _is_overdue(metadata: Json, now: datetime) -> bool:

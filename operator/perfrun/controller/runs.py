@@ -42,7 +42,6 @@ from perfrun.logic.lifecycle import (
     RunFacts,
     collecting_deadline,
     decide,
-    losses,
     untidy,
 )
 from perfrun.logic.verdict import Judgement, cancelled, errored
@@ -217,7 +216,7 @@ class RunReconciler:
                 if not self._sampler.settled(run.metadata.uid, facts.now):
                     await self._write_progress(run, {"progress": "waiting for the last metrics"})
                     return SETTLE_LOOK_S
-                await self._finisher.judge(run, opened, losses(facts), untidy(facts))
+                await self._finisher.judge(run, opened, facts)
             case Act.FAIL:
                 await self._end(run, opened, facts, errored(decision.message, _workers(run)))
             case Act.CANCEL:

@@ -91,6 +91,8 @@ class HoldSearch:
             self._merged.add(report)
         if report.breached:
             self.cut(report.stopped or "")
+        elif report.stopped is not None:
+            self.lose(f"worker {index} ended ({report.stopped})")
 
     def cut(self, reason: str) -> None:
         """A stop condition was true: end the present hold."""
@@ -139,7 +141,7 @@ class HoldSearch:
             again = {"outcome": HoldOutcome.REPEATED.value, "message": AGAIN}
             return [*self.holds[:-1], last.model_copy(update=again)]
         rate = self._hold.rate
-        if self._merged is not None and self._is_whole:
+        if self._merged is not None and self._is_whole and self._lost is None:
             return [
                 *self.holds[:-1],
                 ended(last, weigh(self._asked, self._plan, rate, self._merged)),

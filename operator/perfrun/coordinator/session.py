@@ -14,7 +14,7 @@ from perfrun.coordinator.live import Live, LiveMerge
 from perfrun.coordinator.search import HoldSearch, NextStep
 from perfrun.logic.stop import StopWatch
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport
+from perfrun.measure.report import TERMINATED, Interval, Order, Ready, Start, WorkerReport
 
 SILENT_AFTER = 30 * NS_PER_S
 """A worker asks at least every 10 s; one that did not for so long does not stand at the barrier."""
@@ -60,6 +60,8 @@ class RunSession:
         """Of a capacity search, once its host has given it one."""
         self.reported: set[int] = set(reported)
         """Workers whose report is stored."""
+        self.terminated: set[int] = set()
+        """Those that said in it that they were ended, as far as this process knows."""
         self.cleaned = plan.cleaner in self.reported
         """The worker that only runs the teardown has reported."""
         self.reported.discard(plan.cleaner)
@@ -123,6 +125,8 @@ class RunSession:
             self.cleaned = True
             return
         self.reported.add(index)
+        if report.stopped == TERMINATED:
+            self.terminated.add(index)
         if self.search is not None:
             self.search.lose(f"worker {index} ended ({report.stopped or 'nobody knows why'})")
         elif report.breached:

@@ -16,7 +16,7 @@ from perfrun.engine.pacing import Share
 from perfrun.logic.plan import HOLD_GRACE
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import ConservationError, PhaseRecord, Series
-from perfrun.measure.report import Hold, WorkerReport
+from perfrun.measure.report import TERMINATED, Hold, WorkerReport
 
 OnHold = Callable[[WorkerReport], None]
 
@@ -103,7 +103,8 @@ class Search(Execution):
         if self._quiet:
             self._settle()
         else:
-            self._end_hold(None)
+            # Others may go on with the hold: it is to be known that this worker did not.
+            self._end_hold(TERMINATED if reason == TERMINATED else None)
 
     @override
     def load_ended(self, early: str | None = None) -> None:
@@ -164,7 +165,8 @@ class Search(Execution):
         self._quiet = True
         if self._censoring is not None:
             self._censoring.cancel()
-        report = self._measured(PhaseRecord(), self._cut, breached=self._cut is not None)
+        breached = self._cut not in (None, TERMINATED)
+        report = self._measured(PhaseRecord(), self._cut, breached=breached)
         try:
             report.check()
         except ConservationError as error:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from perfrun.api.environment import Environment, WorkloadStatus
 from perfrun.api.metric import METRICS, Kind
-from perfrun.api.perfrun import PerfRun, Phase, SloStatus, Verdict
-from perfrun.api.quantities import parse_cores
+from perfrun.api.perfrun import PerfRun, PerfRunStatus, Phase, SloStatus, Verdict
+from perfrun.api.quantities import parse_cores, parse_percent
 from perfrun.api.slo import parse_limit
 from perfrun.measure.benchmark import PEAK
 from perfrun.measure.trend import Point
@@ -26,6 +26,8 @@ def point_of(run: PerfRun) -> Point | None:
         return None
     if status.workers is None or status.workers.reported < status.workers.planned:
         return None
+    if not is_covered(status):
+        return None
     findings = status.generator.findings if status.generator else []
     if any(finding.effect != "Informing" for finding in findings):
         return None
@@ -40,6 +42,18 @@ def point_of(run: PerfRun) -> Point | None:
         workloads=status.environment.workloads if status.environment else [],
         cpu=_cpu(run),
     )
+
+
+def is_covered(status: PerfRunStatus) -> bool:
+    """Whether all of the planned load was reported on, however little the test asks for.
+
+    A worker that is ended early reports, too; without it the target has had less to do.
+    """
+    covered = status.generator.coverage if status.generator is not None else None
+    try:
+        return covered is None or parse_percent(covered) >= 1
+    except ValueError:
+        return False
 
 
 def _cpu(run: PerfRun) -> dict[str, str]:

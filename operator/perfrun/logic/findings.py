@@ -69,7 +69,7 @@ def examine(
         ceiling=format_rate(record.ceiling) if record.ceiling > 0 else None,
         start_skew=format_duration(record.start_skew) if record.started_at else None,
         send_spread=format_duration(spread) if plan.load.burst is not None else None,
-        coverage=format_percent(evidence.coverage, [plan.load.min_coverage]),
+        coverage=format_percent(evidence.coverage, [plan.load.min_coverage, 1]),
         reuse=_reuse(report) if plan.load.capacity is None else None,
         findings=_findings(evidence),
     )

@@ -5,8 +5,8 @@ last has an end by the clock, so that no run hangs. The operator may be killed b
 decisions: what was decided is in the API, and the next decision follows from it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -109,6 +109,9 @@ class RunFacts:
     launched: bool
     """A Job was created for this run before."""
     pods: Sequence[PodFacts] = ()
+    ends: Mapping[int, PodFacts] = field(default_factory=dict)
+    """By index: pods of workers that have reported to have been ended, as they were when they said
+    why."""
     refusal: Refusal | None = None
     """Why there are fewer pods than planned, where the API server has said so."""
     coordinator: str = ""
@@ -163,6 +166,10 @@ REFUSED_FOR = timedelta(seconds=15)
 LAST_REPORTS_S = 15.0
 LAST_TEARDOWN_S = 45.0
 """The same for workers whose Job was deleted while they have something to undo."""
+ENDED = "it was ended by a signal (eviction, node shutdown or deletion of the pod)"
+JOB_GONE = "it was ended by a signal, and its Job is gone"
+COUNTED = "what it measured before is counted"
+"""Of a lost worker that could still report."""
 
 
 def decide(facts: RunFacts) -> Decision:
@@ -306,10 +313,28 @@ def waiting_for(facts: RunFacts) -> str:
     return f"{facts.ready} of {facts.planned} workers are ready"
 
 
-def losses(facts: RunFacts) -> str | None:
-    """How workers that did not report were lost, where that is known."""
-    lost = [p for p in facts.pods if p.dead and p.index not in facts.reported and p.problem]
-    return _sentence(lost[0]) if lost else None
+def losses(facts: RunFacts, terminated: Collection[int] = ()) -> list[str]:
+    """Which workers were lost and how, where that is known, by their index.
+
+    Those that died without a report, and those that were ``terminated``: they have reported what
+    there was by then, and nobody did the rest of their load.
+    """
+    lost = {
+        pod.index: _sentence(pod)
+        for pod in facts.pods
+        if pod.dead and pod.problem and pod.index not in facts.reported
+    }
+    pods = {pod.index: pod for pod in facts.pods} | dict(facts.ends)
+    for index in terminated:
+        lost[index] = f"{_termination(index, pods.get(index), facts.job)} ({COUNTED})"
+    return [sentence for _, sentence in sorted(lost.items())]
+
+
+def _termination(index: int, pod: PodFacts | None, job: JobState) -> str:
+    if pod is not None and pod.problem is not None:
+        return _sentence(pod)
+    who = f"worker {index}" if pod is None else f"worker {index} ({pod.name})"
+    return f"{who}: {JOB_GONE if job is JobState.ABSENT else ENDED}"
 
 
 def _is_cut_off(pod: PodFacts, facts: RunFacts) -> bool:

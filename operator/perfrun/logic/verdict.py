@@ -45,7 +45,7 @@ from perfrun.logic.objectives import Objective, objectives
 from perfrun.logic.plan import hold_plan
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord
-from perfrun.measure.report import WorkerReport
+from perfrun.measure.report import TERMINATED, WorkerReport
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class RunOutcome:
     """Who ended the load before its plan, or why."""
     holds: Sequence[HoldStatus] = ()
     """Of a capacity search, as they were judged."""
-    lost: str | None = None
-    """How a worker that did not report was lost, where that is known."""
+    lost: Sequence[str] = ()
+    """Which workers were lost and how, a sentence each, where that is known."""
     untidy: str | None = None
     """Why nobody has run the teardown."""
 
@@ -103,8 +103,8 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     said = [judgement.message]
     if outcome.report is not None and outcome.report.forbidden is not None:
         said.append(outcome.report.forbidden)
-    if outcome.lost is not None:
-        said.append(f"lost: {outcome.lost}")
+    if outcome.lost:
+        said.append(f"lost: {_first(outcome.lost)}")
     untidy = outcome.untidy or (outcome.report.untidy if outcome.report is not None else None)
     told = replace(judgement, message="; ".join(said)[:MESSAGE])
     if outcome.report is not None:
@@ -293,7 +293,15 @@ def _ending(outcome: RunOutcome) -> _Ending | None:
     if report is not None and report.breached:
         return _Ending(f"stopped {report.stopped}", Verdict.WARN)
     stopped = outcome.stopped or (report.stopped if report is not None else None)
-    return None if stopped is None else _Ending(f"stopped ({stopped})", Verdict.INCONCLUSIVE)
+    if stopped is None:
+        return None
+    # The load of a worker that was ended is a matter of coverage while others go on.
+    told = "no worker was left" if stopped == TERMINATED else stopped
+    return _Ending(f"stopped ({told})", Verdict.INCONCLUSIVE)
+
+
+def _first(lost: Sequence[str]) -> str:
+    return f"{lost[0]} (and {len(lost) - 1} more)" if len(lost) > 1 else lost[0]
 
 
 def _limits(asked: Sequence[Objective]) -> dict[str, list[float]]:

@@ -27,6 +27,8 @@ MAX_REPORT_BYTES = 32 * 1024 * 1024
 MOST_ERROR_CLASSES = 64
 MOST_COUNT = 2**53
 """In a point of a worker's series: those of a thousand workers still fit into 63 bits."""
+TERMINATED = "terminated"
+"""Why a worker ended that was sent a signal: by an eviction, a drain, or somebody's deletion."""
 _TIMINGS = {timing_key(timing, outcome) for timing in Timing for outcome in Outcome}
 _OUTCOMES = {outcome.value for outcome in Outcome}
 
@@ -132,7 +134,8 @@ class WorkerReport(Wire):
     load_time: int
     """ns from T0 to the end of the load (planned end, or an earlier stop)."""
     stopped: str | None = None
-    """Set: the load ended before its plan, for this reason."""
+    """Set: the load ended before its plan, for this reason; :data:`TERMINATED` where no worker that
+    reported was left to go on with it."""
     breached: bool = False
     """With ``stopped``: the reason is a condition of ``stopWhen`` that was true."""
     hold: int = 0
@@ -193,8 +196,8 @@ class WorkerReport(Wire):
         self.load_time = max(self.load_time, other.load_time)
         self.untidy = self.untidy or other.untidy
         self.forbidden = self.forbidden or other.forbidden
-        self.stopped = self.stopped or other.stopped
-        self.breached = self.breached or other.breached
+        ended_by = max(self, other, key=_says_more)
+        self.stopped, self.breached = ended_by.stopped, ended_by.breached
         self.late = max(self.late, other.late)
         self.benchmark = self.benchmark or other.benchmark
         add_observations(self.observed, other.observed)
@@ -229,6 +232,16 @@ class WorkerReport(Wire):
         if plan is not None:
             check_belongs(json.loads(data), plan)
         return cls.model_validate_json(data)
+
+
+def _says_more(report: WorkerReport) -> int:
+    """How much the end of one worker's load says of the whole load's: a condition that was true,
+    or an order, ends it for all; a worker that was ended by itself leaves it to the others."""
+    if report.breached:
+        return 3
+    if report.stopped is None:
+        return 1
+    return 0 if report.stopped == TERMINATED else 2
 
 
 def check_belongs(raw: Any, plan: RunPlan) -> None:

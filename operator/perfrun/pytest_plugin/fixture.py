@@ -124,8 +124,8 @@ class Perfrun:
         result = Result(name, run.status, strict=session.strict)
         told = f"{result.verdict.value:<12} {session.test}: {printable(result.message)}"
         number = session.note(told)
-        for note in ended.notes:
-            session.tell(f"  note: {printable(note)}")
+        for lost in ended.lost:
+            session.tell(f"  note: lost: {printable(lost)}")
         if session.reports is not None:
             stem = file_stem(session.test, number)
             for line in write_reports(ended.reported, session.reports, stem, strict=session.strict):

@@ -21,7 +21,7 @@ class Ended(NamedTuple):
     """A run that is over."""
 
     reported: Reported
-    notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     """Workers that were lost, with their last words."""
 
 
@@ -64,7 +64,7 @@ class Background:
             raise self._error
         assert self._local is not None
         reported = Reported(*outcome_of(self.given.test, self._local))
-        return Ended(reported, tuple(self._local.notes))
+        return Ended(reported, tuple(self._local.lost))
 
     def _main(self) -> None:
         try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from perfrun.api.perfrun import Phase, Verdict
-from perfrun.logic.comparing import fingerprint
+from perfrun.logic.comparing import fingerprint, is_covered
 from perfrun.logic.plan import MEASURED, NOT_MEASURED_OF_LOAD
 from perfrun.measure.plan import RunPlan
 from perfrun.report.source import Reported
@@ -39,6 +39,8 @@ def doubt_about(reported: Reported) -> Doubt | None:
     if workers is not None and workers.reported < workers.planned:
         lost = workers.planned - workers.reported
         return Doubt(f"lost {lost} of {workers.planned} workers")
+    if status.generator is not None and not is_covered(status):
+        return Doubt(f"put on {status.generator.coverage} of its load")
     findings = status.generator.findings if status.generator else []
     kinds = dict.fromkeys(one.type for one in findings if one.effect != "Informing")
     if kinds:

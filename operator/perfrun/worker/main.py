@@ -24,7 +24,7 @@ from perfrun.logic.observing import period
 from perfrun.logic.plan import SEARCH_AWAY, grace
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import Interval, Ready, Start, Trouble, WorkerReport
+from perfrun.measure.report import TERMINATED, Interval, Ready, Start, Trouble, WorkerReport
 from perfrun.observe.sources import sources_of
 from perfrun.observe.watcher import Watcher
 from perfrun.worker.alone import Alone
@@ -41,7 +41,6 @@ OTHERS_SECONDS = 5.0
 LOOK_FOR_OTHERS = 0.25
 KEPT_INTERVALS = 10
 """Intervals are advisory: of those that a coordinator that is away did not take, the last."""
-TERMINATED = "terminated"
 TERMINATED_EARLY = (
     "the worker was ended by a signal before the load began (eviction, node shutdown or deletion "
     "of the pod): nothing was sent, and there is no report"

@@ -112,8 +112,11 @@ class Worker:
     def measured(self) -> WorkerReport:
         return build.report(build.step([5 * build.MS] * self.each), window=build.S)
 
-    async def report(self) -> httpx.Response:
-        return await self.insist("report", self.measured().pack())
+    async def report(self, stopped: str | None = None) -> httpx.Response:
+        """``stopped``: why it has ended before its load did."""
+        measured = self.measured()
+        measured.stopped = stopped
+        return await self.insist("report", measured.pack())
 
     async def work(self, intervals: int = 2) -> int:
         """The whole life of a worker. Gives the status of its last word."""

@@ -128,7 +128,7 @@ TABLE: list[tuple[str, Json, bool, str | None]] = [
     ("ended by a disruption, beside a side car", {"phase": "Running", "conditions": TAINTED,
      "containerStatuses": container(terminated={"exitCode": 1})}, True, TAINT),
     ("reported and ended well in a disruption", {"phase": "Running", "conditions": TAINTED,
-     "containerStatuses": container(terminated={"exitCode": 0})}, True, None),
+     "containerStatuses": container(terminated={"exitCode": 0})}, True, TAINT),
     ("evicted by the kubelet", {"phase": "Failed", "reason": "Evicted", "message": "low on memory",
      "conditions": [{"type": "DisruptionTarget", "status": "True",
                      "reason": "TerminationByKubelet"}]}, True, "Evicted: low on memory"),
@@ -147,8 +147,8 @@ def test_pod(status: Json, dead: bool, problem: str | None) -> None:
 @pytest.mark.parametrize(
     ("gone_by", "conditions", "dead", "problem"),
     [
-        (30, [], False, "it is being deleted"),
-        (0, [], False, "it is being deleted"),
+        (30, [], False, "it was deleted"),
+        (0, [], False, "it was deleted"),
         (-GONE_AFTER.total_seconds(), TAINTED, False, TAINT),
         (
             -GONE_AFTER.total_seconds() - 1,

@@ -283,9 +283,9 @@ async def test_reports_are_found_by_their_names_and_read_one_by_one(world: World
     world.kube.asked.clear()
     assert set(await world.runs.stored_reports(UID)) == {0, 1}
     assert world.kube.asked == {("list", "configmaps"): 1}
-    merged, count = await world.runs.merged_report(UID)
+    merged, count, terminated = await world.runs.merged_report(UID)
     assert merged is not None
-    assert (merged.workers, count) == (2, 2)
+    assert (merged.workers, count, terminated) == (2, 2, [])
     assert world.kube.asked["get", "configmaps"] == 2
 
 
@@ -315,9 +315,9 @@ async def test_pieces_that_another_report_has_left_are_no_part_of_the_stored_one
     plan = (await world.runs.frozen(perf_run(revision=world.revision))).plan
     left = report_config_maps(KEY, plan, 1, b"x" * 1_000_000)[1]
     await world.kube.create(CONFIG_MAPS, "team", left)
-    merged, count = await world.runs.merged_report(UID)
+    merged, count, terminated = await world.runs.merged_report(UID)
     assert merged is not None
-    assert (merged.workers, count) == (2, 2)
+    assert (merged.workers, count, terminated) == (2, 2, [])
 
 
 @pytest.mark.parametrize(

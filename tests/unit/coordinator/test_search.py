@@ -172,6 +172,17 @@ async def test_a_worker_that_ends_early_ends_it(run: World) -> None:
     assert (last.outcome, last.message) == ("Lost", "worker 1 ended (terminated)")
 
 
+async def test_a_hold_that_a_worker_was_ended_in_is_not_met_by_the_others(run: World) -> None:
+    await told(run, 1)
+    half = hold_report(1, 100)
+    half.stopped = "terminated"
+    await deliver(run, hold_report(1, 100), 0)
+    await deliver(run, half, 1)
+    await done(run)
+    last = run.store.holds[-1]
+    assert (last.outcome, last.message) == ("Lost", "worker 1 ended (terminated)")
+
+
 async def test_a_stop_condition_cuts_the_hold_and_not_the_run(run: World) -> None:
     await told(run, 1)
     for second in range(3, 8):

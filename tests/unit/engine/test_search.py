@@ -157,6 +157,16 @@ async def test_a_stop_ends_it_at_any_time(when: str) -> None:
     assert whole.window.attempts == len(server.log)
 
 
+async def test_a_hold_in_which_the_worker_was_ended_says_so() -> None:
+    async with running() as server, search(searching(server)) as run:
+        run.tell(1, 100, length=60 * S)
+        await until(lambda: len(server.log) >= 10)
+        run.engine.stop("terminated")
+        held = await run.held()
+        await asyncio.wait_for(run.ended, 5)
+    assert (held.stopped, held.breached) == ("terminated", False)
+
+
 async def test_without_a_coordinator_it_ends_after_its_hold() -> None:
     async with running() as server, search(searching(server)) as run:
         run.tell(1, 100, length=S)

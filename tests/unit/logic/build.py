@@ -115,7 +115,7 @@ def judged(
     workers: int = 1,
     reported: int = 1,
     stopped: str | None = None,
-    lost: str | None = None,
+    lost: Sequence[str] = (),
 ) -> Judgement:
     plan = make_plan(one, uid="u", namespace="shop", test="api", run="api-1")
     counts = WorkerCounts(planned=workers, ready=workers, reported=reported)

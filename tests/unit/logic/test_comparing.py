@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from perfrun.api.environment import Environment, WorkloadStatus
 from perfrun.api.perfrun import PerfRun
 from perfrun.logic.comparing import fingerprint, point_of
@@ -64,6 +66,17 @@ def test_a_capacity_is_compared() -> None:
 def test_a_finding_that_only_informs_takes_nothing_away() -> None:
     findings = [{"type": "Any", "effect": "Informing", "message": "m"}]
     assert point_of(run(generator={"findings": findings})) is not None
+
+
+@pytest.mark.parametrize("coverage", ["99.99%", "50%"])
+def test_a_run_that_lost_a_part_of_its_load_is_no_point_however_much_the_test_bears(
+    coverage: str,
+) -> None:
+    informing = [{"type": "Coverage", "effect": "Informing", "message": "m"}]
+    for findings in (informing, []):
+        health = {"findings": findings, "coverage": coverage}
+        assert point_of(run(generator=health)) is None
+    assert point_of(run(generator={"findings": [], "coverage": "100%"})) is not None
 
 
 def test_a_run_that_is_not_done_has_no_figures() -> None:

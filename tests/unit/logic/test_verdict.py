@@ -11,7 +11,7 @@ from perfrun.api.metadata import Condition
 from perfrun.api.metric import METRICS, Kind
 from perfrun.api.perfrun import PerfRunStatus, Verdict, WorkerCounts
 from perfrun.logic.verdict import Judgement, cancelled, conditions, errored, worst
-from perfrun.measure.report import WorkerReport
+from perfrun.measure.report import WorkerReport, merge
 from tests.unit.logic.build import (
     BURST,
     CLOSED,
@@ -432,8 +432,54 @@ def test_the_summary_is_not_rounded_across_a_limit_either() -> None:
 
 def test_worker_that_was_lost_is_named_with_its_reason() -> None:
     lost = "worker 1 (pr-x-1-abcde): Evicted: The node was low on memory."
-    whole = judged(spec(slos=[P95]), report(step(FAST)), workers=2, reported=1, lost=lost)
+    whole = judged(spec(slos=[P95]), report(step(FAST)), workers=2, reported=1, lost=[lost])
     assert whole.message.endswith(f"; lost: {lost}")
+
+
+def test_of_several_workers_that_were_lost_the_first_is_named() -> None:
+    lost = ["worker 1: OOMKilled", "worker 2: Evicted", "worker 3: Evicted"]
+    whole = judged(spec(slos=[P95]), report(step(FAST)), workers=4, reported=1, lost=lost)
+    assert whole.message.endswith("; lost: worker 1: OOMKilled (and 2 more)")
+
+
+CONTINUE = {**OPEN, "workers": 2, "onWorkerLoss": "Continue"}
+LENIENT = {**OPEN, "workers": 2, "minCoverage": "50%"}
+
+
+@pytest.mark.parametrize(
+    ("load", "ends", "verdict", "starts"),
+    [
+        # Others have brought the load to its end: what the lost one left undone is coverage.
+        ({**OPEN, "workers": 2}, ["terminated", None], "Inconclusive", "1 of 1 objective inconcl"),
+        (CONTINUE, ["terminated", None], "Pass", "1 of 1 objective met; lost"),
+        (CONTINUE, [None, "terminated"], "Pass", "1 of 1 objective met; lost"),
+        (LENIENT, ["terminated", None], "Pass", "1 of 1 objective met; lost"),
+        # Nobody has, whatever the test bears.
+        (CONTINUE, ["terminated"], "Inconclusive", "stopped (no worker was left): 1 of 1"),
+        (LENIENT, ["terminated", "terminated"], "Inconclusive", "stopped (no worker was left): 1"),
+        # An order speaks for the whole load.
+        (CONTINUE, ["terminated", "by order"], "Inconclusive", "stopped (by order): 1 of 1"),
+    ],
+)
+def test_worker_that_was_ended_and_could_report_is_lost_like_any(
+    load: dict[str, Any], ends: list[str | None], verdict: str, starts: str
+) -> None:
+    parts = [report(step(FAST[:400]), stopped=end) for end in ends]
+    whole = judged(
+        spec(load, slos=[P95]), merge(parts), workers=2, reported=len(ends), lost=["worker 0: x"]
+    )
+    assert whole.verdict.value == verdict
+    assert whole.message.startswith(starts)
+    assert whole.message.endswith("; lost: worker 0: x")
+
+
+def test_condition_that_ended_the_load_is_told_rather_than_a_worker_s_end() -> None:
+    breach = report(step(FAST[:400]), stopped="after 1s: errorRate was at least 60%")
+    breach.breached = True
+    for parts in ([breach, report(step(FAST), stopped="x")], [report(step(FAST)), breach]):
+        whole = judged(spec(slos=[P95]), merge(parts), workers=2, reported=2)
+        assert whole.verdict is Verdict.WARN
+        assert whole.message.startswith("stopped after 1s: errorRate was")
 
 
 def test_a_judgement_fits_into_the_status() -> None:

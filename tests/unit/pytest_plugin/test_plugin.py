@@ -37,8 +37,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Given]:
         name = given.test.metadata.name.capitalize()
         run = a_run(verdict=name if name in set(Verdict) else "Pass")
         result = result_document(new_plan(given.test), given.test.spec, run, None)
-        notes = ("worker 0 was lost: \x1b[31mit ended with code 9",) if name == "Lost" else ()
-        return Ended(Reported(run, result), notes)
+        lost = ("worker 0: \x1b[31mit ended with code 9",) if name == "Lost" else ()
+        return Ended(Reported(run, result), lost)
 
     monkeypatch.setattr(fixture, "run_and_wait", run)
     return asked
@@ -114,7 +114,7 @@ def test_workers_that_were_lost_are_told_without_their_control_characters(
 ):
     pytester.makepyfile(CHECKED.replace("test_it", "test_lost"))
     out = session(pytester).stdout.str()
-    assert "  note: worker 0 was lost: " in out
+    assert "  note: lost: worker 0: " in out
     assert "it ended with code 9" in out
     assert "\x1b" not in out
 

@@ -151,6 +151,11 @@ def test_runs_in_doubt_are_shown_and_do_not_count():
     assert found.warnings[-1] == "lost lost 1 of 4 workers: left out of the statistics"
 
 
+def test_a_run_that_lost_a_part_of_its_load_is_in_doubt_also_where_its_test_bears_that():
+    found = compare([a_run("old", generator={"findings": [], "coverage": "75%"})], runs("n", "1s"))
+    assert found.columns[0].doubt == "put on 75% of its load"
+
+
 LAG = {"findings": [{"type": "Lag", "effect": "Inflating", "message": "late"}]}
 
 
