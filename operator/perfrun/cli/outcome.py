@@ -10,7 +10,7 @@ from perfrun.api.perftest import PerfTest
 from perfrun.cli.local import LocalRun
 from perfrun.logic.names import requested_run_name
 from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import Judgement, RunOutcome, cancelled, errored, judge
+from perfrun.logic.verdict import Judgement, RunOutcome, cancelled, errored, judge, unreported
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.document import Times, local_run, result_document
@@ -42,9 +42,9 @@ def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
 
 
 def judged(test: PerfTest, local: LocalRun) -> Judgement:
-    """What a run came to. Without any data and without a stop it is an Error, never a verdict."""
-    if (ended := _without_data(local)) is not None:
-        return ended.with_untidy(local.untidy)
+    """What a run came to, also where there are no data."""
+    if local.error is not None or local.report is None:
+        return _without_data(local).with_untidy(local.untidy)
     outcome = RunOutcome(
         local.plan,
         local.report,
@@ -57,12 +57,9 @@ def judged(test: PerfTest, local: LocalRun) -> Judgement:
     return judge(test.spec, outcome)
 
 
-def _without_data(local: LocalRun) -> Judgement | None:
+def _without_data(local: LocalRun) -> Judgement:
     if local.error is not None:
         return errored(local.error, local.workers)
     if local.start is None:
         return cancelled(f"stopped ({local.stopped}) before the load began", local.workers)
-    if local.report is None and local.stopped is None:
-        why = f": {local.lost[0]}" if local.lost else ""
-        return errored(f"none of {local.workers.planned} workers reported{why}", local.workers)
-    return None
+    return unreported(local.workers, local.stopped, local.lost, local.holds)

@@ -31,7 +31,7 @@ from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import store_config_map
 from perfrun.logic.lifecycle import RunFacts, losses, untidy
 from perfrun.logic.names import job_name, teardown_job_name
-from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge
+from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge, unreported
 from perfrun.measure.observed import add_observations
 from perfrun.measure.result import RunResult
 
@@ -86,11 +86,13 @@ class Finisher:
         planned = opened.plan.load.workers
         merged, reported, terminated = await self._runs.merged_report(run.metadata.uid)
         lost = losses(facts, terminated)
+        holds = run.status.capacity.holds if run.status.capacity is not None else ()
         workers = WorkerCounts(planned=planned, ready=planned, reported=reported)
         if merged is None:
-            why = f": {lost[0]}" if lost else "; see kubectl describe job of this run"
+            told = lost or ["see kubectl describe job of this run"]
+            nothing = unreported(workers, run.status.stopped, told, holds)
             left = untidy(facts) or await self.untidy(opened)
-            return errored(f"no worker has reported{why}", workers).with_untidy(left), None, []
+            return nothing.with_untidy(left), None, []
         if run.status.start_time is not None:
             started = parse_time(run.status.start_time)
             add_observations(merged.observed, self._sampler.observed(run.metadata.uid, started))
@@ -99,7 +101,7 @@ class Finisher:
             report=merged,
             workers=workers,
             stopped=run.status.stopped,
-            holds=run.status.capacity.holds if run.status.capacity is not None else (),
+            holds=holds,
             lost=lost,
             untidy=untidy(facts),
         )

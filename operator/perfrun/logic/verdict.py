@@ -53,8 +53,8 @@ class RunOutcome:
     """What a run came to, before it is judged."""
 
     plan: RunPlan
-    report: WorkerReport | None
-    """All workers' reports merged; None: no worker reported."""
+    report: WorkerReport
+    """All workers' reports merged."""
     workers: WorkerCounts
     stopped: str | None = None
     """Who ended the load before its plan, or why."""
@@ -101,27 +101,23 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     search = outcome.plan.load.capacity is not None
     judgement = _judge_search(asked, outcome) if search else judge_objectives(asked, outcome)
     said = [judgement.message]
-    if outcome.report is not None and outcome.report.forbidden is not None:
+    if outcome.report.forbidden is not None:
         said.append(outcome.report.forbidden)
     if outcome.lost:
         said.append(f"lost: {_first(outcome.lost)}")
-    untidy = outcome.untidy or (outcome.report.untidy if outcome.report is not None else None)
-    told = replace(judgement, message="; ".join(said)[:MESSAGE])
-    if outcome.report is not None:
-        limits = _limits(asked)
-        told = replace(
-            told,
-            observed=observing.statuses(outcome.plan, outcome.report, limits),
-            benchmark=status_of_benchmark(outcome.report, limits),
-        )
-    return told.with_untidy(untidy)
+    limits = _limits(asked)
+    told = replace(
+        judgement,
+        message="; ".join(said)[:MESSAGE],
+        observed=observing.statuses(outcome.plan, outcome.report, limits),
+        benchmark=status_of_benchmark(outcome.report, limits),
+    )
+    return told.with_untidy(outcome.untidy or outcome.report.untidy)
 
 
 def judge_objectives(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
     """The verdict over an open or closed load, a burst, or one hold of a capacity search."""
     report = outcome.report
-    if report is None:
-        return _nothing_reported(asked, outcome)
     limits = _limits(asked)
     ordered = outcome.stopped is not None or report.breached
     generator = None
@@ -157,6 +153,26 @@ def errored(message: str, workers: WorkerCounts) -> Judgement:
 def cancelled(message: str, workers: WorkerCounts) -> Judgement:
     """The judgement over a run that was asked to end before its load began."""
     return Judgement(Verdict.INCONCLUSIVE, message[:MESSAGE], workers)
+
+
+def unreported(
+    workers: WorkerCounts,
+    stopped: str | None,
+    lost: Sequence[str] = (),
+    holds: Sequence[HoldStatus] = (),
+) -> Judgement:
+    """The judgement over a load that began and on which nobody has reported.
+
+    An Error; Inconclusive where it was ended by order, as ``stopped`` says. The other arguments are
+    as in :class:`RunOutcome`.
+    """
+    message = f"none of {workers.planned} workers reported"
+    if lost:
+        message += f": {_first(lost)}"
+    told = errored(message, workers)
+    if stopped is not None:
+        told = cancelled(f"stopped ({stopped}): {message}", workers)
+    return replace(told, capacity=CapacityStatus(holds=list(holds[:MOST_HOLDS])) if holds else None)
 
 
 def conditions(
@@ -209,16 +225,14 @@ def _transition(before: Condition | None, after: Condition, now: datetime) -> da
 # --- the whole run ----------------------------------------------------------------------------
 
 
-def _nothing_reported(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
-    message = f"none of {outcome.workers.planned} workers reported: nothing is known of the load"
-    if outcome.report is not None:
-        message = "no rate was held: nothing is known of the target"
-    if outcome.stopped is not None:
-        message = f"stopped ({outcome.stopped}): {message}"
-    judged = Judged(Verdict.INCONCLUSIVE, "no worker reported")
+def _nothing_held(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
+    """Of a capacity search that was over before its first hold was."""
+    message = "no rate was held: nothing is known of the target"
+    judged = Judged(Verdict.INCONCLUSIVE, message)
+    ending = _ending(outcome)
     return Judgement(
         verdict=Verdict.INCONCLUSIVE,
-        message=message[:MESSAGE],
+        message=(message if ending is None else f"{ending.told}: {message}")[:MESSAGE],
         workers=outcome.workers,
         slos=[status_of(objective, judged, NO_FAULTS) for objective in asked],
     )
@@ -229,8 +243,8 @@ def _judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
     capacity, whole = outcome.plan.load.capacity, outcome.report
     assert capacity is not None
     status = CapacityStatus(holds=list(outcome.holds[:MOST_HOLDS]))
-    if whole is None or not 0 < whole.hold <= len(outcome.holds):
-        return replace(_nothing_reported(asked, outcome), capacity=status)
+    if not 0 < whole.hold <= len(outcome.holds):
+        return replace(_nothing_held(asked, outcome), capacity=status)
     result = found(capacity, held(outcome.holds))
     of_hold = _judge_last_hold(asked, outcome, whole, capacity)
     by_others = {(slo.metric, slo.of, slo.on_breach): slo for slo in of_hold.slos}
@@ -290,9 +304,9 @@ class _Ending(NamedTuple):
 def _ending(outcome: RunOutcome) -> _Ending | None:
     """Somebody's order, a condition of ``stopWhen``, or a worker's own reason."""
     report = outcome.report
-    if report is not None and report.breached:
+    if report.breached:
         return _Ending(f"stopped {report.stopped}", Verdict.WARN)
-    stopped = outcome.stopped or (report.stopped if report is not None else None)
+    stopped = outcome.stopped or report.stopped
     if stopped is None:
         return None
     # The load of a worker that was ended is a matter of coverage while others go on.

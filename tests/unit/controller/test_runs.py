@@ -1,6 +1,7 @@
 """The reconciler of PerfRuns against an API server in memory: no run hangs, whatever goes wrong."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,6 +41,7 @@ from perfrun.controller.surroundings import Surroundings
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused
 from perfrun.logic.names import job_name
+from perfrun.measure.report import TERMINATED
 from tests.unit.controller.build import CREATED, KEY, perf_run, perf_test, run_body, settings
 from tests.unit.controller.fake_kube import FakeKube
 from tests.unit.logic import build
@@ -103,15 +105,19 @@ class World:
     async def step(self) -> float | None:
         return await self.reconciler.reconcile(KEY)
 
-    async def measure(self) -> None:
-        """Both workers have reported; the load is under way by the status."""
+    async def measure(self, terminated: Collection[int] = ()) -> None:
+        """Both workers have reported; the load is under way by the status.
+
+        ``terminated``: those that were ended before their load was.
+        """
         self.be(phase="Running", startTime=ago(5), job=job_name(UID))
         job = {"metadata": {"name": job_name(UID), "namespace": "team", "ownerReferences": OWNER}}
         self.kube.put(JOBS, job)
         await self.runs.frozen(perf_run(revision=self.revision))
-        packed = build.report(build.step([5 * build.MS] * 50), window=build.S).pack()
         for index in range(WORKERS):
-            await self.runs.store_report(UID, index, packed)
+            report = build.report(build.step([5 * build.MS] * 50), window=build.S)
+            report.stopped = TERMINATED if index in terminated else None
+            await self.runs.store_report(UID, index, report.pack())
 
 
 @pytest.fixture
@@ -276,6 +282,39 @@ async def test_reports_of_all_workers_make_the_verdict(world: World) -> None:
     assert world.status["summary"]["requests"]["sent"] == 100
     assert world.status["workers"] == {"planned": 2, "ready": 2, "reported": 2}
     assert len(world.status["result"]["configMaps"]) == 1
+
+
+async def test_worker_that_was_ended_and_has_reported_is_named(world: World) -> None:
+    await world.measure(terminated=[1])
+    await world.step()
+    assert world.end[:2] == ("Done", "Pass")
+    assert "; lost: worker 1: it was ended by a signal" in world.end[2]
+
+
+@pytest.mark.parametrize(
+    ("stopped", "verdict", "message"),
+    [
+        (None, "Error", "none of 2 workers reported: see kubectl describe job of this run"),
+        (
+            "spec.stop was set",
+            "Inconclusive",
+            "stopped (spec.stop was set): none of 2 workers reported: see kubectl describe job of "
+            "this run",
+        ),
+    ],
+)
+async def test_load_on_which_nobody_has_reported(
+    world: World, stopped: str | None, verdict: str, message: str
+) -> None:
+    world.be(
+        phase="Collecting",
+        startTime=ago(60),
+        reportDeadline=ago(1),
+        job=job_name(UID),
+        stopped=stopped,
+    )
+    await world.step()
+    assert world.end == ("Done", verdict, message)
 
 
 async def test_reports_are_found_by_their_names_and_read_one_by_one(world: World) -> None:

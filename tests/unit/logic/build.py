@@ -110,7 +110,7 @@ def report(
 
 def judged(
     one: PerfTestSpec,
-    measured: WorkerReport | None,
+    measured: WorkerReport,
     *,
     workers: int = 1,
     reported: int = 1,

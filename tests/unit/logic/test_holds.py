@@ -117,13 +117,12 @@ FOUND = holds(
 
 
 def judged(
-    tried: list[HoldStatus], last: WorkerReport | None, *slos: dict[str, Any], **more: Any
+    tried: list[HoldStatus], last: WorkerReport, *slos: dict[str, Any], **more: Any
 ) -> Judgement:
     one = spec(LOAD, slos=[FAST, *slos])
-    if last is not None:
-        early = step([20 * MS] * 500)
-        last.warmup = PhaseRecord(steps=[early], scenarios=[iterations(early)])
-        last.hold = len(tried)
+    early = step([20 * MS] * 500)
+    last.warmup = PhaseRecord(steps=[early], scenarios=[iterations(early)])
+    last.hold = len(tried)
     counts = WorkerCounts(planned=1, ready=1, reported=1)
     return judge(one, RunOutcome(of(one), last, counts, holds=tried, **more))
 
@@ -205,15 +204,17 @@ def test_no_hold_was_begun() -> None:
     run = judged([], nothing, CAPACITY, stopped="by Ctrl-C")
     assert run.verdict is Verdict.INCONCLUSIVE
     assert run.message == "stopped (by Ctrl-C): no rate was held: nothing is known of the target"
+    assert {(slo.verdict, slo.message) for slo in run.slos} == {
+        (Verdict.INCONCLUSIVE, "no rate was held: nothing is known of the target")
+    }
 
 
 def test_the_hold_that_the_window_is_of_and_not_the_one_announced_last() -> None:
     tried = [*FOUND, HoldStatus(rate="119/s")]
-    run = judged(tried, None)
-    measured = a_hold(119)
+    measured, counts = a_hold(119), WorkerCounts(planned=1, ready=1, reported=1)
     one = spec(LOAD, slos=[FAST])
     measured.hold = len(FOUND)
-    run = judge(one, RunOutcome(of(one), measured, run.workers, holds=tried))
+    run = judge(one, RunOutcome(of(one), measured, counts, holds=tried))
     assert run.generator is not None
     assert run.generator.coverage == "100%"
     assert run.verdict is Verdict.PASS

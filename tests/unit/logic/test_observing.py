@@ -157,7 +157,7 @@ def test_a_capacity_search_is_observed_as_a_whole() -> None:
         {"metric": "latency.avg", "max": "1s"},
         {"metric": "connections.max", "of": "db", "max": 80},
     ]
-    whole = judged(spec(load, slos=slos, observe=OBSERVE), None)
+    whole = judged(spec(load, slos=slos, observe=OBSERVE), report(step([])))
     assert [slo.metric for slo in whole.slos] == ["latency.avg", "connections.max"]
 
 

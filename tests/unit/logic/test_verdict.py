@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 
 from perfrun.api.metadata import Condition
 from perfrun.api.metric import METRICS, Kind
-from perfrun.api.perfrun import PerfRunStatus, Verdict, WorkerCounts
-from perfrun.logic.verdict import Judgement, cancelled, conditions, errored, worst
+from perfrun.api.perfrun import (
+    CapacityStatus,
+    HoldStatus,
+    PerfRunStatus,
+    Verdict,
+    WorkerCounts,
+)
+from perfrun.logic.verdict import Judgement, cancelled, conditions, errored, unreported, worst
 from perfrun.measure.report import WorkerReport, merge
 from tests.unit.logic.build import (
     BURST,
@@ -348,20 +354,12 @@ ERRORS = {"metric": "errorRate", "max": "1%"}
             "Inconclusive",
             "stopped (Ctrl-C): finished; the test sets no objectives",
         ),
-        # Nobody reported.
-        (
-            [ERRORS],
-            None,
-            None,
-            "Inconclusive",
-            "none of 1 workers reported: nothing is known of the load",
-        ),
     ],
 )
 def test_the_run(
-    slos: list[Any], measured: WorkerReport | None, stopped: str | None, verdict: str, message: str
+    slos: list[Any], measured: WorkerReport, stopped: str | None, verdict: str, message: str
 ) -> None:
-    whole = judged(spec(slos=slos), measured, stopped=stopped, reported=int(measured is not None))
+    whole = judged(spec(slos=slos), measured, stopped=stopped)
     assert (whole.verdict.value, whole.message) == (verdict, message)
 
 
@@ -434,6 +432,33 @@ def test_worker_that_was_lost_is_named_with_its_reason() -> None:
     lost = "worker 1 (pr-x-1-abcde): Evicted: The node was low on memory."
     whole = judged(spec(slos=[P95]), report(step(FAST)), workers=2, reported=1, lost=[lost])
     assert whole.message.endswith(f"; lost: {lost}")
+
+
+@pytest.mark.parametrize(
+    ("stopped", "lost", "verdict", "message"),
+    [
+        (None, [], "Error", "none of 2 workers reported"),
+        (None, ["worker 0: x"], "Error", "none of 2 workers reported: worker 0: x"),
+        (
+            "spec.stop was set",
+            ["worker 0: x", "worker 1: y"],
+            "Inconclusive",
+            "stopped (spec.stop was set): none of 2 workers reported: worker 0: x (and 1 more)",
+        ),
+    ],
+)
+def test_load_that_nobody_reported_on(
+    stopped: str | None, lost: list[str], verdict: str, message: str
+) -> None:
+    whole = unreported(WorkerCounts(planned=2, ready=2), stopped, lost)
+    assert (whole.verdict.value, whole.message) == (verdict, message)
+    assert (whole.slos, whole.capacity, whole.workers.planned) == ([], None, 2)
+
+
+def test_holds_of_a_search_are_kept_where_nobody_reported() -> None:
+    holds = [HoldStatus(rate="100/s", start_time="2026-11-01T00:00:00Z")]
+    whole = unreported(WorkerCounts(planned=2), None, (), holds)
+    assert whole.capacity == CapacityStatus(holds=holds)
 
 
 def test_of_several_workers_that_were_lost_the_first_is_named() -> None:
@@ -520,10 +545,9 @@ def test_every_metric_can_be_judged(slo: dict[str, Any]) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(any_slo, max_size=4), st.sampled_from([OPEN, CLOSED, BURST]), st.booleans())
-def test_no_data_is_never_a_pass(slos: list[Any], load: dict[str, Any], reported: bool) -> None:
-    empty = report(step([]), user_time=0) if reported else None
-    whole = judged(spec(load, slos=slos), empty, reported=int(reported))
+@given(st.lists(any_slo, max_size=4), st.sampled_from([OPEN, CLOSED, BURST]))
+def test_no_data_is_never_a_pass(slos: list[Any], load: dict[str, Any]) -> None:
+    whole = judged(spec(load, slos=slos), report(step([]), user_time=0))
     assert whole.verdict is Verdict.INCONCLUSIVE
     assert all(slo.verdict is not Verdict.PASS for slo in whole.slos)
 
@@ -566,7 +590,7 @@ ONE = WorkerCounts(planned=1)
         (judged(spec(slos=[P95]), report(step(FAST))), "Finished", ("True", "ObjectivesMet")),
         (judged(spec(slos=[P95]), report(step(SLOW))), "Finished", ("False", "ObjectiveMissed")),
         (judged(spec(), report(step(FAST))), "Finished", ("Unknown", "NoObjectives")),
-        (judged(spec(slos=[P95]), None), "Finished", ("Unknown", "Inconclusive")),
+        (judged(spec(slos=[P95]), report(step([]))), "Finished", ("Unknown", "Inconclusive")),
         (cancelled("stopped before its load began", ONE), "Finished", ("Unknown", "Inconclusive")),
         # Complete is True after an error, too: a run that cannot go on is done.
         (errored("the image cannot be pulled", ONE), "Error", ("Unknown", "Error")),

@@ -7,7 +7,7 @@ from typing import Any
 
 from perfrun.api.perfrun import WorkerCounts
 from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import RunOutcome, judge
+from perfrun.logic.verdict import RunOutcome, judge, unreported
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import Series
 from perfrun.measure.report import WorkerReport
@@ -49,9 +49,13 @@ def reported(
     test = spec(load, **parts)
     plan = make_plan(test, uid=name, namespace="shop", test="api", run=name)
     counts = WorkerCounts(planned=1, ready=1, reported=int(report is not None))
-    outcome = RunOutcome(plan, report, counts)
+    judgement = (
+        unreported(counts, None)
+        if report is None
+        else judge(test, RunOutcome(plan, report, counts))
+    )
     times = Times(BEGAN, BEGAN, BEGAN + timedelta(seconds=20))
-    run = local_run(plan, judge(test, outcome), times, report=report)
+    run = local_run(plan, judgement, times, report=report)
     return Reported(run, result_document(plan, test, run, report))
 
 
