@@ -92,6 +92,7 @@ class FactReader:
             heard=session.heard,
             ready=session.ready_count,
             reported=frozenset(session.reported),
+            stopped=status.stopped is not None,
             fatal=trouble.message if trouble and trouble.hopeless else None,
             trouble=trouble.message if trouble else None,
             load_end=start + as_timedelta(end) if start and end is not None else None,

@@ -54,7 +54,6 @@ LAUNCH_RETRY_S = 5.0
 PROGRESS_S = 5.0
 PLAN_LOOK_S = 15.0
 """Workers that start without a hitch are there before it."""
-SETTLE_LOOK_S = 2.0
 NO_CERTIFICATE = ""
 
 
@@ -158,11 +157,11 @@ class RunReconciler:
         opened = await self._runs.frozen(run)
         await self._sampler.watch(run, opened)
         session = await self._session(run, opened)
-        stop = self._why_stop(run)
-        if stop is not None and run.status.stopped is None and run.status.phase is Phase.RUNNING:
-            run = await self._stop(run, stop)
-        facts = replace(await self._facts.of(run, opened, session), stop=stop)
+        facts = replace(await self._facts.of(run, opened, session), stop=self._why_stop(run))
         decision = decide(facts)
+        # Asked only once the load is over: its patience counts from the first time.
+        if decision.act is Act.JUDGE and not self._sampler.settled(run.metadata.uid, facts.now):
+            decision = decide(replace(facts, settled=False))
         return await self._act(run, opened, facts, decision)
 
     async def _session(self, run: PerfRun, opened: OpenRun) -> RunSession:
@@ -190,12 +189,11 @@ class RunReconciler:
             return "spec.stop was set"
         return self._store.policies.of(run.metadata.namespace).suspended
 
-    async def _stop(self, run: PerfRun, reason: str) -> PerfRun:
+    async def _stop(self, run: PerfRun, reason: str) -> None:
         """Tell all workers to end the load, and keep that they were told."""
-        body = await write_status(self._kube, PERF_RUNS, run.metadata, {"stopped": reason})
+        await write_status(self._kube, PERF_RUNS, run.metadata, {"stopped": reason})
         self._coordinator.stop(run.metadata.uid, reason)
         await self._events.tell("PerfRun", run.metadata, "Stopping", reason)
-        return PerfRun.parse(body)
 
     async def _act(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, decision: Decision
@@ -208,14 +206,13 @@ class RunReconciler:
                     await self._keep_plan(run, opened)
                 await self._tell_progress(run, facts, decision)
                 return decision.wake
+            case Act.STOP:
+                await self._stop(run, decision.message)
             case Act.COLLECT:
                 return await self._collect(run, facts)
             case Act.CLEAN_UP:
                 return await self._clean_ups.start(run, opened, facts)
             case Act.JUDGE:
-                if not self._sampler.settled(run.metadata.uid, facts.now):
-                    await self._write_progress(run, {"progress": "waiting for the last metrics"})
-                    return SETTLE_LOOK_S
                 await self._finisher.judge(run, opened, facts)
             case Act.FAIL:
                 await self._end(run, opened, facts, errored(decision.message, _workers(run)))

@@ -20,6 +20,8 @@ class Act(StrEnum):
     WAIT = "Wait"
     LAUNCH = "Launch"
     """Create the plan and the Job."""
+    STOP = "Stop"
+    """Tell all workers to end the load."""
     COLLECT = "Collect"
     """The load is over: wait for the reports that are still missing."""
     CLEAN_UP = "CleanUp"
@@ -130,6 +132,8 @@ class RunFacts:
     """What keeps workers from being ready at the moment."""
     stop: str | None = None
     """Why it has to stop; None: it has not."""
+    stopped: bool = False
+    """Its workers were told to end the load."""
     load_end: datetime | None = None
     """When the load is over; None: not known before its workers say so (bursts)."""
     report_deadline: datetime | None = None
@@ -139,6 +143,9 @@ class RunFacts:
     cleaned: bool = False
     """The teardown was run by a pod of its own."""
     clean_up: CleanUp | None = None
+    settled: bool = True
+    """Nothing more is to be expected of what is observed, or it was waited for long enough; looked
+    at only once the load is over."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +185,9 @@ def decide(facts: RunFacts) -> Decision:
         case Phase.STARTING:
             return _once_undone(facts, _starting(facts))
         case Phase.RUNNING:
-            return _running(facts)
+            return _once_settled(facts, _running(facts))
         case Phase.COLLECTING:
-            return _once_undone(facts, _collecting(facts))
+            return _once_settled(facts, _once_undone(facts, _collecting(facts)))
     raise ValueError(f"nothing is decided here about a run that is {facts.phase}")
 
 
@@ -211,6 +218,8 @@ def _starting(facts: RunFacts) -> Decision:
 
 
 def _running(facts: RunFacts) -> Decision:
+    if facts.stop is not None and not facts.stopped:
+        return Decision(Act.STOP, facts.stop)
     if _all_in(facts):
         if owes_teardown(facts):
             return Decision(Act.COLLECT, "all workers that live have reported")
@@ -254,6 +263,13 @@ def _once_undone(facts: RunFacts, decision: Decision) -> Decision:
     if clean_up.problem is not None:
         message += f" ({clean_up.problem})"
     return Decision(Act.WAIT, message, min(STEP_S, left))
+
+
+def _once_settled(facts: RunFacts, decision: Decision) -> Decision:
+    """A decision, but the verdict not before the metrics have come that it may hang on."""
+    if decision.act is not Act.JUDGE or facts.settled:
+        return decision
+    return Decision(Act.WAIT, "waiting for the last metrics", STEP_S)
 
 
 def owes_teardown(facts: RunFacts) -> bool:

@@ -548,6 +548,7 @@ any_facts = st.builds(
     fatal=st.none() | st.just("hopeless"),
     trouble=st.none() | st.just("trouble"),
     stop=st.none() | st.just("spec.stop was set"),
+    stopped=st.booleans(),
     load_end=st.none() | st.integers(0, 7200).map(at),
     report_deadline=st.none() | st.integers(0, 7200).map(at),
     undoes=st.booleans(),
@@ -581,13 +582,30 @@ def test_a_wait_under_load_ends_with_the_load() -> None:
 
 
 @given(any_facts)
+def test_a_load_is_stopped_once_and_then_goes_on_to_its_end(some: RunFacts) -> None:
+    asked = decide(some).act is Act.STOP
+    assert asked is (some.phase is Phase.RUNNING and some.stop is not None and not some.stopped)
+    assert decide(replace(some, stopped=True)).act is not Act.STOP
+
+
+@given(any_facts)
+def test_only_a_verdict_waits_for_what_is_observed(some: RunFacts) -> None:
+    decision, unsettled = decide(some), decide(replace(some, settled=False))
+    if decision.act is Act.JUDGE:
+        assert (unsettled.act, unsettled.wake) == (Act.WAIT, STEP_S)
+        assert unsettled.message == "waiting for the last metrics"
+    else:
+        assert unsettled == decision
+
+
+@given(any_facts)
 def test_only_a_load_that_began_is_judged_and_only_one_that_did_not_is_cancelled(
     some: RunFacts,
 ) -> None:
     act = decide(some).act
     began = some.phase is not Phase.STARTING
     assert act in (
-        {Act.WAIT, Act.COLLECT, Act.CLEAN_UP, Act.JUDGE}
+        {Act.WAIT, Act.STOP, Act.COLLECT, Act.CLEAN_UP, Act.JUDGE}
         if began
         else {Act.WAIT, Act.LAUNCH, Act.CLEAN_UP, Act.FAIL, Act.CANCEL}
     )
