@@ -85,7 +85,11 @@ def test_workers_that_are_evicted_leave_no_rows_and_no_connections(database: Sho
     run = _writing(database, "killed")
     selector = f"perfrun.dev/run={run}"
     database.kubectl("delete", "pod", "-l", selector, "--wait=false")
-    database.done(run)
+    status = database.done(run)["status"]
+    assert (status["verdict"], status["workers"]["reported"]) == ("Inconclusive", 2)
+    assert status["message"].startswith("stopped (no worker was left): ")
+    lost = r"; lost: worker 0\b.*: .*\(what it measured before is counted\) \(and 1 more\)$"
+    assert re.search(lost, status["message"])
     _nothing_is_left(database)
 
 
