@@ -24,7 +24,7 @@ from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.live import Live
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
-from perfrun.logic.lifecycle import COUNTED
+from perfrun.logic.losses import COUNTED
 from perfrun.logic.plan import STOP_GRACE, longest, longest_clean_up
 from perfrun.measure.observed import add_observations
 from perfrun.measure.plan import RunPlan

@@ -13,8 +13,8 @@ from perfrun.controller.open_runs import OpenRun
 from perfrun.controller.settings import Settings
 from perfrun.controller.status import write_status
 from perfrun.controller.writing import create_once
-from perfrun.logic.lifecycle import RunFacts
 from perfrun.logic.plan import longest_clean_up
+from perfrun.logic.run_facts import RunFacts
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from perfrun.controller.pods import failed_indexes, gone_pod, job_state, pod_fac
 from perfrun.controller.refusals import Refusals
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.session import RunSession
-from perfrun.logic.lifecycle import CleanUp, JobState, PodFacts, Refusal, RunFacts
 from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.plan import load_end, longest
+from perfrun.logic.run_facts import CleanUp, JobState, PodFacts, Refusal, RunFacts
 
 # Listing the pods of 200 workers costs the API server more than all else about a run. Under load
 # they matter only when one dies; news of the workers themselves come by the coordinator.

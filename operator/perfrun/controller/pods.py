@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from perfrun.api.names import COMMAND_CONTAINER, WORKER_CONTAINER, WORKER_INDEX
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import Json, owned_by
-from perfrun.logic.lifecycle import JobState, PodFacts
+from perfrun.logic.run_facts import JobState, PodFacts
 
 # Waiting reasons that pass by themselves in every start.
 _NORMAL_WAITS = ("ContainerCreating", "PodInitializing")

@@ -2,7 +2,7 @@
 
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.coordinator.live import Live
-from perfrun.logic.lifecycle import RunFacts
+from perfrun.logic.run_facts import RunFacts
 
 
 def progress_line(live: Live, facts: RunFacts) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import EVENTS, Json, Kube, KubeError
-from perfrun.logic.lifecycle import Refusal
+from perfrun.logic.run_facts import Refusal
 
 logger = logging.getLogger(__name__)
 

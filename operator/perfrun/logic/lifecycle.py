@@ -5,13 +5,14 @@ last has an end by the clock, so that no run hangs. The operator may be killed b
 decisions: what was decided is in the API, and the next decision follows from it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from perfrun.api.perfrun import Phase
 from perfrun.api.quantities import format_duration
+from perfrun.logic.run_facts import JobState, PodFacts, Refusal, RunFacts
+from perfrun.logic.teardown import owes_teardown
 
 
 class Act(StrEnum):
@@ -32,120 +33,6 @@ class Act(StrEnum):
     """End without a measurement; the verdict is Error."""
     CANCEL = "Cancel"
     """End without a measurement because somebody asked; the verdict is Inconclusive."""
-
-
-class JobState(StrEnum):
-    """What the API server says of the run's Job, by its conditions."""
-
-    ABSENT = "Absent"
-    ACTIVE = "Active"
-    FINISHED = "Finished"
-
-
-@dataclass(frozen=True)
-class PodFacts:
-    """A worker's pod, as far as it matters for its run."""
-
-    name: str
-    index: int
-    dead: bool
-    """It has ended, well or not, and will not run again."""
-    problem: str | None = None
-    """Why it cannot run, or how it died, as a sentence."""
-    running_since: datetime | None = None
-    """When its container was started; None: it does not run."""
-    left_undone: bool = False
-    """It is dead, and could not clean up before: it did not end by itself, or nobody knows."""
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """The API server does not let pods of the run be created."""
-
-    message: str
-    """In the API server's words."""
-    since: datetime
-
-    @property
-    def lasting(self) -> bool:
-        """Whether it stands until somebody changes a rule or the test; a quota frees up again."""
-        return any(words in self.message for words in _LASTING_REFUSALS)
-
-
-# Of Pod Security, LimitRange (both for each container and for the pod), validation, priority,
-# webhooks and admission policies. What is not known may pass: a webhook that is away, an account
-# that is not there yet.
-_LASTING_REFUSALS = (
-    "violates PodSecurity",
-    "usage per Container is",
-    "usage per Pod is",
-    "limit to request ratio per",
-    " is invalid: ",
-    "no PriorityClass with name",
-    "denied the request",
-    "denied request:",
-)
-
-
-@dataclass(frozen=True)
-class CleanUp:
-    """The Job of one pod that runs the teardown, once it was decided on."""
-
-    deadline: datetime
-    job: JobState = JobState.ABSENT
-    problem: str | None = None
-    """Why its pod cannot run, or how it died."""
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """All that the next decision about a run depends on."""
-
-    phase: Phase
-    now: datetime
-    accepted: datetime
-    start_timeout: int
-    """ns from acceptance until every worker has to be ready."""
-    planned: int
-    job: JobState
-    launched: bool
-    """A Job was created for this run before."""
-    pods: Sequence[PodFacts] = ()
-    ends: Mapping[int, PodFacts] = field(default_factory=dict)
-    """By index: pods of workers that have reported to have been ended, as they were when they said
-    why."""
-    refusal: Refusal | None = None
-    """Why there are fewer pods than planned, where the API server has said so."""
-    coordinator: str = ""
-    """host:port that workers report to."""
-    launch_error: str | None = None
-    """Why the plan and the Job could not be created when it was last tried."""
-    listening_since: datetime | None = None
-    """Since when the coordinator of this process can be reached about the run."""
-    heard: frozenset[int] = frozenset()
-    """The workers that have spoken to it since."""
-    ready: int = 0
-    reported: frozenset[int] = frozenset()
-    fatal: str | None = None
-    """A worker said what is wrong, and that trying again will not help."""
-    trouble: str | None = None
-    """What keeps workers from being ready at the moment."""
-    stop: str | None = None
-    """Why it has to stop; None: it has not."""
-    stopped: bool = False
-    """Its workers were told to end the load."""
-    load_end: datetime | None = None
-    """When the load is over; None: not known before its workers say so (bursts)."""
-    report_deadline: datetime | None = None
-    """When to stop waiting for reports; set from the start of the load."""
-    undoes: bool = False
-    """There is a teardown, and the target has seen something for it to undo."""
-    cleaned: bool = False
-    """The teardown was run by a pod of its own."""
-    clean_up: CleanUp | None = None
-    settled: bool = True
-    """Nothing more is to be expected of what is observed, or it was waited for long enough; looked
-    at only once the load is over."""
 
 
 @dataclass(frozen=True)
@@ -173,10 +60,6 @@ REFUSED_FOR = timedelta(seconds=15)
 LAST_REPORTS_S = 15.0
 LAST_TEARDOWN_S = 45.0
 """The same for workers whose Job was deleted while they have something to undo."""
-ENDED = "it was ended by a signal (eviction, node shutdown or deletion of the pod)"
-JOB_GONE = "it was ended by a signal, and its Job is gone"
-COUNTED = "what it measured before is counted"
-"""Of a lost worker that could still report."""
 
 
 def decide(facts: RunFacts) -> Decision:
@@ -206,7 +89,7 @@ def _starting(facts: RunFacts) -> Decision:
     if facts.job is JobState.ABSENT:
         return Decision(Act.FAIL, "its Job was deleted before the load started")
     if dead := [pod for pod in facts.pods if pod.dead]:
-        return Decision(Act.FAIL, f"a worker ended before the load started: {_sentence(dead[0])}")
+        return Decision(Act.FAIL, f"a worker ended before the load started: {dead[0].sentence}")
     if facts.job is JobState.FINISHED:
         return Decision(Act.FAIL, "its Job ended before the load started; see kubectl describe job")
     refusal = facts.refusal
@@ -272,23 +155,6 @@ def _once_settled(facts: RunFacts, decision: Decision) -> Decision:
     return Decision(Act.WAIT, "waiting for the last metrics", STEP_S)
 
 
-def owes_teardown(facts: RunFacts) -> bool:
-    """Whether the teardown is still to be run, and worker 0 will not do it: it runs it before it
-    reports, and whenever it ends by itself."""
-    if not facts.undoes or facts.cleaned or 0 in facts.reported:
-        return False
-    return all(pod.left_undone for pod in facts.pods if pod.index == 0)
-
-
-def untidy(facts: RunFacts) -> str | None:
-    """Why the teardown was not run where worker 0 was lost."""
-    if not owes_teardown(facts):
-        return None
-    problem = facts.clean_up.problem if facts.clean_up is not None else None
-    why = problem or "it has not ended in time"
-    return f"worker 0 was lost, and the pod that was to run it did not: {why}"
-
-
 def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:
     """Until when reports are waited for: workers that live could not hand them in while nobody,
     or nobody who could store them, was there to take them."""
@@ -315,7 +181,7 @@ def waiting_for(facts: RunFacts) -> str:
     """What keeps a starting run from starting, the most telling thing first."""
     for pod in facts.pods:
         if pod.problem is not None:
-            return _sentence(pod)
+            return pod.sentence
     if facts.refusal is not None:
         return _refused(facts, facts.refusal)
     for pod in facts.pods:
@@ -327,30 +193,6 @@ def waiting_for(facts: RunFacts) -> str:
     if facts.trouble is not None:
         return facts.trouble
     return f"{facts.ready} of {facts.planned} workers are ready"
-
-
-def losses(facts: RunFacts, terminated: Collection[int] = ()) -> list[str]:
-    """Which workers were lost and how, where that is known, by their index.
-
-    Those that died without a report, and those that were ``terminated``: they have reported what
-    there was by then, and nobody did the rest of their load.
-    """
-    lost = {
-        pod.index: _sentence(pod)
-        for pod in facts.pods
-        if pod.dead and pod.problem and pod.index not in facts.reported
-    }
-    pods = {pod.index: pod for pod in facts.pods} | dict(facts.ends)
-    for index in terminated:
-        lost[index] = f"{_termination(index, pods.get(index), facts.job)} ({COUNTED})"
-    return [sentence for _, sentence in sorted(lost.items())]
-
-
-def _termination(index: int, pod: PodFacts | None, job: JobState) -> str:
-    if pod is not None and pod.problem is not None:
-        return _sentence(pod)
-    who = f"worker {index}" if pod is None else f"worker {index} ({pod.name})"
-    return f"{who}: {JOB_GONE if job is JobState.ABSENT else ENDED}"
 
 
 def _is_cut_off(pod: PodFacts, facts: RunFacts) -> bool:
@@ -374,7 +216,3 @@ def _start_deadline(facts: RunFacts) -> datetime:
 def _refused(facts: RunFacts, refusal: Refusal) -> str:
     missing = facts.planned - len(facts.pods)
     return f"{missing} of {facts.planned} workers' pods were not created: {refusal.message}"
-
-
-def _sentence(pod: PodFacts) -> str:
-    return f"worker {pod.index} ({pod.name}): {pod.problem or 'it ended without a word'}"

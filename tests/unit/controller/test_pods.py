@@ -14,7 +14,7 @@ from perfrun.controller.pods import (
     job_state,
     pod_facts,
 )
-from perfrun.logic.lifecycle import JobState
+from perfrun.logic.run_facts import JobState
 
 Json = dict[str, Any]
 

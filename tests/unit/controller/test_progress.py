@@ -9,7 +9,7 @@ from perfrun.controller.progress import progress_line
 from perfrun.coordinator.live import Live, Percentiles, WorkerLive
 from perfrun.coordinator.search import SearchView
 from perfrun.logic.capacity import Bracket
-from perfrun.logic.lifecycle import JobState, RunFacts
+from perfrun.logic.run_facts import JobState, RunFacts
 
 S = 1_000_000_000
 MS = 1_000_000

@@ -8,7 +8,7 @@ import pytest
 
 from perfrun.controller.kube import EVENTS, Json, KubeError
 from perfrun.controller.refusals import FIRST_LOOK_S, LOOK_AGAIN_S, Refusals, refusal_of
-from perfrun.logic.lifecycle import Refusal
+from perfrun.logic.run_facts import Refusal
 from tests.unit.controller.fake_kube import FakeKube
 
 JOB = "uid-job"

@@ -1,7 +1,7 @@
 """How a run goes on: the table of decisions, and the law that no run waits without an end."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from perfrun.api.perfrun import Phase
 from perfrun.logic.lifecycle import (
-    ENDED,
     FOUND_AGAIN_WITHIN,
     HEARD_WITHIN,
     LAST_REPORTS_S,
@@ -19,58 +18,14 @@ from perfrun.logic.lifecycle import (
     REFUSED_FOR,
     STEP_S,
     Act,
-    CleanUp,
-    JobState,
-    PodFacts,
-    Refusal,
-    RunFacts,
     any_alive,
     collecting_deadline,
     decide,
-    losses,
-    untidy,
     waiting_for,
 )
-
-NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
-S = 1_000_000_000
-UNDER_WAY = (Phase.STARTING, Phase.RUNNING, Phase.COLLECTING)
-
-
-def at(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
-
-
-def pod(
-    index: int = 0, *, dead: bool = False, problem: str | None = None, killed: bool = False
-) -> PodFacts:
-    return PodFacts(f"pr-x-{index}-abcde", index, dead or killed, problem, left_undone=killed)
-
-
-QUOTA = 'pods "pr-x-1-abcde" is forbidden: exceeded quota: few, requested: pods=1, limited: pods=0'
-SECURITY = (
-    'pods "pr-x-1-abcde" is forbidden: violates PodSecurity "restricted:latest": '
-    'allowPrivilegeEscalation != false (container "istio-proxy" must set it)'
-)
-
-
-def refused(why: str, age: float = 0) -> Refusal:
-    return Refusal(why, at(-age))
-
-
-def facts(phase: Phase, **changes: Any) -> RunFacts:
-    """A run of two workers that was accepted just now and may take a minute to start."""
-    usual: dict[str, Any] = {
-        "phase": phase,
-        "now": NOW,
-        "accepted": NOW,
-        "start_timeout": 60 * S,
-        "planned": 2,
-        "job": JobState.ACTIVE,
-        "launched": True,
-    }
-    return RunFacts(**{**usual, **changes})
-
+from perfrun.logic.run_facts import CleanUp, JobState, RunFacts
+from perfrun.logic.teardown import untidy
+from tests.unit.logic.facts import NOW, QUOTA, SECURITY, UNDER_WAY, S, at, facts, pod, refused
 
 STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("nothing was created yet", {"launched": False, "job": JobState.ABSENT}, Act.LAUNCH, ""),
@@ -421,50 +376,6 @@ def test_worker_that_cannot_reach_the_coordinator_is_told_with_where_to_look(
     assert waiting_for(starting) == (sentence if told else starting.trouble)
 
 
-def test_losses_name_a_dead_worker_that_did_not_report() -> None:
-    pods = [pod(0, dead=True, problem="Evicted"), pod(1, dead=True, problem="OOMKilled")]
-    assert losses(facts(Phase.RUNNING, pods=pods, reported=frozenset({0}))) == [
-        "worker 1 (pr-x-1-abcde): OOMKilled"
-    ]
-    assert losses(facts(Phase.RUNNING, pods=pods, reported=frozenset({0, 1}))) == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        (
-            {"pods": [pod(1, dead=True, problem="Evicted: low on memory")]},
-            "worker 1 (pr-x-1-abcde): Evicted: low on memory",
-        ),
-        (
-            {"ends": {1: pod(1, problem="EvictionByEvictionAPI: drained")}},
-            "worker 1 (pr-x-1-abcde): EvictionByEvictionAPI: drained",
-        ),
-        ({"pods": [pod(1, dead=True)]}, f"worker 1 (pr-x-1-abcde): {ENDED}"),
-        ({"pods": []}, f"worker 1: {ENDED}"),
-        ({"job": JobState.ABSENT}, "worker 1: it was ended by a signal, and its Job is gone"),
-    ],
-    ids=[
-        "why is known",
-        "why was seen before its pod was gone",
-        "it ended well",
-        "its pod is gone",
-        "its Job was deleted",
-    ],
-)
-def test_losses_name_a_worker_that_was_ended_although_it_has_reported(
-    changes: dict[str, Any], said: str
-) -> None:
-    over = facts(Phase.COLLECTING, reported=frozenset({0, 1}), **changes)
-    assert losses(over, [1]) == [f"{said} (what it measured before is counted)"]
-
-
-def test_losses_are_in_the_order_of_the_workers() -> None:
-    pods = [pod(2, dead=True, problem="OOMKilled"), pod(0, dead=True, problem="Evicted")]
-    over = facts(Phase.COLLECTING, planned=3, pods=pods, reported=frozenset({0, 1}))
-    assert [sentence[:8] for sentence in losses(over, [0])] == ["worker 0", "worker 2"]
-
-
 @pytest.mark.parametrize(
     ("alive", "planned", "expected"),
     [
@@ -500,29 +411,6 @@ def test_workers_of_a_deleted_job_get_time_for_their_teardown() -> None:
 def test_who_may_still_report(job: JobState, dead: list[int], alive: bool) -> None:
     pods = [pod(index, dead=True) for index in dead]
     assert any_alive(facts(Phase.RUNNING, job=job, pods=pods)) is alive
-
-
-@pytest.mark.parametrize(
-    ("message", "lasting"),
-    [
-        (QUOTA, False),
-        (SECURITY, True),
-        ('pods "p" is forbidden: maximum memory usage per Container is 16Mi, but limit is 1Gi',
-         True),
-        ('pods "p" is forbidden: minimum cpu usage per Pod is 2, but request is 1', True),
-        ('Pod "p" is invalid: spec.affinity: Required value', True),
-        ('pods "p" is forbidden: no PriorityClass with name high was found', True),
-        ('admission webhook "images.example.com" denied the request: not signed', True),
-        ('pods "p" is forbidden: ValidatingAdmissionPolicy \'a\' with binding \'b\' denied request:'
-         ' no', True),
-        ('failed calling webhook "images.example.com": connection refused', False),
-        ('pods "p" is forbidden: error looking up service account a/default: serviceaccount'
-         ' "default" not found', False),
-        ("", False),
-    ],
-)  # fmt: skip
-def test_which_refusals_stand_until_somebody_acts(message: str, lasting: bool) -> None:
-    assert refused(message).lasting is lasting
 
 
 pods = st.builds(
