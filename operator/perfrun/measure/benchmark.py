@@ -36,7 +36,7 @@ class BenchmarkRecord(Wire):
 
     benchmarks: list[Benchmark] = Field(default=[], max_length=MOST_BENCHMARKS)
     left_out: int = Field(default=0, ge=0)
-    """Benchmarks that are not told, because there were too many, or had no unit."""
+    """Benchmarks that are not told, because there were too many."""
     memory_peak: int | None = Field(default=None, ge=0, le=2**53)
     """Bytes: the most that was resident of the command, or of one process that it waited for."""
     failure: str | None = Field(default=None, max_length=MOST_TROUBLE)

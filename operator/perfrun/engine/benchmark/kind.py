@@ -164,7 +164,7 @@ class Command(Session[CommandStep]):
         self.record = BenchmarkRecord(
             memory_peak=end.peak if end is not None else None,
             failure=None if failure is None else cut(failure, MOST_TROUBLE),
-            trouble="the command has not ended by itself" if failure is not None else None,
+            trouble="the results have not been read",
         )
 
     @override

@@ -24,6 +24,9 @@ from perfrun.measure.command import (
     CommandOrder,
 )
 
+# What looks like a file of ours may be a link, or a pipe that nobody reads.
+_PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 class Place:
     """The worker's side of it."""
@@ -48,7 +51,7 @@ class Place:
     def has_launcher(self) -> bool:
         """Whether one has started, and lives."""
         try:
-            found = os.open(self._folder / LAUNCHER, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            found = os.open(self._folder / LAUNCHER, os.O_RDWR | _PLAIN)
         except OSError:
             return False
         try:
@@ -68,7 +71,7 @@ class Place:
     def stop(self) -> None:
         """Have it ended, or never started. What hinders that hinders the command's owner only."""
         with suppress(OSError):
-            os.close(os.open(self._folder / STOP, os.O_CREAT | os.O_NOFOLLOW | os.O_WRONLY, 0o600))
+            os.close(os.open(self._folder / STOP, os.O_CREAT | os.O_WRONLY | _PLAIN, 0o600))
 
     def end(self) -> CommandEnd | None:
         """What came of the command; None: nothing yet, or nothing that can be read."""

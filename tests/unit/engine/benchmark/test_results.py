@@ -69,6 +69,21 @@ def test_k6_metrics_are_read_by_what_they_are() -> None:
     ]
 
 
+@pytest.mark.parametrize("form", ["summary-export", "handle-summary"])
+def test_k6_as_it_writes(form: str) -> None:
+    found, _ = read_results(DATA / f"k6-1.8.1-{form}.json", "K6")
+    by_name = {one.name: one.values for one in found}
+    duration = by_name["http_req_duration"]
+    assert set(duration) == {"avg", "min", "med", "max", "p90", "p95", "p99", "p999"}
+    assert 0.1e6 < duration["min"] < duration["med"] < duration["p99"] < duration["max"] < 100e6
+    assert by_name["checks"] == {"value": 1, "passes": 40, "fails": 0}
+    assert by_name["http_reqs"]["count"] == 40
+    assert by_name["http_reqs"]["rate"] > 1000
+    # Its unit is not a time; and that this is one, only the second form tells.
+    assert "body_size" not in by_name
+    assert ("my_wait" in by_name) is (form == "handle-summary")
+
+
 def test_k6_metrics_whose_unit_is_not_known_are_left_out() -> None:
     bytes_of = {"type": "trend", "contains": "data", "values": {"avg": 5}}
     times_of = {"type": "trend", "contains": "time", "values": {"avg": 5, "p(95)": 7}}
