@@ -13,8 +13,9 @@ from perfrun.api.perfrun import WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import parse_duration
 from perfrun.engine.run import Engine
+from perfrun.logic.judgement import RunOutcome
 from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import RunOutcome, judge
+from perfrun.logic.verdict import judge
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import Outcome, Timing, total
 from perfrun.measure.report import WorkerReport, merge

@@ -8,9 +8,10 @@ import uuid
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import PerfTest
 from perfrun.cli.local import LocalRun
+from perfrun.logic.judgement import Judgement, RunOutcome, cancelled, errored, unreported
 from perfrun.logic.names import requested_run_name
 from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import Judgement, RunOutcome, cancelled, errored, judge, unreported
+from perfrun.logic.verdict import judge
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.document import Times, local_run, result_document

@@ -31,10 +31,10 @@ from perfrun.controller.store import RunRecord, Store, run_record
 from perfrun.controller.writing import create_once
 from perfrun.logic import accept
 from perfrun.logic.admission import Contender, Placement, place, place_of, queue_limit
+from perfrun.logic.judgement import cancelled, errored
 from perfrun.logic.plan import comparison_key
 from perfrun.logic.policy import NamespacePolicies, Policies
 from perfrun.logic.problems import parse_problems
-from perfrun.logic.verdict import cancelled, errored
 
 QUEUE_POLL_S = 5.0
 LEAST_OFTEN_S = 60.0

@@ -29,11 +29,12 @@ from perfrun.controller.sampler import Sampler
 from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import store_config_map
+from perfrun.logic.judgement import Judgement, RunOutcome, conditions, errored, unreported
 from perfrun.logic.losses import losses
 from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.run_facts import RunFacts
 from perfrun.logic.teardown import untidy
-from perfrun.logic.verdict import Judgement, RunOutcome, conditions, errored, judge, unreported
+from perfrun.logic.verdict import judge
 from perfrun.measure.observed import add_observations
 from perfrun.measure.result import RunResult
 

@@ -36,10 +36,10 @@ from perfrun.controller.writing import create_once
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
+from perfrun.logic.judgement import Judgement, cancelled, errored
 from perfrun.logic.lifecycle import Act, Decision, collecting_deadline, decide
 from perfrun.logic.run_facts import RunFacts
 from perfrun.logic.teardown import untidy
-from perfrun.logic.verdict import Judgement, cancelled, errored
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from perfrun.controller.kube import (
 from perfrun.controller.manifests import MANAGED_BY
 from perfrun.controller.settings import Settings
 from perfrun.controller.status import as_json, conditions_json, write_status
-from perfrun.logic.verdict import cancelled, conditions
+from perfrun.logic.judgement import cancelled, conditions
 
 logger = logging.getLogger("perfrun.uninstall")
 

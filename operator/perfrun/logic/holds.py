@@ -9,9 +9,10 @@ from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_MS, format_duration, format_rate
 from perfrun.api.sentence import cut
 from perfrun.logic.capacity import HoldOutcome
+from perfrun.logic.judgement import Judgement, RunOutcome
+from perfrun.logic.load_verdict import judge_objectives
 from perfrun.logic.objectives import FLOORED, Objective, objectives
 from perfrun.logic.plan import hold_plan
-from perfrun.logic.verdict import Judgement, RunOutcome, judge_objectives
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 

@@ -9,7 +9,6 @@ from perfrun.api.perfrun import Finding, SloStatus, Verdict
 from perfrun.api.sentence import MOST_SENTENCE, cut
 from perfrun.api.slo import format_measured
 from perfrun.logic.benchmarking import measured as measured_by_benchmark
-from perfrun.logic.capacity import Found
 from perfrun.logic.figures import Figure, NoFigure, Scope, figure, scope
 from perfrun.logic.findings import explains
 from perfrun.logic.objectives import FLOORED, Objective, out_of_reach, share
@@ -121,7 +120,7 @@ def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judg
         sentence = f"{objective.subject} {measured.reason}"
         return Judged(Verdict.INCONCLUSIVE, sentence, told, measured.samples)
     text = measured.text(objective.metric, objective.limits)
-    sentence = f"{objective.subject} was {text}, {_allowed(objective)}"
+    sentence = f"{objective.subject} was {text}, {allowed(objective)}"
     verdict, ending = _against_limits(objective, measured, plan, report, part)
     excess = 0.0
     if METRICS[objective.metric] is Kind.DURATION and objective.upper is not None:
@@ -135,7 +134,7 @@ def _judge_observed(objective: Objective, plan: RunPlan, report: WorkerReport) -
         sentence = f"{objective.subject} {found.reason}"
         return Judged(Verdict.INCONCLUSIVE, sentence, None, found.samples)
     text = format_measured(objective.metric, found.value, objective.limits)
-    sentence = f"{objective.subject} was {text}{found.note}, {_allowed(objective)}"
+    sentence = f"{objective.subject} was {text}{found.note}, {allowed(objective)}"
     upper, lower = objective.upper, objective.lower
     if (upper is not None and found.value > upper) or (lower is not None and found.value < lower):
         missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
@@ -153,7 +152,7 @@ def _judge_benchmark(objective: Objective, report: WorkerReport) -> Judged:
     if isinstance(found, NoFigure):
         return Judged(Verdict.INCONCLUSIVE, f"{objective.subject} {found.reason}")
     text = found.text(objective.metric, objective.limits)
-    sentence = f"{objective.subject} was {text}, {_allowed(objective)}"
+    sentence = f"{objective.subject} was {text}, {allowed(objective)}"
     upper, lower = objective.upper, objective.lower
     if (upper is not None and found.low > upper) or (lower is not None and found.high < lower):
         missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
@@ -186,7 +185,8 @@ def _against_limits(
     )
 
 
-def _allowed(objective: Objective) -> str:
+def allowed(objective: Objective) -> str:
+    """The limits of an objective in words."""
     limits = []
     if objective.max is not None:
         limits.append(f"at most {objective.max} allowed")
@@ -222,17 +222,3 @@ def _nearly(objective: Objective, plan: RunPlan, report: WorkerReport, part: Sco
     due = iterations * share(plan.scenarios, objective.metric, objective.of)
     count = part.succeeded if objective.metric == "throughput" else part.finished
     return count >= FLOOR_SLACK * min(objective.lower * part.window / NS, due)
-
-
-def judge_capacity(objective: Objective, result: Found, sent: int) -> Judged:
-    missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
-    upper, lower = objective.upper, objective.lower
-    sentence = f"{objective.subject} was {result.text}, {_allowed(objective)}"
-    if (lower is not None and result.high < lower) or (upper is not None and result.low > upper):
-        return Judged(missed, sentence, result.text, sent)
-    enough = lower is None or result.low >= lower
-    if enough and (upper is None or result.high <= upper):
-        return Judged(Verdict.PASS, f"{sentence}: met", result.text, sent)
-    why = result.unfinished or "no higher rate was tried"
-    ending = f"{sentence}: not known, because {why}"
-    return Judged(Verdict.INCONCLUSIVE, ending, result.text, sent)

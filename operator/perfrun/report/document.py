@@ -10,7 +10,7 @@ from perfrun.api.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, Phase, Test
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_US
 from perfrun.api.times import format_time
-from perfrun.logic.verdict import Judgement, conditions
+from perfrun.logic.judgement import Judgement, conditions
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult

@@ -5,8 +5,9 @@ from typing import Any
 
 from perfrun.api.perfrun import WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
+from perfrun.logic.judgement import Judgement, RunOutcome
 from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import Judgement, RunOutcome, judge
+from perfrun.logic.verdict import judge
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
     GeneratorRecord,

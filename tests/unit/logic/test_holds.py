@@ -8,8 +8,9 @@ from perfrun.api.perfrun import HoldStatus, Verdict, WorkerCounts
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.logic.capacity import HoldOutcome
 from perfrun.logic.holds import begun, ended, hold_objectives, weigh
+from perfrun.logic.judgement import Judgement, RunOutcome
 from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import Judgement, RunOutcome, judge
+from perfrun.logic.verdict import judge
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord
 from perfrun.measure.report import WorkerReport

@@ -16,7 +16,8 @@ from perfrun.api.perfrun import (
     Verdict,
     WorkerCounts,
 )
-from perfrun.logic.verdict import Judgement, cancelled, conditions, errored, unreported, worst
+from perfrun.logic.judgement import Judgement, cancelled, conditions, errored, unreported
+from perfrun.logic.judging import worst
 from perfrun.measure.report import WorkerReport, merge
 from tests.unit.logic.build import (
     BURST,

@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 from perfrun.api.perfrun import WorkerCounts
+from perfrun.logic.judgement import RunOutcome, unreported
 from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import RunOutcome, judge, unreported
+from perfrun.logic.verdict import judge
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import Series
 from perfrun.measure.report import WorkerReport

@@ -1,0 +1,149 @@
+"""What a run came to, and what is said of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from perfrun.api.metadata import Condition
+from perfrun.api.observe import ObservedStatus
+from perfrun.api.perfrun import (
+    MOST_HOLDS,
+    BenchmarkStatus,
+    CapacityStatus,
+    GeneratorStatus,
+    HoldStatus,
+    SloStatus,
+    StepStatus,
+    Summary,
+    Verdict,
+    WorkerCounts,
+)
+from perfrun.logic.judging import MESSAGE
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run came to, before it is judged."""
+
+    plan: RunPlan
+    report: WorkerReport
+    """All workers' reports merged."""
+    workers: WorkerCounts
+    stopped: str | None = None
+    """Who ended the load before its plan, or why."""
+    holds: Sequence[HoldStatus] = ()
+    """Of a capacity search, as they were judged."""
+    lost: Sequence[str] = ()
+    """Which workers were lost and how, a sentence each, where that is known."""
+    untidy: str | None = None
+    """Why nobody has run the teardown."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a user reads of a finished run."""
+
+    verdict: Verdict
+    message: str
+    workers: WorkerCounts
+    summary: Summary | None = None
+    steps: list[StepStatus] = field(default_factory=list)
+    slos: list[SloStatus] = field(default_factory=list)
+    observed: list[ObservedStatus] = field(default_factory=list)
+    generator: GeneratorStatus | None = None
+    capacity: CapacityStatus | None = None
+    benchmark: BenchmarkStatus | None = None
+    untidy: str | None = None
+    """What went wrong with the teardown. It says nothing about the service."""
+
+    def with_untidy(self, untidy: str | None) -> "Judgement":
+        """The same, and that the teardown failed where it did: what is left is the user's to
+        know."""
+        if untidy is None:
+            return self
+        message = f"{self.message}; the teardown failed: {untidy}"[:MESSAGE]
+        return replace(self, message=message, untidy=untidy[:MESSAGE])
+
+
+def errored(message: str, workers: WorkerCounts) -> Judgement:
+    """The judgement over a run that never measured: it could not start, or was refused."""
+    return Judgement(Verdict.ERROR, message[:MESSAGE], workers)
+
+
+def cancelled(message: str, workers: WorkerCounts) -> Judgement:
+    """The judgement over a run that was asked to end before its load began."""
+    return Judgement(Verdict.INCONCLUSIVE, message[:MESSAGE], workers)
+
+
+def unreported(
+    workers: WorkerCounts,
+    stopped: str | None,
+    lost: Sequence[str] = (),
+    holds: Sequence[HoldStatus] = (),
+) -> Judgement:
+    """The judgement over a load that began and on which nobody has reported.
+
+    An Error; Inconclusive where it was ended by order, as ``stopped`` says. The other arguments are
+    as in :class:`RunOutcome`.
+    """
+    message = f"none of {workers.planned} workers reported"
+    if lost:
+        message += f": {first_of(lost)}"
+    told = errored(message, workers)
+    if stopped is not None:
+        told = cancelled(f"stopped ({stopped}): {message}", workers)
+    return replace(told, capacity=CapacityStatus(holds=list(holds[:MOST_HOLDS])) if holds else None)
+
+
+def first_of(lost: Sequence[str]) -> str:
+    """The first of the sentences about lost workers, and how many more there are."""
+    return f"{lost[0]} (and {len(lost) - 1} more)" if len(lost) > 1 else lost[0]
+
+
+def conditions(
+    judgement: Judgement,
+    previous: Sequence[Condition],
+    now: datetime,
+    generation: int | None = None,
+) -> list[Condition]:
+    """The conditions of a finished PerfRun: Complete and SLOMet, and what else there was before.
+
+    ``last_transition_time`` is ``now`` where a status changes, else what it was.
+    """
+    complete = "Error" if judgement.verdict is Verdict.ERROR else "Finished"
+    status, reason = _slo_met(judgement)
+    fresh = [
+        Condition(type="Complete", status="True", reason=complete, message=judgement.message),
+        Condition(type="SLOMet", status=status, reason=reason, message=judgement.message),
+    ]
+    before = {condition.type: condition for condition in previous}
+    others = [old for old in previous if old.type not in ("Complete", "SLOMet")]
+    return others + [
+        condition.model_copy(
+            update={
+                "observed_generation": generation,
+                "last_transition_time": _transition(before.get(condition.type), condition, now),
+            }
+        )
+        for condition in fresh
+    ]
+
+
+def _slo_met(judgement: Judgement) -> tuple[str, str]:
+    match judgement.verdict:
+        case Verdict.PASS:
+            return ("True", "ObjectivesMet") if judgement.slos else ("Unknown", "NoObjectives")
+        case Verdict.WARN | Verdict.FAIL:
+            return "False", "ObjectiveMissed"
+        case Verdict.ERROR:
+            return "Unknown", "Error"
+        case _:
+            return "Unknown", "Inconclusive"
+
+
+def _transition(before: Condition | None, after: Condition, now: datetime) -> datetime:
+    if before is None or before.status != after.status or before.last_transition_time is None:
+        return now
+    return before.last_transition_time
