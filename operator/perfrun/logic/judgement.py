@@ -18,7 +18,7 @@ from perfrun.api.perfrun import (
     Verdict,
     WorkerCounts,
 )
-from perfrun.logic.judging import MESSAGE
+from perfrun.api.sentence import cut
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
@@ -63,18 +63,18 @@ class Judgement:
         know."""
         if untidy is None:
             return self
-        message = f"{self.message}; the teardown failed: {untidy}"[:MESSAGE]
-        return replace(self, message=message, untidy=untidy[:MESSAGE])
+        message = cut(f"{self.message}; the teardown failed: {untidy}")
+        return replace(self, message=message, untidy=cut(untidy))
 
 
 def errored(message: str, workers: WorkerCounts) -> Judgement:
     """The judgement over a run that never measured: it could not start, or was refused."""
-    return Judgement(Verdict.ERROR, message[:MESSAGE], workers)
+    return Judgement(Verdict.ERROR, cut(message), workers)
 
 
 def cancelled(message: str, workers: WorkerCounts) -> Judgement:
     """The judgement over a run that was asked to end before its load began."""
-    return Judgement(Verdict.INCONCLUSIVE, message[:MESSAGE], workers)
+    return Judgement(Verdict.INCONCLUSIVE, cut(message), workers)
 
 
 def unreported(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from perfrun.api.metric import BENCHMARK, METRICS, OBSERVED, Kind
 from perfrun.api.perfrun import Finding, SloStatus, Verdict
-from perfrun.api.sentence import MOST_SENTENCE, cut
+from perfrun.api.sentence import cut
 from perfrun.api.slo import format_measured
 from perfrun.logic.benchmarking import measured as measured_by_benchmark
 from perfrun.logic.figures import Figure, NoFigure, Scope, figure, scope
@@ -21,7 +21,6 @@ from perfrun.measure.report import WorkerReport
 
 FLOOR_SLACK = 0.99
 """Of an open load's floor: arrivals at the edges of a window must not decide."""
-MESSAGE = MOST_SENTENCE
 ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.FAIL)
 
 _FACTS = ("dropped", "throughput", "transactions")

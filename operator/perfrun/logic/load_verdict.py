@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from perfrun.api.perfrun import RequestCounts, SloStatus, Verdict
+from perfrun.api.sentence import cut
 from perfrun.logic import summary as summaries
 from perfrun.logic.findings import examine
 from perfrun.logic.judgement import Judgement, RunOutcome
-from perfrun.logic.judging import MESSAGE, ORDER, Faults, judge_one, status_of, worst
+from perfrun.logic.judging import ORDER, Faults, judge_one, status_of, worst
 from perfrun.logic.objectives import Objective
 from perfrun.measure.report import TERMINATED
 
@@ -38,7 +39,7 @@ def judge_objectives(
     verdict, message = overall(slos, ending_of(outcome), summary.requests)
     return Judgement(
         verdict=verdict,
-        message=message[:MESSAGE],
+        message=cut(message),
         workers=outcome.workers,
         summary=summary,
         steps=summaries.steps(outcome.plan, report, limits),

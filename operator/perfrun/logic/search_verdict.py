@@ -7,10 +7,11 @@ from perfrun.api.load import Capacity
 from perfrun.api.metric import OBSERVED
 from perfrun.api.perfrun import MOST_HOLDS, CapacityStatus, Verdict
 from perfrun.api.quantities import parse_rate
+from perfrun.api.sentence import cut
 from perfrun.logic import summary as summaries
 from perfrun.logic.capacity import Found, found, held
 from perfrun.logic.judgement import Judgement, RunOutcome
-from perfrun.logic.judging import MESSAGE, NO_FAULTS, Judged, allowed, judge_one, status_of, worst
+from perfrun.logic.judging import NO_FAULTS, Judged, allowed, judge_one, status_of, worst
 from perfrun.logic.load_verdict import ending_of, judge_objectives, limits_of, overall
 from perfrun.logic.objectives import Objective
 from perfrun.logic.plan import hold_plan
@@ -50,7 +51,7 @@ def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
     return replace(
         of_hold,
         verdict=verdict,
-        message=f"capacity {result.text}: {message}"[:MESSAGE],
+        message=cut(f"capacity {result.text}: {message}"),
         summary=summary.model_copy(update={"capacity": result.text}),
         steps=summaries.steps(outcome.plan, whole, limits),
         slos=slos,
@@ -77,7 +78,7 @@ def _nothing_held(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
     ending = ending_of(outcome)
     return Judgement(
         verdict=Verdict.INCONCLUSIVE,
-        message=(message if ending is None else f"{ending.told}: {message}")[:MESSAGE],
+        message=cut(message if ending is None else f"{ending.told}: {message}"),
         workers=outcome.workers,
         slos=[status_of(objective, judged, NO_FAULTS) for objective in asked],
     )

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from perfrun.api.perfrun import MOST_SLOS
 from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.sentence import cut
 from perfrun.logic import observing
 from perfrun.logic.benchmarking import status_of_benchmark
 from perfrun.logic.judgement import Judgement, RunOutcome, first_of
-from perfrun.logic.judging import MESSAGE
 from perfrun.logic.load_verdict import judge_objectives, limits_of
 from perfrun.logic.objectives import objectives
 from perfrun.logic.search_verdict import judge_search
@@ -29,7 +29,7 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     limits = limits_of(asked)
     told = replace(
         judgement,
-        message="; ".join(said)[:MESSAGE],
+        message=cut("; ".join(said)),
         observed=observing.statuses(outcome.plan, outcome.report, limits),
         benchmark=status_of_benchmark(outcome.report, limits),
     )
