@@ -15,6 +15,10 @@ WORKER, LAUNCHER = "worker", "launcher"
 MOST_DONE_BYTES = 64 * 1024
 
 
+_LINES, _CHARACTERS = 3, 300
+"""Of what a command has said last, in a sentence."""
+
+
 class CommandOrder(Wire):
     """What is to be run."""
 
@@ -47,7 +51,7 @@ class CommandEnd(Wire):
             return f"it could not be started: {self.missing}"
         if self.code == 0:
             return None
-        said = f": {self.last_line}" if self.last_line else ""
+        said = f": {self.last_words}" if self.last_words else ""
         if self.signal == "SIGKILL" and not self.stopped:
             return (
                 f"it was ended by SIGKILL, as the kernel does where memory is short "
@@ -56,7 +60,7 @@ class CommandEnd(Wire):
         return f"{f'exit code {self.code}' if self.signal is None else self.signal}{said}"
 
     @property
-    def last_line(self) -> str:
-        """The last line of its output that says anything."""
+    def last_words(self) -> str:
+        """The last lines of its output that say anything: some tools say why before they end."""
         lines = [line.strip() for line in self.tail.splitlines() if line.strip()]
-        return lines[-1][:300] if lines else ""
+        return " | ".join(lines[-_LINES:])[-_CHARACTERS:]

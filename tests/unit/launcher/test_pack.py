@@ -30,7 +30,7 @@ def test_it_runs_a_command_whatever_the_environment_says_of_python(
         timeout=20,
     )
     found = CommandEnd.model_validate_json((tmp_path / command.DONE).read_bytes())
-    assert (found.code, found.last_line) == (4, "/nonsense")
+    assert (found.code, found.last_words) == (4, "/nonsense")
 
 
 def test_all_that_it_loads_is_its_own(packed: Path, tmp_path: Path) -> None:

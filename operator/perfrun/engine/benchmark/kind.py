@@ -184,6 +184,6 @@ class Command(Session[CommandStep]):
             await asyncio.sleep(LOOK)
         end = self._place.end()
         if self._began and end is not None and end.stopped:
-            said = f"; it said last: {end.last_line}" if end.last_line else ""
+            said = f"; it said last: {end.last_words}" if end.last_words else ""
             self.record.memory_peak = end.peak
             self.record.failure = cut(f"{self.record.failure}{said}", MOST_TROUBLE)

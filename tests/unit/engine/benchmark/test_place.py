@@ -83,7 +83,7 @@ def test_links_and_pipes_lead_nowhere_and_hold_nobody_up(tmp_path: Path) -> None
     ("end", "failure"),
     [
         ({}, None),
-        ({"code": 2, "tail": "a\n  last \n\n"}, "exit code 2: last"),
+        ({"code": 2, "tail": "a\n  last \n\n"}, "exit code 2: a | last"),
         ({"code": 2, "tail": ""}, "exit code 2"),
         ({"code": None, "signal": "SIGSEGV"}, "SIGSEGV: x"),
         ({"code": None, "signal": "SIGKILL", "stopped": True}, "SIGKILL: x"),
