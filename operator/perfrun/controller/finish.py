@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import fields
 from datetime import UTC, datetime
 
 from perfrun.api.perfrun import PerfRun, Phase, Verdict, WorkerCounts
@@ -26,7 +27,7 @@ from perfrun.controller.manifests import (
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRun, OpenRuns
 from perfrun.controller.sampler import Sampler
-from perfrun.controller.status import as_json, conditions_json, write_status
+from perfrun.controller.status import as_json, write_status
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import store_config_map
 from perfrun.logic.judgement import Judgement, RunOutcome, conditions, errored, unreported
@@ -36,13 +37,21 @@ from perfrun.logic.run_facts import RunFacts
 from perfrun.logic.teardown import untidy
 from perfrun.logic.verdict import judge
 from perfrun.measure.observed import add_observations
-from perfrun.measure.result import RunResult
+from perfrun.report.document import result_document
 
 logger = logging.getLogger(__name__)
 
 RESULT_MOST_BYTES = 4 * 1024 * 1024
 KEEP_TRIES = 10
 """With the queue's pauses these take about two minutes."""
+_WRITTEN = {
+    *(one.name for one in fields(Judgement)),
+    "observed_generation",
+    "phase",
+    "completion_time",
+    "conditions",
+}
+"""What the end of a run decides about its status."""
 TEMPORARY = ("plan", "report", "observed")
 
 
@@ -75,15 +84,17 @@ class Finisher:
         """
         # One at a time: all that a run measured is in memory meanwhile.
         async with self._judging:
-            judgement, packed, machines = await self._weigh(run, opened, facts)
+            now = datetime.now(UTC)
+            judgement, packed, machines = await self._weigh(run, opened, facts, now)
         if packed is None:
             return await self.end(run, judgement)
         kept = await self._keep(run, opened, packed)
         where = await self._surroundings.of(run, opened.spec, machines)
-        return await self.end(run, judgement, {"result": kept, "environment": as_json(where)})
+        changes = {"result": kept, "environment": as_json(where)}
+        return await self.end(run, judgement, changes, now)
 
     async def _weigh(
-        self, run: PerfRun, opened: OpenRun, facts: RunFacts
+        self, run: PerfRun, opened: OpenRun, facts: RunFacts, now: datetime
     ) -> tuple[Judgement, bytes | None, list[str]]:
         """The judgement, the packed result where anything was measured, and on which machines."""
         planned = opened.plan.load.workers
@@ -109,15 +120,7 @@ class Finisher:
             untidy=untidy(facts),
         )
         judgement = await asyncio.to_thread(judge, opened.spec, outcome)
-        result = RunResult(
-            plan=opened.plan,
-            slos=[slo.model_dump(mode="json") for slo in opened.spec.slos],
-            start_time=run.status.start_time or "",
-            workers_planned=planned,
-            workers_reported=reported,
-            report=merged,
-            status=_judged(judgement),
-        )
+        result = result_document(opened.plan, opened.spec, _done(run, judgement, now), merged)
         packed = await asyncio.to_thread(result.pack)
         return judgement, packed, merged.generator.machines
 
@@ -126,17 +129,25 @@ class Finisher:
         report = await self._runs.teardown_report(opened.plan.uid)
         return report.untidy if report is not None else None
 
-    async def end(self, run: PerfRun, judgement: Judgement, kept: Json | None = None) -> Json:
+    async def end(
+        self,
+        run: PerfRun,
+        judgement: Judgement,
+        kept: Json | None = None,
+        completed: datetime | None = None,
+    ) -> Json:
         """Write the verdict and tell of it. Gives the PerfRun as it is then.
 
-        ``kept``: of the status, where the result is and where it was measured.
+        ``kept``: of the status, where the result is and where it was measured. ``completed``: when
+        it was judged, as the result has it; now, where it is in no result.
         """
+        now = completed or datetime.now(UTC)
         try:
-            body = await self._write(run, judgement, kept or {})
+            body = await self._write(_done(run, judgement, now), kept or {})
         except RefusedError as error:
             # Without an end here the run would be judged, and refused, for ever.
             judgement = errored(f"its verdict could not be written: {error}", _counted(run))
-            body = await self._write(run, judgement, {})
+            body = await self._write(_done(run, judgement, now), {})
         done = PerfRun.parse(body)
         self._metrics.count_run(done)
         await self.tell(done)
@@ -162,29 +173,13 @@ class Finisher:
                 "PerfRun", done.metadata, "TeardownFailed", untidy, warning=True
             )
 
-    async def _write(self, run: PerfRun, judgement: Judgement, kept: Json) -> Json:
-        now = datetime.now(UTC)
-        changes = {
-            **_judged(judgement),
-            "observedGeneration": run.metadata.generation,
-            "phase": Phase.DONE.value,
-            # Two runs may end within a second, and the history goes by the order.
-            "completionTime": format_moment(now),
-            "conditions": conditions_json(
-                conditions(
-                    judgement,
-                    run.status.conditions,
-                    now.replace(microsecond=0),
-                    run.metadata.generation,
-                )
-            ),
-            "queue": None,
-            "progress": None,
-            "launchError": None,
-            "result": None,
-            **kept,
-        }
-        return await write_status(self._kube, PERF_RUNS, run.metadata, changes)
+    async def _write(self, done: PerfRun, kept: Json) -> Json:
+        status = done.status.model_dump(
+            mode="json", by_alias=True, exclude_none=True, include=_WRITTEN
+        )
+        passing = {"queue": None, "progress": None, "launchError": None, "result": None}
+        changes = {**status, **passing, **kept}
+        return await write_status(self._kube, PERF_RUNS, done.metadata, changes)
 
     async def tidy(self, run: PerfRun) -> None:
         """Remove what a finished run needs no more: its Jobs with their pods, plan and reports."""
@@ -252,21 +247,19 @@ def _counted(run: PerfRun) -> WorkerCounts:
     return run.status.workers or WorkerCounts(planned=0)
 
 
-def _judged(judgement: Judgement) -> Json:
-    return {
-        name: as_json(value)
-        for name, value in (
-            ("verdict", judgement.verdict.value),
-            ("workers", judgement.workers),
-            ("message", judgement.message),
-            ("summary", judgement.summary),
-            ("steps", judgement.steps),
-            ("slos", judgement.slos),
-            ("observed", judgement.observed),
-            ("generator", judgement.generator),
-            ("capacity", judgement.capacity),
-            ("benchmark", judgement.benchmark),
-            ("untidy", judgement.untidy),
-        )
-        if value is not None
+def _done(run: PerfRun, judgement: Judgement, now: datetime) -> PerfRun:
+    """The run as it is once it is judged."""
+    generation = run.metadata.generation
+    told = conditions(judgement, run.status.conditions, now.replace(microsecond=0), generation)
+    status = {
+        **judgement.as_status(),
+        "observed_generation": generation,
+        "phase": Phase.DONE,
+        # Two runs may end within a second, and the history goes by the order.
+        "completion_time": format_moment(now),
+        "conditions": told,
+        "queue": None,
+        "progress": None,
+        "launch_error": None,
     }
+    return run.model_copy(update={"status": run.status.model_copy(update=status)})

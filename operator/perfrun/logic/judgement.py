@@ -1,8 +1,9 @@
 """What a run came to, and what is said of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from typing import Any
 
 from perfrun.api.metadata import Condition
 from perfrun.api.observe import ObservedStatus
@@ -57,6 +58,10 @@ class Judgement:
     benchmark: BenchmarkStatus | None = None
     untidy: str | None = None
     """What went wrong with the teardown. It says nothing about the service."""
+
+    def as_status(self) -> dict[str, Any]:
+        """Its fields by their names, which are those of a PerfRunStatus."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def with_untidy(self, untidy: str | None) -> "Judgement":
         """The same, and that the teardown failed where it did: what is left is the user's to

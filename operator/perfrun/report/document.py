@@ -40,22 +40,12 @@ def local_run(
     status = PerfRunStatus(
         observed_generation=1,
         phase=Phase.DONE,
-        verdict=judgement.verdict,
-        message=judgement.message,
         start_time=format_time(times.start) if times.start else None,
         load_end_time=format_time(load_end) if load_end else None,
         completion_time=format_time(times.completed),
-        workers=judgement.workers,
         stopped=stopped,
-        summary=judgement.summary,
-        steps=judgement.steps,
-        slos=judgement.slos,
-        observed=judgement.observed,
-        generator=judgement.generator,
-        capacity=judgement.capacity,
-        benchmark=judgement.benchmark,
-        untidy=judgement.untidy,
         conditions=conditions(judgement, (), times.completed, generation=1),
+        **judgement.as_status(),
     )
     return PerfRun(
         metadata=Metadata(

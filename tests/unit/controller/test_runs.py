@@ -31,7 +31,12 @@ from perfrun.controller.kube import (
     RefusedError,
     TerminatingError,
 )
-from perfrun.controller.manifests import owner_reference, report_config_maps, revision_manifest
+from perfrun.controller.manifests import (
+    joined,
+    owner_reference,
+    report_config_maps,
+    revision_manifest,
+)
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns, UnreadableError
 from perfrun.controller.runs import MOST_FAILURES, RunReconciler
@@ -42,6 +47,7 @@ from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused
 from perfrun.logic.names import job_name
 from perfrun.measure.report import TERMINATED
+from perfrun.measure.result import RunResult
 from tests.unit.controller.build import CREATED, KEY, perf_run, perf_test, run_body, settings
 from tests.unit.controller.fake_kube import FakeKube
 from tests.unit.logic import build
@@ -282,6 +288,20 @@ async def test_reports_of_all_workers_make_the_verdict(world: World) -> None:
     assert world.status["summary"]["requests"]["sent"] == 100
     assert world.status["workers"] == {"planned": 2, "ready": 2, "reported": 2}
     assert len(world.status["result"]["configMaps"]) == 1
+
+
+async def test_stored_result_has_the_status_of_the_run_as_it_was_judged(world: World) -> None:
+    await world.measure()
+    await world.step()
+    (name,) = world.status["result"]["configMaps"]
+    packed = joined([await world.kube.get(CONFIG_MAPS, "team", name)])
+    assert packed is not None
+    result = RunResult.unpack(packed)
+    assert result.status.pop("notified") == {}
+    # The Job is tidied up after it; where it was measured and where it is kept is written beside.
+    assert result.status.pop("job") == job_name(UID)
+    beside = {"environment", "result"}
+    assert result.status == {k: v for k, v in world.status.items() if k not in {*beside, "job"}}
 
 
 async def test_worker_that_was_ended_and_has_reported_is_named(world: World) -> None:
