@@ -1,0 +1,94 @@
+"""A protocol that a package brings along: the workers' image of the example's Dockerfile, in a cluster."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.shop import HERE, IMAGE, ROOT, Shop, until
+from tests.e2e.worker_image import worker_image
+
+EXAMPLE = ROOT / "examples/protocols/websocket"
+CHAT_IMAGE = "localhost/perfrun-websocket:e2e"
+TEST = """
+apiVersion: perfrun.dev/v1alpha1
+kind: PerfTest
+metadata: {name: NAME}
+spec:
+  target: {extension: {kind: websocket, address: "ADDRESS", connections: PerUser}}
+  scenarios:
+  - name: talk
+    steps:
+    - {name: hello, extension: {send: "NAME $(uuid())", expect: NAME}}
+  load: {workers: 2, burst: {requests: 250, concurrency: 10}}
+  slos:
+  - {metric: latency.p95, max: 150ms}
+"""
+
+
+@pytest.fixture(scope="module")
+def image(shop: Shop) -> str:
+    shop.cluster.build_image(CHAT_IMAGE, EXAMPLE, build_args={"PERFRUN": IMAGE})
+    return CHAT_IMAGE
+
+
+@pytest.fixture
+def workers(shop: Shop, image: str) -> Iterator[None]:
+    """Workers that have the package."""
+    with worker_image(shop, image):
+        yield
+
+
+def serve(shop: Shop, image: str, delay: str = "0") -> None:
+    text = (HERE / "chat.yaml").read_text().replace("CHAT_IMAGE", image)
+    shop.apply(text.replace("DELAY", delay))
+    shop.kubectl("rollout", "status", "deploy/chat", "--timeout=60s")
+
+
+def messages(shop: Shop, *, of: str) -> int:
+    """What the server has seen that begins so."""
+    return shop.kubectl("logs", "deploy/chat", "--tail=-1").count(f"message {of} ")
+
+
+def make(shop: Shop, name: str, address: str = "chat:8765") -> None:
+    shop.apply(TEST.replace("NAME", name).replace("ADDRESS", address))
+
+
+def test_without_the_package_the_run_says_what_to_do(shop: Shop, image: str) -> None:
+    serve(shop, image)
+    make(shop, "without")
+    status = shop.done(shop.first_run("without"))["status"]
+    assert status["verdict"] == "Error"
+    assert "websocket is not installed in this worker (installed: none)" in status["message"]
+    assert "worker.image" in status["message"]
+    assert messages(shop, of="without") == 0
+
+
+def test_the_example_passes_and_the_server_counted_the_same(
+    shop: Shop, image: str, workers: None
+) -> None:
+    serve(shop, image)
+    shop.kubectl("apply", "-f", EXAMPLE / "websocket.yaml")
+    status = shop.done(shop.first_run("chat"))["status"]
+    assert status["verdict"] == "Pass", status["message"]
+    sent = {step["name"]: step["attempts"]["window"] for step in status["steps"]}
+    assert messages(shop, of="hello") == sent["hello"] > 500
+    assert messages(shop, of="item") == sent["again"]
+
+
+def test_a_planted_slowdown_is_told(shop: Shop, image: str, workers: None) -> None:
+    serve(shop, image, delay="0.2")
+    make(shop, "slow")
+    status = shop.done(shop.first_run("slow"))["status"]
+    assert status["verdict"] == "Warn", status["message"]
+    assert status["summary"]["requests"]["succeeded"] == messages(shop, of="slow") == 250
+
+
+def test_a_server_elsewhere_is_refused_as_a_url_is(shop: Shop) -> None:
+    make(shop, "elsewhere", "perfrun-metrics.perfrun-system.svc:8080")
+
+    def refusal() -> str | None:
+        conditions = shop.get("ptest", "elsewhere").get("status", {}).get("conditions", [])
+        return next((c["message"] for c in conditions if c["reason"] == "RefusedByPolicy"), None)
+
+    assert "spec.target.extension.address: PerfPolicy" in until("it is refused", refusal)
+    assert shop.runs("elsewhere") == []
