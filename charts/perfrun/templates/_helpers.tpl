@@ -39,6 +39,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}
 
+{{/* The same with a browser in it. */}}
+{{- define "perfrun.browserImage" -}}
+{{- with .Values.image.registry }}{{ . }}/{{ end -}}
+{{ .Values.image.repository }}-browser:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+
 {{- define "perfrun.pullSecrets" -}}
 {{- with .Values.image.pullSecrets -}}
 imagePullSecrets:
@@ -92,6 +98,7 @@ capabilities: {drop: [ALL]}
 - {name: PERFRUN_TEST_LABELS, value: {{ join "," .Values.metrics.testLabels | quote }}}
 - {name: PERFRUN_LOG_LEVEL, value: {{ .Values.logLevel }}}
 - {name: PERFRUN_WORKER_IMAGE, value: {{ .Values.worker.image | default $image | quote }}}
+- {name: PERFRUN_BROWSER_IMAGE, value: {{ .Values.worker.browserImage | default (include "perfrun.browserImage" .) | quote }}}
 - {name: PERFRUN_WORKER_PULL_POLICY, value: {{ .Values.image.pullPolicy }}}
 - {name: PERFRUN_WORKER_PULL_SECRETS, value: {{ join "," .Values.image.pullSecrets | quote }}}
 - {name: PERFRUN_WORKER_CPU, value: {{ .Values.worker.cpu | quote }}}

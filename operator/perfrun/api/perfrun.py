@@ -136,6 +136,16 @@ class LatencyStatus(StatusModel):
     max: Text | None = None
 
 
+class MeasureStatus(StatusModel):
+    """What pages were measured by, in figures; ``unsupported`` as of latencies."""
+
+    samples: Count = 0
+    p50: Text | None = None
+    p75: Text | None = None
+    p95: Text | None = None
+    max: Text | None = None
+
+
 class HoldStatus(StatusModel):
     """One rate that a capacity search tried."""
 
@@ -190,6 +200,9 @@ class StepStatus(StatusModel):
     error_rate: Text | None = None
     timeout_rate: Text | None = None
     latency: LatencyStatus | None = None
+    measures: Annotated[dict[Name, MeasureStatus], Field(max_length=32)] = Field(
+        default={}, description="Of a step that visits a page: pageLoad and the like."
+    )
     errors: Errors = {}
     said: Annotated[dict[Name, Annotated[str, Field(max_length=200)]], Field(max_length=64)] = (
         Field(default={}, description="Why requests failed: the first of each class, in words.")

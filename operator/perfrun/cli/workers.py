@@ -46,6 +46,10 @@ class Worker:
         await self._process.wait()
 
 
+_OF_THE_USER = "PERFRUN_CHROMIUM"
+"""Which browser a worker is to take is said by who runs it."""
+
+
 async def start_worker(index: int, env: Mapping[str, str], log: Path) -> Worker:
     """Start one worker with ``env`` added to ours."""
     with log.open("wb") as output:
@@ -91,5 +95,6 @@ def _inherited() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.lower().endswith("_proxy") and not name.startswith("PERFRUN_")
+        if not name.lower().endswith("_proxy")
+        and (not name.startswith("PERFRUN_") or name.startswith(_OF_THE_USER))
     }

@@ -6,6 +6,7 @@ from perfrun.api.names import WORKER_CONTAINER, WORKER_INDEX
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.pod import PodTemplate
 from perfrun.api.quantities import NS_PER_S
+from perfrun.api.target import Target
 from perfrun.api.values import ValueRef, value_refs
 from perfrun.controller.command_pod import with_command
 from perfrun.controller.kube import Json
@@ -26,6 +27,10 @@ GRACE_S = 60
 TEARDOWN_RETRIES = 2
 # Beyond what the worker itself allows: the Job is the last net, not the first.
 JOB_MARGIN_S = 120
+TMP, TMP_OF_BROWSER = "64Mi", "1Gi"
+"""A browser keeps its cache there, and what its processes share."""
+BROWSER_MEMORY, BROWSER_MEMORY_LIMIT = "1Gi", "2Gi"
+"""Requested and at most by a worker with a browser; a test's podTemplate says otherwise."""
 TOKEN_S = 3600
 NOBODY = 65532
 HOSTNAME = "kubernetes.io/hostname"
@@ -150,7 +155,7 @@ def _pod_spec(
             "fsGroup": NOBODY,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(settings, template, mounts, with_ca=with_ca)],
+        "containers": [_container(plan, settings, template, mounts, with_ca=with_ca)],
         "volumes": [*_own_volumes(plan), *volumes],
         "imagePullSecrets": [
             *({"name": name} for name in settings.worker_pull_secrets),
@@ -170,7 +175,9 @@ def _pod_spec(
     pod |= {field: value for field, value in chosen.items() if value}
     if spec.target.benchmark is None:
         return pod
-    return with_command(pod, spec.target.benchmark, worker_resources(settings, template))
+    return with_command(
+        pod, spec.target.benchmark, worker_resources(spec.target, settings, template)
+    )
 
 
 def _of_worker(spec: PerfTestSpec) -> set[ValueRef]:
@@ -180,7 +187,7 @@ def _of_worker(spec: PerfTestSpec) -> set[ValueRef]:
 
 
 def _container(
-    settings: Settings, template: PodTemplate, mounts: list[Json], *, with_ca: bool
+    plan: RunPlan, settings: Settings, template: PodTemplate, mounts: list[Json], *, with_ca: bool
 ) -> Json:
     env = {
         "PERFRUN_PLAN": f"{CONFIG_DIR}/plan.json",
@@ -192,11 +199,11 @@ def _container(
         env["PERFRUN_CA"] = f"{CONFIG_DIR}/ca.crt"
     return {
         "name": WORKER_CONTAINER,
-        "image": settings.worker_image,
+        "image": _image(plan, settings),
         "imagePullPolicy": settings.worker_pull_policy,
         "command": ["python", "-m", "perfrun.worker"],
         "env": [{"name": name, "value": value} for name, value in env.items()],
-        "resources": worker_resources(settings, template),
+        "resources": worker_resources(plan.target, settings, template),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -213,12 +220,20 @@ def _container(
     }
 
 
-def worker_resources(settings: Settings, template: PodTemplate) -> Json:
+def _image(plan: RunPlan, settings: Settings) -> str:
+    browses = plan.target.browser is not None
+    return (settings.browser_image if browses else "") or settings.worker_image
+
+
+def worker_resources(target: Target, settings: Settings, template: PodTemplate) -> Json:
     """What a worker's container asks for, and may take."""
+    memory, most = settings.worker_memory, settings.worker_memory_limit
+    if target.browser is not None:
+        memory, most = BROWSER_MEMORY, BROWSER_MEMORY_LIMIT
     # No CPU limit: a throttled generator measures its own quota instead of the target.
     own: Json = {
-        "requests": {"cpu": settings.worker_cpu, "memory": settings.worker_memory},
-        "limits": {"memory": settings.worker_memory_limit},
+        "requests": {"cpu": settings.worker_cpu, "memory": memory},
+        "limits": {"memory": most},
     }
     if template.resources is None:
         return own
@@ -227,11 +242,12 @@ def worker_resources(settings: Settings, template: PodTemplate) -> Json:
 
 
 def _own_volumes(plan: RunPlan) -> list[Json]:
+    browses = plan.target.browser is not None
     token = {"audience": AUDIENCE, "expirationSeconds": TOKEN_S, "path": "token"}
     return [
         {"name": "plan", "configMap": {"name": f"{job_name(plan.uid)}-plan"}},
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
-        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": TMP_OF_BROWSER if browses else TMP}},
     ]
 
 

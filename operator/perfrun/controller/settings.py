@@ -26,6 +26,8 @@ class Settings:
     lease: str
     """The Lease that says which operator of several acts."""
     worker_image: str
+    browser_image: str
+    """Of workers that visit pages; empty: it has the browser that the other one has."""
     worker_pull_policy: str
     worker_pull_secrets: tuple[str, ...]
     worker_cpu: str
@@ -60,6 +62,7 @@ class Settings:
             pod_ip=env.get("PERFRUN_POD_IP", ""),
             lease=env.get("PERFRUN_LEASE", "perfrun"),
             worker_image=_required(env, "PERFRUN_WORKER_IMAGE"),
+            browser_image=env.get("PERFRUN_BROWSER_IMAGE", ""),
             worker_pull_policy=env.get("PERFRUN_WORKER_PULL_POLICY", "IfNotPresent"),
             worker_pull_secrets=_list(env, "PERFRUN_WORKER_PULL_SECRETS"),
             worker_cpu=env.get("PERFRUN_WORKER_CPU", "1"),

@@ -33,7 +33,9 @@ class Surroundings:
                 workloads.append(workload_status(name, body, await self._pods(body)))
             except KubeError as error:
                 logger.warning("run %s: pods of what it observes: %s", run.metadata.name, error)
-        resources = worker_resources(self._settings, spec.pod_template or PodTemplate())
+        resources = worker_resources(
+            spec.target, self._settings, spec.pod_template or PodTemplate()
+        )
         return Environment(
             machines=machines,
             resources={

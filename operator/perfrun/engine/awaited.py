@@ -6,6 +6,7 @@ short methods is all that such a kind has to bring.
 """
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any
@@ -18,6 +19,7 @@ from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
 from perfrun.engine.kind import Carrier, Course, Courses, Ended
 from perfrun.engine.lanes import User
 from perfrun.engine.sessions import Done, Limits, Session, Sessions, Speaker
+from perfrun.measure.picture import Picture, is_worse
 from perfrun.measure.record import Outcome, Timing
 
 
@@ -32,7 +34,10 @@ class Awaited(Carrier):
         course: Courses,
         *,
         notes_sends: bool = False,
+        looks: bool = False,
     ) -> None:
+        """``looks``: sessions have something to be seen, of which the worst is kept."""
+        self.looks = looks
         self.limits = limits
         self.ended, self.course = ended, course
         self.notes_sends = notes_sends
@@ -178,7 +183,7 @@ class _Walk:
             if error is not None:
                 outcome = Outcome.TIMEOUT if error == ErrorClass.TIMEOUT else Outcome.FAILURE
                 whole.failed += 1
-                whole.journeys[outcome].values.append(now - self._due)
+                whole.journeys[outcome].values.append(now - self._due - self._aside)
                 return
             if self._at == last:
                 break
@@ -194,14 +199,14 @@ class _Walk:
         done = await self._performed()
         if self._over:
             return None
-        tally, now = self._tally, monotonic_ns()
+        tally, now = self._tally, monotonic_ns() - done.aside
         tally.bytes_received += done.received
         tally.checks_passed += done.passed
         tally.checks_failed += done.failed
         self._aside += done.aside
         if done.error is None:
-            tally.add_service(now - self._written - done.aside)
-            tally.add_latency(self._age(now) - done.aside)
+            tally.add_service(now - self._written)
+            tally.add_latency(self._age(now))
             tally.measure(done.measures)
         else:
             if done.error == ErrorClass.POLICY:
@@ -225,14 +230,38 @@ class _Walk:
                 carrier.note_send(now)
             done = await session.perform(step, request, self.values)
         except (Exception, asyncio.CancelledError) as error:
-            return self._broken_off(error)
+            looked = 0
+            if carrier.looks and self._overdue and not self._over:
+                looked = await self._look(ErrorClass.TIMEOUT, 0)
+            return self._broken_off(error)._replace(aside=looked)
         finally:
             self.begun = 0
         if self._overdue or self._over:  # the kind has gone on although it was cancelled
             return self._broken_off(asyncio.CancelledError())
+        if carrier.looks:
+            looked = await self._look(done.error, done.aside)
+            done = done._replace(aside=done.aside + looked)
         self._session = None
         carrier.sessions.give(user, session)
         return done
+
+    async def _look(self, error: str | None, aside: int) -> int:
+        """Keep how a visit looks at its end, if it is the worst so far; ns that this took."""
+        whole, began = self._course.tally, monotonic_ns()
+        took = began - self._due - self._aside - aside
+        if self._session is None or (error is None and self._at < len(self._course.steps) - 1):
+            return 0
+        if whole.picture is not None and not is_worse(error is not None, took, whole.picture):
+            return 0
+        if (jpeg := await self._session.picture()) is not None:
+            whole.picture = Picture(
+                scenario=whole.name,
+                step=self._step.name,
+                error=error or "",
+                took=max(0, took),
+                jpeg=b64encode(jpeg).decode(),
+            )
+        return monotonic_ns() - began
 
     def _broken_off(self, error: BaseException) -> Done:
         """What ended a step before it was done. Its connection is in no state to be used again."""

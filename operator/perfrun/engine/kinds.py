@@ -6,6 +6,8 @@ from perfrun.engine.kind import Kind
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
 
+_IN_A_CLUSTER = {"browser": "; in a cluster, set the chart's value worker.browserImage"}
+
 
 def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
     """The kind of a plan's target, for a worker. Raises DataError for what it cannot resolve."""
@@ -13,9 +15,10 @@ def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
         try:
             return _of_an_extra(plan, values, index)
         except ModuleNotFoundError as error:
+            extra = plan.target.kind
             raise DataError(
-                f"spec.target.{plan.target.kind} needs {error.name}, which is not installed here: "
-                f"pip install 'perfrun[{plan.target.kind}]'"
+                f"spec.target.{extra} needs {error.name}, which is not installed here: "
+                f"pip install 'perfrun[{extra}]'{_IN_A_CLUSTER.get(extra, '')}"
             ) from error
     if plan.target.extension is not None:
         # Only here as well: it has the packages of this machine listed.

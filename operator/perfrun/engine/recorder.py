@@ -11,6 +11,7 @@ import numpy.typing as npt
 from perfrun.api.metric import MEASURES
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.measure.histogram import Histogram
+from perfrun.measure.picture import Picture
 from perfrun.measure.record import (
     MOST_SAID,
     MOST_SLOWEST,
@@ -262,6 +263,7 @@ class ScenarioTally:
         "failed",
         "journeys",
         "name",
+        "picture",
         "steps",
     )
 
@@ -269,6 +271,8 @@ class ScenarioTally:
         self.name = scenario.name
         self.dropped = self.failed = self.censored = 0
         self.journeys = {outcome: Samples() for outcome in Outcome}
+        self.picture: Picture | None = None
+        """Of its worst visit."""
         self.steps = [StepTally(scenario.name, step.name, recent) for step in scenario.steps]
 
     @property
@@ -315,10 +319,13 @@ class Phase:
 
     def record(self) -> PhaseRecord:
         """What was counted, as it is reported."""
-        return PhaseRecord(
+        record = PhaseRecord(
             steps=[step.record() for scenario in self.scenarios for step in scenario.steps],
             scenarios=[scenario.record() for scenario in self.scenarios],
         )
+        for scenario in self.scenarios:
+            record.add(PhaseRecord(picture=scenario.picture))
+        return record
 
 
 class Totals:

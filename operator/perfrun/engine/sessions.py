@@ -43,6 +43,10 @@ class Session(Protocol[S_contra]):
         Whatever the target answers is a :class:`Done`. Raises OSError where the connection is lost.
         """
 
+    async def picture(self) -> bytes | None:
+        """How it looks, as a small JPEG; None: there is nothing to be seen. Returns soon."""
+        return None
+
     def doing(self) -> str:
         """What it is in the midst of, for a step that times out; empty: nothing to tell."""
         return ""

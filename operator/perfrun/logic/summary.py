@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from perfrun.api.metric import STATISTICS
+from perfrun.api.metric import MEASURES, STATISTICS
 from perfrun.api.perfrun import (
     MOST_STEPS,
     AttemptCounts,
     IterationCounts,
     LatencyStatus,
+    MeasureStatus,
     RequestCounts,
     StepStatus,
     Summary,
@@ -72,6 +73,7 @@ def steps(plan: RunPlan, report: WorkerReport, limits: Limits) -> list[StepStatu
                 error_rate=_ratio(one, "errorRate", limits),
                 timeout_rate=_ratio(one, "timeoutRate", limits),
                 latency=_latency(one.distribution("latency"), limits),
+                measures=_measures(one, limits),
                 errors=(errors := _errors(record)),
                 said={name: said for name, said in record.said.items() if name in errors},
             )
@@ -113,6 +115,24 @@ def _latency(distribution: Distribution, limits: Limits) -> LatencyStatus | None
         else:
             texts[name] = "unsupported"
     return LatencyStatus(**texts)
+
+
+def _measures(scope: Scope, limits: Limits) -> dict[str, MeasureStatus]:
+    return {
+        name: MeasureStatus(
+            samples=histogram.count,
+            **{its: _text(scope, f"{name}.{its}", limits) for its in ("p50", "p75", "p95", "max")},
+        )
+        for name in MEASURES
+        if (histogram := scope.sum.measures.get(name)) is not None
+    }
+
+
+def _text(scope: Scope, metric: str, limits: Limits) -> str:
+    measured = figure(metric, scope)
+    if isinstance(measured, Figure):
+        return measured.text(metric, limits.get(metric, ()))
+    return "unsupported"
 
 
 def _errors(record: StepRecord) -> dict[str, int]:

@@ -13,6 +13,7 @@ from pydantic import Field
 from perfrun.measure.conservation import ConservationError as ConservationError
 from perfrun.measure.conservation import law
 from perfrun.measure.histogram import Histogram
+from perfrun.measure.picture import Picture
 from perfrun.measure.series import Series as Series
 from perfrun.measure.wire import Wire, WireHistogram
 
@@ -191,6 +192,8 @@ class PhaseRecord(Wire):
 
     steps: list[StepRecord] = []
     scenarios: list[ScenarioRecord] = []
+    picture: Picture | None = None
+    """Of pages: the first visit that failed, else the slowest one."""
 
     def add(self, other: "PhaseRecord") -> None:
         """Take the same phase of another worker in."""
@@ -201,6 +204,8 @@ class PhaseRecord(Wire):
             else:
                 self.steps.append(step.model_copy(deep=True))
         scenarios = {scenario.scenario: scenario for scenario in self.scenarios}
+        if other.picture is not None and other.picture.is_worse(self.picture):
+            self.picture = other.picture
         for scenario in other.scenarios:
             if (known := scenarios.get(scenario.scenario)) is not None:
                 known.add(scenario)

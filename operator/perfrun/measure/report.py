@@ -269,6 +269,9 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
                     raise ValueError("a report with measures that there are not")
                 if max(len(record["errors"]), len(record.get("said", ()))) > MOST_ERROR_CLASSES:
                     raise ValueError("a report with too many classes of errors")
+            seen = phase.get("picture")
+            if seen is not None and (seen["scenario"], seen["step"]) not in steps:
+                raise ValueError("a report with a picture of a step that is not in its plan")
             if not all(_OUTCOMES.issuperset(record["journeys"]) for record in phase["scenarios"]):
                 raise ValueError("a report with outcomes that there are not")
         _check_series(raw["series"])

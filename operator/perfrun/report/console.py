@@ -25,6 +25,7 @@ from perfrun.report.advice import next_steps
 from perfrun.report.benchmark import FigureTable, command_lines, figure_tables
 from perfrun.report.failures import by_count, explained
 from perfrun.report.observed import observed_lines
+from perfrun.report.pages import HEAD, PageRow, fitting, page_rows
 from perfrun.report.steps import number, simple_table, steps_table
 from perfrun.report.text import printable
 
@@ -83,6 +84,8 @@ def render_run(run: PerfRun, *, ascii_only: bool = False, width: int = _WIDTH) -
         parts += [_figures(table, width) for table in figure_tables(status.benchmark)]
     elif status.summary is not None:
         parts.append(steps_table(status.summary, status.steps, width, ".." if ascii_only else "…"))
+        if rows := page_rows(status.steps):
+            parts.append(_pages(rows, width))
         parts.append(_counts(status.summary, status.steps, status.generator))
     if status.capacity is not None and status.capacity.holds:
         parts.append(_search(status.capacity))
@@ -130,6 +133,29 @@ def _figures(table: FigureTable, width: int) -> RenderableType:
     if left := table.columns[len(columns) :]:
         return Group(shown, Text(f"no room for {', '.join(left)}", style="dim"))
     return shown
+
+
+def _pages(rows: Sequence[PageRow], width: int) -> RenderableType:
+    """The name of a step once, beside the first of its measures."""
+    shown = fitting(rows, width)
+    table = simple_table()
+    for index in shown:
+        is_text = index < 2
+        table.add_column(
+            HEAD[index],
+            justify="left" if is_text else "right",
+            overflow="fold" if is_text else "ellipsis",
+            no_wrap=not is_text,
+        )
+    before = None
+    for row in rows:
+        name = "" if row.step == before else row.step
+        table.add_row(*(Text((name, *row[1:])[index]) for index in shown))
+        before = row.step
+    left_out = [name for index, name in enumerate(HEAD) if index not in shown]
+    if left_out:
+        return Group(table, Text(f"no room for {', '.join(left_out)}", style="dim"))
+    return table
 
 
 def _counts(

@@ -14,6 +14,7 @@ from perfrun.report.console import MARKS, score
 from perfrun.report.contrast import p_text
 from perfrun.report.failures import by_count, explained
 from perfrun.report.observed import observed_lines
+from perfrun.report.pages import HEAD, page_rows
 from perfrun.report.steps import number, step_rows
 from perfrun.report.text import printable
 
@@ -78,6 +79,8 @@ def _run(run: PerfRun) -> Iterator[str]:
         yield from map(_figures, figure_tables(status.benchmark))
     elif status.summary is not None:
         yield _steps(run, status.summary)
+        if pages := page_rows(status.steps):
+            yield _table(HEAD, [tuple(map(escaped, row)) for row in pages], right=True)
         yield _requests(status.summary)
         if why := list(explained(status.steps)):
             yield _bullets(why)

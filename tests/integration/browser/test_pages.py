@@ -1,5 +1,7 @@
 """What a browser is said to have seen, beside what the pages have measured themselves."""
 
+from base64 import b64decode
+
 import pytest
 
 from .site import DOCUMENT_S, IMAGE_S, SHIFT, TASK_MS, Site
@@ -78,3 +80,15 @@ def test_pages_that_ask_open_and_talk_are_loaded(shop: Site, path: str) -> None:
 def test_a_template_leads_nowhere_but_to_the_target(shop: Site) -> None:
     run(plan_of(shop.url, visits(1), page("/$(choice('@evil.test/', '//evil.test'))")))
     assert len(shop.asked) == 1, "the host was the target's"
+
+
+def test_the_worst_visit_is_pictured(shop: Site) -> None:
+    slow = run(plan_of(shop.url, visits(2), page("/plain"))).window.picture
+    assert slow is not None
+    assert (slow.step, slow.error) == ("page", "")
+    assert b64decode(slow.jpeg).startswith(b"\xff\xd8\xff")
+    late = run(plan_of(shop.url, visits(2), page("/plain", waitFor="#x"), timeout="2s")).window
+    assert late.picture is not None
+    assert late.picture.error == "Timeout"
+    assert 1.9e9 < late.picture.took < 2.5e9
+    assert late.steps[0].timings["latency/timeout"].greatest < 2.5e9

@@ -94,7 +94,7 @@ def test_resources_are_the_commands_and_the_worker_is_small() -> None:
     test = perf_test(podTemplate=template)
     made = pod(podTemplate=template)
     assert test.spec.pod_template is not None
-    resources = worker_resources(settings(), test.spec.pod_template)
+    resources = worker_resources(test.spec.target, settings(), test.spec.pod_template)
     assert container(made, COMMAND_CONTAINER)["resources"] == resources
     assert resources["requests"]["cpu"] == "2"
     worker = container(made, WORKER_CONTAINER)["resources"]

@@ -222,3 +222,31 @@ def test_no_template_changes_what_is_perfruns_of_a_pod() -> None:
         pod.pop("imagePullSecrets")
         pod["containers"][0].pop("resources")
     assert shaped == plain
+
+
+PAGES: Json = {
+    "target": {"browser": {"url": "http://shop"}},
+    "scenarios": [{"name": "visit", "steps": [{"name": "home", "browser": {"goto": "/"}}]}],
+}
+
+
+@pytest.mark.parametrize(
+    ("env", "image"),
+    [({"PERFRUN_BROWSER_IMAGE": "perfrun-browser:1"}, "perfrun-browser:1"), ({}, "perfrun:1")],
+)
+def test_pages_are_visited_from_an_image_with_a_browser(env: dict[str, str], image: str) -> None:
+    test = perf_test(**PAGES)
+    pod = pod_of(job_manifest(KEY, plan_of(test), test.spec, settings(**env), with_ca=True))
+    (container,) = pod["containers"]
+    assert container["image"] == image
+    assert container["resources"]["requests"] == {"cpu": "1", "memory": "1Gi"}
+    assert container["resources"]["limits"] == {"memory": "2Gi"}
+    (tmp,) = [volume for volume in pod["volumes"] if volume["name"] == "tmp"]
+    assert tmp["emptyDir"]["sizeLimit"] == "1Gi"
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_other_workers_know_nothing_of_it() -> None:
+    (container,) = pod_of(job())["containers"]
+    assert container["image"] == "perfrun:1"
+    assert container["resources"]["limits"] == {"memory": "1Gi"}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from time import monotonic_ns
@@ -53,6 +54,8 @@ class Peer(Speaker[Step]):
     most: int = 0
     opened: int = 0
     asked: list[int] = field(default_factory=list)
+    pictures: list[bytes] = field(default_factory=list)
+    """What its sessions look like, one after another."""
 
     async def open(self) -> "Line":
         await asyncio.sleep(self.takes_to_open)
@@ -76,6 +79,13 @@ class Line(Session[Step]):
             self._usable = False
             raise ConnectionResetError
         return step.done
+
+    async def picture(self) -> bytes | None:
+        await asyncio.sleep(0.05)
+        return self._peer.pictures.pop(0) if self._peer.pictures else None
+
+    def doing(self) -> str:
+        return "waiting"
 
     def is_usable(self) -> bool:
         return self._usable
@@ -106,7 +116,8 @@ class Fake(Kind):
         yield
 
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
-        return Awaited(self.peer, self.limits, ended, course, notes_sends=notes_sends)
+        looks = bool(self.peer.pictures)
+        return Awaited(self.peer, self.limits, ended, course, notes_sends=notes_sends, looks=looks)
 
 
 async def run(
@@ -324,3 +335,35 @@ def test_an_iteration_that_was_overdue_before_its_first_turn_is_counted() -> Non
 
     step = uvloop.run(stalled()).steps[0]
     assert (step.sent, step.succeeded + step.failed) == (1, 1)
+
+
+async def test_what_a_step_puts_aside_is_no_part_of_its_times() -> None:
+    aside = Done(aside=100 * MS, measures={"pageLoad": 7.0 * MS, "layoutShift": 0.12345})
+    report = await run(Peer(), Step("a", 0.15, aside), Step("b", 0.1), load=burst(2, 2))
+    first, second = report.window.steps
+    for timing in ("latency", "service"):
+        assert 40 * MS < first.timings[f"{timing}/success"].mean < 100 * MS
+    assert second.timings["service/success"].mean > 90 * MS
+    assert report.window.scenarios[0].journeys["success"].mean < 240 * MS
+    assert first.measures["pageLoad"].mean == 7 * MS
+    assert first.measures["layoutShift"].mean == 123_500_000, "four decimals"
+    assert (first.measures["pageLoad"].count, second.measures) == (2, {})
+
+
+JPEG = b"\xff\xd8\xff"
+
+
+async def test_the_slowest_visit_is_pictured_and_the_first_that_fails_in_its_place() -> None:
+    peer = Peer(pictures=[JPEG + b"slow", JPEG + b"late", JPEG + b"never"])
+    slow = await run(peer, Step("a"), Step("b", 0.05), load=burst(1, 1))
+    picture = slow.window.picture
+    assert picture is not None
+    assert (picture.step, picture.error) == ("b", "")
+    assert 45 * MS < picture.took < 95 * MS, "what is looked at takes its time, and not the page"
+    late = await run(peer, Step("a", 30), load=burst(3, 1), within=100 * MS)
+    picture = late.window.picture
+    assert picture is not None
+    assert (picture.error, b64decode(picture.jpeg)) == ("Timeout", JPEG + b"late")
+    (step,) = late.window.steps
+    assert (step.errors, step.said) == ({"Timeout": 3}, {"Timeout": "waiting"})
+    assert step.timings["latency/timeout"].greatest < 145 * MS

@@ -9,6 +9,7 @@ import pytest
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.logic.plan import make_plan
 from perfrun.measure.histogram import Histogram
+from perfrun.measure.picture import Picture
 from perfrun.measure.record import (
     GeneratorRecord,
     Outcome,
@@ -115,3 +116,65 @@ def test_anything_else_is_refused_before_a_histogram_is_made(
     monkeypatch.setattr(Histogram, "decode", never)
     with pytest.raises(ValueError, match=says):
         WorkerReport.unpack(packed, PLAN)
+
+
+PICTURE = {"scenario": "default", "step": "get", "error": "", "took": 5, "jpeg": "/9j/"}
+
+
+def with_picture(**changes: Any) -> bytes:
+    """The packed report with a picture in its window."""
+    raw = json.loads(report().to_bytes())
+    raw["window"]["picture"] = PICTURE | changes
+    return gzip.compress(json.dumps(raw).encode())
+
+
+def test_a_small_picture_of_a_step_is_taken() -> None:
+    taken = WorkerReport.unpack(with_picture(), PLAN).window.picture
+    assert taken is not None
+    assert taken.jpeg == "/9j/"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"step": "other"}, "a picture of a step that is not in its plan"),
+        ({"jpeg": "/9j/" + "A" * 140_000}, "at most"),
+        ({"jpeg": "<svg onload=alert(1)>"}, "no base64"),
+        ({"jpeg": "PHN2Zz4="}, "no JPEG"),
+        ({"took": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_no_other_picture_is(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        WorkerReport.unpack(with_picture(**changes), PLAN)
+
+
+def test_measures_that_there_are_not_are_refused() -> None:
+    with pytest.raises(ValueError, match="measures that there are not"):
+        WorkerReport.unpack(changed(measures={"beauty": {}}), PLAN)
+
+
+@pytest.mark.parametrize(
+    ("kept", "other", "left"),
+    [
+        (("", 5), ("", 7), ("", 7)),
+        (("", 7), ("", 5), ("", 7)),
+        (("", 7), ("Timeout", 1), ("Timeout", 1)),
+        (("Timeout", 1), ("", 7), ("Timeout", 1)),
+        (("Timeout", 1), ("Policy", 9), ("Timeout", 1)),
+        (None, ("", 1), ("", 1)),
+    ],
+)
+def test_of_two_pictures_the_worse_visit_is_kept(
+    kept: tuple[str, int] | None, other: tuple[str, int], left: tuple[str, int]
+) -> None:
+    def phase(of: tuple[str, int] | None) -> PhaseRecord:
+        if of is None:
+            return PhaseRecord()
+        error, took = of
+        return PhaseRecord(picture=Picture.model_validate(PICTURE | {"error": error, "took": took}))
+
+    whole = phase(kept)
+    whole.add(phase(other))
+    assert whole.picture is not None
+    assert (whole.picture.error, whole.picture.took) == left

@@ -43,7 +43,8 @@ def program() -> str:
             return found
     raise DataError(
         "spec.target.browser needs Chromium, which is not installed here: install it (Debian: "
-        f"apt-get install chromium), or say where it is in the variable {PROGRAM_VARIABLE}"
+        f"apt-get install chromium), or say where it is in the variable {PROGRAM_VARIABLE}; in a "
+        "cluster, set the chart's value worker.browserImage"
     )
 
 

@@ -66,7 +66,7 @@ class BrowserKind(Kind):
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         # A visit keeps its window from step to step, and is done with it after the last one.
         limits = Limits("PerUser", _MOST_WINDOWS, self._target.timeout)
-        return Awaited(self._speaker, limits, ended, course, notes_sends=notes_sends)
+        return Awaited(self._speaker, limits, ended, course, notes_sends=notes_sends, looks=True)
 
 
 class _Windows(Speaker[PageStep]):

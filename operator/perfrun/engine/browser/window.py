@@ -17,6 +17,7 @@ from perfrun.engine.browser.socks import Gate
 from perfrun.engine.browser.steps import Deed, PageStep
 from perfrun.engine.browser.timing import Seen, measures_of, quiet_since, seen_of
 from perfrun.engine.sessions import Done, Session
+from perfrun.measure.picture import MOST_BYTES
 from perfrun.reach.errors import ErrorClass
 
 FEW_REQUESTS = 2
@@ -25,6 +26,9 @@ MOST_MESSAGES = 10_000
 """Of a window's console that are looked at: a flood must not be what is measured."""
 _LOOK_AGAIN_MS = 20.0
 _CLOSE_SECONDS = 5.0
+_PICTURE_SECONDS = 3.0
+_QUALITIES = (60, 20)
+"""Of JPEG: the first with which a picture is small enough."""
 _STATE = "window.__perfrun ? window.__perfrun() : null"
 
 
@@ -246,6 +250,20 @@ class Window(Session[PageStep]):
         self._seen.console_errors += 1
 
     # --- its end ------------------------------------------------------------------------------
+
+    @override
+    async def picture(self) -> bytes | None:
+        for quality in _QUALITIES:
+            try:
+                async with asyncio.timeout(_PICTURE_SECONDS):
+                    taken = await self._page.screenshot(
+                        type="jpeg", quality=quality, animations="disabled"
+                    )
+            except (PlaywrightError, TimeoutError):
+                return None
+            if len(taken) <= MOST_BYTES:
+                return taken
+        return None
 
     @override
     def doing(self) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from markupsafe import Markup
+
 from perfrun.report.advice import next_steps
 from perfrun.report.benchmark import command_lines, figure_tables
 from perfrun.report.console import MARKS, score
@@ -13,6 +15,7 @@ from perfrun.report.html.observed import observed_charts, unseen
 from perfrun.report.html.over_time import charts_over_time, lag_chart
 from perfrun.report.html.page import render
 from perfrun.report.html.timeline import Timeline
+from perfrun.report.pages import caption, page_rows
 from perfrun.report.source import Reported
 
 
@@ -32,6 +35,7 @@ def run_page(reported: Reported) -> str:
     status = run.status
     drawn = _draw(reported)
     report = result.report if result is not None else None
+    picture = report.window.picture if report is not None else None
     mark = MARKS[status.verdict] if status.verdict is not None else "…"
     return render(
         "run.html.j2",
@@ -48,6 +52,10 @@ def run_page(reported: Reported) -> str:
         drawn=drawn,
         command=command_lines(status),
         tables=figure_tables(status.benchmark) if status.benchmark is not None else [],
+        pages=page_rows(status.steps),
+        # Nothing but base64, which was looked at when it was read, and too long to be cut.
+        picture=Markup(picture.jpeg) if picture is not None else None,  # noqa: S704
+        caption=caption(picture) if picture is not None else "",
         traces=facts.slowest(report) if report is not None else [],
         environment=facts.environment(reported),
         generator=facts.generator(run),

@@ -77,7 +77,7 @@ def timeline(report: WorkerReport, load: dict[str, Any] = OPEN, **parts: Any) ->
 class Page(HTMLParser):
     """What a browser makes of a page; raises AssertionError where tags are not closed in order."""
 
-    _VOID = frozenset({"meta", "link", "input", "br"})
+    _VOID = frozenset({"meta", "link", "input", "br", "img"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
