@@ -146,7 +146,7 @@ class Finisher:
             body = await self._write(_done(run, judgement, now), kept or {})
         except RefusedError as error:
             # Without an end here the run would be judged, and refused, for ever.
-            judgement = errored(f"its verdict could not be written: {error}", _counted(run))
+            judgement = errored(f"its verdict could not be written: {error}", counted(run))
             body = await self._write(_done(run, judgement, now), {})
         done = PerfRun.parse(body)
         self._metrics.count_run(done)
@@ -243,7 +243,8 @@ class Finisher:
         await self._events.tell("PerfRun", run.metadata, "ResultNotKept", note, warning=True)
 
 
-def _counted(run: PerfRun) -> WorkerCounts:
+def counted(run: PerfRun) -> WorkerCounts:
+    """Its workers, as far as is known of them."""
     return run.status.workers or WorkerCounts(planned=0)
 
 

@@ -5,14 +5,14 @@ import contextlib
 import logging
 from dataclasses import replace
 
-from perfrun.api.perfrun import HoldStatus, PerfRun, Phase, WorkerCounts
+from perfrun.api.perfrun import HoldStatus, PerfRun, Phase
 from perfrun.api.sentence import cut
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.clean_up import CleanUps
 from perfrun.controller.events import Events
 from perfrun.controller.facts import FactReader, accepted, as_timedelta
-from perfrun.controller.finish import Finisher
+from perfrun.controller.finish import Finisher, counted
 from perfrun.controller.jobs import job_manifest
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -118,7 +118,7 @@ class RunReconciler:
         else:
             self._failures.pop(uid, None)
             return again
-        await self._finisher.end(run, errored(why, _workers(run)))
+        await self._finisher.end(run, errored(why, counted(run)))
         return 0.0
 
     def forget(self, key: Key) -> None:
@@ -210,9 +210,9 @@ class RunReconciler:
             case Act.JUDGE:
                 await self._finisher.judge(run, opened, facts)
             case Act.FAIL:
-                await self._end(run, opened, facts, errored(decision.message, _workers(run)))
+                await self._end(run, opened, facts, errored(decision.message, counted(run)))
             case Act.CANCEL:
-                await self._end(run, opened, facts, cancelled(decision.message, _workers(run)))
+                await self._end(run, opened, facts, cancelled(decision.message, counted(run)))
         return 0.0
 
     async def _end(
@@ -252,7 +252,7 @@ class RunReconciler:
             raise
         except RefusedError as error:
             message = f"its workers could not be created: {error}"
-            await self._finisher.end(run, errored(message, _workers(run)))
+            await self._finisher.end(run, errored(message, counted(run)))
             return 0.0
         except KubeError as error:
             told = f"the workers could not be created yet: {error}"
@@ -315,7 +315,3 @@ class RunReconciler:
 
 def _holds(run: PerfRun) -> list[HoldStatus]:
     return run.status.capacity.holds if run.status.capacity is not None else []
-
-
-def _workers(run: PerfRun) -> WorkerCounts:
-    return run.status.workers or WorkerCounts(planned=0)
