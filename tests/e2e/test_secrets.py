@@ -70,7 +70,7 @@ def test_a_planted_secret_is_nowhere_but_where_it_is_used(shop: Shop) -> None:
     ended = shop.done(bad)["status"]
     seen.append(_everything(shop))
     # What is packed was looked into: a result says it like this, and nothing else does.
-    assert '"workersPlanned"' in seen[-1]["objects"]
+    assert '"perfrun":"' in seen[-1]["objects"]
 
     # Whether in time is another matter, on a machine that is busy.
     assert status["summary"]["requests"]["succeeded"] == 15, status["message"]

@@ -18,8 +18,6 @@ class RunResult(Wire):
     slos: list[dict[str, Any]] = []
     """The objectives as written."""
     start_time: str = ""
-    workers_planned: int
-    workers_reported: int
     report: WorkerReport | None = None
     """None: no worker reported."""
     status: dict[str, Any] = {}

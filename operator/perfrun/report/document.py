@@ -83,8 +83,6 @@ def result_document(
         plan=plan,
         slos=[slo.model_dump(mode="json", exclude_none=True) for slo in spec.slos],
         start_time=status.start_time or "",
-        workers_planned=status.workers.planned if status.workers else plan.load.workers,
-        workers_reported=status.workers.reported if status.workers else 0,
         report=report,
         status=run_object(run)["status"],
     )

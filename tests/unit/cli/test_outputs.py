@@ -19,7 +19,7 @@ from perfrun.report.source import Reported
 from tests.unit.coordinator.conftest import make_plan
 from tests.unit.report.sample import a_run
 
-RESULT = RunResult(plan=make_plan(), workers_planned=1, workers_reported=1)
+RESULT = RunResult(plan=make_plan())
 FORMS = (forms.JSON, forms.RESULT, forms.HTML, forms.JUNIT, forms.MARKDOWN)
 
 

@@ -27,7 +27,7 @@ from tests.unit.report.sample import a_run, an_error
 
 
 def finished(run: PerfRun, *, interrupted: bool = False) -> Finished:
-    result = RunResult(plan=make_plan(), workers_planned=1, workers_reported=1)
+    result = RunResult(plan=make_plan())
     return Finished(run, result, interrupted)
 
 

@@ -195,7 +195,7 @@ def with_result(name: str, machine: str = "x86") -> Reported:
     report = make_report()
     report.generator.machines = [machine]
     plan = make_plan().model_copy(update={"uid": name})
-    result = RunResult(plan=plan, workers_planned=1, workers_reported=1, report=report)
+    result = RunResult(plan=plan, report=report)
     return read_run(body, result)
 
 

@@ -21,8 +21,6 @@ def a_result(**more: Any) -> RunResult:
     return RunResult(
         plan=make_plan(),
         start_time="2026-11-22T02:00:03Z",
-        workers_planned=1,
-        workers_reported=1,
         report=make_report(),
         status=warned()["status"],
         **more,
