@@ -18,7 +18,7 @@ from perfrun.logic.benchmarking import benchmark_objective_problems
 from perfrun.logic.extension_checks import address_problems, option_problems
 from perfrun.logic.feed_checks import feed_problems
 from perfrun.logic.kind_checks import kind_problems
-from perfrun.logic.load_checks import late_stops, load_problems, search_problems
+from perfrun.logic.load_checks import crowded_browsers, late_stops, load_problems, search_problems
 from perfrun.logic.objectives import (
     BY_SCENARIO,
     FLOORED,
@@ -293,4 +293,5 @@ _DOUBTS: tuple[_Check, ...] = (
     _unreachable_floors,
     short_windows,
     late_stops,
+    crowded_browsers,
 )

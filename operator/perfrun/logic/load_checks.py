@@ -15,6 +15,10 @@ LONGEST = 24 * 3600 * NS
 MOST_ITERATIONS = 1_000_000_000
 MOST_ARRIVALS = 20_000_000
 """Of Poisson streams, which are drawn again to say how many were planned."""
+MOST_WINDOWS = 10
+"""Of a worker's browser, without a warning."""
+IN_FLIGHT = 1000
+"""Of a worker, where an open load says nothing."""
 
 
 def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -115,3 +119,22 @@ def late_stops(spec: PerfTestSpec) -> Iterator[Problem]:
                 f"is more than the {format_exact_duration(lasts)} that "
                 f"{'a hold' if load.capacity is not None else 'the load'} lasts: it never stops it",
             )
+
+
+def crowded_browsers(spec: PerfTestSpec) -> Iterator[Problem]:
+    """More windows at once than the core of a worker can show without being what is measured."""
+    load = spec.load
+    if spec.target.browser is None or load.capacity is not None:
+        return
+    if load.burst is not None:
+        field, most = "burst.concurrency", load.burst.concurrency
+    elif load.open is not None:
+        field, most = "open.maxInFlight", load.open.max_in_flight or IN_FLIGHT * load.workers
+    else:
+        field, most = "closed", round(Shape.of(load).peak)
+    if most > MOST_WINDOWS * load.workers:
+        yield Problem(
+            f"spec.load.{field}",
+            f"lets {most} windows be open at once in {load.workers} workers: with more than "
+            f"{MOST_WINDOWS} in each, they wait for each other and not for the target",
+        )

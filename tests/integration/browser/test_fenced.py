@@ -34,6 +34,14 @@ def test_parts_of_a_page_are_kept_out_and_told(shop: Site, text: str) -> None:
     assert "/picture" not in shop.asked
 
 
+def test_no_address_is_past_the_proxy(shop: Site) -> None:
+    """Browsers go to their own machine and link without a proxy, where nobody tells them not to."""
+    text = "fetch('http://169.254.169.254/latest',{mode:'no-cors'})"
+    report = run(plan_of(shop.url, visits(1), script(shop, text), hosts=HOSTS))
+    assert report.window.steps[0].errors == {"Policy": 1}
+    assert "does not let 169.254.169.254 be connected to" in str(report.forbidden)
+
+
 def test_what_is_allowed_is_let_through(shop: Site) -> None:
     text = "document.write('<img src=http://ELSEWHERE/picture>')"
     plan = plan_of(shop.url, visits(1), script(shop, text), hosts=[*HOSTS, "localhost"])

@@ -6,6 +6,7 @@ import pytest
 
 from perfrun.api.metric import MEASURES
 from perfrun.api.perfrun import Verdict
+from perfrun.logic.accept import check
 from perfrun.logic.verdict import Judgement
 from perfrun.measure.histogram import Histogram
 from tests.unit.logic.build import MS, judged, report, spec, step
@@ -83,3 +84,18 @@ def test_the_class_brings_its_objectives_and_the_status_its_figures() -> None:
     assert list(home.measures) == ["pageLoad", "firstContentfulPaint"]
     assert (home.measures["pageLoad"].p75, home.measures["pageLoad"].samples) == ("2.1s", 100)
     assert home.measures["firstContentfulPaint"].p95 == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("load", "field"),
+    [
+        ({"burst": {"requests": 100, "concurrency": 11}}, "spec.load.burst.concurrency"),
+        ({"closed": {"users": 11, "duration": "1m"}}, "spec.load.closed"),
+        ({"open": {"rate": "2/s", "duration": "1m"}}, "spec.load.open.maxInFlight"),
+    ],
+)
+def test_more_windows_than_a_core_can_show_are_warned_of(load: dict[str, Any], field: str) -> None:
+    warned = {warning.field for warning in check(spec(load, **PAGES)).warnings}
+    assert field in warned
+    alone = check(spec({**load, "workers": 2}, **PAGES)).warnings
+    assert (field in {warning.field for warning in alone}) == ("open" in load)
