@@ -7,7 +7,6 @@ from typing import Any
 
 from perfrun.api.names import DNS_LABEL
 from perfrun.api.perfrun import Verdict
-from perfrun.cli.cluster import PERF_RUNS, PERF_TESTS, Cluster, Resource
 
 TIMEOUT_S = 1.5
 _RUN = "run/"
@@ -17,12 +16,12 @@ _NAME = re.compile(DNS_LABEL)
 
 def test_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
     """The tests of the namespace that the command line means."""
-    return _names(PERF_TESTS, given, incomplete)
+    return _names(given, incomplete, runs=False)
 
 
 def run_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
     """The runs of that namespace."""
-    return _names(PERF_RUNS, given, incomplete)
+    return _names(given, incomplete, runs=True)
 
 
 def test_or_run_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
@@ -37,11 +36,13 @@ def verdicts(incomplete: str) -> list[str]:
     return [verdict for verdict in Verdict if verdict.startswith(incomplete)]
 
 
-def _names(resource: Resource, given: Mapping[str, Any], incomplete: str) -> list[str]:
-    # A completion has nobody to tell of what is wrong.
+def _names(given: Mapping[str, Any], incomplete: str, *, runs: bool) -> list[str]:
+    # A completion has nobody to tell of what is wrong, a missing client included.
     with suppress(Exception):
+        from perfrun.cli.cluster import PERF_RUNS, PERF_TESTS, Cluster
+
         cluster = Cluster(given.get("context"), given.get("namespace"), timeout=TIMEOUT_S)
-        bodies, _ = cluster.list(resource)
+        bodies, _ = cluster.list(PERF_RUNS if runs else PERF_TESTS)
         names = sorted(str(body["metadata"]["name"]) for body in bodies)
         return [name for name in names if name.startswith(incomplete) and _NAME.fullmatch(name)]
     return []

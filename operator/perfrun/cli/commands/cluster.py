@@ -73,18 +73,18 @@ def list_(
 
     Exit codes: 0 done, 2 no such namespace or usage wrong, 3 Error.
     """
-    from perfrun.cli.list import Wanted, list_objects, parse_verdicts
 
     def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
+        from perfrun.cli.list import Wanted, list_objects, parse_verdicts
+
+        try:
+            verdicts = parse_verdicts(verdict or ())
+        except ValueError as error:
+            tell(err, str(error))
+            return Exit.USAGE
         wanted = Wanted(what, test, selector, verdicts, everywhere, output)
         return list_objects(cluster, wanted, out, err)
 
-    try:
-        verdicts = parse_verdicts(verdict or ())
-    except ValueError as error:
-        out, err = outputs()
-        tell(console(err), str(error))
-        leave(Exit.USAGE, out, err)
     _speak(act, context, namespace)
 
 
@@ -108,9 +108,10 @@ def watch(
     Exit codes: 0 done, 1 Fail, 2 no such test, run or namespace, 3 Error, 130 stopped watching; the
     runs go on.
     """
-    from perfrun.cli.watch import watch
 
     def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
+        from perfrun.cli.watch import watch
+
         return watch(cluster, about, out, err, once=once, strict=strict)
 
     _speak(act, context, namespace)
@@ -134,9 +135,10 @@ def trigger(
     Exit codes: 0 asked for (with --wait: done), 1 Fail, 2 no such test or usage wrong, 3 Error, 130
     stopped waiting; the run goes on.
     """
-    from perfrun.cli.trigger import trigger
 
     def act(cluster: "Cluster", out: Console, _: Console) -> Exit:
+        from perfrun.cli.trigger import trigger
+
         return trigger(cluster, test, out, wait=wait, strict=strict)
 
     _speak(act, context, namespace)
@@ -158,9 +160,10 @@ def logs(
 
     Exit codes: 0 done, 2 no such run or worker, 3 Error, 130 stopped.
     """
-    from perfrun.cli.logs import logs
 
     def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
+        from perfrun.cli.logs import logs
+
         return logs(cluster, run, out, err, worker=worker, follow=follow)
 
     _speak(act, context, namespace)
@@ -169,7 +172,10 @@ def logs(
 def _speak(
     act: Callable[["Cluster", Console, Console], Exit], context: str | None, namespace: str | None
 ) -> None:
-    """Do what is to be done with a cluster, and leave."""
+    """Do what is to be done with a cluster, and leave.
+
+    ``act`` imports what it needs by itself: all of that needs the client that is looked for here.
+    """
     from perfrun.cli.signals import interruptible
 
     out, err = outputs()
