@@ -12,7 +12,7 @@ CRD_FOLDERS := crds charts/perfrun/files/crds
 
 .DEFAULT_GOAL := help
 .PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check format crds \
-        cluster-up cluster-down image venv lock clean
+        cluster-up cluster-down image venv lock clean clean-cache
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -101,6 +101,9 @@ lock: ## constraints.txt anew: the newest versions of all that is installed
 	@{ echo '# The versions that are tested and built into the image. Made by `make lock`.'; \
 	    build/lock/bin/pip freeze --exclude perfrun; } > $(PINS)
 	@rm -rf build/lock
+
+clean-cache: ## remove the binaries and images outside of this checkout (~/.cache/perfrun)
+	@$(CLUSTER) forget
 
 clean: ## remove .venv and the caches of tools
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -35,6 +35,10 @@ def _down(_: argparse.Namespace) -> None:
     cluster.down()
 
 
+def _forget(_: argparse.Namespace) -> None:
+    cluster.forget()
+
+
 def _status(_: argparse.Namespace) -> None:
     running = cluster.running()
     print(f"up: {running.url}, node {running.node_ip}")
@@ -87,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add("up", _up, "start the cluster, or repair it; nothing to do when it is well")
     add("down", _down, "end it and remove its traces; the cache stays")
+    add("forget", _forget, "remove the cache of binaries and images")
     add("status", _status, "say whether it is up and well; exit code 1 if not")
     build = add("build", _build, "fill the cache without starting anything")
     build.add_argument("--e2e", action="store_true", help="install the end-to-end tools too")

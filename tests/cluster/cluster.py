@@ -17,7 +17,7 @@ from tests.cluster.components import Component, apiserver, client_context, contr
 from tests.cluster.errors import ClusterError, Unsupported
 from tests.cluster.handle import Cluster
 from tests.cluster.mounts import remove_tree
-from tests.cluster.paths import locked, state_dir, write
+from tests.cluster.paths import cache_dir, locked, state_dir, write
 from tests.cluster.pki import Pki, kubeconfig
 from tests.cluster.processes import Processes, boot_id
 from tests.cluster.progress import say, step
@@ -281,6 +281,15 @@ def down() -> None:
             leftovers.remove_state(made_with.state)
             network.down(made_with)
             (made_with.state / "settings.json").unlink()
+
+
+def forget() -> None:
+    """Remove the cache; what needs it next fills it again. ClusterError while a cluster is up."""
+    with locked(state_dir(), "the cluster"):
+        if settings.recorded() is not None:
+            raise ClusterError("a cluster is up that needs it: python3 -m tests.cluster down")
+        with step(f"removing {cache_dir()}"):
+            shutil.rmtree(cache_dir(), ignore_errors=True)
 
 
 def running() -> Cluster:

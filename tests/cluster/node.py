@@ -93,6 +93,8 @@ def _kubelet_config(made_with: Settings, pki: Pki) -> dict[str, object]:
         "cgroupRoot": f"/{made_with.bridge}",
         "failCgroupV1": False,
         "failSwapOn": False,
+        # Chains of the machine's firewall that no pod here needs, and that it would leave behind.
+        "makeIPTablesUtilChains": False,
         "enforceNodeAllocatable": [],
         "podCIDR": made_with.subnet,
         "clusterDNS": [ip],
