@@ -13,7 +13,7 @@ import yaml
 from perfrun.api.baseline import TrendState
 from perfrun.api.perfrun import Phase, Verdict
 from perfrun.engine.errors import ErrorClass
-from perfrun.logic import findings, verdict
+from perfrun.logic import findings, judgement
 from perfrun.logic.capacity import HoldOutcome
 from tests.unit.examples.commands import in_script, parsed
 
@@ -53,8 +53,8 @@ def of_a_test_that_is_not_ready() -> set[str]:
 
 # What stands in the place of a reason, where it is no text, and what it may be.
 COMPUTED: dict[str, set[str]] = {
-    "reason": of_a_test_that_is_not_ready() | texts(function(verdict, "_slo_met")),
-    "complete": texts(function(verdict, "conditions")),
+    "reason": of_a_test_that_is_not_ready() | texts(function(judgement, "_slo_met")),
+    "complete": texts(function(judgement, "conditions")),
     "phase.value": {phase.value for phase in Phase},
     "trend.state": set(get_args(TrendState)),
     "passage.state": set(get_args(TrendState)),

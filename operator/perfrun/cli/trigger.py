@@ -24,9 +24,12 @@ def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, strict: bo
     asked = datetime.now(UTC).isoformat()
     cluster.annotate(PERF_TESTS, test, REQUEST_ANNOTATION, asked)
     run = requested_run_name(test, asked)
-    tell(out, f"PerfRun {run} was asked for in namespace {cluster.namespace}")
+    told = f"PerfRun {run} was asked for in namespace {cluster.namespace}"
     if not wait:
+        # Whether an operator runs is not known here: a user's rights end at the namespace.
+        tell(out, f"{told}; it is there once the operator has created it: perfrun watch run/{run}")
         return Exit.OK
+    tell(out, told)
     try:
         return follow(cluster, run, out, strict=strict, patience=ANSWER_S)
     except NotThereError:
@@ -38,4 +41,4 @@ def _why(cluster: Cluster, test: str) -> str:
     problem = TestView.of(cluster.find(PERF_TESTS, test) or {}).problem
     if problem:
         return f"the test is not ready: {problem}"
-    return "is the operator running? kubectl get pods -A -l app.kubernetes.io/name=perfrun"
+    return "is the operator running? kubectl get deployments -A -l app.kubernetes.io/name=perfrun"
