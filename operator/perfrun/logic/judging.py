@@ -21,6 +21,7 @@ from perfrun.measure.report import WorkerReport
 
 FLOOR_SLACK = 0.99
 """Of an open load's floor: arrivals at the edges of a window must not decide."""
+MET = ": met"
 ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.FAIL)
 
 _FACTS = ("dropped", "throughput", "transactions")
@@ -37,6 +38,8 @@ class Judged:
     samples: int = 0
     excess: float = 0.0
     """By how many ns a duration missed its upper limit."""
+    ending: str = ""
+    """How the sentence ends where no fault of the generator says otherwise: ``: met``."""
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
@@ -90,7 +93,7 @@ def status_of(objective: Objective, judged: Judged, faults: Faults) -> SloStatus
         measured=judged.measured,
         samples=judged.samples,
         verdict=judged.verdict,
-        message=cut(judged.sentence),
+        message=cut(judged.sentence + judged.ending),
     )
 
 
@@ -99,8 +102,8 @@ def _tainted(objective: Objective, judged: Judged, faults: Faults) -> Judged:
     found = faults.against(objective, judged)
     if found is None:
         return judged
-    sentence = f"{judged.sentence}; inconclusive, because {found.message}"
-    return replace(judged, verdict=Verdict.INCONCLUSIVE, sentence=sentence)
+    ending = f", but this proves nothing: {found.message}"
+    return replace(judged, verdict=Verdict.INCONCLUSIVE, ending=ending)
 
 
 def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judged:
@@ -119,12 +122,20 @@ def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judg
         sentence = f"{objective.subject} {measured.reason}"
         return Judged(Verdict.INCONCLUSIVE, sentence, told, measured.samples)
     text = measured.text(objective.metric, objective.limits)
-    sentence = f"{objective.subject} was {text}, {allowed(objective)}"
+    what = _of_journeys(objective.metric, part)
+    sentence = f"{objective.subject} was {text}{what}, {allowed(objective)}"
     verdict, ending = _against_limits(objective, measured, plan, report, part)
     excess = 0.0
     if METRICS[objective.metric] is Kind.DURATION and objective.upper is not None:
         excess = measured.low - objective.upper
-    return Judged(verdict, sentence + ending, text, measured.samples, excess)
+    return Judged(verdict, sentence, text, measured.samples, excess, ending)
+
+
+def _of_journeys(metric: str, part: Scope) -> str:
+    """That the latency of a scenario is no latency of its steps."""
+    if not (part.journeys and metric.startswith("latency.") and len(part.steps) > 1):
+        return ""
+    return f" for the whole journey of its {len(part.steps)} steps"
 
 
 def _judge_observed(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judged:
@@ -141,7 +152,7 @@ def _judge_observed(objective: Objective, plan: RunPlan, report: WorkerReport) -
     if found.unseen is not None:
         sentence = f"{sentence}: not known, because {found.unseen}"
         return Judged(Verdict.INCONCLUSIVE, sentence, text, found.samples)
-    return Judged(Verdict.PASS, f"{sentence}: met", text, found.samples)
+    return Judged(Verdict.PASS, sentence, text, found.samples, ending=MET)
 
 
 def _judge_benchmark(objective: Objective, report: WorkerReport) -> Judged:
@@ -160,7 +171,7 @@ def _judge_benchmark(objective: Objective, report: WorkerReport) -> Judged:
     if failure is not None:
         told = f"{sentence}: not known, because the command failed: {failure}"
         return Judged(Verdict.INCONCLUSIVE, told, text, found.samples)
-    return Judged(Verdict.PASS, f"{sentence}: met", text, found.samples)
+    return Judged(Verdict.PASS, sentence, text, found.samples, ending=MET)
 
 
 def _against_limits(
@@ -173,11 +184,11 @@ def _against_limits(
         return missed, ""
     if lower is not None and measured.high < lower:
         if objective.metric in FLOORED and _nearly(objective, plan, report, part):
-            return Verdict.PASS, ": met, within 1% of what the load could give"
+            return Verdict.PASS, f"{MET}, within 1% of what the load could give"
         return missed, ""
     known = (upper is None or measured.high <= upper) and (lower is None or measured.low >= lower)
     if known:
-        return Verdict.PASS, ": met"
+        return Verdict.PASS, MET
     unknown = part.sum.censored + part.sum.errors.get("Timeout", 0)
     return Verdict.INCONCLUSIVE, (
         f": not known, because {unknown} requests timed out or were open at the end"

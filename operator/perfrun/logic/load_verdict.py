@@ -86,6 +86,8 @@ def overall(
         message = _told(slos, verdict)
     elif requests.succeeded:
         verdict, message = Verdict.PASS, "finished; the test sets no objectives"
+        if ending is not None:
+            return ending.least, ending.told
     else:
         what = (
             f"none of {requests.sent} requests succeeded" if requests.sent else "nothing was sent"
@@ -103,9 +105,13 @@ def _told(slos: Sequence[SloStatus], verdict: Verdict) -> str:
     noun = "objective" if len(counted) == 1 else "objectives"
     if verdict is Verdict.PASS:
         return f"{len(counted)} of {len(counted)} {noun} met"
-    bad = [slo for slo in counted if slo.verdict in (Verdict.WARN, Verdict.FAIL)]
-    word = "missed" if bad else "inconclusive"
-    bad = bad or [slo for slo in counted if slo.verdict is Verdict.INCONCLUSIVE]
+    missed = sum(slo.verdict in (Verdict.WARN, Verdict.FAIL) for slo in counted)
+    unclear = sum(slo.verdict is Verdict.INCONCLUSIVE for slo in counted)
+    if missed:
+        told = f"{missed} of {len(counted)} {noun} missed"
+        told += f", {unclear} inconclusive" if unclear else ""
+    else:
+        told = f"{unclear} of {len(counted)} {noun} inconclusive"
     # The sentence to show is the worst one's.
-    first = max(bad, key=lambda slo: ORDER.index(slo.verdict))
-    return f"{len(bad)} of {len(counted)} {noun} {word}: {first.message}"
+    first = max(counted, key=lambda slo: ORDER.index(slo.verdict))
+    return f"{told}: {first.message}"

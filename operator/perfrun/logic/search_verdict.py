@@ -11,7 +11,7 @@ from perfrun.api.sentence import cut
 from perfrun.logic import summary as summaries
 from perfrun.logic.capacity import Found, found, held
 from perfrun.logic.judgement import Judgement, RunOutcome
-from perfrun.logic.judging import NO_FAULTS, Judged, allowed, judge_one, status_of, worst
+from perfrun.logic.judging import MET, NO_FAULTS, Judged, allowed, judge_one, status_of, worst
 from perfrun.logic.load_verdict import ending_of, judge_objectives, limits_of, overall
 from perfrun.logic.objectives import Objective
 from perfrun.logic.plan import hold_plan
@@ -92,7 +92,7 @@ def _judge_capacity(objective: Objective, result: Found, sent: int) -> Judged:
         return Judged(missed, sentence, result.text, sent)
     enough = lower is None or result.low >= lower
     if enough and (upper is None or result.high <= upper):
-        return Judged(Verdict.PASS, f"{sentence}: met", result.text, sent)
+        return Judged(Verdict.PASS, sentence, result.text, sent, ending=MET)
     why = result.unfinished or "no higher rate was tried"
     ending = f"{sentence}: not known, because {why}"
     return Judged(Verdict.INCONCLUSIVE, ending, result.text, sent)

@@ -297,7 +297,7 @@ ERRORS = {"metric": "errorRate", "max": "1%"}
             report(step(SLOW[:300])),
             None,
             "Warn",
-            "1 of 2 objectives missed: latency.p95 was 600ms, at most 500ms allowed",
+            "1 of 2 objectives missed, 1 inconclusive: latency.p95 was 600ms, at most 500ms allowed",
         ),
         (
             [ERRORS, {"metric": "latency.p999", "max": "1s"}],
@@ -353,7 +353,7 @@ ERRORS = {"metric": "errorRate", "max": "1%"}
             report(step(FAST), stopped="Ctrl-C"),
             None,
             "Inconclusive",
-            "stopped (Ctrl-C): finished; the test sets no objectives",
+            "stopped (Ctrl-C)",
         ),
     ],
 )
@@ -386,7 +386,10 @@ def test_findings_taint_single_objectives(
     measured = report(step(latencies), dropped=1000 - len(latencies), **health)
     got, message = verdict_of(slo, measured)
     assert got == verdict
-    assert ("inconclusive, because" in message) is (verdict == "Inconclusive")
+    doubted = verdict == "Inconclusive"
+    assert (", but this proves nothing: " in message) is doubted
+    # Nobody is to take it for met.
+    assert (": met" in message) is (verdict == "Pass")
 
 
 def test_the_verdict_on_steps_and_summary_reads_as_documented() -> None:
@@ -631,6 +634,9 @@ def test_a_scenario_of_many_steps_is_judged_by_its_journeys() -> None:
     journeys = iterations(step([200 * MS] * 1000), scenario="buy")
     whole = judged(one, report(*steps, scenarios=[journeys]))
     assert [slo.verdict.value for slo in whole.slos] == ["Warn", "Pass"]
+    journey, alone = (slo.message for slo in whole.slos)
+    assert " for the whole journey of its 2 steps, at most 150ms allowed" in journey
+    assert "journey" not in alone
 
 
 @pytest.mark.parametrize(
