@@ -37,6 +37,10 @@ DEFAULT_LIFE = 3600.0
 RETRY_SECONDS = 5.0
 LEAST_WAIT = 0.5
 TIMEOUT_SECONDS = 15.0
+_REFUSALS = (400, 401, 403)
+"""Of a token service that takes neither the client nor its secret (RFC 6749, 5.2)."""
+_BAD_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
+"""OpenSSL's name, in what the HTTP client says."""
 LOOK_SECONDS = 10.0
 """Between two looks at a token that the kubelet keeps fresh."""
 
@@ -165,11 +169,19 @@ class ClientCredentials(Credential):
         except httpx.HTTPError as error:
             self._resolver.refused(address)
             reason = str(error) or type(error).__name__
-            raise EngineError(ErrorClass.CONNECT, f"{where} cannot be asked: {reason}") from error
+            raise EngineError(
+                ErrorClass.CONNECT,
+                f"{where} cannot be asked: {reason}",
+                refused=_BAD_CERTIFICATE in reason,
+            ) from error
         said = _document(answer)
         token = said.get("access_token")
         if answer.status_code != httpx.codes.OK or not isinstance(token, str) or not token:
-            raise DataError(f"{where} gave no token: {_complaint(answer, said)}")
+            raise EngineError(
+                ErrorClass.DATA,
+                f"{where} gave no token: {_complaint(answer, said)}",
+                refused=answer.status_code in _REFUSALS,
+            )
         self._life = _life(said.get("expires_in"))
         self._renew_at = asked + self._life * RENEW_AFTER
         self.authorization = "Bearer " + one_line(token, f"{_WHERE}.oauth2")

@@ -6,10 +6,10 @@ from typing import cast
 
 from typing_extensions import override
 
-from perfrun.engine.errors import ErrorClass, OpenError
+from perfrun.engine.errors import ErrorClass, OpenError, tls_error
 from perfrun.engine.frames import FrameError
 from perfrun.engine.http2 import Http2Connection
-from perfrun.engine.pool import Opened, Origin, Pool, Security, tls_failure
+from perfrun.engine.pool import Opened, Origin, Pool, Security
 from perfrun.logic.network import Fence
 
 
@@ -51,7 +51,7 @@ class Http2Pool(Pool):
             self._check_agreed(connection)
             await connection.ready
         except ssl.SSLError as error:
-            raise tls_failure(self.origin, error) from error
+            raise tls_error(self.origin, error) from error
         except (FrameError, OSError) as error:
             connection.transport.abort()
             raise OpenError(

@@ -10,7 +10,7 @@ from time import monotonic_ns
 from typing import NamedTuple, cast
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, said_by
+from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, said_by, tls_error
 from perfrun.engine.handshake import Handshake, Sessions
 from perfrun.engine.http1 import Connection
 from perfrun.engine.link import Link
@@ -142,13 +142,8 @@ class Pool:
             transport.abort()
             raise
         except OSError as error:
-            raise tls_failure(self.origin, error) from error
+            raise tls_error(self.origin, error) from error
         return cast(Link, handshake.inner), handshake.connected
 
     def _protocol(self) -> asyncio.Protocol:
         return Connection(self)
-
-
-def tls_failure(origin: Origin, error: OSError) -> OpenError:
-    """What is told of TLS that could not be agreed on."""
-    return OpenError(ErrorClass.TLS, f"TLS with {origin} failed: {said_by(error)}")

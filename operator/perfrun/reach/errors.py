@@ -36,27 +36,42 @@ class ErrorClass(StrEnum):
 class EngineError(Exception):
     """A run that cannot start: an error class and a sentence for the user."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         """An :class:`ErrorClass`, or ``Sql`` with the class of a SQLSTATE."""
         self.message = message
+        self.refused = refused
+        """Trying again will hardly help, as with a wrong password."""
 
 
 class DataError(EngineError):
     """A value that the plan needs is missing or unusable; trying again will not help."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(ErrorClass.DATA, message)
+        super().__init__(ErrorClass.DATA, message, refused=True)
 
 
 class OpenError(EngineError):
     """A connection that could not be opened."""
 
-    def __init__(self, reason: str, message: str, exhausted: str | None = None) -> None:
-        super().__init__(reason, message)
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        exhausted: str | None = None,
+        *,
+        refused: bool = False,
+    ) -> None:
+        super().__init__(reason, message, refused=refused)
         self.exhausted = exhausted
         """Ports, Descriptors or Memory, where it was the generator that ran out."""
+
+
+def tls_error(server: object, error: BaseException) -> OpenError:
+    """What is told of TLS that could not be agreed on. A certificate stays what it is."""
+    refused = isinstance(error, ssl.SSLCertVerificationError)
+    return OpenError(ErrorClass.TLS, f"TLS with {server} failed: {said_by(error)}", refused=refused)
 
 
 _EXHAUSTED = {

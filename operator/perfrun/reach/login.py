@@ -7,7 +7,7 @@ from typing import Any
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.reach.dsn import Dsn, Times
-from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, said_by
+from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, said_by, tls_error
 from perfrun.reach.resolver import Resolver
 
 Connect = Callable[[Dsn, str, str, Times], Awaitable[Any]]
@@ -27,7 +27,7 @@ async def login(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> Any:
             async with asyncio.timeout(times.connect / NS_PER_S):
                 return await connect(dsn, address, name, times)
         except ssl.SSLError as error:
-            raise OpenError(ErrorClass.TLS, f"TLS with {dsn} failed: {said_by(error)}") from error
+            raise tls_error(dsn, error) from error
         except OSError as error:
             failure = error
             resolver.refused(address)

@@ -16,6 +16,8 @@ STATEMENTS = 200
 _FIRST_OF_CLIENT = 2000
 """Codes from here to 2999 are the client's own: the connection is lost."""
 _FIRST_OF_SERVER = 3000
+_WRONG_LOGIN = (1044, 1045, 1049)
+"""A database that the user may not use, a wrong user or password, a database that is not there."""
 
 
 async def connect(dsn: Dsn, address: str, name: str, times: Times) -> Connection:
@@ -39,7 +41,8 @@ async def connect(dsn: Dsn, address: str, name: str, times: Times) -> Connection
             raise error.__cause__ from None
         if is_lost(error):
             raise OSError(str(error.args[-1])) from error
-        raise OpenError(sql_class(error), f"{dsn} refused the login: {error.args[-1]}") from None
+        said = f"{dsn} refused the login: {error.args[-1]}"
+        raise OpenError(sql_class(error), said, refused=_is_for_good(error)) from None
     return connection
 
 
@@ -57,6 +60,10 @@ async def _bound(connection: Connection, times: Times) -> None:
 def sql_class(error: MySQLError) -> str:
     """``Sql23`` of SQLSTATE 23000: its first two characters are its class (ISO/IEC 9075)."""
     return f"Sql{(getattr(error, 'sqlstate', None) or 'HY')[:2]}"
+
+
+def _is_for_good(error: MySQLError) -> bool:
+    return sql_class(error) == "Sql28" or error.args[0] in _WRONG_LOGIN
 
 
 def is_lost(error: MySQLError) -> bool:

@@ -30,7 +30,8 @@ async def connect(dsn: Dsn, address: str, name: str, times: Times) -> "asyncpg.C
             server_settings=settings,
         )
     except asyncpg.PostgresError as error:
-        raise OpenError(sql_class(error), f"{dsn} refused the login: {error.args[0]}") from None
+        said = f"{dsn} refused the login: {error.args[0]}"
+        raise OpenError(sql_class(error), said, refused=_is_for_good(error)) from None
     except asyncpg.InterfaceError as error:
         raise OSError(str(error)) from error
     except ConnectionError as error:
@@ -38,6 +39,13 @@ async def connect(dsn: Dsn, address: str, name: str, times: Times) -> "asyncpg.C
             raise OpenError(ErrorClass.TLS, f"TLS with {dsn} failed: it has none") from error
         raise
     return connection
+
+
+def _is_for_good(error: asyncpg.PostgresError) -> bool:
+    """Whether a login is wrong (class 28), or its database (3D000). A server that only starts, or
+    has no connection left, says something else."""
+    state = error.sqlstate or ""
+    return state.startswith("28") or state == "3D000"
 
 
 def sql_class(error: asyncpg.PostgresError) -> str:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.sentence import cut
 from perfrun.engine.around import PATIENCE_WHEN_STOPPED
-from perfrun.engine.errors import EngineError, ErrorClass
+from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
 from perfrun.engine.selfcheck import ceiling
 from perfrun.logic.observing import period
@@ -30,9 +30,11 @@ from perfrun.observe.watcher import Watcher
 from perfrun.worker.alone import Alone
 from perfrun.worker.client import AwayError, Client, RefusedError
 from perfrun.worker.config import Config, ConfigError
+from perfrun.worker.reaching import Reaching
 from perfrun.worker.secrets import MountedValues
 
 PAUSE_IN_TROUBLE = 1.0
+"""Seconds between two words to the coordinator; the target is tried less and less often."""
 DEADLINE_WHEN_TERMINATED = 5.0
 """Seconds for the report of a worker that was sent a signal."""
 CLEAN_UP_SECONDS = PATIENCE_WHEN_STOPPED + 5.0
@@ -141,7 +143,8 @@ class Worker:
 
     async def _barrier(self, engine: Engine, reached: float) -> int:
         """Wait for the start; returns T0 (monotonic ns)."""
-        trouble = await self._unless_terminated(_trouble(engine))
+        reaching = Reaching(engine.check, log)
+        trouble = await self._unless_terminated(reaching.tried())
         while True:
             ready = Ready(ceiling=reached, trouble=trouble, setup=self._setup)
             answer: Start = await self._unless_terminated(self._client.ready(ready))
@@ -159,7 +162,7 @@ class Worker:
                 self._setup = await self._unless_terminated(engine.setup())
             if trouble is not None:
                 await self._unless_terminated(asyncio.sleep(PAUSE_IN_TROUBLE))
-                trouble = await self._unless_terminated(_trouble(engine))
+                trouble = await self._unless_terminated(reaching.tried())
 
     async def _unless_terminated(self, waiting: Coroutine[Any, Any, T]) -> T:
         """What is waited for; raises _TerminatedError when the signal comes first."""
@@ -279,17 +282,6 @@ class Worker:
 
 class _TerminatedError(Exception):
     """The signal came before the start."""
-
-
-async def _trouble(engine: Engine) -> Trouble | None:
-    try:
-        await engine.check()
-    except EngineError as error:
-        if error.reason is ErrorClass.POLICY:
-            raise  # trying again will not help
-        log("trouble", reason=error.reason, message=error.message)
-        return Trouble(reason=error.reason, message=cut(error.message))
-    return None
 
 
 def load_plan(config: Config) -> RunPlan:

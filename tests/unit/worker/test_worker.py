@@ -254,6 +254,25 @@ async def test_a_missing_secret_is_final_trouble(coordinator: Coordinator, launc
     assert ready.trouble.message.startswith("Secret shop has no key token (spec.target.http.auth")
 
 
+async def test_a_login_that_is_refused_is_final_trouble_after_three_tries(
+    coordinator: Coordinator, launch: Launch, tmp_path: Path
+) -> None:
+    (tmp_path / "values/secrets/idp").mkdir(parents=True)
+    (tmp_path / "values/secrets/idp/secret").write_text("wrong")
+    coordinator.answers = [Start()]
+    async with running(token=answer(401, b'{"error": "invalid_client"}')) as server:
+        secret = {"secretKeyRef": {"name": "idp", "key": "secret"}}
+        oauth = {"tokenUrl": f"{server.url}/token", "clientId": "me", "clientSecretFrom": secret}
+        a_plan = plan("http://127.0.0.1:1/", burst(5), auth={"oauth2": oauth})
+        code, log = await ended(await launch(a_plan))
+        assert (code, len(server.log)) == (1, 3), log
+    last = coordinator.readies[-1]
+    assert last.trouble is not None
+    assert (last.final, last.trouble.reason) == (True, "Data")
+    assert "gave no token: invalid_client" in last.trouble.message
+    assert log.count("event=trouble") == 2, log
+
+
 @pytest.mark.parametrize("status", [403, 409, 410])
 async def test_a_worker_that_is_refused_says_why_and_ends(
     coordinator: Coordinator, launch: Launch, status: int

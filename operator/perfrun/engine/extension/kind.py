@@ -120,12 +120,14 @@ class _Speaker(Speaker[ExtensionStep]):
         except OpenError as error:
             if isinstance(error.reason, ErrorClass):
                 raise
-            raise OpenError(ErrorClass.PROTOCOL, error.message) from error
+            refused = error.refused
+            raise OpenError(ErrorClass.PROTOCOL, error.message, refused=refused) from error
         except TimeoutError as error:
             raise OpenError(ErrorClass.CONNECT, f"{self._what} gave up by itself") from error
         except ssl.SSLError as error:
             said = f"TLS with {self._what} failed: {lost(error)}"
-            raise OpenError(ErrorClass.TLS, said) from error
+            refused = isinstance(error, ssl.SSLCertVerificationError)
+            raise OpenError(ErrorClass.TLS, said, refused=refused) from error
         except OSError as error:
             said = f"{self._what} could not be opened: {lost(error)}"
             raise OpenError(ErrorClass.CONNECT, said, exhausted_by(error)) from error

@@ -1,0 +1,65 @@
+"""Trying to reach the target before the load: less and less often, and not for ever in vain."""
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Protocol
+
+from perfrun.api.sentence import cut
+from perfrun.engine.errors import EngineError, ErrorClass
+from perfrun.measure.report import Trouble
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
+"""Seconds from a try to the next one."""
+GROWTH = 1.5
+MOST_REFUSALS = 3
+"""One after the other, as of a login: each further one may lock an account out."""
+
+
+class Log(Protocol):
+    """Writes a line of the worker's log."""
+
+    def __call__(self, event: str, **fields: object) -> None:
+        """``fields`` never hold a value from a Secret."""
+
+
+class Reaching:
+    """The tries of one worker to reach its target."""
+
+    def __init__(
+        self,
+        check: Callable[[], Awaitable[None]],
+        log: Log,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """``check`` raises EngineError where the target is not reached; ``clock`` has seconds."""
+        self._check, self._log, self._clock = check, log, clock
+        self._trouble: Trouble | None = None
+        """Of the last try."""
+        self._refusals = 0
+        self._pause = FIRST_PAUSE
+        self._due = 0.0
+
+    async def tried(self) -> Trouble | None:
+        """What keeps the worker from the target, by a try now or by the last one where the next
+        is not due yet. Raises EngineError where another try will not help.
+        """
+        if self._clock() < self._due:
+            return self._trouble
+        try:
+            await self._check()
+        except EngineError as error:
+            self._failed(error)
+        else:
+            self._trouble = None
+        self._due = self._clock() + self._pause
+        self._pause = min(GROWTH * self._pause, LONGEST_PAUSE)
+        return self._trouble
+
+    def _failed(self, error: EngineError) -> None:
+        self._refusals = self._refusals + 1 if error.refused else 0
+        if error.reason is ErrorClass.POLICY or self._refusals >= MOST_REFUSALS:
+            raise error
+        trouble = Trouble(reason=error.reason, message=cut(error.message))
+        if trouble != self._trouble:
+            self._log("trouble", reason=error.reason, message=error.message)
+        self._trouble = trouble
