@@ -80,6 +80,12 @@ def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
             for metric in _OF_STEPS:
                 text = step.error_rate if metric == "errorRate" else _latency(step, "p95")
                 yield metric, name, text, False
+    for step in status.steps[:_MOST_STEPS]:
+        for measure, its in step.measures.items():
+            if f"{measure}.p75" not in METRICS:
+                continue
+            text = None if its.p75 == "unsupported" else its.p75
+            yield f"{measure}.p75", _name(step, status.steps), text, False
     if status.benchmark is not None:
         yield from _of_benchmarks(status.benchmark)
 

@@ -6,6 +6,7 @@ from perfrun.api.perfrun import PerfRun
 from perfrun.measure.picture import Picture
 from perfrun.report.html import run_page
 from perfrun.report.markdown import markdown
+from perfrun.report.measurables import measurables
 from tests.unit.logic.build import MS, report
 from tests.unit.logic.build import step as record
 from tests.unit.report.html.build import Page, reported, series
@@ -39,6 +40,21 @@ def test_markdown_has_a_table_of_them() -> None:
     text = markdown([pages()])
     assert "| Page | Measure | p50 | p75 | p95 | max | Samples |" in text
     assert "| home | pageLoad | 403ms | 427ms | n/a | 503ms | 42 |" in text
+
+
+def test_runs_are_compared_by_the_p75_of_each_measure() -> None:
+    found = {one.name: one.texts for one in measurables([pages(), pages()])}
+    assert found["pageLoad.p75 of home"] == {0: "427ms", 1: "427ms"}
+    assert found["layoutShift.p75 of home"] == {0: "0.1", 1: "0.1"}
+
+
+def test_measures_of_another_perfrun_are_passed_over() -> None:
+    run = pages()
+    step = run.status.steps[0]
+    strange = step.model_copy(update={"measures": {"beauty": step.measures["pageLoad"]}})
+    status = run.status.model_copy(update={"steps": [strange]})
+    names = [one.name for one in measurables([run.model_copy(update={"status": status})])]
+    assert not any("beauty" in name for name in names)
 
 
 def test_runs_without_pages_have_none() -> None:

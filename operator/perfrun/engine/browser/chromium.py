@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Playwright, async_play
 from playwright.async_api import Error as PlaywrightError
 
 from perfrun.api.browser import BrowserTarget
+from perfrun.engine.browser.problems import is_dead
 from perfrun.reach.errors import DataError, ErrorClass, OpenError
 
 PROGRAM_VARIABLE = "PERFRUN_CHROMIUM"
@@ -62,15 +63,16 @@ class Chromium:
     async def window(self, target: BrowserTarget, proxy: str) -> BrowserContext:
         """A new one, with nothing stored. Raises OpenError."""
         try:
-            context = await self._window(target, proxy)
-        except PlaywrightError:
-            # It may just have died, and nobody has noticed yet.
-            await self._stop_browser()
-            try:
-                context = await self._window(target, proxy)
-            except PlaywrightError as error:
+            return await self._window(target, proxy)
+        except PlaywrightError as error:
+            if not is_dead(error.message):
                 raise _not_started(error) from error
-        return context
+        # It has just died, and was not known to.
+        await self._stop_browser()
+        try:
+            return await self._window(target, proxy)
+        except PlaywrightError as error:
+            raise _not_started(error) from error
 
     async def _window(self, target: BrowserTarget, proxy: str) -> BrowserContext:
         browser = await self.started()

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
+from playwright.async_api import BrowserContext
 from playwright.async_api import Error as PlaywrightError
 from typing_extensions import override
 
@@ -14,7 +15,7 @@ from perfrun.engine.browser.chromium import Chromium
 from perfrun.engine.browser.problems import place_of
 from perfrun.engine.browser.socks import Gate, Ways
 from perfrun.engine.browser.steps import PageStep, compile_pages
-from perfrun.engine.browser.window import Window
+from perfrun.engine.browser.window import Window, let_go
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.kind import Carrier, Courses, Ended, Kind
@@ -80,14 +81,16 @@ class _Windows(Speaker[PageStep]):
     @override
     async def open(self) -> Window:
         gate = Gate(self._ways)
+        context: BrowserContext | None = None
         try:
             context = await self.chromium.window(self._target, await gate.open())
             page = await context.new_page()
-        except PlaywrightError as error:
-            gate.close()
-            raise OpenError(ErrorClass.BROWSER, f"no window was opened: {error.message}") from error
-        except BaseException:
-            gate.close()
+        except BaseException as error:
+            # A step whose time is up is in here too.
+            self._later(let_go(context, gate))
+            if isinstance(error, PlaywrightError):
+                said = f"no window was opened: {error.message}"
+                raise OpenError(ErrorClass.BROWSER, said) from error
             raise
         return Window(context, page, gate, self._target, self._later)
 

@@ -38,9 +38,14 @@ class Failure(NamedTuple):
     said: str
 
 
+def is_dead(message: str) -> bool:
+    """Whether what the browser says means that it, or the page, has crashed."""
+    return any(word in message for word in _DEAD)
+
+
 def failure_of(message: str, doing: str, refused: OpenError | None) -> Failure:
     """Of what the browser says. ``refused``: why the page's server was not connected to."""
-    if any(word in message for word in _DEAD):
+    if is_dead(message):
         return Failure(ErrorClass.BROWSER, f"{CRASHED} while {doing}")
     if "Download is starting" in message or "ERR_ABORTED" in message:
         return Failure(ErrorClass.PROTOCOL, "a download, or no page: there is nothing to show")

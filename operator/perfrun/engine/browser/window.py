@@ -276,13 +276,16 @@ class Window(Session[PageStep]):
     @override
     def abandon(self) -> None:
         self._over = True
-        self._closing(self._close())
+        self._closing(let_go(self._context, self._gate))
 
-    async def _close(self) -> None:
+
+async def let_go(context: BrowserContext | None, gate: Gate) -> None:
+    """Close a window, as far as there is one, and its proxy."""
+    if context is not None:
         with contextlib.suppress(PlaywrightError, TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._context.close()
-        self._gate.close()
+                await context.close()
+    gate.close()
 
 
 async def _closed(popup: Page) -> None:
