@@ -173,7 +173,7 @@ def _refused_host(rule: NetworkRule, name: str) -> NotAllowedError:
     add = {"op": "add", "path": "/spec/allow/hosts/-", "value": name}
     return NotAllowedError(
         f"PerfPolicy {rule.policy} (allow.hosts: {listed}) does not let {name} be connected to; "
-        f"to allow it: {patch(rule.policy, add)}"
+        + _remedy(name, patch(rule.policy, add))
     )
 
 
@@ -185,7 +185,7 @@ def _denied(rule: NetworkRule, text: str, index: int) -> NotAllowedError:
     ]
     return NotAllowedError(
         f"PerfPolicy {rule.policy} (deny.cidrs: {rule.deny[index]}) does not let {text} be "
-        f"connected to; to allow it: {patch(rule.policy, *remove)}"
+        f"connected to; " + _remedy(text, patch(rule.policy, *remove))
     )
 
 
@@ -198,5 +198,20 @@ def _not_listed(rule: NetworkRule, address: Address) -> NotAllowedError:
     listed = ", ".join(rule.allow or []) or "none"
     return NotAllowedError(
         f"PerfPolicy {rule.policy} (allow.cidrs: {listed}) does not let {address} be connected to; "
-        f"to allow it: {patch(rule.policy, add)}"
+        + _remedy(str(address), patch(rule.policy, add))
     )
+
+
+def _remedy(host: str, change: str) -> str:
+    """What to do about a refusal. No policy makes a worker's own pod the target that was meant."""
+    if _is_own(host):
+        return "in a cluster that is the worker's own pod: write the name of the target's Service"
+    return f"to allow it: {change}"
+
+
+def _is_own(host: str) -> bool:
+    """Whether a host, or an address, leads back to whoever connects to it."""
+    address = address_of(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified

@@ -54,7 +54,7 @@ def test_a_page_that_leads_elsewhere_is_not_followed(shop: Site) -> None:
     report = run(plan_of(shop.url, visits(1), step, hosts=HOSTS))
     (got,) = report.window.steps
     assert got.errors == {"Policy": 1}
-    assert "to allow it: kubectl patch perfpolicy p" in str(report.forbidden)
+    assert "PerfPolicy p (allow.hosts: " in str(report.forbidden)
     assert "/plain" not in shop.asked
 
 

@@ -74,6 +74,28 @@ def test_a_refusal_names_policy_and_rule_and_the_patch() -> None:
     )
 
 
+ITSELF = "in a cluster that is the worker's own pod: write the name of the target's Service"
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST.", "api.localhost", "127.0.0.1", "127.1", "[::1]", "0.0.0.0"]
+)
+def test_the_worker_itself_is_no_target_and_no_patch_makes_it_one(host: str) -> None:
+    with pytest.raises(NotAllowedError, match=r"\(allow\.hosts: ") as refused:
+        OWN.name(host)
+    assert str(refused.value).endswith(f"be connected to; {ITSELF}")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize(
+    "rule", [{"deny": ["127.0.0.0/8", "::1/128"]}, {"allow": ["10.0.0.0/8"]}], ids=["deny", "allow"]
+)
+def test_nor_is_what_a_name_leads_to(address: str, rule: dict[str, list[str]]) -> None:
+    with pytest.raises(NotAllowedError, match="cidrs: ") as refused:
+        fence(**rule).address(address)
+    assert str(refused.value).endswith(f"be connected to; {ITSELF}")
+
+
 @pytest.mark.parametrize(
     "spelling",
     [
