@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfrun.engine.browser.problems import failure_of, place_of
+from perfrun.engine.browser.problems import failure_of, not_started, place_of
 from perfrun.engine.browser.socks import Place
 from perfrun.engine.browser.timing import (
     Seen,
@@ -138,3 +138,17 @@ def test_what_a_browser_says_has_a_class_and_words(
 )
 def test_what_is_connected_to(url: str, place: Place | None) -> None:
     assert place_of(url) == place
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("BrowserType.launch: closed\nChromium sandboxing failed!\n====", "NO_SANDBOX=off"),
+        ("BrowserType.launch: Executable doesn't exist\nx", "Executable doesn't exist (spec"),
+        ("", "it did not answer"),
+    ],
+)
+def test_why_a_browser_did_not_start_is_a_line(message: str, said: str) -> None:
+    told = not_started(message, "NO_SANDBOX")
+    assert said in told
+    assert "\n" not in told

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Playwright, async_play
 from playwright.async_api import Error as PlaywrightError
 
 from perfrun.api.browser import BrowserTarget
-from perfrun.engine.browser.problems import is_dead
+from perfrun.engine.browser.problems import is_dead, not_started
 from perfrun.reach.errors import DataError, ErrorClass, OpenError
 
 PROGRAM_VARIABLE = "PERFRUN_CHROMIUM"
@@ -131,7 +131,5 @@ class Chromium:
 
 
 def _not_started(error: Exception) -> OpenError:
-    said = str(error).strip().splitlines() or ["it did not answer"]
-    return OpenError(
-        ErrorClass.BROWSER, f"the browser could not be started: {said[0]} (spec.target.browser)"
-    )
+    said = not_started(str(error), SANDBOX_VARIABLE)
+    return OpenError(ErrorClass.BROWSER, f"the browser could not be started: {said}")

@@ -43,6 +43,17 @@ def is_dead(message: str) -> bool:
     return any(word in message for word in _DEAD)
 
 
+def not_started(message: str, sandbox: str) -> str:
+    """Why a browser did not start, in a line. ``sandbox`` is the variable that turns that off."""
+    if "sandboxing failed" in message:
+        return (
+            f"its sandbox does not work here, which needs namespaces of users; {sandbox}=off "
+            f"starts it without"
+        )
+    first = (message.strip().splitlines() or ["it did not answer"])[0]
+    return f"{first} (spec.target.browser)"
+
+
 def failure_of(message: str, doing: str, refused: OpenError | None) -> Failure:
     """Of what the browser says. ``refused``: why the page's server was not connected to."""
     if is_dead(message):
