@@ -138,12 +138,28 @@ def test_every_limit_of_a_test_survives_the_way_through_the_api_server(api: ApiS
 
 def test_columns_of_a_test(api: ApiServer) -> None:
     _apply(api, {**MINIMAL, "metadata": {"name": "columns"}})
-    status = {"lastVerdict": "Pass", "lastSlos": "3/4", "lastRun": "columns-1"}
-    _patch_status(api, "ptest/columns", status)
+    ready = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "Invalid",
+        "message": "spec.schedule.timeZone: there is no zone Mars/Base",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    last = {"lastVerdict": "Pass", "lastSlos": "3/4", "lastRun": "columns-1"}
+    _patch_status(api, "ptest/columns", {**last, "conditions": [ready]})
     head, row = api.kubectl("--namespace=crds", "get", "ptest", "columns").stdout.splitlines()
-    for column in ("SCHEDULE", "SUSPENDED", "VERDICT", "SLOS", "LAST RUN", "NEXT RUN", "AGE"):
+    for column in (
+        "READY",
+        "SCHEDULE",
+        "SUSPENDED",
+        "VERDICT",
+        "SLOS",
+        "LAST RUN",
+        "NEXT RUN",
+        "AGE",
+    ):
         assert column in head
-    assert row.split()[:5] == ["columns", "false", "Pass", "3/4", "columns-1"]
+    assert row.split()[:6] == ["columns", "False", "false", "Pass", "3/4", "columns-1"]
 
 
 def test_finished_run_is_stored_and_shown_as_the_design_says(api: ApiServer) -> None:

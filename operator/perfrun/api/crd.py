@@ -125,6 +125,7 @@ KINDS = (
         "ptest",
         TEST_NAME_MAX,
         (
+            Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
             Column("Schedule", ".spec.schedule.cron"),
             Column("Suspended", ".spec.suspend", "boolean"),
             Column("Verdict", ".status.lastVerdict"),
@@ -132,7 +133,6 @@ KINDS = (
             Column("Last Run", ".status.lastRun"),
             # Not "date": that shows an age, and the next run is in the future.
             Column("Next Run", ".status.nextScheduleTime"),
-            Column("Ready", ".status.conditions[?(@.type=='Ready')].status", priority=1),
             Column("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
             _AGE,
         ),

@@ -282,7 +282,10 @@ class PerfRunStatus(StatusModel):
     observed_generation: int | None = None
     phase: Phase | None = None
     verdict: Verdict | None = None
-    message: Sentence | None = None
+    message: Sentence | None = Field(
+        default=None,
+        description="What came of the run; before the load starts, what it waits for.",
+    )
     revision: Name | None = None
     comparison_key: Name | None = None
     target: Annotated[str, Field(max_length=300)] | None = Field(

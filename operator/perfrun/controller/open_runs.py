@@ -165,6 +165,7 @@ class OpenRuns:
                 "phase": Phase.RUNNING.value,
                 "startTime": format_time(time),
                 "progress": None,
+                "message": None,
                 "workers": {"planned": workers, "ready": workers, "reported": 0},
                 "conditions": open_conditions(
                     Phase.RUNNING, time.replace(microsecond=0), run.status.conditions

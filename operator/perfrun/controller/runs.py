@@ -258,11 +258,11 @@ class RunReconciler:
             told = f"the workers could not be created yet: {error}"
             logger.warning("run %s: %s", opened.key, told)
             # Kept: at the deadline it is the reason.
-            now = {"progress": cut(told), "launchError": cut(str(error))}
+            now = {**_waits_for(told), "launchError": cut(str(error))}
             await self._write_progress(run, now)
             return LAUNCH_RETRY_S
         name = job["metadata"]["name"]
-        changes = {"job": name, "launchError": None, "progress": None}
+        changes = {"job": name, "launchError": None, "progress": None, "message": None}
         await write_status(self._kube, PERF_RUNS, run.metadata, changes)
         await self._events.tell(
             "PerfRun",
@@ -295,11 +295,12 @@ class RunReconciler:
             return
         self._told[uid] = now
         line = decision.message or progress_line(self._coordinator.live(uid), facts)
+        starting = facts.phase is Phase.STARTING
         ready = run.status.workers.ready if run.status.workers else 0
         await self._write_progress(
             run,
             {
-                "progress": cut(line),
+                **(_waits_for(line) if starting else {"progress": cut(line)}),
                 "workers": {
                     "planned": facts.planned,
                     "ready": max(facts.ready, ready),
@@ -311,6 +312,11 @@ class RunReconciler:
     async def _write_progress(self, run: PerfRun, now: Json) -> None:
         if difference := changed(as_json(run.status), now):
             await write_status(self._kube, PERF_RUNS, run.metadata, difference)
+
+
+def _waits_for(line: str) -> Json:
+    """What a run waits for before its load, where all look: it may be why it ends."""
+    return {"progress": cut(line), "message": cut(line)}
 
 
 def _holds(run: PerfRun) -> list[HoldStatus]:

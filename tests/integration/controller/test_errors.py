@@ -69,6 +69,20 @@ async def test_worker_that_cannot_go_on_ends_the_run_with_its_sentence(world: Wo
     assert "Secret shop has no key token" in status["message"]
 
 
+async def test_what_a_starting_run_waits_for_is_its_message_until_it_starts(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("one")
+    workers = await world.workers("one")
+    trouble = Trouble(reason="DNS", message="shpo could not be resolved")
+    await workers[0].post("ready", Ready(trouble=trouble).to_bytes())
+    told = await until_progress(world, "one", "shpo could not be resolved")
+    assert (await world.run("one"))["status"]["message"] == told == f"worker 0: {trouble.message}"
+    await asyncio.gather(*(worker.at_barrier() for worker in workers))
+    running = (await world.until_phase("one", "Running"))["status"]
+    assert "message" not in running
+    assert "shpo" not in running.get("progress", "")
+
+
 async def test_start_timeout_ends_the_run_with_the_pods_reason(world: World) -> None:
     await world.apply_test(load={"startTimeout": "4s"})
     await world.create_run("one")
@@ -198,6 +212,7 @@ async def test_pods_over_quota_are_told_and_waited_for_until_the_quota_has_room(
     await world.create_run("one")
     told = await until_progress(world, "one", "exceeded quota: none")
     assert told.startswith("2 of 2 workers' pods were not created: pods ")
+    assert (await world.run("one"))["status"]["message"] == told
     await world.api.call("DELETE", world.core("resourcequotas", "none"))
     assert (await world.finish("one"))["verdict"] == "Pass"
 

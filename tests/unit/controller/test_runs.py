@@ -162,6 +162,7 @@ async def test_what_cannot_be_created_is_told_and_ends_the_run_at_its_deadline(
     world.kube.failing["create", "jobs"] = KubeError(500, "the webhook is away")
     assert await world.step() is not None
     assert world.status["progress"].endswith("could not be created yet: the webhook is away")
+    assert world.status["message"] == world.status["progress"]
     assert world.status["launchError"] == "the webhook is away"
     late = {"acceptedTime": ago(3601), "launchError": "the webhook is away"}
     world.be(phase="Starting", progress="whatever stands here", **late)
@@ -173,10 +174,10 @@ async def test_what_cannot_be_created_is_told_and_ends_the_run_at_its_deadline(
 
 
 async def test_launch_error_is_over_once_the_workers_are_created(world: World) -> None:
-    world.be(phase="Starting", launchError="the webhook is away", progress="not yet")
+    world.be(phase="Starting", launchError="the webhook is away", progress="no", message="no")
     await world.step()
     assert world.status["job"] == job_name(UID)
-    assert {"launchError", "progress"} & world.status.keys() == set()
+    assert {"launchError", "progress", "message"} & world.status.keys() == set()
 
 
 async def test_workers_keep_away_from_the_observed_workloads(world: World) -> None:
