@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from perfrun.reach.errors import DataError as DataError
 from perfrun.reach.errors import ErrorClass as ErrorClass
 from perfrun.reach.errors import OpenError as OpenError
-from perfrun.reach.errors import exhausted_by, said_by
+from perfrun.reach.errors import exhausted_by, unconnected
 from perfrun.reach.resolver import Resolver
 
 FAREWELL_SECONDS = 2.0
@@ -74,7 +74,7 @@ class Peer:
         assert failure is not None
         raise OpenError(
             ErrorClass.CONNECT,
-            f"{self} refused a connection: {said_by(failure)}",
+            unconnected(str(self), failure),
             exhausted_by(failure),
         ) from failure
 

@@ -44,7 +44,7 @@ CASES = {
                 }
             }
         },
-        ["Secret absent has no key t", "spec.target.http.auth.bearer.tokenFrom"],
+        ["there is no Secret absent with a key t", "spec.target.http.auth.bearer.tokenFrom"],
     ),
     "config-map-missing": (
         {
@@ -60,7 +60,7 @@ CASES = {
                 }
             }
         },
-        ["ConfigMap absent has no key k", "spec.target.http.headers"],
+        ["there is no ConfigMap absent with a key k", "spec.target.http.headers"],
     ),
     "node-selector": (
         {"podTemplate": {"nodeSelector": {"disk": "none"}}},

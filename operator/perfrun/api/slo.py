@@ -3,7 +3,7 @@
 import difflib
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from perfrun.api import quantities as q
 from perfrun.api.base import ApiModel, Rule
@@ -86,10 +86,16 @@ def format_measured(metric: str, value: float, limits: list[float]) -> str:
             return q.format_number(value, limits)
 
 
-def _limit(value: object) -> object:
+def _limit(value: object, info: ValidationInfo) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("write the limit as a text with its unit, as in 500ms, 100/s or 1%")
+        kind = METRICS.get(info.data.get("metric", ""))
+        how = f"the limit of this metric is written as {kind}" if kind is not None else _OF_ANY
+        quoted = f'; put it in quotes: "{value}"' if isinstance(value, float) else ""
+        raise ValueError(how + (quoted if kind in (Kind.CORES, Kind.NUMBER) else ""))
     return value
+
+
+_OF_ANY = "write the limit as a text with its unit, as in 500ms, 100/s or 1%"
 
 
 Limit = Annotated[

@@ -7,8 +7,8 @@ from perfrun.reach.errors import EngineError as EngineError
 from perfrun.reach.errors import ErrorClass as ErrorClass
 from perfrun.reach.errors import OpenError as OpenError
 from perfrun.reach.errors import exhausted_by as exhausted_by
-from perfrun.reach.errors import said_by as said_by
 from perfrun.reach.errors import tls_error as tls_error
+from perfrun.reach.errors import unconnected as unconnected
 
 
 class SetupError(EngineError):

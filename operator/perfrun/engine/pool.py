@@ -10,7 +10,7 @@ from time import monotonic_ns
 from typing import NamedTuple, cast
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, said_by, tls_error
+from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, tls_error, unconnected
 from perfrun.engine.handshake import Handshake, Sessions
 from perfrun.engine.http1 import Connection
 from perfrun.engine.link import Link
@@ -120,7 +120,7 @@ class Pool:
         assert failure is not None
         raise OpenError(
             ErrorClass.CONNECT,
-            f"{self.origin} refused a connection: {said_by(failure)}",
+            unconnected(str(self.origin), failure),
             exhausted_by(failure),
         ) from failure
 

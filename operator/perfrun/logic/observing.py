@@ -57,6 +57,8 @@ def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Obser
     family, _, statistic = metric.partition(".")
     found = next((o for o in report.observed if (o.name, o.metric) == (of, family)), None)
     if found is None:
+        if family == "restarts" and any(one.name == of for one in report.observed):
+            return NoFigure("is not known: restarts are of pods, and none was looked at")
         return NoFigure("was not observed: nothing was told of it")
     begin, end = window(plan, report)
     if family == "restarts":

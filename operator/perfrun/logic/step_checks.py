@@ -70,6 +70,8 @@ def _unknown(name: str, spec: PerfTestSpec, known: frozenset[str]) -> str:
     if "." in name:
         feed = name.partition(".")[0]
         feeds = [feed.name for feed in spec.feeds]
+        if feed.lower() in ("secret", "secrets") and not suggestion(feed, feeds):
+            return "names no feed; a header takes a value of a Secret by valueFrom.secretKeyRef"
         return f"names no feed{suggestion(feed, feeds) or '; spec.feeds is where they are read'}"
     hint = suggestion(name, known) or "; spec.variables is where they are set"
     later = {key for _, step, _ in placed_steps(spec) for key in step.extract}

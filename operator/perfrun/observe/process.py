@@ -8,13 +8,11 @@ from typing_extensions import override
 from perfrun.measure.observed import ObservedMetric
 from perfrun.observe.source import Reading, Source, UnseenError
 
-NO_RESTARTS = "a process of this machine is not restarted by anybody: restarts are of pods"
-
 
 class ProcessSource(Source):
     """A process and its children; their CPU is what they used since the last look."""
 
-    metrics: tuple[ObservedMetric, ...] = ("cpu", "memory", "restarts")
+    metrics: tuple[ObservedMetric, ...] = ("cpu", "memory")
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -41,7 +39,7 @@ class ProcessSource(Source):
             except psutil.Error as error:
                 told = f"process {process.pid} cannot be looked at: {error}"
                 raise UnseenError(told) from error
-        reading: Reading = {"memory": float(memory), "restarts": NO_RESTARTS}
+        reading: Reading = {"memory": float(memory)}
         if self._looked is not None and now > self._looked:
             # One that was started since has used all of it since.
             grown = sum(max(0.0, one - self._used.get(key, 0.0)) for key, one in used.items())

@@ -15,6 +15,7 @@ _DRIVERS: dict[str, Driver] = {
     "mysql": "mysql",
     "mariadb": "mysql",
 }
+_OF_LIBPQ = ("allow", "verify-ca")
 _PORTS: dict[Driver, int] = {"postgresql": 5432, "mysql": 3306}
 
 
@@ -70,7 +71,9 @@ def parse_dsn(text: str, where: str) -> Dsn:
         )
     known: dict[str, SslMode] = {one: one for one in get_args(SslMode)}
     if mode not in known:
-        raise DataError(f"{where}: sslmode is none of {', '.join(known)}")
+        # Of what is given only a name of libpq is shown: the rest may be a password gone astray.
+        given = f" {mode}" if mode in _OF_LIBPQ else ""
+        raise DataError(f"{where}: sslmode{given} is none of {', '.join(known)}")
     return Dsn(
         driver=driver,
         host=host,

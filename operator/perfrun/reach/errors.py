@@ -97,3 +97,10 @@ def said_by(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error) or type(error).__name__
+
+
+def unconnected(server: str, error: OSError) -> str:
+    """That a server has not taken a connection, and why, where that says more."""
+    if isinstance(error, ConnectionRefusedError):
+        return f"{server} refused a connection"
+    return f"{server} cannot be connected to: {said_by(error)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.reach.dsn import Dsn, Times
-from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, said_by, tls_error
+from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, tls_error, unconnected
 from perfrun.reach.resolver import Resolver
 
 Connect = Callable[[Dsn, str, str, Times], Awaitable[Any]]
@@ -35,7 +35,7 @@ async def login(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> Any:
     if isinstance(failure, TimeoutError):
         seconds = f"{times.connect / NS_PER_S:g}s"
         raise OpenError(ErrorClass.CONNECT, f"{dsn} let nobody in within {seconds}") from None
-    said = f"{dsn} refused a connection: {said_by(failure)}"
+    said = unconnected(str(dsn), failure)
     raise OpenError(ErrorClass.CONNECT, said, exhausted_by(failure)) from failure
 
 

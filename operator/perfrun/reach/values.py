@@ -40,15 +40,15 @@ class NoValues:
 
     def secret(self, name: str, key: str, field: str) -> str:
         """There is none."""
-        raise DataError(f"Secret {name} has no key {key} ({field})")
+        raise DataError(f"there is no Secret {name} with a key {key} ({field})")
 
     def config_map(self, name: str, key: str, field: str) -> str:
         """There is none."""
-        raise DataError(f"ConfigMap {name} has no key {key} ({field})")
+        raise DataError(f"there is no ConfigMap {name} with a key {key} ({field})")
 
     def secret_file(self, name: str, key: str, field: str) -> Path:
         """There is none."""
-        raise DataError(f"Secret {name} has no key {key} ({field})")
+        raise DataError(f"there is no Secret {name} with a key {key} ({field})")
 
     def service_account_token(self, field: str) -> Path:
         """There is none."""

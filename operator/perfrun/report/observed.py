@@ -14,4 +14,6 @@ def _told(one: ObservedStatus) -> str:
     figures = ", ".join(f"{metric} {text}" for metric, text in one.figures.items())
     if figures:
         return figures
-    return f"nothing was seen: {one.message}" if one.message else "nothing was seen in the window"
+    if one.message:
+        return f"nothing was seen: {one.message}"
+    return "too little was seen in the window for a figure"

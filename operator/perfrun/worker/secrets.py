@@ -46,7 +46,7 @@ class MountedValues:
             path = self._root / folder / name / key
             if path.is_file():
                 return path
-        raise DataError(f"{kind} {name} has no key {key} ({field})")
+        raise DataError(f"there is no {kind} {name} with a key {key} ({field})")
 
 
 def _text(path: Path, what: str) -> str:

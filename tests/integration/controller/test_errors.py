@@ -62,11 +62,11 @@ async def test_worker_that_cannot_go_on_ends_the_run_with_its_sentence(world: Wo
     await world.apply_test()
     await world.create_run("one")
     worker = (await world.workers("one"))[0]
-    trouble = Trouble(reason="Data", message="Secret shop has no key token")
+    trouble = Trouble(reason="Data", message="there is no Secret shop with a key token")
     await worker.post("ready", Ready(trouble=trouble, final=True).to_bytes())
     status = await world.until_done("one")
     assert status["verdict"] == "Error"
-    assert "Secret shop has no key token" in status["message"]
+    assert "there is no Secret shop with a key token" in status["message"]
 
 
 async def test_what_a_starting_run_waits_for_is_its_message_until_it_starts(world: World) -> None:

@@ -7,7 +7,7 @@ from perfrun.api.metric import METRICS
 from perfrun.api.slo import Slo
 
 
-def refused(metric: str, limit: str) -> str:
+def refused(metric: str, limit: object) -> str:
     with pytest.raises(ValidationError) as caught:
         Slo.model_validate({"metric": metric, "max": limit})
     return caught.value.errors()[0]["msg"]
@@ -32,3 +32,16 @@ def test_the_list_of_metrics_is_short_and_complete():
 
 def test_a_percentage_says_its_bounds():
     assert "a percentage from 0% to 100%, as in 1%" in refused("errorRate", "101%")
+
+
+@pytest.mark.parametrize(
+    ("metric", "limit", "said"),
+    [
+        ("cpu.max", 0.5, 'a number of cores, as in 800m or 1.5; put it in quotes: "0.5"'),
+        ("value.max", 1.5, 'a number, as in 12 or 0.5; put it in quotes: "1.5"'),
+        ("errorRate", 0.01, "a percentage from 0% to 100%, as in 1%"),
+        ("restarts", True, "a whole number"),
+    ],
+)
+def test_a_limit_that_is_a_fraction_is_told_how_that_metric_is_written(metric, limit, said):
+    assert refused(metric, limit).endswith(f"the limit of this metric is written as {said}")

@@ -46,11 +46,11 @@ def test_passing_trouble_is_final_only_when_the_deadline_has_passed():
 def test_final_trouble_wins_over_passing_trouble():
     run = session(3)
     run.ready(0, in_trouble("slow"), S)
-    run.ready(1, in_trouble("Secret shop has no key token", final=True), S)
+    run.ready(1, in_trouble("there is no Secret shop with a key token", final=True), S)
     trouble = run.trouble(S)
     assert trouble is not None
     assert trouble.final
-    assert trouble.message == "worker 1: Secret shop has no key token"
+    assert trouble.message == "worker 1: there is no Secret shop with a key token"
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ async def test_auth_is_sent_with_every_request(run: Run, auth: object, sent: str
         (
             {"auth": {"bearer": {"tokenFrom": SECRET}}},
             NoValues(),
-            "Secret shop has no key token (spec.target.http.auth.bearer.tokenFrom)",
+            "there is no Secret shop with a key token (spec.target.http.auth.bearer.tokenFrom)",
         ),
         ({"auth": {"bearer": {"tokenFrom": SECRET}}}, Files(token="a\r\nX: y"), "line break"),
         ({"headers": [{"name": "X", "value": "$(nowhere)"}]}, NoValues(), "$(nowhere) is not a"),

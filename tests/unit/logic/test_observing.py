@@ -85,6 +85,14 @@ def test_restarts_count_from_before_the_window_and_a_pod_that_is_gone_takes_none
     assert (slo.verdict, slo.measured) == (Verdict.FAIL, "3")
 
 
+def test_a_process_has_no_restarts() -> None:
+    slo = verdict({"metric": "restarts", "of": "api", "max": 0}, seen("api", "memory", {9: 5.0}))
+    assert slo.verdict is Verdict.INCONCLUSIVE
+    assert (
+        slo.message == "restarts of api is not known: restarts are of pods, and none was looked at"
+    )
+
+
 def test_a_query_can_have_a_floor() -> None:
     depth = seen("queue", "value", dict.fromkeys(range(10, 130, 5), 0.25))
     floor = verdict({"metric": "value.min", "of": "queue", "min": "0.3"}, depth)

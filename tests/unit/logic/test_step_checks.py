@@ -63,6 +63,12 @@ def test_names_that_were_given_before_are_known() -> None:
             id="no such feed",
         ),
         pytest.param(
+            {"steps": [step("a", "/$(secret.token)")]},
+            "spec.scenarios[0].steps[0].http.path: $(secret.token) names no feed; a header takes a "
+            "value of a Secret by valueFrom.secretKeyRef",
+            id="a Secret in a template",
+        ),
+        pytest.param(
             {"steps": [step("a", id={"json": "$["})]},
             "spec.scenarios[0].steps[0].extract.id.json: is not a JSONPath",
             id="no path",

@@ -97,10 +97,11 @@ async def test_in_haste_nothing_more_is_looked_at() -> None:
 
 
 async def test_what_can_never_be_looked_at_says_why_for_each_metric() -> None:
-    watcher = Watcher({"db": Unseen(("connections", "locks"), "Secret db has no key dsn")}, 5 * MS)
+    missing = "there is no Secret db with a key dsn"
+    watcher = Watcher({"db": Unseen(("connections", "locks"), missing)}, 5 * MS)
     watcher.start(monotonic_ns())
     found = await watcher.finish()
     assert [(one.metric, one.values, one.trouble) for one in found] == [
-        ("connections", [], "Secret db has no key dsn"),
-        ("locks", [], "Secret db has no key dsn"),
+        ("connections", [], missing),
+        ("locks", [], missing),
     ]

@@ -44,6 +44,7 @@ def test_what_a_dsn_says(text: str, expected: Dsn) -> None:
         (f"postgresql://u:{SECRET}@db/shop?host=/var/run", "only sslmode is known, not host"),
         (f"postgresql://u:{SECRET}@db/shop?passfile=/etc/shadow", "only sslmode"),
         (f"postgresql://u:{SECRET}@db/shop?sslmode=sometimes", "sslmode is none of disable"),
+        (f"postgresql://u:{SECRET}@db/shop?sslmode=verify-ca", "sslmode verify-ca is none of dis"),
     ],
 )
 def test_what_is_refused_without_a_word_of_the_password(text: str, says: str) -> None:

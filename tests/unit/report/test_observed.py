@@ -16,7 +16,7 @@ OBSERVED = [
 LINES = [
     "api: cpu.max 420m, memory.growth -1.5Mi",
     "db: nothing was seen: db:5432 refused the login",
-    "queue: nothing was seen in the window",
+    "queue: too little was seen in the window for a figure",
 ]
 
 

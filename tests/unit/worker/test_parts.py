@@ -64,7 +64,7 @@ def test_what_is_missing_is_named_with_its_field(tmp_path: Path) -> None:
         with pytest.raises(DataError) as raised:
             values.secret("shop", "token", "spec.target.http.auth.bearer.tokenFrom")
         assert raised.value.message == (
-            "Secret shop has no key token (spec.target.http.auth.bearer.tokenFrom)"
+            "there is no Secret shop with a key token (spec.target.http.auth.bearer.tokenFrom)"
         )
 
 

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from perfrun.logic.network import Fence
-from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by
+from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, unconnected
 from perfrun.reach.resolver import Resolver
 
 MOST_HOSTS = 1024
@@ -58,10 +58,11 @@ class Ways:
             except OSError as error:  # TimeoutError is one
                 failure = error
                 resolver.refused(address)
+        assert failure is not None
         raise OpenError(
             ErrorClass.CONNECT,
-            f"{place.host}:{place.port} refused a connection: {_words(failure)}",
-            exhausted_by(failure) if failure is not None else None,
+            unconnected(f"{place.host}:{place.port}", failure),
+            exhausted_by(failure),
         )
 
 
@@ -177,9 +178,3 @@ async def _both(*writers: asyncio.StreamWriter) -> AsyncIterator[None]:
     finally:
         for writer in writers:
             writer.close()
-
-
-def _words(failure: OSError | None) -> str:
-    if isinstance(failure, TimeoutError):
-        return "no answer in time"
-    return str(failure.strerror or failure) if failure is not None else "no address"
