@@ -59,6 +59,16 @@ class Told(StatusModel):
     sentence: Sentence
 
 
+class LeftOut(StatusModel):
+    """Runs in a row that nothing is held against, the last one by name."""
+
+    runs: Annotated[int, Field(ge=1)]
+    last: Annotated[str, Field(max_length=63)]
+    reason: Annotated[str, Field(max_length=512)] = Field(
+        description="Why the last one proves nothing."
+    )
+
+
 class TrendStatus(StatusModel):
     """How the last run compares with those before it."""
 
@@ -80,6 +90,9 @@ class TrendStatus(StatusModel):
         list[Annotated[str, Field(max_length=63)]], Field(max_length=MOST_RUNS_NAMED)
     ] = Field(default=[], description="Those that were held against the baseline.")
     message: Sentence = ""
+    left_out: LeftOut | None = Field(
+        default=None, description="The runs since the last one that was compared."
+    )
     confirming: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Runs that are still needed to know whether it is true."
     )

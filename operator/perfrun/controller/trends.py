@@ -5,10 +5,18 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from perfrun.api.baseline import ACCEPT_ANNOTATION, MOST_TOLD, Baseline, Told, TrendStatus
+from perfrun.api.baseline import (
+    ACCEPT_ANNOTATION,
+    MOST_TOLD,
+    Baseline,
+    LeftOut,
+    Told,
+    TrendStatus,
+)
 from perfrun.api.metadata import Condition
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import PerfTest
+from perfrun.api.sentence import cut
 from perfrun.controller.events import Events
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -21,14 +29,15 @@ from perfrun.controller.kube import (
 )
 from perfrun.controller.manifests import TREND_KEY, trend_config_map, trend_name
 from perfrun.controller.store import Key, RunRecord, Store
-from perfrun.logic.comparing import fingerprint, point_of
+from perfrun.logic.comparing import fingerprint, left_out, point_of
 from perfrun.logic.names import short_hash
 from perfrun.logic.trend import Rules, accept, advance
-from perfrun.logic.trend_words import describe
+from perfrun.logic.trend_words import describe, with_left_out
 from perfrun.measure.trend import MOST_HISTORIES, Histories, History, Passage
 
 logger = logging.getLogger(__name__)
 
+MOST_REASON = 512
 TOLD = {"Regressed": True, "Recovered": False, "Improved": False}
 """The passages that are told, and whether as a warning. A suspicion is nobody's business yet."""
 
@@ -80,7 +89,8 @@ class Trender:
         self, test: PerfTest, said: TrendStatus | None, new: Sequence[RunRecord], wanted: str
     ) -> TrendStatus | None:
         kept = await self._read(test)
-        histories = await self._take_all(test, kept.histories, new)
+        left = said.left_out if said else None
+        histories, left = await self._take_all(test, kept.histories, left, new)
         if said is None or said.accepted != wanted:
             histories = await self._accept(test, histories, wanted)
         if histories and histories[-1].pinned is None and test.spec.baseline.run is not None:
@@ -92,7 +102,7 @@ class Trender:
         if not histories and said is None and not new:
             return None
         # What it says of how far was looked is what spares the next look.
-        return _status(test.spec.baseline, histories).model_copy(
+        return with_left_out(_status(test.spec.baseline, histories), left).model_copy(
             update={
                 "told": _told(histories),
                 "up_to": new[-1].completed if new else up_to,
@@ -102,13 +112,22 @@ class Trender:
         )
 
     async def _take_all(
-        self, test: PerfTest, histories: list[History], new: Sequence[RunRecord]
-    ) -> list[History]:
+        self,
+        test: PerfTest,
+        histories: list[History],
+        left: LeftOut | None,
+        new: Sequence[RunRecord],
+    ) -> tuple[list[History], LeftOut | None]:
+        """The histories after new runs, and those of them that were left out since."""
         for record in new:
             body = await self._kube.find(PERF_RUNS, *record.key)
-            if body is not None and body["metadata"]["uid"] == record.uid:
-                histories = await self._take(test, PerfRun.parse(body), histories)
-        return histories
+            if body is None or body["metadata"]["uid"] != record.uid:
+                continue
+            run = PerfRun.parse(body)
+            histories = await self._take(test, run, histories)
+            why = left_out(run)
+            left = _one_more(left, run, why) if why is not None else None
+        return histories, left
 
     async def _take(self, test: PerfTest, run: PerfRun, histories: list[History]) -> list[History]:
         """The histories with one more run in the one that it belongs to, which is last then."""
@@ -196,6 +215,11 @@ class Trender:
             await self._kube.create(CONFIG_MAPS, namespace, body)
         except AlreadyExistsError:
             raise ConflictError(409, f"ConfigMap {name} is there, and not this test's") from None
+
+
+def _one_more(left: LeftOut | None, run: PerfRun, why: str) -> LeftOut:
+    runs = 1 + (left.runs if left is not None else 0)
+    return LeftOut(runs=runs, last=run.metadata.name, reason=cut(why, MOST_REASON))
 
 
 def _rules(baseline: Baseline) -> Rules:

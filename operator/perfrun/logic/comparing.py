@@ -18,30 +18,47 @@ _PROVES = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
 def point_of(run: PerfRun) -> Point | None:
     """What later runs are compared with; None for a run whose figures prove nothing.
 
-    That is one without a verdict of its own, one that was stopped, one that lost workers, and one
-    whose generator was at fault: it is slow by itself.
+    :func:`left_out` says why.
     """
     status = run.status
-    if status.phase is not Phase.DONE or status.verdict not in _PROVES or status.stopped:
-        return None
-    if status.workers is None or status.workers.reported < status.workers.planned:
-        return None
-    if not is_covered(status):
-        return None
-    findings = status.generator.findings if status.generator else []
-    if any(finding.effect != "Informing" for finding in findings):
-        return None
-    values = _values(run)
-    if not values or status.completion_time is None:
+    if left_out(run) is not None or status.completion_time is None:
         return None
     return Point(
         run=run.metadata.name,
         completed=status.completion_time,
         started=status.start_time or "",
-        values=values,
+        values=_values(run),
         workloads=status.environment.workloads if status.environment else [],
         cpu=_cpu(run),
     )
+
+
+def left_out(run: PerfRun) -> str | None:
+    """Why the figures of a run prove nothing to later ones; None where they do.
+
+    That is one without a verdict of its own, one that was stopped, one that lost workers, and one
+    whose generator was at fault: it is slow by itself.
+    """
+    status = run.status
+    if status.phase is not Phase.DONE:
+        return "it is not done"
+    faults = [
+        finding.type
+        for finding in (status.generator.findings if status.generator else [])
+        if finding.effect != "Informing"
+    ]
+    # Before the verdict, which may be Inconclusive for just that.
+    if faults:
+        return f"its load generator was at fault ({', '.join(faults)})"
+    if status.stopped:
+        return "it was stopped"
+    if status.verdict not in _PROVES:
+        return f"its verdict is {status.verdict}"
+    if status.workers is None or status.workers.reported < status.workers.planned:
+        return "not all workers have reported"
+    if not is_covered(status):
+        return "a part of its load was lost"
+    return None if _values(run) else "it has no figure that is compared"
 
 
 def is_covered(status: PerfRunStatus) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from perfrun.api.baseline import MOST_RUNS_NAMED, TrendState, TrendStatus
+from perfrun.api.baseline import MOST_RUNS_NAMED, LeftOut, TrendState, TrendStatus
 from perfrun.api.sentence import cut
 from perfrun.logic.trend import (
     ENOUGH,
@@ -43,6 +43,19 @@ def describe(history: History, rules: Rules, others: Iterable[History] = ()) -> 
         f"a run would stand out from {least} on"
     )
     return _status(history, rules, "Stable", told, level)
+
+
+def with_left_out(status: TrendStatus, left: LeftOut | None) -> TrendStatus:
+    """A status that also tells of the runs since, which count for nothing."""
+    if left is None:
+        return status
+    told = (
+        f"run {left.last} is left out: {left.reason}"
+        if left.runs == 1
+        else f"{left.runs} runs in a row are left out, the last one ({left.last}) because "
+        f"{left.reason}"
+    )
+    return status.model_copy(update={"message": cut(f"{status.message}; {told}"), "left_out": left})
 
 
 def _gathering(history: History, others: Iterable[History]) -> TrendStatus:

@@ -90,6 +90,43 @@ async def test_a_test_without_runs_has_no_trend_and_costs_nothing(world: World) 
     assert world.kube.asked.total() == 0
 
 
+LAG = {"findings": [{"type": "Lag", "effect": "Inflating", "message": "m"}]}
+
+
+async def test_runs_that_prove_nothing_are_told_with_the_reason_of_the_last(world: World) -> None:
+    name = world.ran("50ms", generator=LAG)
+    said = await world.look()
+    assert said is not None
+    assert (said.state, said.message) == (
+        "Collecting",
+        f"no run that proves anything yet; run {name} is left out: its load generator was at "
+        "fault (Lag)",
+    )
+    for verdict in ("Pass", "Error"):
+        name = world.ran("50ms", generator=LAG if verdict == "Pass" else {}, verdict=verdict)
+        said = await world.look()
+    assert said is not None
+    assert said.message.endswith(
+        f"; 3 runs in a row are left out, the last one ({name}) because its verdict is Error"
+    )
+
+
+async def test_runs_left_out_are_forgotten_once_one_counts_and_remembered_until_then(
+    world: World,
+) -> None:
+    for _ in range(2):
+        world.ran("50ms", generator=LAG)
+    said = await world.look()
+    said = await world.look(baseline={"tolerance": "7%"})
+    assert said is not None
+    assert said.left_out is not None
+    assert said.left_out.runs == 2
+    world.ran("50ms")
+    said = await world.look()
+    assert said is not None
+    assert (said.message, said.left_out) == ("1 of 10 runs that a baseline needs", None)
+
+
 async def test_a_change_is_told_once(world: World) -> None:
     said = await regressed(world)
     assert (said.state, said.change) == ("Regressed", "+10%")

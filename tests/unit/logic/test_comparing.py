@@ -6,7 +6,7 @@ import pytest
 
 from perfrun.api.environment import Environment, WorkloadStatus
 from perfrun.api.perfrun import PerfRun
-from perfrun.logic.comparing import fingerprint, point_of
+from perfrun.logic.comparing import fingerprint, left_out, point_of
 from tests.unit.controller.build import perf_run
 
 DONE: dict[str, Any] = {
@@ -77,6 +77,36 @@ def test_a_run_that_lost_a_part_of_its_load_is_no_point_however_much_the_test_be
         health = {"findings": findings, "coverage": coverage}
         assert point_of(run(generator=health)) is None
     assert point_of(run(generator={"findings": [], "coverage": "100%"})) is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({}, None),
+        ({"phase": "Running", "verdict": None}, "it is not done"),
+        ({"verdict": "Error"}, "its verdict is Error"),
+        ({"stopped": "by hand"}, "it was stopped"),
+        ({"workers": {"planned": 2, "reported": 1}}, "not all workers have reported"),
+        ({"generator": {"coverage": "50%"}}, "a part of its load was lost"),
+        ({"summary": None}, "it has no figure that is compared"),
+        (
+            {
+                "verdict": "Inconclusive",
+                "generator": {
+                    "findings": [
+                        {"type": "Lag", "effect": "Inflating", "message": "m"},
+                        {"type": "Any", "effect": "Informing", "message": "m"},
+                        {"type": "Stall", "effect": "Inflating", "message": "m"},
+                    ]
+                },
+            },
+            "its load generator was at fault (Lag, Stall)",
+        ),
+    ],
+)
+def test_why_a_run_is_left_out(status: dict[str, Any], why: str | None) -> None:
+    assert left_out(run(**status)) == why
+    assert (point_of(run(**status)) is None) is (why is not None)
 
 
 def test_a_run_that_is_not_done_has_no_figures() -> None:
