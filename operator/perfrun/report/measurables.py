@@ -61,9 +61,22 @@ def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
             if text is not None:
                 one.texts.setdefault(number, text)
     order = {metric: place for place, metric in enumerate(_OVERALL)}
-    known = [one for one in found.values() if one.texts]
+    known = [one for one in found.values() if one.texts and not _same_as_all(one, found, runs)]
     # Sorting is stable: what is of all steps first, then as the runs name it.
     return sorted(known, key=lambda one: (one.of != "", order.get(one.metric, len(order))))
+
+
+def _same_as_all(
+    one: Measurable, found: dict[tuple[str, str], Measurable], runs: Sequence[PerfRun]
+) -> bool:
+    """Whether it is of the only step that the runs have, and says what is said of all steps."""
+    if any([step.name for step in run.status.steps] != [one.of] for run in runs):
+        return False
+    whole = found.get((one.metric, ""))
+    if whole is None or whole.texts != one.texts:
+        return False
+    whole.objective = whole.objective or one.objective
+    return True
 
 
 def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:

@@ -49,6 +49,12 @@ def test_no_client_of_kubernetes_is_loaded_where_none_is_needed():
     assert done.stdout.splitlines()[-1] == "loaded: False False"
 
 
+def test_the_name_of_a_test_alone_is_told_how_it_is_listed():
+    done = CliRunner().invoke(app, ["list", "api"], env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert "'api' is neither tests nor runs; of one test: perfrun list tests api" in done.output
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_script_for_each_shell(shell: str):
     done = CliRunner().invoke(app, ["completion", shell])
@@ -80,6 +86,7 @@ def test_what_goes_wrong_completes_nothing_and_says_nothing(api: FakeApi, capfd)
     ("words", "offered"),
     [
         (["trigger", "o"], ["orders"]),
+        (["list", "r"], ["runs"]),
         (["list", "runs", ""], ["api", "orders"]),
         (["list", "--output", ""], ["table", "json", "yaml"]),
         (["wat"], ["watch"]),

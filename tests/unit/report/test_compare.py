@@ -52,6 +52,27 @@ def test_a_pair_is_subtracted_and_not_tested():
     assert found.conclusion[1].startswith("two runs can show that they differ, and not that the")
 
 
+def test_what_is_of_the_only_step_is_told_once_and_is_still_of_an_objective():
+    def one_step(name: str, p95: str, measured: str, *steps: str) -> Reported:
+        slo = {"metric": "latency.p95", "of": "list", "max": "1s", "verdict": "Pass"}
+        slo |= {"measured": measured, "samples": 900, "message": "", "onBreach": "Warn"}
+        return a_run(name, p95, slos=[slo], steps=[step(one, "browse") for one in steps])
+
+    found = compare(
+        [one_step("a", "600ms", "600ms", "list")], [one_step("b", "660ms", "660ms", "list")]
+    )
+    names = [one.name for one in found.rows]
+    assert ("latency.p95" in names, "latency.p95 of list" in names) == (True, False)
+    assert row(found, "latency.p95").objective
+    # Another figure, or another step beside it, is worth a row.
+    for other in (
+        one_step("b", "660ms", "661ms", "list"),
+        one_step("b", "660ms", "660ms", "list", "pay"),
+    ):
+        rows = compare([one_step("a", "600ms", "600ms", "list")], [other]).rows
+        assert "latency.p95 of list" in [one.name for one in rows]
+
+
 def test_two_groups_that_differ_are_told_apart_with_size_interval_and_smallest():
     found = compare(runs("old", *OLD), runs("new", *NEW))
     p95 = row(found, "latency.p95").statistics

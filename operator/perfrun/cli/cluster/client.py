@@ -216,12 +216,21 @@ def _load_kubeconfig(context: str | None, configuration: Any) -> str | None:
         )
         namespace = chosen["context"].get("namespace")
     except (config.ConfigException, yaml.YAMLError, OSError, *_MALFORMED) as error:
-        why = printable(str(error)) if not isinstance(error, _MALFORMED) else "it is malformed"
         raise ClusterError(
-            f"no cluster to speak to ({why}): set KUBECONFIG, write ~/.kube/config, or run in a "
-            "pod with a service account"
+            f"no cluster to speak to ({_why(error)}): set KUBECONFIG, write ~/.kube/config, or run "
+            "in a pod with a service account"
         ) from error
     return namespace if isinstance(namespace, str) else None
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with the kubeconfig; the client library names no file that is not there."""
+    where = printable(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
+    if not _has_kubeconfig():
+        return f"there is no {where}"
+    if isinstance(error, _MALFORMED):
+        return f"{where} is malformed"
+    return printable(str(error))
 
 
 def _given(**query: str) -> dict[str, str]:

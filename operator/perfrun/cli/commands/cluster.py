@@ -35,6 +35,18 @@ def _tests_and_runs(ctx: typer.Context, incomplete: str) -> list[str]:
     return test_or_run_names(ctx.params, incomplete)
 
 
+def _what(given: str) -> What:
+    try:
+        return What(given)
+    except ValueError:
+        told = f"'{given}' is neither tests nor runs; of one test: perfrun list tests {given}"
+        raise typer.BadParameter(told) from None
+
+
+def _whats(incomplete: str) -> list[str]:
+    return [one for one in What if one.startswith(incomplete)]
+
+
 def _verdicts(incomplete: str) -> list[str]:
     from perfrun.cli.completion import verdicts
 
@@ -46,9 +58,12 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 for anything
 
 @app.command(name="list", rich_help_panel=CLUSTER)
 def list_(
-    what: Annotated[What, typer.Argument(metavar="tests|runs", help="What to list.")] = (
-        What.TESTS
-    ),
+    what: Annotated[
+        What,
+        typer.Argument(
+            metavar="tests|runs", help="What to list.", parser=_what, autocompletion=_whats
+        ),
+    ] = What.TESTS,
     test: Annotated[
         str | None,
         typer.Argument(metavar="TEST", help="Only this test.", autocompletion=_tests),

@@ -187,6 +187,14 @@ def test_a_kubeconfig_that_is_none_is_told(tmp_path: Path, monkeypatch, text: st
         Cluster(None, None)
 
 
+def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path, monkeypatch):
+    config = str(tmp_path / "config")
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", config)
+    with pytest.raises(ClusterError) as refused:
+        Cluster(None, None)
+    assert f"(there is no {config})" in str(refused.value)
+
+
 def as_pod(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a kubelet gives a pod, and no kubeconfig."""
     (folder / "token").write_text("t0ken")
