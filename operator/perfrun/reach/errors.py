@@ -103,4 +103,7 @@ def unconnected(server: str, error: OSError) -> str:
     """That a server has not taken a connection, and why, where that says more."""
     if isinstance(error, ConnectionRefusedError):
         return f"{server} refused a connection"
-    return f"{server} cannot be connected to: {said_by(error)}"
+    # One of a timeout of our own says nothing.
+    silent = isinstance(error, TimeoutError) and not str(error)
+    why = "no answer in time" if silent else said_by(error)
+    return f"{server} cannot be connected to: {why}"

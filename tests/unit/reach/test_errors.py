@@ -1,0 +1,18 @@
+"""How a connection that was not made is told."""
+
+import pytest
+
+from perfrun.reach.errors import unconnected
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed"), "db:1 refused a connection"),
+        (OSError(113, "x"), "db:1 cannot be connected to: No route to host"),
+        (TimeoutError(), "db:1 cannot be connected to: no answer in time"),
+        (TimeoutError(110, "x"), "db:1 cannot be connected to: Connection timed out"),
+    ],
+)
+def test_a_server_that_is_not_reached_is_told_once(error: OSError, said: str) -> None:
+    assert unconnected("db:1", error) == said
