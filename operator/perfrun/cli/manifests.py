@@ -45,6 +45,8 @@ class Manifest:
     problems: tuple[str, ...] = ()
     """``spec.field: message``; with any of them there may still be a test."""
     warnings: tuple[str, ...] = ()
+    in_cluster: tuple[str, ...] = ()
+    """Of the warnings those that hold for runs in a cluster only."""
     skipped: str = ""
     """Set: nothing for us; the text says what it is."""
 
@@ -158,7 +160,13 @@ def _manifest(source: str, value: object, warnings: tuple[str, ...]) -> Manifest
     acceptance = check(test.spec)
     problems += [_sentence(problem) for problem in acceptance.problems]
     warnings += tuple(_sentence(warning) for warning in acceptance.warnings)
-    return Manifest(source, test, problems=tuple(problems), warnings=warnings)
+    return Manifest(
+        source,
+        test,
+        problems=tuple(problems),
+        warnings=warnings,
+        in_cluster=tuple(_sentence(warning) for warning in acceptance.in_cluster),
+    )
 
 
 def _policy(source: str, value: dict[str, Any], warnings: tuple[str, ...]) -> Manifest:

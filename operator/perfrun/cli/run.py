@@ -158,13 +158,15 @@ def exit_code(finished: Finished, *, strict: bool) -> Exit:
 
 
 def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
-    """Say what is wrong, doubtful or skipped; returns how many problems there are."""
+    """Say what is wrong, doubtful here or skipped; returns how many problems there are."""
     for manifest in manifests:
         if manifest.skipped:
             tell(err, f"{manifest.source}: skipped: {manifest.skipped}")
         if manifest.policy is not None:
             tell(err, f"{manifest.source}: skipped: PerfPolicy: it holds in a cluster")
         for warning in manifest.warnings:
+            if warning in manifest.in_cluster:
+                continue
             tell(err, f"{manifest.source}: warning: {warning}")
         for problem in manifest.problems:
             tell(err, f"{manifest.source}: {problem}")

@@ -55,6 +55,8 @@ class Acceptance(NamedTuple):
     problems: list[Problem]
     """With one of these the test is not run."""
     warnings: list[Problem]
+    in_cluster: list[Problem]
+    """Of the warnings those that hold for runs in a cluster only."""
 
 
 def check(spec: PerfTestSpec) -> Acceptance:
@@ -62,8 +64,12 @@ def check(spec: PerfTestSpec) -> Acceptance:
     what they are computed from may not exist otherwise."""
     checks = (*_CHECKS, *_CHECKS_OF[spec.target.kind])
     problems = [problem for one in checks for problem in one(spec)]
-    warnings = [] if problems else [problem for one in _DOUBTS for problem in one(spec)]
-    return Acceptance(problems, warnings)
+    if problems:
+        return Acceptance(problems, [], [])
+    warnings = [problem for one in _DOUBTS for problem in one(spec)]
+    # Elsewhere a workload's place is taken by a process, which is looked at oftener.
+    in_cluster = list(short_windows(spec))
+    return Acceptance(problems, warnings + in_cluster, in_cluster)
 
 
 def _schedule(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -291,7 +297,6 @@ _DOUBTS: tuple[_Check, ...] = (
     bracket_doubts,
     _unsupported_percentiles,
     _unreachable_floors,
-    short_windows,
     late_stops,
     crowded_browsers,
 )

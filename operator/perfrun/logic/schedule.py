@@ -197,5 +197,5 @@ def _reason_to_miss(facts: ScheduleFacts, due_at: datetime, now: datetime) -> st
         late = round((now - due_at).total_seconds())
         return f"it was {late}s late, and startingDeadlineSeconds is {deadline}"
     if facts.schedule.concurrency_policy == "Forbid" and facts.active:
-        return f"run {facts.active[0]} was still active, and concurrencyPolicy is Forbid"
+        return f"run {facts.active[0]} was not done yet, and concurrencyPolicy is Forbid"
     return None

@@ -1,5 +1,6 @@
 """Exit codes, and what is refused before anything runs."""
 
+import io
 import itertools
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from perfrun.cli.local import LocalRun
 from perfrun.cli.manifests import parse_manifests
 from perfrun.cli.outcome import judged
 from perfrun.cli.outputs import Outputs
-from perfrun.cli.run import Finished, Here, exit_code, run_files
+from perfrun.cli.run import Finished, Here, exit_code, run_files, tell_manifests
 from perfrun.cli.selector import Selector, parse_selector
 from perfrun.cli.terminal import Output
 from perfrun.measure.result import RunResult
@@ -160,3 +161,18 @@ def test_a_manifest_on_stdin():
     result = CliRunner().invoke(app, ["validate", "-"], input=GOOD)
     assert result.exit_code == 0
     assert result.stdout.startswith("stdin:1: ok: api: burst of 10 iterations, 10 at a time")
+
+
+def test_what_only_matters_in_a_cluster_is_not_told_of_a_run_here() -> None:
+    burst, slos = "{burst: {requests: 10, concurrency: 10}}", "{metric: successRate, min: 100%}"
+    observing = f"""\
+{slos}, {{metric: latency.p99, max: 1s}}, {{metric: cpu.max, of: api, max: "1"}}]
+  observe: [{{name: api, workload: {{kind: Deployment, name: api}}}}"""
+    text = GOOD.replace(burst, "{open: {rate: 10/s, duration: 5s}}").replace(slos, observing)
+    (manifest,) = parse_manifests("f.yaml", text.encode())
+    assert manifest.problems == ()
+    assert "metrics.k8s.io" in " ".join(manifest.warnings)
+    written = io.StringIO()
+    assert tell_manifests([manifest], Console(file=written, width=1000)) == 0
+    assert "latency.p99" in written.getvalue()
+    assert "cpu.max" not in written.getvalue()

@@ -55,7 +55,7 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
         ],
         schedule={"cron": "0 2 * * *", "timeZone": "Europe/Berlin"},
     )
-    assert check(good) == ([], [])
+    assert check(good) == ([], [], [])
 
 
 @pytest.mark.parametrize(
@@ -471,6 +471,7 @@ def test_a_window_too_short_for_pods_is_doubted() -> None:
     slos = [{"metric": "memory.growth", "of": "api", "max": "1Mi"}]
     short = spec({"open": {"rate": "100/s", "duration": "30s"}}, slos=slos, observe=OBSERVE)
     assert "the window has to be at least 60s" in warnings(short)[0]
+    assert check(short).in_cluster == check(short).warnings
     assert warnings(spec(slos=slos, observe=OBSERVE)) == []
 
 

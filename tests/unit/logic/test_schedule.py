@@ -95,7 +95,7 @@ TICK, NEXT = at("2026-11-23T02:00"), at("2026-11-24T02:00")
             {"active": ("api-1",)},
             "2026-11-23T02:00:01",
             ScheduleDecision(
-                missed=(TICK, "run api-1 was still active, and concurrencyPolicy is Forbid"),
+                missed=(TICK, "run api-1 was not done yet, and concurrencyPolicy is Forbid"),
                 next=NEXT,
             ),
         ),
