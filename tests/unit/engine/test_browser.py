@@ -1,7 +1,10 @@
 """Pages without a browser: what their figures are made of, and what went wrong is called."""
 
+import sys
+
 import pytest
 
+from perfrun.api.perftest import PerfTestSpec
 from perfrun.engine.browser.problems import failure_of, not_started, place_of
 from perfrun.engine.browser.socks import Place
 from perfrun.engine.browser.timing import (
@@ -12,7 +15,10 @@ from perfrun.engine.browser.timing import (
     quiet_since,
     seen_of,
 )
-from perfrun.reach.errors import ErrorClass, OpenError
+from perfrun.engine.kinds import kind_of
+from perfrun.logic.plan import make_plan
+from perfrun.reach.errors import DataError, ErrorClass, OpenError
+from perfrun.reach.values import NoValues
 
 RAW = {
     "now": 2000.0,
@@ -152,3 +158,22 @@ def test_why_a_browser_did_not_start_is_a_line(message: str, said: str) -> None:
     told = not_started(message, "NO_SANDBOX")
     assert said in told
     assert "\n" not in told
+
+
+def test_without_playwright_it_is_said_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(sys.modules):
+        if name.startswith(("playwright", "perfrun.engine.browser.")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "playwright", None)
+    spec = PerfTestSpec.parse(
+        {
+            "target": {"browser": {"url": "http://shop"}},
+            "scenarios": [{"name": "s", "steps": [{"name": "a", "browser": {"goto": "/"}}]}],
+            "load": {"burst": {"requests": 1, "concurrency": 1}},
+        }
+    )
+    plan = make_plan(spec, uid="u", namespace="n", test="t", run="r")
+    with pytest.raises(DataError) as caught:
+        kind_of(plan, NoValues(), 0)
+    assert "needs playwright, which is not installed here" in caught.value.message
+    assert "pip install 'perfrun[browser]'; in a cluster, set" in caught.value.message
