@@ -15,9 +15,9 @@ def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
         try:
             return _of_an_extra(plan, values, index)
         except ModuleNotFoundError as error:
-            extra = plan.target.kind
+            extra, missing = plan.target.kind, str(error.name).partition(".")[0]
             raise DataError(
-                f"spec.target.{extra} needs {error.name}, which is not installed here: "
+                f"spec.target.{extra} needs {missing}, which is not installed here: "
                 f"pip install 'perfrun[{extra}]'{_IN_A_CLUSTER.get(extra, '')}"
             ) from error
     if plan.target.extension is not None:
