@@ -15,20 +15,22 @@ COMMAND_DIR = "/perfrun"
 """What worker and launcher have in common."""
 LAUNCHER_DIR = "/perfrun-launcher"
 _HOME = "/tmp"  # noqa: S108 (an emptyDir of the pod)
-_WORKER_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
+_WORKER_CPU = "100m"
 """The worker only waits, and reads the results."""
 
 
-def with_command(pod: Json, target: BenchmarkTarget, resources: Json) -> Json:
-    """The pod of a worker, with the command beside it. ``resources`` are the command's."""
+def with_command(pod: Json, target: BenchmarkTarget, resources: Json, usual: Json) -> Json:
+    """The pod of a worker, with the command beside it.
+
+    ``resources`` are the command's; ``usual`` are those of workers where a test asks for none.
+    """
     (worker,) = pod["containers"]
     shared = {"name": "command", "mountPath": COMMAND_DIR}
-    limits = {"memory": resources["limits"]["memory"]}
     worker = {
         **worker,
         "env": [*worker["env"], {"name": "PERFRUN_COMMAND_FOLDER", "value": COMMAND_DIR}],
         "volumeMounts": [*worker["volumeMounts"], shared],
-        "resources": {"requests": _WORKER_REQUESTS, "limits": limits},
+        "resources": {**usual, "requests": {**usual["requests"], "cpu": _WORKER_CPU}},
     }
     return {
         **pod,
