@@ -175,9 +175,10 @@ def _pod_spec(
     pod |= {field: value for field, value in chosen.items() if value}
     if spec.target.benchmark is None:
         return pod
-    return with_command(
-        pod, spec.target.benchmark, worker_resources(spec.target, settings, template)
+    asked, usual = (
+        worker_resources(spec.target, settings, one) for one in (template, PodTemplate())
     )
+    return with_command(pod, spec.target.benchmark, asked, usual)
 
 
 def _of_worker(spec: PerfTestSpec) -> set[ValueRef]:
