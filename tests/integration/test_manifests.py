@@ -1,9 +1,11 @@
 """Every manifest that we show is one that works, and the installation files say the same thing."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from perfrun.api import crd, reference
 from perfrun.cli.manifests import parse_manifests
@@ -11,6 +13,7 @@ from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO, Shown, shown_manifests
 
 SHOWN = shown_manifests()
+KEPT = ("CustomResourceDefinition", "Namespace")
 
 
 def _where(shown: Shown) -> str:
@@ -87,3 +90,21 @@ def test_kustomization_builds_and_is_accepted(folder: str, perfrun_api: ApiServe
         "apply", "--dry-run=server", "--validate=strict", "-f", "-", input=built
     )
     assert "would violate PodSecurity" not in done.stderr
+
+
+def test_documented_commands_replace_the_image_and_delete_all_but_the_tests(
+    perfrun_api: ApiServer,
+) -> None:
+    text = (REPO / "docs/install.md").read_text()
+    (replaced,) = re.findall(r"^kubectl kustomize deploy/base \| sed '(s#.*#)' \|", text, re.M)
+    (delete,) = re.findall(r"^kubectl (delete --namespace perfrun-system .*\\\n.*)$", text, re.M)
+    _, image, mine, _ = replaced.split("#")
+    built = perfrun_api.kubectl("kustomize", REPO / "deploy/base").stdout.replace(image, mine)
+    assert (built.count(mine), "ghcr.io" in built) == (3, False)
+    perfrun_api.kubectl("create", "namespace", "perfrun-system", check=False)
+    # The session's CRDs are of others too.
+    objects = [one for one in yaml.safe_load_all(built) if one["kind"] not in KEPT]
+    made = perfrun_api.kubectl("create", "-f", "-", input=yaml.safe_dump_all(objects)).stdout
+    deleted = perfrun_api.kubectl(*delete.replace("\\\n", " ").split()).stdout
+    assert len(made.splitlines()) == len(objects)
+    assert len(deleted.splitlines()) == len(objects)
