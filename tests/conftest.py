@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.budget import Budget
 from tests.campaign import Campaign
+
+# Laws hold on a busy machine too: how long an example takes is none of them.
+settings.register_profile("perfrun", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("perfrun")
 
 pytest_plugins = ["tests.cluster.fixtures"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.cli.init.draft import SourceError
@@ -268,7 +268,6 @@ def test_any_path_and_any_name_of_a_parameter_read_back(path, name, example, whe
     read_back(draft)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(JSON, JSON, JSON)
 def test_any_document_ends_in_a_test_or_a_sentence(operation, schema, anything):
     root = document(
