@@ -1,5 +1,6 @@
 """Pages that do not come, and browsers that die."""
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -8,6 +9,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+import uvloop
 
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.run import Engine
@@ -131,3 +133,19 @@ async def test_a_browser_that_is_not_there_is_told_before_the_load(
         await engine.check()
     assert caught.value.reason == ErrorClass.BROWSER
     await engine.close()
+
+
+def test_a_start_that_nobody_waits_for_leaves_no_driver(shop: Site) -> None:
+    plan = plan_of(shop.url, visits(1), page("/plain"))
+
+    async def broken_off() -> None:
+        engine = Engine(plan, 0, NoValues())
+        checking = asyncio.create_task(engine.check())
+        await asyncio.sleep(0.05)
+        checking.cancel()
+        await asyncio.wait({checking})
+        await engine.close()
+
+    uvloop.run(broken_off())
+    children = [one.name() for one in psutil.Process().children(recursive=True)]
+    assert not [name for name in children if "node" in name or "chrom" in name]

@@ -29,7 +29,7 @@ _FLAGS = (
     "--disable-dev-shm-usage",
     "--disable-gpu",
 )
-_LAUNCH_SECONDS = 30.0
+_LAUNCH_MS = 30_000.0
 _CLOSE_SECONDS = 5.0
 _WATCH = (files(__package__) / "watch.js").read_text(encoding="utf-8")
 
@@ -58,7 +58,7 @@ class Chromium:
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._agent = ""
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[Browser] | None = None
 
     async def window(self, target: BrowserTarget, proxy: str) -> BrowserContext:
         """A new one, with nothing stored. Raises OpenError."""
@@ -88,23 +88,34 @@ class Chromium:
 
     async def started(self) -> Browser:
         """The browser, which runs. Raises OpenError."""
-        async with self._starting:
-            if self._browser is None or not self._browser.is_connected():
-                try:
-                    async with asyncio.timeout(_LAUNCH_SECONDS):
-                        self._browser = await self._launched()
-                except (PlaywrightError, OSError) as error:
-                    raise _not_started(error) from error
+        if self._browser is not None and self._browser.is_connected():
             return self._browser
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._launched())
+            self._starting.add_done_callback(_retrieved)
+        try:
+            # All that wait share it, and it outlives them: a driver whose start was broken off
+            # would be known to nobody, and stay.
+            return await asyncio.shield(self._starting)
+        except (PlaywrightError, OSError) as error:
+            raise _not_started(error) from error
 
     async def _launched(self) -> Browser:
-        if self._playwright is None:
-            self._playwright = await async_playwright().start()
-        browser = await self._playwright.chromium.launch(
+        try:
+            if self._playwright is None:
+                self._playwright = await async_playwright().start()
+            self._browser = await self._launch(self._playwright)
+            return self._browser
+        finally:
+            self._starting = None
+
+    async def _launch(self, playwright: Playwright) -> Browser:
+        browser = await playwright.chromium.launch(
             executable_path=self._program,
             args=list(_FLAGS),
             proxy={"server": _NOWHERE},
             chromium_sandbox=os.geteuid() != 0 and os.environ.get(SANDBOX_VARIABLE) != "off",
+            timeout=_LAUNCH_MS,
             # The worker says when: it has visits to end first.
             handle_sigint=False,
             handle_sigterm=False,
@@ -124,10 +135,18 @@ class Chromium:
 
     async def close(self) -> None:
         """End it, and what drives it."""
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
         await self._stop_browser()
         playwright, self._playwright = self._playwright, None
         if playwright is not None:
             await playwright.stop()
+
+
+def _retrieved(starting: "asyncio.Task[Browser]") -> None:
+    """Take note of a failure that nobody waits for any more, or asyncio logs it."""
+    if not starting.cancelled():
+        starting.exception()
 
 
 def _not_started(error: Exception) -> OpenError:
