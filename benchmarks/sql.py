@@ -86,8 +86,10 @@ def _print_rates(server: Postgres, title: str, statement: str, rounds: int, seco
             done[rate].append(Round(mine, its))
         say(f"{title}: round {number + 1}")
     names = [f"p{quantile * 100:g}" for quantile in QUANTILES]
-    print(f"\n{title} at fixed rates (Poisson), {PACED_CLIENTS} connections, best of {rounds};")
-    print("perfrun / pgbench --rate -M prepared (ratio), us from the due time:\n")
+    print(f"\n{title} at fixed rates (Poisson), {PACED_CLIENTS} connections, {rounds} rounds;")
+    print(
+        "medians of perfrun / pgbench --rate -M prepared (of their ratios), us from the due time:\n"
+    )
     print(f"| rate | {' | '.join(names)} | lag p50 | lag p99 | CPU us/transaction | not started |")
     print("| --: " * (len(names) + 5) + "|")
     for rate, said in done.items():
@@ -103,9 +105,10 @@ def _of(times: str, index: int) -> Callable[[Paced], float]:
 
 
 def _beside(said: list[Round], figure: Callable[[Paced], float]) -> str:
-    """The best rounds of both, and their ratio: what else the machine does only adds."""
-    mine, its = (min(figure(one[who]) for one in said) for who in (0, 1))
-    return f"{mine:.0f} / {its:.0f} ({mine / its:.2f})"
+    """Medians of both, and of their ratio within a round."""
+    mine, its = [figure(one.mine) for one in said], [figure(one.its) for one in said]
+    ratio = statistics.median(a / b for a, b in zip(mine, its, strict=True))
+    return f"{statistics.median(mine):.0f} / {statistics.median(its):.0f} ({ratio:.2f})"
 
 
 def _mine(server: Postgres, statement: str, rate: int, seconds: int) -> Paced:
