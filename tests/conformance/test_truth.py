@@ -2,6 +2,7 @@
 
 import pytest
 
+from perfrun.logic.objectives import NEEDED_BEYOND
 from perfrun.measure.record import Outcome, Timing
 from tests.conformance.generators import Load, perfrun
 from tests.conformance.server import MS, serving
@@ -11,6 +12,9 @@ RATE, SECONDS = 200, 6
 WITHIN = 0.01
 ON_THE_WAY = 1 * MS
 """What sending, the loopback and the loops of both sides may take, on a machine with other work."""
+HICCUP = 20 * MS
+"""The same where it is one request or two that decide: perfrun itself would not tell such a
+percentile."""
 
 
 @pytest.mark.parametrize("kind", ["constant", "bimodal", "tail", "stall"])
@@ -22,7 +26,8 @@ def test_percentiles_are_those_of_the_server_and_the_schedule(kind: str) -> None
     truth = quantiles(response_times(log.numbers, log.answered, said.start, RATE))
     for q in QUANTILES:
         ours, true = said.quantiles[q], truth[q]
-        near = abs(error(ours, true)) <= WITHIN or abs(ours - true) <= ON_THE_WAY
+        on_the_way = ON_THE_WAY if RATE * SECONDS * (1 - q) >= NEEDED_BEYOND else HICCUP
+        near = abs(error(ours, true)) <= WITHIN or abs(ours - true) <= on_the_way
         assert near, f"p{q * 100:g}: {ours / MS:.3f} ms, and the truth is {true / MS:.3f} ms"
 
 
