@@ -230,12 +230,18 @@ class PerfTestSpec(ApiModel):
         Without ``defaults`` it is what to hash: a field that a later version adds then changes
         nothing for a test that does not set it.
         """
-        return self.model_dump(
+        told = self.model_dump(
             mode="json",
             exclude=set(self.BOOKKEEPING),
             exclude_none=True,
             exclude_defaults=not defaults,
         )
+        if self.target.benchmark is None and "load" not in told:
+            # It was set, to what happens to be the load of a benchmark, which is none.
+            told["load"] = self.load.model_dump(
+                mode="json", exclude_none=True, exclude_defaults=not defaults
+            )
+        return told
 
 
 class LastMissed(StatusModel):

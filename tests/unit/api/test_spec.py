@@ -97,3 +97,12 @@ def test_a_request_with_both_body_and_json_is_refused() -> None:
     step = {"name": "s", "http": {"method": "POST", "body": "x", "json": 1}}
     with pytest.raises(ValidationError, match="at most one of json and body"):
         spec(scenarios=[{"name": "a", "steps": [step]}])
+
+
+def test_one_request_is_a_load_like_any_other() -> None:
+    """A benchmark's load, which is none, is the same; it is left out of what its test is known by."""
+    one = spec(load={"burst": {"requests": 1, "concurrency": 1}})
+    assert one.what_runs(defaults=False)["load"]["burst"] == {"requests": 1, "concurrency": 1}
+    command = {"image": "suite:1", "command": ["run"], "results": "K6"}
+    benchmark = PerfTestSpec.model_validate({"target": {"benchmark": command}})
+    assert "load" not in benchmark.what_runs(defaults=False)
