@@ -3,7 +3,7 @@
 Both have the folder in common. The worker writes ``start`` (what to run) and ``stop``; this program
 writes ``done``, each in one go. Each of them holds a lock as long as it lives (``worker`` and
 ``launcher``), so that the other one sees its end, whatever that was. Nothing of the command is left
-when this program ends.
+when this program ends, unless it forks faster than it can be killed (``SWEEP_SECONDS``).
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ from contextlib import suppress
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes long to load
     import resource
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 MOST_TAIL = 4096
-"""Bytes of the last output that are told."""
+"""Bytes of the last output that are told, and characters once secret values are hidden."""
+LEAST_LINE = 4
+"""Bytes of a line of a secret value that is hidden by itself: shorter ones stand anywhere."""
 TERM_SECONDS = 5.0
 """What a command that is stopped gets to end by itself."""
+SWEEP_SECONDS = 2.0
+"""For what the command has left behind: what forks for ever could hold us up for ever."""
 WAIT_SECONDS = 0.05
 _PDEATHSIG, _SUBREAPER = 1, 36
 _READ = 65536
@@ -38,15 +42,25 @@ def main(folder: str) -> None:
         signal.signal(number, lambda *_: None)
     own = os.open(f"{folder}/launcher", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(own, fcntl.LOCK_EX)
+    worker = Worker(folder)
     while not os.path.exists(f"{folder}/start"):
-        if is_to_stop(folder) or worker_is_gone(folder):
+        if is_to_stop(folder) or worker.is_gone():
             return
         time.sleep(WAIT_SECONDS)
+    worker.is_known()  # from now on the command may have changed its file
     with open(f"{folder}/start", encoding="utf-8") as file:
         order = json.load(file)
-    told = json.dumps(Command(folder, order["argv"], order["env"], order["hidden"]).run())
-    with open(f"{folder}/done.new", "w", encoding="utf-8") as file:
-        file.write(told)
+    command = Command(folder, worker, order["argv"], order["env"], order["hidden"])
+    tell(folder, json.dumps(command.run()))
+
+
+def tell(folder: str, end: str) -> None:
+    """Write ``done``. The command may have put a link or a pipe where it is written first."""
+    with suppress(FileNotFoundError):
+        os.unlink(f"{folder}/done.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(f"{folder}/done.new", flags, 0o600), "w", encoding="utf-8") as file:
+        file.write(end)
     os.rename(f"{folder}/done.new", f"{folder}/done")
 
 
@@ -55,31 +69,48 @@ def is_to_stop(folder: str) -> bool:
     return os.path.lexists(f"{folder}/stop")
 
 
-def worker_is_gone(folder: str) -> bool:
-    """Whether there was a worker, and is none any more."""
-    try:
-        found = os.open(f"{folder}/worker", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(found)
-    return True
+class Worker:
+    """The other side, known by the lock that it holds."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.lock: int | None = None
+
+    def is_known(self) -> bool:
+        """Whether there is or was one. Its file is opened once: the command may replace it."""
+        if self.lock is None:
+            with suppress(OSError):
+                self.lock = os.open(f"{self.folder}/worker", os.O_RDWR | os.O_CLOEXEC)
+        return self.lock is not None
+
+    def is_gone(self) -> bool:
+        """Whether there was a worker, and is none any more."""
+        if not self.is_known() or self.lock is None:
+            return False
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
 
 
 class Command:
     """The one time that the command is run."""
 
     def __init__(
-        self, folder: str, argv: list[str], env: dict[str, str], hidden: list[str]
+        self,
+        folder: str,
+        worker: Worker,
+        argv: list[str],
+        env: dict[str, str],
+        hidden: list[str],
     ) -> None:
         """``env`` is added to ours; ``hidden`` are the names of variables that are secret."""
-        self.folder, self.argv = folder, argv
+        self.folder, self.worker, self.argv = folder, worker, argv
         self.env = {**os.environ, **env}
-        self.hidden = [self.env.get(name, "").strip() for name in hidden]
+        self.hidden = parts_of(self.env.get(name, "") for name in hidden)
+        # What begins before the end that is told, and reaches into it, is to be found as a whole.
+        self.kept = MOST_TAIL + max(map(len, self.hidden), default=0)
         self.tail = b""
         self.stopped = False
         self.kill_at: float | None = None
@@ -92,9 +123,7 @@ class Command:
             if (ended := self.look(pid)) is not None:
                 break
         self.signal(pid, signal.SIGKILL)  # what it has left running
-        self.sweep()
-        while self.copy(output, 0):
-            pass
+        self.sweep(output)
         status, usage = ended
         code = os.waitstatus_to_exitcode(status)
         with os.fdopen(failure, "rb") as file:
@@ -102,7 +131,7 @@ class Command:
         return {
             "missing": missing or None,
             "code": code if code >= 0 else None,
-            "signal": signal.Signals(-code).name if code < 0 else None,
+            "signal": name_of(-code) if code < 0 else None,
             "stopped": self.stopped,
             # Of the process, or of the largest one that it has waited for (wait4).
             "peak": usage.ru_maxrss * 1024,
@@ -149,7 +178,7 @@ class Command:
         if not said:
             time.sleep(seconds / 10)  # it has closed its output, and may go on
             return False
-        self.tail = (self.tail + said)[-MOST_TAIL:]
+        self.tail = (self.tail + said)[-self.kept :]
         with suppress(OSError):
             os.write(1, said)
         return True
@@ -159,7 +188,7 @@ class Command:
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
             return status, usage
-        if worker_is_gone(self.folder):
+        if self.worker.is_gone():
             self.stopped = True
             self.signal(pid, signal.SIGKILL)
         elif self.kill_at is None and is_to_stop(self.folder):
@@ -175,22 +204,65 @@ class Command:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, number)
 
-    def sweep(self) -> None:
-        """End what has left the group: it has become our child when its parent ended."""
+    def sweep(self, output: int) -> None:
+        """End what has left the group, which is our child since its parent ended; read the rest."""
+        until = time.monotonic() + SWEEP_SECONDS
         with suppress(OSError):
-            while left := children():
+            while (left := children()) and time.monotonic() < until:
                 for pid in left:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                     os.waitpid(pid, 0)
+        while self.copy(output, 0) and time.monotonic() < until:
+            pass
 
     def told(self) -> str:
         """The end of its output, without the values of the variables that are secret."""
-        text = self.tail.decode("utf-8", "replace")
-        for value in self.hidden:
-            if value:
-                text = text.replace(value, "***")
-        return text
+        told, at = b"", max(0, len(self.tail) - MOST_TAIL)
+        for begin, end in places(self.tail, self.hidden):
+            if end > at:
+                told += self.tail[at:begin] + b"***"
+                at = end
+        told += self.tail[at:]
+        return told.decode("utf-8", "replace")[-MOST_TAIL:]
+
+
+def parts_of(values: Iterable[str]) -> set[bytes]:
+    """What is hidden of secret values: each as a whole, and each of its lines by itself.
+
+    Tools print a certificate indented, or the one line that they do not understand.
+    """
+    parts = set()
+    for value in values:
+        whole = os.fsencode(value).strip()
+        lines = (line.strip() for line in whole.splitlines())
+        parts |= {whole, *(line for line in lines if len(line) >= LEAST_LINE)}
+    return parts - {b""}
+
+
+def places(text: bytes, parts: Iterable[bytes]) -> list[tuple[int, int]]:
+    """Begin and end of where any of ``parts`` stands, in order; those that overlap are one."""
+    found = []
+    for part in parts:
+        at = text.find(part)
+        while at >= 0:
+            found.append((at, at + len(part)))
+            at = text.find(part, at + 1)
+    merged: list[tuple[int, int]] = []
+    for begin, end in sorted(found):
+        if merged and begin < merged[-1][1]:
+            begin, last = merged.pop()
+            end = max(end, last)
+        merged.append((begin, end))
+    return merged
+
+
+def name_of(number: int) -> str:
+    """The name of a signal; most of the real-time ones have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def children() -> list[int]:

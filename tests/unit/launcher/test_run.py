@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import perfrun
 from perfrun.launcher import run as program
 from perfrun.measure import command
@@ -103,6 +105,11 @@ def test_a_signal_is_told_by_its_name(tmp_path: Path) -> None:
     assert "where memory is short" in str(killed.failure)
 
 
+def test_a_signal_without_a_name_is_told_by_its_number(tmp_path: Path) -> None:
+    found = ended(tmp_path, "sh", "-c", "echo last; kill -40 $$")
+    assert (found.code, found.signal, found.failure) == (None, "signal 40", "signal 40: last")
+
+
 def test_only_the_end_of_a_long_output_is_kept_and_all_of_it_taken(tmp_path: Path) -> None:
     found = ended(tmp_path, *python("for n in range(200_000): print('line', n)"))
     assert found.code == 0
@@ -114,6 +121,57 @@ def test_values_that_are_secret_are_not_told(tmp_path: Path) -> None:
     order = {"env": {"TOKEN": "s3cret\n", "OPEN": "told"}, "hidden": ["TOKEN", "NOT_SET"]}
     found = ended(tmp_path, "sh", "-c", "echo $TOKEN $OPEN", **order)
     assert found.tail == "*** told\n"
+
+
+@pytest.mark.parametrize(
+    ("secret", "script", "told"),
+    [
+        ("line-one\nline-two\n", "printf %s \"$S\" | sed 's/^/  /'", "  ***\n  ***\n"),
+        ("line-one\n\nab\nline-two", "echo key: line-two; echo ab", "key: ***\nab\n"),
+        ("line-one\nline-two", 'echo "<$S>"', "<***>\n"),
+        ("ab", "echo cab", "c***\n"),
+        ("abab", "echo ababab", "***\n"),
+        ("  padded  \n", "echo xpaddedx", "x***x\n"),
+        (" \n \n", "echo a b", "a b\n"),
+    ],
+)
+def test_no_line_of_a_secret_value_is_told(
+    tmp_path: Path, secret: str, script: str, told: str
+) -> None:
+    order = {"env": {"S": secret}, "hidden": ["S"]}
+    assert ended(tmp_path, "sh", "-c", script, **order).tail == told
+
+
+def test_secret_values_that_overlap_leave_nothing_of_each_other(tmp_path: Path) -> None:
+    order = {"env": {"A": "abcdef", "B": "efghijkl"}, "hidden": ["A", "B"]}
+    assert ended(tmp_path, "echo", "<abcdefghijkl>", **order).tail == "<***>\n"
+
+
+def test_a_secret_value_is_hidden_where_the_output_is_cut(tmp_path: Path) -> None:
+    value = "".join(f"{number:05}" for number in range(1200))  # larger than what is told
+    order = {"env": {"S": value}, "hidden": ["S"]}
+    (tmp_path / "long").mkdir()
+    assert ended(tmp_path / "long", "sh", "-c", "echo $S", **order).tail == "***\n"
+    # Its last part alone would be in what is told; so it is where much that is hidden comes after.
+    script = "echo $S; for n in $(seq 1000); do echo short; done; echo $S; seq 900"
+    found = ended(tmp_path, "sh", "-c", script, env=order["env"], hidden=["S"])
+    assert found.tail.startswith("***\n1\n2\n")
+    for cut in (4084, 4090, 4095, 4096, 4097):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        text = ended(
+            folder,
+            *python(f"print('s3cret-value' * 2 + '.' * {cut}, end='')"),
+            env={"S": "s3cret-value"},
+            hidden=["S"],
+        ).tail
+        assert set(text) <= set("*.")
+
+
+def test_what_is_hidden_makes_the_end_no_longer_than_may_be_told(tmp_path: Path) -> None:
+    code = python(f"print('x' * {program.MOST_TAIL * 2})")
+    found = ended(tmp_path, *code, env={"S": "x"}, hidden=["S"])
+    assert (len(found.tail), found.code) == (program.MOST_TAIL, 0)
 
 
 def test_nothing_is_left_of_what_has_left_its_group(tmp_path: Path) -> None:
@@ -177,10 +235,47 @@ def test_signals_are_the_workers_to_take_and_its_end_ends_everything(tmp_path: P
     assert not lives(int(pid.read_text()))
 
 
+@pytest.mark.parametrize("hindrance", ["mkfifo", "ln -s outside", "touch"])
+def test_what_lies_where_the_end_is_written_does_not_hinder_it(
+    tmp_path: Path, hindrance: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    script = f"cd {tmp_path}; {hindrance} done.new; exit 3"
+    assert ended(tmp_path, "sh", "-c", script).code == 3
+    assert outside.read_text() == "kept"
+
+
+def test_processes_that_fork_for_ever_hold_it_up_for_a_moment_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a new child whenever it looks, and always something to read."""
+    one = program.Command(str(tmp_path), program.Worker(str(tmp_path)), [], {}, [])
+    monkeypatch.setattr(program, "children", lambda: [os.posix_spawn("/bin/true", ["true"], {})])
+    monkeypatch.setattr(one, "copy", lambda *_: True)
+    began = time.monotonic()
+    one.sweep(0)
+    assert program.SWEEP_SECONDS <= time.monotonic() - began < program.SWEEP_SECONDS + 2
+
+
+def test_the_end_of_a_worker_is_seen_whatever_the_command_does_to_its_file(tmp_path: Path) -> None:
+    for name, change in {"removed": "rm worker", "replaced": "rm worker; touch worker"}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        worker = os.open(folder / command.WORKER, os.O_RDWR | os.O_CREAT)
+        fcntl.flock(worker, fcntl.LOCK_EX)
+        launcher = start(folder, "sh", "-c", f"cd {folder}; {change}; touch ready; sleep 1000")
+        until((folder / "ready").exists)
+        time.sleep(0.2)
+        assert launcher.poll() is None  # that its file is gone does not end it
+        os.close(worker)
+        assert end(launcher, folder).stopped
+
+
 def test_both_sides_have_the_same_names() -> None:
     source = PROGRAM.read_text()
     for name in (command.START, command.STOP, command.DONE, command.WORKER, command.LAUNCHER):
-        assert f'f"{{folder}}/{name}"' in source
+        assert f'folder}}/{name}"' in source
     end_of = json.loads(
         CommandEnd(missing=None, code=0, signal=None, stopped=False, peak=1, tail="").to_bytes()
     )

@@ -25,12 +25,12 @@ def held(file: Path) -> Iterator[None]:
 
 
 def test_each_sees_whether_the_other_one_lives(tmp_path: Path) -> None:
-    place, folder = Place(tmp_path), str(tmp_path)
+    place, worker = Place(tmp_path), launcher.Worker(str(tmp_path))
     assert not place.has_launcher()
-    assert not launcher.worker_is_gone(folder)  # none has come yet
+    assert not worker.is_gone()  # none has come yet
     place.enter()
     place.enter()
-    assert not launcher.worker_is_gone(folder)
+    assert not worker.is_gone()
     with held(tmp_path / LAUNCHER):
         assert place.has_launcher()
     assert not place.has_launcher()
