@@ -10,6 +10,8 @@ from perfrun.measure.wire import Wire
 MOST_BENCHMARKS = 500
 MOST_NAME = 200
 MOST_TROUBLE = 512
+MOST_VALUE = 1e18
+"""Of any statistic, either way: 31 years in ns. Its text and its integer fit into the API."""
 PEAK = "memory.peak"
 
 
@@ -20,7 +22,7 @@ def _statistic(name: str) -> str:
 
 
 Statistic = Annotated[str, AfterValidator(_statistic)]
-Value = Annotated[float, Field(allow_inf_nan=False)]
+Value = Annotated[float, Field(allow_inf_nan=False, ge=-MOST_VALUE, le=MOST_VALUE)]
 
 
 class Benchmark(Wire):
@@ -35,8 +37,8 @@ class BenchmarkRecord(Wire):
     """All that is known of the one time that the command was run."""
 
     benchmarks: list[Benchmark] = Field(default=[], max_length=MOST_BENCHMARKS)
-    left_out: int = Field(default=0, ge=0)
-    """Benchmarks that are not told, because there were too many."""
+    left_out: int = Field(default=0, ge=0, le=2**53)
+    """Benchmarks that are not told: there were too many, or others of the same name."""
     memory_peak: int | None = Field(default=None, ge=0, le=2**53)
     """Bytes: the most that was resident of the command, or of one process that it waited for."""
     failure: str | None = Field(default=None, max_length=MOST_TROUBLE)

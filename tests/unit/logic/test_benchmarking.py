@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from perfrun.api.metric import BENCHMARK, METRICS, Kind
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.policy import PerfPolicySpec
 from perfrun.logic.accept import check
@@ -12,7 +14,7 @@ from perfrun.logic.comparing import point_of
 from perfrun.logic.plan import comparison_key, make_plan, scenarios_of
 from perfrun.logic.policy import DEFAULT, Policies
 from perfrun.logic.trend import change, shown
-from perfrun.measure.benchmark import Benchmark, BenchmarkRecord
+from perfrun.measure.benchmark import MOST_VALUE, Benchmark, BenchmarkRecord
 from perfrun.measure.report import WorkerReport
 from tests.unit.controller.build import perf_run
 from tests.unit.logic.build import MS, judged, report, step
@@ -136,6 +138,33 @@ def test_the_status_has_all_figures_and_why_some_are_missing() -> None:
     assert (len(found.results), found.left_out, found.message) == (100, 3, "exit code 1")
     assert found.results[0].figures == {"min": "512ns"}
     assert judged(http_spec(), report(step([MS]))).benchmark is None
+
+
+@pytest.mark.parametrize("metric", [name for name in BENCHMARK if name != "memory.peak"])
+@pytest.mark.parametrize("value", [MOST_VALUE, -MOST_VALUE, MOST_VALUE / 3, 5e-324, -5e-324])
+def test_any_figure_that_a_worker_may_tell_can_be_judged(metric: str, value: float) -> None:
+    values = {metric: value, "rounds": value}
+    record = BenchmarkRecord(benchmarks=[Benchmark(name="b", values=values)], left_out=2**53)
+    limit = "1/s" if metric in ("ops", "rate") else 1 if METRICS[metric] is Kind.COUNT else "1"
+    if METRICS[metric] is Kind.DURATION:
+        limit = "1ms"
+    found = judged(spec({"metric": metric, "of": "b", "max": limit}), measured(record))
+    assert found.slos[0].verdict in ("Pass", "Warn")
+    assert found.slos[0].samples < 2**63  # what an integer of the API holds
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"benchmarks": [{"name": "b", "values": {"mean": 1e19}}]},
+        {"benchmarks": [{"name": "b", "values": {"value": -1e308}}]},
+        {"leftOut": 2**53 + 1},
+    ],
+    ids=str,
+)
+def test_a_record_with_more_than_there_can_be_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        BenchmarkRecord.model_validate(change)
 
 
 # --- before the run -----------------------------------------------------------------------------

@@ -3,23 +3,33 @@
 import json
 import os
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from perfrun.api.benchmark import ResultsFormat
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.readers.table import READERS
-from perfrun.measure.benchmark import MOST_BENCHMARKS, Benchmark
+from perfrun.measure.benchmark import MOST_BENCHMARKS, MOST_NAME, Benchmark
 
 MOST_BYTES = 64 * 1024 * 1024
 
 
 def read_results(file: Path, form: ResultsFormat) -> tuple[list[Benchmark], int]:
-    """The benchmarks of a file, and how many more there were. Raises ResultsError."""
-    found = {one.name: one for one in READERS[form](_parsed(read_bounded(file, MOST_BYTES)))}
+    """The benchmarks of a file, and how many more there were. Raises ResultsError.
+
+    Of those with the same name none is told: an objective could be judged by the wrong one.
+    """
+    found = list(READERS[form](_parsed(read_bounded(file, MOST_BYTES))))
     if not found:
         raise ResultsError("there is no benchmark in the results: did the command find any?")
-    kept = list(found.values())[:MOST_BENCHMARKS]
+    names = Counter(one.name for one in found)
+    kept = [one for one in found if names[one.name] == 1][:MOST_BENCHMARKS]
+    if not kept:
+        raise ResultsError(
+            f"no benchmark has a name of its own in its first {MOST_NAME} characters: "
+            f"{found[0].name} is there {names[found[0].name]} times"
+        )
     return kept, len(found) - len(kept)
 
 

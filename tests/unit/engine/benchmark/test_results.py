@@ -11,7 +11,7 @@ from perfrun.engine.benchmark.readers import k6, pytest_benchmark
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.readers.table import READERS
 from perfrun.engine.benchmark.results import read_bounded, read_results
-from perfrun.measure.benchmark import MOST_BENCHMARKS, MOST_NAME
+from perfrun.measure.benchmark import MOST_BENCHMARKS, MOST_NAME, MOST_VALUE
 
 DATA = Path(__file__).parent / "data"
 
@@ -162,6 +162,46 @@ def test_there_are_bounds(tmp_path: Path) -> None:
     many = [one(f"test_{number}") for number in range(MOST_BENCHMARKS + 7)]
     found, left = read_results(written(tmp_path, suite(*many)), "PytestBenchmark")
     assert (len(found), left) == (MOST_BENCHMARKS, 7)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (one("x" * MOST_NAME + "_fast"), one("x" * MOST_NAME + "_slow", mean=9.0)),
+        (one("same", "a.py::same"), one("same", "a.py::same", mean=9.0)),
+        (one("a\ud800"), one("a\udfff", mean=9.0)),
+    ],
+    ids=["cut", "equal", "not Unicode"],
+)
+def test_benchmarks_that_cannot_be_told_apart_are_left_out_and_counted(
+    tmp_path: Path, first: Any, second: Any
+) -> None:
+    file = written(tmp_path, suite(first, one("test_b"), second))
+    found, left = read_results(file, "PytestBenchmark")
+    assert ([one.name for one in found], left) == (["test_b"], 2)
+    with pytest.raises(ResultsError, match=r"^no benchmark has a name of its own .*: (x|a|same)"):
+        read_results(written(tmp_path, suite(first, second)), "PytestBenchmark")
+
+
+def test_a_name_that_is_not_unicode_is_told_with_question_marks(tmp_path: Path) -> None:
+    (found,), _ = read_results(written(tmp_path, suite(one("a\ud800b"))), "PytestBenchmark")
+    assert found.name == "a?b"
+    for document in (suite({"name": "a\ud800b", "stats": 5}), b'{"benchmarks": "\xed\xa0\x80"}'):
+        with pytest.raises(ResultsError) as caught:
+            read_results(written(tmp_path, document), "PytestBenchmark")
+        str(caught.value).encode()
+    with pytest.raises(ResultsError, match=r"metric a\?b is no mapping"):
+        list(k6.read({"metrics": {"a\ud800b": 5}}))
+
+
+def test_numbers_that_no_suite_measures_are_left_out() -> None:
+    most = MOST_VALUE
+    assert summary(
+        huge={"value": 1.7976931348623157e308},
+        least={"value": -1e19},
+        edge={"value": most},
+        http_req_duration={"avg": most, "min": 1},
+    ) == [("edge", {"value": most}), ("http_req_duration", {"min": 1e6})]
 
 
 def test_no_link_is_followed_no_pipe_waited_for_and_nothing_large_read(tmp_path: Path) -> None:

@@ -1,10 +1,9 @@
 """What readers share: how a number is taken from a document that may hold anything."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from perfrun.measure.benchmark import MOST_NAME, Benchmark
+from perfrun.measure.benchmark import MOST_NAME, MOST_VALUE, Benchmark
 
 
 class ResultsError(Exception):
@@ -14,7 +13,8 @@ class ResultsError(Exception):
 def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -> Benchmark | None:
     """The statistics of ``found`` that ``units`` names, each multiplied by its factor there.
 
-    What is no finite number is left out; None where nothing is left. A long name is cut short.
+    What is no number, or one beyond ``MOST_VALUE``, is left out; None where nothing is left. A
+    long name is cut short, and what in it is not Unicode is ``?``.
     """
     values = {}
     for statistic, factor in units.items():
@@ -25,13 +25,18 @@ def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -
             value = float(number) * factor
         except OverflowError:  # a whole number beyond all floats
             continue
-        if math.isfinite(value):
+        if abs(value) <= MOST_VALUE:  # never so for NaN
             values[statistic] = value
-    return Benchmark(name=name[:MOST_NAME], values=values) if values and name else None
+    return Benchmark(name=_told(name)[:MOST_NAME], values=values) if values and name else None
 
 
 def mapping(value: Any, where: str) -> Mapping[str, Any]:
     """``value`` as a mapping. Raises ResultsError that says where it should have been one."""
     if not isinstance(value, dict):
-        raise ResultsError(f"{where} is no mapping")
+        raise ResultsError(f"{_told(where)} is no mapping")
     return value
+
+
+def _told(text: str) -> str:
+    """Of a document: JSON may have halves of characters, which no message of ours may."""
+    return text.encode("utf-8", "replace").decode()
