@@ -96,7 +96,8 @@ class Gate:
         assert task is not None
         self._tunnels.add(task)
         try:
-            # Browsers hang up in the midst of everything.
+            # Browsers hang up in the midst of everything. One that never does, and does not read,
+            # is cut off with its window.
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._tunnel(reader, writer)
         finally:
@@ -116,7 +117,7 @@ class Gate:
             await writer.drain()
             return
         self.refusals.pop(place, None)
-        async with _both(writer, back):
+        async with _at_once(writer, back):
             writer.write(bytes([_VERSION, _GRANTED]) + _BOUND)
             sending = asyncio.create_task(_pump(reader, back))
             try:
@@ -126,6 +127,8 @@ class Gate:
                     await writer.drain()
             finally:
                 sending.cancel()
+        await asyncio.wait({sending})
+        await _read_to_the_end(reader, writer)
 
     def _note(self, place: Place, error: OpenError) -> None:
         if place in self.refusals or len(self.refusals) < MOST_REFUSALS:
@@ -167,14 +170,29 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write_eof()
 
 
+async def _read_to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Hang up on a browser that has yet to read what the server has sent. Ends when it hangs up.
+
+    It may still send, as over HTTP/2, to the server that has gone. That is thrown away: a
+    connection that is closed with something unread is reset, and what is under way is lost.
+    """
+    if not writer.is_closing():
+        writer.write_eof()
+        async for _ in _chunks(reader):
+            pass
+    writer.close()
+    await writer.wait_closed()
+
+
 @contextlib.asynccontextmanager
-async def _both(*writers: asyncio.StreamWriter) -> AsyncIterator[None]:
-    """Connections without delay (Nagle's would be measured), closed at the end."""
-    for writer in writers:
+async def _at_once(
+    browser: asyncio.StreamWriter, server: asyncio.StreamWriter
+) -> AsyncIterator[None]:
+    """Both without delay (Nagle's would be measured), and the server's closed at the end."""
+    for writer in (browser, server):
         line: socket.socket = writer.get_extra_info("socket")
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         yield
     finally:
-        for writer in writers:
-            writer.close()
+        server.close()
