@@ -253,15 +253,29 @@ class _Walk:
             return 0
         if whole.picture is not None and not is_worse(error is not None, took, whole.picture):
             return 0
-        if (jpeg := await self._session.picture()) is not None:
-            whole.picture = Picture(
-                scenario=whole.name,
-                step=self._step.name,
-                error=error or "",
-                took=max(0, took),
-                jpeg=b64encode(jpeg).decode(),
-            )
+        try:
+            made = await self._pictured(self._session, error, max(0, took))
+        except Exception as defect:  # of the kind: this iteration is still to be counted
+            message = f"step {self._step.name} was not pictured"
+            self._carrier.tell({"message": message, "exception": defect})
+        else:
+            # Another visit may have been pictured meanwhile.
+            if made is not None and made.is_worse(whole.picture):
+                whole.picture = made
         return monotonic_ns() - began
+
+    async def _pictured(
+        self, session: Session[Any], error: str | None, took: int
+    ) -> Picture | None:
+        if (jpeg := await session.picture()) is None:
+            return None
+        return Picture(
+            scenario=self._course.tally.name,
+            step=self._step.name,
+            error=error or "",
+            took=took,
+            jpeg=b64encode(jpeg).decode(),
+        )
 
     def _broken_off(self, error: BaseException) -> Done:
         """What ended a step before it was done. Its connection is in no state to be used again."""

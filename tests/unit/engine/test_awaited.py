@@ -37,6 +37,8 @@ class Step:
     empty: bool = False
     is_deaf: bool = False
     """Whether it goes on when it is cancelled."""
+    first: Done | None = None
+    """What the first iteration gets, and at once."""
 
     def render(self, number: int, _values: dict[str, str]) -> int:
         if self.empty:
@@ -74,6 +76,8 @@ class Line(Session[Step]):
     async def perform(self, step: Step, request: int, values: dict[str, str]) -> Done:
         self._peer.asked.append(request)
         values["seen"] = str(request)
+        if request == 0 and step.first is not None:
+            return step.first
         await (_in_spite_of_all(step.takes) if step.is_deaf else asyncio.sleep(step.takes))
         if step.done.error == "hang up":
             self._usable = False
@@ -367,3 +371,22 @@ async def test_the_slowest_visit_is_pictured_and_the_first_that_fails_in_its_pla
     (step,) = late.window.steps
     assert (step.errors, step.said) == ({"Timeout": 3}, {"Timeout": "waiting"})
     assert step.timings["latency/timeout"].greatest < 145 * MS
+
+
+async def test_a_picture_of_a_failure_stays_where_a_success_was_looked_at_meanwhile() -> None:
+    peer = Peer(pictures=[JPEG + b"failed", JPEG + b"slower"])
+    report = await run(peer, Step(takes=0.02, first=Done("Check")), load=burst(2, 2))
+    picture = report.window.picture
+    assert picture is not None
+    assert (picture.error, b64decode(picture.jpeg)) == ("Check", JPEG + b"failed")
+
+
+@pytest.mark.parametrize("takes", [0.0, 30.0])
+async def test_a_picture_that_is_none_is_a_defect_and_no_run_without_end(takes: float) -> None:
+    seen: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: seen.append(context))
+    peer = Peer(pictures=[b"no picture", b"none either"])
+    report = await run(peer, Step(takes=takes), load=burst(2, 1), within=100 * MS)
+    step = report.window.steps[0]
+    assert (step.sent, step.succeeded + step.failed, report.window.picture) == (2, 2, None)
+    assert [one["message"] for one in seen] == ["step ask was not pictured"] * 2
