@@ -9,7 +9,12 @@ from perfrun.reach.errors import ErrorClass, OpenError
 
 CRASHED = "the browser crashed"
 _NET = re.compile(r"net::(ERR_[A-Z0-9_]+)")
-_DEAD = ("crashed", "has been closed", "Connection closed")
+_CALL = re.compile(r"^[A-Za-z]+\.[a-z_]+: ")
+"""What a message begins with, as in ``Page.goto: ``."""
+_DEAD = re.compile(
+    r"(Target|Page) crashed|Navigation failed because page crashed|Connection closed"
+    r"|(Target page, context or browser|Pipe) has been closed"
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 # Chromium's net/base/net_error_list.h.
 _CLASSES: tuple[tuple[str, ErrorClass], ...] = (
@@ -40,7 +45,7 @@ class Failure(NamedTuple):
 
 def is_dead(message: str) -> bool:
     """Whether what the browser says means that it, or the page, has crashed."""
-    return any(word in message for word in _DEAD)
+    return _DEAD.match(_first(message)) is not None
 
 
 def not_started(message: str, sandbox: str) -> str:
@@ -58,16 +63,22 @@ def failure_of(message: str, doing: str, refused: OpenError | None) -> Failure:
     """Of what the browser says. ``refused``: why the page's server was not connected to."""
     if is_dead(message):
         return Failure(ErrorClass.BROWSER, f"{CRASHED} while {doing}")
-    if "Download is starting" in message or "ERR_ABORTED" in message:
+    first = _first(message)
+    if first.startswith(("Download is starting", "net::ERR_ABORTED")):
         return Failure(ErrorClass.PROTOCOL, "a download, or no page: there is nothing to show")
-    found = _NET.search(message)
+    found = _NET.match(first)
     if found is None:
-        first = (message.splitlines() or [""])[0].partition(": ")[2]
         return Failure(ErrorClass.DATA, f"{first[:100]} ({doing})")
     if refused is not None and "ERR_SOCKS_" in found[1]:
         return Failure(ErrorClass(refused.reason), refused.message)
     known = (error for prefix, error in _CLASSES if found[1].startswith(prefix))
     return Failure(next(known, ErrorClass.PROTOCOL), f"{found[1]} ({doing})")
+
+
+def _first(message: str) -> str:
+    """The first line without the call that failed: URLs and selectors may read like anything."""
+    line = (message.splitlines() or [""])[0]
+    return _CALL.sub("", line)
 
 
 def place_of(url: str) -> Place | None:
