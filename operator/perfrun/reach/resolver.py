@@ -61,9 +61,10 @@ class Resolver:
             self._addresses = self._let_through(addresses)
         except NotAllowedError as error:
             raise OpenError(ErrorClass.POLICY, str(error)) from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: what cannot be a name
+            said = getattr(error, "strerror", None) or error
             raise OpenError(
-                ErrorClass.DNS, f"{self._host} could not be resolved: {error.strerror or error}"
+                ErrorClass.DNS, f"{self._host} could not be resolved: {said}"
             ) from error
         finally:
             self._lookup = None
