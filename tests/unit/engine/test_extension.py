@@ -1,6 +1,7 @@
 """Protocols of other packages: found by their metadata, and kept from harming a run."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import pytest
 
 from perfrun.api.load import Load
 from perfrun.engine.errors import DataError, EngineError, ErrorClass, OpenError
+from perfrun.engine.extension.farewells import Farewells
 from perfrun.engine.extension.kind import ExtensionKind
 from perfrun.engine.extension.load import load
 from perfrun.engine.run import Engine
@@ -23,7 +25,7 @@ from perfrun.reach.resolver import Resolver
 from perfrun.reach.values import NoValues
 
 from .conftest import Run
-from .lines import SECRET, install
+from .lines import SECRET, Lines, install
 
 MS = 1_000_000
 HERE = "tests.unit.engine.lines"
@@ -351,6 +353,30 @@ async def test_a_farewell_has_an_end(installed: Path, server: Server, run: Run, 
     async with asyncio.timeout(5):
         got = await step_of(run, server, kind="wrong", options={"how": how})
     assert got.succeeded == 4
+
+
+async def test_a_farewell_that_hears_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = asyncio.Event()
+
+    class Deaf(Lines):
+        async def close(self, connection: object) -> None:
+            while not released.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await released.wait()
+
+    monkeypatch.setattr("perfrun.engine.extension.farewells.FAREWELL_SECONDS", 0.05)
+    farewells = Farewells(Deaf())
+    farewells.begin(object())
+    ending = asyncio.create_task(farewells.end())
+    try:
+        done, _ = await asyncio.wait({ending}, timeout=5)
+        assert done, "the report waits for it"
+    finally:
+        released.set()
+        await ending
+        await farewells.end()
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ class Farewells:
         task.add_done_callback(self._tasks.discard)
 
     async def end(self) -> None:
-        """Wait until all are closed, or should be."""
+        """Wait until all are closed, or should be. One that swallows its end is left alone."""
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=FAREWELL_SECONDS + 1)
 
     async def _close(self, connection: Any) -> None:
         # Nobody is told what it raises: the connection is not used again either way.
