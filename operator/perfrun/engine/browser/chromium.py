@@ -59,6 +59,7 @@ class Chromium:
         self._browser: Browser | None = None
         self._agent = ""
         self._starting: asyncio.Task[Browser] | None = None
+        self._unwanted: set[asyncio.Task[None]] = set()
 
     async def window(self, target: BrowserTarget, proxy: str) -> BrowserContext:
         """A new one, with nothing stored. Raises OpenError."""
@@ -75,7 +76,17 @@ class Chromium:
             raise _not_started(error) from error
 
     async def _window(self, target: BrowserTarget, proxy: str) -> BrowserContext:
-        browser = await self.started()
+        opening = asyncio.create_task(self._opened(await self.started(), target, proxy))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The browser opens it all the same, and nobody else would know of it.
+            closing = asyncio.create_task(_closed(opening))
+            self._unwanted.add(closing)
+            closing.add_done_callback(self._unwanted.discard)
+            raise
+
+    async def _opened(self, browser: Browser, target: BrowserTarget, proxy: str) -> BrowserContext:
         context = await browser.new_context(
             proxy={"server": proxy},
             viewport=target.viewport.model_dump(),  # type: ignore[arg-type]
@@ -138,9 +149,19 @@ class Chromium:
         if self._starting is not None:
             await asyncio.wait({self._starting})
         await self._stop_browser()
+        if self._unwanted:
+            await asyncio.wait(self._unwanted, timeout=_CLOSE_SECONDS)
         playwright, self._playwright = self._playwright, None
         if playwright is not None:
             await playwright.stop()
+
+
+async def _closed(opening: "asyncio.Task[BrowserContext]") -> None:
+    """Close a window that nobody waits for any more, once it is open."""
+    with contextlib.suppress(PlaywrightError, TimeoutError):
+        context = await opening
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await context.close()
 
 
 def _retrieved(starting: "asyncio.Task[Browser]") -> None:

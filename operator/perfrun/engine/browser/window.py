@@ -210,12 +210,18 @@ class Window(Session[PageStep]):
     # --- what it is seen to do ----------------------------------------------------------------
 
     def _on_request(self, request: Request) -> None:
-        if not request.url.startswith("http"):
+        if not request.url.startswith("http") or not self._is_own(request):
             return
         self._seen.requests += 1
         self._open.add(request)
         if self._is_page(request):
             self._seen.navigations += 1
+
+    def _is_own(self, request: Request) -> bool:
+        """Whether it is of this page. Pop-ups are closed, and what they asked for may never end."""
+        with contextlib.suppress(PlaywrightError):  # the first one of a pop-up has no frame yet
+            return request.frame.page == self._page
+        return False
 
     def _is_page(self, request: Request) -> bool:
         if not request.is_navigation_request():
@@ -289,5 +295,6 @@ async def let_go(context: BrowserContext | None, gate: Gate) -> None:
 
 
 async def _closed(popup: Page) -> None:
-    with contextlib.suppress(PlaywrightError):
-        await popup.close()
+    with contextlib.suppress(PlaywrightError, TimeoutError):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await popup.close()
