@@ -108,12 +108,21 @@ def condition(shop: Shop, test: str) -> str:
     return next(str(one["status"]) for one in found if one["type"] == "Regressed")
 
 
+def _confirmations(shop: Shop) -> int:
+    """How many runs came by themselves, to confirm a suspicion."""
+    reasons = [run["spec"]["reason"] for run in shop.runs("watched")]
+    return reasons.count("Confirmation")
+
+
 def test_ten_percent_slower_is_regressed_and_recovered_once_each(target: Shop, hook: Shop) -> None:
     target.apply(TEST.replace("NAME", "watched"))
     trend: Json = {}
     for number in range(BEFORE):
         trend = ask(target, "watched", f"before-{number}")
-    assert (trend["state"], trend["baselineRuns"]) == ("Stable", BEFORE)
+    assert trend["state"] == "Stable", trend["message"]
+    # A moment of noise may have been suspected, and found to be none by three runs more.
+    confirmed = _confirmations(target)
+    assert trend["baselineRuns"] == BEFORE + confirmed
     assert condition(target, "watched") == "False"
 
     delay(target, 55)
@@ -122,8 +131,7 @@ def test_ten_percent_slower_is_regressed_and_recovered_once_each(target: Shop, h
     assert trend["state"] == "Regressed", trend["message"]
     assert 8 <= float(trend["change"].strip("+%")) <= 12
     assert len(trend["runs"]) == 4
-    reasons = [run["spec"]["reason"] for run in target.runs("watched")]
-    assert reasons.count("Confirmation") == 3
+    assert _confirmations(target) == confirmed + 3
     assert condition(target, "watched") == "True"
     ask(target, "watched", "still-slower")
     assert told(target, "watched") == ["Regressed"]
