@@ -422,6 +422,7 @@ async def test_who_may_not_is_told_what_to_ask_for_and_that_is_enough(
         refused = (
             f"{user} may not {{}} in namespace {shop.namespace}: the ClusterRole view grants it"
         )
+        err = ""
         for words, right in (
             (["list"], "list perftests.perfrun.dev"),
             (["list", "runs"], "list perfruns.perfrun.dev"),
@@ -432,7 +433,7 @@ async def test_who_may_not_is_told_what_to_ask_for_and_that_is_enough(
             assert (code, out, err.count("\n")) == (3, "", 1)
             assert err.startswith(refused.format(right)), err
         # Chart and command together are the whole of it.
-        roles = ["template", "p", CHART, "--show-only=templates/rbac-users.yaml"]
+        roles = ("template", "p", CHART, "--show-only=templates/rbac-users.yaml")
         server.kubectl("apply", "-f", "-", input=server.helm(*roles).stdout)
         server.kubectl(*err.strip().partition("ask for: kubectl ")[2].split())
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -141,7 +141,7 @@ def cli(tmp_path: Path, installed: Path) -> Cli:
 
 def spec(
     chat: Chat,
-    *steps: dict[str, object],
+    *steps: Mapping[str, object],
     load: object = None,
     slos: object = None,
     **target: object,

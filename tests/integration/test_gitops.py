@@ -64,7 +64,7 @@ def lua(value: object) -> str:
 @pytest.mark.parametrize(
     "case", [*PERFTESTS, *PERFRUNS], ids=lambda case: f"{case.body['kind']} {case.name}"
 )
-def test_argo_cd_blocks_on_what_gates_and_on_nothing_else(case: Case):
+def test_argo_cd_blocks_on_what_gates_and_on_nothing_else(case: Case) -> None:
     patch = yaml.safe_load((GITOPS / "argocd-health.yaml").read_text())
     source = patch["data"][f"resource.customizations.health.perfrun.dev_{case.body['kind']}"]
     done = subprocess.run(
@@ -117,7 +117,7 @@ def analysed(series: dict[str, str], expected: list[dict[str, Any]]) -> dict[str
 )
 def test_an_analysis_asks_prometheus_for_fresh_verdicts_only(
     tmp_path: Path, series: dict[str, str], expected: list[dict[str, Any]]
-):
+) -> None:
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(analysed(series, expected)))
     done = subprocess.run(
         ["promtool", "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True
@@ -132,7 +132,9 @@ def namespace(perfrun_api: ApiServer) -> str:
     return name
 
 
-def test_the_hook_of_a_run_is_taken_by_the_api_server(perfrun_api: ApiServer, namespace: str):
+def test_the_hook_of_a_run_is_taken_by_the_api_server(
+    perfrun_api: ApiServer, namespace: str
+) -> None:
     file = GITOPS / "argocd-postsync-perfrun.yaml"
     made = perfrun_api.kubectl("create", "-n", namespace, "-f", file, "-o", "name").stdout
     assert re.fullmatch(r"perfrun.perfrun.dev/shop-api-\w+\n", made)
@@ -140,7 +142,7 @@ def test_the_hook_of_a_run_is_taken_by_the_api_server(perfrun_api: ApiServer, na
 
 def test_a_job_may_do_what_it_does_and_speaks_to_the_cluster_as_its_pod(
     perfrun_api: ApiServer, namespace: str, tmp_path: Path
-):
+) -> None:
     perfrun_api.kubectl("apply", "-n", namespace, "-f", GITOPS / "argocd-postsync-job.yaml")
     perfrun_api.kubectl(
         "apply", "-n", namespace, "-f", "-",

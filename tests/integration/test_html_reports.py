@@ -49,7 +49,7 @@ def browser(browser_tools: None) -> Iterator[Browser]:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_it_is_quiet_and_every_text_is_legible(
     browser: Browser, pages: dict[str, Path], name: str, scheme: Scheme
-):
+) -> None:
     with opened(browser, pages[name], scheme=scheme) as seen:
         assert seen.page.locator("h1").inner_text()
         for data in seen.page.locator("summary").all():
@@ -62,7 +62,7 @@ def test_it_is_quiet_and_every_text_is_legible(
 @pytest.mark.parametrize("name", PAGES)
 def test_on_a_phone_nothing_has_to_be_pushed_sideways(
     browser: Browser, pages: dict[str, Path], name: str
-):
+) -> None:
     with opened(browser, pages[name], width=PHONE, height=800) as seen:
         assert seen.sideways == 0
         for data in seen.page.locator("summary").all():
@@ -73,7 +73,7 @@ def test_on_a_phone_nothing_has_to_be_pushed_sideways(
 @pytest.mark.parametrize("name", PAGES)
 def test_everything_that_can_be_acted_on_is_reached_by_tab_and_shows_it(
     browser: Browser, pages: dict[str, Path], name: str
-):
+) -> None:
     with opened(browser, pages[name]) as seen:
         stops = seen.tabbed()
         assert len(stops) == seen.interactive()
@@ -81,7 +81,9 @@ def test_everything_that_can_be_acted_on_is_reached_by_tab_and_shows_it(
         assert [stop for stop in stops if not stop["seen"]] == []
 
 
-def test_points_are_read_by_keyboard_and_by_pointing(browser: Browser, pages: dict[str, Path]):
+def test_points_are_read_by_keyboard_and_by_pointing(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
     with opened(browser, pages["run"]) as seen:
         reader = seen.page.get_by_role("slider", name="Read a point of Response time", exact=True)
         told = seen.page.locator("#latency output")
@@ -97,7 +99,7 @@ def test_points_are_read_by_keyboard_and_by_pointing(browser: Browser, pages: di
 
 def test_without_scripts_only_reading_of_single_points_is_missing(
     browser: Browser, pages: dict[str, Path]
-):
+) -> None:
     with opened(browser, pages["run"], scripts=False) as seen:
         assert seen.page.locator("figure.chart").count() >= 6
         assert seen.page.get_by_role("slider").count() == 0
@@ -105,7 +107,9 @@ def test_without_scripts_only_reading_of_single_points_is_missing(
         assert seen.page.locator("#latency tbody tr").count() >= 6
 
 
-def test_pictures_have_names_and_lines_where_the_data_are(browser: Browser, pages: dict[str, Path]):
+def test_pictures_have_names_and_lines_where_the_data_are(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
     with opened(browser, pages["run"]) as seen:
         chart = seen.page.get_by_role("img", name="Response time (", exact=False).first
         assert chart.is_visible()
@@ -121,7 +125,9 @@ def test_pictures_have_names_and_lines_where_the_data_are(browser: Browser, page
             assert box["x"] + box["width"] <= plot["x"] + plot["width"] + 2
 
 
-def test_a_printed_page_leaves_out_what_paper_cannot_do(browser: Browser, pages: dict[str, Path]):
+def test_a_printed_page_leaves_out_what_paper_cannot_do(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
     with opened(browser, pages["run"]) as seen:
         seen.page.emulate_media(media="print")
         assert not seen.page.locator("details").first.is_visible()
@@ -129,5 +135,5 @@ def test_a_printed_page_leaves_out_what_paper_cannot_do(browser: Browser, pages:
         assert seen.page.locator("#latency .plot > svg").is_visible()
 
 
-def test_pages_are_small(pages: dict[str, Path]):
+def test_pages_are_small(pages: dict[str, Path]) -> None:
     assert all(path.stat().st_size < 250_000 for path in pages.values())

@@ -53,14 +53,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def target() -> Iterator[Target]:
-    handler = type("Handler", (_Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    class Handler(_Handler):
+        """Of this test alone."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    handler.target = Target(f"http://127.0.0.1:{server.server_port}")
+    Handler.target = Target(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    yield handler.target
-    handler.target.released.set()
+    yield Handler.target
+    Handler.target.released.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -129,7 +131,7 @@ def gone(pid: int) -> bool:
         return True
 
 
-def test_a_burst_that_meets_its_objectives(cli: Cli, target: Target):
+def test_a_burst_that_meets_its_objectives(cli: Cli, target: Target) -> None:
     file = cli.manifest(
         "api",
         target.url + "/x",
@@ -155,7 +157,7 @@ def test_a_burst_that_meets_its_objectives(cli: Cli, target: Target):
     assert cli.leftovers == []
 
 
-def test_several_documents_are_run_in_turn_and_the_worst_counts(cli: Cli, target: Target):
+def test_several_documents_are_run_in_turn_and_the_worst_counts(cli: Cli, target: Target) -> None:
     load = "{burst: {requests: 10, concurrency: 2}}"
     slos = "[{metric: errorRate, max: 0%, onBreach: Fail}]"
     first = cli.manifest("a", target.url + "/bad", load, slos)
@@ -176,7 +178,7 @@ def test_several_documents_are_run_in_turn_and_the_worst_counts(cli: Cli, target
     assert [run["status"]["verdict"] for run in runs["items"]] == ["Fail", "Pass"]
 
 
-def test_a_missed_objective_is_told_and_only_strict_makes_it_fail(cli: Cli, target: Target):
+def test_a_missed_objective_is_told_and_only_strict_makes_it_fail(cli: Cli, target: Target) -> None:
     file = cli.manifest(
         "api",
         target.url + "/bad",
@@ -189,7 +191,7 @@ def test_a_missed_objective_is_told_and_only_strict_makes_it_fail(cli: Cli, targ
     assert "Status5xx 10" in out
 
 
-def test_a_target_that_refuses_connections_is_an_error_after_a_short_wait(cli: Cli):
+def test_a_target_that_refuses_connections_is_an_error_after_a_short_wait(cli: Cli) -> None:
     file = cli.manifest(
         "api",
         "http://127.0.0.1:1/",
@@ -203,7 +205,7 @@ def test_a_target_that_refuses_connections_is_an_error_after_a_short_wait(cli: C
     assert cli.leftovers == []
 
 
-def test_secrets_come_from_files(cli: Cli, target: Target):
+def test_secrets_come_from_files(cli: Cli, target: Target) -> None:
     token = "no-uid-has-this-in-it"  # "abc" was found in a random uid now and then
     (cli.folder / "values" / "shop").mkdir(parents=True)
     (cli.folder / "values" / "shop" / "token").write_text(f"{token}\n")
@@ -222,7 +224,7 @@ def test_secrets_come_from_files(cli: Cli, target: Target):
     assert token not in told
 
 
-def test_secrets_of_the_same_file_are_used(cli: Cli, target: Target):
+def test_secrets_of_the_same_file_are_used(cli: Cli, target: Target) -> None:
     file = cli.manifest(
         "api",
         target.url,
@@ -239,7 +241,9 @@ def test_secrets_of_the_same_file_are_used(cli: Cli, target: Target):
     assert cli.leftovers == []
 
 
-def test_json_on_standard_output_leaves_the_report_to_standard_error(cli: Cli, target: Target):
+def test_json_on_standard_output_leaves_the_report_to_standard_error(
+    cli: Cli, target: Target
+) -> None:
     file = cli.manifest("api", target.url, "{burst: {requests: 2, concurrency: 1}}")
     code, out, err = cli.run(file, "--json", "-")
     assert code == 0, out + err
@@ -247,7 +251,9 @@ def test_json_on_standard_output_leaves_the_report_to_standard_error(cli: Cli, t
     assert "✔ PASS  shop/api" in err
 
 
-def test_a_reader_that_goes_away_changes_neither_verdict_nor_files(cli: Cli, target: Target):
+def test_a_reader_that_goes_away_changes_neither_verdict_nor_files(
+    cli: Cli, target: Target
+) -> None:
     file = cli.manifest(
         "api",
         target.url + "/bad",
@@ -264,7 +270,7 @@ def test_a_reader_that_goes_away_changes_neither_verdict_nor_files(cli: Cli, tar
     assert run.status.verdict == "Fail"
 
 
-def test_ctrl_c_while_perfrun_is_still_loading_is_quiet(cli: Cli):
+def test_ctrl_c_while_perfrun_is_still_loading_is_quiet(cli: Cli) -> None:
     interrupted = """
 import os, signal, sys
 class Interrupt:
@@ -282,7 +288,7 @@ main()
     assert (process.returncode, err) == (130, "")
 
 
-def test_a_second_ctrl_c_waits_for_nobody(cli: Cli, target: Target):
+def test_a_second_ctrl_c_waits_for_nobody(cli: Cli, target: Target) -> None:
     file = cli.manifest(
         "api", target.url + "/hang", "{workers: 2, closed: {users: 4, duration: 60s}}"
     )
@@ -305,7 +311,9 @@ def test_a_second_ctrl_c_waits_for_nobody(cli: Cli, target: Target):
     assert cli.leftovers == []
 
 
-def test_ctrl_c_reports_what_was_measured_and_leaves_nobody_behind(cli: Cli, target: Target):
+def test_ctrl_c_reports_what_was_measured_and_leaves_nobody_behind(
+    cli: Cli, target: Target
+) -> None:
     file = cli.manifest(
         "api",
         target.url,
@@ -330,7 +338,7 @@ def test_ctrl_c_reports_what_was_measured_and_leaves_nobody_behind(cli: Cli, tar
     assert run.status.stopped == "by Ctrl-C"
 
 
-def test_ctrl_c_before_the_load_begins(cli: Cli):
+def test_ctrl_c_before_the_load_begins(cli: Cli) -> None:
     file = cli.manifest("api", "http://127.0.0.1:1/", "{burst: {requests: 1, concurrency: 1}}")
     with cli.start("run", file) as process:
         until(lambda: children(process.pid))
@@ -341,7 +349,7 @@ def test_ctrl_c_before_the_load_begins(cli: Cli):
     assert cli.leftovers == []
 
 
-def test_a_worker_that_dies_is_a_finding_and_the_run_goes_on(cli: Cli, target: Target):
+def test_a_worker_that_dies_is_a_finding_and_the_run_goes_on(cli: Cli, target: Target) -> None:
     file = cli.manifest(
         "api",
         target.url,
@@ -394,7 +402,7 @@ def test_a_worker_that_is_ended_is_named_and_only_told_where_the_test_says_so(
     assert re.search(f"(?m)^note: {lost}", err)
 
 
-def test_a_load_that_nobody_reported_on_is_an_error(cli: Cli, target: Target):
+def test_a_load_that_nobody_reported_on_is_an_error(cli: Cli, target: Target) -> None:
     file = cli.manifest("api", target.url, "{open: {rate: 40/s, duration: 30s}}")
     with cli.start("run", file) as process:
         until(lambda: len(target.seen) >= 20)
@@ -405,7 +413,7 @@ def test_a_load_that_nobody_reported_on_is_an_error(cli: Cli, target: Target):
     assert "Next" in out
 
 
-def test_workers_do_not_outlive_a_killed_perfrun(cli: Cli, target: Target):
+def test_workers_do_not_outlive_a_killed_perfrun(cli: Cli, target: Target) -> None:
     file = cli.manifest("api", target.url, "{workers: 2, open: {rate: 40/s, duration: 30s}}")
     with cli.start("run", file) as process:
         until(lambda: len(target.seen) >= 20)

@@ -72,7 +72,7 @@ def of_process(pid: int) -> dict[str, str]:
     }
 
 
-def test_what_a_run_writes_does_not_have_it(cli: Cli, target: Target, secrets: Path):
+def test_what_a_run_writes_does_not_have_it(cli: Cli, target: Target, secrets: Path) -> None:
     more = (HEADER + BEARER).replace("KEY", "token")
     load = "{workers: 2, burst: {requests: 4, concurrency: 2}}"
     # One that passes, and one whose every request fails: errors are quoted in reports.
@@ -86,7 +86,9 @@ def test_what_a_run_writes_does_not_have_it(cli: Cli, target: Target, secrets: P
     assert {authorization for _, authorization in target.seen} == {f"Bearer {PLANTED}"}
 
 
-def test_one_that_cannot_be_sent_is_named_and_not_shown(cli: Cli, target: Target, secrets: Path):
+def test_one_that_cannot_be_sent_is_named_and_not_shown(
+    cli: Cli, target: Target, secrets: Path
+) -> None:
     file = cli.manifest(
         "broken",
         target.url,
@@ -100,7 +102,9 @@ def test_one_that_cannot_be_sent_is_named_and_not_shown(cli: Cli, target: Target
     assert target.seen == []
 
 
-def test_neither_temporary_files_nor_processes_show_it(cli: Cli, target: Target, secrets: Path):
+def test_neither_temporary_files_nor_processes_show_it(
+    cli: Cli, target: Target, secrets: Path
+) -> None:
     file = cli.manifest(
         "long",
         f"{target.url}/hang",

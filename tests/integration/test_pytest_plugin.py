@@ -37,12 +37,15 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def target() -> Iterator[tuple[str, list[str]]]:
     """An address, and the paths that were asked for there."""
-    handler = type("Handler", (_Handler,), {"seen": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+    class Handler(_Handler):
+        seen: list[str] = []
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", handler.seen
+    yield f"http://127.0.0.1:{server.server_port}", Handler.seen
     server.shutdown()
     thread.join()
     server.server_close()
@@ -99,7 +102,7 @@ def leftovers(folder: Path) -> list[str]:
     return [entry.name for entry in (folder / "tmp").glob("perfrun-*")]
 
 
-def test_the_example_project_runs_anywhere(tmp_path: Path):
+def test_the_example_project_runs_anywhere(tmp_path: Path) -> None:
     code, out = finished(tmp_path, ROOT / "examples" / "pytest", "--perfrun-report", "reports")
     assert code == 0, out
     assert "6 passed" in out
@@ -121,7 +124,7 @@ def test_the_example_project_runs_anywhere(tmp_path: Path):
     assert leftovers(tmp_path) == []
 
 
-def test_a_target_in_the_event_loop_of_the_test_is_served_meanwhile(tmp_path: Path):
+def test_a_target_in_the_event_loop_of_the_test_is_served_meanwhile(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("""
 from aiohttp import web
 
@@ -148,7 +151,7 @@ async def test_it(perfrun):
     assert leftovers(tmp_path) == []
 
 
-def test_a_coroutine_may_also_wait(tmp_path: Path, target: tuple[str, list[str]]):
+def test_a_coroutine_may_also_wait(tmp_path: Path, target: tuple[str, list[str]]) -> None:
     url, seen = target
     (tmp_path / "test_it.py").write_text(f"""
 async def test_it(perfrun):
@@ -160,7 +163,7 @@ async def test_it(perfrun):
     assert len(seen) == 20
 
 
-def test_a_target_that_is_not_there_fails_the_check_and_says_why(tmp_path: Path):
+def test_a_target_that_is_not_there_fails_the_check_and_says_why(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("""
 def test_it(perfrun):
     result = perfrun.load(
@@ -179,7 +182,7 @@ def test_it(perfrun):
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_ctrl_c_ends_the_load_and_leaves_nobody_behind(
     tmp_path: Path, target: tuple[str, list[str]], kind: str
-):
+) -> None:
     url, seen = target
     call = "perfrun.load" if kind == "def" else "await perfrun.load_async"
     (tmp_path / "test_it.py").write_text(f"""

@@ -17,7 +17,7 @@ def perfrun(cli: Cli, *arguments: object) -> tuple[int, str, str]:
         return process.returncode, out, err
 
 
-def test_two_runs_are_reported_and_compared(cli: Cli, target: Target):
+def test_two_runs_are_reported_and_compared(cli: Cli, target: Target) -> None:
     good = cli.manifest("api", target.url + "/good", LOAD, SLOS)
     forms = ("--junit", "j.xml", "--md", "s.md", "--html", "p.html")
     code, printed, err = cli.run(good, "--result", "one.json", *forms)

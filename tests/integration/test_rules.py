@@ -61,7 +61,8 @@ def test_alerts_fire_when_they_should_and_only_then(folder: Path, name: str) -> 
 
 
 def test_every_alert_has_a_test_that_fires_and_one_that_does_not() -> None:
-    fires, silent = set(), set()
+    fires: set[str] = set()
+    silent: set[str] = set()
     for path in TESTS.glob("*.yaml"):
         for case in yaml.safe_load(path.read_text())["tests"]:
             for check in case.get("alert_rule_test", []):

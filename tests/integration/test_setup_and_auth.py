@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -72,13 +73,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    handler = type("Handler", (_Handler,), {"shop": Shop()})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    class Handler(_Handler):
+        shop = Shop()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    handler.shop.url = f"http://127.0.0.1:{server.server_port}"
+    Handler.shop.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    yield handler.shop
+    yield Handler.shop
     server.shutdown()
     thread.join()
     server.server_close()
@@ -108,7 +111,9 @@ OAUTH2 = (
 )
 
 
-def run(cli: Cli, shop: Shop, load: str, more: str = "", secret: str = "s@fe"):
+def run(
+    cli: Cli, shop: Shop, load: str, more: str = "", secret: str = "s@fe"
+) -> tuple[int, dict[str, Any], str]:
     file = cli.folder / "test.yaml"
     file.write_text(TEST.format(url=shop.url, load=load, more=more.format(url=shop.url)))
     (cli.folder / "secrets" / "client").mkdir(parents=True)
@@ -121,7 +126,9 @@ def run(cli: Cli, shop: Shop, load: str, more: str = "", secret: str = "s@fe"):
 BURST = "{workers: 2, burst: {requests: 40, concurrency: 4}}"
 
 
-def test_setup_runs_once_first_and_teardown_once_last_with_what_it_found(cli: Cli, shop: Shop):
+def test_setup_runs_once_first_and_teardown_once_last_with_what_it_found(
+    cli: Cli, shop: Shop
+) -> None:
     code, status, said = run(cli, shop, BURST)
     assert (code, status["verdict"]) == (0, "Pass"), said
     assert [entry[:2] for entry in shop.seen[:1]] == [("POST", "/baskets")]
@@ -131,7 +138,9 @@ def test_setup_runs_once_first_and_teardown_once_last_with_what_it_found(cli: Cl
     assert attempts == {"setup": 1, "warmup": 0, "window": 40, "teardown": 2}
 
 
-def test_a_setup_that_fails_is_the_runs_error_and_what_can_be_undone_is(cli: Cli, shop: Shop):
+def test_a_setup_that_fails_is_the_runs_error_and_what_can_be_undone_is(
+    cli: Cli, shop: Shop
+) -> None:
     shop.broken = "/baskets"
     code, status, said = run(cli, shop, BURST)
     assert (code, status["verdict"]) == (3, "Error"), said
@@ -140,14 +149,14 @@ def test_a_setup_that_fails_is_the_runs_error_and_what_can_be_undone_is(cli: Cli
     assert [entry[:2] for entry in shop.seen] == [("POST", "/baskets"), ("DELETE", "/session")]
 
 
-def test_a_teardown_that_fails_is_told_and_changes_no_verdict(cli: Cli, shop: Shop):
+def test_a_teardown_that_fails_is_told_and_changes_no_verdict(cli: Cli, shop: Shop) -> None:
     shop.broken = "/baskets/42"
     code, status, said = run(cli, shop, BURST)
     assert (code, status["verdict"]) == (0, "Pass"), said
     assert "the teardown failed: step remove failed with Status5xx" in status["message"]
 
 
-def test_tokens_are_fetched_before_the_start_and_renewed_under_load(cli: Cli, shop: Shop):
+def test_tokens_are_fetched_before_the_start_and_renewed_under_load(cli: Cli, shop: Shop) -> None:
     shop.life = 2
     load = "{open: {rate: 20/s, duration: 4s}}"
     code, status, said = run(cli, shop, load, OAUTH2)
@@ -163,7 +172,7 @@ def test_tokens_are_fetched_before_the_start_and_renewed_under_load(cli: Cli, sh
 
 def test_a_token_that_is_not_given_is_said_with_the_field_and_the_services_words(
     cli: Cli, shop: Shop
-):
+) -> None:
     load = "{startTimeout: 2s, burst: {requests: 1, concurrency: 1}}"
     code, status, said = run(cli, shop, load, OAUTH2, secret="wrong")
     assert (code, status["verdict"]) == (3, "Error"), said
@@ -173,7 +182,7 @@ def test_a_token_that_is_not_given_is_said_with_the_field_and_the_services_words
     assert shop.seen == []
 
 
-def test_a_service_accounts_token_is_only_there_in_a_cluster(cli: Cli, shop: Shop):
+def test_a_service_accounts_token_is_only_there_in_a_cluster(cli: Cli, shop: Shop) -> None:
     more = ", auth: {{serviceAccountToken: {{audience: shop}}}}"
     code, status, said = run(cli, shop, BURST, more)
     assert (code, status["verdict"]) == (3, "Error"), said

@@ -16,7 +16,7 @@ def test_the_figures_of_a_page_are_those_that_it_measures_itself(shop: Site) -> 
     assert (step.succeeded, step.failed, len(shop.told)) == (3, 0, 3)
 
     def own(name: str) -> float:
-        return sum(one[name] for one in shop.told) / 3
+        return float(sum(one[name] for one in shop.told)) / 3
 
     assert mean(step, "pageLoad") == pytest.approx(own("load"), abs=NEAR_MS)
     assert mean(step, "pageLoad") >= (DOCUMENT_S + IMAGE_S) * 1000

@@ -31,7 +31,7 @@ async def other(world: World) -> AsyncIterator[World]:
 @pytest.fixture
 async def capped(world: World, other: World) -> AsyncIterator[tuple[World, World]]:
     """Both namespaces, under one policy of three runs at once."""
-    policy = {
+    policy: Json = {
         "apiVersion": "perfrun.dev/v1alpha1",
         "kind": "PerfPolicy",
         "metadata": {"name": f"few-{world.namespace}"},

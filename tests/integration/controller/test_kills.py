@@ -99,8 +99,10 @@ async def test_killed_in_a_search_what_was_found_stands_and_the_hold_is_repeated
     await world.create_run("one")
     workers = await world.workers("one")
     await asyncio.gather(*(worker.at_barrier() for worker in workers))
+    holds = []
     for number in (1, 2, 3, 4, 5):
         hold = await workers[0].told(number)
+        holds.append(hold)
         if number == 3:
             persisted = (await world.run("one"))["status"]["capacity"]["holds"]
             assert [one["rate"] for one in persisted] == ["100/s", "200/s", "400/s"]
@@ -116,7 +118,7 @@ async def test_killed_in_a_search_what_was_found_stands_and_the_hold_is_repeated
 
     await until("the search is over", over)
     for worker in workers:
-        report = worker.held(hold, len(workers)).pack()
+        report = worker.held(holds[-1], len(workers)).pack()
         assert (await worker.insist("report", report)).status_code == 200
     status = await world.until_done("one")
     assert (status["verdict"], status["summary"]["capacity"]) == ("Pass", ">=400/s")

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncmy
 import asyncpg
 import pytest
 
 from perfrun.logic.network import ANYWHERE
+from perfrun.measure.observed import ObservedMetric
 from perfrun.observe.source import UnseenError
 from perfrun.observe.sql import SqlSource
 from perfrun.reach.dsn import parse_dsn
@@ -46,7 +48,7 @@ async def watching(dsn: str) -> AsyncIterator[SqlSource]:
         await source.close()
 
 
-async def until(source: SqlSource, metric: str, value: float) -> None:
+async def until(source: SqlSource, metric: ObservedMetric, value: float) -> None:
     async with asyncio.timeout(10):
         while (await source.look())[metric] != value:
             # InnoDB renews its list of transactions only when nobody has read it for 0.1 s.
@@ -106,7 +108,7 @@ async def test_a_login_that_is_refused_is_told_without_its_password(
     assert "wrong" not in str(caught.value)
 
 
-async def my_login(my: Mariadb) -> "asyncmy.Connection":
+async def my_login(my: Mariadb) -> Any:  # asyncmy has types for a part of it
     return await asyncmy.connect(
         host="127.0.0.1", port=my.port, user=USER, password=PASSWORD, database="shop"
     )
