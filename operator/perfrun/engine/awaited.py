@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.deadline import Deadline
-from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
+from perfrun.engine.errors import FORESEEN, ErrorClass, OpenError, spoilt_by
 from perfrun.engine.kind import Carrier, Course, Courses, Ended
 from perfrun.engine.lanes import User
 from perfrun.engine.sessions import Done, Limits, Session, Sessions, Speaker
@@ -223,6 +223,12 @@ class _Walk:
         self.begun = self._entered
         try:
             request = step.render(self._number, self.values)
+        except Exception as error:  # of a tenant's data: it ends this iteration alone
+            self.begun = 0
+            if not isinstance(error, FORESEEN):
+                self._tell(error)
+            return Done(ErrorClass.DATA, said=spoilt_by(error))
+        try:
             self._session = session = await carrier.sessions.take(user, tally)
             self._written = now = monotonic_ns()
             tally.attempts += 1
@@ -287,16 +293,19 @@ class _Walk:
         match error:
             case asyncio.CancelledError():
                 raise error
-            case OutOfDataError():
-                return Done(ErrorClass.DATA)
             case OpenError():
                 return Done(error.reason, said=error.message)
             case OSError():
                 return Done(ErrorClass.RESET)
+            case UnicodeError() | RecursionError():  # of what was to be sent, or has come
+                return Done(ErrorClass.DATA, said=spoilt_by(error))
         # A defect of the kind must not leave the run waiting for ever.
-        message = f"step {self._step.name} ended in a defect"
-        self._carrier.tell({"message": message, "exception": error})
+        self._tell(error)
         return Done(ErrorClass.PROTOCOL)
+
+    def _tell(self, defect: BaseException) -> None:
+        message = f"step {self._step.name} ended in a defect"
+        self._carrier.tell({"message": message, "exception": defect})
 
     def timed_out(self) -> None:
         """The step's time is up. Where the kind does not let go, it is told only once."""

@@ -2,7 +2,7 @@
 
 import zlib
 
-from perfrun.engine.errors import ErrorClass
+from perfrun.engine.errors import ErrorClass, ResponseError
 from perfrun.engine.extract import Head
 
 ACCEPTED = "gzip, deflate"
@@ -12,18 +12,10 @@ _AUTOMATIC = 32 + zlib.MAX_WBITS
 _PACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 
 
-class ContentError(Exception):
-    """A body that cannot be unpacked, or is too large when it is."""
-
-    def __init__(self, reason: ErrorClass) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-
-
 def unpacked(body: bytes, head: Head, limit: int) -> bytes:
     """The content of a body that was sent with ``head``, at most ``limit`` bytes of it.
 
-    Raises ContentError: Protocol for what is not what its Content-Encoding says, Size for more
+    Raises ResponseError: Protocol for what is not what its Content-Encoding says, Size for more
     than the limit. Codings that nobody asked for are left as they are.
     """
     coding = head.header(b"content-encoding")
@@ -33,11 +25,11 @@ def unpacked(body: bytes, head: Head, limit: int) -> bytes:
         return _unzip(body, limit, _AUTOMATIC)
     except zlib.error as error:
         if coding.lower() != b"deflate":
-            raise ContentError(ErrorClass.PROTOCOL) from error
+            raise ResponseError(ErrorClass.PROTOCOL) from error
     try:  # what some servers call deflate is bare (RFC 9110, 8.4.1.2)
         return _unzip(body, limit, -zlib.MAX_WBITS)
     except zlib.error as error:
-        raise ContentError(ErrorClass.PROTOCOL) from error
+        raise ResponseError(ErrorClass.PROTOCOL) from error
 
 
 def _unzip(body: bytes, limit: int, window: int) -> bytes:
@@ -45,7 +37,7 @@ def _unzip(body: bytes, limit: int, window: int) -> bytes:
     # One byte more than is allowed: a small body can unpack to gigabytes.
     data = unpacker.decompress(body, limit + 1)
     if len(data) > limit:
-        raise ContentError(ErrorClass.SIZE)
+        raise ResponseError(ErrorClass.SIZE)
     if not unpacker.eof:
-        raise ContentError(ErrorClass.PROTOCOL)
+        raise ResponseError(ErrorClass.PROTOCOL)
     return data

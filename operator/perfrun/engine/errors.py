@@ -18,6 +18,33 @@ class SetupError(EngineError):
 class OutOfDataError(Exception):
     """There is no data left for this iteration: a feed of unique rows has been used up."""
 
+    def __init__(self, feed: str) -> None:
+        super().__init__(f"the feed {feed} has no row left")
+
+
+class ResponseError(Exception):
+    """A response that cannot be used: the class that its request fails with, and why in words."""
+
+    def __init__(self, reason: ErrorClass, said: str = "") -> None:
+        super().__init__(said or reason.value)
+        self.reason, self.said = reason, said
+
+
+FORESEEN = (OutOfDataError, UnicodeError, RecursionError)
+"""What the data of one request may raise without a defect of perfrun's."""
+
+
+def spoilt_by(error: Exception) -> str:
+    """What was wrong with the data of one request, without any of it: it may be a secret."""
+    match error:
+        case OutOfDataError():
+            return str(error)
+        case UnicodeError():
+            return "a value has half of a character (a lone surrogate), which cannot be sent"
+        case RecursionError():
+            return "the JSON is nested too deeply"
+    return f"the data of this request could not be used: {type(error).__name__}"
+
 
 def lost_by(error: Exception | None) -> ErrorClass:
     """How a request failed whose connection was lost with an error.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from perfrun.api.scenario import Expect
 from perfrun.engine.answer import Answer, NotJsonError, finder
 from perfrun.engine.errors import ErrorClass
+from perfrun.logic.json_path import equal
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a body that are kept for checks where ``maxBytes`` sets no limit."""
@@ -72,11 +73,7 @@ class Expectation:
 
 
 def _holds(found: list[object], expected: object) -> bool:
-    # True == 1 in Python, but not in JSON.
-    return bool(found) and all(
-        value == expected and isinstance(value, bool) is isinstance(expected, bool)
-        for value in found
-    )
+    return bool(found) and all(equal(value, expected) for value in found)
 
 
 def _unexpected(status: int) -> ErrorClass:

@@ -5,10 +5,10 @@ from time import monotonic_ns
 from typing import Any
 
 from perfrun.engine.answer import Answer
-from perfrun.engine.content import ContentError, unpacked
+from perfrun.engine.content import unpacked
 from perfrun.engine.cookies import Cookies, path_of, with_cookies
 from perfrun.engine.detour import MOST_REFUSALS, Detour
-from perfrun.engine.errors import ErrorClass, OutOfDataError
+from perfrun.engine.errors import ErrorClass, ResponseError, spoilt_by
 from perfrun.engine.kind import Course
 from perfrun.engine.lanes import User
 from perfrun.engine.link import Link
@@ -95,10 +95,9 @@ class Iteration:
         if request is None:
             try:
                 request = step.render(self._number, self.values)
-            except OutOfDataError:
+            except Exception as error:  # whatever a tenant's data make raise ends this one alone
                 self._connection = connection
-                # Not at once: the user may start over and find as little, without end.
-                self._opening = self._traffic.soon(self.not_connected, ErrorClass.DATA)
+                self._spoil(error)
                 return
         self._request = request
         if connection is None:
@@ -116,12 +115,25 @@ class Iteration:
 
     def _write(self, connection: Link) -> None:
         self._connection = connection
-        self._written = now = monotonic_ns()
-        self._tally.attempts += 1
         request = self._request
         if self._traffic.prepares:
-            request = self._prepared(request, now)
+            try:
+                request = self._prepared(request)
+            except Exception as error:
+                self._spoil(error)
+                return
+        self._written = monotonic_ns()
+        self._tally.attempts += 1
         connection.send(self, request, self._step.template)
+
+    def _spoil(self, error: Exception) -> None:
+        """Fail before anything of the attempt is written: its data cannot be sent."""
+        # Not at once: the user may start over and find as little, without end.
+        self._opening = self._traffic.soon(self._spoilt, spoilt_by(error))
+
+    def _spoilt(self, said: str) -> None:
+        self._opening = None
+        self._fail(ErrorClass.DATA, said)
 
     # --- what happens to it -------------------------------------------------------------------
 
@@ -232,12 +244,16 @@ class Iteration:
 
     def _passes(self, connection: Link, now: int) -> bool:
         """Whether the step succeeded; if not, the iteration has been led on or ended."""
-        if self._traffic.cookies:
-            path = path_of(self._traffic.version.plain(self._request))
-            self._cookies().set(self._pool.origin, path, connection.headers(b"set-cookie"))
-        if connection.status in STATUSES and self._redirected(connection, now):
+        try:
+            there = self._redirected(connection)
+            error, said = (None, "") if there is not None else self._judged(connection)
+        except ResponseError as unusable:
+            there, error, said = None, unusable.reason, unusable.said
+        except Exception as defect:  # whatever it has sent ends this request, and no other
+            there, error, said = None, ErrorClass.DATA, spoilt_by(defect)
+        if there is not None:
+            self._attempt(there, now)
             return False
-        error, said = self._judged(connection)
         if error is not None:
             self._fail(error, said)
         elif self._step.trace is not None:
@@ -251,10 +267,7 @@ class Iteration:
         if step.template.reading is Reading.BODY:
             body = b"".join(connection.body)
             if self._traffic.compression:
-                try:
-                    body = unpacked(body, connection, step.template.size_limit)
-                except ContentError as error:
-                    return error.reason, ""
+                body = unpacked(body, connection, step.template.size_limit)
         answer = Answer(body)
         judged = step.expectation.judge(connection.status, answer)
         self._tally.checks_passed += judged.passed
@@ -263,24 +276,29 @@ class Iteration:
             return ErrorClass.DATA, "what is to be extracted was not found"
         return judged.error, judged.said
 
-    def _redirected(self, connection: Link, now: int) -> bool:
-        step = self._step
-        if not self._traffic.redirects or step.expectation.wants(connection.status):
-            return False
-        origin, names = self._pool.origin, step.secret_names
-        location = connection.header(b"location")
-        version = self._traffic.version
-        there = follow(connection.status, location, version.plain(self._request), origin, names)
-        if there is None:
-            return False
-        detour = self._off_the_way(now)
-        if detour.hops == self._traffic.redirects:  # a loop, most likely: nobody asked for it
-            self._fail(ErrorClass.PROTOCOL)
-            return True
+    def _redirected(self, connection: Link) -> Pool | None:
+        """Where the response leads on to, if it does; its cookies are kept. Raises ResponseError.
+
+        The next request is at hand then.
+        """
+        traffic, origin = self._traffic, self._pool.origin
+        version = traffic.version
+        if traffic.cookies:
+            path = path_of(version.plain(self._request))
+            self._cookies().set(origin, path, connection.headers(b"set-cookie"))
+        status, step = connection.status, self._step
+        if status not in STATUSES or not traffic.redirects or step.expectation.wants(status):
+            return None
+        if (location := connection.header(b"location")) is None:
+            return None
+        plain = version.plain(self._request)
+        there = follow(status, location, plain, origin, step.secret_names)
+        detour = self._off_the_way(self._written)
+        if detour.hops == traffic.redirects:  # a loop, most likely: nobody asked for it
+            raise ResponseError(ErrorClass.PROTOCOL, f"more than {traffic.redirects} redirects")
         detour.hops += 1
         self._request = version.encoder(there.origin.scheme)(there.request)
-        self._attempt(self._traffic.pool(there.origin), now)
-        return True
+        return traffic.pool(there.origin)
 
     def _go_on(self, held: Link | None, now: int) -> None:
         """To the next step: at once, or after the pause of the one before it."""
@@ -324,10 +342,10 @@ class Iteration:
             self._detour = Detour(self._written or now)
         return self._detour
 
-    def _prepared(self, request: Any, now: int) -> Any:
+    def _prepared(self, request: Any) -> Any:
         traffic = self._traffic
         if traffic.notes_sends and not self._at and self._detour is None:
-            traffic.note_send(now)
+            traffic.note_send(monotonic_ns())
         if not traffic.cookies:
             return request
         plain = traffic.version.plain(request)

@@ -146,7 +146,10 @@ def origin_of(url: str) -> Origin:
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError(f"{url} is not an http or https URL")
-    return Origin(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme])
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    if not port:
+        raise ValueError(f"{url} has the port 0, which nobody listens on")
+    return Origin(parts.scheme, parts.hostname, port)
 
 
 def encoded_target(url: str) -> bytes:

@@ -183,6 +183,12 @@ class Compiler:
         return self._bytes
 
 
+def sendable(text: str) -> str:
+    """A text that UTF-8 can write. Raises UnicodeEncodeError for one with half of a character."""
+    text.encode()
+    return text
+
+
 def _joined(opening: str, items: list[Template], closing: str) -> Template:
     whole = Template([opening])
     for index, item in enumerate(items):

@@ -133,9 +133,9 @@ class Traffic(Carrier):
         """Open a connection for an iteration that waits for it."""
         return self._loop.create_task(self._connect(iteration, pool))
 
-    def soon(self, call: Callable[[ErrorClass], None], error: ErrorClass) -> asyncio.Handle:
-        """Call with an error in the next turn of the loop."""
-        return self._loop.call_soon(call, error)
+    def soon(self, call: Callable[[str], None], said: str) -> asyncio.Handle:
+        """Call with some words in the next turn of the loop."""
+        return self._loop.call_soon(call, said)
 
     def note_send(self, now: int) -> None:
         """An iteration sends for the first time."""

@@ -4,14 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import jsonpath
-
 from perfrun.api import template
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.scenario import HttpRequest, Step
+from perfrun.logic.json_path import finder
 from perfrun.logic.problems import Problem, field_path, suggestion
 
-_JSONPATH = jsonpath.JSONPathEnvironment(strict=True)
 Place = list[str | int]
 
 
@@ -115,9 +113,9 @@ def bracket_doubts(spec: PerfTestSpec) -> Iterator[Problem]:
 
 def _wrong_path(path: str) -> str | None:
     try:
-        _JSONPATH.compile(path)
-    except jsonpath.JSONPathError as error:
-        return f"is not a JSONPath (RFC 9535): {str(error).splitlines()[0]}"
+        finder(path)
+    except ValueError as error:
+        return str(error)
     return None
 
 

@@ -279,7 +279,7 @@ async def test_a_defect_of_a_kind_is_a_failure_and_no_run_without_end() -> None:
     seen: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: seen.append(context))
     report = await run(Peer(), Broken(), load=burst(3, 1))
-    assert report.window.steps[0].errors == {"Protocol": 3}
+    assert report.window.steps[0].errors == {"Data": 3}
     assert isinstance(seen[0]["exception"], ZeroDivisionError)
 
 

@@ -1,7 +1,9 @@
 """What is on the wire: request lines, headers, bodies, redirects, checks."""
 
+import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from perfrun.engine.run import Engine
 from perfrun.reach.values import NoValues
 
 from .conftest import Run
-from .server import answer, burst, plan, raw, running, step
+from .server import Seen, answer, burst, ok, plan, raw, running, step
 
 
 class Files(NoValues):
@@ -184,11 +186,55 @@ async def test_where_redirects_are_not_followed_one_is_the_final_response(run: R
     assert (got.attempts, got.succeeded, len(server.log)) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("location", ["ftp://x/y", "http://[", "mailto:a@b"])
-async def test_a_redirect_to_nowhere_is_the_final_response(run: Run, location: str) -> None:
+@pytest.mark.parametrize(
+    "location", ["ftp://x/y", "http://[", "mailto:a@b", "http://x:70000/", "http://x:0/"]
+)
+async def test_a_redirect_that_cannot_be_followed_is_a_failure(run: Run, location: str) -> None:
     async with running(x=answer(302, b"", Location=location)) as server:
         report = await run(plan(server.url, burst(1), step("/x"), redirects=1))
+    (got,) = report.window.steps
+    assert (got.attempts, got.errors) == (1, {"Protocol": 1})
+    assert "redirect leads to no http or https URL" in got.said["Protocol"]
+
+
+@pytest.mark.parametrize("ask", [{"redirects": 0}, {"expect": {"status": [302]}}, {}])
+async def test_a_redirect_that_is_not_to_be_followed_is_the_final_response(
+    run: Run, ask: dict[str, Any]
+) -> None:
+    named = {"Location": "myapp://callback"} if ask else {}  # or it says nowhere to go to
+    expect = ask.pop("expect", None)
+    async with running(x=answer(302, b"", **named)) as server:
+        report = await run(plan(server.url, burst(1), step("/x", expect=expect), **ask))
     assert report.window.steps[0].succeeded == 1
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        ("/caf\xe9?q=\xfc", "/caf%E9?q=%FC"),  # as Latin-1 writes it
+        ("/caf\xc3\xa9", "/caf%C3%A9"),  # as UTF-8 does
+        ("?page=2", "/x/y?page=2"),
+        ("next", "/x/next"),
+        ("../up?a=b c", "/up?a=b%20c"),
+        ("#part", "/x/y?page=1"),
+        ("", "/x/y?page=1"),
+        ("/a%2fb", "/a%2fb"),
+        ("  /spaced  ", "/spaced"),
+    ],
+)
+async def test_every_form_of_a_location_is_followed(run: Run, location: str, path: str) -> None:
+    async def moved(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 302 X\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n"
+        if len(server.log) > 1:
+            await ok(seen, writer)
+        else:
+            writer.write(head.encode("latin-1"))
+
+    async with running() as server:
+        server.behaviours["/x/y"] = moved
+        report = await run(plan(server.url, burst(1), step("/x/y?page=1")))
+    assert report.window.steps[0].succeeded == 1
+    assert [seen.path for seen in server.log] == ["/x/y?page=1", path]
 
 
 async def test_a_redirect_that_is_expected_is_not_followed(run: Run) -> None:

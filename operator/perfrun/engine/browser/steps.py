@@ -5,7 +5,7 @@ from typing import NamedTuple
 from perfrun.api.scenario import Step
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.feeds import read_feeds
-from perfrun.engine.template import Compiler, Template
+from perfrun.engine.template import Compiler, Template, sendable
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
 
@@ -43,8 +43,9 @@ class PageStep:
 
     def render(self, number: int, values: dict[str, str]) -> Deed:
         """What the iteration ``number`` does. Raises OutOfDataError where a feed is used up."""
-        goto = self._goto(number, values) if self._goto is not None else None
-        return Deed(goto, [(selector, make(number, values)) for selector, make in self._fill])
+        goto = sendable(self._goto(number, values)) if self._goto is not None else None
+        fill = [(selector, sendable(make(number, values))) for selector, make in self._fill]
+        return Deed(goto, fill)
 
 
 def compile_pages(plan: RunPlan, values: Values) -> list[CompiledScenario]:

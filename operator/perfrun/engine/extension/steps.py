@@ -11,7 +11,7 @@ from perfrun.engine.extension.load import Names
 from perfrun.engine.extract import Extractor
 from perfrun.engine.feeds import read_feeds
 from perfrun.engine.sessions import Done
-from perfrun.engine.template import Compiler, Template
+from perfrun.engine.template import Compiler, Template, sendable
 from perfrun.extension import Reply
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
@@ -41,7 +41,7 @@ class ExtensionStep:
 
     def render(self, number: int, values: dict[str, str]) -> dict[str, str]:
         """The texts of the iteration ``number``. Raises OutOfDataError."""
-        return {name: text(number, values) for name, text in self._texts}
+        return {name: sendable(text(number, values)) for name, text in self._texts}
 
     def judged(self, reply: Reply, values: dict[str, str]) -> Done:
         """What a step came to; what it extracts goes into ``values``."""

@@ -8,7 +8,7 @@ from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.feeds import read_feeds
 from perfrun.engine.sessions import Done
-from perfrun.engine.template import Compiler, Template
+from perfrun.engine.template import Compiler, Template, sendable
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
 
@@ -43,14 +43,17 @@ class SqlStep:
     def render(self, number: int, values: dict[str, str]) -> list[list[Row]]:
         """For each statement its rows of parameters, one but for a batch.
 
-        Raises OutOfDataError where a feed has nothing left.
+        Raises OutOfDataError where a feed has nothing left, and UnicodeEncodeError.
         """
         numbers: Sequence[int] = (number,)
         if self.batch > 1:
             # Other data in each row, and the same in each repetition of the run.
             numbers = range(number * self.batch, (number + 1) * self.batch)
         return [
-            [tuple([make(one, values) for make in statement.parameters]) for one in numbers]
+            [
+                tuple([sendable(make(one, values)) for make in statement.parameters])
+                for one in numbers
+            ]
             for statement in self.statements
         ]
 
