@@ -1,12 +1,17 @@
-"""YAML as kubectl reads it, but strict: what would be guessed elsewhere is named here.
+"""YAML and JSON as kubectl reads them, but strict: what would be guessed elsewhere is named here.
 
 A key given twice, a key that is no text (``on:`` is true in YAML 1.1), aliases that unfold into
 too much: refused. A plain ``no`` or ``010`` that is read as something else: a warning.
+
+Documents that are no manifests (OpenAPI) are read by the core schema of YAML 1.2 instead, and
+their keys and numbers keep how they are written.
 """
 
+import json
+import math
 import re
-from collections.abc import Hashable, Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import yaml
 from typing_extensions import override
@@ -18,10 +23,26 @@ MAX_DEPTH = 64
 _BOOL = "tag:yaml.org,2002:bool"
 _INT = "tag:yaml.org,2002:int"
 _FLOAT = "tag:yaml.org,2002:float"
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_NULL = "tag:yaml.org,2002:null"
 _STR = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
-_OCTAL = re.compile(r"[-+]?0[0-7_]+\Z")
+_PLAIN_TAGS = frozenset(
+    (_BOOL, _INT, _FLOAT, _NULL, _STR, _MERGE, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+)
+_NUMBER_STARTS = "-+.0123456789"
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_oO]")
+_JSON_SPACE = re.compile(r"[ \t\r\n]*(?:---[ \t\r]*\n[ \t\r\n]*)?")
+_LOOSE_UNDERSCORE = re.compile(r"_(?![0-9])|(?<![0-9])_")
+_BEHIND_SEPARATOR = re.compile(r"^---[ \t]+[^ \t\r\n#]", re.MULTILINE)
+_RADIX = {"0x": 16, "0o": 8, "0b": 2}
+_FLOAT_11 = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+_YES = frozenset(
+    f(word) for word in ("y", "yes", "on", "true") for f in (str.lower, str.upper, str.capitalize)
+)
+_NO = frozenset(
+    f(word) for word in ("n", "no", "off", "false") for f in (str.lower, str.upper, str.capitalize)
+)
 
 
 class YamlError(ValueError):
@@ -36,73 +57,267 @@ class Document(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class WrittenInt(int):
+    """A number of a document that is no manifest; ``text`` is how it is written there."""
+
+    text: str
+
+
+class WrittenFloat(float):
+    """Like WrittenInt."""
+
+    text: str
+
+
 # libyaml's parser is ten times as fast; the pure one gives the same where it is not built in.
 _Base: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 class _Loader(_Base):  # type: ignore[misc]
-    """Kubernetes reads 2026-11-22 and 1:30 as texts: no dates, no base 60."""
+    """As Kubernetes reads YAML: 1.1, with octal numbers, and without dates and base 60."""
 
 
-def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    dropped = {_TIMESTAMP, _FLOAT, _INT}
-    kept = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in dropped]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    for tag, pattern in (
-        (_INT, r"[-+]?(?:0x[0-9a-fA-F_]+|0b[01_]+|0[0-7_]*|[1-9][0-9_]*)\Z"),
-        (
-            _FLOAT,
-            r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z"
-            r"|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z",
-        ),
-    ):
-        for first in "-+.0123456789":
-            kept.setdefault(first, []).append((tag, re.compile(pattern)))
-    return kept
+class _CoreLoader(_Base):  # type: ignore[misc]
+    """The core schema of YAML 1.2, which OpenAPI asks for: ``no`` is a text, 010 no octal number.
+
+    Texts of tags that are not of the core schema are texts.
+    """
 
 
-_Loader.yaml_implicit_resolvers = _resolvers()
+class _Reads(NamedTuple):
+    """In the place of a pattern that decides about a tag."""
+
+    function: Callable[[str], object]
+
+    def match(self, text: str) -> bool:
+        """Whether the text is a value of the tag."""
+        return self.function(text) is not None
+
+
+def _kubernetes_number(text: str) -> int | float | None:
+    """As Go's YAML library reads a plain scalar; None where it is a text.
+
+    Whole numbers of any notation are whole in the JSON that it makes, and what has no room in 64
+    bits loses digits.
+    """
+    if text[0] == "." and _LOOSE_UNDERSCORE.search(text):
+        return None
+    plain = text.replace("_", "")
+    digits = plain.lstrip("+-") if plain[:1] in "+-" and plain[1:2] not in "+-" else plain
+    sign = -1 if plain.startswith("-") else 1
+    base = _RADIX.get(digits[:2].lower(), 8 if digits[:1] == "0" and len(digits) > 1 else 10)
+    body = digits[2:] if digits[:2].lower() in _RADIX else digits
+    if body.isascii() and body.isalnum() and len(body) <= 64:
+        try:
+            whole = sign * int(body, base)
+        except ValueError:
+            whole = 2**64
+        if -(2**63) <= whole < 2**64:
+            return kubernetes_int(whole)
+    if _FLOAT_11.match(plain) and math.isfinite(number := float(plain)):
+        return kubernetes_float(number)
+    return None
+
+
+def kubernetes_int(number: int) -> int | float:
+    """A whole number as an API server keeps it: more than 64 bits are a float."""
+    return number if -(2**63) <= number < 2**63 else float(number)
+
+
+def kubernetes_float(number: float) -> int | float:
+    """A number as it comes out of Go's JSON: without a fraction it is whole."""
+    return int(number) if number.is_integer() and abs(number) < 2**63 else number
+
+
+def _core_number(text: str) -> WrittenInt | WrittenFloat | None:
+    if _CORE_INT.match(text):
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        if base == 10 and len(text) > 400:
+            return None
+        found: WrittenInt | WrittenFloat = WrittenInt(text[2:] if base != 10 else text, base)
+    elif _FLOAT_11.match(text):
+        found = WrittenFloat(text)
+    elif _INFINITE.match(text):
+        found = WrittenFloat(text.replace(".", ""))
+    else:
+        return None
+    found.text = text
+    return found
+
+
+_CORE_INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_CORE_BOOL = {
+    word: value
+    for value, words in ((True, "true True TRUE"), (False, "false False FALSE"))
+    for word in words.split()
+}
+
+
+def _resolvers(
+    booleans: Callable[[str], object], numbers: Callable[[str], object]
+) -> dict[str, list[tuple[str, Any]]]:
+    """What decides about the tag of a plain scalar, by its first character."""
+    nulls = _Reads(lambda text: text in ("", "~", "null", "Null", "NULL") or None)
+    found: dict[str, list[tuple[str, Any]]] = {first: [(_NULL, nulls)] for first in ("~", "n", "N")}
+    found[""] = [(_NULL, nulls)]
+    for first in "yYnNtTfFoO":
+        found.setdefault(first, []).append((_BOOL, _Reads(booleans)))
+    for first in _NUMBER_STARTS:
+        found.setdefault(first, []).append((_FLOAT, _Reads(numbers)))
+        if numbers is _kubernetes_number:
+            found[first].append((_FLOAT, _INFINITE))
+    found["<"] = [(_MERGE, re.compile(r"<<\Z"))]
+    return found
+
+
+def _kubernetes_boolean(text: str) -> bool | None:
+    return True if text in _YES else False if text in _NO else None
+
+
+def _built(loader: Any, node: yaml.ScalarNode) -> Any:
+    """A scalar whose tag is not implied is what the tag says, as far as it can be."""
+    text = str(loader.construct_scalar(node))
+    found = loader.booleans(text) if node.tag == _BOOL else loader.numbers(text)
+    if found is None or (node.tag == _INT and not isinstance(found, int)):
+        kind = node.tag.rpartition(":")[2]
+        raise YamlError(f"{_where(node.start_mark)}{text[:60]} is no {kind}")
+    return found
+
+
+for _class, _booleans, _numbers in (
+    (_Loader, _kubernetes_boolean, _kubernetes_number),
+    (_CoreLoader, _CORE_BOOL.get, _core_number),
+):
+    _class.booleans = staticmethod(_booleans)
+    _class.numbers = staticmethod(_numbers)
+    _class.yaml_implicit_resolvers = _resolvers(_booleans, _numbers)
+    for _tag in (_BOOL, _INT, _FLOAT):
+        _class.add_constructor(_tag, _built)
 
 
 def load_documents(text: str) -> list[Document]:
     """The documents of a file, empty ones left out. Raises YamlError."""
-    _check_depth(text)
-    return list(_documents(text))
+    if text.lstrip()[:1] == "{":
+        try:
+            return list(_json_documents(text))
+        except json.JSONDecodeError:
+            pass  # YAML may begin with a brace too
+    _check_events(text, _Loader)
+    if (found := _BEHIND_SEPARATOR.search(text)) is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        raise YamlError(f"line {line}: kubectl takes nothing behind ---: write it on the next line")
+    return list(_documents(text, _Loader))
 
 
 def load_foreign(text: str) -> Any:
-    """The first document of a file that is no manifest: keys may be anything, and given twice;
-    neither depth nor aliases do harm. Raises YamlError."""
-    _check_depth(text)
-    return next((one.value for one in _documents(text, _Foreign)), None)
+    """The first document of a file that is no manifest, by the core schema of YAML 1.2: keys are
+    texts, and may be given twice; numbers are WrittenInt and WrittenFloat; neither depth nor
+    aliases do harm. Raises YamlError."""
+    _check_events(text, _CoreLoader)
+    return next((one.value for one in _documents(text, _CoreLoader)), None)
 
 
-def _check_depth(text: str) -> None:
-    """Refuse what is nested too deeply: libyaml's composer recurses until it crashes."""
+def _json_documents(text: str) -> Iterator[Document]:
+    """Objects one after the other. Raises JSONDecodeError where it is something else."""
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(found)
+        if len(made) < len(found):
+            keys = [key for key, _ in found]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise YamlError(f"the key {twice} is there twice: remove one")
+        return made
+
+    def constant(name: str) -> NoReturn:
+        raise YamlError(f"{name} is no number of JSON")
+
+    def fraction(digits: str) -> int | float:
+        if not math.isfinite(number := float(digits)):
+            raise YamlError(f"{digits[:60]} is too large for a number")
+        return kubernetes_float(number)
+
+    def whole(digits: str) -> int | float:
+        return kubernetes_int(int(digits)) if len(digits) < 20 else fraction(digits)
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=pairs, parse_constant=constant, parse_float=fraction, parse_int=whole
+    )
+    at, number = _after_space(text, 0), 0
+    while at < len(text):
+        number += 1
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except RecursionError:
+            raise YamlError(f"nested more than {MAX_DEPTH} deep") from None
+        except YamlError as error:
+            raise _with_line(error, text, number) from None
+        _check_json(value, 0)
+        yield Document(number, value, ())
+        at = _after_space(text, end)
+
+
+def _with_line(error: YamlError, text: str, number: int) -> YamlError:
+    """The same with its line, which the reader of YAML knows, where that finds it too."""
+    try:
+        _check_events(text, _Loader)
+        list(_documents(text, _Loader))
+    except YamlError as other:
+        if str(other).endswith(str(error)):
+            return other
+    return YamlError(f"document {number}: {error}")
+
+
+def _after_space(text: str, at: int) -> int:
+    match = _JSON_SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _check_json(value: object, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise YamlError(f"nested more than {MAX_DEPTH} deep")
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise YamlError(f"{value[:20]!r} has half of a surrogate pair in it") from None
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            _check_json(key, depth)
+            _check_json(one, depth + 1)
+    elif isinstance(value, list):
+        for one in value:
+            _check_json(one, depth + 1)
+
+
+def _check_events(text: str, kind: Any) -> None:
+    """Refuse what is nested too deeply: libyaml's composer recurses until it crashes.
+
+    And another version of YAML, which kubectl does not take.
+    """
     depth = 0
     try:
-        for event in yaml.parse(text, Loader=_Loader):
+        for event in yaml.parse(text, Loader=kind):
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
                     raise YamlError(f"{_where(event.start_mark)}nested more than {MAX_DEPTH} deep")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
+            elif kind is _Loader and getattr(event, "version", None) not in (None, (1, 1)):
+                where = _where(event.start_mark)
+                raise YamlError(f"{where}kubectl reads YAML 1.1 alone: remove the %YAML line")
     except yaml.YAMLError:
         return  # said better when the document is read
 
 
-def _documents(text: str, check: "type[_Check] | None" = None) -> Iterator[Document]:
-    # A loader of safe tags only, see _Base.
-    loader = _Loader(text)
+def _documents(text: str, kind: Any) -> Iterator[Document]:
+    loader = kind(text)  # of safe tags only, see _Base
     number = 0
     try:
         while loader.check_node():
             number += 1
             node = loader.get_node()
-            warnings = (check or _Check)().document(node)
+            warnings = (_Check() if kind is _Loader else _Foreign()).document(node)
             value = loader.construct_document(node)
             if value is not None:
                 yield Document(number, value, warnings)
@@ -147,9 +362,11 @@ class _Check:
             raise YamlError(f"{_where(node.start_mark)}an alias that contains itself")
         self._open.add(id(node))
         size = 1
+        self._tag(node)
         if isinstance(node, yaml.MappingNode):
             self._keys(node)
-            size += sum(self._size(key) + self._size(value) for key, value in node.value)
+            for key, value in node.value:
+                size += self._size(value) + (1 if key.tag == _MERGE else self._size(key))
         elif isinstance(node, yaml.SequenceNode):
             size += sum(self._size(item) for item in node.value)
         elif isinstance(node, yaml.ScalarNode):
@@ -173,37 +390,63 @@ class _Check:
                 raise YamlError(f"{where}the key {key.value} is there twice: remove one")
             seen.add(key.value)
 
+    def _tag(self, node: yaml.Node) -> None:
+        """Refuse what no JSON can be made of: dates, sets, bytes, objects of a language."""
+        if node.tag not in _PLAIN_TAGS:
+            tag = str(node.tag).replace("tag:yaml.org,2002:", "!!")
+            raise YamlError(f"{_where(node.start_mark)}the tag {tag[:60]} is not read: remove it")
+
     def _scalar(self, node: yaml.ScalarNode) -> None:
+        if node.tag == _MERGE:  # not a key
+            node.tag = _STR
         if node.style:  # quoted, or a block; plain is None or empty
             return
         text = node.value
         if node.tag == _BOOL and text.lower() not in ("true", "false"):
-            meaning = "true" if text.lower() in ("yes", "on") else "false"
-        elif node.tag == _INT and _OCTAL.match(text):
-            try:
-                meaning = str(int(text.replace("_", ""), 8))
-            except ValueError:
-                return
+            meaning = "true" if text in _YES else "false"
+        elif node.tag == _FLOAT and _INFINITE.match(text):
+            raise YamlError(f"{_where(node.start_mark)}{text} is no number of JSON")
+        elif node.tag in (_INT, _FLOAT) and _reads_otherwise(text):
+            meaning = f"{_kubernetes_number(text)}"
         else:
             return
         self._warnings.append(
-            f"{_where(node.start_mark)}{text} is read as {meaning} (YAML 1.1): "
+            f"{_where(node.start_mark)}{text[:60]} is read as {meaning} (YAML 1.1): "
             f"write {meaning}, or quote it to mean the text"
         )
 
 
+def _reads_otherwise(text: str) -> bool:
+    """Whether a number is hardly what was meant: an octal one, or one that loses digits."""
+    number = _kubernetes_number(text)
+    if number is None:
+        return False
+    lossy = text.lstrip("+-").isdecimal() and isinstance(number, float)
+    return lossy or _LEADING_ZERO.match(text) is not None
+
+
 class _Foreign(_Check):
-    """Looks at the size alone."""
+    """Looks at the size, and makes texts of keys and of what has a tag of its own."""
 
     most = 3_000_000
 
     @override
     def _keys(self, node: yaml.MappingNode) -> None:
-        """Whatever they are."""
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                key.tag = _STR
+
+    @override
+    def _tag(self, node: yaml.Node) -> None:
+        if node.tag not in _PLAIN_TAGS:
+            is_list = isinstance(node, yaml.SequenceNode)
+            kind = "map" if isinstance(node, yaml.MappingNode) else "seq" if is_list else "str"
+            node.tag = f"tag:yaml.org,2002:{kind}"
 
     @override
     def _scalar(self, node: yaml.ScalarNode) -> None:
-        """Whatever it is."""
+        if node.tag == _MERGE:
+            node.tag = _STR
 
 
 def _where(mark: _Mark | None) -> str:

@@ -18,8 +18,9 @@ from perfrun.cli.init.source import read_document
 from perfrun.cli.init.starter import starter_draft
 from perfrun.cli.init.texts import one_line, slug
 from perfrun.cli.init.urls import usable_url
-from perfrun.cli.init.write import write_drafts
+from perfrun.cli.init.write import manifest, write_drafts
 from perfrun.cli.manifests import MAX_FILE, parse_manifests
+from perfrun.cli.strictyaml import load_documents
 from perfrun.cli.terminal import Output, tell
 
 _STDOUT = "-"
@@ -62,8 +63,8 @@ def init_test(wish: Wish, out: Output, err: Console) -> Exit:
     if len(text.encode()) > MAX_FILE:
         tell(err, f"what was made has more than {MAX_FILE // 1024} KiB: take a smaller source")
         return Exit.USAGE
-    if (wrong := _read_back(text)) is not None:
-        tell(err, f"what was made is no valid test, a defect of perfrun: {wrong}")
+    if (wrong := unlike(drafts, text)) is not None:
+        tell(err, f"nothing is written, because of a defect of perfrun: {one_line(wrong, 500)}")
         return Exit.ERROR
     return _write(wish, text, drafts, out, err)
 
@@ -132,10 +133,32 @@ def _stem(file: str) -> str:
     return "" if file == _STDOUT else Path(file).name.partition(".")[0]
 
 
-def _read_back(text: str) -> str | None:
-    """What ``perfrun validate`` would say against it."""
+def unlike(drafts: Sequence[Draft], text: str) -> str | None:
+    """What ``perfrun validate`` would say against a text, or where it is read as something other
+    than the drafts mean; None where neither is so."""
     problems = [one for it in parse_manifests("it", text.encode()) for one in it.problems]
-    return problems[0] if problems else None
+    if problems:
+        return f"what was made is no valid test: {problems[0]}"
+    read = [document.value for document in load_documents(text)]
+    meant = [manifest(draft) for draft in drafts]
+    if len(read) != len(meant):
+        return f"{len(meant)} tests were made, and {len(read)} are read"
+    found = (_difference(one, other, "") for one, other in zip(meant, read, strict=True))
+    return next((one for one in found if one is not None), None)
+
+
+def _difference(meant: object, read: object, field: str) -> str | None:
+    """Where two values of JSON differ: 1 is not true, and no text."""
+    if isinstance(meant, dict) and isinstance(read, dict) and list(meant) == list(read):
+        below = ((one, read[key], f"{field}.{key}".lstrip(".")) for key, one in meant.items())
+    elif isinstance(meant, list) and isinstance(read, list) and len(meant) == len(read):
+        pairs = enumerate(zip(meant, read, strict=True))
+        below = ((one, other, f"{field}[{index}]") for index, (one, other) in pairs)
+    elif type(meant) is type(read) and meant == read:
+        return None
+    else:
+        return f"{field}: {str(meant)[:100]!r} would be read as {str(read)[:100]!r}"
+    return next((one for it in below if (one := _difference(*it)) is not None), None)
 
 
 def _write(wish: Wish, text: str, drafts: list[Draft], out: Output, err: Console) -> Exit:

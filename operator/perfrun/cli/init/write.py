@@ -1,5 +1,6 @@
 """From a draft to commented YAML."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 from perfrun.api import API_VERSION
 from perfrun.cli.init.draft import Draft, Json, ScenarioDraft, StepDraft
 from perfrun.cli.init.texts import one_line
+from perfrun.cli.strictyaml import kubernetes_float, kubernetes_int
 
 _WIDTH = 100
 
@@ -20,11 +22,20 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+_PLAIN = re.compile(
+    r"(?!(?:y|n|yes|no|on|off|true|false|null|nan|inf)\Z)[A-Za-z/][^\r\n]*\Z"
+    r"|[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|m|h|%|/s|/m|/min|/h)\Z",
+    re.IGNORECASE,
+)
+"""What no YAML of any version reads as a number, a date, a boolean or null."""
+
+
 def _text(dumper: _Dumper, text: str) -> yaml.Node:
     # Templates have single quotes in them. What cannot be seen is escaped: line breaks other than
     # \n would be read as \n.
     readable = "'" in text and not set(text) & {'"', "\\"}
-    style = '"' if readable or not text.isprintable() else None
+    plain = None if _PLAIN.match(text) else "'"
+    style = '"' if readable or not text.isprintable() else plain
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -36,27 +47,50 @@ def write_drafts(drafts: Iterable[Draft], file: str) -> str:
     return "---\n".join(_document(draft, file) for draft in drafts)
 
 
+def manifest(draft: Draft) -> Json:
+    """The object that a draft means: what has to be read from what is written of it."""
+    spec: Json = {"target": {"http": {"url": draft.url, **draft.http}}}
+    if draft.variables:
+        spec["variables"] = dict(draft.variables)
+    if draft.feeds:
+        spec["feeds"] = list(draft.feeds)
+    spec["scenarios"] = [
+        {
+            "name": scenario.name,
+            "weight": scenario.weight,
+            "steps": [_step(step, draft.load.rare) for step in scenario.steps],
+        }
+        for scenario in draft.scenarios
+    ]
+    spec["load"] = draft.load.load
+    spec["slos"] = list(draft.load.slos)
+    metadata = {"name": draft.name}
+    return {"apiVersion": API_VERSION, "kind": "PerfTest", "metadata": metadata, "spec": spec}
+
+
 def _document(draft: Draft, file: str) -> str:
+    whole = manifest(draft)
+    spec = whole["spec"]
+    data = {name: spec[name] for name in ("variables", "feeds") if name in spec}
     lines = [
         *_comment(draft.notes, 0),
         *_comment((f"Check it with perfrun validate {file}, run it with perfrun run {file}.",), 0),
-        f"apiVersion: {API_VERSION}",
-        "kind: PerfTest",
-        *_block({"metadata": {"name": draft.name}}, 0),
+        *(line for name in ("apiVersion", "kind", "metadata") for line in _field(whole, name, 0)),
         "spec:",
         *_comment(draft.target_notes, 2),
-        *_block({"target": {"http": {"url": draft.url, **draft.http}}}, 2),
-        *_data(draft),
+        *_field(spec, "target", 2),
+        *_comment(draft.data_notes if data else (), 2),
+        *(line for name in data for line in _field(data, name, 2)),
         *_comment(draft.scenario_notes, 2),
         "  scenarios:",
     ]
-    for scenario in draft.scenarios:
-        lines += _scenario(scenario, draft.load.rare)
+    for scenario, written in zip(draft.scenarios, spec["scenarios"], strict=True):
+        lines += _scenario(scenario, written)
     lines += [
         *_comment(draft.load.notes, 2),
-        *_block({"load": draft.load.load}, 2),
+        *_field(spec, "load", 2),
         *_comment(_SLO_NOTES, 2),
-        *_block({"slos": list(draft.load.slos)}, 2),
+        *_field(spec, "slos", 2),
     ]
     return "\n".join(lines) + "\n"
 
@@ -67,22 +101,14 @@ _SLO_NOTES = (
 )
 
 
-def _data(draft: Draft) -> Iterator[str]:
-    if not draft.variables and not draft.feeds:
-        return
-    yield from _comment(draft.data_notes, 2)
-    if draft.variables:
-        yield from _block({"variables": dict(draft.variables)}, 2)
-    if draft.feeds:
-        yield from _block({"feeds": list(draft.feeds)}, 2)
-
-
-def _scenario(scenario: ScenarioDraft, rare: frozenset[str]) -> Iterator[str]:
-    yield from _block([{"name": scenario.name, "weight": scenario.weight}], 2, flow=False)
+def _scenario(scenario: ScenarioDraft, written: Json) -> Iterator[str]:
+    steps = written["steps"]
+    head = {name: value for name, value in written.items() if name != "steps"}
+    yield from _block([head], 2, flow=False)
     yield "    steps:"
-    for step in scenario.steps:
+    for step, one in zip(scenario.steps, steps, strict=True):
         yield from _comment(step.notes, 4)
-        yield from _block([_step(step, rare)], 4)
+        yield from _block([one], 4)
 
 
 def _step(step: StepDraft, rare: frozenset[str]) -> Json:
@@ -91,7 +117,7 @@ def _step(step: StepDraft, rare: frozenset[str]) -> Json:
     if step.headers:
         http["headers"] = list(step.headers)
     if step.json is not None:
-        http["json"] = step.json
+        http["json"] = _kept(step.json)
     if step.body is not None:
         http["body"] = step.body
     written: Json = {"name": step.name}
@@ -103,6 +129,23 @@ def _step(step: StepDraft, rare: frozenset[str]) -> Json:
     if step.think_ms:
         written["thinkTime"] = f"{step.think_ms}ms"
     return written
+
+
+def _kept(value: Any) -> Any:
+    """A value of JSON as an API server keeps it: 2.0 is 2 there."""
+    if isinstance(value, dict):
+        return {key: _kept(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_kept(one) for one in value]
+    if isinstance(value, float):
+        return kubernetes_float(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return kubernetes_int(value)
+    return value
+
+
+def _field(owner: Json, name: str, indent: int) -> list[str]:
+    return _block({name: owner[name]}, indent, flow=None if indent else False)
 
 
 def _block(value: Any, indent: int, *, flow: bool | None = None) -> list[str]:

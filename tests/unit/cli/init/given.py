@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from perfrun.api.perftest import PerfTest
+from perfrun.cli.init.command import unlike
 from perfrun.cli.init.draft import Draft
 from perfrun.cli.init.openapi import openapi_draft
 from perfrun.cli.init.write import write_drafts
@@ -19,7 +20,9 @@ DATA = Path(__file__).parent / "data"
 def read_back(*drafts: Draft) -> list[PerfTest]:
     """The tests of what is written of drafts, which has to be right."""
     tests = []
-    for manifest in parse_manifests("f.yaml", write_drafts(drafts, "f.yaml").encode()):
+    text = write_drafts(drafts, "f.yaml")
+    assert unlike(drafts, text) is None
+    for manifest in parse_manifests("f.yaml", text.encode()):
         assert manifest.problems == ()
         assert manifest.test is not None
         tests.append(manifest.test)

@@ -103,6 +103,36 @@ def test_k6_shares_are_not_taken_for_rates_a_second() -> None:
     ]
 
 
+def test_k6_machine_readable_summary() -> None:
+    def metric(name: str, kind: str, contains: str = "default", **values: float) -> dict[str, Any]:
+        return {"name": name, "type": kind, "contains": contains, "values": values}
+
+    trend = {"avg": 2.0, "p(95)": 5.0}
+    checks = {"metrics": [metric("checks_succeeded", "rate", matches=3, total=4, rate=0.75)]}
+    metrics = [
+        metric("http_req_duration", "trend", "time", **trend),
+        metric("page_bytes", "trend", "data", **trend),
+        metric("http_reqs", "counter", count=7),
+        metric("vus", "gauge", value=2, min=1, max=3),
+    ]
+    document = {"version": "1.0.0", "results": {"checks": checks, "metrics": metrics}}
+    assert [(found.name, dict(found.values)) for found in k6.read(document)] == [
+        ("http_req_duration", {"avg": 2e6, "p95": 5e6}),
+        ("http_reqs", {"count": 7}),
+        ("vus", {"value": 2}),
+        ("checks_succeeded", {"value": 0.75, "passes": 3, "fails": 1}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "results",
+    [{}, {"metrics": {}}, {"metrics": [5]}, {"metrics": [{"values": {}}]}, {"metrics": None}],
+)
+def test_k6_machine_readable_summary_in_another_form(results: Any) -> None:
+    with pytest.raises(ResultsError, match=r"metrics"):
+        list(k6.read({"results": results}))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -1,10 +1,11 @@
 """k6: what ``k6 run --summary-export=FILE`` writes, or handleSummary() with JSON.stringify(data).
 
 Its times are in milliseconds. The first form does not say which metrics are times: of those that
-are not k6's own only the second one can be read.
+are not k6's own only the second one can be read. With ``--new-machine-readable-summary`` (k6 1.3
+and later) both write a third form, with a list of metrics.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from perfrun.api.quantities import NS_PER_MS
@@ -31,14 +32,33 @@ _OWN_TIMES = (
 
 def read(document: Any) -> Iterator[Benchmark]:
     """Each metric of k6, by its name. Raises ResultsError for another document."""
-    metrics = mapping(document, "the document").get("metrics")
-    if not isinstance(metrics, dict):
+    whole = mapping(document, "the document")
+    metrics = whole.get("metrics")
+    if isinstance(metrics, dict):
+        pairs: Iterable[tuple[str, Any]] = metrics.items()
+    elif isinstance(whole.get("results"), dict):
+        pairs = _listed(whole["results"])
+    else:
         raise ResultsError("there are no metrics in it")
-    for name, found in metrics.items():
+    for name, found in pairs:
         metric = mapping(found, f"metric {name[:80]}")
         made = _described(name, metric) if "values" in metric else _bare(name, metric)
         if made is not None:
             yield made
+
+
+def _listed(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Of the machine-readable summary: its metrics, and those that it has of the checks."""
+    checks = results.get("checks")
+    places = (results.get("metrics"), checks.get("metrics") if isinstance(checks, dict) else None)
+    lists = [one for one in places if isinstance(one, list)]
+    if not lists:
+        raise ResultsError("there are no metrics in it: neither metrics nor results.metrics")
+    for metric in (one for found in lists for one in found):
+        name = mapping(metric, "one of results.metrics").get("name")
+        if not isinstance(name, str):
+            raise ResultsError("one of results.metrics has no name")
+        yield name, metric
 
 
 def _described(name: str, metric: Mapping[str, Any]) -> Benchmark | None:
@@ -50,11 +70,20 @@ def _described(name: str, metric: Mapping[str, Any]) -> Benchmark | None:
         case "counter":
             return benchmark(name, values, _COUNTER)
         case "rate":
-            # Not per second: a share of all. It is called like the other form calls it.
-            return benchmark(name, {**values, "value": values.get("rate")}, _RATE)
+            # Not per second: a share of all. It is called as --summary-export calls it.
+            share = {"value": values.get("rate")}
+            return benchmark(name, {**_passes(values), **values, **share}, _RATE)
         case "gauge":
             return benchmark(name, values, _GAUGE)
     return None
+
+
+def _passes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The machine-readable summary counts matches of a total."""
+    matches, total = values.get("matches"), values.get("total")
+    if not isinstance(matches, int) or not isinstance(total, int):
+        return {}
+    return {"passes": matches, "fails": total - matches}
 
 
 def _bare(name: str, values: Mapping[str, Any]) -> Benchmark | None:
