@@ -15,6 +15,7 @@ from tests.cluster.pki import Pki
 from tests.cluster.processes import Processes, alive
 
 READY_SECONDS = 60.0
+API_AUDIENCE = "api-of-perfrun-tests"
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ def apiserver(
         f"--service-account-key-file={sa}",
         f"--service-account-signing-key-file={sa}",
         "--service-account-issuer=https://kubernetes.default.svc",
+        # One that nobody could guess: operators have to ask for it.
+        f"--api-audiences=https://kubernetes.default.svc,{API_AUDIENCE}",
         *extra,
     ]
     context = client_context(pki)

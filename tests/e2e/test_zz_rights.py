@@ -43,6 +43,7 @@ IPV6_SLICE = "perfrun-coordinator-ipv6"
 # rights of the chart.
 SELDOM = {
     Right("", "list", "batch", "jobs", ""): "it is uninstalled, which comes after this test",
+    Right("", "delete", "", "serviceaccounts", "perfrun-worker"): "its signature is another one's",
     Right("", "list", "events.k8s.io", "events", ""): "the Job controller could not create a pod",
     Right("", "patch", "", "configmaps", ""): "a result is stored again after a kill",
     Right(SYSTEM, "get", "discovery.k8s.io", "endpointslices", IPV6_SLICE): "pods have IPv6",

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,10 @@ def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer
         "create configmaps",
         "patch configmaps",
         "create controllerrevisions.apps",
+        "create serviceaccounts",
+        "get serviceaccounts/perfrun-worker",
+        "patch serviceaccounts/perfrun-worker",
+        "delete serviceaccounts/perfrun-worker",
         "create events.events.k8s.io",
         "list events.events.k8s.io",
         "create tokenreviews.authentication.k8s.io",
@@ -96,6 +101,10 @@ def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer
     refused = [
         "get secrets",
         "list secrets",
+        "get serviceaccounts/default",
+        "patch serviceaccounts/default",
+        "delete serviceaccounts/default",
+        "create serviceaccounts/perfrun-worker --subresource=token",
         "create pods",
         "delete pods",
         "create pods --subresource=exec",
@@ -136,6 +145,95 @@ def test_namespaced_installation_has_rights_in_its_namespaces_only(
     assert not _may(api, "create jobs.batch", OTHER)
     assert not _may(api, "list perftests.perfrun.dev", OTHER)
     assert _may(api, "create tokenreviews.authentication.k8s.io")
+
+
+def _object(kind: str, labels: dict[str, str], account: str = "perfrun-worker") -> dict[str, Any]:
+    about = {"name": "perfrun-worker", "namespace": TEAM, "labels": labels}
+    if kind == "Job":
+        pod = {
+            "restartPolicy": "Never",
+            "serviceAccountName": account,
+            "containers": [{"name": "worker", "image": "perfrun:test"}],
+        }
+        body: dict[str, Any] = {"apiVersion": "batch/v1", "spec": {"template": {"spec": pod}}}
+    elif kind == "ControllerRevision":
+        body = {"apiVersion": "apps/v1", "revision": 1, "data": {}}
+    else:
+        body = {"apiVersion": "v1"}
+    return {**body, "kind": kind, "metadata": about}
+
+
+def _created(api: ApiServer, body: dict[str, Any], verb: str = "create") -> str:
+    """What the API server says to the operator's account; empty where it let it."""
+    words = [verb, "-f", "-", f"--as={OPERATOR}", *(["--wait=false"] if verb == "delete" else [])]
+    done = api.kubectl(*words, input=json.dumps(body), check=False)
+    return done.stderr if done.returncode else ""
+
+
+def _refusals(said: Iterable[str]) -> list[str]:
+    """The kinds that were refused for their label; what was said instead of any other."""
+    refused = "only objects with the label app.kubernetes.io/managed-by: perfrun"
+    return [kind if refused in one else one for kind, one in zip(KINDS, said, strict=True)]
+
+
+OWN = {"app.kubernetes.io/managed-by": "perfrun"}
+KINDS = ["Job", "ConfigMap", "ControllerRevision", "ServiceAccount"]
+
+
+@pytest.mark.parametrize("fixture", ["installed", "installed_for_team"])
+def test_operators_account_writes_and_deletes_only_objects_with_its_label(
+    fixture: str, request: pytest.FixtureRequest
+) -> None:
+    """Also whoever has its token: rights alone cannot be bound to labels."""
+    api: ApiServer = request.getfixturevalue(fixture)
+    foreign = [_object(kind, {}) for kind in KINDS]
+    _until(lambda: "only objects with the label" in _created(api, foreign[1]))
+    assert _refusals(_created(api, body) for body in foreign) == KINDS
+    for body in foreign:
+        api.kubectl("create", "-f", "-", input=json.dumps(body))
+    assert _refusals(_created(api, body, "delete") for body in foreign) == KINDS
+    for body in foreign:
+        api.kubectl("delete", "-f", "-", input=json.dumps(body))
+    for body in [_object(kind, OWN) for kind in KINDS]:
+        assert _created(api, body) == ""
+        assert _created(api, body, "delete") == ""
+
+
+def test_operators_account_makes_jobs_of_the_workers_account_only(installed: ApiServer) -> None:
+    job = _object("Job", OWN, account="admin")
+    _until(lambda: "run as the service account perfrun-worker" in _created(installed, job))
+    account = _object("ServiceAccount", OWN)
+    account["metadata"]["name"] = "admin"
+    assert "only service account" in _created(installed, account)
+
+
+def test_without_the_admission_policy_nothing_of_it_is_rendered(api: ApiServer) -> None:
+    kinds = [one["kind"] for one in _rendered(api, "--set=admissionPolicy.enabled=false")]
+    assert [kind for kind in kinds if "Admission" in kind] == []
+
+
+def _until(true: Callable[[], bool]) -> None:
+    """An API server takes a moment to heed a new policy."""
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+
+
+def test_digest_pins_the_image_of_operator_and_workers(api: ApiServer) -> None:
+    made = _rendered(
+        api, f"--set=image.digest={DIGEST}", f"--set=image.browserDigest={DIGEST[:-1]}0"
+    )
+    (deployment,) = (one for one in made if one["kind"] == "Deployment")
+    (operator,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert re.fullmatch(rf"ghcr\.io/perfrun/perfrun:[0-9.]+@{DIGEST}", operator["image"])
+    env = {one["name"]: one.get("value") for one in operator["env"]}
+    assert env["PERFRUN_WORKER_IMAGE"] == operator["image"]
+    assert env["PERFRUN_BROWSER_IMAGE"].endswith(f"@{DIGEST[:-1]}0")
+    assert "@" not in json.dumps(_pod(api)["spec"]["containers"][0]["image"])
 
 
 def test_upgrade_leaves_the_operators_key_alone(installed: ApiServer) -> None:
@@ -247,6 +345,10 @@ def test_crds_are_kept_unless_told_otherwise(api: ApiServer) -> None:
         ("watchNamespaces={Shop}", "watchNamespaces"),
         ("receivers[0].name=x", "urlFrom"),
         ("receivers[0].name=X", "receivers"),
+        ("replicas=0", "replicas"),
+        ("image.digest=0123", "digest"),
+        ("image.digest=sha512:0123", "digest"),
+        ("policies.apiServerAudiences={a b}", "apiServerAudiences"),
     ],
 )
 def test_wrong_value_is_refused_by_name(api: ApiServer, value: str, says: str) -> None:

@@ -37,12 +37,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "perfrun.image" -}}
 {{- with .Values.image.registry }}{{ . }}/{{ end -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{/* The same with a browser in it. */}}
 {{- define "perfrun.browserImage" -}}
 {{- with .Values.image.registry }}{{ . }}/{{ end -}}
 {{ .Values.image.repository }}-browser:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image.browserDigest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{- define "perfrun.pullSecrets" -}}
@@ -89,6 +91,7 @@ capabilities: {drop: [ALL]}
 - {name: PERFRUN_TLS_SECRET, value: {{ include "perfrun.tlsSecret" . }}}
 - {name: PERFRUN_WATCH_NAMESPACES, value: {{ join "," .Values.watchNamespaces | quote }}}
 - {name: PERFRUN_DEFAULT_POLICY, value: {{ .Values.policies.createDefault | quote }}}
+- {name: PERFRUN_API_AUDIENCES, value: {{ join "," .Values.policies.apiServerAudiences | quote }}}
 {{- if and .Values.watchNamespaces .Values.policies.written }}
 - {name: PERFRUN_POLICY_FILE, value: /etc/perfrun/policies.yaml}
 {{- end }}
@@ -139,6 +142,15 @@ capabilities: {drop: [ALL]}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list]
+# The account of workers: made in each namespace of tests, and never given a right. What is created
+# has no name yet.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  resourceNames: [perfrun-worker]
+  verbs: [get, patch, delete]
 # Plans, reports of workers, and results.
 - apiGroups: [""]
   resources: [configmaps]

@@ -9,6 +9,7 @@ from perfrun.api.base import ApiModel
 from perfrun.api.load import MAX_USERS, MAX_WORKERS
 from perfrun.api.metadata import Metadata
 from perfrun.api.quantities import Duration, Rate
+from perfrun.api.target import Audience
 
 NAMESPACE = "$(namespace)"
 """Stands in a host pattern for the namespace of the test."""
@@ -100,6 +101,11 @@ class PerfPolicySpec(ApiModel):
         default_factory=list,
         description="Images of benchmark targets, with * for any characters, compared as they are "
         "written: registry.example/team/*. Empty: none.",
+    )
+    allowed_audiences: Annotated[list[Audience], Field(max_length=64)] = Field(
+        default_factory=list,
+        description="Audiences of auth.serviceAccountToken, compared as they are written. Those of "
+        "the API server itself are refused also where they stand here. Empty: none.",
     )
     allowed_hours: Annotated[list[Hours], Field(max_length=32)] = Field(
         default_factory=list, description="Outside of these runs wait. Empty: always."

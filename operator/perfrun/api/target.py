@@ -1,5 +1,7 @@
 """What is put under load, and how it is spoken to."""
 
+import json
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -49,16 +51,37 @@ class OAuth2Auth(ApiModel):
     rules = (exactly_one_of("clientId", "clientIdFrom", what="auth.oauth2"),)
 
 
-class ServiceAccountToken(ApiModel):
-    """The token of the run's own service account, for one audience; renewed by the kubelet."""
+# No space, quote or control character: it is printed in a command.
+Audience = Annotated[
+    str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+$")
+]
+FOR_THE_API_SERVER = (
+    "a token for this audience is taken by the Kubernetes API server itself: whoever is sent it "
+    "could use it there; name the audience of the target"
+)
+API_SERVER_AUDIENCE = r"^(https?://)?kubernetes(\.default(\.svc(\..*)?)?)?(:[0-9]+)?/?$"
+"""The names that an API server has for itself unless it is told otherwise."""
 
-    audience: Annotated[str, Field(min_length=1, max_length=512)]
+
+class ServiceAccountToken(ApiModel):
+    """The token of the workers' service account perfrun-worker, for one audience.
+
+    The kubelet renews it. The account has no rights, and a PerfPolicy has to allow the audience.
+    """
+
+    audience: Audience
 
     rules = (
         Rule(
             cel="self.audience != 'perfrun.dev'",
             holds=lambda token: token.audience != "perfrun.dev",
             message="perfrun.dev is the audience by which workers are known to the operator",
+            field=".audience",
+        ),
+        Rule(
+            cel=f"!self.audience.matches({json.dumps(API_SERVER_AUDIENCE)})",
+            holds=lambda token: re.match(API_SERVER_AUDIENCE, token.audience) is None,
+            message=FOR_THE_API_SERVER,
             field=".audience",
         ),
     )

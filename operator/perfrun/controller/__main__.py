@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from perfrun import __version__
+from perfrun.controller.accounts import Accounts, api_audiences
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.endpoints import lead_workers_here
 from perfrun.controller.events import Events
@@ -102,6 +103,7 @@ class Operator:
             events,
             settings,
             sampler,
+            Accounts(kube, pair.key if pair else ""),
             pair.certificate if pair else "",
         )
         historian = Historian(kube, self.store)
@@ -199,6 +201,9 @@ async def start(settings: Settings) -> None:
             pair = None
             if settings.tls_secret:
                 pair = await _insist("its certificate", lambda: certificate(kube, settings))
+            front.store.api_audiences = await _insist(
+                "the API server's audiences", lambda: api_audiences(kube, settings)
+            )
             logger.info(
                 "perfrun %s, watching %s",
                 __version__,

@@ -5,6 +5,7 @@ import logging
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.sentence import cut
 from perfrun.api.times import format_time
+from perfrun.controller.accounts import Accounts
 from perfrun.controller.events import Events
 from perfrun.controller.facts import as_timedelta
 from perfrun.controller.jobs import teardown_job_manifest
@@ -24,8 +25,10 @@ RETRY_S = 5.0
 class CleanUps:
     """Starts them; the run's reconciler waits for their end."""
 
-    def __init__(self, kube: Kube, events: Events, settings: Settings, *, with_ca: bool) -> None:
-        self._kube, self._events = kube, events
+    def __init__(
+        self, kube: Kube, events: Events, settings: Settings, accounts: Accounts, *, with_ca: bool
+    ) -> None:
+        self._kube, self._events, self._accounts = kube, events, accounts
         self._settings, self._with_ca = settings, with_ca
 
     async def start(self, run: PerfRun, opened: OpenRun, facts: RunFacts) -> float:
@@ -40,6 +43,7 @@ class CleanUps:
             opened.key, opened.plan, opened.spec, self._settings, with_ca=self._with_ca
         )
         try:
+            await self._accounts.ensure(run.metadata.namespace)
             await create_once(self._kube, JOBS, job, run.metadata.uid)
         except TerminatingError:
             raise

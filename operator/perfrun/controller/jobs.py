@@ -10,7 +10,7 @@ from perfrun.api.target import Target
 from perfrun.api.values import ValueRef, value_refs
 from perfrun.controller.command_pod import with_command
 from perfrun.controller.kube import Json
-from perfrun.controller.manifests import owner_reference, run_labels
+from perfrun.controller.manifests import WORKER_ACCOUNT, owner_reference, run_labels
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key
 from perfrun.logic.names import job_name, teardown_job_name
@@ -145,6 +145,7 @@ def _pod_spec(
         mounts.append({"name": account["name"], "mountPath": where, "readOnly": True})
     pod: Json = {
         "restartPolicy": "Never",
+        "serviceAccountName": WORKER_ACCOUNT,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_S,

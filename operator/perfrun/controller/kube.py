@@ -90,6 +90,7 @@ REVISIONS = Resource("apps/v1", "ControllerRevision", "controllerrevisions")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")
 TOKEN_REVIEWS = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews")
 
 
@@ -135,6 +136,13 @@ class Kube:
     def fenced(self, time_to_write: Callable[[], float]) -> "Kube":
         """The same connections, for one that may write for a while only (a leader)."""
         return Kube(self._api, time_to_write)
+
+    async def own_token(self) -> str:
+        """The bearer token by which this client is known; empty where it has another credential."""
+        headers: dict[str, str] = {}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], "", "GET", None)
+        found = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
+        return found.removeprefix("Bearer ") if found.startswith("Bearer ") else ""
 
     async def close(self) -> None:
         """Close the connections."""

@@ -15,6 +15,9 @@ from perfrun.logic.plan import what_runs_hash
 from perfrun.measure.plan import RunPlan
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
+WORKER_ACCOUNT = "perfrun-worker"
+"""The service account of workers, in the namespace of their test: made by the operator, without a
+right. Its name is in the ``sub`` of tokens that targets are sent."""
 RUN_LABEL = api_names.RUN_LABEL
 TEST_LABEL = "perfrun.dev/test"
 CONTENT_LABEL = "perfrun.dev/content"

@@ -47,11 +47,14 @@ def policy_record(body: Json) -> PolicyRecord:
     return PolicyRecord(uid, None, why)
 
 
-def policies_of(records: dict[str, PolicyRecord]) -> Policies:
+def policies_of(
+    records: dict[str, PolicyRecord], api_audiences: frozenset[str] = frozenset()
+) -> Policies:
     """What decisions are made on, by the names of the policies."""
     return Policies(
         {name: record.spec for name, record in records.items() if record.spec is not None},
         {name: record.why for name, record in records.items() if record.spec is None},
+        api_audiences,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from perfrun.api.perfrun import HoldStatus, PerfRun, Phase
 from perfrun.api.sentence import cut
 from perfrun.api.times import format_time, parse_time
+from perfrun.controller.accounts import Accounts
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.clean_up import CleanUps
 from perfrun.controller.events import Events
@@ -67,6 +68,7 @@ class RunReconciler:
         events: Events,
         settings: Settings,
         sampler: Sampler,
+        accounts: Accounts,
         ca: str = NO_CERTIFICATE,
     ) -> None:
         """``ca``: the PEM by which workers know the coordinator; empty without TLS."""
@@ -80,9 +82,10 @@ class RunReconciler:
         self._events = events
         self._settings = settings
         self._sampler = sampler
+        self._accounts = accounts
         self._ca = ca
         self._facts = FactReader(kube, coordinator, settings.coordinator_url)
-        self._clean_ups = CleanUps(kube, events, settings, with_ca=bool(ca))
+        self._clean_ups = CleanUps(kube, events, settings, accounts, with_ca=bool(ca))
         self._failures: dict[str, int] = {}
         """By uid: how often something unexpected came in the way of a run."""
         self._plan_due: dict[str, float] = {}
@@ -235,7 +238,7 @@ class RunReconciler:
             await create_once(self._kube, CONFIG_MAPS, plan, uid)
 
     async def _launch(self, run: PerfRun, opened: OpenRun) -> float:
-        """Create the plan and the Job, and note that it was done."""
+        """Create the account, the plan and the Job, and note that it was done."""
         job = job_manifest(
             opened.key,
             opened.plan,
@@ -245,6 +248,7 @@ class RunReconciler:
             away_from=await self._surroundings.selectors(run),
         )
         try:
+            await self._accounts.ensure(run.metadata.namespace)
             plan = plan_config_map(opened.key, opened.plan, self._ca)
             await create_once(self._kube, CONFIG_MAPS, plan, run.metadata.uid)
             await create_once(self._kube, JOBS, job, run.metadata.uid)

@@ -41,6 +41,8 @@ class Settings:
     """Empty: the whole cluster."""
     default_policy: bool
     """Whether there is to be a policy where nobody has written one."""
+    api_audiences: tuple[str, ...]
+    """Further audiences that the API server takes tokens for, beside those that it says."""
     policy_file: str
     """Policies of an installation for some namespaces; empty: none are written."""
     receivers: str
@@ -73,6 +75,7 @@ class Settings:
             tls_secret=env.get("PERFRUN_TLS_SECRET", ""),
             watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
             default_policy=_flag(env, "PERFRUN_DEFAULT_POLICY"),
+            api_audiences=_list(env, "PERFRUN_API_AUDIENCES"),
             policy_file=env.get("PERFRUN_POLICY_FILE", ""),
             receivers=env.get("PERFRUN_RECEIVERS", ""),
             test_labels=_label_keys(env, "PERFRUN_TEST_LABELS"),

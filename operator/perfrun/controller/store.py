@@ -111,6 +111,8 @@ class Store:
     """The uid of each PerfTest."""
     policy_records: dict[str, PolicyRecord] = field(default_factory=dict)
     """By name."""
+    api_audiences: frozenset[str] = frozenset()
+    """Those that the API server takes tokens for."""
     runs: dict[Key, RunRecord] = field(default_factory=dict)
     """As read or written last, by whomever: what decisions are made on."""
     delivered: dict[Key, RunRecord] = field(default_factory=dict)
@@ -144,7 +146,7 @@ class Store:
     @property
     def policies(self) -> Policies:
         """What decisions are made on."""
-        return policies_of(self.policy_records)
+        return policies_of(self.policy_records, self.api_audiences)
 
     def uids(self, kind: str) -> dict[Key, str]:
         """The uid of each object of a kind that is known now."""

@@ -1,7 +1,7 @@
 """``python -m perfrun.controller.uninstall``: before the operator goes, end what it has running.
 
 Runs under way end as Inconclusive, their Jobs go, and nothing else: the custom resources and the
-history stay. Run by the chart's pre-delete hook.
+history stay. So does no service account of workers. Run by the chart's pre-delete hook.
 """
 
 import asyncio
@@ -14,14 +14,16 @@ from perfrun.api.metadata import Metadata
 from perfrun.api.perfrun import WorkerCounts
 from perfrun.api.times import format_moment
 from perfrun.controller.kube import (
+    ACCOUNTS,
     JOBS,
     PERF_RUNS,
     Json,
     Kube,
     KubeError,
     NotFoundError,
+    Resource,
 )
-from perfrun.controller.manifests import MANAGED_BY
+from perfrun.controller.manifests import MANAGED_BY, WORKER_ACCOUNT
 from perfrun.controller.settings import Settings
 from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.logic.judgement import cancelled, conditions
@@ -43,6 +45,7 @@ async def uninstall(kube: Kube, settings: Settings) -> None:
     """
     for _ in range(MOST_PASSES):
         if not await _pass(kube, settings):
+            await _drop_accounts(kube, settings)
             return
         await asyncio.sleep(PAUSE_S)
     raise KubeError(0, f"runs are still under way after {MOST_PASSES} attempts to end them")
@@ -62,8 +65,25 @@ async def _pass(kube: Kube, settings: Settings) -> int:
         ):
             if _is_worker_job(job) and not job["metadata"].get("deletionTimestamp"):
                 found += 1
-                await _attempt("Job", job, _delete_job(kube, job))
+                await _attempt("Job", job, _delete(kube, JOBS, job))
     return found
+
+
+async def _drop_accounts(kube: Kube, settings: Settings) -> None:
+    """Delete the service account of workers wherever there has been a run."""
+    runs = (
+        await kube.list(PERF_RUNS, None, only_metadata=True)
+        if not settings.watch_namespaces
+        else []
+    )
+    seen = {run["metadata"]["namespace"] for run in runs}
+    for namespace in sorted(seen | {*settings.watch_namespaces}):
+        account = await kube.find(ACCOUNTS, namespace, WORKER_ACCOUNT)
+        if (
+            account is not None
+            and account["metadata"].get("labels", {}).get(MANAGED_BY) == "perfrun"
+        ):
+            await _attempt("ServiceAccount", account, _delete(kube, ACCOUNTS, account))
 
 
 async def _attempt(kind: str, body: Json, work: Awaitable[None]) -> None:
@@ -75,10 +95,10 @@ async def _attempt(kind: str, body: Json, work: Awaitable[None]) -> None:
         logger.warning("%s could not be ended yet: %s", where, error)
 
 
-async def _delete_job(kube: Kube, job: Json) -> None:
-    meta = job["metadata"]
-    await kube.delete(JOBS, meta["namespace"], meta["name"], uid=meta["uid"])
-    logger.info("deleted Job %s/%s", meta["namespace"], meta["name"])
+async def _delete(kube: Kube, resource: Resource, body: Json) -> None:
+    meta = body["metadata"]
+    await kube.delete(resource, meta["namespace"], meta["name"], uid=meta["uid"])
+    logger.info("deleted %s %s/%s", resource.kind, meta["namespace"], meta["name"])
 
 
 async def _end(kube: Kube, run: Json) -> None:

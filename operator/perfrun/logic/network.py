@@ -5,6 +5,7 @@ compared as names, and every address that is really connected to is compared as 
 """
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -14,6 +15,10 @@ Address = IPv4Address | IPv6Address
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last four bytes are an IPv4 address, and lead there."""
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+"""RFC 8215: each network cuts it as it likes."""
+_COMPATIBLE = IPv6Network("::/96")
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 
 class NotAllowedError(Exception):
@@ -54,7 +59,8 @@ class Fence:
         """Raises NotAllowedError for an address (of a name) that no connection may go to."""
         if not self._rules:
             return
-        found = list(_leads_to(_parsed(text)))
+        address = _parsed(text)
+        found = [*_may_lead_to(address), *_leads_to(address)]
         for rule in self._rules:
             for index, cidr in enumerate(rule.deny):
                 if any(_within(address, cidr) for address in found):
@@ -116,8 +122,8 @@ def _by_inet_aton(text: str) -> IPv4Address | None:
 
 
 def patch(policy: str, *operations: Mapping[str, object]) -> str:
-    """The command that changes a policy."""
-    return f"kubectl patch perfpolicy {policy} --type=json -p '{json.dumps(operations)}'"
+    """The command that changes a policy, for a shell: what is in it may be a tenant's text."""
+    return f"kubectl patch perfpolicy {policy} --type=json -p {shlex.quote(json.dumps(operations))}"
 
 
 def _readings(host: str, namespace: str) -> Iterator[str]:
@@ -158,6 +164,24 @@ def _leads_to(address: Address) -> Iterator[Address]:
             behind = IPv4Address(int(address) & 0xFFFF_FFFF)
         if behind is not None:
             yield behind
+
+
+def _may_lead_to(address: Address) -> Iterator[IPv4Address]:
+    """Further IPv4 addresses that a network may take a connection to: only denials ask for them."""
+    if not isinstance(address, IPv6Address):
+        return
+    bits = int(address)
+    last = IPv4Address(bits & 0xFFFF_FFFF)
+    if address in _COMPATIBLE or (bits >> 32) & 0xFFFF_FFFF in _ISATAP:
+        yield last
+    if address in _LOCAL_NAT64:
+        yield last
+        # RFC 6052, 2.2: behind a prefix of 48, 56 or 64 bits, around bits 64 to 71, which are 0.
+        without = (bits >> 64 << 56) | (bits & (1 << 56) - 1)
+        for prefix in (48, 56, 64):
+            yield IPv4Address((without >> (120 - prefix - 32)) & 0xFFFF_FFFF)
+    if address.teredo is not None:
+        yield from address.teredo
 
 
 def _parsed(text: str) -> Address:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.policy import DAYS, NAMESPACE, Hours, Limits, PerfPolicySpec
 from perfrun.api.quantities import format_exact_duration, format_exact_rate
+from perfrun.api.target import FOR_THE_API_SERVER
 from perfrun.logic.network import Fence, NotAllowedError, patch
 from perfrun.logic.plan import longest_load, make_plan
 from perfrun.logic.problems import Problem
@@ -27,9 +28,15 @@ DEFAULT = PerfPolicySpec.parse(
                 "0.0.0.0/8",
                 "127.0.0.0/8",
                 "169.254.0.0/16",
+                "100.100.100.200/32",  # Alibaba
+                "168.63.129.16/32",  # Azure
+                "192.0.0.192/32",  # Oracle
+                "::/128",
                 "::1/128",
                 "fe80::/10",
-                "fd00:ec2::/32",
+                "fd00:ec2::/32",  # Amazon
+                "fd20:ce::/32",  # Google
+                "fd00:42::42/128",  # Scaleway
             ]
         },
         "limits": {"runs": 10},
@@ -52,6 +59,8 @@ class Policies:
     specs: Mapping[str, PerfPolicySpec]
     unreadable: Mapping[str, str]
     """Why a policy cannot be read. As long as there is one, nothing starts: it may forbid it."""
+    api_audiences: frozenset[str] = frozenset()
+    """Those that the API server takes tokens for: none of them is let through."""
 
     @property
     def capped(self) -> bool:
@@ -65,7 +74,7 @@ class Policies:
             for name, spec in sorted(self.specs.items())
             if any(_selects(pattern, namespace) for pattern in spec.namespaces)
         }
-        return NamespacePolicies(namespace, chosen, self.unreadable)
+        return NamespacePolicies(namespace, chosen, self.unreadable, self.api_audiences)
 
 
 @dataclass(frozen=True)
@@ -75,13 +84,19 @@ class NamespacePolicies:
     namespace: str
     specs: Mapping[str, PerfPolicySpec]
     unreadable: Mapping[str, str]
+    api_audiences: frozenset[str] = frozenset()
 
     def problems(self, spec: PerfTestSpec) -> list[Problem]:
         """What a test may not do, whenever it runs."""
         found = list(_network_problems(spec, Fence(self.network, self.namespace)))
+        audience = spec.target.account_audience
+        if audience in self.api_audiences:
+            return [*found, Problem(_AUDIENCE_FIELD, FOR_THE_API_SERVER)]
         for name, policy in self.specs.items():
             found += _limit_problems(spec, name, policy.limits)
             found += _image_problems(spec, name, policy.allowed_benchmark_images)
+            if audience is not None and audience not in policy.allowed_audiences:
+                found.append(_audience_problem(audience, name, policy.allowed_audiences))
         return found
 
     @property
@@ -214,6 +229,19 @@ def _image_problems(spec: PerfTestSpec, policy: str, allowed: Sequence[str]) -> 
         "spec.target.benchmark.image",
         f"{benchmark.image} is not allowed by PerfPolicy {policy} (allowedBenchmarkImages); to "
         f"allow it: {patch(policy, change)}",
+    )
+
+
+_AUDIENCE_FIELD = "spec.target.http.auth.serviceAccountToken.audience"
+
+
+def _audience_problem(audience: str, policy: str, allowed: Sequence[str]) -> Problem:
+    # An add of a list that is there replaces it.
+    change = {"op": "add", "path": "/spec/allowedAudiences", "value": [*allowed, audience]}
+    return Problem(
+        _AUDIENCE_FIELD,
+        f"{audience} is not allowed by PerfPolicy {policy} (allowedAudiences); to allow it: "
+        f"{patch(policy, change)}",
     )
 
 

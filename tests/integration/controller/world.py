@@ -186,7 +186,8 @@ class World:
                 "name": about["name"],
                 "uid": about["uid"],
             }
-        path = self.core("serviceaccounts", "default/token")
+        account = "default" if pod is None else pod["spec"]["serviceAccountName"]
+        path = self.core("serviceaccounts", f"{account}/token")
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         return str((await self.api.call("POST", path, body))["status"]["token"])
 

@@ -10,12 +10,14 @@ import pytest
 
 from perfrun.api.perfrun import HoldStatus
 from perfrun.api.times import format_time
+from perfrun.controller.accounts import Accounts
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.events import Events
 from perfrun.controller.finish import KEEP_TRIES, Finisher
 from perfrun.controller.identity import PodIdentity
 from perfrun.controller.jobs import AUDIENCE
 from perfrun.controller.kube import (
+    ACCOUNTS,
     CONFIG_MAPS,
     EVENTS,
     JOBS,
@@ -139,7 +141,8 @@ def world() -> World:
     coordinator = Coordinator(runs, PodIdentity(kube, runs))  # type: ignore[arg-type]
     acceptor = Acceptor(kube, store, finisher, events)  # type: ignore[arg-type]
     reconciler = RunReconciler(
-        kube, store, coordinator, runs, acceptor, finisher, around, events, settings(), sampler  # type: ignore[arg-type]
+        kube, store, coordinator, runs, acceptor, finisher, around, events, settings(), sampler,  # type: ignore[arg-type]
+        Accounts(kube, "key"),  # type: ignore[arg-type]
     )  # fmt: skip
     test = perf_test(load={"workers": WORKERS, "burst": {"requests": 100, "concurrency": 10}})
     body = {
@@ -153,6 +156,26 @@ def world() -> World:
 
 
 # --- starting --------------------------------------------------------------------------------------
+
+
+async def test_workers_account_that_somebody_else_has_made_ends_the_run(world: World) -> None:
+    world.be(phase="Starting")
+    account = {"metadata": {"name": "perfrun-worker", "namespace": "team"}}
+    world.kube.put(ACCOUNTS, account)
+    await world.step()
+    phase, verdict, message = world.end
+    assert (phase, verdict) == ("Done", "Error")
+    assert "perfrun-worker in namespace team was not made by the operator" in message
+    assert world.kube.all(JOBS) == []
+
+
+async def test_job_is_of_the_workers_account(world: World) -> None:
+    world.be(phase="Starting")
+    await world.step()
+    (job,) = world.kube.all(JOBS)
+    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "perfrun-worker"
+    (account,) = world.kube.all(ACCOUNTS)
+    assert account["automountServiceAccountToken"] is False
 
 
 async def test_what_cannot_be_created_is_told_and_ends_the_run_at_its_deadline(

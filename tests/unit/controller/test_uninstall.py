@@ -3,7 +3,7 @@
 import pytest
 
 from perfrun.controller import uninstall as module
-from perfrun.controller.kube import JOBS, PERF_RUNS, ConflictError, KubeError
+from perfrun.controller.kube import ACCOUNTS, JOBS, PERF_RUNS, ConflictError, KubeError
 from perfrun.controller.manifests import MANAGED_BY, owner_reference
 from perfrun.controller.uninstall import uninstall
 from tests.unit.controller.build import run_body, settings
@@ -34,6 +34,15 @@ async def test_runs_end_and_jobs_go_and_history_stays(kube: FakeKube) -> None:
     add_run(kube, "old", phase="Done")
     await uninstall(kube, settings())  # type: ignore[arg-type]
     assert (verdicts(kube), kube.all(JOBS)) == ({"one": "Inconclusive", "old": None}, [])
+
+
+async def test_accounts_of_workers_go_and_others_stay(kube: FakeKube) -> None:
+    for namespace, labels in (("team", {MANAGED_BY: "perfrun"}), ("other", {})):
+        kube.put(PERF_RUNS, run_body("old", namespace=namespace, uid=namespace, phase="Done"))
+        about = {"name": "perfrun-worker", "namespace": namespace, "labels": labels}
+        kube.put(ACCOUNTS, {"metadata": about})
+    await uninstall(kube, settings())  # type: ignore[arg-type]
+    assert [one["metadata"]["namespace"] for one in kube.all(ACCOUNTS)] == ["other"]
 
 
 async def test_one_bad_run_does_not_stop_the_rest_and_its_job_goes(

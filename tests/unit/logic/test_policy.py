@@ -1,11 +1,15 @@
 """What policies say of a namespace."""
 
+import shlex
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from perfrun.api.policy import PerfPolicySpec
+from perfrun.logic.network import Fence, NotAllowedError
 from perfrun.logic.policy import DEFAULT, Policies, default_manifest
 from tests.unit.logic.build import BURST, CLOSED, spec
 
@@ -56,6 +60,115 @@ def test_the_default_lets_services_of_the_own_namespace_through() -> None:
     assert problem.field == "spec.target.http.url"
     assert default_manifest()["metadata"] == {"name": "perfrun-default"}
     assert PerfPolicySpec.parse(default_manifest()["spec"]) == DEFAULT
+
+
+METADATA_ADDRESSES = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "fd00:ec2::254",
+    "fd00:ec2::23",
+    "fd20:ce::254",
+    "fd00:42::42",
+    "fe80::a9fe:a9fe",
+]
+
+
+@pytest.mark.parametrize("address", METADATA_ADDRESSES)
+def test_the_default_keeps_workers_from_where_clouds_keep_credentials(address: str) -> None:
+    """By whatever name it is reached: a Service may lead anywhere."""
+    fence = Fence(Policies({"perfrun-default": DEFAULT}, {}).of("shop").network, "shop")
+    with pytest.raises(NotAllowedError, match=r"deny\.cidrs"):
+        fence.address(address)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "::ffff:{v4}",  # mapped (RFC 4291)
+        "::{v4}",  # compatible (RFC 4291)
+        "64:ff9b::{v4}",  # NAT64 (RFC 6052)
+        "64:ff9b:1::{v4}",  # NAT64 of the local network (RFC 8215)
+        "64:ff9b:1:{a}:{b}:{c}::",  # the same, at 48 bits: around bits 64 to 71
+        "2002:{ab}:{cd}::1",  # 6to4 (RFC 3056)
+        "fe80::5efe:{v4}",
+        "2001:db8::5efe:{v4}",  # ISATAP (RFC 5214)
+        "2001:db8::200:5efe:{v4}",
+    ],
+)
+@pytest.mark.parametrize("v4", ["169.254.169.254", "100.100.100.200", "127.0.0.1"])
+def test_the_default_sees_the_address_behind_an_address(form: str, v4: str) -> None:
+    b = [int(part) for part in v4.split(".")]
+    address = form.format(
+        v4=v4,
+        ab=f"{b[0]:02x}{b[1]:02x}",
+        cd=f"{b[2]:02x}{b[3]:02x}",
+        a=f"{b[0]:02x}{b[1]:02x}",
+        b=f"00{b[2]:02x}",
+        c=f"{b[3]:02x}00",
+    )
+    fence = Fence(Policies({"perfrun-default": DEFAULT}, {}).of("shop").network, "shop")
+    with pytest.raises(NotAllowedError, match=r"deny\.cidrs"):
+        fence.address(address)
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "fd12:3456::1", "2001:db8::1", "100.100.100.201"])
+def test_the_default_lets_other_addresses_be(address: str) -> None:
+    Fence(Policies({"perfrun-default": DEFAULT}, {}).of("shop").network, "shop").address(address)
+
+
+# --- tokens -------------------------------------------------------------------------------------
+
+
+def audience_problems(audience: str, *allowed: str, api: Collection[str] = ()) -> list[str]:
+    policy = PerfPolicySpec.parse({"allowedAudiences": list(allowed)})
+    here = Policies({"lab": policy}, {}, frozenset(api)).of("shop")
+    auth = {"serviceAccountToken": {"audience": audience}}
+    one = spec(target={"http": {"url": "http://shop", "auth": auth}})
+    return [str(problem) for problem in here.problems(one)]
+
+
+def test_no_audience_is_allowed_that_is_not_listed_and_the_refusal_prints_the_patch() -> None:
+    assert audience_problems("shop", "other", "shop") == []
+    assert audience_problems("shop", "other") == [
+        "spec.target.http.auth.serviceAccountToken.audience: shop is not allowed by PerfPolicy lab "
+        "(allowedAudiences); to allow it: kubectl patch perfpolicy lab --type=json -p "
+        '\'[{"op": "add", "path": "/spec/allowedAudiences", "value": ["other", "shop"]}]\''
+    ]
+    assert "allowedAudiences" in audience_problems("shop")[0]
+
+
+def test_audience_of_the_api_server_is_refused_though_a_policy_lists_it() -> None:
+    (said,) = audience_problems("https://issuer.example", "https://issuer.example",
+                                api=["https://issuer.example"])  # fmt: skip
+    assert "taken by the Kubernetes API server itself" in said
+    assert "kubectl" not in said
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "https://kubernetes.default.svc",
+        "https://kubernetes.default.svc.cluster.local",
+        "https://kubernetes.default.svc.cluster.local/",
+        "kubernetes.default.svc:443",
+        "kubernetes",
+    ],
+)
+def test_usual_audiences_of_api_servers_are_refused_by_the_schema(audience: str) -> None:
+    with pytest.raises(ValidationError, match="API server itself"):
+        audience_problems(audience, audience)
+
+
+def test_what_a_tenant_writes_stays_one_word_of_the_command_that_is_printed() -> None:
+    here = policies(lab={"allow": {"hosts": ["*.shop.svc"]}}).of("shop")
+    (problem,) = here.problems(spec(target={"http": {"url": "http://a'$(reboot)'b.example/"}}))
+    words = shlex.split(str(problem).partition("to allow it: ")[2])
+    assert words[:3] == ["kubectl", "patch", "perfpolicy"]
+    assert "reboot" in words[-1]
+    assert len(words) == 7
 
 
 def test_the_address_of_an_extension_is_looked_at_as_the_host_of_a_url() -> None:
