@@ -66,7 +66,7 @@ class Execution(Starter):
         first = (
             0 if plan.load.burst is None else burst_share(plan.load, plan.load.workers, index)[1]
         )
-        self._heartbeat = Heartbeat(lambda: self._carrier.has_connected(first))
+        self._heartbeat = self._new_heartbeat(lambda: self._carrier.has_connected(first))
         self._intervals = Intervals(self._recorder, start, self._carrier.in_flight)
 
     async def finish(self, on_interval: OnInterval | None) -> None:
@@ -90,6 +90,9 @@ class Execution(Starter):
 
     def _new_pacer(self, index: int) -> Pacer:
         return pacer_for(self._plan, index, self._start, self)
+
+    def _new_heartbeat(self, settled: Callable[[], bool]) -> Heartbeat:
+        return Heartbeat(settled, self._recorder.sent, self._carrier.in_flight)
 
     def _new_cycle(self) -> list[tuple[AnyCourse, AnyCourse]]:
         courses = _courses(self._scenarios, self._recorder)
@@ -204,6 +207,8 @@ class Execution(Starter):
             lag=self._recorder.lag_histogram(),
             late_sends=self._late_sends,
             longest_stall=self._heartbeat.longest_stall,
+            paused_time=self._heartbeat.paused_time,
+            pauses=self._heartbeat.pauses,
             ceiling=ceiling,
             exhausted=dict(carrier.exhausted),
             first_send=max(0, carrier.first_send - self._start),

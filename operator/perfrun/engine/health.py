@@ -10,8 +10,12 @@ from time import monotonic_ns
 from typing import NamedTuple
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
+from perfrun.measure.histogram import Histogram
 
 HEARTBEAT = 20 * NS_PER_MS
+BEAT = 5 * NS_PER_MS
+PAUSE = NS_PER_MS
+"""A beat that comes later than this counts as a pause; timers alone are about 1 ms coarse."""
 
 _OWN_GROUPS = Path("/proc/self/cgroup")
 # cgroup v2, then v1 in its usual mounts.
@@ -96,10 +100,22 @@ class Heartbeat:
     at once, which is the load that was asked for; how far its sends were spread tells of that.
     """
 
-    def __init__(self, settled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        settled: Callable[[], bool],
+        sent: Callable[[], int] = lambda: 0,
+        in_flight: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """``sent`` counts the requests so far, ``in_flight`` those that are open now."""
         self.longest_stall = 0
         """ns by which a beat was late at most."""
+        self.paused_time = 0
+        """ns by which beats were late that were late by more than :data:`PAUSE`, in all."""
+        self.pauses = Histogram()
+        """How late such beats were, once for each request that was open meanwhile."""
         self._settled = settled
+        self._sent, self._in_flight = sent, in_flight
+        self._sent_before = self._open_before = 0
         self._counts = False
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -108,11 +124,12 @@ class Heartbeat:
     def start(self) -> None:
         """Begin to watch."""
         self._counts = self._settled()
+        self._note_open()
         self._wait()
 
     def _wait(self) -> None:
-        self._expected = monotonic_ns() + HEARTBEAT
-        self._timer = self._loop.call_later(HEARTBEAT / NS_PER_S, self._beat)
+        self._expected = monotonic_ns() + BEAT
+        self._timer = self._loop.call_later(BEAT / NS_PER_S, self._beat)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -121,8 +138,18 @@ class Heartbeat:
 
     def _beat(self) -> None:
         if self._counts:
-            self.longest_stall = max(self.longest_stall, monotonic_ns() - self._expected)
+            late = monotonic_ns() - self._expected
+            self.longest_stall = max(self.longest_stall, late)
+            if late > PAUSE:
+                self.paused_time += late
+                # Responses that waited may have been read before this beat came: all that were
+                # open at any time since the last one may have waited.
+                self.pauses.record(late, self._open_before + self._sent() - self._sent_before)
         else:
             # This beat may be late by what has only now come to its end: the next one counts.
             self._counts = self._settled()
+        self._note_open()
         self._wait()
+
+    def _note_open(self) -> None:
+        self._sent_before, self._open_before = self._sent(), self._in_flight()

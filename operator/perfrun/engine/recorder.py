@@ -389,6 +389,15 @@ class Recorder:
         """The counts as they stand."""
         return Totals((self.warmup, self.window), self._before)
 
+    def sent(self) -> int:
+        """Requests so far, of the warm-up and the window that is open."""
+        return sum(
+            step.sent
+            for phase in (self.warmup, self.window)
+            for scenario in phase.scenarios
+            for step in scenario.steps
+        )
+
     def fold_longest(self) -> None:
         """Fold the one list that holds most: called often, no call stalls the loop for long."""
         longest = max(self._samples(), key=lambda samples: len(samples.values))

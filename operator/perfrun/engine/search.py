@@ -9,7 +9,6 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.execution import Execution
-from perfrun.engine.health import Heartbeat
 from perfrun.engine.hold_pacing import HoldPacer
 from perfrun.engine.kind import Kind
 from perfrun.engine.pacing import Share
@@ -133,7 +132,7 @@ class Search(Execution):
         self._late_sends = 0
         self._late = max(0, monotonic_ns() - self._window_from)
         self._exhausted = dict(self._carrier.exhausted)
-        self._heartbeat = Heartbeat(lambda: True)
+        self._heartbeat = self._new_heartbeat(lambda: True)
         self._heartbeat.start()
         self._window_closes = None
         self._open_window()

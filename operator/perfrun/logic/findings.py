@@ -217,22 +217,6 @@ _RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
 _OWN_FAULTS = frozenset({"Lag", "LateSends", "Throttled", "Stall", "Exhausted"})
 
 
-# How much longer than the target's own a duration can have become by a finding, at most.
-_SIZES: dict[str, Callable[[GeneratorRecord], float]] = {
-    "Lag": lambda record: record.lag.greatest,
-    "Stall": lambda record: record.longest_stall,
-}
-
-
-def explains(finding: Finding, excess: float, record: GeneratorRecord) -> bool:
-    """Whether an inflating finding is large enough to make a duration miss by ``excess`` ns.
-
-    A lag of a millisecond is no excuse for a miss by a second. Of unknown size: it may be.
-    """
-    size = _SIZES.get(finding.type)
-    return size is None or size(record) >= excess
-
-
 def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None:
     """A load that was not put on, by the generator's fault or because the target was too slow."""
     if evidence.plan.load.open is None:

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from perfrun.api.metric import BENCHMARK, METRICS, OBSERVED, Kind
+from perfrun.api.metric import BENCHMARK, MEASURES, METRICS, OBSERVED, TIMINGS, Kind
 from perfrun.api.perfrun import Finding, SloStatus, Verdict
 from perfrun.api.sentence import cut
 from perfrun.api.slo import format_measured
 from perfrun.logic.benchmarking import measured as measured_by_benchmark
 from perfrun.logic.figures import Figure, NoFigure, Scope, figure, scope
-from perfrun.logic.findings import explains
 from perfrun.logic.objectives import FLOORED, Objective, out_of_reach, share
 from perfrun.logic.observing import observed
+from perfrun.logic.own_delays import LowRate, Miss, SlowMiss, UnknownDelay
 from perfrun.logic.plan import load_end, planned
 from perfrun.logic.shape import NS
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.record import GeneratorRecord
+from perfrun.measure.record import GeneratorRecord, Timing
 from perfrun.measure.report import WorkerReport
 
 FLOOR_SLACK = 0.99
@@ -25,7 +25,9 @@ MET = ": met"
 ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.FAIL)
 
 _FACTS = ("dropped", "throughput", "transactions")
-_TAINTED_KINDS = (Kind.DURATION, Kind.RATE)
+_WAITS = {Timing.LATENCY: 2, Timing.SERVICE: 1, Timing.TTFB: 1, Timing.CONNECT: 4}
+"""How often the generator's event loop may hold a duration up: a latency when the request is
+started and when its response is read; a connection also in the TLS handshake."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Judged:
     sentence: str
     measured: str | None = None
     samples: int = 0
-    excess: float = 0.0
-    """By how many ns a duration missed its upper limit."""
+    miss: Miss | None = None
+    """A miss that delays of the generator itself may explain."""
     ending: str = ""
     """How the sentence ends where no fault of the generator says otherwise: ``: met``."""
 
@@ -63,12 +65,13 @@ class Faults(NamedTuple):
             return next((f for f in self.findings if _undermines(f, objective)), None)
         if judged.verdict not in (Verdict.WARN, Verdict.FAIL):
             return None
-        if METRICS[objective.metric] not in _TAINTED_KINDS or objective.metric in BENCHMARK:
-            return None  # the tool of a benchmark measures without us
-        return next((f for f in self.findings if self._excuses(f, judged)), None)
-
-    def _excuses(self, finding: Finding, judged: Judged) -> bool:
-        return finding.effect == "Inflating" and explains(finding, judged.excess, self.record)
+        inflating = [f for f in self.findings if f.effect == "Inflating"]
+        miss = judged.miss
+        if not inflating or miss is None or not miss.explained_by(inflating, self.record):
+            return None
+        # One may be enough; else it takes all of them, and the first is named.
+        alone = (f for f in inflating if miss.explained_by([f], self.record))
+        return next(alone, inflating[0])
 
 
 NO_FAULTS = Faults((), GeneratorRecord.empty())
@@ -125,10 +128,29 @@ def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judg
     what = _of_journeys(objective.metric, part)
     sentence = f"{objective.subject} was {text}{what}, {allowed(objective)}"
     verdict, ending = _against_limits(objective, measured, plan, report, part)
-    excess = 0.0
-    if METRICS[objective.metric] is Kind.DURATION and objective.upper is not None:
-        excess = measured.low - objective.upper
-    return Judged(verdict, sentence, text, measured.samples, excess, ending)
+    miss = None if ending else _miss(objective, measured, plan, part)
+    return Judged(verdict, sentence, text, measured.samples, miss, ending)
+
+
+def _miss(objective: Objective, measured: Figure, plan: RunPlan, part: Scope) -> Miss | None:
+    """What the generator may have made of a miss; None where it can be no reason for it."""
+    family, _, statistic = objective.metric.partition(".")
+    if objective.upper is not None and measured.low > objective.upper:
+        if family in TIMINGS:
+            steps = len(part.steps) if part.journeys and family == Timing.LATENCY else 1
+            samples = part.distribution(family).whole
+            waits = _WAITS[Timing(family)] + steps - 1
+            return SlowMiss(samples, statistic, objective.upper, waits)
+        # Of pages only how long they took is known, and the whole browser shares the CPU.
+        is_time = family in MEASURES and METRICS[objective.metric] is Kind.DURATION
+        return UnknownDelay() if is_time else None
+    if objective.metric in FLOORED and objective.lower is not None:
+        unfinished = part.sum.censored + part.sum.errors.get("Timeout", 0)
+        unfinished += sum(scenario.dropped for scenario in part.scenarios)
+        count = part.succeeded if objective.metric == "throughput" else part.finished
+        needed = FLOOR_SLACK * objective.lower * part.window / NS
+        return LowRate(count, needed, unfinished, open=plan.load.open is not None)
+    return None
 
 
 def _of_journeys(metric: str, part: Scope) -> str:

@@ -44,8 +44,9 @@ def _edges() -> tuple[Counts, Counts]:
     return sub << bucket, ((sub + 1) << bucket) - 1
 
 
-_LOW, _HIGH = _edges()
-MIDDLE_US = (_LOW + _HIGH) / 2
+_LOW, HIGH_US = _edges()
+"""The highest value of each bucket, us."""
+MIDDLE_US = (_LOW + HIGH_US) / 2
 """The middle of each bucket, us."""
 
 
@@ -78,6 +79,12 @@ class Histogram:
         self.clamped += int(np.count_nonzero(us > HIGHEST_US) + np.count_nonzero(values < 0))
         self.counts += np.bincount(bucket_of(inside), minlength=BUCKET_COUNT)
         self._extend(len(values), int(values.sum()), int(values.min()), int(values.max()))
+
+    def record(self, value_ns: int, times: int) -> None:
+        """Record one value, from 1 us to 1 h, that was seen ``times`` times."""
+        if times:
+            self.counts[bucket_of(np.asarray([value_ns // 1000]))] += times
+            self._extend(times, value_ns * times, value_ns, value_ns)
 
     def add(self, other: "Histogram") -> None:
         """Take the counts of another histogram in."""
@@ -127,6 +134,11 @@ class Histogram:
         us = np.asarray([np.clip(round(value_ns / 1000), LOWEST_US, HIGHEST_US)], dtype=np.int64)
         return int(self.counts[: int(bucket_of(us)[0])].sum())
 
+    def above(self, values_ns: npt.NDArray[np.float64]) -> Counts:
+        """For each value, how many samples lie in buckets wholly above the one it falls in."""
+        us = np.clip(np.round(values_ns / 1000), LOWEST_US, HIGHEST_US).astype(np.int64)
+        return self.count - np.cumsum(self.counts)[bucket_of(us)]
+
     def encode(self) -> str:
         """HDR V2 (compressed, base64), as every HDR tool reads it."""
         hdr = HdrHistogram(LOWEST_US, HIGHEST_US, DIGITS)
@@ -137,7 +149,7 @@ class Histogram:
         if len(used):
             hdr.total_count = int(self.counts.sum())
             hdr.min_value = int(_LOW[used[0]])
-            hdr.max_value = int(_HIGH[used[-1]])
+            hdr.max_value = int(HIGH_US[used[-1]])
         encoded = hdr.encode()
         return encoded.decode("ascii") if isinstance(encoded, bytes) else str(encoded)
 

@@ -77,6 +77,7 @@ _COUNTS_OF_STEP = (
 _COUNTS_OF_SCENARIO = ("planned", "started", "dropped", "finished", "failed", "censored")
 _SUMS_OF_GENERATOR = (
     "late_sends",
+    "paused_time",
     "cpu_time",
     "wall_time",
     "periods",
@@ -234,6 +235,10 @@ class GeneratorRecord(Wire):
     """Iterations handed over more than 10 ms after they were due."""
     longest_stall: int = 0
     """The longest time the event loop was not served, ns."""
+    paused_time: int = 0
+    """ns for which the event loop was not served, all pauses together, summed over workers."""
+    pauses: WireHistogram
+    """How long each of these pauses was, once for each request that was open meanwhile."""
     cpu_time: int = 0
     """ns of CPU over the window, all workers."""
     wall_time: int = 0
@@ -260,7 +265,7 @@ class GeneratorRecord(Wire):
     @classmethod
     def empty(cls) -> Self:
         """A record of nothing yet."""
-        return cls(lag=Histogram())
+        return cls(lag=Histogram(), pauses=Histogram())
 
     def add(self, other: "GeneratorRecord") -> None:
         """Take another worker in."""
@@ -271,6 +276,7 @@ class GeneratorRecord(Wire):
         self.lag.add(other.lag)
         add_fields(self, other, _SUMS_OF_GENERATOR)
         self.longest_stall = max(self.longest_stall, other.longest_stall)
+        self.pauses.add(other.pauses)
         add_counts(self.exhausted, other.exhausted)
         self.started_at.extend(other.started_at)
         self.machines = sorted({*self.machines, *other.machines})[:MOST_MACHINES]

@@ -121,3 +121,10 @@ def judged(
     plan = make_plan(one, uid="u", namespace="shop", test="api", run="api-1")
     counts = WorkerCounts(planned=workers, ready=workers, reported=reported)
     return judge(one, RunOutcome(plan, measured, counts, stopped, lost=lost))
+
+
+def pauses(length: int, requests: int) -> Histogram:
+    """Pauses of the generator's event loop (ns), and how many requests were open in them."""
+    whole = Histogram()
+    whole.record(length, requests)
+    return whole

@@ -15,7 +15,7 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord
 from perfrun.measure.report import WorkerReport
 
-from .build import MS, S, iterations, report, spec, step
+from .build import MS, S, iterations, pauses, report, spec, step
 
 FAST = {"metric": "latency.p95", "max": "100ms"}
 CAPACITY = {"metric": "capacity", "min": "150/s"}
@@ -66,8 +66,11 @@ def test_a_rate_that_the_generator_did_not_put_on_is_unclear() -> None:
     assert "Ports 9 times" in why
 
 
+STOOD_STILL = {"longest_stall": 200 * MS, "paused_time": 200 * MS, "pauses": pauses(200 * MS, 1000)}
+
+
 def test_a_miss_that_the_generator_may_have_made_is_unclear() -> None:
-    assert outcome(a_hold(100, ms=101, longest_stall=200 * MS))[0] == "Unclear"
+    assert outcome(a_hold(100, ms=101, **STOOD_STILL))[0] == "Unclear"
 
 
 def test_a_hold_that_a_condition_cut_has_missed() -> None:
