@@ -248,7 +248,7 @@ def _what_next(demo: Demo, run: PerfRun) -> None:
     demo.say("what to try next")
     if is_embedded():
         print('  eval "$(python3 -m tests.cluster env)"    # kubectl and helm for this shell')
-    metrics = f"/api/v1/namespaces/{SYSTEM}/services/perfrun-metrics:8080/proxy/metrics"
+    metrics = f"/api/v1/namespaces/{SYSTEM}/services/perfrun-metrics:8444/proxy/metrics"
     print(NEXT.format(ns=NAMESPACE, run=run.metadata.name, test=TEST, metrics=metrics))
 
 

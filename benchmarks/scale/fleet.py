@@ -22,7 +22,7 @@ import aiohttp
 from benchmarks import cores
 from perfrun.api.perfrun import HoldStatus
 from perfrun.api.perftest import PerfTestSpec
-from perfrun.controller.server import serving
+from perfrun.controller.server import COORDINATOR, serving
 from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.logic.plan import make_plan
@@ -106,7 +106,7 @@ async def coordinate(workers: int, port: int) -> None:
         coordinator = Coordinator(store, Anybody())
         deadline = datetime.now(UTC) + timedelta(minutes=5)
         session = coordinator.open(plan, start_deadline=deadline)
-        async with serving(make_app(coordinator), port):
+        async with serving(make_app(coordinator), port, COORDINATOR):
             say("the coordinator listens")
             while session.start is None:  # noqa: ASYNC110 (it is asked, and does not tell)
                 await asyncio.sleep(0.01)

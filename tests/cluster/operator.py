@@ -39,7 +39,8 @@ class Operator:
         self.log = folder / f"{pod}.log"
         self._pod = {"PERFRUN_POD_NAME": pod, "PERFRUN_POD_UID": f"uid-of-{pod}"}
         self._namespaces = {"PERFRUN_NAMESPACE": system, "PERFRUN_WATCH_NAMESPACES": watch}
-        self.http = f"http://127.0.0.1:{free_port()}"
+        self.probes = f"http://127.0.0.1:{free_port()}"
+        self.scraped = f"http://127.0.0.1:{free_port()}"
         self.coordinator = f"https://127.0.0.1:{free_port()}"
         self._kubeconfig = kubeconfig
         self._log_level = log_level
@@ -59,7 +60,8 @@ class Operator:
             "PERFRUN_COORDINATOR_URL": self.coordinator,
             "PERFRUN_TLS_SECRET": f"{self._namespaces['PERFRUN_NAMESPACE']}-coordinator-tls",
             "PERFRUN_LOG_LEVEL": self._log_level,
-            "PERFRUN_LISTEN_HTTP": self.http.rpartition(":")[2],
+            "PERFRUN_LISTEN_PROBES": self.probes.rpartition(":")[2],
+            "PERFRUN_LISTEN_METRICS": self.scraped.rpartition(":")[2],
             "PERFRUN_LISTEN_COORDINATOR": self.coordinator.rpartition(":")[2],
         }
         with self.log.open("ab") as log:
@@ -110,14 +112,14 @@ class Operator:
         assert self.running, f"the operator has ended: {self.log.read_text()[-3000:]}"
         async with httpx.AsyncClient(trust_env=False) as http:
             try:
-                return (await http.get(f"{self.http}/readyz")).status_code == 200
+                return (await http.get(f"{self.probes}/readyz")).status_code == 200
             except httpx.TransportError:
                 return False
 
     async def metrics(self) -> str:
         """As they are scraped."""
         async with httpx.AsyncClient(trust_env=False) as http:
-            return (await http.get(f"{self.http}/metrics")).text
+            return (await http.get(f"{self.scraped}/metrics")).text
 
 
 def kubeconfig_of(server: ApiServer, folder: Path, system: str = SYSTEM, watch: str = "") -> Path:

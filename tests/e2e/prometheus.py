@@ -24,7 +24,7 @@ def metrics_url(cluster: Cluster) -> str:
     address = cluster.kubectl(
         "-n", SYSTEM, "get", "svc", "perfrun-metrics", "-o=jsonpath={.spec.clusterIP}"
     ).stdout
-    return f"{address}:8080"
+    return f"{address}:8444"
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def test_a_planted_slowdown_is_told(shop: Shop, image: str, workers: None) -> No
 
 
 def test_a_server_elsewhere_is_refused_as_a_url_is(shop: Shop) -> None:
-    make(shop, "elsewhere", "perfrun-metrics.perfrun-system.svc:8080")
+    make(shop, "elsewhere", "perfrun-operators.perfrun-system.svc:8080")
 
     def refusal() -> str | None:
         conditions = shop.get("ptest", "elsewhere").get("status", {}).get("conditions", [])

@@ -40,7 +40,7 @@ def _ready(shop: Shop, test: str, reason: str) -> Json | None:
 
 
 def test_a_target_elsewhere_is_refused_with_the_patch_that_would_allow_it(shop: Shop) -> None:
-    url = "http://perfrun-metrics.perfrun-system.svc:8080/healthz"
+    url = "http://perfrun-operators.perfrun-system.svc:8080/healthz"
     shop.apply(TEST.replace("NAME", "elsewhere").replace("URL", url))
     refused = until("it is refused", lambda: _ready(shop, "elsewhere", "RefusedByPolicy"))
     assert "PerfPolicy perfrun-default (allow.hosts: " in refused["message"]

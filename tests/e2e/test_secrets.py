@@ -50,7 +50,7 @@ KINDS = (
 def _everything(shop: Shop) -> dict[str, str]:
     """All that somebody without the right to read Secrets may come to see."""
     kubectl = shop.cluster.kubectl
-    proxy = f"/api/v1/namespaces/{SYSTEM}/services/perfrun-metrics:8080/proxy/metrics"
+    proxy = f"/api/v1/namespaces/{SYSTEM}/services/perfrun-metrics:8444/proxy/metrics"
     workers = "app.kubernetes.io/managed-by=perfrun"
     return {
         "objects": unpacked(kubectl("get", KINDS, "-A", "-o", "json").stdout),

@@ -305,7 +305,7 @@ def test_network_policy_lets_workers_in_and_nobody_else(api: ApiServer) -> None:
     ports = {p["name"]: p["containerPort"] for p in operator["spec"]["containers"][0]["ports"]}
     coordinator, metrics = spec["ingress"]
     assert [ports[one["port"]] for one in coordinator["ports"]] == [8443]
-    assert [ports[one["port"]] for one in metrics["ports"]] == [8080]
+    assert [ports[one["port"]] for one in metrics["ports"]] == [8080, 8444]
     assert "from" not in metrics
     (worker,) = coordinator["from"]
     assert worker["namespaceSelector"] == {}

@@ -88,6 +88,7 @@ capabilities: {drop: [ALL]}
 - {name: PERFRUN_COORDINATOR_SERVICE, value: {{ include "perfrun.fullname" . }}-coordinator}
 - name: PERFRUN_COORDINATOR_URL
   value: https://{{ include "perfrun.fullname" . }}-coordinator.{{ .Release.Namespace }}.svc:8443
+- {name: PERFRUN_METRICS_SERVICE, value: {{ include "perfrun.fullname" . }}-metrics}
 - {name: PERFRUN_TLS_SECRET, value: {{ include "perfrun.tlsSecret" . }}}
 - {name: PERFRUN_WATCH_NAMESPACES, value: {{ join "," .Values.watchNamespaces | quote }}}
 - {name: PERFRUN_DEFAULT_POLICY, value: {{ .Values.policies.createDefault | quote }}}

@@ -4,27 +4,25 @@ import asyncio
 import logging
 import signal
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import kopf
 import uvloop
-from aiohttp import web
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from perfrun import __version__
+from perfrun.controller.access import anybody
 from perfrun.controller.accounts import Accounts, api_audiences
 from perfrun.controller.admit import Acceptor
-from perfrun.controller.endpoints import lead_workers_here
+from perfrun.controller.endpoints import lead_here
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher
-from perfrun.controller.health import Health, Resync
+from perfrun.controller.front import Front
+from perfrun.controller.health import Resync
 from perfrun.controller.history import Historian
 from perfrun.controller.identity import PodIdentity
 from perfrun.controller.kube import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Kube, KubeError, Resource
 from perfrun.controller.leadership import Leadership, LostLeaseError
-from perfrun.controller.metrics import Metrics
 from perfrun.controller.notifier import Notifier, new_client
 from perfrun.controller.open_runs import OpenRuns
 from perfrun.controller.perftests import TestReconciler
@@ -33,9 +31,9 @@ from perfrun.controller.queue import WorkQueue
 from perfrun.controller.receivers import Receivers
 from perfrun.controller.runs import RunReconciler
 from perfrun.controller.sampler import Sampler
-from perfrun.controller.server import make_http_app, serving
+from perfrun.controller.server import COORDINATOR, serving
 from perfrun.controller.settings import Settings
-from perfrun.controller.store import Key, Store
+from perfrun.controller.store import Key
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.ticks import Ticker
 from perfrun.controller.tls import Pair, certificate, server_context
@@ -56,25 +54,6 @@ def watched(settings: Settings) -> list[Resource]:
     return [PERF_TESTS, PERF_RUNS, *([] if settings.watch_namespaces else [PERF_POLICIES])]
 
 
-class Front:
-    """What probes and scrapes see; there from the first moment, before any cluster is."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.store = Store()
-        self.metrics = Metrics(self.store, settings.test_labels)
-        self.health = Health(time.monotonic, watched(settings))
-        self.metrics.watch_ages = self.health.watch_ages
-
-    def app(self) -> web.Application:
-        """Probes and metrics over HTTP."""
-        collectors = CollectorRegistry()
-        collectors.register(self.metrics)
-        ProcessCollector(registry=collectors)
-        PlatformCollector(registry=collectors)
-        GCCollector(registry=collectors)
-        return make_http_app(self.health, collectors)
-
-
 class Operator:
     """All parts of the operator, put together once."""
 
@@ -84,7 +63,7 @@ class Operator:
         self.store = front.store
         self.metrics = front.metrics
         self.health = front.health
-        self.leadership = Leadership(kube, settings, lead_workers_here)
+        self.leadership = Leadership(kube, settings, lead_here)
         kube = self.leadership.fenced
         events = Events(kube, settings.pod_name)
         open_runs = OpenRuns(kube, self.store, lambda key: self.runs.add(key))
@@ -137,7 +116,8 @@ class Operator:
     async def run(self) -> None:
         """Until SIGTERM. Any part that fails ends the process: the kubelet starts it anew."""
         context = server_context(self.pair) if self.pair else None
-        async with serving(make_app(self.coordinator), self.settings.coordinator_port, context):
+        port = self.settings.coordinator_port
+        async with serving(make_app(self.coordinator), port, COORDINATOR, context):
             parts = {
                 asyncio.create_task(part, name=name)
                 for name, part in (
@@ -188,13 +168,12 @@ class Operator:
 
 async def start(settings: Settings) -> None:
     """Answer probes, connect, wait for what is needed, and run."""
-    front = Front(settings)
     task = asyncio.current_task()
     assert task is not None
     # Until kopf takes the signal over; process 1 of a container would not even notice it.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     # First of all: the kubelet would kill an operator that only waits for the API server.
-    async with serving(front.app(), settings.http_port):
+    async with Front(settings, watched(settings)) as front:
         kube = await _insist("the cluster", Kube.connect)
         try:
             await _insist("the custom resources", lambda: _served(kube, settings))
@@ -204,6 +183,7 @@ async def start(settings: Settings) -> None:
             front.store.api_audiences = await _insist(
                 "the API server's audiences", lambda: api_audiences(kube, settings)
             )
+            await front.serve_metrics(anybody, None)
             logger.info(
                 "perfrun %s, watching %s",
                 __version__,

@@ -1,6 +1,7 @@
-"""The EndpointSlice by which the Service of the coordinator leads to the operator that acts.
+"""The EndpointSlices by which Services lead to the operator that acts.
 
-The Service has no selector: a standby is ready, but knows nothing of what workers have to tell.
+Those of the coordinator and of the metrics have no selector: a standby is ready, but knows nothing
+of what workers have to tell, and shows no tests.
 """
 
 from ipaddress import ip_address
@@ -9,14 +10,22 @@ from perfrun.controller.kube import ENDPOINT_SLICES, LEASES, Json, Kube
 from perfrun.controller.settings import Settings
 
 
-async def lead_workers_here(kube: Kube, settings: Settings, lease_uid: str) -> None:
-    """Write the slice where it says something else. It goes when the Lease goes.
+async def lead_here(kube: Kube, settings: Settings, lease_uid: str) -> None:
+    """Write the slices where they say something else. They go when the Lease goes.
 
-    Outside of a pod, where there is no Service either, nothing is written.
+    Outside of a pod, where there are no Services either, nothing is written.
     """
-    if not settings.pod_ip or not settings.coordinator_service:
+    if not settings.pod_ip:
         return
-    body = _slice(settings, lease_uid)
+    for service, name, port in (
+        (settings.coordinator_service, "coordinator", settings.coordinator_port),
+        (settings.metrics_service, "metrics", settings.metrics_port),
+    ):
+        if service:
+            await _write(kube, settings, _slice(settings, lease_uid, service, name, port))
+
+
+async def _write(kube: Kube, settings: Settings, body: Json) -> None:
     name = body["metadata"]["name"]
     standing = await kube.find(ENDPOINT_SLICES, settings.namespace, name)
     if standing is None:
@@ -27,9 +36,8 @@ async def lead_workers_here(kube: Kube, settings: Settings, lease_uid: str) -> N
         await kube.patch(ENDPOINT_SLICES, settings.namespace, name, {**body, "metadata": metadata})
 
 
-def _slice(settings: Settings, lease_uid: str) -> Json:
+def _slice(settings: Settings, lease_uid: str, service: str, port_name: str, port: int) -> Json:
     family = f"IPv{ip_address(settings.pod_ip).version}"
-    service = settings.coordinator_service
     return {
         "metadata": {
             # The type of the addresses never changes, so each family has a slice of its own.
@@ -49,7 +57,7 @@ def _slice(settings: Settings, lease_uid: str) -> Json:
         },
         "addressType": family,
         "endpoints": [{"addresses": [settings.pod_ip], "conditions": {"ready": True}}],
-        "ports": [{"name": "coordinator", "port": settings.coordinator_port, "protocol": "TCP"}],
+        "ports": [{"name": port_name, "port": port, "protocol": "TCP"}],
     }
 
 

@@ -1,15 +1,18 @@
 """Whether the operator still sees and does: the truth behind ``/healthz`` and ``/readyz``.
 
 A watch can die while its connection stays open. So the objects are listed now and then, without
-their contents, and compared with what the watches delivered: a watch that is behind for a minute
-is dead, and the kubelet restarts the operator. The list also queues every object, so that nothing
-that was missed stays missed, and forgets what was deleted unseen.
+their contents, and compared with what the watches delivered. One that is behind and has delivered
+nothing for a minute is dead, and the kubelet restarts the operator; one that is behind and delivers
+has much to do. The list also queues every object, so that nothing that was missed stays missed, and
+forgets what was deleted unseen.
 """
 
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 
 from perfrun.controller.kube import Kube, KubeError, Resource
 from perfrun.controller.settings import Settings
@@ -23,16 +26,31 @@ RETRY_S = 2.0
 FIRST_SETTLE_S = 1.0
 SETTLE_S = 10.0
 DEAD_AFTER_S = 60.0
+"""Behind and silent. A restart costs seconds, and a watch that lives brings something in less."""
+LOST_AFTER_S = 600.0
+"""Behind on the same version of one object, although other things come: that event is lost. The
+longest backlog of events that was seen, of thousands of objects, took a few minutes."""
+
+
+class Watch(StrEnum):
+    """How a watch stands to what a list has shown."""
+
+    CURRENT = "Current"
+    LAGGING = "Lagging"
+    """Something that was listed has not come yet, but other things come."""
+    SILENT = "Silent"
+    """Something that was listed has not come, and nothing else has."""
 
 
 class Health:
-    """What the probes are told."""
+    """What the probes are told. Read by other threads than the one that writes it."""
 
     def __init__(self, now: Callable[[], float], watched: Iterable[Resource]) -> None:
         """``now`` gives monotonic seconds."""
         self._now = now
         self._watched = {resource.kind for resource in watched}
-        self._behind_since: dict[str, float] = {}
+        self._silent_since: dict[str, float] = {}
+        self._dead: frozenset[str] = frozenset()
         self._compared_at = dict.fromkeys(self._watched, now())
         self._synced: set[str] = set()
         self._was_ready = False
@@ -44,13 +62,20 @@ class Health:
         self._synced.clear()
         self.caught_up.clear()
 
-    def compared(self, kind: str, *, behind: bool) -> None:
+    def compared(self, kind: str, watch: Watch) -> None:
         """A list of ``kind`` was compared with what its watch had delivered."""
-        if behind:
-            self._behind_since.setdefault(kind, self._now())
-        else:
-            self._behind_since.pop(kind, None)
-            self._compared_at[kind] = self._now()
+        now = self._now()
+        if watch is Watch.SILENT:
+            # Only what a comparison has seen counts: no stall, and no API server that is away,
+            # makes a watch look dead.
+            since = self._silent_since.setdefault(kind, now)
+            if now - since > DEAD_AFTER_S:
+                self._dead = self._dead | {kind}
+            return
+        self._silent_since.pop(kind, None)
+        self._dead = self._dead - {kind}
+        if watch is Watch.CURRENT:
+            self._compared_at[kind] = now
             self._synced.add(kind)
             if self._synced >= self._watched:
                 self.caught_up.set()
@@ -58,9 +83,8 @@ class Health:
 
     @property
     def dead_watches(self) -> list[str]:
-        """The kinds whose watch has been behind for too long."""
-        now = self._now()
-        return [kind for kind, since in self._behind_since.items() if now - since > DEAD_AFTER_S]
+        """The kinds whose watch has been behind and silent for too long."""
+        return sorted(self._dead)
 
     def watch_ages(self) -> dict[str, float]:
         """By kind: seconds since its watch was seen to be up to date, or since the start."""
@@ -83,6 +107,7 @@ class Resync:
         health: Health,
         settings: Settings,
         look_at: Mapping[Resource, Callable[[Key], None]],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """``look_at``: what is done, by resource, about an object that may have changed."""
         self._kube = kube
@@ -90,6 +115,9 @@ class Resync:
         self._health = health
         self._namespaces: list[str | None] = [*settings.watch_namespaces] or [None]
         self._look_at = look_at
+        self._now = now
+        self._standing: dict[str, dict[tuple[str, str], float]] = {}
+        """By kind: since when the watch is behind on what it delivered last of an object."""
         self._hurry = asyncio.Event()
 
     async def run(self) -> None:
@@ -114,6 +142,7 @@ class Resync:
 
     async def _compare(self, resource: Resource) -> None:
         known = self._store.uids(resource.kind)
+        before = {one: self._store.news(resource.kind, one) for one in self._namespaces}
         listed = await self._list(resource)
         for key, uid, version in listed:
             if not self._store.rests(resource.kind, key, uid, version):
@@ -124,12 +153,29 @@ class Resync:
             await asyncio.sleep(SETTLE_S if self._health.caught_up.is_set() else FIRST_SETTLE_S)
             # What the watch has moved on from since is no suspect: only what stands still is.
             there = {uid for _, uid, _ in await self._list(resource)}
-            suspects = [
-                (uid, seen)
-                for uid, seen in suspects
+            suspects = {
+                uid: (namespace, seen)
+                for uid, (namespace, seen) in suspects.items()
                 if uid in there and self._store.seen.get((resource.kind, uid), "") == seen
-            ]
-        self._health.compared(resource.kind, behind=bool(suspects))
+            }
+        self._health.compared(resource.kind, self._judge(resource.kind, suspects, before))
+
+    def _judge(
+        self, kind: str, suspects: Mapping[str, tuple[str, str]], before: Mapping[str | None, int]
+    ) -> Watch:
+        """``before``: how much each watch of the kind had delivered when the list began."""
+        now, known = self._now(), self._standing.get(kind, {})
+        standing = {(uid, seen): now for uid, (_, seen) in suspects.items()}
+        self._standing[kind] = {one: known.get(one, now) for one in standing}
+        if not suspects:
+            return Watch.CURRENT
+        if now - min(self._standing[kind].values()) > LOST_AFTER_S:
+            return Watch.SILENT
+        for watched in self._namespaces:
+            concerned = watched is None or any(one == watched for one, _ in suspects.values())
+            if concerned and self._store.news(kind, watched) == before[watched]:
+                return Watch.SILENT
+        return Watch.LAGGING
 
     def _forget_deleted(self, resource: Resource, known: dict[Key, str], there: set[str]) -> None:
         """Of what was known before the list, forget what is not in it.
@@ -153,11 +199,11 @@ class Resync:
 
     def _unseen(
         self, resource: Resource, listed: list[tuple[Key, str, str]]
-    ) -> list[tuple[str, str]]:
-        """(uid, version last delivered) of each object that the watch is behind on."""
-        unseen = []
-        for _, uid, version in listed:
+    ) -> dict[str, tuple[str, str]]:
+        """By uid: namespace and version last delivered of what the watch is behind on."""
+        unseen = {}
+        for key, uid, version in listed:
             seen = self._store.seen.get((resource.kind, uid), "")
             if seen != version:
-                unseen.append((uid, seen))
+                unseen[uid] = (key.namespace, seen)
         return unseen

@@ -1,90 +1,207 @@
-"""The operator's two ports: probes and metrics for the cluster, the coordinator for workers."""
+"""How the operator's ports are served: so many connections, each for so long, and no more.
+
+aiohttp bounds the size of a head, and closes a connection that stays idle or sends its head too
+slowly. It does not count connections, and a TLS handshake is none of its business: both are done
+here, from the moment at which a connection is accepted.
+"""
 
 import asyncio
+import socket
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import cast
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import NamedTuple, cast
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.registry import Collector
-
-from perfrun.controller.health import Health
 
 SHUTDOWN_S = 2.0
-MOST_CONNECTIONS = 4000
-"""Of one port: four for each of a thousand workers. An idle one costs some tens of KiB."""
+ACCEPTED_AT_ONCE = 64
+BACKLOG = 1024
+END_OF_HEAD = b"\r\n\r\n"
 
 
-class Taken(Collector):
-    """The families of a registry at one moment."""
+class Limits(NamedTuple):
+    """What one port takes."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._families = list(registry.collect())
+    connections: int
+    each_peer: int
+    """Connections of one address; many workers may share one, behind a NAT."""
+    head_s: float
+    """For a TLS handshake, for the head of a request, and between two requests."""
+    life_s: float | None
+    """For a whole connection, the last byte of an answer included; None: as long as it likes."""
 
-    def collect(self) -> list[Metric]:
-        """The families as they were."""
-        return self._families
 
-
-def make_http_app(health: Health, registry: CollectorRegistry) -> web.Application:
-    """``/healthz``, ``/readyz`` and ``/metrics``."""
-
-    async def healthz(_: web.Request) -> web.Response:
-        if dead := health.dead_watches:
-            return web.Response(status=503, text=f"no news from the watch of {', '.join(dead)}\n")
-        return web.Response(text="ok\n")
-
-    async def readyz(_: web.Request) -> web.Response:
-        if not health.ready:
-            return web.Response(status=503, text="the watches have not caught up yet\n")
-        return web.Response(text="ok\n")
-
-    async def metrics(_: web.Request) -> web.Response:
-        # What is shown is taken here, of one moment. To write it down takes as long again, for
-        # many tests, and is done in a thread: runs and probes go on.
-        body = await asyncio.to_thread(generate_latest, Taken(registry))
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    app = web.Application()
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
-    return app
+COORDINATOR = Limits(connections=4000, each_peer=2000, head_s=15.0, life_s=None)
+"""Four for each of a thousand workers. A worker has something to say each second or two."""
 
 
 @asynccontextmanager
 async def serving(
-    app: web.Application, port: int, context: ssl.SSLContext | None = None
+    app: web.Application, port: int, limits: Limits, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[None]:
     """Serve ``app`` on all addresses of the pod while the block runs."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=SHUTDOWN_S, keepalive_timeout=limits.head_s
+    )
     await runner.setup()
     server = runner.server
     assert server is not None
     loop = asyncio.get_running_loop()
     try:
-        listener = await loop.create_server(_bounded(server), None, port, ssl=context)
+        listener = _listen(port)
+        door = _Door(server, limits, context)
+        loop.add_reader(listener, door.accept, listener)
         try:
             yield
         finally:
+            loop.remove_reader(listener)
             listener.close()
+            await runner.cleanup()
+            await door.close()
     finally:
         await runner.cleanup()
 
 
-def _bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    """What serves a connection; those over the limit are closed. Who sends them tries again."""
+def _listen(port: int) -> socket.socket:
+    try:
+        listener = socket.create_server(
+            ("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
+        )
+    except (OSError, ValueError):  # a machine without IPv6; a port that is taken fails below too
+        listener = socket.create_server(("", port), backlog=BACKLOG)
+    listener.setblocking(False)
+    return listener
 
-    def serve() -> asyncio.BaseProtocol:
-        return server() if len(server.connections) < MOST_CONNECTIONS else _Full()
 
-    return serve
+class _Door:
+    """Lets connections in. Where there is no room, the one that has waited longest for the head
+    of its first request makes room; where none does, the new one is closed."""
+
+    def __init__(self, server: web.Server, limits: Limits, context: ssl.SSLContext | None) -> None:
+        self._server = server
+        self._limits = limits
+        self._context = context
+        self._peers: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._headless: dict[asyncio.Task[None], str] = {}
+        """Those whose first head has not come, by age, and their peers."""
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take what waits at the listener."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                accepted, address = listener.accept()
+            except OSError:  # nobody is there any more, or no descriptor is left: the next time
+                return
+            peer = str(address[0])
+            if not self._has_room(peer):
+                accepted.close()
+                continue
+            accepted.setblocking(False)
+            self._peers[peer] += 1
+            task = asyncio.create_task(self._serve(accepted))
+            self._tasks.add(task)
+            self._headless[task] = peer
+            task.add_done_callback(partial(self._gone, peer=peer))
+            # A task that is cancelled before its first step never comes to close it.
+            task.add_done_callback(lambda _, accepted=accepted: accepted.close())  # type: ignore[misc]
+
+    async def close(self) -> None:
+        """Close what is open."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _has_room(self, peer: str) -> bool:
+        """Whether one more of ``peer`` may be, perhaps in the place of another one."""
+        if self._peers[peer] >= self._limits.each_peer:
+            return self._evict(peer)
+        return sum(self._peers.values()) < self._limits.connections or self._evict(None)
+
+    def _evict(self, peer: str | None) -> bool:
+        for task, its_peer in self._headless.items():
+            if peer in (None, its_peer):
+                task.cancel()
+                self._gone(task, its_peer)
+                return True
+        return False
+
+    def _gone(self, task: asyncio.Task[None], peer: str) -> None:
+        self._headless.pop(task, None)
+        if task not in self._tasks:
+            return  # it had to make room
+        self._tasks.discard(task)
+        self._peers[peer] -= 1
+        if not self._peers[peer]:
+            del self._peers[peer]
+
+    async def _serve(self, accepted: socket.socket) -> None:
+        """One connection, to its end."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        connection = _Connection(self._server(), lambda: self._headless.pop(task, None))
+        handshake_s = self._limits.head_s if self._context else None
+        try:
+            async with asyncio.timeout(self._limits.life_s):
+                await loop.connect_accepted_socket(
+                    lambda: connection,
+                    accepted,
+                    ssl=self._context,
+                    ssl_handshake_timeout=handshake_s,
+                )
+                await connection.closed
+        except OSError:  # a handshake that failed, or too long a life
+            pass
+        finally:
+            # Whatever still holds it, a transport or a handshake, sees its end.
+            with suppress(OSError):
+                accepted.shutdown(socket.SHUT_RDWR)
+            connection.abort()
 
 
-class _Full(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
+    """Hands everything on to aiohttp, and tells when the first head is complete."""
+
+    def __init__(self, handler: asyncio.Protocol, head_came: Callable[[], object]) -> None:
+        self._handler = handler
+        self._head_came: Callable[[], object] | None = head_came
+        self._tail = b""
+        self._transport: asyncio.Transport | None = None
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def abort(self) -> None:
+        """Drop the connection, and what was still to be sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.Transport, transport).abort()
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+        self._handler.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_came is not None:
+            self._tail += data
+            if END_OF_HEAD in self._tail:
+                self._head_came()
+                self._head_came = None
+            self._tail = self._tail[1 - len(END_OF_HEAD) :]
+        self._handler.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._handler.eof_received()
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._handler.connection_lost(exc)
+        if not self.closed.done():
+            self.closed.set_result(None)

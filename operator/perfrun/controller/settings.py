@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-HTTP_PORT = 8080
+PROBES_PORT = 8080
+METRICS_PORT = 8444
 COORDINATOR_PORT = 8443
 LABEL_KEY = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 MOST_LABEL_KEY = 253 + 1 + 63
@@ -36,6 +37,8 @@ class Settings:
     coordinator_url: str
     coordinator_service: str
     """The Service of that URL, which this operator leads to itself; empty: it does not."""
+    metrics_service: str
+    """The Service of the metrics, which this operator leads to itself; empty: it does not."""
     tls_secret: str
     watch_namespaces: tuple[str, ...]
     """Empty: the whole cluster."""
@@ -50,8 +53,8 @@ class Settings:
     test_labels: tuple[str, ...]
     """The keys of labels of tests that metrics show."""
     log_level: str
-    http_port: int
-    """Of probes and metrics."""
+    probes_port: int
+    metrics_port: int
     coordinator_port: int
 
     @classmethod
@@ -72,6 +75,7 @@ class Settings:
             worker_memory_limit=env.get("PERFRUN_WORKER_MEMORY_LIMIT", "1Gi"),
             coordinator_url=_required(env, "PERFRUN_COORDINATOR_URL"),
             coordinator_service=env.get("PERFRUN_COORDINATOR_SERVICE", ""),
+            metrics_service=env.get("PERFRUN_METRICS_SERVICE", ""),
             tls_secret=env.get("PERFRUN_TLS_SECRET", ""),
             watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
             default_policy=_flag(env, "PERFRUN_DEFAULT_POLICY"),
@@ -81,7 +85,8 @@ class Settings:
             test_labels=_label_keys(env, "PERFRUN_TEST_LABELS"),
             log_level=_level(env, "PERFRUN_LOG_LEVEL"),
             # Not ..._PORT: Kubernetes sets variables of that form for Services, to an URL.
-            http_port=_port(env, "PERFRUN_LISTEN_HTTP", HTTP_PORT),
+            probes_port=_port(env, "PERFRUN_LISTEN_PROBES", PROBES_PORT),
+            metrics_port=_port(env, "PERFRUN_LISTEN_METRICS", METRICS_PORT),
             coordinator_port=_port(env, "PERFRUN_LISTEN_COORDINATOR", COORDINATOR_PORT),
         )
 

@@ -4,6 +4,7 @@ Used to know whom to reconcile, who shares a target, and what is history; a deci
 or writes reads the live object first.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -119,6 +120,8 @@ class Store:
     """As the watch delivered them last: what tells news from what is known."""
     seen: dict[tuple[str, str], str] = field(default_factory=dict)
     """The last resourceVersion of each (kind, uid) that a watch delivered: its pulse."""
+    _news: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many events of each (kind, namespace) the watches have delivered."""
     _by_test: dict[Key, set[Key]] = field(default_factory=dict)
 
     def put_run(self, record: RunRecord) -> None:
@@ -197,7 +200,18 @@ class Store:
         """Note that a watch delivered this object."""
         metadata = body.get("metadata", {})
         self.seen[kind, metadata.get("uid", "")] = metadata.get("resourceVersion", "")
+        self._news[kind, metadata.get("namespace", "")] += 1
 
     def forget_pulse(self, kind: str, body: Json) -> None:
         """Forget a deleted object."""
-        self.seen.pop((kind, body.get("metadata", {}).get("uid", "")), None)
+        metadata = body.get("metadata", {})
+        self.seen.pop((kind, metadata.get("uid", "")), None)
+        self._news[kind, metadata.get("namespace", "")] += 1
+
+    def news(self, kind: str, namespace: str | None) -> int:
+        """How many events of a kind have been delivered, of one namespace or of all (None)."""
+        return sum(
+            count
+            for (its_kind, its_namespace), count in self._news.items()
+            if its_kind == kind and namespace in (None, its_namespace)
+        )

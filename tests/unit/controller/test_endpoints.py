@@ -1,8 +1,8 @@
-"""Workers are led to the operator that acts."""
+"""Workers and scrapes are led to the operator that acts."""
 
 import pytest
 
-from perfrun.controller.endpoints import lead_workers_here
+from perfrun.controller.endpoints import lead_here
 from perfrun.controller.kube import ENDPOINT_SLICES, Json
 from perfrun.controller.settings import Settings
 from tests.unit.controller.build import settings
@@ -16,7 +16,7 @@ def of(ip: str) -> Settings:
 
 
 async def announce(kube: FakeKube, about: Settings, lease: str = "lease-1") -> None:
-    await lead_workers_here(kube, about, lease)  # type: ignore[arg-type]
+    await lead_here(kube, about, lease)  # type: ignore[arg-type]
 
 
 def slices(kube: FakeKube) -> dict[str, Json]:
@@ -67,3 +67,18 @@ async def test_outside_of_a_pod_nothing_is_written(about: Settings) -> None:
     kube = FakeKube()
     await announce(kube, about)
     assert kube.all(ENDPOINT_SLICES) == []
+
+
+async def test_the_service_of_the_metrics_leads_there_too() -> None:
+    kube = FakeKube()
+    for ip in ("10.0.0.7", "10.0.0.8"):
+        await announce(
+            kube, settings(PERFRUN_POD_IP=ip, PERFRUN_METRICS_SERVICE="perfrun-metrics", **SERVICE)
+        )
+    assert {
+        name: (body["endpoints"][0]["addresses"], body["ports"][0]["port"])
+        for name, body in slices(kube).items()
+    } == {
+        "perfrun-coordinator-ipv4": (["10.0.0.8"], 8443),
+        "perfrun-metrics-ipv4": (["10.0.0.8"], 8444),
+    }

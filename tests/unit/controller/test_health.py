@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from prometheus_client import CollectorRegistry
 
 from perfrun.controller import health as module
-from perfrun.controller.health import DEAD_AFTER_S, Health, Resync
+from perfrun.controller.front import probes_app
+from perfrun.controller.health import DEAD_AFTER_S, LOST_AFTER_S, Health, Resync, Watch
 from perfrun.controller.kube import PERF_RUNS, PERF_TESTS, Resource
-from perfrun.controller.server import make_http_app
 from perfrun.controller.store import Key, Store, run_record
 from tests.unit.controller.build import Json, perf_run, run_body, settings
 
@@ -59,24 +58,43 @@ def health(clock: HandClock) -> Health:
 def test_watch_that_is_behind_for_a_minute_is_dead_and_lives_when_it_catches_up(
     clock: HandClock, health: Health
 ) -> None:
-    health.compared("PerfRun", behind=True)
+    health.compared("PerfRun", Watch.SILENT)
     clock.now += DEAD_AFTER_S
-    health.compared("PerfRun", behind=True)
+    health.compared("PerfRun", Watch.SILENT)
     assert health.dead_watches == []
     clock.now += 1
+    health.compared("PerfRun", Watch.SILENT)
     assert health.dead_watches == ["PerfRun"]
-    health.compared("PerfRun", behind=False)
+    health.compared("PerfRun", Watch.CURRENT)
     assert health.dead_watches == []
-    health.compared("PerfRun", behind=True)  # the minute begins anew
+    health.compared("PerfRun", Watch.SILENT)  # the minute begins anew
     clock.now += DEAD_AFTER_S
+    health.compared("PerfRun", Watch.SILENT)
+    assert health.dead_watches == []
+
+
+def test_watch_that_delivers_is_alive_however_far_behind_it_is(
+    clock: HandClock, health: Health
+) -> None:
+    for _ in range(100):
+        health.compared("PerfRun", Watch.LAGGING)
+        clock.now += DEAD_AFTER_S
+    assert health.dead_watches == []
+    assert not health.caught_up.is_set(), "what it has not delivered is not known yet"
+    assert health.watch_ages()["PerfRun"] == 100 * DEAD_AFTER_S
+
+
+def test_time_without_a_comparison_proves_nothing(clock: HandClock, health: Health) -> None:
+    health.compared("PerfRun", Watch.SILENT)
+    clock.now += 10 * DEAD_AFTER_S  # the loop stood still, or the API server was away
     assert health.dead_watches == []
 
 
 def test_ready_once_both_watches_have_caught_up_and_from_then_on(health: Health) -> None:
-    health.compared("PerfRun", behind=False)
+    health.compared("PerfRun", Watch.CURRENT)
     seen = [health.ready]
-    for behind in (True, False, True):
-        health.compared("PerfTest", behind=behind)
+    for watch in (Watch.SILENT, Watch.CURRENT, Watch.LAGGING):
+        health.compared("PerfTest", watch)
         seen.append(health.ready)
     assert seen == [False, False, True, True]
     assert health.caught_up.is_set()
@@ -87,15 +105,14 @@ def test_age_of_a_watch_is_since_it_was_seen_to_be_up_to_date(
 ) -> None:
     clock.now += 5
     assert health.watch_ages() == {"PerfTest": 5, "PerfRun": 5}  # since the start
-    health.compared("PerfTest", behind=False)
-    health.compared("PerfRun", behind=True)
+    health.compared("PerfTest", Watch.CURRENT)
+    health.compared("PerfRun", Watch.SILENT)
     clock.now += 2
     assert health.watch_ages() == {"PerfTest": 2, "PerfRun": 7}
 
 
-async def test_probes_and_metrics_over_http(clock: HandClock, health: Health) -> None:
-    app = make_http_app(health, CollectorRegistry())
-    async with TestClient(TestServer(app)) as client:
+async def test_probes_over_http(clock: HandClock, health: Health) -> None:
+    async with TestClient(TestServer(probes_app(health))) as client:
 
         async def status(path: str) -> int:
             async with client.get(path) as response:
@@ -103,15 +120,16 @@ async def test_probes_and_metrics_over_http(clock: HandClock, health: Health) ->
 
         assert (await status("/healthz"), await status("/readyz")) == (200, 503)
         for kind in ("PerfTest", "PerfRun"):
-            health.compared(kind, behind=False)
+            health.compared(kind, Watch.CURRENT)
         assert await status("/readyz") == 200
-        health.compared("PerfRun", behind=True)
-        clock.now += DEAD_AFTER_S + 1
+        for seconds in (0, DEAD_AFTER_S + 1):
+            clock.now += seconds
+            health.compared("PerfRun", Watch.SILENT)
         async with client.get("/healthz") as response:
             assert (response.status, await response.text()) == (
                 503, "no news from the watch of PerfRun\n",
             )  # fmt: skip
-        assert await status("/metrics") == 200
+        assert await status("/metrics") == 404
 
 
 @dataclass
@@ -123,9 +141,9 @@ class World:
     resync: Resync
 
     async def compare(self) -> bool:
-        """Whether the watch of runs is seen as behind."""
+        """Whether the watch of runs is seen as behind and silent."""
         await self.resync._compare(PERF_RUNS)
-        return bool(self.health._behind_since)
+        return bool(self.health._silent_since)
 
 
 @pytest.fixture
@@ -168,6 +186,75 @@ async def test_watch_that_stands_still_at_an_older_version_is_behind(world: Worl
     world.listing.answers = {"PerfRun": [[run_body("a", version="7")]]}
     world.store.pulse("PerfRun", run_body("a", version="6"))
     assert await world.compare()
+
+
+async def _deliver_while_listing(world: World, listed: list[Json], *bodies: Json) -> None:
+    """The watch delivers ``bodies`` between the two lists, which both find ``listed``."""
+    second = False
+
+    async def list_(*_: Any, **__: Any) -> list[Json]:
+        nonlocal second
+        if second:
+            for body in bodies:
+                world.store.pulse("PerfRun", body)
+        second = True
+        return listed
+
+    world.listing.list = list_  # type: ignore[method-assign]
+
+
+async def test_watch_with_a_backlog_is_behind_and_not_silent(world: World) -> None:
+    bodies = [run_body(name, version="7") for name in ("a", "b", "c")]
+    await _deliver_while_listing(world, bodies, bodies[0])
+    assert not await world.compare()
+    assert not world.health.caught_up.is_set()
+    assert "PerfRun" not in world.health._synced
+
+
+async def test_deletions_are_news_too(world: World) -> None:
+    listed = [run_body("a", version="7")]
+    world.store.pulse("PerfRun", run_body("gone"))
+    second = False
+
+    async def list_(*_: Any, **__: Any) -> list[Json]:
+        nonlocal second
+        if second:
+            world.store.forget_pulse("PerfRun", run_body("gone"))
+        second = True
+        return listed
+
+    world.listing.list = list_  # type: ignore[method-assign]
+    assert not await world.compare()
+
+
+async def test_news_of_another_kind_prove_nothing(world: World) -> None:
+    world.listing.answers = {"PerfRun": [[run_body("a")]]}
+    world.store.pulse("PerfTest", run_body("a"))
+    assert await world.compare()
+
+
+async def test_each_namespace_of_a_namespaced_installation_has_a_watch_of_its_own(
+    world: World,
+) -> None:
+    some = settings(PERFRUN_WATCH_NAMESPACES="team,other")
+    resync = Resync(world.listing, world.store, world.health, some, {PERF_RUNS: world.runs.add})  # type: ignore[arg-type]
+    behind = run_body("a", version="7")
+    elsewhere = run_body("b", version="7")
+    elsewhere["metadata"]["namespace"] = "other"
+    await _deliver_while_listing(world, [behind], elsewhere)
+    await resync._compare(PERF_RUNS)
+    assert world.health._silent_since, "the one that is behind has delivered nothing"
+
+
+async def test_an_event_that_never_comes_is_found_though_others_come(
+    world: World, clock: HandClock
+) -> None:
+    world.resync._now = clock
+    lost, other = run_body("lost", version="7"), run_body("other", version="7")
+    for seconds, silent in ((0, False), (LOST_AFTER_S, False), (1, True)):
+        clock.now += seconds
+        await _deliver_while_listing(world, [lost], other)
+        assert await world.compare() is silent
 
 
 async def test_object_that_is_gone_a_moment_later_proves_nothing(world: World) -> None:

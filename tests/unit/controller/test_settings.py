@@ -8,7 +8,7 @@ from tests.unit.controller.build import ENV, settings
 
 def test_defaults() -> None:
     found = settings()
-    assert (found.http_port, found.coordinator_port) == (8080, 8443)
+    assert (found.probes_port, found.coordinator_port, found.metrics_port) == (8080, 8443, 8444)
     assert (found.worker_cpu, found.watch_namespaces, found.tls_secret) == ("1", (), "")
 
 
@@ -26,8 +26,8 @@ def test_missing_variable_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "80.5", "tcp://10.0.0.1:8080"])
 def test_port_that_is_none_is_refused_by_name(port: str) -> None:
-    with pytest.raises(ValueError, match="PERFRUN_LISTEN_HTTP"):
-        settings(PERFRUN_LISTEN_HTTP=port)
+    with pytest.raises(ValueError, match="PERFRUN_LISTEN_PROBES"):
+        settings(PERFRUN_LISTEN_PROBES=port)
 
 
 def test_level_that_logging_does_not_know_is_refused_by_name() -> None:

@@ -1,5 +1,6 @@
 """Collects what is known of all tests at the moment of the scrape."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import get_args
 
@@ -10,7 +11,7 @@ from perfrun.api.baseline import TrendState
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.times import parse_time
 from perfrun.controller.metrics.counters import Counters
-from perfrun.controller.metrics.families import TEST
+from perfrun.controller.metrics.families import TEST, showable
 from perfrun.controller.metrics.figures import (
     RunFigures,
     completed,
@@ -25,6 +26,8 @@ from perfrun.controller.store import Key, Store
 from perfrun.coordinator.live import Live
 from perfrun.measure.plan import RunPlan
 
+logger = logging.getLogger(__name__)
+
 
 class Metrics(Collector):
     """What the operator shows: told of what happens, asked by the registry at each scrape."""
@@ -36,6 +39,8 @@ class Metrics(Collector):
         """Whether this operator acts. A standby shows no tests, or each would be there twice."""
         self.under_way: Callable[[], Iterable[tuple[RunPlan, Live]]] = tuple
         """How the loads that have begun go, the one that began last last."""
+        self.loop_lag: Callable[[], float] = float
+        """The longest time of the last minute for which the main loop stood still, in seconds."""
         self.watch_ages: Callable[[], Mapping[str, float]] = dict
         """By kind: seconds since its watch was seen to be up to date."""
         self._last: dict[Key, RunFigures] = {}
@@ -107,24 +112,18 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families; called by the registry at each scrape."""
-        yield from self._own()
-        if not self.leading:
-            return
-        yield from figure_families(self._last)
-        yield from objective_families(self._last)
-        yield from self._states()
-        tests = list(self._store.tests)
-        yield from kept_families(self._store, tests)
-        yield from self._counters.families(tests)
-        yield from self._labels.families(tests)
-        # Of several runs of a test at once, the one that began last.
-        yield from live_families(
-            {Key(plan.namespace, plan.test): live for plan, live in self.under_way()}
-        )
+        yield from self.own()
+        yield from self.of_tests()
 
-    def _own(self) -> Iterator[Metric]:
+    def own(self) -> Iterator[Metric]:
+        """Of the operator itself. Safe to be asked for by any thread."""
         yield GaugeMetricFamily(
             "perfrun_leader", "1: this operator acts; 0: it stands by.", self.leading
+        )
+        yield GaugeMetricFamily(
+            "perfrun_loop_lag_seconds",
+            "The longest time of the last minute for which the operator's work stood still.",
+            self.loop_lag(),
         )
         ages = GaugeMetricFamily(
             "perfrun_watch_age_seconds",
@@ -134,6 +133,32 @@ class Metrics(Collector):
         for kind, age in self.watch_ages().items():
             ages.add_metric([kind], age)
         yield ages
+
+    def of_tests(self) -> Iterator[Metric]:
+        """Of tests and receivers, by the operator that acts; in the main loop only."""
+        if not self.leading:
+            return
+        tests = list(self._store.tests)
+        groups: tuple[Callable[[], Iterable[Metric]], ...] = (
+            lambda: figure_families(self._last),
+            lambda: objective_families(self._last),
+            self._states,
+            lambda: kept_families(self._store, tests),
+            lambda: self._counters.families(tests),
+            lambda: self._labels.families(tests),
+            lambda: live_families(self._live()),
+        )
+        for group in groups:
+            try:
+                families = list(showable(group()))
+            except Exception:
+                logger.exception("metrics: a group of series is left out of this scrape")
+                continue
+            yield from families
+
+    def _live(self) -> dict[Key, Live]:
+        # Of several runs of a test at once, the one that began last.
+        return {Key(plan.namespace, plan.test): live for plan, live in self.under_way()}
 
     def _states(self) -> Iterator[Metric]:
         accepted = GaugeMetricFamily(

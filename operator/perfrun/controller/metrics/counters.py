@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 NOTICE_OUTCOMES = ("Delivered", "GivenUp")
 _OUTCOMES = ("succeeded", "failed", "censored")
+_MAX_COUNT = 2**53
+"""Of one run; more than this no float can count, and a status that says so is wrong."""
 
 
 class Counters:
@@ -33,7 +35,8 @@ class Counters:
             _add(self._runs, (test, run.status.verdict), 1)
         if run.status.summary is not None:
             for outcome, count in _outcomes(run.status.summary.requests).items():
-                _add(self._requests, (test, outcome), count)
+                if 0 <= count <= _MAX_COUNT:
+                    _add(self._requests, (test, outcome), count)
 
     def missed(self, test: Key) -> None:
         """A scheduled time without a run."""

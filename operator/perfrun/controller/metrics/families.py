@@ -1,11 +1,48 @@
-"""What all families share: the labels of a test, and samples that may be absent."""
+"""What all families share: the labels of a test, and which values become samples."""
 
-from prometheus_client.core import GaugeMetricFamily
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 TEST = ["namespace", "test"]
 
 
-def add(family: GaugeMetricFamily, labels: list[str], value: float | None) -> None:
+def number(value: float | None, unit: float = 1) -> float | None:
+    """The value in multiples of ``unit``; None where it is no finite number, or too large for one.
+
+    It comes from statuses and workers, so any int or float is possible.
+    """
+    try:
+        scaled = None if value is None else float(value / unit)
+    except OverflowError:
+        return None
+    return scaled if scaled is not None and math.isfinite(scaled) else None
+
+
+def add(
+    family: GaugeMetricFamily, labels: Sequence[str], value: float | None, unit: float = 1
+) -> None:
     """Add a sample; what was not measured is an absent series, never a number."""
-    if value is not None:
-        family.add_metric(labels, value)
+    if (found := number(value, unit)) is not None:
+        family.add_metric(labels, found)
+
+
+def showable(families: Iterable[Metric]) -> Iterator[Metric]:
+    """The families without what would fail the whole scrape: values that are no finite numbers, and
+    labels that are not text. The last line of defence, of whatever is shown."""
+    for family in families:
+        family.samples = [
+            sample
+            for sample in family.samples
+            if number(sample.value) is not None and _is_text(sample.labels.values())
+        ]
+        yield family
+
+
+def _is_text(labels: Iterable[str]) -> bool:
+    try:
+        "".join(labels).encode()
+    except (UnicodeEncodeError, TypeError):
+        return False
+    return True

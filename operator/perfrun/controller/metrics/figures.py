@@ -13,7 +13,7 @@ from perfrun.api.perfrun import PerfRun, SloStatus, StepStatus, Summary, Verdict
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
 from perfrun.api.slo import parse_measured
 from perfrun.api.times import parse_time
-from perfrun.controller.metrics.families import TEST, add
+from perfrun.controller.metrics.families import TEST, add, number
 from perfrun.controller.store import Key
 
 T = TypeVar("T")
@@ -54,7 +54,10 @@ class RunFigures(NamedTuple):
 def completed(run: PerfRun) -> float:
     """When it came to its end, in seconds since 1970; 0 where it does not say."""
     text = run.status.completion_time
-    return parse_time(text).timestamp() if text else 0.0
+    try:
+        return parse_time(text).timestamp() if text else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def figures_of(run: PerfRun) -> RunFigures:
@@ -135,7 +138,11 @@ def _part(step: str, part: Summary | StepStatus) -> PartFigures:
     }
     return PartFigures(
         step,
-        {quantile: ns / NS_PER_S for quantile, ns in latency.items() if ns is not None},
+        {
+            quantile: seconds
+            for quantile, ns in latency.items()
+            if (seconds := number(ns, NS_PER_S)) is not None
+        },
         _parsed(parse_rate, part.throughput),
         _parsed(parse_percent, part.error_rate),
     )
@@ -156,7 +163,7 @@ def _parsed(parse: Callable[[object], T], text: str | None) -> T | None:
     """The number behind a figure of a status; None for ``unsupported`` and ``>=5s``."""
     try:
         return parse(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -166,9 +173,9 @@ def _base(metric: str, text: str | None) -> float | None:
         return None
     try:
         value = parse_measured(metric, text)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         return None
-    return value / NS_PER_S if METRICS[metric] is Kind.DURATION else value
+    return number(value, NS_PER_S if METRICS[metric] is Kind.DURATION else 1)
 
 
 def _met(slo: SloStatus) -> float | None:

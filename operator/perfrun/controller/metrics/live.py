@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.controller.metrics.families import TEST
+from perfrun.controller.metrics.families import TEST, add
 from perfrun.controller.store import Key
 from perfrun.coordinator.live import Live
 from perfrun.logic.stop import LOST_AFTER
@@ -41,16 +41,16 @@ def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:
         "perfrun_live_workers", "Workers that were heard of lately.", labels=TEST
     )
     for key, live in runs.items():
-        rate.add_metric(list(key), live.rate)
-        in_flight.add_metric(list(key), live.in_flight)
-        elapsed.add_metric(list(key), live.elapsed / NS_PER_S)
+        add(rate, key, live.rate)
+        add(in_flight, key, live.in_flight)
+        add(elapsed, key, live.elapsed, NS_PER_S)
         workers.add_metric(list(key), sum(one.age <= LOST_AFTER for one in live.workers))
         for quantile, ns in _quantiles(live).items():
-            latency.add_metric([*key, quantile], ns / NS_PER_S)
+            add(latency, [*key, quantile], ns, NS_PER_S)
         for outcome in ("succeeded", "failed"):
-            requests.add_metric([*key, outcome], getattr(live, outcome))
+            add(requests, [*key, outcome], getattr(live, outcome))
         for state in ("planned", "started", "dropped"):
-            iterations.add_metric([*key, state], getattr(live, state))
+            add(iterations, [*key, state], getattr(live, state))
     yield from (rate, in_flight, latency, requests, iterations, elapsed, workers)
 
 

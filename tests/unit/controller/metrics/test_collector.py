@@ -1,14 +1,23 @@
 """The exposition of finished runs, read back as Prometheus would."""
 
+import math
+from collections.abc import Iterator
+
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 
 from perfrun.api.metric import METRICS, Kind
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.store import Store, run_record
+from perfrun.controller.metrics.families import showable
+from perfrun.controller.store import Key, Store, run_record
+from perfrun.coordinator.live import Live
+from perfrun.measure.plan import RunPlan
 from tests.unit.controller.build import perf_run
-from tests.unit.controller.metrics.scrape import DONE, TEST, leading, of, scrape
+from tests.unit.controller.metrics.scrape import COUNTS, DONE, TEST, leading, of, scrape
+
+OWN = ["perfrun_leader", "perfrun_loop_lag_seconds"]
 
 
 @pytest.fixture
@@ -143,7 +152,7 @@ def test_series_are_dropped_with_the_test() -> None:
     metrics.show_ready(TEST, ready=True)
     del store.tests[TEST]
     metrics.drop_test(TEST)
-    assert [name for name, _ in scrape(metrics)] == ["perfrun_leader"]
+    assert [name for name, _ in scrape(metrics)] == OWN
 
 
 def test_a_test_that_comes_back_counts_from_0(metrics: Metrics) -> None:
@@ -172,7 +181,7 @@ def test_latency_is_a_summary(metrics: Metrics) -> None:
 def test_a_standby_shows_no_tests_or_each_would_be_there_twice(metrics: Metrics) -> None:
     metrics.see_run(perf_run(**DONE))
     metrics.leading = False
-    assert scrape(metrics) == {("perfrun_leader", frozenset()): 0}
+    assert scrape(metrics) == {(name, frozenset()): 0 for name in OWN}
 
 
 def test_counters_are_there_before_anything_has_happened_or_an_increase_would_hide(
@@ -203,3 +212,61 @@ def test_trend_is_one_of_its_states(metrics: Metrics) -> None:
     assert seen[of("perfrun_trend", state="Stable")] == 0
     metrics.show_trend(TEST, None)
     assert of("perfrun_trend", state="Regressed") not in scrape(metrics)
+
+
+HUGE = "9" * 60  # as long as the schema lets a figure be
+ODD = {
+    "a percentile": ("summary", {"latency": {"p50": f"{HUGE}s", "p95": "1.21s"}}),
+    "a rate": ("summary", {"throughput": f"{HUGE}/s"}),
+    "a count": ("summary", {"requests": {**COUNTS, "succeeded": 10**400}}),
+    "an objective": (
+        "slos",
+        [{"metric": "dropped", "max": "0", "measured": HUGE, "verdict": "Pass", "message": "m"}],
+    ),
+    "a time": ("completionTime", "9999-99-99T00:00:00Z"),
+    "a year": ("completionTime", "0001-01-01T00:00:00+14:00"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_value_costs_its_own_series_and_no_other(odd: str) -> None:
+    part, value = ODD[odd]
+    status = {**DONE, part: {**DONE[part], **value} if part == "summary" else value}
+    metrics = leading(Store(tests={TEST: "uid", Key("team", "other"): "uid-other"}))
+    other = perf_run("other-1", **DONE)
+    other = other.model_copy(
+        update={"spec": other.spec.model_copy(
+            update={"test_ref": other.spec.test_ref.model_copy(update={"name": "other"})})}
+    )  # fmt: skip
+    metrics.count_run(perf_run("odd", **status))
+    metrics.count_run(other)
+    seen = scrape(metrics)
+    assert all(math.isfinite(value) for value in seen.values())
+    assert seen[of("perfrun_verdict", verdict="Warn")] == 1.0
+    labels = {"namespace": "team", "test": "other", "step": "list", "quantile": "0.95"}
+    assert seen["perfrun_latency_seconds", frozenset(labels.items())] == 1.21
+    labels = {"namespace": "team", "test": "other", "outcome": "succeeded"}
+    assert seen["perfrun_requests_total", frozenset(labels.items())] == 98
+
+
+def test_a_group_that_cannot_be_collected_leaves_the_others(
+    metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics.see_run(perf_run(**DONE))
+
+    def fails() -> Iterator[tuple[RunPlan, Live]]:
+        raise ZeroDivisionError
+
+    metrics.under_way = fails
+    assert scrape(metrics)[of("perfrun_verdict", verdict="Warn")] == 1.0
+    assert "a group of series is left out" in caplog.text
+
+
+def test_what_would_fail_the_scrape_is_left_out_whatever_shows_it() -> None:
+    family = GaugeMetricFamily("some", "some", labels=["test"])
+    for label, value in (
+        ("fine", 1), ("huge", 10**400), ("nan", math.nan), ("inf", math.inf), ("\ud800", 1),
+    ):  # fmt: skip
+        family.add_metric([label], value)
+    (shown,) = showable([family])
+    assert [sample.labels["test"] for sample in shown.samples] == ["fine"]

@@ -1,5 +1,10 @@
 """A run under way, as Prometheus sees it."""
 
+import math
+from typing import Any
+
+import pytest
+
 from perfrun.api.quantities import NS_PER_S
 from perfrun.controller.metrics import Metrics
 from perfrun.coordinator.live import Live, Percentiles, WorkerLive
@@ -67,4 +72,18 @@ def test_of_two_runs_of_a_test_the_one_that_began_last_is_shown() -> None:
 def test_a_standby_asks_nobody() -> None:
     metrics = Metrics(leading()._store)
     metrics.under_way = lambda: 1 / 0  # type: ignore[assignment, return-value]
-    assert [name for name, _ in scrape(metrics)] == ["perfrun_leader"]
+    assert [name for name, _ in scrape(metrics)] == ["perfrun_leader", "perfrun_loop_lag_seconds"]
+
+
+@pytest.mark.parametrize("value", [10**400, float("inf"), float("nan"), -(10**400)])
+def test_a_value_that_is_no_number_costs_its_own_series_and_no_other(value: Any) -> None:
+    metrics = leading()
+    fields = ("elapsed", "in_flight", "succeeded", "planned", "rate")
+    recent = Percentiles(p50=value, p95=2e9, p99=value)
+    odd = Live(**{**dict.fromkeys(fields, value), "failed": 3, "recent": recent})
+    metrics.under_way = lambda: [(PLAN, odd)]
+    seen = scrape(metrics)
+    assert all(math.isfinite(number) for number in seen.values())
+    assert seen[of("perfrun_live_requests", outcome="failed")] == 3
+    assert seen[of("perfrun_live_latency_seconds", quantile="0.95")] == 2.0
+    assert of("perfrun_live_elapsed_seconds") not in seen
