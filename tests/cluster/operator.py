@@ -121,6 +121,12 @@ class Operator:
         async with httpx.AsyncClient(trust_env=False) as http:
             return (await http.get(f"{self.scraped}/metrics")).text
 
+    async def loop_lag(self) -> float:
+        """The longest time of the last minute for which its main loop stood still, in seconds."""
+        lines = (await self.metrics()).splitlines()
+        (lag,) = (line for line in lines if line.startswith("perfrun_loop_lag_seconds "))
+        return float(lag.split()[1])
+
 
 def kubeconfig_of(server: ApiServer, folder: Path, system: str = SYSTEM, watch: str = "") -> Path:
     """Install the chart's rights, and log in with a token of its service account."""

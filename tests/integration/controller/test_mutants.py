@@ -31,6 +31,7 @@ from tests.integration.controller.world import World
 SLICE, WHOLE = 120, 1000
 LANES = 2
 """Runs at a time, each with a target of its own."""
+STALL_LOOK_S = 20.0
 LOOK_S = 0.25
 STALLED_S = 5.0
 """What the operator may take for an answer while two workers have the machine."""
@@ -75,7 +76,7 @@ def urls() -> Iterator[list[str]]:
 
 @dataclass
 class Watched:
-    """How long the operator has taken to say that it is ready."""
+    """How long the operator has taken to say that it is ready, or its main loop stood still."""
 
     slowest: float = 0.0
     failed: list[str] = field(default_factory=list)
@@ -91,7 +92,7 @@ async def watched(world: World) -> AsyncIterator[Watched]:
             while True:
                 began = time.monotonic()
                 try:
-                    response = await http.get(f"{world.operator.http}/readyz")
+                    response = await http.get(f"{world.operator.probes}/readyz")
                     if response.status_code != 200:
                         seen.failed.append(response.text)
                 except httpx.HTTPError as error:
@@ -99,11 +100,18 @@ async def watched(world: World) -> AsyncIterator[Watched]:
                 seen.slowest = max(seen.slowest, time.monotonic() - began)
                 await asyncio.sleep(LOOK_S)
 
-    looking = asyncio.create_task(look())
+    async def stall() -> None:
+        while True:
+            seen.slowest = max(seen.slowest, await world.operator.loop_lag())
+            await asyncio.sleep(STALL_LOOK_S)
+
+    looking = [asyncio.create_task(look()), asyncio.create_task(stall())]
     try:
         yield seen
+        seen.slowest = max(seen.slowest, await world.operator.loop_lag())
     finally:
-        looking.cancel()
+        for task in looking:
+            task.cancel()
     assert world.operator.running
     assert world.operator.pid == pid
     assert seen.failed == []
