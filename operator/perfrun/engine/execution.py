@@ -17,7 +17,7 @@ from perfrun.engine.lanes import User
 from perfrun.engine.pacing import Pacer, Starter, pacer_for
 from perfrun.engine.recorder import Recorder, ScenarioTally
 from perfrun.logic.plan import STOP_GRACE, grace, load_end
-from perfrun.logic.shape import burst_share
+from perfrun.logic.shape import Turns, burst_share
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord
 from perfrun.measure.report import WorkerReport
@@ -49,9 +49,10 @@ class Execution(Starter):
         self._window_from = start + (plan.load.warmup or 0)
         end = load_end(plan)
         self._planned_end = None if end is None else start + end
-        self._scenarios, self._order = scenarios, order
+        self._scenarios, self._workers = scenarios, plan.load.workers
+        self._order = Turns(order, self._workers).cycle(index)
         self._cycle = self._new_cycle()
-        """What the iteration ``number % len`` runs: in the warm-up, in the window."""
+        """What the worker's iterations run in turn: in the warm-up, in the window."""
         self._set_out = self._carrier.begin
         self._late_sends = 0
         self._stopped: str | None = None
@@ -113,7 +114,8 @@ class Execution(Starter):
         self._course(number, due).tally.dropped += 1
 
     def _course(self, number: int, due: int) -> AnyCourse:
-        return self._cycle[number % len(self._cycle)][due >= self._window_from]
+        cycle = self._cycle
+        return cycle[number // self._workers % len(cycle)][due >= self._window_from]
 
     @override
     def load_ended(self, early: str | None = None) -> None:

@@ -6,9 +6,10 @@ from perfrun.api.perftest import Feed, Generated
 from perfrun.api.values import ValueSource
 from perfrun.engine.errors import DataError
 from perfrun.engine.generate import mix
-from perfrun.engine.rows import Cells, Rows, Source
+from perfrun.engine.rows import Cells, Rows, Source, Use
 from perfrun.engine.tables import MOST_BYTES, Lines, Table
 from perfrun.engine.template import Compiler
+from perfrun.logic.shape import Turns, scenario_order
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values, value_of
 
@@ -38,12 +39,24 @@ class GeneratedRows:
 
 def read_feeds(plan: RunPlan, values: Values) -> dict[str, Rows]:
     """All feeds of a plan by name. Raises DataError for a file that is missing or malformed."""
+    if not plan.feeds:
+        return {}
+    use = _use(plan)
     return {
         feed.name: Rows(
-            feed.name, _source(feed, plan, values), feed.order, mix(plan.seed ^ mix(place))
+            feed.name, _source(feed, plan, values), feed.order, mix(plan.seed ^ mix(place)), use
         )
         for place, feed in enumerate(plan.feeds, start=1_000_000)
     }
+
+
+def _use(plan: RunPlan) -> Use:
+    steps = [step for scenario in plan.scenarios for step in scenario.steps]
+    largest = max((step.sql.batch for step in steps if step.sql is not None), default=1)
+    if len(plan.scenarios) == 1:
+        return Use(None, largest)
+    order = scenario_order([scenario.weight for scenario in plan.scenarios])
+    return Use(Turns(order, plan.load.workers).rank, largest)
 
 
 def _source(feed: Feed, plan: RunPlan, values: Values) -> Source:

@@ -1,7 +1,7 @@
 """A feed as templates use it: its columns by name, and which row each iteration has."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from perfrun.engine.errors import OutOfDataError
 from perfrun.engine.generate import mix
@@ -11,6 +11,16 @@ Pick = Callable[[int], int]
 Cells = Callable[[int], str]
 """What a column has in a row, by the number of the row."""
 Order = Literal["Random", "Sequential", "Unique"]
+
+
+class Use(NamedTuple):
+    """How the iterations of a plan ask for rows."""
+
+    rank: Callable[[int], int] | None = None
+    """The place of an iteration among those of its scenario, by its number; None: there is but one
+    scenario, and the place is the number."""
+    largest_batch: int = 1
+    """Of all steps: a row of one's batch must not be one of another iteration's with more."""
 
 
 class Source(Protocol):
@@ -27,26 +37,35 @@ class Source(Protocol):
 class Rows:
     """A feed that was read."""
 
-    def __init__(self, name: str, source: Source, order: Order, salt: int) -> None:
+    def __init__(self, name: str, source: Source, order: Order, salt: int, use: Use) -> None:
         self._name, self._source = name, source
-        self._pick = _pick(name, order, source.rows, salt)
+        self._order, self._salt, self._use = order, salt, use
+        self.batch = 1
+        """Rows that an iteration of the step that is compiled next has of its own: it asks for
+        them by its number times that, and what follows."""
 
     def column(self, name: str, where: str) -> Callable[[int, Mapping[str, str]], str]:
         """What a column gives each iteration. Raises DataError where there is no such column."""
         cells = self._source.column(name, f"{where}: the feed {self._name}")
-        pick = self._pick
+        pick = self._pick()
         return lambda number, _values: cells(pick(number))
 
+    def _pick(self) -> Pick:
+        rows, salt, batch, (rank, largest) = self._source.rows, self._salt, self.batch, self._use
+        if self._order == "Random":
+            return lambda number: mix(salt + number) % rows
+        if self._order == "Unique":
+            return _unique(self._name, rows, batch, largest)
+        if rank is None:
+            return lambda number: number % rows
+        return lambda number: (rank(number // batch) * batch + number % batch) % rows
 
-def _pick(name: str, order: Order, rows: int, salt: int) -> Pick:
-    if order == "Random":
-        return lambda number: mix(salt + number) % rows
-    if order == "Sequential":
-        return lambda number: number % rows
 
+def _unique(name: str, rows: int, batch: int, largest: int) -> Pick:
     def unique(number: int) -> int:
-        if number >= rows:
+        row = number if batch == largest else number // batch * largest + number % batch
+        if row >= rows:
             raise OutOfDataError(name)
-        return number
+        return row
 
     return unique

@@ -6,6 +6,7 @@ so that a pacer never accumulates an error and N workers together are exactly th
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -230,7 +231,7 @@ def share(whole: int, workers: int, index: int) -> int:
 
 
 def scenario_order(weights: Sequence[int]) -> list[int]:
-    """One cycle of smooth weighted round robin: iteration n runs ``order[n % len(order)]``.
+    """One cycle of smooth weighted round robin, which :class:`Turns` go round.
 
     Each index stands in the cycle as often as its weight (reduced by the common divisor), spread
     as evenly as can be: weights 4, 1, 1 give 0 0 1 0 2 0 and not 0 0 0 0 1 2.
@@ -246,6 +247,47 @@ def scenario_order(weights: Sequence[int]) -> list[int]:
         credit[chosen] -= whole
         order.append(chosen)
     return order
+
+
+class Turns:
+    """Which scenario each iteration runs, and how many of that scenario were due before it.
+
+    Each worker goes round one cycle by a count of its own, from another place in it. By the number
+    of the iteration in the whole run, workers whose count shares a divisor with the length of the
+    cycle would run some of the scenarios only; and a scenario that is chosen every fifth time
+    would see every fifth row of a feed.
+    """
+
+    def __init__(self, order: Sequence[int], workers: int) -> None:
+        self._order, self._workers = order, workers
+        self._places: dict[int, list[tuple[int, int]]] = {}
+
+    def cycle(self, worker: int) -> list[int]:
+        """A worker's own: its iteration ``number`` runs ``number // workers`` modulo length."""
+        start = len(self._order) * worker // self._workers
+        return [*self._order[start:], *self._order[:start]]
+
+    def rank(self, number: int) -> int:
+        """The place of an iteration among all of its scenario.
+
+        As of numbers, each worker has ranks of its own: a scenario's are never given twice.
+        """
+        own, worker = divmod(number, self._workers)
+        rounds, place = divmod(own, len(self._order))
+        if (places := self._places.get(worker)) is None:
+            places = self._places[worker] = _places(self.cycle(worker))
+        before, share = places[place]
+        return (rounds * share + before) * self._workers + worker
+
+
+def _places(cycle: Sequence[int]) -> list[tuple[int, int]]:
+    """For each place: how often its scenario comes before it, and in all."""
+    counts: Counter[int] = Counter()
+    before = []
+    for scenario in cycle:
+        before.append(counts[scenario])
+        counts[scenario] += 1
+    return [(so_far, counts[scenario]) for so_far, scenario in zip(before, cycle, strict=True)]
 
 
 def _stages(load: Load) -> list[tuple[float, int, int]]:

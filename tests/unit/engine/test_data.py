@@ -8,7 +8,9 @@ import pytest
 
 from perfrun.engine.answer import Answer, finder
 from perfrun.engine.errors import DataError
+from perfrun.engine.rows import Rows, Use
 from perfrun.engine.run import Engine
+from perfrun.engine.tables import Table
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import NoValues
 
@@ -54,6 +56,63 @@ async def test_each_iteration_has_a_row(run: Run, order: str, sent: list[str]) -
     left = 5 - len(sent)
     assert got.errors == ({"Data": left} if left else {})
     assert (got.sent, got.attempts) == (5, len(sent))
+
+
+def weighted(made: RunPlan, *scenarios: tuple[str, int], workers: int = 1) -> RunPlan:
+    """A plan of scenarios with a step each, on a path of their name and their row's id."""
+    written = [
+        {"name": name, "weight": weight, "steps": [step(f"/{name}/$(users.id)", name)]}
+        for name, weight in scenarios
+    ]
+    whole = made.model_dump()
+    load = {**whole["load"], "workers": workers}
+    return RunPlan.model_validate({**whole, "scenarios": written, "load": load})
+
+
+TEN = "id\n" + "".join(f"{row}\n" for row in range(10))
+
+
+@pytest.mark.parametrize(("often", "rows"), [(4, 10), (3, 4), (9, 5)])
+async def test_a_sequential_feed_gives_each_scenario_all_of_its_rows(
+    run: Run, often: int, rows: int
+) -> None:
+    users = "id\n" + "".join(f"{row}\n" for row in range(rows))
+    requests = (often + 1) * rows * 2
+    async with running() as server:
+        asked = fed(plan(server.url, burst(requests)), "Sequential")
+        await run(weighted(asked, ("browse", often), ("buy", 1)), Files(users=users))
+    assert server.paths == {
+        f"/{name}/{row}": 2 * share
+        for name, share in (("browse", often), ("buy", 1))
+        for row in range(rows)
+    }
+
+
+@pytest.mark.parametrize("order", ["Sequential", "Unique"])
+async def test_two_workers_both_run_both_scenarios_with_rows_of_their_own(
+    run: Run, order: str
+) -> None:
+    asked: dict[int, set[str]] = {}
+    for index in range(2):
+        async with running() as server:
+            made = fed(plan(server.url, burst(20, 2)), order)
+            both = weighted(made, ("browse", 1), ("buy", 1), workers=2)
+            report = await run(both, Files(users=TEN.replace("id\n", "id\n10\n11\n12\n")), index)
+        asked[index] = set(server.paths)
+        assert [one.started for one in report.window.scenarios] == [5, 5]
+    assert not asked[0] & asked[1]
+
+
+def test_batches_of_different_sizes_share_no_unique_row() -> None:
+    ids = Table("id\n" + "".join(f"{row}\n" for row in range(100)), "here")
+    rows = Rows("ids", ids, "Unique", 1, Use(largest_batch=20))
+    given: dict[int, list[int]] = {}
+    for batch in (1, 5, 20):
+        rows.batch = batch
+        cell = rows.column("id", "here")
+        given[batch] = [int(cell(number, {})) for number in range(3 * batch, 4 * batch)]
+    # All of the third iteration, whatever its step: no other one has any of these.
+    assert given == {1: [60], 5: [60, 61, 62, 63, 64], 20: list(range(60, 80))}
 
 
 async def test_random_rows_are_whole_and_repeatable(run: Run) -> None:

@@ -1,5 +1,6 @@
 """Shapes, arrivals and shares: pacers meet their area, and workers together are the whole."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,7 @@ from perfrun.api.load import Load
 from perfrun.logic.shape import (
     NS,
     Shape,
+    Turns,
     UserSpan,
     arrivals,
     burst_share,
@@ -283,3 +285,41 @@ def test_a_cycle_of_scenarios_is_exact_and_even(weights: list[int]) -> None:
         ran = np.cumsum(np.array(order) == i)
         due_by_then = np.arange(1, len(order) + 1) * weight / whole
         assert np.abs(ran - due_by_then).max() < len(weights)
+
+
+def _ranks(turns: Turns, order: list[int], workers: int, each: int) -> list[list[int]]:
+    """By scenario: the ranks of the iterations of all workers, ``each`` of every worker's."""
+    found: list[list[int]] = [[] for _ in set(order)]
+    for worker in range(workers):
+        cycle = turns.cycle(worker)
+        for own in range(each):
+            number = own * workers + worker
+            found[cycle[own % len(cycle)]].append(turns.rank(number))
+    return found
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 5])
+def test_every_row_is_used_evenly_by_every_scenario(workers: int) -> None:
+    pairs = [(a, b) for a in range(1, 21) for b in range(1, a + 1) if math.gcd(a, b) == 1]
+    for weights in pairs:
+        order = scenario_order(weights)
+        for ranks in _ranks(Turns(order, workers), order, workers, 300):
+            assert len(set(ranks)) == len(ranks)  # none is given twice
+            for rows in range(1, 51):
+                uses = np.bincount(np.array(ranks) % rows, minlength=rows)
+                # Workers stand apart by one iteration of the scenario at most.
+                assert uses.max() - uses.min() <= workers, (weights, rows)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=4), st.integers(1, 6))
+def test_every_worker_runs_every_scenario_as_often_as_its_weight_says(
+    weights: list[int], workers: int
+) -> None:
+    order = scenario_order(weights)
+    turns = Turns(order, workers)
+    for worker in range(workers):
+        assert Counter(turns.cycle(worker)) == Counter(order)
+
+
+def test_with_one_scenario_the_rank_of_an_iteration_is_its_number() -> None:
+    assert [Turns([0], 3).rank(number) for number in range(20)] == list(range(20))

@@ -85,13 +85,16 @@ def telling(error: str, said: str) -> str:
 
 def compile_sql(plan: RunPlan, values: Values) -> list[CompiledScenario]:
     """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
-    compiler = Compiler(plan.seed, plan.variables, read_feeds(plan, values))
+    feeds = read_feeds(plan, values)
+    compiler = Compiler(plan.seed, plan.variables, feeds)
     scenarios = []
     for scenario in plan.scenarios:
         compiler.extracted = frozenset()
         steps = []
         for step in scenario.steps:
             where = f"spec.scenarios[{scenario.name}].steps[{step.name}].sql"
+            for feed in feeds.values():
+                feed.batch = step.the_sql.batch
             steps.append(SqlStep(step, _statements(step, where, compiler)))
             compiler.extracted |= step.extract.keys()
         scenarios.append(CompiledScenario(scenario.name, steps))
