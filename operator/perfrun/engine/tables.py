@@ -50,7 +50,8 @@ def _read_csv(text: str, where: str) -> list[list[str]]:
     def refuse(what: str) -> NoReturn:
         raise DataError(f"{where}: {what}")
 
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    csv.field_size_limit(MOST_BYTES)  # else 128 KiB
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     table: list[list[str]] = []
     try:
         for row in reader:

@@ -51,7 +51,8 @@ class MountedValues:
 
 def _text(path: Path, what: str) -> str:
     try:
-        return path.read_text("utf-8").rstrip("\r\n")
+        # Not as a text file: line breaks of two characters, as in cells of CSV, would be one.
+        return path.read_bytes().decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{what} is not text in UTF-8") from error
     except OSError as error:
