@@ -13,18 +13,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from cronsim import CronSim, CronSimError
 
 from perfrun.api.perftest import Schedule
+from perfrun.logic.cron import expanded
 from perfrun.logic.names import scheduled_run_name
 from perfrun.logic.problems import suggestion
-
-SHORTCUTS = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
 
 _FIRST_LOOK_BACK = timedelta(hours=1)
 _ANY_TIME = datetime(2024, 1, 1, tzinfo=UTC)
@@ -137,34 +128,13 @@ def jitter(schedule: Schedule, name: str) -> timedelta:
     return timedelta(seconds=drawn % (schedule.jitter_seconds + 1))
 
 
-def expanded(cron: str) -> str:
-    """The five fields of an expression: ``@daily`` written out, and ``?`` as ``*``.
-
-    Raises ValueError for what is not understood here, or never comes.
-    """
-    if "=" in cron:
-        raise ValueError("the zone does not belong into cron: set timeZone instead of TZ=")
-    if cron.startswith("@"):
-        if cron not in SHORTCUTS:
-            raise ValueError(f"{cron} is not known; there are: {', '.join(SHORTCUTS)}")
-        return SHORTCUTS[cron]
-    fields = cron.replace("?", "*").split()
-    if len(fields) != 5:
-        raise ValueError(
-            f"{cron!r} has {len(fields)} fields; there must be 5: minute, hour, day of the month, "
-            f"month, day of the week"
-        )
-    return " ".join(fields)
-
-
 def problem_with_cron(cron: str) -> str | None:
     """What is wrong with a cron expression, or None."""
     try:
         simulated = CronSim(expanded(cron), _ANY_TIME)
-    except CronSimError as error:
-        # For 30 February, too, the library names the day of the month.
-        never = ", or a date that never comes" if "day-of-month" in str(error) else ""
-        return f"{cron!r} is not a schedule: {str(error).lower()}{never}"
+    except CronSimError:
+        # Every field was checked: what the library refuses is a day that no month has.
+        return f"{cron!r} never comes"
     except ValueError as error:
         return str(error)
     if next(simulated, None) is None:
