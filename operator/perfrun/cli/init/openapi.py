@@ -1,12 +1,11 @@
-"""A draft of an OpenAPI 3 document: its reads by weight, and on request its writes."""
+"""A draft of an OpenAPI 3 or Swagger 2.0 document: its reads by weight, on request its writes."""
 
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
 
+from perfrun.cli.init.bodies import FORM, MULTIPART, fields, form, multipart
 from perfrun.cli.init.draft import (
-    DEFAULT_URL,
     LONGEST_PATH,
     MOST_SCENARIOS,
     Draft,
@@ -17,20 +16,22 @@ from perfrun.cli.init.draft import (
     is_read,
 )
 from perfrun.cli.init.load import steady
-from perfrun.cli.init.parameters import Filled, Filler, Variables, form
-from perfrun.cli.init.refs import Document, example_in
-from perfrun.cli.init.sample import NOTHING, Sampler, templated
+from perfrun.cli.init.parameters import Filled, Filler, Variables
+from perfrun.cli.init.refs import Document, example_in, types_of
+from perfrun.cli.init.sample import NOTHING, Sampler, parsed_json, templated
 from perfrun.cli.init.secrets import SecretFeed
 from perfrun.cli.init.security import Access, access_of
+from perfrun.cli.init.servers import Own, base_url, server_url
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.texts import Names, counted, one_line, slug
-from perfrun.cli.init.urls import server_url, usable_url
+from perfrun.cli.init.swagger import as_openapi
+from perfrun.cli.init.texts import Names, counted, literal, one_line, slug
 
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 """In the order in which they are taken."""
 _WEIGHTS = {"GET": 10, "HEAD": 1, "OPTIONS": 1, "POST": 2, "PUT": 2, "PATCH": 2, "DELETE": 1}
 _JSON = re.compile(r"application/([\w.+-]+\+)?json(;|\Z)", re.IGNORECASE)
-_FORM = "application/x-www-form-urlencoded"
+_JSON_KIND = "application/json"
+_OUTSIDE = "with references to other documents"
 _STATUS = re.compile(r"2[0-9][0-9]\Z")
 _MOST_PATHS = 5000
 
@@ -43,6 +44,17 @@ class Operation(NamedTuple):
     body: Json
     shared: list[Any]
     """The parameters of the path."""
+    servers: list[str] | None = None
+    """Those of the operation, or of its path; None: those of the document."""
+
+
+class _Body(NamedTuple):
+    """What is sent: JSON, or a text, each as a template."""
+
+    kind: str
+    """The media type; empty where there is no body."""
+    text: str | None = None
+    json: Any = None
 
 
 class _LeftOutError(Exception):
@@ -52,12 +64,15 @@ class _LeftOutError(Exception):
 def openapi_draft(root: Any, *, source: str, name: str, url: str, writes: bool) -> Draft:
     """The draft of a document. Raises SourceError."""
     _check_version(root, source)
+    if "swagger" in root:
+        root = as_openapi(root)
     document = Document(root)
     info = table(root.get("info"))
     name = name or slug(text_of(info.get("title")), 40) or "api"
-    base, url_notes = _base_url(root, url)
     left: dict[str, int] = {}
-    wanted = _wanted(document, left, writes=writes)
+    found = list(_operations(document))
+    base, url_notes, own = base_url(root, [one.servers for one in found], url)
+    wanted = _wanted(found, own, left, writes=writes)
     feed = SecretFeed(name)
     access = access_of(document, (one.body for one in wanted), name, base, feed)
     writer = _Steps(document, access)
@@ -90,43 +105,36 @@ def _check_version(root: Any, source: str) -> None:
     if not isinstance(root, dict):
         raise SourceError(f"{source}: not an OpenAPI document: an object with openapi and paths")
     version = root.get("openapi")
-    if "swagger" in root:
+    if "swagger" in root and not str(root["swagger"]).startswith("2"):
         raise SourceError(
-            f"{source}: Swagger {one_line(str(root['swagger']), 10)} is not read: convert it to "
-            f"OpenAPI 3 (editor.swagger.io does it)"
+            f"{source}: Swagger {one_line(str(root['swagger']), 10)} is not read: Swagger 2.0 and "
+            f"OpenAPI 3 are"
         )
-    if not str(version).startswith("3"):
-        raise SourceError(f"{source}: not an OpenAPI 3 document: write openapi: 3.0.3 or 3.1.0")
+    if "swagger" not in root and not str(version).startswith("3"):
+        raise SourceError(
+            f"{source}: not an OpenAPI 3 document: write openapi: 3.0.3 or 3.1.0, or swagger: '2.0'"
+        )
     if not isinstance(root.get("paths"), dict):
         raise SourceError(f"{source}: has no paths: nothing to call")
 
 
-def _base_url(root: Json, url: str) -> tuple[str, tuple[str, ...]]:
-    if url:
-        return url, ()
-    servers = [server_url(table(one)) for one in rows(root.get("servers"))]
-    for stated in servers:
-        if usable_url(stated) and "?" not in stated:
-            others = f", of {len(servers)} servers" if len(servers) > 1 else ""
-            return stated.rstrip("/"), (f"The document's first usable server{others}.",)
-    path = next((one for one in servers if one.startswith("/")), "/")
-    joined = urljoin(DEFAULT_URL, path).rstrip("/")
-    base = joined if usable_url(joined) and "?" not in joined else DEFAULT_URL
-    return base, ("CHANGE THIS: the document names no host.",)
-
-
-def _wanted(document: Document, left: dict[str, int], *, writes: bool) -> list[Operation]:
-    operations = sorted(_operations(document), key=lambda one: _METHODS.index(one.method.lower()))
+def _wanted(
+    operations: list[Operation], own: Own, left: dict[str, int], *, writes: bool
+) -> list[Operation]:
     wanted: list[Operation] = []
-    for one in operations:
+    for one in sorted(operations, key=lambda one: _METHODS.index(one.method.lower())):
+        prefix = own.prefix(one.servers)
         if one.body.get("deprecated") is True:
             _add(left, "marked deprecated")
         elif not (writes or is_read(one.method)):
             _add(left, "of methods that change something (--writes)")
+        elif prefix is None:
+            server = (one.servers or ["the document's server"])[0]
+            _add(left, f"of another server: {one_line(server, 80)} (--url)")
         elif len(wanted) == MOST_SCENARIOS:
             _add(left, f"beyond the {MOST_SCENARIOS} that a test can have")
         else:
-            wanted.append(one)
+            wanted.append(one._replace(path=prefix + one.path))
     return wanted
 
 
@@ -134,9 +142,12 @@ def _operations(document: Document) -> Iterator[Operation]:
     for path, node in list(document.root["paths"].items())[:_MOST_PATHS]:
         item = document.resolved(node)
         for method in _METHODS:
-            if isinstance(item.get(method), dict) and str(path).startswith("/"):
+            body = item.get(method)
+            if isinstance(body, dict) and str(path).startswith("/"):
                 shared = rows(item.get("parameters"))
-                yield Operation(method.upper(), str(path), item[method], shared)
+                servers = rows(body.get("servers")) or rows(item.get("servers"))
+                urls = [server_url(table(one)) for one in servers[:20]] or None
+                yield Operation(method.upper(), str(path), body, shared, urls)
 
 
 class _Steps:
@@ -152,10 +163,11 @@ class _Steps:
     def scenarios(self, wanted: list[Operation], left: dict[str, int]) -> Iterator[ScenarioDraft]:
         number = 0
         for one in wanted:
+            self._document.met.clear()
             try:
                 step = self._step(one)
             except _LeftOutError as reason:
-                _add(left, str(reason))
+                _add(left, _OUTSIDE if self._document.met else str(reason))
                 continue
             number += 1
             name = self._names.take(f"s{number}", "s")
@@ -174,13 +186,12 @@ class _Steps:
         if len(filled.path) > LONGEST_PATH:
             raise _LeftOutError("with a path that is too long")
         sampler = Sampler(self._document)
-        kind, value = self._body(one, sampler)
+        body = self._body(one, sampler)
+        if self._document.met:
+            raise _LeftOutError(_OUTSIDE)
         headers = list(filled.headers)
-        if kind and not _JSON.match(kind):
-            headers.append({"name": "Content-Type", "value": kind})
-        elif kind and kind.lower() != "application/json" and kind.isprintable():
-            headers.append({"name": "Content-Type", "value": kind[:200]})
-        is_json = bool(_JSON.match(kind))
+        if body.kind and body.kind.lower() != _JSON_KIND and body.kind.isprintable():
+            headers.append({"name": "Content-Type", "value": literal(body.kind[:200])})
         summary = text_of(one.body.get("summary"))
         return StepDraft(
             name=self._names.take(
@@ -190,37 +201,57 @@ class _Steps:
             path=filled.path,
             method=one.method,
             headers=tuple(headers),
-            json=templated(value) if is_json else None,
-            body=None if is_json or not kind else value,
+            json=body.json,
+            body=body.text,
             status=self._statuses(one.body),
             notes=tuple(_step_notes(summary, filled, sampler)),
         )
 
-    def _body(self, one: Operation, sampler: Sampler) -> tuple[str, Any]:
-        """The media type and the body; ``""`` where there is none."""
+    def _body(self, one: Operation, sampler: Sampler) -> _Body:
         request = self._document.resolved(one.body.get("requestBody"))
         content = {str(key): table(node) for key, node in table(request.get("content")).items()}
+        by_kind = {key.partition(";")[0].strip().lower(): key for key in content}
         for kind, media in content.items():
-            if _JSON.match(kind):
-                value = self._sample(media, sampler)
+            if _JSON.match(kind) or kind == "*/*":
+                value = self._sample(media, sampler, is_json=True)
                 if value is not NOTHING and value is not None:
-                    return kind, value
-        if _FORM in content:
-            value = self._sample(content[_FORM], sampler)
-            if isinstance(value, dict):
-                return _FORM, form(value)
-        if "text/plain" in content:
-            value = self._sample(content["text/plain"], sampler)
-            shown = templated(value)
-            return "text/plain", shown if isinstance(shown, str) else "example"
+                    return _Body(_JSON_KIND if kind == "*/*" else kind, json=templated(value))
+        for kind in (FORM, MULTIPART):
+            if kind in by_kind:
+                value = self._sample(content[by_kind[kind]], sampler)
+                if isinstance(value, dict):
+                    return self._form(kind, value, content[by_kind[kind]])
+        if "text/plain" in by_kind:
+            shown = templated(self._sample(content[by_kind["text/plain"]], sampler))
+            return _Body("text/plain", text=shown if isinstance(shown, str) else "example")
         if request.get("required") is True or (content and not is_read(one.method)):
-            raise _LeftOutError("with a body that cannot be made up (no JSON, form or text)")
-        return "", None
+            raise _LeftOutError(
+                "with a body that cannot be made up (no JSON, form, multipart form or text)"
+            )
+        return _Body("")
 
-    def _sample(self, media: Json, sampler: Sampler) -> Any:
+    def _form(self, kind: str, value: Json, media: Json) -> _Body:
+        encoding = table(media.get("encoding"))
+        if kind == FORM:
+            return _Body(FORM, text=form(value, encoding))
+        schema = self._document.resolved(media.get("schema"))
+        files = [
+            name
+            for name, node in table(schema.get("properties")).items()
+            if _is_file(self._document, node)
+        ]
+        return _Body(*multipart(fields(value, encoding, files)))
+
+    def _sample(self, media: Json, sampler: Sampler, *, is_json: bool = False) -> Any:
+        schema = media.get("schema")
         given, example = example_in(self._document, media)
-        value = sampler.given(example) if given else NOTHING
-        return sampler.of(media.get("schema")) if value is NOTHING else value
+        if given and is_json and isinstance(example, str):
+            # Written as JSON in a text, as many documents have it.
+            parsed = parsed_json(example)
+            untyped = not types_of(self._document.resolved(schema))
+            example = parsed if untyped and isinstance(parsed, dict | list) else example
+        value = sampler.given(example, schema) if given else NOTHING
+        return sampler.of(schema) if value is NOTHING else value
 
     def _statuses(self, operation: Json) -> tuple[int, ...]:
         """The answers that count as success, where the document names them one by one."""
@@ -228,6 +259,13 @@ class _Steps:
         good = [key for key in keys if key[:1] in ("2", "3")]
         named = all(_STATUS.match(key) for key in good)
         return tuple(sorted({int(key) for key in good}))[:20] if named else ()
+
+
+def _is_file(document: Document, node: object) -> bool:
+    """In 3.0 a file is a text of format binary, in 3.1 it has contentMediaType or no type."""
+    schema = document.resolved(node)
+    item = document.resolved(schema["items"]) if "items" in schema else schema
+    return item.get("format") in ("binary", "byte") or "contentMediaType" in item
 
 
 def _step_notes(summary: str, filled: Filled, sampler: Sampler) -> Iterator[str]:

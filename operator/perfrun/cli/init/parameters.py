@@ -1,27 +1,18 @@
 """The parameters of an OpenAPI operation: values for its path, its query and its headers."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from perfrun.api.names import VARIABLE_NAME
 from perfrun.cli.init.draft import Json
 from perfrun.cli.init.refs import Document, example_in, types_of
 from perfrun.cli.init.sample import NOTHING, Sampler, bounds
 from perfrun.cli.init.secrets import FEED, secret_name, secret_ref
-from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.texts import (
-    Made,
-    Part,
-    clean,
-    encoded_value,
-    literal,
-    path_template,
-    variable_name,
-)
+from perfrun.cli.init.source import number_of, rows, table, text_of
+from perfrun.cli.init.styles import as_text, in_header, in_path, in_query, style_of
+from perfrun.cli.init.texts import Made, Part, path_template, variable_name
 from perfrun.cli.init.urls import HEADER_NAME
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
@@ -33,6 +24,7 @@ _OURS = frozenset(
 )
 _LARGEST_ID = 100
 _MOST_VARIABLES = 64
+_MOST_ITEMS = 20
 
 
 class Variables:
@@ -85,12 +77,13 @@ class Filler:
         by_name = {one["name"]: one for one in listed if one.get("in") == "path"}
         parts: list[Part] = []
         for index, piece in enumerate(_HOLE.split(path)):
-            parts += [self._segment(piece, by_name, filled)] if index % 2 else [piece]
+            parts += self._segment(piece, by_name, filled) if index % 2 else [piece]
         pairs = list(query)
         for one in listed:
             where = one.get("in")
             if where == "query":
-                pairs += self._pair(one, filled, first=not pairs)
+                for pair in self._pairs(one, filled):
+                    pairs += [*(["&"] if pairs else []), *pair]
             elif where == "header" and one.get("required") is True:
                 self._header(one, filled)
             elif where == "cookie" and one.get("required") is True:
@@ -98,29 +91,28 @@ class Filler:
         filled.path = path_template([*parts, *(["?"] if pairs else []), *pairs])
         return filled
 
-    def _segment(self, name: str, by_name: dict[str, Json], filled: Filled) -> Part:
-        value = self._value(by_name.get(name, {}), filled)
-        if isinstance(value, Made):
-            return value
+    def _segment(self, name: str, by_name: dict[str, Json], filled: Filled) -> list[Part]:
+        one = by_name.get(name, {})
+        value = self._value(one, filled)
         if value is NOTHING or value == "":
             filled.made_up[name] = None
-            return self._variables.reference(name, "example")
-        return encoded_value(as_text(value))
+            return [self._variables.reference(name, "example")]
+        return in_path(name, value, style_of(one, "simple"))
 
-    def _pair(self, one: Json, filled: Filled, *, first: bool) -> list[Part]:
-        given, _ = example_in(self._document, one)
-        schema = self._schema(one)
-        if not (one.get("required") is True or given or _has_default(schema)):
+    def _pairs(self, one: Json, filled: Filled) -> list[list[Part]]:
+        """What a query parameter adds; nothing where it may be left out and has no value."""
+        given, _ = example_in(self._document, self._described(one))
+        required = one.get("required") is True
+        if not (required or given or _has_default(self._schema(one))):
             return []
         value: Any = NOTHING
         if not secret_name(one["name"]):
             value = self._value(one, filled)
-        if value is NOTHING or isinstance(value, dict):
-            if one.get("required") is True:
+        if value is NOTHING or (value == [] and required):
+            if required:
                 filled.missing[f"query parameter {one['name']}"] = None
             return []
-        start = f"{'' if first else '&'}{encoded_value(one['name'])}="
-        return [start, value if isinstance(value, Made) else encoded_value(as_text(value))]
+        return in_query(one["name"], value, style_of(one, "form"))
 
     def _header(self, one: Json, filled: Filled) -> None:
         name = one["name"]
@@ -134,23 +126,39 @@ class Filler:
             header = {"name": name, "valueFrom": secret_ref(self._secret, _data_key(key))}
         else:
             value = self._value(one, filled)
-            text = "example" if value is NOTHING else value
-            shown = text.template() if isinstance(text, Made) else literal(as_text(text))
+            value = "example" if value is NOTHING else value
+            shown = in_header(value, style_of(one, "simple"))
             header = {"name": name, "value": header_value(shown)}
         filled.headers.append(header)
 
     def _value(self, one: Json, filled: Filled) -> Any:
-        """A text, a number, or what makes one; NOTHING where it cannot be guessed."""
+        """JSON with what is made in it; NOTHING where it cannot be guessed."""
+        value = self._plain_value(one, filled)
+        if value is None or value == [] or value == {}:
+            return NOTHING
+        if table(one.get("content")) and value is not NOTHING and not isinstance(value, Made):
+            return as_text(value) if isinstance(value, dict | list) else value
+        return value
+
+    def _plain_value(self, one: Json, filled: Filled) -> Any:
         sampler = Sampler(self._document)
-        given, example = example_in(self._document, one)
+        given, example = example_in(self._document, self._described(one))
+        schema, name = self._schema(one), text_of(one.get("name"))
         if given:
-            return _single(sampler.given(example))
-        schema = self._schema(one)
+            return sampler.given(example, schema)
+        if _has_default(schema) or "enum" in schema:
+            return sampler.of(schema, name)
+        number = 0
         if "items" in schema:
+            number = min(max(int(number_of(schema.get("minItems"))), 1), _MOST_ITEMS)
             schema = self._document.resolved(schema["items"])
+        value = self._made_up(schema, one, sampler, filled)
+        return [value] * number if number and value is not NOTHING else value
+
+    def _made_up(self, schema: Json, one: Json, sampler: Sampler, filled: Filled) -> Any:
         kinds, name = types_of(schema), text_of(one.get("name"))
         if _has_default(schema) or "enum" in schema:
-            return _single(sampler.of(schema, name))
+            return sampler.of(schema, name)
         if "integer" in kinds or "number" in kinds:
             filled.made_up[name] = None
             low, high = bounds(schema, 1, _LARGEST_ID)
@@ -159,20 +167,16 @@ class Filler:
             filled.made_up[name] = None
         elif "string" in kinds and "format" not in schema:
             return NOTHING if one.get("in") == "path" else "example"
-        return _single(sampler.of(schema, name))
+        return sampler.of(schema, name)
+
+    def _described(self, one: Json) -> Json:
+        """Where the schema and the examples stand: in it, or in the one media type of its
+        content."""
+        content = list(table(one.get("content")).values())
+        return self._document.resolved(content[0]) if content else one
 
     def _schema(self, one: Json) -> Json:
-        """That of the parameter, or of the one media type of its content."""
-        content = list(table(one.get("content")).values())
-        node = table(content[0]).get("schema") if content else one.get("schema")
-        return self._document.resolved(node)
-
-
-def as_text(value: Any) -> str:
-    """A value as a path or a form writes it."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value)
+        return self._document.resolved(self._described(one).get("schema"))
 
 
 def header_value(text: str) -> str:
@@ -180,25 +184,10 @@ def header_value(text: str) -> str:
     return "".join(char for char in text if char.isprintable())[:4096]
 
 
-def form(value: Any) -> str:
-    """An object as application/x-www-form-urlencoded: the text of a template."""
-    pairs = []
-    for key, one in value.items():
-        shown = one.template(quote) if isinstance(one, Made) else encoded_value(as_text(one))
-        pairs.append(f"{encoded_value(clean(str(key)))}={shown}")
-    return "&".join(pairs)
-
-
 def _has_default(schema: Json) -> bool:
     if any(schema.get(key) is not None for key in ("example", "default", "const")):
         return True
     return bool(rows(schema.get("examples")))
-
-
-def _single(value: Any) -> Any:
-    """Of a list its first element."""
-    value = value[0] if isinstance(value, list) and value else value
-    return NOTHING if value is None or value == [] else value
 
 
 def _data_key(name: str) -> str:

@@ -16,6 +16,11 @@ class Document:
         self.root = root
         self.outside: dict[str, None] = {}
         """References to other documents, which were not followed."""
+        self.met: set[str] = set()
+        """Those of them that were met since it was emptied last."""
+        # In 3.0 what stands beside a reference does not count; in 3.1 it does in a schema, and
+        # elsewhere it is a summary and a description.
+        self._siblings = not str(root.get("openapi", "3.0")).startswith("3.0")
 
     def resolved(self, node: object) -> Json:
         """The object that is meant; an empty one where there is none."""
@@ -24,12 +29,17 @@ class Document:
     def followed(self, node: object) -> tuple[Json, frozenset[str]]:
         """The object that is meant, and the references that led to it."""
         names: set[str] = set()
+        beside: Json = {}
         for _ in range(_MOST_HOPS):
             ref = table(node).get("$ref")
             if not isinstance(ref, str):
-                return table(node), frozenset(names)
+                return {**table(node), **beside}, frozenset(names)
+            if self._siblings:
+                here = {key: one for key, one in table(node).items() if key != "$ref"}
+                beside = {**here, **beside}
             if not ref.startswith("#"):
                 self.outside[ref] = None
+                self.met.add(ref)
                 break
             names.add(ref)
             node = self._at(ref[1:])

@@ -1,5 +1,6 @@
 """Values for an OpenAPI schema: its examples and defaults, else something of the right type."""
 
+import json
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,8 @@ _LONGEST_KEY = 100
 _PER_VALUE = 30
 """Characters of a text that count as a value more: bodies have a size too."""
 _LARGEST = 10**15
+_MOST_ENUM = 500
+_LONGEST_JSON = 64 * 1024
 
 _BY_FORMAT = {
     "uuid": "uuid()",
@@ -54,6 +57,7 @@ class Sampler:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._left = MOST_VALUES
+        self._typed_left = 10 * MOST_VALUES
         self.guessed: dict[str, None] = {}
         """Names of texts that have to look like something that cannot be made."""
 
@@ -61,10 +65,28 @@ class Sampler:
         """A value: JSON, with :class:`Made` for texts that differ; or NOTHING."""
         return self._of(schema, name, 0, frozenset())
 
-    def given(self, value: Any) -> Any:
-        """An example as it is given; NOTHING where it is too large."""
-        copied = self._copied(value, 0)
+    def given(self, value: Any, schema: object = None) -> Any:
+        """An example as it is given, its values in the types that the schema asks for; NOTHING
+        where it is too large."""
+        copied = self._copied(self._typed(value, schema, 0), 0)
         return NOTHING if self._left < 0 else copied
+
+    def _typed(self, value: Any, node: object, depth: int) -> Any:
+        self._typed_left -= 1
+        if depth > _MOST_DEPTH or self._typed_left < 0 or not table(node):
+            return value
+        schema = self._merged(self._document.resolved(node), frozenset(), 0)
+        value = typed(value, schema)
+        if isinstance(value, dict):
+            properties = table(schema.get("properties"))
+            return {
+                key: self._typed(one, properties.get(key), depth + 1)
+                for key, one in list(value.items())[:_MOST_PROPERTIES]
+            }
+        if isinstance(value, list):
+            items = schema.get("items")
+            return [self._typed(one, items, depth + 1) for one in value[:_MOST_PARTS]]
+        return value
 
     def _of(self, node: object, name: str, depth: int, above: frozenset[str]) -> Any:
         schema, refs = self._document.followed(node)
@@ -74,24 +96,38 @@ class Sampler:
         above |= refs
         schema = self._merged(schema, above, 0)
         for value in _stated(schema):
-            return self._copied(value, depth)
+            return self._copied(self._typed(value, schema, depth), depth)
         if options := rows(schema.get("enum")):
-            return self._option(options)
-        for key in ("oneOf", "anyOf"):
-            for option in rows(schema.get(key))[:_MOST_PARTS]:
-                if types_of(self._document.resolved(option)) or "type" not in table(option):
-                    return self._of(option, name, depth + 1, above)
+            return self._option([typed(one, schema) for one in options[:_MOST_ENUM]])
+        if (one := self._alternative(schema, name, depth, above)) is not NOTHING:
+            return one
         types = types_of(schema)
         if "properties" in schema or "object" in types:
             return self._object(schema, depth, above)
         if "items" in schema or "array" in types:
             item = self._of(schema.get("items"), name, depth + 1, above)
-            return [] if item is NOTHING else [item]
+            number = min(max(int(number_of(schema.get("minItems"))), 1), _MOST_PARTS)
+            self._left -= number - 1
+            return [] if item is NOTHING else [item] * number
         if "boolean" in types:
             return True
         if "integer" in types or "number" in types:
-            return bounds(schema, 1, _LARGEST)[0]
+            return _number(schema, whole="integer" in types)
         return self._text(schema, name) if types else NOTHING
+
+    def _alternative(self, schema: Json, name: str, depth: int, above: frozenset[str]) -> Any:
+        """The first of oneOf or anyOf that gives a value, with what stands beside it."""
+        for key in ("oneOf", "anyOf"):
+            rest = {one: value for one, value in schema.items() if one not in ("oneOf", "anyOf")}
+            for option in rows(schema.get(key))[:_MOST_PARTS]:
+                stated = self._document.resolved(option)
+                if "type" in stated and not types_of(stated):
+                    continue  # null
+                both = {"allOf": [rest, option]} if "properties" in rest else option
+                value = self._of(both, name, depth + 1, above)
+                if value is not NOTHING:
+                    return value
+        return NOTHING
 
     def _merged(self, schema: Json, above: frozenset[str], depth: int) -> Json:
         """With what allOf adds to it."""
@@ -164,9 +200,9 @@ class Sampler:
         if isinstance(value, bool) or value is None:
             return value
         if isinstance(value, int):
-            return value if abs(value) < 2**63 else 1
+            return int(value) if abs(value) < 2**63 else 1
         if isinstance(value, float):
-            return value if abs(value) < 1e300 else 1.0
+            return float(value) if abs(value) < 1e300 else 1.0
         if isinstance(value, dict):
             pairs = list(value.items())[:_MOST_PROPERTIES]
             self._left -= sum(len(str(key)) for key, _ in pairs) // _PER_VALUE
@@ -178,6 +214,51 @@ class Sampler:
         if isinstance(value, list):
             return [self._copied(one, depth + 1) for one in value[:_MOST_PARTS]]
         return None
+
+
+def typed(value: Any, schema: Json) -> Any:
+    """A value in the type that the schema asks for, where it is that in another notation.
+
+    The text 5 for a number, the number 01234 of YAML for a text, JSON in a text for an object.
+    """
+    types = types_of(schema) or (["object"] if "properties" in schema else [])
+    if types == ["string"] and isinstance(value, bool | int | float):
+        text = getattr(value, "text", None)
+        return text if isinstance(text, str) else json.dumps(value)
+    if isinstance(value, str) and types and "string" not in types:
+        parsed = parsed_json(value)
+        if any(_is_of(parsed, kind) for kind in types):
+            return parsed
+    return value
+
+
+def parsed_json(text: str) -> Any:
+    """The JSON that a text is; NOTHING where it is none."""
+    try:
+        return json.loads(text) if len(text) <= _LONGEST_JSON else NOTHING
+    except (ValueError, RecursionError):
+        return NOTHING
+
+
+def _is_of(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    kinds: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "integer": int,
+        "number": int | float,
+    }
+    return kind in kinds and isinstance(value, kinds[kind])
+
+
+def _number(schema: Json, *, whole: bool) -> int | float:
+    """The least that is allowed; a fraction where no whole number is."""
+    found = bounds(schema, 1, _LARGEST)[0]
+    least, most = number_of(schema.get("minimum")), schema.get("maximum")
+    if not whole and isinstance(most, int | float) and found > most >= least:
+        return least if schema.get("exclusiveMinimum") is None else (least + most) / 2
+    return found
 
 
 def bounds(schema: Json, low: int, high: int) -> tuple[int, int]:
@@ -218,7 +299,7 @@ def templated(value: Any) -> Any:
 
 
 def _stated(schema: Json) -> Iterator[Any]:
-    for key in ("example", "default", "const"):
+    for key in ("const", "example", "default"):
         if schema.get(key) is not None:
             yield schema[key]
     yield from rows(schema.get("examples"))[:1]

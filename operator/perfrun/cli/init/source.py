@@ -17,7 +17,9 @@ def read_document(file: str) -> Any:
     """A JSON or YAML document, ``-`` is standard input. Raises SourceError."""
     data = _bytes(file)
     try:
-        text = data.decode("utf-8-sig")
+        # Shells of Windows write UTF-16 into files.
+        wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        text = data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
         raise SourceError(f"{file}: not a text in UTF-8") from None
     if text.lstrip()[:1] in ("{", "["):

@@ -1,18 +1,15 @@
-"""The URL of a target, from what a source says of it."""
+"""What a URL, a header and a static asset may look like."""
 
 import re
 from urllib.parse import urlsplit
 
 from perfrun.api.target import URL_PATTERN
-from perfrun.cli.init.draft import Json
-from perfrun.cli.init.source import rows, table, text_of
 from perfrun.cli.init.texts import clean
 
 LONGEST_URL = 2048
 _LONGEST_HOST = 253
 _URL = re.compile(URL_PATTERN)
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+\Z")
-_HOLE = re.compile(r"\{([^{}]{1,100})\}")
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}\Z")
 
@@ -39,15 +36,3 @@ def usable_url(text: str) -> bool:
     host = parts.hostname or ""
     printable = all("!" <= char <= "~" for char in text)
     return bool(_HOST.match(host)) and len(host) <= _LONGEST_HOST and port != 0 and printable
-
-
-def server_url(server: Json) -> str:
-    """The URL of an OpenAPI server, its variables at their defaults; may be relative or empty."""
-    variables = table(server.get("variables"))
-
-    def default(match: re.Match[str]) -> str:
-        variable = table(variables.get(match[1]))
-        options = rows(variable.get("enum"))
-        return str(variable.get("default", options[0] if options else ""))[:200]
-
-    return _HOLE.sub(default, text_of(server.get("url"))[:LONGEST_URL]).strip()

@@ -71,7 +71,8 @@ def test_a_document_that_only_writes_says_what_to_do():
     [
         ([], "not an OpenAPI document"),
         (None, "not an OpenAPI document"),
-        ({"swagger": "2.0"}, "Swagger 2.0 is not read"),
+        ({"swagger": "2.0"}, "has no paths"),
+        ({"swagger": 1.2, "paths": {}}, "Swagger 1.2 is not read: Swagger 2.0 and OpenAPI 3 are"),
         ({"openapi": "4.0"}, "not an OpenAPI 3 document"),
         ({"openapi": "3.0.0"}, "has no paths"),
         ({"openapi": "3.0.0", "paths": {}}, "no operation to run"),
@@ -162,7 +163,7 @@ def test_parameters():
             )
         }
     )
-    assert step.http.path == "/a/$(uuid())/$(choice('x', 'y'))?q%26=a%20b&tags=t1"
+    assert step.http.path == "/a/$(uuid())/$(choice('x', 'y'))?q%26=a%20b&tags=t1&tags=t2"
     assert [one.name for one in step.http.headers] == ["X-Trace", "X-Api-Key"]
     assert step.http.headers[1].value_from.secret_key_ref.name == "api-credentials"
 
@@ -296,7 +297,7 @@ def test_yaml_as_people_write_it(tmp_path):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"\xff\xfe", "not a text in UTF-8"),
+        (b"\xff\xff", "not a text in UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
         (b"a: " + b"[" * 100 + b"]" * 100, "nested more than 64 deep"),
         (b"{nope", "line 2|flow mapping"),
@@ -314,3 +315,128 @@ def test_files_that_cannot_be_read_are_told(tmp_path, data, sentence):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(SourceError, match="cannot be read: No such file"):
         read_document(str(tmp_path / "nope"))
+
+
+def body_of(schema, **media):
+    content = {"application/json": {"schema": schema, **media}}
+    root = document({"/a": {"post": {"requestBody": {"content": content}}}})
+    (test,) = read_back(openapi(root))
+    return test.spec.scenarios[0].steps[0].http.json_
+
+
+@pytest.mark.parametrize(
+    ("schema", "media", "value"),
+    [
+        # JSON in a text, as many documents write their examples.
+        ({"type": "object"}, {"example": '{"a": [1, "01"]}'}, {"a": [1, "01"]}),
+        (None, {"example": '[{"a": null}]'}, [{"a": None}]),
+        ({"$ref": "#/components/x"}, {"examples": {"e": {"value": '{"a": 1}'}}}, {"a": 1}),
+        ({"type": "object", "example": '{"a": 1}'}, {}, {"a": 1}),
+        ({"type": "array", "items": {}, "example": "[1, 2]"}, {}, [1, 2]),
+        # And what is a text stays one.
+        ({"type": "string"}, {"example": '{"a": 1}'}, '{"a": 1}'),
+        (None, {"example": "5"}, "5"),
+        ({"type": "object"}, {"example": "{no JSON"}, "{no JSON"),
+        ({"type": ["string", "null"], "example": 5}, {}, "5"),
+        ({"type": "integer", "example": "5"}, {}, 5),
+        ({"type": "number", "example": "5.50"}, {}, 5.5),
+        ({"type": "integer", "example": "5.5"}, {}, "5.5"),
+        ({"type": "boolean", "default": "true"}, {}, True),
+        ({"type": "string", "example": True}, {}, "true"),
+        ({"type": "string", "enum": [1]}, {}, "1"),
+        ({"type": ["integer", "string"], "example": "5"}, {}, "5"),
+    ],
+)
+def test_examples_are_sent_in_the_type_of_their_schema(schema, media, value):
+    assert body_of(schema, **media) == value
+
+
+def test_examples_deep_in_a_body_are_of_their_schemas_too():
+    address = {"type": "object", "properties": {"zip": {"type": "string"}}}
+    schema = {"properties": {"to": {"allOf": [address]}, "list": {"items": address}}}
+    example = {"to": {"zip": 1234, "n": 1}, "list": [{"zip": 5}], "other": 7}
+    assert body_of(schema, example=example) == {
+        "to": {"zip": "1234", "n": 1},
+        "list": [{"zip": "5"}],
+        "other": 7,
+    }
+
+
+def test_texts_of_a_yaml_document_are_written_as_they_stand_there(tmp_path):
+    file = tmp_path / "api.yaml"
+    file.write_text("""
+openapi: 3.0.3
+info: {title: Post}
+paths:
+  /offices/{zip}:
+    get:
+      parameters:
+      - {name: zip, in: path, required: true, example: 01097, schema: {type: string}}
+      - {name: land, in: query, example: NO, schema: {type: string}}
+      - {name: version, in: query, example: 1.10, schema: {type: string}}
+      - {name: since, in: query, example: 2026-01-31, schema: {type: string, format: date}}
+      - {name: at, in: query, example: 12:30:45, schema: {type: string}}
+      - {name: flags, in: query, schema: {type: string, enum: [0x1F]}, required: true}
+      - {name: size, in: query, example: 010, schema: {type: integer}}
+      responses: {200: {}, 404: {}}
+    post:
+      requestBody:
+        content:
+          application/json:
+            schema: {properties: {on: {type: string, example: off}, 1: {enum: [y]}}}
+""")
+    (test,) = read_back(openapi(read_document(str(file))))
+    steps = [scenario.steps[0] for scenario in test.spec.scenarios]
+    assert steps[0].http.path == (
+        "/offices/01097?land=NO&version=1.10&since=2026-01-31&at=12:30:45&flags=0x1F&size=10"
+    ).replace("12:30:45", "12%3A30%3A45")
+    assert steps[0].expect.status == [200]
+    assert steps[1].http.json_ == {"on": "off", "1": "y"}
+
+
+def test_alternatives_are_taken_with_what_stands_beside_them():
+    pet = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "example": "Rex"}},
+        "oneOf": [{"required": ["name"]}, {"required": ["id"]}],
+    }
+    assert body_of(pet) == {"name": "Rex"}
+    both = {**pet, "oneOf": [{"type": "null"}, {"properties": {"age": {"const": 3}}}]}
+    assert body_of(both) == {"name": "Rex", "age": 3}
+    assert body_of({"anyOf": [{"$ref": "#/nowhere"}, {"const": 4, "example": 5}]}) == 4
+
+
+def test_numbers_are_within_their_bounds():
+    number = {"type": "number", "minimum": 0.2, "maximum": 0.6}
+    assert body_of(number) == 0.2
+    assert body_of({**number, "exclusiveMinimum": True}) == 0.4
+    assert body_of({"type": "array", "minItems": 3, "items": {"const": 1}}) == [1, 1, 1]
+
+
+def test_what_stands_beside_a_reference_counts_in_3_1_alone():
+    schemas = {"schemas": {"Id": {"type": "string", "example": "far"}}}
+    schema = {"$ref": "#/components/schemas/Id", "example": "near"}
+    root = document({"/a": post(schema)}, components=schemas)
+    for version, value in (("3.1.0", "near"), ("3.0.3", "far")):
+        (test,) = read_back(openapi({**root, "openapi": version}))
+        assert test.spec.scenarios[0].steps[0].http.json_ == value
+
+
+def test_operations_that_refer_to_other_documents_are_left_out_by_name():
+    far = {"$ref": "models.yaml#/Pet"}
+    draft = openapi(document({"/a": get(), "/b": post(far), "/c": get(far)}))
+    assert len(draft.scenarios) == 1
+    assert "Left out: 2 operations with references to other documents." in draft.notes
+    assert "References to other documents are not followed: models.yaml#/Pet." in draft.notes
+
+
+def test_any_media_type_is_json_where_its_schema_says_so():
+    (test,) = read_back(openapi(document({"/a": post({"example": {"a": 1}}, "*/*")})))
+    http = test.spec.scenarios[0].steps[0].http
+    assert (http.json_, http.headers) == ({"a": 1}, [])
+
+
+def test_a_document_in_utf_16(tmp_path):
+    file = tmp_path / "api.json"
+    file.write_text('{"openapi": "3.0.0", "paths": {"/ä": {"get": {}}}}', encoding="utf-16")
+    assert len(openapi(read_document(str(file))).scenarios) == 1
