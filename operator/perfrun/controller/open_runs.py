@@ -27,6 +27,7 @@ from perfrun.controller.kube import (
     owned_by,
 )
 from perfrun.controller.manifests import (
+    CHUNK_BYTES,
     CONTENT_LABEL,
     PIECE_LABEL,
     REPORT_INDEX_LABEL,
@@ -37,12 +38,14 @@ from perfrun.controller.manifests import (
 from perfrun.controller.status import as_json, open_conditions, write_status
 from perfrun.controller.store import Key, Store
 from perfrun.controller.writing import sha_of, store_report
+from perfrun.coordinator.app import MAX_REPORT
 from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.plan import make_plan
 from perfrun.logic.problems import parse_problems
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import ConservationError
-from perfrun.measure.report import TERMINATED, WorkerReport
+from perfrun.measure.report import TERMINATED, WorkerReport, add_report
+from perfrun.measure.wire import reason_of
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class MergedReport(NamedTuple):
     """Those of them that were ended before the load was."""
 
 
+MOST_PIECES = -(-MAX_REPORT // CHUNK_BYTES)
+"""Of a report: whoever may write ConfigMaps could give it any number of them."""
 UNUSABLE = "the reports of its workers cannot be used"
 
 
@@ -267,11 +272,11 @@ class OpenRuns:
                 terminated.append(index)
             whole = await asyncio.to_thread(_add, whole, report, pieces)
         if whole is not None:
-            if cleaner is not None:
-                whole.add_teardown(_unpacked(await self._pieces(run, cleaner), run.plan))
             try:
+                if cleaner is not None:
+                    whole.add_teardown(await self._report(run, cleaner))
                 await asyncio.to_thread(whole.check)
-            except ConservationError as error:
+            except (ValueError, ConservationError) as error:
                 raise UnreadableError(f"{UNUSABLE}: {error}") from error
         return MergedReport(whole, len(stored), terminated)
 
@@ -279,7 +284,10 @@ class OpenRuns:
         """What a worker has reported that only ran the teardown. Raises UnreadableError."""
         run = self._open[uid]
         stored = (await self.stored_reports(uid)).get(run.plan.cleaner)
-        return stored and _unpacked(await self._pieces(run, stored), run.plan)
+        return stored and await self._report(run, stored)
+
+    async def _report(self, run: OpenRun, stored: StoredReport) -> WorkerReport:
+        return await asyncio.to_thread(_unpacked, await self._pieces(run, stored), run.plan)
 
     async def _pieces(self, run: OpenRun, report: StoredReport) -> list[Json]:
         return [await self._kube.get(CONFIG_MAPS, run.key.namespace, n) for n in report.names]
@@ -291,6 +299,8 @@ def _stored(pieces: dict[int, Json]) -> StoredReport:
     names = [
         body["metadata"]["name"] for _, body in sorted(pieces.items()) if sha_of(body) == sha256
     ]
+    if len(names) > MOST_PIECES:
+        raise _damaged(names[0], f"the report has {len(names)} pieces, more than {MOST_PIECES}")
     return StoredReport(names, sha256)
 
 
@@ -302,19 +312,18 @@ def _unpacked(pieces: list[Json], plan: RunPlan) -> WorkerReport:
         if packed is None:
             raise _damaged(name, "its hash does not fit what is in it")
         return WorkerReport.unpack(packed, plan)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(name, str(error) or repr(error)) from error
+    except ValueError as error:
+        raise _damaged(name, reason_of(error)) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(name, repr(error)) from error
 
 
 def _add(whole: WorkerReport | None, report: WorkerReport, pieces: list[Json]) -> WorkerReport:
     """``whole`` and one more report, which is of those pieces. Raises UnreadableError."""
-    if whole is None:
-        return report
     try:
-        whole.add(report)
-    except (TypeError, ValueError, ConservationError) as error:
-        raise _damaged(pieces[0]["metadata"]["name"], str(error) or repr(error)) from error
-    return whole
+        return add_report(whole, report)
+    except ValueError as error:
+        raise _damaged(pieces[0]["metadata"]["name"], reason_of(error)) from error
 
 
 def _damaged(name: str, why: str) -> UnreadableError:

@@ -11,6 +11,8 @@ import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from pydantic import Field
+
 from perfrun.api.metric import OBSERVED
 from perfrun.api.observe import Workload
 from perfrun.api.perfrun import PerfRun
@@ -30,9 +32,8 @@ from perfrun.controller.surroundings import selected_by
 from perfrun.controller.usage import NO_METRICS, POD_METRICS, Usage, restarts, usage
 from perfrun.controller.writing import store_config_map
 from perfrun.logic.observing import FAMILIES
-from perfrun.measure.observed import MOST_TROUBLE, Observation, ObservedMetric
-from perfrun.measure.report import unzip
-from perfrun.measure.wire import Wire
+from perfrun.measure.observed import MOST_OBSERVATIONS, MOST_TROUBLE, Observation, ObservedMetric
+from perfrun.measure.wire import Wire, parse_json, unzip
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +43,14 @@ KEEP_S = 30.0
 SETTLE_S = 45.0
 """How long after a load what is said of its last seconds is waited for: metrics come late."""
 KEY = "observed.json.gz"
+MOST_BYTES, MOST_VALUES = 4 * 1024 * 1024, 100_000
+"""Of what is stored, unpacked: 64 metrics of 600 points fit in."""
 
 
 class Kept(Wire):
     """What is stored of a run, in ns since the PerfRun was created."""
 
-    observed: list[Observation] = []
+    observed: list[Observation] = Field(default=[], max_length=MOST_OBSERVATIONS)
 
 
 @dataclass
@@ -185,7 +188,7 @@ class Sampler:
             if standing is None or not owned_by(standing, course.uid):
                 return []
             data = base64.b64decode(standing["binaryData"][KEY])
-            return Kept.model_validate_json(unzip(data)).observed
+            return (await asyncio.to_thread(_unpacked, data)).observed
         except (KubeError, KeyError, TypeError, ValueError) as error:
             logger.warning("run %s: what was observed is lost: %s", course.opened.key, error)
             return []
@@ -194,6 +197,11 @@ class Sampler:
 def packed(observed: list[Observation]) -> bytes:
     """As it is stored."""
     return gzip.compress(Kept(observed=observed).to_bytes(), mtime=0)
+
+
+def _unpacked(data: bytes) -> Kept:
+    """What is stored, within its bounds: whoever may write ConfigMaps can write it too."""
+    return Kept.model_validate(parse_json(unzip(data, MOST_BYTES), MOST_VALUES))
 
 
 _NOTHING = "perfrun.dev/none=none"

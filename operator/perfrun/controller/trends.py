@@ -1,5 +1,6 @@
 """How a test's runs compare with earlier ones: what is new is taken in, kept, and told."""
 
+import asyncio
 import base64
 import logging
 from collections.abc import Sequence
@@ -198,8 +199,9 @@ class Trender:
         version = body["metadata"]["resourceVersion"]
         try:
             packed = base64.b64decode(body.get("binaryData", {}).get(TREND_KEY, ""))
-            return Kept(Histories.unpack(packed).histories, version)
-        except ValueError as error:
+            kept = await asyncio.to_thread(Histories.unpack, packed)
+            return Kept(kept.histories, version)
+        except (AttributeError, TypeError, ValueError) as error:
             # Somebody has written into it, or a later version: begin anew rather than stand still.
             logger.warning("history of test %s cannot be read: %s", test.metadata.name, error)
             return Kept([], version)

@@ -27,7 +27,8 @@ from perfrun.coordinator.search import HoldSearch
 from perfrun.coordinator.session import RunSession, RunTrouble
 from perfrun.logic.plan import HOLD_LEAD
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport
+from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport, add_report
+from perfrun.measure.wire import reason_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class _Run:
     """Set once worker 0 is to run the setup."""
     starting: asyncio.Task[None] | None = None
     searching: asyncio.Task[None] | None = None
+    merging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a report of a hold is added to the others."""
 
     def let_go(self) -> None:
         """Answer all who wait, and choose no T0 and no hold any more."""
@@ -210,10 +213,12 @@ class Coordinator:
         Raises CoordinatorError.
         """
         run = self._run_of_load(uid, index)
-        report = await self._unpacked(run.session, packed)
-        if run.session.search is None:
+        search = run.session.search
+        if search is None:
             raise Malformed("this run is no capacity search")
-        run.session.search.take(index, report)
+        report = await self._unpacked(run.session, packed)
+        async with run.merging:
+            await self._merge_hold(search, index, report)
         self._search_on(uid, run)
 
     async def report(self, uid: str, index: int, packed: bytes) -> None:
@@ -231,6 +236,17 @@ class Coordinator:
         await run.reports.keep(index, packed, store)
 
     # --- inside -------------------------------------------------------------------------------
+
+    async def _merge_hold(self, search: HoldSearch, index: int, report: WorkerReport) -> None:
+        if not search.awaits(index, report):
+            return
+        try:
+            # In a thread: thousands of steps take a while.
+            merged = await asyncio.to_thread(add_report, search.merged, report)
+        except ValueError as error:
+            search.lose(f"the report of worker {index} cannot be added to the others: {error}")
+            raise Malformed(f"not a worker's report: {reason_of(error)}") from error
+        search.take(index, report, merged)
 
     def _run(self, uid: str) -> _Run:
         run = self._runs.get(uid)
@@ -251,7 +267,7 @@ class Coordinator:
             async with self._unpacking:
                 return await asyncio.to_thread(WorkerReport.unpack, packed, session.plan)
         except ValueError as error:
-            raise Malformed(f"not a worker's report: {_first_line(error)}") from error
+            raise Malformed(f"not a worker's report: {reason_of(error)}") from error
 
     async def _store_report(self, uid: str, index: int, packed: bytes) -> None:
         try:
@@ -337,7 +353,3 @@ async def _first_of(events: list[asyncio.Event], patience: float) -> None:
     finally:
         for each in waiting:
             each.cancel()
-
-
-def _first_line(error: ValueError) -> str:
-    return str(error).partition("\n")[0][:200]

@@ -76,19 +76,23 @@ class HoldSearch:
         self._done = False
         self._lost: str | None = None
         self._came: set[int] = set()
-        self._merged: WorkerReport | None = None
+        self.merged: WorkerReport | None = None
+        """What has come of the present hold."""
 
     # --- facts --------------------------------------------------------------------------------
 
-    def take(self, index: int, report: WorkerReport) -> None:
-        """A worker's report of a hold; of another than the present one it is of no use."""
-        if self._hold is None or report.hold != self._hold.number or index in self._came:
+    def awaits(self, index: int, report: WorkerReport) -> bool:
+        """Whether it is a report of the present hold; of another one it is of no use."""
+        return (
+            self._hold is not None and report.hold == self._hold.number and index not in self._came
+        )
+
+    def take(self, index: int, report: WorkerReport, merged: WorkerReport) -> None:
+        """A report has come, and ``merged`` is all of them: unless its hold is over by now."""
+        if not self.awaits(index, report):
             return
+        self.merged = merged
         self._came.add(index)
-        if self._merged is None:
-            self._merged = report
-        else:
-            self._merged.add(report)
         if report.breached:
             self.cut(report.stopped or "")
         elif report.stopped is not None:
@@ -141,10 +145,10 @@ class HoldSearch:
             again = {"outcome": HoldOutcome.REPEATED.value, "message": AGAIN}
             return [*self.holds[:-1], last.model_copy(update=again)]
         rate = self._hold.rate
-        if self._merged is not None and self._is_whole and self._lost is None:
+        if self.merged is not None and self._is_whole and self._lost is None:
             return [
                 *self.holds[:-1],
-                ended(last, weigh(self._asked, self._plan, rate, self._merged)),
+                ended(last, weigh(self._asked, self._plan, rate, self.merged)),
             ]
         lost = {"outcome": HoldOutcome.LOST.value, "message": self._lost or self._silence()}
         return [*self.holds[:-1], last.model_copy(update=lost)]
@@ -173,7 +177,7 @@ class HoldSearch:
     def tell(self, step: NextStep) -> None:
         """A step is persisted: from now on it is what workers are told."""
         self.holds = step.holds
-        self._cut, self._merged = None, None
+        self._cut, self.merged = None, None
         self._came = set()
         if step.hold is None:
             self._done = True

@@ -13,6 +13,7 @@ from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.live import Live, LiveMerge
 from perfrun.coordinator.search import HoldSearch, NextStep
 from perfrun.logic.stop import StopWatch
+from perfrun.measure.conservation import ConservationError
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, Interval, Order, Ready, Start, WorkerReport
 
@@ -88,8 +89,14 @@ class RunSession:
             raise Conflict(f"worker {index} of this run is another one, which came first")
 
     def ready(self, index: int, ready: Ready, now: int) -> None:
-        """A worker stands at the barrier, or says why it cannot."""
+        """A worker stands at the barrier, or says why it cannot.
+
+        Raises Malformed for values that the setup of the plan does not extract.
+        """
         if index == 0 and ready.setup is not None:
+            extracted = {name for step in self.plan.setup for name in step.extract}
+            if not extracted.issuperset(ready.setup):
+                raise Malformed("not a Ready: setup: values that the setup does not extract")
             self.setup = ready.setup
         self._barrier[index] = _AtBarrier(ready, now)
 
@@ -98,7 +105,11 @@ class RunSession:
         self.start, self._start_at = time, at
 
     def interval(self, index: int, interval: Interval, now: int) -> None:
-        """A worker says how far it is."""
+        """A worker says how far it is. Raises Malformed for counts that do not add up."""
+        try:
+            interval.check()
+        except ConservationError as error:
+            raise Malformed(f"not an Interval: {error}") from error
         self._live.take(index, interval, now)
         sentence = self._watch.take(index, interval, now)
         if sentence is None:

@@ -13,8 +13,10 @@ from perfrun.engine.compiled import CompiledScenario
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.picture import Picture
 from perfrun.measure.record import (
+    MOST_ERROR_CLASSES,
     MOST_SAID,
     MOST_SLOWEST,
+    OTHER_ERRORS,
     Outcome,
     PhaseRecord,
     ScenarioRecord,
@@ -25,6 +27,7 @@ from perfrun.measure.record import (
     add_fields,
     timing_key,
 )
+from perfrun.measure.wire import MAX_NAME
 
 FOLD_FROM = 256
 """Samples that are worth the fixed cost of a fold (about 40 us)."""
@@ -106,6 +109,28 @@ class Samples:
         return self._folded.histogram()
 
 
+class ErrorClasses:
+    """The classes of errors of a whole load: servers choose some of them, and messages are bounded.
+
+    Those beyond :data:`MOST_ERROR_CLASSES` are one class.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        # Timeout keeps its name: a latency sample belongs to each.
+        self._known = {OTHER_ERRORS, "Timeout"}
+
+    def name(self, error: str) -> str:
+        """What an error is counted as."""
+        name = str(error)[:MAX_NAME] or OTHER_ERRORS  # a plain one, of an ErrorClass too
+        if name not in self._known:
+            if len(self._known) >= MOST_ERROR_CLASSES:
+                return OTHER_ERRORS
+            self._known.add(name)
+        return name
+
+
 class StepTally:
     """One step in one phase. The hot path counts here, by attribute."""
 
@@ -121,6 +146,7 @@ class StepTally:
         "censored",
         "checks_failed",
         "checks_passed",
+        "classes",
         "errors",
         "latency",
         "measures",
@@ -135,8 +161,11 @@ class StepTally:
         "ttfb",
     )
 
-    def __init__(self, scenario: str, step: str, recent: Folded) -> None:
+    def __init__(
+        self, scenario: str, step: str, recent: Folded, classes: ErrorClasses | None = None
+    ) -> None:
         self.scenario, self.step = scenario, step
+        self.classes = classes or ErrorClasses()
         self.sent = self.censored = self.attempts = 0
         self.bytes_received = self.checks_passed = self.checks_failed = 0
         self.errors: dict[str, int] = {}
@@ -186,7 +215,7 @@ class StepTally:
 
     def fail(self, error: str, said: str = "") -> None:
         """Count a failed request, by its class; ``said`` is why, in words."""
-        name = str(error)  # a plain one, of an ErrorClass too
+        name = self.classes.name(error)
         self.errors[name] = self.errors.get(name, 0) + 1
         if said and name not in self.said:
             self.said[name] = said[:MOST_SAID]
@@ -267,13 +296,15 @@ class ScenarioTally:
         "steps",
     )
 
-    def __init__(self, scenario: CompiledScenario, recent: Folded) -> None:
+    def __init__(self, scenario: CompiledScenario, recent: Folded, classes: ErrorClasses) -> None:
         self.name = scenario.name
         self.dropped = self.failed = self.censored = 0
         self.journeys = {outcome: Samples() for outcome in Outcome}
         self.picture: Picture | None = None
         """Of its worst visit."""
-        self.steps = [StepTally(scenario.name, step.name, recent) for step in scenario.steps]
+        self.steps = [
+            StepTally(scenario.name, step.name, recent, classes) for step in scenario.steps
+        ]
 
     @property
     def started(self) -> int:
@@ -314,8 +345,10 @@ class Phase:
 
     __slots__ = ("scenarios",)
 
-    def __init__(self, scenarios: list[CompiledScenario], recent: Folded) -> None:
-        self.scenarios = [ScenarioTally(scenario, recent) for scenario in scenarios]
+    def __init__(
+        self, scenarios: list[CompiledScenario], recent: Folded, classes: ErrorClasses
+    ) -> None:
+        self.scenarios = [ScenarioTally(scenario, recent, classes) for scenario in scenarios]
 
     def record(self) -> PhaseRecord:
         """What was counted, as it is reported."""
@@ -361,8 +394,9 @@ class Recorder:
     def __init__(self, scenarios: list[CompiledScenario]) -> None:
         self._scenarios = scenarios
         self._recent = Folded()
-        self.warmup = Phase(scenarios, self._recent)
-        self.window = Phase(scenarios, self._recent)
+        self._classes = ErrorClasses()
+        self.warmup = Phase(scenarios, self._recent, self._classes)
+        self.window = Phase(scenarios, self._recent, self._classes)
         self.earlier = PhaseRecord()
         """The windows that are closed."""
         self._before: Totals | None = None
@@ -374,7 +408,7 @@ class Recorder:
         """Close the window and open a new one; nothing may be under way."""
         self._before = self.totals()
         self.earlier.add(self.window.record())
-        self.window = Phase(self._scenarios, self._recent)
+        self.window = Phase(self._scenarios, self._recent, self._classes)
         self.lag.fold()
         self.lag = Samples(None, self._worst_lag)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from perfrun.api.metric import METRICS, Direction, direction
+from perfrun.api.sentence import cut
 from perfrun.api.slo import format_measured
 from perfrun.logic.statistics import mann_whitney, robust_scale, shift, t_quantile
 from perfrun.measure.trend import MOST_POINTS, History, Passage, Point, Shift, Stage
@@ -246,7 +247,7 @@ def _joined(history: History, points: Sequence[Point]) -> History:
 
 def _passed(history: History, state: str, point: Point, sentence: str, **update: object) -> History:
     passage = Passage.model_validate(
-        {"state": state, "run": point.run, "completed": point.completed, "sentence": sentence}
+        {"state": state, "run": point.run, "completed": point.completed, "sentence": cut(sentence)}
     )
     passages = [*history.passages, passage][-MOST_PASSAGES:]
     return history.model_copy(update={**update, "since": point.completed, "passages": passages})

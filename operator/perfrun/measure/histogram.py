@@ -3,10 +3,16 @@
 The bucket layout is HdrHistogram's (https://hdrhistogram.org), so that V2 on the wire is read by
 any HDR tool; counts live in a numpy array, because recording one value with the library costs
 0.95 us and appending it to a list that is folded in bulk 0.1 us.
+
+What comes over the wire is decoded here and not by the library, which inflates without a limit and
+checks the size afterwards.
 """
 
+import base64
 import ctypes
 import math
+import struct
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Self
 
@@ -23,7 +29,44 @@ _HALF = 1 << (_SUB_BITS - 1)
 _BUCKETS = 22  # until 2048 << 21 passes HIGHEST_US
 BUCKET_COUNT = (_BUCKETS + 1) * _HALF
 
+MAX_COUNT = 2**53
+"""Of samples, and of anything else that is counted: exact for every reader of JSON."""
+MAX_VALUE_NS = 2**53
+"""Of a duration: 104 days."""
+
+# The wire format V2: an envelope (cookie, length) around a zlib stream of a header and of
+# ZigZag LEB128 counts, where a negative number is a run of buckets without samples.
+_ENVELOPE = struct.Struct(">II")
+_ENVELOPE_COOKIE = 0x1C849304
+_HEADER = struct.Struct(">IIIIQQd")
+_HEADER_COOKIE = 0x1C849303
+_WORD_SIZE = 0xF0
+"""The bits of a cookie that say nothing here."""
+_MAX_VARINT = 8
+"""Bytes: 55 bits are enough for MAX_COUNT with its sign."""
+_MAX_PAYLOAD = _HEADER.size + _MAX_VARINT * BUCKET_COUNT
+_MAX_TEXT = -(-(_ENVELOPE.size + _MAX_PAYLOAD + 1024) // 3) * 4
+"""Of the base64; zlib makes what it cannot compress a little longer."""
+_OBJECT_BYTES = 512
+"""Of a histogram that has come over the wire, beside its counts."""
+
 Counts = npt.NDArray[np.int64]
+
+
+class Room:
+    """How many bytes the histograms of one document may take, inflated and decoded."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._left = size
+
+    def take(self, size: int) -> None:
+        """Use up ``size`` bytes. Raises ValueError where they are not left, then and ever after."""
+        self._left -= size
+        if self._left < 0:
+            raise ValueError(
+                f"the histograms take more than {self._size // 1024**2} MiB, which is the most "
+                f"that is decoded of one document"
+            )
 
 
 def bucket_of(values_us: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -57,16 +100,53 @@ class Histogram:
     1 us to 1 h is clamped to the nearest end and counted in ``clamped``.
     """
 
-    __slots__ = ("clamped", "count", "counts", "greatest", "least", "total")
+    __slots__ = ("_dense", "_used", "clamped", "count", "greatest", "least", "total")
 
     def __init__(self) -> None:
-        self.counts: Counts = np.zeros(BUCKET_COUNT, dtype=np.int64)
+        self._dense: Counts | None = np.zeros(BUCKET_COUNT, dtype=np.int64)
+        self._used: tuple[npt.NDArray[np.uint16], npt.NDArray[np.unsignedinteger]] | None = None
+        """In the place of ``_dense``: the buckets that hold something, ascending, and their counts.
+
+        So are histograms kept that have come over the wire: all buckets take 184 KiB each time."""
         self.count = 0
         self.total = 0
         """Sum of all values, ns."""
         self.least = 0
         self.greatest = 0
         self.clamped = 0
+
+    @property
+    def counts(self) -> Counts:
+        """The samples in each bucket; not to be written to."""
+        if self._used is None:
+            assert self._dense is not None
+            return self._dense
+        at, counts = self._used
+        dense = np.zeros(BUCKET_COUNT, dtype=np.int64)
+        dense[at] = counts
+        return dense
+
+    def _keep_small(self, at: npt.NDArray[np.integer], counts: Counts) -> None:
+        """Keep only the buckets that hold something."""
+        self._dense = None
+        fitting = np.min_scalar_type(int(counts.max())) if len(counts) else np.dtype(np.uint8)
+        self._used = at.astype(np.uint16), counts.astype(fitting)
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        if self._used is None:
+            return _OBJECT_BYTES + BUCKET_COUNT * 8
+        return _OBJECT_BYTES + sum(part.nbytes for part in self._used)
+
+    def copy(self) -> "Histogram":
+        """The same samples; what is small stays small."""
+        new = Histogram.__new__(Histogram)
+        new._used = self._used
+        new._dense = None if self._dense is None else self._dense.copy()
+        new.count, new.total, new.clamped = self.count, self.total, self.clamped
+        new.least, new.greatest = self.least, self.greatest
+        return new
 
     def fold(self, values_ns: Sequence[int] | npt.NDArray[np.int64]) -> None:
         """Record many values at once."""
@@ -77,20 +157,30 @@ class Histogram:
         inside = np.clip(us, LOWEST_US, HIGHEST_US)
         # A value under a microsecond rounds to the first bucket: that is precision, not a clamp.
         self.clamped += int(np.count_nonzero(us > HIGHEST_US) + np.count_nonzero(values < 0))
-        self.counts += np.bincount(bucket_of(inside), minlength=BUCKET_COUNT)
+        self._dense, self._used = self.counts, None
+        self._dense += np.bincount(bucket_of(inside), minlength=BUCKET_COUNT)
         self._extend(len(values), int(values.sum()), int(values.min()), int(values.max()))
 
     def record(self, value_ns: int, times: int) -> None:
         """Record one value, from 1 us to 1 h, that was seen ``times`` times."""
         if times:
-            self.counts[bucket_of(np.asarray([value_ns // 1000]))] += times
+            self._dense, self._used = self.counts, None
+            self._dense[_bucket(value_ns)] += times
             self._extend(times, value_ns * times, value_ns, value_ns)
 
     def add(self, other: "Histogram") -> None:
-        """Take the counts of another histogram in."""
+        """Take the counts of another histogram in. Raises ValueError for more than MAX_COUNT."""
         if other.count == 0:
             return
-        self.counts += other.counts
+        if self.count + other.count > MAX_COUNT:
+            raise ValueError(f"histograms of more than {MAX_COUNT} samples together")
+        if self._used is not None:
+            both = self.counts + other.counts
+            used = np.flatnonzero(both)
+            self._keep_small(used, both[used])
+        else:
+            assert self._dense is not None
+            self._dense += other.counts
         self.clamped += other.clamped
         self._extend(other.count, other.total, other.least, other.greatest)
 
@@ -122,7 +212,11 @@ class Histogram:
         if self.count == 0:
             raise ValueError("a histogram without samples has no quantiles")
         rank = max(1, math.ceil(q * self.count - 1e-9))
-        index = int(np.searchsorted(np.cumsum(self.counts), rank))
+        if self._used is None:
+            index = int(np.searchsorted(np.cumsum(self.counts), rank))
+        else:
+            at, counts = self._used
+            index = int(at[np.searchsorted(np.cumsum(counts, dtype=np.int64), rank)])
         return float(min(max(MIDDLE_US[index] * 1000, self.least), self.greatest))
 
     def beyond(self, q: float) -> int:
@@ -142,33 +236,63 @@ class Histogram:
     def encode(self) -> str:
         """HDR V2 (compressed, base64), as every HDR tool reads it."""
         hdr = HdrHistogram(LOWEST_US, HIGHEST_US, DIGITS)
-        ctypes.memmove(
-            hdr.counts, np.ascontiguousarray(self.counts).ctypes.data, self.counts.nbytes
-        )
-        used = np.flatnonzero(self.counts)
+        counts = self.counts
+        ctypes.memmove(hdr.counts, counts.ctypes.data, counts.nbytes)
+        used = np.flatnonzero(counts)
         if len(used):
-            hdr.total_count = int(self.counts.sum())
+            hdr.total_count = int(counts.sum())
             hdr.min_value = int(_LOW[used[0]])
             hdr.max_value = int(HIGH_US[used[-1]])
         encoded = hdr.encode()
         return encoded.decode("ascii") if isinstance(encoded, bytes) else str(encoded)
 
     @classmethod
-    def decode(cls, text: str, *, total: int, least: int, greatest: int, clamped: int) -> Self:
-        """The reverse of :meth:`encode`. Raises ValueError for anything but such a text."""
-        try:
-            hdr = HdrHistogram.decode(text.encode("ascii"))
-        except Exception as error:
-            raise ValueError("not a histogram in HDR V2") from error
-        if hdr is None or len(hdr.counts) != BUCKET_COUNT:
-            raise ValueError("a histogram of another range or precision than perfrun's")
-        whole = cls()
-        whole.counts = np.array(hdr.counts, dtype=np.int64)
-        if whole.counts.min() < 0:
-            raise ValueError("a histogram with negative counts")
-        whole.count = int(whole.counts.sum())
+    def decode(
+        cls,
+        text: str,
+        *,
+        total: int,
+        least: int,
+        greatest: int,
+        clamped: int,
+        room: Room | None = None,
+    ) -> Self:
+        """The reverse of :meth:`encode`. Raises ValueError for anything but such a text.
+
+        It takes at most 184 KiB when it is inflated, which is the size of all buckets, and a small
+        multiple of that meanwhile; ``room`` bounds many histograms together.
+        """
+        payload = _inflated(text)
+        if room is not None:
+            room.take(len(payload))
+        at, counts = _used_buckets(payload)
+        whole = cls.__new__(cls)  # not with all the buckets that an empty one has
+        whole._keep_small(at, counts)
+        if room is not None:
+            room.take(whole.size)
+        whole.count = int(counts.sum())
         whole.total, whole.least, whole.greatest, whole.clamped = total, least, greatest, clamped
+        whole._check_sums()
         return whole
+
+    def _check_sums(self) -> None:
+        """Raise ValueError unless the exact figures can be those of the buckets."""
+        if self.count > MAX_COUNT:
+            raise ValueError(f"a histogram of more than {MAX_COUNT} samples")
+        if not self.count:
+            if (self.total, self.least, self.greatest, self.clamped) != (0, 0, 0, 0):
+                raise ValueError("a histogram without samples, but with a sum")
+            return
+        if not -MAX_VALUE_NS <= self.least <= self.greatest <= MAX_VALUE_NS:
+            raise ValueError("a histogram whose least and greatest values cannot be")
+        if not self.count * self.least <= self.total <= self.count * self.greatest:
+            raise ValueError("a histogram whose sum is not between its least and greatest values")
+        if not 0 <= self.clamped <= self.count:
+            raise ValueError("a histogram with more clamped samples than samples")
+        assert self._used is not None
+        at = self._used[0]
+        if (int(at[0]), int(at[-1])) != (_bucket(self.least), _bucket(self.greatest)):
+            raise ValueError("a histogram whose least and greatest values are in other buckets")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
@@ -187,3 +311,66 @@ class Histogram:
         if not self.count:
             return "Histogram(empty)"
         return f"Histogram({self.count} samples, {self.least} to {self.greatest} ns)"
+
+
+def _bucket(value_ns: int) -> int:
+    """The index of the bucket of one value: as :func:`bucket_of`, for one that was just read."""
+    us = min(max((value_ns + 500) // 1000, LOWEST_US), HIGHEST_US)
+    bucket = max(us.bit_length() - _SUB_BITS, 0)
+    return ((bucket + 1) << (_SUB_BITS - 1)) + (us >> bucket) - _HALF
+
+
+def _inflated(text: str) -> bytes:
+    """The counts of a text as they are encoded, bounded. Raises ValueError."""
+    if len(text) > _MAX_TEXT:
+        raise ValueError(f"a histogram of more than {_MAX_TEXT} characters")
+    try:
+        data = base64.b64decode(text, validate=True)
+        cookie, length = _ENVELOPE.unpack_from(data)
+        inflating = zlib.decompressobj()
+        payload = inflating.decompress(data[_ENVELOPE.size :], _MAX_PAYLOAD + 1)
+    except (ValueError, struct.error, zlib.error) as error:  # binascii.Error is a ValueError
+        raise ValueError("not a histogram in HDR V2") from error
+    if cookie & ~_WORD_SIZE != _ENVELOPE_COOKIE or length != len(data) - _ENVELOPE.size:
+        raise ValueError("not a histogram in HDR V2")
+    if len(payload) > _MAX_PAYLOAD:
+        raise ValueError(f"a histogram of more than {_MAX_PAYLOAD} bytes when it is inflated")
+    if not inflating.eof or inflating.unused_data or len(payload) < _HEADER.size:
+        raise ValueError("a histogram that is cut off, or has something behind it")
+    cookie, length, offset, digits, lowest, highest, _ = _HEADER.unpack_from(payload)
+    if cookie & ~_WORD_SIZE != _HEADER_COOKIE or length != len(payload) - _HEADER.size:
+        raise ValueError("not a histogram in HDR V2")
+    if (offset, digits, lowest, highest) != (0, DIGITS, LOWEST_US, HIGHEST_US):
+        raise ValueError("a histogram of another range or precision than perfrun's")
+    return payload[_HEADER.size :]
+
+
+def _used_buckets(payload: bytes) -> tuple[Counts, Counts]:
+    """The buckets that hold something, and what they hold. Raises ValueError."""
+    encoded = np.frombuffer(payload, dtype=np.uint8)
+    ends = np.flatnonzero(encoded < 0x80)  # the last byte of each number has no continuation bit
+    if not len(encoded):
+        return ends, ends
+    if encoded[-1] >= 0x80:
+        raise ValueError("a histogram that is cut off")
+    starts = np.empty_like(ends)
+    starts[0], starts[1:] = 0, ends[:-1] + 1
+    lengths = ends - starts
+    longest = int(lengths.max()) + 1
+    if longest > _MAX_VARINT:
+        raise ValueError("a histogram with a count that cannot be")
+    zigzag = (encoded[starts] & 0x7F).astype(np.int64)
+    for place in range(1, longest):
+        longer = np.flatnonzero(lengths >= place)
+        zigzag[longer] |= (encoded[starts[longer] + place] & 0x7F).astype(np.int64) << 7 * place
+    numbers = (zigzag >> 1) ^ -(zigzag & 1)
+    if int(numbers.min()) < -BUCKET_COUNT or int(numbers.max()) > MAX_COUNT:
+        raise ValueError("a histogram with a count that cannot be")
+    until = np.cumsum(np.maximum(-numbers, 1))
+    if int(until[-1]) > BUCKET_COUNT:
+        raise ValueError("a histogram of another range or precision than perfrun's")
+    used = np.flatnonzero(numbers > 0)
+    counts = numbers[used]
+    if int(numbers.max()) * len(used) > MAX_COUNT and counts.sum(dtype=np.float64) > MAX_COUNT:
+        raise ValueError(f"a histogram of more than {MAX_COUNT} samples")
+    return until[used] - 1, counts

@@ -2,28 +2,29 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
-from perfrun.measure.wire import Wire
+from perfrun.measure.wire import Moment, PartOfPlan, Wire
 
 MOST_POINTS = 600
 MOST_OBSERVATIONS = 64
 MOST_TROUBLE = 512
 
 ObservedMetric = Literal["cpu", "memory", "restarts", "connections", "locks", "value"]
-Moment = Annotated[int, Field(ge=-(2**53), le=2**53)]
-Value = Annotated[float, Field(allow_inf_nan=False)]
+MAX_VALUE = 1e18
+"""Of anything observed, either way: it becomes a number of a status, and figures of a chart."""
+Value = Annotated[float, Field(ge=-MAX_VALUE, le=MAX_VALUE)]
 
 
 class Observation(Wire):
     """One metric of one observed thing: cores, bytes, counts, or whatever a query gives."""
 
-    name: str = Field(max_length=63)
+    name: PartOfPlan
     """In ``spec.observe``."""
     metric: ObservedMetric
-    at: list[Moment] = Field(default=[], max_length=MOST_POINTS)
+    at: Annotated[list[Moment], FailFast()] = Field(default=[], max_length=MOST_POINTS)
     """ns since T0, ascending; negative before it."""
-    values: list[Value] = Field(default=[], max_length=MOST_POINTS)
+    values: Annotated[list[Value], FailFast()] = Field(default=[], max_length=MOST_POINTS)
     trouble: str | None = Field(default=None, max_length=MOST_TROUBLE)
     """What went wrong when it was last looked at in vain."""
 
@@ -34,7 +35,13 @@ class Observation(Wire):
         return self
 
     def put(self, at: int, value: float) -> None:
-        """Take a point in; one that is not newer than the last changes nothing."""
+        """Take a point in; one that is not newer than the last changes nothing.
+
+        A value that no message may carry is told as trouble: it must not cost the whole report.
+        """
+        if not abs(value) <= MAX_VALUE:  # so it is with NaN
+            self.trouble = f"a value of {value:g} is beyond what can be kept ({MAX_VALUE:g})"
+            return
         if self.at and at <= self.at[-1]:
             return
         self.at.append(at)

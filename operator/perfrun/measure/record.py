@@ -12,12 +12,29 @@ from pydantic import Field
 
 from perfrun.measure.conservation import ConservationError as ConservationError
 from perfrun.measure.conservation import law
-from perfrun.measure.histogram import Histogram
+from perfrun.measure.histogram import MAX_COUNT, Histogram
 from perfrun.measure.picture import Picture
 from perfrun.measure.series import Series as Series
-from perfrun.measure.wire import Wire, WireHistogram
+from perfrun.measure.wire import (
+    MAX_TOTAL,
+    Count,
+    ErrorName,
+    Nanoseconds,
+    PartOfPlan,
+    Rate,
+    Total,
+    Wire,
+    WireHistogram,
+)
 
 MOST_MACHINES = 16
+MOST_WORKERS = 5000
+MOST_ERROR_CLASSES = 64
+OTHER_ERRORS = "Other"
+"""The class of errors beyond so many classes."""
+MOST_EXHAUSTED = 8
+MOST_STEPS, MOST_SCENARIOS = 2500, 50
+"""Of a plan."""
 
 
 class Outcome(StrEnum):
@@ -58,8 +75,7 @@ MOST_SLOWEST = 10
 class Traced(Wire):
     """A slow request, and where to look it up."""
 
-    latency: int
-    """ns."""
+    latency: Nanoseconds
     trace_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     """Of the W3C traceparent that it carried."""
 
@@ -70,7 +86,6 @@ _COUNTS_OF_STEP = (
     "failed",
     "censored",
     "attempts",
-    "bytes_received",
     "checks_passed",
     "checks_failed",
 )
@@ -82,12 +97,14 @@ _SUMS_OF_GENERATOR = (
     "wall_time",
     "periods",
     "throttled_periods",
-    "ceiling",
     "user_time",
     "connections",
 )
 
 
+WallTime = Annotated[float, Field(ge=0, le=2**40)]
+"""Seconds since 1970."""
+Machine = Annotated[str, Field(max_length=256)]
 MOST_SAID = 200
 Said = Annotated[str, Field(max_length=MOST_SAID)]
 
@@ -95,20 +112,20 @@ Said = Annotated[str, Field(max_length=MOST_SAID)]
 class StepRecord(Wire):
     """One step of one scenario in one phase."""
 
-    scenario: str
-    step: str
-    sent: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    censored: int = 0
-    attempts: int = 0
+    scenario: PartOfPlan
+    step: PartOfPlan
+    sent: Count = 0
+    succeeded: Count = 0
+    failed: Count = 0
+    censored: Count = 0
+    attempts: Count = 0
     """Requests on the wire, redirects included: first byte written. What the server counts."""
-    bytes_received: int = 0
-    checks_passed: int = 0
-    checks_failed: int = 0
-    errors: dict[str, int] = {}
+    bytes_received: Total = 0
+    checks_passed: Count = 0
+    checks_failed: Count = 0
+    errors: dict[ErrorName, Count] = Field(default={}, max_length=MOST_ERROR_CLASSES)
     """Failed requests by error class (Timeout, Status5xx, Connect, ...)."""
-    said: dict[str, Said] = {}
+    said: dict[ErrorName, Said] = Field(default={}, max_length=MOST_ERROR_CLASSES)
     """Of each error class, what was known of the first such failure, in words."""
     timings: dict[str, WireHistogram] = {}
     """By :func:`timing_key`."""
@@ -124,6 +141,7 @@ class StepRecord(Wire):
     def add(self, other: "StepRecord") -> None:
         """Take the counts of the same step elsewhere in."""
         add_fields(self, other, _COUNTS_OF_STEP)
+        add_fields(self, other, ("bytes_received",), MAX_TOTAL)
         add_counts(self.errors, other.errors)
         self.said = {**other.said, **self.said}
         add_histograms(self.timings, other.timings)
@@ -161,14 +179,14 @@ class StepRecord(Wire):
 class ScenarioRecord(Wire):
     """The iterations of one scenario in one phase."""
 
-    scenario: str
-    planned: int = 0
-    started: int = 0
-    dropped: int = 0
-    finished: int = 0
+    scenario: PartOfPlan
+    planned: Count = 0
+    started: Count = 0
+    dropped: Count = 0
+    finished: Count = 0
     """Iterations all of whose steps succeeded (transactions)."""
-    failed: int = 0
-    censored: int = 0
+    failed: Count = 0
+    censored: Count = 0
     journeys: dict[str, WireHistogram] = {}
     """By outcome: from the arrival to the end of the last step."""
 
@@ -231,35 +249,37 @@ class GeneratorRecord(Wire):
 
     lag: WireHistogram
     """From when an iteration was due to when the pacer handed it over."""
-    late_sends: int = 0
+    late_sends: Count = 0
     """Iterations handed over more than 10 ms after they were due."""
-    longest_stall: int = 0
+    longest_stall: Nanoseconds = 0
     """The longest time the event loop was not served, ns."""
-    paused_time: int = 0
+    paused_time: Total = 0
     """ns for which the event loop was not served, all pauses together, summed over workers."""
     pauses: WireHistogram
     """How long each of these pauses was, once for each request that was open meanwhile."""
-    cpu_time: int = 0
+    cpu_time: Total = 0
     """ns of CPU over the window, all workers."""
-    wall_time: int = 0
+    wall_time: Total = 0
     """ns of the window, summed over workers."""
-    periods: int = 0
-    throttled_periods: int = 0
+    periods: Count = 0
+    throttled_periods: Count = 0
     """Of the cgroup's CPU quota, over the window."""
-    ceiling: float = 0.0
+    ceiling: Rate = 0.0
     """Requests a second that the worker reached against itself before the start."""
-    exhausted: dict[str, int] = {}
+    exhausted: dict[ErrorName, Count] = Field(default={}, max_length=MOST_EXHAUSTED)
     """How often the generator ran out of Ports, Descriptors or Memory."""
-    first_send: int = 0
-    last_send: int = 0
+    first_send: Nanoseconds = 0
+    last_send: Nanoseconds = 0
     """Of first attempts in the window, ns after T0; a burst's spread is their difference."""
-    started_at: list[float] = []
+    started_at: list[WallTime] = Field(default=[], max_length=MOST_WORKERS)
     """Wall time (s since 1970) of each worker's T0: they should agree."""
-    user_time: int = 0
+    user_time: Total = 0
     """ns in which users were active in the load, summed over users (closed loads)."""
-    connections: int = 0
+    connections: Count = 0
     """Connections opened."""
-    machines: list[str] = Field(default=[], max_length=MOST_MACHINES)
+    machines: list[Annotated[str, Field(max_length=256)]] = Field(
+        default=[], max_length=MOST_MACHINES
+    )
     """Processor and architecture under each worker; each kind once."""
 
     @classmethod
@@ -274,7 +294,8 @@ class GeneratorRecord(Wire):
         )
         self.last_send = max(self.last_send, other.last_send)
         self.lag.add(other.lag)
-        add_fields(self, other, _SUMS_OF_GENERATOR)
+        add_fields(self, other, _SUMS_OF_GENERATOR, MAX_TOTAL)
+        self.ceiling += other.ceiling
         self.longest_stall = max(self.longest_stall, other.longest_stall)
         self.pauses.add(other.pauses)
         add_counts(self.exhausted, other.exhausted)
@@ -294,22 +315,34 @@ def timing_key(timing: Timing, outcome: Outcome) -> str:
     return f"{timing.value}/{outcome.value}"
 
 
-def add_fields(into: object, other: object, names: Iterable[str]) -> None:
-    """Add the fields of ``other`` that are named into those of ``into``."""
+def add_fields(into: object, other: object, names: Iterable[str], most: int = MAX_COUNT) -> None:
+    """Add the fields of ``other`` that are named into those of ``into``.
+
+    Raises ValueError for a sum above ``most``.
+    """
     for name in names:
-        setattr(into, name, getattr(into, name) + getattr(other, name))
+        setattr(into, name, _sum(name, getattr(into, name) + getattr(other, name), most))
 
 
 def add_counts(into: dict[str, int], other: dict[str, int]) -> None:
-    """Add the counts of ``other`` into ``into``, key by key."""
+    """Add the counts of ``other`` into ``into``, key by key. Raises ValueError as above."""
     for key, count in other.items():
-        into[key] = into.get(key, 0) + count
+        into[key] = _sum(key, into.get(key, 0) + count, MAX_COUNT)
+
+
+def _sum(name: str, value: int, most: int) -> int:
+    if value > most:
+        raise ValueError(f"{name} adds up to {value}, more than {most}")
+    return value
 
 
 def add_histograms(into: dict[str, Histogram], other: dict[str, Histogram]) -> None:
-    """Add the samples of ``other`` into ``into``, key by key."""
+    """Add the samples of ``other`` into ``into``, key by key. Raises ValueError as above."""
     for key, histogram in other.items():
-        into.setdefault(key, Histogram()).add(histogram)
+        if (known := into.get(key)) is not None:
+            known.add(histogram)
+        else:
+            into[key] = histogram.copy()
 
 
 def total(steps: Iterable[StepRecord]) -> StepRecord:

@@ -1,18 +1,21 @@
 """What a worker says: that it is ready, how it goes (advisory), and at the end everything."""
 
 import gzip
-import io
-import json
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from perfrun.api.metric import MEASURES
 from perfrun.api.sentence import Sentence
 from perfrun.measure.benchmark import BenchmarkRecord
+from perfrun.measure.conservation import ConservationError, law
+from perfrun.measure.histogram import Histogram, Room
 from perfrun.measure.observed import MOST_OBSERVATIONS, Observation, add_observations
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import (
+    MOST_ERROR_CLASSES,
+    MOST_WORKERS,
     GeneratorRecord,
     Outcome,
     PhaseRecord,
@@ -21,16 +24,42 @@ from perfrun.measure.record import (
 )
 from perfrun.measure.series import MOST_POINTS, Series
 from perfrun.measure.sketch import MOST_BUCKETS
-from perfrun.measure.wire import Wire, WireHistogram
+from perfrun.measure.wire import (
+    Count,
+    ErrorName,
+    Moment,
+    Nanoseconds,
+    Rate,
+    Wire,
+    WireHistogram,
+    parse_json,
+    unzip,
+)
 
-MAX_REPORT_BYTES = 32 * 1024 * 1024
-MOST_ERROR_CLASSES = 64
-MOST_COUNT = 2**53
-"""In a point of a worker's series: those of a thousand workers still fit into 63 bits."""
+MAX_REPORT_BYTES = 16 * 1024 * 1024
+"""Of JSON: twice what is taken when it is packed, and histograms can hardly be packed."""
+MAX_REPORT_VALUES = 1_000_000
+"""In JSON; of them a series has most, which is rarely a tenth of that."""
+MAX_REPORT_ROOM = 96 * 1024 * 1024
+"""Bytes that the histograms of one report may take, inflated and decoded together."""
+MAX_MERGED_ROOM = 256 * 1024 * 1024
+"""Bytes of the histograms of all workers together."""
+MOST_COUNT = 2**50
+"""In a point of a worker's series: those of 5,000 workers still fit into 63 bits."""
+MOST_HOLDS = 1000
+MOST_EXTRACTED, MAX_EXTRACTED = 2000, 64 * 1024
+"""How many values a setup extracts, and how many characters each of them may have."""
 TERMINATED = "terminated"
 """Why a worker ended that was sent a signal: by an eviction, a drain, or somebody's deletion."""
 _TIMINGS = {timing_key(timing, outcome) for timing in Timing for outcome in Outcome}
 _OUTCOMES = {outcome.value for outcome in Outcome}
+
+
+Extracted = Annotated[
+    dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=MAX_EXTRACTED)]],
+    Field(max_length=MOST_EXTRACTED),
+]
+"""By variable."""
 
 
 class Trouble(Wire):
@@ -45,26 +74,26 @@ class Ready(Wire):
     """A worker stands at the barrier (or never will)."""
 
     version: Literal[1] = 1
-    ceiling: float = 0.0
+    ceiling: Rate = 0.0
     """Requests a second that it reached against itself."""
     trouble: Trouble | None = None
     """Set: the target cannot be reached; an error of the run, once startTimeout has passed."""
     final: bool = False
     """With trouble: trying again will not help, as with a missing Secret."""
-    setup: dict[str, str] | None = None
+    setup: Extracted | None = None
     """Worker 0, once it has run the setup: what that has extracted. Never kept or shown."""
 
 
 class Start(Wire):
     """The answer to :class:`Ready`."""
 
-    start_in: int | None = None
+    start_in: Moment | None = None
     """ns until T0, negative where it has passed; None: not yet, ask again."""
     stop: str | None = None
     """Set: do not start; report what there is, with this reason."""
     setup: bool = False
     """Run the setup now, and say ready again with what it has extracted."""
-    values: dict[str, str] = {}
+    values: Extracted = {}
     """With ``start_in``: what the setup has extracted."""
 
 
@@ -72,32 +101,40 @@ class Interval(Wire):
     """How far a worker is: cumulative counts since T0, and latencies since the last interval."""
 
     version: Literal[1] = 1
-    sequence: int
-    elapsed: int
-    """ns since T0."""
-    in_flight: int
-    planned: int
-    started: int
-    dropped: int
-    sent: int
-    succeeded: int
-    failed: int
-    errors: dict[str, int] = {}
+    sequence: Count
+    elapsed: Nanoseconds
+    """Since T0."""
+    in_flight: Count
+    planned: Count
+    started: Count
+    dropped: Count
+    sent: Count
+    succeeded: Count
+    failed: Count
+    errors: dict[ErrorName, Count] = Field(default={}, max_length=MOST_ERROR_CLASSES)
     latency: WireHistogram
     """Of all requests that succeeded since the last interval."""
+
+    def check(self) -> None:
+        """Raise ConservationError unless the counts add up."""
+        law("planned = started + dropped", self.planned, self.started + self.dropped)
+        law("failed = sum of errors", self.failed, sum(self.errors.values()))
+        if self.succeeded + self.failed > self.sent:
+            raise ConservationError(f"more than the {self.sent} requests that were sent have ended")
+        if self.latency.count > self.succeeded:
+            raise ConservationError(f"{self.latency.count} latencies of {self.succeeded} successes")
 
 
 class Hold(Wire):
     """A rate that a capacity search tries: all workers together put it on for so long."""
 
-    number: int = Field(ge=1)
+    number: int = Field(ge=1, le=MOST_HOLDS)
     """Of the search's holds, from 1."""
-    rate: float = Field(gt=0)
+    rate: Rate = Field(gt=0)
     """Iterations a second, of all workers."""
-    start: int
-    """ns after T0."""
-    length: int = Field(gt=0)
-    """ns."""
+    start: Nanoseconds
+    """After T0."""
+    length: Nanoseconds = Field(gt=0)
 
 
 class Order(Wire):
@@ -123,22 +160,22 @@ class WorkerReport(Wire):
     """Everything that a worker, or by :meth:`add` all workers together, measured."""
 
     version: Literal[1] = 1
-    workers: int = 1
+    workers: int = Field(default=1, ge=1, le=MOST_WORKERS)
     """How many workers' reports are in here."""
     warmup: PhaseRecord
     window: PhaseRecord
     generator: GeneratorRecord
     series: Series
-    window_time: int
-    """ns of the window; a burst's ends with its last outcome."""
-    load_time: int
-    """ns from T0 to the end of the load (planned end, or an earlier stop)."""
-    stopped: str | None = None
+    window_time: Nanoseconds
+    """Of the window; a burst's ends with its last outcome."""
+    load_time: Nanoseconds
+    """From T0 to the end of the load (planned end, or an earlier stop)."""
+    stopped: Sentence | None = None
     """Set: the load ended before its plan, for this reason; :data:`TERMINATED` where no worker that
     reported was left to go on with it."""
     breached: bool = False
     """With ``stopped``: the reason is a condition of ``stopWhen`` that was true."""
-    hold: int = 0
+    hold: int = Field(default=0, ge=0, le=MOST_HOLDS)
     """A capacity search: the number of the hold that the window is; earlier ones are in the
     warm-up. 0: none was held, or it is another load."""
 
@@ -154,8 +191,8 @@ class WorkerReport(Wire):
     """What was seen of ``spec.observe``, by name and metric."""
     benchmark: BenchmarkRecord | None = None
     """What the target said of itself, where it is a benchmark."""
-    late: int = 0
-    """How long after its start, ns, the hold was taken up by the worker that heard of it last."""
+    late: Nanoseconds = 0
+    """How long after its start the hold was taken up by the worker that heard of it last."""
 
     @classmethod
     def of_nothing(cls) -> "WorkerReport":
@@ -225,13 +262,65 @@ class WorkerReport(Wire):
     def unpack(cls, packed: bytes, plan: RunPlan | None = None) -> "WorkerReport":
         """The reverse of :meth:`pack`. Raises ValueError for anything else, or too much.
 
-        With ``plan`` also for what does not belong to it, before any histogram is made: a few
-        kilobytes of gzip can hold thousands, and each takes 184 KiB.
+        With ``plan`` also for what one worker cannot have measured of it: other steps, before any
+        histogram is decoded, and counts that do not add up.
         """
-        data = unzip(packed)
-        if plan is not None:
-            check_belongs(json.loads(data), plan)
-        return cls.model_validate_json(data)
+        raw = parse_json(unzip(packed, MAX_REPORT_BYTES), MAX_REPORT_VALUES)
+        if plan is None:
+            return read_report(raw)
+        check_belongs(raw, plan)
+        report = read_report(raw)
+        _check_is_one(report)
+        return report
+
+    @property
+    def histogram_bytes(self) -> int:
+        """What all histograms take in memory, about."""
+        return sum(one.size for one in self._histograms())
+
+    def _histograms(self) -> Iterator[Histogram]:
+        yield self.generator.lag
+        yield self.generator.pauses
+        for phase in (self.setup, self.warmup, self.window, self.teardown):
+            for step in phase.steps:
+                yield from step.timings.values()
+                yield from step.measures.values()
+            for scenario in phase.scenarios:
+                yield from scenario.journeys.values()
+
+
+def read_report(raw: Any) -> WorkerReport:
+    """The report of a parsed document, within its bounds. Raises ValueError."""
+    return WorkerReport.model_validate(raw, context=Room(MAX_REPORT_ROOM))
+
+
+def _check_is_one(report: WorkerReport) -> None:
+    """Raise ValueError unless a report is of one worker, and adds up."""
+    if (
+        report.workers != 1
+        or max(len(report.generator.started_at), len(report.generator.machines)) > 1
+    ):
+        raise ValueError("a report of several workers")
+    try:
+        report.check()
+    except ConservationError as error:
+        raise ValueError(str(error)) from error
+
+
+def add_report(whole: WorkerReport | None, report: WorkerReport) -> WorkerReport:
+    """``whole`` with one more report taken in. Raises ValueError for too much together.
+
+    ``whole`` is of no use any more then.
+    """
+    if whole is None:
+        return report
+    whole.add(report)
+    if whole.histogram_bytes > MAX_MERGED_ROOM:
+        raise ValueError(
+            f"the histograms of all workers take more than {MAX_MERGED_ROOM // 1024**2} MiB "
+            f"together: test fewer steps at once"
+        )
+    return whole
 
 
 def _says_more(report: WorkerReport) -> int:
@@ -260,7 +349,8 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
             scenarios = [record["scenario"] for record in phase["scenarios"]]
             if len(set(named)) < len(named) or not steps.issuperset(named):
                 raise ValueError("a report with steps that are not in its plan, or are there twice")
-            if len(set(scenarios)) < len(scenarios) or len(scenarios) > len(plan.scenarios):
+            known = {scenario for scenario, _ in steps}
+            if len(set(scenarios)) < len(scenarios) or not known.issuperset(scenarios):
                 raise ValueError("a report with scenarios that are not in its plan")
             for record in phase["steps"]:
                 if not _TIMINGS.issuperset(record["timings"]):
@@ -307,18 +397,6 @@ def _check_series(raw: Any) -> None:
         for counts in (*lists, *(sketch["counts"] for sketch in sketches))
     ):
         raise ValueError(f"a report with a point that counts more than {MOST_COUNT}")
-
-
-def unzip(packed: bytes) -> bytes:
-    """The unpacked bytes, at most 32 MiB. Raises ValueError for anything but such a gzip."""
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-            data = file.read(MAX_REPORT_BYTES + 1)
-    except (OSError, EOFError) as error:
-        raise ValueError("not a gzip-compressed report") from error
-    if len(data) > MAX_REPORT_BYTES:
-        raise ValueError(f"a report of more than {MAX_REPORT_BYTES} bytes")
-    return data
 
 
 def merge(reports: list[WorkerReport]) -> WorkerReport:

@@ -1,12 +1,17 @@
 """The result document: all that a run measured, exact and self-contained."""
 
 import gzip
+import json
 from typing import Any, Literal
 
 from perfrun import __version__
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import WorkerReport, unzip
-from perfrun.measure.wire import Wire
+from perfrun.measure.report import WorkerReport, check_belongs, read_report
+from perfrun.measure.wire import Wire, parse_json, unzip
+
+MAX_RESULT_BYTES = 32 * 1024 * 1024
+"""Of JSON; what is stored has 4 MiB at most when it is packed."""
+MAX_RESULT_VALUES = 2_000_000
 
 
 class RunResult(Wire):
@@ -30,4 +35,22 @@ class RunResult(Wire):
     @classmethod
     def unpack(cls, packed: bytes) -> "RunResult":
         """The reverse of :meth:`pack`. Raises ValueError for anything else."""
-        return cls.model_validate_json(unzip(packed))
+        raw = parse_json(unzip(packed, MAX_RESULT_BYTES), MAX_RESULT_VALUES)
+        return cls.read(raw)
+
+    @classmethod
+    def read(cls, raw: Any) -> "RunResult":
+        """The result of a parsed document, within its bounds. Raises ValueError.
+
+        The report has to belong to the plan before any of its histograms is decoded.
+        """
+        if not isinstance(raw, dict) or "plan" not in raw:
+            raise ValueError("not a result: there is no plan in it")
+        measured = raw.get("report")
+        # By its JSON: a text is a member of an enumeration there, and a list a tuple.
+        plan = RunPlan.model_validate_json(json.dumps(raw["plan"]))
+        report = None
+        if measured is not None:
+            check_belongs(measured, plan)
+            report = read_report(measured)
+        return cls.model_validate({**raw, "plan": plan, "report": report})

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.measure.conservation import law
 from perfrun.measure.sketch import MOST_COUNT, Sketch
-from perfrun.measure.wire import Wire
+from perfrun.measure.wire import ErrorName, Wire
 
 MOST_POINTS = 600
 """Of a series; then each two are joined."""
@@ -22,8 +22,11 @@ _LONGEST_POINT = NS_PER_S << 20
 _COUNTS = ("planned", "started", "succeeded", "failed")
 
 T = TypeVar("T")
-ErrorName = Annotated[str, Field(max_length=64)]
-Points = list[Annotated[int, Field(ge=0, le=MOST_COUNT)]]
+Points = Annotated[
+    list[Annotated[int, Field(ge=0, le=MOST_COUNT)]],
+    FailFast(),  # not one error for each of thousands
+    Field(max_length=MOST_POINTS),
+]
 
 
 @dataclass
@@ -60,7 +63,7 @@ class Series(Wire):
     """Iterations under way at the end of each point."""
     lag: Points = []
     """The worst lag (ns) of an iteration that was started in each point."""
-    latency: list[Sketch] = []
+    latency: Annotated[list[Sketch], FailFast()] = Field(default=[], max_length=MOST_POINTS)
     """Response times of the requests that succeeded in each point."""
 
     @model_validator(mode="after")

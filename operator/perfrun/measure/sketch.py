@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from perfrun.measure.histogram import HIGHEST_US, LOWEST_US, MIDDLE_US, Histogram
 from perfrun.measure.wire import Wire
@@ -30,11 +30,11 @@ _BUCKET_OF = np.floor(
 class Sketch(Wire):
     """Counts of durations in buckets that grow by 2%; never changed in place but by :meth:`add`."""
 
-    buckets: list[Annotated[int, Field(ge=0, lt=MOST_BUCKETS)]] = Field(
+    buckets: Annotated[list[Annotated[int, Field(ge=0, lt=MOST_BUCKETS)]], FailFast()] = Field(
         default=[], max_length=MOST_BUCKETS
     )
     """Those that hold something, ascending: floor(ln(value / 1 us) / ln 1.02)."""
-    counts: list[Annotated[int, Field(ge=1, le=MOST_COUNT)]] = Field(
+    counts: Annotated[list[Annotated[int, Field(ge=1, le=MOST_COUNT)]], FailFast()] = Field(
         default=[], max_length=MOST_BUCKETS
     )
     """Of each of the buckets."""

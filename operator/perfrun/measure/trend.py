@@ -1,19 +1,26 @@
 """What is kept of a test's runs to compare later ones with: points, and where the trend stands."""
 
 import gzip
-import io
-import zlib
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from perfrun.api.environment import WorkloadStatus
-from perfrun.measure.wire import Wire
+from perfrun.api.sentence import Sentence
+from perfrun.measure.wire import Count, Wire, parse_json, unzip
 
 MOST_POINTS = 60
 MOST_HISTORIES = 8
-MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 8 * 1024 * 1024
+MOST_VALUES = 200_000
+"""In the JSON. Whoever may write ConfigMaps can write this one too."""
+
+RunName = Annotated[str, Field(max_length=63)]
+Time = Annotated[str, Field(max_length=40)]
+MetricName = Annotated[str, Field(max_length=160)]
+"""``latency.p95 of list``."""
+Level = Annotated[float, Field(gt=0, le=1e18)]
 
 
 class Stage(StrEnum):
@@ -30,11 +37,11 @@ class Stage(StrEnum):
 class Point(Wire):
     """One valid run, as far as later ones are compared with it."""
 
-    run: str
-    completed: str
+    run: RunName
+    completed: Time
     """Microseconds and UTC, so that their order is that of the texts."""
-    started: str = ""
-    values: dict[str, float]
+    started: Time = ""
+    values: dict[MetricName, Level]
     """By metric (``latency.p95 of list``): ns or events a second, more than 0."""
     workloads: list[WorkloadStatus] = []
     cpu: dict[str, str] = Field(default={}, max_length=16)
@@ -44,7 +51,7 @@ class Point(Wire):
 class Shift(Wire):
     """A metric that has left its level."""
 
-    metric: str
+    metric: MetricName
     worse: bool
     change: float
     """Relative: 0.07 is 7% more than before."""
@@ -54,18 +61,18 @@ class Passage(Wire):
     """A change of the state, to be told once."""
 
     state: Literal["Suspect", "Stable", "Regressed", "Recovered", "Improved"]
-    run: str
+    run: RunName
     """The run that brought it about."""
-    completed: str
-    sentence: str
+    completed: Time
+    sentence: Sentence
 
 
 class History(Wire):
     """The runs of one comparison key in one environment, oldest first."""
 
-    key: str
+    key: Annotated[str, Field(max_length=128)]
     environment: dict[str, str] = {}
-    stage: Stage = Stage.SETTLED
+    stage: Annotated[Stage, Field(strict=False)] = Stage.SETTLED
     baseline: list[Point] = Field(default=[], max_length=MOST_POINTS)
     fresh: list[Point] = Field(default=[], max_length=MOST_POINTS)
     """Since a run became suspect, that one first."""
@@ -73,8 +80,8 @@ class History(Wire):
     """What is suspected, or confirmed."""
     settled: Literal["", "Recovered", "Improved"] = ""
     """What the last confirmed change came to, until ten runs lie behind it."""
-    settled_runs: int = 0
-    since: str = ""
+    settled_runs: Count = 0
+    since: Time = ""
     """When the stage, or ``settled``, began."""
     pinned: Point | None = None
     passages: list[Passage] = Field(default=[], max_length=16)
@@ -99,11 +106,4 @@ class Histories(Wire):
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
         """Raises ValueError for what is not one of this version."""
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-                text = file.read(MOST_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"not compressed JSON: {error}") from error
-        if len(text) > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES} bytes")
-        return cls.model_validate_json(text)
+        return cls.model_validate(parse_json(unzip(packed, MOST_BYTES), MOST_VALUES))

@@ -1,11 +1,45 @@
-"""What every wire format shares: a version, strictness, and histograms as HDR V2."""
+"""What every wire format shares: a version, strictness, bounded numbers, histograms as HDR V2.
 
-from typing import Annotated, Any
+Whoever sends a message may be a stranger: each number, name and list has a bound here or in its
+model, and JSON is counted before anything is made of it.
+"""
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator
+import gzip
+import io
+import json
+import re
+import zlib
+from typing import Annotated, Any, NoReturn
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic.alias_generators import to_camel
 
-from perfrun.measure.histogram import Histogram
+from perfrun.measure.histogram import MAX_COUNT, Histogram, Room
+
+MAX_TOTAL = 2**63 - 1
+"""Of what is summed up over users or bytes: the integers of the API."""
+MAX_NAME = 64
+_MAX_REASON = 200
+
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+Nanoseconds = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+"""A duration: 104 days at most."""
+Moment = Annotated[int, Field(ge=-MAX_COUNT, le=MAX_COUNT)]
+"""ns since another moment, negative before it."""
+Total = Annotated[int, Field(ge=0, le=MAX_TOTAL)]
+Rate = Annotated[float, Field(ge=0, le=1e12)]
+"""Per second."""
+PartOfPlan = Annotated[str, Field(max_length=63)]
+"""The name of a scenario, a step, or something observed."""
+ErrorName = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 
 
 class Wire(BaseModel):
@@ -15,6 +49,8 @@ class Wire(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
         serialize_by_alias=True,
     )
 
@@ -23,23 +59,74 @@ class Wire(BaseModel):
         return self.model_dump_json().encode()
 
 
-def _decode(value: Any) -> Histogram:
+def unzip(packed: bytes, most: int) -> bytes:
+    """The unpacked bytes, at most ``most``. Raises ValueError for anything but such a gzip."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+            data = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError("not compressed by gzip, or damaged") from error
+    if len(data) > most:
+        raise ValueError(f"more than {most // 1024**2} MiB when it is unpacked")
+    return data
+
+
+def parse_json(data: bytes, most: int) -> Any:
+    """The document in ``data``, of at most ``most`` values. Raises ValueError.
+
+    Counted before it is parsed, marks in strings too: three bytes of JSON can take three hundred
+    in memory.
+    """
+    if _marks(data) > most:
+        raise ValueError(f"JSON of more than {most} values")
+    try:
+        return json.loads(data, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("JSON of too many levels") from None
+    except UnicodeDecodeError as error:
+        raise ValueError("JSON that is not in UTF-8") from error
+
+
+def check_values(message: bytes, most: int) -> None:
+    """Raise ValueError for JSON of more than ``most`` values, of a message of some 100 KiB."""
+    if _marks(message) > most and _marks(_STRING.sub(b"", message)) > most:
+        raise ValueError(f"JSON of more than {most} values")
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+
+
+def _marks(data: bytes) -> int:
+    return sum(data.count(mark) for mark in (b",", b"[", b"{"))
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"JSON with {text}, which is no number")
+
+
+def reason_of(error: ValueError) -> str:
+    """Why a message is refused, in one short line: where, and what is wrong there."""
+    if not isinstance(error, ValidationError):
+        return str(error).partition("\n")[0][:_MAX_REASON]
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part)[:MAX_NAME] for part in first["loc"][:8])
+    what = first["msg"].removeprefix("Value error, ").partition("\n")[0][:_MAX_REASON]
+    return f"{where}: {what}" if where else what
+
+
+_EXACT = ("total", "least", "greatest", "clamped")
+
+
+def _decode(value: Any, info: ValidationInfo) -> Histogram:
     if isinstance(value, Histogram):
         return value
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or value.keys() != {"hdr", *_EXACT}:
         raise ValueError("a histogram is an object with hdr, total, least, greatest and clamped")
-    try:
-        return Histogram.decode(
-            str(value["hdr"]),
-            total=int(value["total"]),
-            least=int(value["least"]),
-            greatest=int(value["greatest"]),
-            clamped=int(value["clamped"]),
-        )
-    except KeyError as error:
-        raise ValueError(f"a histogram without {error}") from error
-    except TypeError as error:
-        raise ValueError("a histogram with something else than numbers") from error
+    text, numbers = value["hdr"], {name: value[name] for name in _EXACT}
+    if type(text) is not str or any(type(number) is not int for number in numbers.values()):
+        raise ValueError("a histogram with something else than numbers")
+    room = info.context if isinstance(info.context, Room) else None
+    return Histogram.decode(text, **numbers, room=room)
 
 
 def _encode(value: Histogram) -> dict[str, Any]:

@@ -8,10 +8,9 @@ import binascii
 import hashlib
 import json
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,9 +18,8 @@ from perfrun.api.names import DNS_LABEL
 from perfrun.api.perfrun import PerfRun, Phase, ResultRef
 from perfrun.api.times import parse_time
 from perfrun.logic.problems import parse_problems
-from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import check_belongs, unzip
-from perfrun.measure.result import RunResult
+from perfrun.measure.result import MAX_RESULT_BYTES, MAX_RESULT_VALUES, RunResult
+from perfrun.measure.wire import parse_json, unzip
 from perfrun.report.source import Reported
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -78,25 +76,14 @@ def _parsed(data: bytes) -> Any:
     if len(data) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES // 1024**2} MiB: not a result")
     if data.startswith(_GZIP):
-        try:
-            data = unzip(data)
-        except zlib.error as error:
-            raise ValueError("damaged: it cannot be unpacked") from error
+        data = unzip(data, MAX_RESULT_BYTES)
     try:
-        return json.loads(data, parse_constant=_no_number)
-    except RecursionError:
-        raise ValueError("not JSON that anyone writes: too many levels") from None
-    except UnicodeDecodeError as error:
-        raise ValueError("not JSON in UTF-8") from error
+        return parse_json(data, MAX_RESULT_VALUES)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"not JSON: {error.msg} (line {error.lineno}); what is read here is written by "
             "perfrun run --result or --json, or by kubectl get -o json"
         ) from error
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"not JSON: {text} is no number")
 
 
 def _runs(document: Any) -> Iterator[Reported]:
@@ -128,11 +115,7 @@ def _run(item: Any) -> Reported:
 
 def _result(item: Any) -> RunResult:
     try:
-        # By its JSON: a text is a member of an enumeration there, and a list a tuple.
-        plan = RunPlan.model_validate_json(json.dumps(item["plan"]))
-        if item.get("report") is not None:
-            check_belongs(item["report"], plan)
-        return RunResult.model_validate_json(json.dumps(item))
+        return RunResult.read(item)
     except ValidationError as error:
         raise ValueError(f"not a result of this version of perfrun: {_first(error)}") from error
 

@@ -150,10 +150,10 @@ def make_interval(sequence: int = 1, **counts: int) -> Interval:
             "planned": 10 * sequence,
             "started": 10 * sequence,
             "dropped": 0,
-            "sent": 10 * sequence,
+            "sent": counts.get("succeeded", 10 * sequence) + counts.get("failed", 0),
             "succeeded": 10 * sequence,
             "failed": 0,
-            "latency": latency,
+            "latency": latency if counts.get("succeeded", 1) else Histogram(),
             **counts,
         }
     )

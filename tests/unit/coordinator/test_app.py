@@ -10,7 +10,7 @@ from hashlib import sha256
 import pytest
 from aiohttp import web
 
-from perfrun.coordinator.app import MAX_MESSAGE, MAX_REPORT, make_app
+from perfrun.coordinator.app import MAX_INTERVAL, MAX_REPORT, make_app
 from perfrun.coordinator.errors import Conflict
 from tests.unit.coordinator.conftest import (
     NOW,
@@ -289,7 +289,7 @@ async def test_what_is_too_large_is_refused_declared_or_not(world: World, deadli
 
     async def chunks():
         for _ in range(5):
-            yield b"x" * (MAX_MESSAGE // 4)
+            yield b"x" * (MAX_INTERVAL // 4)
 
     headers = {"Authorization": "Bearer ok-0"}
     url = f"/v1/runs/{UID}/workers/0/interval"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from perfrun.api.scenario import Step
+from perfrun.api.scenario import Extraction, Step
 from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.session import SILENT_AFTER, RunSession
 from perfrun.measure.report import Ready, Start
@@ -136,7 +136,9 @@ def test_after_t0_all_workers_count_as_ready():
 
 def with_setup(workers: int = 2) -> RunSession:
     """A session whose run has a setup."""
-    plan = make_plan(workers).model_copy(update={"setup": [Step(name="login")]})
+    plan = make_plan(workers).model_copy(
+        update={"setup": [Step(name="login", extract={"token": Extraction(header="X-Token")})]}
+    )
     return RunSession(plan, start_deadline=100 * S)
 
 
@@ -176,7 +178,10 @@ def test_a_setup_that_does_not_end_is_said():
 
 def with_teardown(reported: tuple[int, ...] = ()) -> RunSession:
     """A session of two workers whose run has a setup and a teardown."""
-    around = {"setup": [Step(name="login")], "teardown": [Step(name="bye")]}
+    around = {
+        "setup": [Step(name="login", extract={"token": Extraction(header="X-Token")})],
+        "teardown": [Step(name="bye")],
+    }
     plan = make_plan(2).model_copy(update=around)
     return RunSession(plan, start_deadline=100 * S, reported=reported)
 

@@ -14,9 +14,9 @@ async def test_a_load_that_has_begun_is_under_way_until_all_have_reported(
     world: World, deadline: datetime
 ) -> None:
     session = world.coordinator.open(make_plan(2), start_deadline=deadline, start=NOW)
-    session.interval(0, make_interval(sent=7), world.clock.monotonic())
+    session.interval(0, make_interval(sent=17), world.clock.monotonic())
     [(plan, live)] = world.coordinator.under_way()
-    assert (plan.uid, live.sent) == (UID, 7)
+    assert (plan.uid, live.sent) == (UID, 17)
     session.reported |= {0, 1}
     assert world.coordinator.under_way() == []
 

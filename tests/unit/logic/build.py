@@ -41,7 +41,7 @@ def step(
     failed: int = 0,
     name: str = "get",
     scenario: str = "default",
-    **counts: int,
+    **counts: Any,
 ) -> StepRecord:
     """A step's record of latencies (ns); timeouts and censored ones by their ages."""
     errors = {"Timeout": len(timeouts), "Status5xx": failed}

@@ -104,7 +104,7 @@ def test_a_report_of_the_plan_is_taken() -> None:
         (with_series(lag=["1"]), "not laid out"),
         (gzip.compress(b"[]", mtime=0), "not laid out"),
         (gzip.compress(b"{", mtime=0), "Expecting"),
-        (b"no gzip", "not a gzip"),
+        (b"no gzip", "not compressed by gzip"),
     ],
 )
 def test_anything_else_is_refused_before_a_histogram_is_made(

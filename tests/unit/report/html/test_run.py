@@ -82,7 +82,7 @@ def test_hostile_texts_are_texts():
     )
     assert hostile.result is not None
     plan = hostile.result.plan.model_copy(update={"test": HOSTILE, "run": HOSTILE})
-    measured = report(step([MS] * 10, name=HOSTILE), step([MS] * 10, name=HOSTILE + "B"))
+    measured = report(step([MS] * 10, name=HOSTILE[:63]), step([MS] * 10, name=HOSTILE[:62] + "B"))
     measured.stopped = HOSTILE
     measured.series = series(seconds=1, failed=[1], errors={HOSTILE[:64]: [1]})
     result = hostile.result.model_copy(update={"plan": plan, "report": measured})
