@@ -64,19 +64,17 @@ class Peer:
 
         Raises OpenError.
         """
-        failure: OSError | None = None
-        for address in await self._resolver.candidates():
-            try:
-                return await _connected(address, self.port)
-            except OSError as error:
-                failure = error
-                self._resolver.refused(address)
-        assert failure is not None
-        raise OpenError(
-            ErrorClass.CONNECT,
-            unconnected(str(self), failure),
-            exhausted_by(failure),
-        ) from failure
+        addresses = await self._resolver.candidates()
+        try:
+            return await self._resolver.first(
+                addresses,
+                lambda address: _connected(address, self.port),
+                socket.socket.close,
+            )
+        except OSError as error:
+            raise OpenError(
+                ErrorClass.CONNECT, unconnected(str(self), error), exhausted_by(error)
+            ) from error
 
 
 class Extension(ABC, Generic[C]):

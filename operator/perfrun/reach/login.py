@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 from perfrun.api.quantities import NS_PER_S
@@ -22,12 +23,19 @@ async def login(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> Any:
     """
     connect = _connect_of(dsn)
     failure: OSError | None = None
-    for address in await resolver.candidates():
+    addresses = await resolver.candidates()
+    until = monotonic() + times.connect / NS_PER_S
+    for place, address in enumerate(addresses):
+        # They share the time: one that is silent leaves enough of it to the others.
+        share = (until - monotonic()) / (len(addresses) - place)
         try:
-            async with asyncio.timeout(times.connect / NS_PER_S):
+            async with asyncio.timeout(share):
                 return await connect(dsn, address, name, times)
         except ssl.SSLError as error:
             raise tls_error(dsn, error) from error
+        except TimeoutError as error:
+            failure = error
+            resolver.silent(address)
         except OSError as error:
             failure = error
             resolver.refused(address)

@@ -1,8 +1,12 @@
 """Where a host is: looked up now and then, and nothing but what the policies let through."""
 
 import asyncio
+import math
 import socket
-from time import monotonic_ns
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from time import monotonic, monotonic_ns
+from typing import TypeVar
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.logic.network import Fence, NotAllowedError
@@ -10,6 +14,12 @@ from perfrun.reach.errors import ErrorClass, OpenError
 
 RESOLVED_FOR = 5 * NS_PER_S
 """How long addresses are used before the name is looked up again."""
+SILENT_FOR = 60 * NS_PER_S
+"""How long an address that did not answer is tried last; looking the name up changes nothing."""
+HEAD_START_S = 0.25
+"""Of an address before the next one is tried as well (RFC 8305, 8: Connection Attempt Delay)."""
+
+T = TypeVar("T")
 
 
 class Resolver:
@@ -23,6 +33,8 @@ class Resolver:
         self._fence = fence
         self._addresses: list[str] = []
         self._refused: set[str] = set()
+        self._silent: dict[str, int] = {}
+        """Until when each is tried last, monotonic ns."""
         self._until = 0
         self._next = 0
         self._lookup: asyncio.Task[None] | None = None
@@ -40,8 +52,8 @@ class Resolver:
             await asyncio.shield(self._lookup)
         if len(self._addresses) == 1:
             return self._addresses
-        good = [address for address in self._addresses if address not in self._refused]
-        bad = [address for address in self._addresses if address in self._refused]
+        good = [address for address in self._addresses if not self._is_bad(address)]
+        bad = [address for address in self._addresses if address not in good]
         if good:
             self._next = (self._next + 1) % len(good)
             good = good[self._next :] + good[: self._next]
@@ -50,6 +62,61 @@ class Resolver:
     def refused(self, address: str) -> None:
         """Try this one last until the name is looked up again."""
         self._refused.add(address)
+
+    def silent(self, address: str) -> None:
+        """Try this one last for a while: it lets all who try it wait."""
+        self._silent[address] = monotonic_ns() + SILENT_FOR
+
+    def _is_bad(self, address: str) -> bool:
+        return address in self._refused or self._silent.get(address, 0) > monotonic_ns()
+
+    async def first(
+        self,
+        addresses: list[str],
+        connect: Callable[[str], Awaitable[T]],
+        let_go: Callable[[T], object],
+        within_s: float = math.inf,
+    ) -> T:
+        """What ``connect`` makes of the first of the addresses that answers.
+
+        They share ``within_s``, which who asks sees to: each has a head start, after which the next
+        one is tried as well. ``let_go`` ends what came too late. Raises the last OSError where all
+        have refused.
+        """
+        if len(addresses) == 1:
+            return await connect(addresses[0])
+        head_start = min(HEAD_START_S, within_s / len(addresses))
+        left, failure = list(addresses), OSError("there is no address")
+        trying: dict[asyncio.Future[T], tuple[str, float]] = {}
+        try:
+            while left or trying:
+                if left:
+                    address = left.pop(0)
+                    trying[asyncio.ensure_future(connect(address))] = address, monotonic()
+                wait = head_start if left else None
+                done, _ = await asyncio.wait(trying, timeout=wait, return_when="FIRST_COMPLETED")
+                for attempt in done:
+                    address, _ = trying.pop(attempt)
+                    error = attempt.exception()
+                    if error is None:
+                        self._note_silent(trying.values(), head_start)
+                        return attempt.result()
+                    if not isinstance(error, OSError):
+                        raise error
+                    failure = error
+                    self.refused(address)
+        finally:
+            for attempt in trying:
+                attempt.cancel()
+                attempt.add_done_callback(partial(_end, let_go))
+        raise failure
+
+    def _note_silent(self, trying: Iterable[tuple[str, float]], head_start: float) -> None:
+        """Another address has answered: those that had their head start are silent."""
+        now = monotonic()
+        for address, since in trying:
+            if now - since >= head_start:
+                self.silent(address)
 
     async def _resolve(self) -> None:
         try:
@@ -84,6 +151,12 @@ class Resolver:
         if refusal is not None and not found:
             raise refusal
         return found
+
+
+def _end(let_go: Callable[[T], object], attempt: asyncio.Future[T]) -> None:
+    """Let go of what an attempt has come to, if it has."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        let_go(attempt.result())
 
 
 def _retrieved(lookup: "asyncio.Task[None]") -> None:

@@ -1,6 +1,7 @@
-"""Names that cannot be looked up."""
+"""Names that cannot be looked up, and addresses that do not answer."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -36,3 +37,71 @@ def test_what_is_no_name_is_not_resolved(
     error = run(looked_up())
     assert error.reason == ErrorClass.DNS
     assert host in error.message
+
+
+class Addresses:
+    """Connections by address: when each comes about, or why it does not; and what became of it."""
+
+    def __init__(self, **how: float | OSError) -> None:
+        self.how = how
+        self.tried: list[str] = []
+        self.closed: list[str] = []
+
+    async def connect(self, address: str) -> str:
+        self.tried.append(address)
+        outcome = self.how[address]
+        if isinstance(outcome, OSError):
+            raise outcome
+        await asyncio.sleep(outcome)
+        return address
+
+    async def first(self, resolver: Resolver, within_s: float = 0.2) -> str:
+        return await resolver.first(list(self.how), self.connect, self.closed.append, within_s)
+
+
+def _known(*addresses: str) -> Resolver:
+    """A resolver that has looked its name up."""
+    resolver = Resolver("shop.example.org", 80, ANYWHERE)
+    resolver._addresses, resolver._until = list(addresses), sys.maxsize
+    return resolver
+
+
+async def test_a_silent_address_leaves_time_for_the_next_one_and_is_tried_last_then() -> None:
+    resolver = _known("a", "b")
+    assert await Addresses(a=60, b=0).first(resolver) == "b"
+    for _ in range(3):
+        assert await resolver.candidates() == ["b", "a"]
+    resolver._refused.clear()  # as a look-up does, which says nothing of who answers
+    assert await resolver.candidates() == ["b", "a"]
+
+
+async def test_one_that_is_only_slow_may_still_be_first_and_what_comes_late_is_let_go() -> None:
+    resolver, both = _known("a", "b"), Addresses(a=0.15, b=0.15)
+    assert await both.first(resolver) == "a"
+    assert both.tried == ["a", "b"]
+    assert sorted(await resolver.candidates()) == ["a", "b"]
+    assert not resolver._is_bad("b")  # it had no time to answer
+
+
+async def test_an_address_that_refuses_costs_no_time() -> None:
+    resolver = _known("a", "b")
+    both = Addresses(a=ConnectionRefusedError(), b=0)
+    async with asyncio.timeout(0.2):
+        assert await both.first(resolver, 60) == "b"
+    assert await resolver.candidates() == ["b", "a"]
+
+
+async def test_where_all_refuse_the_last_one_says_why() -> None:
+    both = Addresses(a=ConnectionRefusedError(), b=ConnectionResetError("b"))
+    with pytest.raises(ConnectionResetError):
+        await both.first(_known("a", "b"))
+
+
+async def test_what_is_not_waited_for_any_more_is_ended() -> None:
+    both = Addresses(a=60, b=60)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await both.first(_known("a", "b"), 0.02)
+    assert both.tried == ["a", "b"]
+    await asyncio.sleep(0)
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

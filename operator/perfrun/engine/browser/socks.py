@@ -9,9 +9,9 @@ counts what comes back.
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from perfrun.logic.network import Fence
 from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, unconnected
@@ -26,6 +26,9 @@ _IPV4, _NAME, _IPV6 = 1, 3, 4
 _GRANTED, _FORBIDDEN, _UNREACHABLE = 0, 2, 4
 _BOUND = b"\x00\x01\x00\x00\x00\x00\x00\x00"
 """An address that the proxy connects from: none of the browser's business."""
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Place(NamedTuple):
@@ -43,27 +46,31 @@ class Ways:
         self._fence, self._connect_timeout = fence, connect_timeout
         self._known: dict[Place, Resolver] = {}
 
-    async def connect(self, place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(self, place: Place) -> Streams:
         """A connection to an address that the fence has seen. Raises OpenError."""
         resolver = self._known.get(place)
         if resolver is None:
             resolver = Resolver(place.host, place.port, self._fence)
             if len(self._known) < MOST_HOSTS:
                 self._known[place] = resolver
-        failure: OSError | None = None
-        for address in await resolver.candidates():
-            try:
-                async with asyncio.timeout(self._connect_timeout):
-                    return await asyncio.open_connection(address, place.port)
-            except OSError as error:  # TimeoutError is one
-                failure = error
-                resolver.refused(address)
-        assert failure is not None
-        raise OpenError(
-            ErrorClass.CONNECT,
-            unconnected(f"{place.host}:{place.port}", failure),
-            exhausted_by(failure),
-        )
+        within = self._connect_timeout
+
+        def connect(address: str) -> Coroutine[Any, Any, Streams]:
+            return asyncio.open_connection(address, place.port)
+
+        addresses = await resolver.candidates()
+        try:
+            async with asyncio.timeout(within):
+                return await resolver.first(addresses, connect, _close, within)
+        except OSError as error:  # TimeoutError is one
+            what = f"{place.host}:{place.port}"
+            raise OpenError(
+                ErrorClass.CONNECT, unconnected(what, error), exhausted_by(error)
+            ) from error
+
+
+def _close(streams: Streams) -> None:
+    streams[1].close()
 
 
 class Gate:
