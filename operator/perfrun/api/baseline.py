@@ -8,6 +8,7 @@ from perfrun.api.base import ApiModel, Rule, StatusModel
 from perfrun.api.names import DNS_LABEL, RUN_NAME_MAX
 from perfrun.api.quantities import Percent
 from perfrun.api.sentence import Sentence
+from perfrun.api.times import Time
 
 ACCEPT_ANNOTATION = "perfrun.dev/accept-level"
 """On a PerfTest: the name of a run from which on the level is the right one."""
@@ -55,7 +56,7 @@ class Told(StatusModel):
 
     state: Literal["Regressed", "Recovered", "Improved"]
     run: Annotated[str, Field(max_length=63)]
-    time: Annotated[str, Field(max_length=40)]
+    time: Time
     sentence: Sentence
 
 
@@ -73,9 +74,7 @@ class TrendStatus(StatusModel):
     """How the last run compares with those before it."""
 
     state: TrendState
-    since: Annotated[str, Field(max_length=40)] | None = Field(
-        default=None, description="When the state began."
-    )
+    since: Time | None = Field(default=None, description="When the state began.")
     metric: Annotated[str, Field(max_length=160)] | None = Field(
         default=None, description="The metric that has changed most, else the one told of."
     )
@@ -96,7 +95,7 @@ class TrendStatus(StatusModel):
     confirming: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Runs that are still needed to know whether it is true."
     )
-    up_to: Annotated[str, Field(max_length=40)] | None = Field(
+    up_to: Time | None = Field(
         default=None, description="The completion of the last run that was looked at."
     )
     told: Annotated[list[Told], Field(max_length=MOST_TOLD)] = Field(

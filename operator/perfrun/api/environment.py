@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from perfrun.api.base import StatusModel
+from perfrun.api.times import Time
 
 Text = Annotated[str, Field(max_length=256)]
 Texts = Annotated[dict[Text, Annotated[str, Field(max_length=512)]], Field(max_length=64)]
@@ -19,7 +20,7 @@ class WorkloadStatus(StatusModel):
     images: Texts = Field(
         default={}, description="By container, the image that runs: with its digest, where known."
     )
-    since: Annotated[str, Field(max_length=40)] | None = Field(
+    since: Time | None = Field(
         default=None, description="When the youngest of its pods was started."
     )
 

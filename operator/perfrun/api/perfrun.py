@@ -11,6 +11,7 @@ from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.observe import ObservedStatus
 from perfrun.api.sentence import Sentence
+from perfrun.api.times import Time
 
 Text = Annotated[str, Field(max_length=64)]
 Name = Annotated[str, Field(max_length=128)]
@@ -56,7 +57,7 @@ class PerfRunSpec(ApiModel):
 
     test_ref: TestRef
     reason: Reason = "Requested"
-    scheduled_time: Annotated[str, Field(max_length=40)] | None = None
+    scheduled_time: Time | None = None
     stop: bool = Field(default=False, description="Set to true to end the load now.")
 
     rules = (
@@ -150,7 +151,7 @@ class HoldStatus(StatusModel):
     """One rate that a capacity search tried."""
 
     rate: Text
-    start_time: Text | None = None
+    start_time: Time | None = None
     outcome: Literal["Met", "Missed", "Unclear", "Lost", "Repeated"] | None = Field(
         default=None, description="Absent: it goes on."
     )
@@ -296,17 +297,17 @@ class PerfRunStatus(StatusModel):
     launch_error: Sentence | None = Field(
         default=None, description="Why the Job could not be created when it was last tried."
     )
-    accepted_time: Text | None = Field(default=None, description="When the run left the queue.")
-    start_time: Text | None = Field(default=None, description="When the load started (T0).")
-    load_end_time: Text | None = None
-    report_deadline: Text | None = Field(
+    accepted_time: Time | None = Field(default=None, description="When the run left the queue.")
+    start_time: Time | None = Field(default=None, description="When the load started (T0).")
+    load_end_time: Time | None = None
+    report_deadline: Time | None = Field(
         default=None, description="When the operator stops waiting for reports of workers."
     )
-    teardown_deadline: Text | None = Field(
+    teardown_deadline: Time | None = Field(
         default=None,
         description="Where worker 0 was lost: until when a pod of its own may run the teardown.",
     )
-    completion_time: Text | None = None
+    completion_time: Time | None = None
     workers: WorkerCounts | None = None
     progress: Sentence | None = Field(default=None, description="While the load runs.")
     stopped: Sentence | None = Field(default=None, description="Who ended the load early.")

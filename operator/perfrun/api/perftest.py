@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from perfrun.api.base import ApiModel, Rule, StatusModel, exactly_one_of
 from perfrun.api.baseline import Baseline, TrendStatus
+from perfrun.api.checked import CheckStatus
 from perfrun.api.load import Burst, Load
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import VariableName
@@ -15,6 +16,7 @@ from perfrun.api.pod import PodTemplate
 from perfrun.api.scenario import Scenario, Step
 from perfrun.api.slo import Slo
 from perfrun.api.target import Target
+from perfrun.api.times import Time
 from perfrun.api.values import ValueSource
 
 CRON_PATTERN = r"^(@[a-z]+|[0-9A-Za-z*?,/#-]+( +[0-9A-Za-z*?,/#-]+){4})$"
@@ -102,8 +104,14 @@ def _list_map(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
-class PerfTestSpec(ApiModel):
-    """The whole of a test."""
+class PerfTestSettings(ApiModel):
+    """What of a test its runs do not execute, and whose workloads it observes.
+
+    It is small whatever else a test holds, so the operator reads it by itself; the whole of a
+    test is only parsed apart from its event loop.
+    """
+
+    model_config = ConfigDict(extra="ignore")
 
     schedule: Schedule | None = None
     run_on: Annotated[list[Literal["Change", "Rollout"]], Field(max_length=2)] | None = Field(
@@ -113,6 +121,61 @@ class PerfTestSpec(ApiModel):
         default=False, description="Stops runs by schedule and on change, not requested ones."
     )
     history_limits: HistoryLimits = HistoryLimits()
+    observe: (
+        Annotated[
+            list[Observed],
+            Field(min_length=1, max_length=16, json_schema_extra=_list_map("name")),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="What is looked at while the load goes on, for objectives and the report. Of "
+        "workloads, images, replicas and limits are noted too, workers prefer nodes without their "
+        "pods, and their rollouts start runs (runOn).",
+    )
+    baseline: Baseline = Field(
+        default=Baseline(), description="Which earlier runs a run is compared with, and how."
+    )
+    notifications: Annotated[
+        list[Notification], Field(max_length=16, json_schema_extra=_list_map("receiver"))
+    ] = Field(default=[], description="Who is told of what, beside Events and metrics.")
+    retry_inconclusive: Annotated[int, Field(ge=0, le=3)] = Field(
+        default=0, description="How often a run that ended Inconclusive is done again by itself."
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.runOn) || !('Rollout' in self.runOn) || has(self.observe)",
+            holds=lambda spec: "Rollout" not in (spec.run_on or []) or spec.observe is not None,
+            message="runOn Rollout needs observe: the workloads there are those whose rollouts "
+            "start runs",
+            field=".runOn",
+        ),
+    )
+
+    @property
+    def runs_on_rollout(self) -> list[Workload]:
+        """The workloads whose rollouts start runs."""
+        return self.workloads if "Rollout" in (self.run_on or []) else []
+
+    @property
+    def workloads(self) -> list[Workload]:
+        """The observed workloads."""
+        return [one.workload for one in self.observe or [] if one.workload is not None]
+
+    @property
+    def runs_on_change(self) -> bool:
+        """Whether a change of what the test runs starts a run."""
+        if self.run_on is None:
+            return self.schedule is None
+        return "Change" in self.run_on
+
+
+class PerfTestSpec(PerfTestSettings):
+    """The whole of a test."""
+
+    model_config = ConfigDict(extra="forbid")
+
     target: Target
     variables: Annotated[
         dict[VariableName, Annotated[str, Field(max_length=4096)]], Field(max_length=64)
@@ -148,37 +211,10 @@ class PerfTestSpec(ApiModel):
         list[Slo],
         Field(max_length=50, json_schema_extra=_list_map("metric", "of", "onBreach")),
     ] = []
-    observe: (
-        Annotated[
-            list[Observed],
-            Field(min_length=1, max_length=16, json_schema_extra=_list_map("name")),
-        ]
-        | None
-    ) = Field(
-        default=None,
-        description="What is looked at while the load goes on, for objectives and the report. Of "
-        "workloads, images, replicas and limits are noted too, workers prefer nodes without their "
-        "pods, and their rollouts start runs (runOn).",
-    )
-    baseline: Baseline = Field(
-        default=Baseline(), description="Which earlier runs a run is compared with, and how."
-    )
-    notifications: Annotated[
-        list[Notification], Field(max_length=16, json_schema_extra=_list_map("receiver"))
-    ] = Field(default=[], description="Who is told of what, beside Events and metrics.")
-    retry_inconclusive: Annotated[int, Field(ge=0, le=3)] = Field(
-        default=0, description="How often a run that ended Inconclusive is done again by itself."
-    )
     pod_template: PodTemplate | None = None
 
     rules = (
-        Rule(
-            cel="!has(self.runOn) || !('Rollout' in self.runOn) || has(self.observe)",
-            holds=lambda spec: "Rollout" not in (spec.run_on or []) or spec.observe is not None,
-            message="runOn Rollout needs observe: the workloads there are those whose rollouts "
-            "start runs",
-            field=".runOn",
-        ),
+        *PerfTestSettings.rules,
         Rule(
             cel="has(self.load) || has(self.target.benchmark)",
             holds=lambda spec: spec.target.benchmark is not None or "load" in spec.model_fields_set,
@@ -207,23 +243,6 @@ class PerfTestSpec(ApiModel):
         }
     )
 
-    @property
-    def runs_on_rollout(self) -> list[Workload]:
-        """The workloads whose rollouts start runs."""
-        return self.workloads if "Rollout" in (self.run_on or []) else []
-
-    @property
-    def workloads(self) -> list[Workload]:
-        """The observed workloads."""
-        return [one.workload for one in self.observe or [] if one.workload is not None]
-
-    @property
-    def runs_on_change(self) -> bool:
-        """Whether a change of what the test runs starts a run."""
-        if self.run_on is None:
-            return self.schedule is None
-        return "Change" in self.run_on
-
     def what_runs(self, *, defaults: bool = True) -> dict[str, Any]:
         """The part of the spec that a run executes and is judged by.
 
@@ -247,7 +266,7 @@ class PerfTestSpec(ApiModel):
 class LastMissed(StatusModel):
     """A scheduled time at which no run was started, and why."""
 
-    time: str = Field(max_length=40)
+    time: Time
     reason: str = Field(max_length=256)
 
 
@@ -262,12 +281,12 @@ class PerfTestStatus(StatusModel):
     last_slos: Annotated[str, Field(max_length=16)] | None = Field(
         default=None, description="Objectives met of those judged, as in 3/4."
     )
-    last_completion_time: Annotated[str, Field(max_length=40)] | None = Field(
+    last_completion_time: Time | None = Field(
         default=None, description="When lastRun was completed."
     )
-    last_schedule_time: Annotated[str, Field(max_length=40)] | None = None
-    next_schedule_time: Annotated[str, Field(max_length=40)] | None = None
-    last_successful_time: Annotated[str, Field(max_length=40)] | None = None
+    last_schedule_time: Time | None = None
+    next_schedule_time: Time | None = None
+    last_successful_time: Time | None = None
     last_missed: LastMissed | None = None
     last_change: Annotated[str, Field(max_length=63)] | None = Field(
         default=None, description="The hash of what ran at the last change."
@@ -283,10 +302,23 @@ class PerfTestStatus(StatusModel):
         default=None, description="The last run that was started to confirm a suspicion."
     )
     trend: TrendStatus | None = None
-    scheduled_since: Annotated[str, Field(max_length=40)] | None = Field(
+    scheduled_since: Time | None = Field(
         default=None, description="Since when the present schedule counts."
     )
     schedule_hash: Annotated[str, Field(max_length=63)] | None = None
+    check: CheckStatus | None = Field(
+        default=None, description="What the check of observedGeneration came to."
+    )
+
+
+class CheckedTest(StatusModel):
+    """A test whose spec was accepted, without what only its runs need."""
+
+    metadata: Metadata
+    spec: PerfTestSettings
+    status: PerfTestStatus = PerfTestStatus()
+    what_runs: str
+    """The hash of what its runs execute and are judged by."""
 
 
 class PerfTest(ApiModel):

@@ -1,6 +1,9 @@
 """Times as Kubernetes writes them: RFC 3339 in UTC."""
 
 from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 
 def format_time(time: datetime) -> str:
@@ -23,3 +26,14 @@ def parse_time(text: str) -> datetime:
     if time.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
     return time
+
+
+def _checked(text: str) -> str:
+    parse_time(text)
+    return text
+
+
+TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$"
+
+Time = Annotated[str, Field(max_length=40, pattern=TIME_PATTERN), AfterValidator(_checked)]
+"""A time in an object, as text: whoever can write there may write anything else."""

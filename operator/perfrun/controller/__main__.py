@@ -14,6 +14,7 @@ from perfrun import __version__
 from perfrun.controller.access import anybody
 from perfrun.controller.accounts import Accounts, api_audiences
 from perfrun.controller.admit import Acceptor
+from perfrun.controller.checks import Checks
 from perfrun.controller.endpoints import lead_here
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher
@@ -66,6 +67,7 @@ class Operator:
         self.leadership = Leadership(kube, settings, lead_here)
         kube = self.leadership.fenced
         events = Events(kube, settings.pod_name)
+        self.checks = Checks(kube, lambda key: self.tests.add(key))
         open_runs = OpenRuns(kube, self.store, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
         self.metrics.under_way = self.coordinator.under_way
@@ -76,7 +78,7 @@ class Operator:
             self.store,
             self.coordinator,
             open_runs,
-            Acceptor(kube, self.store, finisher, events),
+            Acceptor(kube, self.store, finisher, events, self.checks),
             finisher,
             surroundings,
             events,
@@ -91,7 +93,14 @@ class Operator:
         self.metrics.expect_receivers(receivers.all_names)
         self.notifier = Notifier(kube, self.store, events, self.metrics, receivers, new_client())
         tests = TestReconciler(
-            kube, self.store, historian, events, self.metrics, self.ticker, self.notifier
+            kube,
+            self.store,
+            historian,
+            events,
+            self.metrics,
+            self.ticker,
+            self.notifier,
+            self.checks,
         )
         calm = self.ticker.calm
         self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", calm)
@@ -132,6 +141,7 @@ class Operator:
                 part.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
             await self.notifier.close()
+            await self.checks.close()
             await self.leadership.release()
             for part in done:
                 part.result()
@@ -146,6 +156,7 @@ class Operator:
         await self.leadership.leading.wait()
         if self.settings.default_policy and not self.settings.watch_namespaces:
             await _insist("its default policy", lambda: ensure_policy(self._kube))
+        await self.checks.start()
         self.resync.look_again()
         self.metrics.leading = True
         async with asyncio.TaskGroup() as group:

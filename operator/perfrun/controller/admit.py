@@ -1,13 +1,14 @@
 """From a new PerfRun to one that may start: its test found, frozen, and its turn in the queue."""
 
 import asyncio
-from datetime import UTC, datetime
+import logging
+from datetime import UTC, datetime, timedelta
 
-from pydantic import ValidationError
-
+from perfrun.api.metadata import Metadata
 from perfrun.api.perfrun import PerfRun, Phase, WorkerCounts
-from perfrun.api.perftest import PerfTest, PerfTestSpec
+from perfrun.api.perftest import PerfTestSettings
 from perfrun.api.times import format_time
+from perfrun.controller.checks import CheckFailedError, Checks
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher
 from perfrun.controller.kube import (
@@ -25,16 +26,16 @@ from perfrun.controller.manifests import (
     revision_manifest,
     revision_name,
 )
-from perfrun.controller.open_runs import read_revision
+from perfrun.controller.open_runs import revision_spec, unreadable_revision
 from perfrun.controller.status import open_conditions, write_status
 from perfrun.controller.store import RunRecord, Store, run_record
 from perfrun.controller.writing import create_once
-from perfrun.logic import accept
-from perfrun.logic.admission import Contender, Placement, place, place_of, queue_limit
+from perfrun.logic.admission import Contender, Placement, place, queue_limit
+from perfrun.logic.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.judgement import cancelled, errored
-from perfrun.logic.plan import comparison_key
 from perfrun.logic.policy import NamespacePolicies, Policies
-from perfrun.logic.problems import parse_problems
+
+logger = logging.getLogger(__name__)
 
 QUEUE_POLL_S = 5.0
 LEAST_OFTEN_S = 60.0
@@ -49,12 +50,17 @@ class Refusal(Exception):  # noqa: N818 (it is an answer, not a failure)
 class Acceptor:
     """Accepts runs. One at a time decides about the queue, so that two never see it empty."""
 
-    def __init__(self, kube: Kube, store: Store, finisher: Finisher, events: Events) -> None:
+    def __init__(
+        self, kube: Kube, store: Store, finisher: Finisher, events: Events, checks: Checks
+    ) -> None:
         self._kube = kube
         self._store = store
         self._finisher = finisher
         self._events = events
+        self._checks = checks
         self._turn = asyncio.Lock()
+        self._waiting: dict[str, Examined] = {}
+        """By the uid of a run that waits: what the check says of what it executes."""
 
     async def accept(self, run: PerfRun) -> float | None:
         """Bring a run from nothing, or from the queue, to Starting. Seconds until the next look.
@@ -63,24 +69,28 @@ class Acceptor:
         UnreadableError where what it was frozen to is gone.
         """
         try:
-            test = await self._test(run)
-            if test is None:
+            body = await self._test(run)
+            if body is None:
                 return None
-            if not owned_by({"metadata": {"ownerReferences": _owners(run)}}, test.metadata.uid):
+            test = Metadata.model_validate(body["metadata"])
+            if not owned_by({"metadata": {"ownerReferences": _owners(run)}}, test.uid):
                 run = await self._adopt(run, test)
             if run.spec.stop:
                 return await self._cancel(run, "stopped before it started (spec.stop)")
-            spec = await self._frozen(run, test)
+            outcome = await self._frozen(run, body, test)
             async with self._turn:
-                return await self._enter(run, test, spec)
+                return await self._enter(run, outcome, _patience(body))
         except Refusal as refusal:
             await self._finisher.end(run, errored(str(refusal), NO_WORKERS))
         except RefusedError as error:
             why = f"it could not be accepted: {error}"
             await self._finisher.end(run, errored(why, NO_WORKERS))
+        except CheckFailedError as error:
+            logger.warning("run %s/%s waits: %s", run.metadata.namespace, run.metadata.name, error)
+            return QUEUE_POLL_S
         return 0.0
 
-    async def _test(self, run: PerfRun) -> PerfTest | None:
+    async def _test(self, run: PerfRun) -> Json | None:
         """The test of a run; None where it is going away. Raises Refusal."""
         name = run.spec.test_ref.name
         body = await self._kube.find(PERF_TESTS, run.metadata.namespace, name)
@@ -89,28 +99,18 @@ class Acceptor:
                 f"PerfTest {name} does not exist in namespace {run.metadata.namespace}: "
                 f"create it, and then a new PerfRun"
             )
-        if body["metadata"].get("deletionTimestamp"):
-            return None
-        try:
-            test = PerfTest.parse(body)
-        except ValidationError as error:
-            raise Refusal(f"PerfTest {name}: {parse_problems(error)[0]}") from error
-        # What waits is frozen: it runs whatever has become of the test since.
-        problems = accept.check(test.spec).problems if run.status.revision is None else []
-        if problems:
-            raise Refusal(f"PerfTest {name}: {problems[0]}")
-        return test
+        return None if body["metadata"].get("deletionTimestamp") else body
 
-    async def _adopt(self, run: PerfRun, test: PerfTest) -> PerfRun:
+    async def _adopt(self, run: PerfRun, test: Metadata) -> PerfRun:
         """Make the test the owner of a run that was made by hand, so that they go together."""
         # An object has one controlling owner: a workflow that made the run keeps it.
         taken = any(owner.controller for owner in run.metadata.owner_references)
-        owner = owner_reference("PerfTest", test.metadata.name, test.metadata.uid)
+        owner = owner_reference("PerfTest", test.name, test.uid)
         body = {
             "metadata": {
                 "uid": run.metadata.uid,
                 "resourceVersion": run.metadata.resource_version,
-                "labels": {TEST_LABEL: test.metadata.name},
+                "labels": {TEST_LABEL: test.name},
                 "ownerReferences": [*_owners(run), {**owner, "controller": not taken}],
             }
         }
@@ -118,22 +118,43 @@ class Acceptor:
             await self._kube.patch(PERF_RUNS, run.metadata.namespace, run.metadata.name, body)
         )
 
-    async def _frozen(self, run: PerfRun, test: PerfTest) -> PerfTestSpec:
-        """What the run executes: what the test ran when the run was first looked at.
+    async def _frozen(self, run: PerfRun, body: Json, test: Metadata) -> Examined:
+        """What the check says of what the run executes: what the test ran when the run was first
+        looked at.
 
-        Kept as a revision; equal ones share it. Raises UnreadableError where it is gone.
+        Kept as a revision; equal ones share it. Raises Refusal; UnreadableError where it is gone.
         """
+        uid = run.metadata.uid
         if run.status.revision is not None:
-            return await read_revision(self._kube, run)
-        await create_once(self._kube, REVISIONS, revision_manifest(test), test.metadata.uid)
-        return test.spec
+            # What waits is frozen: it runs whatever has become of the test since.
+            if uid not in self._waiting:
+                spec = await revision_spec(self._kube, run)
+                self._waiting[uid] = await self._checks.examine(
+                    spec, test.namespace, most_bytes=MAX_FROZEN_BYTES
+                )
+            outcome = self._waiting[uid]
+            if outcome.asks is None:
+                raise unreadable_revision(run.status.revision, outcome.problems[0])
+        else:
+            outcome = await self._checks.frozen(body)
+        if outcome.asks is None:
+            raise Refusal(f"PerfTest {test.name}: {outcome.problems[0]}")
+        if outcome.frozen is not None:
+            revision = revision_manifest(test, outcome.what_runs, outcome.frozen)
+            await create_once(self._kube, REVISIONS, revision, test.uid)
+            self._waiting[uid] = outcome.model_copy(update={"frozen": None})
+        return outcome
 
-    async def _enter(self, run: PerfRun, test: PerfTest, spec: PerfTestSpec) -> float:
-        now = datetime.now(UTC)
-        target = place_of(spec.target, run.metadata.namespace)
+    def forget(self, uid: str) -> None:
+        """The run waits no more."""
+        self._waiting.pop(uid, None)
+
+    async def _enter(self, run: PerfRun, outcome: Examined, patience: timedelta) -> float:
+        now, target = datetime.now(UTC), outcome.target
         policies = Contenders(self._store.policies, now)
-        if problems := policies.of(run.metadata.namespace).problems(spec):
-            raise Refusal(f"PerfTest {test.metadata.name}: {problems[0]}")
+        assert outcome.asks is not None
+        if problems := policies.of(run.metadata.namespace).refuses(outcome.asks):
+            raise Refusal(f"PerfTest {run.spec.test_ref.name}: {problems[0]}")
         placement = place(
             policies.contender(run_record(run), target),
             [
@@ -142,7 +163,7 @@ class Acceptor:
                 if other.target
             ],
             now,
-            queue_limit(test.spec.schedule),
+            patience,
         )
         if placement.superseded_by is not None:
             return await self._cancel(
@@ -153,16 +174,17 @@ class Acceptor:
                 run, errored(f"its turn did not come in time: {placement.reason}", NO_WORKERS)
             )
             return 0.0
-        changes = self._standing(run, spec, target, placement, now)
+        changes = self._standing(run, outcome, placement, now)
         if changes is not None:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             self._store.put_run(run_record(PerfRun.parse(body)))
         return min(QUEUE_POLL_S * placement.position, LEAST_OFTEN_S)
 
     def _standing(
-        self, run: PerfRun, spec: PerfTestSpec, target: str, placement: Placement, now: datetime
+        self, run: PerfRun, outcome: Examined, placement: Placement, now: datetime
     ) -> Json | None:
         """What to write of the run's place; None where it stands there already."""
+        assert outcome.asks is not None
         phase = Phase.QUEUED if placement.position else Phase.STARTING
         queue = {"reason": placement.reason, "position": placement.position}
         standing = run.status.queue
@@ -171,10 +193,11 @@ class Acceptor:
         return {
             "observedGeneration": run.metadata.generation,
             "phase": phase.value,
-            "target": target,
-            "revision": run.status.revision or revision_name(run.spec.test_ref.name, spec),
-            "comparisonKey": comparison_key(spec),
-            "workers": {"planned": spec.load.workers, "ready": 0, "reported": 0},
+            "target": outcome.target,
+            "revision": run.status.revision
+            or revision_name(run.spec.test_ref.name, outcome.what_runs),
+            "comparisonKey": outcome.comparison_key,
+            "workers": {"planned": outcome.asks.workers, "ready": 0, "reported": 0},
             "queue": queue if phase is Phase.QUEUED else None,
             "acceptedTime": format_time(now) if phase is Phase.STARTING else None,
             "conditions": open_conditions(phase, now.replace(microsecond=0), run.status.conditions),
@@ -183,6 +206,11 @@ class Acceptor:
     async def _cancel(self, run: PerfRun, why: str) -> float:
         await self._finisher.end(run, cancelled(why, NO_WORKERS))
         return 0.0
+
+
+def _patience(body: Json) -> timedelta:
+    """How long a run of that test may wait for its turn."""
+    return queue_limit(PerfTestSettings.parse(body["spec"]).schedule)
 
 
 def _owners(run: PerfRun) -> list[Json]:

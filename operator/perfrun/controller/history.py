@@ -1,7 +1,7 @@
 """Trimming: finished runs, full results and revisions that are past their limits."""
 
 from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTest
+from perfrun.api.perftest import CheckedTest
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -29,7 +29,7 @@ class Historian:
         """The test is gone; what it owned goes with it."""
         self._kept.pop(test, None)
 
-    async def trim(self, test: PerfTest) -> None:
+    async def trim(self, test: CheckedTest) -> None:
         """Delete what a test's limits ask for, oldest first."""
         key = Key(test.metadata.namespace, test.metadata.name)
         finished = [
@@ -62,13 +62,13 @@ class Historian:
         if run.status.result is not None:
             await write_status(self._kube, PERF_RUNS, run.metadata, {"result": None})
 
-    async def _drop_revisions(self, test: PerfTest, key: Key) -> None:
+    async def _drop_revisions(self, test: CheckedTest, key: Key) -> None:
         """Delete revisions that neither a run nor the test itself needs."""
         runs = self._store.runs_of(key)
         if any(run.revision is None and not run.done for run in runs):
             return  # it is being accepted, and may be about to name one
         named = {run.revision for run in runs if run.revision is not None}
-        needed = frozenset({*named, revision_name(key.name, test.spec)})
+        needed = frozenset({*named, revision_name(key.name, test.what_runs)})
         if needed == self._kept.get(key):
             return
         labels = f"{TEST_LABEL}={key.name}"

@@ -7,11 +7,9 @@ from typing import Any
 from perfrun.api import API_VERSION
 from perfrun.api import names as api_names
 from perfrun.api.metadata import Metadata
-from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.controller.kube import Json
 from perfrun.controller.store import Key
 from perfrun.logic.names import job_name, short_hash
-from perfrun.logic.plan import what_runs_hash
 from perfrun.measure.plan import RunPlan
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -65,22 +63,22 @@ def run_manifest(test: Metadata, name: str, reason: str, scheduled_time: str | N
     }
 
 
-def revision_name(test: str, spec: PerfTestSpec) -> str:
-    """Equal specs share a revision."""
-    return f"{test}-{what_runs_hash(spec)}"
+def revision_name(test: str, what_runs: str) -> str:
+    """Equal specs share a revision. ``what_runs`` is the hash of one."""
+    return f"{test}-{what_runs}"
 
 
-def revision_manifest(test: PerfTest) -> Json:
+def revision_manifest(test: Metadata, what_runs: str, frozen: Json) -> Json:
     """What the test runs, frozen. Owned by the test, shared by runs of the same spec."""
     return {
         "metadata": {
-            "name": revision_name(test.metadata.name, test.spec),
-            "namespace": test.metadata.namespace,
-            "labels": {MANAGED_BY: "perfrun", TEST_LABEL: test.metadata.name},
-            "ownerReferences": [owner_reference("PerfTest", test.metadata.name, test.metadata.uid)],
+            "name": revision_name(test.name, what_runs),
+            "namespace": test.namespace,
+            "labels": {MANAGED_BY: "perfrun", TEST_LABEL: test.name},
+            "ownerReferences": [owner_reference("PerfTest", test.name, test.uid)],
         },
-        "revision": test.metadata.generation,
-        "data": {"spec": test.spec.what_runs()},
+        "revision": test.generation,
+        "data": {"spec": frozen},
     }
 
 

@@ -15,7 +15,7 @@ import httpx
 
 from perfrun import __version__
 from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTest
+from perfrun.api.perftest import CheckedTest
 from perfrun.api.times import parse_time
 from perfrun.controller.events import Events
 from perfrun.controller.kube import PERF_RUNS, Kube, NotFoundError
@@ -74,7 +74,7 @@ class Notifier:
         """Ids that wait, or are settled and not seen to be yet."""
         self._random = random.Random()
 
-    def doubts(self, test: PerfTest) -> list[Problem]:
+    def doubts(self, test: CheckedTest) -> list[Problem]:
         """What a test names and cannot have. It runs all the same."""
         namespace = test.metadata.namespace
         usable = ", ".join(self._receivers.names(namespace)) or "none"
@@ -88,7 +88,7 @@ class Notifier:
             if self._receivers.find(one.receiver, namespace) is None
         ]
 
-    def look(self, test: PerfTest) -> None:
+    def look(self, test: CheckedTest) -> None:
         """Queue what is owed about a test's runs; what is queued already is not queued twice."""
         if not test.spec.notifications:
             return

@@ -39,10 +39,11 @@ from perfrun.controller.status import as_json, open_conditions, write_status
 from perfrun.controller.store import Key, Store
 from perfrun.controller.writing import sha_of, store_report
 from perfrun.coordinator.app import MAX_REPORT
+from perfrun.logic.examine import too_deep
 from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.plan import make_plan
 from perfrun.logic.problems import parse_problems
-from perfrun.measure.plan import RunPlan
+from perfrun.measure.plan import NetworkRule, RunPlan
 from perfrun.measure.record import ConservationError
 from perfrun.measure.report import TERMINATED, WorkerReport, add_report
 from perfrun.measure.wire import reason_of
@@ -88,8 +89,8 @@ class UnreadableError(Exception):
     """What is stored of a run is gone or damaged: no further try will bring it back."""
 
 
-async def read_revision(kube: Kube, run: PerfRun) -> PerfTestSpec:
-    """What the run was frozen to. Raises UnreadableError where it is gone or damaged."""
+async def revision_spec(kube: Kube, run: PerfRun) -> Json:
+    """The JSON of what the run was frozen to. Raises UnreadableError where it is gone."""
     name = run.status.revision
     assert name is not None, "a run is frozen before it is queued"
     try:
@@ -97,12 +98,38 @@ async def read_revision(kube: Kube, run: PerfRun) -> PerfTestSpec:
     except NotFoundError as error:
         raise UnreadableError(f"what it was to run is gone: {error}") from error
     try:
-        return PerfTestSpec.parse(body["data"]["spec"])
-    except (KeyError, TypeError, ValidationError) as error:
-        why = parse_problems(error)[0] if isinstance(error, ValidationError) else repr(error)
-        raise UnreadableError(
-            f"what it was to run cannot be read from ControllerRevision {name}: {why}"
-        ) from error
+        spec: Json = body["data"]["spec"]
+    except (KeyError, TypeError) as error:
+        raise unreadable_revision(name, repr(error)) from error
+    return spec
+
+
+def unreadable_revision(name: str, why: object) -> UnreadableError:
+    """What is said of a revision that no plan can be made of."""
+    return UnreadableError(
+        f"what it was to run cannot be read from ControllerRevision {name}: {why}"
+    )
+
+
+def _opened(body: Json, run: PerfRun, network: Sequence[NetworkRule]) -> OpenRun:
+    """The spec and the plan of a run, of what it was frozen to. Raises UnreadableError."""
+    key = Key(run.metadata.namespace, run.metadata.name)
+    name = str(run.status.revision)
+    try:
+        if (deep := too_deep(body)) is not None:
+            raise unreadable_revision(name, deep)
+        spec = PerfTestSpec.parse(body)
+        plan = make_plan(
+            spec,
+            uid=run.metadata.uid,
+            namespace=key.namespace,
+            test=run.spec.test_ref.name,
+            run=key.name,
+            network=network,
+        )
+    except ValidationError as error:
+        raise unreadable_revision(name, parse_problems(error)[0]) from error
+    return OpenRun(key, spec, plan, datetime.now(UTC))
 
 
 class OpenRuns:
@@ -121,19 +148,12 @@ class OpenRuns:
         known = self._open.get(run.metadata.uid)
         if known is not None:
             return known
-        key = Key(run.metadata.namespace, run.metadata.name)
-        spec = await read_revision(self._kube, run)
-        test = run.spec.test_ref.name
-        plan = make_plan(
-            spec,
-            uid=run.metadata.uid,
-            namespace=key.namespace,
-            test=test,
-            run=key.name,
-            network=self._store.policies.of(key.namespace).network,
-        )
-        self._open[run.metadata.uid] = OpenRun(key, spec, plan, datetime.now(UTC))
-        return self._open[run.metadata.uid]
+        network = self._store.policies.of(run.metadata.namespace).network
+        body = await revision_spec(self._kube, run)
+        # In a thread, like all that grows with a spec. That it takes no longer than the budget of a
+        # check is known: the check has done the same.
+        opened = await asyncio.to_thread(_opened, body, run, network)
+        return self._open.setdefault(run.metadata.uid, opened)
 
     def key(self, uid: str) -> Key:
         """The namespace and name of an open run. Raises KeyError."""

@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.perfrun import Verdict
-from perfrun.api.perftest import PerfTest, PerfTestStatus
+from perfrun.api.perftest import CheckedTest, PerfTestSettings, PerfTestStatus
 from perfrun.api.sentence import cut
 from perfrun.api.times import format_time
+from perfrun.controller.checks import Checks, check_status
 from perfrun.controller.events import Events
 from perfrun.controller.history import Historian
 from perfrun.controller.kube import PERF_TESTS, Json, Kube, RefusedError
@@ -27,8 +28,9 @@ from perfrun.controller.status import (
 from perfrun.controller.store import Key, Store
 from perfrun.controller.ticks import Prepared, Ticker
 from perfrun.controller.trends import Trender, regressed_condition
-from perfrun.logic import accept
-from perfrun.logic.problems import Problem, parse_problems
+from perfrun.logic.examine import Examined
+from perfrun.logic.policy import NamespacePolicies
+from perfrun.logic.problems import parse_problems
 from perfrun.logic.schedule import ScheduleDecision, jitter
 
 logger = logging.getLogger(__name__)
@@ -62,8 +64,10 @@ class TestReconciler:
         metrics: Metrics,
         ticker: Ticker,
         notifier: Notifier,
+        checks: Checks,
     ) -> None:
         self._kube = kube
+        self._checks = checks
         self._notifier = notifier
         self._store = store
         self._ticker = ticker
@@ -83,36 +87,46 @@ class TestReconciler:
             return None
         if body["metadata"].get("deletionTimestamp"):
             return None
-        try:
-            test = PerfTest.parse(body)
-        except ValidationError as error:
-            return await self._refuse(body, parse_problems(error))
-        acceptance = accept.check(test.spec)
-        if acceptance.problems:
-            return await self._refuse(body, acceptance.problems)
+        outcome = self._checks.of(body)
+        if outcome is None:
+            return None  # it is being checked, and looked at again then
+        if outcome.asks is None:
+            return await self._refuse(body, outcome, outcome.problems)
         policies = self._store.policies.of(key.namespace)
-        if refused := policies.problems(test.spec):
-            return await self._refuse(body, refused, "RefusedByPolicy")
-        now = datetime.now(UTC)
+        if refused := policies.refuses(outcome.asks):
+            told = [str(problem) for problem in refused]
+            return await self._refuse(body, outcome, told, "RefusedByPolicy")
+        try:
+            return await self._bring(body, _checked(body, outcome), outcome, policies)
+        except (ValueError, RecursionError) as error:
+            # What stands in its status, or in what belongs to it, is not what was written there.
+            return await self._refuse(body, outcome, [_unreadable(error)], "Unreadable")
+
+    async def _bring(
+        self, body: Json, test: CheckedTest, outcome: Examined, policies: NamespacePolicies
+    ) -> float | None:
+        """Create what is due for a test that may run, and say how it stands."""
+        key, now = Key(test.metadata.namespace, test.metadata.name), datetime.now(UTC)
         trend = await self._trender.look(test)
         test = test.model_copy(update={"status": test.status.model_copy(update={"trend": trend})})
         try:
             started = await self._starter.start(test, now, suspended=policies.suspended is not None)
         except NameTakenError as error:
-            return await self._stall(body, test, Stalled("NameTaken", str(error), NAME_RETRY_S))
+            stalled = Stalled("NameTaken", str(error), NAME_RETRY_S)
+            return await self._stall(body, test, outcome, stalled)
         except RefusedError as error:
             why = f"a run is due, and the API server does not let it be created: {error}"
-            return await self._stall(body, test, Stalled("Refused", why, REFUSED_RETRY_S))
-        warnings = [*acceptance.warnings, *started.doubts]
+            return await self._stall(body, test, outcome, Stalled("Refused", why, REFUSED_RETRY_S))
+        warnings = [*outcome.warnings, *map(str, started.doubts)]
         self._metrics.show_trend(key, trend.state if trend else None)
         self._notifier.look(test)
-        warnings += self._notifier.doubts(test)
+        warnings += map(str, self._notifier.doubts(test))
         ready = _ready(test, warnings, policies.suspended)
         decision = started.decision
         status = {**started.noted, **self._seen(test), **_next(decision), "trend": as_json(trend)}
         regressed = regressed_condition(trend)
         version = await self._write(
-            body, test, status, [ready, *([regressed] if regressed else [])]
+            body, test, outcome, status, [ready, *([regressed] if regressed else [])]
         )
         self._prepare(test, version, decision)
         await self._tell(test, decision, warnings)
@@ -121,7 +135,7 @@ class TestReconciler:
         again = _sleep(decision, now)
         return min(again or ROLLOUT_LOOK_S, ROLLOUT_LOOK_S) if test.spec.observe else again
 
-    def _prepare(self, test: PerfTest, version: str, decision: ScheduleDecision | None) -> None:
+    def _prepare(self, test: CheckedTest, version: str, decision: ScheduleDecision | None) -> None:
         """Have the next run created the moment it is due."""
         about, written = test.metadata, test.spec.schedule
         if written is None or decision is None or decision.next is None:
@@ -136,7 +150,7 @@ class TestReconciler:
 
     # --- what is said --------------------------------------------------------------------------
 
-    def _seen(self, test: PerfTest) -> Json:
+    def _seen(self, test: CheckedTest) -> Json:
         """The part of the status that follows from the runs; it never goes back to an older one."""
         said = test.status
         runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
@@ -156,7 +170,7 @@ class TestReconciler:
         return seen
 
     async def _tell(
-        self, test: PerfTest, decision: ScheduleDecision | None, warnings: list[Problem]
+        self, test: CheckedTest, decision: ScheduleDecision | None, warnings: list[str]
     ) -> None:
         """What is told and counted once the status says it."""
         if decision is not None and decision.missed is not None:
@@ -165,39 +179,44 @@ class TestReconciler:
             note = f"no run at {format_time(time)}: {why}"
             await self._events.tell("PerfTest", test.metadata, "MissedSchedule", note, warning=True)
         for warning in warnings:
-            await self._events.tell(
-                "PerfTest", test.metadata, "Doubtful", str(warning), warning=True
-            )
+            await self._events.tell("PerfTest", test.metadata, "Doubtful", warning, warning=True)
 
     async def _refuse(
-        self, body: Json, problems: list[Problem], reason: str = "Invalid"
+        self, body: Json, outcome: Examined, problems: list[str], reason: str = "Invalid"
     ) -> float | None:
         """Say on the test why it cannot be accepted."""
         test = _without_spec(body)
-        shown = "; ".join(str(problem) for problem in problems[:5])
+        shown = "; ".join(problems[:5])
         ready = Condition(
             type="Ready", status="False", reason=reason, message=cut(shown, MOST_CONDITION)
         )
-        await self._write(body, test, {"nextScheduleTime": None}, [ready])
+        await self._write(body, test, outcome, {"nextScheduleTime": None}, [ready])
         await self._events.tell("PerfTest", test.metadata, reason, shown, warning=True)
         self._ticker.forget(Key(test.metadata.namespace, test.metadata.name))
         return None
 
-    async def _stall(self, body: Json, test: PerfTest, stalled: Stalled) -> float:
+    async def _stall(
+        self, body: Json, test: CheckedTest, outcome: Examined, stalled: Stalled
+    ) -> float:
         """Say on the test that a run is due and cannot be created, and try again."""
         reason, why = stalled.reason, cut(stalled.why, MOST_CONDITION)
         conditions = [
             Condition(type="Ready", status="False", reason=reason, message=why),
             Condition(type="Stalled", status="True", reason=reason, message=why),
         ]
-        await self._write(body, test, self._seen(test), conditions)
+        await self._write(body, test, outcome, self._seen(test), conditions)
         await self._events.tell("PerfTest", test.metadata, reason, why, warning=True)
         # A quota may leave room again.
         await self._historian.trim(test)
         return stalled.again
 
     async def _write(
-        self, body: Json, test: PerfTest, status: Json, conditions: list[Condition]
+        self,
+        body: Json,
+        test: CheckedTest,
+        outcome: Examined,
+        status: Json,
+        conditions: list[Condition],
     ) -> str:
         """Gives the resourceVersion of the test as it is then. The first condition is Ready."""
         now = datetime.now(UTC).replace(microsecond=0)
@@ -207,12 +226,16 @@ class TestReconciler:
             before = previous.get(condition.type)
             same = before is not None and before.status == condition.status
             condition.last_transition_time = before.last_transition_time if same and before else now
+        standing = body.get("status") or {}
         wanted = {
+            # What cannot be read goes: nobody could go by it.
+            **({} if _readable(standing) else dict.fromkeys(standing)),
             "observedGeneration": test.metadata.generation,
+            "check": as_json(check_status(outcome)),
             **status,
             "conditions": conditions_json(conditions),
         }
-        if difference := changed(body.get("status", {}), wanted):
+        if difference := changed(standing, wanted):
             body = await write_status(self._kube, PERF_TESTS, test.metadata, difference)
         key = Key(test.metadata.namespace, test.metadata.name)
         # What is due and cannot be created stays due: an alert looks for times that have passed.
@@ -222,21 +245,50 @@ class TestReconciler:
         return version
 
 
-def _without_spec(body: Json) -> PerfTest:
-    """The identity and status of a test whose spec cannot be read."""
-    # Its spec is not there to be looked at: only who it is and what was said of it.
-    return PerfTest.model_construct(  # type: ignore[call-arg]
+def _checked(body: Json, outcome: Examined) -> CheckedTest:
+    """A test that was accepted. Raises ValueError where what was said of it cannot be read."""
+    return CheckedTest(
         metadata=Metadata.model_validate(body["metadata"]),
-        status=PerfTestStatus.model_validate(body.get("status", {})),
+        spec=PerfTestSettings.parse(body["spec"]),
+        status=_status(body),
+        what_runs=outcome.what_runs,
     )
 
 
-def _ready(test: PerfTest, warnings: list[Problem], suspended: str | None) -> Condition:
+def _without_spec(body: Json) -> CheckedTest:
+    """The identity and status of a test whose spec cannot be read."""
+    metadata = Metadata.model_validate(body["metadata"])
+    return CheckedTest(
+        metadata=metadata, spec=PerfTestSettings(), status=_status(body), what_runs=""
+    )
+
+
+def _status(body: Json) -> PerfTestStatus:
+    """What was said of a test; nothing, where somebody else has written what cannot be read."""
+    standing = body.get("status") or {}
+    return PerfTestStatus.model_validate(standing if _readable(standing) else {})
+
+
+def _readable(status: Json) -> bool:
+    try:
+        PerfTestStatus.model_validate(status)
+    except ValidationError:
+        return False
+    return True
+
+
+def _unreadable(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return str(parse_problems(error)[0])
+    return f"status: cannot be read: {error}"
+
+
+def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Condition:
     if suspended is not None:
         return Condition(
             type="Ready", status="True", reason="Suspended", message=cut(suspended, MOST_CONDITION)
         )
-    doubts = "; ".join(str(warning) for warning in warnings[:3])
+    doubts = "; ".join(warnings[:3])
     if test.spec.suspend:
         return Condition(
             type="Ready",

@@ -133,6 +133,7 @@ class RunReconciler:
         self._coordinator.close(uid)
         self._finisher.forget(uid)
         self._facts.forget(uid)
+        self._acceptor.forget(uid)
         self._failures.pop(uid, None)
         self._told.pop(uid, None)
         self._plan_due.pop(uid, None)

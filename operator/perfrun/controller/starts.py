@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from perfrun.api.perfrun import PerfRun, Reason
-from perfrun.api.perftest import REQUEST_ANNOTATION, PerfTest
+from perfrun.api.perftest import REQUEST_ANNOTATION, CheckedTest
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.events import Events
 from perfrun.controller.kube import (
@@ -22,7 +22,6 @@ from perfrun.controller.store import Key, RunRecord, Store, run_record
 from perfrun.controller.ticks import Ticker
 from perfrun.logic import rollout, schedule
 from perfrun.logic.names import scheduled_run_name, short_hash
-from perfrun.logic.plan import what_runs_hash
 from perfrun.logic.problems import Problem
 from perfrun.logic.retry import Ended, confirmation, retry
 from perfrun.logic.rollout import RolloutFacts
@@ -56,7 +55,7 @@ class Starter:
         self._store = store
         self._events = events
 
-    async def start(self, test: PerfTest, now: datetime, *, suspended: bool) -> Started:
+    async def start(self, test: CheckedTest, now: datetime, *, suspended: bool) -> Started:
         """Create what is due. ``suspended``: by a policy; what is requested is created, and waits.
 
         Raises NameTakenError; RefusedError where the API server does not let a run be created.
@@ -70,13 +69,13 @@ class Starter:
         started = await self._start_scheduled(test, now)
         return started._replace(noted={**noted, **rolled_out, **started.noted}, doubts=doubts)
 
-    async def _start_triggered(self, test: PerfTest) -> Json:
+    async def _start_triggered(self, test: CheckedTest) -> Json:
         """Create the runs that a change or a request asks for. Gives what to note of it."""
         due = triggers(
             TriggerFacts(
                 test=test.metadata.name,
                 generation=test.metadata.generation,
-                what_runs=what_runs_hash(test.spec),
+                what_runs=test.what_runs,
                 last_change=test.status.last_change,
                 runs_on_change=test.spec.runs_on_change,
                 suspended=test.spec.suspend,
@@ -88,7 +87,7 @@ class Starter:
             await self._create(test, run.name, run.reason)
         return {"lastChange": due.last_change, "lastRequest": due.last_request}
 
-    async def _start_rollout(self, test: PerfTest) -> tuple[Json, list[Problem]]:
+    async def _start_rollout(self, test: CheckedTest) -> tuple[Json, list[Problem]]:
         """Create the run that a rollout asks for. Gives what to note, and what is not there."""
         workloads, missing = [], []
         for index, thing in enumerate(test.spec.observe or []):
@@ -111,7 +110,7 @@ class Starter:
             await self._create(test, due.run, "Rollout")
         return {"lastRollout": due.last_rollout}, []
 
-    async def _start_retry(self, test: PerfTest, now: datetime) -> Json:
+    async def _start_retry(self, test: CheckedTest, now: datetime) -> Json:
         """Do once more what ended Inconclusive. Gives what to note of it."""
         runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
         done = [run for run in runs if run.done and run.completed]
@@ -134,7 +133,7 @@ class Starter:
         await self._create(test, due.name, due.reason)
         return {"lastRetry": due.name}
 
-    async def _start_confirmation(self, test: PerfTest) -> Json:
+    async def _start_confirmation(self, test: CheckedTest) -> Json:
         """Measure once more what is suspected to be slower. Gives what to note of it."""
         trend, key = test.status.trend, Key(test.metadata.namespace, test.metadata.name)
         runs = self._store.runs_of(key)
@@ -148,7 +147,7 @@ class Starter:
         await self._create(test, name, "Confirmation")
         return {"lastConfirmation": name}
 
-    async def _start_scheduled(self, test: PerfTest, now: datetime) -> Started:
+    async def _start_scheduled(self, test: CheckedTest, now: datetime) -> Started:
         """Create the run that the schedule asks for."""
         written = test.spec.schedule
         if written is None:
@@ -182,7 +181,7 @@ class Starter:
             noted["lastMissed"] = {"time": format_time(time), "reason": why}
         return Started(noted, decision)
 
-    async def _active_scheduled(self, test: PerfTest) -> list[RunRecord]:
+    async def _active_scheduled(self, test: CheckedTest) -> list[RunRecord]:
         """Its scheduled runs that are not done, each looked at live: a watch may lag."""
         key = Key(test.metadata.namespace, test.metadata.name)
         active = []
@@ -202,7 +201,7 @@ class Starter:
         return active
 
     async def _create(
-        self, test: PerfTest, name: str, reason: Reason, scheduled_time: str | None = None
+        self, test: CheckedTest, name: str, reason: Reason, scheduled_time: str | None = None
     ) -> None:
         """Create a run; one of that name that is ours is as good: its name is the lock."""
         namespace = test.metadata.namespace
@@ -229,7 +228,7 @@ class Starter:
         self._store.put_run(run_record(PerfRun.parse(body)))
 
 
-def _schedule_epoch(test: PerfTest, now: datetime) -> Json:
+def _schedule_epoch(test: CheckedTest, now: datetime) -> Json:
     """Since when the present schedule counts: an edited or added one starts counting now."""
     assert test.spec.schedule is not None
     written = short_hash(test.spec.schedule.cron, test.spec.schedule.time_zone)

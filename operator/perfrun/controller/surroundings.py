@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from perfrun.api.environment import Environment, WorkloadStatus
 from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTest, PerfTestSpec
+from perfrun.api.perftest import PerfTestSettings, PerfTestSpec
 from perfrun.api.pod import PodTemplate
 from perfrun.controller.jobs import worker_resources
 from perfrun.controller.kube import PERF_TESTS, PODS, WORKLOADS, Json, Kube, KubeError
@@ -57,12 +57,13 @@ class Surroundings:
         """
         namespace, name = run.metadata.namespace, run.spec.test_ref.name
         try:
-            test = PerfTest.parse(await self._kube.get(PERF_TESTS, namespace, name))
+            written = (await self._kube.get(PERF_TESTS, namespace, name))["spec"]
+            test = PerfTestSettings.parse(written)
         except (KubeError, ValidationError) as error:
             logger.warning("run %s: what its test observes: %s", run.metadata.name, error)
             return []
         found = []
-        for observed in test.spec.observe or []:
+        for observed in test.observe or []:
             if observed.workload is None:
                 continue
             kind = WORKLOADS[observed.workload.kind]

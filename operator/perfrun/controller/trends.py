@@ -16,7 +16,7 @@ from perfrun.api.baseline import (
 )
 from perfrun.api.metadata import Condition
 from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTest
+from perfrun.api.perftest import CheckedTest
 from perfrun.api.sentence import cut
 from perfrun.controller.events import Events
 from perfrun.controller.kube import (
@@ -59,7 +59,7 @@ class Trender:
         self._store = store
         self._events = events
 
-    async def look(self, test: PerfTest) -> TrendStatus | None:
+    async def look(self, test: CheckedTest) -> TrendStatus | None:
         """How the test's last run compares; None where the test does not want it, or has none.
 
         Without anything new that costs no request. Done twice, it comes to the same.
@@ -80,14 +80,14 @@ class Trender:
             return said
         return await self._renew(test, said, new, wanted)
 
-    def _new(self, test: PerfTest, up_to: str | None) -> list[RunRecord]:
+    def _new(self, test: CheckedTest, up_to: str | None) -> list[RunRecord]:
         """The runs that were completed after ``up_to``, oldest first."""
         runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
         done = [run for run in runs if run.done and (run.completed or "") > (up_to or "")]
         return sorted(done, key=lambda run: run.completed or "")
 
     async def _renew(
-        self, test: PerfTest, said: TrendStatus | None, new: Sequence[RunRecord], wanted: str
+        self, test: CheckedTest, said: TrendStatus | None, new: Sequence[RunRecord], wanted: str
     ) -> TrendStatus | None:
         kept = await self._read(test)
         left = said.left_out if said else None
@@ -114,7 +114,7 @@ class Trender:
 
     async def _take_all(
         self,
-        test: PerfTest,
+        test: CheckedTest,
         histories: list[History],
         left: LeftOut | None,
         new: Sequence[RunRecord],
@@ -130,7 +130,9 @@ class Trender:
             left = _one_more(left, run, why) if why is not None else None
         return histories, left
 
-    async def _take(self, test: PerfTest, run: PerfRun, histories: list[History]) -> list[History]:
+    async def _take(
+        self, test: CheckedTest, run: PerfRun, histories: list[History]
+    ) -> list[History]:
         """The histories with one more run in the one that it belongs to, which is last then."""
         point, key = point_of(run), run.status.comparison_key
         if point is None or key is None:
@@ -144,7 +146,7 @@ class Trender:
             history = advance(history, point, _rules(test.spec.baseline))
         return [*others, history][-MOST_HISTORIES:]
 
-    async def _pin(self, test: PerfTest, history: History) -> History:
+    async def _pin(self, test: CheckedTest, history: History) -> History:
         """The history with the run that the test pins, where that one compares."""
         name = test.spec.baseline.run
         if name == (history.pinned.run if history.pinned else None):
@@ -162,7 +164,7 @@ class Trender:
                 pinned = point_of(run)
         return history.model_copy(update={"pinned": pinned})
 
-    async def _accept(self, test: PerfTest, histories: list[History], run: str) -> list[History]:
+    async def _accept(self, test: CheckedTest, histories: list[History], run: str) -> list[History]:
         """Follow the annotation that a level is the right one."""
         if not run:
             return histories
@@ -177,20 +179,20 @@ class Trender:
             )
         return [new or old for new, old in zip(taken, histories, strict=True)]
 
-    async def _tell(self, test: PerfTest, histories: list[History], up_to: str | None) -> None:
+    async def _tell(self, test: CheckedTest, histories: list[History], up_to: str | None) -> None:
         """Tell of what has changed since. The name of an Event is its content: told once."""
         for history in histories:
             for passage in history.passages:
                 if passage.completed > (up_to or "") and passage.state in TOLD:
                     await self._tell_one(test, passage)
 
-    async def _tell_one(self, test: PerfTest, passage: Passage) -> None:
+    async def _tell_one(self, test: CheckedTest, passage: Passage) -> None:
         warning = TOLD[passage.state]
         await self._events.tell(
             "PerfTest", test.metadata, passage.state, passage.sentence, warning=warning
         )
 
-    async def _read(self, test: PerfTest) -> Kept:
+    async def _read(self, test: CheckedTest) -> Kept:
         body = await self._kube.find(
             CONFIG_MAPS, test.metadata.namespace, trend_name(test.metadata)
         )
@@ -206,7 +208,9 @@ class Trender:
             logger.warning("history of test %s cannot be read: %s", test.metadata.name, error)
             return Kept([], version)
 
-    async def _write(self, test: PerfTest, histories: list[History], version: str | None) -> None:
+    async def _write(
+        self, test: CheckedTest, histories: list[History], version: str | None
+    ) -> None:
         body: Json = trend_config_map(test.metadata, Histories(histories=histories).pack())
         namespace, name = test.metadata.namespace, body["metadata"]["name"]
         if version is not None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from perfrun.api.checked import Amount, Asks
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.policy import DAYS, NAMESPACE, Hours, Limits, PerfPolicySpec
 from perfrun.api.quantities import format_exact_duration, format_exact_rate
@@ -88,15 +89,18 @@ class NamespacePolicies:
 
     def problems(self, spec: PerfTestSpec) -> list[Problem]:
         """What a test may not do, whenever it runs."""
-        found = list(_network_problems(spec, Fence(self.network, self.namespace)))
-        audience = spec.target.account_audience
-        if audience in self.api_audiences:
+        return self.refuses(asks_of(spec))
+
+    def refuses(self, asks: Asks) -> list[Problem]:
+        """The same, of what stays of a test that was checked."""
+        found = list(_network_problems(asks, Fence(self.network, self.namespace)))
+        if asks.audience in self.api_audiences:
             return [*found, Problem(_AUDIENCE_FIELD, FOR_THE_API_SERVER)]
         for name, policy in self.specs.items():
-            found += _limit_problems(spec, name, policy.limits)
-            found += _image_problems(spec, name, policy.allowed_benchmark_images)
-            if audience is not None and audience not in policy.allowed_audiences:
-                found.append(_audience_problem(audience, name, policy.allowed_audiences))
+            found += _limit_problems(asks, name, policy.limits)
+            found += _image_problems(asks, name, policy.allowed_benchmark_images)
+            if asks.audience is not None and asks.audience not in policy.allowed_audiences:
+                found.append(_audience_problem(asks.audience, name, policy.allowed_audiences))
         return found
 
     @property
@@ -176,58 +180,64 @@ def policy_problems(spec: PerfPolicySpec) -> list[Problem]:
 # --- what is refused --------------------------------------------------------------------------
 
 
-def _network_problems(spec: PerfTestSpec, fence: Fence) -> Iterator[Problem]:
+def asks_of(spec: PerfTestSpec) -> Asks:
+    """What a spec that was accepted asks for: all of it that a policy may refuse."""
+    benchmark = spec.target.benchmark
+    return Asks(
+        hosts={field: urlsplit(url).hostname or "" for field, url in _urls(spec)},
+        workers=spec.load.workers,
+        rate=_highest_rate(spec),
+        users=_most_users(spec),
+        longest=longest_load(make_plan(spec, uid="", namespace="", test="", run="")),
+        image=benchmark.image if benchmark is not None else None,
+        audience=spec.target.account_audience,
+    )
+
+
+def _urls(spec: PerfTestSpec) -> Iterator[tuple[str, str]]:
     # Where a database is only its workers know: they ask the fence.
-    urls = [
-        (f"spec.observe[{index}].prometheus.url", thing.prometheus.url)
-        for index, thing in enumerate(spec.observe or [])
-        if thing.prometheus is not None
-    ]
+    for index, thing in enumerate(spec.observe or []):
+        if thing.prometheus is not None:
+            yield f"spec.observe[{index}].prometheus.url", thing.prometheus.url
     if spec.target.url is not None:
-        urls.append((f"spec.target.{spec.target.kind}.url", spec.target.url))
+        yield f"spec.target.{spec.target.kind}.url", spec.target.url
     http = spec.target.http
     if http is not None and http.auth is not None and http.auth.oauth2 is not None:
-        urls.append(("spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url))
+        yield "spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url
     if spec.target.extension is not None:
-        urls.append(("spec.target.extension.address", f"//{spec.target.extension.address}"))
-    for field, url in urls:
+        yield "spec.target.extension.address", f"//{spec.target.extension.address}"
+
+
+def _network_problems(asks: Asks, fence: Fence) -> Iterator[Problem]:
+    for field, host in asks.hosts.items():
         try:
-            fence.name(urlsplit(url).hostname or "")
+            fence.name(host)
         except NotAllowedError as error:
             yield Problem(field, str(error))
 
 
-def _limit_problems(spec: PerfTestSpec, policy: str, limits: Limits) -> Iterator[Problem]:
-    load = spec.load
-    if limits.workers is not None and load.workers > limits.workers:
-        yield _over(policy, "workers", "spec.load.workers", load.workers, limits.workers)
-    if limits.rate is not None and (asked := _highest_rate(spec)) is not None:
-        field, rate = asked
-        if rate > limits.rate:
-            yield _over(
-                policy, "rate", field, format_exact_rate(rate), format_exact_rate(limits.rate)
-            )
-    if limits.users is not None and (most := _most_users(spec)) is not None:
-        field, users = most
-        if users > limits.users:
-            yield _over(policy, "users", field, users, limits.users)
-    if limits.duration is not None:
-        length = longest_load(make_plan(spec, uid="", namespace="", test="", run=""))
-        if length > limits.duration:
-            asked_for = format_exact_duration(length)
-            allowed = format_exact_duration(limits.duration)
-            yield _over(policy, "duration", "spec.load", asked_for, allowed, "takes up to ")
+def _limit_problems(asks: Asks, policy: str, limits: Limits) -> Iterator[Problem]:
+    if limits.workers is not None and asks.workers > limits.workers:
+        yield _over(policy, "workers", "spec.load.workers", asks.workers, limits.workers)
+    if limits.rate is not None and asks.rate is not None and asks.rate.amount > limits.rate:
+        rate, most = format_exact_rate(asks.rate.amount), format_exact_rate(limits.rate)
+        yield _over(policy, "rate", asks.rate.field, rate, most)
+    if limits.users is not None and asks.users is not None and asks.users.amount > limits.users:
+        yield _over(policy, "users", asks.users.field, int(asks.users.amount), limits.users)
+    if limits.duration is not None and asks.longest > limits.duration:
+        asked_for = format_exact_duration(asks.longest)
+        allowed = format_exact_duration(limits.duration)
+        yield _over(policy, "duration", "spec.load", asked_for, allowed, "takes up to ")
 
 
-def _image_problems(spec: PerfTestSpec, policy: str, allowed: Sequence[str]) -> Iterator[Problem]:
-    benchmark = spec.target.benchmark
-    if benchmark is None or any(_selects(pattern, benchmark.image) for pattern in allowed):
+def _image_problems(asks: Asks, policy: str, allowed: Sequence[str]) -> Iterator[Problem]:
+    image = asks.image
+    if image is None or any(_selects(pattern, image) for pattern in allowed):
         return
-    images = [*allowed, benchmark.image]
-    change = {"op": "add", "path": "/spec/allowedBenchmarkImages", "value": images}
+    change = {"op": "add", "path": "/spec/allowedBenchmarkImages", "value": [*allowed, image]}
     yield Problem(
         "spec.target.benchmark.image",
-        f"{benchmark.image} is not allowed by PerfPolicy {policy} (allowedBenchmarkImages); to "
+        f"{image} is not allowed by PerfPolicy {policy} (allowedBenchmarkImages); to "
         f"allow it: {patch(policy, change)}",
     )
 
@@ -256,21 +266,23 @@ def _over(
     )
 
 
-def _highest_rate(spec: PerfTestSpec) -> tuple[str, float] | None:
+def _highest_rate(spec: PerfTestSpec) -> Amount | None:
     load = spec.load
     if load.open is not None:
-        return "spec.load.open", max(stage.rate for stage in load.open.levels())
+        rate = max(stage.rate for stage in load.open.levels())
+        return Amount(field="spec.load.open", amount=rate)
     if load.capacity is not None:
-        return "spec.load.capacity.to", load.capacity.to
+        return Amount(field="spec.load.capacity.to", amount=load.capacity.to)
     return None
 
 
-def _most_users(spec: PerfTestSpec) -> tuple[str, int] | None:
+def _most_users(spec: PerfTestSpec) -> Amount | None:
     load = spec.load
     if load.closed is not None:
-        return "spec.load.closed", max(stage.users for stage in load.closed.levels())
+        users = max(stage.users for stage in load.closed.levels())
+        return Amount(field="spec.load.closed", amount=users)
     if load.burst is not None:
-        return "spec.load.burst.concurrency", load.burst.concurrency
+        return Amount(field="spec.load.burst.concurrency", amount=load.burst.concurrency)
     return None
 
 

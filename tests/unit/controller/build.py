@@ -3,10 +3,13 @@
 from typing import Any
 
 from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTest
+from perfrun.api.perftest import CheckedTest, PerfTest, PerfTestSettings
+from perfrun.controller.checks import outcome_of
+from perfrun.controller.manifests import revision_manifest
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Key
-from perfrun.logic.plan import make_plan
+from perfrun.logic.examine import Examined, examine
+from perfrun.logic.plan import make_plan, what_runs_hash
 from perfrun.measure.plan import RunPlan
 
 Json = dict[str, Any]
@@ -35,6 +38,35 @@ def perf_test(name: str = "shop", status: Json | None = None, **spec: Any) -> Pe
         },
         "status": status or {},
     })  # fmt: skip
+
+
+def checked_test(name: str = "shop", status: Json | None = None, **spec: Any) -> CheckedTest:
+    """The same, as the reconciler of tests has it."""
+    whole = perf_test(name, status, **spec)
+    return CheckedTest(
+        metadata=whole.metadata,
+        spec=PerfTestSettings.parse(whole.spec.model_dump(mode="json", exclude_none=True)),
+        status=whole.status,
+        what_runs=what_runs_hash(whole.spec),
+    )
+
+
+def revision(test: PerfTest) -> Json:
+    """What a test runs, frozen."""
+    return revision_manifest(test.metadata, what_runs_hash(test.spec), test.spec.what_runs())
+
+
+class ChecksHere:
+    """The checks, done at once and in this process."""
+
+    def of(self, body: Json) -> Examined:
+        return outcome_of(body) or examine(body["spec"], body["metadata"]["namespace"])
+
+    async def frozen(self, body: Json) -> Examined:
+        return examine(body["spec"], body["metadata"]["namespace"], freeze=True)
+
+    async def examine(self, spec: Json, namespace: str, **_: object) -> Examined:
+        return examine(spec, namespace)
 
 
 def plan_of(test: PerfTest, uid: str = "uid-run") -> RunPlan:

@@ -61,7 +61,7 @@ async def trim(kube: FakeKube) -> None:
     store = Store()
     for body in kube.all(PERF_RUNS):
         store.put_run(run_record(build.PerfRun.parse(body)))
-    await Historian(kube, store).trim(build.perf_test())  # type: ignore[arg-type]
+    await Historian(kube, store).trim(build.checked_test())  # type: ignore[arg-type]
 
 
 def names(kube: FakeKube, resource: Resource) -> set[str]:

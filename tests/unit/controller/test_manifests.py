@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api.perftest import PerfTest
 from perfrun.controller.jobs import job_manifest
 from perfrun.controller.manifests import (
     CHUNK_BYTES,
@@ -14,13 +15,11 @@ from perfrun.controller.manifests import (
     plan_config_map,
     report_config_maps,
     result_config_maps,
-    revision_manifest,
-    revision_name,
     run_manifest,
 )
 from perfrun.logic.names import job_name
 from perfrun.measure.plan import RunPlan
-from tests.unit.controller.build import KEY, perf_test, plan_of, settings
+from tests.unit.controller.build import KEY, perf_test, plan_of, revision, settings
 
 Json = dict[str, Any]
 
@@ -72,10 +71,13 @@ def test_pieces_that_are_not_all_there_or_damaged_are_nothing() -> None:
 
 
 def test_equal_specs_share_a_revision_and_bookkeeping_does_not_matter() -> None:
-    same = revision_name("shop", perf_test().spec)
-    assert revision_name("shop", perf_test(suspend=True, runOn=[]).spec) == same
-    assert revision_name("shop", perf_test(variables={"a": "b"}).spec) != same
-    body = revision_manifest(perf_test())
+    def name_of(test: PerfTest) -> str:
+        return str(revision(test)["metadata"]["name"])
+
+    same = name_of(perf_test())
+    assert name_of(perf_test(suspend=True, runOn=[])) == same
+    assert name_of(perf_test(variables={"a": "b"})) != same
+    body = revision(perf_test())
     assert body["metadata"]["name"] == same
     assert "suspend" not in body["data"]["spec"]
     json.dumps(body)

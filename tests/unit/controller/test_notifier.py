@@ -19,7 +19,7 @@ from perfrun.controller.notifier import Notifier
 from perfrun.controller.receivers import Receiver, Receivers
 from perfrun.controller.store import Store, run_record
 from perfrun.logic.notices import SIGNATURE_HEADER, signature
-from tests.unit.controller.build import perf_test, run_body
+from tests.unit.controller.build import checked_test, run_body
 from tests.unit.controller.fake_kube import FakeKube
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -47,7 +47,7 @@ class World:
         }
         self.folder = folder
         self.notifier = self.new()
-        self.test = perf_test()
+        self.test = checked_test()
 
     def new(self) -> Notifier:
         """A notifier that knows nothing yet, as after a restart."""
@@ -79,7 +79,7 @@ class World:
 
     def look(self, *receivers: str) -> None:
         wanted = [{"receiver": one} for one in receivers]
-        self.notifier.look(perf_test(notifications=wanted))
+        self.notifier.look(checked_test(notifications=wanted))
 
     def notified(self, name: str) -> list[str]:
         body = next(one for one in self.kube.all(PERF_RUNS) if one["metadata"]["name"] == name)
@@ -211,7 +211,7 @@ async def test_receivers_of_other_namespaces_and_unknown_ones_are_doubts(world: 
     world.look("theirs", "unknown")
     assert not world.notifier._held
     wanted = [{"receiver": "theirs"}, {"receiver": "unknown"}, {"receiver": "plain"}]
-    doubts = world.notifier.doubts(perf_test(notifications=wanted))
+    doubts = world.notifier.doubts(checked_test(notifications=wanted))
     assert [one.field for one in doubts] == [
         "spec.notifications[0].receiver",
         "spec.notifications[1].receiver",

@@ -37,7 +37,6 @@ from perfrun.controller.manifests import (
     joined,
     owner_reference,
     report_config_maps,
-    revision_manifest,
 )
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns, UnreadableError
@@ -50,7 +49,16 @@ from perfrun.coordinator.errors import Refused
 from perfrun.logic.names import job_name
 from perfrun.measure.report import TERMINATED
 from perfrun.measure.result import RunResult
-from tests.unit.controller.build import CREATED, KEY, perf_run, perf_test, run_body, settings
+from tests.unit.controller.build import (
+    CREATED,
+    KEY,
+    ChecksHere,
+    perf_run,
+    perf_test,
+    run_body,
+    settings,
+)
+from tests.unit.controller.build import revision as frozen
 from tests.unit.controller.fake_kube import FakeKube
 from tests.unit.logic import build
 
@@ -139,7 +147,7 @@ def world() -> World:
     sampler = Sampler(kube)  # type: ignore[arg-type]
     finisher = Finisher(kube, runs, events, metrics, around, sampler)  # type: ignore[arg-type]
     coordinator = Coordinator(runs, PodIdentity(kube, runs))  # type: ignore[arg-type]
-    acceptor = Acceptor(kube, store, finisher, events)  # type: ignore[arg-type]
+    acceptor = Acceptor(kube, store, finisher, events, ChecksHere())  # type: ignore[arg-type]
     reconciler = RunReconciler(
         kube, store, coordinator, runs, acceptor, finisher, around, events, settings(), sampler,  # type: ignore[arg-type]
         Accounts(kube, "key"),  # type: ignore[arg-type]
@@ -151,7 +159,7 @@ def world() -> World:
         "spec": test.spec.model_dump(mode="json", exclude_none=True),
     }  # fmt: skip
     kube.put(PERF_TESTS, body)
-    kube.put(REVISIONS, revision_manifest(test))
+    kube.put(REVISIONS, frozen(test))
     return World(kube, runs, reconciler)
 
 
@@ -568,7 +576,7 @@ async def test_what_was_observed_is_judged_and_missing_metrics_are_no_error(worl
             {"metric": "errorRate", "max": "1%"},
         ],
     )
-    revision = revision_manifest(observed)
+    revision = frozen(observed)
     world.kube.objects.clear()
     world.kube.put(REVISIONS, revision)
     await world.measure()

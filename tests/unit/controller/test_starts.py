@@ -38,7 +38,7 @@ BEFORE = f"shop-{int(PRIOR.timestamp()) // 60}"
 def hourly(status: Json | None = None, cron: str = "0 * * * *", **more: object) -> PerfTest:
     """A test of every hour, which ran in the hour before."""
     known = {"observedGeneration": 1, "lastScheduleTime": format_time(PRIOR)}
-    test = build.perf_test(schedule={"cron": cron, **more}, status={**known, **(status or {})})
+    test = build.checked_test(schedule={"cron": cron, **more}, status={**known, **(status or {})})
     test.metadata.creation_timestamp = PRIOR - timedelta(hours=1)
     return test
 
@@ -200,7 +200,7 @@ async def test_after_an_edit_nothing_runs_for_what_is_past_and_the_next_time_is_
 
 async def test_edit_of_what_runs_leaves_the_schedule_alone(world: World) -> None:
     test = hourly()
-    edited = build.perf_test(
+    edited = build.checked_test(
         schedule={"cron": "0 * * * *"},
         target={"http": {"url": "http://shop/other"}},
         status={"observedGeneration": 1, "lastScheduleTime": format_time(PRIOR), **noted(test)},

@@ -22,7 +22,7 @@ from perfrun.controller.metrics import Metrics
 from perfrun.controller.store import Key, Store, run_record
 from perfrun.controller.ticks import Ticker
 from perfrun.logic.names import short_hash
-from tests.unit.controller.build import CREATED, perf_run
+from tests.unit.controller.build import CREATED, ChecksHere, perf_run
 from tests.unit.controller.fake_kube import FakeKube
 
 KEY = Key("team", "shop")
@@ -85,7 +85,9 @@ def world() -> World:
     historian = Historian(kube, store)  # type: ignore[arg-type]
     events = Events(kube, "operator")  # type: ignore[arg-type]
     ticker = Ticker(kube, store, lambda _: None)  # type: ignore[arg-type]
-    reconciler = perftests.TestReconciler(kube, store, historian, events, metrics, ticker, Silent())  # type: ignore[arg-type]
+    reconciler = perftests.TestReconciler(
+        kube, store, historian, events, metrics, ticker, Silent(), ChecksHere()
+    )  # type: ignore[arg-type]
     return World(kube, store, metrics, reconciler)
 
 

@@ -12,7 +12,7 @@ from perfrun.controller.kube import CONFIG_MAPS, EVENTS, PERF_RUNS, KubeError
 from perfrun.controller.manifests import TREND_KEY
 from perfrun.controller.store import Store, run_record
 from perfrun.controller.trends import Trender, regressed_condition
-from tests.unit.controller.build import perf_test, run_body
+from tests.unit.controller.build import checked_test, run_body
 from tests.unit.controller.fake_kube import FakeKube
 
 
@@ -21,7 +21,7 @@ class World:
         self.kube = FakeKube()
         self.store = Store()
         self.trender = Trender(self.kube, self.store, Events(self.kube, "op"))  # type: ignore[arg-type]
-        self.test = perf_test()
+        self.test = checked_test()
         self.count = 0
 
     def ran(self, p95: str, **more: Any) -> str:
@@ -57,7 +57,7 @@ class World:
         """One look, as the reconciler has it; its status is written."""
         test: PerfTest = self.test
         if spec:
-            test = test.model_copy(update={"spec": perf_test(**spec).spec})
+            test = test.model_copy(update={"spec": checked_test(**spec).spec})
         said = await self.trender.look(test)
         status = self.test.status.model_copy(update={"trend": said})
         self.test = test.model_copy(update={"status": status})
