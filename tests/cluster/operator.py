@@ -31,8 +31,10 @@ class Operator:
         pod: str = "operator",
         log_level: str = "DEBUG",
         environment: Mapping[str, str] | None = None,
+        module: str = "perfrun.controller",
     ) -> None:
-        """``system`` is its own namespace, ``watch`` the ones of tests (empty: all).
+        """``system`` is its own namespace, ``watch`` the ones of tests (empty: all); ``module`` is
+        run as the operator.
 
         Each start is a container of the same ``pod``, to which the lease belongs.
         """
@@ -45,6 +47,7 @@ class Operator:
         self._kubeconfig = kubeconfig
         self._log_level = log_level
         self._environment = environment or {}
+        self._module = module
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -66,7 +69,7 @@ class Operator:
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "perfrun.controller"], env=env, stdout=log, stderr=log
+                [sys.executable, "-m", self._module], env=env, stdout=log, stderr=log
             )
 
     @property
@@ -79,6 +82,11 @@ class Operator:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self._process is not None and self._process.poll() is None
+
+    def stall(self) -> None:
+        """Its main loop stands still for a while; with the module ``tests.cluster.stalling``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR1)
 
     def freeze(self) -> None:
         """It stands still, as a process of a stalled machine does, until it is thawed."""

@@ -15,7 +15,6 @@ from perfrun.controller.access import anybody
 from perfrun.controller.accounts import Accounts, api_audiences
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.checks import Checks
-from perfrun.controller.endpoints import lead_here
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher
 from perfrun.controller.front import Front
@@ -23,7 +22,7 @@ from perfrun.controller.health import Resync
 from perfrun.controller.history import Historian
 from perfrun.controller.identity import PodIdentity
 from perfrun.controller.kube import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Kube, KubeError, Resource
-from perfrun.controller.leadership import Leadership, LostLeaseError
+from perfrun.controller.lease_thread import LeaseThread
 from perfrun.controller.notifier import Notifier, new_client
 from perfrun.controller.open_runs import OpenRuns
 from perfrun.controller.perftests import TestReconciler
@@ -58,14 +57,16 @@ def watched(settings: Settings) -> list[Resource]:
 class Operator:
     """All parts of the operator, put together once."""
 
-    def __init__(self, kube: Kube, settings: Settings, pair: Pair | None, front: Front) -> None:
+    def __init__(
+        self, kube: Kube, settings: Settings, pair: Pair | None, front: Front, lease: LeaseThread
+    ) -> None:
         self.settings = settings
         self.pair = pair
         self.store = front.store
         self.metrics = front.metrics
         self.health = front.health
-        self.leadership = Leadership(kube, settings, lead_here)
-        kube = self.leadership.fenced
+        self._lease = lease
+        kube = kube.fenced(lease.time_to_write)
         events = Events(kube, settings.pod_name)
         self.checks = Checks(kube, lambda key: self.tests.add(key))
         open_runs = OpenRuns(kube, self.store, lambda key: self.runs.add(key))
@@ -130,7 +131,6 @@ class Operator:
             parts = {
                 asyncio.create_task(part, name=name)
                 for name, part in (
-                    ("leadership", self.leadership.run()),
                     ("watches", self._watch()),
                     ("work", self._lead()),
                     ("resync", self.resync.run()),
@@ -142,7 +142,7 @@ class Operator:
             await asyncio.gather(*rest, return_exceptions=True)
             await self.notifier.close()
             await self.checks.close()
-            await self.leadership.release()
+            await self._lease.release()
             for part in done:
                 part.result()
 
@@ -153,7 +153,7 @@ class Operator:
 
     async def _lead(self) -> None:
         """Once the lease is here: see what the operator before has done last, and act."""
-        await self.leadership.leading.wait()
+        await self._lease.leading.wait()
         if self.settings.default_policy and not self.settings.watch_namespaces:
             await _insist("its default policy", lambda: ensure_policy(self._kube))
         await self.checks.start()
@@ -200,7 +200,8 @@ async def start(settings: Settings) -> None:
                 __version__,
                 ", ".join(settings.watch_namespaces) or "all namespaces",
             )
-            await Operator(kube, settings, pair, front).run()
+            async with LeaseThread(settings, front.heartbeat) as lease:
+                await Operator(kube, settings, pair, front, lease).run()
         finally:
             await kube.close()
 
@@ -240,9 +241,6 @@ def main() -> int:
             runner.run(start(settings))
     except asyncio.CancelledError:
         logger.info("asked to end")
-    except LostLeaseError as error:
-        logger.critical("%s: ending, so that only one operator acts", error)
-        return 1
     return 0
 
 

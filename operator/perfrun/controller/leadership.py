@@ -1,5 +1,8 @@
 """The lease by which one operator of several acts, and the fence for its writes.
 
+It is kept in a thread of its own (:mod:`perfrun.controller.lease_thread`), as client-go's leader
+election renews in a goroutine of its own; whether a write may be is asked by the main loop.
+
 The client library's leader election is not used: it keeps the record in an annotation, compares
 wall clocks, and stops nobody from writing after the lease was lost.
 """
@@ -50,8 +53,7 @@ class Leadership:
     ) -> None:
         """``announce`` leads the workers to this process; it is given the lease's uid."""
         self._kube = kube
-        self.fenced = kube.fenced(self.time_to_write)
-        """For all that only who holds the lease may do."""
+        self._fenced = kube.fenced(self.time_to_write)
         self._settings = settings
         self._namespace, self._name = settings.namespace, settings.lease
         process = secrets.token_hex(8)
@@ -67,7 +69,7 @@ class Leadership:
         """Set once this process has the lease; never cleared: without it, it ends."""
 
     def time_to_write(self) -> float:
-        """Seconds for which a write may take now. Raises NotLeadingError."""
+        """Seconds for which a write may take now. Raises NotLeadingError. For any thread."""
         left = self._deadline - self._now()
         if left <= 0:
             raise NotLeadingError(0, f"this operator does not hold Lease {self._name}")
@@ -175,7 +177,7 @@ class Leadership:
             return
         try:
             async with asyncio.timeout(ATTEMPT_S):
-                await self._announce(self.fenced, self._settings, lease_uid)
+                await self._announce(self._fenced, self._settings, lease_uid)
         except (KubeError, TimeoutError) as error:
             logger.warning("workers could not be led here: %s", str(error) or "no answer in time")
         else:

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, NoReturn, TypeVar
 
 import uvloop
@@ -36,7 +37,11 @@ class LoopThread:
 
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of ``work``, done in the thread; cancelled when the caller is."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        return await asyncio.wrap_future(self.submit(work))
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin ``work`` in the thread, and do not wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def stop(self) -> None:
         """End the thread; what still runs in it is dropped."""

@@ -105,6 +105,9 @@ class FakeKube:
         del self.objects[resource.plural, namespace, name]
         return True
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
     def fenced(self, time_to_write: object) -> "FakeKube":
         return self
 
