@@ -12,6 +12,7 @@ import time
 
 from perfrun.controller import lease_thread
 from perfrun.controller.__main__ import main
+from perfrun.controller.heartbeat import DEAD_AFTER_S
 
 
 def _stall(*_: object) -> None:
@@ -21,6 +22,6 @@ def _stall(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    lease_thread.DEAD_AFTER_S = float(os.environ.get("DEAD_AFTER_S", lease_thread.DEAD_AFTER_S))
+    vars(lease_thread)["DEAD_AFTER_S"] = float(os.environ.get("DEAD_AFTER_S", DEAD_AFTER_S))
     signal.signal(signal.SIGUSR1, _stall)
     sys.exit(main())

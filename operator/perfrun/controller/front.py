@@ -26,7 +26,7 @@ from perfrun.controller.server import Limits, serving
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Store
 
-PROBES = Limits(connections=512, each_peer=128, head_s=5.0, life_s=10.0)
+PROBES = Limits(connections=1024, each_peer=512, head_s=5.0, life_s=10.0)
 """The kubelet asks once every few seconds. Where others hold more, they make room for it."""
 METRICS = Limits(connections=64, each_peer=16, head_s=5.0, life_s=30.0)
 """A few Prometheus, for a scrape each; answers of many tests are large."""

@@ -17,7 +17,8 @@ from typing import NamedTuple, cast
 from aiohttp import web
 
 SHUTDOWN_S = 2.0
-ACCEPTED_AT_ONCE = 64
+ACCEPTED_AT_ONCE = 16
+"""Then those that are there come to be read."""
 BACKLOG = 1024
 END_OF_HEAD = b"\r\n\r\n"
 
