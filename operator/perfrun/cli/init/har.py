@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from perfrun.cli.init.bodies import FORM
 from perfrun.cli.init.draft import (
     LONGEST_PATH,
     MOST_STEPS,
@@ -17,11 +18,11 @@ from perfrun.cli.init.draft import (
     is_read,
 )
 from perfrun.cli.init.har_entries import Entry, entries_of
-from perfrun.cli.init.hidden import FORM, Hider, UnwrittenError, plain_path
+from perfrun.cli.init.hidden import Body, Hider, UnwrittenError, plain_path
 from perfrun.cli.init.load import users
-from perfrun.cli.init.parameters import Variables
-from perfrun.cli.init.secrets import SecretFeed, fill_note
-from perfrun.cli.init.texts import Names, counted, one_line, slug
+from perfrun.cli.init.parameters import Variables, header_value
+from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_value
+from perfrun.cli.init.texts import Names, counted, literal, one_line, slug
 
 _MOST_ORIGINS = 10
 _LEAST_THINK_MS = 100
@@ -53,30 +54,38 @@ def har_drafts(
         origins = origins[:1]
     drafts: list[Draft] = []
     names = Names()
+    given_up: Counter[str] = Counter()
     for origin in origins[:_MOST_ORIGINS]:
         asked = url if origin == main and url else origin
         host = urlsplit(origin).hostname or ""
         wanted = (name if origin == main else slug(f"{name} {host}")) or slug(host) or "journey"
         # Room for a number behind it.
         title = names.take(wanted if wanted == name else wanted[:36].strip("-"), "journey")
+        told = Counter(left)
         draft = _draft(
             by_origin[origin],
-            Counter(left),
+            told,
             title,
             asked,
             source,
             writes=writes,
             everything=everything,
         )
+        given_up.update(told)
         left.clear()  # told once
         if draft is not None:
             drafts.append(draft)
     if not drafts:
         raise SourceError(
             f"{one_line(source, 80)}: nothing is left of {len(entries)} requests: reads are taken "
-            f"(--writes: all methods) that are no static assets (--all: those too) and had success"
+            f"(--writes: all methods) that are no static assets (--all: those too) and had "
+            f"success; left out: {_reasons(given_up)}"
         )
     return drafts
+
+
+def _reasons(left: Counter[str]) -> str:
+    return "; ".join(f"{counted(count)} {why}" for why, count in left.items())
 
 
 def _main(entries: Sequence[Entry], by_origin: dict[str, list[Entry]], url: str) -> str:
@@ -137,7 +146,9 @@ def _wanted(entry: Entry, left: Counter[str], *, writes: bool, everything: bool)
         why = "for static assets (--all)"
     elif not (writes or is_read(entry.method)):
         why = "of methods that change something (--writes)"
-    elif not 200 <= entry.status < 400:
+    elif entry.status == 0:
+        why = "that got no response: given up, or blocked"
+    elif entry.status is not None and not 200 <= entry.status < 400:
         why = "without success"
     else:
         return True
@@ -170,20 +181,41 @@ def _step(entry: Entry, hider: Hider, names: Names) -> StepDraft:
     path = hider.path(entry.path)
     if len(path) > LONGEST_PATH:
         raise UnwrittenError("with a path that is too long")
-    json, body = hider.body(entry)
-    headers = hider.headers(entry)
-    if body is not None and all(one["name"] != "Content-Type" for one in headers):
-        headers += ({"name": "Content-Type", "value": FORM},)
+    body = hider.body(entry)
+    headers = _with_kind(hider.headers(entry), entry, body)
     return StepDraft(
         name=names.take(slug(f"{entry.method} {plain_path(entry.path)}"), "step"),
         path=path,
         method=entry.method,
         headers=headers,
-        json=json,
-        body=body,
-        # 304 answers a question that only a browser's cache asks.
-        status=() if entry.status == 304 else (entry.status,),
+        json=body.json,
+        body=body.text,
+        status=_expected(entry.status),
+        notes=() if entry.status is not None else ("The recording has no response to it.",),
     )
+
+
+def _with_kind(headers: tuple[Json, ...], entry: Entry, body: Body) -> tuple[Json, ...]:
+    """With the Content-Type of the body, where the recording has it beside the headers alone."""
+    if body.text is None and body.json is None:
+        return headers
+    stated = [one for one in headers if one["name"] == "Content-Type"]
+    if body.kind and (not stated or body.kind != FORM):
+        others = tuple(one for one in headers if one["name"] != "Content-Type")
+        return (*others, {"name": "Content-Type", "value": literal(body.kind)})
+    kind = header_value(literal(Hider.kind_of(entry))) or FORM
+    plain_json = body.json is not None and kind == "application/json"
+    if stated or plain_json or secret_value(kind):
+        return headers
+    return (*headers, {"name": "Content-Type", "value": kind})
+
+
+def _expected(status: int | None) -> tuple[int, ...]:
+    """304 answers a question that only a browser's cache asks, 206 one for a part of a file; the
+    headers of neither are copied."""
+    if status is None or status == 304:
+        return ()
+    return (200, 206) if status == 206 else (status,)
 
 
 def _with_pause(step: StepDraft, entry: Entry, later: Entry | None) -> StepDraft:
@@ -201,9 +233,9 @@ def _target(entries: Sequence[Entry], hider: Hider) -> tuple[Json, list[str]]:
     notes = []
     if sum(one.http2 for one in entries) * 2 > len(entries):
         http["protocol"] = "HTTP/2"
-    if any(300 <= one.status < 400 and one.status != 304 for one in entries):
+    if any(300 <= (one.status or 0) < 400 and one.status != 304 for one in entries):
         http["redirects"] = 0  # where they lead to are steps of their own
-    sent = any(header.name == "cookie" for one in entries for header in one.headers)
+    sent = any(one.sends_cookies for one in entries)
     if sent or any(one.sets_cookies for one in entries):
         http["cookies"] = True
     if sent:

@@ -1,14 +1,15 @@
 """The requests of a HAR recording, as far as a test may have them."""
 
+import base64
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from perfrun.cli.init.draft import SourceError
+from perfrun.cli.init.draft import Json, SourceError
 from perfrun.cli.init.source import number_of, rows, table, text_of
-from perfrun.cli.init.texts import one_line
+from perfrun.cli.init.texts import encoded_value, one_line
 from perfrun.cli.init.urls import is_static_name, usable_url
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -22,11 +23,24 @@ _STATIC_MIME = re.compile(
 )
 
 
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_HTTP2 = re.compile(r"h2|h3|(http/)?[23](\.0)?(\+quic/\d+)?\Z", re.IGNORECASE)
+
+
 class Pair(NamedTuple):
     """A name and its value."""
 
     name: str
     value: str
+
+
+class Param(NamedTuple):
+    """A field of a form, not encoded."""
+
+    name: str
+    value: str
+    file: str
+    kind: str
 
 
 class Entry(NamedTuple):
@@ -40,12 +54,17 @@ class Entry(NamedTuple):
     headers: tuple[Pair, ...]
     mime: str
     """Of the body that was sent."""
-    body: str
-    status: int
+    body: str | None
+    """None: there was one, and the recording does not have it as a text."""
+    params: tuple[Param, ...]
+    """A form whose text the recording does not have."""
+    status: int | None
+    """0: the request was given up or blocked. None: the recording has no response."""
     http2: bool
     static: bool
     page: bool
     """A document that a browser shows."""
+    sends_cookies: bool
     sets_cookies: bool
     start: float
     """Seconds since 1970, 0 where it is not known."""
@@ -75,19 +94,24 @@ def _entry(raw: Any) -> Entry | None:
         return None
     origin, path = where
     posted = table(request.get("postData"))
+    body = _body(request, posted)
+    headers = tuple(_pairs(request.get("headers")))
     start = _moment(table(raw).get("startedDateTime"))
     return Entry(
         method=method,
         origin=origin,
-        path=path,
-        headers=tuple(_pairs(request.get("headers"))),
+        path=path if "?" in path else path + _query(request),
+        headers=headers,
         mime=text_of(posted.get("mimeType")),
-        body=text_of(posted.get("text")),
-        status=int(number_of(response.get("status"))),
-        http2=text_of(request.get("httpVersion")).lower() in ("h2", "http/2", "http/2.0", "h3"),
-        static=_is_static(table(raw), _mime(response), path),
+        body=body,
+        params=() if body and not _is_multipart(posted) else tuple(_params(posted)),
+        status=_status(response),
+        http2=_HTTP2.match(text_of(request.get("httpVersion"))) is not None,
+        static=_is_static(table(raw), _mime(response), path) or _is_preflight(method, headers),
         page=method == "GET" and _mime(response).startswith("text/html"),
-        sets_cookies=any(one.name == "set-cookie" for one in _pairs(response.get("headers"))),
+        sends_cookies=bool(rows(request.get("cookies"))) or _has(headers, "cookie"),
+        sets_cookies=bool(rows(response.get("cookies")))
+        or _has(tuple(_pairs(response.get("headers"))), "set-cookie"),
         start=start,
         end=start + max(number_of(table(raw).get("time")), 0.0) / 1000,
     )
@@ -99,10 +123,61 @@ def _place(url: str) -> tuple[str, str] | None:
     except ValueError:
         return None
     # A user and a password in it are not copied.
-    origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+    host = parts.netloc.rpartition("@")[2].lower()
+    host = host.removesuffix(_DEFAULT_PORTS.get(parts.scheme, ":"))
+    origin = f"{parts.scheme}://{host}"
     if not usable_url(origin):
         return None
     return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _query(request: Json) -> str:
+    """The query, where it stands beside the URL and not in it. Names and values are decoded."""
+    pairs = [
+        f"{encoded_value(text_of(table(one).get('name')))}"
+        f"={encoded_value(text_of(table(one).get('value')))}"
+        for one in rows(request.get("queryString"))
+    ]
+    return f"?{'&'.join(pairs)}" if pairs else ""
+
+
+def _body(request: Json, posted: Json) -> str | None:
+    text = text_of(posted.get("text"))
+    if text and "base64" in (posted.get("encoding"), posted.get("_encoding")):
+        try:
+            return base64.b64decode(text, validate=True).decode()
+        except ValueError:
+            return None
+    missing = not text and not rows(posted.get("params"))
+    return None if missing and number_of(request.get("bodySize")) > 0 else text
+
+
+def _is_multipart(posted: Json) -> bool:
+    """Of such a form the fields say more than the text, which lacks what was in the files."""
+    return text_of(posted.get("mimeType")).lower().startswith("multipart/")
+
+
+def _params(posted: Json) -> Iterator[Param]:
+    for one in map(table, rows(posted.get("params"))):
+        if text_of(one.get("name")):
+            yield Param(
+                text_of(one.get("name")),
+                text_of(one.get("value")),
+                text_of(one.get("fileName")),
+                text_of(one.get("contentType")),
+            )
+
+
+def _status(response: Json) -> int | None:
+    return int(number_of(response["status"])) if "status" in response else None
+
+
+def _has(headers: tuple[Pair, ...], name: str) -> bool:
+    return any(one.name == name for one in headers)
+
+
+def _is_preflight(method: str, headers: tuple[Pair, ...]) -> bool:
+    return method == "OPTIONS" and _has(headers, "access-control-request-method")
 
 
 def _pairs(value: object) -> Iterator[Pair]:

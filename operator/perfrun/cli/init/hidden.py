@@ -1,12 +1,15 @@
 """Requests of a recording without their secrets, and with ids in one place each."""
 
 import json
+import math
 import re
-from typing import Any
-from urllib.parse import unquote, unquote_plus
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import quote_plus, unquote, unquote_plus
 
+from perfrun.cli.init.bodies import FORM, MULTIPART, Field, multipart
 from perfrun.cli.init.draft import Json
-from perfrun.cli.init.har_entries import Entry
+from perfrun.cli.init.har_entries import Entry, Param
 from perfrun.cli.init.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, is_uuid, secret_name, secret_ref, secret_value
 from perfrun.cli.init.texts import Made, Part, clean, literal, one_line, path_template
@@ -24,11 +27,19 @@ _BUSTER = re.compile(r"1[5-9][0-9]{11}\Z")
 _FRESH = re.compile(r"(request|correlation|trace|idempotency)[-_]?(id|key)\Z", re.IGNORECASE)
 _MOST_DEPTH = 32
 _LONGEST_BODY = 16 * 1024
-FORM = "application/x-www-form-urlencoded"
 
 
 class UnwrittenError(Exception):
     """Why the request cannot be in a test."""
+
+
+class Body(NamedTuple):
+    """What is sent: JSON, or a text, each as a template."""
+
+    json: Any = None
+    text: str | None = None
+    kind: str = ""
+    """The value of Content-Type, where it is not the one of the recording."""
 
 
 class Hider:
@@ -62,7 +73,7 @@ class Hider:
         found: dict[str, Json] = {}
         for name, value in entry.headers:
             if name in _COPIED and not secret_value(value):
-                if name != "content-type" or entry.body:
+                if name != "content-type" or entry.body or entry.params:
                     text = header_value(literal(value))
                     found.setdefault(name, {"name": _title(name), "value": text})
             elif name in ("cookie", "authorization") or _SENT_ANYWAY.match(name):
@@ -76,21 +87,62 @@ class Hider:
                 self.dropped[one_line(name, 60)] = None
         return tuple(found.values())[:50]
 
-    def body(self, entry: Entry) -> tuple[Any, str | None]:
-        """The ``json`` and the ``body``, at most one of them. Raises UnwrittenError."""
-        if not entry.body:
-            return None, None
+    @staticmethod
+    def kind_of(entry: Entry) -> str:
+        """The media type of what was sent: the recording says it in one of two places."""
+        stated = (one.value for one in entry.headers if one.name == "content-type" and one.value)
+        return entry.mime or next(stated, "")
+
+    def body(self, entry: Entry) -> Body:
+        """What a step sends. Raises UnwrittenError."""
+        if entry.body is None:
+            raise UnwrittenError("with a body that the recording does not hold as a text")
         if len(entry.body) > _LONGEST_BODY:
             raise UnwrittenError("with a body that is too long")
-        kind = entry.mime.partition(";")[0].strip().lower()
+        kind = self.kind_of(entry).partition(";")[0].strip().lower()
+        if entry.params:
+            if sum(len(one.name) + len(one.value) for one in entry.params) > _LONGEST_BODY:
+                raise UnwrittenError("with a body that is too long")
+            return self._params(entry.params, kind)
+        if not entry.body:
+            return Body()
         if kind.endswith("json") or kind.startswith("text/plain"):
-            try:
-                return self._value(json.loads(entry.body), "", 0), None
-            except (ValueError, RecursionError):
-                raise UnwrittenError("with a body that is no JSON") from None
+            return self._json(entry.body)
         if kind == FORM:
-            return None, "&".join(self._form_pair(pair) for pair in entry.body.split("&"))
+            pairs = [self._form_pair(pair) for pair in entry.body.split("&")]
+            return Body(text="&".join(pairs))
         raise UnwrittenError(f"with a body of type {one_line(kind, 40) or 'unknown'}")
+
+    def _json(self, text: str) -> Body:
+        try:
+            found = json.loads(text, parse_constant=_no_number, parse_float=_number)
+        except (ValueError, RecursionError):
+            raise UnwrittenError("with a body that is no JSON") from None
+        value = self._value(found, "", 0)
+        if value is None or not _is_exact(found):
+            # A manifest has no null there, and of long numbers an API server keeps some digits.
+            return Body(text=json.dumps(value, ensure_ascii=False))
+        return Body(json=value)
+
+    def _params(self, params: Sequence[Param], kind: str) -> Body:
+        if kind == MULTIPART:
+            if any(one.file and not one.value for one in params):
+                raise UnwrittenError("with a file that the recording does not hold")
+            parts = [
+                Field(one.name, self._shown(one.name, one.value), one.file, one.kind)
+                for one in params
+            ]
+            stated, text = multipart(parts)
+            return Body(text=text, kind=stated)
+        if kind not in ("", FORM):
+            raise UnwrittenError(f"with a form of type {one_line(kind, 40)}")
+        pairs = [f"{quote_plus(one.name)}={quote_plus(one.value)}" for one in params]
+        return Body(text="&".join(self._form_pair(pair) for pair in pairs), kind=FORM)
+
+    def _shown(self, name: str, value: str) -> str:
+        if value and (secret_name(name) or secret_value(value)):
+            return Made(self._feed.reference(name or "value", value)).template()
+        return literal(value)
 
     def _segment(self, segment: str, before: str) -> Part:
         if _NUMBER.match(segment) or is_uuid(segment):
@@ -126,12 +178,10 @@ class Hider:
         if isinstance(value, list):
             return [self._value(one, name, depth + 1) for one in value]
         if isinstance(value, str):
-            if value and (secret_name(name) or secret_value(value)):
-                return Made(self._feed.reference(name or "value", value)).template()
-            return literal(value)
+            return self._shown(name, value)
         if secret_name(name) and not isinstance(value, bool) and value is not None:
             return Made(self._feed.reference(name, str(value))).template()
-        return value if not isinstance(value, float) or abs(value) < 1e300 else 0
+        return value
 
     def authorization(self, entries: list[Entry]) -> Json:
         """The ``auth`` of the target, by the kind of credentials that were sent."""
@@ -157,6 +207,24 @@ class Hider:
         self.keys["authorization"] = None
         source = secret_ref(self.secret, "authorization")
         return {"headers": [{"name": "Authorization", "valueFrom": source}]}
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _number(text: str) -> float:
+    found = float(text)
+    return found if math.isfinite(found) else _no_number(text)
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether all numbers stay what they are in a manifest."""
+    if isinstance(value, dict):
+        return all(_is_exact(one) for one in value.values())
+    if isinstance(value, list):
+        return all(_is_exact(one) for one in value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def plain_path(path: str) -> str:

@@ -1,5 +1,6 @@
 """HAR recordings: one journey, in order, and no secret in it."""
 
+import base64
 import json
 
 import pytest
@@ -250,3 +251,150 @@ def test_any_recording_ends_in_a_test_or_a_sentence(request, response, entries):
     except SourceError:
         return
     read_back(*found)
+
+
+def posted(data, *, headers=(), **more):
+    """The one step of a recording of a POST, and the notes of its test."""
+    entry = har_entry(
+        "https://shop.example/send", "POST", headers=list(headers), postData=data, **more
+    )
+    (draft,) = drafts(har(har_entry("https://shop.example/"), entry), writes=True)
+    (test,) = read_back(draft)
+    steps = {step.name: step.http for step in test.spec.scenarios[0].steps}
+    return steps.get("post-send"), " ".join(draft.notes)
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def kind_of(http):
+    return [one.value for one in http.headers or [] if one.name == "Content-Type"]
+
+
+def test_a_form_that_is_there_as_params_alone():
+    params = [
+        {"name": "city", "value": "Köln & Bonn"},
+        {"name": "q[]", "value": "1=1", "comment": "why"},
+        {"name": "password", "value": "hunter2"},
+        {"name": "empty"},
+    ]
+    http, _ = posted({"mimeType": FORM, "params": params})
+    assert http.body == (
+        "city=K%C3%B6ln+%26+Bonn&q%5B%5D=1%3D1&password=$(secrets.password)&empty="
+    )
+    assert kind_of(http) == [FORM]
+    # Where there is a text too, that is what went out.
+    http, _ = posted({"mimeType": FORM, "params": params, "text": "city=Ulm"})
+    assert http.body == "city=Ulm"
+
+
+def test_a_multipart_form():
+    params = [
+        {"name": "title", "value": "A $(b)"},
+        {"name": "photo", "value": "GIF", "fileName": "a.gif", "contentType": "image/gif"},
+    ]
+    sent = {"name": "Content-Type", "value": "multipart/form-data; boundary=----x"}
+    http, _ = posted({"mimeType": sent["value"], "params": params}, headers=[sent])
+    (kind,) = kind_of(http)
+    boundary = kind.partition("boundary=")[2]
+    assert boundary in http.body
+    assert 'name="title"\r\n\r\nA $$(b)\r\n' in http.body
+    assert 'name="photo"; filename="a.gif"\r\nContent-Type: image/gif\r\n\r\nGIF' in http.body
+    del params[1]["value"]
+    http, notes = posted({"mimeType": "multipart/form-data", "params": params})
+    assert http is None
+    assert "1 request with a file that the recording does not hold" in notes
+
+
+@pytest.mark.parametrize(
+    ("data", "more", "why"),
+    [
+        ({}, {"bodySize": 24}, "with a body that the recording does not hold as a text"),
+        ({"mimeType": "application/json", "text": ""}, {"bodySize": 2}, "does not hold"),
+        ({"mimeType": FORM, "text": "//79", "encoding": "base64"}, {}, "does not hold as a text"),
+        ({"mimeType": "application/json", "text": '{"a": 1e999}'}, {}, "that is no JSON"),
+        ({"mimeType": "application/json", "text": '{"a": NaN}'}, {}, "that is no JSON"),
+        ({"mimeType": "text/xml", "params": [{"name": "a"}]}, {}, "with a form of type text/xml"),
+        ({"mimeType": FORM, "params": [{"name": "a", "value": "b" * 17_000}]}, {}, "too long"),
+    ],
+)
+def test_bodies_that_are_not_there_are_told(data, more, why):
+    http, notes = posted(data, **more)
+    assert http is None
+    assert why in notes
+
+
+def test_a_body_in_base64():
+    text = base64.b64encode(b"a=1&b=2").decode()
+    http, _ = posted({"mimeType": FORM, "text": text, "encoding": "base64"})
+    assert http.body == "a=1&b=2"
+
+
+@pytest.mark.parametrize(
+    ("text", "json", "body"),
+    [
+        ('{"id": 1, "at": 1.50, "zip": "01097"}', {"id": 1, "at": 1.5, "zip": "01097"}, None),
+        # More digits than an API server keeps of a number, and what json cannot say.
+        ('{"id": 12345678901234567890}', None, '{"id": 12345678901234567890}'),
+        ("null", None, "null"),
+        ('"09"', "09", None),
+    ],
+)
+def test_json_is_sent_as_it_was(text, json, body):
+    http, _ = posted({"mimeType": "application/json", "text": text})
+    assert (http.json_, http.body) == (json, body)
+    assert kind_of(http) == ([] if body is None else ["application/json"])
+
+
+def test_the_type_of_a_body_may_stand_beside_the_headers_alone():
+    http, _ = posted({"mimeType": "application/vnd.shop+json", "text": "{}"})
+    assert kind_of(http) == ["application/vnd.shop+json"]
+    sent = {"name": "content-type", "value": "application/json"}
+    http, _ = posted({"text": "{}"}, headers=[sent])
+    assert (kind_of(http), http.json_) == (["application/json"], {})
+
+
+def test_requests_that_were_not_answered():
+    bare = har_entry("https://shop.example/new")
+    del bare["response"]
+    aborted = har_entry("https://shop.example/late", status=0)
+    part = har_entry("https://shop.example/film", status=206)
+    (draft,) = drafts(har(bare, aborted, part))
+    (test,) = read_back(draft)
+    first, second = test.spec.scenarios[0].steps
+    assert (first.http.path, first.expect) == ("/new", None)
+    assert (second.http.path, second.expect.status) == ("/film", [200, 206])
+    assert draft.scenarios[0].steps[0].notes == ("The recording has no response to it.",)
+    assert "Left out: 1 request that got no response: given up, or blocked." in draft.notes
+    with pytest.raises(SourceError, match="left out: 1 request that got no response"):
+        drafts(har(aborted))
+
+
+def test_a_query_beside_the_url_and_default_ports():
+    query = [{"name": "q", "value": "a b&c"}, {"name": "page", "value": "2"}]
+    beside = har_entry("https://SHOP.example:443/find", queryString=query)
+    both = har_entry("https://shop.example/find?q=1", queryString=query)
+    (draft,) = drafts(har(beside, both))
+    (test,) = read_back(draft)
+    paths = [step.http.path for step in test.spec.scenarios[0].steps]
+    assert paths == ["/find?q=a%20b%26c&page=2", "/find?q=1"]
+    assert draft.url == "https://shop.example"
+
+
+def test_cookies_may_be_listed_beside_the_headers():
+    entry = har_entry("https://shop.example/", cookies=[{"name": "cart", "value": "7"}])
+    (draft,) = drafts(har(entry))
+    assert draft.http["cookies"] is True
+    assert any("Cookies were sent" in note for note in draft.target_notes)
+
+
+def test_preflights_and_pseudo_headers_are_no_requests_of_a_user():
+    asked = [{"name": "Access-Control-Request-Method", "value": "PUT"}]
+    preflight = har_entry("https://shop.example/a", "OPTIONS", headers=asked)
+    pseudo = [{"name": ":path", "value": "/a"}, {"name": ":authority", "value": "shop.example"}]
+    got = har_entry("https://shop.example/a", headers=pseudo, httpVersion="h3")
+    (draft,) = drafts(har(preflight, got))
+    (test,) = read_back(draft)
+    (step,) = test.spec.scenarios[0].steps
+    assert (step.http.method, step.http.headers) == ("GET", [])
+    assert draft.http["protocol"] == "HTTP/2"

@@ -84,6 +84,19 @@ def test_k6_as_it_writes(form: str) -> None:
     assert ("my_wait" in by_name) is (form == "handle-summary")
 
 
+def test_k6_machine_readable_as_it_writes() -> None:
+    found, left = read_results(DATA / "k6-1.8.1-machine-readable.json", "K6")
+    assert left == 0
+    by_name = {one.name: one.values for one in found}
+    assert set(by_name["http_req_duration"]) == {"avg", "min", "med", "max", "p90", "p95"}
+    assert by_name["http_reqs"] == {"count": 20, "rate": pytest.approx(20 / 0.221676746)}
+    assert by_name["checks_succeeded"] == {"value": 1, "passes": 20, "fails": 0}
+    assert by_name["http_req_failed"] == {"value": 0, "passes": 0, "fails": 20}
+    assert by_name["checks_total"]["count"] == 20
+    assert "body_size" not in by_name
+    assert "my_wait" in by_name
+
+
 def test_k6_metrics_whose_unit_is_not_known_are_left_out() -> None:
     bytes_of = {"type": "trend", "contains": "data", "values": {"avg": 5}}
     times_of = {"type": "trend", "contains": "time", "values": {"avg": 5, "p(95)": 7}}
@@ -115,10 +128,11 @@ def test_k6_machine_readable_summary() -> None:
         metric("http_reqs", "counter", count=7),
         metric("vus", "gauge", value=2, min=1, max=3),
     ]
-    document = {"version": "1.0.0", "results": {"checks": checks, "metrics": metrics}}
+    results = {"checks": checks, "metrics": metrics}
+    document = {"version": "1.0.0", "config": {"duration": 2.0}, "results": results}
     assert [(found.name, dict(found.values)) for found in k6.read(document)] == [
         ("http_req_duration", {"avg": 2e6, "p95": 5e6}),
-        ("http_reqs", {"count": 7}),
+        ("http_reqs", {"count": 7, "rate": 3.5}),
         ("vus", {"value": 2}),
         ("checks_succeeded", {"value": 0.75, "passes": 3, "fails": 1}),
     ]

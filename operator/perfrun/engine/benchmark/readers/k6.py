@@ -1,8 +1,8 @@
 """k6: what ``k6 run --summary-export=FILE`` writes, or handleSummary() with JSON.stringify(data).
 
 Its times are in milliseconds. The first form does not say which metrics are times: of those that
-are not k6's own only the second one can be read. With ``--new-machine-readable-summary`` (k6 1.3
-and later) both write a third form, with a list of metrics.
+are not k6's own only the second one can be read. With ``--new-machine-readable-summary`` both write
+a third form, with a list of metrics.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.benchmark.readers.form import ResultsError, benchmark, mapping
-from perfrun.measure.benchmark import Benchmark
+from perfrun.measure.benchmark import MOST_VALUE, Benchmark
 
 _MS = float(NS_PER_MS)
 _TREND = dict.fromkeys(("avg", "min", "med", "max", "p90", "p95", "p99", "p999"), _MS)
@@ -37,7 +37,7 @@ def read(document: Any) -> Iterator[Benchmark]:
     if isinstance(metrics, dict):
         pairs: Iterable[tuple[str, Any]] = metrics.items()
     elif isinstance(whole.get("results"), dict):
-        pairs = _listed(whole["results"])
+        pairs = _listed(whole["results"], mapping(whole.get("config", {}), "config"))
     else:
         raise ResultsError("there are no metrics in it")
     for name, found in pairs:
@@ -47,8 +47,13 @@ def read(document: Any) -> Iterator[Benchmark]:
             yield made
 
 
-def _listed(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Of the machine-readable summary: its metrics, and those that it has of the checks."""
+def _listed(results: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Of the machine-readable summary: its metrics, and those that it has of the checks.
+
+    It leaves out the rate of a Counter, which in the other forms is its count by the duration of
+    the test.
+    """
+    seconds = config.get("duration")
     checks = results.get("checks")
     places = (results.get("metrics"), checks.get("metrics") if isinstance(checks, dict) else None)
     lists = [one for one in places if isinstance(one, list)]
@@ -58,7 +63,15 @@ def _listed(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         name = mapping(metric, "one of results.metrics").get("name")
         if not isinstance(name, str):
             raise ResultsError("one of results.metrics has no name")
+        if metric.get("type") == "counter":
+            values = mapping(metric.get("values", {}), f"values of {name[:80]}")
+            metric = {**metric, "values": {**_a_second(values.get("count"), seconds), **values}}
         yield name, metric
+
+
+def _a_second(count: Any, seconds: Any) -> dict[str, float]:
+    numbers = isinstance(count, int | float) and isinstance(seconds, int | float)
+    return {"rate": count / seconds} if numbers and 0 < seconds < MOST_VALUE else {}
 
 
 def _described(name: str, metric: Mapping[str, Any]) -> Benchmark | None:
