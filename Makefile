@@ -26,21 +26,20 @@ demo-stall: $(STAMP) ## a server that stalls: truth, perfrun and k6 side by side
 demo-down: $(STAMP) ## remove what the demo has made (the embedded cluster stays: cluster-down)
 	@$(BIN)/python -m tests.demo down
 
-test: check test-unit test-conformance test-integration test-e2e ## everything, on real parts
+test: $(STAMP) ## everything, on real parts; ends with what each stage took
+	@$(BIN)/python -m tests.stages
 
 test-unit: $(STAMP) ## units, in seconds
-	$(BIN)/pytest -n 4 tests/unit
+	@$(BIN)/python -m tests.stages units
 
 test-conformance: $(STAMP) ## is what the engine says true? Servers whose truth is known
-	$(BIN)/pytest tests/conformance
+	@$(BIN)/python -m tests.stages conformance
 
 test-integration: $(STAMP) ## against a real API server, and real local loads
-	@$(CLUSTER) build
-	$(BIN)/pytest tests/integration
+	@$(BIN)/python -m tests.stages integration
 
 test-e2e: $(STAMP) ## the image, the chart and a whole cluster
-	@$(CLUSTER) build --e2e
-	$(BIN)/pytest tests/e2e
+	@$(BIN)/python -m tests.stages e2e
 
 campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifests; writes docs/reliability.md
 	@$(CLUSTER) build --e2e

@@ -1,33 +1,48 @@
-"""A slice of the campaign in each `make test`: fifteen minutes in all, and no more."""
+"""What tests may take: ``budgets.toml``, and the slices of campaigns that are held to it."""
 
-from pathlib import PurePosixPath
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-BUDGETS_S = {
-    "tests/e2e/faults": 480,
-    "tests/e2e/test_soak.py": 120,
-    "tests/integration/controller/test_mutants.py": 300,
-}
-"""Seconds that the tests of a file or folder may take together, as a slice."""
+BUDGETS = Path(__file__).with_name("budgets.toml")
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Seconds on two quiet cores."""
+
+    stages: dict[str, float]
+    """What a stage of `make test` may take."""
+    slices: dict[str, float]
+    """What the tests of a file or folder may take together, as a slice of a campaign."""
+    files: dict[str, float]
+    """What files took when that was written."""
+
+    @classmethod
+    def read(cls) -> "Budgets":
+        """From the file of the repository."""
+        return cls(**tomllib.loads(BUDGETS.read_text()))
 
 
 class Budget:
-    """Adds up what tests take, and fails a session in which some took too long."""
+    """Adds up what slices take, and fails a session in which one took too long."""
 
-    def __init__(self) -> None:
+    def __init__(self, slices: dict[str, float]) -> None:
+        self._slices = slices
         self.spent: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Not the set-up: in that of the first test the image and the cluster are made."""
         path = PurePosixPath(report.nodeid.partition("::")[0])
-        for where in BUDGETS_S:
+        for where in self._slices:
             if path.is_relative_to(where) and report.when != "setup":
                 self.spent[where] = self.spent.get(where, 0.0) + report.duration
 
     def over(self) -> list[str]:
         """Those that took longer than they may."""
-        return [where for where, took in self.spent.items() if took > BUDGETS_S[where]]
+        return [where for where, took in self.spent.items() if took > self._slices[where]]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -39,5 +54,5 @@ class Budget:
         """What was taken of what is allowed."""
         for where, took in self.spent.items():
             late = ": TOO LONG" if where in self.over() else ""
-            line = f"slice {where}: {took:.0f} s of {BUDGETS_S[where]} s{late}"
+            line = f"slice {where}: {took:.0f} s of {self._slices[where]:.0f} s{late}"
             terminalreporter.write_line(line, red=bool(late))

@@ -1,11 +1,12 @@
 """What all tests share."""
 
+import math
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.budget import Budget
+from tests.budget import Budget, Budgets
 from tests.campaign import Campaign
 
 # Laws hold on a busy machine too: how long an example takes is none of them.
@@ -25,7 +26,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """A slice has its time; a campaign takes what it takes."""
     if not config.getoption("--campaign"):
-        config.pluginmanager.register(Budget(), "perfrun-budget")
+        slices = Budgets.read().slices
+        config.pluginmanager.register(Budget(slices), "perfrun-budget")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side the longest files start first, and those that nobody has measured before them."""
+    if hasattr(config, "workerinput"):
+        took = Budgets.read().files
+        items.sort(key=lambda item: -took.get(item.nodeid.partition("::")[0], math.inf))
 
 
 @pytest.fixture(scope="session")

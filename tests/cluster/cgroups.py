@@ -49,6 +49,16 @@ def _groups(name: str) -> list[Path]:
     return found
 
 
+def cpu_seconds(name: str) -> float:
+    """What all that is and was in the group has used so far; 0 where there is no such group."""
+    with contextlib.suppress(OSError):
+        if _is_v2():
+            first, *_ = (ROOT / name / "cpu.stat").read_text().splitlines()
+            return int(first.split()[1]) / 1e6
+        return int((ROOT / "cpuacct" / name / "cpuacct.usage").read_text()) / 1e9
+    return 0.0
+
+
 def pids(name: str) -> set[int]:
     """Every process in the group."""
     found: set[int] = set()

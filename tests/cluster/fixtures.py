@@ -1,5 +1,6 @@
 """pytest fixtures: a real API server, or a real cluster. A missing part fails; it never skips."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from tests.cluster import apiserver as api
 from tests.cluster import apt
 from tests.cluster import cluster as whole
 from tests.cluster.handle import ApiServer, Cluster
+from tests.cluster.paths import locked
 
 
 @pytest.fixture(scope="session")
@@ -59,12 +61,19 @@ def e2e_tools() -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """The embedded cluster: reused when it is up, and left up for the next run except in CI."""
-    was_up = whole.is_up()
-    running = whole.up()
-    try:
-        yield running
-    finally:
-        if os.environ.get("CI") == "true" and not was_up:
-            whole.down()
+def cluster() -> Cluster:
+    """The embedded cluster: reused when it is up, and left up. `make test` ends it, in CI."""
+    return whole.up()
+
+
+@contextlib.contextmanager
+def once(factory: pytest.TempPathFactory, what: str) -> Iterator[bool]:
+    """Whether nobody of this session was in a block of that name before; one at a time is in it.
+
+    A session is one of pytest, with all its workers of xdist.
+    """
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / what
+    with locked(folder, what):
+        yield not (folder / "done").exists()
+        (folder / "done").touch()

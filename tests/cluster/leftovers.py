@@ -15,9 +15,9 @@ _KEPT = {"logs", ".lock", "settings.json", "network.json"}
 KILL_SECONDS = 10.0
 
 
-def marked(folder: Path) -> set[int]:
-    """Processes that this folder's cluster started, or that those did: containerd's shims."""
-    wanted = f"{MARK}={folder}".encode()
+def marked(name: str, value: object) -> set[int]:
+    """Processes with a variable in their environment, which they give to those that they start."""
+    wanted = f"{name}={value}".encode()
     found: set[int] = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -29,9 +29,9 @@ def marked(folder: Path) -> set[int]:
 
 
 def stop_marked(folder: Path) -> None:
-    """Kill what is left of the folder's processes, by identity and never by name."""
+    """Kill what is left of the folder's processes (containerd's shims too), never by name."""
     deadline = time.monotonic() + KILL_SECONDS
-    while left := marked(folder):
+    while left := marked(MARK, folder):
         if time.monotonic() > deadline:
             raise ClusterError(f"processes of the cluster do not end: {sorted(left)}")
         for pid in left:

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import ssl
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -89,3 +91,18 @@ def kubeconfig(path: Path, server: str, pki: Pki, name: str) -> None:
         "users": [{"name": name, "user": user}],
     }
     write(path, json.dumps(config, indent=1) + "\n", mode=0o600)
+
+
+def client_of(kubeconfig: Path) -> ssl.SSLContext:
+    """TLS as the client of such a kubeconfig."""
+    config = json.loads(kubeconfig.read_text())
+    user, cluster = config["users"][0]["user"], config["clusters"][0]["cluster"]
+    ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    context = ssl.create_default_context(cadata=ca)
+    # Of files only; who else may read it is nobody.
+    with tempfile.NamedTemporaryFile() as pair:
+        pair.write(base64.b64decode(user["client-certificate-data"]))
+        pair.write(base64.b64decode(user["client-key-data"]))
+        pair.flush()
+        context.load_cert_chain(pair.name)
+    return context

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from tests.cluster.fixtures import once
 from tests.cluster.handle import Cluster
 from tests.e2e.prometheus import Prometheus, metrics_url, scraping
 from tests.e2e.shop import HERE, HOOK_NAMESPACE, IMAGE, ROOT, SYSTEM, Shop
@@ -50,20 +51,23 @@ def install(cluster: Cluster, *more: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def perfrun(cluster: Cluster, e2e_tools: None) -> Cluster:
-    """The cluster with this checkout's perfrun in it."""
-    cluster.build_image(IMAGE, ROOT)
-    install(cluster)
-    # An image of the same name may be newer than the pod that runs.
-    cluster.kubectl("-n", SYSTEM, "rollout", "restart", "deploy/perfrun")
-    cluster.kubectl("-n", SYSTEM, "rollout", "status", "deploy/perfrun", "--timeout=120s")
+def perfrun(cluster: Cluster, e2e_tools: None, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    """The cluster with this checkout's perfrun in it; xdist's workers share one installation."""
+    with once(tmp_path_factory, "perfrun") as first:
+        if first:
+            cluster.build_image(IMAGE, ROOT)
+            install(cluster)
+            # An image of the same name may be newer than the pod that runs.
+            cluster.kubectl("-n", SYSTEM, "rollout", "restart", "deploy/perfrun")
+            cluster.kubectl("-n", SYSTEM, "rollout", "status", "deploy/perfrun", "--timeout=120s")
     return cluster
 
 
 @pytest.fixture(scope="module")
 def shop(perfrun: Cluster, request: pytest.FixtureRequest) -> Iterator[Shop]:
     """A namespace under the restricted Pod Security Standard, gone after the module's tests."""
-    name = f"e2e-{request.module.__name__.rsplit('_', 1)[-1]}-{next(_numbers)}"
+    module = request.module.__name__.rpartition("test_")[2].replace("_", "-")
+    name = f"e2e-{module}-{next(_numbers)}"
     with open_shop(perfrun, name) as held:
         yield held
 
@@ -87,7 +91,8 @@ def open_shop(perfrun: Cluster, name: str) -> Iterator[Shop]:
     """A namespace with a shop in it, while the block runs."""
     perfrun.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=60s")
     perfrun.kubectl("create", "namespace", name)
-    perfrun.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    labels = ("pod-security.kubernetes.io/enforce=restricted", "perfrun.dev/e2e=")
+    perfrun.kubectl("label", "namespace", name, *labels)
     held = Shop(perfrun, name)
     manifest = (HERE / "shop.yaml").read_text().replace("TARGET_IMAGE", perfrun.target_image)
     held.apply(manifest.replace("SLOW", "x" * 400))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.components import free_port
 from tests.cluster.handle import Cluster
 from tests.e2e.shop import SYSTEM
 
 Series = list[dict[str, Any]]
-ADDRESS = "127.0.0.1:19471"
 JOB = "perfrun"
 
 
@@ -31,7 +31,7 @@ def metrics_url(cluster: Cluster) -> str:
 class Prometheus:
     """A Prometheus that runs."""
 
-    address: str = ADDRESS
+    address: str = ""
 
     def query(self, expression: str, time: float | None = None) -> Series:
         """The result of an instant query, of now or a moment; empty while Prometheus is not up."""
@@ -64,6 +64,7 @@ class Prometheus:
 def scraping(target: str, folder: Path, rules: Path | None = None) -> Iterator[Prometheus]:
     """A Prometheus that scrapes ``target`` and evaluates ``rules``, with its data in ``folder``."""
     scrape = {"job_name": JOB, "honor_labels": True, "static_configs": [{"targets": [target]}]}
+    address = f"127.0.0.1:{free_port()}"
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(rules)] if rules else [],
@@ -78,13 +79,13 @@ def scraping(target: str, folder: Path, rules: Path | None = None) -> Iterator[P
                 "prometheus",
                 f"--config.file={path}",
                 f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address={ADDRESS}",
+                f"--web.listen-address={address}",
             ],
             stdout=log,
             stderr=log,
         )
         try:
-            yield Prometheus()
+            yield Prometheus(address)
         finally:
             process.terminate()
             process.wait(timeout=20)

@@ -15,6 +15,8 @@ import pytest
 from perfrun.api.quantities import parse_rate
 from tests.integration.test_local_run import Cli, children, cli, until
 
+pytestmark = pytest.mark.alone
+
 __all__ = ["cli"]
 
 SERVICE = 0.002

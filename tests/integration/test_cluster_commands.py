@@ -107,7 +107,7 @@ async def until_line(process: Process, wanted: str) -> str:
 
 @contextlib.asynccontextmanager
 async def namespace_in(server: ApiServer, folder: Path) -> AsyncIterator[Shop]:
-    api = Api(server, folder)
+    api = Api(server)
     name = f"c{time.monotonic_ns()}"
     await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield Shop(api, name, server.kubeconfig)

@@ -1,17 +1,14 @@
 """The API server as an administrator sees it, and waiting for what it comes to hold."""
 
 import asyncio
-import base64
-import json
-import ssl
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
 from tests.cluster.handle import ApiServer
+from tests.cluster.pki import client_of
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -23,20 +20,9 @@ POLL_S = 0.05
 class Api:
     """The API server as an administrator sees it."""
 
-    def __init__(self, server: ApiServer, folder: Path) -> None:
-        config = json.loads(server.kubeconfig.read_text())
-        user, cluster = config["users"][0]["user"], config["clusters"][0]["cluster"]
-        pair = folder / "admin.pem"
-        pair.touch(mode=0o600)
-        pair.write_bytes(
-            base64.b64decode(user["client-certificate-data"])
-            + base64.b64decode(user["client-key-data"])
-        )
-        self.ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        context = ssl.create_default_context(cadata=self.ca)
-        context.load_cert_chain(pair)
+    def __init__(self, server: ApiServer) -> None:
         self._http = httpx.AsyncClient(
-            base_url=server.url, verify=context, timeout=20, trust_env=False
+            base_url=server.url, verify=client_of(server.kubeconfig), timeout=20, trust_env=False
         )
 
     async def close(self) -> None:

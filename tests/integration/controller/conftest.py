@@ -44,7 +44,7 @@ async def world(
     if not operator.running:
         operator.start()
     await until("the operator is ready", operator.ready)
-    api = Api(server, tmp_path)
+    api = Api(server)
     namespace = f"t{time.monotonic_ns()}"
     await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     world = World(api, operator, namespace)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster import leftovers
 from tests.cluster.errors import ClusterError
-from tests.cluster.processes import Processes, alive, parse_stat, signal_record
+from tests.cluster.processes import MARK, Processes, alive, parse_stat, signal_record
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 
@@ -68,8 +68,8 @@ def test_unrecorded_child_is_found_by_its_mark(processes: Processes, tmp_path: P
     log = processes.log("parent")
     processes.wait(parent, lambda: "up" in log.read_text(), 10)
     with subprocess.Popen(SLEEP, stdout=subprocess.DEVNULL) as other:
-        assert len(leftovers.marked(tmp_path)) == 2
+        assert len(leftovers.marked(MARK, tmp_path)) == 2
         leftovers.stop_marked(tmp_path)
-        assert leftovers.marked(tmp_path) == set()
+        assert leftovers.marked(MARK, tmp_path) == set()
         assert other.poll() is None
         other.kill()
