@@ -234,13 +234,15 @@ def run(names: Sequence[str]) -> int:
     RESULTS.mkdir(parents=True, exist_ok=True)
     mark = f"{os.getpid()}-{start_time(os.getpid())}"
     results: list[Result] = []
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    before = {n: signal.signal(n, _interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with _cluster_as_before() if "e2e" in names else contextlib.nullcontext():
             code = 0 if all(_stage(name, mark, results) for name in names) else 1
     except KeyboardInterrupt:
         code = INTERRUPTED
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     print("\n".join(summary(results, Budgets.read())), flush=True)
     return code
 

@@ -1,5 +1,7 @@
 """What is deleted leaves nothing behind: while it runs, and while the operator is away too."""
 
+import pytest
+
 from tests.e2e.conftest import install
 from tests.e2e.processes import SELECTOR
 from tests.e2e.shop import SYSTEM, Shop, until
@@ -53,6 +55,7 @@ def test_stopping_a_run_ends_it_with_what_was_measured(shop: Shop) -> None:
     shop.kubectl("delete", "ptest", "stopped")
 
 
+@pytest.mark.alone
 def test_deleting_the_namespace_while_the_operator_is_down_does_not_hang(shop: Shop) -> None:
     running(shop, "orphan")
     scale = ("-n", SYSTEM, "scale", "deploy/perfrun")

@@ -7,9 +7,13 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.campaign import Campaign
 from tests.e2e.faults.stage import leader, operator_pid
 from tests.e2e.shop import Shop, until
+
+pytestmark = pytest.mark.alone
 
 TESTS = 8
 SLICE, WHOLE = 4, 25

@@ -15,6 +15,8 @@ from tests.cluster.audit import Asked, asked_by
 from tests.cluster.handle import Cluster
 from tests.e2e.shop import SYSTEM, Json, Shop, until
 
+pytestmark = pytest.mark.alone
+
 ACCOUNT = f"{SYSTEM}:perfrun"
 
 

@@ -1,9 +1,13 @@
 """The last: uninstalling ends what runs, and keeps the custom resources and the history."""
 
+import pytest
+
 from tests.cluster.handle import Cluster
 from tests.e2e.conftest import install
 from tests.e2e.shop import SYSTEM, Shop, until
 from tests.e2e.test_cleanup import running
+
+pytestmark = pytest.mark.alone
 
 
 def test_helm_test_passes(perfrun: Cluster) -> None:

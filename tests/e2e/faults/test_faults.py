@@ -11,20 +11,19 @@ import pytest
 from tests.campaign import Campaign
 from tests.e2e.conftest import open_shop
 from tests.e2e.faults.faults import FAULTS, GONE, SUPERSEDED, WHOLE, Fault
-from tests.e2e.faults.outcomes import PHASES, Outcome
+from tests.e2e.faults.outcomes import Outcome
 from tests.e2e.faults.stage import PLANNED, WORKERS, Stage, scale
 from tests.e2e.shop import Json, Shop, attempts, until
 
-# One phase of each, and the operator in all: some four minutes.
+pytestmark = pytest.mark.alone
+
+# Of each kind one: a process, the node, the store, a release, a second replica. That the operator
+# is killed while a run is Running and Collecting, and that a worker is, tests/e2e/test_kill.py does.
 SLICE = {
-    "operator-killed": PHASES,
-    "worker-killed": ("Running",),
+    "operator-killed": ("Starting",),
     "kubelet-killed": ("Running",),
     "store-compacted": ("Collecting",),
-    "job-deleted": ("Running",),
     "operator-upgraded": ("Running",),
-    "test-edited": ("Starting",),
-    "test-deleted": ("Collecting",),
     "leader-frozen": ("Running",),
 }
 

@@ -28,7 +28,7 @@ from tests.integration.controller.mutation import Json, bases, mutant
 from tests.integration.controller.real_worker import work
 from tests.integration.controller.world import World
 
-SLICE, WHOLE = 120, 1000
+SLICE, WHOLE = 48, 1000
 LANES = 2
 """Runs at a time, each with a target of its own."""
 STALL_LOOK_S = 20.0

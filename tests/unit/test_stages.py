@@ -1,0 +1,99 @@
+"""The stages of `make test`: what is told of them, and that nothing is left of one that ends badly."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import stages
+from tests.budget import Budgets
+from tests.cluster import leftovers
+from tests.cluster.paths import REPO
+from tests.cluster.processes import start_time
+from tests.stages import Result, read_tests, summary
+
+WRITTEN = """<testsuites><testsuite>
+<testcase file="tests/a.py" name="test_x[1]" time="2.5"/>
+<testcase file="tests/a.py" name="test_y" time="1.0"><failure message="no"/></testcase>
+<testcase file="tests/b.py" name="test_z" time="0.5"><skipped/></testcase>
+</testsuite></testsuites>"""
+BUDGETS = Budgets({"units": 10, "e2e": 100}, {}, {"tests/a.py": 2, "tests/b.py": 60})
+# A child in a session of its own, as a server that a test starts.
+STARTS_ANOTHER = """
+import subprocess, sys, time
+sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+subprocess.Popen(sleeping, start_new_session=True)
+print("started", flush=True)
+time.sleep(600)
+"""
+RUNS = "import sys; from tests import stages; stages.STAGES = {'bad': [sys.argv[1:]]}; stages.run(['bad'])"
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "RESULTS", tmp_path)
+
+
+def test_tests_are_read_with_their_time_and_their_end(tmp_path: Path) -> None:
+    file, result = tmp_path / "seen.xml", Result("units")
+    file.write_text(WRITTEN)
+    read_tests(result, file)
+    read_tests(result, tmp_path / "none.xml")
+    assert result.tests["tests/a.py::test_x[1]"] == 2.5
+    assert result.files() == {"tests/a.py": 3.5, "tests/b.py": 0.5}
+    assert result.outcomes == {"passed": 1, "failure": 1, "skipped": 1}
+
+
+def test_the_end_says_what_stages_took_and_closes_as_pytest_does() -> None:
+    result = Result("units", 9.0, 15.0)
+    result.tests = {f"tests/a.py::test_{n}": float(n) for n in range(30)}
+    result.outcomes.update(passed=30)
+    lines = summary([result], BUDGETS)
+    assert lines[1] == "slowest 20 tests:"
+    assert lines[2] == "    29.0 s  tests/a.py::test_29"
+    assert "units             9 s     15 s     10 s" in lines
+    assert re.fullmatch(r"=+ 30 passed in 9\.00s =+", lines[-1])
+    assert not any("warning" in line for line in lines)
+
+
+def test_a_stage_over_its_budget_names_what_has_grown() -> None:
+    result = Result("e2e", 130.0, 90.0)
+    result.tests = {"tests/a.py::x": 40.0, "tests/b.py::y": 60.5, "tests/new.py::z": 30.0}
+    lines = summary([result], BUDGETS)
+    at = lines.index("warning: e2e is over its budget (tests/budgets.toml); grown:")
+    assert lines[at + 1 : at + 3] == ["  tests/a.py: 2 s -> 40 s", "  tests/new.py: 0 s -> 30 s"]
+    assert "b.py" not in "".join(lines[at:])
+
+
+def test_a_stage_that_fails_is_told_and_is_the_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fails = [sys.executable, "-c", "raise SystemExit(3)"]
+    monkeypatch.setattr(stages, "STAGES", {"units": [fails], "e2e": [fails]})
+    assert stages.run(["units", "e2e"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (told,) = (line for line in lines if "FAILED" in line)
+    assert told.startswith("units ")
+    assert told.endswith("FAILED: python -c raise SystemExit(3)")
+    assert re.fullmatch(r"=+ 1 failed in \S+ =+", lines[-1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_of_a_stage_that_is_interrupted(number: int) -> None:
+    words = [sys.executable, "-c", RUNS, sys.executable, "-c", STARTS_ANOTHER]
+    running = subprocess.Popen(words, cwd=REPO, stdout=subprocess.PIPE, text=True)
+    mark = f"{running.pid}-{start_time(running.pid)}"
+    assert running.stdout is not None
+    while running.stdout.readline() != "started\n":
+        assert running.poll() is None
+    assert len(leftovers.marked(stages.MARK_OF_STAGES, mark)) == 2
+    began = time.monotonic()
+    running.send_signal(number)
+    said, _ = running.communicate(timeout=30)
+    assert "FAILED: python -c" in said
+    assert time.monotonic() - began < 20
+    assert leftovers.marked(stages.MARK_OF_STAGES, mark) == set()
