@@ -28,6 +28,8 @@ from tests.cluster.processes import MARK, start_time
 
 RESULTS = REPO / "build/stages"
 MARK_OF_STAGES = "PERFRUN_STAGES_OF"
+PROCESSES = 3
+"""Of two cores: tests wait about half of their time."""
 SLOWEST = 20
 GROWN = 5
 LEAST_S = 3.0
@@ -45,18 +47,27 @@ def _pytest(*words: str) -> Words:
     return [*_PYTHON, "pytest", "-o", "junit_family=xunit1", *words]
 
 
-def _beside_and_alone(folder: str) -> list[Words]:
-    """Files side by side, the longest first; then what has to have the machine to itself."""
-    beside = ("-n", "4", "--dist=loadfile", "--no-loadscope-reorder", "-m", "not alone")
-    return [_pytest(*beside, folder), _pytest("-m", "alone", folder)]
+def _beside(folder: str, processes: int, marks: str) -> Words:
+    """Files side by side, the longest first."""
+    how = ("--dist=loadfile", "--no-loadscope-reorder")
+    return _pytest("-n", str(processes), *how, "-m", marks, folder)
 
 
 STAGES: dict[str, list[Words]] = {
     "check": [["make", "--no-print-directory", "check"]],
     "units": [_pytest("-n", "4", "tests/unit")],
     "conformance": [_pytest("tests/conformance")],
-    "integration": [_BUILD, *_beside_and_alone("tests/integration")],
-    "e2e": [[*_BUILD, "--e2e"], *_beside_and_alone("tests/e2e")],
+    "integration": [
+        _BUILD,
+        _beside("tests/integration", PROCESSES, "not timing and not alone"),
+        _beside("tests/integration", 2, "timing and not alone"),
+        _pytest("-m", "alone", "tests/integration"),
+    ],
+    "e2e": [
+        [*_BUILD, "--e2e"],
+        _beside("tests/e2e", PROCESSES, "not alone"),
+        _pytest("-m", "alone", "tests/e2e"),
+    ],
 }
 
 

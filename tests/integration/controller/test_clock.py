@@ -20,7 +20,7 @@ from tests.integration.controller.apiserver import Json, until
 from tests.integration.controller.worker import Worker
 from tests.integration.controller.world import ALL, WORKERS, World
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timing
 
 PACED = {"burst": None, "open": {"rate": f"{ALL}/s", "duration": "1s"}}
 LIBRARY = "/usr/lib/*/faketime/libfaketime.so.1"

@@ -10,7 +10,7 @@ from perfrun.measure.report import Ready
 from tests.integration.controller.apiserver import until
 from tests.integration.controller.world import ALL, WORKERS, World
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timing
 
 
 async def test_killed_between_start_and_report_the_verdict_still_comes(world: World) -> None:

@@ -12,7 +12,7 @@ from tests.cluster.operator import SYSTEM, Operator, kubeconfig_again
 from tests.integration.controller.apiserver import until
 from tests.integration.controller.world import ALL, World
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timing
 
 HAND_OVER_S = 20.0
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{SYSTEM}"
