@@ -27,7 +27,7 @@ FLOOD = 4000
 
 @pytest.fixture
 async def api(server: ApiServer, tmp_path: Path) -> AsyncIterator[Api]:
-    api = Api(server, tmp_path)
+    api = Api(server)
     yield api
     await api.close()
 
