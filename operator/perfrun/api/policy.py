@@ -73,6 +73,23 @@ class Limits(ApiModel):
     runs: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         default=None, description="Runs at once in all namespaces of this policy; others queue."
     )
+    runs_per_namespace: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None,
+        description="Runs at once of one namespace, never more. Left out: a third of runs, at "
+        "least one, and that only while runs of other namespaces wait; slots that nobody else "
+        "waits for are lent.",
+    )
+    open_runs_per_namespace: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None,
+        description="PerfRuns of one namespace that are not done, queued ones included; 1000 where "
+        "no policy says otherwise. One more ends as Error with the reason TooManyRuns.",
+    )
+    unscheduled_for: Duration | None = Field(
+        default=None,
+        description="How long a run keeps its turn while not all of its pods are scheduled and "
+        "runs of other namespaces wait; then it queues again, a few times at most. 5m where no "
+        "policy says otherwise.",
+    )
 
 
 class Hours(ApiModel):

@@ -33,7 +33,7 @@ from perfrun.controller.runs import RunReconciler
 from perfrun.controller.sampler import Sampler
 from perfrun.controller.server import COORDINATOR, serving
 from perfrun.controller.settings import Settings
-from perfrun.controller.store import Key
+from perfrun.controller.store import Key, namespace_of
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.ticks import Ticker
 from perfrun.controller.tls import Pair, certificate, server_context
@@ -104,8 +104,8 @@ class Operator:
             self.checks,
         )
         calm = self.ticker.calm
-        self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", calm)
-        self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test", calm)
+        self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", calm, namespace_of)
+        self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test", calm, namespace_of)
         self.watches = Watches(self.store, self.tests, self.runs, reconciler, self.metrics)
         look_at = {
             PERF_TESTS: self.tests.add,
@@ -120,7 +120,8 @@ class Operator:
             {resource: look_at[resource] for resource in watched(settings)},
         )
         if settings.watch_namespaces:
-            self.store.policy_records.update(written_policies(settings))
+            for name, record in written_policies(settings).items():
+                self.store.put_policy(name, record)
         self._kube = kube
 
     async def run(self) -> None:

@@ -28,18 +28,18 @@ from perfrun.controller.manifests import (
 )
 from perfrun.controller.open_runs import revision_spec, unreadable_revision
 from perfrun.controller.status import open_conditions, write_status
-from perfrun.controller.store import RunRecord, Store, run_record
+from perfrun.controller.store import Store, run_record
 from perfrun.controller.writing import create_once
-from perfrun.logic.admission import Contender, Placement, place, queue_limit
+from perfrun.logic.admission import Placement, queue_limit
 from perfrun.logic.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.judgement import cancelled, errored
-from perfrun.logic.policy import NamespacePolicies, Policies
 
 logger = logging.getLogger(__name__)
 
 QUEUE_POLL_S = 5.0
-LEAST_OFTEN_S = 60.0
-"""Who is far behind in the queue is looked at seldom: the end of a run wakes the next ones."""
+"""For each place in the queue: the end of a run wakes the next ones, and the looks at n runs that
+wait cost no more than those at a dozen."""
+EXPIRY_SLACK_S = 1.0
 NO_WORKERS = WorkerCounts(planned=0)
 
 
@@ -151,20 +151,13 @@ class Acceptor:
 
     async def _enter(self, run: PerfRun, outcome: Examined, patience: timedelta) -> float:
         now, target = datetime.now(UTC), outcome.target
-        policies = Contenders(self._store.policies, now)
         assert outcome.asks is not None
-        if problems := policies.of(run.metadata.namespace).refuses(outcome.asks):
+        policies = self._store.policies_of(run.metadata.namespace)
+        if problems := policies.refuses(outcome.asks):
             raise Refusal(f"PerfTest {run.spec.test_ref.name}: {problems[0]}")
-        placement = place(
-            policies.contender(run_record(run), target),
-            [
-                policies.contender(other, other.target)
-                for other in self._store.unfinished()
-                if other.target
-            ],
-            now,
-            patience,
-        )
+        me = run_record(run).contender(target)
+        self._store.queues.put(me)
+        placement = self._store.admission().place(me, now, patience)
         if placement.superseded_by is not None:
             return await self._cancel(
                 run, f"superseded by {placement.superseded_by} before it started"
@@ -178,7 +171,8 @@ class Acceptor:
         if changes is not None:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             self._store.put_run(run_record(PerfRun.parse(body)))
-        return min(QUEUE_POLL_S * placement.position, LEAST_OFTEN_S)
+        left = (me.created + patience - now).total_seconds()
+        return min(QUEUE_POLL_S * placement.position, max(left, 0.0) + EXPIRY_SLACK_S)
 
     def _standing(
         self, run: PerfRun, outcome: Examined, placement: Placement, now: datetime
@@ -218,34 +212,3 @@ def _owners(run: PerfRun) -> list[Json]:
         owner.model_dump(by_alias=True, exclude_none=True)
         for owner in run.metadata.owner_references
     ]
-
-
-class Contenders:
-    """Runs as admission sees them, with what policies say of their namespaces now."""
-
-    def __init__(self, policies: Policies, now: datetime) -> None:
-        self._policies = policies
-        self._now = now
-        self._known: dict[str, NamespacePolicies] = {}
-
-    def of(self, namespace: str) -> NamespacePolicies:
-        """The policies of a namespace."""
-        if namespace not in self._known:
-            self._known[namespace] = self._policies.of(namespace)
-        return self._known[namespace]
-
-    def contender(self, record: RunRecord, target: str) -> Contender:
-        """A run that is not done."""
-        policies = self.of(record.key.namespace)
-        return Contender(
-            namespace=record.key.namespace,
-            name=record.key.name,
-            test=record.test,
-            reason=record.reason,
-            target=target,
-            created=record.created,
-            admitted=record.holds_target,
-            per_target=policies.runs_per_target,
-            caps=tuple(policies.caps),
-            held=policies.held(self._now),
-        )

@@ -148,7 +148,7 @@ class OpenRuns:
         known = self._open.get(run.metadata.uid)
         if known is not None:
             return known
-        network = self._store.policies.of(run.metadata.namespace).network
+        network = self._store.policies_of(run.metadata.namespace).network
         body = await revision_spec(self._kube, run)
         # In a thread, like all that grows with a spec. That it takes no longer than the budget of a
         # check is known: the check has done the same.

@@ -92,7 +92,7 @@ class TestReconciler:
             return None  # it is being checked, and looked at again then
         if outcome.asks is None:
             return await self._refuse(body, outcome, outcome.problems)
-        policies = self._store.policies.of(key.namespace)
+        policies = self._store.policies_of(key.namespace)
         if refused := policies.refuses(outcome.asks):
             told = [str(problem) for problem in refused]
             return await self._refuse(body, outcome, told, "RefusedByPolicy")

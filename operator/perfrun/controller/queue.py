@@ -1,12 +1,17 @@
 """A level-based work queue: keys in, one reconcile at a time for each, delays and back-off.
 
 What is queued is a name, never an event: the reconciler looks at the world as it is when its turn
-comes, so that a lost, doubled or late event changes nothing.
+comes, so that a lost, doubled or late event changes nothing. Keys belong to groups, which are
+namespaces: those whose time has come are served one of each group in turn, so that thousands of one
+namespace do not keep another one's waiting.
 """
 
 import asyncio
+import contextlib
 import heapq
 import logging
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -27,38 +32,49 @@ class WorkQueue(Generic[K]):
         reconcile: Callable[[K], Awaitable[float | None]],
         name: str,
         calm: asyncio.Event | None = None,
+        group: Callable[[K], str] = lambda _: "",
     ) -> None:
         """``reconcile`` gives the seconds after which the key is to be looked at again, or None.
 
         While ``calm`` is not set, something more urgent is done, and nothing is begun here.
+        ``group``: what a key takes turns by.
         """
         self._calm = calm
         self._reconcile = reconcile
         self._name = name
+        self._group = group
         self._due: dict[K, float] = {}
+        """When each key is to be looked at; also while it is being looked at."""
         self._heap: list[tuple[float, int, K]] = []
+        """Those whose time has not come when they were added."""
+        self._ready: dict[str, deque[K]] = {}
+        """By group: those whose time has come. The next turn is the first group's."""
         self._count = 0
         self._busy: set[K] = set()
         self._failures: dict[K, int] = {}
-        self._changed = asyncio.Condition()
+        self._news = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._due)
 
     def add(self, key: K, after: float = 0.0) -> None:
         """Have ``key`` reconciled in ``after`` seconds at the latest. Call it from the loop."""
-        due = asyncio.get_running_loop().time() + after
+        now = asyncio.get_running_loop().time()
+        due = now + after
         known = self._due.get(key)
-        if known is not None and known <= due:
+        if known is not None and known <= max(due, now):
             return
         self._due[key] = due
-        self._count += 1
-        heapq.heappush(self._heap, (due, self._count, key))
-        asyncio.get_running_loop().create_task(self._wake())
+        if after <= 0:
+            self._is_due(key)
+        else:
+            self._count += 1
+            heapq.heappush(self._heap, (due, self._count, key))
+        self._news.set()
 
-    async def _wake(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    def _is_due(self, key: K) -> None:
+        if key not in self._busy:  # else it follows as soon as it is done
+            self._ready.setdefault(self._group(key), deque()).append(key)
 
     async def run(self, workers: int) -> None:
         """Serve the queue until cancelled."""
@@ -78,45 +94,49 @@ class WorkQueue(Generic[K]):
                 again = self._after_failure(key, error)
             finally:
                 self._busy.discard(key)
-            if again is not None:
-                self.add(key, again)
-            await self._wake()
+            self._done(key, again)
+
+    def _done(self, key: K, again: float | None) -> None:
+        if self._due.get(key, math.inf) <= asyncio.get_running_loop().time():
+            self._is_due(key)  # there was news while it was looked at
+            self._news.set()
+        elif again is not None:
+            self.add(key, again)
 
     async def _next(self) -> K:
-        async with self._changed:
-            while True:
-                now = asyncio.get_running_loop().time()
-                keys, wait = self._pop(now)
-                if keys:
-                    return keys[0]
-                try:
-                    async with asyncio.timeout(wait):
-                        await self._changed.wait()
-                except TimeoutError:
-                    pass
+        loop = asyncio.get_running_loop()
+        while True:
+            wait = self._fill(loop.time())
+            if (key := self._pop()) is not None:
+                return key
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
 
-    def _pop(self, now: float) -> tuple[list[K], float | None]:
-        """The one key whose time has come, if any; else the seconds until there may be one."""
-        held: list[tuple[float, int, K]] = []
-        found: list[K] = []
-        wait: float | None = None
-        while self._heap and not found:
+    def _fill(self, now: float) -> float | None:
+        """Move those whose time has come to the ready ones. Seconds until the next one's."""
+        while self._heap:
             due, _, key = self._heap[0]
-            if self._due.get(key) != due:
-                heapq.heappop(self._heap)  # superseded by an earlier time
-            elif due > now:
-                wait = due - now
-                break
-            elif key in self._busy:
-                held.append(heapq.heappop(self._heap))
-            else:
-                heapq.heappop(self._heap)
-                del self._due[key]
-                self._busy.add(key)
-                found.append(key)
-        for entry in held:
-            heapq.heappush(self._heap, entry)
-        return found, wait
+            if due > now:
+                return due - now
+            heapq.heappop(self._heap)
+            if self._due.get(key) == due:  # else superseded by an earlier time
+                self._is_due(key)
+        return None
+
+    def _pop(self) -> K | None:
+        """One key of the group whose turn it is, if any key is ready."""
+        group = next(iter(self._ready), None)
+        if group is None:
+            return None
+        keys = self._ready.pop(group)
+        key = keys.popleft()
+        if keys:
+            self._ready[group] = keys  # at the end: the others come first
+        del self._due[key]
+        self._busy.add(key)
+        return key
 
     def _after_failure(self, key: K, error: Exception) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1

@@ -186,7 +186,7 @@ class RunReconciler:
     def _why_stop(self, run: PerfRun) -> str | None:
         if run.spec.stop:
             return "spec.stop was set"
-        return self._store.policies.of(run.metadata.namespace).suspended
+        return self._store.policies_of(run.metadata.namespace).suspended
 
     async def _stop(self, run: PerfRun, reason: str) -> None:
         """Tell all workers to end the load, and keep that they were told."""

@@ -7,13 +7,16 @@ or writes reads the live object first.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from perfrun.api.perfrun import PerfRun, Phase, Reason, SloStatus, Verdict
+from perfrun.api.times import parse_time
 from perfrun.controller.kube import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Json
 from perfrun.controller.policies import PolicyRecord, policies_of
-from perfrun.logic.policy import Policies
+from perfrun.logic.admission import Admission, Rules
+from perfrun.logic.policy import NamespacePolicies, Policies
+from perfrun.logic.queues import Contender, Queues
 
 
 class Key(NamedTuple):
@@ -24,6 +27,11 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+def namespace_of(key: Key) -> str:
+    """What work takes turns by."""
+    return key.namespace
 
 
 class RunRecord(NamedTuple):
@@ -51,6 +59,8 @@ class RunRecord(NamedTuple):
     """The ids of the notices about it that are settled."""
     result_bytes: int = 0
     """Of its full result, where it is kept."""
+    turn: str | None = None
+    """When it left the queue."""
 
     @property
     def done(self) -> bool:
@@ -61,6 +71,23 @@ class RunRecord(NamedTuple):
     def holds_target(self) -> bool:
         """Whether it has left the queue and is not done: nobody else may load its target."""
         return self.phase in (Phase.STARTING, Phase.RUNNING, Phase.COLLECTING)
+
+    def contender(self, target: str) -> Contender:
+        """How admission sees it."""
+        return Contender(
+            namespace=self.key.namespace,
+            name=self.key.name,
+            test=self.test,
+            reason=self.reason,
+            target=target,
+            created=self.created,
+            turn=self.turn_time if self.holds_target else None,
+        )
+
+    @property
+    def turn_time(self) -> datetime:
+        """When it left the queue; its creation, where somebody has edited its status."""
+        return parse_time(self.turn) if self.turn else self.created
 
 
 def run_record(run: PerfRun) -> RunRecord:
@@ -87,6 +114,7 @@ def run_record(run: PerfRun) -> RunRecord:
         measured=status.start_time is not None and status.stopped is None,
         notified=frozenset(status.notified),
         result_bytes=status.result.bytes if status.result else 0,
+        turn=status.accepted_time,
     )
 
 
@@ -110,10 +138,10 @@ class Store:
 
     tests: dict[Key, str] = field(default_factory=dict)
     """The uid of each PerfTest."""
-    policy_records: dict[str, PolicyRecord] = field(default_factory=dict)
-    """By name."""
+    queues: Queues = field(default_factory=Queues)
+    """The runs that are not done and whose target is known."""
     api_audiences: frozenset[str] = frozenset()
-    """Those that the API server takes tokens for."""
+    """Those that the API server takes tokens for. Set before anything is asked of policies."""
     runs: dict[Key, RunRecord] = field(default_factory=dict)
     """As read or written last, by whomever: what decisions are made on."""
     delivered: dict[Key, RunRecord] = field(default_factory=dict)
@@ -123,6 +151,9 @@ class Store:
     _news: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many events of each (kind, namespace) the watches have delivered."""
     _by_test: dict[Key, set[Key]] = field(default_factory=dict)
+    _policy_records: dict[str, PolicyRecord] = field(default_factory=dict)
+    _policies: Policies | None = None
+    _policies_of: dict[str, NamespacePolicies] = field(default_factory=dict)
 
     def put_run(self, record: RunRecord) -> None:
         """Remember a run as it was seen last; a phase never goes back, so that one is old news.
@@ -135,10 +166,17 @@ class Store:
             return
         self.runs[record.key] = record
         self._by_test.setdefault(Key(record.key.namespace, record.test), set()).add(record.key)
+        if record.done or record.target is None:
+            self.queues.drop(*record.key)
+            if record.turn and record.target:
+                self.queues.note_turn(record.key.namespace, record.target, record.turn_time)
+        else:
+            self.queues.put(record.contender(record.target))
 
     def drop_run(self, key: Key) -> None:
         """Forget a run that is gone."""
         record = self.runs.pop(key, None)
+        self.queues.drop(*key)
         if record is not None:
             owner = Key(key.namespace, record.test)
             runs = self._by_test.get(owner, set())
@@ -146,46 +184,85 @@ class Store:
             if not runs:
                 self._by_test.pop(owner, None)
 
-    @property
-    def policies(self) -> Policies:
-        """What decisions are made on."""
-        return policies_of(self.policy_records, self.api_audiences)
+    # --- policies ------------------------------------------------------------------------------
+
+    def put_policy(self, name: str, record: PolicyRecord) -> None:
+        """Remember a policy as it was seen last."""
+        self._policy_records[name] = record
+        self._forget_policies()
+
+    def drop_policy(self, name: str) -> None:
+        """Forget a policy that is gone."""
+        self._policy_records.pop(name, None)
+        self._forget_policies()
+
+    def _forget_policies(self) -> None:
+        self._policies = None
+        self._policies_of.clear()
+
+    def policies_of(self, namespace: str) -> NamespacePolicies:
+        """What decisions about a namespace are made on."""
+        if self._policies is None:
+            self._policies = policies_of(self._policy_records, self.api_audiences)
+        if namespace not in self._policies_of:
+            self._policies_of[namespace] = self._policies.of(namespace)
+        return self._policies_of[namespace]
+
+    def admission(self) -> Admission:
+        """The decisions about the queues as they are now."""
+        now, known = datetime.now(UTC), dict[str, Rules]()
+
+        def rules(namespace: str) -> Rules:
+            if namespace not in known:
+                known[namespace] = Rules.of(self.policies_of(namespace), now)
+            return known[namespace]
+
+        return Admission(self.queues, rules)
+
+    # --- objects of all kinds ------------------------------------------------------------------
 
     def uids(self, kind: str) -> dict[Key, str]:
         """The uid of each object of a kind that is known now."""
         if kind == PERF_POLICIES.kind:
-            return {Key("", name): record.uid for name, record in self.policy_records.items()}
+            return {Key("", name): record.uid for name, record in self._policy_records.items()}
         if kind == PERF_TESTS.kind:
             return dict(self.tests)
         return {key: record.uid for key, record in self.runs.items()}
 
     def rests(self, kind: str, key: Key, uid: str, version: str) -> bool:
-        """Whether an object is seen as it stands, and nothing is left to do: a run that is over,
-        or a policy."""
+        """Whether an object is seen as it stands, and nothing is left to do: a policy, a run that
+        is over, or one that waits, whose next look is planned."""
+        if self.seen.get((kind, uid)) != version:
+            return False
         if kind == PERF_POLICIES.kind:
-            return self.seen.get((kind, uid)) == version
+            return True
         record = self.runs.get(key)
-        return (
-            kind == PERF_RUNS.kind
-            and record is not None
-            and record.done
-            and not record.has_job
-            and self.seen.get((kind, uid)) == version
-        )
+        if kind != PERF_RUNS.kind or record is None:
+            return False
+        return record.phase is Phase.QUEUED or (record.done and not record.has_job)
 
     def forget(self, kind: str, key: Key, uid: str) -> None:
         """Drop an object that is gone; another one of its name stays."""
         self.seen.pop((kind, uid), None)
         if kind == PERF_RUNS.kind:
             self.delivered.pop(key, None)
-        if self.uids(kind).get(key) != uid:
+        if self._uid(kind, key) != uid:
             return
         if kind == PERF_TESTS.kind:
             del self.tests[key]
         elif kind == PERF_POLICIES.kind:
-            del self.policy_records[key.name]
+            self.drop_policy(key.name)
         else:
             self.drop_run(key)
+
+    def _uid(self, kind: str, key: Key) -> str | None:
+        if kind == PERF_TESTS.kind:
+            return self.tests.get(key)
+        if kind == PERF_POLICIES.kind:
+            policy = self._policy_records.get(key.name)
+            return policy.uid if policy is not None else None
+        run = self.runs.get(key)
+        return run.uid if run is not None else None
 
     def runs_of(self, test: Key) -> list[RunRecord]:
         """The runs of a test, oldest first."""

@@ -5,7 +5,6 @@ wedge a namespace while the operator is gone), and a handler does nothing but re
 """
 
 import ssl
-from heapq import nsmallest
 from typing import Any
 
 import kopf
@@ -95,26 +94,28 @@ class Watches:
         except ValidationError:
             return  # the schema does not let such a thing in; the reconciler would say so
         record = run_record(run)
+        before = self._store.runs.get(key)
         self._store.put_run(record)
         self._store.delivered[key] = record
         if record.done:
             self._metrics.see_run(run)
-        if record != known:
-            # Progress alone is no news: the reconciler wrote it itself.
+        # Progress alone is no news, nor is the queue: the reconciler wrote it itself.
+        queued = record.phase is Phase.QUEUED and record == before
+        if record != known and not (known is not None and queued):
             self._runs.add(key)
         if known is None or known.phase is not record.phase:
             self._tests.add(Key(key.namespace, record.test))
-            if record.done:
-                self._wake_queue(record.target)
+            if record.done or record.phase is Phase.STARTING:
+                self._wake_queue()
 
     def policy_event(self, kind: str | None, body: Json) -> None:
         """A PerfPolicy was listed, created, changed or deleted."""
         name = body["metadata"]["name"]
         if kind == "DELETED":
-            self._store.policy_records.pop(name, None)
+            self._store.drop_policy(name)
             self._store.forget_pulse("PerfPolicy", body)
         else:
-            self._store.policy_records[name] = policy_record(body)
+            self._store.put_policy(name, policy_record(body))
             self._store.pulse("PerfPolicy", body)
         self.policies_changed()
 
@@ -130,18 +131,12 @@ class Watches:
         self._store.drop_run(key)
         if known is not None:
             self._tests.add(Key(key.namespace, known.test))
-            self._wake_queue(known.target)
+            self._wake_queue()
 
-    def _wake_queue(self, target: str | None) -> None:
-        queued = [run for run in self._store.unfinished() if run.phase is Phase.QUEUED]
-        for waiting in queued:
-            if waiting.target == target:
-                self._runs.add(waiting.key)
-        if not self._store.policies.capped:
-            return
-        # Of those that wait for the number of runs in all, the next ones; all may be thousands.
-        for waiting in nsmallest(NEXT_ONES, queued, key=lambda run: run.created):
-            self._runs.add(waiting.key)
+    def _wake_queue(self) -> None:
+        """Whose turn it is now is looked at at once; all others may be thousands."""
+        for waiting in self._store.admission().next_ones(NEXT_ONES):
+            self._runs.add(Key(waiting.namespace, waiting.name))
 
 
 def registry(watches: Watches, *, with_policies: bool) -> kopf.OperatorRegistry:

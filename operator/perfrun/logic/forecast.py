@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from perfrun.api.perftest import PerfTest
-from perfrun.logic.admission import place
+from perfrun.logic.admission import Admission
 from perfrun.logic.policy import Policies
+from perfrun.logic.queues import Queues
 from perfrun.logic.upcoming import Line, Pending, Upcoming, clock
 
 MOST_REACH = timedelta(days=1)
@@ -51,6 +52,8 @@ class _Walk:
         self._found: dict[Line, list[Upcoming]] = {line: [] for line in lines}
         self._waiting: list[Pending] = []
         self._running: list[Pending] = []
+        self._queues = Queues()
+        self._by_namespace = {line.policies.namespace: line for line in lines}
         reach = max(line.length for line in lines) + max(line.limit for line in lines)
         self._reach = min(reach, MOST_REACH)
 
@@ -86,7 +89,9 @@ class _Walk:
         return min([*pending, *(line.next for line in self._lines if line.next is not None)])
 
     def _step(self, now: datetime) -> None:
-        self._running = [run for run in self._running if run.wakes > now]
+        for run in [run for run in self._running if run.wakes <= now]:
+            self._running.remove(run)
+            self._queues.drop(*run.me.key)
         for line in self._lines:
             while line.next is not None and line.next <= now:
                 self._create(line, now)
@@ -105,10 +110,13 @@ class _Walk:
         else:
             if line.schedule.concurrency_policy == "Replace":
                 self._stop(active, one)
-            self._waiting.append(Pending(line, one, asked, line.contender(one), now))
+            run = Pending(line, one, asked, line.contender(one), now)
+            self._waiting.append(run)
+            self._queues.put(run.me)
 
     def _stop(self, active: list[Pending], one: Upcoming) -> None:
         for run in active:
+            self._queues.drop(*run.me.key)
             if run in self._running:
                 self._running.remove(run)
                 one.notes.append(f"{_of(run)}: it is stopped first (concurrencyPolicy Replace)")
@@ -118,24 +126,30 @@ class _Walk:
                 run.one.fail("Replaced", f"{run.blocked}; {after} (concurrencyPolicy Replace)")
 
     def _admit(self, now: datetime) -> None:
-        """Start those whose turn it is, the oldest first, and give up those that are too late."""
+        """Start those whose turn it is, and give up those that are too late."""
         for run in self._waiting:
             run.look(now)
+        rules = {name: line.rules(now) for name, line in self._by_namespace.items()}
+        admission = Admission(self._queues, rules.__getitem__)
+        while chosen := admission.next_ones(1):  # each start changes whose turn is next
+            self._start(next(run for run in self._waiting if run.me == chosen[0]), now)
         for run in sorted(self._waiting, key=lambda one: one.me.order):
-            others = [other.me for other in (*self._running, *self._waiting)]
-            placement = place(run.me, others, now, run.line.limit)
-            if placement.position == 0:
-                self._waiting.remove(run)
-                run.start(now)
-                if run.wakes > now:
-                    self._running.append(run)
-                continue
-            run.blocked = placement.reason
+            run.blocked = admission.place(run.me, now, run.line.limit).reason
             if now >= run.expires:
                 self._waiting.remove(run)
+                self._queues.drop(*run.me.key)
                 run.expire()
+
+    def _start(self, run: Pending, now: datetime) -> None:
+        self._waiting.remove(run)
+        run.start(now)
+        self._queues.put(run.me)
+        if run.wakes > now:
+            self._running.append(run)
+        else:
+            self._queues.drop(*run.me.key)  # nobody knows how long it takes
 
 
 def _of(run: Pending) -> str:
-    doing = "is still under way" if run.me.admitted else "still waits for its turn"
+    doing = "is still under way" if run.me.turn is not None else "still waits for its turn"
     return f"the run of {run.one.tick:%H:%M} {doing}"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from perfrun.api.checked import Amount, Asks
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.policy import DAYS, NAMESPACE, Hours, Limits, PerfPolicySpec
-from perfrun.api.quantities import format_exact_duration, format_exact_rate
+from perfrun.api.quantities import format_exact_duration, format_exact_rate, parse_duration
 from perfrun.api.target import FOR_THE_API_SERVER
 from perfrun.logic.network import Fence, NotAllowedError, patch
 from perfrun.logic.plan import longest_load, make_plan
@@ -46,11 +46,28 @@ DEFAULT = PerfPolicySpec.parse(
 """Services of the test's own namespace, and ten runs at once."""
 
 
+MAX_OPEN_RUNS = 1000
+"""Of one namespace, where no policy says more or less."""
+UNSCHEDULED_FOR = parse_duration("5m")
+"""ns; the same."""
+
+
 class Cap(NamedTuple):
     """How many runs may go on at once in the namespaces of a policy."""
 
     policy: str
-    most: int
+    runs: int | None
+    """In all of them together."""
+    per_namespace: int | None = None
+    """In each of them, as it is written: never more."""
+
+    @property
+    def share(self) -> int:
+        """How many runs of one namespace come first where others wait; what is left is lent."""
+        if self.per_namespace is not None:
+            return self.per_namespace
+        assert self.runs is not None, "a policy that limits neither is no cap"
+        return max(1, self.runs // 3)
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ class Policies:
     @property
     def capped(self) -> bool:
         """Whether runs may have to wait for runs of other targets."""
-        return any(spec.limits.runs is not None for spec in self.specs.values())
+        return any(_cap(name, spec) is not None for name, spec in self.specs.items())
 
     def of(self, namespace: str) -> "NamespacePolicies":
         """Those that select a namespace."""
@@ -154,11 +171,28 @@ class NamespacePolicies:
     @property
     def caps(self) -> list[Cap]:
         """How many runs may go on at once."""
-        return [
-            Cap(name, spec.limits.runs)
-            for name, spec in self.specs.items()
-            if spec.limits.runs is not None
-        ]
+        found = (_cap(name, spec) for name, spec in self.specs.items())
+        return [cap for cap in found if cap is not None]
+
+    @property
+    def open_runs(self) -> int:
+        """How many runs of the namespace may be open: the least that is written."""
+        written = [spec.limits.open_runs_per_namespace for spec in self.specs.values()]
+        return min((most for most in written if most is not None), default=MAX_OPEN_RUNS)
+
+    @property
+    def unscheduled_for(self) -> int:
+        """ns for which a run may keep its turn while not all of its pods are scheduled and others
+        wait: the least that is written."""
+        written = [spec.limits.unscheduled_for for spec in self.specs.values()]
+        return min((most for most in written if most is not None), default=UNSCHEDULED_FOR)
+
+
+def _cap(policy: str, spec: PerfPolicySpec) -> Cap | None:
+    limits = spec.limits
+    if limits.runs is None and limits.runs_per_namespace is None:
+        return None
+    return Cap(policy, limits.runs, limits.runs_per_namespace)
 
 
 def _selects(pattern: str, name: str) -> bool:

@@ -11,10 +11,11 @@ from typing import Literal
 
 from perfrun.api.perftest import PerfTest, PerfTestSpec
 from perfrun.api.quantities import NS_PER_US
-from perfrun.logic.admission import Contender, place_of, queue_limit
+from perfrun.logic.admission import Rules, place_of, queue_limit
 from perfrun.logic.names import scheduled_run_name
 from perfrun.logic.plan import load_end, make_plan
 from perfrun.logic.policy import NamespacePolicies
+from perfrun.logic.queues import Contender
 from perfrun.logic.schedule import due, jitter, ticks, zone
 
 NoRun = Literal[
@@ -99,10 +100,11 @@ class Line:
             reason="Scheduled",
             target=self.target,
             created=one.due,
-            admitted=False,
-            per_target=self.policies.runs_per_target,
-            caps=tuple(self.policies.caps),
         )
+
+    def rules(self, now: datetime) -> Rules:
+        """What admission goes by for its runs."""
+        return Rules.of(self.policies, now)
 
     def _advance(self) -> None:
         coming = next(self._ticks, None)
@@ -122,6 +124,8 @@ class Pending:
     me: Contender
     wakes: datetime
     """When something may change for it by itself: its load ends, hours begin, its time is up."""
+    held: str | None = None
+    """Why its policies do not let it start now."""
     blocked: str = ""
     """What it waits for."""
 
@@ -132,23 +136,23 @@ class Pending:
 
     def look(self, now: datetime) -> None:
         """Ask its policies whether it may start now, and else when."""
-        held, before = self.line.policies.held(now), self.me.held
+        held, before = self.line.policies.held(now), self.held
         if held is None:
             self.wakes = self.expires
         elif before is None or now >= self.wakes:
             self.wakes = self._opening(now)
-        self.me = replace(self.me, held=held)
+        self.held = held
 
     def start(self, now: datetime) -> None:
         """Its turn has come."""
-        self.me = replace(self.me, admitted=True, held=None)
+        self.me = replace(self.me, turn=now)
         self.wakes = now + self.line.length
         if now > self.one.due:
             self.one.notes.append(f"waits until {clock(now, self.one.tick)}: {self.blocked}")
 
     def expire(self) -> None:
         """Its turn has not come in time."""
-        reason: NoRun = "QueueExpired" if self.me.held is None else "OutsideHours"
+        reason: NoRun = "QueueExpired" if self.held is None else "OutsideHours"
         until = clock(self.expires, self.one.tick)
         self.one.fail(reason, f"its turn does not come until {until}: {self.blocked}")
 

@@ -209,6 +209,58 @@ async def test_ten_thousand_keys_are_all_served_once() -> None:
     assert seen == Counter(keys)
 
 
+async def test_groups_take_turns_however_many_keys_one_of_them_has() -> None:
+    order: list[str] = []
+    done = asyncio.Event()
+
+    async def reconcile(key: str) -> None:
+        order.append(key)
+        if len(order) == 1005:
+            done.set()
+
+    queue: WorkQueue[str] = WorkQueue(reconcile, "thing", group=lambda key: key[0])
+    for number in range(1000):
+        queue.add(f"a{number}")
+    for key in ("b0", "b1", "b2", "c0"):
+        queue.add(key)
+    queue.add("d0", 0.001)
+    await asyncio.sleep(0.002)
+    task = asyncio.create_task(queue.run(1))
+    async with asyncio.timeout(PATIENCE_S):
+        await done.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert order[:9] == ["a0", "b0", "c0", "d0", "a1", "b1", "a2", "b2", "a3"]
+    assert order[9:] == [f"a{number}" for number in range(4, 1000)], "in a group, as they came"
+
+
+async def test_key_of_a_waiting_group_is_next_but_one_at_any_time() -> None:
+    """Whenever it comes, it waits for what is being looked at and for one of each other group."""
+    before: list[str] = []
+    served = asyncio.Event()
+
+    async def reconcile(key: str) -> float | None:
+        if key == "b":
+            served.set()
+        elif not served.is_set():
+            before.append(key)
+            if len(before) == 500:
+                before.clear()
+                queue.add("b")
+        await asyncio.sleep(0)
+        return 0.0 if key != "b" else None
+
+    queue: WorkQueue[str] = WorkQueue(reconcile, "thing", group=lambda key: key[0])
+    for number in range(1000):
+        queue.add(f"a{number}")
+    task = asyncio.create_task(queue.run(1))
+    async with asyncio.timeout(PATIENCE_S):
+        await served.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(before) <= 1
+
+
 async def test_cancelled_it_ends_at_once() -> None:
     queue: WorkQueue[str] = WorkQueue(_nothing, "thing")
     task = asyncio.create_task(queue.run(3))

@@ -77,9 +77,11 @@ def test_stop_is_news_for_the_run_only(world: World) -> None:
     assert world.run_event("MODIFIED", body) == ([RUN], [])
 
 
-def test_finished_run_wakes_its_test_and_who_waits_for_the_target(world: World) -> None:
-    for name, target in (("next", "shop:80"), ("else", "other:80")):
-        world.run_event("ADDED", run_body(name, phase="Queued", target=target))
+def test_finished_run_wakes_its_test_and_whose_turn_it_is(world: World) -> None:
+    for name in ("next", "second"):
+        world.run_event("ADDED", run_body(name, phase="Queued", target="shop:80"))
+    world.run_event("ADDED", run_body("busy", phase="Running", target="other:80"))
+    world.run_event("ADDED", run_body("stuck", phase="Queued", target="other:80"))
     world.run_event("ADDED", run_body(phase="Running", target="shop:80"))
     done = run_body(phase="Done", verdict="Pass", target="shop:80")
     assert world.run_event("MODIFIED", done) == ([RUN, Key("team", "next")], [TEST])

@@ -10,7 +10,14 @@ from pydantic import ValidationError
 
 from perfrun.api.policy import PerfPolicySpec
 from perfrun.logic.network import Fence, NotAllowedError
-from perfrun.logic.policy import DEFAULT, Policies, default_manifest
+from perfrun.logic.policy import (
+    DEFAULT,
+    MAX_OPEN_RUNS,
+    UNSCHEDULED_FOR,
+    Cap,
+    Policies,
+    default_manifest,
+)
 from tests.unit.logic.build import BURST, CLOSED, spec
 
 
@@ -231,7 +238,34 @@ def test_the_least_of_several_policies_counts() -> None:
         a={"limits": {"runsPerTarget": 3, "runs": 5}}, b={"limits": {"runsPerTarget": 2}}
     ).of("shop")
     assert here.runs_per_target == 2
-    assert here.caps == [("a", 5)]
+    assert here.caps == [Cap("a", 5)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "cap", "share"),
+    [
+        ({"runs": 10}, Cap("lab", 10), 3),
+        ({"runs": 2}, Cap("lab", 2), 1),  # at least one
+        ({"runs": 10, "runsPerNamespace": 5}, Cap("lab", 10, 5), 5),
+        ({"runsPerNamespace": 2}, Cap("lab", None, 2), 2),
+    ],
+)
+def test_share_of_a_namespace_is_written_or_a_third(
+    limits: dict[str, Any], cap: Cap, share: int
+) -> None:
+    (found,) = policies(lab={"limits": limits}).of("shop").caps
+    assert (found, found.share) == (cap, share)
+
+
+def test_bounds_of_open_and_unscheduled_runs_are_the_least_that_is_written() -> None:
+    silent = policies(lab={"limits": {"runs": 10}}).of("shop")
+    assert (silent.open_runs, silent.unscheduled_for) == (MAX_OPEN_RUNS, UNSCHEDULED_FOR)
+    assert UNSCHEDULED_FOR == 300 * 1_000_000_000
+    here = policies(
+        a={"limits": {"openRunsPerNamespace": 5000, "unscheduledFor": "10m"}},
+        b={"limits": {"openRunsPerNamespace": 2000, "unscheduledFor": "20m"}},
+    ).of("shop")
+    assert (here.open_runs, here.unscheduled_for) == (2000, 600 * 1_000_000_000)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from perfrun.api.perftest import PerfTest
 from perfrun.api.policy import PerfPolicySpec
-from perfrun.logic import forecast as forecasting
+from perfrun.logic.admission import Admission
 from perfrun.logic.forecast import forecast
 from perfrun.logic.policy import Policies
 from perfrun.logic.upcoming import Upcoming, load_length
@@ -193,14 +193,14 @@ def test_a_limit_of_runs_in_all_has_tests_of_other_targets_wait() -> None:
 def test_a_rare_test_beside_one_of_every_minute_is_found_without_walking_through_the_year(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked, place = 0, forecasting.place
+    asked, next_ones = 0, Admission.next_ones
 
     def counted(*arguments: Any) -> Any:
         nonlocal asked
         asked += 1
-        return place(*arguments)
+        return next_ones(*arguments)
 
-    monkeypatch.setattr(forecasting, "place", counted)
+    monkeypatch.setattr(Admission, "next_ones", counted)
     _, yearly = coming(
         scheduled(SHORT, name="often", cron="*/4 * * * *"),
         scheduled(SHORT, name="rare", cron="1 0 1 1 *"),
