@@ -19,6 +19,8 @@ from perfrun.engine.request import CompiledStep
 from perfrun.engine.traffic import Traffic
 from perfrun.measure.record import Outcome, Timing
 
+_SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
+
 
 class Iteration:
     """One due start of a scenario. Every way through it ends in one call of :meth:`_end`.
@@ -203,12 +205,25 @@ class Iteration:
             self.values = {}
         self._begin(now, held)
 
-    def broken(self, error: ErrorClass) -> None:
+    def broken(self, error: ErrorClass, said: str = "") -> None:
         """The last attempt will have no response."""
-        assert self._connection is not None
-        self._tally.bytes_received += self._connection.received
+        self._count_bytes()
         self._connection = None
-        self._fail(error)
+        self._fail(error, said)
+
+    def unanswered(self, error: ErrorClass) -> None:
+        """A connection that has served before is gone, and not a byte has come of a response.
+
+        A server may close what is idle, and a request may cross that on its way. What changes
+        nothing is sent anew, over a new connection (RFC 9110, 9.2.2): another attempt.
+        """
+        method, _, _ = self._traffic.version.plain(self._request).partition(b" ")
+        if method not in _SAFE:
+            self.broken(error)
+            return
+        self._off_the_way(self._written)
+        self._connection = None
+        self._opening = self._traffic.connect(self, self._pool)
 
     def refused(self) -> None:
         """The peer never looked at the last attempt: that one does not count."""
@@ -397,9 +412,16 @@ class Iteration:
         else:
             connection.close()
 
+    def _count_bytes(self) -> None:
+        """Count what has come of a response that does not come as a whole."""
+        connection = self._connection
+        assert connection is not None
+        if connection.first_byte:  # before it, those counted are of the response before
+            self._tally.bytes_received += connection.received
+
     def _give_up(self) -> None:
         if self._connection is not None:
-            self._tally.bytes_received += self._connection.received
+            self._count_bytes()
             self._connection.abandon()
             self._connection = None
         if self._opening is not None:

@@ -16,12 +16,14 @@ import httptools
 
 from perfrun.engine.errors import ErrorClass, lost_by
 from perfrun.engine.link import Exchange, Home
+from perfrun.engine.odd_head import put_plainly
 from perfrun.engine.reading import Reading, ReadPlan
 
 MAX_HEAD = 64 * 1024
 """Bytes of status line and headers; more is not HTTP that anyone means to test."""
 
 _END_OF_HEAD = b"\r\n\r\n"
+_STATUS_LINE = b"HTTP/1."
 _LENGTH_OR_CHUNKED = re.compile(
     rb"\r\n(?:content-length[ \t]*:|transfer-encoding[ \t]*:[^\r\n]*chunked)", re.IGNORECASE
 )
@@ -36,6 +38,7 @@ class Connection(asyncio.Protocol):
         "_head_done",
         "_interim",
         "_kept",
+        "_odd",
         "_parser",
         "_parsers",
         "_template",
@@ -65,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._complete = False
         self._interim = 0
         self._head_done = False
+        self._odd: str | None = None
+        """What the parser has refused in a head that has not come as a whole."""
         self.keep_alive = True
         """Whether another request may follow the response, as far as that one says."""
         self.status = 0
@@ -150,6 +155,10 @@ class Connection(asyncio.Protocol):
             self.status = self._parser.get_status_code()
             self.keep_alive = False
             exchange.responded(self, monotonic_ns())
+        elif self.status and not self.first_byte:  # it has answered another one before
+            exchange.unanswered(lost_by(exc))
+        elif self.first_byte and self._odd is not None:
+            exchange.broken(ErrorClass.PROTOCOL, f"not HTTP/1.1: {self._odd}")
         else:
             exchange.broken(lost_by(exc))
 
@@ -162,23 +171,61 @@ class Connection(asyncio.Protocol):
             self.received += len(data)
             if not self._head_done:
                 self._extend_head(data)
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            if not self._complete:
-                self._break(ErrorClass.PROTOCOL)
-                return
-            # The response is whole; what follows it is not HTTP, so nothing more may be sent.
-            self.keep_alive = False
-        if self._too_much:
+        wrong = self._feed(data) if self._odd is None else self._feed_odd(self._odd)
+        if wrong and not self._complete:
+            self._break(ErrorClass.PROTOCOL, f"not HTTP/1.1: {wrong}")
+        elif self._too_much:
             self._break(ErrorClass.SIZE)
         elif self._complete:
-            if self.received == len(data) and now >= self._template.learn_at:
+            if self.head is data and now >= self._template.learn_at:  # it came as a whole
                 self._learn(data, now)
             self._exchange = None
             exchange.responded(self, now)
         elif len(self.head) > MAX_HEAD and self._head_is_open():
-            self._break(ErrorClass.PROTOCOL)
+            self._break(ErrorClass.PROTOCOL, f"more than {MAX_HEAD} bytes of headers")
+
+    def _feed(self, data: bytes) -> str:
+        """Give what has come to the parser; what is wrong with it, if anything is."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if not self._complete:
+                return "an upgrade that nobody asked for"
+        except httptools.HttpParserError as error:
+            if not self._complete:
+                return str(error) if self._head_done else self._feed_odd(str(error))
+        else:
+            return ""
+        # The response is whole; what follows it is not HTTP, so nothing more may be sent.
+        self.keep_alive = False
+        return ""
+
+    def _feed_odd(self, wrong: str) -> str:
+        """Put a head plainly that the parser has refused, once all of it is there, and go on."""
+        before, after = self._split_head()
+        if not after.startswith(_STATUS_LINE[: len(after)]):
+            return wrong
+        self._odd = wrong
+        if (plain := put_plainly(after)) is None:
+            return ""
+        if plain == after:
+            return wrong
+        self._odd = None
+        self.head = before + plain
+        self._head_done = False
+        self._new_parser()
+        try:
+            self._parser.feed_data(plain)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return wrong
+        return ""
+
+    def _split_head(self) -> tuple[bytes, bytes]:
+        """What has come of interim responses, and of the final one."""
+        at = 0
+        for _ in range(self._interim):
+            at = self.head.index(_END_OF_HEAD, at) + len(_END_OF_HEAD)
+        return self.head[:at], self.head[at:]
 
     def _begin(self, data: bytes, now: int) -> None:
         """The first bytes of a response."""
@@ -188,15 +235,25 @@ class Connection(asyncio.Protocol):
         self._complete = False
         self._interim = 0
         self._head_done = False
+        self._odd = None
+        reading = self._template.reading
+        # For HEAD a new one each time: it would wait for a body, and cannot be told not to.
+        if reading is Reading.HEAD_ONLY or self._parsers[reading] is None:
+            self._new_parser()
+            return
+        self._parser = self._parsers[reading]
+        if reading:
+            self.body = []
+            self._kept, self._too_much = 0, False
+
+    def _new_parser(self) -> None:
         reading = self._template.reading
         if reading is Reading.HEAD_ONLY:
-            # The parser would wait for a body, and cannot be told not to: a new one each time.
-            self._parser = httptools.HttpResponseParser(_HeadSink(self))
+            self._parser = _parser(_HeadSink(self))
             return
-        if self._parsers[reading] is None:
-            sink = _BodySink(self) if reading else _StatusSink(self)
-            self._parsers[reading] = httptools.HttpResponseParser(sink)
-        self._parser = self._parsers[reading]
+        self._parser = self._parsers[reading] = _parser(
+            _BodySink(self) if reading else _StatusSink(self)
+        )
         if reading:
             self.body = []
             self._kept, self._too_much = 0, False
@@ -215,11 +272,11 @@ class Connection(asyncio.Protocol):
     def _head_is_open(self) -> bool:
         return not self._head_done and self.head.count(_END_OF_HEAD) <= self._interim
 
-    def _break(self, error: ErrorClass) -> None:
+    def _break(self, error: ErrorClass, said: str = "") -> None:
         exchange = self._exchange
         self.abandon()
         if exchange is not None:
-            exchange.broken(error)
+            exchange.broken(error, said)
 
     def _ends_with_connection(self) -> bool:
         heads = self.head.split(_END_OF_HEAD)
@@ -254,6 +311,13 @@ class Connection(asyncio.Protocol):
             self._too_much = True
         else:
             self.body.append(part)
+
+
+def _parser(sink: object) -> Any:
+    parser = httptools.HttpResponseParser(sink)
+    # RFC 9112, 7.1.1: blanks before a chunk's extensions are read, also where there are none.
+    parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+    return parser
 
 
 @cache

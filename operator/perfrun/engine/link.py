@@ -22,8 +22,11 @@ class Exchange(Protocol):
     def responded(self, link: "Link", now: int) -> None:
         """The response is complete; its last byte came at ``now`` (monotonic ns)."""
 
-    def broken(self, error: ErrorClass) -> None:
-        """There will be no response; the link is gone."""
+    def broken(self, error: ErrorClass, said: str = "") -> None:
+        """There will be no response; the link is gone. ``said``: why, where that says more."""
+
+    def unanswered(self, error: ErrorClass) -> None:
+        """The link is gone after other responses, and before the first byte of this one."""
 
     def refused(self) -> None:
         """The peer has not looked at the request (RFC 9113, 8.7); the link is gone."""

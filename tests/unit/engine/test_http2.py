@@ -232,7 +232,7 @@ class _Exchange:
         self.keep_alive = link.keep_alive
         self.outcomes.append((link.status, b"".join(link.body), link.received))
 
-    def broken(self, error: ErrorClass) -> None:
+    def broken(self, error: ErrorClass, said: str = "") -> None:
         self.outcomes.append(error)
 
     def refused(self) -> None:

@@ -42,7 +42,7 @@ class _Exchange:
             (connection.status, connection.received, body, connection.header(b"date"))
         )
 
-    def broken(self, error: ErrorClass) -> None:
+    def broken(self, error: ErrorClass, said: str = "") -> None:
         self.outcomes.append(error)
 
 
