@@ -132,6 +132,8 @@ def _late_sends(evidence: Evidence) -> Finding | None:
     record = evidence.generator
     if evidence.plan.load.open is None or record.late_sends <= LATE_SENDS * record.lag.count:
         return None
+    if not record.lag.count:
+        return None  # nothing was handed over: no worker of ours says so
     share = format_percent(record.late_sends / record.lag.count, [LATE_SENDS])
     return _finding(
         "LateSends",

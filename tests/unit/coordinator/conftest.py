@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -163,12 +164,19 @@ def in_trouble(message: str = "shop refuses connections", *, final: bool = False
     return Ready(trouble=Trouble(reason="Connect", message=message), final=final)
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
+@asynccontextmanager
+async def a_world() -> AsyncIterator[World]:
+    """A coordinator on a server."""
     store, tokens, clock = MemoryStore(), Tokens(), HandClock()
     coordinator = Coordinator(store, tokens, clock, poll=5.0)
     async with TestClient(TestServer(make_app(coordinator))) as client:
         yield World(coordinator, store, tokens, clock, client)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with a_world() as one:
+        yield one
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def with_status(**status: Any) -> bytes:
         (b"apiVersion: v1\n", "written by perfrun run --result or --json, or by kubectl get -o"),
         (b'"\xff"', "JSON that is not in UTF-8"),
         (b"[" * 100_000, "too many levels"),
-        (b"1" * 10_000, "integer string conversion"),
+        (b"1" * 10_000, "more than 40 digits"),
         (b'{"plan": NaN}', "JSON with NaN, which is no number"),
         (b"[]", "there is no run in it"),
         (b"[1]", "neither a result"),

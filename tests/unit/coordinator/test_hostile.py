@@ -1,0 +1,82 @@
+"""What a worker may send is bounded before it is decoded: memory, time, and what it leads to."""
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perfrun.api.observe import Observed
+from perfrun.controller.metrics.live import live_families
+from perfrun.controller.store import Key
+from perfrun.measure.report import WorkerReport, add_report
+from tests import hostile
+from tests.campaign import Campaign
+from tests.unit.coordinator.bombed import Pulse
+from tests.unit.coordinator.conftest import UID, World, make_plan
+from tests.unit.logic import build
+
+ROOT = Path(__file__).resolve().parents[3]
+MOST_GROWTH = 160 * hostile.MiB
+"""Of the whole process, for any refused message: a limit of 768 MiB leaves room for several."""
+LONGEST_STALL_S = 0.25
+SEED = 20261130
+
+
+def test_every_bomb_is_refused_with_a_reason_within_bounds_of_memory_and_time() -> None:
+    command = [sys.executable, "-m", "tests.unit.coordinator.bombed"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "Traceback" not in run.stderr
+    seen = {one["name"]: one for one in map(json.loads, run.stdout.splitlines())}
+    for bomb in hostile.bombs():
+        one = seen.pop(bomb.name)
+        assert one["status"] in (400, 413), one
+        assert bomb.says in one["message"], one
+        assert len(one["message"]) < 400, one
+        assert one["grown"] < MOST_GROWTH, one
+        assert one["stall"] < LONGEST_STALL_S, one
+    assert not seen
+
+
+async def test_whatever_a_worker_sends_is_answered_and_leads_to_no_traceback(
+    world: World, deadline, caplog: pytest.LogCaptureFixture, campaign: Campaign
+) -> None:
+    caplog.set_level(logging.WARNING)
+    number = 10_000 if campaign.whole else 300
+    seen = Observed.model_validate(
+        {"name": "db", "prometheus": {"url": "http://prometheus", "query": "up"}}
+    )
+    plan = make_plan(2).model_copy(update={"observe": [seen]})
+    world.coordinator.open(plan, start_deadline=deadline)
+    pulse, stalls, accepted = Pulse(), [], 0
+    for route, body in hostile.messages(number, SEED):
+        world.clock.move(1)
+        status, answer, _ = await world.post(accepted % 2, route, body)
+        assert status in (200, 400, 409, 413), (route, status, answer, body[:2000])
+        if status == 200 and route == "report":
+            accepted += 1
+            _judged_without_harm(world.store.reports.popitem()[1])
+            world.coordinator._runs[UID].reports._stored.clear()
+        list(live_families({Key("shop", "api"): world.coordinator.live(UID)}))
+        stalls.append(pulse.take())
+    assert accepted > number // 100
+    assert not [record for record in caplog.records if record.exc_info], caplog.text
+    assert max(stalls) < LONGEST_STALL_S
+    campaign.add("messages", count=number, accepted=accepted, stall=max(stalls))
+
+
+def _judged_without_harm(packed: bytes) -> None:
+    """What was taken can be added up, judged and stored; or is refused in words."""
+    report = WorkerReport.unpack(packed)
+    spec = build.spec(
+        slos=[{"metric": "latency.p95", "max": "1s"}, {"metric": "errorRate", "max": "1%"}]
+    )
+    try:
+        whole = add_report(WorkerReport.unpack(packed), report)
+    except ValueError:
+        return
+    build.judged(spec, whole, workers=2, reported=2)
+    WorkerReport.unpack(whole.pack())
