@@ -56,8 +56,8 @@ def access_log_draft(
     if not traffic.requests:
         raise SourceError(
             f"{source}: none of {traffic.lines:,} lines is one of an access log: the common and "
-            f"the combined format of nginx and Apache are read, and JSON with method, uri, status "
-            f"and time"
+            f"the combined format of nginx and Apache are read, the default one of Envoy, and "
+            f"JSON with method, uri, status and time"
         )
     wanted = _wanted(traffic, min(top, MOST_SCENARIOS), writes=writes)
     if not wanted:
@@ -157,7 +157,7 @@ def _notes(
         f"{counted(len(wanted), 'kind')}, {taken / requests:.1%} of them."
     )
     if traffic.failed:
-        yield f"Left out: {counted(traffic.failed)} answered by 4xx or 5xx."
+        yield f"Left out: {counted(traffic.failed)} not answered by 2xx or 3xx."
     changing = sum(one.count for kind, one in traffic.kinds.items() if not is_read(kind.method))
     if changing and not writes:
         yield f"Left out: {counted(changing)} of methods that change something (--writes)."

@@ -9,38 +9,40 @@ from typing import Any, NamedTuple
 
 _LINE = re.compile(
     rb"\[(?P<time>[^\]]{8,40})\] "
-    rb'"(?P<method>[A-Z]{3,10}) (?P<target>[^" ]{1,8192})(?: HTTP/[0-9.]{1,4})?" '
-    rb"(?P<status>[0-9]{3})"
+    rb'"(?P<method>[A-Z]{3,10}) (?P<target>(?:[^"\\ ]|\\.){1,8192})(?: HTTP/[0-9.]{1,4})?" '
+    rb"(?P<status>[0-9]{3}|0|-)(?![0-9])"
 )
+_ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
+_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v"}
+"""Apache's; nginx and Apache write other bytes as \\xNN."""
+_JSON_ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\x([0-9A-Fa-f]{2})")
+_FRACTION = re.compile(r"(:[0-9]{2})\.[0-9]{1,9}")
 _REQUEST = re.compile(r"([A-Z]{3,10}) (\S{1,8192})(?: HTTP/[0-9.]{1,4})?\Z")
 _CLF_TIME = "%d/%b/%Y:%H:%M:%S %z"
 
-_METHOD = ("method", "request_method", "requestmethod", "http_method", "verb")
+_METHOD = (
+    *("method", "request_method", "requestmethod", "http_method", "verb", "req_method", ":method"),
+)
 _TARGET = (
-    "uri",
-    "request_uri",
-    "requestpath",
-    "path",
-    "url",
-    "request_path",
-    "http_path",
-    "target",
+    # nginx's and Envoy's: as it was sent, before it was rewritten; then those that may be shorter.
+    *("request_uri", "requesturi", "x_envoy_original_path", "original_path", "requestpath"),
+    *("request_path", "requesturl", "uri", ":path", "path", "url", "http_path", "target"),
 )
-_STATUS = ("status", "downstreamstatus", "response_code", "status_code", "statuscode")
+_QUERY = ("args", "query_string", "querystring", "query")
+_STATUS = (
+    *("status", "downstreamstatus", "response_code", "status_code", "statuscode"),
+    *("http_status", "responsestatus"),
+)
 _TIME = (
-    "time",
-    "ts",
-    "timestamp",
-    "@timestamp",
-    "time_local",
-    "time_iso8601",
-    "start_time",
-    "startutc",
-    "msec",
-    "date",
+    *("time", "ts", "timestamp", "@timestamp", "time_local", "time_iso8601", "start_time"),
+    *("startutc", "msec", "date", "datetime"),
 )
-_MILLISECONDS = 10**10
-"""What is more is no time in seconds: that would be after the year 2286."""
+_NESTED = ("request", "req", "httprequest", "response", "res")
+"""Objects of a line that have these fields in them, as Caddy, pino and Google Cloud write them."""
+_EARLIEST = 10**8
+"""What is less is no time, but a duration: that would be before the year 1974."""
+_SCALES = ((10**10, 1), (10**13, 10**3), (10**16, 10**6), (10**19, 10**9))
+"""Below what a time is in seconds, milliseconds, microseconds and nanoseconds."""
 _LONGEST = 8192
 
 
@@ -50,6 +52,7 @@ class Line(NamedTuple):
     method: str
     target: str
     status: int
+    """0: none was sent."""
     second: int
     """Since 1970."""
 
@@ -64,19 +67,29 @@ def parse_line(line: bytes) -> Line | None:
     second = _second(match["time"])
     if second is None:
         return None
-    return Line(
-        match["method"].decode(),
-        match["target"].decode("utf-8", "replace"),
-        int(match["status"]),
-        second,
-    )
+    status = match["status"]
+    target = _text(_ESCAPE.sub(_unescaped, match["target"]))
+    return Line(match["method"].decode(), target, int(status) if status != b"-" else 0, second)
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    text = match[1]
+    return bytes([int(text[1:], 16)]) if len(text) == 3 else _ESCAPES.get(text, text)
+
+
+def _text(target: bytes) -> str:
+    """What is no UTF-8 is written as a URL has it."""
+    try:
+        return target.decode()
+    except UnicodeDecodeError:
+        return "".join(chr(byte) if byte < 128 else f"%{byte:02X}" for byte in target)
 
 
 @lru_cache(maxsize=4096)
 def _second(text: bytes) -> int | None:
     """Of a time in common log format, or in ISO 8601."""
     shown = text.decode("ascii", "replace")
-    for parse in (_clf, datetime.fromisoformat):
+    for parse in (_clf, datetime.fromisoformat, _wall):
         moment = _tried(parse, shown)
         if moment is not None:
             return moment
@@ -84,7 +97,12 @@ def _second(text: bytes) -> int | None:
 
 
 def _clf(text: str) -> datetime:
-    return datetime.strptime(text, _CLF_TIME)
+    return datetime.strptime(_FRACTION.sub(r"\1", text), _CLF_TIME)
+
+
+def _wall(text: str) -> datetime:
+    """Of Caddy."""
+    return datetime.strptime(_FRACTION.sub(r"\1", text), "%Y/%m/%d %H:%M:%S")
 
 
 def _tried(parse: Callable[[str], datetime], text: str) -> int | None:
@@ -97,29 +115,48 @@ def _tried(parse: Callable[[str], datetime], text: str) -> int | None:
 
 
 def _json(line: bytes) -> Line | None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
+    value, escaped = _parsed(line)
     if not isinstance(value, dict):
         return None
     fields = {str(key).lower(): one for key, one in value.items()}
-    nested = fields.get("request")
-    if isinstance(nested, dict):  # as Caddy writes it
-        fields |= {str(key).lower(): one for key, one in nested.items()}
-    method, target = _first(fields, _METHOD), _first(fields, _TARGET)
-    if isinstance(nested, str) and (match := _REQUEST.match(nested)):
+    asked = fields.get("request")
+    for name in _NESTED:
+        if isinstance(inner := fields.get(name), dict):
+            fields |= {str(key).lower(): one for key, one in inner.items()}
+    method, target = _first(fields, _METHOD), _target(fields)
+    if isinstance(asked, str) and (match := _REQUEST.match(asked)):
         method, target = match[1], match[2]
-    status, moment = _whole(_first(fields, _STATUS)), _moment(_first(fields, _TIME))
-    if (
-        not isinstance(method, str)
-        or not isinstance(target, str)
-        or not 0 < len(target) <= _LONGEST
-    ):
+    status = _whole(_first(fields, _STATUS))
+    moment = next((one for name in _TIME if (one := _moment(fields.get(name)))), None)
+    if not isinstance(method, str) or not 0 < len(target) <= _LONGEST:
         return None
     if status is None or moment is None:
         return None
+    if escaped:
+        # Each \\xNN is a byte, and a letter of UTF-8 has several.
+        target = _text(target.encode("latin-1", "replace"))
     return Line(method.upper(), target, status, moment)
+
+
+def _parsed(line: bytes) -> tuple[Any, bool]:
+    """The JSON of a line, and whether it has \\xNN in it: nginx writes that into JSON too, where
+    log_format lacks escape=json."""
+    for text in (line, _JSON_ESCAPE.sub(rb"\1\\u00\2", line)):
+        try:
+            return json.loads(text.decode("utf-8", "replace")), text is not line
+        except (ValueError, RecursionError):
+            continue
+    return None, False
+
+
+def _target(fields: Mapping[str, Any]) -> str:
+    """Path and query, which may stand beside each other."""
+    target, query = _first(fields, _TARGET), _first(fields, _QUERY)
+    if not isinstance(target, str):
+        return ""
+    if "?" in target or not isinstance(query, str) or query.strip("?-") == "":
+        return target
+    return f"{target}?{query.removeprefix('?')}"
 
 
 def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
@@ -127,17 +164,18 @@ def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _whole(value: Any) -> int | None:
-    if isinstance(value, int) and 100 <= value <= 599:
-        return value
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[1-5][0-9]{2}", value) else None
+    """0: no answer; Envoy writes so."""
+    if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{2}|0|000|-", value):
+        return int(value.replace("-", "0"))
+    return value if isinstance(value, int) and (value == 0 or 100 <= value <= 999) else None
 
 
 def _moment(value: Any) -> int | None:
-    """A time as a number of seconds or milliseconds, or as a text."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{9,13}(\.[0-9]{1,9})?", value):
+    """A time as a number, or as a text."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{9,19}(\.[0-9]{1,9})?", value):
         value = float(value)
     if isinstance(value, str):
         return _second(value.encode()[:64])
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e13:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= _EARLIEST:
         return None
-    return int(value if value < _MILLISECONDS else value / 1000)
+    return next((int(value // scale) for below, scale in _SCALES if value < below), None)

@@ -16,6 +16,7 @@ _LONGEST_NAME = 50
 _LONGEST_COMMENT = 400
 _LONGEST_CHOICE = 1500
 _MOST_CHOICES = 20
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VARIABLE_START = re.compile(r"[A-Za-z_]")
 
@@ -63,7 +64,7 @@ def literal(text: str) -> str:
 
 def encoded_path(text: str) -> str:
     """A path with its query, with everything encoded that would mean something else."""
-    return quote(clean(text), safe=_IN_PATH)
+    return quote(_LONE_PERCENT.sub("%25", clean(text)), safe=_IN_PATH)
 
 
 def encoded_value(text: str) -> str:

@@ -49,7 +49,7 @@ class Traffic:
         self.lines = 0
         self.unread = 0
         self.failed = 0
-        """Answered by 4xx or 5xx."""
+        """Answered by 4xx, 5xx or 101, or not at all."""
         self.with_tokens = 0
         self.hidden: dict[str, None] = {}
         """Names of parameters whose values were not kept."""
@@ -63,7 +63,7 @@ class Traffic:
             self.unread += 1
             return
         self.rates.add(line.second)
-        if line.status >= 400:
+        if not 200 <= line.status < 400:
             self.failed += 1
             return
         path, _, query = target.partition("?")
@@ -164,5 +164,5 @@ def _origin_form(target: str) -> str | None:
         except ValueError:
             return None
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    # nginx writes what it could not print as \xNN.
-    return target if target.startswith("/") and "\\" not in target else None
+    # Go writes U+FFFD for bytes that are no UTF-8: which ones they were, nobody knows any more.
+    return target if target.startswith("/") and "\ufffd" not in target else None

@@ -108,7 +108,7 @@ def test_what_is_left_out_is_told():
     assert found.notes == (
         "From a.log: 9 requests from 2026-11-24 09:00 to 2026-11-24 09:00; below: 1 kind, 66.7% of "
         "them.",
-        "Left out: 1 request answered by 4xx or 5xx.",
+        "Left out: 1 request not answered by 2xx or 3xx.",
         "Left out: 1 request of methods that change something (--writes).",
         "Left out: 1 request with what looks like a token in the path.",
         "Not read: 1 of 10 lines.",
@@ -259,3 +259,103 @@ def test_a_file_that_is_not_there():
         read("/nope/access.log")
     with pytest.raises(SourceError, match="cannot be read: Is a directory"):
         read("/tmp")
+
+
+def read_line(text):
+    return parse_line(text if isinstance(text, bytes) else text.encode())
+
+
+@pytest.mark.parametrize(
+    ("shown", "target"),
+    [
+        (rb"/find?q=\x22a\x22", '/find?q="a"'),  # nginx
+        (rb"/find?q=\"a\"&b=\\c", '/find?q="a"&b=\\c'),  # Apache
+        (rb"/k\xC3\xB6ln", "/köln"),
+        (rb"/k\xF6ln", "/k%F6ln"),  # no UTF-8
+        (b"/k\xf6ln", "/k%F6ln"),
+        ("/köln".encode(), "/köln"),
+        (rb"/a\tb", "/a\tb"),
+        (b"/a%20b?x=%22", "/a%20b?x=%22"),
+    ],
+)
+def test_targets_are_what_was_asked_for_and_not_how_the_log_writes_it(shown, target):
+    text = b'2001:db8::1 - - [24/Nov/2026:10:00:00 +0100] "GET ' + shown + b' HTTP/1.1" 200 5 "-"'
+    assert read_line(text).target == target
+    (written,) = paths(text.decode("latin-1")) if text.isascii() else [None]
+    assert written is None or parse(written)
+
+
+TEN = 1_795_514_400  # 2026-11-24 10:00:00 UTC
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "24/Nov/2026:10:00:00 +0000",
+        "24/Nov/2026:15:30:00.123456 +0530",
+        "2026-11-24T10:00:00.310Z",
+        "2026-11-24T10:00:00+00:00",
+        "2026-11-24T05:00:00.123456789-0500",
+        "2026/11/24 10:00:00",
+    ],
+)
+def test_times_with_their_zones(moment):
+    common = f'192.0.2.1 - - [{moment}] "GET / HTTP/2.0" 200 1'
+    assert read_line(common).second == TEN
+    fields = {"method": "GET", "uri": "/", "status": 200, "ts": moment}
+    assert read_line(json.dumps(fields)).second == TEN
+
+
+@pytest.mark.parametrize(
+    "moment", [TEN, TEN + 0.5, TEN * 1000, TEN * 10**6, TEN * 10**9, f"{TEN}.123", f"{TEN}000"]
+)
+def test_times_as_numbers(moment):
+    fields = {"time": 0.012, "method": "GET", "uri": "/", "status": "200", "ts": moment}
+    assert read_line(json.dumps(fields)).second == TEN
+
+
+@pytest.mark.parametrize(
+    ("fields", "target", "status"),
+    [
+        # nginx: $uri is what it became, without its query.
+        ({"uri": "/index.php", "request_uri": "/a?b=1", "status": "200"}, "/a?b=1", 200),
+        ({"uri": "/a", "args": "b=1", "status": "200"}, "/a?b=1", 200),
+        ({"uri": "/a", "args": "-", "status": "200"}, "/a", 200),
+        # Apache: %q brings its mark.
+        ({"path": "/a", "query": "?b=1", "status": 200}, "/a?b=1", 200),
+        ({"path": "/a", "query": "", "status": 200}, "/a", 200),
+        # Envoy, whose 0 is no answer.
+        ({"path": "/a?b=1", "response_code": 0, "authority": "x"}, "/a?b=1", 0),
+        ({"path": "/rewritten", "x_envoy_original_path": "/a", "response_code": "503"}, "/a", 503),
+        # Caddy, pino, Google Cloud.
+        ({"request": {"method": "GET", "uri": "/a?b"}, "status": 204}, "/a?b", 204),
+        ({"req": {"method": "GET", "url": "/a"}, "res": {"statusCode": 201}}, "/a", 201),
+        ({"httpRequest": {"requestMethod": "GET", "requestUrl": "/a", "status": 200}}, "/a", 200),
+        ({"request": "GET /a?b HTTP/1.1", "status": 200, "uri": "/x"}, "/a?b", 200),
+    ],
+)
+def test_fields_of_json_lines(fields, target, status):
+    nested = any(name in fields for name in ("request", "req", "httpRequest"))
+    method = {} if nested else {"method": "GET"}
+    found = read_line(json.dumps({"time": "2026-11-24T10:00:00Z", **method, **fields}))
+    assert (found.method, found.target, found.status) == ("GET", target, status)
+
+
+def test_json_that_nginx_writes_without_its_escapes_for_json():
+    text = rb'{"time":"2026-11-24T10:00:00Z","request":"GET /k\xC3\xB6ln?q=\x22a HTTP/1.1",'
+    found = read_line(text + rb'"status":"200","agent":"a\\\\x41 \x5C"}')
+    assert found.target == '/köln?q="a'
+
+
+def test_a_target_whose_bytes_are_lost_is_not_guessed():
+    caddy = {"ts": 1e9, "status": 200, "request": {"method": "GET", "uri": "/k\ufffdln"}}
+    assert "Not read: 1 of 2 lines." in draft(line("/a"), json.dumps(caddy)).notes
+
+
+def test_requests_without_an_answer_are_left_out_and_told():
+    envoy = '[2026-11-24T10:00:00.310Z] "GET /gone HTTP/2" 0 DC 154 0 226 100 "10.0.35.28" "agent"'
+    upgrade = line("/socket", status=101)
+    apache = line("/late").replace('" 200 ', '" - ')
+    told = draft(line("/a"), envoy, upgrade, apache)
+    assert len(told.scenarios) == 1
+    assert "Left out: 3 requests not answered by 2xx or 3xx." in told.notes

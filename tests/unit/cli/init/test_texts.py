@@ -15,6 +15,7 @@ from perfrun.cli.init.texts import (
     chosen,
     clean,
     counted,
+    encoded_path,
     encoded_value,
     literal,
     one_line,
@@ -96,6 +97,10 @@ def test_a_comment_is_one_line(text):
 def test_comments_are_cut():
     assert one_line("x" * 1000, 20) == "x" * 17 + "..."
     assert (counted(1), counted(2000)) == ("1 request", "2,000 requests")
+
+
+def test_a_percent_sign_that_encodes_nothing_is_encoded():
+    assert encoded_path("/100%/%41%zz?a=%") == "/100%25/%41%25zz?a=%25"
 
 
 def test_a_value_in_a_query_is_one_value():
