@@ -1,5 +1,6 @@
 """HTTP/2 frames and header blocks (RFC 9113, RFC 7541): bytes in and out, no state of a run."""
 
+import re
 import struct
 from collections.abc import Callable, Iterable
 from enum import IntEnum
@@ -67,12 +68,13 @@ class Code(IntEnum):
 
     NO_ERROR = 0
     PROTOCOL_ERROR = 1
+    FRAME_SIZE_ERROR = 6
     REFUSED_STREAM = 7
     CANCEL = 8
 
 
 class FrameError(Exception):
-    """Bytes that are not HTTP/2."""
+    """Bytes that are not HTTP/2; in words, as they are told."""
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -163,6 +165,9 @@ _OF_HTTP1 = frozenset(
         b"upgrade",
     }
 )
+_NOT_IN_A_RESPONSE = _OF_HTTP1 - {b"host", b"te"}
+_NAME = re.compile(rb"[\x21-\x39\x3b-\x40\x5b-\x7e]+\Z")
+_NOT_IN_A_VALUE = re.compile(rb"[\0\r\n]")
 _encoder = hpack.Encoder()
 
 
@@ -215,6 +220,8 @@ class Head(NamedTuple):
     length: int
     """Of Content-Length; -1: there is none."""
     fields: list[tuple[bytes, bytes]]
+    wrong: str = ""
+    """Why it is malformed."""
 
 
 class Blocks:
@@ -240,8 +247,8 @@ class Blocks:
         try:
             decoded = self._decoder.decode(block, raw=True)
             fields = [(bytes(name), bytes(value)) for name, value in decoded]
-        except hpack.HPACKError as error:
-            raise FrameError(str(error)) from error
+        except (hpack.HPACKError, UnicodeError, IndexError) as error:  # the library raises all
+            raise FrameError(f"headers that are not HPACK: {error}") from error
         head = _head(fields)
         if len(self._known) >= MOST_BLOCKS:
             self._known.clear()
@@ -252,12 +259,38 @@ class Blocks:
 def _head(fields: list[tuple[bytes, bytes]]) -> Head:
     statuses = [value for name, value in fields if name == b":status"]
     lengths = {value for name, value in fields if name == b"content-length"}
+    wrong = _wrong_field(fields)
     if len(statuses) > 1 or not all(map(_is_status, statuses)):
-        return Head(MALFORMED, -1, fields)
-    if len(lengths) > 1 or not all(map(_is_length, lengths)):
-        return Head(MALFORMED, -1, fields)
+        wrong = "the status is no number of three digits, or there twice"
+    elif len(lengths) > 1 or not all(map(_is_length, lengths)):
+        wrong = "the content-length is no number, or there are two"
+    if wrong:
+        return Head(MALFORMED, -1, fields, wrong)
     status = int(statuses[0]) if statuses else 0
     return Head(status, int(lengths.pop()) if lengths else -1, fields)
+
+
+def _wrong_field(fields: list[tuple[bytes, bytes]]) -> str:
+    """Why the fields are no head of a response (RFC 9113, 8.2 and 8.3); empty: they are.
+
+    Blanks around a value are let through, against 8.2.1, as curl and Go do.
+    """
+    pseudo_may_come = True
+    for name, value in fields:
+        if name.startswith(b":"):
+            if name != b":status":
+                return "a pseudo-header that no response has"
+            if not pseudo_may_come:
+                return "a pseudo-header after other headers"
+            continue
+        pseudo_may_come = False
+        if not _NAME.match(name):
+            return "a header name with characters that HTTP/2 does not allow, as upper-case letters"
+        if name in _NOT_IN_A_RESPONSE:
+            return f"the header {name.decode()}, which belongs to HTTP/1.1"
+        if _NOT_IN_A_VALUE.search(value):
+            return "a header value with a line break or NUL"
+    return ""
 
 
 def _is_status(value: bytes) -> bool:

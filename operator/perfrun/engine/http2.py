@@ -42,7 +42,8 @@ MOST_CONTROLS = 10_000
 _REFILL = LARGEST_WINDOW // 2
 """Bytes of bodies after which the peer's windows are filled up again."""
 _OF_CONNECTION = (Kind.SETTINGS, Kind.PING, Kind.GOAWAY)
-_PING_LENGTH = 8
+_PING_LENGTH = _GOAWAY_LENGTH = 8
+_PRIORITY_LENGTH = 5
 
 
 class Http2Connection(asyncio.Protocol):
@@ -159,8 +160,8 @@ class Http2Connection(asyncio.Protocol):
         self._batch = batch
         try:
             self._work_off(self._rest + data if self._rest else data, monotonic_ns())
-        except FrameError:
-            self._die()
+        except FrameError as error:
+            self._die(f"not HTTP/2: {error}")
         finally:
             if self._consumed > _REFILL:
                 self._refill()
@@ -218,6 +219,7 @@ class Http2Connection(asyncio.Protocol):
             if flags & Flag.END_HEADERS:
                 self._on_block(flags, number, payload, size, now)
             else:
+                self._check_was_open(number)
                 self._partial = (number, flags, payload, size)
                 self._only = Kind.CONTINUATION
         else:
@@ -268,6 +270,8 @@ class Http2Connection(asyncio.Protocol):
                 self._on_ping(flags, payload)
             case Kind.GOAWAY:
                 self._on_goaway(payload)
+            case Kind.PRIORITY:
+                self._on_priority(number_, payload)
             case Kind.CONTINUATION:
                 self._on_continuation(flags, number_, payload, now)
             case Kind.PUSH_PROMISE:
@@ -310,8 +314,21 @@ class Http2Connection(asyncio.Protocol):
         else:
             stream.fail(ErrorClass.RESET)
 
+    def _on_priority(self, number_: int, payload: bytes) -> None:
+        """It says nothing any more (RFC 9113, 5.3.2), but has to be well-formed (6.3)."""
+        if not number_:
+            raise FrameError("a PRIORITY of no stream")
+        if len(payload) == _PRIORITY_LENGTH:
+            return
+        if (stream := self._open.get(number_)) is None:
+            self._check_was_open(number_)
+        else:
+            stream.fail(ErrorClass.PROTOCOL, Code.FRAME_SIZE_ERROR, "a PRIORITY of a wrong length")
+
     def _on_goaway(self, payload: bytes) -> None:
         """Requests up to the last id are still answered, those after it were never looked at."""
+        if len(payload) < _GOAWAY_LENGTH:
+            raise FrameError("a GOAWAY of a wrong length")
         self.is_closing = True
         last = number(payload[:4]) & LAST_ID
         for number_ in [each for each in self._open if each > last]:
@@ -333,7 +350,7 @@ class Http2Connection(asyncio.Protocol):
         else:
             self._partial = (number_, first, block, size)
 
-    def _die(self) -> None:
+    def _die(self, said: str) -> None:
         self.is_closing = True
         self._write(goaway(Code.PROTOCOL_ERROR))
         if not self.ready.done():
@@ -341,4 +358,4 @@ class Http2Connection(asyncio.Protocol):
             self.ready.exception()  # nobody may be waiting any more
         streams, self._open = self._open, {}
         for stream in streams.values():
-            stream.fail(ErrorClass.PROTOCOL)
+            stream.fail(ErrorClass.PROTOCOL, said=said)

@@ -125,13 +125,15 @@ class Stream:
         if self.status:
             # Trailers: they end the response and have no status.
             malformed = status or not end
+            said = head.wrong or "headers amid a body"
         elif status >= 200:
             self._head, self.status = head, status
-            malformed = False
+            malformed, said = False, ""
         else:
             malformed = status < 100 or status == 101 or end
+            said = head.wrong or "no status of a final response"
         if malformed:
-            self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR)
+            self._malformed(said)
         elif end:
             self._finish(now)
 
@@ -139,7 +141,7 @@ class Stream:
         """A part of the body, ``size`` bytes with its padding."""
         self.received += size + HEAD_LENGTH
         if not self.status:
-            self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR)
+            self._malformed("a body before its headers")
             return
         self._told += len(payload)
         if self._reading is Reading.BODY:
@@ -154,9 +156,12 @@ class Stream:
         exchange, head = self._exchange, self._head
         assert exchange is not None
         assert head is not None
-        bodiless = self._reading is Reading.HEAD_ONLY or self.status in _BODILESS
-        if head.length >= 0 and head.length != self._told and not bodiless:
-            self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR)
+        if self._reading is Reading.HEAD_ONLY or self.status in _BODILESS:
+            if self._told:
+                self._malformed("a body where there can be none")
+                return
+        elif head.length >= 0 and head.length != self._told:
+            self._malformed(f"a body of {self._told} bytes, and a content-length of {head.length}")
             return
         self._exchange = None
         connection = self._connection
@@ -176,10 +181,13 @@ class Stream:
         if exchange is not None:
             exchange.refused()
 
-    def fail(self, error: ErrorClass, code: Code = Code.CANCEL) -> None:
+    def _malformed(self, said: str) -> None:
+        self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR, f"malformed HTTP/2: {said}")
+
+    def fail(self, error: ErrorClass, code: Code = Code.CANCEL, said: str = "") -> None:
         """End the request with an error, which the peer is told by ``code``, and the stream."""
         exchange, self._exchange = self._exchange, None
         self._connection.cancel(self._id, code)
         self._connection.drop(self)
         if exchange is not None:
-            exchange.broken(error)
+            exchange.broken(error, said)

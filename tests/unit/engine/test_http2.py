@@ -227,6 +227,7 @@ class _Exchange:
     def __init__(self) -> None:
         self.outcomes: list[object] = []
         self.keep_alive: bool | None = None
+        self.said = ""
 
     def responded(self, link: Stream, now: int) -> None:
         self.keep_alive = link.keep_alive
@@ -234,6 +235,7 @@ class _Exchange:
 
     def broken(self, error: ErrorClass, said: str = "") -> None:
         self.outcomes.append(error)
+        self.said = said
 
     def refused(self) -> None:
         self.outcomes.append("refused")
@@ -246,6 +248,12 @@ def answer_on(stream: int) -> bytes:
     """A whole response: 200, "ok"."""
     head = frame(Kind.HEADERS, Flag.END_HEADERS, stream, b"\x88")
     return head + frame(Kind.DATA, Flag.END_STREAM, stream, b"ok")
+
+
+def _head(*fields: tuple[bytes, bytes], status: bytes = b"\x88", after: bytes = b"") -> bytes:
+    """HEADERS that end stream 1: literals that are never indexed, around what is indexed."""
+    literals = [b"\x10%c%s%c%s" % (len(name), name, len(value), value) for name, value in fields]
+    return frame(Kind.HEADERS, 5, 1, status + b"".join(literals) + after)
 
 
 def opened(
@@ -297,6 +305,14 @@ _ANSWERED = (200, b"ok", 2 * HEAD_LENGTH + 3)
         pytest.param(frame(Kind.RST_STREAM, 0, 9, b"\0\0\0\0"), id="RST_STREAM of an idle stream"),
         pytest.param(frame(Kind.DATA, Flag.PADDED, 1, b"\x09x"), id="more padding than payload"),
         pytest.param(b"\0\x40\1\0\0\0\0\0\1" + b"x" * 16_385, id="a frame too large"),
+        pytest.param(
+            frame(Kind.HEADERS, 0, 0, b"\x88"), id="HEADERS of the connection, to be continued"
+        ),
+        pytest.param(frame(Kind.GOAWAY, 0, 0, b"\0\0\0\7"), id="GOAWAY without its code"),
+        pytest.param(frame(Kind.GOAWAY, 0, 1, b"\0" * 8), id="GOAWAY on a stream"),
+        pytest.param(frame(Kind.PRIORITY, 0, 0, b"prior"), id="PRIORITY of the connection"),
+        pytest.param(frame(Kind.RST_STREAM, 0, 1, b"\0\0\0"), id="RST_STREAM of a wrong length"),
+        pytest.param(frame(Kind.PUSH_PROMISE, 4, 1, b"\0\0\0\2\x88"), id="a push"),
         pytest.param(frame(Kind.PING, 0, 0, b"8" * 8) * 10_001, id="a flood of PING"),
         pytest.param(frame(Kind.SETTINGS, 0, 0) * 10_001, id="a flood of SETTINGS"),
     ],
@@ -307,6 +323,7 @@ async def test_a_breach_of_the_protocol_ends_the_connection_and_the_peer_is_told
     connection, wire, waiting = opened()
     connection.data_received(data)
     assert outcomes(waiting) == [ErrorClass.PROTOCOL] * 3
+    assert all(exchange.said.startswith("not HTTP/2: ") for exchange in waiting)
     assert wire.sent.endswith(goaway(Code.PROTOCOL_ERROR))
     assert wire.closed
     assert not connection.has_room
@@ -321,13 +338,45 @@ async def test_a_breach_of_the_protocol_ends_the_connection_and_the_peer_is_told
         pytest.param(frame(Kind.DATA, 1, 1, b"x"), id="a body before its headers"),
         pytest.param(frame(Kind.HEADERS, 4, 1, b"\x88") * 2, id="headers amid a body"),
         pytest.param(frame(Kind.HEADERS, 5, 1, b"\x88\x0f\x0d\x012"), id="less than was told"),
+        pytest.param(_head((b"X-Big", b"1")), id="an upper-case name"),
+        pytest.param(_head((b"x y", b"1")), id="a name with a blank"),
+        pytest.param(_head((b"x:y", b"1")), id="a name with a colon"),
+        pytest.param(_head((b"", b"1")), id="no name"),
+        pytest.param(_head((b"x", b"a\0b")), id="a value with NUL"),
+        pytest.param(_head((b"x", b"a\nb")), id="a value with a line break"),
+        pytest.param(_head((b"connection", b"close")), id="connection"),
+        pytest.param(_head((b"keep-alive", b"timeout=5")), id="keep-alive"),
+        pytest.param(_head((b"proxy-connection", b"close")), id="proxy-connection"),
+        pytest.param(_head((b"transfer-encoding", b"chunked")), id="transfer-encoding"),
+        pytest.param(_head((b"upgrade", b"h2c")), id="upgrade"),
+        pytest.param(_head((b":path", b"/")), id="a pseudo-header of requests"),
+        pytest.param(_head((b":new", b"1")), id="a pseudo-header that there is not"),
+        pytest.param(
+            _head((b"x", b"1"), status=b"", after=b"\x88"), id="the status after a header"
+        ),
+        pytest.param(_head((b"x", b"1"), status=b"\x08\x0220"), id="a status of two digits"),
+        pytest.param(_head((b"x", b"1"), status=b"\x08\x04+200"), id="a status with a sign"),
+        pytest.param(
+            frame(Kind.HEADERS, 4, 1, b"\x88") + frame(Kind.HEADERS, 5, 1, b"\x88"),
+            id="a status in trailers",
+        ),
+        pytest.param(
+            frame(Kind.HEADERS, 4, 1, b"\x88") + _head((b"X", b"1"), status=b""),
+            id="an upper-case name in trailers",
+        ),
+        pytest.param(
+            frame(Kind.HEADERS, 4, 1, b"\x89") + frame(Kind.DATA, 1, 1, b"x"), id="204 with a body"
+        ),
+        pytest.param(frame(Kind.PRIORITY, 0, 1, b"prio"), id="PRIORITY of a wrong length"),
     ],
 )
 async def test_a_malformed_response_is_the_end_of_its_stream_only(data: bytes) -> None:
     connection, wire, waiting = opened()
     connection.data_received(data)
     assert outcomes(waiting) == [ErrorClass.PROTOCOL]
-    assert reset(1, Code.PROTOCOL_ERROR) in wire.sent
+    assert waiting[0].said
+    code = Code.FRAME_SIZE_ERROR if data[3] == Kind.PRIORITY else Code.PROTOCOL_ERROR
+    assert reset(1, code) in wire.sent
     connection.data_received(answer_on(3))
     assert outcomes(waiting) == [ErrorClass.PROTOCOL, _ANSWERED]
     assert not wire.closed
