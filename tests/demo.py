@@ -172,6 +172,7 @@ def _install(demo: Demo) -> Sequence[str]:
         "image.repository": name,
         "image.tag": tag,
         "worker.cpu": "100m",
+        "metrics.access": "open",
     }
     sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
     return (
@@ -233,6 +234,8 @@ def _follow(demo: Demo, before: set[str]) -> dict[str, Any]:
     raise ClusterError(f"no run was done within {WAIT_S} s: kubectl -n {NAMESPACE} describe prun")
 
 
+# The demo has metrics.access=open, so that the API server's proxy, which passes no token on, reads it.
+METRICS = f"/api/v1/namespaces/{SYSTEM}/services/perfrun-operators:8444/proxy/metrics"
 NEXT = """\
   kubectl -n {ns} get prun {run} -o yaml    # the whole status
   kubectl -n {ns} apply -f examples/scheduled.yaml    # a run every minute
@@ -248,8 +251,7 @@ def _what_next(demo: Demo, run: PerfRun) -> None:
     demo.say("what to try next")
     if is_embedded():
         print('  eval "$(python3 -m tests.cluster env)"    # kubectl and helm for this shell')
-    metrics = f"/api/v1/namespaces/{SYSTEM}/services/perfrun-metrics:8444/proxy/metrics"
-    print(NEXT.format(ns=NAMESPACE, run=run.metadata.name, test=TEST, metrics=metrics))
+    print(NEXT.format(ns=NAMESPACE, run=run.metadata.name, test=TEST, metrics=METRICS))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -54,18 +54,20 @@ class Operator:
         """One more process of it."""
         env = {
             **os.environ,
-            **self._environment,
             "KUBECONFIG": str(self._kubeconfig),
             **self._namespaces,
             **self._pod,
             "PERFRUN_LEASE": self._namespaces["PERFRUN_NAMESPACE"],
             "PERFRUN_WORKER_IMAGE": "perfrun:test",
             "PERFRUN_COORDINATOR_URL": self.coordinator,
+            "PERFRUN_METRICS_ACCESS": "open",
+            "PERFRUN_METRICS_SERVICE": f"{self._namespaces['PERFRUN_NAMESPACE']}-metrics",
             "PERFRUN_TLS_SECRET": f"{self._namespaces['PERFRUN_NAMESPACE']}-coordinator-tls",
             "PERFRUN_LOG_LEVEL": self._log_level,
             "PERFRUN_LISTEN_PROBES": self.probes.rpartition(":")[2],
             "PERFRUN_LISTEN_METRICS": self.scraped.rpartition(":")[2],
             "PERFRUN_LISTEN_COORDINATOR": self.coordinator.rpartition(":")[2],
+            **self._environment,
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

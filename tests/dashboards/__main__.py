@@ -18,7 +18,7 @@ from tests.cluster.errors import ClusterError
 from tests.dashboards.model import Dashboard, dashboards
 from tests.dashboards.page import WIDTH, Source, height, page
 from tests.e2e.conftest import open_shop
-from tests.e2e.prometheus import JOB, Prometheus, metrics_url, scraping
+from tests.e2e.prometheus import JOB, Prometheus, scrape_of, scraping
 from tests.e2e.shop import until
 
 SCENE = Path(__file__).parent / "scene.yaml"
@@ -73,7 +73,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as data,
         open_shop(running, NAMESPACE) as shop,
-        scraping(metrics_url(running), Path(data)) as prometheus,
+        scraping(scrape_of(running), Path(data)) as prometheus,
     ):
         shop.apply(SCENE.read_text())
         source = play(prometheus, options.minutes)

@@ -10,7 +10,7 @@ import yaml
 
 from tests.cluster.fixtures import once
 from tests.cluster.handle import Cluster
-from tests.e2e.prometheus import Prometheus, metrics_url, scraping
+from tests.e2e.prometheus import Prometheus, scrape_of, scraping
 from tests.e2e.shop import HERE, HOOK_NAMESPACE, IMAGE, ROOT, SYSTEM, Shop
 
 _numbers = itertools.count()
@@ -82,7 +82,7 @@ def prometheus(perfrun: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
     rendered = perfrun.helm("template", "perfrun", chart, f"--show-only={shown}", *values).stdout
     rules = folder / "rules.yaml"
     rules.write_text(yaml.safe_dump(yaml.safe_load(rendered)["spec"]))
-    with scraping(metrics_url(perfrun), folder, rules) as running:
+    with scraping(scrape_of(perfrun), folder, rules) as running:
         yield running
 
 

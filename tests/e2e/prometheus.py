@@ -1,13 +1,17 @@
 """Debian's Prometheus beside the cluster, scraping the operator each second."""
 
+import base64
 import contextlib
 import json
+import socket
+import ssl
 import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +23,61 @@ Series = list[dict[str, Any]]
 JOB = "perfrun"
 
 
-def metrics_url(cluster: Cluster) -> str:
-    """Where the operator's metrics are, for who is on the node."""
+READER = "e2e-prometheus"
+"""The service account that scrapes, with the chart's ClusterRole for it."""
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """How the operator's metrics are read, by who is on the node."""
+
+    address: str
+    server_name: str
+    ca: str
+    """PEM."""
+    token: str
+
+    def text(self) -> str:
+        """The exposition. Raises OSError."""
+        context = ssl.create_default_context(cadata=self.ca)
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        host, _, port = self.address.partition(":")
+        plain = socket.create_connection((host, int(port)), timeout=10)
+        connection = HTTPSConnection(host, int(port), timeout=10)
+        connection.sock = context.wrap_socket(plain, server_hostname=self.server_name)
+        try:
+            headers = {"Authorization": f"Bearer {self.token}"}
+            connection.request("GET", "/metrics", headers=headers)
+            response = connection.getresponse()
+            body = response.read().decode()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise OSError(f"/metrics answered {response.status}: {body}")
+        return body
+
+
+def scrape_of(cluster: Cluster) -> Scrape:
+    """As docs/metrics.md has a Prometheus do it: the Service, the CA of the Secret, an account."""
+    system = ("-n", SYSTEM)
     address = cluster.kubectl(
-        "-n", SYSTEM, "get", "svc", "perfrun-metrics", "-o=jsonpath={.spec.clusterIP}"
+        *system, "get", "svc", "perfrun-metrics", "-o=jsonpath={.spec.clusterIP}"
     ).stdout
-    return f"{address}:8444"
+    ca = cluster.kubectl(
+        *system, "get", "secret", "perfrun-coordinator-tls", "-o=jsonpath={.data.tls\\.crt}"
+    ).stdout
+    for command in (
+        [*system, "create", "serviceaccount", READER],
+        [
+            "create", "clusterrolebinding", READER, "--clusterrole=perfrun-metrics-reader",
+            f"--serviceaccount={SYSTEM}:{READER}",
+        ],
+    ):  # fmt: skip
+        made = cluster.kubectl(*command, "--dry-run=client", "-o=yaml").stdout
+        cluster.kubectl("apply", "-f", "-", input=made)
+    token = cluster.kubectl(*system, "create", "token", READER, "--duration=6h").stdout.strip()
+    host = f"perfrun-metrics.{SYSTEM}.svc"
+    return Scrape(f"{address}:8444", host, base64.b64decode(ca).decode(), token)
 
 
 @dataclass(frozen=True)
@@ -61,10 +114,21 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def scraping(target: str, folder: Path, rules: Path | None = None) -> Iterator[Prometheus]:
+def scraping(target: Scrape, folder: Path, rules: Path | None = None) -> Iterator[Prometheus]:
     """A Prometheus that scrapes ``target`` and evaluates ``rules``, with its data in ``folder``."""
-    scrape = {"job_name": JOB, "honor_labels": True, "static_configs": [{"targets": [target]}]}
     address = f"127.0.0.1:{free_port()}"
+    ca, token = folder / "ca.crt", folder / "token"
+    ca.write_text(target.ca)
+    token.touch(mode=0o600)
+    token.write_text(target.token)
+    scrape = {
+        "job_name": JOB,
+        "honor_labels": True,
+        "scheme": "https",
+        "tls_config": {"ca_file": str(ca), "server_name": target.server_name},
+        "authorization": {"credentials_file": str(token)},
+        "static_configs": [{"targets": [target.address]}],
+    }
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(rules)] if rules else [],

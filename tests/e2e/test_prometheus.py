@@ -1,14 +1,14 @@
 """A real Prometheus scrapes the operator, and its series say what the status says."""
 
 import subprocess
-import urllib.request
+from dataclasses import replace
 
 import pytest
 
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_rate
 from tests.cluster.handle import Cluster
-from tests.e2e.prometheus import Prometheus, metrics_url
-from tests.e2e.shop import Shop, until
+from tests.e2e.prometheus import Prometheus, scrape_of
+from tests.e2e.shop import SYSTEM, Shop, until
 
 MEASURED = """
 apiVersion: perfrun.dev/v1alpha1
@@ -70,8 +70,7 @@ def test_prometheus_has_the_figures_of_the_status(shop: Shop, prometheus: Promet
 
 
 def test_the_exposition_passes_promtool(perfrun: Cluster) -> None:
-    with urllib.request.urlopen(f"http://{metrics_url(perfrun)}/metrics", timeout=5) as answer:
-        exposition = answer.read().decode()
+    exposition = scrape_of(perfrun).text()
     assert "perfrun_" in exposition
     mine = "".join(line + "\n" for line in exposition.splitlines() if "perfrun_" in line)
     done = subprocess.run(
@@ -80,11 +79,20 @@ def test_the_exposition_passes_promtool(perfrun: Cluster) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_whoever_has_no_right_reads_nothing(perfrun: Cluster) -> None:
+    scrape = scrape_of(perfrun)
+    stranger = perfrun.kubectl("-n", SYSTEM, "create", "token", "default").stdout.strip()
+    for token, code in (("", 401), ("made-up", 401), (stranger, 403)):
+        with pytest.raises(OSError, match=f"answered {code}"):
+            replace(scrape, token=token).text()
+
+
 def test_a_deleted_test_takes_its_series_with_it(shop: Shop, perfrun: Cluster) -> None:
     shop.kubectl("delete", "ptest", "--all")
 
+    scrape = scrape_of(perfrun)
+
     def gone() -> bool:
-        with urllib.request.urlopen(f"http://{metrics_url(perfrun)}/metrics", timeout=5) as answer:
-            return f'namespace="{shop.namespace}"' not in answer.read().decode()
+        return f'namespace="{shop.namespace}"' not in scrape.text()
 
     until("the series are gone", gone)

@@ -7,6 +7,7 @@ tests/integration/test_planted_secret.py.
 import base64
 
 from tests.e2e.processes import SELECTOR
+from tests.e2e.prometheus import scrape_of
 from tests.e2e.shop import SYSTEM, Shop, until
 from tests.unpacked import unpacked
 
@@ -50,13 +51,12 @@ KINDS = (
 def _everything(shop: Shop) -> dict[str, str]:
     """All that somebody without the right to read Secrets may come to see."""
     kubectl = shop.cluster.kubectl
-    proxy = f"/api/v1/namespaces/{SYSTEM}/services/perfrun-metrics:8444/proxy/metrics"
     workers = "app.kubernetes.io/managed-by=perfrun"
     return {
         "objects": unpacked(kubectl("get", KINDS, "-A", "-o", "json").stdout),
         "the operator's log": kubectl("-n", SYSTEM, "logs", "-l", SELECTOR, "--tail=-1").stdout,
         "the workers' logs": shop.kubectl("logs", "-l", workers, "--tail=-1"),
-        "metrics": kubectl("get", "--raw", proxy).stdout,
+        "metrics": scrape_of(shop.cluster).text(),
     }
 
 

@@ -6,7 +6,6 @@
 import base64
 import json
 import re
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ import pytest
 from perfrun.measure.trend import Histories
 from tests.campaign import Campaign
 from tests.cluster.handle import Cluster
-from tests.e2e.prometheus import metrics_url
+from tests.e2e.prometheus import scrape_of
 from tests.e2e.shop import HERE, HOOK_NAMESPACE, IMAGE, Json, Shop, until
 
 pytestmark = pytest.mark.alone
@@ -69,8 +68,7 @@ def heard(hook: Shop, shop: Shop, test: str) -> list[str]:
 
 def shown(shop: Shop, test: str) -> set[str]:
     """The states that the metric of the trend has at 1."""
-    with urllib.request.urlopen(f"http://{metrics_url(shop.cluster)}/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
+    lines = scrape_of(shop.cluster).text().splitlines()
     mine = (
         line
         for line in lines

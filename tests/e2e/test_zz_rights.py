@@ -40,7 +40,7 @@ class Right(NamedTuple):
         )
 
 
-IPV6_SLICE = "perfrun-coordinator-ipv6"
+IPV6_SLICES = ("perfrun-coordinator-ipv6", "perfrun-metrics-ipv6")
 # What these need does not happen here every time; tests/integration/controller does it, under the
 # rights of the chart.
 SELDOM = {
@@ -48,8 +48,11 @@ SELDOM = {
     Right("", "delete", "", "serviceaccounts", "perfrun-worker"): "its signature is another one's",
     Right("", "list", "events.k8s.io", "events", ""): "the Job controller could not create a pod",
     Right("", "patch", "", "configmaps", ""): "a result is stored again after a kill",
-    Right(SYSTEM, "get", "discovery.k8s.io", "endpointslices", IPV6_SLICE): "pods have IPv6",
-    Right(SYSTEM, "patch", "discovery.k8s.io", "endpointslices", IPV6_SLICE): "pods have IPv6",
+    **{
+        Right(SYSTEM, verb, "discovery.k8s.io", "endpointslices", name): "pods have IPv6"
+        for verb in ("get", "patch")
+        for name in IPV6_SLICES
+    },
 }
 MANIFEST = """
 apiVersion: perfrun.dev/v1alpha1

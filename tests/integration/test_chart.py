@@ -95,6 +95,7 @@ def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer
         "create events.events.k8s.io",
         "list events.events.k8s.io",
         "create tokenreviews.authentication.k8s.io",
+        "create subjectaccessreviews.authorization.k8s.io",
     ]
     assert [what for what in needed if not _may(installed, what, TEAM)] == []
     assert _may_list_metrics(installed, TEAM)
@@ -112,6 +113,7 @@ def test_operator_may_do_its_work_anywhere_and_nothing_else(installed: ApiServer
         "create deployments.apps",
         "watch events.events.k8s.io",
         "list namespaces",
+        "get /metrics",
         "create rolebindings.rbac.authorization.k8s.io",
     ]
     assert [what for what in refused if _may(installed, what, TEAM)] == []
@@ -124,13 +126,15 @@ def test_operator_reads_its_own_secret_only(installed: ApiServer) -> None:
     assert not _may(installed, "get secrets/another", SYSTEM)
     assert not _may(installed, "list secrets", SYSTEM)
     assert not _may(installed, f"get {own}", TEAM)
+    assert not _may(installed, "get secrets/perfrun-metrics-token", SYSTEM)
 
 
 def test_operator_has_its_own_lease_and_endpoint_slice_and_no_other(installed: ApiServer) -> None:
     for own in ("leases.coordination.k8s.io", "endpointslices.discovery.k8s.io"):
         kind, _, group = own.partition(".")
-        name = "perfrun" if kind == "leases" else "perfrun-coordinator-ipv4"
-        assert _may(installed, f"patch {kind}.{group}/{name}", SYSTEM)
+        slices = ["perfrun-coordinator-ipv4", "perfrun-metrics-ipv4"]
+        for name in ["perfrun"] if kind == "leases" else slices:
+            assert _may(installed, f"patch {kind}.{group}/{name}", SYSTEM)
         assert not _may(installed, f"patch {kind}.{group}/another", SYSTEM)
         assert not _may(installed, f"create {own}", TEAM)
 
@@ -145,6 +149,50 @@ def test_namespaced_installation_has_rights_in_its_namespaces_only(
     assert not _may(api, "create jobs.batch", OTHER)
     assert not _may(api, "list perftests.perfrun.dev", OTHER)
     assert _may(api, "create tokenreviews.authentication.k8s.io")
+    # Metrics are read with a token of its own: nobody is asked who may do what.
+    assert not _may(api, "create subjectaccessreviews.authorization.k8s.io")
+    assert _may(api, "get secrets/perfrun-metrics-token", SYSTEM)
+
+
+@pytest.mark.parametrize(
+    ("values", "scheme", "shows"),
+    [
+        ((), "https", "bearerTokenFile"),
+        (("--set=watchNamespaces={team}",), "https", "authorization"),
+        (("--set=metrics.access=token",), "https", "authorization"),
+        (("--set=watchNamespaces={team}", "--set=metrics.access=kubernetes"), "https",
+         "bearerTokenFile"),
+        (("--set=metrics.access=open",), "http", None),
+    ],
+)  # fmt: skip
+def test_service_monitor_shows_what_the_operator_asks_for(
+    api: ApiServer, values: tuple[str, ...], scheme: str, shows: str | None
+) -> None:
+    made = {
+        (one["kind"], one["metadata"]["name"]): one
+        for one in _rendered(api, "--set=metrics.serviceMonitor.enabled=true", *values)
+    }
+    monitor = made["ServiceMonitor", "perfrun"]["spec"]
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["scheme"] == scheme
+    assert [name for name in ("bearerTokenFile", "authorization") if name in endpoint] == (
+        [shows] if shows else []
+    )
+    if scheme == "https":
+        ca = endpoint["tlsConfig"]["ca"]["secret"]
+        assert ("Secret", ca["name"]) in made
+        service = endpoint["tlsConfig"]["serverName"].split(".")[0]
+        # That of the leader is in the certificate; each operator is scraped by another one.
+        assert ("Service", service) in made
+    if shows == "authorization":
+        assert ("Secret", endpoint["authorization"]["credentials"]["name"]) in made
+    scraped = made["Service", "perfrun-operators"]
+    assert _selects(monitor["selector"], scraped["metadata"]["labels"])
+    assert scraped["spec"]["clusterIP"] == "None"
+    assert _selects({"matchLabels": scraped["spec"]["selector"]}, _pod(api)["metadata"]["labels"])
+    assert "selector" not in made["Service", "perfrun-metrics"]["spec"]
+    reader = ("ClusterRole", "perfrun-metrics-reader") in made
+    assert reader == (shows == "bearerTokenFile")
 
 
 def _object(kind: str, labels: dict[str, str], account: str = "perfrun-worker") -> dict[str, Any]:
@@ -340,6 +388,7 @@ def test_crds_are_kept_unless_told_otherwise(api: ApiServer) -> None:
     [
         ("worker.cpuu=1", "cpuu"),
         ("logLevel=verbose", "logLevel"),
+        ("metrics.access=everybody", "access"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("worker.memory=much", "memory"),
         ("watchNamespaces={Shop}", "watchNamespaces"),

@@ -60,6 +60,20 @@ imagePullSecrets:
 {{ include "perfrun.fullname" . }}-coordinator-tls
 {{- end -}}
 
+{{/* Who may read metrics: kubernetes, token or open. */}}
+{{- define "perfrun.metricsAccess" -}}
+{{ .Values.metrics.access | default (ternary "token" "kubernetes" (not (empty .Values.watchNamespaces))) }}
+{{- end -}}
+
+{{- define "perfrun.metricsTokenSecret" -}}
+{{ include "perfrun.fullname" . }}-metrics-token
+{{- end -}}
+
+{{/* The name in the certificate, whatever address is scraped. */}}
+{{- define "perfrun.metricsHost" -}}
+{{ include "perfrun.fullname" . }}-metrics.{{ .Release.Namespace }}.svc
+{{- end -}}
+
 {{/* The restricted profile of Pod Security, for pods. The user is the image's own. */}}
 {{- define "perfrun.podSecurityContext" -}}
 runAsNonRoot: true
@@ -89,6 +103,10 @@ capabilities: {drop: [ALL]}
 - name: PERFRUN_COORDINATOR_URL
   value: https://{{ include "perfrun.fullname" . }}-coordinator.{{ .Release.Namespace }}.svc:8443
 - {name: PERFRUN_METRICS_SERVICE, value: {{ include "perfrun.fullname" . }}-metrics}
+- {name: PERFRUN_METRICS_ACCESS, value: {{ include "perfrun.metricsAccess" . }}}
+{{- if eq (include "perfrun.metricsAccess" .) "token" }}
+- {name: PERFRUN_METRICS_TOKEN_SECRET, value: {{ include "perfrun.metricsTokenSecret" . }}}
+{{- end }}
 - {name: PERFRUN_TLS_SECRET, value: {{ include "perfrun.tlsSecret" . }}}
 - {name: PERFRUN_WATCH_NAMESPACES, value: {{ join "," .Values.watchNamespaces | quote }}}
 - {name: PERFRUN_DEFAULT_POLICY, value: {{ .Values.policies.createDefault | quote }}}

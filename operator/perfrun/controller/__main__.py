@@ -11,7 +11,7 @@ import kopf
 import uvloop
 
 from perfrun import __version__
-from perfrun.controller.access import anybody
+from perfrun.controller.access import static_token
 from perfrun.controller.accounts import Accounts, api_audiences
 from perfrun.controller.admit import Acceptor
 from perfrun.controller.checks import Checks
@@ -195,7 +195,10 @@ async def start(settings: Settings) -> None:
             front.store.api_audiences = await _insist(
                 "the API server's audiences", lambda: api_audiences(kube, settings)
             )
-            await front.serve_metrics(anybody, None)
+            token = ""
+            if settings.metrics_access == "token":
+                token = await _insist("its token", lambda: static_token(kube, settings))
+            await front.serve_metrics(pair, token)
             logger.info(
                 "perfrun %s, watching %s",
                 __version__,

@@ -5,7 +5,6 @@ ports are there from the first moment, before any cluster is.
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
@@ -17,14 +16,16 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from perfrun.controller.access import Reviewed, StaticToken, anybody
 from perfrun.controller.health import Health
 from perfrun.controller.heartbeat import Heartbeat
-from perfrun.controller.kube import Resource
+from perfrun.controller.kube import Kube, Resource
 from perfrun.controller.loop_thread import LoopThread
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.server import Limits, serving
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Store
+from perfrun.controller.tls import Pair, server_context
 
 PROBES = Limits(connections=1024, each_peer=512, head_s=5.0, life_s=10.0)
 """The kubelet asks once every few seconds. Where others hold more, they make room for it."""
@@ -73,7 +74,12 @@ class Front:
         self._main = asyncio.get_running_loop()
         self._beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")
         self._thread.start()
-        await self._serve(probes_app(self.health), self._settings.probes_port, PROBES)
+
+        async def serve() -> None:
+            app, port = probes_app(self.health), self._settings.probes_port
+            await self._servers.enter_async_context(serving(app, port, PROBES))
+
+        await self._thread.call(serve())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -81,22 +87,32 @@ class Front:
         await self._thread.stop()
         self._beating.cancel()
 
-    async def serve_metrics(self, check: Check, context: ssl.SSLContext | None) -> None:
-        """Serve metrics, from now on, to whom ``check`` lets."""
-        app = metrics_app(self._families, check)
-        await self._serve(app, self._settings.metrics_port, METRICS, context)
+    async def serve_metrics(self, pair: Pair | None = None, token: str = "") -> None:
+        """Serve metrics from now on; in clear text only to anybody. Raises KubeError.
 
-    async def _serve(
-        self,
-        app: web.Application,
-        port: int,
-        limits: Limits,
-        context: ssl.SSLContext | None = None,
-    ) -> None:
+        ``token``: with the access ``token``.
+        """
+        about = self._settings
+        context = server_context(pair) if pair and about.metrics_access != "open" else None
+
         async def serve() -> None:
-            await self._servers.enter_async_context(serving(app, port, limits, context))
+            app = metrics_app(self._families, await self._check(token))
+            port = about.metrics_port
+            await self._servers.enter_async_context(serving(app, port, METRICS, context))
 
         await self._thread.call(serve())
+
+    async def _check(self, token: str) -> Check:
+        """Who may read; called in the thread, to whose loop a client belongs."""
+        match self._settings.metrics_access:
+            case "open":
+                return anybody
+            case "token":
+                return StaticToken(token)
+            case _:
+                kube = await Kube.connect()
+                self._servers.push_async_callback(kube.close)
+                return Reviewed(kube)
 
     async def _families(self) -> list[Metric]:
         """All that there is to show; called in the thread."""

@@ -8,6 +8,7 @@ from typing import Self
 
 PROBES_PORT = 8080
 METRICS_PORT = 8444
+METRICS_ACCESS = ("kubernetes", "token", "open")
 COORDINATOR_PORT = 8443
 LABEL_KEY = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 MOST_LABEL_KEY = 253 + 1 + 63
@@ -39,6 +40,10 @@ class Settings:
     """The Service of that URL, which this operator leads to itself; empty: it does not."""
     metrics_service: str
     """The Service of the metrics, which this operator leads to itself; empty: it does not."""
+    metrics_access: str
+    """Who may read metrics: one of ``METRICS_ACCESS``."""
+    metrics_token_secret: str
+    """The Secret of the token for metrics, with access ``token``."""
     tls_secret: str
     watch_namespaces: tuple[str, ...]
     """Empty: the whole cluster."""
@@ -76,6 +81,8 @@ class Settings:
             coordinator_url=_required(env, "PERFRUN_COORDINATOR_URL"),
             coordinator_service=env.get("PERFRUN_COORDINATOR_SERVICE", ""),
             metrics_service=env.get("PERFRUN_METRICS_SERVICE", ""),
+            metrics_access=_metrics_access(env),
+            metrics_token_secret=env.get("PERFRUN_METRICS_TOKEN_SECRET", ""),
             tls_secret=env.get("PERFRUN_TLS_SECRET", ""),
             watch_namespaces=_list(env, "PERFRUN_WATCH_NAMESPACES"),
             default_policy=_flag(env, "PERFRUN_DEFAULT_POLICY"),
@@ -109,6 +116,18 @@ def _level(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "INFO").upper()
     if value not in _LEVELS:
         raise ValueError(f"{name} is {value!r}: write one of {', '.join(_LEVELS)}")
+    return value
+
+
+def _metrics_access(env: Mapping[str, str]) -> str:
+    value = _required(env, "PERFRUN_METRICS_ACCESS")
+    if value not in METRICS_ACCESS:
+        choices = ", ".join(METRICS_ACCESS)
+        raise ValueError(f"PERFRUN_METRICS_ACCESS is {value!r}: write one of {choices}")
+    if value != "open":
+        _required(env, "PERFRUN_TLS_SECRET")  # a token is never asked for in clear text
+    if value == "token":
+        _required(env, "PERFRUN_METRICS_TOKEN_SECRET")
     return value
 
 

@@ -1,12 +1,14 @@
-"""The coordinator's certificate: made once, kept in the operator's own Secret.
+"""The operator's certificate, for the coordinator and the metrics, kept in its own Secret.
 
-It is self-signed; workers are given it with their plan, so that nothing else has to be trusted,
-and it outlives the operator's restarts, because workers under way know it by then.
+It is self-signed and made once. Workers are given it with their plan, and Prometheus reads it from
+the Secret, so that nothing else has to be trusted. It outlives the operator's restarts, because
+workers under way know it by then.
 """
 
 import base64
 import ssl
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -46,14 +48,16 @@ class Pair(NamedTuple):
 
 async def certificate(kube: Kube, settings: Settings) -> Pair:
     """The pair of the Secret; a new one, stored there, where it has none that fits."""
-    host = urlsplit(settings.coordinator_url).hostname or ""
+    hosts = [urlsplit(settings.coordinator_url).hostname or ""]
+    if settings.metrics_service:
+        hosts.append(f"{settings.metrics_service}.{settings.namespace}.svc")
     secret = await kube.get(SECRETS, settings.namespace, settings.tls_secret)
     data = secret.get("data") or {}
     if "tls.crt" in data and "tls.key" in data:
         pair = Pair(*(base64.b64decode(data[name]).decode() for name in ("tls.crt", "tls.key")))
-        if _fits(pair, host, datetime.now(UTC)):
+        if _fits(pair, hosts, datetime.now(UTC)):
             return pair
-    pair = make_pair(host, datetime.now(UTC))
+    pair = make_pair(datetime.now(UTC), *hosts)
     body = {
         "metadata": {"resourceVersion": secret["metadata"]["resourceVersion"]},
         "data": {
@@ -65,10 +69,10 @@ async def certificate(kube: Kube, settings: Settings) -> Pair:
     return pair
 
 
-def make_pair(host: str, now: datetime) -> Pair:
-    """A self-signed certificate for one host name or address."""
+def make_pair(now: datetime, *hosts: str) -> Pair:
+    """A self-signed certificate for host names or addresses."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "perfrun coordinator")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "perfrun")])
     built = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -77,7 +81,7 @@ def make_pair(host: str, now: datetime) -> Pair:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + VALID)
-        .add_extension(x509.SubjectAlternativeName([_general_name(host)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(map(_general_name, hosts)), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(_USAGE, critical=True)  # Python 3.13 verifies strictly (RFC 5280)
@@ -94,7 +98,7 @@ def make_pair(host: str, now: datetime) -> Pair:
 
 
 def server_context(pair: Pair) -> ssl.SSLContext:
-    """The context of the coordinator's server."""
+    """The context of a server with it."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # The standard library loads a chain from files only; this one is gone right after.
@@ -113,11 +117,12 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _fits(pair: Pair, host: str, now: datetime) -> bool:
+def _fits(pair: Pair, hosts: Sequence[str], now: datetime) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate(pair.certificate.encode())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (ValueError, x509.ExtensionNotFound):
         return False
     left = certificate.not_valid_after_utc - now
-    return _general_name(host) in names.value and left > RENEW_BEFORE
+    named = all(_general_name(host) in names.value for host in hosts)
+    return named and left > RENEW_BEFORE

@@ -19,6 +19,7 @@ KEY = Key("team", "shop-1")
 ENV = {
     "PERFRUN_NAMESPACE": "perfrun-system",
     "PERFRUN_WORKER_IMAGE": "perfrun:1",
+    "PERFRUN_METRICS_ACCESS": "open",
     "PERFRUN_COORDINATOR_URL": "https://perfrun-coordinator.perfrun-system.svc:8443",
 }
 

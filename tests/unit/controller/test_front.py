@@ -11,7 +11,6 @@ from typing import TypeVar
 import pytest
 
 from perfrun.controller import front as module
-from perfrun.controller.access import anybody
 from perfrun.controller.front import Front
 from perfrun.controller.health import Watch
 from perfrun.controller.kube import PERF_RUNS
@@ -65,7 +64,7 @@ async def asking() -> AsyncIterator[Asking]:
     ports = (free_port(), free_port())
     about = settings(PERFRUN_LISTEN_PROBES=str(ports[0]), PERFRUN_LISTEN_METRICS=str(ports[1]))
     async with Front(about, [PERF_RUNS]) as front:
-        await front.serve_metrics(anybody, None)
+        await front.serve_metrics()
         front.store.tests[Key("team", "shop")] = "uid"
         front.metrics.leading = True
         front.metrics.see_run(perf_run(**DONE))

@@ -117,7 +117,7 @@ def test_half_open_ones_make_room_the_oldest_first(
     """Of one peer or of many: whoever sends a whole head is answered."""
 
     async def test() -> None:
-        pair = make_pair("127.0.0.1", datetime.now(UTC))
+        pair = make_pair(datetime.now(UTC), "127.0.0.1")
         context = server_context(pair) if tls else None
         asking = ssl.create_default_context(cadata=pair.certificate) if tls else None
         async with _serve(LIMITS, context) as port:
@@ -137,7 +137,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(
     loop: Callable[[], asyncio.AbstractEventLoop], tls: bool, sent: bytes
 ) -> None:
     async def test() -> None:
-        context = server_context(make_pair("127.0.0.1", datetime.now(UTC))) if tls else None
+        context = server_context(make_pair(datetime.now(UTC), "127.0.0.1")) if tls else None
         async with _serve(LIMITS._replace(head_s=0.3), context) as port:
             assert not await _is_answered(await port.open(sent=sent))
 

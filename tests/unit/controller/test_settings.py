@@ -54,3 +54,19 @@ def test_variables_that_kubernetes_sets_for_services_shadow_none_of_ours() -> No
         for name in ("SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8443_TCP", "PORT_8443_TCP_ADDR")
     }
     assert settings(**shadow) == settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"PERFRUN_METRICS_ACCESS": "all"}, "write one of kubernetes, token, open"),
+        ({"PERFRUN_METRICS_ACCESS": "kubernetes"}, "PERFRUN_TLS_SECRET is not set"),
+        (
+            {"PERFRUN_METRICS_ACCESS": "token", "PERFRUN_TLS_SECRET": "tls"},
+            "PERFRUN_METRICS_TOKEN_SECRET is not set",
+        ),
+    ],
+)
+def test_tokens_for_metrics_need_tls_and_their_secret(given: dict[str, str], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        settings(**given)

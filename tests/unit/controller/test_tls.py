@@ -44,8 +44,8 @@ def _data(pair: Pair) -> dict[str, str]:
     "standing",
     [
         pytest.param(None, id="nothing there yet"),
-        pytest.param(make_pair("another.svc", NOW), id="for another name"),
-        pytest.param(make_pair(HOST, NOW - VALID + RENEW_BEFORE), id="about to expire"),
+        pytest.param(make_pair(NOW, "another.svc"), id="for another name"),
+        pytest.param(make_pair(NOW - VALID + RENEW_BEFORE, HOST), id="about to expire"),
         pytest.param(Pair("not a certificate", "nor a key"), id="made by hand, badly"),
     ],
 )
@@ -59,7 +59,7 @@ async def test_new_pair_is_made_and_stored(standing: Pair | None) -> None:
 
 
 async def test_pair_that_fits_outlives_restarts() -> None:
-    pair = make_pair(HOST, NOW - timedelta(days=365))
+    pair = make_pair(NOW - timedelta(days=365), HOST)
     secret = OneSecret(pair)
     assert await certificate(secret, WITH_TLS) == pair  # type: ignore[arg-type]
     assert secret.writes == 0
@@ -67,7 +67,7 @@ async def test_pair_that_fits_outlives_restarts() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_workers_that_know_the_certificate_trust_the_server_and_no_other(host: str) -> None:
-    pair = make_pair(host, NOW)
+    pair = make_pair(NOW, host)
     server = await asyncio.start_server(_greet, "127.0.0.1", 0, ssl=server_context(pair))
     port = server.sockets[0].getsockname()[1]
     async with server:
@@ -82,7 +82,7 @@ async def test_workers_that_know_the_certificate_trust_the_server_and_no_other(h
         with pytest.raises(ssl.SSLCertVerificationError):
             await asyncio.open_connection(
                 "127.0.0.1", port, server_hostname=host,
-                ssl=ssl.create_default_context(cadata=make_pair(host, NOW).certificate),
+                ssl=ssl.create_default_context(cadata=make_pair(NOW, host).certificate),
             )  # fmt: skip
 
 
