@@ -27,12 +27,13 @@ from perfrun.controller.manifests import (
     revision_name,
 )
 from perfrun.controller.open_runs import revision_spec, unreadable_revision
-from perfrun.controller.status import open_conditions, write_status
+from perfrun.controller.status import conditions_json, write_status
 from perfrun.controller.store import Store, run_record
 from perfrun.controller.writing import create_once
 from perfrun.logic.admission import Placement, queue_limit
 from perfrun.logic.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.judgement import cancelled, errored
+from perfrun.logic.run_status import open_conditions
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +195,14 @@ class Acceptor:
             "workers": {"planned": outcome.asks.workers, "ready": 0, "reported": 0},
             "queue": queue if phase is Phase.QUEUED else None,
             "acceptedTime": format_time(now) if phase is Phase.STARTING else None,
-            "conditions": open_conditions(phase, now.replace(microsecond=0), run.status.conditions),
+            "conditions": conditions_json(
+                open_conditions(
+                    phase,
+                    run.status.conditions,
+                    now.replace(microsecond=0),
+                    run.metadata.generation,
+                )
+            ),
         }
 
     async def _cancel(self, run: PerfRun, why: str) -> float:

@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from dataclasses import fields
 from datetime import UTC, datetime
 
-from perfrun.api.perfrun import PerfRun, Phase, Verdict, WorkerCounts
-from perfrun.api.times import format_moment, parse_time
+from perfrun.api.perfrun import PerfRun, Verdict, WorkerCounts
+from perfrun.api.times import parse_time
 from perfrun.controller.events import Events
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -27,13 +26,14 @@ from perfrun.controller.manifests import (
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRun, OpenRuns
 from perfrun.controller.sampler import Sampler
-from perfrun.controller.status import as_json, write_status
+from perfrun.controller.status import as_json, end_as_json, write_status
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import store_config_map
-from perfrun.logic.judgement import Judgement, RunOutcome, conditions, errored, unreported
+from perfrun.logic.judgement import Judgement, RunOutcome, errored, unreported
 from perfrun.logic.losses import losses
 from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.run_facts import RunFacts
+from perfrun.logic.run_status import done_status
 from perfrun.logic.teardown import untidy
 from perfrun.logic.verdict import judge
 from perfrun.measure.observed import add_observations
@@ -44,14 +44,6 @@ logger = logging.getLogger(__name__)
 RESULT_MOST_BYTES = 4 * 1024 * 1024
 KEEP_TRIES = 10
 """With the queue's pauses these take about two minutes."""
-_WRITTEN = {
-    *(one.name for one in fields(Judgement)),
-    "observed_generation",
-    "phase",
-    "completion_time",
-    "conditions",
-}
-"""What the end of a run decides about its status."""
 TEMPORARY = ("plan", "report", "observed")
 
 
@@ -174,11 +166,7 @@ class Finisher:
             )
 
     async def _write(self, done: PerfRun, kept: Json) -> Json:
-        status = done.status.model_dump(
-            mode="json", by_alias=True, exclude_none=True, include=_WRITTEN
-        )
-        passing = {"queue": None, "progress": None, "launchError": None, "result": None}
-        changes = {**status, **passing, **kept}
+        changes = {**end_as_json(done.status), **kept}
         return await write_status(self._kube, PERF_RUNS, done.metadata, changes)
 
     async def tidy(self, run: PerfRun) -> None:
@@ -250,17 +238,5 @@ def counted(run: PerfRun) -> WorkerCounts:
 
 def _done(run: PerfRun, judgement: Judgement, now: datetime) -> PerfRun:
     """The run as it is once it is judged."""
-    generation = run.metadata.generation
-    told = conditions(judgement, run.status.conditions, now.replace(microsecond=0), generation)
-    status = {
-        **judgement.as_status(),
-        "observed_generation": generation,
-        "phase": Phase.DONE,
-        # Two runs may end within a second, and the history goes by the order.
-        "completion_time": format_moment(now),
-        "conditions": told,
-        "queue": None,
-        "progress": None,
-        "launch_error": None,
-    }
-    return run.model_copy(update={"status": run.status.model_copy(update=status)})
+    status = done_status(run.status, judgement, now, run.metadata.generation)
+    return run.model_copy(update={"status": status})

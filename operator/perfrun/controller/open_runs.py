@@ -35,7 +35,7 @@ from perfrun.controller.manifests import (
     joined,
     report_config_maps,
 )
-from perfrun.controller.status import as_json, open_conditions, write_status
+from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.controller.store import Key, Store
 from perfrun.controller.writing import sha_of, store_report
 from perfrun.coordinator.app import MAX_REPORT
@@ -43,6 +43,7 @@ from perfrun.logic.examine import too_deep
 from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.plan import make_plan
 from perfrun.logic.problems import parse_problems
+from perfrun.logic.run_status import open_conditions
 from perfrun.measure.plan import NetworkRule, RunPlan
 from perfrun.measure.record import ConservationError
 from perfrun.measure.report import TERMINATED, WorkerReport, add_report
@@ -192,8 +193,13 @@ class OpenRuns:
                 "progress": None,
                 "message": None,
                 "workers": {"planned": workers, "ready": workers, "reported": 0},
-                "conditions": open_conditions(
-                    Phase.RUNNING, time.replace(microsecond=0), run.status.conditions
+                "conditions": conditions_json(
+                    open_conditions(
+                        Phase.RUNNING,
+                        run.status.conditions,
+                        time.replace(microsecond=0),
+                        run.metadata.generation,
+                    )
                 ),
             }
             try:

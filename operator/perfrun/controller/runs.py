@@ -30,7 +30,7 @@ from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError
 from perfrun.controller.progress import progress_line
 from perfrun.controller.sampler import Sampler
 from perfrun.controller.settings import Settings
-from perfrun.controller.status import as_json, changed, open_conditions, write_status
+from perfrun.controller.status import as_json, changed, conditions_json, write_status
 from perfrun.controller.store import Key, Store
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import create_once
@@ -40,6 +40,7 @@ from perfrun.coordinator.session import RunSession
 from perfrun.logic.judgement import Judgement, cancelled, errored
 from perfrun.logic.lifecycle import Act, Decision, collecting_deadline, decide
 from perfrun.logic.run_facts import RunFacts
+from perfrun.logic.run_status import open_conditions
 from perfrun.logic.teardown import untidy
 
 logger = logging.getLogger(__name__)
@@ -284,8 +285,13 @@ class RunReconciler:
             "loadEndTime": format_time(now),
             "reportDeadline": format_time(deadline),
             "progress": "waiting for the reports of the workers",
-            "conditions": open_conditions(
-                Phase.COLLECTING, now.replace(microsecond=0), run.status.conditions
+            "conditions": conditions_json(
+                open_conditions(
+                    Phase.COLLECTING,
+                    run.status.conditions,
+                    now.replace(microsecond=0),
+                    run.metadata.generation,
+                )
             ),
         }
         await write_status(self._kube, PERF_RUNS, run.metadata, changes)

@@ -1,13 +1,16 @@
 """Writing status: merge patches that name the uid and the version that they were decided on."""
 
-from datetime import datetime
+from dataclasses import fields
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 
 from perfrun.api.metadata import Condition, Metadata
-from perfrun.api.perfrun import Phase
+from perfrun.api.perfrun import PerfRunStatus
 from perfrun.controller.kube import Json, Kube, Resource
+from perfrun.logic.judgement import Judgement
+from perfrun.logic.run_status import PASSING
 
 MOST_CONDITION = 4096
 """Characters of a condition's message."""
@@ -35,6 +38,22 @@ def as_json(value: Any) -> Any:
     return value
 
 
+_END = {
+    *(one.name for one in fields(Judgement)),
+    "observed_generation",
+    "phase",
+    "completion_time",
+    "conditions",
+}
+"""What the end of a run decides about its status."""
+
+
+def end_as_json(done: PerfRunStatus) -> Json:
+    """The changes by which a run ends; what it had while it was under way goes."""
+    ends = done.model_dump(mode="json", by_alias=True, exclude_none=True, include=_END)
+    return {**ends, **{to_camel(name): None for name in PASSING}}
+
+
 def changed(old: Json, new: Json) -> Json:
     """Of ``new`` what differs from ``old``: nothing to write where nothing has changed.
 
@@ -56,16 +75,3 @@ def _instead(old: Any, new: Any) -> Any:
 def conditions_json(conditions: list[Condition]) -> list[Json]:
     """Conditions as they stand in a status."""
     return [condition.as_json() for condition in conditions]
-
-
-def open_conditions(phase: Phase, now: datetime, previous: list[Condition]) -> list[Json]:
-    """The conditions of a run that is not done."""
-    complete = Condition(
-        type="Complete",
-        status="False",
-        reason=phase.value,
-        last_transition_time=next(
-            (c.last_transition_time for c in previous if c.type == "Complete"), now
-        ),
-    )
-    return conditions_json([complete])

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 
+from pydantic import ValidationError
+
 from perfrun.api.metadata import Metadata
-from perfrun.api.perfrun import WorkerCounts
-from perfrun.api.times import format_moment
+from perfrun.api.perfrun import PerfRunStatus, WorkerCounts
 from perfrun.controller.kube import (
     ACCOUNTS,
     JOBS,
@@ -25,8 +26,9 @@ from perfrun.controller.kube import (
 )
 from perfrun.controller.manifests import MANAGED_BY, WORKER_ACCOUNT
 from perfrun.controller.settings import Settings
-from perfrun.controller.status import as_json, conditions_json, write_status
-from perfrun.logic.judgement import cancelled, conditions
+from perfrun.controller.status import end_as_json, write_status
+from perfrun.logic.judgement import cancelled
+from perfrun.logic.run_status import done_status
 
 logger = logging.getLogger("perfrun.uninstall")
 
@@ -104,19 +106,14 @@ async def _delete(kube: Kube, resource: Resource, body: Json) -> None:
 async def _end(kube: Kube, run: Json) -> None:
     """Write the end of one run; where the operator wrote meanwhile, the next look does it."""
     about = Metadata.model_validate(run["metadata"])
-    judgement = cancelled(WHY, WorkerCounts(planned=0))
-    now = datetime.now(UTC)
-    changes = {
-        "phase": "Done",
-        "verdict": judgement.verdict.value,
-        "message": judgement.message,
-        "completionTime": format_moment(now),
-        "conditions": conditions_json(conditions(judgement, [], now.replace(microsecond=0))),
-        "queue": None,
-        "progress": None,
-    }
     try:
-        await write_status(kube, PERF_RUNS, about, as_json(changes))
+        status = PerfRunStatus.model_validate(run.get("status", {}))
+    except ValidationError:
+        status = PerfRunStatus()  # whoever wrote that: the run ends all the same
+    judgement = cancelled(WHY, status.workers or WorkerCounts(planned=0))
+    ended = done_status(status, judgement, datetime.now(UTC), about.generation)
+    try:
+        await write_status(kube, PERF_RUNS, about, end_as_json(ended))
     except NotFoundError:
         return
     logger.info("ended PerfRun %s/%s", about.namespace, about.name)

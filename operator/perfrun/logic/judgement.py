@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
 from typing import Any
 
-from perfrun.api.metadata import Condition
 from perfrun.api.observe import ObservedStatus
 from perfrun.api.perfrun import (
     MOST_HOLDS,
@@ -105,50 +103,3 @@ def unreported(
 def first_of(lost: Sequence[str]) -> str:
     """The first of the sentences about lost workers, and how many more there are."""
     return f"{lost[0]} (and {len(lost) - 1} more)" if len(lost) > 1 else lost[0]
-
-
-def conditions(
-    judgement: Judgement,
-    previous: Sequence[Condition],
-    now: datetime,
-    generation: int | None = None,
-) -> list[Condition]:
-    """The conditions of a finished PerfRun: Complete and SLOMet, and what else there was before.
-
-    ``last_transition_time`` is ``now`` where a status changes, else what it was.
-    """
-    complete = "Error" if judgement.verdict is Verdict.ERROR else "Finished"
-    status, reason = _slo_met(judgement)
-    fresh = [
-        Condition(type="Complete", status="True", reason=complete, message=judgement.message),
-        Condition(type="SLOMet", status=status, reason=reason, message=judgement.message),
-    ]
-    before = {condition.type: condition for condition in previous}
-    others = [old for old in previous if old.type not in ("Complete", "SLOMet")]
-    return others + [
-        condition.model_copy(
-            update={
-                "observed_generation": generation,
-                "last_transition_time": _transition(before.get(condition.type), condition, now),
-            }
-        )
-        for condition in fresh
-    ]
-
-
-def _slo_met(judgement: Judgement) -> tuple[str, str]:
-    match judgement.verdict:
-        case Verdict.PASS:
-            return ("True", "ObjectivesMet") if judgement.slos else ("Unknown", "NoObjectives")
-        case Verdict.WARN | Verdict.FAIL:
-            return "False", "ObjectiveMissed"
-        case Verdict.ERROR:
-            return "Unknown", "Error"
-        case _:
-            return "Unknown", "Inconclusive"
-
-
-def _transition(before: Condition | None, after: Condition, now: datetime) -> datetime:
-    if before is None or before.status != after.status or before.last_transition_time is None:
-        return now
-    return before.last_transition_time

@@ -10,7 +10,8 @@ from perfrun.api.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, Phase, Test
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_US
 from perfrun.api.times import format_time
-from perfrun.logic.judgement import Judgement, conditions
+from perfrun.logic.judgement import Judgement
+from perfrun.logic.run_status import done_conditions
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
@@ -44,7 +45,7 @@ def local_run(
         load_end_time=format_time(load_end) if load_end else None,
         completion_time=format_time(times.completed),
         stopped=stopped,
-        conditions=conditions(judgement, (), times.completed, generation=1),
+        conditions=done_conditions(judgement, (), times.completed, generation=1),
         **judgement.as_status(),
     )
     return PerfRun(

@@ -1,13 +1,11 @@
 """Verdicts: every rule of judging, one row each."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfrun.api.metadata import Condition
 from perfrun.api.metric import METRICS, Kind
 from perfrun.api.perfrun import (
     CapacityStatus,
@@ -16,7 +14,7 @@ from perfrun.api.perfrun import (
     Verdict,
     WorkerCounts,
 )
-from perfrun.logic.judgement import Judgement, cancelled, conditions, errored, unreported
+from perfrun.logic.judgement import Judgement, cancelled, errored, unreported
 from perfrun.logic.judging import worst
 from perfrun.measure.report import WorkerReport, merge
 from tests.unit.logic.build import (
@@ -584,44 +582,6 @@ def test_the_worst_of_verdicts(verdicts: list[Verdict]) -> None:
     assert worst(verdicts) == (
         Verdict.INCONCLUSIVE if not counted else max(counted, key=order.index)
     )
-
-
-NOW, EARLIER = datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)
-ONE = WorkerCounts(planned=1)
-
-
-@pytest.mark.parametrize(
-    ("judgement", "complete", "slo_met"),
-    [
-        (judged(spec(slos=[P95]), report(step(FAST))), "Finished", ("True", "ObjectivesMet")),
-        (judged(spec(slos=[P95]), report(step(SLOW))), "Finished", ("False", "ObjectiveMissed")),
-        (judged(spec(), report(step(FAST))), "Finished", ("Unknown", "NoObjectives")),
-        (judged(spec(slos=[P95]), report(step([]))), "Finished", ("Unknown", "Inconclusive")),
-        (cancelled("stopped before its load began", ONE), "Finished", ("Unknown", "Inconclusive")),
-        # Complete is True after an error, too: a run that cannot go on is done.
-        (errored("the image cannot be pulled", ONE), "Error", ("Unknown", "Error")),
-    ],
-)
-def test_conditions(judgement: Judgement, complete: str, slo_met: tuple[str, str]) -> None:
-    done, met = conditions(judgement, [], NOW, 3)
-    assert (done.type, done.status, done.reason) == ("Complete", "True", complete)
-    assert (met.type, met.status, met.reason) == ("SLOMet", *slo_met)
-    assert {done.message, met.message} == {judgement.message}
-    assert {done.last_transition_time, met.last_transition_time} == {NOW}
-    assert done.observed_generation == 3
-
-
-def test_a_condition_keeps_its_time_while_its_status_does_not_change() -> None:
-    def old(kind: str, status: str) -> Condition:
-        return Condition(type=kind, status=status, reason="Was", last_transition_time=EARLIER)
-
-    missed = judged(spec(slos=[P95]), report(step(SLOW)))
-    before = [old("Complete", "False"), old("SLOMet", "False"), old("Other", "True")]
-    after = {condition.type: condition for condition in conditions(missed, before, NOW)}
-    assert after["SLOMet"].last_transition_time == EARLIER
-    assert after["SLOMet"].reason == "ObjectiveMissed"
-    assert after["Complete"].last_transition_time == NOW
-    assert after["Other"] == before[2]
 
 
 def test_a_scenario_of_many_steps_is_judged_by_its_journeys() -> None:

@@ -31,7 +31,7 @@ def test_it_says_when_and_what():
     assert status.start_time == "2026-11-22T02:00:01Z"
     assert status.load_end_time == "2026-11-22T02:00:02Z"
     assert status.completion_time == "2026-11-22T02:00:09Z"
-    assert [condition.type for condition in status.conditions] == ["Complete", "SLOMet"]
+    assert [condition.type for condition in status.conditions] == ["Complete", "SLOMet", "Stalled"]
 
 
 def test_a_load_that_never_began_has_no_times_of_it():
