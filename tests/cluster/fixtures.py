@@ -3,11 +3,12 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster import apiserver as api
-from tests.cluster import apt
+from tests.cluster import apt, gobuild
 from tests.cluster import cluster as whole
 from tests.cluster.handle import ApiServer, Cluster
 from tests.cluster.paths import locked
@@ -34,6 +35,13 @@ def apiserver_with_controllers(
 def rule_tools() -> None:
     """promtool."""
     apt.ensure(apt.RULE_PACKAGES)
+
+
+@pytest.fixture(scope="session")
+def kstatus() -> Path:
+    """A program that asks the real kstatus package."""
+    gobuild.ensure([gobuild.KSTATUS])
+    return gobuild.binary("kstatus")
 
 
 @pytest.fixture(scope="session")

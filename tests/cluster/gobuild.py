@@ -83,7 +83,10 @@ HELM = Module(
     ),
 )
 PAUSE = Module("pause", ("pause",), package=".")
-ALL = (KUBERNETES, HELM, COREDNS, METRICS_SERVER, PAUSE)
+KSTATUS = Module("kstatus", ("kstatus",), "sigs.k8s.io/cli-utils", package=".")
+CLUSTER = (KUBERNETES, HELM, COREDNS, METRICS_SERVER, PAUSE)
+"""What a cluster is made of."""
+ALL = (*CLUSTER, KSTATUS)
 
 
 def required_version(go_mod: str, path: str) -> str:
@@ -165,7 +168,7 @@ def _build(module: Module) -> None:
 
 def check_go() -> None:
     """Unsupported when something has to be compiled and Go cannot do it."""
-    for module in ALL:
+    for module in CLUSTER:
         if not is_built(module):
             find_go(module)
 
@@ -175,7 +178,7 @@ def is_built(module: Module) -> bool:
     return all((module.output() / tool).exists() for tool in module.tools)
 
 
-def ensure(modules: Iterable[Module] = ALL) -> None:
+def ensure(modules: Iterable[Module] = CLUSTER) -> None:
     """Compile what the cache lacks; one process at a time."""
     if all(is_built(module) for module in modules):
         return

@@ -79,6 +79,21 @@ def test_argo_cd_blocks_on_what_gates_and_on_nothing_else(case: Case) -> None:
     assert case.told in message
 
 
+KSTATUS = {"Progressing": "InProgress", "Healthy": "Current", "Degraded": "Failed"}
+# What has no conditions yet is current to kstatus: docs/gitops.md says so.
+UNSEEN = {"just created", "without status"}
+
+
+def test_kstatus_knows_what_gates_and_what_is_under_way(kstatus: Path) -> None:
+    cases = [case for case in (*PERFTESTS, *PERFRUNS) if case.name not in UNSEEN]
+    lines = "\n".join(json.dumps(case.body) for case in cases)
+    done = subprocess.run([kstatus], input=lines, capture_output=True, text=True, check=True)
+    found = [line.partition("\t")[0] for line in done.stdout.splitlines()]
+    assert dict(zip((case.name for case in cases), found, strict=True)) == {
+        case.name: KSTATUS[case.health] for case in cases
+    }
+
+
 VERDICT = 'perfrun_verdict{namespace="shop",test="api",verdict="Fail"}'
 LAST = 'perfrun_last_run_timestamp_seconds{namespace="shop",test="api"}'
 

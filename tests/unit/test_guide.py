@@ -13,7 +13,7 @@ import yaml
 from perfrun.api.baseline import TrendState
 from perfrun.api.perfrun import Phase, Verdict
 from perfrun.engine.errors import ErrorClass
-from perfrun.logic import findings, judgement
+from perfrun.logic import findings, health, run_status
 from perfrun.logic.capacity import HoldOutcome
 from tests.unit.examples.commands import in_script, parsed
 
@@ -33,7 +33,7 @@ def texts(node: ast.AST) -> set[str]:
     """All string constants below a node that look like a reason."""
     found = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
     words = {text for text in found if isinstance(text, str) and re.fullmatch(r"[A-Z]\w+", text)}
-    return words - {"True", "False", "Unknown", "Complete", "SLOMet"}
+    return words - {"True", "False", "Unknown", "Complete", "SLOMet", "Stalled"}
 
 
 def function(module: object, name: str) -> ast.AST:
@@ -48,13 +48,17 @@ def of_a_test_that_is_not_ready() -> set[str]:
     """What is handed to the functions that say so."""
     named = [call for call in calls() if ast.unparse(call.func) in ("self._refuse", "Stalled")]
     assert len(named) >= 4
-    return {"Invalid"}.union(*(texts(one) for call in named for one in call.args[:3]))
+    return {"Invalid"}.union(*(texts(one) for call in named for one in call.args[:4]))
 
 
 # What stands in the place of a reason, where it is no text, and what it may be.
 COMPUTED: dict[str, set[str]] = {
-    "reason": of_a_test_that_is_not_ready() | texts(function(judgement, "_slo_met")),
-    "complete": texts(function(judgement, "conditions")),
+    "reason": of_a_test_that_is_not_ready()
+    | texts(function(run_status, "_slo_met"))
+    # What a test's health takes over from its other conditions, and gives by itself.
+    | texts(function(health, "health_condition")) - {"Reconciling", "PerfRun"},
+    "complete": texts(function(run_status, "done_conditions")),
+    "_STALLED[verdict]": set(run_status._STALLED.values()),
     "phase.value": {phase.value for phase in Phase},
     "trend.state": set(get_args(TrendState)),
     "passage.state": set(get_args(TrendState)),

@@ -45,4 +45,7 @@ class CheckStatus(StatusModel):
     asks: Asks | None = Field(
         default=None, description="What policies are asked about; absent: it was refused."
     )
+    gates: bool = Field(
+        default=False, description="Whether an objective or a regression may make it Fail."
+    )
     warnings: Annotated[list[Annotated[str, Field(max_length=512)]], Field(max_length=10)] = []

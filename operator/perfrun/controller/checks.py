@@ -280,7 +280,12 @@ def outcome_of(body: Json) -> Examined | None:
     ):
         return None
     if noted.asks is not None:
-        return Examined(asks=noted.asks, what_runs=noted.what_runs, warnings=noted.warnings)
+        return Examined(
+            asks=noted.asks,
+            what_runs=noted.what_runs,
+            gates=noted.gates,
+            warnings=noted.warnings,
+        )
     ready = next((c for c in status.conditions if c.type == "Ready"), None)
     return Examined(problems=[ready.message]) if ready is not None else None
 
@@ -291,5 +296,6 @@ def check_status(outcome: Examined) -> CheckStatus:
         version=__version__,
         what_runs=outcome.what_runs,
         asks=outcome.asks,
+        gates=outcome.gates,
         warnings=outcome.warnings,
     )

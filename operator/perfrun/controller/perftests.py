@@ -29,6 +29,7 @@ from perfrun.controller.store import Key, Store
 from perfrun.controller.ticks import Prepared, Ticker
 from perfrun.controller.trends import Trender, regressed_condition
 from perfrun.logic.examine import Examined
+from perfrun.logic.health import HealthFacts, health_condition
 from perfrun.logic.policy import NamespacePolicies
 from perfrun.logic.problems import parse_problems
 from perfrun.logic.schedule import ScheduleDecision, jitter
@@ -124,10 +125,7 @@ class TestReconciler:
         ready = _ready(test, warnings, policies.suspended)
         decision = started.decision
         status = {**started.noted, **self._seen(test), **_next(decision), "trend": as_json(trend)}
-        regressed = regressed_condition(trend)
-        version = await self._write(
-            body, test, outcome, status, [ready, *([regressed] if regressed else [])]
-        )
+        version = await self._write(body, test, outcome, status, ready, regressed_condition(trend))
         self._prepare(test, version, decision)
         await self._tell(test, decision, warnings)
         # Last: what is deleted has been said to be the last run by now, if it was.
@@ -190,7 +188,7 @@ class TestReconciler:
         ready = Condition(
             type="Ready", status="False", reason=reason, message=cut(shown, MOST_CONDITION)
         )
-        await self._write(body, test, outcome, {"nextScheduleTime": None}, [ready])
+        await self._write(body, test, outcome, {"nextScheduleTime": None}, ready)
         await self._events.tell("PerfTest", test.metadata, reason, shown, warning=True)
         self._ticker.forget(Key(test.metadata.namespace, test.metadata.name))
         return None
@@ -200,11 +198,8 @@ class TestReconciler:
     ) -> float:
         """Say on the test that a run is due and cannot be created, and try again."""
         reason, why = stalled.reason, cut(stalled.why, MOST_CONDITION)
-        conditions = [
-            Condition(type="Ready", status="False", reason=reason, message=why),
-            Condition(type="Stalled", status="True", reason=reason, message=why),
-        ]
-        await self._write(body, test, outcome, self._seen(test), conditions)
+        ready = Condition(type="Ready", status="False", reason=reason, message=why)
+        await self._write(body, test, outcome, self._seen(test), ready)
         await self._events.tell("PerfTest", test.metadata, reason, why, warning=True)
         # A quota may leave room again.
         await self._historian.trim(test)
@@ -216,9 +211,12 @@ class TestReconciler:
         test: CheckedTest,
         outcome: Examined,
         status: Json,
-        conditions: list[Condition],
+        ready: Condition,
+        regressed: Condition | None = None,
     ) -> str:
-        """Gives the resourceVersion of the test as it is then. The first condition is Ready."""
+        """Gives the resourceVersion of the test as it is then."""
+        health = health_condition(_facts(test, outcome, status, ready, regressed))
+        conditions = [one for one in (ready, regressed, health) if one is not None]
         now = datetime.now(UTC).replace(microsecond=0)
         previous = {condition.type: condition for condition in test.status.conditions}
         for condition in conditions:
@@ -240,9 +238,29 @@ class TestReconciler:
         key = Key(test.metadata.namespace, test.metadata.name)
         # What is due and cannot be created stays due: an alert looks for times that have passed.
         self._metrics.next_run(key, status.get("nextScheduleTime", test.status.next_schedule_time))
-        self._metrics.show_ready(key, ready=conditions[0].status == "True")
+        self._metrics.show_ready(key, ready=ready.status == "True")
         version: str = body["metadata"]["resourceVersion"]
         return version
+
+
+def _facts(
+    test: CheckedTest,
+    outcome: Examined,
+    status: Json,
+    ready: Condition,
+    regressed: Condition | None,
+) -> HealthFacts:
+    """What its health follows from, with what ``status`` is about to say."""
+    said = PerfTestStatus.model_validate({**as_json(test.status), **status})
+    return HealthFacts(
+        ready=ready,
+        regressed=regressed,
+        gates=outcome.gates,
+        regression_fails=test.spec.baseline.on_regression == "Fail",
+        active=said.active[0] if said.active else None,
+        last_run=said.last_run,
+        last_verdict=Verdict(said.last_verdict) if said.last_verdict else None,
+    )
 
 
 def _checked(body: Json, outcome: Examined) -> CheckedTest:

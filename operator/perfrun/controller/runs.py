@@ -149,6 +149,11 @@ class RunReconciler:
             self._let_go(run.metadata.uid)
             if run.status.job is not None:
                 await write_status(self._kube, PERF_RUNS, run.metadata, {"job": None})
+                return None
+        if run.status.observed_generation != run.metadata.generation:
+            # spec.stop came after the end: seen, and nothing to do about it.
+            seen = {"observedGeneration": run.metadata.generation}
+            await write_status(self._kube, PERF_RUNS, run.metadata, seen)
         return None
 
     async def _advance(self, run: PerfRun) -> float | None:

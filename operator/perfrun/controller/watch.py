@@ -101,7 +101,8 @@ class Watches:
             self._metrics.see_run(run)
         # Progress alone is no news, nor is the queue: the reconciler wrote it itself.
         queued = record.phase is Phase.QUEUED and record == before
-        if record != known and not (known is not None and queued):
+        behind = record.done and run.status.observed_generation != run.metadata.generation
+        if behind or (record != known and not (known is not None and queued)):
             self._runs.add(key)
         if known is None or known.phase is not record.phase:
             self._tests.add(Key(key.namespace, record.test))

@@ -42,6 +42,8 @@ class Examined(BaseModel):
     what_runs: str = ""
     """The hash of what its runs execute and are judged by."""
     comparison_key: str = ""
+    gates: bool = False
+    """Whether an objective or a regression may make the test Fail."""
     target: str = ""
     """What one run at a time has."""
     frozen: dict[str, Any] | None = None
@@ -67,9 +69,15 @@ def examine(spec: object, namespace: str, *, freeze: bool = False) -> Examined:
         asks=asks_of(parsed),
         what_runs=what_runs_hash(parsed),
         comparison_key=comparison_key(parsed),
+        gates=_gates(parsed),
         target=place_of(parsed.target, namespace),
         frozen=parsed.what_runs() if freeze else None,
     )
+
+
+def _gates(spec: PerfTestSpec) -> bool:
+    fails = spec.baseline.on_regression == "Fail"
+    return fails or any(slo.on_breach == "Fail" for slo in spec.slos)
 
 
 def too_deep(spec: object) -> Problem | None:

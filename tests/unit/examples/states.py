@@ -1,6 +1,13 @@
 """Objects as the operator leaves them, and what a delivery tool is to make of them."""
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+from perfrun.api.metadata import Condition
+from perfrun.api.perfrun import Phase, Verdict, WorkerCounts
+from perfrun.logic.health import HealthFacts, health_condition
+from perfrun.logic.judgement import Judgement
+from perfrun.logic.run_status import done_conditions, open_conditions
 
 Json = dict[str, Any]
 
@@ -30,8 +37,13 @@ REGRESSED = condition("Regressed", "True", "Regressed", "latency.p95 is up by 7.
 STABLE = condition("Regressed", "False", "Stable")
 
 
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+
+
 def perftest(spec: Json, *conditions: Json, generation: int = 1, **status: Any) -> Json:
-    told = {"observedGeneration": 1, "conditions": [*conditions], **status}
+    health = health_condition(facts(spec, list(conditions), status))
+    found = [*conditions, *([health.as_json()] if health else [])]
+    told = {"observedGeneration": 1, "conditions": found, **status}
     return {
         "apiVersion": "perfrun.dev/v1alpha1",
         "kind": "PerfTest",
@@ -39,6 +51,33 @@ def perftest(spec: Json, *conditions: Json, generation: int = 1, **status: Any) 
         "spec": spec,
         "status": told,
     }
+
+
+def facts(spec: Json, conditions: list[Json], status: Json) -> HealthFacts:
+    by_type = {one["type"]: Condition.model_validate(one) for one in conditions}
+    fails = spec.get("baseline", {}).get("onRegression") == "Fail"
+    verdict = status.get("lastVerdict")
+    return HealthFacts(
+        ready=by_type["Ready"],
+        regressed=by_type.get("Regressed"),
+        gates=fails or any(slo["onBreach"] == "Fail" for slo in spec.get("slos", [])),
+        regression_fails=fails,
+        active=next(iter(status.get("active", [])), None),
+        last_run=status.get("lastRun"),
+        last_verdict=Verdict(verdict) if verdict else None,
+    )
+
+
+def under_way(phase: str, **status: Any) -> Json:
+    conditions = [one.as_json() for one in open_conditions(Phase(phase), [], NOW, 1)]
+    return perfrun(observedGeneration=1, phase=phase, conditions=conditions, **status)
+
+
+def done(verdict: str, message: str) -> Json:
+    judgement = Judgement(Verdict(verdict), message, WorkerCounts(planned=1))
+    conditions = [one.as_json() for one in done_conditions(judgement, [], NOW, 1)]
+    told = {"phase": "Done", "verdict": verdict, "message": message}
+    return perfrun(observedGeneration=1, conditions=conditions, **told)
 
 
 def perfrun(**status: Any) -> Json:
@@ -75,7 +114,6 @@ PERFTESTS = (
         perftest(
             WARNS,
             condition("Ready", "False", "NameTaken", "delete it"),
-            condition("Stalled", "True", "NameTaken", "delete it"),
         ),
         "Degraded",
         "delete it",
@@ -111,26 +149,26 @@ PERFTESTS = (
         "Degraded",
         "latency.p95 is up by 7.2%",
     ),
-    Case("without status", {**perftest(WARNS), "status": {}}, "Progressing"),
+    Case("without status", {**perftest(WARNS, READY), "status": {}}, "Progressing"),
 )
 
 PERFRUNS = (
-    Case("just created", perfrun(), "Progressing", "not begun"),
+    Case("just created", perfrun(), "Progressing", "has not looked"),
     Case(
         "queued",
-        perfrun(phase="Queued", queue={"reason": "shop:8000 is under load", "position": 1}),
+        under_way("Queued", queue={"reason": "shop:8000 is under load", "position": 1}),
         "Progressing",
         "shop:8000 is under load",
     ),
-    Case("starting", perfrun(phase="Starting"), "Progressing", "Starting"),
-    Case("running", perfrun(phase="Running", progress="3s, 180/s"), "Progressing", "3s, 180/s"),
-    Case("collecting", perfrun(phase="Collecting"), "Progressing"),
+    Case("starting", under_way("Starting"), "Progressing", "Starting"),
+    Case("running", under_way("Running", progress="3s, 180/s"), "Progressing", "3s, 180/s"),
+    Case("collecting", under_way("Collecting"), "Progressing"),
     *(
         Case(
             verdict,
-            perfrun(phase="Done", verdict=verdict, message="1 of 2 objectives missed"),
+            done(verdict, "1 of 2 objectives missed"),
             health,
-            f"{verdict}: 1 of 2 objectives missed",
+            "1 of 2 objectives missed",
         )
         for verdict, health in (
             ("Pass", "Healthy"),
