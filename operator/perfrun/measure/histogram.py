@@ -180,7 +180,11 @@ class Histogram:
             self._keep_small(used, both[used])
         else:
             assert self._dense is not None
-            self._dense += other.counts
+            if other._used is None:
+                self._dense += other.counts
+            else:
+                at, counts = other._used
+                self._dense[at] += counts.astype(np.int64)
         self.clamped += other.clamped
         self._extend(other.count, other.total, other.least, other.greatest)
 
@@ -348,21 +352,17 @@ def _inflated(text: str) -> bytes:
 def _used_buckets(payload: bytes) -> tuple[Counts, Counts]:
     """The buckets that hold something, and what they hold. Raises ValueError."""
     encoded = np.frombuffer(payload, dtype=np.uint8)
-    ends = np.flatnonzero(encoded < 0x80)  # the last byte of each number has no continuation bit
     if not len(encoded):
-        return ends, ends
-    if encoded[-1] >= 0x80:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing
+    goes_on = encoded >= 0x80  # all bytes of a number but its last one
+    if goes_on[-1]:
         raise ValueError("a histogram that is cut off")
-    starts = np.empty_like(ends)
-    starts[0], starts[1:] = 0, ends[:-1] + 1
-    lengths = ends - starts
-    longest = int(lengths.max()) + 1
-    if longest > _MAX_VARINT:
-        raise ValueError("a histogram with a count that cannot be")
-    zigzag = (encoded[starts] & 0x7F).astype(np.int64)
-    for place in range(1, longest):
-        longer = np.flatnonzero(lengths >= place)
-        zigzag[longer] |= (encoded[starts[longer] + place] & 0x7F).astype(np.int64) << 7 * place
+    zigzag = encoded.astype(np.int64)
+    further = np.flatnonzero(goes_on)
+    if len(further):
+        zigzag &= 0x7F
+        zigzag = _joined(zigzag, goes_on, further)
     numbers = (zigzag >> 1) ^ -(zigzag & 1)
     if int(numbers.min()) < -BUCKET_COUNT or int(numbers.max()) > MAX_COUNT:
         raise ValueError("a histogram with a count that cannot be")
@@ -374,3 +374,20 @@ def _used_buckets(payload: bytes) -> tuple[Counts, Counts]:
     if int(numbers.max()) * len(used) > MAX_COUNT and counts.sum(dtype=np.float64) > MAX_COUNT:
         raise ValueError(f"a histogram of more than {MAX_COUNT} samples")
     return until[used] - 1, counts
+
+
+def _joined(parts: Counts, goes_on: npt.NDArray[np.bool_], further: Counts) -> Counts:
+    """The numbers of several bytes of seven bits each, the lowest first. Raises ValueError.
+
+    ``further`` are the places of those that ``goes_on``.
+    """
+    for _ in range(_MAX_VARINT - 1):
+        # Each second last byte takes its last one in, with all that this one has taken in.
+        last = further[~goes_on[further + 1]]
+        parts[last] |= parts[last + 1] << 7
+        parts[last + 1] = -1
+        goes_on[last] = False
+        further = further[goes_on[further]]
+        if not len(further):
+            return parts[parts >= 0]
+    raise ValueError("a histogram with a count that cannot be")

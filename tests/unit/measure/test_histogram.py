@@ -8,7 +8,9 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perfrun.measure import histogram as module
 from perfrun.measure.histogram import HIGHEST_US, Histogram
+from tests import hostile
 
 HOUR = 3_600_000_000_000
 
@@ -145,3 +147,100 @@ def test_how_many_samples_lie_beyond_a_quantile(count: int, q: float, beyond: in
 def test_how_many_samples_lie_below_a_value() -> None:
     histogram = of([1_000_000, 2_000_000, 3_000_000])
     assert [histogram.below(ns) for ns in (0, 1_000_000, 2_500_000, HOUR)] == [0, 0, 2, 3]
+
+
+def decoded(before: Histogram, **changes: int) -> Histogram:
+    exact = {name: getattr(before, name) for name in ("total", "least", "greatest", "clamped")}
+    return Histogram.decode(before.encode(), **(exact | changes))
+
+
+@settings(max_examples=50)
+@given(samples, samples)
+def test_what_came_over_the_wire_adds_up_and_reads_as_if_it_had_not(
+    a: list[int], b: list[int]
+) -> None:
+    for left in (of(a), decoded(of(a))):
+        for right in (of(b), decoded(of(b))):
+            one = left.copy()
+            one.add(right)
+            assert one == of(a + b)
+            if a + b:
+                assert [one.quantile(q) for q in (0, 0.5, 0.999)] == [
+                    of(a + b).quantile(q) for q in (0, 0.5, 0.999)
+                ]
+    folded = decoded(of(a))
+    folded.fold(b)
+    assert folded == of(a + b)
+
+
+def test_few_buckets_take_little_memory_also_when_they_are_added_up() -> None:
+    one = decoded(of([1_000, 5_000_000, HOUR]))
+    one.add(decoded(of([7_000_000])))
+    assert one.size < 1024 < Histogram().size
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=400))
+def test_counts_are_read_as_the_library_reads_them_or_refused(payload: bytes) -> None:
+    text = hostile.hdr(payload)
+    try:
+        at, counts = module._used_buckets(module._inflated(text))
+    except ValueError:
+        return
+    expected = np.array(HdrHistogram.decode(text.encode()).counts, dtype=np.int64)
+    assert (np.flatnonzero(expected).tolist(), expected[at].tolist()) == (
+        at.tolist(),
+        counts.tolist(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (bytes(module.BUCKET_COUNT + 1), "another range"),
+        (b"\x01" * (module.BUCKET_COUNT + 1), "another range"),
+        (b"\xff" * 9, "cut off"),
+        (b"\xff" * 8 + b"\x01", "a count that cannot be"),
+        (b"\xff" * 7 + b"\x01", "a count that cannot be"),
+        (b"\x80\x80\x80\x80\x80\x80\x80\x40" * 2, "a count that cannot be|more than"),
+        (bytes(9 * module.BUCKET_COUNT), "when it is inflated"),
+    ],
+)
+def test_counts_that_cannot_be_are_refused(payload: bytes, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Histogram.decode(hostile.hdr(payload), total=0, least=0, greatest=0, clamped=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"total": 11_000_000}, "sum"),
+        ({"total": 1}, "sum"),
+        ({"least": 6_000_000}, "cannot be"),
+        ({"greatest": 2**60, "total": 2**60}, "cannot be"),
+        ({"least": -(2**60)}, "cannot be"),
+        ({"least": 1_000_000}, "other buckets"),
+        ({"greatest": 6_000_000}, "other buckets"),
+        ({"clamped": 3}, "clamped"),
+        ({"clamped": -1}, "clamped"),
+    ],
+)
+def test_exact_figures_that_are_not_of_the_buckets_are_refused(
+    changes: dict[str, int], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        decoded(of([5_000_000, 5_000_000]), **changes)
+
+
+def test_more_samples_than_can_be_counted_are_refused_also_when_they_are_added_up() -> None:
+    many = Histogram()
+    many.record(5_000_000, module.MAX_COUNT)
+    with pytest.raises(ValueError, match="more than"):
+        many.add(of([1]))
+
+
+def test_many_histograms_of_one_document_have_a_bound_together() -> None:
+    text, room = of([5]).encode(), module.Room(10_000)
+    with pytest.raises(ValueError, match="the most that is decoded"):
+        for _ in range(100):
+            Histogram.decode(text, total=5, least=5, greatest=5, clamped=0, room=room)
