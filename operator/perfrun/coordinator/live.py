@@ -7,7 +7,7 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.coordinator.search import SearchView
 from perfrun.logic.stop import LOST_AFTER
 from perfrun.measure.histogram import Histogram
-from perfrun.measure.record import add_counts
+from perfrun.measure.record import add_errors
 from perfrun.measure.report import Interval
 
 _NO_LATENCIES = Histogram()
@@ -115,7 +115,7 @@ class LiveMerge:
         present = [track for track in self._tracks.values() if now - track.came <= LOST_AFTER]
         errors: dict[str, int] = {}
         for interval in every:
-            add_counts(errors, interval.errors)
+            add_errors(errors, interval.errors)
         return Live(
             elapsed=max((interval.elapsed for interval in every), default=0),
             in_flight=sum(track.last.in_flight for track in present),

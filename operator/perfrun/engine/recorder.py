@@ -13,10 +13,8 @@ from perfrun.engine.compiled import CompiledScenario
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.picture import Picture
 from perfrun.measure.record import (
-    MOST_ERROR_CLASSES,
     MOST_SAID,
     MOST_SLOWEST,
-    OTHER_ERRORS,
     Outcome,
     PhaseRecord,
     ScenarioRecord,
@@ -27,7 +25,7 @@ from perfrun.measure.record import (
     add_fields,
     timing_key,
 )
-from perfrun.measure.wire import MAX_NAME
+from perfrun.measure.wire import MAX_NAME, OTHER_ERRORS, class_among
 
 FOLD_FROM = 256
 """Samples that are worth the fixed cost of a fold (about 40 us)."""
@@ -118,16 +116,13 @@ class ErrorClasses:
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        # Timeout keeps its name: a latency sample belongs to each.
-        self._known = {OTHER_ERRORS, "Timeout"}
+        self._known: set[str] = set()
 
     def name(self, error: str) -> str:
         """What an error is counted as."""
-        name = str(error)[:MAX_NAME] or OTHER_ERRORS  # a plain one, of an ErrorClass too
-        if name not in self._known:
-            if len(self._known) >= MOST_ERROR_CLASSES:
-                return OTHER_ERRORS
-            self._known.add(name)
+        plain = str(error)[:MAX_NAME]  # also of an ErrorClass
+        name = class_among(self._known, plain or OTHER_ERRORS)
+        self._known.add(name)
         return name
 
 

@@ -16,7 +16,9 @@ from perfrun.measure.histogram import MAX_COUNT, Histogram
 from perfrun.measure.picture import Picture
 from perfrun.measure.series import Series as Series
 from perfrun.measure.wire import (
+    MAX_RATE,
     MAX_TOTAL,
+    MOST_ERROR_CLASSES,
     Count,
     ErrorName,
     Nanoseconds,
@@ -25,14 +27,11 @@ from perfrun.measure.wire import (
     Total,
     Wire,
     WireHistogram,
+    class_among,
 )
 
 MOST_MACHINES = 16
 MOST_WORKERS = 5000
-MOST_ERROR_CLASSES = 64
-OTHER_ERRORS = "Other"
-"""The class of errors beyond so many classes."""
-MOST_EXHAUSTED = 8
 MOST_STEPS, MOST_SCENARIOS = 2500, 50
 """Of a plan."""
 
@@ -90,16 +89,8 @@ _COUNTS_OF_STEP = (
     "checks_failed",
 )
 _COUNTS_OF_SCENARIO = ("planned", "started", "dropped", "finished", "failed", "censored")
-_SUMS_OF_GENERATOR = (
-    "late_sends",
-    "paused_time",
-    "cpu_time",
-    "wall_time",
-    "periods",
-    "throttled_periods",
-    "user_time",
-    "connections",
-)
+_COUNTS_OF_GENERATOR = ("late_sends", "periods", "throttled_periods", "connections")
+_TIMES_OF_GENERATOR = ("paused_time", "cpu_time", "wall_time", "user_time")
 
 
 WallTime = Annotated[float, Field(ge=0, le=2**40)]
@@ -142,8 +133,9 @@ class StepRecord(Wire):
         """Take the counts of the same step elsewhere in."""
         add_fields(self, other, _COUNTS_OF_STEP)
         add_fields(self, other, ("bytes_received",), MAX_TOTAL)
-        add_counts(self.errors, other.errors)
-        self.said = {**other.said, **self.said}
+        add_errors(self.errors, other.errors)
+        said = {**other.said, **self.said}
+        self.said = {name: said[name] for name in self.errors if name in said}
         add_histograms(self.timings, other.timings)
         add_histograms(self.measures, other.measures)
         slowest = sorted([*self.slowest, *other.slowest], key=lambda one: -one.latency)
@@ -266,7 +258,7 @@ class GeneratorRecord(Wire):
     """Of the cgroup's CPU quota, over the window."""
     ceiling: Rate = 0.0
     """Requests a second that the worker reached against itself before the start."""
-    exhausted: dict[ErrorName, Count] = Field(default={}, max_length=MOST_EXHAUSTED)
+    exhausted: dict[ErrorName, Count] = Field(default={}, max_length=MOST_ERROR_CLASSES)
     """How often the generator ran out of Ports, Descriptors or Memory."""
     first_send: Nanoseconds = 0
     last_send: Nanoseconds = 0
@@ -294,11 +286,12 @@ class GeneratorRecord(Wire):
         )
         self.last_send = max(self.last_send, other.last_send)
         self.lag.add(other.lag)
-        add_fields(self, other, _SUMS_OF_GENERATOR, MAX_TOTAL)
-        self.ceiling += other.ceiling
+        add_fields(self, other, _COUNTS_OF_GENERATOR)
+        add_fields(self, other, _TIMES_OF_GENERATOR, MAX_TOTAL)
+        self.ceiling = min(self.ceiling + other.ceiling, MAX_RATE)
         self.longest_stall = max(self.longest_stall, other.longest_stall)
         self.pauses.add(other.pauses)
-        add_counts(self.exhausted, other.exhausted)
+        add_errors(self.exhausted, other.exhausted)
         self.started_at.extend(other.started_at)
         self.machines = sorted({*self.machines, *other.machines})[:MOST_MACHINES]
 
@@ -328,6 +321,12 @@ def add_counts(into: dict[str, int], other: dict[str, int]) -> None:
     """Add the counts of ``other`` into ``into``, key by key. Raises ValueError as above."""
     for key, count in other.items():
         into[key] = _sum(key, into.get(key, 0) + count, MAX_COUNT)
+
+
+def add_errors(into: dict[str, int], other: dict[str, int]) -> None:
+    """Add counts by error class; classes beyond :data:`MOST_ERROR_CLASSES` become one."""
+    for key, count in other.items():
+        add_counts(into, {class_among(into, key): count})
 
 
 def _sum(name: str, value: int, most: int) -> int:

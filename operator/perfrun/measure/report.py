@@ -14,7 +14,6 @@ from perfrun.measure.histogram import Histogram, Room
 from perfrun.measure.observed import MOST_OBSERVATIONS, Observation, add_observations
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import (
-    MOST_ERROR_CLASSES,
     MOST_WORKERS,
     GeneratorRecord,
     Outcome,
@@ -25,6 +24,7 @@ from perfrun.measure.record import (
 from perfrun.measure.series import MOST_POINTS, Series
 from perfrun.measure.sketch import MOST_BUCKETS
 from perfrun.measure.wire import (
+    MOST_ERROR_CLASSES,
     Count,
     ErrorName,
     Moment,

@@ -13,7 +13,7 @@ from pydantic import FailFast, Field, model_validator
 from perfrun.api.quantities import NS_PER_S
 from perfrun.measure.conservation import law
 from perfrun.measure.sketch import MOST_COUNT, Sketch
-from perfrun.measure.wire import ErrorName, Wire
+from perfrun.measure.wire import MOST_ERROR_CLASSES, ErrorName, Wire, class_among
 
 MOST_POINTS = 600
 """Of a series; then each two are joined."""
@@ -57,7 +57,7 @@ class Series(Wire):
     started: Points = []
     succeeded: Points = []
     failed: Points = []
-    errors: dict[ErrorName, Points] = {}
+    errors: dict[ErrorName, Points] = Field(default={}, max_length=MOST_ERROR_CLASSES)
     """Failed requests by error class: in each point they add up to ``failed``."""
     in_flight: Points = []
     """Iterations under way at the end of each point."""
@@ -122,9 +122,11 @@ class Series(Wire):
             both = (getattr(self, name), getattr(other, name))
             setattr(self, name, _added(*both, length, sum, 0))
         self.errors = {
-            name: _added(self.errors.get(name, []), other.errors.get(name, []), length, sum, 0)
-            for name in {**self.errors, **other.errors}
+            name: _added(points, [], length, sum, 0) for name, points in self.errors.items()
         }
+        for name, points in other.errors.items():
+            into = class_among(self.errors, name)
+            self.errors[into] = _added(self.errors.get(into, []), points, length, sum, 0)
         self.lag = _added(self.lag, other.lag, length, max, 0)
         self.latency = _added(self.latency, other.latency, length, Sketch.merged, Sketch())
 

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import zlib
+from collections.abc import Collection
 from typing import Annotated, Any, NoReturn
 
 from pydantic import (
@@ -27,6 +28,9 @@ from perfrun.measure.histogram import MAX_COUNT, Histogram, Room
 MAX_TOTAL = 2**63 - 1
 """Of what is summed up over users or bytes: the integers of the API."""
 MAX_NAME = 64
+MOST_ERROR_CLASSES = 64
+TIMEOUT, OTHER_ERRORS = "Timeout", "Other"
+"""The second: what is beyond so many classes."""
 _MAX_REASON = 200
 _MAX_DIGITS = 40
 
@@ -36,7 +40,8 @@ Nanoseconds = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 Moment = Annotated[int, Field(ge=-MAX_COUNT, le=MAX_COUNT)]
 """ns since another moment, negative before it."""
 Total = Annotated[int, Field(ge=0, le=MAX_TOTAL)]
-Rate = Annotated[float, Field(ge=0, le=1e12)]
+MAX_RATE = 1e12
+Rate = Annotated[float, Field(ge=0, le=MAX_RATE)]
 """Per second."""
 PartOfPlan = Annotated[str, Field(max_length=63)]
 """The name of a scenario, a step, or something observed."""
@@ -58,6 +63,16 @@ class Wire(BaseModel):
     def to_bytes(self) -> bytes:
         """The message as JSON."""
         return self.model_dump_json().encode()
+
+
+def class_among(known: Collection[str], name: str) -> str:
+    """What an error is counted as beside the classes that are ``known``.
+
+    Timeout keeps its name: a latency sample belongs to each.
+    """
+    if name in known or name == TIMEOUT or len(known) < MOST_ERROR_CLASSES - 2:
+        return name
+    return OTHER_ERRORS
 
 
 def unzip(packed: bytes, most: int) -> bytes:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from perfrun.engine.http1 import Connection
 from perfrun.engine.pool import Pool
+from perfrun.engine.recorder import ErrorClasses
 from perfrun.engine.run import Engine
 from perfrun.logic.plan import planned
 from perfrun.logic.shape import scenario_order
@@ -289,3 +290,14 @@ async def test_nothing_is_lost_in_any_small_load(
     report.check()
     assert len(server.log) == attempts(report)
     assert WorkerReport.unpack(report.pack()) == report
+
+
+def test_errors_that_a_server_names_are_so_many_classes_at_most() -> None:
+    classes = ErrorClasses()
+    named = {classes.name(f"Sql{number}") for number in range(1000)}
+    assert len(named) <= 63
+    assert "Other" in named
+    assert classes.name("Timeout") == "Timeout"  # a latency sample belongs to each
+    assert classes.name("x" * 500) == "Other"
+    assert ErrorClasses().name("x" * 500) == "x" * 64
+    assert ErrorClasses().name("") == "Other"

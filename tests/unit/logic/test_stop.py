@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perfrun.api.load import StopCondition
 from perfrun.logic.plan import make_plan
-from perfrun.logic.stop import LOST_AFTER, Second, StopJudge, StopWatch
+from perfrun.logic.stop import LOST_AFTER, MOST_PENDING, Second, StopJudge, StopWatch
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.report import Interval
 
@@ -191,3 +191,12 @@ def test_one_worker_or_many_make_no_difference(counts: list[tuple[int, int]], wo
         by_one = alone.take(0, interval(n, good * workers, bad * workers), n * S)
         by_many = [together.take(w, interval(n, good, bad), n * S) for w in range(workers)][-1]
         assert by_one == by_many
+
+
+def test_a_worker_that_speaks_of_no_second_does_not_have_histograms_pile_up() -> None:
+    one = watch(2)
+    for number in range(1, 500):
+        now = number * S // 10  # nobody is silent for long enough to be lost
+        one.take(0, interval(number, number, 0), now)
+        one.take(1, interval(number, 0, 0).model_copy(update={"elapsed": 0}), now)
+    assert len(one._pending) <= MOST_PENDING + 1

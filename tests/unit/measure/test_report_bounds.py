@@ -8,6 +8,7 @@ import pytest
 
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.logic.plan import make_plan
+from perfrun.measure import report as module
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.picture import Picture
 from perfrun.measure.record import (
@@ -18,7 +19,7 @@ from perfrun.measure.record import (
     StepRecord,
     Timing,
 )
-from perfrun.measure.report import WorkerReport
+from perfrun.measure.report import WorkerReport, add_report
 from perfrun.measure.series import MOST_POINTS, Second, Series
 from perfrun.measure.sketch import Sketch
 
@@ -178,3 +179,42 @@ def test_of_two_pictures_the_worse_visit_is_kept(
     whole.add(phase(other))
     assert whole.picture is not None
     assert (whole.picture.error, whole.picture.took) == left
+
+
+def of_errors(*names: str) -> WorkerReport:
+    """A report whose requests failed, each with a class of its own."""
+    one = report()
+    step, scenario = one.window.steps[0], one.window.scenarios[0]
+    step.errors, step.said = dict.fromkeys(names, 1), dict.fromkeys(names, "why")
+    step.failed = len(names)
+    step.sent = step.attempts = scenario.planned = scenario.started = 1 + len(names)
+    scenario.failed = len(names)
+    one.series = Series()
+    new = Second(planned=1 + len(names), started=1 + len(names), succeeded=1, failed=len(names))
+    new.latency, new.errors = LATENCY, dict.fromkeys(names, 1)
+    one.series.put(0, new)
+    return one
+
+
+def test_classes_of_errors_of_many_workers_stay_within_the_bound_and_add_up() -> None:
+    whole = of_errors(*(f"A{n}" for n in range(60)))
+    whole.add(of_errors(*(f"B{n}" for n in range(60))))
+    whole.check()
+    step = whole.window.steps[0]
+    assert len(step.errors) <= 64
+    assert step.errors["A7"] == 1
+    assert step.errors["Other"] == whole.series.errors["Other"][0] == 120 - len(step.errors) + 1
+    assert WorkerReport.unpack(whole.pack()) == whole
+
+
+def test_counts_that_add_up_to_more_than_can_be_counted_are_refused() -> None:
+    one, other = report(), report()
+    one.window.steps[0].attempts = other.window.steps[0].attempts = 2**53
+    with pytest.raises(ValueError, match="attempts adds up to"):
+        add_report(one, other)
+
+
+def test_histograms_of_all_workers_have_a_bound_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_MERGED_ROOM", 1000)
+    with pytest.raises(ValueError, match="test fewer steps at once"):
+        add_report(report(), report())
