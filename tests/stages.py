@@ -65,7 +65,8 @@ STAGES: dict[str, list[Words]] = {
     ],
     "e2e": [
         [*_BUILD, "--e2e"],
-        _beside("tests/e2e", PROCESSES, "not alone"),
+        _beside("tests/e2e", PROCESSES, "not timing and not alone"),
+        _beside("tests/e2e", 2, "timing and not alone"),
         _pytest("-m", "alone", "tests/e2e"),
     ],
 }

@@ -22,13 +22,15 @@ TIMEOUT_S = 120
 
 def until(what: str, look: Callable[[], T | None], timeout: float = TIMEOUT_S) -> T:
     """The first thing that ``look`` gives which is true; fails with ``what`` was awaited."""
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
-        time.sleep(0.25)
+        waited = time.monotonic() - began
+        assert waited < timeout, f"not within {timeout:.0f} s: {what}"
+        # Each look is a process of kubectl: who waits for long asks less often.
+        time.sleep(min(0.25 + waited / 40, 0.6))
 
 
 @dataclass

@@ -12,6 +12,8 @@ import yaml
 from tests.cluster import images
 from tests.e2e.shop import ROOT, Json, Shop, until
 
+pytestmark = pytest.mark.timing
+
 EXAMPLE = ROOT / "examples" / "benchmark"
 DOCUMENT = yaml.safe_load((EXAMPLE / "benchmark.yaml").read_text())
 IMAGE = DOCUMENT["spec"]["target"]["benchmark"]["image"]

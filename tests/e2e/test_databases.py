@@ -7,6 +7,8 @@ import pytest
 from tests.e2e.processes import kill
 from tests.e2e.shop import HERE, ROOT, Shop, until
 
+pytestmark = pytest.mark.timing
+
 EXAMPLE = ROOT / "examples/databases/postgresql.yaml"
 SLOW = """
 apiVersion: perfrun.dev/v1alpha1

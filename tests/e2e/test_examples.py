@@ -8,6 +8,8 @@ import yaml
 
 from tests.e2e.shop import ROOT, Shop, attempts, until
 
+pytestmark = pytest.mark.timing
+
 LONGEST_S = 240
 """The longest example takes a minute and more, and its last metrics come late."""
 BY_THEMSELVES = {"browser"}

@@ -6,6 +6,8 @@ import pytest
 
 from tests.e2e.shop import HERE, ROOT, Shop, until
 
+pytestmark = pytest.mark.timing
+
 EXAMPLE = ROOT / "examples/databases/mysql.yaml"
 BATCH = 20
 SLOW = """
