@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.controller.metrics.families import TEST, add
+from perfrun.controller.metrics.families import TEST, add, number
 from perfrun.controller.store import Key
 from perfrun.coordinator.live import Live
 from perfrun.logic.stop import LOST_AFTER
@@ -19,10 +19,10 @@ def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:
     in_flight = GaugeMetricFamily(
         "perfrun_live_in_flight", "Requests that wait for their answer.", labels=TEST
     )
-    latency = GaugeMetricFamily(
+    latency = SummaryMetricFamily(
         "perfrun_live_latency_seconds",
         "Response time of what succeeded in the last one to two seconds.",
-        labels=[*TEST, "quantile"],
+        labels=TEST,
     )
     requests = GaugeMetricFamily(
         "perfrun_live_requests",
@@ -46,7 +46,9 @@ def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:
         add(elapsed, key, live.elapsed, NS_PER_S)
         workers.add_metric(list(key), sum(one.age <= LOST_AFTER for one in live.workers))
         for quantile, ns in _quantiles(live).items():
-            add(latency, [*key, quantile], ns, NS_PER_S)
+            named = {**dict(zip(TEST, key, strict=True)), "quantile": quantile}
+            if (seconds := number(ns, NS_PER_S)) is not None:
+                latency.add_sample(latency.name, named, seconds)
         for outcome in ("succeeded", "failed"):
             add(requests, [*key, outcome], getattr(live, outcome))
         for state in ("planned", "started", "dropped"):

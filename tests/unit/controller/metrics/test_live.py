@@ -53,6 +53,17 @@ def test_all_that_is_known_of_a_run_under_way() -> None:
     }
 
 
+def test_quantiles_are_of_a_summary_while_a_run_is_under_way() -> None:
+    metrics = leading()
+    metrics.under_way = lambda: [(PLAN, LIVE)]
+    families = {
+        family.name: family.type
+        for family in metrics.collect()
+        if any("quantile" in sample.labels for sample in family.samples)
+    }
+    assert families == {"perfrun_live_latency_seconds": "summary"}
+
+
 def test_nothing_without_a_run_under_way() -> None:
     assert shown() == {}
 
