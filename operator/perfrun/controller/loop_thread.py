@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 JOIN_S = 5.0
+LAST_WORDS_S = 2.0
+"""Within the time that a lost Lease leaves before another operator may take it."""
 
 
 class LoopThread:
@@ -58,6 +60,10 @@ def end_process(why: str, *, with_stacks: bool = False) -> NoReturn:
 
     ``with_stacks``: the log says where each thread stands.
     """
+    # Also if the log cannot be written: who stands still may do so with the log's lock.
+    ending = threading.Timer(LAST_WORDS_S, os._exit, [1])
+    ending.daemon = True
+    ending.start()
     logger.critical("%s", why)
     if with_stacks:
         faulthandler.dump_traceback(sys.stderr, all_threads=True)

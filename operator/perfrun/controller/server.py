@@ -1,8 +1,8 @@
 """How the operator's ports are served: so many connections, each for so long, and no more.
 
-aiohttp bounds the size of a head, and closes a connection that stays idle or sends its head too
-slowly. It does not count connections, and a TLS handshake is none of its business: both are done
-here, from the moment at which a connection is accepted.
+aiohttp bounds the size of a head, and how long a connection stays idle between two requests. It
+does not count connections, and a TLS handshake is none of its business: that, and the time for the
+first head, is looked at here, from the moment at which a connection is accepted.
 """
 
 import asyncio
@@ -144,7 +144,14 @@ class _Door:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
-        connection = _Connection(self._server(), lambda: self._headless.pop(task, None))
+        # Between two requests it is aiohttp's to look at the clock.
+        expiry = loop.call_later(self._limits.head_s, task.cancel)
+
+        def head_came() -> None:
+            expiry.cancel()
+            self._headless.pop(task, None)
+
+        connection = _Connection(self._server(), head_came)
         handshake_s = self._limits.head_s if self._context else None
         try:
             async with asyncio.timeout(self._limits.life_s):
@@ -158,6 +165,7 @@ class _Door:
         except OSError:  # a handshake that failed, or too long a life
             pass
         finally:
+            expiry.cancel()
             # Whatever still holds it, a transport or a handshake, sees its end.
             with suppress(OSError):
                 accepted.shutdown(socket.SHUT_RDWR)
