@@ -22,6 +22,7 @@ from perfrun.controller.heartbeat import Heartbeat
 from perfrun.controller.kube import Kube, Resource
 from perfrun.controller.loop_thread import LoopThread
 from perfrun.controller.metrics import Metrics
+from perfrun.controller.metrics.families import merged
 from perfrun.controller.server import Limits, serving
 from perfrun.controller.settings import Settings
 from perfrun.controller.store import Store
@@ -124,8 +125,11 @@ class Front:
         return [*self.metrics.own(), *self._process.collect(), *of_tests]
 
     async def _of_tests(self) -> list[Metric]:
-        # Of one moment: nothing else happens in the main loop meanwhile.
-        return list(self.metrics.of_tests())
+        steps = []
+        for step in self.metrics.steps():
+            steps.append(step)
+            await asyncio.sleep(0)
+        return merged(steps)
 
 
 def probes_app(health: Health) -> web.Application:

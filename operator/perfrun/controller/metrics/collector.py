@@ -11,7 +11,7 @@ from perfrun.api.baseline import TrendState
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.times import parse_time
 from perfrun.controller.metrics.counters import Counters
-from perfrun.controller.metrics.families import TEST, showable
+from perfrun.controller.metrics.families import TEST, merged, showable
 from perfrun.controller.metrics.figures import (
     RunFigures,
     completed,
@@ -27,6 +27,9 @@ from perfrun.coordinator.live import Live
 from perfrun.measure.plan import RunPlan
 
 logger = logging.getLogger(__name__)
+
+TESTS_AT_ONCE = 100
+"""Some 20 ms of the main loop."""
 
 
 class Metrics(Collector):
@@ -136,31 +139,36 @@ class Metrics(Collector):
 
     def of_tests(self) -> Iterator[Metric]:
         """Of tests and receivers, by the operator that acts; in the main loop only."""
+        yield from merged(self.steps())
+
+    def steps(self) -> Iterator[list[Metric]]:
+        """What :meth:`of_tests` gives, of some tests after the other: between two steps the main
+        loop may do something else. All of one test is of one moment."""
         if not self.leading:
             return
-        tests = list(self._store.tests)
-        groups: tuple[Callable[[], Iterable[Metric]], ...] = (
-            lambda: figure_families(self._last),
-            lambda: objective_families(self._last),
-            self._states,
+        known = (self._last, self._ready, self._next, self._trends, self._store.tests)
+        keys = list(dict.fromkeys(key for some in known for key in some))
+        for start in range(0, max(len(keys), 1), TESTS_AT_ONCE):
+            yield self._of(keys[start : start + TESTS_AT_ONCE])
+        yield _collected(lambda: live_families(self._live()), self._counters.notices)
+
+    def _of(self, keys: Sequence[Key]) -> list[Metric]:
+        last = {key: self._last[key] for key in keys if key in self._last}
+        tests = [key for key in keys if key in self._store.tests]
+        return _collected(
+            lambda: figure_families(last),
+            lambda: objective_families(last),
+            lambda: self._states(keys),
             lambda: kept_families(self._store, tests),
             lambda: self._counters.families(tests),
             lambda: self._labels.families(tests),
-            lambda: live_families(self._live()),
         )
-        for group in groups:
-            try:
-                families = list(showable(group()))
-            except Exception:
-                logger.exception("metrics: a group of series is left out of this scrape")
-                continue
-            yield from families
 
     def _live(self) -> dict[Key, Live]:
         # Of several runs of a test at once, the one that began last.
         return {Key(plan.namespace, plan.test): live for plan, live in self.under_way()}
 
-    def _states(self) -> Iterator[Metric]:
+    def _states(self, keys: Iterable[Key]) -> Iterator[Metric]:
         accepted = GaugeMetricFamily(
             "perfrun_test_ready",
             "1: the test can be run; 0: invalid, refused by a policy, or stalled.",
@@ -174,14 +182,26 @@ class Metrics(Collector):
             "1 for how the last run compares with those before it.",
             labels=[*TEST, "state"],
         )
-        for key, ready in self._ready.items():
-            accepted.add_metric(list(key), ready)
-        for key, time in self._next.items():
-            coming.add_metric(list(key), time)
-        for key, state in self._trends.items():
-            for one in get_args(TrendState):
-                trend.add_metric([*key, one], float(one == state))
+        for key in keys:
+            if key in self._ready:
+                accepted.add_metric(list(key), self._ready[key])
+            if key in self._next:
+                coming.add_metric(list(key), self._next[key])
+            if key in self._trends:
+                for one in get_args(TrendState):
+                    trend.add_metric([*key, one], float(one == self._trends[key]))
         yield from (accepted, coming, trend)
+
+
+def _collected(*groups: Callable[[], Iterable[Metric]]) -> list[Metric]:
+    """The families of all groups but those that fail."""
+    collected: list[Metric] = []
+    for group in groups:
+        try:
+            collected += list(showable(group()))
+        except Exception:
+            logger.exception("metrics: a group of series is left out of this scrape")
+    return collected
 
 
 def _test_of(run: PerfRun) -> Key:

@@ -76,20 +76,24 @@ class Counters:
             "Scheduled times without a run, since the operator started.",
             labels=TEST,
         )
-        notices = CounterMetricFamily(
-            "perfrun_notifications",
-            "Notices to receivers that were delivered, or given up.",
-            labels=["receiver", "outcome"],
-        )
         for key in tests:
             missed.add_metric(list(key), self._missed.get(key, 0))
             for verdict in Verdict:
                 runs.add_metric([*key, verdict.value], self._runs.get((key, verdict), 0))
             for outcome in _OUTCOMES:
                 requests.add_metric([*key, outcome], self._requests.get((key, outcome), 0))
+        yield from (requests, runs, missed)
+
+    def notices(self) -> Iterator[Metric]:
+        """The notices to each receiver."""
+        notices = CounterMetricFamily(
+            "perfrun_notifications",
+            "Notices to receivers that were delivered, or given up.",
+            labels=["receiver", "outcome"],
+        )
         for labels, count in self._notices.items():
             notices.add_metric(list(labels), count)
-        yield from (requests, runs, missed, notices)
+        yield notices
 
 
 def _outcomes(requests: RequestCounts) -> dict[str, int]:

@@ -40,6 +40,17 @@ def showable(families: Iterable[Metric]) -> Iterator[Metric]:
         yield family
 
 
+def merged(steps: Iterable[Iterable[Metric]]) -> list[Metric]:
+    """One family of each name, with the samples of all steps."""
+    families: dict[str, Metric] = {}
+    for step in steps:
+        for family in step:
+            known = families.setdefault(family.name, family)
+            if known is not family:
+                known.samples += family.samples
+    return list(families.values())
+
+
 def _is_text(labels: Iterable[str]) -> bool:
     try:
         "".join(labels).encode()

@@ -54,10 +54,7 @@ class RunFigures(NamedTuple):
 def completed(run: PerfRun) -> float:
     """When it came to its end, in seconds since 1970; 0 where it does not say."""
     text = run.status.completion_time
-    try:
-        return parse_time(text).timestamp() if text else 0.0
-    except (ValueError, OverflowError):
-        return 0.0
+    return parse_time(text).timestamp() if text else 0.0
 
 
 def figures_of(run: PerfRun) -> RunFigures:

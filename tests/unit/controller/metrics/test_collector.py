@@ -10,6 +10,7 @@ from prometheus_client.exposition import generate_latest
 
 from perfrun.api.metric import METRICS, Kind
 from perfrun.controller.metrics import Metrics
+from perfrun.controller.metrics.collector import TESTS_AT_ONCE
 from perfrun.controller.metrics.families import showable
 from perfrun.controller.store import Key, Store, run_record
 from perfrun.coordinator.live import Live
@@ -172,10 +173,15 @@ def test_no_label_tells_urls_runs_or_errors(metrics: Metrics) -> None:
     assert {label for _, labels in scrape(metrics) for label, _ in labels} <= known
 
 
-def test_latency_is_a_summary(metrics: Metrics) -> None:
+def registry_of(metrics: Metrics) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(metrics)
-    assert b"# TYPE perfrun_latency_seconds summary" in generate_latest(registry)
+    return registry
+
+
+def test_latency_is_a_summary(metrics: Metrics) -> None:
+    shown = generate_latest(registry_of(metrics))
+    assert b"# TYPE perfrun_latency_seconds summary" in shown
 
 
 def test_a_standby_shows_no_tests_or_each_would_be_there_twice(metrics: Metrics) -> None:
@@ -223,8 +229,7 @@ ODD = {
         "slos",
         [{"metric": "dropped", "max": "0", "measured": HUGE, "verdict": "Pass", "message": "m"}],
     ),
-    "a time": ("completionTime", "9999-99-99T00:00:00Z"),
-    "a year": ("completionTime", "0001-01-01T00:00:00+14:00"),
+    "a time": ("completionTime", "0001-01-01T00:00:00Z"),
 }
 
 
@@ -270,3 +275,33 @@ def test_what_would_fail_the_scrape_is_left_out_whatever_shows_it() -> None:
         family.add_metric([label], value)
     (shown,) = showable([family])
     assert [sample.labels["test"] for sample in shown.samples] == ["fine"]
+
+
+def test_many_tests_are_shown_some_after_the_other_each_once() -> None:
+    keys = [Key("team", f"test-{number}") for number in range(2 * TESTS_AT_ONCE + 1)]
+    metrics = leading(Store(tests=dict.fromkeys(keys, "uid")))
+    metrics.expect_receivers(["slack"])
+    for key in keys:
+        metrics.show_ready(key, ready=True)
+    steps = list(metrics.steps())
+    assert len(steps) == 4, "three of tests, and what belongs to none"
+    seen = scrape(metrics)
+    for name in ("perfrun_test_ready", "perfrun_run_active", "perfrun_missed_schedules_total"):
+        shown = [dict(labels)["test"] for one, labels in seen if one == name]
+        assert sorted(shown) == sorted(key.name for key in keys)
+    text = generate_latest(registry_of(metrics)).decode()
+    assert text.count("# TYPE perfrun_test_ready gauge") == 1
+    assert text.count('perfrun_notifications_total{outcome="GivenUp",receiver="slack"}') == 1
+
+
+def test_a_test_that_goes_between_two_steps_costs_nothing() -> None:
+    keys = [Key("team", f"test-{number}") for number in range(TESTS_AT_ONCE + 1)]
+    store = Store(tests=dict.fromkeys(keys, "uid"))
+    metrics = leading(store)
+    for key in keys:
+        metrics.show_ready(key, ready=True)
+    steps = metrics.steps()
+    next(steps)
+    del store.tests[keys[-1]]
+    metrics.drop_test(keys[-1])
+    assert not any(family.samples for family in next(steps))
