@@ -16,6 +16,16 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 import yaml
 from typing_extensions import override
 
+from perfrun.cli.scalars import (
+    CORE_BOOLEANS,
+    INFINITE,
+    core_number,
+    kubernetes_boolean,
+    kubernetes_float,
+    kubernetes_int,
+    kubernetes_number,
+)
+
 MAX_NODES = 100_000
 """Of one document, aliases unfolded."""
 MAX_DEPTH = 64
@@ -32,17 +42,7 @@ _PLAIN_TAGS = frozenset(
 _NUMBER_STARTS = "-+.0123456789"
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_oO]")
 _JSON_SPACE = re.compile(r"[ \t\r\n]*(?:---[ \t\r]*\n[ \t\r\n]*)?")
-_LOOSE_UNDERSCORE = re.compile(r"_(?![0-9])|(?<![0-9])_")
 _BEHIND_SEPARATOR = re.compile(r"^---[ \t]+[^ \t\r\n#]", re.MULTILINE)
-_RADIX = {"0x": 16, "0o": 8, "0b": 2}
-_FLOAT_11 = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
-_YES = frozenset(
-    f(word) for word in ("y", "yes", "on", "true") for f in (str.lower, str.upper, str.capitalize)
-)
-_NO = frozenset(
-    f(word) for word in ("n", "no", "off", "false") for f in (str.lower, str.upper, str.capitalize)
-)
 
 
 class YamlError(ValueError):
@@ -55,18 +55,6 @@ class Document(NamedTuple):
     number: int
     value: Any
     warnings: tuple[str, ...]
-
-
-class WrittenInt(int):
-    """A number of a document that is no manifest; ``text`` is how it is written there."""
-
-    text: str
-
-
-class WrittenFloat(float):
-    """Like WrittenInt."""
-
-    text: str
 
 
 # libyaml's parser is ten times as fast; the pure one gives the same where it is not built in.
@@ -94,65 +82,6 @@ class _Reads(NamedTuple):
         return self.function(text) is not None
 
 
-def _kubernetes_number(text: str) -> int | float | None:
-    """As Go's YAML library reads a plain scalar; None where it is a text.
-
-    Whole numbers of any notation are whole in the JSON that it makes, and what has no room in 64
-    bits loses digits.
-    """
-    if text[0] == "." and _LOOSE_UNDERSCORE.search(text):
-        return None
-    plain = text.replace("_", "")
-    digits = plain.lstrip("+-") if plain[:1] in "+-" and plain[1:2] not in "+-" else plain
-    sign = -1 if plain.startswith("-") else 1
-    base = _RADIX.get(digits[:2].lower(), 8 if digits[:1] == "0" and len(digits) > 1 else 10)
-    body = digits[2:] if digits[:2].lower() in _RADIX else digits
-    if body.isascii() and body.isalnum() and len(body) <= 64:
-        try:
-            whole = sign * int(body, base)
-        except ValueError:
-            whole = 2**64
-        if -(2**63) <= whole < 2**64:
-            return kubernetes_int(whole)
-    if _FLOAT_11.match(plain) and math.isfinite(number := float(plain)):
-        return kubernetes_float(number)
-    return None
-
-
-def kubernetes_int(number: int) -> int | float:
-    """A whole number as an API server keeps it: more than 64 bits are a float."""
-    return number if -(2**63) <= number < 2**63 else float(number)
-
-
-def kubernetes_float(number: float) -> int | float:
-    """A number as it comes out of Go's JSON: without a fraction it is whole."""
-    return int(number) if number.is_integer() and abs(number) < 2**63 else number
-
-
-def _core_number(text: str) -> WrittenInt | WrittenFloat | None:
-    if _CORE_INT.match(text):
-        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-        if base == 10 and len(text) > 400:
-            return None
-        found: WrittenInt | WrittenFloat = WrittenInt(text[2:] if base != 10 else text, base)
-    elif _FLOAT_11.match(text):
-        found = WrittenFloat(text)
-    elif _INFINITE.match(text):
-        found = WrittenFloat(text.replace(".", ""))
-    else:
-        return None
-    found.text = text
-    return found
-
-
-_CORE_INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_CORE_BOOL = {
-    word: value
-    for value, words in ((True, "true True TRUE"), (False, "false False FALSE"))
-    for word in words.split()
-}
-
-
 def _resolvers(
     booleans: Callable[[str], object], numbers: Callable[[str], object]
 ) -> dict[str, list[tuple[str, Any]]]:
@@ -164,14 +93,10 @@ def _resolvers(
         found.setdefault(first, []).append((_BOOL, _Reads(booleans)))
     for first in _NUMBER_STARTS:
         found.setdefault(first, []).append((_FLOAT, _Reads(numbers)))
-        if numbers is _kubernetes_number:
-            found[first].append((_FLOAT, _INFINITE))
+        if numbers is kubernetes_number:
+            found[first].append((_FLOAT, INFINITE))
     found["<"] = [(_MERGE, re.compile(r"<<\Z"))]
     return found
-
-
-def _kubernetes_boolean(text: str) -> bool | None:
-    return True if text in _YES else False if text in _NO else None
 
 
 def _built(loader: Any, node: yaml.ScalarNode) -> Any:
@@ -185,8 +110,8 @@ def _built(loader: Any, node: yaml.ScalarNode) -> Any:
 
 
 for _class, _booleans, _numbers in (
-    (_Loader, _kubernetes_boolean, _kubernetes_number),
-    (_CoreLoader, _CORE_BOOL.get, _core_number),
+    (_Loader, kubernetes_boolean, kubernetes_number),
+    (_CoreLoader, CORE_BOOLEANS.get, core_number),
 ):
     _class.booleans = staticmethod(_booleans)
     _class.numbers = staticmethod(_numbers)
@@ -403,11 +328,11 @@ class _Check:
             return
         text = node.value
         if node.tag == _BOOL and text.lower() not in ("true", "false"):
-            meaning = "true" if text in _YES else "false"
-        elif node.tag == _FLOAT and _INFINITE.match(text):
+            meaning = "true" if kubernetes_boolean(text) else "false"
+        elif node.tag == _FLOAT and INFINITE.match(text):
             raise YamlError(f"{_where(node.start_mark)}{text} is no number of JSON")
         elif node.tag in (_INT, _FLOAT) and _reads_otherwise(text):
-            meaning = f"{_kubernetes_number(text)}"
+            meaning = f"{kubernetes_number(text)}"
         else:
             return
         self._warnings.append(
@@ -418,7 +343,7 @@ class _Check:
 
 def _reads_otherwise(text: str) -> bool:
     """Whether a number is hardly what was meant: an octal one, or one that loses digits."""
-    number = _kubernetes_number(text)
+    number = kubernetes_number(text)
     if number is None:
         return False
     lossy = text.lstrip("+-").isdecimal() and isinstance(number, float)
