@@ -105,7 +105,7 @@ def _built(loader: Any, node: yaml.ScalarNode) -> Any:
     found = loader.booleans(text) if node.tag == _BOOL else loader.numbers(text)
     if found is None or (node.tag == _INT and not isinstance(found, int)):
         kind = node.tag.rpartition(":")[2]
-        raise YamlError(f"{_where(node.start_mark)}{text[:60]} is no {kind}")
+        raise YamlError(f"{_where(node.start_mark)}{text[:60] or 'an empty text'} is no {kind}")
     return found
 
 

@@ -141,7 +141,7 @@ def test_json_is_read_as_json_writers_make_it():
         ('{"a": ' * 100_000, "nested more than 64 deep|maximum nesting depth"),
         ("a: .inf\n", "line 1: .inf is no number of JSON"),
         ("a: 1\nb: !!int 1.5\n", "line 2: 1.5 is no int"),
-        ("a: !!int ''\n", "line 1:  is no int"),
+        ("a: !!int ''\n", "line 1: an empty text is no int"),
         ("%YAML 1.2\n---\na: 1\n", "kubectl reads YAML 1.1 alone"),
         ("a: 1\n--- {b: 2}\n", "line 2: kubectl takes nothing behind ---"),
     ],
