@@ -13,6 +13,7 @@ from perfrun.api.perfrun import ResultRef, Verdict
 from perfrun.measure.result import RunResult
 from perfrun.report.document import run_object
 from perfrun.report.reading import MOST_BYTES, MOST_RUNS, join_result, read_document, read_run
+from tests import hostile
 from tests.unit.coordinator.conftest import UID, make_plan, make_report
 from tests.unit.report.sample import a_run, warned
 
@@ -185,3 +186,14 @@ def test_a_result_of_another_run_is_not_taken():
         read_run(body, a_result())
     body["metadata"]["uid"] = UID
     assert read_run(body, a_result()).result == a_result()
+
+
+def test_a_file_of_a_stranger_is_bounded_before_it_is_decoded():
+    document = json.loads(a_result().to_bytes())
+    document["report"]["generator"]["lag"]["hdr"] = hostile.hdr(bytes(hostile.MiB), 60)
+    with pytest.raises(ValueError, match="when it is inflated"):
+        read_document(text(document))
+    with pytest.raises(ValueError, match="JSON of more than 2000000 values"):
+        read_document(b"[" + b"[]," * 3_000_000 + b"[]]")
+    with pytest.raises(ValueError, match="32 MiB when it is unpacked"):
+        read_document(hostile.gzipped(bytes(hostile.MiB), 100))
