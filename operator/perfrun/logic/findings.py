@@ -18,6 +18,7 @@ from perfrun.api.quantities import (
     format_rate,
 )
 from perfrun.logic.figures import Figure, figure, scope
+from perfrun.logic.omission import estimate
 from perfrun.logic.plan import planned, planned_user_time
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord
@@ -30,6 +31,10 @@ SENT = 0.99
 THROTTLED = 0.01
 STALL = 100 * NS_PER_MS
 SKEW = NS_PER_S
+OMITTED = 2.0
+"""How much longer the 99th percentile would be with what was left out, to be worth a word."""
+LONG_WAIT = 10
+"""Times the usual interval between two requests of a user: what waits so long hides something."""
 
 Effect = Literal["Inflating", "UnderLoading", "Informing"]
 
@@ -206,6 +211,36 @@ def _skewed(evidence: Evidence) -> Finding | None:
     )
 
 
+def _omission(evidence: Evidence) -> Finding | None:
+    """What users who waited have not seen: an estimate, which no objective is judged by."""
+    plan, report = evidence.plan, evidence.report
+    sent = sum(step.sent for phase in (report.warmup, report.window) for step in phase.steps)
+    if plan.load.closed is None or not sent or not evidence.generator.user_time:
+        return None
+    interval = evidence.generator.user_time // sent
+    whole = scope(plan, report.window, "", report.window_time).distribution("latency")
+    guessed = estimate(whole.whole, interval, 0.99)
+    seen = whole.statistic("p99")
+    waited = "users wait for an answer and send nothing meanwhile"
+    if isinstance(seen, Figure):
+        if guessed < OMITTED * seen.low:
+            return None
+        message = (
+            f"{waited}: latency.p99 was {format_duration(seen.low)}, and in an open load of the "
+            f"same rate it would be about {format_duration(guessed)}. That is an estimate, and no "
+            f"objective is judged by it: spec.load.open measures it"
+        )
+    elif whole.whole.greatest >= LONG_WAIT * interval:
+        longest = format_duration(whole.whole.greatest)
+        message = (
+            f"{waited}, up to {longest} here: what an open load of the same rate would have seen "
+            f"cannot be estimated, for latency.p99 {seen.reason}; spec.load.open measures it"
+        )
+    else:
+        return None
+    return _finding("Omission", "Informing", message)
+
+
 _RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     _lag,
     _late_sends,
@@ -214,6 +249,7 @@ _RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     _exhausted,
     _not_covered,
     _skewed,
+    _omission,
 )
 
 _OWN_FAULTS = frozenset({"Lag", "LateSends", "Throttled", "Stall", "Exhausted"})
