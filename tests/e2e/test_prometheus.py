@@ -96,3 +96,32 @@ def test_a_deleted_test_takes_its_series_with_it(shop: Shop, perfrun: Cluster) -
         return f'namespace="{shop.namespace}"' not in scrape.text()
 
     until("the series are gone", gone)
+
+
+def _addresses(system: Shop, service: str) -> set[str]:
+    slices = system.items("endpointslices", "-l", f"kubernetes.io/service-name={service}")
+    return {
+        address
+        for one in slices
+        for endpoint in one["endpoints"] or []
+        for address in endpoint["addresses"]
+    }
+
+
+@pytest.mark.alone
+def test_with_two_operators_the_service_leads_to_the_one_that_acts(perfrun: Cluster) -> None:
+    scrape, system = scrape_of(perfrun), Shop(perfrun, SYSTEM)
+    try:
+        system.kubectl("scale", "deploy/perfrun", "--replicas=2")
+        system.kubectl("rollout", "status", "deploy/perfrun", "--timeout=120s")
+        both = until(
+            "there are two",
+            lambda: found if len(found := _addresses(system, "perfrun-operators")) == 2 else None,
+        )
+        assert all("perfrun_leader 1.0" in scrape.text() for _ in range(20))
+        (leader,) = _addresses(system, "perfrun-metrics")
+        (standby,) = both - {leader}
+        assert "perfrun_leader 0.0" in replace(scrape, address=f"{standby}:8444").text()
+    finally:
+        system.kubectl("scale", "deploy/perfrun", "--replicas=1")
+        system.kubectl("rollout", "status", "deploy/perfrun", "--timeout=120s")
