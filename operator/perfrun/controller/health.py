@@ -42,6 +42,13 @@ class Watch(StrEnum):
     """Something that was listed has not come, and nothing else has."""
 
 
+_FOUND = {
+    Watch.CURRENT: "it is up to date again (%d objects behind)",
+    Watch.LAGGING: "it is behind on %d objects, and delivers others: it has much to do",
+    Watch.SILENT: "it is behind on %d objects, and delivers nothing",
+}
+
+
 class Health:
     """What the probes are told. Read by other threads than the one that writes it."""
 
@@ -118,6 +125,8 @@ class Resync:
         self._now = now
         self._standing: dict[str, dict[tuple[str, str], float]] = {}
         """By kind: since when the watch is behind on what it delivered last of an object."""
+        self._found: dict[str, Watch] = {}
+        """By kind: what the last comparison has found."""
         self._hurry = asyncio.Event()
 
     async def run(self) -> None:
@@ -158,7 +167,12 @@ class Resync:
                 for uid, (namespace, seen) in suspects.items()
                 if uid in there and self._store.seen.get((resource.kind, uid), "") == seen
             }
-        self._health.compared(resource.kind, self._judge(resource.kind, suspects, before))
+        watch = self._judge(resource.kind, suspects, before)
+        # At the start each watch is behind, for a moment.
+        if self._health.ready and watch is not self._found.get(resource.kind, Watch.CURRENT):
+            logger.warning("watch of %s: %s", resource.kind, _FOUND[watch] % len(suspects))
+        self._found[resource.kind] = watch
+        self._health.compared(resource.kind, watch)
 
     def _judge(
         self, kind: str, suspects: Mapping[str, tuple[str, str]], before: Mapping[str | None, int]
