@@ -152,6 +152,8 @@ def _throttled(evidence: Evidence) -> Finding | None:
     record = evidence.generator
     if record.throttled_periods <= THROTTLED * record.periods:
         return None
+    if not record.periods:
+        return None
     share = format_percent(record.throttled_periods / record.periods, [THROTTLED])
     return _finding(
         "Throttled",
