@@ -43,9 +43,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/hang":
             self.target.released.wait(PATIENCE)
         self.send_response(503 if self.path == "/bad" else 200)
-        self.send_header("Content-Length", "2")
+        body = b"x" * 40 if self.path == "/x" else b"ok"
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
@@ -424,3 +425,24 @@ def test_workers_do_not_outlive_a_killed_perfrun(cli: Cli, target: Target) -> No
     assert len(cli.leftovers) == 1
     assert cli.run(cli.manifest("b", target.url, "{burst: {requests: 1, concurrency: 1}}"))[0] == 0
     assert cli.leftovers == []
+
+
+def test_worker_inside_of_a_regular_expression_does_not_outlive_a_killed_perfrun(
+    cli: Cli, target: Target
+) -> None:
+    """It heeds no signal that Python would have to handle: it never comes to that."""
+    file = cli.manifest("api", target.url, "{burst: {requests: 1, concurrency: 1}}")
+    step = '{name: get, http: {path: /x}, extract: {t: {regex: "(x+x+)+y"}}}'
+    file.write_text(f"{file.read_text()}  scenarios: [{{name: s, steps: [{step}]}}]\n")
+    with cli.start("run", file) as process:
+        until(lambda: len(target.seen) >= 1)
+        (worker,) = children(process.pid)
+        until(lambda: _cpu_seconds(worker) > 1.5)
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+    until(lambda: gone(worker))
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -5,15 +5,24 @@ that is already a program of its own: doing it between fork and exec is not safe
 """
 
 import ctypes
+import os
 import runpy
 import signal
+import sys
 
+PARENT = "PERFRUN_PARENT"
+"""Names the variable with the process id of perfrun."""
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Bind this process to its parent, then become the worker."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if sys.platform == "linux":
+        # Not SIGTERM: a worker that is inside of a regular expression would never come to heed it.
+        # When perfrun ends in order it asks its workers first, and is there until they have ended.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.environ.get(PARENT) not in (None, str(os.getppid())):
+            return  # it went before the kernel was asked
     runpy.run_module("perfrun.worker", run_name="__main__", alter_sys=True)
 
 

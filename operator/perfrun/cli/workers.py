@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from perfrun.cli.child import PARENT
+
 TERM_SECONDS = 3.0
 """What a worker gets to end that has nothing to undo."""
 _LAST_WORDS = 2000
@@ -57,7 +59,7 @@ async def start_worker(index: int, env: Mapping[str, str], log: Path) -> Worker:
             sys.executable,
             "-m",
             "perfrun.cli.child",
-            env={**_inherited(), **env},
+            env={**_inherited(), **env, PARENT: str(os.getpid())},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -55,6 +55,27 @@ class Fence:
         first = readings[0]
         raise _refused_host(next(rule for rule in self._rules if not _matches(rule, first)), first)
 
+    def canonical(self, name: str, found: str, search: Sequence[str]) -> None:
+        """Raises NotAllowedError where a Service is another name for what is not let through.
+
+        ``name`` was looked up, and DNS calls it ``found``: the name itself, or where an
+        ExternalName leads. ``search`` are the domains that the resolver tries behind a name. Names
+        of the internet lead wherever those who own them say.
+        """
+        if not self._rules or not name.endswith(".svc"):
+            return
+        reached = normal_host(found)
+        domains = [domain.lower().strip(".") for domain in search]
+        if reached in (name, *(f"{name}.{domain}" for domain in domains)):
+            return
+        for domain in domains:
+            if f"svc.{domain}" in domains:  # the cluster's own
+                reached = reached.removesuffix(f".{domain}")
+        for rule in self._rules:
+            if not _matches(rule, reached):
+                why = f"{name} stands for {reached} (ExternalName): {_refused_host(rule, reached)}"
+                raise NotAllowedError(why)
+
     def address(self, text: str) -> None:
         """Raises NotAllowedError for an address (of a name) that no connection may go to."""
         if not self._rules:

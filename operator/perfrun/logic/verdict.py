@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from perfrun.api.perfrun import MOST_SLOS
+from perfrun.api.perfrun import MOST_SLOS, Verdict
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.sentence import cut
 from perfrun.logic import observing
 from perfrun.logic.benchmarking import status_of_benchmark
 from perfrun.logic.judgement import Judgement, RunOutcome, first_of
+from perfrun.logic.judging import worst
 from perfrun.logic.load_verdict import judge_objectives, limits_of
 from perfrun.logic.objectives import objectives
 from perfrun.logic.search_verdict import judge_search
@@ -21,6 +22,7 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
     asked = objectives(spec)[:MOST_SLOS]
     search = outcome.plan.load.capacity is not None
     judgement = judge_search(asked, outcome) if search else judge_objectives(asked, outcome)
+    judgement = _unless_refused(judgement, outcome)
     said = [judgement.message]
     if outcome.report.forbidden is not None:
         said.append(outcome.report.forbidden)
@@ -34,3 +36,18 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> Judgement:
         benchmark=status_of_benchmark(outcome.report, limits),
     )
     return told.with_untidy(outcome.untidy or outcome.report.untidy)
+
+
+_REFUSED = "Policy"
+"""The class of errors of requests that a policy has refused."""
+
+
+def _unless_refused(judgement: Judgement, outcome: RunOutcome) -> Judgement:
+    """No pass for a load that policies have kept from its target, whatever the objectives say."""
+    steps = outcome.report.window.steps
+    refused, sent = sum(one.errors.get(_REFUSED, 0) for one in steps), sum(s.sent for s in steps)
+    if not refused or 2 * refused < sent:
+        return judgement
+    message = f"policies refused {refused} of {sent} requests: {judgement.message}"
+    verdict = worst([judgement.verdict, Verdict.INCONCLUSIVE])
+    return replace(judgement, verdict=verdict, message=message)

@@ -1,10 +1,12 @@
 """Where a host is: looked up now and then, and nothing but what the policies let through."""
 
 import asyncio
+import contextlib
 import math
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from pathlib import Path
 from time import monotonic, monotonic_ns
 from typing import TypeVar
 
@@ -20,6 +22,17 @@ HEAD_START_S = 0.25
 """Of an address before the next one is tried as well (RFC 8305, 8: Connection Attempt Delay)."""
 
 T = TypeVar("T")
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+
+
+def search_domains() -> list[str]:
+    """The domains that the system's resolver tries behind a name."""
+    with contextlib.suppress(OSError):
+        lines = [line.split() for line in RESOLV_CONF.read_text(errors="replace").splitlines()]
+        known = [words[1:] for words in lines if words[:1] in (["search"], ["domain"])]
+        return known[-1] if known else []
+    return []
 
 
 class Resolver:
@@ -122,8 +135,10 @@ class Resolver:
         try:
             name = self._fence.name(self._host)
             found = await asyncio.get_running_loop().getaddrinfo(
-                name, self._port, type=socket.SOCK_STREAM
+                name, self._port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
             )
+            canonical = next((str(one[3]) for one in found if one[3]), name)
+            self._fence.canonical(name, canonical, search_domains())
             addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
             self._addresses = self._let_through(addresses)
         except NotAllowedError as error:

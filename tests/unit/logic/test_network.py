@@ -170,3 +170,47 @@ def test_whatever_is_written_only_the_own_namespace_is_ever_looked_up(text: str)
         return
     assert name.endswith(".shop.svc")
     assert normal_host(name) == name
+
+
+# --- Services that are another name ------------------------------------------------------------
+
+SEARCH = ["shop.svc.corp.example", "svc.corp.example", "corp.example", "nodes.example"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "api.shop.svc",
+        "api.shop.svc.cluster.local.",
+        "API.shop.svc.corp.example",
+        "other.shop.svc.cluster.local",  # of the same namespace, which is let through too
+    ],
+)
+def test_a_service_that_is_what_it_is_called_is_let_through(found: str) -> None:
+    OWN.canonical("api.shop.svc", found, SEARCH)
+
+
+@pytest.mark.parametrize(
+    ("found", "reached"),
+    [
+        ("db.other.svc.cluster.local", "db.other.svc"),
+        ("db.other.svc.corp.example", "db.other.svc"),
+        ("metadata.google.internal", "metadata.google.internal"),
+        ("api.shop.svc.evil.example", "api.shop.svc.evil.example"),
+        ("internal.corp.example", "internal"),
+    ],
+)
+def test_a_service_that_stands_for_another_name_is_judged_by_that_one(
+    found: str, reached: str
+) -> None:
+    with pytest.raises(NotAllowedError) as refused:
+        OWN.canonical("api.shop.svc", found, SEARCH)
+    said = str(refused.value)
+    assert said.startswith(f"api.shop.svc stands for {reached} (ExternalName): PerfPolicy lab ")
+    assert f'"value": "{reached}"' in said
+
+
+def test_names_of_the_internet_may_stand_for_any_other() -> None:
+    fence(hosts=["*.example.com"]).canonical("shop.example.com", "d1.cdn.example.net", SEARCH)
+    fence(deny=["10.0.0.0/8"]).canonical("api.shop.svc", "elsewhere.example", SEARCH)
+    ANYWHERE.canonical("api.shop.svc", "elsewhere.example", SEARCH)

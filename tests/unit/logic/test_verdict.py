@@ -657,3 +657,28 @@ def test_a_teardown_that_a_worker_reports_as_failed_is_in_the_judgement() -> Non
     told = judged(spec(OPEN, slos=[P95]), measured)
     assert (told.verdict, told.untidy) == (Verdict.PASS, "step end failed with Connect")
     assert told.message.endswith("; the teardown failed: step end failed with Connect")
+
+
+# --- what policies refused ----------------------------------------------------------------------
+
+
+def refused(requests: int, of: int) -> WorkerReport:
+    record = step([MS] * (of - requests), failed=requests)
+    record.errors = {"Policy": requests}
+    measured = report(record)
+    measured.forbidden = "PerfPolicy lab does not let 169.254.169.254 be connected to"
+    return measured
+
+
+@pytest.mark.parametrize("slos", [[], [{"metric": "errorRate", "max": "100%"}]])
+def test_load_that_policies_mostly_refused_is_never_a_pass(slos: list[dict[str, Any]]) -> None:
+    judgement = judged(spec(OPEN, slos=slos), refused(500, of=1000))
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert judgement.message.startswith("policies refused 500 of 1000 requests: ")
+    assert judgement.message.endswith("does not let 169.254.169.254 be connected to")
+    assert judged(spec(OPEN, slos=slos), refused(499, of=1000)).verdict is Verdict.PASS
+
+
+def test_missed_objective_stays_one_where_policies_refused_the_load() -> None:
+    slo = {"metric": "errorRate", "max": "1%", "onBreach": "Fail"}
+    assert judged(spec(OPEN, slos=[slo]), refused(900, of=1000)).verdict is Verdict.FAIL

@@ -1,8 +1,10 @@
 """Names that cannot be looked up, and addresses that do not answer."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import uvloop
 
 from perfrun.logic.network import ANYWHERE, Fence
 from perfrun.measure.plan import NetworkRule
+from perfrun.reach import resolver
 from perfrun.reach.errors import ErrorClass, OpenError
 from perfrun.reach.resolver import Resolver
 
@@ -105,3 +108,28 @@ async def test_what_is_not_waited_for_any_more_is_ended() -> None:
     assert both.tried == ["a", "b"]
     await asyncio.sleep(0)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_service_that_leads_elsewhere_is_refused_before_its_address_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = Fence([NetworkRule(policy="lab", hosts=["*.shop.svc"], allow=None, deny=[])], "shop")
+    resolv_conf = tmp_path / "resolv.conf"
+    resolv_conf.write_text(
+        "nameserver 10.0.0.10\nsearch shop.svc.corp.example svc.corp.example corp.example\n"
+    )
+    monkeypatch.setattr(resolver, "RESOLV_CONF", resolv_conf)
+    canonical = ""
+
+    async def getaddrinfo(name: str, port: int, **how: Any) -> list[Any]:
+        assert (name, how["flags"]) == ("api.shop.svc", socket.AI_CANONNAME)
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6)
+        return [(*kind, canonical, ("10.0.0.7", port)), (*kind, "", ("10.0.0.8", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    canonical = "db.other.svc.corp.example"
+    with pytest.raises(OpenError, match=r"stands for db\.other\.svc \(ExternalName\)") as caught:
+        await Resolver("api", 80, own).candidates()
+    assert caught.value.reason == ErrorClass.POLICY
+    canonical = "api.shop.svc.corp.example"
+    assert set(await Resolver("api", 80, own).candidates()) == {"10.0.0.7", "10.0.0.8"}
