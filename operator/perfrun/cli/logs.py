@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from perfrun.api.names import RUN_LABEL, WORKER_CONTAINER, WORKER_INDEX
+from perfrun.api.sentence import printable
 from perfrun.cli.cluster import EVENTS, PERF_RUNS, PODS, Cluster, ClusterError, Json
 from perfrun.cli.cluster.errors import NoSuchError, NotYetError
 from perfrun.cli.exits import Exit
 from perfrun.cli.terminal import abandoned, tell
 from perfrun.cli.views import RunView
-from perfrun.report.text import printable
 
 _LOOK_S = 1.0
 
@@ -84,7 +84,7 @@ def _print(cluster: Cluster, pods: Sequence[WorkerPod], out: Console, err: Conso
             continue
         try:
             for line in cluster.log(pod.name, WORKER_CONTAINER, follow=False):
-                tell(out, prefix + printable(line))
+                tell(out, prefix + line)
         except (NotYetError, NoSuchError) as error:
             tell(err, f"worker {pod.index} has no log: {error}")
 
@@ -99,7 +99,7 @@ def _follow(
         prefix = _prefix(pod, pods)
         try:
             for line in _log_when_there(cluster, run, pod):
-                lines.put(prefix + printable(line))
+                lines.put(prefix + line)
         except NoSuchError:
             pass  # the run is over, and its pods with it
         except Exception as error:  # told by the one who waits

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from perfrun.api.perfrun import PerfRun, Phase
+from perfrun.api.sentence import printable
 from perfrun.report.reading import MOST_BYTES, join_result, read_document, read_run
 from perfrun.report.source import Reported
-from perfrun.report.text import printable
 
 Json = dict[str, Any]
 

@@ -12,6 +12,11 @@ from typing import IO, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
+from perfrun.api.sentence import printable, without_commands
+
+MOST_LINE = 64 * 1024
+"""Characters of a line."""
+
 
 class Output(io.TextIOBase):
     """A stream that never fails; ``error`` says what it could not write."""
@@ -50,10 +55,13 @@ class Output(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Write it, now or with :meth:`flush`; once something failed, nothing more."""
+        """Write it, now or with :meth:`flush`; once something failed, nothing more.
+
+        A CI system takes no line of it for a command, whoever wrote what is in it.
+        """
         if self._stream is not None:
             try:
-                self._stream.write(text)
+                self._stream.write(without_commands(text))
             except OSError as error:
                 self._give_up(error)
         return len(text)
@@ -107,5 +115,5 @@ def abandoned(console: Console) -> bool:
 
 
 def tell(console: Console, text: str) -> None:
-    """One line, never broken and never read as markup."""
-    console.print(Text(text), soft_wrap=True)
+    """One line, never broken and never read as markup. What others wrote in it steers nothing."""
+    console.print(Text(printable(text, MOST_LINE)), soft_wrap=True)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from perfrun.api.perfrun import Phase, Verdict
+from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
-from perfrun.report.text import printable
 
 Json = dict[str, Any]
 

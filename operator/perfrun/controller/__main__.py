@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import kopf
 import uvloop
+from typing_extensions import override
 
 from perfrun import __version__
+from perfrun.api.sentence import printable
 from perfrun.controller.access import static_token
 from perfrun.controller.accounts import Accounts, api_audiences
 from perfrun.controller.admit import Acceptor
@@ -47,11 +49,28 @@ T = TypeVar("T")
 
 WORKERS = 8
 RETRY_S = 2.0
+MOST_LINE = 8192
+"""Characters of a line of the log."""
 
 
 def watched(settings: Settings) -> list[Resource]:
     """What is looked at all the time. Policies are of the whole cluster."""
     return [PERF_TESTS, PERF_RUNS, *([] if settings.watch_namespaces else [PERF_POLICIES])]
+
+
+class LineFormatter(logging.Formatter):
+    """One line for each record, whatever a tenant or a server has written into it; what follows,
+    as a traceback, is indented, so that it is taken for no other record."""
+
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = printable(record.message, MOST_LINE)
+        return super().formatMessage(record)
+
+    @override
+    def formatException(self, ei: Any) -> str:
+        lines = super().formatException(ei).splitlines()
+        return "\n".join(f"  {printable(line, MOST_LINE)}" for line in lines)
 
 
 class Operator:
@@ -234,9 +253,9 @@ def main() -> int:
     except ValueError as error:
         print(f"perfrun: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=settings.log_level, handlers=[handler])
     # Requests by URL and header, at any level: a receiver's URL may be its secret.
     for library in ("kopf", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from perfrun.api import API_VERSION
 from perfrun.api.metadata import Metadata
+from perfrun.api.sentence import printable
 from perfrun.controller.kube import EVENTS, AlreadyExistsError, Kube, KubeError, TerminatingError
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Events:
             "action": reason,
             "reason": reason,
             "type": "Warning" if warning else "Normal",
-            "note": note[:NOTE_MOST],
+            "note": printable(note, NOTE_MOST),
             "regarding": {
                 "apiVersion": API_VERSION,
                 "kind": kind,

@@ -16,6 +16,7 @@ from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
 from perfrun.api import API_VERSION
+from perfrun.api.sentence import printable
 
 Json = dict[str, Any]
 
@@ -255,7 +256,8 @@ def _error(status: int, body: str | bytes | None) -> KubeError:
         answer = json.loads(body or "{}")
     except ValueError:
         answer = {}
-    message = str(answer.get("message") or f"the API server answered {status}")
+    # A webhook's words, and what a tenant wrote, are in it.
+    message = printable(str(answer.get("message") or f"the API server answered {status}"))
     reason = answer.get("reason", "")
     if status == 404:
         return NotFoundError(status, message)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from perfrun.api.names import COMMAND_CONTAINER, WORKER_CONTAINER, WORKER_INDEX
+from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import Json, owned_by
 from perfrun.logic.run_facts import JobState, PodFacts
@@ -71,6 +72,12 @@ def gone_pod(job: str, index: int) -> PodFacts:
 
 
 def _problem(metadata: Json, status: Json, now: datetime) -> str | None:
+    """In words that are partly the kubelet's, a scheduler plugin's, or the last of a container."""
+    found = _obstruction(metadata, status, now)
+    return printable(found) if found is not None else None
+
+
+def _obstruction(metadata: Json, status: Json, now: datetime) -> str | None:
     if status.get("phase") == "Failed":
         return _death(status)
     if (ended := _worker_state(status).get("terminated")) is not None:

@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import EVENTS, Json, Kube, KubeError
 from perfrun.logic.run_facts import Refusal
@@ -68,7 +69,7 @@ def refusal_of(events: list[Json]) -> Refusal | None:
     message = told[-1][1]
     for prefix in _PREFIXES:
         message = message.removeprefix(prefix)
-    return Refusal(message, min(_first_seen(event) for event in events))
+    return Refusal(printable(message), min(_first_seen(event) for event in events))
 
 
 def _first_seen(event: Json) -> datetime:

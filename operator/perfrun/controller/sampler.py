@@ -17,6 +17,7 @@ from perfrun.api.metric import OBSERVED
 from perfrun.api.observe import Workload
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.quantities import NS_PER_US
+from perfrun.api.sentence import printable
 from perfrun.controller.kube import (
     CONFIG_MAPS,
     PODS,
@@ -69,7 +70,7 @@ class _Course:
 
     def trouble(self, name: str, why: str, *metrics: ObservedMetric) -> None:
         for metric in metrics:
-            self.seen[name, metric].trouble = " ".join(why.split())[:MOST_TROUBLE]
+            self.seen[name, metric].trouble = printable(" ".join(why.split()), MOST_TROUBLE)
 
 
 class Sampler:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import math
+import re
 import ssl
 from pathlib import Path
 from time import monotonic
@@ -25,6 +26,7 @@ from perfrun.engine.request import one_line, origin_of
 from perfrun.engine.template import Template
 from perfrun.engine.tls import verifying
 from perfrun.logic.network import Fence
+from perfrun.reach.foreign import SECRETS, foreign
 from perfrun.reach.resolver import Resolver
 from perfrun.reach.values import Values
 
@@ -39,6 +41,8 @@ LEAST_WAIT = 0.5
 TIMEOUT_SECONDS = 15.0
 _REFUSALS = (400, 401, 403)
 """Of a token service that takes neither the client nor its secret (RFC 6749, 5.2)."""
+_ERROR_CODE = re.compile(r"[a-z]{2,20}(_[a-z]{1,20}){0,4}")
+"""As RFC 6749, 5.2 and its extensions have them: ``invalid_client``."""
 _BAD_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
 """OpenSSL's name, in what the HTTP client says."""
 LOOK_SECONDS = 10.0
@@ -106,6 +110,7 @@ class MountedToken(Credential):
             token = self._file.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{_WHERE}.serviceAccountToken: the token cannot be read") from error
+        SECRETS.learn(token)
         self.authorization = f"Bearer {token}"
 
 
@@ -144,7 +149,7 @@ class ClientCredentials(Credential):
                 await self._fetch()
                 wait = max(LEAST_WAIT, self._renew_at - monotonic())
             except EngineError as error:
-                _LOG.warning("the token could not be renewed: %s", error.message)
+                _LOG.warning("the token could not be renewed: %s", foreign(error.message))
                 wait = max(LEAST_WAIT, min(RETRY_SECONDS, self._life * (1 - RENEW_AFTER) / 4))
 
     async def _fetch(self) -> None:
@@ -182,6 +187,7 @@ class ClientCredentials(Credential):
                 f"{where} gave no token: {_complaint(answer, said)}",
                 refused=answer.status_code in _REFUSALS,
             )
+        SECRETS.learn(token)
         self._life = _life(said.get("expires_in"))
         self._renew_at = asked + self._life * RENEW_AFTER
         self.authorization = "Bearer " + one_line(token, f"{_WHERE}.oauth2")
@@ -244,6 +250,8 @@ def _document(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _complaint(answer: httpx.Response, said: dict[str, Any]) -> str:
-    """What a token service says is wrong: its error code and description, nothing else."""
-    words = [str(said[name])[:200] for name in ("error", "error_description") if said.get(name)]
-    return ": ".join(words) or f"HTTP status {answer.status_code}"
+    """The error code of a token service: nothing else, since it may repeat what it was sent."""
+    code = said.get("error")
+    if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
+        return foreign(code)
+    return f"HTTP status {answer.status_code}"

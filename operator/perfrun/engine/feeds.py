@@ -1,6 +1,7 @@
 """Feeds: rows that are read from a file or generated, one for each iteration."""
 
 import hashlib
+import re
 
 from perfrun.api.perftest import Feed, Generated
 from perfrun.api.values import ValueSource
@@ -11,7 +12,11 @@ from perfrun.engine.tables import MOST_BYTES, Lines, Table
 from perfrun.engine.template import Compiler
 from perfrun.logic.shape import Turns, scenario_order
 from perfrun.measure.plan import RunPlan
+from perfrun.reach.foreign import SECRETS
 from perfrun.reach.values import Values, value_of
+
+_SEPARATORS = re.compile(r'[",;:{}\[\]\s]+')
+"""What stands between the cells of a file."""
 
 
 class GeneratedRows:
@@ -70,7 +75,9 @@ def _source(feed: Feed, plan: RunPlan, values: Values) -> Source:
 
 
 def _text(source: ValueSource, values: Values, where: str) -> str:
-    text, _ = value_of(source, values, where)
+    text, is_secret = value_of(source, values, where)
+    if is_secret:
+        SECRETS.learn_many(_SEPARATORS.split(text.partition("\n")[2]))
     if len(text) > MOST_BYTES:
         raise DataError(f"{where}: has more than {MOST_BYTES} characters")
     return text

@@ -26,6 +26,7 @@ from perfrun.measure.record import (
     timing_key,
 )
 from perfrun.measure.wire import MAX_NAME, OTHER_ERRORS, class_among
+from perfrun.reach.foreign import foreign
 
 FOLD_FROM = 256
 """Samples that are worth the fixed cost of a fold (about 40 us)."""
@@ -213,7 +214,7 @@ class StepTally:
         name = self.classes.name(error)
         self.errors[name] = self.errors.get(name, 0) + 1
         if said and name not in self.said:
-            self.said[name] = said[:MOST_SAID]
+            self.said[name] = foreign(said, MOST_SAID)
 
     @property
     def succeeded(self) -> int:

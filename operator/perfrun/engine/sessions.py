@@ -12,6 +12,8 @@ from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.lanes import User
 from perfrun.engine.recorder import StepTally
 from perfrun.measure.record import Outcome, Timing
+from perfrun.measure.report import MOST_FORBIDDEN
+from perfrun.reach.foreign import foreign
 
 S_contra = TypeVar("S_contra", bound=AwaitedStep, contravariant=True)
 
@@ -160,7 +162,7 @@ class Sessions:
 
     def note_forbidden(self, sentence: str) -> None:
         """Keep what a policy said, if it is the first time."""
-        self.forbidden = self.forbidden or sentence[:4096]
+        self.forbidden = self.forbidden or foreign(sentence, MOST_FORBIDDEN)
 
     def give(self, user: User, session: Session[Any]) -> None:
         """A step is over: somebody else may use its connection, if anybody may."""

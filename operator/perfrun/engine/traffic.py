@@ -16,6 +16,8 @@ from perfrun.engine.lanes import Lanes, User
 from perfrun.engine.pool import Opened, Origin, Pool, Trust
 from perfrun.engine.protocols import version_of
 from perfrun.engine.request import CompiledStep, origin_of
+from perfrun.measure.report import MOST_FORBIDDEN
+from perfrun.reach.foreign import foreign
 
 
 class Walk(Timed, Protocol):
@@ -155,7 +157,7 @@ class Traffic(Carrier):
             if error.exhausted is not None:
                 self.exhausted[error.exhausted] = self.exhausted.get(error.exhausted, 0) + 1
             if error.reason is ErrorClass.POLICY:
-                self.forbidden = self.forbidden or error.message[:4096]
+                self.forbidden = self.forbidden or foreign(error.message, MOST_FORBIDDEN)
             iteration.not_connected(ErrorClass(error.reason))
         else:
             iteration.connected(opened)

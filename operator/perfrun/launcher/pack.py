@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-RUN = Path(__file__).with_name("run.py")
+RUN, HIDING = (Path(__file__).with_name(name) for name in ("run.py", "hiding.py"))
 LOADER, LIBRARIES, PROGRAM = "so/ld.so", "so", "bin/python3"
 # Runs one command, and says which files that took. In a process of its own: what this one has
 # loaded is beside the point.
@@ -45,7 +45,8 @@ def pack(into: Path) -> None:
     (loader,) = (library for library in mapped if library.name.startswith("ld"))
     _copy(loader, into / LOADER)
     _copy(Path(sys.executable).resolve(), into / PROGRAM)
-    _copy(RUN, into / "run.py")
+    for program in (RUN, HIDING):
+        _copy(program, into / program.name)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     home = Path(os.__file__).parent
     modules = into / "lib" / version
@@ -60,7 +61,7 @@ def pack(into: Path) -> None:
 def _asked() -> tuple[list[Path], list[Path]]:
     """The shared libraries, and the files of modules, that running a command takes."""
     with tempfile.TemporaryDirectory() as folder:
-        order = {"argv": ["/bin/true"], "env": {}, "hidden": []}
+        order = {"argv": ["/bin/true"], "env": {"S": "secret"}, "hidden": ["S"]}
         (Path(folder) / "start").write_text(json.dumps(order))
         ask = [sys.executable, "-I", "-S", "-c", _ASK, str(RUN), folder]
         told = json.loads(subprocess.run(ask, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603

@@ -21,11 +21,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes long to load
     import resource
     from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from perfrun.launcher.hiding import Hider
 
 MOST_TAIL = 4096
 """Bytes of the last output that are told, and characters once secret values are hidden."""
-LEAST_LINE = 4
-"""Bytes of a line of a secret value that is hidden by itself: shorter ones stand anywhere."""
+MOST_SPELLINGS = 6
+"""Bytes that one of a secret value may become, as in ``\\u00e9``."""
 TERM_SECONDS = 5.0
 """What a command that is stopped gets to end by itself."""
 SWEEP_SECONDS = 2.0
@@ -108,9 +111,10 @@ class Command:
         """``env`` is added to ours; ``hidden`` are the names of variables that are secret."""
         self.folder, self.worker, self.argv = folder, worker, argv
         self.env = {**os.environ, **env}
-        self.hidden = parts_of(self.env.get(name, "") for name in hidden)
+        self.hidden = [value for name in hidden if (value := self.env.get(name, ""))]
         # What begins before the end that is told, and reaches into it, is to be found as a whole.
-        self.kept = MOST_TAIL + max(map(len, self.hidden), default=0)
+        longest = max((len(os.fsencode(value)) for value in self.hidden), default=0)
+        self.kept = MOST_TAIL + MOST_SPELLINGS * longest
         self.tail = b""
         self.stopped = False
         self.kill_at: float | None = None
@@ -218,43 +222,26 @@ class Command:
 
     def told(self) -> str:
         """The end of its output, without the values of the variables that are secret."""
-        told, at = b"", max(0, len(self.tail) - MOST_TAIL)
-        for begin, end in places(self.tail, self.hidden):
+        text = os.fsdecode(self.tail)
+        shown, at = "", max(0, len(text) - MOST_TAIL)
+        for begin, end in hider_of(self.hidden).places(text):
             if end > at:
-                told += self.tail[at:begin] + b"***"
+                shown += text[at:begin] + "***"
                 at = end
-        told += self.tail[at:]
-        return told.decode("utf-8", "replace")[-MOST_TAIL:]
+        shown += text[at:]
+        return os.fsencode(shown).decode("utf-8", "replace")[-MOST_TAIL:]
 
 
-def parts_of(values: Iterable[str]) -> set[bytes]:
-    """What is hidden of secret values: each as a whole, and each of its lines by itself.
-
-    Tools print a certificate indented, or the one line that they do not understand.
-    """
-    parts = set()
+def hider_of(values: Iterable[str]) -> Hider:
+    """Knows what is to be hidden. Loaded once the command has ended: until then every page of
+    memory counts, and ours are the least that a command is measured with."""
+    named: dict[str, Any] = {"__name__": "hiding"}
+    with open(f"{os.path.dirname(os.path.abspath(__file__))}/hiding.py", encoding="utf-8") as file:
+        exec(compile(file.read(), file.name, "exec"), named)  # noqa: S102 (it is a part of this)
+    hider: Hider = named["Hider"]()
     for value in values:
-        whole = os.fsencode(value).strip()
-        lines = (line.strip() for line in whole.splitlines())
-        parts |= {whole, *(line for line in lines if len(line) >= LEAST_LINE)}
-    return parts - {b""}
-
-
-def places(text: bytes, parts: Iterable[bytes]) -> list[tuple[int, int]]:
-    """Begin and end of where any of ``parts`` stands, in order; those that overlap are one."""
-    found = []
-    for part in parts:
-        at = text.find(part)
-        while at >= 0:
-            found.append((at, at + len(part)))
-            at = text.find(part, at + 1)
-    merged: list[tuple[int, int]] = []
-    for begin, end in sorted(found):
-        if merged and begin < merged[-1][1]:
-            begin, last = merged.pop()
-            end = max(end, last)
-        merged.append((begin, end))
-    return merged
+        hider.learn(value)
+    return hider
 
 
 def name_of(number: int) -> str:

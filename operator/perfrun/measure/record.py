@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from perfrun.api.sentence import printable
 from perfrun.measure.conservation import ConservationError as ConservationError
 from perfrun.measure.conservation import law
 from perfrun.measure.histogram import MAX_COUNT, Histogram
@@ -97,7 +98,9 @@ WallTime = Annotated[float, Field(ge=0, le=2**40)]
 """Seconds since 1970."""
 Machine = Annotated[str, Field(max_length=256)]
 MOST_SAID = 200
-Said = Annotated[str, Field(max_length=MOST_SAID)]
+Said = Annotated[
+    str, Field(max_length=MOST_SAID), AfterValidator(lambda text: printable(text, MOST_SAID))
+]
 
 
 class StepRecord(Wire):

@@ -48,6 +48,7 @@ MAX_MERGED_ROOM = 256 * 1024 * 1024
 MOST_COUNT = 2**50
 """In a point of a worker's series: those of 5,000 workers still fit into 63 bits."""
 MOST_HOLDS = 1000
+MOST_FORBIDDEN = 4096
 MOST_EXTRACTED, MAX_EXTRACTED = 2000, 64 * 1024
 """How many values a setup extracts, and how many characters each of them may have."""
 TERMINATED = "terminated"
@@ -186,7 +187,7 @@ class WorkerReport(Wire):
     where that was lost."""
     untidy: Sentence | None = None
     """What went wrong with the teardown."""
-    forbidden: str | None = Field(default=None, max_length=4096)
+    forbidden: str | None = Field(default=None, max_length=MOST_FORBIDDEN)
     """What a policy said of a host that was to be connected to."""
     observed: list[Observation] = Field(default=[], max_length=MOST_OBSERVATIONS)
     """What was seen of ``spec.observe``, by name and metric."""

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from typing import Annotated, Any, NoReturn
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,6 +24,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from perfrun.api.sentence import printable
 from perfrun.measure.histogram import MAX_COUNT, Histogram, Room
 
 MAX_TOTAL = 2**63 - 1
@@ -45,7 +47,11 @@ Rate = Annotated[float, Field(ge=0, le=MAX_RATE)]
 """Per second."""
 PartOfPlan = Annotated[str, Field(max_length=63)]
 """The name of a scenario, a step, or something observed."""
-ErrorName = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+ErrorName = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_NAME),
+    AfterValidator(lambda name: printable(name, MAX_NAME)),
+]
 
 
 class Wire(BaseModel):

@@ -8,6 +8,7 @@ from time import monotonic_ns
 from perfrun.api.quantities import NS_PER_S
 from perfrun.measure.observed import MOST_TROUBLE, Observation, ObservedMetric
 from perfrun.observe.source import Reading, Source, UnseenError
+from perfrun.reach.foreign import foreign
 
 PATIENCE = 5.0
 """Seconds that one look may take."""
@@ -82,6 +83,6 @@ class Watcher:
         for metric, value in reading.items():
             one = self._seen[name, metric]
             if isinstance(value, str):
-                one.trouble = " ".join(value.split())[:MOST_TROUBLE]
+                one.trouble = foreign(" ".join(value.split()), MOST_TROUBLE)
             else:
                 one.put(at, value)

@@ -16,8 +16,8 @@ from perfrun.api.perfrun import (
     Verdict,
 )
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
+from perfrun.api.sentence import printable
 from perfrun.pytest_plugin.told import PerfrunWarning
-from perfrun.report.text import printable
 
 _FAILED = (Verdict.FAIL, Verdict.ERROR)
 _PASSED = (Verdict.PASS, Verdict.NOT_APPLICABLE)

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from perfrun.reach.errors import DataError
+from perfrun.reach.foreign import SECRETS
 
 Driver = Literal["postgresql", "mysql"]
 SslMode = Literal["disable", "prefer", "require", "verify-full"]
@@ -74,6 +75,7 @@ def parse_dsn(text: str, where: str) -> Dsn:
         # Of what is given only a name of libpq is shown: the rest may be a password gone astray.
         given = f" {mode}" if mode in _OF_LIBPQ else ""
         raise DataError(f"{where}: sslmode{given} is none of {', '.join(known)}")
+    SECRETS.learn(unquote(parts.password or ""))
     return Dsn(
         driver=driver,
         host=host,

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import ssl
 from enum import StrEnum
 
@@ -72,6 +73,12 @@ def tls_error(server: object, error: BaseException) -> OpenError:
     """What is told of TLS that could not be agreed on. A certificate stays what it is."""
     refused = isinstance(error, ssl.SSLCertVerificationError)
     return OpenError(ErrorClass.TLS, f"TLS with {server} failed: {said_by(error)}", refused=refused)
+
+
+def sql_error(state: object, otherwise: str) -> str:
+    """``Sql23`` of SQLSTATE 23505; of what is none, ``Sql`` and ``otherwise``."""
+    known = isinstance(state, str) and re.fullmatch(r"[0-9A-Z]{5}", state)
+    return f"Sql{str(state)[:2] if known else otherwise}"
 
 
 _EXHAUSTED = {

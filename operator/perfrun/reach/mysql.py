@@ -8,7 +8,7 @@ from asyncmy.errors import MySQLError as MySQLError
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.reach.dsn import Dsn, Times
-from perfrun.reach.errors import OpenError
+from perfrun.reach.errors import OpenError, sql_error
 from perfrun.reach.sql_tls import security
 
 STATEMENTS = 200
@@ -59,7 +59,7 @@ async def _bound(connection: Connection, times: Times) -> None:
 
 def sql_class(error: MySQLError) -> str:
     """``Sql23`` of SQLSTATE 23000: its first two characters are its class (ISO/IEC 9075)."""
-    return f"Sql{(getattr(error, 'sqlstate', None) or 'HY')[:2]}"
+    return sql_error(getattr(error, "sqlstate", None), "HY")
 
 
 def _is_for_good(error: MySQLError) -> bool:

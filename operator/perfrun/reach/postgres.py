@@ -6,7 +6,7 @@ import asyncpg
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.reach.dsn import Dsn, Times
-from perfrun.reach.errors import ErrorClass, OpenError
+from perfrun.reach.errors import ErrorClass, OpenError, sql_error
 from perfrun.reach.sql_tls import security
 
 
@@ -50,4 +50,4 @@ def _is_for_good(error: asyncpg.PostgresError) -> bool:
 
 def sql_class(error: asyncpg.PostgresError) -> str:
     """``Sql23`` of SQLSTATE 23505: its first two characters are its class (ISO/IEC 9075)."""
-    return f"Sql{(error.sqlstate or '58')[:2]}"
+    return sql_error(error.sqlstate, "58")

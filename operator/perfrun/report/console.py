@@ -20,6 +20,7 @@ from perfrun.api.perfrun import (
     Summary,
     Verdict,
 )
+from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
 from perfrun.report.advice import next_steps
 from perfrun.report.benchmark import FigureTable, command_lines, figure_tables
@@ -27,7 +28,6 @@ from perfrun.report.failures import by_count, explained
 from perfrun.report.observed import observed_lines
 from perfrun.report.pages import HEAD, PageRow, fitting, page_rows
 from perfrun.report.steps import number, simple_table, steps_table
-from perfrun.report.text import printable
 
 STYLES: dict[Verdict, str] = {
     Verdict.PASS: "green",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from perfrun.api.perfrun import PerfRun, Summary, Verdict
+from perfrun.api.sentence import printable
 from perfrun.report.advice import next_steps
 from perfrun.report.benchmark import FigureTable, command_lines, figure_tables
 from perfrun.report.comparison import Comparison, Group, Row, Shown
@@ -16,7 +17,6 @@ from perfrun.report.failures import by_count, explained
 from perfrun.report.observed import observed_lines
 from perfrun.report.pages import HEAD, page_rows
 from perfrun.report.steps import number, step_rows
-from perfrun.report.text import printable
 
 _MARKED = re.compile(r"[\\`*_\[\]|~#!<>&@$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _MOST_CELLS = 8

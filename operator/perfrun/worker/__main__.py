@@ -9,11 +9,13 @@ import uvloop
 from perfrun.measure.plan import RunPlan
 from perfrun.worker.cleaner import Cleaner
 from perfrun.worker.config import Config, ConfigError, from_environment
-from perfrun.worker.main import Worker, load_plan, log, raise_descriptor_limit
+from perfrun.worker.lines import log, take_over
+from perfrun.worker.main import Worker, load_plan, raise_descriptor_limit
 
 
 def main() -> int:
     """The process; returns its exit code."""
+    take_over()
     try:
         config = from_environment(os.environ)
         plan = load_plan(config)

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from perfrun.api.sentence import cut
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import tear_down
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Ready, WorkerReport
+from perfrun.reach.foreign import foreign
 from perfrun.worker.client import AwayError, Client, RefusedError
 from perfrun.worker.config import Config
-from perfrun.worker.main import log
+from perfrun.worker.lines import log
 from perfrun.worker.secrets import MountedValues
 
 VALUES_SECONDS = 20.0
@@ -51,5 +51,5 @@ class Cleaner:
             return await tear_down(self._plan, MountedValues(self._config.secrets), values)
         except EngineError as error:
             report = WorkerReport.of_nothing()
-            report.untidy = cut(error.message)
+            report.untidy = foreign(error.message)
             return report

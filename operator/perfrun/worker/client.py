@@ -3,7 +3,6 @@
 import asyncio
 import math
 import ssl
-import sys
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from types import TracebackType
@@ -14,7 +13,9 @@ from pydantic import ValidationError
 
 from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport
 from perfrun.measure.wire import Wire
+from perfrun.reach.foreign import SECRETS, foreign
 from perfrun.worker.config import Config
+from perfrun.worker.lines import log
 
 LONG_POLL = 30.0
 """Seconds; the coordinator answers within ten."""
@@ -98,7 +99,9 @@ class Client:
         headers = {"Content-Type": "application/gzip" if what in _PACKED else "application/json"}
         try:
             if (file := self._config.token_file) is not None:
-                headers["Authorization"] = f"Bearer {file.read_text('ascii').strip()}"
+                token = file.read_text("ascii").strip()
+                SECRETS.learn(token)
+                headers["Authorization"] = f"Bearer {token}"
             response = await self._http.post(
                 f"{self._base}/{what}", content=body, headers=headers, timeout=patience
             )
@@ -128,9 +131,10 @@ class Client:
         if not self._complained:
             self._complained = True
             where = self._config.coordinator_host
-            sys.stderr.write(
-                f"Worker could not reach coordinator {where}: "
-                f"check egress NetworkPolicy ({error})\n"
+            log(
+                "away",
+                message=f"Worker could not reach coordinator {where}: check egress NetworkPolicy "
+                f"({error})",
             )
 
 
@@ -141,7 +145,7 @@ def _retry_after(response: httpx.Response) -> float:
 
 def _message(response: httpx.Response) -> str:
     try:
-        return str(response.json()["message"])
+        return foreign(str(response.json()["message"]))
     except (ValueError, KeyError, TypeError):
         return f"the coordinator answered with HTTP status {response.status_code}"
 

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import gc
-import json
 import resource
 import signal
-import sys
 from collections import deque
 from collections.abc import Coroutine
 from time import monotonic_ns
@@ -15,7 +13,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.api.sentence import cut
 from perfrun.engine.around import PATIENCE_WHEN_STOPPED
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
@@ -27,9 +24,11 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, Interval, Ready, Start, Trouble, WorkerReport
 from perfrun.observe.sources import sources_of
 from perfrun.observe.watcher import Watcher
+from perfrun.reach.foreign import foreign
 from perfrun.worker.alone import Alone
 from perfrun.worker.client import AwayError, Client, RefusedError
 from perfrun.worker.config import Config, ConfigError
+from perfrun.worker.lines import log
 from perfrun.worker.reaching import Reaching
 from perfrun.worker.secrets import MountedValues
 
@@ -121,7 +120,7 @@ class Worker:
     async def _give_up(self, error: EngineError) -> int:
         """Say what makes the run impossible."""
         log("trouble", reason=error.reason, message=error.message, final="true")
-        trouble = Trouble(reason=error.reason, message=cut(error.message))
+        trouble = Trouble(reason=error.reason, message=foreign(error.message))
         await self._unless_terminated(self._client.ready(Ready(trouble=trouble, final=True)))
         return 1
 
@@ -312,14 +311,3 @@ def spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def log(event: str, **fields: object) -> None:
-    """One line to stderr. Never a value from a Secret."""
-    pairs = [f"{key}={_quoted(str(value))}" for key, value in fields.items()]
-    sys.stderr.write(" ".join([f"event={event}", *pairs]) + "\n")
-    sys.stderr.flush()
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text) if " " in text or '"' in text or not text.isprintable() else text

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Protocol
 
-from perfrun.api.sentence import cut
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.measure.report import Trouble
+from perfrun.reach.foreign import foreign
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
 """Seconds from a try to the next one."""
@@ -59,7 +59,7 @@ class Reaching:
         self._refusals = self._refusals + 1 if error.refused else 0
         if error.reason is ErrorClass.POLICY or self._refusals >= MOST_REFUSALS:
             raise error
-        trouble = Trouble(reason=error.reason, message=cut(error.message))
+        trouble = Trouble(reason=error.reason, message=foreign(error.message))
         if trouble != self._trouble:
             self._log("trouble", reason=error.reason, message=error.message)
         self._trouble = trouble

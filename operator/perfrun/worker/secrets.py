@@ -3,13 +3,19 @@
 from pathlib import Path
 
 from perfrun.engine.errors import DataError
+from perfrun.reach.foreign import SECRETS
 
 
 class MountedValues:
     """Values below a directory that holds ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
 
     def __init__(self, root: Path | None, command_folder: Path | None = None) -> None:
+        """All Secrets that are there are hidden in what is told from now on, used or not."""
         self._root, self._command_folder = root, command_folder
+        for path in sorted(root.glob("secrets/*/*")) if root is not None else ():
+            # The kubelet keeps what it links to in folders of its own.
+            if path.is_file():
+                SECRETS.learn(path.read_text("utf-8", errors="replace"))
 
     def secret(self, name: str, key: str, field: str) -> str:
         """A value of a Secret, without the line break that editors leave at its end."""

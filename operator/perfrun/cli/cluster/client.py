@@ -15,9 +15,9 @@ from kubernetes.config import incluster_config, kube_config
 from kubernetes.watch.watch import iter_resp_lines
 from urllib3.exceptions import HTTPError
 
+from perfrun.api.sentence import printable
 from perfrun.cli.cluster.errors import Asked, AwayError, ClusterError, NoSuchError, refusal
 from perfrun.cli.cluster.resources import NAMESPACES, PODS, Json, Resource
-from perfrun.report.text import printable
 
 TIMEOUT_S = 10.0
 PAGE = 500

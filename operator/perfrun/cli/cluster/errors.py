@@ -4,8 +4,8 @@ import json
 import re
 from dataclasses import dataclass
 
+from perfrun.api.sentence import printable
 from perfrun.cli.cluster.resources import Json, Resource
-from perfrun.report.text import printable
 
 _USER = re.compile(r'User "([^"]*)" cannot')
 _SAFE = re.compile(r"[A-Za-z0-9._@:/+-]+")

@@ -10,7 +10,6 @@ from typing_extensions import override
 
 from perfrun.api.benchmark import BenchmarkTarget
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
-from perfrun.api.sentence import cut
 from perfrun.engine.awaited import Awaited
 from perfrun.engine.benchmark.place import Place
 from perfrun.engine.benchmark.readers.form import ResultsError
@@ -24,6 +23,7 @@ from perfrun.measure.benchmark import MOST_TROUBLE, BenchmarkRecord
 from perfrun.measure.command import CommandEnd, CommandOrder
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
+from perfrun.reach.foreign import foreign
 from perfrun.reach.values import Values
 
 LOOK = 0.02
@@ -150,7 +150,7 @@ class Command(Session[CommandStep]):
                 read_results, self._place.results, self._target.results
             )
         except ResultsError as error:
-            self.record.trouble = cut(str(error), MOST_TROUBLE)
+            self.record.trouble = foreign(str(error), MOST_TROUBLE)
             if failure is None:
                 return Done(ErrorClass.RESULTS, said=str(error))
         else:
@@ -163,7 +163,7 @@ class Command(Session[CommandStep]):
     def _tell(self, end: CommandEnd | None, failure: str | None) -> None:
         self.record = BenchmarkRecord(
             memory_peak=end.peak if end is not None else None,
-            failure=None if failure is None else cut(failure, MOST_TROUBLE),
+            failure=None if failure is None else foreign(failure, MOST_TROUBLE),
             trouble="the results have not been read",
         )
 
@@ -186,4 +186,4 @@ class Command(Session[CommandStep]):
         if self._began and end is not None and end.stopped:
             said = f"; it said last: {end.last_words}" if end.last_words else ""
             self.record.memory_peak = end.peak
-            self.record.failure = cut(f"{self.record.failure}{said}", MOST_TROUBLE)
+            self.record.failure = foreign(f"{self.record.failure}{said}", MOST_TROUBLE)

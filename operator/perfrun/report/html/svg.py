@@ -2,7 +2,7 @@
 
 from markupsafe import Markup, escape
 
-from perfrun.report.text import printable
+from perfrun.api.sentence import printable
 
 MOST_CHARACTERS = 2048
 """Of a text that others wrote; the rest is left out."""

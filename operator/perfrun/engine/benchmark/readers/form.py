@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from perfrun.measure.benchmark import MOST_NAME, MOST_VALUE, Benchmark
+from perfrun.reach.foreign import foreign
 
 
 class ResultsError(Exception):
@@ -27,7 +28,9 @@ def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -
             continue
         if abs(value) <= MOST_VALUE:  # never so for NaN
             values[statistic] = value
-    return Benchmark(name=_told(name)[:MOST_NAME], values=values) if values and name else None
+    return (
+        Benchmark(name=foreign(_told(name), MOST_NAME), values=values) if values and name else None
+    )
 
 
 def mapping(value: Any, where: str) -> Mapping[str, Any]:

@@ -1,0 +1,62 @@
+"""The worker's log: one line for each event, which nobody else's words can forge or steer."""
+
+import logging
+import re
+import sys
+import warnings
+from types import TracebackType
+
+from typing_extensions import override
+
+from perfrun.reach.foreign import foreign
+
+MOST_FIELD = 8192
+"""Characters of a field: of a traceback the last ones."""
+_PLAIN = re.compile(r"[A-Za-z0-9_./:+@%,-]+")
+"""What needs no quotes."""
+
+
+def log(event: str, **fields: object) -> None:
+    """One line to stderr. Never a value from a Secret."""
+    pairs = [f"{key}={_quoted(foreign(str(value), MOST_FIELD))}" for key, value in fields.items()]
+    sys.stderr.write(" ".join([f"event={event}", *pairs]) + "\n")
+    sys.stderr.flush()
+
+
+def take_over() -> None:
+    """Have all that libraries and the interpreter say go the same way: an error may repeat what a
+    server has said."""
+    logging.basicConfig(level=logging.WARNING, handlers=[_Handler()], force=True)
+    logging.captureWarnings(capture=True)
+    warnings.simplefilter("ignore", ResourceWarning)
+    sys.excepthook = _crashed
+
+
+class _Handler(logging.Handler):
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {"logger": record.name, "message": record.getMessage()}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["traceback"] = _traceback(record.exc_info[1])
+        log(record.levelname.lower(), **fields)
+
+
+def _crashed(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    # The last line of a worker that fails is what its run is told to have ended by.
+    log("crashed", traceback=_traceback(error))
+    log("crashed", message=f"{kind.__name__}: {error}")
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    return text[-MOST_FIELD:].replace("\n", " | ")
+
+
+def _quoted(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
