@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from perfrun.api.names import STOP_ANNOTATION
 from perfrun.api.perfrun import HoldStatus, PerfRun, Phase
-from perfrun.api.sentence import cut
+from perfrun.api.sentence import cut, printable
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.accounts import Accounts
 from perfrun.controller.admit import Acceptor
@@ -45,7 +45,6 @@ from perfrun.logic.names import job_name
 from perfrun.logic.run_facts import RunFacts
 from perfrun.logic.run_status import open_conditions
 from perfrun.logic.teardown import untidy
-from perfrun.report.text import printable
 
 logger = logging.getLogger(__name__)
 
@@ -399,7 +398,7 @@ def stop_of(body: Json) -> str | None:
         return None
     about = body["metadata"]
     if (said := (about.get("annotations") or {}).get(STOP_ANNOTATION)) is not None:
-        return cut(printable(said), MAX_STOP_TEXT)
+        return printable(said, MAX_STOP_TEXT)
     setters = [
         (str(entry.get("time", "")), str(entry.get("manager", "")))
         for entry in about.get("managedFields") or []
