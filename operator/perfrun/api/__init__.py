@@ -8,3 +8,5 @@ nothing of the other rooms is imported here.
 GROUP = "perfrun.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+FIELD_MANAGER = "perfrun"
+"""The name by which `kubectl get --show-managed-fields` shows what perfrun has written."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,9 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import incluster_config, kube_config
 from kubernetes.watch.watch import iter_resp_lines
 from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_ import create_urllib3_context
 
+from perfrun.api import FIELD_MANAGER
 from perfrun.api.sentence import printable
 from perfrun.cli.cluster.errors import Asked, AwayError, ClusterError, NoSuchError, refusal
 from perfrun.cli.cluster.resources import NAMESPACES, PODS, Json, Resource
@@ -101,7 +104,8 @@ class Cluster:
         asked = Asked("patch", resource, self.namespace, name)
         body = {"metadata": {"annotations": {annotation: value}}}
         with self._told():
-            response = self._request(asked, {}, "PATCH", body, timeout=self._timeout)
+            query = {"fieldManager": FIELD_MANAGER}
+            response = self._request(asked, query, "PATCH", body, timeout=self._timeout)
             response.read()
 
     def has_namespace(self) -> bool:
@@ -168,11 +172,15 @@ class Cluster:
             yield
         except config.ConfigException as error:  # a login that runs a command
             raise ClusterError(f"{self.host}: no credentials: {printable(str(error))}") from error
-        except ApiException as error:
-            # Answers are judged in _request: this one is about TLS.
-            raise AwayError(f"{self.host} does not answer: {error.reason}") from error
-        except (HTTPError, OSError) as error:
-            raise AwayError(f"{self.host} does not answer: {_reason(error)}") from error
+        except (ApiException, HTTPError, OSError) as error:
+            # Answers are judged in _request: an ApiException that comes here is about TLS.
+            if (refused := _refused_certificate(error)) is not None:
+                raise ClusterError(
+                    f"{self.host}: its certificate is not accepted: {refused}. Is "
+                    "certificate-authority-data of the kubeconfig that of this cluster?"
+                ) from error
+            why = error.reason if isinstance(error, ApiException) else _reason(error)
+            raise AwayError(f"{self.host} does not answer: {why}") from error
 
 
 def _connected(context: str | None) -> tuple[Any, str | None]:
@@ -185,9 +193,18 @@ def _connected(context: str | None) -> tuple[Any, str | None]:
             config.load_incluster_config(  # type: ignore[no-untyped-call]
                 client_configuration=configuration
             )
-            return client.ApiClient(configuration), _namespace_of_pod()
+            return _client(configuration), _namespace_of_pod()
     namespace = _load_kubeconfig(context, configuration)
-    return client.ApiClient(configuration), namespace
+    return _client(configuration), namespace
+
+
+def _client(configuration: Any) -> Any:
+    """A client that takes the certificates that clusters have (docs/decisions)."""
+    api = client.ApiClient(configuration)
+    context = create_urllib3_context()
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = context
+    return api
 
 
 def _has_kubeconfig() -> bool:
@@ -246,6 +263,19 @@ def _event(line: str) -> Json:
     if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
         return {}
     return event
+
+
+def _refused_certificate(error: BaseException) -> str | None:
+    """Why the server's certificate is not accepted, if that is the cause."""
+    cause: object = error
+    for _ in range(8):  # a chain of wrappers, each with the next as its reason, argument or cause
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        if not isinstance(cause, BaseException):
+            return None
+        wrapped = (getattr(cause, "reason", None), *cause.args[:2], cause.__cause__)
+        cause = next((one for one in wrapped if isinstance(one, BaseException)), cause.__context__)
+    return None
 
 
 def _reason(error: BaseException) -> str:

@@ -1,10 +1,18 @@
 """Requests to an API server: what is asked, and the sentence where it is refused."""
 
+import json
+import os
+import ssl
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import certifi
 import pytest
+from kubernetes.config import kube_config
 
 from perfrun.cli.cluster import EVENTS, PERF_RUNS, PERF_TESTS, AwayError, Cluster, ClusterError
 from perfrun.cli.cluster.errors import GoneError, NoSuchError, NotYetError
@@ -231,3 +239,91 @@ def test_a_kubeconfig_and_a_context_go_before_the_service_account(
 def test_events_are_of_the_core(api: FakeApi, cluster: Cluster):
     cluster.list(EVENTS, fields="involvedObject.uid=u")
     assert api.asked[0].startswith("GET /api/v1/namespaces/shop/events?")
+
+
+def certificate(folder: Path, name: str, *more: str) -> None:
+    """A self-signed certificate as clusters have it, without a key usage extension."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-nodes", "-days", "1", "-subj", f"/CN={name}"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt", *more),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
+@contextmanager
+def over_tls(folder: Path, name: str) -> Iterator[str]:
+    """An API server that answers everything with an empty list."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"items": []}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def kubeconfig_for(folder: Path, url: str, authority: str) -> Path:
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [
+            {
+                "name": "c",
+                "cluster": {
+                    "server": url,
+                    "certificate-authority": str(folder / f"{authority}.crt"),
+                },
+            }
+        ],
+        "users": [{"name": "u", "user": {}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def test_a_certificate_authority_without_key_usage_is_taken(tmp_path: Path, monkeypatch):
+    """Python 3.13 refuses it by default; many clusters have such a one."""
+    certificate(tmp_path, "cluster", "-addext", "subjectAltName=IP:127.0.0.1")
+    with over_tls(tmp_path, "cluster") as url:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig_for(tmp_path, url, "cluster")))
+        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", os.environ["KUBECONFIG"])
+        cluster = Cluster(None, None)
+        strict = cluster._api.rest_client.pool_manager.connection_pool_kw["ssl_context"]
+        assert not strict.verify_flags & ssl.VERIFY_X509_STRICT
+        assert cluster.list(PERF_RUNS) == ([], "")
+        cluster.close()
+
+
+def test_a_certificate_of_another_cluster_is_said_to_be_that(tmp_path: Path, monkeypatch):
+    for name in ("cluster", "another"):
+        certificate(tmp_path, name, "-addext", "subjectAltName=IP:127.0.0.1")
+    with over_tls(tmp_path, "cluster") as url:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig_for(tmp_path, url, "another")))
+        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", os.environ["KUBECONFIG"])
+        with pytest.raises(ClusterError) as found:
+            Cluster(None, None).list(PERF_RUNS)
+    assert str(found.value) == (
+        f"{url}: its certificate is not accepted: self-signed certificate. Is "
+        "certificate-authority-data of the kubeconfig that of this cluster?"
+    )
