@@ -8,7 +8,15 @@ from here, and a test sends every bad manifest through both.
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 NOT_BUILT_KEY = "x-perfrun-not-built"
@@ -59,6 +67,11 @@ class StatusModel(ApiModel):
     """A part of a status: what a newer perfrun has added is passed over."""
 
     model_config = ConfigDict(extra="ignore", strict=False)
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is said, and no empty map or text in the place of what is not."""
+        return {name: value for name, value in dump(self).items() if value not in ("", {})}
 
 
 def exactly_one_of(*fields: str, what: str) -> Rule:

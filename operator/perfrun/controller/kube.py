@@ -15,7 +15,7 @@ import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
-from perfrun.api import API_VERSION
+from perfrun.api import API_VERSION, FIELD_MANAGER
 from perfrun.api.sentence import printable
 
 Json = dict[str, Any]
@@ -230,6 +230,8 @@ class Kube:
         if body is not None:
             headers["Content-Type"] = content_type
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        if method in ("POST", "PATCH"):
+            query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **(query or {})}
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
             response = await self._api.call_api(

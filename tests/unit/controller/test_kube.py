@@ -142,7 +142,10 @@ async def test_patch_is_a_merge_patch_and_create_names_its_kind(rote: Rote) -> N
     await rote.kube.create(PERF_RUNS, "team", {"spec": {}})
     (method, url, kind, _), (_, _, _, created) = rote.requests
     assert (method, kind) == ("PATCH", "application/merge-patch+json")
-    assert url.endswith("/perfruns/a/status")
+    path, _, query = url.partition("?")
+    assert path.endswith("/perfruns/a/status")
+    # Who wrote it, and that nothing unknown is dropped without a word.
+    assert query == "fieldManager=perfrun&fieldValidation=Strict"
     assert created == {"apiVersion": "perfrun.dev/v1alpha1", "kind": "PerfRun", "spec": {}}
 
 
