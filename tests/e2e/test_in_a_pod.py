@@ -1,0 +1,129 @@
+"""The shipped examples that are pods of the image, as a delivery tool would start them."""
+
+import json
+from typing import Any
+
+import yaml
+
+from tests.e2e.shop import IMAGE, ROOT, Shop, until
+
+EXAMPLES = ROOT / "examples"
+SHIPPED_IMAGE = "ghcr.io/perfrun/perfrun:0.1.0"
+TEST = """
+apiVersion: perfrun.dev/v1alpha1
+kind: PerfTest
+metadata: {name: shop-api}
+spec:
+  target: {http: {url: "http://shop:8000/api/v1/health"}}
+  load: {burst: {requests: 20, concurrency: 5}}
+  slos:
+  - {metric: successRate, min: 100%}
+"""
+Json = dict[str, Any]
+
+
+def ours(text: str) -> str:
+    """An example with the image that was built here."""
+    assert SHIPPED_IMAGE in text
+    return text.replace(SHIPPED_IMAGE, IMAGE)
+
+
+def finished(shop: Shop, job: str) -> str:
+    """The log of a Job, once it has succeeded."""
+
+    def ended() -> list[Json]:
+        return [
+            condition
+            for condition in shop.get("job", job)["status"].get("conditions", [])
+            if condition["type"] in ("Complete", "Failed") and condition["status"] == "True"
+        ]
+
+    (condition, *_) = until(f"Job {job} has ended", ended)
+    log = shop.kubectl("logs", f"job/{job}", "--all-containers", check=False)
+    assert condition["type"] == "Complete", log
+    return log
+
+
+def job_of(name: str, spec: Json) -> str:
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+    return json.dumps(job)
+
+
+def test_the_job_of_argo_cd_and_of_argo_rollouts_trigger_a_run_and_wait_for_it(shop: Shop) -> None:
+    shop.apply(TEST)
+    shop.done(shop.first_run("shop-api"))
+    shop.apply(ours((EXAMPLES / "gitops/argocd-postsync-job.yaml").read_text()))
+    assert "Pass" in finished(shop, "shop-api-after-sync").splitlines()[-1]
+
+    rollouts = yaml.safe_load_all(ours((EXAMPLES / "gitops/argo-rollouts.yaml").read_text()))
+    provider = next(rollouts)["spec"]["metrics"][0]["provider"]
+    spec = json.dumps(provider["job"]["spec"]).replace("{{args.test}}", "shop-api")
+    shop.apply(job_of("analysis", json.loads(spec)))
+    assert "Pass" in finished(shop, "analysis").splitlines()[-1]
+    assert [run["spec"]["reason"] for run in shop.runs("shop-api")][1:] == ["Requested"] * 2
+
+
+def test_the_task_of_tekton_puts_the_load_on_from_its_own_pod(shop: Shop) -> None:
+    task = next(yaml.safe_load_all(ours((EXAMPLES / "ci/tekton.yaml").read_text())))
+    shop.kubectl("create", "configmap", "source", f"--from-literal=test.yaml={TEST}")
+    spec = pod_of(task)
+    shop.apply(job_of("tekton", {"backoffLimit": 0, "template": {"spec": spec}}))
+    log = finished(shop, "tekton")
+    assert "shop-api" in log
+    assert "Pass" in log
+    # The last step shows the exit code that the Task hands on as its result.
+    assert log.rstrip().endswith("code 0")
+
+
+def pod_of(task: Json) -> Json:
+    """What Tekton makes of a Task: its steps one after the other, with its variables filled in."""
+    folders = {
+        "$(workspaces.source.path)": "/workspace/source",
+        "$(results.code.path)": "/workspace/source/code",
+        "$(params.manifests[*])": "/manifests/test.yaml",
+    }
+
+    def filled(value: str) -> str:
+        for variable, text in folders.items():
+            value = value.replace(variable, text)
+        return value
+
+    restricted = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+        "runAsNonRoot": True,
+    }
+    shown = {
+        "name": "shown",
+        "image": IMAGE,
+        "script": "echo code $(cat $(results.code.path))",
+    }
+    steps = [
+        {
+            "name": step["name"],
+            "image": step["image"],
+            "imagePullPolicy": "Never",
+            "workingDir": "/workspace/source",
+            "command": ["sh", "-c", filled(step["script"]), step["name"]],
+            "args": [filled(one) for one in step.get("args", [])],
+            "securityContext": step.get("securityContext", restricted),
+            "resources": {"requests": {"cpu": "50m"}},
+            "volumeMounts": [
+                {"name": "source", "mountPath": "/workspace/source"},
+                {"name": "manifests", "mountPath": "/manifests"},
+            ],
+        }
+        for step in [*task["spec"]["steps"], shown]
+    ]
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "initContainers": steps[:-1],
+        "containers": steps[-1:],
+        "securityContext": {"fsGroup": 65532},
+        "volumes": [
+            {"name": "source", "emptyDir": {}},
+            {"name": "manifests", "configMap": {"name": "source"}},
+        ],
+    }
