@@ -61,7 +61,7 @@ class Operator:
             "PERFRUN_WORKER_IMAGE": "perfrun:test",
             "PERFRUN_COORDINATOR_URL": self.coordinator,
             "PERFRUN_METRICS_ACCESS": "open",
-            "PERFRUN_METRICS_SERVICE": f"{self._namespaces['PERFRUN_NAMESPACE']}-metrics",
+            "PERFRUN_METRICS_SERVICE": f"{self._namespaces['PERFRUN_NAMESPACE']}-leader",
             "PERFRUN_TLS_SECRET": f"{self._namespaces['PERFRUN_NAMESPACE']}-coordinator-tls",
             "PERFRUN_LOG_LEVEL": self._log_level,
             "PERFRUN_LISTEN_PROBES": self.probes.rpartition(":")[2],

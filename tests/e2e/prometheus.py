@@ -61,7 +61,7 @@ def scrape_of(cluster: Cluster) -> Scrape:
     """As docs/metrics.md has a Prometheus do it: the Service, the CA of the Secret, an account."""
     system = ("-n", SYSTEM)
     address = cluster.kubectl(
-        *system, "get", "svc", "perfrun-metrics", "-o=jsonpath={.spec.clusterIP}"
+        *system, "get", "svc", "perfrun-leader", "-o=jsonpath={.spec.clusterIP}"
     ).stdout
     ca = cluster.kubectl(
         *system, "get", "secret", "perfrun-coordinator-tls", "-o=jsonpath={.data.tls\\.crt}"
@@ -76,7 +76,7 @@ def scrape_of(cluster: Cluster) -> Scrape:
         made = cluster.kubectl(*command, "--dry-run=client", "-o=yaml").stdout
         cluster.kubectl("apply", "-f", "-", input=made)
     token = cluster.kubectl(*system, "create", "token", READER, "--duration=6h").stdout.strip()
-    host = f"perfrun-metrics.{SYSTEM}.svc"
+    host = f"perfrun-leader.{SYSTEM}.svc"
     return Scrape(f"{address}:8444", host, base64.b64decode(ca).decode(), token)
 
 

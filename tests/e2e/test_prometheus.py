@@ -119,7 +119,7 @@ def test_with_two_operators_the_service_leads_to_the_one_that_acts(perfrun: Clus
             lambda: found if len(found := _addresses(system, "perfrun-operators")) == 2 else None,
         )
         assert all("perfrun_leader 1.0" in scrape.text() for _ in range(20))
-        (leader,) = _addresses(system, "perfrun-metrics")
+        (leader,) = _addresses(system, "perfrun-leader")
         (standby,) = both - {leader}
         assert "perfrun_leader 0.0" in replace(scrape, address=f"{standby}:8444").text()
     finally:

@@ -40,7 +40,7 @@ class Right(NamedTuple):
         )
 
 
-IPV6_SLICES = ("perfrun-coordinator-ipv6", "perfrun-metrics-ipv6")
+IPV6_SLICES = ("perfrun-coordinator-ipv6", "perfrun-leader-ipv6")
 # What these need does not happen here every time; tests/integration/controller does it, under the
 # rights of the chart.
 SELDOM = {

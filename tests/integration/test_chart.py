@@ -132,7 +132,7 @@ def test_operator_reads_its_own_secret_only(installed: ApiServer) -> None:
 def test_operator_has_its_own_lease_and_endpoint_slice_and_no_other(installed: ApiServer) -> None:
     for own in ("leases.coordination.k8s.io", "endpointslices.discovery.k8s.io"):
         kind, _, group = own.partition(".")
-        slices = ["perfrun-coordinator-ipv4", "perfrun-metrics-ipv4"]
+        slices = ["perfrun-coordinator-ipv4", "perfrun-leader-ipv4"]
         for name in ["perfrun"] if kind == "leases" else slices:
             assert _may(installed, f"patch {kind}.{group}/{name}", SYSTEM)
         assert not _may(installed, f"patch {kind}.{group}/another", SYSTEM)
@@ -190,7 +190,7 @@ def test_service_monitor_shows_what_the_operator_asks_for(
     assert _selects(monitor["selector"], scraped["metadata"]["labels"])
     assert scraped["spec"]["clusterIP"] == "None"
     assert _selects({"matchLabels": scraped["spec"]["selector"]}, _pod(api)["metadata"]["labels"])
-    assert "selector" not in made["Service", "perfrun-metrics"]["spec"]
+    assert "selector" not in made["Service", "perfrun-leader"]["spec"]
     reader = ("ClusterRole", "perfrun-metrics-reader") in made
     assert reader == (shows == "bearerTokenFile")
 

@@ -71,7 +71,7 @@ imagePullSecrets:
 
 {{/* The name in the certificate, whatever address is scraped. */}}
 {{- define "perfrun.metricsHost" -}}
-{{ include "perfrun.fullname" . }}-metrics.{{ .Release.Namespace }}.svc
+{{ include "perfrun.fullname" . }}-leader.{{ .Release.Namespace }}.svc
 {{- end -}}
 
 {{/* The restricted profile of Pod Security, for pods. The user is the image's own. */}}
@@ -102,7 +102,7 @@ capabilities: {drop: [ALL]}
 - {name: PERFRUN_COORDINATOR_SERVICE, value: {{ include "perfrun.fullname" . }}-coordinator}
 - name: PERFRUN_COORDINATOR_URL
   value: https://{{ include "perfrun.fullname" . }}-coordinator.{{ .Release.Namespace }}.svc:8443
-- {name: PERFRUN_METRICS_SERVICE, value: {{ include "perfrun.fullname" . }}-metrics}
+- {name: PERFRUN_METRICS_SERVICE, value: {{ include "perfrun.fullname" . }}-leader}
 - {name: PERFRUN_METRICS_ACCESS, value: {{ include "perfrun.metricsAccess" . }}}
 {{- if eq (include "perfrun.metricsAccess" .) "token" }}
 - {name: PERFRUN_METRICS_TOKEN_SECRET, value: {{ include "perfrun.metricsTokenSecret" . }}}

@@ -15,7 +15,7 @@ from tests.cluster.operator import CHART, SYSTEM, Operator, kubeconfig_again
 from tests.integration.controller.apiserver import until
 
 READER = f"{SYSTEM}-metrics-reader"
-METRICS_HOST = f"{SYSTEM}-metrics.{SYSTEM}.svc"
+METRICS_HOST = f"{SYSTEM}-leader.{SYSTEM}.svc"
 
 
 class Scraper:
