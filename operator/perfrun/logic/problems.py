@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from perfrun.api.perfrun import PerfRun
 from perfrun.api.perftest import PerfTest, PerfTestSpec
+from perfrun.api.times import TIME_PATTERN
 
 _MODELS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "PerfTest": (PerfTest, ()),
@@ -25,6 +26,8 @@ _HINTS = {
     "path": "it begins with '/' and holds no '#' and no control characters",
     "value": "control characters are not allowed",
 }
+_PATTERNS = {TIME_PATTERN: "write a time in UTC, as in 2026-11-22T02:00:03Z"}
+"""The same by pattern, for what many fields hold."""
 
 # A rule of a model names the field below it that it is about: ``burst: message``.
 _BELOW = re.compile(r"([a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*): (.*)", re.DOTALL)
@@ -97,7 +100,8 @@ def _message(error: dict[str, Any], model: type[BaseModel] | None) -> str:
         known = re.findall(r"'([^']*)'", context["expected"])
         return f"{_shown(given)} is none of {', '.join(known)}{suggestion(str(given), known)}"
     if kind == "string_pattern_mismatch":
-        hint = _HINTS.get(last, f"it must match {context['pattern']}")
+        pattern = context["pattern"]
+        hint = _PATTERNS.get(pattern) or _HINTS.get(last, f"it must match {pattern}")
         return f"{_shown(given)} is not valid: {hint}"
     if kind in _LIMITS:
         name, text = _LIMITS[kind]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from perfrun.api.environment import WorkloadStatus
 from perfrun.api.sentence import Sentence
+from perfrun.api.times import Time
 from perfrun.measure.wire import Count, Wire, parse_json, unzip
 
 MOST_POINTS = 60
@@ -17,7 +18,6 @@ MOST_VALUES = 200_000
 """In the JSON. Whoever may write ConfigMaps can write this one too."""
 
 RunName = Annotated[str, Field(max_length=63)]
-Time = Annotated[str, Field(max_length=40)]
 MetricName = Annotated[str, Field(max_length=160)]
 """``latency.p95 of list``."""
 Level = Annotated[float, Field(gt=0, le=1e18)]
@@ -40,7 +40,7 @@ class Point(Wire):
     run: RunName
     completed: Time
     """Microseconds and UTC, so that their order is that of the texts."""
-    started: Time = ""
+    started: Time | Literal[""] = ""
     values: dict[MetricName, Level]
     """By metric (``latency.p95 of list``): ns or events a second, more than 0."""
     workloads: list[WorkloadStatus] = []
@@ -81,7 +81,7 @@ class History(Wire):
     settled: Literal["", "Recovered", "Improved"] = ""
     """What the last confirmed change came to, until ten runs lie behind it."""
     settled_runs: Count = 0
-    since: Time = ""
+    since: Time | Literal[""] = ""
     """When the stage, or ``settled``, began."""
     pinned: Point | None = None
     passages: list[Passage] = Field(default=[], max_length=16)

@@ -9,14 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC
 from typing import Any
 
 from pydantic import ValidationError
 
 from perfrun.api.names import DNS_LABEL
 from perfrun.api.perfrun import PerfRun, Phase, ResultRef
-from perfrun.api.times import parse_time
 from perfrun.logic.problems import parse_problems
 from perfrun.measure.result import MAX_RESULT_BYTES, MAX_RESULT_VALUES, RunResult
 from perfrun.measure.wire import parse_json, unzip
@@ -135,23 +133,11 @@ def _of_result(result: RunResult) -> Reported:
 
 
 def _check(run: PerfRun) -> None:
-    """What the models leave open: names go into files, times are read."""
+    """What the models leave open: names go into files."""
     name, namespace = run.metadata.name, run.metadata.namespace
     for what, text in (("name", name), ("namespace", namespace)):
         if len(text) > _LONGEST_NAME or not _LABEL.fullmatch(text.replace(".", "-")):
             raise ValueError(f"metadata.{what}: {_short(text)} is no {what} of an object")
-    status = run.status
-    times = (
-        ("startTime", status.start_time),
-        ("loadEndTime", status.load_end_time),
-        ("completionTime", status.completion_time),
-    )
-    for field, time in times:
-        try:
-            if time is not None:
-                parse_time(time).astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise ValueError(f"status.{field}: {_short(time)} is no time") from None
 
 
 def _first(error: ValidationError) -> str:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from perfrun.api.times import format_moment, format_time, parse_time
+from perfrun.api.times import Time, format_moment, format_time, parse_time
 
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+IN_AN_OBJECT: TypeAdapter[str] = TypeAdapter(Time)
 
 
 @given(TIMES)
@@ -19,6 +21,12 @@ def test_a_time_comes_back(time: datetime) -> None:
 @given(TIMES, TIMES)
 def test_moments_sort_as_texts(one: datetime, other: datetime) -> None:
     assert (format_moment(one) < format_moment(other)) == (one < other)
+
+
+@given(TIMES)
+def test_what_perfrun_writes_it_reads_in_an_object_too(time: datetime) -> None:
+    for text in (format_time(time), format_moment(time)):
+        assert IN_AN_OBJECT.validate_python(text) == text
 
 
 def test_any_zone_is_written_in_utc() -> None:

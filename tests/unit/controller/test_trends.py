@@ -1,5 +1,8 @@
 """A test's trend against an API server in memory: nothing twice, nothing lost, nothing for free."""
 
+import base64
+import gzip
+import json
 from typing import Any
 
 import pytest
@@ -242,10 +245,22 @@ async def test_never_means_never(world: World) -> None:
     assert world.kube.asked.total() == 0
 
 
-async def test_a_damaged_history_begins_anew(world: World) -> None:
+@pytest.mark.parametrize(
+    ("key", "value"), [("", ""), ("since", "yesterday"), ("passages", "yesterday")]
+)
+async def test_a_damaged_history_begins_anew(world: World, key: str, value: str) -> None:
     await regressed(world)
-    kept = world.kube.all(CONFIG_MAPS)[0]
-    kept["binaryData"][TREND_KEY] = "bm90aGluZw=="
+    kept = world.kube.all(CONFIG_MAPS)[0]["binaryData"]
+    packed = b"nothing"
+    if key:
+        histories = json.loads(gzip.decompress(base64.b64decode(kept[TREND_KEY])))
+        (history,) = histories["histories"]
+        if key == "passages":
+            history[key][-1]["completed"] = value
+        else:
+            history[key] = value
+        packed = gzip.compress(json.dumps(histories).encode())
+    kept[TREND_KEY] = base64.b64encode(packed).decode()
     world.ran("55ms")
     said = await world.look()
     assert said is not None

@@ -17,9 +17,13 @@ USUAL = [50.0, 50.4, 49.7, 50.2, 49.9, 50.1, 50.3, 49.8, 50.0, 50.2, 49.9, 50.1]
 METRIC = "latency.p95"
 
 
+def completed(number: int) -> str:
+    return f"2026-11-01T00:00:00.{number:06}Z"
+
+
 def point(number: int, ms: float, **more: float) -> Point:
     values = {METRIC: ms * MS, **more}
-    return Point(run=f"run-{number}", completed=f"2026-11-01T00:00:{number:09}Z", values=values)
+    return Point(run=f"run-{number}", completed=completed(number), values=values)
 
 
 def after(values: Sequence[float], history: History | None = None, start: int = 0) -> History:
@@ -218,7 +222,7 @@ def test_no_run_is_in_it_twice_and_the_ring_is_bounded(
         names = [p.run for p in (*history.baseline, *history.fresh)]
         assert len(names) == len(set(names))
         assert max(len(history.baseline), len(history.fresh)) <= MOST_POINTS
-        assert history.newest == f"2026-11-01T00:00:{number:09}Z"
+        assert history.newest == completed(number)
         assert (history.stage is Stage.SETTLED) == (not history.fresh)
         said = describe(history, RULES)
         assert said.message

@@ -95,8 +95,16 @@ def with_status(**status: Any) -> bytes:
         (changed(run="../../etc/passwd"), "metadata.name: ../../etc/passwd is no name"),
         (changed(namespace="x" * 300), "is no namespace of an object"),
         (changed(test="Not A Name"), "spec.testRef.name"),
-        (with_status(startTime="soon"), "status.startTime: soon is no time"),
-        (with_status(completionTime="0001-01-01T00:00:00+23:59"), "is no time"),
+        (
+            with_status(startTime="soon"),
+            "status.startTime: 'soon' is not valid: write a time in UTC, as in 2026",
+        ),
+        (with_status(completionTime="0001-01-01T00:00:00+23:59"), "write a time in UTC"),
+        (with_status(completionTime="2026-13-01T00:00:00Z"), "status.completionTime: month must"),
+        (
+            with_status(capacity={"holds": [{"rate": "2/s", "startTime": "x"}]}),
+            "holds[0].startTime",
+        ),
         (with_status(verdict="Great"), "status.verdict"),
         (with_status(message="x" * 5000), "status.message: is too long"),
         (with_status(steps=[{"name": "x"}] * 200), "status.steps: is too long"),
