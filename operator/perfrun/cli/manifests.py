@@ -1,6 +1,7 @@
 """From files to tests: read, parse strictly, and say what is wrong where."""
 
 import difflib
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,13 +15,15 @@ from perfrun.api import API_VERSION, GROUP
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.perftest import PerfTest
 from perfrun.api.policy import PerfPolicy
+from perfrun.cli.budget import OverBudgetError, cpu_budget
 from perfrun.cli.selector import Selector
 from perfrun.cli.strictyaml import Document, YamlError, load_documents
 from perfrun.cli.values import KINDS as KINDS_OF_VALUES
 from perfrun.cli.values import Held, parse_held
 from perfrun.logic.accept import check
+from perfrun.logic.examine import too_deep, too_large
 from perfrun.logic.policy import policy_problems
-from perfrun.logic.problems import parse_problems
+from perfrun.logic.problems import Problem, parse_problems
 
 MAX_FILE = 1024 * 1024
 """Bytes. The API server takes no larger object either (its limit is 1.5 MiB)."""
@@ -152,12 +155,17 @@ def _manifest(source: str, value: object, warnings: tuple[str, ...]) -> Manifest
     if kind != _KIND or _group(api) != GROUP:
         return Manifest(source, skipped=f"{kind or 'no kind'} ({api or 'no apiVersion'})")
     problems = [*_envelope_problems(value), *_name_problems(value)]
+    if (unfit := _unfit(value.get("spec"))) is not None:
+        return Manifest(source, problems=(*problems, _sentence(unfit)), warnings=warnings)
     try:
-        test = PerfTest.parse({name: value[name] for name in _PARSED if name in value})
+        with cpu_budget():
+            test = PerfTest.parse({name: value[name] for name in _PARSED if name in value})
+            acceptance = check(test.spec)
     except ValidationError as error:
         problems += [_sentence(problem) for problem in parse_problems(error)]
         return Manifest(source, problems=tuple(problems), warnings=warnings)
-    acceptance = check(test.spec)
+    except OverBudgetError as error:
+        return Manifest(source, problems=(*problems, f"spec: {error}"), warnings=warnings)
     problems += [_sentence(problem) for problem in acceptance.problems]
     warnings += tuple(_sentence(warning) for warning in acceptance.warnings)
     return Manifest(
@@ -167,6 +175,13 @@ def _manifest(source: str, value: object, warnings: tuple[str, ...]) -> Manifest
         warnings=warnings,
         in_cluster=tuple(_sentence(warning) for warning in acceptance.in_cluster),
     )
+
+
+def _unfit(spec: object) -> Problem | None:
+    """Why no cluster would look at a spec at all."""
+    if (deep := too_deep(spec)) is not None:
+        return deep
+    return too_large(len(json.dumps(spec, ensure_ascii=False, default=str).encode()))
 
 
 def _policy(source: str, value: dict[str, Any], warnings: tuple[str, ...]) -> Manifest:

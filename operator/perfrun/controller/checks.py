@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 PROCESSES = 2
 """Checks at a time. A namespace has one at most, so that the others have the rest."""
-PATIENCE_S = 20.0
-"""For an answer: the budget is one of CPU, and a machine may be busy."""
+PATIENCE_S = 60.0
+"""For an answer: the budget is one of CPU, and on a busy machine that may take long."""
 RESTART_S = 1.0
 """Between two starts of a process that does not stay."""
 MAX_KNOWN = 20_000

@@ -4,8 +4,10 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 
-from perfrun.api.perfrun import PerfRun, Verdict, WorkerCounts
-from perfrun.api.times import parse_time
+from perfrun.api.metadata import Metadata
+from perfrun.api.perfrun import PerfRun, Phase, Verdict, WorkerCounts
+from perfrun.api.sentence import cut
+from perfrun.api.times import format_moment, parse_time
 from perfrun.controller.events import Events
 from perfrun.controller.kube import (
     CONFIG_MAPS,
@@ -112,9 +114,12 @@ class Finisher:
             untidy=untidy(facts),
         )
         judgement = await asyncio.to_thread(judge, opened.spec, outcome)
-        result = result_document(opened.plan, opened.spec, _done(run, judgement, now), merged)
-        packed = await asyncio.to_thread(result.pack)
-        return judgement, packed, merged.generator.machines
+        done = _done(run, judgement, now)
+
+        def pack() -> bytes:
+            return result_document(opened.plan, opened.spec, done, merged).pack()
+
+        return judgement, await asyncio.to_thread(pack), merged.generator.machines
 
     async def untidy(self, opened: OpenRun) -> str | None:
         """What went wrong where the teardown was run by a pod of its own."""
@@ -151,6 +156,22 @@ class Finisher:
             judgement.message,
         )
         return body
+
+    async def give_up(self, body: Json, why: str) -> None:
+        """End a run that cannot be read: somebody else has written into it. Done once."""
+        about = Metadata.model_validate(body["metadata"])
+        standing = body.get("status") or {}
+        message = cut(f"this object cannot be read: {why}")
+        said: Json = {"phase": Phase.DONE.value, "verdict": Verdict.ERROR.value}
+        said["message"] = message
+        await self.delete_jobs(about.namespace, about.uid)
+        if any(standing.get(name) != text for name, text in said.items()):
+            now = format_moment(datetime.now(UTC))
+            # What cannot be read goes: nobody could go by it.
+            said |= {"completionTime": now, "observedGeneration": about.generation}
+            changes = {**dict.fromkeys(standing), **said}
+            await write_status(self._kube, PERF_RUNS, about, changes)
+            await self._events.tell("PerfRun", about, Verdict.ERROR.value, message, warning=True)
 
     async def tell(self, done: PerfRun) -> None:
         """The events of the verdict, and of what is left; told twice they are there once."""

@@ -4,7 +4,6 @@ The generated classes of the client library are not used: they cost more to buil
 requests, and they drop fields that they do not know.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,11 +16,16 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from perfrun.api import API_VERSION, FIELD_MANAGER
 from perfrun.api.sentence import printable
+from perfrun.controller.decoding import decode
 
 Json = dict[str, Any]
 
 REQUEST_TIMEOUT_S = 30.0
 PAGE = 500
+METADATA_PAGE = 100
+"""Anybody may write 256 KiB of annotations into each object."""
+MAX_ANNOTATION = 1024
+"""Characters of one that is read of objects without their contents."""
 JSON = "application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -170,12 +174,15 @@ class Kube:
         fields: str = "",
         only_metadata: bool = False,
     ) -> list[Json]:
-        """All objects, in pages, of one namespace or of the cluster."""
+        """All objects, in pages, of one namespace or of the cluster.
+
+        With ``only_metadata`` also without what may be large in it.
+        """
         accept = METADATA_LIST if only_metadata else JSON
         items: list[Json] = []
         token = ""
         while True:
-            query = {"limit": str(PAGE)}
+            query = {"limit": str(METADATA_PAGE if only_metadata else PAGE)}
             if labels:
                 query["labelSelector"] = labels
             if fields:
@@ -183,7 +190,8 @@ class Kube:
             if token:
                 query["continue"] = token
             page = await self._request("GET", resource.path(namespace), query=query, accept=accept)
-            items += page.get("items") or []
+            found = page.get("items") or []
+            items += map(_slim, found) if only_metadata else found
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return items
@@ -244,7 +252,15 @@ class Kube:
             raise KubeError(0, f"the API server did not answer: {error!r}") from error
         if response.status >= 400:
             raise _error(response.status, data)
-        return json.loads(data) if data else {}
+        return decode(data) if data else {}
+
+
+def _slim(body: Json) -> Json:
+    """An object without its managed fields, and with small annotations only."""
+    annotations = body["metadata"].get("annotations") or {}
+    small = {name: text for name, text in annotations.items() if len(text) <= MAX_ANNOTATION}
+    kept = {name: part for name, part in body["metadata"].items() if name != "managedFields"}
+    return {**body, "metadata": {**kept, "annotations": small}}
 
 
 def owned_by(body: Json, uid: str) -> bool:
@@ -255,7 +271,7 @@ def owned_by(body: Json, uid: str) -> bool:
 
 def _error(status: int, body: str | bytes | None) -> KubeError:
     try:
-        answer = json.loads(body or "{}")
+        answer = decode(body.encode() if isinstance(body, str) else body or b"{}")
     except ValueError:
         answer = {}
     # A webhook's words, and what a tenant wrote, are in it.

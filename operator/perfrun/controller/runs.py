@@ -5,6 +5,8 @@ import contextlib
 import logging
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from perfrun.api.perfrun import HoldStatus, PerfRun, Phase
 from perfrun.api.sentence import cut
 from perfrun.api.times import format_time, parse_time
@@ -39,6 +41,7 @@ from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
 from perfrun.logic.judgement import Judgement, cancelled, errored
 from perfrun.logic.lifecycle import Act, Decision, collecting_deadline, decide
+from perfrun.logic.problems import parse_problems
 from perfrun.logic.run_facts import RunFacts
 from perfrun.logic.run_status import open_conditions
 from perfrun.logic.teardown import untidy
@@ -103,7 +106,11 @@ class RunReconciler:
                 # A finalizer may keep the object for long; its load ends now.
                 await self._finisher.delete_jobs(key.namespace, body["metadata"]["uid"])
             return None
-        run = PerfRun.parse(body)
+        try:
+            run = PerfRun.parse(body)
+        except ValidationError as error:
+            await self._finisher.give_up(body, str(parse_problems(error)[0]))
+            return None
         if run.status.phase is Phase.DONE:
             return await self._after(run)
         uid = run.metadata.uid
@@ -240,7 +247,7 @@ class RunReconciler:
         if run.status.job is None or now < self._plan_due.setdefault(uid, now + PLAN_LOOK_S):
             return
         self._plan_due[uid] = now + PLAN_LOOK_S
-        plan = plan_config_map(opened.key, opened.plan, self._ca)
+        plan = await asyncio.to_thread(plan_config_map, opened.key, opened.plan, self._ca)
         with contextlib.suppress(KubeError):
             await create_once(self._kube, CONFIG_MAPS, plan, uid)
 
@@ -256,7 +263,7 @@ class RunReconciler:
         )
         try:
             await self._accounts.ensure(run.metadata.namespace)
-            plan = plan_config_map(opened.key, opened.plan, self._ca)
+            plan = await asyncio.to_thread(plan_config_map, opened.key, opened.plan, self._ca)
             await create_once(self._kube, CONFIG_MAPS, plan, run.metadata.uid)
             await create_once(self._kube, JOBS, job, run.metadata.uid)
         except TerminatingError:

@@ -5,14 +5,17 @@ wedge a namespace while the operator is gone), and a handler does nothing but re
 """
 
 import ssl
+from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import kopf
 from pydantic import ValidationError
 
 from perfrun.api import GROUP, VERSION
 from perfrun.api.perfrun import PerfRun, Phase
-from perfrun.controller.kube import Json
+from perfrun.controller.decoding import decode, flattened
+from perfrun.controller.kube import METADATA_LIST, Json
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.policies import policy_record
 from perfrun.controller.queue import WorkQueue
@@ -25,8 +28,9 @@ CLIENT_TIMEOUT_S = 330
 CONNECT_TIMEOUT_S = 10
 NEXT_ONES = 20
 # Lists come in pages, and what reads an event ends soon after it: all of ten thousand objects in
-# memory at once, for a moment only, cost more than 100 MiB for good.
-LIST_PAGE = 250
+# memory at once, for a moment only, cost more than 100 MiB for good. An object may have 1.5 MiB.
+LIST_PAGE = 50
+METADATA = METADATA_LIST.replace("List", "")
 WORKER_IDLE_S = 0.5
 
 
@@ -42,6 +46,75 @@ class LenientConnection(kopf.ConnectionInfo):
         context = super().as_ssl_context()
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
+
+
+class Response(aiohttp.ClientResponse):
+    """An answer whose JSON may be nested as deep as somebody likes."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        """As before; a watch is read line by line, and each line is made flat."""
+        started = await super().start(connection)
+        if self.url.query.get("watch") == "true":
+            self.content = FlatLines(self.content)  # type: ignore[assignment]
+        return started
+
+    async def json(self, **_: Any) -> Any:
+        """The value of the whole body. An empty list is one, also where it is written as null."""
+        value = decode(await self.read())
+        if isinstance(value, dict) and value.get("items", ()) is None:
+            value["items"] = []
+        return value
+
+
+class FlatLines:
+    """The stream of a watch, in whole lines of JSON that Python can read."""
+
+    def __init__(self, stream: aiohttp.StreamReader) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """As of the stream, each chunk one line."""
+        parts: list[bytes] = []
+        async for chunk in self._stream.iter_chunked(size):
+            *ends, rest = chunk.split(b"\n")
+            for end in ends:
+                yield flattened(b"".join([*parts, end])) + b"\n"
+                parts = []
+            parts.append(rest)
+        if any(parts):
+            yield flattened(b"".join(parts))
+
+
+async def ask_for_metadata(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Watch PerfTests without their contents: of those, only their names are of use here."""
+    if request.url.path.endswith("/perftests"):
+        watching = request.url.query.get("watch") == "true"
+        request.headers["Accept"] = METADATA if watching else METADATA_LIST
+    return await handler(request)
+
+
+def session_of(found: kopf.ConnectionInfo) -> kopf.AiohttpSession:
+    """What kopf would have made of these credentials, with all of the above."""
+    info = LenientConnection(**vars(found))
+    return kopf.AiohttpSession(
+        server=info.server,
+        default_namespace=info.default_namespace,
+        priority=info.priority,
+        expiration=info.expiration,
+        aiohttp_session=aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+            headers=info.as_http_headers(),
+            proxy=info.proxy_url,
+            trust_env=info.trust_env,
+            response_class=Response,
+            middlewares=[ask_for_metadata],
+        ),
+    )
 
 
 class Watches:
@@ -92,7 +165,10 @@ class Watches:
         try:
             run = PerfRun.parse(body)
         except ValidationError:
-            return  # the schema does not let such a thing in; the reconciler would say so
+            # Somebody else has written into it. It holds no target, and the reconciler ends it.
+            self._drop(key, known)
+            self._runs.add(key)
+            return
         record = run_record(run)
         before = self._store.runs.get(key)
         self._store.put_run(record)
@@ -155,9 +231,9 @@ def registry(watches: Watches, *, with_policies: bool) -> kopf.OperatorRegistry:
         settings.scanning.disabled = True
 
     @kopf.on.login(registry=handlers)
-    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    async def login(**kwargs: Any) -> kopf.AiohttpSession | None:
         found = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
-        return LenientConnection(**vars(found)) if found is not None else None
+        return session_of(found) if found is not None else None
 
     @kopf.on.event(GROUP, VERSION, "perftests", registry=handlers)
     async def test_event(type: str | None, body: kopf.Body, **_: Any) -> None:

@@ -23,7 +23,7 @@ MAX_FROZEN_BYTES = 1024 * 1024
 """The same with all that is written into it by default, as it is kept for a run."""
 MAX_CPU_S = 1.0
 MAX_MEMORY_BYTES = 256 * 1024 * 1024
-MAX_DEPTH = 100
+MAX_DEPTH = 64
 """Levels of mappings and lists, one inside of the other."""
 
 MAX_PROBLEMS = 5
@@ -83,7 +83,7 @@ def _gates(spec: PerfTestSpec) -> bool:
 def too_deep(spec: object) -> Problem | None:
     """The field in which a spec is nested more than ``MAX_DEPTH`` levels, in whatever depth."""
     for path in _nested_over(spec, MAX_DEPTH):
-        # The field that is nested, and not the way down: that would be a hundred names.
+        # The field that is nested, and not the way down: that would be many names.
         field = field_path(["spec", *path[:8]])
         return Problem(field, f"is nested more than {MAX_DEPTH} levels deep: make it flatter")
     return None

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -25,6 +26,7 @@ _HINTS = {
     "name": "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
     "path": "it begins with '/' and holds no '#' and no control characters",
     "value": "control characters are not allowed",
+    "regex": "it may have at most 16 classes, which begin with '['",
 }
 _PATTERNS = {TIME_PATTERN: "write a time in UTC, as in 2026-11-22T02:00:03Z"}
 """The same by pattern, for what many fields hold."""
@@ -40,6 +42,12 @@ _LIMITS = {
 }
 
 
+MAX_PARSE_PROBLEMS = 100
+MAX_SUGGESTED_LENGTH = 64
+MAX_CANDIDATES = 256
+"""A suggestion costs as much as the word, times the words that it may be, are long."""
+
+
 class Problem(NamedTuple):
     """Something wrong, or doubtful, and where."""
 
@@ -52,9 +60,11 @@ class Problem(NamedTuple):
 
 
 def parse_problems(error: ValidationError) -> list[Problem]:
-    """One problem per error of a manifest that did not parse, in the manifest's order."""
+    """One problem per error of a manifest that did not parse, in the manifest's order: the first
+    hundred of them."""
     model, prefix = _MODELS.get(error.title, (None, ()))
-    return [_problem(dict(one), model, prefix) for one in error.errors(include_url=False)]
+    errors = error.errors(include_url=False)[:MAX_PARSE_PROBLEMS]
+    return [_problem(dict(one), model, prefix) for one in errors]
 
 
 def field_path(parts: Iterable[str | int]) -> str:
@@ -72,7 +82,9 @@ def field_path(parts: Iterable[str | int]) -> str:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """``; did you mean "list"?`` for a misspelled word, or an empty text."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    if len(word) > MAX_SUGGESTED_LENGTH:
+        return ""
+    close = difflib.get_close_matches(word, [*islice(known, MAX_CANDIDATES)], n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 

@@ -1,7 +1,7 @@
 """What can be wrong with steps: templates, the names in them, paths, extractions."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from perfrun.api import template
@@ -11,6 +11,9 @@ from perfrun.logic.json_path import finder
 from perfrun.logic.problems import Problem, field_path, suggestion
 
 Place = list[str | int]
+
+MAX_SUGGESTIONS = 20
+"""Of names in templates. Whoever has misspelled more will have the rest looked at next time."""
 
 
 class Placed(NamedTuple):
@@ -46,6 +49,7 @@ def steps_of(spec: PerfTestSpec) -> Iterator[tuple[Place, Step]]:
 def template_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """Templates that cannot be read, and names in them that nothing gives."""
     feeds = {feed.name: feed for feed in spec.feeds}
+    unknown: dict[str, str] = {}  # what is said of a name: found out once, however often it stands
     for where, text, extracted in _templated(spec):
         try:
             names = template.references(template.parse(text))
@@ -56,13 +60,17 @@ def template_problems(spec: PerfTestSpec) -> Iterator[Problem]:
         for name in sorted(names - known):
             feed, _, column = name.partition(".")
             if not (column and feed in feeds):
-                yield Problem(field_path(where), f"$({name}) {_unknown(name, spec, known)}")
+                if name not in unknown:
+                    few = len(unknown) < MAX_SUGGESTIONS
+                    unknown[name] = _unknown(name, spec, known if few else ())
+                yield Problem(field_path(where), f"$({name}) {unknown[name]}")
             elif (made := feeds[feed].generate) is not None and column not in made.columns:
                 hint = suggestion(column, made.columns) or f"; it has: {', '.join(made.columns)}"
                 yield Problem(field_path(where), f"$({name}) names no column of its feed{hint}")
 
 
-def _unknown(name: str, spec: PerfTestSpec, known: frozenset[str]) -> str:
+def _unknown(name: str, spec: PerfTestSpec, known: Iterable[str]) -> str:
+    """What is wrong with a name, and which one of ``known`` may be meant."""
     if name in template.FUNCTIONS:
         return f"names no variable; did you mean the function, $({name}())?"
     if "." in name:

@@ -492,6 +492,17 @@ async def test_verdict_that_was_written_and_not_told_is_told_once(world: World) 
     assert "job" not in world.status
 
 
+async def test_run_whose_status_is_rubbish_ends_with_a_sentence_once(world: World) -> None:
+    world.be(phase="Running", startTime="yesterday", workers={"planned": "many"})
+    for _ in range(3):
+        assert await world.reconciler.reconcile(KEY) is None
+    phase, verdict, message = world.end
+    assert (phase, verdict) == ("Done", "Error")
+    assert message.startswith("this object cannot be read: status.startTime")
+    assert "workers" not in world.status
+    assert world.kube.asked["patch", "perfruns"] == 1
+
+
 async def test_run_that_goes_away_with_a_finalizer_ends_its_load(world: World) -> None:
     await world.measure()
     world.kube.objects["perfruns", *KEY]["metadata"]["deletionTimestamp"] = CREATED

@@ -19,6 +19,7 @@ from perfrun.controller.kube import (
     TerminatingError,
 )
 from perfrun.controller.metrics import Metrics
+from perfrun.controller.policies import policy_record
 from perfrun.controller.store import Key, Store, run_record
 from perfrun.controller.ticks import Ticker
 from perfrun.logic.names import short_hash
@@ -175,3 +176,35 @@ async def test_time_that_is_due_and_cannot_be_used_stays_due_in_the_metrics(worl
     await world.reconciler.reconcile(KEY)
     assert world.conditions()["Stalled"] == ("True", "Refused")
     assert world.metrics._next == {KEY: parse_time(due).timestamp()}
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        {"lastScheduleTime": "yesterday", "lastMissed": {"time": "0", "reason": ""}},
+        {"conditions": "none", "trend": 3, "active": {}},
+        {"check": {"version": 1}, "scheduleHash": "x" * 100},
+    ],
+)
+async def test_rubbish_in_a_status_is_written_over(world: World, rubbish: Json) -> None:
+    world.be(rubbish, runOn=[], schedule={"cron": "0 2 1 1 *"})
+    for _ in range(2):
+        await world.reconciler.reconcile(KEY)
+    assert world.conditions() == {"Ready": ("True", "Accepted")}
+    assert "lastMissed" not in world.status
+    assert "scheduledSince" in world.status
+
+
+async def test_changed_policy_is_asked_about_what_was_accepted(world: World) -> None:
+    world.be(runOn=[])
+    await world.reconciler.reconcile(KEY)
+    assert world.conditions() == {"Ready": ("True", "Accepted")}
+    # Nothing but what stands on the object is looked at again.
+    world.kube.objects["perftests", *KEY]["spec"]["target"] = "not looked at"
+    body = {"metadata": {"name": "lab", "uid": "u"}, "spec": {"allow": {"hosts": ["other"]}}}
+    world.store.put_policy("lab", policy_record(body))
+    await world.reconciler.reconcile(KEY)
+    assert world.conditions()["Ready"] == ("False", "RefusedByPolicy")
+    world.store.drop_policy("lab")
+    await world.reconciler.reconcile(KEY)
+    assert world.conditions() == {"Ready": ("True", "Accepted")}

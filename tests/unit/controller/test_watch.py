@@ -100,10 +100,10 @@ def test_deletion_of_what_was_never_seen_is_fine(world: World) -> None:
     assert world.run_event("DELETED", run_body()) == ([], [])
 
 
-def test_run_that_cannot_be_read_is_passed_over(world: World) -> None:
-    body = run_body()
-    body["spec"] = {}
-    assert world.run_event("ADDED", body) == ([], [])
+def test_run_that_cannot_be_read_is_looked_at_and_holds_no_target(world: World) -> None:
+    world.run_event("ADDED", run_body(phase="Running", target="shop:80"))
+    runs, _ = world.run_event("MODIFIED", run_body(phase="Running", startTime="yesterday"))
+    assert runs == [Key("team", "shop-1")]
     assert world.store.runs == {}
 
 

@@ -1,0 +1,42 @@
+"""A bound on what one document may cost to check, on the machine of whoever wrote it."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+MAX_CPU_S = 10.0
+"""Ten times what a cluster gives it: here nobody else waits."""
+
+
+class OverBudgetError(Exception):
+    """The time is up."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"its check takes more than {MAX_CPU_S:.0f} s of CPU, and in a cluster it has 1 s: "
+            f"make it smaller or simpler, for example its regular expressions"
+        )
+
+
+@contextmanager
+def cpu_budget(seconds: float = MAX_CPU_S) -> Iterator[None]:
+    """Raise OverBudgetError in the block once it has used that much CPU.
+
+    Signals belong to the main thread: in others there is no bound.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(_: int, __: FrameType | None) -> None:
+        raise OverBudgetError
+
+    before = signal.signal(signal.SIGVTALRM, over)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
