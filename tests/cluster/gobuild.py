@@ -70,7 +70,7 @@ KUBERNETES = Module(
     # Without it the server says v0.0.0 and clients refuse to compare versions.
     (_K8S + "gitVersion={v}", _K8S + "gitMajor=1", _K8S + "gitMinor=35"),
 )
-COREDNS = Module("coredns", ("coredns",), "github.com/coredns/coredns")
+COREDNS = Module("coredns", ("coredns",), "github.com/coredns/coredns", package=".")
 METRICS_SERVER = Module("metrics-server", ("metrics-server",), "sigs.k8s.io/metrics-server")
 HELM = Module(
     "helm",
