@@ -7,6 +7,7 @@ PerfRun, the percentiles, and what to try next.
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -15,13 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
 from rich.console import Console
 
 from perfrun.api.perfrun import PerfRun, Verdict
 from perfrun.report.console import print_run
-from tests.cluster import cluster, settings
+from tests.cluster import cluster, costs, settings
 from tests.cluster.errors import ClusterError, Unsupported
 from tests.cluster.handle import Cluster
+from tests.cluster.progress import say
 
 ROOT = Path(__file__).parents[1]
 SYSTEM = "perfrun-system"
@@ -93,9 +96,48 @@ def is_embedded() -> bool:
 
 def embedded() -> Demo:
     """The embedded cluster, started where it is not up, with the image of this checkout."""
+    cluster.check_machine()
+    if lacking := cluster.to_build():
+        first_result(Console())
+        minutes = costs.words(costs.expected(lacking))
+        say(f"now the same in a cluster: {', '.join(lacking)} to build, once, in about {minutes}")
     running: Cluster = cluster.up()
     image = running.build_image("localhost/perfrun:dev", ROOT)
     return Demo(running.env(), image, running.target_image)
+
+
+def first_result(console: Console) -> None:
+    """The same test from this machine, against a small server of its own: to see it at once."""
+    argv = [sys.executable, "-m", "tests.demo", "serve"]
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().strip()
+            command = ["perfrun", "run", str(EXAMPLE.relative_to(ROOT)), "--url", url]
+            console.print(
+                "[bold]==>[/bold] a first result, without Kubernetes: the test of this demo, put on "
+                f"from here against a small server\n    [dim]$ {' '.join(command)}[/dim]",
+                highlight=False,
+                soft_wrap=True,
+            )
+            subprocess.run([Path(sys.executable).with_name("perfrun"), *command[1:]], cwd=ROOT)
+        finally:
+            server.terminate()
+
+
+def serve() -> int:
+    """Be the service of the example until SIGTERM; prints its URL."""
+
+    async def answer(request: web.Request) -> web.Response:
+        made = request.method == "POST"
+        return web.json_response({"created" if made else "ok": True}, status=201 if made else 200)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+        web.run_app(app, sock=listening, print=None)
+    return 0
 
 
 def existing() -> Demo:
@@ -255,8 +297,10 @@ def _what_next(demo: Demo, run: PerfRun) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``up`` or ``down``; 2 where this machine cannot do it."""
+    """``up``, ``down`` or ``serve``; 2 where this machine cannot do it."""
     try:
+        if "serve" in arguments:
+            return serve()
         return down() if "down" in arguments else up()
     except Unsupported as error:
         print(error, file=sys.stderr)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from tests.cluster import apt, cluster, gobuild
+from tests.cluster import apt, cluster, costs, gobuild
 from tests.cluster.errors import ClusterError, Unsupported
 from tests.cluster.handle import Cluster
 from tests.cluster.progress import say
@@ -47,10 +47,16 @@ def _status(_: argparse.Namespace) -> None:
 
 def _build(options: argparse.Namespace) -> None:
     cluster.check_machine()
-    cluster.prepare()
+    cluster.prepare(metrics=options.e2e)
     if options.e2e:
         apt.ensure(apt.E2E_PACKAGES)
     say("all is in the cache")
+
+
+def _costs(options: argparse.Namespace) -> None:
+    if options.remember:
+        costs.remember()
+    print(costs.printed())
 
 
 def _env(_: argparse.Namespace) -> None:
@@ -95,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "say whether it is up and well; exit code 1 if not")
     build = add("build", _build, "fill the cache without starting anything")
     build.add_argument("--e2e", action="store_true", help="install the end-to-end tools too")
+    cost = add("costs", _costs, "print what each part has cost to make on this machine")
+    cost.add_argument("--remember", action="store_true", help="write it to costs.toml")
     add("env", _env, 'print variables: eval "$(python3 -m tests.cluster env)"')
     add("path", _path, "print the folders of kubectl and helm, as a PATH; no cluster needed")
     image = add("image", _image, "build a Dockerfile and give the image to the node")

@@ -43,11 +43,27 @@ def check_machine() -> None:
     gobuild.check_go()
 
 
-def prepare() -> None:
-    """Everything that the cache shall have: packages, binaries, images."""
+def prepare(*, metrics: bool = False) -> None:
+    """Everything that the cache shall have: packages, binaries, images.
+
+    ``metrics``: the metrics server too. Whoever has it compiled once gets it with every cluster.
+    """
     apt.ensure(apt.CLUSTER_PACKAGES)
-    gobuild.ensure()
+    gobuild.ensure([*gobuild.CLUSTER, *([gobuild.METRICS_SERVER] if metrics else [])])
     images.ensure()
+
+
+def to_build(*, metrics: bool = False) -> list[str]:
+    """The names of the parts that the cache lacks, as :mod:`tests.cluster.costs` has them."""
+    wanted = [*gobuild.CLUSTER, *([gobuild.METRICS_SERVER] if metrics else [])]
+    lacking = [module.name for module in wanted if not gobuild.is_built(module)]
+    made = [images.base_reference(), images.target_reference()]
+    names = ("base image", "target image")
+    return lacking + [
+        name
+        for name, reference in zip(names, made, strict=True)
+        if not images.archive_of(reference).exists()
+    ]
 
 
 def _certificates(made_with: Settings) -> Pki:
@@ -110,7 +126,7 @@ def _components(made_with: Settings, pki: Pki) -> list[Component]:
         node.kubelet(made_with, pki),
         node.proxy(made_with),
         node.dns(made_with),
-        node.metrics(made_with, pki),
+        *([node.metrics(made_with, pki)] if gobuild.is_built(gobuild.METRICS_SERVER) else []),
     ]
 
 
@@ -231,7 +247,8 @@ def _start(made_with: Settings) -> None:
     context = client_context(pki)
     ca = base64.b64encode(pki.crt("ca").read_bytes()).decode()
     kubectl: Argv = [gobuild.binary("kubectl"), "--kubeconfig", made_with.kubeconfig]
-    run([*kubectl, "apply", "-f", "-"], stdin=node.metrics_manifest(made_with, ca))
+    if gobuild.is_built(gobuild.METRICS_SERVER):
+        run([*kubectl, "apply", "-f", "-"], stdin=node.metrics_manifest(made_with, ca))
     with step("waiting for the node and the default service account"):
         log = processes.log("kubelet")
         _wait("node Ready", lambda: _node_is_ready(made_with, context), NODE_READY_SECONDS, log)
@@ -240,9 +257,14 @@ def _start(made_with: Settings) -> None:
         _wait("service account", lambda: bool(_api(made_with, account, context)), 30, log)
 
 
-def up() -> Cluster:
-    """Have a healthy cluster: as it is when it is well, else what is missing is started."""
+def up(*, metrics: bool = False) -> Cluster:
+    """Have a healthy cluster: as it is when it is well, else what is missing is started.
+
+    ``metrics``: with the metrics server, which takes two minutes more to compile.
+    """
     check_machine()
+    if metrics:
+        gobuild.ensure([gobuild.METRICS_SERVER])
     asked = settings.wanted()
     with locked(state_dir(), "the cluster"):
         made_with = settings.recorded()

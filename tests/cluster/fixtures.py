@@ -71,7 +71,7 @@ def e2e_tools() -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The embedded cluster: reused when it is up, and left up. `make test` ends it, in CI."""
-    return whole.up()
+    return whole.up(metrics=True)
 
 
 @contextlib.contextmanager

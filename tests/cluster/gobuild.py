@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster import costs
 from tests.cluster.commands import run_logged
 from tests.cluster.errors import Unsupported
 from tests.cluster.paths import HERE, cache_dir, key_of, locked
@@ -84,9 +86,9 @@ HELM = Module(
 )
 PAUSE = Module("pause", ("pause",), package=".")
 KSTATUS = Module("kstatus", ("kstatus",), "sigs.k8s.io/cli-utils", package=".")
-CLUSTER = (KUBERNETES, HELM, COREDNS, METRICS_SERVER, PAUSE)
-"""What a cluster is made of."""
-ALL = (*CLUSTER, KSTATUS)
+CLUSTER = (KUBERNETES, HELM, COREDNS, PAUSE)
+"""What a cluster is made of; the metrics server comes when a test asks for it."""
+ALL = (*CLUSTER, METRICS_SERVER, KSTATUS)
 
 
 def required_version(go_mod: str, path: str) -> str:
@@ -144,16 +146,19 @@ def _build(module: Module) -> None:
     temporary.mkdir()
     log = cache_dir() / "logs" / f"go-{module.name}.log"
 
-    def detail() -> str:
+    def compiled() -> list[str]:
         # `go build -v` names each package that it compiles.
-        packages = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return (
-            f"{len(packages)} packages compiled, now {packages[-1]}"
-            if packages
-            else "fetching or linking"
-        )
+        return log.read_text(errors="replace").splitlines() if log.exists() else []
 
-    with step(f"compiling {module.name} {module.version()} (minutes, once)", detail):
+    def detail() -> str:
+        if not (packages := compiled()):
+            return "fetching or linking"
+        left = costs.seconds_left(module.name, len(packages), time.monotonic() - began)
+        return f"{len(packages)} packages compiled, about {costs.words(left)} left"
+
+    began, about = time.monotonic(), costs.words(costs.expected([module.name]))
+    what = f"compiling {module.name} {module.version()} (once, about {about})"
+    with costs.noting(module.name, lambda: len(compiled())), step(what, detail):
         flags = ["-v", "-buildvcs=false", "-mod=readonly", "-ldflags", module.ldflags()]
         run_logged(
             [go, "build", *flags, "-o", f"{temporary}/", module.package],

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster import apt, settings
+from tests.cluster import apt, costs, settings
 from tests.cluster.archive import architecture, layer_of_file, write_archive
 from tests.cluster.commands import Argv, run, run_logged, succeeds
 from tests.cluster.errors import ClusterError
@@ -31,6 +31,12 @@ BASE_LEAVES_OUT = (
     "./etc/hostname",
     "./etc/resolv.conf",
 )
+NAMES = {
+    "localhost/perfrun-base": "base image",
+    "localhost/perfrun-nginx": "target image",
+    "localhost/perfrun-pause": "pause image",
+}
+"""What :mod:`tests.cluster.costs` calls them."""
 PATH_IN_IMAGE = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
 
@@ -131,7 +137,8 @@ def ensure() -> list[str]:
         with locked(cache_dir(), "the cache"):
             for reference, make in makers.items():
                 if not archive_of(reference).exists():
-                    make(reference)
+                    with costs.noting(NAMES[reference.partition(":")[0]]):
+                        make(reference)
     return list(makers)
 
 
