@@ -45,7 +45,9 @@ campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifest
 	@$(CLUSTER) build --e2e
 	@mkdir -p build && rm -f build/campaign.jsonl
 	$(BIN)/pytest tests/e2e/faults tests/e2e/test_soak.py tests/e2e/test_trend.py \
-	    tests/integration/controller/test_clock.py tests/integration/controller/test_fuzz.py tests/integration/controller/test_mutants.py tests/integration/controller/test_busy.py \
+	    tests/integration/controller/test_clock.py tests/integration/controller/test_fairness.py \
+	    tests/integration/controller/test_fuzz.py tests/integration/controller/test_mutants.py \
+	    tests/integration/controller/test_busy.py \
 	    tests/unit/coordinator/test_hostile.py \
 	    --campaign build/campaign.jsonl
 	$(BIN)/python -m tests.e2e.faults.outcomes build/campaign.jsonl

@@ -133,6 +133,11 @@ KINDS = (
             Column("Last Run", ".status.lastRun"),
             # Not "date": that shows an age, and the next run is in the future.
             Column("Next Run", ".status.nextScheduleTime"),
+            Column(
+                "Active",
+                ".status.active[0]",
+                description="A run that is not done; one that is under way before one that waits.",
+            ),
             Column("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
             _AGE,
         ),
@@ -150,6 +155,14 @@ KINDS = (
             Column("P95", ".status.summary.latency.p95"),
             Column("Rate", ".status.summary.throughput", description="Successes per second."),
             Column("Errors", ".status.summary.errorRate"),
+            Column(
+                "Position",
+                ".status.queue.position",
+                "integer",
+                description="About how many turns there are in the queue until its own.",
+                priority=1,
+            ),
+            Column("Waits For", ".status.queue.reason", priority=1),
             Column("Message", ".status.message", priority=1),
             _AGE,
         ),

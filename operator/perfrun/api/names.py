@@ -37,3 +37,7 @@ COMMAND_CONTAINER = "command"
 """Of the user's image, in the pod of a benchmark."""
 WORKER_INDEX = "batch.kubernetes.io/job-completion-index"
 """On a pod, as label and as annotation: which worker it is."""
+
+STOP_ANNOTATION = "perfrun.dev/stopped-because"
+"""On a PerfRun with spec.stop: who or what asked for it, as a sentence. The operator writes it
+where it stops a run itself; whoever else stops one may."""

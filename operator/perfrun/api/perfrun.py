@@ -297,7 +297,19 @@ class PerfRunStatus(StatusModel):
     launch_error: Sentence | None = Field(
         default=None, description="Why the Job could not be created when it was last tried."
     )
-    accepted_time: Time | None = Field(default=None, description="When the run left the queue.")
+    accepted_time: Time | None = Field(
+        default=None,
+        description="When the run first left the queue; load.startTimeout counts from then.",
+    )
+    turn_time: Time | None = Field(
+        default=None, description="When the run left the queue last; it may give its turn back."
+    )
+    turns: Count | None = Field(default=None, description="How often it has left the queue.")
+    start_deadline: Time | None = Field(
+        default=None,
+        description="Of a run that gave its turn back because its pods were not scheduled: until "
+        "when it may try again.",
+    )
     start_time: Time | None = Field(default=None, description="When the load started (T0).")
     load_end_time: Time | None = None
     report_deadline: Time | None = Field(

@@ -5,9 +5,9 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from perfrun.api.metadata import Metadata
-from perfrun.api.perfrun import PerfRun, Phase, WorkerCounts
+from perfrun.api.perfrun import PerfRun, Phase, Verdict, WorkerCounts
 from perfrun.api.perftest import PerfTestSettings
-from perfrun.api.times import format_time
+from perfrun.api.times import format_time, parse_time
 from perfrun.controller.checks import CheckFailedError, Checks
 from perfrun.controller.events import Events
 from perfrun.controller.finish import Finisher
@@ -32,7 +32,7 @@ from perfrun.controller.store import Store, run_record
 from perfrun.controller.writing import create_once
 from perfrun.logic.admission import Placement, queue_limit
 from perfrun.logic.examine import MAX_FROZEN_BYTES, Examined
-from perfrun.logic.judgement import cancelled, errored
+from perfrun.logic.judgement import Judgement, cancelled, errored, turn_did_not_come
 from perfrun.logic.run_status import open_conditions
 
 logger = logging.getLogger(__name__)
@@ -63,21 +63,29 @@ class Acceptor:
         self._waiting: dict[str, Examined] = {}
         """By the uid of a run that waits: what the check says of what it executes."""
 
-    async def accept(self, run: PerfRun) -> float | None:
+    async def accept(self, run: PerfRun, stop: str | None) -> float | None:
         """Bring a run from nothing, or from the queue, to Starting. Seconds until the next look.
+
+        ``stop``: who asked for its end, if anybody has.
 
         What the API server refuses (a quota, a webhook) ends the run with its sentence. Raises
         UnreadableError where what it was frozen to is gone.
         """
         try:
+            if self._is_one_too_many(run):
+                return await self._refuse_one_too_many(run)
+            if run.status.turns:
+                await self._finisher.delete_jobs(run.metadata.namespace, run.metadata.uid)
             body = await self._test(run)
             if body is None:
                 return None
             test = Metadata.model_validate(body["metadata"])
             if not owned_by({"metadata": {"ownerReferences": _owners(run)}}, test.uid):
                 run = await self._adopt(run, test)
-            if run.spec.stop:
-                return await self._cancel(run, "stopped before it started (spec.stop)")
+            if stop is not None:
+                return await self._cancel(
+                    run, cancelled(f"stopped before it started: {stop}", NO_WORKERS)
+                )
             outcome = await self._frozen(run, body, test)
             async with self._turn:
                 return await self._enter(run, outcome, _patience(body))
@@ -90,6 +98,23 @@ class Acceptor:
             logger.warning("run %s/%s waits: %s", run.metadata.namespace, run.metadata.name, error)
             return QUEUE_POLL_S
         return 0.0
+
+    def _is_one_too_many(self, run: PerfRun) -> bool:
+        """Whether its namespace has as many open runs as it may; who was let in stays."""
+        namespace = run.metadata.namespace
+        if run.status.phase is not None:
+            return False
+        return self._store.queues.open_in(namespace) >= self._store.policies_of(namespace).open_runs
+
+    async def _refuse_one_too_many(self, run: PerfRun) -> float:
+        namespace = run.metadata.namespace
+        why = (
+            f"{self._store.queues.open_in(namespace)} runs of namespace {namespace} are not done, "
+            f"and {self._store.policies_of(namespace).open_runs} may be at once "
+            f"(limits.openRunsPerNamespace of its PerfPolicies): create a run when others have "
+            f"ended, or delete those that nobody needs"
+        )
+        return await self._cancel(run, turn_did_not_come("TooManyRuns", Verdict.ERROR, why))
 
     async def _test(self, run: PerfRun) -> Json | None:
         """The test of a run; None where it is going away. Raises Refusal."""
@@ -152,22 +177,24 @@ class Acceptor:
 
     async def _enter(self, run: PerfRun, outcome: Examined, patience: timedelta) -> float:
         now, target = datetime.now(UTC), outcome.target
+        if run.status.start_deadline is not None:
+            patience = parse_time(run.status.start_deadline) - run_record(run).created
         assert outcome.asks is not None
         policies = self._store.policies_of(run.metadata.namespace)
         if problems := policies.refuses(outcome.asks):
             raise Refusal(f"PerfTest {run.spec.test_ref.name}: {problems[0]}")
+        if self._is_one_too_many(run):
+            return await self._refuse_one_too_many(run)  # others were let in meanwhile
         me = run_record(run).contender(target)
         self._store.queues.put(me)
         placement = self._store.admission().place(me, now, patience)
         if placement.superseded_by is not None:
+            why = f"superseded by {placement.superseded_by} before it started"
             return await self._cancel(
-                run, f"superseded by {placement.superseded_by} before it started"
+                run, turn_did_not_come("Superseded", Verdict.INCONCLUSIVE, why)
             )
         if placement.expired:
-            await self._finisher.end(
-                run, errored(f"its turn did not come in time: {placement.reason}", NO_WORKERS)
-            )
-            return 0.0
+            return await self._cancel(run, _too_late(run, placement.reason))
         changes = self._standing(run, outcome, placement, now)
         if changes is not None:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
@@ -194,7 +221,7 @@ class Acceptor:
             "comparisonKey": outcome.comparison_key,
             "workers": {"planned": outcome.asks.workers, "ready": 0, "reported": 0},
             "queue": queue if phase is Phase.QUEUED else None,
-            "acceptedTime": format_time(now) if phase is Phase.STARTING else None,
+            **(_turn(run, now) if phase is Phase.STARTING else {}),
             "conditions": conditions_json(
                 open_conditions(
                     phase,
@@ -205,9 +232,30 @@ class Acceptor:
             ),
         }
 
-    async def _cancel(self, run: PerfRun, why: str) -> float:
-        await self._finisher.end(run, cancelled(why, NO_WORKERS))
+    async def _cancel(self, run: PerfRun, judgement: Judgement) -> float:
+        await self._finisher.end(run, judgement)
         return 0.0
+
+
+def _turn(run: PerfRun, now: datetime) -> Json:
+    """What is written when the turn of a run comes."""
+    return {
+        "acceptedTime": run.status.accepted_time or format_time(now),
+        "turnTime": format_time(now),
+        "turns": (run.status.turns or 0) + 1,
+    }
+
+
+def _too_late(run: PerfRun, reason: str) -> Judgement:
+    """Its turn has not come in time, or not again where its pods were not scheduled before."""
+    if run.status.start_deadline is None:
+        why = f"its turn did not come in time: {reason}"
+        return turn_did_not_come("QueueExpired", Verdict.ERROR, why)
+    return errored(
+        f"not all workers were ready in time (load.startTimeout); it waited for another turn "
+        f"({reason}) after this: {run.status.message}",
+        NO_WORKERS,
+    )
 
 
 def _patience(body: Json) -> timedelta:

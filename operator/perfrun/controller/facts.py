@@ -87,6 +87,8 @@ class FactReader:
             pods=workers.pods,
             ends=workers.ends,
             refusal=workers.refusal,
+            turn=parse_time(status.turn_time) if status.turn_time else None,
+            turns=status.turns or 1,
             coordinator=self._address,
             listening_since=opened.since,
             heard=session.heard,

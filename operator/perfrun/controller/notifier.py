@@ -96,7 +96,10 @@ class Notifier:
         runs = [
             Finished(run.key.name, run.uid, run.verdict, parse_time(run.completed), run.notified)
             for run in self._store.runs_of(key)
-            if run.done and run.completed
+            # Of runs that were not even let in there may be thousands.
+            if run.done
+            and run.completed
+            and (run.missed is None or run.missed.reason != "TooManyRuns")
         ]
         for run in runs:
             self._held -= run.notified

@@ -10,7 +10,7 @@ from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.perfrun import Verdict
 from perfrun.api.perftest import CheckedTest, PerfTestSettings, PerfTestStatus
 from perfrun.api.sentence import cut
-from perfrun.api.times import format_time
+from perfrun.api.times import format_time, parse_time
 from perfrun.controller.checks import Checks, check_status
 from perfrun.controller.events import Events
 from perfrun.controller.history import Historian
@@ -25,7 +25,7 @@ from perfrun.controller.status import (
     conditions_json,
     write_status,
 )
-from perfrun.controller.store import Key, Store
+from perfrun.controller.store import Key, RunRecord, Store
 from perfrun.controller.ticks import Prepared, Ticker
 from perfrun.controller.trends import Trender, regressed_condition
 from perfrun.logic.examine import Examined
@@ -37,6 +37,9 @@ from perfrun.logic.schedule import ScheduleDecision, jitter
 logger = logging.getLogger(__name__)
 
 LONGEST_SLEEP_S = 300.0
+MAX_ACTIVE = 100
+MAX_MISSED = 256
+"""Characters of why a run was missed."""
 ROLLOUT_LOOK_S = 10.0
 """Between two looks at the workloads of a test with runOn Rollout."""
 TICKER_FIRST_S = 2.0
@@ -124,10 +127,15 @@ class TestReconciler:
         warnings += map(str, self._notifier.doubts(test))
         ready = _ready(test, warnings, policies.suspended)
         decision = started.decision
+        missed = self._missed(test)
         status = {**started.noted, **self._seen(test), **_next(decision), "trend": as_json(trend)}
+        if missed and not _knows_later(status.get("lastMissed"), missed[-1]):
+            about = missed[-1]
+            status["lastMissed"] = {"time": _due(about), "reason": _why_missed(about)}
         version = await self._write(body, test, outcome, status, ready, regressed_condition(trend))
         self._prepare(test, version, decision)
         await self._tell(test, decision, warnings)
+        await self._tell_missed(test, missed)
         # Last: what is deleted has been said to be the last run by now, if it was.
         await self._historian.trim(test)
         again = _sleep(decision, now)
@@ -151,9 +159,15 @@ class TestReconciler:
     def _seen(self, test: CheckedTest) -> Json:
         """The part of the status that follows from the runs; it never goes back to an older one."""
         said = test.status
-        runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
-        done = sorted((run for run in runs if run.done), key=lambda run: run.completed or "")
-        seen: Json = {"active": [run.key.name for run in runs if not run.done][-100:]}
+        key = Key(test.metadata.namespace, test.metadata.name)
+        runs = self._store.runs_of(key)
+        # Whose turn did not come says nothing about the service.
+        ended = (run for run in runs if run.done and run.missed is None)
+        done = sorted(ended, key=lambda run: run.completed or "")
+        active = sorted((run for run in runs if not run.done), key=lambda run: not run.holds_target)
+        seen: Json = {"active": [run.key.name for run in active][:MAX_ACTIVE]}
+        if said.last_run is not None and Key(key.namespace, said.last_run) not in self._store.runs:
+            seen["lastRun"] = None  # what it came to stays
         if done and _not_before(done[-1].completed, said.last_completion_time):
             last = done[-1]
             seen |= {
@@ -166,6 +180,28 @@ class TestReconciler:
         if passed and _not_before(passed[-1], said.last_successful_time):
             seen["lastSuccessfulTime"] = passed[-1]
         return seen
+
+    def _missed(self, test: CheckedTest) -> list[RunRecord]:
+        """Its runs whose turn did not come and of which it does not say so yet, by their time."""
+        known = test.status.last_missed
+        runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
+        missed = [
+            run
+            for run in runs
+            if run.missed is not None
+            and run.missed.reason != "Superseded"
+            and (known is None or parse_time(_due(run)) > parse_time(known.time))
+        ]
+        return sorted(missed, key=lambda run: parse_time(_due(run)))
+
+    async def _tell_missed(self, test: CheckedTest, missed: list[RunRecord]) -> None:
+        key = Key(test.metadata.namespace, test.metadata.name)
+        for run in missed:
+            if run.scheduled_time is not None:
+                self._metrics.missed(key)
+        if missed:
+            note = f"no run at {_due(missed[-1])}: {_why_missed(missed[-1])}"
+            await self._events.tell("PerfTest", test.metadata, "MissedSchedule", note, warning=True)
 
     async def _tell(
         self, test: CheckedTest, decision: ScheduleDecision | None, warnings: list[str]
@@ -318,6 +354,20 @@ def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Con
     return Condition(
         type="Ready", status="True", reason="Accepted", message=cut(message, MOST_CONDITION)
     )
+
+
+def _due(run: RunRecord) -> str:
+    """When a run was to take place."""
+    return run.scheduled_time or format_time(run.created)
+
+
+def _why_missed(run: RunRecord) -> str:
+    assert run.missed is not None, "asked only of those whose turn did not come"
+    return cut(f"run {run.key.name}: {run.missed.message}", MAX_MISSED)
+
+
+def _knows_later(noted: Json | None, missed: RunRecord) -> bool:
+    return noted is not None and parse_time(noted["time"]) >= parse_time(_due(missed))
 
 
 def _not_before(completed: str | None, known: str | None) -> bool:

@@ -56,6 +56,7 @@ def pod_facts(pod: Json, now: datetime) -> PodFacts:
         dead=dead,
         left_undone=dead and ended.get("exitCode") not in _OWN_EXITS,
         problem=_problem(metadata, status, now),
+        scheduled=bool(pod.get("spec", {}).get("nodeName")),
         running_since=_running_since(status),
     )
 

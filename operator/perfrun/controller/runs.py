@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
+from perfrun.api.names import STOP_ANNOTATION
 from perfrun.api.perfrun import HoldStatus, PerfRun, Phase
-from perfrun.api.sentence import cut
+from perfrun.api.sentence import cut, printable
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.accounts import Accounts
 from perfrun.controller.admit import Acceptor
@@ -21,19 +22,20 @@ from perfrun.controller.kube import (
     CONFIG_MAPS,
     JOBS,
     PERF_RUNS,
+    PODS,
     Json,
     Kube,
     KubeError,
     RefusedError,
     TerminatingError,
 )
-from perfrun.controller.manifests import plan_config_map
+from perfrun.controller.manifests import RUN_LABEL, plan_config_map
 from perfrun.controller.open_runs import OpenRun, OpenRuns, UnreadableError
 from perfrun.controller.progress import progress_line
 from perfrun.controller.sampler import Sampler
 from perfrun.controller.settings import Settings
 from perfrun.controller.status import as_json, changed, conditions_json, write_status
-from perfrun.controller.store import Key, Store
+from perfrun.controller.store import Key, Store, run_record
 from perfrun.controller.surroundings import Surroundings
 from perfrun.controller.writing import create_once
 from perfrun.coordinator.coordinator import Coordinator
@@ -41,6 +43,7 @@ from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
 from perfrun.logic.judgement import Judgement, cancelled, errored
 from perfrun.logic.lifecycle import Act, Decision, collecting_deadline, decide
+from perfrun.logic.names import job_name
 from perfrun.logic.problems import parse_problems
 from perfrun.logic.run_facts import RunFacts
 from perfrun.logic.run_status import open_conditions
@@ -55,6 +58,8 @@ PROGRESS_S = 5.0
 PLAN_LOOK_S = 15.0
 """Workers that start without a hitch are there before it."""
 NO_CERTIFICATE = ""
+MAX_STOP_TEXT = 200
+"""Characters of what is said of who stopped a run."""
 
 
 class RunReconciler:
@@ -115,7 +120,7 @@ class RunReconciler:
             return await self._after(run)
         uid = run.metadata.uid
         try:
-            again = await self._advance(run)
+            again = await self._advance(run, stop_of(body))
         except KubeError:
             raise
         except UnreadableError as error:
@@ -163,13 +168,19 @@ class RunReconciler:
             await write_status(self._kube, PERF_RUNS, run.metadata, seen)
         return None
 
-    async def _advance(self, run: PerfRun) -> float | None:
+    async def _advance(self, run: PerfRun, stop: str | None) -> float | None:
         if run.status.phase in (None, Phase.QUEUED):
-            return await self._acceptor.accept(run)
+            return await self._acceptor.accept(run, stop)
         opened = await self._runs.frozen(run)
         await self._sampler.watch(run, opened)
         session = await self._session(run, opened)
-        facts = replace(await self._facts.of(run, opened, session), stop=self._why_stop(run))
+        policies = self._store.policies_of(run.metadata.namespace)
+        facts = replace(
+            await self._facts.of(run, opened, session),
+            stop=stop or policies.suspended,
+            unscheduled_for=policies.unscheduled_for,
+            wanted=self._is_wanted(run),
+        )
         decision = decide(facts)
         # Asked only once the load is over: its patience counts from the first time.
         if decision.act is Act.JUDGE and not self._sampler.settled(run.metadata.uid, facts.now):
@@ -196,10 +207,40 @@ class RunReconciler:
         stored = await self._runs.stored_reports(uid)
         return {index: report.sha256 for index, report in stored.items()}
 
-    def _why_stop(self, run: PerfRun) -> str | None:
-        if run.spec.stop:
-            return "spec.stop was set"
-        return self._store.policies_of(run.metadata.namespace).suspended
+    def _is_wanted(self, run: PerfRun) -> bool:
+        record = run_record(run)
+        if record.phase is not Phase.STARTING or record.target is None:
+            return False
+        return self._store.admission().is_wanted(record.contender(record.target))
+
+    async def _requeue(self, run: PerfRun, facts: RunFacts, why: str) -> float:
+        """Give the turn of a run back whose pods are not scheduled, and end them."""
+        timeout = as_timedelta(facts.start_timeout)
+        changes = {
+            "phase": Phase.QUEUED.value,
+            "job": None,
+            "launchError": None,
+            "progress": None,
+            "message": cut(why),
+            "queue": {"reason": cut(why), "position": 1},
+            "startDeadline": format_time(facts.accepted + timeout),
+            "workers": {"planned": facts.planned, "ready": 0, "reported": 0},
+            "conditions": conditions_json(
+                open_conditions(
+                    Phase.QUEUED,
+                    run.status.conditions,
+                    facts.now.replace(microsecond=0),
+                    run.metadata.generation,
+                )
+            ),
+        }
+        body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
+        self._store.put_run(run_record(PerfRun.parse(body)))
+        self._let_go(run.metadata.uid)
+        # Should this process end now, its next look in the queue deletes it.
+        await self._finisher.delete_jobs(run.metadata.namespace, run.metadata.uid)
+        await self._events.tell("PerfRun", run.metadata, "Requeued", why, warning=True)
+        return 0.0
 
     async def _stop(self, run: PerfRun, reason: str) -> None:
         """Tell all workers to end the load, and keep that they were told."""
@@ -212,7 +253,12 @@ class RunReconciler:
     ) -> float | None:
         match decision.act:
             case Act.LAUNCH:
+                if (run.status.turns or 1) > 1 and await self._has_former_pods(run):
+                    await self._write_progress(run, _waits_for("waits for its former pods to end"))
+                    return LAUNCH_RETRY_S
                 return await self._launch(run, opened)
+            case Act.REQUEUE:
+                return await self._requeue(run, facts, decision.message)
             case Act.WAIT:
                 if facts.phase is Phase.STARTING and facts.ready < facts.planned:
                     await self._keep_plan(run, opened)
@@ -290,6 +336,17 @@ class RunReconciler:
         )
         return 1.0
 
+    async def _has_former_pods(self, run: PerfRun) -> bool:
+        """Whether pods of a former turn are there, which would be taken for workers of this one."""
+        namespace, uid = run.metadata.namespace, run.metadata.uid
+        if await self._kube.find(JOBS, namespace, job_name(uid)) is not None:
+            return False
+        labels = f"{RUN_LABEL}={run.metadata.name}"
+        if await self._kube.list(PODS, namespace, labels=labels, only_metadata=True):
+            return True
+        self._coordinator.close(uid)  # what they have said is not about this turn
+        return False
+
     async def _collect(self, run: PerfRun, facts: RunFacts) -> float:
         now, deadline = facts.now, collecting_deadline(facts)
         changes = {
@@ -340,6 +397,22 @@ class RunReconciler:
 def _waits_for(line: str) -> Json:
     """What a run waits for before its load, where all look: it may be why it ends."""
     return {"progress": cut(line), "message": cut(line)}
+
+
+def stop_of(body: Json) -> str | None:
+    """Who or what asked for the end of a run, as a sentence; None where nobody has."""
+    if not body.get("spec", {}).get("stop"):
+        return None
+    about = body["metadata"]
+    if (said := (about.get("annotations") or {}).get(STOP_ANNOTATION)) is not None:
+        return printable(said, MAX_STOP_TEXT)
+    setters = [
+        (str(entry.get("time", "")), str(entry.get("manager", "")))
+        for entry in about.get("managedFields") or []
+        if "f:stop" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+    manager = max(setters, default=("", ""))[1]
+    return f"spec.stop was set by {printable(manager)}" if manager else "spec.stop was set"
 
 
 def _holds(run: PerfRun) -> list[HoldStatus]:

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 from typing import NamedTuple
 
+from perfrun.api.names import STOP_ANNOTATION
 from perfrun.api.perfrun import PerfRun, Reason
 from perfrun.api.perftest import REQUEST_ANNOTATION, CheckedTest
 from perfrun.api.times import format_time, parse_time
@@ -165,12 +166,17 @@ class Starter:
             last_missed=parse_time(missed.time) if missed else None,
         )
         decision = schedule.decide(facts, now)
-        if decision.replace:
+        if decision.replace and decision.start is not None:
+            name = scheduled_run_name(test.metadata.name, decision.start)
             for run in active:
                 # By its uid: a run made anew under that name is not meant. Without its version:
                 # it is to stop whatever its status says by now (docs/decisions/lease.md).
-                meant = {"metadata": {"uid": run.uid}, "spec": {"stop": True}}
+                said = {STOP_ANNOTATION: f"replaced by {name} (concurrencyPolicy Replace)"}
+                about = {"uid": run.uid, "annotations": said}
+                meant = {"metadata": about, "spec": {"stop": True}}
                 await self._kube.patch(PERF_RUNS, *run.key, meant)
+                note = f"stopped {run.key.name}: {name} replaces it (concurrencyPolicy Replace)"
+                await self._events.tell("PerfTest", test.metadata, "Replaced", note)
         if decision.start is not None:
             tick = format_time(decision.start)
             name = scheduled_run_name(test.metadata.name, decision.start)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from perfrun.api.perfrun import PerfRun, Phase, Reason, SloStatus, Verdict
+from perfrun.api.perfrun import PerfRun, PerfRunStatus, Phase, Reason, SloStatus, Verdict
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Json
 from perfrun.controller.policies import PolicyRecord, policies_of
 from perfrun.logic.admission import Admission, Rules
+from perfrun.logic.judgement import TURN_DID_NOT_COME
 from perfrun.logic.policy import NamespacePolicies, Policies
 from perfrun.logic.queues import Contender, Queues
 
@@ -32,6 +33,14 @@ class Key(NamedTuple):
 def namespace_of(key: Key) -> str:
     """What work takes turns by."""
     return key.namespace
+
+
+class Missed(NamedTuple):
+    """Why the turn of a run did not come."""
+
+    reason: str
+    """One of TURN_DID_NOT_COME."""
+    message: str
 
 
 class RunRecord(NamedTuple):
@@ -60,7 +69,11 @@ class RunRecord(NamedTuple):
     result_bytes: int = 0
     """Of its full result, where it is kept."""
     turn: str | None = None
-    """When it left the queue."""
+    """When it left the queue last."""
+    turns: int = 0
+    """How often it has left the queue."""
+    missed: "Missed | None" = None
+    """Its turn did not come."""
 
     @property
     def done(self) -> bool:
@@ -114,15 +127,26 @@ def run_record(run: PerfRun) -> RunRecord:
         measured=status.start_time is not None and status.stopped is None,
         notified=frozenset(status.notified),
         result_bytes=status.result.bytes if status.result else 0,
-        turn=status.accepted_time,
+        turn=status.turn_time or status.accepted_time,
+        turns=status.turns or 0,
+        missed=_missed(status),
     )
+
+
+def _missed(status: PerfRunStatus) -> Missed | None:
+    for condition in status.conditions:
+        if condition.type == "Complete" and condition.reason in TURN_DID_NOT_COME:
+            return Missed(condition.reason, condition.message)
+    return None
 
 
 _PHASES = (None, *Phase)
 
 
-def _order(record: RunRecord) -> int:
-    return _PHASES.index(record.phase)
+def _order(record: RunRecord) -> tuple[int, int]:
+    """How far it is; one that queues again goes on to another turn."""
+    requeued = record.phase is Phase.QUEUED and record.turns > 0
+    return (record.turns + requeued, _PHASES.index(record.phase))
 
 
 def _met(slos: list[SloStatus]) -> str | None:

@@ -56,10 +56,13 @@ class Judgement:
     benchmark: BenchmarkStatus | None = None
     untidy: str | None = None
     """What went wrong with the teardown. It says nothing about the service."""
+    reason: str = ""
+    """Of the condition Complete, where it says more than the verdict."""
 
     def as_status(self) -> dict[str, Any]:
         """Its fields by their names, which are those of a PerfRunStatus."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        named = (one.name for one in fields(self) if one.name != "reason")
+        return {name: getattr(self, name) for name in named}
 
     def with_untidy(self, untidy: str | None) -> "Judgement":
         """The same, and that the teardown failed where it did: what is left is the user's to
@@ -68,6 +71,15 @@ class Judgement:
             return self
         message = cut(f"{self.message}; the teardown failed: {untidy}")
         return replace(self, message=message, untidy=cut(untidy))
+
+
+TURN_DID_NOT_COME = ("QueueExpired", "TooManyRuns", "Superseded")
+"""Why a run has ended in the queue: nothing about the service was to be learned."""
+
+
+def turn_did_not_come(reason: str, verdict: Verdict, message: str) -> Judgement:
+    """The judgement over a run that ended in the queue; ``reason``: one of TURN_DID_NOT_COME."""
+    return Judgement(verdict, cut(message), WorkerCounts(planned=0), reason=reason)
 
 
 def errored(message: str, workers: WorkerCounts) -> Judgement:

@@ -19,6 +19,8 @@ class Act(StrEnum):
     """What is to be done about a run now."""
 
     WAIT = "Wait"
+    REQUEUE = "Requeue"
+    """Give the turn back to the queue, and wait for another one."""
     LAUNCH = "Launch"
     """Create the plan and the Job."""
     STOP = "Stop"
@@ -54,6 +56,8 @@ HEARD_WITHIN = timedelta(seconds=45)
 FOUND_AGAIN_WITHIN = timedelta(seconds=45)
 """From the start of a coordinator until workers that wait for one have handed in their reports:
 a connection to the one before may take 30 s to fail."""
+MAX_TURNS = 5
+"""How often a run may leave the queue whose pods are not scheduled."""
 REFUSED_FOR = timedelta(seconds=15)
 """How long pods are refused for a reason that will not pass, until their run ends."""
 # A worker that was ended retries its report for a while; what is not here by then is lost.
@@ -81,6 +85,8 @@ def _starting(facts: RunFacts) -> Decision:
         return Decision(Act.FAIL, facts.fatal)
     left = (_start_deadline(facts) - facts.now).total_seconds()
     limit = f"within {format_duration(facts.start_timeout)} (load.startTimeout)"
+    if left > 0 and _is_overdue(facts):
+        return _give_back(facts)
     if not facts.launched:
         if left > 0:
             return Decision(Act.LAUNCH)
@@ -98,6 +104,34 @@ def _starting(facts: RunFacts) -> Decision:
     if left <= 0:
         return Decision(Act.FAIL, f"not all workers were ready {limit}: {waiting_for(facts)}")
     return Decision(Act.WAIT, waiting_for(facts), min(STEP_S, left))
+
+
+def _is_overdue(facts: RunFacts) -> bool:
+    """Whether its pods have waited for nodes for so long that others have the turn first."""
+    passed = facts.now - (facts.turn or facts.accepted)
+    return (
+        facts.wanted
+        and passed >= timedelta(microseconds=facts.unscheduled_for / 1000)
+        and _unscheduled(facts) > 0
+    )
+
+
+def _unscheduled(facts: RunFacts) -> int:
+    """How many workers' pods have no node; who has been heard of runs on one."""
+    placed = {pod.index for pod in facts.pods if pod.scheduled} | facts.heard
+    return facts.planned - len(placed)
+
+
+def _give_back(facts: RunFacts) -> Decision:
+    allowed = format_duration(facts.unscheduled_for)
+    what = (
+        f"{_unscheduled(facts)} of {facts.planned} workers' pods were not scheduled within "
+        f"{allowed} (limits.unscheduledFor) while runs of other namespaces waited"
+    )
+    why = facts.launch_error or waiting_for(facts)
+    if facts.turns >= MAX_TURNS:
+        return Decision(Act.FAIL, f"{what}, in the last of {facts.turns} turns too: {why}")
+    return Decision(Act.REQUEUE, f"{what}, so it queues again: {why}")
 
 
 def _running(facts: RunFacts) -> Decision:

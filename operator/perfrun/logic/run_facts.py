@@ -26,6 +26,8 @@ class PodFacts:
     """It has ended, well or not, and will not run again."""
     problem: str | None = None
     """Why it cannot run, or how it died, as a sentence."""
+    scheduled: bool = True
+    """It has a node."""
     running_since: datetime | None = None
     """When its container was started; None: it does not run."""
     left_undone: bool = False
@@ -95,6 +97,14 @@ class RunFacts:
     why."""
     refusal: Refusal | None = None
     """Why there are fewer pods than planned, where the API server has said so."""
+    turn: datetime | None = None
+    """When it left the queue last; None where it is as long ago as its acceptance."""
+    turns: int = 1
+    """How often it has left the queue."""
+    unscheduled_for: int = 0
+    """ns that it may keep its turn while not all of its pods are scheduled and others wait."""
+    wanted: bool = False
+    """A run of another namespace waits that could start in its place."""
     coordinator: str = ""
     """host:port that workers report to."""
     launch_error: str | None = None

@@ -35,7 +35,7 @@ def done_conditions(
 ) -> list[Condition]:
     """The conditions of a finished run."""
     verdict, message = judgement.verdict, judgement.message
-    complete = "Error" if verdict is Verdict.ERROR else "Finished"
+    complete = judgement.reason or ("Error" if verdict is Verdict.ERROR else "Finished")
     status, reason = _slo_met(judgement)
     fresh = [
         Condition(type="Complete", status="True", reason=complete, message=message),

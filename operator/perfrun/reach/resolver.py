@@ -96,10 +96,33 @@ class Resolver:
         one is tried as well. ``let_go`` ends what came too late. Raises the last OSError where all
         have refused.
         """
-        if len(addresses) == 1:
-            return await connect(addresses[0])
+        address, *others = addresses
+        if not others:
+            return await connect(address)
         head_start = min(HEAD_START_S, within_s / len(addresses))
-        left, failure = list(addresses), OSError("there is no address")
+        # Mostly it answers, so this one alone is no task: that would cost as much as the rest.
+        try:
+            async with asyncio.timeout(head_start):
+                return await connect(address)
+        except TimeoutError:
+            others.append(address)
+            connected, where = await self._race(others, connect, let_go, head_start)
+            if where != address:
+                self.silent(address)
+        except OSError:
+            self.refused(address)
+            connected, _ = await self._race(others, connect, let_go, head_start)
+        return connected
+
+    async def _race(
+        self,
+        left: list[str],
+        connect: Callable[[str], Awaitable[T]],
+        let_go: Callable[[T], object],
+        head_start: float,
+    ) -> tuple[T, str]:
+        """The first of the addresses that answers, each begun a while after the one before it."""
+        failure = OSError("there is no address")
         trying: dict[asyncio.Future[T], tuple[str, float]] = {}
         try:
             while left or trying:
@@ -113,7 +136,7 @@ class Resolver:
                     error = attempt.exception()
                     if error is None:
                         self._note_silent(trying.values(), head_start)
-                        return attempt.result()
+                        return attempt.result(), address
                     if not isinstance(error, OSError):
                         raise error
                     failure = error

@@ -35,7 +35,10 @@ async def test_stop_under_load_is_told_to_the_workers_and_measured_so_far(world:
     for worker in workers:
         await worker.report()
     status = await world.until_done("one")
-    assert (status["verdict"], status["stopped"]) == ("Inconclusive", "spec.stop was set")
+    assert (status["verdict"], status["stopped"]) == (
+        "Inconclusive",
+        "spec.stop was set by python-httpx",
+    )
     assert status["summary"]["requests"]["sent"] == ALL
 
 

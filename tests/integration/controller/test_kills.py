@@ -86,7 +86,7 @@ async def test_killed_after_a_stop_the_workers_are_still_told(world: World) -> N
     await until("the stop is noted", noted)
     world.operator.kill()
     world.operator.start()
-    assert (await workers[0].interval()).json()["stop"] == "spec.stop was set"
+    assert (await workers[0].interval()).json()["stop"] == "spec.stop was set by python-httpx"
     for worker in workers:
         await worker.report()
     assert (await world.until_done("one"))["verdict"] == "Inconclusive"

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cluster.handle import ApiServer
 from tests.cluster.operator import CHART, SYSTEM, Operator, kubeconfig_again
+from tests.e2e.prometheus import Scrape, Series, scraping
 from tests.integration.controller.apiserver import until
 
 READER = f"{SYSTEM}-metrics-reader"
@@ -32,9 +33,23 @@ class Scraper:
         found = self._server.kubectl("-n", SYSTEM, "get", "secret", name, path).stdout
         return base64.b64decode(found).decode()
 
+    @property
+    def ca(self) -> str:
+        return self.secret(f"{SYSTEM}-coordinator-tls", "tls\\.crt")
+
+    async def by_prometheus(self, token: str, folder: Path) -> None:
+        """Debian's Prometheus, with the CA and a token, sees the operator."""
+        address = self._operator.scraped.rpartition("/")[2]
+        with scraping(Scrape(address, METRICS_HOST, self.ca, token), folder) as prometheus:
+
+            async def seen() -> Series:
+                return await asyncio.to_thread(prometheus.query, "perfrun_leader")
+
+            await until("Prometheus has the operator's series", seen)
+            assert [one["value"][1] for one in await seen()] == ["0"]
+
     async def get(self, token: str = "") -> httpx.Response:
-        ca = self.secret(f"{SYSTEM}-coordinator-tls", "tls\\.crt")
-        context = ssl.create_default_context(cadata=ca)
+        context = ssl.create_default_context(cadata=self.ca)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with httpx.AsyncClient(verify=context, trust_env=False, timeout=20) as http:
             return await http.get(
@@ -75,7 +90,9 @@ async def scraper(
 
 
 @pytest.mark.parametrize("scraper", ["kubernetes"], indirect=True)
-async def test_the_api_server_says_who_may_read(scraper: Scraper, server: ApiServer) -> None:
+async def test_the_api_server_says_who_may_read(
+    scraper: Scraper, server: ApiServer, tmp_path: Path
+) -> None:
     server.kubectl("-n", SYSTEM, "create", "serviceaccount", "scrape")
     assert (await scraper.get()).status_code == 401
     assert (await scraper.get("made-up")).status_code == 401
@@ -94,15 +111,19 @@ async def test_the_api_server_says_who_may_read(scraper: Scraper, server: ApiSer
     await until("who may get /metrics is let in", let_in)
     assert "perfrun_leader 0.0" in (await scraper.get(allowed)).text
     assert (await scraper.get()).status_code == 401
+    await scraper.by_prometheus(allowed, tmp_path)
 
 
 @pytest.mark.parametrize("scraper", ["token"], indirect=True)
-async def test_an_installation_for_some_namespaces_has_a_token(scraper: Scraper) -> None:
+async def test_an_installation_for_some_namespaces_has_a_token(
+    scraper: Scraper, tmp_path: Path
+) -> None:
     token = scraper.secret(f"{SYSTEM}-metrics-token", "token")
     assert (await scraper.get()).status_code == 401
     assert (await scraper.get(token[:-1])).status_code == 401
     answer = await scraper.get(token)
     assert (answer.status_code, "perfrun_leader" in answer.text) == (200, True)
+    await scraper.by_prometheus(token, tmp_path)
 
 
 @pytest.mark.parametrize("scraper", ["kubernetes"], indirect=True)

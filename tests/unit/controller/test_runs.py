@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api.names import STOP_ANNOTATION
 from perfrun.api.perfrun import HoldStatus
 from perfrun.api.times import format_time
 from perfrun.controller.accounts import Accounts
@@ -40,7 +41,7 @@ from perfrun.controller.manifests import (
 )
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns, UnreadableError
-from perfrun.controller.runs import MOST_FAILURES, RunReconciler
+from perfrun.controller.runs import MOST_FAILURES, RunReconciler, stop_of
 from perfrun.controller.sampler import Sampler
 from perfrun.controller.store import Store
 from perfrun.controller.surroundings import Surroundings
@@ -605,3 +606,29 @@ async def test_what_was_observed_is_judged_and_missing_metrics_are_no_error(worl
     assert message.startswith("1 of 2 objectives inconclusive: memory.growth of api is not known: ")
     assert 'deployments "gone" not found' in message
     assert world.status["observed"][0]["message"] == 'deployments "gone" not found'
+
+
+@pytest.mark.parametrize(
+    ("spec", "about", "said"),
+    [
+        ({}, {}, None),
+        ({"stop": False}, {"annotations": {STOP_ANNOTATION: "me"}}, None),
+        ({"stop": True}, {}, "spec.stop was set"),
+        ({"stop": True}, {"annotations": {STOP_ANNOTATION: "replaced by b"}}, "replaced by b"),
+        ({"stop": True}, {"annotations": {STOP_ANNOTATION: "x" * 999}}, "x" * 197 + "..."),
+        (
+            {"stop": True},
+            {
+                "managedFields": [
+                    {"manager": "first", "time": "1", "fieldsV1": {"f:spec": {"f:stop": {}}}},
+                    {"manager": "kubectl-edit", "time": "2", "fieldsV1": {"f:spec": {"f:stop": {}}}},
+                    {"manager": "other", "time": "3", "fieldsV1": {"f:spec": {"f:testRef": {}}}},
+                    {"manager": "status", "time": "4"},
+                ]
+            },
+            "spec.stop was set by kubectl-edit",
+        ),
+    ],
+)  # fmt: skip
+def test_a_stop_names_who_asked(spec: Json, about: Json, said: str | None) -> None:
+    assert stop_of({"metadata": about, "spec": spec}) == said

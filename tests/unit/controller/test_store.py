@@ -79,3 +79,24 @@ def test_phases_that_hold_the_target() -> None:
     holding = [p for p in Phase if run_record(perf_run(phase=p.value)).holds_target]
     assert holding == [Phase.STARTING, Phase.RUNNING, Phase.COLLECTING]
     assert not run_record(perf_run()).holds_target
+
+
+def test_run_that_gave_its_turn_back_waits_though_its_phase_goes_back() -> None:
+    store = Store()
+    key = put(store, "a", phase="Starting", target="shop.team:80", turns=1)
+    put(store, "a", phase="Queued", target="shop.team:80", turns=1)
+    assert (store.runs[key].holds_target, store.queues.open_in("team")) == (False, 1)
+    put(store, "a", phase="Starting", target="shop.team:80", turns=1)  # an event that came late
+    assert not store.runs[key].holds_target
+    put(store, "a", phase="Starting", target="shop.team:80", turns=2)
+    assert store.runs[key].holds_target
+
+
+def test_run_that_waits_and_is_seen_as_it_stands_rests_until_its_own_look() -> None:
+    store = Store()
+    key = put(store, "a", phase="Queued", target="shop.team:80")
+    store.pulse("PerfRun", run_body("a", version="7"))
+    assert store.rests("PerfRun", key, "uid-a", "7")
+    assert not store.rests("PerfRun", key, "uid-a", "8")
+    put(store, "a", phase="Starting", target="shop.team:80", turns=1)
+    assert not store.rests("PerfRun", key, "uid-a", "7")

@@ -50,9 +50,9 @@ class World:
         }  # fmt: skip
         self.kube.put(PERF_TESTS, body)
 
-    def done(self, name: str, verdict: str, minute: int) -> None:
+    def done(self, name: str, verdict: str, minute: int, **status: Any) -> None:
         completed = f"2026-11-22T02:{minute:02}:00Z"
-        run = perf_run(name, phase="Done", verdict=verdict, completionTime=completed)
+        run = perf_run(name, phase="Done", verdict=verdict, completionTime=completed, **status)
         self.store.put_run(run_record(run))
         self.kube.put(PERF_RUNS, run.model_dump(mode="json", by_alias=True))
 
@@ -124,13 +124,13 @@ async def test_nothing_is_said_in_a_namespace_that_goes_away(world: World) -> No
     assert (world.status, world.kube.all(EVENTS)) == ({}, [])
 
 
-async def test_last_run_stays_the_last_one_when_it_is_not_kept(world: World) -> None:
+async def test_last_verdict_stays_and_names_no_run_that_is_not_kept(world: World) -> None:
     world.be(runOn=[], historyLimits={"passed": 0, "other": 5})
     world.done("shop-1", "Fail", 1)
     world.done("shop-2", "Pass", 2)
-    for _ in range(3):
+    for kept in ("shop-2", None, None):  # the first look deletes it
         await world.reconciler.reconcile(KEY)
-        assert world.last == ("shop-2", "Pass", "2026-11-22T02:02:00Z")
+        assert world.last == (kept, "Pass", "2026-11-22T02:02:00Z")
     assert [run["metadata"]["name"] for run in world.kube.all(PERF_RUNS)] == ["shop-1"]
     world.done("shop-3", "Warn", 3)
     await world.reconciler.reconcile(KEY)
@@ -208,3 +208,17 @@ async def test_changed_policy_is_asked_about_what_was_accepted(world: World) -> 
     world.store.drop_policy("lab")
     await world.reconciler.reconcile(KEY)
     assert world.conditions() == {"Ready": ("True", "Accepted")}
+
+
+async def test_run_whose_turn_did_not_come_is_missed_and_no_verdict(world: World) -> None:
+    world.be(runOn=[])
+    world.done("shop-1", "Pass", 1)
+    why = {"message": "its turn did not come in time: a/x is loading shop.team:80"}
+    expired = {"type": "Complete", "status": "True", "reason": "QueueExpired", **why}
+    world.done("shop-2", "Error", 2, conditions=[expired])
+    for _ in range(2):
+        await world.reconciler.reconcile(KEY)
+        assert world.last[:2] == ("shop-1", "Pass")
+        assert world.status["lastMissed"]["reason"] == f"run shop-2: {why['message']}"
+    told = [one for one in world.kube.all(EVENTS) if one["reason"] == "MissedSchedule"]
+    assert len(told) == 1

@@ -15,6 +15,7 @@ from perfrun.logic.lifecycle import (
     LAST_REPORTS_S,
     LAST_TEARDOWN_S,
     LOAD_STEP_S,
+    MAX_TURNS,
     REFUSED_FOR,
     STEP_S,
     Act,
@@ -26,6 +27,13 @@ from perfrun.logic.lifecycle import (
 from perfrun.logic.run_facts import CleanUp, JobState, RunFacts
 from perfrun.logic.teardown import untidy
 from tests.unit.logic.facts import NOW, QUOTA, SECURITY, UNDER_WAY, S, at, facts, pod, refused
+
+UNSCHEDULED: dict[str, Any] = {
+    "pods": [pod(0), replace(pod(1, problem="Unschedulable: 0/1 nodes"), scheduled=False)],
+    "now": at(30),
+    "wanted": True,
+    "unscheduled_for": 30 * S,
+}
 
 STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("nothing was created yet", {"launched": False, "job": JobState.ABSENT}, Act.LAUNCH, ""),
@@ -47,6 +55,55 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
         {"launched": False, "now": at(61)},
         Act.FAIL,
         "the operator was away",
+    ),
+    (
+        "its pods have no node, and nobody else waits: it keeps its turn",
+        {**UNSCHEDULED, "wanted": False},
+        Act.WAIT,
+        "worker 1 (pr-x-1-abcde): Unschedulable: 0/1 nodes",
+    ),
+    (
+        "its pods have no node, and somebody waits: not before the time that it may wait",
+        {**UNSCHEDULED, "now": at(29.9)},
+        Act.WAIT,
+        "Unschedulable",
+    ),
+    (
+        "its pods have no node while somebody waits: the turn goes back",
+        UNSCHEDULED,
+        Act.REQUEUE,
+        "1 of 2 workers' pods were not scheduled within 30s (limits.unscheduledFor) while runs of "
+        "other namespaces waited, so it queues again: worker 1 (pr-x-1-abcde): Unschedulable: 0/1",
+    ),
+    (
+        "in a later turn the time counts from that one",
+        {**UNSCHEDULED, "turn": at(10), "turns": 2},
+        Act.WAIT,
+        "Unschedulable",
+    ),
+    (
+        "its Job cannot be created while somebody waits",
+        {**UNSCHEDULED, "pods": (), "launched": False, "launch_error": "the webhook is away"},
+        Act.REQUEUE,
+        "2 of 2 workers' pods were not scheduled within 30s",
+    ),
+    (
+        "the last of its turns",
+        {**UNSCHEDULED, "turns": MAX_TURNS},
+        Act.FAIL,
+        f"in the last of {MAX_TURNS} turns too: worker 1 (pr-x-1-abcde): Unschedulable",
+    ),
+    (
+        "startTimeout runs over all turns",
+        {**UNSCHEDULED, "now": at(60), "turn": at(20), "turns": 2},
+        Act.FAIL,
+        "within 60s (load.startTimeout): worker 1 (pr-x-1-abcde): Unschedulable",
+    ),
+    (
+        "all pods have nodes, and are slow: the turn is kept",
+        {**UNSCHEDULED, "pods": [pod(0), pod(1)]},
+        Act.WAIT,
+        "0 of 2 workers are ready",
     ),
     ("workers come up", {"ready": 1}, Act.WAIT, "1 of 2 workers are ready"),
     (

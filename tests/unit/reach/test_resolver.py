@@ -14,7 +14,7 @@ from perfrun.logic.network import ANYWHERE, Fence
 from perfrun.measure.plan import NetworkRule
 from perfrun.reach import resolver
 from perfrun.reach.errors import ErrorClass, OpenError
-from perfrun.reach.resolver import Resolver
+from perfrun.reach.resolver import Resolver, _end
 
 LAB = Fence([NetworkRule(policy="lab", hosts=["*.example.org"], allow=None, deny=[])], "shop")
 
@@ -78,12 +78,19 @@ async def test_a_silent_address_leaves_time_for_the_next_one_and_is_tried_last_t
     assert await resolver.candidates() == ["b", "a"]
 
 
-async def test_one_that_is_only_slow_may_still_be_first_and_what_comes_late_is_let_go() -> None:
-    resolver, both = _known("a", "b"), Addresses(a=0.15, b=0.15)
-    assert await both.first(resolver) == "a"
-    assert both.tried == ["a", "b"]
-    assert sorted(await resolver.candidates()) == ["a", "b"]
-    assert not resolver._is_bad("b")  # it had no time to answer
+async def test_where_all_are_slow_one_is_taken_and_what_comes_later_is_let_go() -> None:
+    resolver, three = _known("a", "b", "c"), Addresses(a=0.3, b=0.25, c=0.1)
+    assert await three.first(resolver) == "c"
+    assert three.tried[:3] == ["a", "b", "c"]
+    assert [address for address in three.how if resolver._is_bad(address)] == ["a", "b"]
+
+
+async def test_what_comes_too_late_is_let_go() -> None:
+    late = asyncio.get_running_loop().create_future()
+    late.set_result("late")
+    ended: list[str] = []
+    _end(ended.append, late)
+    assert ended == ["late"]
 
 
 async def test_an_address_that_refuses_costs_no_time() -> None:
@@ -105,7 +112,7 @@ async def test_what_is_not_waited_for_any_more_is_ended() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await both.first(_known("a", "b"), 0.02)
-    assert both.tried == ["a", "b"]
+    assert both.tried == ["a", "b", "a"]
     await asyncio.sleep(0)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 

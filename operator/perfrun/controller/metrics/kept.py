@@ -32,7 +32,8 @@ def kept_families(store: Store, tests: Iterable[Key]) -> Iterator[Metric]:
 
 def inconclusive_streak(runs: Iterable[RunRecord]) -> int:
     """How many of the runs that ended last, one after the other, were Inconclusive."""
-    done = sorted((run for run in runs if run.done), key=lambda run: run.completed or "")
+    measured = (run for run in runs if run.done and run.missed is None)
+    done = sorted(measured, key=lambda run: run.completed or "")
     streak = 0
     for run in reversed(done):
         if run.verdict is not Verdict.INCONCLUSIVE:
