@@ -123,6 +123,9 @@ def bombs() -> Iterator[Bomb]:
     yield Bomb("report of 400 digits", "report", report(sent=10**400), "digits")
     yield Bomb("report of 2**60", "report", report(sent=2**60), "sent")
     yield Bomb("what does not add up", "report", report(sent=21), "sent = succeeded")
+    yield Bomb("late sends of none", "report", generator(lateSends=1), "1 late sends of 0")
+    throttled = generator(throttledPeriods=1)
+    yield Bomb("throttled without periods", "report", throttled, "1 throttled periods of 0")
     full = hdr(b"\x80\x80\x80\x80\x80\x80\x02" * BUCKET_COUNT)
     timings = {f"{timing.value}/{one.value}": full for timing in Timing for one in Outcome}
     wide = {name: histogram(text) for name, text in timings.items()}
@@ -131,9 +134,14 @@ def bombs() -> Iterator[Bomb]:
 
 
 def _lag(text: str) -> bytes:
+    return generator(lag=histogram(text))
+
+
+def generator(**changes: Any) -> bytes:
+    """The packed report of 20 requests with some fields of its generator's health changed."""
     measured = build.report(build.step([5 * build.MS] * 20), window=build.S)
     document = json.loads(measured.to_bytes())
-    document["generator"]["lag"] = histogram(text)
+    document["generator"] |= changes
     return gzip.compress(_text(document), mtime=0)
 
 

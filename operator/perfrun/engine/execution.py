@@ -224,7 +224,8 @@ class Execution(Starter):
             record.cpu_time = last.cpu - first.cpu
             record.wall_time = last.at - first.at
             record.periods = last.periods - first.periods
-            record.throttled_periods = last.throttled - first.throttled
+            # The kernel counts on between its writing of the two: one more would be no truth.
+            record.throttled_periods = min(last.throttled - first.throttled, record.periods)
         return record
 
 

@@ -298,6 +298,19 @@ class GeneratorRecord(Wire):
         self.started_at.extend(other.started_at)
         self.machines = sorted({*self.machines, *other.machines})[:MOST_MACHINES]
 
+    def check(self) -> None:
+        """Raise ConservationError where a part is more than its whole."""
+        for what, part, of, whole in (
+            ("late sends", self.late_sends, "samples of lag", self.lag.count),
+            ("throttled periods", self.throttled_periods, "periods", self.periods),
+        ):
+            if part > whole:
+                raise ConservationError(f"generator: {part} {what} of {whole} {of}")
+        if self.first_send > self.last_send:
+            raise ConservationError(
+                f"generator: first send at {self.first_send} ns, last one at {self.last_send} ns"
+            )
+
     @property
     def start_skew(self) -> int:
         """Between the first worker's T0 and the last one's, ns."""

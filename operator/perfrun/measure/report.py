@@ -254,6 +254,7 @@ class WorkerReport(Wire):
         """Raise ConservationError unless the laws of measuring hold."""
         for phase in (self.setup, self.warmup, self.window, self.teardown):
             phase.check()
+        self.generator.check()
         self.series.check()
 
     def pack(self) -> bytes:

@@ -210,6 +210,22 @@ def test_iterations_that_do_not_add_up_are_a_defect(change: dict[str, int], law:
         record.model_copy(update=change).check()
 
 
+@pytest.mark.parametrize(
+    ("change", "law"),
+    [
+        ({"late_sends": 1}, "1 late sends of 0 samples of lag"),
+        ({"periods": 4, "throttled_periods": 5}, "5 throttled periods of 4 periods"),
+        ({"throttled_periods": 1}, "1 throttled periods of 0 periods"),
+        ({"first_send": 2, "last_send": 1}, "first send at 2 ns, last one at 1 ns"),
+    ],
+)
+def test_a_generator_with_more_parts_than_its_whole_is_a_defect(
+    change: dict[str, int], law: str
+) -> None:
+    with pytest.raises(ConservationError, match=law):
+        merge([report([step("list", 1, 0, 0, 0)], **change)])
+
+
 def test_the_first_send_of_several_workers_is_the_earliest_that_sent() -> None:
     idle, busy = GeneratorRecord.empty(), GeneratorRecord.empty()
     busy.lag.fold([1000])
