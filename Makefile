@@ -48,7 +48,7 @@ campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifest
 	    tests/integration/controller/test_clock.py tests/integration/controller/test_fairness.py \
 	    tests/integration/controller/test_fuzz.py tests/integration/controller/test_mutants.py \
 	    tests/integration/controller/test_busy.py \
-	    tests/unit/coordinator/test_hostile.py \
+	    tests/unit/coordinator/test_hostile.py tests/conformance/test_weak_generator.py \
 	    --campaign build/campaign.jsonl
 	$(BIN)/python -m tests.e2e.faults.outcomes build/campaign.jsonl
 

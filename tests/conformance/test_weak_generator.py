@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from perfrun.api.quantities import parse_duration
+from tests.campaign import Campaign
 from tests.conformance.quota import limited
-from tests.conformance.server import serving
+from tests.conformance.server import MS, serving
 from tests.conformance.truth import quantile, service_times
 
 TEST = """
@@ -85,13 +86,22 @@ _STATISTICS = {
 }
 
 
-@pytest.mark.parametrize(("share", "rate"), [(0.2, 4000)])
+KINDS = ("bimodal", "tail", "constant")
+"""Of servers; the first is in `make test`, all are in the campaign."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kind" in metafunc.fixturenames:
+        whole = metafunc.config.getoption("--campaign")
+        metafunc.parametrize("kind", KINDS if whole else KINDS[:1])
+
+
 def test_what_a_held_back_generator_calls_a_miss_is_one_by_the_servers_own_log(
-    share: float, rate: int, tmp_path: Path
+    kind: str, tmp_path: Path, campaign: Campaign
 ) -> None:
-    """Seven of eight answers take 40 ms, one 200 ms: so p50 and p95 are over their limits."""
-    with serving("bimodal") as server, limited(share) as group:
-        (tmp_path / "test.yaml").write_text(JUDGED.format(url=server.url, rate=rate))
+    """With a fifth of a core: no figure that the server's own log contradicts is told as a fact."""
+    with serving(kind) as server, limited(0.2) as group:
+        (tmp_path / "test.yaml").write_text(JUDGED.format(url=server.url, rate=4000))
         command = f"echo $$ > {group}; exec {sys.executable} -m perfrun.cli.main run test.yaml"
         subprocess.run(
             ["sh", "-c", f"{command} --json run.json"],
@@ -103,14 +113,17 @@ def test_what_a_held_back_generator_calls_a_miss_is_one_by_the_servers_own_log(
         log = server.log()
     status = json.loads((tmp_path / "run.json").read_text())["status"]
     assert status["generator"]["findings"], "the generator was not held back"
-    true = service_times(log.read, log.answered)
-    verdicts = {slo["metric"]: slo["verdict"] for slo in status["slos"]}
-    assert verdicts["service.p95"] == "Warn", "a proven miss is not excused"
+    times = service_times(log.read, log.answered)
     for slo in status["slos"]:
         q = _STATISTICS.get(slo["metric"])
-        truth = quantile(true, q) if q is not None else float(true.mean())
+        truth = quantile(times, q) if q is not None else float(times.mean())
         limit = parse_duration(slo["max"])
-        if slo["verdict"] == "Warn":
+        verdict = slo["verdict"]
+        campaign.add(
+            "excuse", server=kind, metric=slo["metric"], limit=slo["max"],
+            measured=slo["measured"], truth_ms=round(truth / MS, 1), verdict=verdict,
+        )  # fmt: skip
+        if verdict == "Warn":
             assert truth > limit, slo["message"]
-        elif slo["verdict"] == "Pass":
+        elif verdict == "Pass":
             assert truth <= limit, slo["message"]
