@@ -88,7 +88,7 @@ class Operator:
         kube = kube.fenced(lease.time_to_write)
         events = Events(kube, settings.pod_name)
         self.checks = Checks(kube, lambda key: self.tests.add(key))
-        open_runs = OpenRuns(kube, self.store, lambda key: self.runs.add(key))
+        open_runs = OpenRuns(kube, self.store, self.checks, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
         self.metrics.under_way = self.coordinator.under_way
         surroundings, sampler = Surroundings(kube, settings), Sampler(kube)

@@ -210,7 +210,8 @@ class Acceptor:
         phase = Phase.QUEUED if placement.position else Phase.STARTING
         queue = {"reason": placement.reason, "position": placement.position}
         standing = run.status.queue
-        if phase is Phase.QUEUED and standing is not None and standing.model_dump() == queue:
+        placed = standing is not None and standing.model_dump() == queue
+        if phase is Phase.QUEUED and placed and run.status.target == outcome.target:
             return None
         return {
             "observedGeneration": run.metadata.generation,

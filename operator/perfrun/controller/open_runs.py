@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from perfrun.api.checked import Asks
 from perfrun.api.perfrun import CapacityStatus, HoldStatus, PerfRun, Phase
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.times import format_time, parse_time
+from perfrun.controller.checks import Checks
 from perfrun.controller.kube import (
     CONFIG_MAPS,
     JOBS,
@@ -39,7 +41,7 @@ from perfrun.controller.status import as_json, conditions_json, write_status
 from perfrun.controller.store import Key, Store
 from perfrun.controller.writing import sha_of, store_report
 from perfrun.coordinator.app import MAX_REPORT
-from perfrun.logic.examine import too_deep
+from perfrun.logic.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.names import job_name, teardown_job_name
 from perfrun.logic.plan import make_plan
 from perfrun.logic.problems import parse_problems
@@ -59,6 +61,10 @@ class OpenRun:
     plan: RunPlan
     since: datetime
     """When this process opened it."""
+    asks: Asks
+    """What policies are asked about before pods are made of it."""
+    target: str
+    """What one run at a time has."""
 
 
 class StoredReport(NamedTuple):
@@ -112,13 +118,13 @@ def unreadable_revision(name: str, why: object) -> UnreadableError:
     )
 
 
-def _opened(body: Json, run: PerfRun, network: Sequence[NetworkRule]) -> OpenRun:
+def _opened(body: Json, run: PerfRun, outcome: Examined, network: Sequence[NetworkRule]) -> OpenRun:
     """The spec and the plan of a run, of what it was frozen to. Raises UnreadableError."""
     key = Key(run.metadata.namespace, run.metadata.name)
     name = str(run.status.revision)
+    if outcome.asks is None:
+        raise unreadable_revision(name, outcome.problems[0])
     try:
-        if (deep := too_deep(body)) is not None:
-            raise unreadable_revision(name, deep)
         spec = PerfTestSpec.parse(body)
         plan = make_plan(
             spec,
@@ -130,30 +136,47 @@ def _opened(body: Json, run: PerfRun, network: Sequence[NetworkRule]) -> OpenRun
         )
     except ValidationError as error:
         raise unreadable_revision(name, parse_problems(error)[0]) from error
-    return OpenRun(key, spec, plan, datetime.now(UTC))
+    return OpenRun(key, spec, plan, datetime.now(UTC), outcome.asks, outcome.target)
 
 
 class OpenRuns:
     """By the uid of the run."""
 
-    def __init__(self, kube: Kube, store: Store, wake: Callable[[Key], None]) -> None:
+    def __init__(
+        self, kube: Kube, store: Store, checks: Checks, wake: Callable[[Key], None]
+    ) -> None:
         """``wake`` has a run reconciled when something of it was stored."""
         self._kube = kube
         self._store = store
+        self._checks = checks
         self._wake = wake
         self._open: dict[str, OpenRun] = {}
         self._job_uids: dict[str, str] = {}
 
     async def frozen(self, run: PerfRun) -> OpenRun:
-        """What the run was frozen to. Raises UnreadableError where it is gone or damaged."""
-        known = self._open.get(run.metadata.uid)
-        if known is not None:
-            return known
-        network = self._store.policies_of(run.metadata.namespace).network
+        """What the run was frozen to.
+
+        Raises UnreadableError where it is gone, damaged or not what the status says it is;
+        CheckFailedError.
+        """
+        opened = self._open.get(run.metadata.uid) or await self._open_anew(run)
+        if run.status.target != opened.target:
+            # Others wait for what a status names.
+            raise UnreadableError(
+                f"its status has been changed: it names target {run.status.target}, and what it "
+                f"runs is for {opened.target}"
+            )
+        return opened
+
+    async def _open_anew(self, run: PerfRun) -> OpenRun:
+        namespace = run.metadata.namespace
+        network = self._store.policies_of(namespace).network
         body = await revision_spec(self._kube, run)
-        # In a thread, like all that grows with a spec. That it takes no longer than the budget of a
-        # check is known: the check has done the same.
-        opened = await asyncio.to_thread(_opened, body, run, network)
+        # Accepted it was by what the test said. What stands here may be something else: edited,
+        # another revision, or one whose short hash is the same.
+        outcome = await self._checks.examine(body, namespace, most_bytes=MAX_FROZEN_BYTES)
+        # In a thread, like all that grows with a spec: no longer than the budget of that check.
+        opened = await asyncio.to_thread(_opened, body, run, outcome, network)
         return self._open.setdefault(run.metadata.uid, opened)
 
     def key(self, uid: str) -> Key:

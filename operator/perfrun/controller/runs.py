@@ -13,6 +13,7 @@ from perfrun.api.sentence import cut, printable
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.accounts import Accounts
 from perfrun.controller.admit import Acceptor
+from perfrun.controller.checks import CheckFailedError
 from perfrun.controller.clean_up import CleanUps
 from perfrun.controller.events import Events
 from perfrun.controller.facts import FactReader, accepted, as_timedelta
@@ -45,7 +46,7 @@ from perfrun.logic.judgement import Judgement, cancelled, errored
 from perfrun.logic.lifecycle import Act, Decision, collecting_deadline, decide
 from perfrun.logic.names import job_name
 from perfrun.logic.problems import parse_problems
-from perfrun.logic.run_facts import RunFacts
+from perfrun.logic.run_facts import JobState, RunFacts
 from perfrun.logic.run_status import open_conditions
 from perfrun.logic.teardown import untidy
 
@@ -54,6 +55,7 @@ logger = logging.getLogger(__name__)
 MOST_FAILURES = 5
 """Unexpected errors of a run, one after the other, before it ends as Error."""
 LAUNCH_RETRY_S = 5.0
+CHECK_RETRY_S = 5.0
 PROGRESS_S = 5.0
 PLAN_LOOK_S = 15.0
 """Workers that start without a hitch are there before it."""
@@ -123,6 +125,9 @@ class RunReconciler:
             again = await self._advance(run, stop_of(body))
         except KubeError:
             raise
+        except CheckFailedError as error:
+            logger.warning("run %s waits: %s", key, error)
+            return CHECK_RETRY_S
         except UnreadableError as error:
             why = str(error)
         except Exception as error:
@@ -185,7 +190,19 @@ class RunReconciler:
         # Asked only once the load is over: its patience counts from the first time.
         if decision.act is Act.JUDGE and not self._sampler.settled(run.metadata.uid, facts.now):
             decision = decide(replace(facts, settled=False))
+        if (refused := self._refused(run, opened, facts, decision.act)) is not None:
+            await self._finisher.end(run, errored(refused, counted(run)))
+            return 0.0
         return await self._act(run, opened, facts, decision)
+
+    def _refused(self, run: PerfRun, opened: OpenRun, facts: RunFacts, act: Act) -> str | None:
+        """Why no pod may be made of what was frozen. Its test was let through, and may not have
+        said the same; what has workers was asked about before."""
+        first = act is Act.CLEAN_UP and facts.job is JobState.ABSENT
+        if act is not Act.LAUNCH and not first:
+            return None
+        problems = self._store.policies_of(run.metadata.namespace).refuses(opened.asks)
+        return f"PerfTest {run.spec.test_ref.name}: {problems[0]}" if problems else None
 
     async def _session(self, run: PerfRun, opened: OpenRun) -> RunSession:
         """The coordinator's session; opened anew, from what the API holds, after a restart."""

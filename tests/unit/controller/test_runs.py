@@ -10,6 +10,7 @@ import pytest
 
 from perfrun.api.names import STOP_ANNOTATION
 from perfrun.api.perfrun import HoldStatus
+from perfrun.api.policy import PerfPolicySpec
 from perfrun.api.times import format_time
 from perfrun.controller.accounts import Accounts
 from perfrun.controller.admit import Acceptor
@@ -41,6 +42,7 @@ from perfrun.controller.manifests import (
 )
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.open_runs import OpenRuns, UnreadableError
+from perfrun.controller.policies import PolicyRecord
 from perfrun.controller.runs import MOST_FAILURES, RunReconciler, stop_of
 from perfrun.controller.sampler import Sampler
 from perfrun.controller.store import Store
@@ -64,6 +66,7 @@ from tests.unit.controller.fake_kube import FakeKube
 from tests.unit.logic import build
 
 UID = "uid-shop-1"
+TARGET = "shop.team:80"
 WORKERS = 2
 OWNER = [owner_reference("PerfRun", KEY.name, UID)]
 
@@ -75,12 +78,15 @@ def ago(seconds: float) -> str:
 @dataclass
 class World:
     kube: FakeKube
+    store: Store
     runs: OpenRuns
     reconciler: RunReconciler
 
     def be(self, **status: Any) -> None:
         """The run as it stands in the API."""
-        body = run_body(**{"acceptedTime": ago(0), "revision": self.revision, **status})
+        body = run_body(
+            **{"acceptedTime": ago(0), "revision": self.revision, "target": TARGET, **status}
+        )
         body["metadata"]["ownerReferences"] = [owner_reference("PerfTest", "shop", "uid-shop")]
         self.kube.put(PERF_RUNS, body)
 
@@ -130,7 +136,7 @@ class World:
         self.be(phase="Running", startTime=ago(5), job=job_name(UID))
         job = {"metadata": {"name": job_name(UID), "namespace": "team", "ownerReferences": OWNER}}
         self.kube.put(JOBS, job)
-        await self.runs.frozen(perf_run(revision=self.revision))
+        await self.runs.frozen(perf_run(target=TARGET, revision=self.revision))
         for index in range(WORKERS):
             report = build.report(build.step([5 * build.MS] * 50), window=build.S)
             report.stopped = TERMINATED if index in terminated else None
@@ -142,7 +148,7 @@ def world() -> World:
     kube = FakeKube()
     store = Store()
     metrics = Metrics(store)
-    runs = OpenRuns(kube, store, lambda _: None)  # type: ignore[arg-type]
+    runs = OpenRuns(kube, store, ChecksHere(), lambda _: None)  # type: ignore[arg-type]
     events = Events(kube, "operator")  # type: ignore[arg-type]
     around = Surroundings(kube, settings())  # type: ignore[arg-type]
     sampler = Sampler(kube)  # type: ignore[arg-type]
@@ -161,7 +167,7 @@ def world() -> World:
     }  # fmt: skip
     kube.put(PERF_TESTS, body)
     kube.put(REVISIONS, frozen(test))
-    return World(kube, runs, reconciler)
+    return World(kube, store, runs, reconciler)
 
 
 # --- starting --------------------------------------------------------------------------------------
@@ -280,6 +286,50 @@ async def test_revision_that_cannot_be_read_ends_the_run(world: World, phase: st
     assert "ControllerRevision" in world.end[2]
 
 
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_policies_are_asked_about_what_is_run_and_not_about_what_the_test_says(
+    world: World, accepted: bool
+) -> None:
+    world.store.put_policy("few", PolicyRecord("", PerfPolicySpec.parse({"limits": {"users": 10}})))
+    # Under the name of what the test says: edited, or of the same short hash.
+    revision = world.kube.all(REVISIONS)[0]
+    revision["data"]["spec"]["load"]["burst"]["concurrency"] = 11
+    if accepted:
+        world.be(phase="Starting")
+    else:
+        world.kube.put(PERF_RUNS, run_body())
+        await world.step()
+        assert world.status["phase"] == "Starting"
+    await world.step()
+    assert world.end[:2] == ("Done", "Error")
+    assert "asks for 11, and PerfPolicy few (limits.users) lets it have at most 10" in world.end[2]
+    assert world.kube.all(JOBS) == []
+
+
+async def test_no_teardown_is_run_that_no_policy_was_asked_about(world: World) -> None:
+    world.store.put_policy("few", PolicyRecord("", PerfPolicySpec.parse({"limits": {"users": 9}})))
+    revision = world.kube.all(REVISIONS)[0]
+    revision["data"]["spec"]["teardown"] = [{"name": "tidy", "http": {"path": "/"}}]
+    world.be(phase="Collecting", startTime=ago(90), loadEndTime=ago(60), reportDeadline=ago(30))
+    await world.step()
+    await world.step()
+    assert world.end[:2] == ("Done", "Error")
+    assert "limits.users" in world.end[2]
+    assert world.kube.all(JOBS) == []
+
+
+@pytest.mark.parametrize("target", ["others.elsewhere:80", None])
+async def test_run_whose_status_names_another_target_than_its_own_is_in_nobodys_way(
+    world: World, target: str | None
+) -> None:
+    world.be(phase="Starting")
+    await world.step()
+    world.be(phase="Starting", job=job_name(UID), target=target)
+    await world.step()
+    assert world.end[:2] == ("Done", "Error")
+    assert "its status has been changed" in world.end[2]
+
+
 async def test_refusal_while_accepting_ends_the_run_with_its_words(world: World) -> None:
     world.kube.objects.pop(("controllerrevisions", "team", world.revision))
     world.kube.put(PERF_RUNS, run_body())
@@ -303,7 +353,7 @@ async def test_nothing_is_shouted_in_a_namespace_that_goes_away(world: World) ->
 
 async def test_holds_of_a_search_are_kept_while_the_run_is_under_load(world: World) -> None:
     world.be(phase="Running", startTime=ago(5), job=job_name(UID))
-    await world.runs.frozen(perf_run(revision=world.revision))
+    await world.runs.frozen(perf_run(target=TARGET, revision=world.revision))
     await world.runs.persist_holds(UID, [HoldStatus(rate="100/s", start_time=ago(1))])
     assert [hold["rate"] for hold in world.status["capacity"]["holds"]] == ["100/s"]
     world.be(phase="Collecting", startTime=ago(5), job=job_name(UID))
@@ -404,7 +454,7 @@ async def test_pieces_that_another_report_has_left_are_no_part_of_the_stored_one
     world: World,
 ) -> None:
     await world.measure()
-    plan = (await world.runs.frozen(perf_run(revision=world.revision))).plan
+    plan = (await world.runs.frozen(perf_run(target=TARGET, revision=world.revision))).plan
     left = report_config_maps(KEY, plan, 1, b"x" * 1_000_000)[1]
     await world.kube.create(CONFIG_MAPS, "team", left)
     merged, count, terminated = await world.runs.merged_report(UID)
@@ -563,7 +613,7 @@ async def test_pod_of_another_job_of_the_same_name_is_no_worker(world: World) ->
 
 
 async def test_report_is_not_written_over_what_belongs_to_somebody_else(world: World) -> None:
-    await world.runs.frozen(perf_run(revision=world.revision))
+    await world.runs.frozen(perf_run(target=TARGET, revision=world.revision))
     name = f"{job_name(UID)}-report-0-0"
     world.kube.put(CONFIG_MAPS, {"metadata": {"name": name, "namespace": "team"}})
     packed = build.report(build.step([5 * build.MS])).pack()
@@ -573,7 +623,7 @@ async def test_report_is_not_written_over_what_belongs_to_somebody_else(world: W
 
 async def test_gone_revision_is_unreadable(world: World) -> None:
     with pytest.raises(UnreadableError, match="is gone"):
-        await world.runs.frozen(perf_run(revision="nothing"))
+        await world.runs.frozen(perf_run(target=TARGET, revision="nothing"))
 
 
 # --- observed workloads ------------------------------------------------------------------------------

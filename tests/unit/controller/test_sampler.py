@@ -23,6 +23,7 @@ from perfrun.controller.manifests import CHUNK_BYTES, observed_config_map
 from perfrun.controller.open_runs import OpenRun
 from perfrun.controller.sampler import SETTLE_S, Sampler, packed
 from perfrun.controller.usage import POD_METRICS
+from perfrun.logic.policy import asks_of
 from perfrun.measure.observed import MOST_POINTS, Observation
 from tests.unit.controller.build import KEY, perf_run, perf_test, plan_of
 from tests.unit.controller.fake_kube import FakeKube
@@ -85,7 +86,8 @@ async def sampler(kube: Cluster) -> AsyncIterator[Sampler]:
 def opened(observe: list[dict[str, Any]] = OBSERVE, *, judged: bool = True) -> OpenRun:
     slos = [{"metric": "cpu.max", "of": "api", "max": "1"}] if judged else []
     test = perf_test(observe=observe, slos=slos)
-    return OpenRun(KEY, test.spec, plan_of(test, UID), datetime.now(UTC))
+    asks = asks_of(test.spec)
+    return OpenRun(KEY, test.spec, plan_of(test, UID), datetime.now(UTC), asks, "shop.team:80")
 
 
 def created() -> datetime:
