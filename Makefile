@@ -9,9 +9,13 @@ STAMP := $(VENV)/.installed
 PINS := constraints.txt
 CLUSTER := $(PYTHON) -m tests.cluster
 CRD_FOLDERS := crds charts/perfrun/files/crds
+LOWEST := build/lowest/bin
+# Units of what runs on any system and needs no cluster's client.
+PORTABLE := tests/unit/api tests/unit/measure
 
 .DEFAULT_GOAL := help
 .PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check check-manifests quick format crds \
+        test-portable test-lowest changelog dist chart release-check release-notes \
         cluster-up cluster-down image venv lock clean clean-cache
 
 help: ## this list
@@ -41,6 +45,19 @@ test-integration: $(STAMP) ## against a real API server, and real local loads
 test-e2e: $(STAMP) ## the image, the chart and a whole cluster
 	@$(BIN)/python -m tests.stages e2e
 
+test-portable: $(STAMP) ## units of what runs on any system, not only on Linux
+	$(BIN)/pytest -n 4 $(PORTABLE)
+
+test-lowest: ## units with the lowest versions that pyproject.toml allows, first without the operator's
+	@$(PYTHON) -m venv --clear build/lowest
+	@$(LOWEST)/pip install --quiet uv
+	$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python --resolution lowest-direct \
+	    --editable '.[browser,observe,pytest,sql]' --group units
+	$(LOWEST)/python -m pytest -n 2 $(PORTABLE)
+	$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python --resolution lowest-direct \
+	    --editable '.[browser,observe,operator,pytest,sql]' --group units
+	$(LOWEST)/python -m pytest -n 2 $(PORTABLE) tests/unit/logic tests/unit/report tests/unit/cli
+
 campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifests; writes docs/reliability.md
 	@$(CLUSTER) build --e2e
 	@mkdir -p build && rm -f build/campaign.jsonl
@@ -63,9 +80,9 @@ check: $(STAMP) ## lint, types, import directions, drift of generated files: no 
 	$(BIN)/python -m perfrun.api.crd --check $(CRD_FOLDERS)
 	$(BIN)/python -m perfrun.api.reference --check docs/reference.md
 
-check-manifests: $(STAMP) ## deploy/base is the chart's, and a real API server takes every manifest that we show
+check-manifests: $(STAMP) ## deploy/base is the chart's, and a real API server takes every manifest that we show; actionlint
 	@$(CLUSTER) build
-	$(BIN)/pytest tests/integration/test_manifests.py
+	$(BIN)/pytest tests/integration/test_manifests.py tests/integration/test_workflows.py
 
 quick: $(STAMP) ## ruff, mypy and units of what has changed since the last commit, in seconds
 	@$(BIN)/python -m tests.quick
@@ -107,6 +124,22 @@ lock: ## constraints.txt anew: the newest versions of all that is installed
 	@{ echo '# The versions that are tested and built into the image. Made by `make lock`.'; \
 	    build/lock/bin/pip freeze --exclude perfrun; } > $(PINS)
 	@rm -rf build/lock
+
+changelog: $(STAMP) ## changelog.d as a section of CHANGELOG.md: VERSION=x.y.z; without it only shown
+	@$(BIN)/towncrier build $(if $(VERSION),--yes --version $(VERSION),--draft --version next)
+
+dist: $(STAMP) ## wheel and sdist, in dist
+	$(BIN)/hatchling build -d dist
+
+chart: ## the chart as a package, in dist; helm is that of PATH, or else the one compiled here
+	@mkdir -p dist
+	@PATH=$$PATH:$$($(CLUSTER) path) helm package charts/perfrun --destination dist
+
+release-check: $(STAMP) ## whether TAG may be released: TAG, IMAGE and BASE_IMAGE are variables
+	@$(BIN)/python -m tests.release check
+
+release-notes: $(STAMP) ## what CHANGELOG.md says of TAG, in build/notes.md
+	@$(BIN)/python -m tests.release notes
 
 clean-cache: ## remove the binaries and images outside of this checkout (~/.cache/perfrun)
 	@$(CLUSTER) forget

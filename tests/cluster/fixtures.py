@@ -45,6 +45,13 @@ def kstatus() -> Path:
 
 
 @pytest.fixture(scope="session")
+def actionlint() -> Path:
+    """The checker of GitHub's workflows."""
+    gobuild.ensure([gobuild.ACTIONLINT])
+    return gobuild.binary("actionlint")
+
+
+@pytest.fixture(scope="session")
 def lua_tools() -> None:
     """Lua, in the version of Argo CD's."""
     apt.ensure(apt.LUA_PACKAGES)

@@ -86,9 +86,10 @@ HELM = Module(
 )
 PAUSE = Module("pause", ("pause",), package=".")
 KSTATUS = Module("kstatus", ("kstatus",), "sigs.k8s.io/cli-utils", package=".")
+ACTIONLINT = Module("actionlint", ("actionlint",), "github.com/rhysd/actionlint")
 CLUSTER = (KUBERNETES, HELM, COREDNS, PAUSE)
 """What a cluster is made of; the metrics server comes when a test asks for it."""
-ALL = (*CLUSTER, METRICS_SERVER, KSTATUS)
+ALL = (*CLUSTER, METRICS_SERVER, KSTATUS, ACTIONLINT)
 
 
 def required_version(go_mod: str, path: str) -> str:

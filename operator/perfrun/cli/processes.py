@@ -31,7 +31,7 @@ def parse_processes(texts: Sequence[str]) -> dict[str, int]:
             from perfrun.observe.process import listening_on, pid_of
         except ImportError:
             raise ValueError(
-                "--observe needs psutil: pip install 'perfrun[observe]' brings it"
+                "--observe needs psutil: pip install '.[observe]' in a clone of perfrun brings it"
             ) from None
         try:
             found[name] = listening_on(int(number)) if is_port else pid_of(int(number))

@@ -18,7 +18,7 @@ def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
             extra, missing = plan.target.kind, str(error.name).partition(".")[0]
             raise DataError(
                 f"spec.target.{extra} needs {missing}, which is not installed here: "
-                f"pip install 'perfrun[{extra}]'{_IN_A_CLUSTER.get(extra, '')}"
+                f"pip install '.[{extra}]' in a clone of perfrun{_IN_A_CLUSTER.get(extra, '')}"
             ) from error
     if plan.target.extension is not None:
         # Only here as well: it has the packages of this machine listed.

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-INSTALL = "pip install 'perfrun[operator]'"
+INSTALL = "pip install '.[operator]' in a clone of perfrun"
 PROGRAM = """
 import sys
 for name in ("kubernetes", "urllib3", "kopf", "aiohttp"):

@@ -184,4 +184,6 @@ def test_without_playwright_it_is_said_what_brings_it(monkeypatch: pytest.Monkey
     with pytest.raises(DataError) as caught:
         kind_of(plan, NoValues(), 0)
     assert "needs playwright, which is not installed here" in caught.value.message
-    assert "pip install 'perfrun[browser]'; in a cluster, set" in caught.value.message
+    assert (
+        "pip install '.[browser]' in a clone of perfrun; in a cluster, set" in caught.value.message
+    )

@@ -199,7 +199,10 @@ def _speak(
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("kubernetes", "urllib3"):
             raise
-        tell(console(err), "a client of Kubernetes is needed: pip install 'perfrun[operator]'")
+        tell(
+            console(err),
+            "a client of Kubernetes is needed: pip install '.[operator]' in a clone of perfrun",
+        )
         leave(Exit.ERROR, out, err)
     try:
         with interruptible():

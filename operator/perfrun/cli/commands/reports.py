@@ -167,7 +167,8 @@ def _cluster(context: str | None, namespace: str | None) -> Callable[[], "Object
             if (error.name or "").partition(".")[0] not in ("kubernetes", "urllib3"):
                 raise
             raise UnreachableError(
-                "runs of a cluster need a client of Kubernetes: pip install 'perfrun[operator]'"
+                "runs of a cluster need a client of Kubernetes: "
+                "pip install '.[operator]' in a clone of perfrun"
             ) from error
         return ClusterObjects.connected(context, namespace)
 
