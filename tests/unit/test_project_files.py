@@ -116,7 +116,8 @@ def test_files_that_contributing_names_are_there() -> None:
 
 def test_nothing_is_installed_by_a_name_that_anyone_could_take() -> None:
     places = [*PAGES, *(REPO / "examples").rglob("*"), *(REPO / "operator").rglob("*.py")]
-    wrong = re.compile(r"(\bpipx?|\buv|\buvx|install) +(-\S+ +)*['\"]?perfrun(\W|$)", re.MULTILINE)
+    installers = r"\b(pip install|pipx install|pipx run|uvx|uv add|uv tool install)"
+    wrong = re.compile(installers + r" +(-\S+ +)*['\"]?perfrun(\W|$)", re.MULTILINE)
     assert [
         f"{path.relative_to(REPO)}: {found[0]}"
         for path in places
