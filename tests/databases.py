@@ -10,7 +10,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from typing_extensions import override
@@ -83,6 +83,38 @@ def postgres(cores: str | None = None) -> Iterator[Postgres]:
         finally:
             # Fast: connections that are open are ended.
             _checked([*_AS_POSTGRES, home / "pg_ctl", "-D", data, "-m", "fast", "-w", "stop"])
+            process.wait(timeout=PATIENCE_S)
+
+
+@contextlib.contextmanager
+def pgbouncer(server: Postgres, pooling: str) -> Iterator[Postgres]:
+    """A PgBouncer before a server, with its defaults but for how it pools: session, transaction."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="perfrun-pgb-", dir="/tmp") as name:
+        folder = Path(name)
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        (folder / "users").write_text(f'"{USER}" "{PASSWORD}"\n')
+        settings = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": port,
+            "unix_socket_dir": "",
+            "auth_type": "scram-sha-256",
+            "auth_file": folder / "users",
+            "pool_mode": pooling,
+        }
+        lines = [f"{key} = {value}\n" for key, value in settings.items()]
+        to = f"{DATABASE} = host=127.0.0.1 port={server.port}\n"
+        (folder / "ini").write_text(f"[databases]\n{to}[pgbouncer]\n{''.join(lines)}")
+        with (folder / "log").open("wb") as log:
+            command = [*_AS_POSTGRES, "pgbouncer", str(folder / "ini")]
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
+        try:
+            probe = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+            _until_ready(process, [*probe, "-d", DATABASE], folder)
+            yield replace(server, port=port)
+        finally:
+            process.terminate()
             process.wait(timeout=PATIENCE_S)
 
 

@@ -27,13 +27,14 @@ CLUSTER_PACKAGES = (
 RULE_PACKAGES = ("prometheus",)
 LUA_PACKAGES = ("lua5.1",)
 BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core")
-DATABASE_PACKAGES = ("mariadb-server", "postgresql")
+DATABASE_PACKAGES = ("mariadb-server", "pgbouncer", "postgresql")
 E2E_PACKAGES = (*RULE_PACKAGES, "wrk")
 # What these packages would start on their own: we run our own instances, or none.
 SERVICES = (
     "etcd",
     "containerd",
     "mariadb",
+    "pgbouncer",
     "postgresql",
     "prometheus",
     "prometheus-node-exporter",

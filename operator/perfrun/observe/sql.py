@@ -14,7 +14,7 @@ from perfrun.reach.login import login
 from perfrun.reach.resolver import Resolver
 
 METRICS: tuple[ObservedMetric, ...] = ("connections", "locks")
-_TIMES = Times(connect=4 * NS_PER_S, statement=4 * NS_PER_S)
+_PATIENCE = 4 * NS_PER_S
 # backend_type is hidden from a user without pg_monitor; whose database it is never is.
 _POSTGRES: dict[ObservedMetric, str] = {
     "connections": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
@@ -49,6 +49,7 @@ class SqlSource(Source):
     def __init__(self, dsn: Dsn, resolver: Resolver, name: str) -> None:
         """``name`` is how the server's own lists call the connection."""
         self._dsn, self._resolver, self._name = dsn, resolver, name
+        self._times = Times(connect=_PATIENCE, statement=_PATIENCE)
         self._login: Login | None = None
 
     @override
@@ -69,7 +70,7 @@ class SqlSource(Source):
 
     async def _open(self) -> Login:
         counts = _Mysql if self._dsn.driver == "mysql" else _Postgres
-        return counts(await login(self._dsn, self._resolver, self._name, _TIMES))
+        return counts(await login(self._dsn, self._resolver, self._name, self._times))
 
     @override
     async def close(self) -> None:

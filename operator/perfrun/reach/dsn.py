@@ -1,7 +1,7 @@
 """Where a database is, and who asks: read from a Secret, and told to nobody."""
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from perfrun.reach.errors import DataError
@@ -36,11 +36,13 @@ class Dsn:
         return f"{self.host}:{self.port}"
 
 
-class Times(NamedTuple):
-    """What is waited for at most, ns."""
+@dataclass(slots=True)
+class Times:
+    """What is waited for at most, ns; of one target, for all of its logins."""
 
     connect: int
-    statement: int
+    statement: int | None
+    """That the server is told; None: it has refused to be, as poolers do."""
 
 
 def parse_dsn(text: str, where: str) -> Dsn:

@@ -4,6 +4,7 @@ import contextlib
 
 import asyncmy
 from asyncmy.connection import Connection as Connection
+from asyncmy.errors import InterfaceError
 from asyncmy.errors import MySQLError as MySQLError
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
@@ -16,6 +17,8 @@ STATEMENTS = 200
 _FIRST_OF_CLIENT = 2000
 """Codes from here to 2999 are the client's own: the connection is lost."""
 _FIRST_OF_SERVER = 3000
+_LAST_WORDS = (1053, 1927, 4031)
+"""The server shuts down, the connection was killed, it was idle for too long."""
 _WRONG_LOGIN = (1044, 1045, 1049)
 """A database that the user may not use, a wrong user or password, a database that is not there."""
 
@@ -35,7 +38,8 @@ async def connect(dsn: Dsn, address: str, name: str, times: Times) -> Connection
             autocommit=True,
             stmt_cache_size=STATEMENTS,
         )
-        await _bound(connection, times)
+        if times.statement is not None:
+            await _bound(connection, times.statement)
     except MySQLError as error:
         if isinstance(error.__cause__, OSError):
             raise error.__cause__ from None
@@ -46,11 +50,11 @@ async def connect(dsn: Dsn, address: str, name: str, times: Times) -> Connection
     return connection
 
 
-async def _bound(connection: Connection, times: Times) -> None:
+async def _bound(connection: Connection, statement: int) -> None:
     """What nobody waits for any more is not to go on in the server: MariaDB, then MySQL."""
     for setting in (
-        f"SET SESSION max_statement_time = {times.statement / NS_PER_S:.3f}",
-        f"SET SESSION max_execution_time = {max(1, times.statement // NS_PER_MS)}",
+        f"SET SESSION max_statement_time = {statement / NS_PER_S:.3f}",
+        f"SET SESSION max_execution_time = {max(1, statement // NS_PER_MS)}",
     ):
         with contextlib.suppress(MySQLError):
             await connection.query(setting)  # type: ignore[no-untyped-call]
@@ -67,5 +71,18 @@ def _is_for_good(error: MySQLError) -> bool:
 
 
 def is_lost(error: MySQLError) -> bool:
+    """Whether the connection is gone without a word of the server."""
     code = error.args[0] if error.args else 0
-    return isinstance(code, int) and _FIRST_OF_CLIENT <= code < _FIRST_OF_SERVER
+    of_client = isinstance(code, int) and _FIRST_OF_CLIENT <= code < _FIRST_OF_SERVER
+    return of_client or isinstance(error, InterfaceError)
+
+
+def is_last(error: MySQLError) -> bool:
+    """Whether the server has ended the connection with it."""
+    return bool(error.args) and error.args[0] in _LAST_WORDS
+
+
+def is_open(connection: Connection) -> bool:
+    """Whether it can be used: the driver itself does not notice that the server has closed it."""
+    transport = connection._transport  # type: ignore[attr-defined]
+    return bool(connection.connected) and transport is not None and not transport.is_closing()

@@ -1,24 +1,55 @@
-"""Connections to PostgreSQL, by asyncpg."""
+"""Connections to PostgreSQL, by asyncpg; every value travels as the text that the server reads."""
 
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
+from asyncpg.protocol.protocol import BUILTIN_TYPE_OID_MAP
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.reach.dsn import Dsn, Times
 from perfrun.reach.errors import ErrorClass, OpenError, sql_error
 from perfrun.reach.sql_tls import security
 
+_TIMEOUT = "statement_timeout"
+_REFUSED_BY_POOLERS = ("08P01", "0A000")
+"""What poolers say to a setting that they do not know, PgBouncer by default."""
 
-async def connect(dsn: Dsn, address: str, name: str, times: Times) -> "asyncpg.Connection[Any]":
-    """A connection. Raises OpenError where the login is refused, and OSError."""
-    settings = {
-        "application_name": name,
+
+class TextConnection(asyncpg.Connection):  # type: ignore[misc]
+    """Values of all types are text in both directions, as the server itself reads and writes them.
+
+    The driver would want Python's types for parameters, and give such of results: of some types it
+    has none, of others another range than the server. It has no public way to say so for arrays,
+    ranges and the types of users (docs/decisions/sql-values-are-text.md).
+    """
+
+    def exchange_texts(self, oids: Mapping[int, str]) -> None:
+        """From now on, for types by their OIDs."""
+        settings = self._protocol.get_settings()
+        for oid, name in oids.items():
+            settings.set_builtin_type_codec(oid, name, "pg_catalog", "scalar", "text", "text")
+
+    async def _introspect_types(
+        self, typeoids: set[int], _timeout: float | None
+    ) -> tuple[list[Any], Any]:
+        """The driver asks the server what types these are: statements that no test has written."""
+        self.exchange_texts({oid: f"type {oid}" for oid in typeoids})
+        return [], SimpleNamespace(name="none was sent")
+
+
+async def connect(dsn: Dsn, address: str, name: str, times: Times) -> TextConnection:
+    """A connection. Raises OpenError where the login is refused, and OSError.
+
+    A pooler may refuse to be told a timeout; ``times`` keeps that.
+    """
+    settings = {"application_name": name}
+    if times.statement is not None:
         # What nobody waits for any more is not to go on in the server.
-        "statement_timeout": str(max(1, times.statement // NS_PER_MS)),
-    }
+        settings[_TIMEOUT] = str(max(1, times.statement // NS_PER_MS))
     try:
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(
+        connection: TextConnection = await asyncpg.connect(
             host=address,
             port=dsn.port,
             user=dsn.user,
@@ -28,8 +59,14 @@ async def connect(dsn: Dsn, address: str, name: str, times: Times) -> "asyncpg.C
             timeout=None,  # who asks for it has one
             statement_cache_size=0,
             server_settings=settings,
+            connection_class=TextConnection,
         )
     except asyncpg.PostgresError as error:
+        if _TIMEOUT in settings and _is_of_a_setting(error):
+            # One that shares connections to the server among its clients: set later it would be
+            # set for the others as well.
+            times.statement = None
+            return await connect(dsn, address, name, times)
         said = f"{dsn} refused the login: {error.args[0]}"
         raise OpenError(sql_class(error), said, refused=_is_for_good(error)) from None
     except asyncpg.InterfaceError as error:
@@ -38,7 +75,12 @@ async def connect(dsn: Dsn, address: str, name: str, times: Times) -> "asyncpg.C
         if "rejected SSL" in str(error):
             raise OpenError(ErrorClass.TLS, f"TLS with {dsn} failed: it has none") from error
         raise
+    connection.exchange_texts(BUILTIN_TYPE_OID_MAP)
     return connection
+
+
+def _is_of_a_setting(error: asyncpg.PostgresError) -> bool:
+    return error.sqlstate in _REFUSED_BY_POOLERS or _TIMEOUT in str(error.args[0])
 
 
 def _is_for_good(error: asyncpg.PostgresError) -> bool:

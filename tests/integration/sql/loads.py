@@ -42,9 +42,12 @@ def run(dsn: str, load: dict[str, Any], *steps: dict[str, Any], **target: Any) -
 
     async def whole() -> WorkerReport:
         engine = Engine(plan, 0, Secret(dsn))
-        async with asyncio.timeout(SECONDS_PATIENCE):
-            await engine.check()
-            return await engine.run(monotonic_ns() + 50_000_000)
+        try:
+            async with asyncio.timeout(SECONDS_PATIENCE):
+                await engine.check()
+                return await engine.run(monotonic_ns() + 50_000_000)
+        finally:
+            await engine.close()
 
     return uvloop.run(whole())
 

@@ -1,6 +1,7 @@
 """What loads do to a database is the same whatever its driver."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic_ns
@@ -27,6 +28,12 @@ class Dialect:
     """How many statements of the loads are under way."""
     no_database: str
     """The class of a login to a database that is not there."""
+    impatient: str
+    """From now on it ends connections that are idle for a second."""
+    patient: str
+    """No more."""
+    kill: str
+    """End the connections of the loads."""
 
 
 POSTGRES = Dialect(
@@ -41,6 +48,9 @@ POSTGRES = Dialect(
     "SELECT pg_sleep({})",
     "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND state = 'active'",
     "Sql3D",
+    "ALTER ROLE loader SET idle_session_timeout = '1s'",
+    "ALTER ROLE loader RESET idle_session_timeout",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'loader'",
 )
 MARIADB = Dialect(
     "mysql",
@@ -52,6 +62,9 @@ MARIADB = Dialect(
     "SELECT sleep({})",
     "SELECT count(*) FROM information_schema.processlist WHERE user = 'loader'",
     "Sql42",
+    "SET GLOBAL wait_timeout = 1",
+    "SET GLOBAL wait_timeout = 28800",
+    "KILL USER loader",
 )
 
 
@@ -158,6 +171,99 @@ def test_no_more_connections_than_the_test_allows(database: Database, dialect: D
     report = run(database.dsn(), burst(40, 20), step, maxConnections=3)
     assert report.window.steps[0].succeeded == 40
     assert report.generator.connections == 3
+
+
+def meanwhile(database: Database, after_s: float, statement: str) -> threading.Timer:
+    """Ask the server something while a load runs."""
+    timer = threading.Timer(after_s, database.ask, [statement])
+    timer.start()
+    return timer
+
+
+def users(count: int, duration: str, think: str) -> dict[str, Any]:
+    return {"closed": {"users": count, "duration": duration, "thinkTime": think}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE changing ADD COLUMN more int DEFAULT 7",
+        "ALTER TABLE changing DROP COLUMN name",
+        "ALTER TABLE changing {} id {} bigint",
+    ],
+)
+def test_another_schema_fails_a_statement_of_each_connection_once_at_most(
+    database: Database, dialect: Dialect, change: str
+) -> None:
+    database.ask("DROP TABLE IF EXISTS changing")
+    database.ask("CREATE TABLE changing(id int PRIMARY KEY, name varchar(9))")
+    database.ask("INSERT INTO changing VALUES (1, 'x')")
+    if dialect is POSTGRES:
+        database.ask("GRANT SELECT ON changing TO loader")
+    words = ("ALTER COLUMN", "TYPE") if dialect is POSTGRES else ("MODIFY", "")
+    sql = {"statement": f"SELECT * FROM changing WHERE id = {dialect.first}", "parameters": ["1"]}
+    step = {"name": "read", "sql": sql, "extract": {"id": {"column": "id"}}, "expect": {"rows": 1}}
+    asking = meanwhile(database, 0.6, change.format(*words))
+    report = run(database.dsn(), users(3, "1500ms", "5ms"), step, maxConnections=2)
+    asking.join()
+    (got,) = report.window.steps
+    assert got.failed <= 2, (got.errors, got.said)
+    assert got.succeeded > 100
+
+
+def test_a_type_that_holds_more_is_used_at_once(database: Database, dialect: Dialect) -> None:
+    database.ask("DROP TABLE IF EXISTS growing")
+    database.ask("CREATE TABLE growing(id smallint)")
+    if dialect is POSTGRES:
+        database.ask("GRANT INSERT ON growing TO loader")
+    words = "ALTER COLUMN id TYPE bigint" if dialect is POSTGRES else "MODIFY id bigint"
+    sql = {"statement": f"INSERT INTO growing VALUES ({dialect.first})", "parameters": ["70000"]}
+    asking = meanwhile(database, 0.5, f"ALTER TABLE growing {words}")
+    report = run(database.dsn(), users(1, "1500ms", "20ms"), {"name": "write", "sql": sql})
+    asking.join()
+    (got,) = report.window.steps
+    assert got.failed > 0
+    assert got.succeeded > 10, (got.errors, got.said)
+
+
+def test_connections_that_the_server_ends_for_being_idle_are_opened_anew(
+    database: Database, dialect: Dialect
+) -> None:
+    step = {"name": "q", "sql": {"statement": "SELECT 1"}}
+    database.ask(dialect.impatient)
+    try:
+        report = run(database.dsn(), users(1, "3500ms", "1400ms"), step)
+    finally:
+        database.ask(dialect.patient)
+    (got,) = report.window.steps
+    assert (got.failed, got.attempts, got.sent) == (0, 3, 3), (got.errors, got.said)
+    assert report.generator.connections == 3
+
+
+@pytest.mark.parametrize("connections", ["Shared", "PerUser"])
+def test_connections_that_are_killed_between_two_steps_are_opened_anew(
+    database: Database, dialect: Dialect, connections: str
+) -> None:
+    step = {"name": "q", "sql": {"statement": "SELECT 1"}}
+    asking = meanwhile(database, 0.8, dialect.kill)
+    report = run(database.dsn(), users(2, "2s", "1500ms"), step, connections=connections)
+    asking.join()
+    (got,) = report.window.steps
+    assert (got.failed, got.attempts) == (0, got.sent), (got.errors, got.said)
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+def test_connections_that_are_killed_in_a_step_fail_that_step_alone(
+    database: Database, dialect: Dialect, transaction: bool
+) -> None:
+    asked = {"statement": dialect.sleeps.format(0.3)}
+    sql = {"transaction": [asked, asked]} if transaction else asked
+    asking = meanwhile(database, 0.6, dialect.kill)
+    report = run(database.dsn(), users(2, "2s", "1ms"), {"name": "q", "sql": sql})
+    asking.join()
+    (got,) = report.window.steps
+    assert got.failed == 2, (got.errors, got.said)
+    assert got.succeeded > 2
 
 
 def test_a_refused_login_is_told_before_the_load(database: Database, dialect: Dialect) -> None:

@@ -75,3 +75,12 @@ def test_a_transaction_with_too_few_parameters_is_not_committed_by_the_next(
     step = {"name": "both", "sql": {"transaction": [insert, wrong]}}
     assert run(database.dsn(), burst(10, 1), step).window.steps[0].errors == {"Data": 10}
     assert database.ask("SELECT count(*) FROM orders") == before
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_bytes_that_are_no_text_are_not_extracted(database: Mariadb, prepared: bool) -> None:
+    sql = {"statement": "SELECT x'00ff' AS raw FROM items WHERE id = %s", "parameters": ["1"]}
+    step = {"name": "x", "sql": {**sql, "prepared": prepared}, "extract": {"v": {"column": "raw"}}}
+    (got,) = run(database.dsn(), burst(2), step).window.steps
+    assert got.errors == {"Data": 2}
+    assert "read hex(raw), write unhex(%s)" in got.said["Data"]

@@ -76,12 +76,87 @@ def test_parameters_of_many_types_and_values_of_earlier_rows(database: Postgres)
     assert int(database.ask("SELECT count(*) FROM orders")) == before + 50
 
 
-def test_a_parameter_of_another_type_is_told(database: Postgres) -> None:
-    wrong = {
-        "name": "b",
-        "sql": {"statement": "SELECT 1 FROM items WHERE id = $1", "parameters": ["many"]},
-    }
-    assert run(database.dsn(), burst(3), wrong).window.steps[0].errors == {"Data": 3}
+@pytest.mark.parametrize(
+    ("type_", "text"),
+    [
+        ("timestamp", "$(now())"),
+        ("timestamptz", "$(now())"),
+        ("date", "$(now())"),
+        ("timetz", "12:30:00+02:00"),
+        ("interval", "1 day"),
+        ("interval", "P1DT2H"),
+        ("int", " 7 "),
+        ("numeric", "1e3"),
+        ("float8", "Infinity"),
+        ("bool", "off"),
+        ("int[]", "{1,2}"),
+        ("daterange", "[2026-01-01,2026-02-01)"),
+        ("uuid", "{$(uuid())}"),
+        ("bytea", "\\x0102ff"),
+        ("inet", "10.0.0.1/8"),
+        ("jsonb", '{"a": [1, null]}'),
+    ],
+)
+def test_texts_are_taken_as_the_server_takes_them(
+    database: Postgres, type_: str, text: str
+) -> None:
+    sql = {"statement": f"SELECT 1 WHERE $1::{type_} IS NOT NULL", "parameters": [text]}
+    step = {"name": "x", "sql": sql, "expect": {"rows": 1}}
+    (got,) = run(database.dsn(), burst(2), step).window.steps
+    assert got.succeeded == 2, (got.errors, got.said)
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "why"),
+    [
+        ("int", "secret", "invalid text representation"),
+        ("int", "99999999999", "numeric value out of range"),
+        ("float8", "1e999", "numeric value out of range"),
+        ("date", "2026-02-30", "datetime field overflow"),
+        ("timestamp", "secret", "invalid datetime format"),
+        ("int[]", "{1,secret", "invalid text representation"),
+        ("jsonb", "{secret", "invalid text representation"),
+        ("text", "a\0secret", "character not in repertoire"),
+    ],
+)
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_text_that_the_server_cannot_read_is_data_and_is_not_repeated(
+    database: Postgres, type_: str, text: str, why: str, prepared: bool
+) -> None:
+    sql = {"statement": f"SELECT 1, $1::int, $2::{type_}", "parameters": ["1", text]}
+    report = run(database.dsn(), burst(3), {"name": "x", "sql": {**sql, "prepared": prepared}})
+    (got,) = report.window.steps
+    assert got.errors == {"Data": 3}
+    assert got.said == {"Data": f"the server cannot read parameter $2: {why}"}
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1 / ($1::int - 1)", "SELECT ($1::text || 'x')::int"])
+def test_a_value_that_fails_in_the_midst_of_a_statement_is_of_the_server(
+    database: Postgres, statement: str
+) -> None:
+    step = {"name": "x", "sql": {"statement": statement, "parameters": ["1"]}}
+    assert run(database.dsn(), burst(3), step).window.steps[0].errors == {"Sql22": 3}
+
+
+@pytest.mark.parametrize(
+    ("type_", "is_null"),
+    [("int", True), ("bytea", True), ("date[]", True), ("text", False), ("varbit", False)],
+)
+def test_an_empty_text_is_null_where_it_is_no_value(
+    database: Postgres, type_: str, is_null: bool
+) -> None:
+    sql = {"statement": f"SELECT 1 WHERE ($1::{type_} IS NULL) = {is_null}", "parameters": [""]}
+    step = {"name": "x", "sql": sql, "expect": {"rows": 1}}
+    (got,) = run(database.dsn(), burst(2), step).window.steps
+    assert got.succeeded == 2, (got.errors, got.said)
+
+
+def test_types_of_users_are_not_asked_for(database: Postgres) -> None:
+    database.ask("CREATE TYPE size AS ENUM ('s', 'm'); SELECT pg_stat_statements_reset()")
+    sql = {"statement": "SELECT $1::size[]", "parameters": ["{s,m}"]}
+    assert run(database.dsn(), burst(4), {"name": "x", "sql": sql}).window.steps[0].succeeded == 4
+    others = "SELECT query FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid "
+    assert database.ask(others + "WHERE rolname = 'loader'") == "SELECT $1::size[]"
 
 
 def test_connections_are_named_after_the_test(database: Postgres) -> None:

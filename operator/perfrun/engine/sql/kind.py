@@ -1,8 +1,8 @@
 """Targets that are databases."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 from typing_extensions import override
 
@@ -55,6 +55,11 @@ class SqlKind(Kind):
         yield
 
     @override
+    async def close(self) -> None:
+        while self._speaker.closing:
+            await asyncio.wait(self._speaker.closing)
+
+    @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         target = self._target
         limits = Limits(target.connections, self._most, target.timeout)
@@ -66,21 +71,20 @@ class _SqlSpeaker(Speaker[SqlStep]):
 
     def __init__(self, dsn: Dsn, resolver: Resolver, plan: RunPlan) -> None:
         target = plan.target.the_sql
-        times = Times(target.connect_timeout, target.timeout + _LATER)
-        self._login = dsn, resolver, plan.user_agent, times
-        self._session = _session_of(dsn)
+        self._times = Times(target.connect_timeout, target.timeout + _LATER)
+        self._login = dsn, resolver, plan.user_agent, self._times
+        self._driver = dsn.driver
+        self.closing: set[asyncio.Task[None]] = set()
+        """Connections that are closed with the server's help; each ends within some seconds."""
 
     @override
     async def open(self) -> Session[SqlStep]:
-        return self._session(await login(*self._login))
+        connection = await login(*self._login)
+        # Only the driver that is needed is loaded.
+        if self._driver == "mysql":
+            from perfrun.engine.sql.mysql import MysqlSession
 
+            return MysqlSession(connection)
+        from perfrun.engine.sql.postgres import PostgresSession
 
-def _session_of(dsn: Dsn) -> Callable[[Any], Session[SqlStep]]:
-    """What speaks over a connection of its driver; only that one is loaded."""
-    if dsn.driver == "mysql":
-        from perfrun.engine.sql.mysql import MysqlSession
-
-        return MysqlSession
-    from perfrun.engine.sql.postgres import PostgresSession
-
-    return PostgresSession
+        return PostgresSession(connection, self.closing if self._times.statement is None else None)

@@ -1,17 +1,17 @@
 """MySQL and MariaDB, by asyncmy."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncmy.connection import Connection
-from asyncmy.cursors import Cursor, DictCursor
+from asyncmy.cursors import Cursor
 from asyncmy.errors import MySQLError
 from typing_extensions import override
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.sessions import Done, Session
+from perfrun.engine.sql.mysql_text import NotTextError, as_text
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
-from perfrun.reach.mysql import is_lost, sql_class
+from perfrun.reach.mysql import is_last, is_lost, is_open, sql_class
 
 
 class MysqlSession(Session[SqlStep]):
@@ -33,34 +33,45 @@ class MysqlSession(Session[SqlStep]):
         except MySQLError as error:
             if is_lost(error):
                 raise ConnectionResetError(str(error)) from error
-            if step.in_transaction:
-                await self._connection.rollback()
+            if is_last(error):
+                self._connection.close()
+            elif step.in_transaction:
+                await self._roll_back()
             return Done(sql_class(error), said=telling(sql_class(error), str(error.args[-1])))
         except (ValueError, TypeError):
             if step.in_transaction:
-                # Else the next one on this connection would commit what was done so far.
-                await self._connection.rollback()
+                await self._roll_back()
             return Done(ErrorClass.DATA, said="the statement has more or fewer parameters")
-        return judged(step, rows, first, values)
+        try:
+            return judged(step, rows, _texts(step, first), values)
+        except NotTextError as error:
+            return Done(ErrorClass.DATA, said=str(error))
 
-    async def _run(
-        self, step: SqlStep, request: list[list[Row]]
-    ) -> tuple[int, Mapping[str, Any] | None]:
+    async def _roll_back(self) -> None:
+        """Else the next one on this connection would commit what was done so far."""
+        try:
+            await self._connection.rollback()
+        except MySQLError:
+            self._connection.close()
+
+    async def _run(self, step: SqlStep, request: list[list[Row]]) -> tuple[int, "_First | None"]:
         """Rows that came back or were changed, and the first that came, of the last statement."""
-        rows, first = 0, None
+        rows: int = 0
+        first: _First | None = None
         for statement, parameters in zip(step.statements, request, strict=True):
-            async with self._connection.cursor(DictCursor) as cursor:
+            async with self._connection.cursor() as cursor:
                 if step.batch > 1:
                     await cursor.executemany(statement.text, parameters)
                 else:
                     await _execute(cursor, statement, parameters[0], prepared=step.prepared)
                 rows = int(str(cursor.rowcount))
-                first = await cursor.fetchone() if cursor.description else None
+                row = await cursor.fetchone() if cursor.description else None
+                first = _First(cursor.description, row) if row is not None else None
         return rows, first
 
     @override
     def is_usable(self) -> bool:
-        return bool(self._connection.connected)
+        return is_open(self._connection)
 
     @override
     def abandon(self) -> None:
@@ -76,3 +87,25 @@ async def _execute(
         await cursor.execute(statement.text, row)
     else:
         await cursor.execute(cursor.mogrify(statement.text, row))
+
+
+class _First(NamedTuple):
+    """A row, and what the server says of its columns."""
+
+    description: tuple[Any, ...]
+    values: tuple[Any, ...]
+
+
+def _texts(step: SqlStep, first: _First | None) -> dict[str, str | None] | None:
+    """The columns that the step extracts, of those with one name the first.
+
+    Raises NotTextError.
+    """
+    if first is None or not step.columns:
+        return None
+    wanted = set(step.columns.values())
+    texts: dict[str, str | None] = {}
+    for (name, kind, _, _, _, scale, _), value in zip(*first, strict=True):
+        if name in wanted and name not in texts:
+            texts[name] = as_text(name, kind, scale, value)
+    return texts

@@ -1,28 +1,54 @@
 """PostgreSQL, by asyncpg."""
 
-from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
-from typing import Any
+import asyncio
+import contextlib
+import itertools
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from asyncpg.prepared_stmt import PreparedStatement
 from typing_extensions import override
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.sessions import Done, Session
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
-from perfrun.reach.postgres import sql_class
+from perfrun.reach.postgres import TextConnection, sql_class
 
-Convert = Callable[[str], Any]
+if TYPE_CHECKING:
+    from asyncpg.prepared_stmt import PreparedStatement
+
+_CLOSING_S = 2.0
+_FIRST_OF_USERS = 16384
+"""OIDs below are of types that the server has by itself."""
+_MAY_BE_EMPTY = frozenset(
+    (
+        *("text", "varchar", "bpchar", "char", "name", "unknown", "cstring", "refcursor"),
+        *("xml", "tsvector", "tsquery", "varbit", "int2vector", "oidvector"),
+    )
+)
+"""Types of which an empty text is a value."""
+_OUTDATED = ("Sql0A", "Sql26", "Sql42")
+"""A statement that is prepared no more, or whose tables are others than when it was."""
+_LAST_WORDS = ("FATAL", "PANIC")
+"""Of a severity with which the server ends the connection."""
+_NOT_KEPT = ("26000", "42P05")
+"""There is no such prepared statement, or already: it was another connection to the server."""
+_OF_A_PARAMETER = re.compile(r"^[^:\"]*\$(\d+)(?: = |$)", re.MULTILINE)
+"""In the context of an error: the server was reading this parameter."""
 
 
 class PostgresSession(Session[SqlStep]):
     """One connection, and the statements that were prepared on it."""
 
-    def __init__(self, connection: "asyncpg.Connection[Any]") -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: TextConnection, closing: "set[asyncio.Task[None]] | None" = None
+    ) -> None:
+        """``closing`` is given where the server has no limit of its own for what goes on in it:
+        then that is cancelled, by tasks in there."""
+        self._connection, self._closing = connection, closing
         self._prepared: dict[str, _Prepared] = {}
+        self._numbers = itertools.count()
 
     @override
     async def perform(
@@ -35,14 +61,28 @@ class PostgresSession(Session[SqlStep]):
             else:
                 rows, first = await self._run(step, request)
         except asyncpg.PostgresError as error:
-            return Done(sql_class(error), said=telling(sql_class(error), str(error.args[0])))
+            if error.severity_en in _LAST_WORDS:
+                self._connection.terminate()
+            return self._refused(step, error)
         except asyncpg.InterfaceError as error:
             raise ConnectionResetError(str(error)) from error
         except CountError as error:
             return Done(ErrorClass.DATA, said=str(error))
-        except (ValueError, ArithmeticError):
-            return Done(ErrorClass.DATA, said="a parameter is not of the type it has")
         return judged(step, rows, first, values)
+
+    def _refused(self, step: SqlStep, error: asyncpg.PostgresError) -> Done:
+        """What the server has said of a step, whose statements may have to be prepared anew."""
+        reason, said = sql_class(error), str(error.args[0])
+        parameter = _OF_A_PARAMETER.search(error.context or "")
+        if parameter is not None and reason == "Sql22":
+            reason = ErrorClass.DATA
+            said = f"the server cannot read parameter ${parameter[1]}: {_condition(error)}"
+        if reason in _OUTDATED or parameter is not None:
+            for statement in step.statements:
+                self._prepared.pop(statement.text, None)
+        if error.sqlstate in _NOT_KEPT and step.prepared:
+            said += "; with a pooler that keeps none, use prepared: false"
+        return Done(reason, said=telling(reason, said))
 
     async def _run(
         self, step: SqlStep, request: list[list[Row]]
@@ -66,7 +106,7 @@ class PostgresSession(Session[SqlStep]):
 
     async def _prepare(self, statement: CompiledStatement, *, keep: bool) -> "_Prepared":
         # Without a name of its own it would be sent and parsed anew each time.
-        name = f"perfrun_{len(self._prepared)}" if keep else ""
+        name = f"perfrun_{next(self._numbers)}" if keep else ""
         made = await self._connection.prepare(statement.text, name=name)
         known = _Prepared(made, len(statement.parameters))
         if keep:
@@ -79,7 +119,17 @@ class PostgresSession(Session[SqlStep]):
 
     @override
     def abandon(self) -> None:
-        self._connection.terminate()
+        if self._closing is None or self._connection.is_closed():
+            self._connection.terminate()
+            return
+        task = asyncio.ensure_future(self._cancel())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _cancel(self) -> None:
+        """What the driver was told to give up it has the server cancel as it closes."""
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await self._connection.close(timeout=_CLOSING_S)
 
 
 class CountError(Exception):
@@ -87,21 +137,27 @@ class CountError(Exception):
 
 
 class _Prepared:
-    """A statement as the server knows it, and what its parameters have to be."""
+    """A statement as the server knows it, and which of its parameters an empty text makes NULL."""
 
     def __init__(self, statement: "PreparedStatement[Any]", given: int) -> None:
         self.statement = statement
         types = statement.get_parameters()
         if len(types) != given:
             raise CountError(f"the statement has {len(types)} parameters, and {given} are given")
-        self._converts = [_CONVERTS.get(one.name) for one in types]
-
-    def typed(self, row: Row) -> Sequence[Any]:
-        """Texts as what the server wants. Raises ValueError and ArithmeticError."""
-        return [
-            text if convert is None else None if text == "" else convert(text)
-            for convert, text in zip(self._converts, row, strict=True)
+        self._nulls = [
+            index
+            for index, one in enumerate(types)
+            if one.oid < _FIRST_OF_USERS and one.name not in _MAY_BE_EMPTY
         ]
+
+    def typed(self, row: Row) -> Sequence[str | None]:
+        """Texts as they are sent: the server turns them into its types."""
+        if "" not in row:
+            return row
+        sent: list[str | None] = list(row)
+        for index in self._nulls:
+            sent[index] = row[index] or None
+        return sent
 
 
 def _count(status: str, fetched: int) -> int:
@@ -110,22 +166,7 @@ def _count(status: str, fetched: int) -> int:
     return int(last) if last.isdigit() else fetched
 
 
-def _boolean(text: str) -> bool:
-    known = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
-    try:
-        return known[text.lower()]
-    except KeyError:
-        raise ValueError(text) from None
-
-
-_CONVERTS: dict[str, Convert] = {
-    **dict.fromkeys(("int2", "int4", "int8", "oid"), int),
-    **dict.fromkeys(("float4", "float8"), float),
-    **dict.fromkeys(("timestamp", "timestamptz"), datetime.fromisoformat),
-    "numeric": Decimal,
-    "bool": _boolean,
-    "date": date.fromisoformat,
-    "time": time.fromisoformat,
-    "bytea": str.encode,
-}
-"""What asyncpg wants for a type, of a text; for all others it takes the text."""
+def _condition(error: asyncpg.PostgresError) -> str:
+    """``numeric value out of range`` of SQLSTATE 22003: what it says itself has the value in it."""
+    words = re.findall("[A-Z][a-z]+", type(error).__name__.removesuffix("Error"))
+    return " ".join(words).lower()

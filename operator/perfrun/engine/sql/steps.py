@@ -1,7 +1,7 @@
 """Steps compiled to statements and to what gives their parameters."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from perfrun.api.scenario import Step
 from perfrun.engine.compiled import CompiledScenario
@@ -59,13 +59,15 @@ class SqlStep:
 
 
 def judged(
-    step: SqlStep, rows: int, first: Mapping[str, Any] | None, values: dict[str, str]
+    step: SqlStep, rows: int, first: Mapping[str, str | None] | None, values: dict[str, str]
 ) -> Done:
-    """What a step came to that the database has done: ``rows`` of them, and the ``first`` one."""
+    """What a step came to that the database has done: ``rows`` of them, and the ``first`` one, with
+    its values as the database writes them."""
     for name, column in step.columns.items():
-        if first is None or first.get(column) is None:
+        value = first.get(column) if first is not None else None
+        if value is None:
             return Done(ErrorClass.DATA, said=f"there is no row with a column {column}")
-        values[name] = str(first[column])
+        values[name] = value
     if step.rows is None:
         return _DONE
     if rows == step.rows:
