@@ -63,6 +63,7 @@ COMPUTED: dict[str, set[str]] = {
     "trend.state": set(get_args(TrendState)),
     "passage.state": set(get_args(TrendState)),
     "verdict.value": {one.value for one in Verdict},
+    "Verdict.ERROR.value": {Verdict.ERROR.value},
 }
 
 

@@ -38,8 +38,8 @@ class Point(Wire):
     """One valid run, as far as later ones are compared with it."""
 
     run: RunName
-    completed: Time
-    """Microseconds and UTC, so that their order is that of the texts."""
+    completed: Time | Literal[""]
+    """Microseconds and UTC, so that their order is that of the texts; empty: of no one run."""
     started: Time | Literal[""] = ""
     values: dict[MetricName, Level]
     """By metric (``latency.p95 of list``): ns or events a second, more than 0."""

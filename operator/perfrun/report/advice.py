@@ -49,6 +49,7 @@ _BY_FINDING = {
     "Exhausted": "perfrun was the limit: raise spec.load.workers, or reuse connections",
     "StartSkew": "workers did not start together: see what their nodes were busy with",
     "Coverage": "a part of the load is not known: see why a worker was lost",
+    "Omission": "users of a closed load wait with the target: spec.load.open sees its pauses",
     "Dropped": "lower the rate, or raise spec.load.open.maxInFlight: the target was slower than "
     "the load",
 }
