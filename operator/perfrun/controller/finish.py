@@ -99,7 +99,7 @@ class Finisher:
         if merged is None:
             told = lost or ["see kubectl describe job of this run"]
             nothing = unreported(workers, run.status.stopped, told, holds)
-            left = untidy(facts) or await self.untidy(opened)
+            left = untidy(facts) or await self._untidy(opened)
             return nothing.with_untidy(left), None, []
         if run.status.start_time is not None:
             started = parse_time(run.status.start_time)
@@ -123,6 +123,10 @@ class Finisher:
 
     async def untidy(self, opened: OpenRun) -> str | None:
         """What went wrong where the teardown was run by a pod of its own."""
+        async with self._judging:
+            return await self._untidy(opened)
+
+    async def _untidy(self, opened: OpenRun) -> str | None:
         report = await self._runs.teardown_report(opened.plan.uid)
         return report.untidy if report is not None else None
 

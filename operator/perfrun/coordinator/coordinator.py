@@ -7,10 +7,11 @@ acknowledged.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import TypeVar
 
 from perfrun.api.quantities import NS_PER_S, NS_PER_US
 from perfrun.coordinator.errors import (
@@ -31,12 +32,15 @@ from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport, 
 from perfrun.measure.wire import reason_of
 
 _LOG = logging.getLogger(__name__)
+Read = TypeVar("Read")
 
 POLL_SECONDS = 10.0
 """How long a worker that is ready waits for an answer before it has to ask again."""
 _RETRY_SECONDS = 1.0
 _ENDED_KEPT = 10_000
 _CHECKS_AT_ONCE = 16
+MAX_HOLDS_ROOM = 128 * 1024 * 1024
+"""Bytes of histograms that are kept of the present holds of all capacity searches together."""
 
 
 @dataclass(slots=True)
@@ -50,8 +54,6 @@ class _Run:
     """Set once worker 0 is to run the setup."""
     starting: asyncio.Task[None] | None = None
     searching: asyncio.Task[None] | None = None
-    merging: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a report of a hold is added to the others."""
 
     def let_go(self) -> None:
         """Answer all who wait, and choose no T0 and no hold any more."""
@@ -82,7 +84,8 @@ class Coordinator:
         self._runs: dict[str, _Run] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
-        # One at a time: unpacked, a report can take a hundred times its size.
+        # One at a time, from its unpacking until what is kept of it: unpacked, a report can take a
+        # hundred times its size.
         self._unpacking = asyncio.Semaphore(1)
 
     # --- for the host -------------------------------------------------------------------------
@@ -216,9 +219,8 @@ class Coordinator:
         search = run.session.search
         if search is None:
             raise Malformed("this run is no capacity search")
-        report = await self._unpacked(run.session, packed)
-        async with run.merging:
-            await self._merge_hold(search, index, report)
+        async with self._unpacking:
+            await self._take_hold(run.session.plan, search, index, packed)
         self._search_on(uid, run)
 
     async def report(self, uid: str, index: int, packed: bytes) -> None:
@@ -229,24 +231,41 @@ class Coordinator:
         run = self._run(uid)
 
         async def store() -> None:
-            report = await self._unpacked(run.session, packed)
+            async with self._unpacking:
+                stopped, breached = await _read(_ending, packed, run.session.plan)
             await self._store_report(uid, index, packed)
-            run.session.report(index, report)
+            run.session.report(index, stopped, breached=breached)
 
         await run.reports.keep(index, packed, store)
 
     # --- inside -------------------------------------------------------------------------------
 
-    async def _merge_hold(self, search: HoldSearch, index: int, report: WorkerReport) -> None:
+    async def _take_hold(
+        self, plan: RunPlan, search: HoldSearch, index: int, packed: bytes
+    ) -> None:
+        report = await _read(WorkerReport.unpack, packed, plan)
         if not search.awaits(index, report):
             return
         try:
             # In a thread: thousands of steps take a while.
-            merged = await asyncio.to_thread(add_report, search.merged, report)
+            merged, room = await asyncio.to_thread(_added, search.merged, report)
         except ValueError as error:
             search.lose(f"the report of worker {index} cannot be added to the others: {error}")
             raise Malformed(f"not a worker's report: {reason_of(error)}") from error
-        search.take(index, report, merged)
+        search.take(index, report, merged, room)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Give up the searches that take most, until what is kept of all is within its bound."""
+        found = [run.session.search for run in self._runs.values()]
+        searches = [search for search in found if search is not None]
+        while sum(search.room for search in searches) > MAX_HOLDS_ROOM:
+            largest = max(searches, key=lambda search: search.room)
+            largest.lose(
+                f"the histograms of a hold take {largest.room / 1024**2:.0f} MiB of memory, and "
+                f"those of all capacity searches may take {MAX_HOLDS_ROOM // 1024**2} MiB: test "
+                f"fewer steps, or search for fewer capacities at a time"
+            )
 
     def _run(self, uid: str) -> _Run:
         run = self._runs.get(uid)
@@ -261,13 +280,6 @@ class Coordinator:
         if index == run.session.plan.cleaner:
             raise Malformed("this worker puts on no load: it only runs the teardown")
         return run
-
-    async def _unpacked(self, session: RunSession, packed: bytes) -> WorkerReport:
-        try:
-            async with self._unpacking:
-                return await asyncio.to_thread(WorkerReport.unpack, packed, session.plan)
-        except ValueError as error:
-            raise Malformed(f"not a worker's report: {reason_of(error)}") from error
 
     async def _store_report(self, uid: str, index: int, packed: bytes) -> None:
         try:
@@ -343,6 +355,32 @@ class Coordinator:
         """When ``time`` is on the monotonic clock, by how the two clocks stand now."""
         ahead = (time - self._clock.wall()) // timedelta(microseconds=1)
         return self._clock.monotonic() + ahead * NS_PER_US
+
+
+async def _read(read: Callable[[bytes, RunPlan], Read], packed: bytes, plan: RunPlan) -> Read:
+    """What ``read`` makes of a report, in a thread. Raises Malformed."""
+    try:
+        return await asyncio.to_thread(read, packed, plan)
+    except ValueError as error:
+        raise Malformed(f"not a worker's report: {reason_of(error)}") from error
+
+
+def _ending(packed: bytes, plan: RunPlan) -> tuple[str | None, bool]:
+    """How the load ended by a worker's report; nothing else of it is kept in memory."""
+    report = WorkerReport.unpack(packed, plan)
+    return report.stopped, report.breached
+
+
+def _added(merged: WorkerReport | None, report: WorkerReport) -> tuple[WorkerReport, int]:
+    """``merged`` with one more report of a hold, and the bytes that its histograms take.
+
+    What is not of the hold is left out: an honest worker's report has nothing there.
+    """
+    nothing = WorkerReport.of_nothing()
+    for name in ("warmup", "setup", "teardown", "series", "observed", "benchmark"):
+        setattr(report, name, getattr(nothing, name))
+    merged = add_report(merged, report)
+    return merged, merged.histogram_bytes
 
 
 async def _first_of(events: list[asyncio.Event], patience: float) -> None:

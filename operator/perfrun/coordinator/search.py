@@ -78,20 +78,28 @@ class HoldSearch:
         self._came: set[int] = set()
         self.merged: WorkerReport | None = None
         """What has come of the present hold."""
+        self.room = 0
+        """Bytes that its histograms take, about."""
 
     # --- facts --------------------------------------------------------------------------------
 
     def awaits(self, index: int, report: WorkerReport) -> bool:
         """Whether it is a report of the present hold; of another one it is of no use."""
         return (
-            self._hold is not None and report.hold == self._hold.number and index not in self._came
+            self._hold is not None
+            and self._lost is None
+            and report.hold == self._hold.number
+            and index not in self._came
         )
 
-    def take(self, index: int, report: WorkerReport, merged: WorkerReport) -> None:
-        """A report has come, and ``merged`` is all of them: unless its hold is over by now."""
+    def take(self, index: int, report: WorkerReport, merged: WorkerReport, room: int) -> None:
+        """A report has come, and ``merged`` is all of them: unless its hold is over by now.
+
+        ``room``: bytes that the histograms of ``merged`` take.
+        """
         if not self.awaits(index, report):
             return
-        self.merged = merged
+        self.merged, self.room = merged, room
         self._came.add(index)
         if report.breached:
             self.cut(report.stopped or "")
@@ -105,8 +113,12 @@ class HoldSearch:
 
     def lose(self, why: str) -> None:
         """A worker is lost, and so is the search; the first reason stands."""
+        self._forget_reports()
         if not self._done:
             self._lost = self._lost or why
+
+    def _forget_reports(self) -> None:
+        self.merged, self.room = None, 0
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -145,11 +157,9 @@ class HoldSearch:
             again = {"outcome": HoldOutcome.REPEATED.value, "message": AGAIN}
             return [*self.holds[:-1], last.model_copy(update=again)]
         rate = self._hold.rate
-        if self.merged is not None and self._is_whole and self._lost is None:
-            return [
-                *self.holds[:-1],
-                ended(last, weigh(self._asked, self._plan, rate, self.merged)),
-            ]
+        merged = self.merged  # whoever loses the search meanwhile takes it away
+        if merged is not None and self._is_whole and self._lost is None:
+            return [*self.holds[:-1], ended(last, weigh(self._asked, self._plan, rate, merged))]
         lost = {"outcome": HoldOutcome.LOST.value, "message": self._lost or self._silence()}
         return [*self.holds[:-1], last.model_copy(update=lost)]
 
@@ -177,7 +187,8 @@ class HoldSearch:
     def tell(self, step: NextStep) -> None:
         """A step is persisted: from now on it is what workers are told."""
         self.holds = step.holds
-        self._cut, self.merged = None, None
+        self._cut = None
+        self._forget_reports()
         self._came = set()
         if step.hold is None:
             self._done = True

@@ -15,7 +15,7 @@ from perfrun.coordinator.search import HoldSearch, NextStep
 from perfrun.logic.stop import StopWatch
 from perfrun.measure.conservation import ConservationError
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.report import TERMINATED, Interval, Order, Ready, Start, WorkerReport
+from perfrun.measure.report import TERMINATED, Interval, Order, Ready, Start
 
 SILENT_AFTER = 30 * NS_PER_S
 """A worker asks at least every 10 s; one that did not for so long does not stand at the barrier."""
@@ -130,19 +130,19 @@ class RunSession:
         """ns since T0, negative before it."""
         return now - self._start_at
 
-    def report(self, index: int, report: WorkerReport) -> None:
-        """A worker's report is stored."""
+    def report(self, index: int, stopped: str | None, *, breached: bool) -> None:
+        """A worker's report is stored; by it the load was ``stopped``, or ended as planned."""
         if index == self.plan.cleaner:
             self.cleaned = True
             return
         self.reported.add(index)
-        if report.stopped == TERMINATED:
+        if stopped == TERMINATED:
             self.terminated.add(index)
         if self.search is not None:
-            self.search.lose(f"worker {index} ended ({report.stopped or 'nobody knows why'})")
-        elif report.breached:
+            self.search.lose(f"worker {index} ended ({stopped or 'nobody knows why'})")
+        elif breached:
             # It was away, and has judged by itself: the others are to end as well.
-            self.breach(report.stopped or "")
+            self.breach(stopped or "")
 
     def breach(self, sentence: str) -> None:
         """A condition of ``stopWhen`` is true: end the load."""

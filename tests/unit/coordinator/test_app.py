@@ -1,6 +1,7 @@
 """The coordinator over HTTP, with scripted workers."""
 
 import asyncio
+import gc
 import gzip
 import socket
 import struct
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from perfrun.coordinator.app import MAX_INTERVAL, MAX_REPORT, make_app
 from perfrun.coordinator.errors import Conflict
+from perfrun.measure.report import WorkerReport
 from tests.unit.coordinator.conftest import (
     NOW,
     UID,
@@ -241,6 +243,25 @@ async def test_of_two_reports_at_once_the_first_stands(world: World, deadline):
     answers = await asyncio.gather(*others, return_exceptions=True)
     assert [type(answer) for answer in answers] == [Conflict] * 3
     assert world.store.reports == {0: packed, 1: another_report()}
+
+
+async def test_of_reports_that_are_being_stored_nothing_unpacked_is_in_memory(
+    world: World, deadline
+):
+    world.coordinator.open(make_plan(4), start=NOW, start_deadline=deadline)
+    world.store.gate.clear()
+    packed, before = make_report().pack(), _unpacked_reports()
+    sending = [asyncio.create_task(world.coordinator.report(UID, i, packed)) for i in range(4)]
+    await until(lambda: world.store.calls == 4)
+    assert _unpacked_reports() == before
+    world.store.gate.set()
+    await asyncio.gather(*sending)
+    assert sorted(world.store.reports) == [0, 1, 2, 3]
+
+
+def _unpacked_reports() -> int:
+    gc.collect()
+    return sum(isinstance(one, WorkerReport) for one in gc.get_objects())
 
 
 async def test_report_that_could_not_be_stored_leaves_room_for_the_next(world: World, deadline):

@@ -9,12 +9,14 @@ import pytest
 from perfrun.api.perfrun import HoldStatus
 from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.times import format_moment
+from perfrun.coordinator import coordinator
 from perfrun.coordinator.search import AGAIN, HoldSearch, search_of
 from perfrun.logic.plan import HOLD_GRACE, HOLD_LEAD, HOLD_REPORTS
 from perfrun.logic.plan import make_plan as plan_of
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.record import GeneratorRecord, PhaseRecord, Series
+from perfrun.measure.record import GeneratorRecord, Outcome, PhaseRecord, Timing
 from perfrun.measure.report import Order, WorkerReport
+from perfrun.measure.series import Second, Series
 from tests.unit.logic.build import MS, iterations, step
 
 from .conftest import NOW, UID, S, World, make_interval
@@ -181,6 +183,48 @@ async def test_a_hold_that_a_worker_was_ended_in_is_not_met_by_the_others(run: W
     await done(run)
     last = run.store.holds[-1]
     assert (last.outcome, last.message) == ("Lost", "worker 1 ended (terminated)")
+
+
+async def test_of_all_searches_the_one_that_takes_most_memory_is_given_up(
+    run: World, deadline: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = plan().model_copy(update={"uid": "other"})
+    run.coordinator.open(other, start=NOW, start_deadline=deadline, search=new_search())
+    await told(run, 1)
+    assert (await run.post(0, "interval", make_interval(1).to_bytes(), uid="other"))[0] == 200
+    searches = [run.coordinator.session(uid).search for uid in (UID, "other")]
+    async with asyncio.timeout(5):
+        while searches[1].order().hold is None:
+            await asyncio.sleep(0.01)
+    large = hold_report(1, 100)
+    large.window.steps[0].histogram(Timing.SERVICE, Outcome.SUCCESS).fold(range(1, 2**30, 2**20))
+    assert (await run.post(0, "hold", large.pack(), uid="other"))[0] == 200
+    small_room = _room(hold_report(1, 100))
+    assert searches[1].room == _room(large) > small_room
+    monkeypatch.setattr(coordinator, "MAX_HOLDS_ROOM", _room(large))
+    await deliver(run, hold_report(1, 100), 0)
+    assert [search.room for search in searches] == [small_room, 0]
+    assert searches[1].merged is None
+    ended = searches[1].judged()[-1]
+    assert ended.outcome == "Lost"
+    assert "test fewer steps, or search for fewer capacities" in ended.message
+    await deliver(run, hold_report(1, 100), 1)
+    await told(run, 2)
+    assert run.store.holds[0].outcome == "Met"
+
+
+async def test_what_is_not_of_a_hold_is_not_kept(run: World) -> None:
+    await told(run, 1)
+    report = hold_report(1, 100)
+    report.series.put(0, Second(planned=1, started=1))
+    report.warmup = report.window.model_copy(deep=True)
+    await deliver(run, report, 0)
+    merged = run.coordinator.session(UID).search.merged
+    assert (merged.series.planned, merged.warmup.steps, len(merged.window.steps)) == ([], [], 1)
+
+
+def _room(report: WorkerReport) -> int:
+    return WorkerReport.unpack(report.pack()).histogram_bytes
 
 
 async def test_a_stop_condition_cuts_the_hold_and_not_the_run(run: World) -> None:

@@ -8,7 +8,7 @@ from perfrun.api.scenario import Extraction, Step
 from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.session import SILENT_AFTER, RunSession
 from perfrun.measure.report import Ready, Start
-from tests.unit.coordinator.conftest import NOW, S, in_trouble, make_plan, make_report
+from tests.unit.coordinator.conftest import NOW, S, in_trouble, make_plan
 
 
 def session(workers: int = 2) -> RunSession:
@@ -124,7 +124,7 @@ def test_an_index_that_the_run_does_not_have_is_refused():
 def test_reports_from_before_a_restart_count():
     run = RunSession(make_plan(2), start_deadline=600 * S, reported=[1])
     assert not run.all_reported
-    run.report(0, make_report())
+    run.report(0, None, breached=False)
     assert run.all_reported
 
 
@@ -193,7 +193,7 @@ def test_the_worker_that_cleans_up_is_told_what_the_setup_found_and_counts_for_n
     session.claim(2, "pod-a")
     session.claim(2, "pod-b")  # the one before it was lost
     assert session.cleaner_answer() == Start(start_in=0, values={"token": "t"})
-    session.report(2, make_report())
+    session.report(2, None, breached=False)
     assert session.cleaned
     assert session.reported == set()
 
