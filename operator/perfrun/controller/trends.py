@@ -103,7 +103,8 @@ class Trender:
         if not histories and said is None and not new:
             return None
         # What it says of how far was looked is what spares the next look.
-        return with_left_out(_status(test.spec.baseline, histories), left).model_copy(
+        status = await asyncio.to_thread(_status, test.spec.baseline, histories)
+        return with_left_out(status, left).model_copy(
             update={
                 "told": _told(histories),
                 "up_to": new[-1].completed if new else up_to,
@@ -143,7 +144,9 @@ class Trender:
         history = found or History(key=key, environment=place)
         if point.completed > history.newest:
             history = await self._pin(test, history)
-            history = advance(history, point, _rules(test.spec.baseline))
+            # In a thread: fifty objectives are compared, and ten fresh runs of each.
+            rules = _rules(test.spec.baseline)
+            history = await asyncio.to_thread(advance, history, point, rules)
         return [*others, history][-MOST_HISTORIES:]
 
     async def _pin(self, test: CheckedTest, history: History) -> History:

@@ -8,7 +8,7 @@ from perfrun.api.perfrun import PerfRun, PerfRunStatus, Phase, SloStatus, Verdic
 from perfrun.api.quantities import parse_cores, parse_percent
 from perfrun.api.slo import parse_limit
 from perfrun.measure.benchmark import PEAK
-from perfrun.measure.trend import Point
+from perfrun.measure.trend import LEAST_LEVEL, MOST_LEVEL, Point
 
 ALWAYS = ("latency.p50", "latency.p95", "latency.p99")
 _COMPARED_KINDS = (Kind.DURATION, Kind.RATE)
@@ -135,10 +135,10 @@ def _compared(slos: Iterable[SloStatus]) -> Iterable[SloStatus]:
 
 
 def _take(values: dict[str, float], name: str, metric: str, text: str | None) -> None:
-    """A figure that is known and more than 0: a logarithm is taken of it."""
+    """A figure that is known, more than 0 and no absurd one: a logarithm is taken of it."""
     try:
         value = parse_limit(metric, text) if text is not None else 0.0
     except ValueError:
         return  # unsupported, or a bound such as >=5s
-    if value > 0:
+    if LEAST_LEVEL <= value <= MOST_LEVEL:
         values[name] = value

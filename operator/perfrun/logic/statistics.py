@@ -70,15 +70,14 @@ def mann_whitney(fresh: Sequence[float], baseline: Sequence[float]) -> float:
     wanted = sum(doubled[: len(fresh)])
     # ways[m][s]: choices of m of the ranks so far whose doubled sum is s.
     most = sum(sorted(doubled)[-len(fresh) :])
-    ways = [[0] * (most + 1) for _ in range(len(fresh) + 1)]
-    ways[0][0] = 1
+    choices = math.comb(len(everything), len(fresh))
+    exact = np.int64 if choices < 2**63 else object
+    ways = np.zeros((len(fresh) + 1, most + 1), dtype=exact)
+    ways[0, 0] = 1
     for rank in doubled:
-        for m in range(len(fresh), 0, -1):
-            before, here = ways[m - 1], ways[m]
-            for total in range(most, rank - 1, -1):
-                if before[total - rank]:
-                    here[total] += before[total - rank]
-    return sum(ways[-1][wanted:]) / math.comb(len(everything), len(fresh))
+        # The right side is made before the left one is changed: no rank is chosen twice.
+        ways[1:, rank:] += ways[:-1, : most + 1 - rank].copy()
+    return int(ways[-1, wanted:].sum()) / choices
 
 
 def _doubled_midranks(values: Sequence[float]) -> list[int]:

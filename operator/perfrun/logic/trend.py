@@ -83,7 +83,7 @@ def accept(history: History, run: str) -> History | None:
     return history.model_copy(
         update={
             "stage": Stage.SETTLED,
-            "baseline": points[found:],
+            "baseline": points[found:][-MOST_POINTS:],
             "fresh": [],
             "shifts": [],
             "settled": "",
@@ -165,10 +165,13 @@ def _suspected(history: History, point: Point, rules: Rules) -> History:
     fresh = [*history.fresh, point]
     if len(fresh) - 1 < rules.confirm_runs:
         return history.model_copy(update={"fresh": fresh})
+    known = {level.metric: level for level in levels(history)}
+    pinned = history.pinned is not None
     confirmed = [
         found
         for one in history.shifts
-        if (found := _confirmed(history, one, fresh[1:], rules)) is not None
+        if one.metric in known
+        and (found := _confirmed(known[one.metric], one, fresh[1:], rules, pinned=pinned))
     ]
     history = history.model_copy(update={"fresh": fresh})
     if not confirmed:
@@ -284,16 +287,15 @@ def _outside(history: History, point: Point, rules: Rules, *, worse: bool) -> li
 
 
 def _confirmed(
-    history: History, suspected: Shift, fresh: Sequence[Point], rules: Rules
+    level: Level, suspected: Shift, fresh: Sequence[Point], rules: Rules, *, pinned: bool
 ) -> Shift | None:
     """What fresh runs make of a suspicion; the suspect itself, being chosen, is none of them."""
     metric = suspected.metric
-    level = next((one for one in levels(history) if one.metric == metric), None)
     values = [point.values[metric] for point in fresh if metric in point.values]
-    if level is None or len(values) < LEAST_CONFIRMING:
+    if len(values) < LEAST_CONFIRMING:
         return None
     new = [coordinate(metric, value) for value in values]
-    if history.pinned is not None:
+    if pinned:
         by = sorted(y - level.centre for y in new)[len(new) // 2]
         above = all(y - level.centre > level.noticed for y in new)
         beyond = all(_beyond(metric, y - level.centre, rules, worse=True) for y in new)

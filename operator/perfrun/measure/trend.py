@@ -4,7 +4,7 @@ import gzip
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from perfrun.api.environment import WorkloadStatus
 from perfrun.api.sentence import Sentence
@@ -17,10 +17,18 @@ MOST_BYTES = 8 * 1024 * 1024
 MOST_VALUES = 200_000
 """In the JSON. Whoever may write ConfigMaps can write this one too."""
 
+MOST_METRICS = 128
+"""Of a run: three of every one, its capacity, and each objective that a status has room for."""
+MOST_CONFIRMING = 16
+"""Points since a suspicion that is not decided on; the exact test takes 20 ms for ten of them, and
+seconds for sixty."""
+LEAST_LEVEL, MOST_LEVEL = 1e-9, 1e18
+MOST_CHANGE = 1e30
+
 RunName = Annotated[str, Field(max_length=63)]
 MetricName = Annotated[str, Field(max_length=160)]
 """``latency.p95 of list``."""
-Level = Annotated[float, Field(gt=0, le=1e18)]
+Level = Annotated[float, Field(ge=LEAST_LEVEL, le=MOST_LEVEL)]
 
 
 class Stage(StrEnum):
@@ -41,7 +49,7 @@ class Point(Wire):
     completed: Time | Literal[""]
     """Microseconds and UTC, so that their order is that of the texts; empty: of no one run."""
     started: Time | Literal[""] = ""
-    values: dict[MetricName, Level]
+    values: dict[MetricName, Level] = Field(max_length=MOST_METRICS)
     """By metric (``latency.p95 of list``): ns or events a second, more than 0."""
     workloads: list[WorkloadStatus] = []
     cpu: dict[str, str] = Field(default={}, max_length=16)
@@ -53,7 +61,7 @@ class Shift(Wire):
 
     metric: MetricName
     worse: bool
-    change: float
+    change: float = Field(ge=-MOST_CHANGE, le=MOST_CHANGE)
     """Relative: 0.07 is 7% more than before."""
 
 
@@ -76,7 +84,7 @@ class History(Wire):
     baseline: list[Point] = Field(default=[], max_length=MOST_POINTS)
     fresh: list[Point] = Field(default=[], max_length=MOST_POINTS)
     """Since a run became suspect, that one first."""
-    shifts: list[Shift] = []
+    shifts: list[Shift] = Field(default=[], max_length=MOST_METRICS)
     """What is suspected, or confirmed."""
     settled: Literal["", "Recovered", "Improved"] = ""
     """What the last confirmed change came to, until ten runs lie behind it."""
@@ -85,6 +93,14 @@ class History(Wire):
     """When the stage, or ``settled``, began."""
     pinned: Point | None = None
     passages: list[Passage] = Field(default=[], max_length=16)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.stage is not Stage.SETTLED and not (self.fresh and self.shifts):
+            raise ValueError(f"{self.stage} without a fresh run or a shift")
+        if self.stage is Stage.SUSPECT and len(self.fresh) > MOST_CONFIRMING:
+            raise ValueError(f"{self.stage} with more than {MOST_CONFIRMING} fresh runs")
+        return self
 
     @property
     def newest(self) -> str:

@@ -1,13 +1,18 @@
 """Somebody writes what only the operator should: statuses and revisions. Policies hold all the same."""
 
+import base64
 from datetime import UTC, datetime
 
 from perfrun.api.times import format_time
-from tests.integration.controller.apiserver import Json
+from perfrun.measure.trend import Histories, History, Point, Shift, Stage
+from tests.integration.controller.apiserver import Json, until
 from tests.integration.controller.test_policies import Rules, rules
 from tests.integration.controller.world import World
 
 __all__ = ["rules"]
+
+MOST_LAG_S = 2.0
+"""Of the loop, on a machine that others use too."""
 
 
 def _revisions(world: World, name: str = "") -> str:
@@ -99,3 +104,54 @@ async def test_check_that_somebody_else_has_written_lets_no_load_through(
     assert told["verdict"] == "Error"
     assert name in told["message"]
     assert await world.jobs("load") == []
+
+
+def _point(run: int, metrics: int) -> Point:
+    when = f"2026-01-01T00:{run:02}:00.000000Z"
+    values = {f"latency.p95 of step{n}": 1e6 + run for n in range(metrics)}
+    return Point.model_construct(run=f"r{run}", completed=when, values=values)
+
+
+def _costly(key: str, environment: dict[str, str]) -> bytes:
+    """Histories whose next run takes an hour to compare."""
+    metrics = 2000
+    shifts = [
+        {"metric": f"latency.p95 of step{n}", "worse": True, "change": 0.1} for n in range(99)
+    ]
+    history = History.model_construct(
+        key=key,
+        environment=environment,
+        stage=Stage.SUSPECT,
+        baseline=[_point(run, metrics) for run in range(30)],
+        fresh=[_point(run, metrics) for run in range(30, 59)],
+        shifts=[Shift.model_validate(shift) for shift in shifts],
+    )
+    return Histories.model_construct(histories=[history]).pack()
+
+
+async def test_history_that_somebody_has_written_costs_the_operator_nothing(world: World) -> None:
+    await world.apply_test()
+    await world.create_run("first")
+    await world.finish("first")
+
+    async def kept() -> list[Json]:
+        labels = "perfrun.dev/test=shop,perfrun.dev/content=trend"
+        return await world.api.items(f"{world.core('configmaps')}?labelSelector={labels}")
+
+    (standing,) = await until("the history is kept", kept)
+    packed = base64.b64decode(standing["binaryData"]["trend.json.gz"])
+    (history,) = Histories.unpack(packed).histories
+    bomb = base64.b64encode(_costly(history.key, history.environment)).decode()
+    path = world.core("configmaps", standing["metadata"]["name"])
+    await world.api.merge(path, {"binaryData": {"trend.json.gz": bomb}})
+    await world.create_run("second")
+    completed = (await world.finish("second"))["completionTime"]
+
+    async def compared() -> Json | None:
+        trend: Json = (await world.test())["status"].get("trend", {})
+        return trend if trend.get("upTo") == completed else None
+
+    trend = await until("the second run was compared", compared)
+    assert trend["message"].startswith("1 of 10 runs")  # it begins a new history
+    assert await world.operator.loop_lag() < MOST_LAG_S
+    assert world.operator.running

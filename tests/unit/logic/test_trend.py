@@ -1,5 +1,7 @@
 """When a run is suspect, when a change is confirmed, and what the baseline is then."""
 
+import json
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from perfrun.api.metric import METRICS, Kind
 from perfrun.logic.trend import Rules, accept, advance, confirmations_left, levels, shown
 from perfrun.logic.trend_words import describe
-from perfrun.measure.trend import MOST_POINTS, History, Point, Stage
+from perfrun.measure.trend import MOST_METRICS, MOST_POINTS, History, Point, Shift, Stage
 
 RULES = Rules()
 MS = 1e6
@@ -228,3 +230,42 @@ def test_no_run_is_in_it_twice_and_the_ring_is_bounded(
         assert said.message
     # A history is kept as text between any two runs.
     assert History.model_validate_json(history.model_dump_json()) == history
+
+
+FIRST, FRESH = {"run": "r0", "completed": completed(0)}, {"run": "r1", "completed": completed(1)}
+ONE = [{"metric": "latency.p95", "worse": True, "change": 0.1}]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"stage": "Suspect", "fresh": [], "shifts": ONE},
+        {"stage": "Regressed", "fresh": [{**FRESH, "values": {}}], "shifts": []},
+        {"stage": "Suspect", "fresh": [{**FRESH, "values": {}}] * 17, "shifts": ONE},
+        {"baseline": [{**FIRST, "values": {f"latency.p95 of {n}": 1.0 for n in range(129)}}]},
+        {"baseline": [{**FIRST, "values": {"latency.p95": 5e-324}}]},
+        {"shifts": ONE * 129},
+        {"shifts": [{**ONE[0], "change": 1e300}]},
+    ],
+)
+def test_a_history_that_no_runs_have_made_is_refused(part: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="History"):
+        History.model_validate_json(json.dumps({"key": "k", **part}))
+
+
+def test_the_costliest_history_that_is_read_takes_a_moment() -> None:
+    names = [f"latency.p95 of {n}" for n in range(MOST_METRICS)]
+    points = [
+        Point(run=f"r{n}", completed=completed(n), values=dict.fromkeys(names, 1e6 + n))
+        for n in range(60)
+    ]
+    history = History(
+        key="k",
+        stage=Stage.SUSPECT,
+        baseline=points,
+        fresh=points[:10],
+        shifts=[Shift(metric=name, worse=True, change=0.1) for name in names],
+    )
+    began = time.process_time()
+    describe(advance(history, points[-1], Rules(confirm_runs=10)), Rules())
+    assert time.process_time() - began < 2  # and in a thread; it was an hour
