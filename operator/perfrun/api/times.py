@@ -33,7 +33,8 @@ def _checked(text: str) -> str:
     return text
 
 
-TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$"
+# Of this century and the next: years that no sum of a time and a duration leaves.
+TIME_PATTERN = r"^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$"
 
 Time = Annotated[str, Field(max_length=40, pattern=TIME_PATTERN), AfterValidator(_checked)]
 """A time in an object, as text: whoever can write there may write anything else."""

@@ -554,6 +554,17 @@ async def test_run_whose_status_is_rubbish_ends_with_a_sentence_once(world: Worl
     assert world.kube.asked["patch", "perfruns"] == 1
 
 
+@pytest.mark.parametrize("field", ["acceptedTime", "startTime", "reportDeadline"])
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+async def test_time_of_no_use_in_a_status_is_a_sentence(
+    world: World, field: str, time: str
+) -> None:
+    world.be(**{"phase": "Running", "startTime": ago(5), "job": job_name(UID), field: time})
+    await world.step()
+    assert world.end[:2] == ("Done", "Error")
+    assert world.end[2].startswith(f"this object cannot be read: status.{field}: ")
+
+
 async def test_run_that_goes_away_with_a_finalizer_ends_its_load(world: World) -> None:
     await world.measure()
     world.kube.objects["perfruns", *KEY]["metadata"]["deletionTimestamp"] = CREATED
