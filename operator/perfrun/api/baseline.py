@@ -18,6 +18,7 @@ TrendState = Literal[
 ]
 MOST_RUNS_NAMED = 32
 MOST_TOLD = 4
+MOST_CHANGES = 5
 
 
 class Baseline(ApiModel):
@@ -51,6 +52,17 @@ class Baseline(ApiModel):
     )
 
 
+class MetricChange(StatusModel):
+    """One metric of a change, in figures with their units."""
+
+    metric: Annotated[str, Field(max_length=160)]
+    usual: Annotated[str, Field(max_length=32)] = Field(description="Of the baseline.")
+    now: Annotated[str, Field(max_length=32)] = Field(
+        description="Of the runs that confirm the change."
+    )
+    change: Annotated[str, Field(max_length=16)] = Field(description="By how much, as in +7.2%.")
+
+
 class Told(StatusModel):
     """A confirmed change, and the run that brought it about."""
 
@@ -58,6 +70,9 @@ class Told(StatusModel):
     run: Annotated[str, Field(max_length=63)]
     time: Time
     sentence: Sentence
+    changes: Annotated[list[MetricChange], Field(max_length=MOST_CHANGES)] = Field(
+        default=[], description="The metrics that have changed, the greatest change first."
+    )
 
 
 class LeftOut(StatusModel):

@@ -256,7 +256,13 @@ def _told(histories: list[History]) -> list[Told]:
     passages = [p for history in histories for p in history.passages if p.state in TOLD]
     return [
         Told.model_validate(
-            {"state": p.state, "run": p.run, "time": p.completed, "sentence": p.sentence}
+            {
+                "state": p.state,
+                "run": p.run,
+                "time": p.completed,
+                "sentence": p.sentence,
+                "changes": p.changes,
+            }
         )
         for p in sorted(passages, key=lambda p: p.completed)[-MOST_TOLD:]
     ]

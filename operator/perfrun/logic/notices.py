@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from perfrun.api.baseline import Told
+from perfrun.api.baseline import MetricChange, Told
 from perfrun.api.notification import Notification, Occasion
 from perfrun.api.perfrun import PerfRun, SloStatus, Verdict
 from perfrun.api.sentence import cut
@@ -52,6 +52,8 @@ class Notice(NamedTuple):
     run_uid: str
     sentence: str | None = None
     """Of a trend; a verdict's is its run's message."""
+    changes: Sequence[MetricChange] = ()
+    """Of a trend: what is usual, and what is now."""
 
 
 def owed(
@@ -68,16 +70,14 @@ def owed(
     for run in runs:
         if now - run.completed > WITHIN:
             continue
-        occasions: list[tuple[Occasion, str | None]] = []
+        occasions: list[tuple[Occasion, Told | None]] = []
         if run.verdict in _BAD:
             occasions.append((_BAD[run.verdict], None))
         occasions += [
-            (one.state, one.sentence)
-            for one in told
-            if one.run == run.name and one.state != "Improved"
+            (one.state, one) for one in told if one.run == run.name and one.state != "Improved"
         ]
         for one in wanted:
-            for occasion, sentence in occasions:
+            for occasion, change in occasions:
                 if occasion not in one.events:
                     continue
                 notice = Notice(
@@ -86,8 +86,9 @@ def owed(
                     occasion,
                     run.name,
                     run.uid,
-                    sentence,
                 )
+                if change is not None:
+                    notice = notice._replace(sentence=change.sentence, changes=change.changes)
                 if notice.id not in run.notified:
                     notices.append(notice)
     return notices
@@ -140,6 +141,7 @@ def _cloud_event(notice: Notice, run: PerfRun) -> dict[str, Any]:
             "verdict": status.verdict.value if status.verdict else None,
             "message": _sentence(notice, run),
             "objectives": missed[:MOST_SLOS],
+            "changes": [change.model_dump() for change in notice.changes],
         },
     }
 
@@ -150,6 +152,8 @@ def _slo(slo: SloStatus) -> dict[str, Any]:
         "of": slo.of,
         "verdict": slo.verdict.value,
         "measured": slo.measured,
+        "max": slo.max,
+        "min": slo.min,
         "message": cut(slo.message, MOST_TEXT),
     }
 

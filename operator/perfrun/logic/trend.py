@@ -7,9 +7,11 @@ told of that. Fresh runs then decide by the exact Mann-Whitney test and the size
 """
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from perfrun.api.baseline import MOST_CHANGES, MetricChange
 from perfrun.api.metric import METRICS, Direction, direction
 from perfrun.api.sentence import cut
 from perfrun.api.slo import format_measured
@@ -152,9 +154,18 @@ def _settled(history: History, point: Point, rules: Rules) -> History:
     if not worse and not better:
         return _joined(history, [point])
     shifts = worse or better
-    sentence = f"{_told(shifts)} in {point.run}; {rules.confirm_runs} fresh runs are to show it"
+    changes = _changes(history, shifts)
+    found = f"{_told(changes, len(shifts))} in {point.run}"
+    sentence = f"{found}; {rules.confirm_runs} fresh runs are to show it"
     return _passed(
-        history, "Suspect", point, sentence, stage=Stage.SUSPECT, fresh=[point], shifts=shifts
+        history,
+        "Suspect",
+        point,
+        sentence,
+        changes,
+        stage=Stage.SUSPECT,
+        fresh=[point],
+        shifts=shifts,
     )
 
 
@@ -178,16 +189,18 @@ def _suspected(history: History, point: Point, rules: Rules) -> History:
         return _calmed(history, point, fresh)
     since = fresh[0]
     proof = f"since {since.run}; {len(fresh) - 1} fresh runs confirm it"
-    sentence = f"{_told(confirmed)} {proof}"
+    changes = _changes(history, confirmed)
+    sentence = f"{_told(changes, len(confirmed))}, {proof}"
     if any(one.worse for one in confirmed):
         return _passed(
-            history, "Regressed", point, sentence, stage=Stage.REGRESSED, shifts=confirmed
+            history, "Regressed", point, sentence, changes, stage=Stage.REGRESSED, shifts=confirmed
         )
     return _passed(
         history,
         "Improved",
         point,
         sentence,
+        changes,
         stage=Stage.SETTLED,
         baseline=fresh,
         fresh=[],
@@ -213,13 +226,22 @@ def _regressed(history: History, point: Point, rules: Rules) -> History:
     )
     if not back:
         return history
-    names = " and ".join(one.metric for one in history.shifts)
-    sentence = f"{names} is back: {len(last)} runs in a row are within tolerance of the baseline"
+    changes = _changes(
+        history,
+        [
+            one.model_copy(update={"change": middle / by_metric[one.metric].usual - 1})
+            for one in history.shifts
+            for middle in [statistics.median(each.values[one.metric] for each in last)]
+        ],
+    )
+    names = " and ".join(f"{one.metric} is back ({_figures(one)})" for one in changes)
+    sentence = f"{names}: {len(last)} runs in a row are within tolerance of the baseline"
     return _passed(
         history,
         "Recovered",
         point,
         sentence,
+        changes,
         stage=Stage.SETTLED,
         baseline=[*history.baseline, *last][-MOST_POINTS:],
         fresh=[],
@@ -233,7 +255,9 @@ def _calmed(history: History, point: Point, fresh: Sequence[Point] | None = None
     """The suspicion was chance: what was under it belongs to the baseline like all else."""
     under = history.fresh if fresh is None else fresh
     sentence = f"{' and '.join(one.metric for one in history.shifts)}: fresh runs do not show it"
-    history = _passed(history, "Stable", point, sentence, stage=Stage.SETTLED, fresh=[], shifts=[])
+    history = _passed(
+        history, "Stable", point, sentence, [], stage=Stage.SETTLED, fresh=[], shifts=[]
+    )
     return _joined(history, under)
 
 
@@ -248,9 +272,22 @@ def _joined(history: History, points: Sequence[Point]) -> History:
     return history.model_copy(update=update)
 
 
-def _passed(history: History, state: str, point: Point, sentence: str, **update: object) -> History:
+def _passed(
+    history: History,
+    state: str,
+    point: Point,
+    sentence: str,
+    changes: Sequence[MetricChange],
+    **update: object,
+) -> History:
     passage = Passage.model_validate(
-        {"state": state, "run": point.run, "completed": point.completed, "sentence": cut(sentence)}
+        {
+            "state": state,
+            "run": point.run,
+            "completed": point.completed,
+            "sentence": cut(sentence),
+            "changes": list(changes),
+        }
     )
     passages = [*history.passages, passage][-MOST_PASSAGES:]
     return history.model_copy(update={**update, "since": point.completed, "passages": passages})
@@ -322,15 +359,39 @@ def _bare(metric: str) -> str:
     return metric.partition(" ")[0]
 
 
-def _told(shifts: Sequence[Shift]) -> str:
-    """``latency.p95 is 10% higher``; the greatest of the changes first."""
+def _changes(history: History, shifts: Sequence[Shift]) -> list[MetricChange]:
+    """The greatest first, beside what is usual."""
+    usual = {level.metric: level.usual for level in levels(history)}
     ordered = sorted(shifts, key=lambda one: -abs(one.change))
-    words = [
-        f"{one.metric} is {percent(abs(one.change))} {'higher' if one.change > 0 else 'lower'}"
-        for one in ordered[:3]
+    return [
+        MetricChange(
+            metric=one.metric,
+            usual=shown(one.metric, usual[one.metric]),
+            now=shown(one.metric, usual[one.metric] * (1 + one.change)),
+            change=signed(one.change),
+        )
+        for one in ordered[:MOST_CHANGES]
     ]
-    more = f" and {len(ordered) - 3} more" if len(ordered) > 3 else ""
+
+
+def _told(changes: Sequence[MetricChange], count: int) -> str:
+    """``latency.p95 is 10% higher (55.4ms, usually 50.4ms)``, of the first three of ``count``."""
+    words = [
+        f"{one.metric} is {one.change[1:]} {'lower' if one.change[0] == '-' else 'higher'} "
+        f"({_figures(one)})"
+        for one in changes[:3]
+    ]
+    more = f" and {count - 3} more" if count > 3 else ""
     return ", ".join(words) + more
+
+
+def _figures(one: MetricChange) -> str:
+    return f"{one.now}, usually {one.usual}"
+
+
+def signed(ratio: float) -> str:
+    """``+7.2%``, ``-12%``."""
+    return f"{'-' if ratio < 0 else '+'}{percent(abs(ratio))}"
 
 
 def percent(ratio: float) -> str:

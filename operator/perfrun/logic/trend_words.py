@@ -13,6 +13,7 @@ from perfrun.logic.trend import (
     levels,
     percent,
     shown,
+    signed,
     smallest_change,
 )
 from perfrun.measure.trend import History, Point, Stage
@@ -127,11 +128,6 @@ def _status(
         runs=[last.run] if last else [],
         message=cut(told),
     )
-
-
-def signed(ratio: float) -> str:
-    """``+7.2%``, ``-12%``."""
-    return f"{'-' if ratio < 0 else '+'}{percent(abs(ratio))}"
 
 
 def _by(ratio: float) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perfrun.api.baseline import MOST_CHANGES, MetricChange
 from perfrun.api.environment import WorkloadStatus
 from perfrun.api.sentence import Sentence
 from perfrun.api.times import Time
@@ -73,6 +74,7 @@ class Passage(Wire):
     """The run that brought it about."""
     completed: Time
     sentence: Sentence
+    changes: list[MetricChange] = Field(default=[], max_length=MOST_CHANGES)
 
 
 class History(Wire):

@@ -16,6 +16,10 @@ TIMEOUT_SECONDS = 4.0
 MOST_BYTES = 64 * 1024
 """Of an answer: a single number takes some hundred."""
 _SHOWN = 200
+_NO_SERIES = (
+    "the query gave no series, and one is needed: are its metric and labels there? "
+    "Where none means zero, sum(QUERY) or vector(0) gives one"
+)
 
 
 class PrometheusSource(Source):
@@ -88,12 +92,22 @@ def _number(where: str, status: int, content: bytes) -> float:
     try:
         kind, result = said["data"]["resultType"], said["data"]["result"]
         if kind == "vector":
-            if len(result) != 1:
-                many = f"{len(result)} series" if result else "no series"
-                raise UnseenError(f"the query gave {many}, and one is needed: sum() makes one")
+            if not result:
+                raise UnseenError(_NO_SERIES)
+            if len(result) > 1:
+                raise UnseenError(
+                    f"the query gave {len(result)} series, and one is needed: sum() makes one"
+                )
+            if "histogram" in result[0]:
+                raise UnseenError(
+                    "the query gave a histogram, and no number: histogram_quantile() makes one"
+                )
             result = result[0]["value"]
         elif kind != "scalar":
-            raise UnseenError(f"the query gave a {str(kind)[:_SHOWN]}, and no number")
+            raise UnseenError(
+                f"the query gave a {str(kind)[:_SHOWN]}, and no number: a function such as rate() "
+                "makes one of a range"
+            )
         value = float(result[1])
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise UnseenError(f"{where} answered in a form that Prometheus does not have") from error

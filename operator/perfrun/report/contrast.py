@@ -7,9 +7,8 @@ from statistics import median
 from perfrun.api.metric import Direction, Kind
 from perfrun.api.slo import format_measured
 from perfrun.logic.groups import GroupTest, compare_groups, least_runs
-from perfrun.logic.trend import Level, percent, smallest_change
+from perfrun.logic.trend import Level, percent, signed, smallest_change
 from perfrun.logic.trend import change as change_of
-from perfrun.logic.trend_words import signed
 from perfrun.report.comparison import Change, Shown, Side, Statistics, Tone
 from perfrun.report.measurables import Measurable
 

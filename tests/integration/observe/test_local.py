@@ -1,5 +1,6 @@
 """``perfrun run`` that observes a process, a PostgreSQL and a Prometheus, all of them real."""
 
+import asyncio
 import json
 import os
 import socket
@@ -12,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from perfrun.logic.network import ANYWHERE
 from perfrun.measure.result import RunResult
+from perfrun.observe.prometheus import PrometheusSource
+from perfrun.observe.source import UnseenError
+from perfrun.reach.resolver import Resolver
 from tests.databases import Postgres, postgres
 
 LEAKING = Path(__file__).parents[2] / "leaking.py"
@@ -134,6 +139,43 @@ def test_a_leak_breaches_its_limit_and_nothing_of_it_disturbs_the_load(
     assert "the query gave no series" in verdicts["value.max", "nothing"]["message"]
     # Nobody but perfrun itself was there.
     assert verdicts["connections.max", "orders"]["measured"] == "0"
+
+
+async def asked(port: int, query: str) -> float | str:
+    """What an observation sees by a query, or why it sees nothing."""
+    resolver = Resolver("localhost", port, ANYWHERE)
+    source = PrometheusSource(f"http://localhost:{port}", query, resolver, False)
+    try:
+        return (await source.look())["value"]
+    except UnseenError as error:
+        return str(error)
+    finally:
+        await source.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "advice", "value"),
+    [
+        ("no_such_metric", "sum(QUERY) or vector(0)", 0.0),
+        ('up{job="no-such-job"}', "sum(QUERY) or vector(0)", 0.0),
+        ("sum(rate(no_such_metric[1m]))", "sum(QUERY) or vector(0)", 0.0),
+        ("up", "", 1.0),
+        ("up > 0 or vector(7)", "sum()", 8.0),
+        ("up[1m]", "rate()", 0.0),
+    ],
+)
+async def test_what_is_advised_for_a_query_without_a_number_makes_one(
+    prometheus: int, query: str, advice: str, value: float
+) -> None:
+    if advice:
+        assert advice in str(await asked(prometheus, query))
+    followed = advice.replace("QUERY", "").replace("()", f"({query})", 1) or query
+    deadline = time.monotonic() + PATIENCE
+    while await asked(prometheus, followed) != value:  # rate() needs two scrapes
+        assert time.monotonic() < deadline, await asked(prometheus, followed)
+        await asyncio.sleep(0.2)
+    # Where the query gives one series, it still gives that.
+    assert await asked(prometheus, "sum(up) or vector(0)") == 1.0
 
 
 def test_a_name_that_no_test_observes_is_refused(tmp_path: Path) -> None:

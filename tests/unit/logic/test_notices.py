@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from perfrun.api.baseline import Told
+from perfrun.api.baseline import MetricChange, Told
 from perfrun.api.notification import Notification
-from perfrun.api.perfrun import PerfRun, Verdict
+from perfrun.api.perfrun import PerfRun, SloStatus, Verdict
 from perfrun.logic.notices import (
     FIRST_PAUSE_S,
     MOST_PAUSE_S,
@@ -149,6 +149,33 @@ def test_a_cloud_event_has_what_the_specification_requires() -> None:
     assert datetime.fromisoformat(event["time"]) < NOW
     assert [one["metric"] for one in event["data"]["objectives"]] == ["latency.p95"]
     assert event["data"]["message"] == "1 of 2 objectives missed"
+
+
+def test_figures_are_in_both_forms() -> None:
+    change = {"metric": "latency.p95", "usual": "50.4ms", "now": "55.4ms", "change": "+10%"}
+    sentence = "latency.p95 is 10% higher (55.4ms, usually 50.4ms), since api-1"
+    passage = told("Regressed").model_copy(
+        update={"sentence": sentence, "changes": [MetricChange.model_validate(change)]}
+    )
+    (notice,) = owed([wants(events=["Regressed"])], [run()], [passage], NOW)
+    event = json.loads(payload(notice, done(), "cloudevents")[0])
+    assert event["data"]["changes"] == [change]
+    assert event["data"]["message"] == sentence
+    assert "(55.4ms, usually 50.4ms)" in json.loads(payload(notice, done(), "slack")[0])["text"]
+
+
+def test_an_objective_carries_its_limit() -> None:
+    slo = {
+        "metric": "latency.p95",
+        "max": "500ms",
+        "measured": "612ms",
+        "verdict": "Fail",
+        "message": "slow",
+    }
+    finished = done()
+    finished.status.slos[1] = SloStatus.model_validate(slo)
+    (told_of,) = json.loads(payload(NOTICE, finished, "cloudevents")[0])["data"]["objectives"]
+    assert told_of == {**slo, "of": "", "min": None}
 
 
 @pytest.mark.parametrize("hostile", ["<!channel>", "<http://evil|click>", "*bold* `code` _it_"])

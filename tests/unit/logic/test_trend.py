@@ -93,6 +93,19 @@ def test_a_regression_keeps_the_old_baseline_until_runs_are_back() -> None:
     assert describe(after([50.0] * 10, history, 220), RULES).state == "Stable"
 
 
+def test_passages_carry_what_is_usual_and_what_is_now() -> None:
+    history = after([*USUAL, 55.0, 55.2, 54.9, 55.1, 50.0, 50.4, 50.2])
+    _, regressed, recovered = history.passages
+    assert [change.model_dump() for change in regressed.changes] == [
+        {"metric": METRIC, "usual": "50ms", "now": "55.1ms", "change": "+10%"}
+    ]
+    assert regressed.sentence.startswith("latency.p95 is 10% higher (55.1ms, usually 50ms), since")
+    assert [change.model_dump() for change in recovered.changes] == [
+        {"metric": METRIC, "usual": "50ms", "now": "50.2ms", "change": "+0.3%"}
+    ]
+    assert recovered.sentence.startswith("latency.p95 is back (50.2ms, usually 50ms): 3 runs")
+
+
 def test_an_accepted_level_is_the_new_baseline() -> None:
     history = after([*USUAL, 55.0, 55.2, 54.9, 55.1, 55.0])
     taken = accept(history, "run-12")
@@ -112,7 +125,7 @@ def test_faster_runs_are_improved_and_start_a_new_baseline() -> None:
     history = after([40.1, 39.9, 40.0], history, 13)
     said = describe(history, RULES)
     assert (said.state, len(history.baseline)) == ("Improved", 4)
-    assert "latency.p95 is 20% lower since run-12" in said.message
+    assert "latency.p95 is 20% lower (40ms, usually 50ms), since run-12" in said.message
 
 
 def test_a_slow_run_after_a_fast_one_is_suspect_itself() -> None:

@@ -86,7 +86,9 @@ async def test_a_single_series_and_a_scalar_are_numbers(server: Server, ask: Ask
     ("kind", "result", "said"),
     [
         ("vector", [], "the query gave no series, and one is needed"),
-        ("vector", [{"value": [1, "1"]}] * 3, "the query gave 3 series"),
+        ("vector", [], "Where none means zero, sum(QUERY) or vector(0) gives one"),
+        ("vector", [{"value": [1, "1"]}] * 3, "the query gave 3 series, and one is needed: sum()"),
+        ("vector", [{"histogram": [1, {}]}], "the query gave a histogram, and no number"),
         ("matrix", [], "the query gave a matrix, and no number"),
         ("vector", [{"value": [1.0, "NaN"]}], "the query gave nan"),
         ("scalar", [1.0, "+Inf"], "the query gave inf"),
