@@ -2,8 +2,10 @@
 
 import json
 import logging
+import resource
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -51,11 +53,12 @@ async def test_whatever_a_worker_sends_is_answered_and_leads_to_no_traceback(
     )
     plan = make_plan(2).model_copy(update={"observe": [seen]})
     world.coordinator.open(plan, start_deadline=deadline)
-    pulse, stalls, accepted = Pulse(), [], 0
+    pulse, stalls, accepted, answers = Pulse(), [], 0, Counter[str]()
     for route, body in hostile.messages(number, SEED):
         world.clock.move(1)
         status, answer, _ = await world.post(accepted % 2, route, body)
         assert status in (200, 400, 409, 413), (route, status, answer, body[:2000])
+        answers[f"{route} {status}"] += 1
         if status == 200 and route == "report":
             accepted += 1
             _judged_without_harm(world.store.reports.popitem()[1])
@@ -65,7 +68,8 @@ async def test_whatever_a_worker_sends_is_answered_and_leads_to_no_traceback(
     assert accepted > number // 100
     assert not [record for record in caplog.records if record.exc_info], caplog.text
     assert max(stalls) < LONGEST_STALL_S
-    campaign.add("messages", count=number, accepted=accepted, stall=max(stalls))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    campaign.add("messages", count=number, stall=max(stalls), peak=peak, **answers)
 
 
 def _judged_without_harm(packed: bytes) -> None:

@@ -52,8 +52,8 @@ class Run:
 
 
 @asynccontextmanager
-async def search(a_plan: RunPlan, index: int = 0) -> AsyncIterator[Run]:
-    engine, start = Engine(a_plan, index, NoValues()), monotonic_ns() + 20 * MS
+async def search(a_plan: RunPlan, index: int = 0, start_in: int = 20 * MS) -> AsyncIterator[Run]:
+    engine, start = Engine(a_plan, index, NoValues()), monotonic_ns() + start_in
     holds: asyncio.Queue[WorkerReport] = asyncio.Queue()
     intervals: list[Interval] = []
     task = asyncio.create_task(
@@ -132,7 +132,7 @@ async def test_what_is_open_after_a_hold_is_censored_before_the_next() -> None:
 
 
 async def test_a_hold_that_was_heard_of_late_drops_what_it_missed() -> None:
-    async with running() as server, search(searching(server)) as run:
+    async with running() as server, search(searching(server), start_in=-S) as run:
         run.tell(1, 100, ahead=-500 * MS)
         held = await run.held()
         counts = held.window.scenarios[0]
