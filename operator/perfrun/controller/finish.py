@@ -30,7 +30,7 @@ from perfrun.controller.open_runs import OpenRun, OpenRuns
 from perfrun.controller.sampler import Sampler
 from perfrun.controller.status import as_json, end_as_json, write_status
 from perfrun.controller.surroundings import Surroundings
-from perfrun.controller.writing import store_config_map
+from perfrun.controller.writing import delete_owned, store_config_map
 from perfrun.logic.judgement import Judgement, RunOutcome, errored, unreported
 from perfrun.logic.losses import losses
 from perfrun.logic.names import job_name, teardown_job_name
@@ -199,13 +199,7 @@ class Finisher:
         uid, namespace = run.metadata.uid, run.metadata.namespace
         await self.delete_jobs(namespace, uid)
         labels = f"{RUN_LABEL}={run.metadata.name},{CONTENT_LABEL} in ({','.join(TEMPORARY)})"
-        for body in await self._kube.list(
-            CONFIG_MAPS, namespace, labels=labels, only_metadata=True
-        ):
-            if owned_by(body, uid):
-                await self._kube.delete(
-                    CONFIG_MAPS, namespace, body["metadata"]["name"], uid=body["metadata"]["uid"]
-                )
+        await delete_owned(self._kube, CONFIG_MAPS, namespace, labels, uid)
 
     async def delete_jobs(self, namespace: str, uid: str) -> None:
         """End the load of a run: delete its Jobs and with them their pods."""

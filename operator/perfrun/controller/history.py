@@ -8,11 +8,11 @@ from perfrun.controller.kube import (
     PERF_RUNS,
     REVISIONS,
     Kube,
-    owned_by,
 )
 from perfrun.controller.manifests import CONTENT_LABEL, RUN_LABEL, TEST_LABEL, revision_name
 from perfrun.controller.status import write_status
 from perfrun.controller.store import Key, Store
+from perfrun.controller.writing import delete_owned
 from perfrun.logic.history import Finished, expired, stale_results
 
 
@@ -55,10 +55,7 @@ class Historian:
             return
         run = PerfRun.parse(body)
         labels = f"{RUN_LABEL}={name},{CONTENT_LABEL}=result"
-        for piece in await self._kube.list(CONFIG_MAPS, namespace, labels=labels):
-            if owned_by(piece, run.metadata.uid):
-                about = piece["metadata"]
-                await self._kube.delete(CONFIG_MAPS, namespace, about["name"], uid=about["uid"])
+        await delete_owned(self._kube, CONFIG_MAPS, namespace, labels, run.metadata.uid)
         if run.status.result is not None:
             await write_status(self._kube, PERF_RUNS, run.metadata, {"result": None})
 
@@ -72,9 +69,7 @@ class Historian:
         if needed == self._kept.get(key):
             return
         labels = f"{TEST_LABEL}={key.name}"
-        for body in await self._kube.list(REVISIONS, key.namespace, labels=labels):
-            name = body["metadata"]["name"]
-            if name not in needed and owned_by(body, test.metadata.uid):
-                uid = body["metadata"]["uid"]
-                await self._kube.delete(REVISIONS, key.namespace, name, uid=uid)
+        await delete_owned(
+            self._kube, REVISIONS, key.namespace, labels, test.metadata.uid, but=needed
+        )
         self._kept[key] = needed

@@ -4,7 +4,7 @@ The generated classes of the client library are not used: they cost more to buil
 requests, and they drop fields that they do not know.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -24,6 +24,9 @@ REQUEST_TIMEOUT_S = 30.0
 PAGE = 500
 METADATA_PAGE = 100
 """Anybody may write 256 KiB of annotations into each object."""
+MAX_ANSWER = 16 * 1024 * 1024
+"""Bytes of JSON. A page of a list that has more is asked for again with fewer objects: each may
+have 1.5 MiB, and six times that where its text has to be escaped."""
 MAX_ANNOTATION = 1024
 """Characters of one that is read of objects without their contents."""
 JSON = "application/json"
@@ -52,6 +55,10 @@ class AlreadyExistsError(ConflictError):
 
 class RefusedError(KubeError):
     """Trying again will not help: invalid, forbidden, over quota."""
+
+
+class TooLargeError(KubeError):
+    """An answer with more bytes than are read."""
 
 
 class TerminatingError(KubeError):
@@ -165,6 +172,45 @@ class Kube:
         except NotFoundError:
             return None
 
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        only_metadata: bool = False,
+    ) -> AsyncIterator[list[Json]]:
+        """The objects of one namespace or of the cluster, page by page.
+
+        With ``only_metadata`` without what may be large in it. Others may have written any number:
+        who may keep little of each takes them so, who needs them all uses :meth:`list`.
+        """
+        accept = METADATA_LIST if only_metadata else JSON
+        limit, token = METADATA_PAGE if only_metadata else PAGE, ""
+        while True:
+            query = {"limit": str(limit)}
+            if labels:
+                query["labelSelector"] = labels
+            if fields:
+                query["fieldSelector"] = fields
+            if token:
+                query["continue"] = token
+            try:
+                page = await self._request(
+                    "GET", resource.path(namespace), query=query, accept=accept
+                )
+            except TooLargeError:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 5)
+                continue
+            found = page.get("items") or []
+            yield [_slim(body) for body in found] if only_metadata else found
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return
+
     async def list(
         self,
         resource: Resource,
@@ -174,27 +220,11 @@ class Kube:
         fields: str = "",
         only_metadata: bool = False,
     ) -> list[Json]:
-        """All objects, in pages, of one namespace or of the cluster.
-
-        With ``only_metadata`` also without what may be large in it.
-        """
-        accept = METADATA_LIST if only_metadata else JSON
-        items: list[Json] = []
-        token = ""
-        while True:
-            query = {"limit": str(METADATA_PAGE if only_metadata else PAGE)}
-            if labels:
-                query["labelSelector"] = labels
-            if fields:
-                query["fieldSelector"] = fields
-            if token:
-                query["continue"] = token
-            page = await self._request("GET", resource.path(namespace), query=query, accept=accept)
-            found = page.get("items") or []
-            items += map(_slim, found) if only_metadata else found
-            token = page.get("metadata", {}).get("continue", "")
-            if not token:
-                return items
+        """All of :meth:`pages`."""
+        pages = self.pages(
+            resource, namespace, labels=labels, fields=fields, only_metadata=only_metadata
+        )
+        return [body async for page in pages for body in page]
 
     async def create(self, resource: Resource, namespace: str | None, body: Json) -> Json:
         """The object as created. Raises AlreadyExistsError, RefusedError."""
@@ -245,7 +275,7 @@ class Kube:
             response = await self._api.call_api(
                 method, url, headers, body=body, _request_timeout=patience
             )
-            data = await response.read()  # type: ignore[no-untyped-call]
+            data = await _read(response.response)
         except ApiException as error:
             raise _error(error.status or 0, error.body) from error
         except (OSError, TimeoutError, aiohttp.ClientError) as error:
@@ -253,6 +283,19 @@ class Kube:
         if response.status >= 400:
             raise _error(response.status, data)
         return decode(data) if data else {}
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises TooLargeError, with little more than ``MAX_ANSWER`` bytes in memory."""
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > MAX_ANSWER:
+            response.close()
+            raise TooLargeError(
+                0, f"the API server sends more than {MAX_ANSWER // 1024**2} MiB at once"
+            )
+    return bytes(data)
 
 
 def _slim(body: Json) -> Json:

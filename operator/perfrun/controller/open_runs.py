@@ -5,7 +5,7 @@ filled again from what the API holds.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -89,7 +89,16 @@ class MergedReport(NamedTuple):
 
 MOST_PIECES = -(-MAX_REPORT // CHUNK_BYTES)
 """Of a report: whoever may write ConfigMaps could give it any number of them."""
+MOST_OTHERS = 100
+"""ConfigMaps with the labels of a run's reports that are none, as copies that somebody made."""
 UNUSABLE = "the reports of its workers cannot be used"
+
+
+class _Piece(NamedTuple):
+    """Of a report: the ConfigMap, and the hash of the whole."""
+
+    name: str
+    sha256: str
 
 
 class UnreadableError(Exception):
@@ -288,19 +297,21 @@ class OpenRuns:
         """
         run = self._open[uid]
         labels = f"{RUN_LABEL}={run.key.name},{CONTENT_LABEL}=report"
-        pieces: dict[int, dict[int, Json]] = {}
-        for body in await self._kube.list(
+        pieces: dict[int, dict[int, _Piece]] = {}
+        most = (run.plan.cleaner + 1) * MOST_PIECES + MOST_OTHERS
+        seen = 0
+        async for page in self._kube.pages(
             CONFIG_MAPS, run.key.namespace, labels=labels, only_metadata=True
         ):
-            if not owned_by(body, uid):
-                continue
-            name, marks = body["metadata"]["name"], body["metadata"]["labels"]
-            try:
-                index, piece = int(marks[REPORT_INDEX_LABEL]), int(marks[PIECE_LABEL])
-            except (KeyError, ValueError) as error:
-                raise _damaged(name, f"its label {error} is not what it was") from error
-            if index in range(run.plan.cleaner + 1):
-                pieces.setdefault(index, {})[piece] = body
+            seen += len(page)
+            if seen > most:
+                raise UnreadableError(
+                    f"{UNUSABLE}: more than {most} ConfigMaps have the labels {labels}: delete "
+                    f"those that it has not written"
+                )
+            for index, number, piece in _pieces_in(page, uid):
+                if index in range(run.plan.cleaner + 1):
+                    pieces.setdefault(index, {})[number] = piece
         return {index: _stored(found) for index, found in sorted(pieces.items()) if 0 in found}
 
     async def merged_report(self, uid: str) -> MergedReport:
@@ -342,12 +353,23 @@ class OpenRuns:
         return [await self._kube.get(CONFIG_MAPS, run.key.namespace, n) for n in report.names]
 
 
-def _stored(pieces: dict[int, Json]) -> StoredReport:
+def _pieces_in(page: list[Json], uid: str) -> Iterator[tuple[int, int, _Piece]]:
+    """Worker, number and piece of the ConfigMaps that the run owns. Raises UnreadableError."""
+    for body in page:
+        if not owned_by(body, uid):
+            continue
+        name, marks = body["metadata"]["name"], body["metadata"]["labels"]
+        try:
+            index, number = int(marks[REPORT_INDEX_LABEL]), int(marks[PIECE_LABEL])
+        except (KeyError, ValueError) as error:
+            raise _damaged(name, f"its label {error} is not what it was") from error
+        yield index, number, _Piece(name, sha_of(body))
+
+
+def _stored(pieces: dict[int, _Piece]) -> StoredReport:
     """The report of a first piece; pieces of another one, which never became whole, are not it."""
-    sha256 = sha_of(pieces[0])
-    names = [
-        body["metadata"]["name"] for _, body in sorted(pieces.items()) if sha_of(body) == sha256
-    ]
+    sha256 = pieces[0].sha256
+    names = [piece.name for _, piece in sorted(pieces.items()) if piece.sha256 == sha256]
     if len(names) > MOST_PIECES:
         raise _damaged(names[0], f"the report has {len(names)} pieces, more than {MOST_PIECES}")
     return StoredReport(names, sha256)

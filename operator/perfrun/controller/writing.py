@@ -1,5 +1,7 @@
 """Objects that are written once, and found again after a kill: never over another's."""
 
+from collections.abc import Collection
+
 from perfrun.controller.kube import (
     CONFIG_MAPS,
     AlreadyExistsError,
@@ -11,6 +13,9 @@ from perfrun.controller.kube import (
 )
 from perfrun.controller.manifests import SHA_ANNOTATION
 from perfrun.coordinator.errors import Conflict
+
+MOST_DELETED = 60_000
+"""Objects of one run or test: the largest reports of 5,000 workers and more."""
 
 
 async def create_once(kube: Kube, resource: Resource, body: Json, uid: str) -> None:
@@ -52,6 +57,31 @@ async def store_report(kube: Kube, pieces: list[Json], uid: str) -> None:
                 raise Conflict("another report of this worker is stored already") from None
             # Left by a report that was never acknowledged.
             await _replace(kube, standing, body)
+
+
+async def delete_owned(
+    kube: Kube,
+    resource: Resource,
+    namespace: str,
+    labels: str,
+    uid: str,
+    *,
+    but: Collection[str] = (),
+) -> None:
+    """Delete the objects with ``labels`` that ``uid`` owns, except those of the names ``but``.
+
+    At most :data:`MOST_DELETED`: of more, somebody else has written most. They go with their owner.
+    """
+    deleted = 0
+    async for page in kube.pages(resource, namespace, labels=labels, only_metadata=True):
+        for body in page:
+            about = body["metadata"]
+            if about["name"] in but or not owned_by(body, uid):
+                continue
+            if deleted == MOST_DELETED:
+                return
+            deleted += 1
+            await kube.delete(resource, namespace, about["name"], uid=about["uid"])
 
 
 def sha_of(body: Json) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 from perfrun.controller.kube import (
@@ -49,6 +50,11 @@ class FakeKube:
             return await self.get(resource, namespace, name)
         except NotFoundError:
             return None
+
+    async def pages(self, *args: Any, **named: Any) -> AsyncIterator[list[Json]]:
+        found = await self.list(*args, **named)
+        for at in range(0, len(found), 100):
+            yield found[at : at + 100]
 
     async def list(
         self,

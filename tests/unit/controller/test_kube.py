@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
+from perfrun.controller import kube
 from perfrun.controller.kube import (
     CONFIG_MAPS,
     PERF_RUNS,
@@ -21,6 +22,7 @@ from perfrun.controller.kube import (
     NotFoundError,
     RefusedError,
     TerminatingError,
+    TooLargeError,
 )
 from perfrun.controller.leadership import NotLeadingError
 
@@ -129,6 +131,39 @@ async def test_list_goes_through_all_pages(rote: Rote) -> None:
     first, second = (url for _, url, _, _ in rote.requests)
     assert first == "/api/v1/namespaces/team/configmaps?limit=500&labelSelector=x%3Dy"
     assert second.startswith(first + "&continue=more")
+
+
+async def test_page_that_is_too_large_is_asked_for_again_with_fewer_objects(
+    rote: Rote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube, "MAX_ANSWER", 1000)
+    large = (200, {"metadata": {}, "items": [{"a": "x" * 2000}]})
+    rote.answers = [
+        (200, {"metadata": {"continue": "c"}, "items": [{"a": 1}]}),
+        large,
+        large,
+        (200, {"metadata": {"continue": "d"}, "items": [{"a": 2}]}),
+        (200, {"metadata": {}, "items": [{"a": 3}]}),
+    ]
+    assert await rote.kube.list(CONFIG_MAPS, "team") == [{"a": 1}, {"a": 2}, {"a": 3}]
+    asked = [url.partition("?")[2] for _, url, _, _ in rote.requests]
+    assert asked == [
+        "limit=500",
+        "limit=500&continue=c",
+        "limit=100&continue=c",
+        "limit=20&continue=c",
+        "limit=20&continue=d",
+    ]
+
+
+async def test_object_that_alone_is_too_large_is_not_read(
+    rote: Rote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube, "MAX_ANSWER", 1000)
+    rote.answers = [(200, {"items": [{"a": "x" * 2000}]})] * 5
+    with pytest.raises(TooLargeError, match="more than 0 MiB at once"):
+        await rote.kube.list(CONFIG_MAPS, "team")
+    assert rote.answers == []
 
 
 async def test_empty_list_may_come_as_null(rote: Rote) -> None:

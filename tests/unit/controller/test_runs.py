@@ -1,6 +1,7 @@
 """The reconciler of PerfRuns against an API server in memory: no run hangs, whatever goes wrong."""
 
 import asyncio
+import copy
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,7 +42,7 @@ from perfrun.controller.manifests import (
     report_config_maps,
 )
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.open_runs import OpenRuns, UnreadableError
+from perfrun.controller.open_runs import MOST_OTHERS, MOST_PIECES, OpenRuns, UnreadableError
 from perfrun.controller.policies import PolicyRecord
 from perfrun.controller.runs import MOST_FAILURES, RunReconciler, stop_of
 from perfrun.controller.sampler import Sampler
@@ -429,6 +430,28 @@ async def test_reports_are_found_by_their_names_and_read_one_by_one(world: World
     assert merged is not None
     assert (merged.workers, count, terminated) == (2, 2, [])
     assert world.kube.asked["get", "configmaps"] == 2
+
+
+async def test_config_maps_with_the_labels_of_reports_are_not_read_without_end(
+    world: World,
+) -> None:
+    await world.measure()
+    most = 3 * MOST_PIECES + MOST_OTHERS
+    copied = copy.deepcopy(world.kube.all(CONFIG_MAPS)[-1])
+    assert "-report-" in copied["metadata"]["name"]
+    del copied["metadata"]["ownerReferences"]
+    for number in range(most - 2):
+        body = copy.deepcopy(copied)
+        body["metadata"] |= {"name": f"copy-{number}", "uid": f"copy-{number}"}
+        world.kube.put(CONFIG_MAPS, body)
+    assert set(await world.runs.stored_reports(UID)) == {0, 1}
+    body["metadata"] |= {"name": "one-more", "uid": "one-more"}
+    world.kube.put(CONFIG_MAPS, body)
+    with pytest.raises(UnreadableError, match=f"more than {most} ConfigMaps have the labels"):
+        await world.runs.stored_reports(UID)
+    await world.step()
+    assert world.end[:2] == ("Done", "Error")
+    assert "delete those that it has not written" in world.end[2]
 
 
 async def test_observed_workloads_are_noted_as_they_are_when_the_run_is_judged(

@@ -5,9 +5,15 @@ import hashlib
 
 import pytest
 
+from perfrun.controller import writing
 from perfrun.controller.kube import CONFIG_MAPS, ConflictError, Json
 from perfrun.controller.manifests import report_config_maps
-from perfrun.controller.writing import create_once, store_config_map, store_report
+from perfrun.controller.writing import (
+    create_once,
+    delete_owned,
+    store_config_map,
+    store_report,
+)
 from perfrun.coordinator.errors import Conflict
 from tests.unit.controller import build
 from tests.unit.controller.fake_kube import FakeKube
@@ -92,6 +98,19 @@ async def test_what_belongs_to_somebody_else_is_left_alone_and_named() -> None:
         with pytest.raises(ConflictError, match=f"{name} is there already"):
             await write
     assert "binaryData" not in kube.all(CONFIG_MAPS)[0]
+
+
+async def test_of_what_an_owner_has_only_so_much_is_deleted_and_nothing_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kube = FakeKube()
+    for number, owner in enumerate([UID, "uid-other", UID, UID, UID]):
+        body = {"metadata": {"name": f"a-{number}", "namespace": "team", "labels": {"a": "b"},
+                             "ownerReferences": [{"uid": owner}]}}  # fmt: skip
+        kube.put(CONFIG_MAPS, body)
+    monkeypatch.setattr(writing, "MOST_DELETED", 2)
+    await delete_owned(kube, CONFIG_MAPS, "team", "a=b", UID, but={"a-0"})  # type: ignore[arg-type]
+    assert [one["metadata"]["name"] for one in kube.all(CONFIG_MAPS)] == ["a-0", "a-1", "a-4"]
 
 
 async def test_what_was_created_before_a_kill_is_as_good() -> None:
