@@ -48,6 +48,9 @@ logger = logging.getLogger("perfrun")
 T = TypeVar("T")
 
 WORKERS = 8
+MOST_OF_NAMESPACE = 4
+"""Workers that one namespace has at once: the looks at its objects may be slow, as each waits for
+its checks or for a webhook, and the others' are not to wait for these."""
 RETRY_S = 2.0
 MOST_LINE = 8192
 """Characters of a line of the log."""
@@ -123,8 +126,9 @@ class Operator:
             self.checks,
         )
         calm = self.ticker.calm
-        self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", calm, namespace_of)
-        self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test", calm, namespace_of)
+        turns = (calm, namespace_of, MOST_OF_NAMESPACE)
+        self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", *turns)
+        self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test", *turns)
         self.watches = Watches(self.store, self.tests, self.runs, reconciler, self.metrics)
         look_at = {
             PERF_TESTS: self.tests.add,

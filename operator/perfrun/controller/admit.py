@@ -49,7 +49,8 @@ class Refusal(Exception):  # noqa: N818 (it is an answer, not a failure)
 
 
 class Acceptor:
-    """Accepts runs. One at a time decides about the queue, so that two never see it empty."""
+    """Accepts runs. One at a time leaves the queue, so that two never see it empty; one that is to
+    stay in it waits for nobody else's writes."""
 
     def __init__(
         self, kube: Kube, store: Store, finisher: Finisher, events: Events, checks: Checks
@@ -87,8 +88,7 @@ class Acceptor:
                     run, cancelled(f"stopped before it started: {stop}", NO_WORKERS)
                 )
             outcome = await self._frozen(run, body, test)
-            async with self._turn:
-                return await self._enter(run, outcome, _patience(body))
+            return await self._enter(run, outcome, _patience(body))
         except Refusal as refusal:
             await self._finisher.end(run, errored(str(refusal), NO_WORKERS))
         except RefusedError as error:
@@ -176,7 +176,6 @@ class Acceptor:
         self._waiting.pop(uid, None)
 
     async def _enter(self, run: PerfRun, outcome: Examined, patience: timedelta) -> float:
-        now, target = datetime.now(UTC), outcome.target
         if run.status.start_deadline is not None:
             patience = parse_time(run.status.start_deadline) - run_record(run).created
         assert outcome.asks is not None
@@ -185,9 +184,26 @@ class Acceptor:
             raise Refusal(f"PerfTest {run.spec.test_ref.name}: {problems[0]}")
         if self._is_one_too_many(run):
             return await self._refuse_one_too_many(run)  # others were let in meanwhile
-        me = run_record(run).contender(target)
+        me = run_record(run).contender(outcome.target)
         self._store.queues.put(me)
-        placement = self._store.admission().place(me, now, patience)
+        until = me.created + patience
+
+        def place() -> Placement:
+            return self._store.admission().place(me, datetime.now(UTC), patience)
+
+        placement = place()
+        if placement.may_start:
+            async with self._turn:
+                placement = place()  # others have left the queue meanwhile
+                if placement.may_start:
+                    return await self._stand(run, outcome, placement, until)
+        return await self._stand(run, outcome, placement, until)
+
+    async def _stand(
+        self, run: PerfRun, outcome: Examined, placement: Placement, until: datetime
+    ) -> float:
+        """Have the run be where it was placed; ``until``: how long it may wait."""
+        now = datetime.now(UTC)
         if placement.superseded_by is not None:
             why = f"superseded by {placement.superseded_by} before it started"
             return await self._cancel(
@@ -199,7 +215,7 @@ class Acceptor:
         if changes is not None:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             self._store.put_run(run_record(PerfRun.parse(body)))
-        left = (me.created + patience - now).total_seconds()
+        left = (until - now).total_seconds()
         return min(QUEUE_POLL_S * placement.position, max(left, 0.0) + EXPIRY_SLACK_S)
 
     def _standing(

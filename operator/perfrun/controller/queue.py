@@ -2,8 +2,8 @@
 
 What is queued is a name, never an event: the reconciler looks at the world as it is when its turn
 comes, so that a lost, doubled or late event changes nothing. Keys belong to groups, which are
-namespaces: those whose time has come are served one of each group in turn, so that thousands of one
-namespace do not keep another one's waiting.
+namespaces: those whose time has come are served one of each group in turn, and no group has all
+workers. So neither thousands of keys of one namespace nor slow ones keep another one's waiting.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import contextlib
 import heapq
 import logging
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -33,16 +33,19 @@ class WorkQueue(Generic[K]):
         name: str,
         calm: asyncio.Event | None = None,
         group: Callable[[K], str] = lambda _: "",
+        most_of_group: int | None = None,
     ) -> None:
         """``reconcile`` gives the seconds after which the key is to be looked at again, or None.
 
         While ``calm`` is not set, something more urgent is done, and nothing is begun here.
-        ``group``: what a key takes turns by.
+        ``group``: what a key takes turns by. ``most_of_group``: how many keys of one are looked at
+        at once; None: as many as there are workers.
         """
         self._calm = calm
         self._reconcile = reconcile
         self._name = name
         self._group = group
+        self._most_of_group = math.inf if most_of_group is None else most_of_group
         self._due: dict[K, float] = {}
         """When each key is to be looked at; also while it is being looked at."""
         self._heap: list[tuple[float, int, K]] = []
@@ -51,6 +54,8 @@ class WorkQueue(Generic[K]):
         """By group: those whose time has come. The next turn is the first group's."""
         self._count = 0
         self._busy: set[K] = set()
+        self._busy_of: Counter[str] = Counter()
+        """By group: how many are being looked at."""
         self._failures: dict[K, int] = {}
         self._news = asyncio.Event()
 
@@ -94,14 +99,21 @@ class WorkQueue(Generic[K]):
                 again = self._after_failure(key, error)
             finally:
                 self._busy.discard(key)
+                self._release(self._group(key))
             self._done(key, again)
+
+    def _release(self, group: str) -> None:
+        self._busy_of[group] -= 1
+        if not self._busy_of[group]:
+            del self._busy_of[group]
 
     def _done(self, key: K, again: float | None) -> None:
         if self._due.get(key, math.inf) <= asyncio.get_running_loop().time():
             self._is_due(key)  # there was news while it was looked at
-            self._news.set()
         elif again is not None:
             self.add(key, again)
+        if self._ready:
+            self._news.set()  # also for its group, which may have one more now
 
     async def _next(self) -> K:
         loop = asyncio.get_running_loop()
@@ -126,8 +138,9 @@ class WorkQueue(Generic[K]):
         return None
 
     def _pop(self) -> K | None:
-        """One key of the group whose turn it is, if any key is ready."""
-        group = next(iter(self._ready), None)
+        """One key of the group whose turn it is, if any key is ready and may be looked at."""
+        free = (one for one in self._ready if self._busy_of[one] < self._most_of_group)
+        group = next(free, None)
         if group is None:
             return None
         keys = self._ready.pop(group)
@@ -136,6 +149,7 @@ class WorkQueue(Generic[K]):
             self._ready[group] = keys  # at the end: the others come first
         del self._due[key]
         self._busy.add(key)
+        self._busy_of[group] += 1
         return key
 
     def _after_failure(self, key: K, error: Exception) -> float:

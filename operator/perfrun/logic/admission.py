@@ -51,6 +51,11 @@ class Placement:
     superseded_by: str | None = None
     expired: bool = False
 
+    @property
+    def may_start(self) -> bool:
+        """Whether it is its turn."""
+        return self.position == 0 and self.superseded_by is None
+
 
 class Admission:
     """The decisions about one state of the queues. The rules are those of one moment."""

@@ -261,6 +261,42 @@ async def test_key_of_a_waiting_group_is_next_but_one_at_any_time() -> None:
     assert len(before) <= 1
 
 
+async def test_slow_keys_of_one_group_leave_workers_to_the_others() -> None:
+    most, slow = 0, 0
+    open_, full, served = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    seen: list[str] = []
+
+    async def reconcile(key: str) -> None:
+        nonlocal most, slow
+        if key[0] == "b":
+            served.set()
+            return
+        slow += 1
+        most = max(most, slow)
+        if slow == 2:
+            full.set()
+        await open_.wait()
+        slow -= 1
+        seen.append(key)
+
+    queue: WorkQueue[str] = WorkQueue(reconcile, "thing", group=lambda key: key[0], most_of_group=2)
+    task = asyncio.create_task(queue.run(4))
+    async with asyncio.timeout(PATIENCE_S):
+        for number in range(10):
+            queue.add(f"a{number}")
+        await full.wait()
+        queue.add("b")
+        await served.wait()
+        assert (slow, seen) == (2, [])
+        open_.set()
+        while len(seen) < 10:
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert most == 2
+    assert sorted(seen) == [f"a{number}" for number in range(10)]
+
+
 async def test_cancelled_it_ends_at_once() -> None:
     queue: WorkQueue[str] = WorkQueue(_nothing, "thing")
     task = asyncio.create_task(queue.run(3))

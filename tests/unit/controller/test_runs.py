@@ -46,7 +46,7 @@ from perfrun.controller.open_runs import MOST_OTHERS, MOST_PIECES, OpenRuns, Unr
 from perfrun.controller.policies import PolicyRecord
 from perfrun.controller.runs import MOST_FAILURES, RunReconciler, stop_of
 from perfrun.controller.sampler import Sampler
-from perfrun.controller.store import Store
+from perfrun.controller.store import Key, Store, run_record
 from perfrun.controller.surroundings import Surroundings
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused
@@ -285,6 +285,44 @@ async def test_revision_that_cannot_be_read_ends_the_run(world: World, phase: st
     await world.step()
     assert world.end[:2] == ("Done", "Error")
     assert "ControllerRevision" in world.end[2]
+
+
+@pytest.mark.parametrize(
+    ("holder", "waits", "phases"),
+    [
+        pytest.param(True, False, ["Queued", "Queued"], id="stays in it"),
+        pytest.param(False, True, ["Starting", "Queued"], id="would leave it"),
+    ],
+)
+async def test_who_would_leave_the_queue_waits_until_it_is_written_that_another_has_left(
+    world: World, monkeypatch: pytest.MonkeyPatch, holder: bool, waits: bool, phases: list[str]
+) -> None:
+    young, old = Key("team", "shop-3"), Key("team", "shop-2")
+    writing, answered = asyncio.Event(), asyncio.Event()
+    patch = world.kube.patch
+
+    async def slow(*where: Any, sub: str = "") -> Json:
+        if where[2] == young.name and sub == "status":
+            writing.set()
+            await answered.wait()
+        return await patch(*where, sub=sub)
+
+    monkeypatch.setattr(world.kube, "patch", slow)
+    if holder:
+        world.store.put_run(run_record(perf_run(phase="Starting", target=TARGET)))
+    for key, age in ((young, 1), (old, 2)):
+        body = run_body(key.name)
+        body["metadata"]["creationTimestamp"] = ago(age)
+        world.kube.put(PERF_RUNS, body)
+    first = asyncio.create_task(world.reconciler.reconcile(young))
+    await writing.wait()
+    second = asyncio.create_task(world.reconciler.reconcile(old))
+    await asyncio.wait([second], timeout=0.05 if waits else 5)
+    assert second.done() is not waits
+    answered.set()
+    await asyncio.gather(first, second)
+    found = [world.kube.objects["perfruns", *key]["status"]["phase"] for key in (young, old)]
+    assert found == phases
 
 
 @pytest.mark.parametrize("accepted", [True, False])
