@@ -24,6 +24,9 @@ MOST_VALUES = 300
 """In the JSON of either, strings apart. Parsed in the event loop: thousands would take a while."""
 REPORTS_AT_ONCE = 16
 """In memory, of all runs: 128 MiB at most."""
+REPORTS_OF_EACH = 6
+"""Of one namespace: whoever may read the tokens of its workers can send them as slowly as a body
+may come."""
 _TURN_SECONDS = 10.0
 _BODY_SECONDS = 30.0
 _RETRY_AFTER = "1"
@@ -40,7 +43,7 @@ def make_app(coordinator: Coordinator) -> web.Application:
     """The application: ``POST /v1/runs/{uid}/workers/{index}/{ready,interval,hold,report}``."""
     app = web.Application(middlewares=[_errors_as_json])
     app[COORDINATOR] = coordinator
-    app[INTAKE] = Intake(REPORTS_AT_ONCE, _TURN_SECONDS)
+    app[INTAKE] = Intake(REPORTS_AT_ONCE, REPORTS_OF_EACH, _TURN_SECONDS)
     app.on_shutdown.append(_release)
     worker = "/v1/runs/{uid}/workers/{index:[0-9]{1,6}}"
     app.router.add_post(f"{worker}/ready", _ready)
@@ -69,14 +72,14 @@ async def _interval(request: web.Request) -> web.Response:
 
 async def _hold(request: web.Request) -> web.Response:
     coordinator, uid, index = await _admitted(request)
-    async with request.app[INTAKE].turn(uid, index):
+    async with request.app[INTAKE].turn(coordinator.namespace(uid), uid, index):
         await coordinator.hold(uid, index, await _body(request, MAX_REPORT))
     return web.json_response({})
 
 
 async def _report(request: web.Request) -> web.Response:
     coordinator, uid, index = await _admitted(request)
-    async with request.app[INTAKE].turn(uid, index):
+    async with request.app[INTAKE].turn(coordinator.namespace(uid), uid, index):
         await coordinator.report(uid, index, await _body(request, MAX_REPORT))
     return web.json_response({})
 

@@ -125,6 +125,11 @@ class Coordinator:
         run = self._runs.get(uid)
         return run.session if run else None
 
+    def namespace(self, uid: str) -> str:
+        """Whose run it is; empty: it is not open."""
+        run = self._runs.get(uid)
+        return run.session.plan.namespace if run else ""
+
     def stop(self, uid: str, reason: str) -> None:
         """Tell all workers to end the load (or not to start it) and to report."""
         if (run := self._runs.get(uid)) is not None:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from weakref import WeakValueDictionary
 
 from perfrun.coordinator.errors import TooMany, Unavailable
 
@@ -27,33 +28,37 @@ class Bucket:
 
 
 class Intake:
-    """Reports are large: few are in memory at once, and one of each worker."""
+    """Reports are large: few are in memory at once, one of each worker, and some of a namespace:
+    whose workers send slowly keeps no others waiting."""
 
-    def __init__(self, at_once: int, patience: float) -> None:
-        """``patience``: seconds that a report waits for its turn."""
+    def __init__(self, at_once: int, each: int, patience: float) -> None:
+        """``each``: of one namespace. ``patience``: seconds that a report waits for its turn."""
         self._turns = asyncio.Semaphore(at_once)
+        self._each = each
+        self._shares = WeakValueDictionary[str, asyncio.Semaphore]()
         self._patience = patience
         self._senders: set[tuple[str, int]] = set()
 
     @asynccontextmanager
-    async def turn(self, uid: str, index: int) -> AsyncIterator[None]:
+    async def turn(self, namespace: str, uid: str, index: int) -> AsyncIterator[None]:
         """From before a report is read until it is dealt with. Raises TooMany, Unavailable."""
         sender = (uid, index)
         if sender in self._senders:
             raise TooMany(f"a report of worker {index} is being taken: wait for its answer")
         self._senders.add(sender)
+        # It is known as long as somebody waits at it or holds it.
+        share = self._shares.setdefault(namespace, asyncio.Semaphore(self._each))
         try:
-            await self._wait()
-            try:
+            async with AsyncExitStack() as held:
+                await self._wait(held, share, self._turns)
                 yield
-            finally:
-                self._turns.release()
         finally:
             self._senders.discard(sender)
 
-    async def _wait(self) -> None:
+    async def _wait(self, held: AsyncExitStack, *turns: asyncio.Semaphore) -> None:
         try:
             async with asyncio.timeout(self._patience):
-                await self._turns.acquire()
+                for turn in turns:
+                    await held.enter_async_context(turn)
         except TimeoutError as error:
             raise Unavailable("many reports come at once: send it again") from error

@@ -1,6 +1,7 @@
 """How much workers may send: one that is let in keeps neither the others nor the operator busy."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -55,25 +56,41 @@ async def test_report_of_a_worker_that_sends_another_at_the_same_time_is_not_rea
 
 
 async def test_only_so_many_reports_are_in_memory_at_once(world: World, deadline) -> None:
-    workers = app.REPORTS_AT_ONCE + 4
+    workers = app.REPORTS_OF_EACH + 4
     world.coordinator.open(make_plan(workers), start=NOW, start_deadline=deadline)
     world.store.gate.clear()
     packed = make_report().pack()
     sent = [asyncio.create_task(world.post(n, "report", packed)) for n in range(workers)]
-    await until(lambda: world.store.calls == app.REPORTS_AT_ONCE)
+    await until(lambda: world.store.calls == app.REPORTS_OF_EACH)
     world.store.gate.set()
     assert [(await one)[0] for one in sent] == [200] * workers
 
 
+async def test_namespace_whose_workers_send_slowly_keeps_no_other_waiting() -> None:
+    intake = Intake(4, 3, patience=0.05)
+    async with AsyncExitStack() as slow:
+        for index in range(3):
+            await slow.enter_async_context(intake.turn("slow", "run", index))
+        with pytest.raises(Unavailable):
+            async with intake.turn("slow", "another", 0):
+                pass
+        async with intake.turn("team", "other", 0):
+            with pytest.raises(Unavailable):  # four at once of all
+                async with intake.turn("team", "other", 1):
+                    pass
+    async with intake.turn("slow", "another", 0):
+        pass
+
+
 async def test_report_that_finds_no_turn_is_to_be_sent_again() -> None:
-    intake = Intake(1, patience=0.01)
-    async with intake.turn("run", 0):
+    intake = Intake(1, 1, patience=0.01)
+    async with intake.turn("team", "run", 0):
         with pytest.raises(Unavailable, match="send it again"):
-            async with intake.turn("run", 1):
+            async with intake.turn("team", "run", 1):
                 pass
         with pytest.raises(TooMany):
-            async with intake.turn("run", 0):
+            async with intake.turn("team", "run", 0):
                 pass
     for index in (0, 1):  # both are free to send again
-        async with intake.turn("run", index):
+        async with intake.turn("team", "run", index):
             pass
