@@ -12,6 +12,8 @@ CRD_FOLDERS := crds charts/perfrun/files/crds
 LOWEST := build/lowest/bin
 # Units of what runs on any system and needs no cluster's client.
 PORTABLE := tests/unit/api tests/unit/measure
+# Those of a run on this machine, which is Linux; nor do they need a cluster's client.
+LOCAL := $(addprefix tests/unit/,engine launcher observe pytest_plugin reach report worker)
 
 .DEFAULT_GOAL := help
 .PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check check-manifests quick format crds \
@@ -53,10 +55,10 @@ test-lowest: ## units with the lowest versions that pyproject.toml allows, first
 	@$(LOWEST)/pip install --quiet uv
 	$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python --resolution lowest-direct \
 	    --editable '.[browser,observe,pytest,sql]' --group units
-	$(LOWEST)/python -m pytest -n 2 $(PORTABLE)
+	$(LOWEST)/python -m pytest -n 2 $(PORTABLE) $(LOCAL)
 	$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python --resolution lowest-direct \
 	    --editable '.[browser,observe,operator,pytest,sql]' --group units
-	$(LOWEST)/python -m pytest -n 2 $(PORTABLE) tests/unit/logic tests/unit/report tests/unit/cli
+	$(LOWEST)/python -m pytest -n 2 $(PORTABLE) tests/unit/logic tests/unit/cli tests/unit/coordinator
 
 campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifests; writes docs/reliability.md
 	@$(CLUSTER) build --e2e
