@@ -88,10 +88,14 @@ async def _admitted(request: web.Request) -> tuple[Coordinator, str, int]:
     """The coordinator, and the worker that may speak to it. Raises CoordinatorError."""
     coordinator = request.app[COORDINATOR]
     uid, index = request.match_info["uid"], int(request.match_info["index"])
-    if not _UID.match(uid):
-        raise Malformed("that is not the uid of a run")
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    await coordinator.admit(uid, index, token.strip() if scheme.lower() == "bearer" else "")
+    try:
+        if not _UID.match(uid):
+            raise Malformed("that is not the uid of a run")
+        await coordinator.admit(uid, index, token.strip() if scheme.lower() == "bearer" else "")
+    except CoordinatorError as error:
+        error.stranger = True
+        raise
     return coordinator, uid, index
 
 
@@ -138,9 +142,12 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
     except CoordinatorError as error:
         headers = {"Retry-After": _RETRY_AFTER} if error.retry else None
         response = web.json_response({"message": str(error)}, status=error.status, headers=headers)
-        if request.can_read_body:
-            # What was not read must not be taken for the next request of this connection.
+        if request.can_read_body or error.stranger:
+            # What was not read must not be taken for the next request of this connection. And a
+            # stranger's would be kept from workers for as long as it asks for something.
             response.force_close()
         return response
     except web.HTTPException as error:
-        return web.json_response({"message": error.reason}, status=error.status)
+        response = web.json_response({"message": error.reason}, status=error.status)
+        response.force_close()
+        return response

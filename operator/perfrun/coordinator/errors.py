@@ -10,6 +10,8 @@ class CoordinatorError(Exception):
 
     status: ClassVar[int] = 500
     retry: ClassVar[bool] = False
+    stranger = False
+    """Whether its sender was not let in."""
 
 
 class Malformed(CoordinatorError):

@@ -333,6 +333,23 @@ async def test_other_paths_and_methods_have_sentences_too(world: World):
         assert response.status == 404
 
 
+async def test_no_stranger_keeps_a_connection_by_asking_again(world: World, deadline) -> None:
+    world.coordinator.open(make_plan(2), start_deadline=deadline)
+
+    async def closes(path: str, token: str) -> tuple[int, bool]:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with world.client.post(path, headers=headers) as response:
+            return response.status, response.headers.get("Connection") == "close"
+
+    worker = f"/v1/runs/{UID}/workers"
+    assert await closes("/", "x") == (404, True)
+    assert await closes(f"{worker}/0/interval", "") == (401, True)
+    assert await closes(f"{worker}/1/interval", "ok-0") == (403, True)
+    assert await closes("/v1/runs/other/workers/0/interval", "ok-0") == (503, True)
+    # A worker goes on with the one that it has, whatever it has sent.
+    assert await closes(f"{worker}/0/interval", "ok-0") == (400, False)
+
+
 @pytest.mark.parametrize("abruptly", [True, False])
 async def test_a_worker_that_goes_away_while_it_posts_is_no_news(
     world: World, deadline, caplog, abruptly
