@@ -18,7 +18,7 @@ from perfrun.engine.deadline import Deadline
 from perfrun.engine.errors import FORESEEN, ErrorClass, OpenError, spoilt_by
 from perfrun.engine.kind import Carrier, Course, Courses, Ended
 from perfrun.engine.lanes import User
-from perfrun.engine.sessions import Done, Limits, Session, Sessions, Speaker
+from perfrun.engine.sessions import Done, Limits, Session, Sessions, Speaker, UnusedError
 from perfrun.measure.picture import Picture, is_worse
 from perfrun.measure.record import Outcome, Timing
 
@@ -219,22 +219,21 @@ class _Walk:
         return done.error
 
     async def _performed(self) -> Done:
-        carrier, user, step, tally = self._carrier, self._user, self._step, self._tally
+        carrier, user = self._carrier, self._user
         self.begun = self._entered
         try:
-            request = step.render(self._number, self.values)
+            request = self._step.render(self._number, self.values)
         except Exception as error:  # of a tenant's data: it ends this iteration alone
             self.begun = 0
             if not isinstance(error, FORESEEN):
                 self._tell(error)
             return Done(ErrorClass.DATA, said=spoilt_by(error))
         try:
-            self._session = session = await carrier.sessions.take(user, tally)
-            self._written = now = monotonic_ns()
-            tally.attempts += 1
-            if carrier.notes_sends and not self._at:
-                carrier.note_send(now)
-            done = await session.perform(step, request, self.values)
+            try:
+                done = await self._send(request)
+            except UnusedError:
+                self._drop()
+                done = await self._send(request)
         except (Exception, asyncio.CancelledError) as error:
             looked = 0
             if carrier.looks and self._overdue and not self._over:
@@ -247,9 +246,24 @@ class _Walk:
         if carrier.looks:
             looked = await self._look(done.error, done.aside)
             done = done._replace(aside=done.aside + looked)
-        self._session = None
+        session, self._session = self._session, None
+        assert session is not None, "the step was sent over it"
         carrier.sessions.give(user, session)
         return done
+
+    async def _send(self, request: Any) -> Done:
+        """The step, over a connection. Raises UnusedError where it was no attempt."""
+        carrier, tally = self._carrier, self._tally
+        self._session = session = await carrier.sessions.take(self._user, tally)
+        self._written = now = monotonic_ns()
+        tally.attempts += 1
+        if carrier.notes_sends and not self._at:
+            carrier.note_send(now)
+        try:
+            return await session.perform(self._step, request, self.values)
+        except UnusedError:
+            tally.attempts -= 1
+            raise
 
     async def _look(self, error: str | None, aside: int) -> int:
         """Keep how a visit looks at its end, if it is the worst so far; ns that this took."""

@@ -36,13 +36,18 @@ class Done(NamedTuple):
     """ns that it took for reasons of its own, and not the target's: they do not count."""
 
 
+class UnusedError(OSError):
+    """The server had ended the connection, for being idle, before it looked at what was sent."""
+
+
 class Session(Protocol[S_contra]):
     """A connection to the target; one iteration has it at a time."""
 
     async def perform(self, step: S_contra, request: Any, values: dict[str, str]) -> Done:
         """Run a step with what it has rendered; what it extracts goes into ``values``.
 
-        Whatever the target answers is a :class:`Done`. Raises OSError where the connection is lost.
+        Whatever the target answers is a :class:`Done`. Raises OSError where the connection is
+        lost, UnusedError where that is known to have been before.
         """
 
     async def picture(self) -> bytes | None:

@@ -17,8 +17,9 @@ STATEMENTS = 200
 _FIRST_OF_CLIENT = 2000
 """Codes from here to 2999 are the client's own: the connection is lost."""
 _FIRST_OF_SERVER = 3000
-_LAST_WORDS = (1053, 1927, 4031)
-"""The server shuts down, the connection was killed, it was idle for too long."""
+_LAST_WORDS = (1053, 1927)
+"""The server shuts down, the connection was killed."""
+_IDLE_FOR_TOO_LONG = 4031
 _WRONG_LOGIN = (1044, 1045, 1049)
 """A database that the user may not use, a wrong user or password, a database that is not there."""
 
@@ -80,6 +81,11 @@ def is_lost(error: MySQLError) -> bool:
 def is_last(error: MySQLError) -> bool:
     """Whether the server has ended the connection with it."""
     return bool(error.args) and error.args[0] in _LAST_WORDS
+
+
+def is_unused(error: MySQLError) -> bool:
+    """Whether the server had ended the connection before it looked at what was sent."""
+    return bool(error.args) and error.args[0] == _IDLE_FOR_TOO_LONG
 
 
 def is_open(connection: Connection) -> bool:

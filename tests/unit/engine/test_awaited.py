@@ -19,7 +19,7 @@ from perfrun.engine.execution import Execution
 from perfrun.engine.kind import Carrier, Course, Courses, Ended, Kind
 from perfrun.engine.lanes import User
 from perfrun.engine.recorder import Recorder, ScenarioTally
-from perfrun.engine.sessions import Done, Limits, Session, Speaker
+from perfrun.engine.sessions import Done, Limits, Session, Speaker, UnusedError
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
@@ -55,6 +55,8 @@ class Peer(Speaker[Step]):
     open_now: int = 0
     most: int = 0
     opened: int = 0
+    ended: int = 0
+    """How many connections it ends next as something is sent over them, which it does not read."""
     asked: list[int] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
     """What its sessions look like, one after another."""
@@ -79,6 +81,11 @@ class Line(Session[Step]):
         if request == 0 and step.first is not None:
             return step.first
         await (_in_spite_of_all(step.takes) if step.is_deaf else asyncio.sleep(step.takes))
+        if self._peer.ended > 0:
+            self._peer.ended -= 1
+            self._peer.asked.pop()
+            self._usable = False
+            raise UnusedError
         if step.done.error == "hang up":
             self._usable = False
             raise ConnectionResetError
@@ -208,6 +215,25 @@ async def test_each_request_has_a_connection_of_its_own() -> None:
     peer = Peer()
     await run(peer, Step(), load=burst(20, 4), connections="PerRequest")
     assert peer.opened == 20
+
+
+@pytest.mark.parametrize("connections", ["Shared", "PerUser"])
+async def test_what_crosses_the_end_of_an_idle_connection_is_sent_once_more_and_is_no_attempt(
+    connections: Literal["Shared", "PerUser"],
+) -> None:
+    peer = Peer(ended=1)
+    report = await run(peer, Step(), load=burst(5, 1), connections=connections)
+    (step,) = report.window.steps
+    assert (step.sent, step.succeeded, step.attempts) == (5, 5, 5)
+    assert sorted(peer.asked) == list(range(5))
+    assert (peer.opened, peer.open_now) == (2, 0)
+
+
+async def test_a_second_connection_that_ends_at_once_is_a_reset() -> None:
+    peer = Peer(ended=2)
+    report = await run(peer, Step(), load=burst(5, 1))
+    (step,) = report.window.steps
+    assert (step.errors, step.succeeded, step.attempts) == ({"Reset": 1}, 4, 4)
 
 
 async def test_failures_are_counted_by_their_class_and_end_the_iteration() -> None:

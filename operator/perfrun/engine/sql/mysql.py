@@ -8,10 +8,10 @@ from asyncmy.errors import MySQLError
 from typing_extensions import override
 
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.sessions import Done, Session
+from perfrun.engine.sessions import Done, Session, UnusedError
 from perfrun.engine.sql.mysql_text import NotTextError, as_text
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
-from perfrun.reach.mysql import is_last, is_lost, is_open, sql_class
+from perfrun.reach.mysql import is_last, is_lost, is_open, is_unused, sql_class
 
 
 class MysqlSession(Session[SqlStep]):
@@ -33,6 +33,8 @@ class MysqlSession(Session[SqlStep]):
         except MySQLError as error:
             if is_lost(error):
                 raise ConnectionResetError(str(error)) from error
+            if is_unused(error):
+                raise UnusedError(str(error)) from error
             if is_last(error):
                 self._connection.close()
             elif step.in_transaction:

@@ -11,7 +11,7 @@ import asyncpg
 from typing_extensions import override
 
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.sessions import Done, Session
+from perfrun.engine.sessions import Done, Session, UnusedError
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
 from perfrun.reach.postgres import TextConnection, sql_class
 
@@ -32,6 +32,7 @@ _OUTDATED = ("Sql0A", "Sql26", "Sql42")
 """A statement that is prepared no more, or whose tables are others than when it was."""
 _LAST_WORDS = ("FATAL", "PANIC")
 """Of a severity with which the server ends the connection."""
+_IDLE_FOR_TOO_LONG = "57P05"
 _NOT_KEPT = ("26000", "42P05")
 """There is no such prepared statement, or already: it was another connection to the server."""
 _OF_A_PARAMETER = re.compile(r"^[^:\"]*\$(\d+)(?: = |$)", re.MULTILINE)
@@ -63,6 +64,8 @@ class PostgresSession(Session[SqlStep]):
         except asyncpg.PostgresError as error:
             if error.severity_en in _LAST_WORDS:
                 self._connection.terminate()
+            if error.sqlstate == _IDLE_FOR_TOO_LONG:
+                raise UnusedError(error.args[0]) from error
             return self._refused(step, error)
         except asyncpg.InterfaceError as error:
             raise ConnectionResetError(str(error)) from error
