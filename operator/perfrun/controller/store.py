@@ -293,6 +293,10 @@ class Store:
         found = [self.runs[key] for key in self._by_test.get(test, ())]
         return sorted(found, key=lambda run: (run.created, run.key.name))
 
+    def count_of(self, test: Key) -> int:
+        """How many runs of a test there are."""
+        return len(self._by_test.get(test, ()))
+
     def unfinished(self) -> Iterator[RunRecord]:
         """All runs that are not done, in no order."""
         return (run for run in self.runs.values() if not run.done)

@@ -32,6 +32,9 @@ NEXT_ONES = 20
 LIST_PAGE = 50
 METADATA = METADATA_LIST.replace("List", "")
 WORKER_IDLE_S = 0.5
+LOOK_AFTER_S, MAX_LOOK_AFTER_S = 0.001, 10.0
+"""How long news of a run may wait until its test is looked at, for each run of that test: a look
+goes through all of them, and news of thousands would cost as many looks at thousands."""
 
 
 class LenientConnection(kopf.ConnectionInfo):
@@ -181,7 +184,7 @@ class Watches:
         if behind or (record != known and not (known is not None and queued)):
             self._runs.add(key)
         if known is None or known.phase is not record.phase:
-            self._tests.add(Key(key.namespace, record.test))
+            self._look_at_test(Key(key.namespace, record.test))
             if record.done or record.phase is Phase.STARTING:
                 self._wake_queue()
 
@@ -207,8 +210,12 @@ class Watches:
         """A run is gone, or as good as gone: who counted it or waited for it looks again."""
         self._store.drop_run(key)
         if known is not None:
-            self._tests.add(Key(key.namespace, known.test))
+            self._look_at_test(Key(key.namespace, known.test))
             self._wake_queue()
+
+    def _look_at_test(self, test: Key) -> None:
+        after = LOOK_AFTER_S * self._store.count_of(test)
+        self._tests.add(test, min(after, MAX_LOOK_AFTER_S))
 
     def _wake_queue(self) -> None:
         """Whose turn it is now is looked at at once; all others may be thousands."""

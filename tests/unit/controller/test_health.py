@@ -27,9 +27,11 @@ class Names:
     """A queue that only remembers."""
 
     added: list[Key] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
 
     def add(self, key: Key, after: float = 0.0) -> None:
         self.added.append(key)
+        self.delays.append(after)
 
 
 @dataclass

@@ -57,6 +57,14 @@ def test_new_run_concerns_itself_and_its_test(world: World) -> None:
     assert world.run_event("ADDED", run_body()) == ([RUN], [TEST])
 
 
+def test_test_of_thousands_of_runs_is_not_looked_at_for_each_of_them(world: World) -> None:
+    for number in range(3000):
+        world.run_event("ADDED", run_body(f"shop-{number}"))
+    first, *_, last = world.tests.delays
+    assert first < 0.01
+    assert 2 < last < 10
+
+
 def test_run_that_the_operator_made_itself_is_news_when_the_watch_tells_of_it(world: World) -> None:
     world.store.put_run(run_record(perf_run()))  # by whom it was created, before the event
     assert world.run_event("ADDED", run_body()) == ([RUN], [TEST])
