@@ -12,6 +12,7 @@ from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.names import VariableName
 from perfrun.api.notification import Notification
 from perfrun.api.observe import Observed, Workload
+from perfrun.api.perfrun import Verdict
 from perfrun.api.pod import PodTemplate
 from perfrun.api.scenario import Scenario, Step
 from perfrun.api.slo import Slo
@@ -277,7 +278,7 @@ class PerfTestStatus(StatusModel):
     conditions: Annotated[list[Condition], Field(max_length=16)] = []
     active: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=100)] = []
     last_run: Annotated[str, Field(max_length=63)] | None = None
-    last_verdict: Annotated[str, Field(max_length=32)] | None = None
+    last_verdict: Verdict | None = None
     last_slos: Annotated[str, Field(max_length=16)] | None = Field(
         default=None, description="Objectives met of those judged, as in 3/4."
     )

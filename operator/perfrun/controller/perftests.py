@@ -287,7 +287,9 @@ def _facts(
     regressed: Condition | None,
 ) -> HealthFacts:
     """What its health follows from, with what ``status`` is about to say."""
-    said = PerfTestStatus.model_validate({**as_json(test.status), **status})
+    # Not by way of JSON: what somebody else has written may not stand it twice.
+    new = PerfTestStatus.model_validate(status)
+    said = test.status.model_copy(update={name: getattr(new, name) for name in new.model_fields_set})
     return HealthFacts(
         ready=ready,
         regressed=regressed,
@@ -295,7 +297,7 @@ def _facts(
         regression_fails=test.spec.baseline.on_regression == "Fail",
         active=said.active[0] if said.active else None,
         last_run=said.last_run,
-        last_verdict=Verdict(said.last_verdict) if said.last_verdict else None,
+        last_verdict=said.last_verdict,
     )
 
 

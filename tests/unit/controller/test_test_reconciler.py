@@ -184,6 +184,8 @@ async def test_time_that_is_due_and_cannot_be_used_stays_due_in_the_metrics(worl
         {"lastScheduleTime": "yesterday", "lastMissed": {"time": "0", "reason": ""}},
         {"conditions": "none", "trend": 3, "active": {}},
         {"check": {"version": 1}, "scheduleHash": "x" * 100},
+        {"lastVerdict": "x-1", "lastRun": "shop-1"},
+        {"check": {"version": "", "whatRuns": "5s"}, "lastSlos": ""},
     ],
 )
 async def test_rubbish_in_a_status_is_written_over(world: World, rubbish: Json) -> None:
