@@ -289,7 +289,9 @@ def _facts(
     """What its health follows from, with what ``status`` is about to say."""
     # Not by way of JSON: what somebody else has written may not stand it twice.
     new = PerfTestStatus.model_validate(status)
-    said = test.status.model_copy(update={name: getattr(new, name) for name in new.model_fields_set})
+    said = test.status.model_copy(
+        update={name: getattr(new, name) for name in new.model_fields_set}
+    )
     return HealthFacts(
         ready=ready,
         regressed=regressed,
