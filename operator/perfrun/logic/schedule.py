@@ -134,11 +134,11 @@ def problem_with_cron(cron: str) -> str | None:
         simulated = CronSim(expanded(cron), _ANY_TIME)
     except CronSimError:
         # Every field was checked: what the library refuses is a day that no month has.
-        return f"{cron!r} never comes"
+        return f"{cron!r} is a date that never comes"
     except ValueError as error:
         return str(error)
     if next(simulated, None) is None:
-        return f"{cron!r} never comes"
+        return f"{cron!r} is a date that never comes"
     return None
 
 
