@@ -15,16 +15,17 @@ from tests.integration.controller.world import ALL, World
 pytestmark = pytest.mark.timing
 
 HAND_OVER_S = 20.0
+START_S = 90.0
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{SYSTEM}"
 
 
 @pytest.fixture
 async def standby(world: World, server: ApiServer, tmp_path: Path) -> AsyncIterator[Operator]:
-    """A second operator, ready to take over."""
+    """A second operator, up and ready to take over: a start takes its time, and is no part of it."""
     second = Operator(kubeconfig_again(server, tmp_path), tmp_path, pod="standby")
-    # In a cluster the Service leads workers to whoever acts; here that is one address.
-    second.coordinator = world.operator.coordinator
     await until("the first one leads", lambda: _leads(world.operator))
+    second.start()
+    await until("the standby is ready", second.ready, START_S)
     yield second
     if second.running:
         assert second.stop() == 0
@@ -49,7 +50,8 @@ async def test_a_leader_that_is_killed_is_followed_within_20_seconds(
     await world.until_phase("one", "Running")
     world.operator.kill()
     killed = time.monotonic()
-    standby.start()
+    for worker in workers:
+        worker.base = standby.coordinator  # the Service leads them to whoever acts
     await until("the standby leads", lambda: _leads(standby), HAND_OVER_S)
     assert time.monotonic() - killed < HAND_OVER_S
     assert await asyncio.gather(*working) == [200] * len(workers)
@@ -61,9 +63,6 @@ async def test_a_leader_that_is_killed_is_followed_within_20_seconds(
 async def test_a_leader_that_is_asked_to_end_hands_over_at_once(
     world: World, standby: Operator
 ) -> None:
-    standby.coordinator = Operator(Path(), Path()).coordinator  # that of the first is taken yet
-    standby.start()
-    await until("the standby is ready", standby.ready)
     assert "perfrun_leader 0.0" in await standby.metrics()
     assert "perfrun_runs_total" not in await standby.metrics()
     await world.apply_test("after", runOn=["Change"])
@@ -77,9 +76,6 @@ async def test_a_leader_that_is_asked_to_end_hands_over_at_once(
 async def test_a_leader_that_stood_still_writes_nothing_when_it_goes_on(
     world: World, standby: Operator
 ) -> None:
-    standby.coordinator = Operator(Path(), Path()).coordinator
-    standby.start()
-    await until("the standby is ready", standby.ready)
     world.operator.freeze()
     try:
         await until("the standby leads", lambda: _leads(standby), HAND_OVER_S)
