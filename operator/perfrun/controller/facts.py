@@ -11,7 +11,7 @@ from perfrun.api.perfrun import PerfRun, Phase
 from perfrun.api.times import parse_time
 from perfrun.controller.kube import JOBS, PODS, Kube, owned_by
 from perfrun.controller.manifests import RUN_LABEL
-from perfrun.controller.open_runs import OpenRun
+from perfrun.controller.open_runs import OpenRun, UnreadableError
 from perfrun.controller.pods import failed_indexes, gone_pod, job_state, pod_facts
 from perfrun.controller.refusals import Refusals
 from perfrun.coordinator.coordinator import Coordinator
@@ -168,8 +168,9 @@ class FactReader:
 
 
 def accepted(run: PerfRun) -> datetime:
-    """When the run left the queue."""
-    assert run.status.accepted_time is not None, "a run is accepted when it leaves the queue"
+    """When the run left the queue. Raises UnreadableError where its status does not say."""
+    if run.status.accepted_time is None:
+        raise UnreadableError("its status does not say when it left the queue")
     return parse_time(run.status.accepted_time)
 
 

@@ -108,7 +108,8 @@ class UnreadableError(Exception):
 async def revision_spec(kube: Kube, run: PerfRun) -> Json:
     """The JSON of what the run was frozen to. Raises UnreadableError where it is gone."""
     name = run.status.revision
-    assert name is not None, "a run is frozen before it is queued"
+    if name is None:
+        raise UnreadableError("what it was to run is not known: its status names no revision")
     try:
         body = await kube.get(REVISIONS, run.metadata.namespace, name)
     except NotFoundError as error:

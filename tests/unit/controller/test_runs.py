@@ -698,6 +698,19 @@ async def test_gone_revision_is_unreadable(world: World) -> None:
         await world.runs.frozen(perf_run(target=TARGET, revision="nothing"))
 
 
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [("revision", "names no revision"), ("acceptedTime", "does not say when it left the queue")],
+)
+async def test_a_status_from_which_somebody_took_a_field_ends_the_run(
+    world: World, gone: str, said: str
+) -> None:
+    world.be(**{"phase": "Starting", gone: None})
+    await world.step()
+    assert world.end[:2] == ("Done", "Error")
+    assert said in world.end[2]
+
+
 # --- observed workloads ------------------------------------------------------------------------------
 
 
