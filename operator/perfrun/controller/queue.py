@@ -80,6 +80,7 @@ class WorkQueue(Generic[K]):
     def _is_due(self, key: K) -> None:
         if key not in self._busy:  # else it follows as soon as it is done
             self._ready.setdefault(self._group(key), deque()).append(key)
+            self._due[key] = -math.inf  # in there once, whatever the heap says of it
 
     async def run(self, workers: int) -> None:
         """Serve the queue until cancelled."""

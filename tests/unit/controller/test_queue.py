@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -259,6 +260,32 @@ async def test_key_of_a_waiting_group_is_next_but_one_at_any_time() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert len(before) <= 1
+
+
+async def test_time_that_comes_while_the_key_is_looked_at_has_it_looked_at_once_more() -> None:
+    calls: list[str] = []
+    again = asyncio.Event()
+
+    async def reconcile(key: str) -> None:
+        calls.append(key)
+        if len(calls) == 1:
+            queue.add("a", 0.01)
+            time.sleep(0.03)  # noqa: ASYNC251 (nobody moves it to the ready ones meanwhile)
+        elif key == "a":
+            again.set()
+
+    queue: WorkQueue[str] = WorkQueue(reconcile, "thing")
+    queue.add("a")
+    task = asyncio.create_task(queue.run(2))
+    async with asyncio.timeout(PATIENCE_S):
+        await again.wait()
+        queue.add("b")
+        while calls[-1] != "b":
+            assert not task.done(), task.exception()
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert calls == ["a", "a", "b"]
 
 
 async def test_slow_keys_of_one_group_leave_workers_to_the_others() -> None:
