@@ -106,7 +106,6 @@ def run(scripts: list[Script], requests: int, timeout: str = "400ms") -> WorkerR
 
 
 BREACHES = [
-    pytest.param(Script(reset=True), "Reset", id="resets at once"),
     pytest.param(Script(b"HTTP/1.1 2", reset=True), "Reset", id="resets in the head"),
     pytest.param(Script(GOOD[:-1], reset=True), "Reset", id="resets in the body"),
     pytest.param(Script(GOOD[:-1], close=True), "Reset", id="truncates the body"),
@@ -158,6 +157,16 @@ def test_a_breach_has_its_class_and_the_next_request_goes_well(
     else:
         assert step.errors == {error: 1}
     assert step.succeeded == 3
+
+
+@pytest.mark.parametrize(("resets", "errors"), [(1, {}), (2, {"Reset": 1})])
+def test_a_reset_at_once_is_an_error_unless_sending_anew_helps(
+    resets: int, errors: dict[str, int]
+) -> None:
+    report = run([Script(GOOD), *[Script(reset=True)] * resets], 4)
+    (step,) = report.window.steps
+    assert (step.sent, step.attempts, step.errors) == (4, 5, errors)
+    assert step.succeeded == 4 - step.failed
 
 
 def test_an_answer_that_nobody_asked_for_does_not_answer_the_next_request() -> None:
