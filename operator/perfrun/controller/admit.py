@@ -185,10 +185,11 @@ class Acceptor:
         if self._is_one_too_many(run):
             return await self._refuse_one_too_many(run)  # others were let in meanwhile
         me = run_record(run).contender(outcome.target)
-        self._store.queues.put(me)
         until = me.created + patience
 
         def place() -> Placement:
+            # Anew each time: the event of its creation may come meanwhile, and knows no target yet.
+            self._store.queues.put(me)
             return self._store.admission().place(me, datetime.now(UTC), patience)
 
         placement = place()

@@ -109,6 +109,7 @@ class RunReconciler:
         body = await self._kube.find(PERF_RUNS, key.namespace, key.name)
         if body is None or body["metadata"].get("deletionTimestamp"):
             self.forget(key)
+            self._store.drop_run(key)
             if body is not None:
                 # A finalizer may keep the object for long; its load ends now.
                 await self._finisher.delete_jobs(key.namespace, body["metadata"]["uid"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from perfrun.api.names import STOP_ANNOTATION
-from perfrun.api.perfrun import HoldStatus
+from perfrun.api.perfrun import HoldStatus, PerfRun
 from perfrun.api.policy import PerfPolicySpec
 from perfrun.api.times import format_time
 from perfrun.controller.accounts import Accounts
@@ -319,6 +319,9 @@ async def test_who_would_leave_the_queue_waits_until_it_is_written_that_another_
     second = asyncio.create_task(world.reconciler.reconcile(old))
     await asyncio.wait([second], timeout=0.05 if waits else 5)
     assert second.done() is not waits
+    # The event of its creation, which knows no target yet, comes while it waits.
+    created = await world.kube.get(PERF_RUNS, *old)
+    world.store.put_run(run_record(PerfRun.parse({**created, "status": {}})))
     answered.set()
     await asyncio.gather(first, second)
     found = [world.kube.objects["perfruns", *key]["status"]["phase"] for key in (young, old)]
