@@ -12,7 +12,7 @@ from perfrun.logic.benchmarking import measured as measured_by_benchmark
 from perfrun.logic.figures import Figure, NoFigure, Scope, figure, scope
 from perfrun.logic.objectives import FLOORED, Objective, out_of_reach, share
 from perfrun.logic.observing import observed
-from perfrun.logic.own_delays import LowRate, Miss, SlowMiss, UnknownDelay
+from perfrun.logic.own_delays import PAGE_WAITS, LowRate, Miss, PageMiss, SlowMiss
 from perfrun.logic.plan import load_end, planned
 from perfrun.logic.shape import NS
 from perfrun.measure.plan import RunPlan
@@ -141,9 +141,10 @@ def _miss(objective: Objective, measured: Figure, plan: RunPlan, part: Scope) ->
             samples = part.distribution(family).whole
             waits = _WAITS[Timing(family)] + steps - 1
             return SlowMiss(samples, statistic, objective.upper, waits)
-        # Of pages only how long they took is known, and the whole browser shares the CPU.
-        is_time = family in MEASURES and METRICS[objective.metric] is Kind.DURATION
-        return UnknownDelay() if is_time else None
+        if family in MEASURES and METRICS[objective.metric] is Kind.DURATION:
+            samples = part.sum.measures[family]
+            return PageMiss(SlowMiss(samples, statistic, objective.upper, PAGE_WAITS))
+        return None
     if objective.metric in FLOORED and objective.lower is not None:
         unfinished = part.sum.censored + part.sum.errors.get("Timeout", 0)
         unfinished += sum(scenario.dropped for scenario in part.scenarios)

@@ -93,13 +93,24 @@ class LowRate:
         return lost >= 1 or self.count / (1 - lost) >= self.needed
 
 
+PAGE_WAITS = 4
+"""What a page loads passes through the worker (its SOCKS gate): a pause holds it up each time."""
+
+
 @dataclass(frozen=True)
-class UnknownDelay:
-    """Durations of a browser: how much a lack of CPU prolongs them is not known."""
+class PageMiss:
+    """Durations that a browser measured."""
 
-    def explained_by(self, findings: Sequence[Finding], _: GeneratorRecord) -> bool:
-        """Whether the CPU was short. When a visit was started does not change how long it took."""
-        return any(finding.type != "Lag" for finding in findings)
+    slow: SlowMiss
+
+    def explained_by(self, findings: Sequence[Finding], record: GeneratorRecord) -> bool:
+        """As of other durations, but that the browser shares the CPU limit with the worker, and how
+        much that prolongs a visit is not known. When one was started does not change how long it
+        took."""
+        if any(finding.type == "Throttled" for finding in findings):
+            return True
+        stalls = [finding for finding in findings if finding.type == "Stall"]
+        return bool(stalls) and self.slow.explained_by(stalls, record)
 
 
-Miss = SlowMiss | LowRate | UnknownDelay
+Miss = SlowMiss | LowRate | PageMiss

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from perfrun.api.metric import QUANTILES
 from perfrun.api.perfrun import Finding, Verdict
-from perfrun.logic.own_delays import LowRate, SlowMiss
+from perfrun.logic.own_delays import PAGE_WAITS, LowRate, PageMiss, SlowMiss
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import GeneratorRecord
 from tests.unit.logic.build import CLOSED, MS, OPEN, S, judged, pauses, report, spec, step
@@ -111,6 +111,27 @@ def test_a_slow_average_is_explained_by_the_sum_of_own_delays(
 ) -> None:
     slo = {"metric": "latency.avg", "max": "100ms"}
     assert verdict(OPEN, slo, latencies, lag=histogram(lag)) is expected
+
+
+@pytest.mark.parametrize(
+    ("findings", "own", "explained"),
+    [
+        # A visit is not shorter because it was started in time.
+        ([LAG], {"lag": histogram([2 * S] * 40)}, False),
+        # Two visits were held up for 300 ms, and all 40 took a second too long.
+        ([STALL], {"pauses": pauses(300 * MS, 2)}, False),
+        ([STALL], {"pauses": pauses(300 * MS, 40)}, True),
+        ([STALL], {"pauses": pauses(100 * MS, 40)}, False),
+        # How slow a browser is that has too little CPU, nobody knows.
+        ([THROTTLED], {}, True),
+    ],
+)
+def test_a_slow_page(findings: list[Finding], own: dict[str, Any], explained: bool) -> None:
+    record = GeneratorRecord.empty()
+    for name, value in own.items():
+        setattr(record, name, value)
+    miss = PageMiss(SlowMiss(histogram([3 * S] * 40), "p75", 2 * S, PAGE_WAITS))
+    assert miss.explained_by(findings, record) is explained
 
 
 def test_a_lower_limit_of_a_duration_is_never_missed_by_delays() -> None:
