@@ -51,7 +51,7 @@ class Suite:
         return subprocess.Popen(
             [sys.executable, "-m", "perfrun.cli.main", "run", file, "--json", "run.json", *options],
             cwd=self.folder,
-            env={**os.environ, "TMPDIR": str(scratch), "COLUMNS": "160", **env},
+            env={**_own_environment(), "TMPDIR": str(scratch), "COLUMNS": "160", **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,6 +87,11 @@ def errors(run: PerfRun) -> dict[str, int]:
 def message(run: PerfRun) -> str:
     assert run.status.benchmark is not None
     return run.status.benchmark.message or ""
+
+
+def _own_environment() -> dict[str, str]:
+    """Without what tells pytest-benchmark that it runs beside others: it would measure nothing."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_XDIST")}
 
 
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull)

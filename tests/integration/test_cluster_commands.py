@@ -133,7 +133,7 @@ async def filled(shop: Shop) -> Shop:
     await shop.say("perfruns", "api-2", phase="Running", progress="3s, 180 requests/s")
     await shop.say(
         "perftests", "api", lastVerdict="Pass", lastSlos="3/3", lastRun="api-1", active=["api-2"],
-        nextScheduleTime="2999-01-01T02:00:00Z",
+        nextScheduleTime="2199-01-01T02:00:00Z",
     )  # fmt: skip
     return shop
 
@@ -196,7 +196,7 @@ async def test_watches_a_namespace_and_ends_with_ctrl_c(filled: Shop) -> None:
     first = [await line(process) for _ in range(3)]
     assert sorted(first) == [
         "api-2: Running: 3s, 180 requests/s",
-        "api: next run at 2999-01-01T02:00:00Z",
+        "api: next run at 2199-01-01T02:00:00Z",
         "orders: no run is scheduled",
     ]
     await filled.create_run("orders-1", "orders")

@@ -32,30 +32,30 @@ async def test_test_that_only_the_operator_can_see_is_wrong_is_not_ready_with_th
     assert (await world.test())["status"]["nextScheduleTime"]
 
 
-async def test_plan_that_fits_into_no_config_map_is_refused_and_the_largest_is_run(
+async def test_spec_that_is_too_large_is_refused_and_the_largest_is_run(
     world: World,
 ) -> None:
     def steps(kib: int) -> list[Json]:
-        sizes = [200, 200, 200, 200, kib - 800]
+        sizes = [200, kib - 200]
         return [
             {"name": f"s{n}", "http": {"method": "POST", "path": "/", "body": "x" * (1024 * size)}}
             for n, size in enumerate(sizes)
         ]
 
-    await world.apply_test(scenarios=[{"name": "all", "steps": steps(905)}])
+    await world.apply_test(scenarios=[{"name": "all", "steps": steps(260)}])
     ready = await world.until_ready()
     assert (ready["status"], ready["reason"]) == ("False", "Invalid")
-    assert "at most 900 are possible: use smaller bodies" in ready["message"]
+    assert "at most 256 KiB are possible: move bodies" in ready["message"]
     await world.create_run("one")
     status = await world.until_done("one")
     assert status["verdict"] == "Error"
-    assert "at most 900 are possible" in status["message"]
-    await world.change_test(scenarios=[{"name": "all", "steps": steps(895)}])
+    assert "at most 256 KiB are possible" in status["message"]
+    await world.change_test(scenarios=[{"name": "all", "steps": steps(250)}])
     assert (await world.until_ready())["status"] == "True"
     await world.create_run("two")
     assert len(await world.workers("two")) == 2
     (plan,) = await world.config_maps("two", "plan")
-    assert len(plan["data"]["plan.json"]) > 890 * 1024
+    assert len(plan["data"]["plan.json"]) > 245 * 1024
 
 
 async def test_worker_that_cannot_go_on_ends_the_run_with_its_sentence(world: World) -> None:
@@ -155,34 +155,39 @@ async def test_worker_that_dies_beside_a_side_car_that_never_ends_is_lost_with_i
     assert "OOMKilled" in status["message"]
 
 
-async def test_report_too_large_for_one_object_is_stored_in_pieces(world: World) -> None:
+async def test_report_with_a_text_of_megabytes_is_refused_and_the_right_one_outlives_the_operator(
+    world: World,
+) -> None:
     await world.apply_test()
     await world.create_run("one")
     first, second = await world.workers("one")
     await asyncio.gather(first.at_barrier(), second.at_barrier())
     report = first.measured()
     report.stopped = random.Random(1).randbytes(1_500_000).hex()
-    assert (await first.insist("report", report.pack())).status_code == 200
-    assert len(await world.config_maps("one", "report")) == 2
+    assert (await first.insist("report", report.pack())).status_code == 400
+    assert await world.config_maps("one", "report") == []
+    assert (await first.report()).status_code == 200
     world.operator.kill()
     world.operator.start()
     await second.report()
     status = await world.until_done("one")
     assert status["summary"]["requests"]["sent"] == ALL
-    assert len(status["result"]["configMaps"]) == 2
+    assert len(status["result"]["configMaps"]) == 1
 
 
-async def test_report_whose_counts_do_not_add_up_ends_the_run_as_an_error(world: World) -> None:
+async def test_report_whose_counts_do_not_add_up_is_refused_at_the_door(world: World) -> None:
     await world.apply_test(load={"workers": 1, "burst": {"requests": EACH, "concurrency": 1}})
     await world.create_run("one")
     (worker,) = await world.workers("one", 1)
     await worker.at_barrier()
     report = worker.measured()
     report.window.steps[0].succeeded += 1
-    await worker.insist("report", report.pack())
-    status = await world.until_done("one")
-    assert status["verdict"] == "Error"
-    assert "sent = succeeded" in status["message"]
+    refused = await worker.insist("report", report.pack())
+    assert refused.status_code == 400
+    assert "sent = succeeded" in refused.text
+    assert await world.config_maps("one", "report") == []
+    await worker.report()
+    assert (await world.until_done("one"))["verdict"] == "Pass"
 
 
 async def test_job_that_somebody_deletes_ends_the_run(world: World) -> None:
