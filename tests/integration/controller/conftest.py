@@ -60,3 +60,17 @@ async def world(
             await api.call("DELETE", f"/api/v1/nodes/{node}")
     await api.call("DELETE", f"/api/v1/namespaces/{namespace}")
     await api.close()
+
+
+@pytest.fixture
+async def other(world: World) -> AsyncIterator[World]:
+    """Another tenant's namespace, of the same operator."""
+    second = World(world.api, world.operator, f"{world.namespace}-b")
+    await world.api.call("POST", "/api/v1/namespaces", {"metadata": {"name": second.namespace}})
+
+    async def account() -> Any:
+        return await world.api.find(second.core("serviceaccounts", "default"))
+
+    await until("the namespace has its service account", account)
+    yield second
+    await world.api.call("DELETE", f"/api/v1/namespaces/{second.namespace}")

@@ -28,20 +28,6 @@ CONNECTIONS = 8
 BETWEEN_LOOKS_S = 1.0
 
 
-@pytest.fixture
-async def other(world: World) -> AsyncIterator[World]:
-    """Another tenant's namespace."""
-    second = World(world.api, world.operator, f"{world.namespace}-b")
-    await world.api.call("POST", "/api/v1/namespaces", {"metadata": {"name": second.namespace}})
-
-    async def account() -> Json | None:
-        return await world.api.find(second.core("serviceaccounts", "default"))
-
-    await until("the namespace has its service account", account)
-    yield second
-    await world.api.call("DELETE", f"/api/v1/namespaces/{second.namespace}")
-
-
 class Policy:
     """A PerfPolicy of the namespaces of a test."""
 

@@ -15,20 +15,6 @@ ALL_DONE_S = 240.0
 
 
 @pytest.fixture
-async def other(world: World) -> AsyncIterator[World]:
-    """A second namespace, of the same operator."""
-    second = World(world.api, world.operator, f"{world.namespace}-b")
-    await world.api.call("POST", "/api/v1/namespaces", {"metadata": {"name": second.namespace}})
-
-    async def account() -> Json | None:
-        return await world.api.find(second.core("serviceaccounts", "default"))
-
-    await until("the namespace has its service account", account)
-    yield second
-    await world.api.call("DELETE", f"/api/v1/namespaces/{second.namespace}")
-
-
-@pytest.fixture
 async def capped(world: World, other: World) -> AsyncIterator[tuple[World, World]]:
     """Both namespaces, under one policy of three runs at once."""
     policy: Json = {
