@@ -12,23 +12,35 @@ RATE, SECONDS = 200, 6
 WITHIN = 0.01
 ON_THE_WAY = 1 * MS
 """What sending, the loopback and the loops of both sides may take, on a machine with other work."""
+TRIES = 4
+"""A busy machine holds up the generator now and then; what perfrun gets wrong is wrong each time."""
 HICCUP = 20 * MS
 """The same where it is one request or two that decide: perfrun itself would not tell such a
 percentile."""
 
 
-@pytest.mark.parametrize("kind", ["constant", "bimodal", "tail", "stall"])
-def test_percentiles_are_those_of_the_server_and_the_schedule(kind: str) -> None:
+def _differences(kind: str) -> list[str]:
+    """Of one load: the percentiles that are not those of the server's log."""
     with serving(kind) as server:
         said = perfrun(Load(server.url, RATE, SECONDS))
         log = server.log()
     assert said.requests == len(log.read) == RATE * SECONDS
     truth = quantiles(response_times(log.numbers, log.answered, said.start, RATE))
+    found = []
     for q in QUANTILES:
         ours, true = said.quantiles[q], truth[q]
         on_the_way = ON_THE_WAY if RATE * SECONDS * (1 - q) >= NEEDED_BEYOND else HICCUP
-        near = abs(error(ours, true)) <= WITHIN or abs(ours - true) <= on_the_way
-        assert near, f"p{q * 100:g}: {ours / MS:.3f} ms, and the truth is {true / MS:.3f} ms"
+        if abs(error(ours, true)) > WITHIN and abs(ours - true) > on_the_way:
+            found.append(f"p{q * 100:g}: {ours / MS:.3f} ms, and the truth is {true / MS:.3f} ms")
+    return found
+
+
+@pytest.mark.parametrize("kind", ["constant", "bimodal", "tail", "stall"])
+def test_percentiles_are_those_of_the_server_and_the_schedule(kind: str) -> None:
+    tries = [differences := _differences(kind)]
+    while differences and len(tries) < TRIES:
+        tries.append(differences := _differences(kind))
+    assert not differences, tries
 
 
 def test_the_stall_is_seen_at_all() -> None:
