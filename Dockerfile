@@ -37,7 +37,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 COPY --from=build-browser /opt/perfrun /opt/perfrun
 # Pods may make no namespaces of users, which Chromium's own sandbox is made of: the pod is its
-# sandbox (docs/pages.md). What it keeps at home goes where something may be written.
+# sandbox (docs/how-to/pages.md). What it keeps at home goes where something may be written.
 ENV PATH=/opt/perfrun/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -60,7 +60,7 @@ test-lowest: ## units with the lowest versions that pyproject.toml allows, first
 	    --editable '.[browser,observe,operator,pytest,sql]' --group units
 	$(LOWEST)/python -m pytest -n 2 $(PORTABLE) tests/unit/logic tests/unit/cli tests/unit/coordinator
 
-campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifests; writes docs/reliability.md
+campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifests; writes docs/explanation/reliability.md
 	@$(CLUSTER) build --e2e
 	@mkdir -p build && rm -f build/campaign.jsonl
 	$(BIN)/pytest tests/e2e/faults tests/e2e/test_soak.py tests/e2e/test_trend.py \

@@ -1,6 +1,6 @@
 """What a campaign sees, a JSON line each, so that it outlives a failure.
 
-``tests/e2e/faults/outcomes.py`` makes tables of it, in docs/reliability.md.
+``tests/e2e/faults/outcomes.py`` makes tables of it, in docs/explanation/reliability.md.
 """
 
 import json

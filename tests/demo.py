@@ -197,7 +197,7 @@ def down() -> int:
     demo.run("helm", "uninstall", "perfrun", "-n", SYSTEM, "--ignore-not-found", "--wait")
     demo.say(
         f"removed; the CRDs, PerfPolicy perfrun-default and namespace {SYSTEM} stay, as of any "
-        "release: docs/install.md says how to delete them"
+        "release: docs/how-to/install.md says how to delete them"
     )
     return 0
 

@@ -1,4 +1,4 @@
-"""What a package needs that adds a protocol to perfrun, and all that it needs (docs/protocols.md).
+"""All that a package needs to add a protocol to perfrun (docs/how-to/protocols.md).
 
 Such a package has a class below :class:`Extension`, and names it in its metadata as an entry point
 of the group ``perfrun.kinds``; ``spec.target.extension.kind`` is the name of that entry point.

@@ -58,7 +58,7 @@ class Scrape:
 
 
 def scrape_of(cluster: Cluster) -> Scrape:
-    """As docs/metrics.md has a Prometheus do it: the Service, the CA of the Secret, an account."""
+    """As docs/reference/metrics.md has a Prometheus do it: the Service, the CA of the Secret, an account."""
     system = ("-n", SYSTEM)
     address = cluster.kubectl(
         *system, "get", "svc", "perfrun-leader", "-o=jsonpath={.spec.clusterIP}"

@@ -363,7 +363,7 @@ def test_network_policy_lets_workers_in_and_nobody_else(api: ApiServer) -> None:
 
 
 def test_documented_policy_for_workers_fits_the_pods_that_there_are(api: ApiServer) -> None:
-    text = (REPO / "docs/networking.md").read_text()
+    text = (REPO / "docs/how-to/networking.md").read_text()
     blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     (policy,) = (yaml.safe_load(block) for block in blocks if "kind: NetworkPolicy" in block)
     _accepted(api, policy)

@@ -80,7 +80,7 @@ def test_argo_cd_blocks_on_what_gates_and_on_nothing_else(case: Case) -> None:
 
 
 KSTATUS = {"Progressing": "InProgress", "Healthy": "Current", "Degraded": "Failed"}
-# What has no conditions yet is current to kstatus: docs/gitops.md says so.
+# What has no conditions yet is current to kstatus: docs/how-to/gitops.md says so.
 UNSEEN = {"just created", "without status"}
 
 

@@ -91,7 +91,7 @@ def test_kustomization_builds_and_is_accepted(folder: str, perfrun_api: ApiServe
 def test_documented_commands_replace_the_image_and_delete_all_but_the_tests(
     perfrun_api: ApiServer,
 ) -> None:
-    text = (REPO / "docs/install.md").read_text()
+    text = (REPO / "docs/how-to/install.md").read_text()
     (replaced,) = re.findall(r"^kubectl kustomize deploy/base \| sed '(s#.*#)' \|", text, re.M)
     (delete,) = re.findall(r"^kubectl (delete --namespace perfrun-system .*\\\n.*)$", text, re.M)
     _, image, mine, _ = replaced.split("#")

@@ -18,7 +18,7 @@ from perfrun.logic.capacity import HoldOutcome
 from tests.unit.examples.commands import in_script, parsed
 
 REPO = Path(__file__).parents[2]
-GUIDE = (REPO / "docs/guide.md").read_text()
+GUIDE = (REPO / "docs/how-to/guide.md").read_text()
 SOURCES = sorted((REPO / "operator/perfrun").rglob("*.py"))
 
 
@@ -191,14 +191,14 @@ def test_anchors_are_unique_and_links_within_the_guide_lead_somewhere():
 
 def test_links_to_files_lead_somewhere():
     for page in ("guide.md", "gitops.md", "pytest.md"):
-        text = (REPO / "docs" / page).read_text()
+        text = (REPO / "docs/how-to" / page).read_text()
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-            assert (REPO / "docs" / target).exists(), f"{page}: {target}"
+            assert (REPO / "docs/how-to" / target).exists(), f"{page}: {target}"
 
 
 @pytest.mark.parametrize("page", ["guide.md", "gitops.md"])
 def test_commands_exist_with_their_options(page: str):
-    text = (REPO / "docs" / page).read_text()
+    text = (REPO / "docs/how-to" / page).read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     inline = re.findall(r"`(perfrun [a-z][^`.]*)`", text)
     found = [words for script in [*blocks, *inline] for words in in_script(script)]

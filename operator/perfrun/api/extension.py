@@ -22,7 +22,7 @@ is for the protocol to say."""
 
 
 class ExtensionTarget(ApiModel):
-    """A server that is spoken to by a package of somebody else's (docs/protocols.md)."""
+    """A server that is spoken to by a package of somebody else's (docs/how-to/protocols.md)."""
 
     kind: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] = Field(
         description="The name that the package gives its protocol: an entry point of the group "

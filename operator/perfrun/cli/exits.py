@@ -1,4 +1,4 @@
-"""What the exit code says, see docs/cli.md."""
+"""What the exit code says, see docs/reference/cli.md."""
 
 from collections.abc import Iterable
 from enum import IntEnum

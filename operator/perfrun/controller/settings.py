@@ -101,7 +101,7 @@ class Settings:
 def _required(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "")
     if not value:
-        raise ValueError(f"{name} is not set: the chart sets it; see docs/install.md")
+        raise ValueError(f"{name} is not set: the chart sets it; see docs/how-to/install.md")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What a campaign has seen, as the tables of docs/reliability.md."""
+"""What a campaign has seen, as the tables of docs/explanation/reliability.md."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 from tests.campaign import ROOT, Campaign
 from tests.cluster.gobuild import KUBERNETES
 
-DOCUMENT = ROOT / "docs/reliability.md"
+DOCUMENT = ROOT / "docs/explanation/reliability.md"
 BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"
 PHASES = ("Queued", "Starting", "Running", "Collecting")
 Record = dict[str, Any]

@@ -1,6 +1,6 @@
 """Each fault in each phase: the run comes to its end, and nothing is lost, doubled or left behind.
 
-By default a slice is run; ``make campaign`` runs all, and writes docs/reliability.md.
+By default a slice is run; ``make campaign`` runs all, and writes docs/explanation/reliability.md.
 """
 
 import time

@@ -1,7 +1,7 @@
 """The operator's clock is set while it works: forward and back, by hours and by seconds.
 
 Only this process sees another time (libfaketime); the API server and the workers do not.
-``--campaign FILE`` keeps what became of the runs, for the table of docs/reliability.md.
+``--campaign FILE`` keeps what became of the runs, for the table of docs/explanation/reliability.md.
 """
 
 import asyncio

@@ -231,7 +231,7 @@ async def test_runs_above_the_bound_of_their_namespace_end_at_once_and_are_no_ve
 async def test_a_resource_quota_bounds_the_objects_themselves(
     world: World, server: ApiServer
 ) -> None:
-    """As docs/policy.md has it: the API server refuses what is above it."""
+    """As docs/how-to/policy.md has it: the API server refuses what is above it."""
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",

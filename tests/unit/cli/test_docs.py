@@ -33,8 +33,8 @@ def kinds_of_findings() -> set[str]:
 
 
 def test_every_template_function_is_there_with_an_example_that_parses():
-    assert sorted(names("templates.md", "Functions")) == sorted(FUNCTIONS)
-    for call, _, example in table("templates.md", "Functions"):
+    assert sorted(names("reference/templates.md", "Functions")) == sorted(FUNCTIONS)
+    for call, _, example in table("reference/templates.md", "Functions"):
         (first, *_) = parse(re.findall(r"`(\$\([^`]*\))`", example)[0])
         assert first.function == re.match(r"`(\w+)", call)[1]
 
@@ -43,20 +43,21 @@ def test_every_metric_is_there():
     families = {f"{timing}.*" for timing in (*TIMINGS, *MEASURES)}
     named = {*TIMINGS, *MEASURES}
     others = {metric for metric in METRICS if metric.partition(".")[0] not in named}
-    assert set(names("measuring.md", "Metrics")) == (families | others) - BENCHMARK.keys()
-    assert set(names("benchmark-suites.md", "Metrics")) == BENCHMARK.keys()
-    page = (DOCS / "measuring.md").read_text()
+    assert set(names("reference/measuring.md", "Metrics")) == (families | others) - BENCHMARK.keys()
+    assert set(names("how-to/benchmark-suites.md", "Metrics")) == BENCHMARK.keys()
+    page = (DOCS / "reference/measuring.md").read_text()
     assert all(f"`{statistic}`" in page for statistic in STATISTICS)
 
 
 def test_every_error_class_is_there_and_has_its_advice():
-    assert names("measuring.md", "Error classes") == [kind.value for kind in ErrorClass]
+    assert names("reference/measuring.md", "Error classes") == [kind.value for kind in ErrorClass]
     assert list(_BY_ERROR) == [kind.value for kind in ErrorClass]
 
 
 def test_every_finding_is_there_with_its_effect_and_has_its_advice():
     rows = {
-        row[0].strip("`"): row[2] for row in table("measuring.md", "Findings about the generator")
+        row[0].strip("`"): row[2]
+        for row in table("reference/measuring.md", "Findings about the generator")
     }
     assert set(rows) == kinds_of_findings() == set(_BY_FINDING)
     source = inspect.getsource(findings)
@@ -66,13 +67,13 @@ def test_every_finding_is_there_with_its_effect_and_has_its_advice():
 
 
 def test_every_reason_for_no_run_is_there():
-    rows = (DOCS / "cli.md").read_text().split("| `reason` | |\n")[1].split("\n\n")[0]
+    rows = (DOCS / "reference/cli.md").read_text().split("| `reason` | |\n")[1].split("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE) == list(get_args(NoRun))
 
 
 def test_every_class_is_there_with_its_objectives():
     written = {}
-    for name, latency, throughput in table("measuring.md", "Classes of steps"):
+    for name, latency, throughput in table("reference/measuring.md", "Classes of steps"):
         written[name.strip("`")] = {"latency.p95": latency, "throughput": throughput}
     assert set(get_args(ClassName)) == set(CLASS_OBJECTIVES) == {*written, "Page"}
     for name in written:
@@ -82,7 +83,7 @@ def test_every_class_is_there_with_its_objectives():
 
 
 def test_every_measure_of_pages_is_there_with_what_its_class_allows():
-    rows = table("pages.md", "What is measured")
+    rows = table("how-to/pages.md", "What is measured")
     assert [row[0].strip("`") for row in rows] == list(MEASURES)
     written = {f"{row[0].strip('`')}.p75": row[2] for row in rows if row[2]}
     assert written == {line.metric: line.max for line in CLASS_OBJECTIVES["Page"]}

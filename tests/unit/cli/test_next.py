@@ -124,7 +124,7 @@ def test_a_time_with_a_zone_is_taken() -> None:
 
 DOCUMENTED = re.findall(
     r"^\$ perfrun next (\S+) --count (\d+) --from (\S+)\n(.*?)^```",
-    (Path(__file__).parents[3] / "docs" / "schedules.md").read_text(),
+    (Path(__file__).parents[3] / "docs/how-to/schedules.md").read_text(),
     re.MULTILINE | re.DOTALL,
 )
 

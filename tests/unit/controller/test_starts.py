@@ -1,7 +1,7 @@
 """Runs that are due by schedule, against an API server in memory: created once, and noted.
 
 What Kubernetes' CronJob controller is tested for and a schedule alone does not decide; which case is
-where is in docs/schedules-cases.md.
+where is in docs/reference/schedules-cases.md.
 """
 
 from dataclasses import dataclass

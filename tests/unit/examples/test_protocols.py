@@ -17,7 +17,7 @@ from tests.unit.examples.commands import in_script, parsed
 REPO = Path(__file__).parents[3]
 EXAMPLE = REPO / "examples/protocols/websocket"
 MODULE = (EXAMPLE / "perfrun_websocket.py").read_text()
-PAGE = (REPO / "docs/protocols.md").read_text()
+PAGE = (REPO / "docs/how-to/protocols.md").read_text()
 README = (EXAMPLE / "README.md").read_text()
 MOST_LINES = 60
 
@@ -73,6 +73,6 @@ def test_commands_of_the_readme_exist_with_their_options():
 
 
 def test_links_lead_somewhere():
-    for text, folder in ((PAGE, REPO / "docs"), (README, EXAMPLE)):
+    for text, folder in ((PAGE, REPO / "docs/how-to"), (README, EXAMPLE)):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
             assert (folder / target).exists(), target

@@ -1,4 +1,4 @@
-"""docs/schedules-cases.md: every test that it names is there, and no case is left out."""
+"""docs/reference/schedules-cases.md: every test that it names is there, and no case is left out."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[2]
-PAGE = (TESTS.parent / "docs" / "schedules-cases.md").read_text()
+PAGE = (TESTS.parent / "docs/reference/schedules-cases.md").read_text()
 USUAL = "unit/logic/test_schedule_cronjob.py"
 SECTIONS = [section.partition("\n") for section in PAGE.split("\n## ")[1:]]
 NAMED = sorted(set(re.findall(r"`([\w/.:]*\btest_\w+)`", PAGE)))

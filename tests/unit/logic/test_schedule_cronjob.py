@@ -1,8 +1,8 @@
 """What Kubernetes' CronJob controller is tested for, asked of our schedule.
 
 The situations of its tests (pkg/controller/cronjob, v1.35.4) that a schedule decides, in our words;
-which of them is where, and those that the operator decides, is in docs/schedules-cases.md. Rows
-where we decide differently say so with ``DIFFERS`` and why; docs/schedules.md lists them.
+which of them is where, and those that the operator decides, is in docs/reference/schedules-cases.md. Rows
+where we decide differently say so with ``DIFFERS`` and why; docs/how-to/schedules.md lists them.
 """
 
 from datetime import UTC, datetime, timedelta

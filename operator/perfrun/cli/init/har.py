@@ -137,7 +137,7 @@ def _draft(
 
 _VARIABLE_NOTES = (
     "Ids of the recording, each in one place. For more than one, see feeds and extract in "
-    "docs/templates.md.",
+    "docs/reference/templates.md.",
 )
 
 

@@ -26,6 +26,6 @@ def starter_draft(*, name: str, url: str) -> Draft:
         target_notes=() if url else ("CHANGE THIS: the service that is put under load.",),
         scenario_notes=(
             "What a user does: steps in order; of several scenarios each is chosen by its weight. "
-            "$(...) makes data: path: /items/$(int(1, 100)). More: docs/templates.md.",
+            "$(...) makes data: path: /items/$(int(1, 100)). More: docs/reference/templates.md.",
         ),
     )
