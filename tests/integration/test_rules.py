@@ -78,7 +78,9 @@ def test_every_alert_says_what_is_wrong_and_where_to_read_on() -> None:
     for rule in rules_of(rendered()):
         notes = rule["annotations"]
         assert set(notes) == {"summary", "description", "runbook_url"}, rule["alert"]
-        assert notes["runbook_url"].endswith(f"/docs/how-to/guide.md#{rule['alert'].lower()}")
+        assert notes["runbook_url"].endswith(
+            f"/docs/how-to/troubleshooting.md#{rule['alert'].lower()}"
+        )
         assert notes["description"].endswith(".")
         assert rule["labels"]["severity"]
 
@@ -86,7 +88,7 @@ def test_every_alert_says_what_is_wrong_and_where_to_read_on() -> None:
 def test_runbook_has_an_entry_for_every_alert() -> None:
     headings = {
         line.lstrip("#").strip()
-        for line in (REPO / "docs/how-to/guide.md").read_text().splitlines()
+        for line in (REPO / "docs/how-to/troubleshooting.md").read_text().splitlines()
         if line.startswith("#")
     }
     assert {rule["alert"] for rule in rules_of(rendered())} <= headings

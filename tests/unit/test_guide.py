@@ -1,4 +1,4 @@
-"""The guide has an entry for every reason that perfrun gives, and for none that it does not."""
+"""The page of troubleshooting has an entry for every reason that perfrun gives, and for none that it does not."""
 
 import ast
 import inspect
@@ -18,7 +18,7 @@ from perfrun.logic.capacity import HoldOutcome
 from tests.unit.examples.commands import in_script, parsed
 
 REPO = Path(__file__).parents[2]
-GUIDE = (REPO / "docs/how-to/guide.md").read_text()
+GUIDE = (REPO / "docs/how-to/troubleshooting.md").read_text()
 SOURCES = sorted((REPO / "operator/perfrun").rglob("*.py"))
 
 
@@ -117,7 +117,7 @@ def alerts() -> set[str]:
 
 
 def section(heading: str) -> str:
-    return GUIDE.split(f"\n### {heading}\n")[1].split("\n### ")[0]
+    return GUIDE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
 def entries(heading: str) -> set[str]:
@@ -170,7 +170,7 @@ def test_the_reasons_to_wait_in_the_queue_are_told():
 
 
 def test_every_alert_has_the_heading_that_its_runbook_leads_to():
-    headings = re.findall(r"^#### (\w+)$", section("Alerts"), re.MULTILINE)
+    headings = re.findall(r"^### (\w+)$", section("Alerts"), re.MULTILINE)
     assert set(headings) == alerts()
     assert len(headings) == len(alerts())
 
@@ -182,7 +182,7 @@ def anchors() -> list[str]:
     return [*explicit, *slugs]
 
 
-def test_anchors_are_unique_and_links_within_the_guide_lead_somewhere():
+def test_anchors_are_unique_and_links_within_the_page_lead_somewhere():
     known = anchors()
     assert len(known) == len(set(known)), sorted({one for one in known if known.count(one) > 1})
     for target in re.findall(r"\]\(#([^)]+)\)", GUIDE):
@@ -190,13 +190,13 @@ def test_anchors_are_unique_and_links_within_the_guide_lead_somewhere():
 
 
 def test_links_to_files_lead_somewhere():
-    for page in ("guide.md", "gitops.md", "pytest.md"):
+    for page in ("test-performance.md", "troubleshooting.md", "gitops.md", "pytest.md"):
         text = (REPO / "docs/how-to" / page).read_text()
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
             assert (REPO / "docs/how-to" / target).exists(), f"{page}: {target}"
 
 
-@pytest.mark.parametrize("page", ["guide.md", "gitops.md"])
+@pytest.mark.parametrize("page", ["test-performance.md", "troubleshooting.md", "gitops.md"])
 def test_commands_exist_with_their_options(page: str):
     text = (REPO / "docs/how-to" / page).read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
