@@ -1,17 +1,24 @@
 """perfrun's percentiles against the truth of the server's own log and the schedule."""
 
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
 import pytest
 
 from perfrun.logic.objectives import NEEDED_BEYOND
 from perfrun.measure.record import Outcome, Timing
 from tests.conformance.generators import Load, perfrun
 from tests.conformance.server import MS, serving
-from tests.conformance.truth import QUANTILES, error, quantiles, response_times
+from tests.conformance.truth import QUANTILES, error, quantile, quantiles, response_times
 
 RATE, SECONDS = 200, 6
 WITHIN = 0.01
 ON_THE_WAY = 1 * MS
-"""What sending, the loopback and the loops of both sides may take, on a machine with other work."""
+"""What sending, the loopback and the loops of both sides may take."""
+WAKE_UPS = 2
+"""An answer waits for the generator to wake up, and moves others' places when it does so late."""
 TRIES = 4
 """A busy machine holds up the generator now and then; what perfrun gets wrong is wrong each time."""
 HICCUP = 20 * MS
@@ -19,9 +26,30 @@ HICCUP = 20 * MS
 percentile."""
 
 
+@contextlib.contextmanager
+def _oversleeping() -> Iterator[list[int]]:
+    """How late (ns) this machine wakes a thread that sleeps, again and again until the end."""
+    late: list[int] = []
+    over = threading.Event()
+
+    def sleep() -> None:
+        while not over.is_set():
+            before = time.monotonic_ns()
+            time.sleep(MS / 1e9)
+            late.append(time.monotonic_ns() - before - MS)
+
+    sleeper = threading.Thread(target=sleep)
+    sleeper.start()
+    try:
+        yield late
+    finally:
+        over.set()
+        sleeper.join()
+
+
 def _differences(kind: str) -> list[str]:
     """Of one load: the percentiles that are not those of the server's log."""
-    with serving(kind) as server:
+    with serving(kind) as server, _oversleeping() as late:
         said = perfrun(Load(server.url, RATE, SECONDS))
         log = server.log()
     assert said.requests == len(log.read) == RATE * SECONDS
@@ -30,8 +58,12 @@ def _differences(kind: str) -> list[str]:
     for q in QUANTILES:
         ours, true = said.quantiles[q], truth[q]
         on_the_way = ON_THE_WAY if RATE * SECONDS * (1 - q) >= NEEDED_BEYOND else HICCUP
-        if abs(error(ours, true)) > WITHIN and abs(ours - true) > on_the_way:
-            found.append(f"p{q * 100:g}: {ours / MS:.3f} ms, and the truth is {true / MS:.3f} ms")
+        may_differ = on_the_way + WAKE_UPS * quantile(late, q)
+        if abs(error(ours, true)) > WITHIN and abs(ours - true) > may_differ:
+            found.append(
+                f"p{q * 100:g}: {ours / MS:.3f} ms, and the truth is {true / MS:.3f} ms;"
+                f" on this machine it may differ by {may_differ / MS:.3f} ms"
+            )
     return found
 
 
