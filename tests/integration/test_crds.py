@@ -222,7 +222,7 @@ def test_names_that_do_not_fit_a_label_are_refused(
 
 def test_explain_tells_what_a_field_is_for(api: ApiServer) -> None:
     said = api.kubectl("explain", "perftest.spec.load.closed").stdout
-    assert "A number of users who each start over when they are done" in said
+    assert "A fixed number of users who each start the next iteration" in said
     assert "thinkTime" in said
 
 

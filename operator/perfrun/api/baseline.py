@@ -22,25 +22,34 @@ MOST_CHANGES = 5
 
 
 class Baseline(ApiModel):
-    """What runs are compared with, and from when on a change is one."""
+    """Which earlier runs each run is compared with, and when a change is reported."""
 
     compare: Literal["Auto", "Pinned", "Never"] = Field(
         default="Auto",
-        description="Auto: with the last runs that were alike. Pinned: with one run.",
+        description="Auto: compare with the latest comparable runs. Pinned: compare with the run "
+        "that `run` names. Never: do not compare.",
     )
     run: Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=RUN_NAME_MAX)] | None = (
-        Field(default=None, description="With Pinned: the PerfRun; it is never collected.")
+        Field(
+            default=None,
+            description="Name of the PerfRun to compare with; requires `compare: Pinned`. The "
+            "history limits never delete it.",
+        )
     )
     tolerance: Percent = Field(
-        default="5%", validate_default=True, description="A smaller change is none."
+        default="5%",
+        validate_default=True,
+        description="Changes up to this size are never reported. Example: 5%.",
     )
     on_regression: Literal["Warn", "Fail"] = Field(
         default="Warn",
-        description="Fail: delivery tools see a confirmed regression as Degraded. The verdict of "
-        "a run goes by its objectives alone.",
+        description="Warn: a confirmed regression is only reported. Fail: the health checks for "
+        "Argo CD and Flux also show the test as Degraded. Neither changes the verdict of a run.",
     )
     confirm_runs: Annotated[int, Field(ge=3, le=10)] = Field(
-        default=3, description="Fresh runs, started by themselves, before a change is believed."
+        default=3,
+        description="How many new runs must confirm a change before it is reported. The operator "
+        "starts them for a suspected regression.",
     )
 
     rules = (
@@ -53,72 +62,88 @@ class Baseline(ApiModel):
 
 
 class MetricChange(StatusModel):
-    """One metric of a change, in figures with their units."""
+    """How one metric has changed."""
 
-    metric: Annotated[str, Field(max_length=160)]
-    usual: Annotated[str, Field(max_length=32)] = Field(description="Of the baseline.")
-    now: Annotated[str, Field(max_length=32)] = Field(
-        description="Of the runs that confirm the change."
+    metric: Annotated[str, Field(max_length=160)] = Field(
+        description="The metric, and what it is about. Example: latency.p95 of checkout."
     )
-    change: Annotated[str, Field(max_length=16)] = Field(description="By how much, as in +7.2%.")
+    usual: Annotated[str, Field(max_length=32)] = Field(
+        description="Value in the baseline, with its unit. Example: 50.4ms."
+    )
+    now: Annotated[str, Field(max_length=32)] = Field(
+        description="Value in the runs that confirmed the change, with its unit."
+    )
+    change: Annotated[str, Field(max_length=16)] = Field(
+        description="Difference from the baseline. Example: +7.2%."
+    )
 
 
 class Told(StatusModel):
-    """A confirmed change, and the run that brought it about."""
+    """A confirmed change, and the first run that showed it."""
 
-    state: Literal["Regressed", "Recovered", "Improved"]
-    run: Annotated[str, Field(max_length=63)]
-    time: Time
-    sentence: Sentence
+    state: Literal["Regressed", "Recovered", "Improved"] = Field(
+        description="The state that the change led to."
+    )
+    run: Annotated[str, Field(max_length=63)] = Field(
+        description="Name of the first run that showed the change."
+    )
+    time: Time = Field(description="When that run completed.")
+    sentence: Sentence = Field(description="The change in one sentence.")
     changes: Annotated[list[MetricChange], Field(max_length=MOST_CHANGES)] = Field(
-        default=[], description="The metrics that have changed, the greatest change first."
+        default=[], description="The metrics that changed, the largest change first."
     )
 
 
 class LeftOut(StatusModel):
-    """Runs in a row that nothing is held against, the last one by name."""
+    """The latest runs in a row that could not be compared."""
 
-    runs: Annotated[int, Field(ge=1)]
-    last: Annotated[str, Field(max_length=63)]
+    runs: Annotated[int, Field(ge=1)] = Field(description="Number of these runs.")
+    last: Annotated[str, Field(max_length=63)] = Field(description="Name of the last of them.")
     reason: Annotated[str, Field(max_length=512)] = Field(
-        description="Why the last one proves nothing."
+        description="Why the last of them could not be compared."
     )
 
 
 class TrendStatus(StatusModel):
-    """How the last run compares with those before it."""
+    """How the latest runs compare with the baseline."""
 
-    state: TrendState
-    since: Time | None = Field(default=None, description="When the state began.")
+    state: TrendState = Field(
+        description="Collecting: fewer than ten runs to compare with. Stable: no change. Suspect: "
+        "one run differs, and new runs are to confirm it. Regressed, Improved: a confirmed change. "
+        "Recovered: back within tolerance. Incomparable: earlier runs had another environment."
+    )
+    since: Time | None = Field(default=None, description="When the test entered this state.")
     metric: Annotated[str, Field(max_length=160)] | None = Field(
-        default=None, description="The metric that has changed most, else the one told of."
+        default=None, description="The metric that changed most."
     )
     change: Annotated[str, Field(max_length=16)] | None = Field(
-        default=None, description="By how much, as in +7.2%."
+        default=None, description="How much that metric changed. Example: +7.2%."
     )
     smallest: Annotated[str, Field(max_length=16)] | None = Field(
-        default=None, description="The smallest change of that metric that one run could show."
+        default=None, description="The smallest change of that metric that one run can show."
     )
-    baseline_runs: Annotated[int, Field(ge=0)] = 0
+    baseline_runs: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Number of runs in the baseline."
+    )
     runs: Annotated[
         list[Annotated[str, Field(max_length=63)]], Field(max_length=MOST_RUNS_NAMED)
-    ] = Field(default=[], description="Those that were held against the baseline.")
-    message: Sentence = ""
-    left_out: LeftOut | None = Field(
-        default=None, description="The runs since the last one that was compared."
-    )
+    ] = Field(default=[], description="Names of the runs that were compared with the baseline.")
+    message: Sentence = Field(default="", description="The state in one sentence.")
+    left_out: LeftOut | None = None
     confirming: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="Runs that are still needed to know whether it is true."
+        default=None, description="Number of runs that are still needed to confirm the change."
     )
     up_to: Time | None = Field(
-        default=None, description="The completion of the last run that was looked at."
+        default=None, description="When the last run that this status takes into account completed."
     )
     told: Annotated[list[Told], Field(max_length=MOST_TOLD)] = Field(
         default=[], description="The last confirmed changes, newest last."
     )
     accepted: Annotated[str, Field(max_length=63)] | None = Field(
-        default=None, description="The run of the last accept-level annotation that was followed."
+        default=None,
+        description="The run named by the last annotation perfrun.dev/accept-level that took "
+        "effect.",
     )
     settings: Annotated[str, Field(max_length=16)] | None = Field(
-        default=None, description="The hash of spec.baseline that it was found by."
+        default=None, description="Hash of the spec.baseline that this status is based on."
     )

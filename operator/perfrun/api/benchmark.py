@@ -23,11 +23,17 @@ Argument = Annotated[str, Field(max_length=4096)]
 
 
 class EnvVar(ApiModel):
-    """A variable of the command's environment; the value may hold $(results) and variables."""
+    """An environment variable of the command."""
 
-    name: EnvName
-    value: Argument | None = None
-    value_from: ValueSource | None = None
+    name: EnvName = Field(
+        description="Name of the variable. Names that begin with PERFRUN_ are reserved."
+    )
+    value: Argument | None = Field(
+        default=None, description="Value. May contain $(results) and spec.variables."
+    )
+    value_from: ValueSource | None = Field(
+        default=None, description="Secret or ConfigMap key with the value."
+    )
 
     rules = (
         exactly_one_of("value", "valueFrom", what="a variable of the environment"),
@@ -41,14 +47,15 @@ class EnvVar(ApiModel):
 
 
 class BenchmarkTarget(ApiModel):
-    """A benchmark suite in an image of its own, whose command is run once in each run."""
+    """A benchmark suite in a container image. Each run executes its command once."""
 
     image: Image = Field(
-        description="Run as it is, as any user, without rights; perfrun run uses what is "
-        "installed here instead."
+        description="Image of the suite. A PerfPolicy must allow it. The container has no "
+        "privileges. `perfrun run` uses what is installed on your machine instead."
     )
     command: Annotated[list[Argument], Field(min_length=1, max_length=100)] = Field(
-        description="Program and arguments, as $(results) the file for the results."
+        description="Program and arguments, without a shell. $(results) is the file that the "
+        "command must write. Example: [pytest, --benchmark-json, $(results)]."
     )
     env: Annotated[
         list[EnvVar],
@@ -59,12 +66,14 @@ class BenchmarkTarget(ApiModel):
                 "x-kubernetes-list-map-keys": ["name"],
             },
         ),
-    ] = []
+    ] = Field(default=[], description="Environment variables of the command.")
     results: ResultsFormat = Field(
-        description="In which form the command writes $(results), or $PERFRUN_RESULTS."
+        description="Format of the file that the command writes to $(results), also known to it as "
+        "$PERFRUN_RESULTS."
     )
     timeout: Duration = Field(
         default="10m",
         validate_default=True,
-        description="Of the command; then it is ended, and the run has no figures.",
+        description="Maximum time of the command, at most 1h. After that it is ended, and the run "
+        "has no results.",
     )

@@ -12,43 +12,58 @@ Selector = Annotated[str, Field(min_length=1, max_length=512)]
 
 
 class Viewport(ApiModel):
-    """The size of the window, in CSS pixels."""
+    """Size of the browser window, in CSS pixels."""
 
-    width: Annotated[int, Field(ge=200, le=4096)] = 1280
-    height: Annotated[int, Field(ge=200, le=4096)] = 720
+    width: Annotated[int, Field(ge=200, le=4096)] = Field(
+        default=1280, description="Width of the window, in CSS pixels."
+    )
+    height: Annotated[int, Field(ge=200, le=4096)] = Field(
+        default=720, description="Height of the window, in CSS pixels."
+    )
 
 
 class BrowserTarget(ApiModel):
-    """A web site, seen by Chromium. An iteration is a visit, in a window of its own."""
+    """A web site, visited with Chromium. Each iteration is a visit in a new window."""
 
-    url: Url
-    timeout: Duration = Field(
-        default="30s", validate_default=True, description="Of a step, until the page is quiet."
+    url: Url = Field(
+        description="URL of the site. Steps append their paths. Example: http://shop:8000."
     )
-    connect_timeout: Duration = Field(default="10s", validate_default=True)
+    timeout: Duration = Field(
+        default="30s",
+        validate_default=True,
+        description="Maximum time of a step, until the page is quiet. Example: 10s.",
+    )
+    connect_timeout: Duration = Field(
+        default="10s",
+        validate_default=True,
+        description="Maximum time to open a connection for the browser. Example: 2s.",
+    )
     cache: Literal["Cold", "Warm"] = Field(
         default="Cold",
-        description="Cold: each visit begins with nothing stored. Warm: a page that a step goes to "
-        "is loaded once before, which is not measured.",
+        description="State of the browser cache. Cold: empty at the start of each visit. Warm: "
+        "each page is loaded once before it is measured.",
     )
     quiet_window: Duration = Field(
         default="1s",
         validate_default=True,
-        description="How long a loaded page has to be without a long task, and with at most two "
-        "requests open, to count as interactive. 100ms to 30s.",
+        description="How long a loaded page must have no long task and at most two open requests "
+        "to count as interactive. From 100ms to 30s.",
     )
     viewport: Viewport = Viewport()
 
 
 class Fill(ApiModel):
-    """A field of the page, and what is typed into it."""
+    """A form field, and the text to type into it."""
 
-    selector: Selector
-    value: Annotated[str, Field(max_length=4096, description="May hold templates.")]
+    selector: Selector = Field(description="Playwright selector of the field. Example: `#q`.")
+    value: Annotated[
+        str, Field(max_length=4096, description="Text to type. May contain templates.")
+    ]
 
 
 class BrowserRequest(ApiModel):
-    """What a step does in the page, in this order: goto, fill, click, waitFor."""
+    """For a browser target: actions in the page, executed in the order goto, fill, click,
+    waitFor."""
 
     goto: (
         Annotated[
@@ -58,15 +73,20 @@ class BrowserRequest(ApiModel):
         | None
     ) = Field(
         default=None,
-        description="Appended to the target's url and loaded, to its load event. May hold "
-        "templates.",
+        description="Path of the page to load, appended to the URL of the target. May contain "
+        "templates. Example: /.",
     )
-    fill: Annotated[list[Fill], Field(min_length=1, max_length=50)] | None = None
+    fill: Annotated[list[Fill], Field(min_length=1, max_length=50)] | None = Field(
+        default=None, description="Form fields to fill in."
+    )
     click: Selector | None = Field(
-        default=None, description="What is clicked; a page that this leads to is loaded too."
+        default=None,
+        description="Playwright selector of the element to click. If that opens a page, its load "
+        "is measured too.",
     )
     wait_for: Selector | None = Field(
-        default=None, description="What has to be seen in the page for the step to be over."
+        default=None,
+        description="Playwright selector of an element; the step ends when it is visible.",
     )
 
     rules = (

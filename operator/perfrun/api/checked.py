@@ -8,44 +8,52 @@ from perfrun.api.base import StatusModel
 
 
 class Amount(StatusModel):
-    """How much of something a test asks for, and where it says so."""
+    """An amount that the test asks for, and the field that sets it."""
 
-    field: Annotated[str, Field(max_length=64)]
-    amount: float
+    field: Annotated[str, Field(max_length=64)] = Field(
+        description="The field that sets the amount. Example: spec.load.open.rate."
+    )
+    amount: float = Field(description="The amount.")
 
 
 class Asks(StatusModel):
-    """What a test asks for, as far as a policy may refuse it."""
+    """What the test asks for and a PerfPolicy may refuse. Not set if the test is invalid."""
 
     hosts: Annotated[
         dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=2048)]],
         Field(max_length=32),
-    ] = Field(default={}, description="The hosts of its URLs, by the field that names them.")
-    workers: int = 1
-    rate: Amount | None = Field(default=None, description="The highest one, per second.")
-    users: Amount | None = Field(default=None, description="The most at once.")
-    longest: int = Field(default=0, description="Nanoseconds that the load takes at most.")
+    ] = Field(default={}, description="The hosts to connect to, by the field that names them.")
+    workers: int = Field(default=1, description="Number of workers.")
+    rate: Amount | None = Field(
+        default=None, description="The highest rate, in iterations per second."
+    )
+    users: Amount | None = Field(
+        default=None, description="The highest number of concurrent users."
+    )
+    longest: int = Field(default=0, description="The longest time of the load, in nanoseconds.")
     image: Annotated[str, Field(max_length=1024)] | None = Field(
-        default=None, description="Of a benchmark."
+        default=None, description="The image of a benchmark target."
     )
     audience: Annotated[str, Field(max_length=1024)] | None = Field(
-        default=None, description="Of the service account token that its target is sent."
+        default=None,
+        description="The audience of the service account token that requests carry.",
     )
 
 
 class CheckStatus(StatusModel):
-    """The outcome of the check of a generation: it is not done again until the test changes."""
+    """Result of checking observedGeneration, kept so that it is not checked again."""
 
     version: Annotated[str, Field(max_length=64)] = Field(
-        description="The version of perfrun that has checked it."
+        description="The version of perfrun that checked the test."
     )
     what_runs: Annotated[str, Field(max_length=63)] = Field(
-        default="", description="The hash of what its runs execute and are judged by."
+        default="", description="Hash of the fields that runs execute and are judged by."
     )
-    asks: Asks | None = Field(
-        default=None, description="What policies are asked about; absent: it was refused."
-    )
+    asks: Asks | None = None
     gates: bool = Field(
-        default=False, description="Whether an objective or a regression may make it Fail."
+        default=False,
+        description="Whether a missed objective or a regression can make the test fail.",
     )
-    warnings: Annotated[list[Annotated[str, Field(max_length=512)]], Field(max_length=10)] = []
+    warnings: Annotated[list[Annotated[str, Field(max_length=512)]], Field(max_length=10)] = Field(
+        default=[], description="Problems that do not keep the test from running."
+    )

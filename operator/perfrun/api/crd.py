@@ -30,6 +30,9 @@ Json = dict[str, Any]
 
 _HEADER = "# Made from operator/perfrun/api by `make crds`. Do not edit: change the models.\n"
 _VALIDATIONS = "x-kubernetes-validations"
+# Fields that every object has; the words are those of the Kubernetes API.
+_API_VERSION = "Version of the schema of this object."
+_KIND = "Kind of this object."
 # kubectl keeps what it applied in an annotation, and annotations end at 256 KiB.
 _MAX_BYTES = 256 * 1024
 
@@ -222,19 +225,33 @@ def _has_status(kind: Kind) -> bool:
 
 
 def schema(kind: Kind) -> Json:
-    """The structural schema of a whole object. Raises ValueError for what it cannot express."""
+    """The structural schema of a whole object.
+
+    Raises ValueError for what it cannot express, and for a field without a description.
+    """
     raw = kind.model.model_json_schema(schema_generator=_Generator, mode="validation")
+    del raw["properties"]["metadata"]
     whole = _structural({k: v for k, v in raw.items() if k != "$defs"}, raw["$defs"], kind.name)
     properties = whole["properties"]
+    # Only bounds of the name: the API server refuses a description of metadata itself.
     properties["metadata"] = {
         "type": "object",
         "properties": {
-            "name": {"type": "string", "maxLength": kind.name_max, "pattern": DNS_LABEL}
+            "name": {
+                "type": "string",
+                "description": "Name of the object, unique among those of its kind in "
+                + ("a namespace." if kind.scope == "Namespaced" else "the cluster."),
+                "maxLength": kind.name_max,
+                "pattern": DNS_LABEL,
+            }
         },
     }
     if _has_status(kind):
         properties["status"] = _without_defaults(properties["status"])
-    standard = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
+    standard = {
+        "apiVersion": {"type": "string", "description": _API_VERSION},
+        "kind": {"type": "string", "description": _KIND},
+    }
     return {**whole, "properties": {**standard, **properties}, "required": ["spec"]}
 
 
@@ -299,9 +316,12 @@ def _structural(node: Json, defs: Mapping[str, Json], where: str) -> Json:
 
 
 def _add_properties(made: Json, fields: Json, defs: Mapping[str, Json], where: str) -> None:
-    made["properties"] = {
+    made["properties"] = properties = {
         name: _structural(field, defs, f"{where}.{name}") for name, field in fields.items()
     }
+    silent = [f"{where}.{name}" for name, field in properties.items() if "description" not in field]
+    if silent:
+        raise ValueError(f"fields without a description: {', '.join(silent)}")
     refused = [name for name, field in fields.items() if NOT_BUILT_KEY in field]
     validations = made.pop(_VALIDATIONS, [])
     validations += [

@@ -12,24 +12,29 @@ Texts = Annotated[dict[Text, Annotated[str, Field(max_length=512)]], Field(max_l
 
 
 class WorkloadStatus(StatusModel):
-    """An observed workload as it was when a run was judged."""
+    """An observed workload at the time when the run was judged."""
 
-    name: Text = Field(description="The name in spec.observe.")
-    replicas: Annotated[int, Field(ge=0)] = 0
-    limits: Texts = Field(default={}, description="Resource limits, as container/cpu.")
+    name: Text = Field(description="Name in spec.observe.")
+    replicas: Annotated[int, Field(ge=0)] = Field(default=0, description="Number of replicas.")
+    limits: Texts = Field(
+        default={}, description="Resource limits by container. Example: `{app/cpu: 500m}`."
+    )
     images: Texts = Field(
-        default={}, description="By container, the image that runs: with its digest, where known."
+        default={}, description="Image of each container, with its digest if it is known."
     )
-    since: Time | None = Field(
-        default=None, description="When the youngest of its pods was started."
-    )
+    since: Time | None = Field(default=None, description="When its newest pod started.")
 
 
 class Environment(StatusModel):
-    """Runs are compared where this is the same; images are not part of it, but told."""
+    """Where the run took place. Only runs with the same environment are compared; images may
+    differ."""
 
     machines: Annotated[list[Text], Field(max_length=16)] = Field(
-        default=[], description="The workers' processors and architectures, each kind once."
+        default=[], description="Processors and architectures of the workers' nodes."
     )
-    resources: Texts = Field(default={}, description="Of a worker, as requests/cpu.")
-    workloads: Annotated[list[WorkloadStatus], Field(max_length=16)] = []
+    resources: Texts = Field(
+        default={}, description='Resources of a worker. Example: `{requests/cpu: "1"}`.'
+    )
+    workloads: Annotated[list[WorkloadStatus], Field(max_length=16)] = Field(
+        default=[], description="The workloads in spec.observe."
+    )

@@ -22,34 +22,38 @@ is for the protocol to say."""
 
 
 class ExtensionTarget(ApiModel):
-    """A server that is spoken to by a package of somebody else's (docs/how-to/protocols.md)."""
+    """A server with a protocol that a Python package adds to perfrun."""
 
     kind: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] = Field(
-        description="The name that the package gives its protocol: an entry point of the group "
-        "perfrun.kinds."
+        description="Name of the protocol: the entry point of the package in the group "
+        "perfrun.kinds. Example: websocket."
     )
     address: Annotated[str, Field(pattern=ADDRESS_PATTERN, max_length=261)] = Field(
-        description="HOST:PORT; policies judge it as they do the host of a URL."
+        description="Host and port of the server. Example: chat:8765."
     )
     timeout: Duration = Field(
         default="30s",
         validate_default=True,
-        description="Of a step, the wait for its connection included.",
+        description="Maximum time of a step, including the wait for a connection. Example: 5s.",
     )
     connect_timeout: Duration = Field(
-        default="10s", validate_default=True, description="Until the protocol is ready to be used."
+        default="10s",
+        validate_default=True,
+        description="Maximum time to open a connection until it is ready for use. Example: 2s.",
     )
     connections: Literal["Shared", "PerUser", "PerRequest"] = Field(
-        default="Shared", description="Shared: a pool for all users of a worker."
+        default="Shared",
+        description="Which connection a step uses. Shared: one of a pool for all users of a "
+        "worker. PerUser: the user's own. PerRequest: a new one.",
     )
     options: Annotated[
         dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=MOST_OPTIONS)
     ] = Field(
         default={},
-        description="What the protocol is to be told, once a worker; without templates.",
+        description="Options of the protocol, the same for the whole run. No templates.",
     )
     options_from: Annotated[dict[str, ValueSource], Field(max_length=MOST_OPTIONS)] = Field(
-        default={}, description="The same, from Secrets and ConfigMaps."
+        default={}, description="Options of the protocol from Secrets and ConfigMaps."
     )
 
     @property

@@ -23,38 +23,58 @@ MAX_USERS = 1_000_000
 
 UserCount = Annotated[int, Field(ge=1, le=MAX_USERS)]
 
+_RAMP = "How long the ramp takes. The first stage starts at 0. Example: 30s."
+_HOLD = "How long the level is held. Example: 5m."
+_STAGES = "Levels of the load over time, in place of a constant level."
+
 
 class Burst(ApiModel):
-    """So many iterations, as fast as so many at a time allow."""
+    """A fixed number of iterations, executed as fast as possible."""
 
-    requests: Annotated[int, Field(ge=1, le=100_000_000)]
-    concurrency: UserCount
+    requests: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
+        description="Number of iterations, over all workers."
+    )
+    concurrency: UserCount = Field(
+        description="Number of iterations that run at the same time, over all workers. At most "
+        "`requests`."
+    )
 
 
 class ClosedStage(ApiModel):
-    """Ramp linearly from the level before to ``users``, then hold."""
+    """Ramps linearly from the previous level to ``users``, then holds."""
 
-    users: Annotated[int, Field(ge=0, le=MAX_USERS)]
-    ramp: Duration = Field(default="0s", validate_default=True)
-    hold: Duration = Field(default="0s", validate_default=True)
+    users: Annotated[int, Field(ge=0, le=MAX_USERS)] = Field(
+        description="Number of concurrent users at the end of the ramp and during the hold."
+    )
+    ramp: Duration = Field(default="0s", validate_default=True, description=_RAMP)
+    hold: Duration = Field(default="0s", validate_default=True, description=_HOLD)
 
 
 class OpenStage(ApiModel):
-    """Ramp linearly from the level before to ``rate``, then hold."""
+    """Ramps linearly from the previous level to ``rate``, then holds."""
 
-    rate: Rate
-    ramp: Duration = Field(default="0s", validate_default=True)
-    hold: Duration = Field(default="0s", validate_default=True)
+    rate: Rate = Field(
+        description="Rate of iterations at the end of the ramp and during the hold. Example: 100/s."
+    )
+    ramp: Duration = Field(default="0s", validate_default=True, description=_RAMP)
+    hold: Duration = Field(default="0s", validate_default=True, description=_HOLD)
 
 
 class Closed(ApiModel):
-    """A number of users who each start over when they are done (closed model)."""
+    """A fixed number of users who each start the next iteration when the previous one ends."""
 
-    users: UserCount | None = None
-    duration: Duration | None = None
-    stages: Annotated[list[ClosedStage], Field(min_length=1, max_length=100)] | None = None
+    users: UserCount | None = Field(
+        default=None, description="Number of concurrent users, over all workers."
+    )
+    duration: Duration | None = Field(
+        default=None, description="How long the load runs, without the warm-up. Example: 5m."
+    )
+    stages: Annotated[list[ClosedStage], Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description=_STAGES
+    )
     think_time: Duration | None = Field(
-        default=None, description="How long a user waits after each iteration."
+        default=None,
+        description="How long a user waits after each iteration. Default: not at all. Example: 1s.",
     )
 
     rules = (
@@ -76,16 +96,26 @@ class Closed(ApiModel):
 
 
 class Open(ApiModel):
-    """Iterations that start at a rate, whether or not earlier ones are done (open model)."""
+    """Iterations that start at a given rate, whether or not earlier ones are done."""
 
-    rate: Rate | None = None
-    duration: Duration | None = None
-    stages: Annotated[list[OpenStage], Field(min_length=1, max_length=100)] | None = None
+    rate: Rate | None = Field(
+        default=None, description="Rate of iterations, over all workers. Example: 100/s."
+    )
+    duration: Duration | None = Field(
+        default=None, description="How long the load runs, without the warm-up. Example: 5m."
+    )
+    stages: Annotated[list[OpenStage], Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description=_STAGES
+    )
     arrivals: Literal["Uniform", "Poisson"] = Field(
-        default="Uniform", description="Evenly spaced, or at random as independent users come."
+        default="Uniform",
+        description="When iterations start. Uniform: at equal intervals. Poisson: at random, like "
+        "independent users.",
     )
     max_in_flight: Annotated[int, Field(ge=1, le=MAX_USERS)] | None = Field(
-        default=None, description="At most so many iterations at a time; default 1000 per worker."
+        default=None,
+        description="Maximum number of iterations in flight, over all workers. Further iterations "
+        "are dropped and counted. Default: 1000 per worker.",
     )
 
     rules = (
@@ -107,12 +137,17 @@ class Open(ApiModel):
 
 
 class Capacity(ApiModel):
-    """The search for the highest rate of an open load that still meets the objectives."""
+    """Searches for the highest rate of an open load that meets the objectives."""
 
-    from_: Rate = Field(alias="from", description="The rate of the first hold.")
-    to: Rate = Field(description="The highest rate that is tried.")
+    from_: Rate = Field(
+        alias="from", description="Rate at which the search starts. Example: 100/s."
+    )
+    to: Rate = Field(description="The highest rate to try. Example: 5000/s.")
     hold: Duration = Field(
-        default="30s", validate_default=True, description="How long each rate is held and judged."
+        default="30s",
+        validate_default=True,
+        description="How long each rate is held and judged. At least 1s. Use a few hundred times "
+        "the latency limit: 30s for 100ms.",
     )
 
     rules = (
@@ -142,16 +177,23 @@ def _known_stop_metric(name: str) -> str:
 
 
 class StopCondition(ApiModel):
-    """Ends the load early: true in every second of ``for`` that had outcomes."""
+    """Ends the load early when a metric exceeds its limit for some time."""
 
     metric: Annotated[
         str,
         Field(max_length=40, json_schema_extra={"enum": list(STOP_METRICS)}),
         AfterValidator(_known_stop_metric),  # the enum of the schema, in words
-    ]
-    above: Annotated[str, Field(max_length=48)]
+    ] = Field(description="The metric, computed anew for each second and over all workers.")
+    above: Annotated[str, Field(max_length=48)] = Field(
+        description="The limit: a percentage for rates, a duration for latencies. "
+        "Examples: 50%, 2s."
+    )
     for_: Duration = Field(
-        default="10s", validate_default=True, alias="for", description="In whole seconds."
+        default="10s",
+        validate_default=True,
+        alias="for",
+        description="How long the metric must exceed the limit, in every second in which requests "
+        "ended. Whole seconds, at least 1s.",
     )
 
     rules = (
@@ -204,14 +246,18 @@ def _shapes(load: "Load") -> int:
 
 
 class Load(ApiModel):
-    """Exactly one shape of load, and how it is started and given up."""
+    """How much load to generate. Exactly one of burst, closed, open and capacity is required.
+
+    Numbers of users and iterations, and rates, are totals over all workers.
+    """
 
     workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] = Field(
-        default=1, description="Pods that share the load; each uses one core."
+        default=1, description="Number of worker pods that share the load. Each uses one core."
     )
     warmup: Duration | None = Field(
         default=None,
-        description="Extra time before the window at the first level; measured, never judged.",
+        description="Extra time at the first level, before the window that is judged. Not for "
+        "burst and capacity. Default: none. Example: 10s.",
     )
     burst: Burst | None = None
     closed: Closed | None = None
@@ -221,21 +267,25 @@ class Load(ApiModel):
         list[StopCondition],
         Field(
             max_length=16,
-            description="In a capacity search a condition fails the hold, not the run.",
+            description="Conditions that end the load early; the verdict is then at least Warn. In "
+            "a capacity search they end the hold, not the run.",
         ),
     ] = []
     min_coverage: Percent = Field(
         default="100%",
         validate_default=True,
-        description="How much of what was planned the workers have to report at least.",
+        description="Minimum share of the planned load that workers must report on. Example: 90%.",
     )
     on_worker_loss: Literal["Inconclusive", "Continue"] = Field(
-        default="Inconclusive", description="What less coverage than that makes of the run."
+        default="Inconclusive",
+        description="What happens when the coverage is below minCoverage. Inconclusive: objectives "
+        "that were met become Inconclusive. Continue: a finding only reports it.",
     )
     start_timeout: Duration = Field(
         default="10m",
         validate_default=True,
-        description="Until when all workers have to be ready and the target has to be reachable.",
+        description="How long to wait until all workers are ready and reach the target. After "
+        "that, the run ends as Error.",
     )
 
     rules = (

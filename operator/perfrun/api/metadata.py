@@ -37,16 +37,26 @@ class Metadata(BaseModel):
 
 
 class Condition(BaseModel):
-    """A condition as Kubernetes writes them."""
+    """One aspect of the current state of the object."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
-    type: str = Field(max_length=64)
-    status: str = Field(max_length=16)
-    reason: str = Field(max_length=128)
-    message: str = Field(default="", max_length=4096)
-    observed_generation: int | None = None
-    last_transition_time: datetime | None = None
+    type: str = Field(max_length=64, description="Type of the condition. Example: Ready.")
+    status: str = Field(
+        max_length=16, description="Status of the condition: True, False or Unknown."
+    )
+    reason: str = Field(
+        max_length=128, description="Reason for the last transition, as one CamelCase word."
+    )
+    message: str = Field(
+        default="", max_length=4096, description="Details about the transition, for people."
+    )
+    observed_generation: int | None = Field(
+        default=None, description="The metadata.generation that the condition is based on."
+    )
+    last_transition_time: datetime | None = Field(
+        default=None, description="When the status of the condition last changed."
+    )
 
     def as_json(self) -> dict[str, Any]:
         """The condition as it stands in a status."""

@@ -14,11 +14,12 @@ ReceiverName = Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=
 
 
 class Notification(ApiModel):
-    """One receiver, and on which occasions it is told."""
+    """A receiver, and which events it is notified of."""
 
     receiver: ReceiverName = Field(
-        description="The name of a receiver of this installation (the chart's receivers)."
+        description="Name of a receiver from the value `receivers` of the Helm chart."
     )
     events: Annotated[list[Occasion], Field(min_length=1, max_length=len(OCCASIONS))] = Field(
-        default=list(OCCASIONS), description="Default: all of them."
+        default=list(OCCASIONS),
+        description="Events to notify the receiver of: verdicts of runs, and trends of the test.",
     )

@@ -47,18 +47,26 @@ class Verdict(StrEnum):
 
 
 class TestRef(ApiModel):
-    """The test that is run, in the same namespace."""
+    """The test to run, in the same namespace."""
 
-    name: Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=TEST_NAME_MAX)]
+    name: Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=TEST_NAME_MAX)] = Field(
+        description="Name of the PerfTest."
+    )
 
 
 class PerfRunSpec(ApiModel):
-    """Which test is run and why. Immutable but for ``stop``."""
+    """Which test to run, and why. Immutable except for ``stop``."""
 
     test_ref: TestRef
-    reason: Reason = "Requested"
-    scheduled_time: Time | None = None
-    stop: bool = Field(default=False, description="Set to true to end the load now.")
+    reason: Reason = Field(
+        default="Requested", description="Why the run was created. Leave it out in your own runs."
+    )
+    scheduled_time: Time | None = Field(
+        default=None, description="The time in the schedule that the run was created for, in UTC."
+    )
+    stop: bool = Field(
+        default=False, description="Set it to true to end the load now. It cannot be set back."
+    )
 
     rules = (
         Rule(
@@ -83,254 +91,360 @@ class PerfRunSpec(ApiModel):
 
 
 class QueueStatus(StatusModel):
-    """Why a run waits, and behind how many others."""
+    """Why the run waits in the queue, and for how many others. Set while it is queued."""
 
-    reason: Sentence
-    position: Count
+    reason: Sentence = Field(description="Why the run waits.")
+    position: Count = Field(description="About how many turns there are before this run.")
 
 
 class WorkerCounts(StatusModel):
-    """How many workers there are to be, were ready, and have reported."""
+    """Numbers of workers."""
 
-    planned: Count
-    ready: Count = 0
-    reported: Count = 0
+    planned: Count = Field(description="Workers that the run needs.")
+    ready: Count = Field(default=0, description="Workers that were ready to start the load.")
+    reported: Count = Field(default=0, description="Workers that have sent their report.")
 
 
 class IterationCounts(StatusModel):
-    """planned = started + dropped."""
+    """Numbers of iterations: planned = started + dropped."""
 
-    planned: Count
-    started: Count
-    dropped: Count
+    planned: Count = Field(description="Iterations that were due.")
+    started: Count = Field(description="Iterations that were started.")
+    dropped: Count = Field(description="Iterations that were due but could not be started.")
 
 
 class RequestCounts(StatusModel):
-    """sent = succeeded + failed + censored."""
+    """Numbers of requests: sent = succeeded + failed + censored."""
 
-    sent: Count
-    succeeded: Count
-    failed: Count
-    censored: Count
+    sent: Count = Field(description="Requests that were sent.")
+    succeeded: Count = Field(description="Requests that succeeded.")
+    failed: Count = Field(description="Requests that failed, including timeouts.")
+    censored: Count = Field(description="Requests that were still open when the run ended.")
 
 
 class AttemptCounts(StatusModel):
-    """Requests whose first byte was written, by phase: what the server itself counts."""
+    """Requests on the wire, including redirects and retries, as the target counts them."""
 
-    setup: Count = 0
-    warmup: Count = 0
-    window: Count = 0
-    teardown: Count = 0
+    setup: Count = Field(default=0, description="Attempts in the setup.")
+    warmup: Count = Field(
+        default=0,
+        description="Attempts before the window: in the warm-up, or in earlier holds of a capacity "
+        "search.",
+    )
+    window: Count = Field(default=0, description="Attempts in the window.")
+    teardown: Count = Field(default=0, description="Attempts in the teardown.")
 
 
 class LatencyStatus(StatusModel):
-    """A distribution in figures; a percentile without enough samples reads ``unsupported``."""
+    """Response times, as in `30.1ms`. `unsupported` means too few samples for a percentile;
+    `>=` marks a lower bound."""
 
-    avg: Text | None = None
-    min: Text | None = None
-    p50: Text | None = None
-    p75: Text | None = None
-    p90: Text | None = None
-    p95: Text | None = None
-    p99: Text | None = None
-    p999: Text | None = None
-    max: Text | None = None
+    avg: Text | None = Field(default=None, description="Average.")
+    min: Text | None = Field(default=None, description="Minimum.")
+    p50: Text | None = Field(default=None, description="50th percentile (median).")
+    p75: Text | None = Field(default=None, description="75th percentile.")
+    p90: Text | None = Field(default=None, description="90th percentile.")
+    p95: Text | None = Field(default=None, description="95th percentile.")
+    p99: Text | None = Field(default=None, description="99th percentile.")
+    p999: Text | None = Field(default=None, description="99.9th percentile.")
+    max: Text | None = Field(default=None, description="Maximum.")
 
 
 class MeasureStatus(StatusModel):
-    """What pages were measured by, in figures; ``unsupported`` as of latencies."""
+    """Measurements of a page. `unsupported` means too few samples for a percentile."""
 
-    samples: Count = 0
-    p50: Text | None = None
-    p75: Text | None = None
-    p95: Text | None = None
-    max: Text | None = None
+    samples: Count = Field(default=0, description="Number of samples.")
+    p50: Text | None = Field(default=None, description="50th percentile (median).")
+    p75: Text | None = Field(default=None, description="75th percentile.")
+    p95: Text | None = Field(default=None, description="95th percentile.")
+    max: Text | None = Field(default=None, description="Maximum.")
 
 
 class HoldStatus(StatusModel):
-    """One rate that a capacity search tried."""
+    """A rate that a capacity search tried."""
 
-    rate: Text
-    start_time: Time | None = None
+    rate: Text = Field(description="The rate of iterations. Example: 400/s.")
+    start_time: Time | None = Field(default=None, description="When the hold started.")
     outcome: Literal["Met", "Missed", "Unclear", "Lost", "Repeated"] | None = Field(
-        default=None, description="Absent: it goes on."
+        default=None,
+        description="Met: all objectives were met. Missed: one was not. Unclear: the load "
+        "generator was the limit. Lost: a worker was lost. Repeated: not judged, the rate is held "
+        "again. Not set while the hold is under way.",
     )
-    throughput: Text | None = None
-    error_rate: Text | None = None
-    p95: Text | None = None
-    message: Annotated[str, Field(max_length=512)] | None = None
+    throughput: Text | None = Field(default=None, description="Successful requests per second.")
+    error_rate: Text | None = Field(default=None, description="Share of requests that failed.")
+    p95: Text | None = Field(default=None, description="95th percentile of the response time.")
+    message: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="Explains the outcome."
+    )
 
 
 class CapacityStatus(StatusModel):
-    """How a capacity search went: its holds, in their order."""
+    """Progress of a capacity search."""
 
-    holds: Annotated[list[HoldStatus], Field(max_length=MOST_HOLDS)] = []
+    holds: Annotated[list[HoldStatus], Field(max_length=MOST_HOLDS)] = Field(
+        default=[], description="The rates that were tried, in order."
+    )
 
 
 Errors = Annotated[dict[Name, Count], Field(max_length=64)]
 
 
 class Summary(StatusModel):
-    """The whole run in figures."""
+    """Measurements of the whole run."""
 
-    window: Text
+    window: Text = Field(
+        description="Length of the window: the load without its warm-up. Example: 60s."
+    )
     iterations: IterationCounts
     requests: RequestCounts
     attempts: AttemptCounts
     capacity: Text | None = Field(
-        default=None, description="The highest rate that met the objectives, where it was searched."
+        default=None,
+        description="Result of a capacity search: the highest rate that met the objectives. "
+        "Example: 1200/s.",
     )
-    throughput: Text
-    transactions: Text
-    success_rate: Text | None = None
-    error_rate: Text | None = None
-    timeout_rate: Text | None = None
+    throughput: Text = Field(description="Successful requests per second of the window.")
+    transactions: Text = Field(
+        description="Iterations per second of the window whose steps all succeeded."
+    )
+    success_rate: Text | None = Field(
+        default=None, description="Share of requests that succeeded. Example: 99.94%."
+    )
+    error_rate: Text | None = Field(
+        default=None, description="Share of requests that failed, including timeouts."
+    )
+    timeout_rate: Text | None = Field(default=None, description="Share of requests that timed out.")
     latency: LatencyStatus | None = None
-    errors: Errors = {}
+    errors: Errors = Field(
+        default={}, description="Number of failed requests by error class. Example: `{Timeout: 3}`."
+    )
 
 
 class StepStatus(StatusModel):
-    """One step in figures."""
+    """Measurements of one step."""
 
-    name: Name
-    scenario: Name
+    name: Name = Field(description="Name of the step.")
+    scenario: Name = Field(description="Name of its scenario.")
     requests: RequestCounts
     attempts: AttemptCounts
-    throughput: Text
-    success_rate: Text | None = None
-    error_rate: Text | None = None
-    timeout_rate: Text | None = None
+    throughput: Text = Field(description="Successful requests per second of the window.")
+    success_rate: Text | None = Field(default=None, description="Share of requests that succeeded.")
+    error_rate: Text | None = Field(
+        default=None, description="Share of requests that failed, including timeouts."
+    )
+    timeout_rate: Text | None = Field(default=None, description="Share of requests that timed out.")
     latency: LatencyStatus | None = None
     measures: Annotated[dict[Name, MeasureStatus], Field(max_length=32)] = Field(
-        default={}, description="Of a step that visits a page: pageLoad and the like."
+        default={}, description="Measurements of a page by metric, for example pageLoad."
     )
-    errors: Errors = {}
+    errors: Errors = Field(default={}, description="Number of failed requests by error class.")
     said: Annotated[dict[Name, Annotated[str, Field(max_length=200)]], Field(max_length=64)] = (
-        Field(default={}, description="Why requests failed: the first of each class, in words.")
+        Field(
+            default={}, description="The message of the first failed request of each error class."
+        )
     )
 
 
 class SloStatus(StatusModel):
-    """One objective, what was measured, and the sentence that says so."""
+    """An objective and its result."""
 
-    metric: Name
-    of: Annotated[str, Field(max_length=200)] = ""
-    max: Text | None = None
-    min: Text | None = None
-    on_breach: Literal["Warn", "Fail"] = "Warn"
-    measured: Text | None = None
-    samples: Count = 0
-    verdict: Verdict
-    message: Sentence
+    metric: Name = Field(description="Name of the metric.")
+    of: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="What the metric is about, as in spec.slos. Empty: everything."
+    )
+    max: Text | None = Field(default=None, description="The highest value allowed.")
+    min: Text | None = Field(default=None, description="The lowest value allowed.")
+    on_breach: Literal["Warn", "Fail"] = Field(
+        default="Warn", description="Verdict when the objective is missed."
+    )
+    measured: Text | None = Field(
+        default=None, description="The measured value. `>=` marks a lower bound."
+    )
+    samples: Count = Field(default=0, description="Number of samples that the value is based on.")
+    verdict: Verdict = Field(description="Verdict of the objective.")
+    message: Sentence = Field(
+        description="One sentence with the measured value, the limit and the verdict."
+    )
 
 
 class BenchmarkFigures(StatusModel):
-    """One benchmark of a suite, in the statistics of its tool."""
+    """Results of one benchmark."""
 
-    name: Annotated[str, Field(max_length=200)]
-    figures: Annotated[dict[Annotated[str, Field(max_length=40)], Text], Field(max_length=32)] = {}
+    name: Annotated[str, Field(max_length=200)] = Field(description="Name of the benchmark.")
+    figures: Annotated[dict[Annotated[str, Field(max_length=40)], Text], Field(max_length=32)] = (
+        Field(
+            default={},
+            description="Statistics by metric, as the tool computed them. "
+            "Example: `{mean: 5.11us}`.",
+        )
+    )
 
 
 class BenchmarkStatus(StatusModel):
-    """What came of the command of a benchmark."""
+    """Results of the command of a benchmark target."""
 
     memory_peak: Text | None = Field(
         default=None,
-        description="Resident at most, of the command or of the largest process it waited for.",
+        description="Maximum resident memory of the command or of its largest child process. "
+        "Example: 64Mi.",
     )
-    results: Annotated[list[BenchmarkFigures], Field(max_length=MOST_BENCHMARKS_TOLD)] = []
-    left_out: Count = Field(default=0, description="Benchmarks that are not told here.")
+    results: Annotated[list[BenchmarkFigures], Field(max_length=MOST_BENCHMARKS_TOLD)] = Field(
+        default=[], description="The benchmarks and their statistics."
+    )
+    left_out: Count = Field(
+        default=0, description="Number of benchmarks that `results` does not contain."
+    )
     message: Sentence | None = Field(
-        default=None, description="How the command failed, or why there are no results."
+        default=None, description="Why the command failed, or why there are no results."
     )
 
 
 class Finding(StatusModel):
-    """Something about the generator that limits what the figures can prove."""
+    """A problem of the load generator that limits what the measurements can prove."""
 
-    type: Name
-    effect: Literal["Inflating", "UnderLoading", "Informing"]
-    message: Sentence
+    type: Name = Field(description="Type of the finding. Example: Lag.")
+    effect: Literal["Inflating", "UnderLoading", "Informing"] = Field(
+        description="Inflating: measured times are too long. UnderLoading: there was less load "
+        "than planned. Informing: no effect on verdicts."
+    )
+    message: Sentence = Field(
+        description="What happened, the measured value and its limit, and what to do."
+    )
 
 
 class GeneratorStatus(StatusModel):
-    """The health of the load generator itself."""
+    """Health of the load generator: all workers together."""
 
-    lag_p99: Text | None = Field(default=None, alias="lagP99")
-    cpu: Text | None = None
-    throttled: Text | None = None
-    ceiling: Text | None = None
-    start_skew: Text | None = None
-    send_spread: Text | None = None
-    coverage: Text | None = None
-    reuse: Text | None = Field(
-        default=None, description="Requests that went over a connection that was open already."
+    lag_p99: Text | None = Field(
+        default=None,
+        alias="lagP99",
+        description="99th percentile of the delay with which iterations of an open load started. "
+        "Example: 0.4ms.",
     )
-    findings: Annotated[list[Finding], Field(max_length=32)] = []
+    cpu: Text | None = Field(
+        default=None,
+        description="CPU time of the workers as a share of one core each. Example: 35%.",
+    )
+    throttled: Text | None = Field(
+        default=None, description="Share of CPU periods in which a CPU limit throttled workers."
+    )
+    ceiling: Text | None = Field(
+        default=None,
+        description="Rate of requests that the workers reached in their self-check before the "
+        "load. Example: 9000/s.",
+    )
+    start_skew: Text | None = Field(
+        default=None, description="Time between the start of the first and the last worker."
+    )
+    send_spread: Text | None = Field(
+        default=None, description="Time between the first and the last request sent in a burst."
+    )
+    coverage: Text | None = Field(
+        default=None, description="Share of the planned load that workers reported on."
+    )
+    reuse: Text | None = Field(
+        default=None, description="Share of requests that used a connection that was already open."
+    )
+    findings: Annotated[list[Finding], Field(max_length=32)] = Field(
+        default=[], description="Problems that limit what the measurements can prove."
+    )
 
 
 class ResultRef(StatusModel):
-    """Where the full result document is kept."""
+    """Where the full result is stored. Not set if it was not or is no longer stored."""
 
-    config_maps: Annotated[list[Name], Field(max_length=16)] = []
-    sha256: Name = ""
-    bytes: Count = 0
+    config_maps: Annotated[list[Name], Field(max_length=16)] = Field(
+        default=[], description="Names of the ConfigMaps that hold the parts of the result."
+    )
+    sha256: Name = Field(default="", description="SHA-256 of the result, in hexadecimal.")
+    bytes: Count = Field(default=0, description="Size of the result, in bytes.")
 
 
 class PerfRunStatus(StatusModel):
-    """How far the run is and what came of it."""
+    """The most recently observed state of the run."""
 
-    observed_generation: int | None = None
-    phase: Phase | None = None
-    verdict: Verdict | None = None
+    observed_generation: int | None = Field(
+        default=None, description="The metadata.generation of the run that this status describes."
+    )
+    phase: Phase | None = Field(
+        default=None,
+        description="Queued: waits for its turn. Starting: workers start. Running: the load runs. "
+        "Collecting: workers report. Done: the run has a verdict.",
+    )
+    verdict: Verdict | None = Field(
+        default=None,
+        description="Result of the run: the worst verdict of its objectives, or Error if it could "
+        "not be judged. Set when the run is done.",
+    )
     message: Sentence | None = Field(
         default=None,
-        description="What came of the run; before the load starts, what it waits for.",
+        description="Explains the verdict. Before the load starts: what the run waits for.",
     )
-    revision: Name | None = None
-    comparison_key: Name | None = None
+    revision: Name | None = Field(
+        default=None,
+        description="Name of the ControllerRevision with the spec of the test that is run.",
+    )
+    comparison_key: Name | None = Field(
+        default=None,
+        description="Hash of what is measured. Only runs with the same key are compared.",
+    )
     target: Annotated[str, Field(max_length=300)] | None = Field(
-        default=None, description="host:port under load; one run at a time has it."
+        default=None,
+        description="Host and port under load. By default, one run at a time loads a target.",
     )
     queue: QueueStatus | None = None
-    job: Name | None = Field(default=None, description="The Job of the workers, once created.")
+    job: Name | None = Field(
+        default=None, description="Name of the Job of the workers, once it is created."
+    )
     launch_error: Sentence | None = Field(
-        default=None, description="Why the Job could not be created when it was last tried."
+        default=None, description="Why the last attempt to create the Job failed."
     )
     accepted_time: Time | None = Field(
         default=None,
-        description="When the run first left the queue; load.startTimeout counts from then.",
+        description="When the run first left the queue. load.startTimeout counts from then.",
     )
     turn_time: Time | None = Field(
-        default=None, description="When the run left the queue last; it may give its turn back."
+        default=None,
+        description="When the run last left the queue. A run whose pods are not scheduled may "
+        "return to it.",
     )
-    turns: Count | None = Field(default=None, description="How often it has left the queue.")
+    turns: Count | None = Field(
+        default=None, description="How many times the run has left the queue."
+    )
     start_deadline: Time | None = Field(
         default=None,
-        description="Of a run that gave its turn back because its pods were not scheduled: until "
-        "when it may try again.",
+        description="When a run that returned to the queue must have started.",
     )
-    start_time: Time | None = Field(default=None, description="When the load started (T0).")
-    load_end_time: Time | None = None
+    start_time: Time | None = Field(default=None, description="When the load started.")
+    load_end_time: Time | None = Field(default=None, description="When the load ended.")
     report_deadline: Time | None = Field(
-        default=None, description="When the operator stops waiting for reports of workers."
+        default=None, description="When the operator stops waiting for the reports of workers."
     )
     teardown_deadline: Time | None = Field(
         default=None,
-        description="Where worker 0 was lost: until when a pod of its own may run the teardown.",
+        description="When the pod that replaces a lost worker 0 must have finished the teardown.",
     )
-    completion_time: Time | None = None
+    completion_time: Time | None = Field(default=None, description="When the run was done.")
     workers: WorkerCounts | None = None
-    progress: Sentence | None = Field(default=None, description="While the load runs.")
-    stopped: Sentence | None = Field(default=None, description="Who ended the load early.")
+    progress: Sentence | None = Field(
+        default=None, description="Progress of the load. Set while it runs."
+    )
+    stopped: Sentence | None = Field(default=None, description="Who or what ended the load early.")
     untidy: Sentence | None = Field(
-        default=None, description="What went wrong with the teardown: something may be left."
+        default=None, description="Why the teardown failed. The target may hold leftover data."
     )
     capacity: CapacityStatus | None = None
     summary: Summary | None = None
-    steps: Annotated[list[StepStatus], Field(max_length=MOST_STEPS)] = []
-    slos: Annotated[list[SloStatus], Field(max_length=MOST_SLOS)] = []
-    observed: Annotated[list[ObservedStatus], Field(max_length=16)] = []
+    steps: Annotated[list[StepStatus], Field(max_length=MOST_STEPS)] = Field(
+        default=[], description="Measurements of each step."
+    )
+    slos: Annotated[list[SloStatus], Field(max_length=MOST_SLOS)] = Field(
+        default=[], description="Results of the objectives."
+    )
+    observed: Annotated[list[ObservedStatus], Field(max_length=16)] = Field(
+        default=[], description="Measurements of the entries of spec.observe."
+    )
     benchmark: BenchmarkStatus | None = None
     generator: GeneratorStatus | None = None
     environment: Environment | None = None
@@ -338,12 +452,14 @@ class PerfRunStatus(StatusModel):
     notified: Annotated[
         dict[Annotated[str, Field(max_length=16)], Literal["Delivered", "GivenUp"]],
         Field(max_length=128),
-    ] = Field(default={}, description="By the id of a notice, what became of it.")
-    conditions: Annotated[list[Condition], Field(max_length=16)] = []
+    ] = Field(default={}, description="Result of each notification, by its id.")
+    conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
+        default=[], description="Conditions of the run: Complete, SLOMet, Reconciling, Stalled."
+    )
 
 
 class PerfRun(ApiModel):
-    """One execution of a PerfTest."""
+    """One execution of a PerfTest, and its results."""
 
     model_config = ConfigDict(extra="ignore")
 

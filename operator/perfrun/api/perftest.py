@@ -28,7 +28,7 @@ REQUEST_ANNOTATION = "perfrun.dev/run-requested-at"
 
 
 class Schedule(ApiModel):
-    """When a test runs by itself."""
+    """Starts runs at fixed times, like the schedule of a CronJob."""
 
     cron: Annotated[
         str,
@@ -36,61 +36,83 @@ class Schedule(ApiModel):
             min_length=1,
             max_length=128,
             pattern=CRON_PATTERN,
-            description="Five fields, or @hourly, @daily, @weekly, @monthly, @yearly.",
+            description="Cron expression with five fields (minute, hour, day of month, month, day "
+            "of week), or @hourly, @daily, @weekly, @monthly or @yearly. Example: `0 2 * * *`.",
         ),
     ]
     time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")] = (
-        Field(default="Etc/UTC", description="A name of the time zone database: Europe/Berlin.")
+        Field(
+            default="Etc/UTC",
+            description="Time zone of `cron`: a name of the IANA time zone database. "
+            "Example: Europe/Berlin.",
+        )
     )
     starting_deadline_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = Field(
-        default=None, description="A run that cannot start within this time is missed."
+        default=None,
+        description="Seconds after its scheduled time within which a run must start; later it is "
+        "recorded as missed. Default: the run is created however late it is, and may wait in the "
+        "queue for one hour.",
     )
     concurrency_policy: Literal["Forbid", "Replace", "Allow"] = Field(
-        default="Forbid", description="What to do at a time at which the run before is not done."
+        default="Forbid",
+        description="What happens when the previous scheduled run is not done. Forbid: the new run "
+        "is missed. Replace: the previous run is stopped and the new one starts. Allow: both "
+        "exist; the new one is queued while both have the same target.",
     )
     jitter_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
-        default=0, description="Start up to so much later, always the same for one name."
+        default=0,
+        description="Starts each run up to this many seconds later. The delay depends only on the "
+        "name of the test, so tests with the same schedule do not all start at once.",
     )
 
 
 class HistoryLimits(ApiModel):
-    """How many finished PerfRuns are kept."""
+    """How many finished PerfRuns of this test are kept. The oldest are deleted first."""
 
-    passed: Annotated[int, Field(ge=0, le=1000)] = 20
-    other: Annotated[int, Field(ge=0, le=1000)] = 20
+    passed: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=20, description="Number of finished runs with the verdict Pass to keep."
+    )
+    other: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=20, description="Number of finished runs with any other verdict to keep."
+    )
 
 
 class Generated(ApiModel):
-    """Rows that are made from templates: a row is the same in every worker and every step."""
+    """Generates rows from templates. A row has the same values in every worker and every step."""
 
-    rows: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
+        description="Number of rows. Generated rows take no memory."
+    )
     columns: Annotated[
         dict[VariableName, Annotated[str, Field(max_length=4096)]],
         Field(
             min_length=1,
             max_length=64,
-            description="By name, a text with templates of variables and functions; "
-            "not now() and nowMs(), which give no value twice.",
+            description="Column names and their templates. A template may use variables and all "
+            'functions except now() and nowMs(). Example: `{id: "$(uuid())"}`.',
         ),
     ]
 
 
 class Feed(ApiModel):
-    """Rows of data: each iteration has one, as $(feed.column)."""
+    """A table of test data. Each iteration uses one row; templates read it as $(feed.column)."""
 
-    name: VariableName
+    name: VariableName = Field(description="Name of the feed in templates, as in $(name.column).")
     csv_from: ValueSource | None = Field(
-        default=None, description="A CSV file with a header line, of at most 100000 rows."
+        default=None,
+        description="Reads rows from a CSV file with a header line. At most 100000 rows.",
     )
     jsonl_from: ValueSource | None = Field(
         default=None,
-        description="A JSON Lines file of at most 100000 objects with the same keys; "
-        "$(feed.key.key) is a value inside of one.",
+        description="Reads rows from a JSON Lines file: one object per line, all with the same "
+        "keys. At most 100000 rows. $(feed.key.key) reads a nested value.",
     )
     generate: Generated | None = None
     order: Literal["Random", "Sequential", "Unique"] = Field(
         default="Sequential",
-        description="Unique: no row twice in a run; what finds none left fails with Data.",
+        description="How iterations choose rows. Sequential: in order, starting over at the end. "
+        "Random: at random. Unique: in order, no row twice in a run; iterations that find no row "
+        "left fail with the error class Data.",
     )
 
     rules = (exactly_one_of("csvFrom", "jsonlFrom", "generate", what="a feed"),)
@@ -116,10 +138,15 @@ class PerfTestSettings(ApiModel):
 
     schedule: Schedule | None = None
     run_on: Annotated[list[Literal["Change", "Rollout"]], Field(max_length=2)] | None = Field(
-        default=None, description="Default: [Change] without a schedule, [] with one."
+        default=None,
+        description="Which events start a run. Change: the test is created or what it runs "
+        "changes. Rollout: a rollout of an observed workload completes. Default: [Change] without "
+        "a schedule, [] with one.",
     )
     suspend: bool = Field(
-        default=False, description="Stops runs by schedule and on change, not requested ones."
+        default=False,
+        description="Stops the operator from starting runs of this test. Runs that somebody "
+        "requests still start.",
     )
     history_limits: HistoryLimits = HistoryLimits()
     observe: (
@@ -130,18 +157,24 @@ class PerfTestSettings(ApiModel):
         | None
     ) = Field(
         default=None,
-        description="What is looked at while the load goes on, for objectives and the report. Of "
-        "workloads, images, replicas and limits are noted too, workers prefer nodes without their "
-        "pods, and their rollouts start runs (runOn).",
+        description="What to watch while the load runs: workloads, databases and Prometheus "
+        "queries. Objectives and reports use the measurements. Workers prefer nodes without pods "
+        "of these workloads.",
     )
     baseline: Baseline = Field(
-        default=Baseline(), description="Which earlier runs a run is compared with, and how."
+        default=Baseline(),
+        description="Which earlier runs each run is compared with, and when a change is reported.",
     )
     notifications: Annotated[
         list[Notification], Field(max_length=16, json_schema_extra=_list_map("receiver"))
-    ] = Field(default=[], description="Who is told of what, beside Events and metrics.")
+    ] = Field(
+        default=[],
+        description="Receivers to notify about the results of runs, in addition to Events and "
+        "metrics.",
+    )
     retry_inconclusive: Annotated[int, Field(ge=0, le=3)] = Field(
-        default=0, description="How often a run that ended Inconclusive is done again by itself."
+        default=0,
+        description="How many times the operator repeats a run that ended Inconclusive.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -173,21 +206,28 @@ class PerfTestSettings(ApiModel):
 
 
 class PerfTestSpec(PerfTestSettings):
-    """The whole of a test."""
+    """What to load, how, when, and which objectives the results must meet."""
 
     model_config = ConfigDict(extra="forbid")
 
     target: Target
     variables: Annotated[
         dict[VariableName, Annotated[str, Field(max_length=4096)]], Field(max_length=64)
-    ] = {}
-    feeds: Annotated[list[Feed], Field(max_length=16, json_schema_extra=_list_map("name"))] = []
+    ] = Field(
+        default={},
+        description="Constants for templates: `{region: eu}` makes $(region) read `eu`. Values are "
+        "not templates themselves.",
+    )
+    feeds: Annotated[list[Feed], Field(max_length=16, json_schema_extra=_list_map("name"))] = Field(
+        default=[], description="Tables of test data for templates."
+    )
     setup: Annotated[
         list[Step],
         Field(
             max_length=20,
             json_schema_extra=_list_map("name"),
-            description="Run once before the load by worker 0; all workers see what it extracts.",
+            description="Steps that worker 0 runs once before the load. All workers can use the "
+            "values that they extract.",
         ),
     ] = []
     teardown: Annotated[
@@ -195,7 +235,7 @@ class PerfTestSpec(PerfTestSettings):
         Field(
             max_length=20,
             json_schema_extra=_list_map("name"),
-            description="Run once at the end, whatever happened.",
+            description="Steps that run once after the load, also when the run failed.",
         ),
     ] = []
     scenarios: (
@@ -204,14 +244,23 @@ class PerfTestSpec(PerfTestSettings):
             Field(min_length=1, max_length=50, json_schema_extra=_list_map("name")),
         ]
         | None
-    ) = None
+    ) = Field(
+        default=None,
+        description="What users do. Default for an http target: one GET request of its URL.",
+    )
     load: Load = Field(
-        default_factory=once, description="Needed, but of a benchmark, which has none."
+        default_factory=once,
+        description="How much load to generate, in which shape. Required, except for a benchmark "
+        "target, which must not set it.",
     )
     slos: Annotated[
         list[Slo],
         Field(max_length=50, json_schema_extra=_list_map("metric", "of", "onBreach")),
-    ] = []
+    ] = Field(
+        default=[],
+        description="Objectives: limits that the measurements must meet. They decide the verdict "
+        "of a run. A `class` on a step adds objectives to these.",
+    )
     pod_template: PodTemplate | None = None
 
     rules = (
@@ -265,51 +314,75 @@ class PerfTestSpec(PerfTestSettings):
 
 
 class LastMissed(StatusModel):
-    """A scheduled time at which no run was started, and why."""
+    """The last scheduled time for which no run started."""
 
-    time: Time
-    reason: str = Field(max_length=256)
+    time: Time = Field(description="The scheduled time, in UTC.")
+    reason: str = Field(max_length=256, description="Why no run started.")
 
 
 class PerfTestStatus(StatusModel):
-    """What the operator says of a test."""
+    """The most recently observed state of the test."""
 
-    observed_generation: int | None = None
-    conditions: Annotated[list[Condition], Field(max_length=16)] = []
-    active: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=100)] = []
-    last_run: Annotated[str, Field(max_length=63)] | None = None
-    last_verdict: Verdict | None = None
+    observed_generation: int | None = Field(
+        default=None,
+        description="The metadata.generation of the test that this status describes.",
+    )
+    conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
+        default=[], description="Conditions of the test: Ready, Regressed, Reconciling, Stalled."
+    )
+    active: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=100)] = Field(
+        default=[],
+        description="Names of the runs that are not done; runs under way come before queued ones.",
+    )
+    last_run: Annotated[str, Field(max_length=63)] | None = Field(
+        default=None, description="Name of the run that completed last."
+    )
+    last_verdict: Verdict | None = Field(default=None, description="Verdict of lastRun.")
     last_slos: Annotated[str, Field(max_length=16)] | None = Field(
-        default=None, description="Objectives met of those judged, as in 3/4."
+        default=None,
+        description="How many of the judged objectives lastRun met. Example: 3/4.",
     )
-    last_completion_time: Time | None = Field(
-        default=None, description="When lastRun was completed."
+    last_completion_time: Time | None = Field(default=None, description="When lastRun completed.")
+    last_schedule_time: Time | None = Field(
+        default=None,
+        description="The last scheduled time for which the operator created a run.",
     )
-    last_schedule_time: Time | None = None
-    next_schedule_time: Time | None = None
-    last_successful_time: Time | None = None
+    next_schedule_time: Time | None = Field(
+        default=None, description="When the next scheduled run is due, jitter included."
+    )
+    last_successful_time: Time | None = Field(
+        default=None, description="When a run last completed with the verdict Pass."
+    )
     last_missed: LastMissed | None = None
     last_change: Annotated[str, Field(max_length=63)] | None = Field(
-        default=None, description="The hash of what ran at the last change."
+        default=None,
+        description="Hash of what the test ran when a change last started a run.",
     )
-    last_request: Annotated[str, Field(max_length=256)] | None = None
+    last_request: Annotated[str, Field(max_length=256)] | None = Field(
+        default=None,
+        description="The last value of the annotation perfrun.dev/run-requested-at that the "
+        "operator acted on.",
+    )
     last_rollout: Annotated[str, Field(max_length=63)] | None = Field(
-        default=None, description="The hash of what the observed workloads ran when they stood."
+        default=None,
+        description="Hash of the revisions of the observed workloads after their last complete "
+        "rollout.",
     )
     last_retry: Annotated[str, Field(max_length=63)] | None = Field(
-        default=None, description="The last run that was started by retryInconclusive."
+        default=None, description="Name of the last run that retryInconclusive started."
     )
     last_confirmation: Annotated[str, Field(max_length=63)] | None = Field(
-        default=None, description="The last run that was started to confirm a suspicion."
+        default=None, description="Name of the last run that was started to confirm a change."
     )
     trend: TrendStatus | None = None
     scheduled_since: Time | None = Field(
-        default=None, description="Since when the present schedule counts."
+        default=None,
+        description="When the current schedule took effect. Earlier times do not count.",
     )
-    schedule_hash: Annotated[str, Field(max_length=63)] | None = None
-    check: CheckStatus | None = Field(
-        default=None, description="What the check of observedGeneration came to."
+    schedule_hash: Annotated[str, Field(max_length=63)] | None = Field(
+        default=None, description="Hash of the schedule that scheduledSince refers to."
     )
+    check: CheckStatus | None = None
 
 
 class CheckedTest(StatusModel):
@@ -323,7 +396,8 @@ class CheckedTest(StatusModel):
 
 
 class PerfTest(ApiModel):
-    """A performance test of one target, run on a schedule, on change or on request."""
+    """A performance test of one target. It runs on change, on request, after rollouts or on a
+    schedule."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -36,41 +36,74 @@ APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 
 class Resources(ApiModel):
-    """CPU and memory of a worker."""
+    """CPU and memory of each worker."""
 
-    requests: Annotated[dict[str, ResourceQuantity], Field(max_length=8)] = {}
-    limits: Annotated[dict[str, ResourceQuantity], Field(max_length=8)] = {}
+    requests: Annotated[dict[str, ResourceQuantity], Field(max_length=8)] = Field(
+        default={},
+        description="Resources to request for a worker. Default: those of the Helm chart. "
+        'Example: `{cpu: "1", memory: 256Mi}`.',
+    )
+    limits: Annotated[dict[str, ResourceQuantity], Field(max_length=8)] = Field(
+        default={},
+        description="Maximum resources of a worker. A CPU limit that throttles it distorts the "
+        "measurements.",
+    )
 
 
 class Toleration(ApiModel):
-    """A taint that a worker may stand."""
+    """A toleration, as in the spec of a pod."""
 
-    key: Annotated[str, Field(max_length=317)] | None = None
-    operator: Literal["Exists", "Equal"] | None = None
-    value: Annotated[str, Field(max_length=63)] | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    toleration_seconds: int | None = None
+    key: Annotated[str, Field(max_length=317)] | None = Field(
+        default=None, description="Key of the taint. Default: all keys."
+    )
+    operator: Literal["Exists", "Equal"] | None = Field(
+        default=None, description="How the value is compared. Default: Equal."
+    )
+    value: Annotated[str, Field(max_length=63)] | None = Field(
+        default=None, description="Value of the taint, for the operator Equal."
+    )
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="Effect of the taint. Default: all effects."
+    )
+    toleration_seconds: int | None = Field(
+        default=None,
+        description="Seconds that the pod stays on a node with a NoExecute taint. Default: "
+        "forever.",
+    )
 
 
 class LocalObjectReference(ApiModel):
-    """An object of the test's own namespace."""
+    """An object in the namespace of the test."""
 
-    name: ObjectName
+    name: ObjectName = Field(description="Name of the object.")
 
 
 class PodTemplate(ApiModel):
-    """What a test may set on the pods of its workers; everything else is perfrun's."""
+    """Settings of the worker pods. perfrun controls all other fields of the pods."""
 
-    labels: Labels = {}
-    annotations: Annotations = {}
+    labels: Labels = Field(default={}, description="Labels to add to the pods.")
+    annotations: Annotations = Field(default={}, description="Annotations to add to the pods.")
     resources: Resources | None = None
-    node_selector: Labels = {}
-    affinity: Untyped | None = None
-    tolerations: Annotated[list[Toleration], Field(max_length=16)] = []
-    topology_spread_constraints: Annotated[list[Untyped], Field(max_length=8)] = []
-    priority_class_name: ObjectName | None = None
-    image_pull_secrets: Annotated[list[LocalObjectReference], Field(max_length=8)] = []
-    sidecars: NotBuiltList = None
+    node_selector: Labels = Field(
+        default={}, description="Labels that a node must have to run the pods."
+    )
+    affinity: Untyped | None = Field(
+        default=None, description="Affinity of the pods, as in the spec of a pod."
+    )
+    tolerations: Annotated[list[Toleration], Field(max_length=16)] = Field(
+        default=[], description="Tolerations of the pods."
+    )
+    topology_spread_constraints: Annotated[list[Untyped], Field(max_length=8)] = Field(
+        default=[], description="Topology spread constraints, as in the spec of a pod."
+    )
+    priority_class_name: ObjectName | None = Field(
+        default=None,
+        description="PriorityClass of the pods. Names that begin with `system-` are refused.",
+    )
+    image_pull_secrets: Annotated[list[LocalObjectReference], Field(max_length=8)] = Field(
+        default=[], description="Secrets with credentials for pulling images."
+    )
+    sidecars: NotBuiltList = Field(default=None, description="Not implemented; must not be set.")
 
     rules = (
         Rule(

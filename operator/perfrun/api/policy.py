@@ -36,104 +36,132 @@ Clock = Annotated[str, Field(max_length=5, pattern=CLOCK_PATTERN)]
 
 
 class Allow(ApiModel):
-    """What may be connected to. What is left out is not restricted."""
+    """What workers may connect to. A field that is not set restricts nothing."""
 
     hosts: Annotated[list[HostPattern], Field(max_length=256)] | None = Field(
         default=None,
-        description="Names: shop.example.com, *.example.com, or *.$(namespace).svc for Services "
-        "of the test's own namespace. An address as host needs to be listed here, or in cidrs.",
+        description="Host names that workers may connect to: shop.example.com, *.example.com, or "
+        "*.$(namespace).svc for Services in the namespace of the test. A host that is an IP "
+        "address must be listed here or be in cidrs. Default: any.",
     )
     cidrs: Annotated[list[Cidr], Field(max_length=256)] | None = Field(
-        default=None, description="Every address that is connected to has to be in one of these."
+        default=None,
+        description="Networks that contain every address that workers may connect to. Default: "
+        "any. Example: [10.0.0.0/8].",
     )
 
 
 class Deny(ApiModel):
-    """What may not be connected to, whatever is allowed."""
+    """What workers must not connect to, even if `allow` allows it."""
 
     cidrs: Annotated[list[Cidr], Field(max_length=256)] = Field(
-        default_factory=list, description="No address that is connected to may be in one of these."
+        default_factory=list,
+        description="Networks that workers must not connect to. Example: [169.254.0.0/16].",
     )
 
 
 class Limits(ApiModel):
-    """The most that one run may ask for, and how many may go on at once."""
+    """Limits for a single run and for the number of runs. A field that is not set is no limit,
+    unless it names a default."""
 
-    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] | None = None
-    rate: Rate | None = Field(default=None, description="Of an open load, at its highest.")
+    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] | None = Field(
+        default=None, description="Maximum number of workers of a run."
+    )
+    rate: Rate | None = Field(
+        default=None,
+        description="Maximum rate of an open load or a capacity search. Example: 2000/s.",
+    )
     users: Annotated[int, Field(ge=1, le=MAX_USERS)] | None = Field(
-        default=None, description="Of a closed load at its highest, or the concurrency of a burst."
+        default=None,
+        description="Maximum number of users of a closed load, and maximum concurrency of a burst.",
     )
     duration: Duration | None = Field(
-        default=None, description="Of the load, by the most that it may take."
+        default=None,
+        description="Maximum time that the load of a run can take. Example: 1h.",
     )
     runs_per_target: Annotated[int, Field(ge=1, le=100)] | None = Field(
-        default=None, description="Runs at once for one target; 1 where no policy says more."
+        default=None,
+        description="Maximum number of runs that load one target at the same time. Further runs "
+        "are queued. Default: 1.",
     )
     runs: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
-        default=None, description="Runs at once in all namespaces of this policy; others queue."
+        default=None,
+        description="Maximum number of runs at the same time in all namespaces of this policy. "
+        "Further runs are queued.",
     )
     runs_per_namespace: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         default=None,
-        description="Runs at once of one namespace, never more. Left out: a third of runs, at "
-        "least one, and that only while runs of other namespaces wait; slots that nobody else "
-        "waits for are lent.",
+        description="Maximum number of runs of one namespace at the same time. Default: no limit, "
+        "but while runs of other namespaces wait, a namespace with a third of `runs` (at least "
+        "one) comes after those with fewer.",
     )
     open_runs_per_namespace: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None,
-        description="PerfRuns of one namespace that are not done, queued ones included; 1000 where "
-        "no policy says otherwise. One more ends as Error with the reason TooManyRuns.",
+        description="Maximum number of PerfRuns of one namespace that are not done, including "
+        "queued ones. Further runs end as Error with the reason TooManyRuns. Default: 1000.",
     )
     unscheduled_for: Duration | None = Field(
         default=None,
-        description="How long a run keeps its turn while not all of its pods are scheduled and "
-        "runs of other namespaces wait; then it queues again, a few times at most. 5m where no "
-        "policy says otherwise.",
+        description="How long the pods of a run may stay unscheduled while runs of other "
+        "namespaces wait. After that, the run returns to the queue; it has at most five turns. "
+        "Default: 5m.",
     )
 
 
 class Hours(ApiModel):
-    """When runs may start; past midnight where ``to`` is not after ``from``."""
+    """A time of day at which runs may start. It ends on the next day if ``to`` is not after
+    ``from``."""
 
     days: Annotated[list[Day], Field(min_length=1, max_length=7)] = Field(
-        default=list(DAYS), description="Days on which it begins."
+        default=list(DAYS), description="Days of the week on which it begins."
     )
-    from_: Clock = Field(default="00:00", alias="from")
-    to: Clock = "24:00"
+    from_: Clock = Field(
+        default="00:00", alias="from", description="When it begins. Example: 20:00."
+    )
+    to: Clock = Field(default="24:00", description="When it ends. Example: 06:00.")
     time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")] = (
-        "Etc/UTC"
+        Field(
+            default="Etc/UTC",
+            description="Time zone of `from` and `to`: a name of the IANA time zone database. "
+            "Example: Europe/Berlin.",
+        )
     )
 
 
 class PerfPolicySpec(ApiModel):
-    """What is let through. Where several policies select a namespace, each has to."""
+    """What tests may do. If several policies select a namespace, all of them apply."""
 
     namespaces: Annotated[list[NamespacePattern], Field(max_length=256)] = Field(
-        default_factory=lambda: ["*"], description="Names, with * for any characters."
+        default_factory=lambda: ["*"],
+        description="Namespaces that the policy applies to; * stands for any characters. "
+        'Example: [shop, "team-*"].',
     )
     allow: Allow = Field(default_factory=Allow)
     deny: Deny = Field(default_factory=Deny)
     limits: Limits = Field(default_factory=Limits)
     allowed_benchmark_images: Annotated[list[ImagePattern], Field(max_length=256)] = Field(
         default_factory=list,
-        description="Images of benchmark targets, with * for any characters, compared as they are "
-        "written: registry.example/team/*. Empty: none.",
+        description="Images that benchmark targets may use, as they are written in tests; * stands "
+        "for any characters. Default: none. Example: [registry.example/team/*].",
     )
     allowed_audiences: Annotated[list[Audience], Field(max_length=64)] = Field(
         default_factory=list,
-        description="Audiences of auth.serviceAccountToken, compared as they are written. Those of "
-        "the API server itself are refused also where they stand here. Empty: none.",
+        description="Audiences that auth.serviceAccountToken may use. Audiences of the Kubernetes "
+        "API server are always refused. Default: none.",
     )
     allowed_hours: Annotated[list[Hours], Field(max_length=32)] = Field(
-        default_factory=list, description="Outside of these runs wait. Empty: always."
+        default_factory=list,
+        description="When runs may start. At other times they are queued. Default: always.",
     )
     suspend: bool = Field(
-        default=False, description="Stops what runs, and lets nothing start, on request neither."
+        default=False,
+        description="Stops all runs under way and keeps new ones from starting, including "
+        "requested ones.",
     )
 
 
 class PerfPolicy(ApiModel):
-    """What the cluster's owner lets tests of some namespaces do."""
+    """Restricts what performance tests of some namespaces may do."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -210,15 +210,8 @@ def _side(value: float, limit: float) -> int:
 # --- as pydantic fields -----------------------------------------------------------------------
 
 
-def _schema(pattern: str, description: str, max_length: int) -> WithJsonSchema:
-    return WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": pattern,
-            "maxLength": max_length,
-            "description": description,
-        }
-    )
+def _schema(pattern: str, max_length: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "maxLength": max_length})
 
 
 def format_exact_rate(per_second: float) -> str:
@@ -239,19 +232,19 @@ Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
     PlainSerializer(format_exact_duration, return_type=str),
-    _schema(DURATION_PATTERN, "A duration, as in 500ms, 5s or 10m.", 48),
+    _schema(DURATION_PATTERN, 48),
 ]
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),
     PlainSerializer(format_exact_rate, return_type=str),
-    _schema(RATE_PATTERN, "A rate, as in 100/s or 30/m.", 20),
+    _schema(RATE_PATTERN, 20),
 ]
 Percent = Annotated[
     float,
     BeforeValidator(parse_percent),
     PlainSerializer(_percent_text, return_type=str),
-    _schema(PERCENT_PATTERN, "A percentage, as in 99.9%.", 12),
+    _schema(PERCENT_PATTERN, 12),
 ]
 ByteSize = Annotated[
     int,
@@ -262,7 +255,6 @@ ByteSize = Annotated[
             "x-kubernetes-int-or-string": True,
             "pattern": BYTES_PATTERN,
             "maxLength": 20,
-            "description": "A size in bytes, as in 1500, 64Ki or 10Mi.",
         }
     ),
 ]

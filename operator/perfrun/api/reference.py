@@ -19,16 +19,8 @@ Every field of PerfTest, PerfRun and PerfPolicy, as the API server checks it.
 `kubectl explain ptest.spec.load` says the same. Durations are written `500ms`, `5s`, `1h30m`; rates
 `100/s`, `30/m`; percentages `99.9%`; sizes `64Ki`.
 """
-_BOUNDS = {
-    "minimum": "at least {}",
-    "maximum": "at most {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "maxProperties": "at most {} entries",
-    "minProperties": "at least {} entries",
-}
+# What is bounded, and in which unit: min..., max...
+_BOUNDS = {"imum": "", "Length": " characters", "Items": " items", "Properties": " entries"}
 
 
 def reference() -> str:
@@ -57,7 +49,7 @@ def _object(path: str, node: Json) -> Iterator[str]:
     }
     yield f"### {path}\n"
     yield f"{node.get('description', '')}\n"
-    yield "| field | type | default | |"
+    yield "| field | type | default | description |"
     yield "|---|---|---|---|"
     required = node.get("required", [])
     for name, field in fields.items():
@@ -67,9 +59,9 @@ def _object(path: str, node: Json) -> Iterator[str]:
     said = list(dict.fromkeys(rule["message"] for rule in _rules(node) if not _is_stub(rule)))
     if refused:
         names = ", ".join(f"`{name}`" for name in fields if name in refused)
-        said.append(f"not built yet, and refused: {names}")
+        said.append(f"not implemented yet, and refused by the API server: {names}")
     if said:
-        yield "".join(f"- {sentence}\n" for sentence in said)
+        yield "".join(f"- {rule}\n" for rule in said)
     for name, field in fields.items():
         if name not in refused:
             yield from _below(f"{path}.{name}", field)
@@ -87,8 +79,8 @@ def _row(name: str, field: Json, required: bool) -> str:
     shown = f"`{_cell(default)}`" if default not in (None, "") else "required" if required else ""
     rules = [] if "properties" in field else [rule["message"] for rule in _rules(field)]
     bounds = {k: v for k, v in field.items() if not (rules and k == "maxLength")}
-    notes = [field.get("description", "").rstrip("."), *_bounds(bounds), *rules]
-    return f"| `{name}` | {_type(field)} | {shown} | {_cell('; '.join(n for n in notes if n))} |"
+    notes = " ".join(_sentence(note) for note in [field["description"], *_bounds(bounds), *rules])
+    return f"| `{name}` | {_type(field)} | {shown} | {_cell(notes)} |"
 
 
 def _type(field: Json) -> str:
@@ -114,15 +106,25 @@ def _type(field: Json) -> str:
 
 
 def _bounds(field: Json) -> Iterator[str]:
-    for key, text in _BOUNDS.items():
-        # That a text is not empty goes without saying.
-        if key in field and not (key == "minLength" and field[key] == 1):
-            yield text.format(field[key])
+    for what, unit in _BOUNDS.items():
+        low, high = field.get(f"min{what}"), field.get(f"max{what}")
+        if what == "Length" and low == 1:
+            low = None  # that a text is not empty goes without saying
+        if low is not None and high is not None:
+            yield f"from {low} to {high}{unit}"
+        elif high is not None:
+            yield f"at most {high}{unit}"
+        elif low is not None:
+            yield f"at least {low}{unit}"
 
 
 def _rules(node: Json) -> list[Json]:
     rules: list[Json] = node.get("x-kubernetes-validations", [])
     return rules
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def _is_stub(rule: Json) -> bool:

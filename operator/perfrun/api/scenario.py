@@ -35,73 +35,100 @@ DEFAULT_STEP = "get"
 
 
 class HttpRequest(ApiModel):
-    """One request; path, header values, body and the texts in json may hold templates."""
+    """An HTTP request. Path, header values, body and the strings in json may contain templates."""
 
-    method: Method = "GET"
+    method: Method = Field(default="GET", description="HTTP method.")
     path: Path | None = Field(
         default=None,
-        description="Appended to the target's url; absent: the url as it stands.",
+        description="Path and query, appended to the URL of the target. Default: the URL as it is. "
+        "Example: /orders?page=2.",
     )
-    headers: Headers = []
-    json_: JsonValue = Field(default=None, alias="json")
-    body: Annotated[str, Field(max_length=262_144)] | None = None
+    headers: Headers = Field(default=[], description="Headers of this request.")
+    json_: JsonValue = Field(
+        default=None,
+        alias="json",
+        description="Body as JSON; sets the content type too. Example: `{name: Ada}`.",
+    )
+    body: Annotated[str, Field(max_length=262_144)] | None = Field(
+        default=None, description="Body as text. Not together with json."
+    )
 
     # CEL does not see untyped fields: this one is said by the operator, on the Ready condition.
     rules = (at_most_one_of("json", "body", what="a request")._replace(cel="true"),)
 
 
 class Expect(ApiModel):
-    """What makes a response a success. Without it, any final 2xx or 3xx is one."""
+    """What makes a response a success. Default: any final status below 400."""
 
-    status: Annotated[list[Annotated[int, Field(ge=100, le=599)]], Field(max_length=20)] = []
-    json_: Annotated[dict[JsonPathText, JsonValue], Field(max_length=20)] = Field(
-        default={}, alias="json", description="JSONPath (RFC 9535) to the value expected there."
+    status: Annotated[list[Annotated[int, Field(ge=100, le=599)]], Field(max_length=20)] = Field(
+        default=[], description="HTTP statuses that are a success. Example: [200, 404]."
     )
-    max_bytes: ByteSize | None = None
+    json_: Annotated[dict[JsonPathText, JsonValue], Field(max_length=20)] = Field(
+        default={},
+        alias="json",
+        description="Expected values in the body, by JSONPath (RFC 9535). "
+        "Example: `{$.status: paid}`.",
+    )
+    max_bytes: ByteSize | None = Field(
+        default=None, description="Maximum size of the body, in bytes. Example: 64Ki."
+    )
     rows: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="Of sql: rows that come back, or that were changed."
+        default=None, description="For sql: number of rows returned or changed."
     )
 
 
 class Extraction(ApiModel):
-    """Where in a response a value is found that later steps use by its name."""
+    """Where to find the value in the response."""
 
     json_: JsonPathText | None = Field(
-        default=None, alias="json", description="JSONPath (RFC 9535); the first value found."
+        default=None,
+        alias="json",
+        description="JSONPath (RFC 9535); takes the first match. Example: $.id.",
     )
-    header: HeaderName | None = None
+    header: HeaderName | None = Field(
+        default=None, description="Name of a header. Example: Location."
+    )
     regex: Annotated[str, Field(min_length=1, max_length=512, pattern=FEW_CLASSES)] | None = Field(
         default=None,
-        description="Searched in the body; its first group, or the whole match. At most 16 "
-        "classes.",
+        description="Regular expression for the body; takes the first group, or else the whole "
+        "match. At most 16 character classes.",
     )
     column: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
-        default=None, description="Of sql: a column of the first row."
+        default=None, description="For sql: name of a column; takes its value in the first row."
     )
 
     rules = (exactly_one_of("json", "header", "regex", "column", what="an extraction"),)
 
 
 class Step(ApiModel):
-    """One request of a scenario, measured under its own name."""
+    """A request to the target, measured under its own name."""
 
-    name: PartName
-    class_: ClassName | None = Field(default=None, alias="class")
+    name: PartName = Field(description="Name of the step in objectives, reports and metrics.")
+    class_: ClassName | None = Field(
+        default=None,
+        alias="class",
+        description="Adds ready-made objectives to the step. Example: Read adds latency.p95 of at "
+        "most 500ms and a throughput of at least 100/s.",
+    )
     http: HttpRequest | None = Field(
-        default=None, description="Default, of an http target: one GET of its url."
+        default=None,
+        description="For an http target. Default: a GET request of its URL.",
     )
     sql: SqlRequest | None = None
     browser: BrowserRequest | None = None
     extension: ExtensionRequest | None = Field(
         default=None,
-        description="What the protocol of an extension is told; may hold templates.",
+        description="For an extension target: arguments for its protocol. Values may contain "
+        "templates.",
     )
     expect: Expect | None = None
     extract: Annotated[dict[VariableName, Extraction], Field(max_length=20)] = Field(
-        default={}, description="Names that later steps of the iteration use as $(name)."
+        default={},
+        description="Values to take from the response, by name. Later steps of the iteration use "
+        "them as $(name).",
     )
     think_time: Duration | None = Field(
-        default=None, description="How long a user waits after this step."
+        default=None, description="How long a user waits after this step. Example: 500ms."
     )
 
     rules = (
@@ -140,10 +167,13 @@ class Step(ApiModel):
 
 
 class Scenario(ApiModel):
-    """Steps in order, chosen as often as its weight among the others says."""
+    """A sequence of steps. An iteration runs one scenario, chosen by weight."""
 
-    name: PartName
-    weight: Annotated[int, Field(ge=1, le=10_000)] = 1
+    name: PartName = Field(description="Name of the scenario in objectives, reports and metrics.")
+    weight: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=1,
+        description="Share of the iterations, relative to the weights of the other scenarios.",
+    )
     steps: Annotated[
         list[Step],
         Field(
@@ -154,7 +184,7 @@ class Scenario(ApiModel):
                 "x-kubernetes-list-map-keys": ["name"],
             },
         ),
-    ]
+    ] = Field(description="Steps, executed in order. A failed step ends the iteration.")
 
 
 def default_scenarios(step: str = DEFAULT_STEP) -> list[Scenario]:

@@ -161,18 +161,31 @@ def _notation_check(kind: Kind, field: str) -> Any:
 
 
 class Slo(ApiModel):
-    """One objective. ``of`` is a step, a scenario, class/NAME, an observed thing or a benchmark;
-    empty: all."""
+    """A limit for a metric. At least one of max and min is required."""
 
     metric: Annotated[
         str,
         Field(max_length=40, json_schema_extra={"enum": list(METRICS)}),
         AfterValidator(_known_metric),  # the enum of the schema, in words
-    ]
-    of: Annotated[str, Field(max_length=200)] = ""
-    max: Limit = None
-    min: Limit = None
-    on_breach: Literal["Warn", "Fail"] = "Warn"
+    ] = Field(description="Name of the metric. Example: latency.p95.")
+    of: Annotated[str, Field(max_length=200)] = Field(
+        default="",
+        description="What the metric is about: the name of a step, a scenario, an entry of "
+        "spec.observe or a benchmark, or class/NAME for all steps of a class. Default: everything.",
+    )
+    max: Limit = Field(
+        default=None,
+        description="The highest value that meets the objective, with the unit of the metric. "
+        "Examples: 500ms, 1%, 512Mi.",
+    )
+    min: Limit = Field(
+        default=None,
+        description="The lowest value that meets the objective, with the unit of the metric. "
+        "Example: 100/s.",
+    )
+    on_breach: Literal["Warn", "Fail"] = Field(
+        default="Warn", description="Verdict when the objective is missed."
+    )
 
     rules = (
         Rule(

@@ -11,55 +11,66 @@ from perfrun.api.values import SecretValue
 Statement = Annotated[str, Field(min_length=1, max_length=65_536)]
 Parameters = Annotated[list[Annotated[str, Field(max_length=65_536)]], Field(max_length=100)]
 
+_STATEMENT = (
+    "SQL with placeholders for parameters: $1, $2 (PostgreSQL) or %s (MySQL). No templates."
+)
+_PARAMETERS = "Values of the placeholders. May contain templates."
+
 
 class SqlTarget(ApiModel):
     """A PostgreSQL, MySQL or MariaDB server."""
 
     dsn_from: SecretValue = Field(
-        description="postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or mysql://; "
-        "?sslmode=require encrypts, ?sslmode=verify-full checks the certificate too."
+        description="Secret key with the DSN: postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or "
+        "mysql://. `?sslmode=require` encrypts, `?sslmode=verify-full` also verifies the "
+        "certificate."
     )
     timeout: Duration = Field(
         default="30s",
         validate_default=True,
-        description="Of a step, the wait for its connection included.",
+        description="Maximum time of a step, including the wait for a connection. Example: 5s.",
     )
-    connect_timeout: Duration = Field(default="10s", validate_default=True)
+    connect_timeout: Duration = Field(
+        default="10s",
+        validate_default=True,
+        description="Maximum time to open a connection and log in. Example: 2s.",
+    )
     connections: Literal["Shared", "PerUser", "PerRequest"] = Field(
-        default="Shared", description="Shared: a pool for all users of a worker."
+        default="Shared",
+        description="Which connection a step uses. Shared: one of a pool for all users of a "
+        "worker. PerUser: the user's own. PerRequest: a new one.",
     )
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=20,
-        description="Open at once, of all workers together; a step that finds none free waits, "
-        "and its response time counts on.",
+        description="Maximum number of open connections, over all workers. Steps wait for a free "
+        "one; the response time includes the wait.",
     )
 
 
 class SqlStatement(ApiModel):
-    """One statement; parameters may hold templates, the statement itself never does."""
+    """A statement of a transaction."""
 
-    statement: Statement
-    parameters: Parameters = []
+    statement: Statement = Field(description=_STATEMENT)
+    parameters: Parameters = Field(default=[], description=_PARAMETERS)
 
 
 class SqlRequest(ApiModel):
-    """What a step has the database do."""
+    """For a sql target: the statement or transaction to execute."""
 
-    statement: Statement | None = Field(
-        default=None,
-        description="With $1, $2 (PostgreSQL) or %s (MySQL) where parameters are to stand.",
-    )
-    parameters: Parameters = Field(
-        default=[], description="Texts, turned into what the server says that they are."
-    )
+    statement: Statement | None = Field(default=None, description=_STATEMENT)
+    parameters: Parameters = Field(default=[], description=_PARAMETERS)
     batch: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        default=1, description="So many rows of parameters are sent in one go."
+        default=1,
+        description="Number of rows of parameters to send at once; templates give each row its own "
+        "values.",
     )
     transaction: Annotated[list[SqlStatement], Field(min_length=1, max_length=20)] | None = Field(
-        default=None, description="Statements in one transaction, rolled back where one fails."
+        default=None, description="Statements of a transaction. If one fails, all are rolled back."
     )
     prepared: bool = Field(
-        default=True, description="Prepared once a connection; false: parsed each time."
+        default=True,
+        description="Prepares the statement once per connection. If false, the server parses it "
+        "every time.",
     )
 
     rules = (

@@ -19,33 +19,40 @@ from perfrun.api.values import ClientCertificate, SecretValue, ValueSource
 
 
 class BearerAuth(ApiModel):
-    """``Authorization: Bearer TOKEN``."""
+    """Sends ``Authorization: Bearer TOKEN``."""
 
-    token_from: SecretValue
+    token_from: SecretValue = Field(description="Secret key with the token.")
 
 
 class BasicAuth(ApiModel):
-    """``Authorization: Basic``, the password from a Secret."""
+    """Sends ``Authorization: Basic`` with a user name and a password."""
 
-    username: HeaderValue | None = None
-    username_from: SecretValue | None = None
-    password_from: SecretValue
+    username: HeaderValue | None = Field(default=None, description="The user name.")
+    username_from: SecretValue | None = Field(
+        default=None, description="Secret key with the user name."
+    )
+    password_from: SecretValue = Field(description="Secret key with the password.")
 
     rules = (exactly_one_of("username", "usernameFrom", what="auth.basic"),)
 
 
 class OAuth2Auth(ApiModel):
-    """A bearer token by the client credentials grant (RFC 6749, 4.4), renewed before it expires."""
+    """Sends a bearer token from a client credentials grant (RFC 6749, section 4.4). Workers renew
+    it before it expires."""
 
-    token_url: Url
-    client_id: HeaderValue | None = None
-    client_id_from: SecretValue | None = None
-    client_secret_from: SecretValue
+    token_url: Url = Field(description="URL of the token endpoint.")
+    client_id: HeaderValue | None = Field(default=None, description="The client ID.")
+    client_id_from: SecretValue | None = Field(
+        default=None, description="Secret key with the client ID."
+    )
+    client_secret_from: SecretValue = Field(description="Secret key with the client secret.")
     scopes: Annotated[
         list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$", max_length=256)]], Field(max_length=50)
-    ] = []
+    ] = Field(default=[], description="Scopes to request. Example: [orders.read].")
     audience: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
-        default=None, description="Sent as the parameter audience, where the server wants one."
+        default=None,
+        description="Value of the parameter `audience`, for servers that require it. Default: not "
+        "sent.",
     )
 
     rules = (exactly_one_of("clientId", "clientIdFrom", what="auth.oauth2"),)
@@ -64,12 +71,13 @@ API_SERVER_AUDIENCE = r"^(https?://)?kubernetes(\.default(\.svc(\..*)?)?)?(:[0-9
 
 
 class ServiceAccountToken(ApiModel):
-    """The token of the workers' service account perfrun-worker, for one audience.
+    """Sends a token of the service account perfrun-worker, which has no permissions. The kubelet
+    renews the token."""
 
-    The kubelet renews it. The account has no rights, and a PerfPolicy has to allow the audience.
-    """
-
-    audience: Audience
+    audience: Audience = Field(
+        description="Audience of the token: the name by which the target accepts it. A PerfPolicy "
+        "must allow it."
+    )
 
     rules = (
         Rule(
@@ -88,7 +96,7 @@ class ServiceAccountToken(ApiModel):
 
 
 class Auth(ApiModel):
-    """How every request of the test is authenticated."""
+    """Authentication of all requests. Exactly one method is required."""
 
     bearer: BearerAuth | None = None
     basic: BasicAuth | None = None
@@ -99,25 +107,42 @@ class Auth(ApiModel):
 
 
 class Header(ApiModel):
-    """A header sent with every request; the value may hold templates."""
+    """An HTTP header."""
 
-    name: HeaderName
-    value: HeaderValue | None = None
-    value_from: ValueSource | None = None
+    name: HeaderName = Field(description="Name of the header. Example: Accept.")
+    value: HeaderValue | None = Field(
+        default=None, description="Value of the header. May contain templates."
+    )
+    value_from: ValueSource | None = Field(
+        default=None, description="Secret or ConfigMap key with the value."
+    )
 
     rules = (exactly_one_of("value", "valueFrom", what="a header"),)
 
 
 class Tls(ApiModel):
-    """How the target's certificate is checked and which one is shown to it."""
+    """How TLS connections to the target are verified and authenticated."""
 
-    ca_from: ValueSource | None = None
-    client_certificate_from: ClientCertificate | None = None
-    server_name: Annotated[str, Field(max_length=253)] | None = None
-    insecure_skip_verify: bool = False
+    ca_from: ValueSource | None = Field(
+        default=None,
+        description="CA certificates to trust, in PEM format. Default: those of the worker's "
+        "image.",
+    )
+    client_certificate_from: ClientCertificate | None = Field(
+        default=None, description="Client certificate to present to the target."
+    )
+    server_name: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None,
+        description="Name that the certificate of the target must have, also sent as SNI. Default: "
+        "the host of the URL.",
+    )
+    insecure_skip_verify: bool = Field(
+        default=False, description="Accepts any certificate. Only for test environments."
+    )
     session_reuse: bool = Field(
         default=False,
-        description="New connections resume the last TLS session; false: every handshake is full.",
+        description="Resumes the last TLS session on new connections. If false, every handshake is "
+        "full.",
     )
 
 
@@ -142,46 +167,64 @@ Headers = Annotated[
 
 
 class Retries(ApiModel):
-    """When a failed attempt is made again at once, within the timeout of the request.
+    """Retries failed attempts immediately, within the timeout of the request.
 
-    Every attempt is counted; response time goes on counting from when the request was due.
+    Every attempt is counted. The response time includes all of them.
     """
 
-    limit: Annotated[int, Field(ge=0, le=10)] = 0
+    limit: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=0, description="Maximum number of retries of a request."
+    )
     errors: Annotated[
         list[Literal["DNS", "Connect", "TLS", "Reset", "Status5xx"]],
         Field(min_length=1, max_length=5, json_schema_extra={"x-kubernetes-list-type": "set"}),
-    ] = ["Connect"]
+    ] = Field(default=["Connect"], description="Error classes to retry.")
 
 
 class HttpTarget(ApiModel):
     """An HTTP service."""
 
-    url: Url
-    protocol: Literal["HTTP/1.1", "HTTP/2"] = "HTTP/1.1"
-    timeout: Duration = Field(
-        default="30s", validate_default=True, description="Of a whole request."
+    url: Url = Field(
+        description="URL of the service. Steps append their paths. Example: http://shop:8000/api."
     )
-    connect_timeout: Duration = Field(default="10s", validate_default=True)
+    protocol: Literal["HTTP/1.1", "HTTP/2"] = Field(
+        default="HTTP/1.1", description="Version of HTTP."
+    )
+    timeout: Duration = Field(
+        default="30s",
+        validate_default=True,
+        description="Maximum time of a request, including redirects and retries. Example: 5s.",
+    )
+    connect_timeout: Duration = Field(
+        default="10s",
+        validate_default=True,
+        description="Maximum time to open a connection. Example: 2s.",
+    )
     connections: Literal["Shared", "PerUser", "PerRequest"] = Field(
-        default="Shared", description="Shared: a pool for all users of a worker."
+        default="Shared",
+        description="Which connection a request uses. Shared: one of a pool for all users of a "
+        "worker. PerUser: the user's own. PerRequest: a new one.",
     )
     auth: Auth | None = None
-    headers: Headers = []
+    headers: Headers = Field(default=[], description="Headers of every request.")
     tls: Tls | None = None
     redirects: Annotated[int, Field(ge=0, le=20)] = Field(
-        default=5, description="How many are followed; 0: a redirect is the answer."
+        default=5,
+        description="Maximum number of redirects to follow. With 0, the redirect itself is the "
+        "response.",
     )
     retries: Retries | None = None
     compression: bool = Field(
-        default=False, description="Ask for gzip and deflate; bodies are unpacked where they count."
+        default=False,
+        description="Accepts gzip and deflate. Bodies are decompressed only if a step reads them.",
     )
     cookies: bool = Field(
-        default=False, description="Every user keeps the cookies that the target sets."
+        default=False, description="Each user keeps the cookies that the target sets."
     )
     traceparent: bool = Field(
         default=False,
-        description="Send a W3C traceparent; ids of the ten slowest requests a step are kept.",
+        description="Sends a W3C traceparent header. The result keeps the trace IDs of the ten "
+        "slowest requests of each step.",
     )
 
 
@@ -189,7 +232,7 @@ TargetKind = Literal["http", "sql", "browser", "benchmark", "extension"]
 
 
 class Target(ApiModel):
-    """What is put under load: exactly one kind."""
+    """What to put under load. Exactly one kind of target is required."""
 
     http: HttpTarget | None = None
     sql: SqlTarget | None = None

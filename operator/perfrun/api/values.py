@@ -2,40 +2,46 @@
 
 from typing import Literal, NamedTuple
 
+from pydantic import Field
+
 from perfrun.api.base import ApiModel, exactly_one_of
 from perfrun.api.names import DataKey, ObjectName
 
 
 class KeyRef(ApiModel):
-    """A key of a Secret or ConfigMap in the test's own namespace."""
+    """A key of a Secret or ConfigMap in the namespace of the test."""
 
-    name: ObjectName
-    key: DataKey
+    name: ObjectName = Field(description="Name of the object.")
+    key: DataKey = Field(description="Key in the object.")
 
 
 class SecretValue(ApiModel):
-    """A value that is kept in a Secret."""
+    """A value from a Secret."""
 
-    secret_key_ref: KeyRef
+    secret_key_ref: KeyRef = Field(description="A key of a Secret in the namespace of the test.")
 
 
 class ValueSource(ApiModel):
-    """A value that is kept in a Secret or a ConfigMap."""
+    """A value from a Secret or a ConfigMap."""
 
-    secret_key_ref: KeyRef | None = None
-    config_map_key_ref: KeyRef | None = None
+    secret_key_ref: KeyRef | None = Field(
+        default=None, description="A key of a Secret in the namespace of the test."
+    )
+    config_map_key_ref: KeyRef | None = Field(
+        default=None, description="A key of a ConfigMap in the namespace of the test."
+    )
 
     rules = (exactly_one_of("secretKeyRef", "configMapKeyRef", what="a value source"),)
 
 
 class TlsSecretRef(ApiModel):
-    """The name of a Secret of type kubernetes.io/tls."""
+    """A Secret of type kubernetes.io/tls in the namespace of the test."""
 
-    name: ObjectName
+    name: ObjectName = Field(description="Name of the Secret.")
 
 
 class ClientCertificate(ApiModel):
-    """A client certificate and its key."""
+    """A client certificate and its private key."""
 
     secret_ref: TlsSecretRef
 

@@ -1,5 +1,6 @@
 """What the generator of the CRDs promises."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,31 @@ def test_names_are_labels_and_leave_room_for_those_of_runs() -> None:
     assert re.match(name["pattern"], "shop-1")
     assert not re.match(name["pattern"], "shop.1")
     assert crd.schema(RUN)["properties"]["metadata"]["properties"]["name"]["maxLength"] == 63
+
+
+@pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
+def test_every_field_has_a_description_of_its_own_in_sentences(kind: crd.Kind) -> None:
+    for where, node in _nodes(crd.schema(kind)):
+        for name, field in node.get("properties", {}).items():
+            if f"{where}.{name}" == ".metadata":
+                continue  # the API server has its own
+            assert re.match(r"[A-Z0-9p`].{6,}\.$", field["description"]), f"{where}.{name}"
+
+
+class _Silent(ApiModel):
+    metadata: Metadata
+    spec: int
+
+
+def test_field_without_a_description_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"without a description: _Silent\.spec$"):
+        crd.schema(crd.Kind(_Silent, "silents", "sil", 40, ()))
+
+
+def test_kubectl_apply_has_room_for_each_definition() -> None:
+    # It keeps what it applied as JSON in an annotation, and annotations end at 256 KiB.
+    for kind in crd.KINDS:
+        assert len(json.dumps(crd.definition(kind), separators=(",", ":"))) < 128 * 1024, kind.name
 
 
 class _Odd(ApiModel):
