@@ -70,9 +70,13 @@ def reviewed(reviews: Reviews, clock: Clock) -> Reviewed:
     return Reviewed(reviews, clock)  # type: ignore[arg-type]
 
 
+PLAIN = make_mocked_request("GET", "/metrics")
+"""To be copied: a request costs a millisecond to make, and a copy next to nothing."""
+
+
 async def status(check: Any, header: str | None) -> int:
     headers = {} if header is None else {"Authorization": header}
-    answer: web.Response | None = await check(make_mocked_request("GET", "/metrics", headers))
+    answer: web.Response | None = await check(PLAIN.clone(headers=headers))
     return 200 if answer is None else answer.status
 
 
