@@ -8,7 +8,7 @@ import yaml
 from tests.e2e.shop import IMAGE, ROOT, Shop, until
 
 EXAMPLES = ROOT / "examples"
-SHIPPED_IMAGE = "ghcr.io/perfrun/perfrun:0.1.0"
+SHIPPED_IMAGE = "registry.example.com/perfrun:0.1.0"
 TEST = """
 apiVersion: perfrun.dev/v1alpha1
 kind: PerfTest

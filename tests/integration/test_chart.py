@@ -278,7 +278,7 @@ def test_digest_pins_the_image_of_operator_and_workers(api: ApiServer) -> None:
     )
     (deployment,) = (one for one in made if one["kind"] == "Deployment")
     (operator,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert re.fullmatch(rf"ghcr\.io/perfrun/perfrun:[0-9.]+@{DIGEST}", operator["image"])
+    assert re.fullmatch(rf"localhost/perfrun:[0-9.]+@{DIGEST}", operator["image"])
     env = {one["name"]: one.get("value") for one in operator["env"]}
     assert env["PERFRUN_WORKER_IMAGE"] == operator["image"]
     assert env["PERFRUN_BROWSER_IMAGE"].endswith(f"@{DIGEST[:-1]}0")

@@ -124,3 +124,15 @@ def test_nothing_is_installed_by_a_name_that_anyone_could_take() -> None:
         if path.is_file() and path.suffix in {".md", ".py", ".yaml", ".yml", ""}
         and (found := wrong.search(path.read_text(errors="replace")))
     ] == []  # fmt: skip
+
+
+def test_nothing_is_pulled_or_read_from_an_owner_that_anyone_could_be() -> None:
+    folders = ("examples", "operator", "charts", "deploy", ".github")
+    inside = [path for folder in folders for path in (REPO / folder).rglob("*")]
+    wrong = re.compile(r"\b(ghcr\.io|docker\.io|quay\.io|github\.com|gitlab\.com)/perfrun\b")
+    assert [
+        f"{path.relative_to(REPO)}: {found[0]}"
+        for path in (*PAGES, REPO / "pyproject.toml", *inside)
+        if path.is_file() and path.suffix != ".pyc"
+        and (found := wrong.search(path.read_text(errors="replace")))
+    ] == []  # fmt: skip
