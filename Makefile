@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 PINS := constraints.txt
 CLUSTER := $(PYTHON) -m tests.cluster
 CRD_FOLDERS := crds charts/perfrun/files/crds
@@ -16,7 +17,7 @@ PORTABLE := tests/unit/api tests/unit/measure
 LOCAL := $(addprefix tests/unit/,engine launcher observe pytest_plugin reach report worker)
 
 .DEFAULT_GOAL := help
-.PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check check-manifests quick format crds \
+.PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check check-manifests docs quick format crds \
         test-portable test-lowest changelog dist chart release-check release-notes \
         cluster-up cluster-down image venv lock clean clean-cache
 
@@ -86,6 +87,10 @@ check-manifests: $(STAMP) ## deploy/base is the chart's, and a real API server t
 	@$(CLUSTER) build
 	$(BIN)/pytest tests/integration/test_manifests.py tests/integration/test_workflows.py
 
+docs: $(DOCS_STAMP) ## the site of docs/, in build/site; a dead link or a page that nav leaves out is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
+
 quick: $(STAMP) ## ruff, mypy and units of what has changed since the last commit, in seconds
 	@$(BIN)/python -m tests.quick
 
@@ -119,10 +124,14 @@ $(STAMP): pyproject.toml $(PINS)
 	@$(BIN)/pip install --quiet --editable '.[browser,operator,observe,sql]' --group dev --constraint $(PINS)
 	@touch $@
 
+$(DOCS_STAMP): $(STAMP)
+	@$(BIN)/pip install --quiet --group docs --constraint $(PINS)
+	@touch $@
+
 lock: ## constraints.txt anew: the newest versions of all that is installed
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/pip install --quiet --upgrade pip
-	@build/lock/bin/pip install --quiet '.[browser,operator,observe,sql]' --group dev
+	@build/lock/bin/pip install --quiet '.[browser,operator,observe,sql]' --group dev --group docs
 	@{ echo '# The versions that are tested and built into the image. Made by `make lock`.'; \
 	    build/lock/bin/pip freeze --exclude perfrun; } > $(PINS)
 	@rm -rf build/lock

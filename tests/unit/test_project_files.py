@@ -106,6 +106,24 @@ def test_page_names_make_targets_that_there_are(path: Path) -> None:
     assert set(named) <= TARGETS
 
 
+@pytest.mark.parametrize("path", [*PAGES, *(REPO / "examples").rglob("*.md")], ids=_named)
+def test_links_of_page_lead_to_files_that_there_are(path: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text())
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_pages_that_code_and_charts_name_are_there() -> None:
+    folders = ("operator", "charts", "deploy", "examples", "tests", "benchmarks", ".github")
+    files = [path for name in folders for path in (REPO / name).rglob("*") if path.is_file()]
+    named = {
+        page
+        for path in [*files, REPO / "Makefile", REPO / "Dockerfile", REPO / "SECURITY.md"]
+        for page in re.findall(r"\bdocs/[\w/.-]+\.md", path.read_text(errors="ignore"))
+    }
+    assert len(named) > 10
+    assert sorted(page for page in named if not (REPO / page).exists()) == []
+
+
 def test_files_that_contributing_names_are_there() -> None:
     text = (REPO / "CONTRIBUTING.md").read_text()
     named = [n for n in re.findall(r"`([a-z][a-z_-]*/[\w./-]*)`", text) if "ROOM" not in n]
