@@ -88,7 +88,7 @@ check-manifests: $(STAMP) ## deploy/base is the chart's, and a real API server t
 	$(BIN)/pytest tests/integration/test_manifests.py tests/integration/test_workflows.py
 
 docs: $(DOCS_STAMP) ## the site of docs/, in build/site; a dead link or a page that nav leaves out is an error
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "build/site/index.html"
 
 quick: $(STAMP) ## ruff, mypy and units of what has changed since the last commit, in seconds

@@ -1,7 +1,7 @@
 """What mkdocs does not do by itself for the site of docs/ (mkdocs.yml names this file).
 
-Links to files of the repository that are no pages, as ``../../examples/x.yaml``, lead to the
-repository. Every decision is in the navigation, and has to be linked in the list of decisions.
+Files of the repository that a page links to, such as ``../../examples/x.yaml``, become a part of
+the site. Every decision is in the navigation, and has to be linked in the list of decisions.
 """
 
 import logging
@@ -10,8 +10,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.structure.files import File
+
 _log = logging.getLogger("mkdocs.hooks.site_links")
-_LINK = re.compile(r"(?<=\]\()(\.\./[^)#\s]*)")
+_LINK = re.compile(r"\]\((\.\./[^)#\s]*)((?:#[^)\s]*)?)(?=\))")
 _DECISIONS = "decisions/README.md"
 
 
@@ -24,24 +26,54 @@ def on_config(config: Any) -> Any:
     return config
 
 
+def on_files(files: Any, config: Any) -> Any:
+    """Adds the files outside of docs/ that pages link to; warns of those that do not exist."""
+    for page in files.documentation_pages():
+        for link in _LINK.finditer(page.content_string):
+            target = _outside(page, link[1], config)
+            if target is None:
+                continue
+            shown = _shown(target)
+            if shown is None:
+                _log.warning("%s links to %s, which cannot be shown", page.src_uri, link[1])
+            elif files.get_file_from_path(_uri(shown, config)) is None:
+                content = shown.read_bytes()
+                files.append(File.generated(config, _uri(shown, config), content=content))
+    return files
+
+
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Leads links that leave docs/ to the repository; warns of those that lead nowhere."""
+    """Leads links that leave docs/ to those files; warns of decisions that are not listed."""
     del files
-    root = Path(config.config_file_path).parent
-    here = Path(config.docs_dir, page.file.src_uri).parent
     if page.file.src_uri == _DECISIONS:
-        _warn_of_unlisted(markdown, here)
+        _warn_of_unlisted(markdown, Path(config.docs_dir, "decisions"))
 
     def lead(link: re.Match[str]) -> str:
-        target = Path(os.path.normpath(here / link[1]))
-        if target.is_relative_to(config.docs_dir):
-            return link[1]
-        if not target.exists():
-            _log.warning("%s links to %s, which does not exist", page.file.src_uri, link[1])
-        kind = "tree" if target.is_dir() else "blob"
-        return f"{config.extra['repository']}/{kind}/main/{target.relative_to(root).as_posix()}"
+        target = _outside(page.file, link[1], config)
+        shown = target and _shown(target)
+        if shown is None:
+            return link[0]
+        return f"]({os.path.relpath(_uri(shown, config), Path(page.file.src_uri).parent)}"
 
     return _LINK.sub(lead, markdown)
+
+
+def _outside(page: Any, link: str, config: Any) -> Path | None:
+    """Where a link leads, if that is not in docs/."""
+    target = Path(os.path.normpath(Path(config.docs_dir, page.src_uri).parent / link))
+    return None if target.is_relative_to(config.docs_dir) else target
+
+
+def _shown(target: Path) -> Path | None:
+    """A folder is shown by its README."""
+    found = target / "README.md" if target.is_dir() else target
+    return found if found.is_file() else None
+
+
+def _uri(path: Path, config: Any) -> str:
+    """Markdown is shown as text: as a page, it would need its own place in the navigation."""
+    uri = path.relative_to(Path(config.config_file_path).parent).as_posix()
+    return f"files/{uri}" + (".txt" if path.suffix == ".md" else "")
 
 
 def _warn_of_unlisted(markdown: str, folder: Path) -> None:

@@ -150,7 +150,7 @@ def test_nothing_is_pulled_or_read_from_an_owner_that_anyone_could_be() -> None:
     wrong = re.compile(r"\b(ghcr\.io|docker\.io|quay\.io|github\.com|gitlab\.com)/perfrun\b")
     assert [
         f"{path.relative_to(REPO)}: {found[0]}"
-        for path in (*PAGES, REPO / "pyproject.toml", *inside)
+        for path in (*PAGES, REPO / "pyproject.toml", REPO / "mkdocs.yml", *inside)
         if path.is_file() and path.suffix != ".pyc"
         and (found := wrong.search(path.read_text(errors="replace")))
     ] == []  # fmt: skip
