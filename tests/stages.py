@@ -1,14 +1,14 @@
-"""``make test``: its stages, one after the other, what each took, and which tests grew.
+"""``make test``: its stages, what each took, and which tests grew.
 
-``python -m tests.stages [STAGE ...]``; without names all of them. The first stage that fails is the
-last. Whatever ends it, nothing goes on running but an embedded cluster that was up before, or
+``python -m tests.stages [STAGE ...]``; without names all of them. They run one after the other, but
+for two at the same time (``BESIDE``), and the first that fails is the last. Whatever ends it, nothing goes on running but an embedded cluster that was up before, or
 outside of CI: every process of a stage has a mark in its environment, and is looked for by it.
 """
 
 import argparse
 import contextlib
 import os
-import resource
+import re
 import signal
 import subprocess
 import sys
@@ -28,8 +28,8 @@ from tests.cluster.processes import MARK, start_time
 
 RESULTS = REPO / "build/stages"
 MARK_OF_STAGES = "PERFRUN_STAGES_OF"
-PROCESSES = 3
-"""Of two cores: tests wait about half of their time."""
+PROCESSES, PROCESSES_BESIDE = 3, 2
+"""Of two cores: tests wait about half of their time. The second for each of two stages at once."""
 SLOWEST = 20
 GROWN = 5
 LEAST_S = 3.0
@@ -37,6 +37,7 @@ LEAST_S = 3.0
 INTERRUPTED = 130
 GRACE_S = 40.0
 """For pytest to end its tests and take their servers down."""
+POLL_S, TOLD_EVERY_S = 0.2, 60.0
 
 Words = list[str]
 _PYTHON = [sys.executable, "-m"]
@@ -47,29 +48,45 @@ def _pytest(*words: str) -> Words:
     return [*_PYTHON, "pytest", "-o", "junit_family=xunit1", *words]
 
 
-def _beside(folder: str, processes: int, marks: str) -> Words:
-    """Files side by side, the longest first."""
+def _beside(folder: str, processes: str, marks: str) -> Words:
+    """Files side by side, the longest first; `auto` is PROCESSES."""
     how = ("--dist=loadfile", "--no-loadscope-reorder")
-    return _pytest("-n", str(processes), *how, "-m", marks, folder)
+    return _pytest("-n", processes, *how, "-m", marks, folder)
 
 
+_PLAIN = "not timing and not alone and not disturbs"
 STAGES: dict[str, list[Words]] = {
     "check": [["make", "--no-print-directory", "check"]],
     "units": [_pytest("-n", "4", "tests/unit")],
     "conformance": [_pytest("tests/conformance")],
+    "build": [[*_BUILD, "--e2e"]],
     "integration": [
         _BUILD,
-        _beside("tests/integration", PROCESSES, "not timing and not alone"),
-        _beside("tests/integration", 2, "timing and not alone"),
-        _pytest("-m", "alone", "tests/integration"),
+        _beside("tests/integration", "auto", _PLAIN),
+        _beside("tests/integration", "2", "timing"),
     ],
     "e2e": [
         [*_BUILD, "--e2e"],
-        _beside("tests/e2e", PROCESSES, "not timing and not alone"),
-        _beside("tests/e2e", 2, "timing and not alone"),
-        _pytest("-m", "alone", "tests/e2e"),
+        _beside("tests/e2e", "auto", _PLAIN),
+        _pytest("-m", "disturbs", "tests/e2e"),
+        _beside("tests/e2e", "2", "timing"),
     ],
+    "integration-alone": [_pytest("-m", "alone", "tests/integration")],
+    "e2e-alone": [_pytest("-m", "alone", "tests/e2e")],
 }
+BESIDE = ("integration", "e2e")
+"""Run at the same time where both are asked for: they share nothing but the cores, and both wait."""
+
+
+def turns(names: Sequence[str]) -> list[list[str]]:
+    """The stages in their order, those that run at the same time together."""
+    made: list[list[str]] = []
+    for name in names:
+        if made and {name, *made[-1]} <= set(BESIDE):
+            made[-1].append(name)
+        else:
+            made.append([name])
+    return made
 
 
 @dataclass
@@ -113,24 +130,24 @@ def read_tests(result: Result, path: Path) -> None:
         result.outcomes[min(ends, default="passed")] += 1
 
 
-def summary(results: Sequence[Result], budgets: Budgets) -> list[str]:
+def summary(results: Sequence[Result], took: float, budgets: Budgets) -> list[str]:
     """The slowest tests, the stages, and a last line like pytest's own."""
     tests = {test: took for one in results for test, took in one.tests.items()}
     slowest = sorted(tests, key=lambda test: -tests[test])[:SLOWEST]
     lines = ["", f"slowest {len(slowest)} tests:"]
     lines += [f"{tests[test]:8.1f} s  {test}" for test in slowest]
-    lines += ["", f"{'stage':12} {'wall':>8} {'CPU':>8} {'budget':>8}"]
+    lines += ["", f"{'stage':18} {'wall':>8} {'CPU':>8} {'budget':>8}"]
     for one in results:
         may = budgets.stages.get(one.name, 0.0)
         end = "  FAILED: " + one.failed if one.failed else ""
-        lines.append(f"{one.name:12} {one.seconds:6.0f} s {one.cpu:6.0f} s {may:6.0f} s{end}")
+        lines.append(f"{one.name:18} {one.seconds:6.0f} s {one.cpu:6.0f} s {may:6.0f} s{end}")
         if not one.failed and one.seconds > may:
             lines.append(f"warning: {one.name} is over its budget (tests/budgets.toml); grown:")
             lines += [f"  {line}" for line in grown(one, budgets)]
-    return [*lines, "", _last_line(results)]
+    return [*lines, "", _last_line(results, took)]
 
 
-def _last_line(results: Sequence[Result]) -> str:
+def _last_line(results: Sequence[Result], took: float) -> str:
     outcomes: Counter[str] = Counter()
     for one in results:
         outcomes.update(one.outcomes)
@@ -140,17 +157,15 @@ def _last_line(results: Sequence[Result]) -> str:
     words = {"failure": "failed", "error": "errors"}
     order = ("failure", "passed", "skipped", "error")
     told = ", ".join(f"{outcomes[end]} {words.get(end, end)}" for end in order if outcomes[end])
-    took = sum(one.seconds for one in results)
     return f" {told or 'no tests ran'} in {took:.2f}s ".center(80, "=")
 
 
-def _cpu() -> float:
-    """CPU seconds of all that has ended of ours, and of the cluster and its pods so far."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+def _cpu_of_cluster() -> float:
+    """CPU seconds of the embedded cluster and its pods so far."""
     made_with = settings.recorded()
     pods = 0.0 if made_with is None else cgroups.cpu_seconds(made_with.bridge)
     ticks = sum(_ticks(pid) for pid in leftovers.marked(MARK, state_dir()))
-    return used.ru_utime + used.ru_stime + pods + ticks / os.sysconf("SC_CLK_TCK")
+    return pods + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _ticks(pid: int) -> int:
@@ -161,65 +176,119 @@ def _ticks(pid: int) -> int:
     return 0
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """As Ctrl-C would end it, then by force. Only the first process: it ends its workers."""
-    process.send_signal(signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_S)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _execute(words: Words, mark: str) -> int:
-    """Run a command in a group of its own, so that a Ctrl-C reaches it once, from here."""
-    print(f"\n$ {_shown(words)}", flush=True)
-    env = {**os.environ, MARK_OF_STAGES: mark}
-    parent = os.getppid()
-    process = subprocess.Popen(words, cwd=REPO, env=env, start_new_session=True)
-    try:
-        # Whoever started this may be killed without a word to us.
-        while os.getppid() == parent:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(1)
-    except BaseException:
-        _end(process)
-        raise
-    _end(process)
-    return INTERRUPTED
-
-
 def _shown(words: Words) -> str:
     return " ".join(words).replace(sys.executable, "python")
 
 
-def _stage(name: str, mark: str, results: list[Result]) -> bool:
-    """Run a stage; whether it is well. What it took is kept, however it ends."""
-    result, began, cpu = Result(name), time.monotonic(), _cpu()
-    results.append(result)
+class Stage:
+    """A stage under way: its commands, one after the other, each in a session of its own."""
+
+    def __init__(self, name: str, mark: str, *, beside: bool) -> None:
+        """Begin. ``beside``: another one runs too, and what this one prints is kept until its end."""
+        self.result = Result(name)
+        self._mark = f"{mark}-{name}"
+        self._beside = beside
+        self._left = list(enumerate(STAGES[name]))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._began, self._cluster = time.monotonic(), self._cpu_of_cluster()
+
+    def go_on(self) -> bool:
+        """Start what comes next, if nothing runs; whether the stage is still under way."""
+        if self._process is None and self._left:
+            self._process = self._start(*self._left.pop(0))
+        if self._process is None:
+            return False
+        pid, status, used = os.wait4(self._process.pid, os.WNOHANG)
+        if pid:
+            code = self._process.returncode = os.waitstatus_to_exitcode(status)
+            self.result.cpu += used.ru_utime + used.ru_stime
+            self._ended(code)
+        return True
+
+    def told(self) -> str:
+        """How far a command is whose words are not seen."""
+        if not self._log.exists():
+            return f"{self.result.name}: begins"
+        *_, so_far = ["0%", *re.findall(rb"\[ *(\d+%)\]", self._log.read_bytes())]
+        return f"{self.result.name}: {so_far if isinstance(so_far, str) else so_far.decode()}"
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does, and only the first process: it ends its workers."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+
+    def close(self) -> None:
+        """End by force what has not ended, and kill what was left behind."""
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE_S)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._ended(INTERRUPTED)
+        self.result.seconds = time.monotonic() - self._began
+        self.result.cpu += self._cpu_of_cluster() - self._cluster
+        # The embedded cluster is looked after by itself.
+        left = leftovers.marked(MARK_OF_STAGES, self._mark)
+        for pid in left - leftovers.marked(MARK, state_dir()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _start(self, number: int, words: Words) -> "subprocess.Popen[bytes]":
+        print(f"\n$ {_shown(words)}", flush=True)
+        self._words = words
+        self._written = RESULTS / f"{self.result.name}-{number}.xml"
+        self._log = self._written.with_suffix(".log")
+        self._written.unlink(missing_ok=True)
+        asked = [*words, f"--junitxml={self._written}"] if "pytest" in words else words
+        processes = PROCESSES_BESIDE if self._beside else PROCESSES
+        env = {
+            **os.environ,
+            MARK_OF_STAGES: self._mark,
+            "PYTEST_XDIST_AUTO_NUM_WORKERS": str(processes),
+        }
+        with self._log.open("wb") if self._beside else contextlib.nullcontext() as out:
+            # A group of its own, so that a Ctrl-C reaches it once, from here.
+            return subprocess.Popen(
+                asked, cwd=REPO, env=env, start_new_session=True, stdout=out, stderr=out
+            )
+
+    def _ended(self, code: int) -> None:
+        self._process = None
+        if self._beside:
+            said = self._log.read_text(errors="replace")
+            print(f"\n{self.result.name} said:\n{said}", flush=True)
+        read_tests(self.result, self._written)
+        # Pytest's 5: nothing was chosen, as where no test of a folder is marked.
+        if code and not ("pytest" in self._words and code == 5):
+            self.result.failed, self._left = _shown(self._words), []
+
+    def _cpu_of_cluster(self) -> float:
+        return _cpu_of_cluster() if self.result.name.startswith("e2e") else 0.0
+
+
+def _turn(names: Sequence[str], mark: str, results: list[Result]) -> bool:
+    """Run stages at the same time, each to its end; whether all are well."""
+    under_way = [Stage(name, mark, beside=len(names) > 1) for name in names]
+    results += [stage.result for stage in under_way]
+    parent, told = os.getppid(), time.monotonic()
     try:
-        for number, words in enumerate(STAGES[name]):
-            written = RESULTS / f"{name}-{number}.xml"
-            written.unlink(missing_ok=True)
-            is_pytest = "pytest" in words
-            result.failed = _shown(words)
-            code = _execute([*words, f"--junitxml={written}"] if is_pytest else words, mark)
-            read_tests(result, written)
-            # Pytest's 5: nothing was chosen, as where no test of a folder is marked.
-            if code and not (is_pytest and code == 5):
-                return False
-        result.failed = ""
+        # Whoever started this may be killed without a word to us.
+        while under_way and os.getppid() == parent:
+            for stage in tuple(under_way):
+                if not stage.go_on():
+                    under_way.remove(stage)
+                    stage.close()
+            if len(names) > 1 and time.monotonic() - told > TOLD_EVERY_S:
+                told = time.monotonic()
+                print("; ".join(stage.told() for stage in under_way), flush=True)
+            time.sleep(POLL_S)
     finally:
-        result.seconds, result.cpu = time.monotonic() - began, _cpu() - cpu
-        _sweep(mark)
-    return True
-
-
-def _sweep(mark: str) -> None:
-    """Kill what a stage has left behind; the embedded cluster is looked after by itself."""
-    for pid in leftovers.marked(MARK_OF_STAGES, mark) - leftovers.marked(MARK, state_dir()):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        for stage in under_way:
+            stage.interrupt()
+        for stage in under_way:
+            stage.close()
+    return not any(result.failed for result in results)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
@@ -246,16 +315,20 @@ def run(names: Sequence[str]) -> int:
     RESULTS.mkdir(parents=True, exist_ok=True)
     mark = f"{os.getpid()}-{start_time(os.getpid())}"
     results: list[Result] = []
+    began = time.monotonic()
     before = {n: signal.signal(n, _interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        with _cluster_as_before() if "e2e" in names else contextlib.nullcontext():
-            code = 0 if all(_stage(name, mark, results) for name in names) else 1
+        with (
+            _cluster_as_before() if {"e2e", "e2e-alone"} & set(names) else contextlib.nullcontext()
+        ):
+            code = 0 if all(_turn(turn, mark, results) for turn in turns(names)) else 1
     except KeyboardInterrupt:
         code = INTERRUPTED
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    print("\n".join(summary(results, Budgets.read())), flush=True)
+    took = time.monotonic() - began
+    print("\n".join(summary(results, took, Budgets.read())), flush=True)
     return code
 
 

@@ -106,7 +106,7 @@ def test_a_run_that_cannot_start_ends_with_the_reason(shop: Shop, name: str) -> 
     shop.kubectl("delete", "ptest", name)
 
 
-@pytest.mark.alone
+@pytest.mark.disturbs
 def test_an_image_that_does_not_exist_is_named(shop: Shop) -> None:
     with worker_image(shop, "localhost/absent:1"):
         before = restarts(shop.cluster)  # tests of faults may have killed it

@@ -55,7 +55,7 @@ def test_stopping_a_run_ends_it_with_what_was_measured(shop: Shop) -> None:
     shop.kubectl("delete", "ptest", "stopped")
 
 
-@pytest.mark.alone
+@pytest.mark.disturbs
 def test_deleting_the_namespace_while_the_operator_is_down_does_not_hang(shop: Shop) -> None:
     running(shop, "orphan")
     scale = ("-n", SYSTEM, "scale", "deploy/perfrun")

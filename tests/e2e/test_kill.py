@@ -18,7 +18,7 @@ spec:
 """
 
 
-@pytest.mark.alone
+@pytest.mark.disturbs
 def test_a_run_whose_operator_is_killed_twice_completes_with_every_sample(shop: Shop) -> None:
     before = restarts(shop.cluster)
     shop.apply(SLOW)

@@ -13,7 +13,7 @@ from perfrun.measure.result import RunResult
 from tests.e2e.shop import HERE, IMAGE, Json, Shop, until
 from tests.e2e.worker_image import worker_image
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.disturbs
 
 RAW_IMAGE = "localhost/perfrun-raw:e2e"
 # Three significant digits, and no finer than a microsecond.

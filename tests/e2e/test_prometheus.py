@@ -108,7 +108,7 @@ def _addresses(system: Shop, service: str) -> set[str]:
     }
 
 
-@pytest.mark.alone
+@pytest.mark.disturbs
 def test_with_two_operators_the_service_leads_to_the_one_that_acts(perfrun: Cluster) -> None:
     scrape, system = scrape_of(perfrun), Shop(perfrun, SYSTEM)
     try:

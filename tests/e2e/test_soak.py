@@ -13,7 +13,7 @@ from tests.campaign import Campaign
 from tests.e2e.faults.stage import leader, operator_pid
 from tests.e2e.shop import Shop, until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.disturbs
 
 TESTS = 8
 SLICE, WHOLE = 4, 25

@@ -51,10 +51,10 @@ def test_the_end_says_what_stages_took_and_closes_as_pytest_does() -> None:
     result = Result("units", 9.0, 15.0)
     result.tests = {f"tests/a.py::test_{n}": float(n) for n in range(30)}
     result.outcomes.update(passed=30)
-    lines = summary([result], BUDGETS)
+    lines = summary([result], 9.0, BUDGETS)
     assert lines[1] == "slowest 20 tests:"
     assert lines[2] == "    29.0 s  tests/a.py::test_29"
-    assert "units             9 s     15 s     10 s" in lines
+    assert "units                   9 s     15 s     10 s" in lines
     assert re.fullmatch(r"=+ 30 passed in 9\.00s =+", lines[-1])
     assert not any("warning" in line for line in lines)
 
@@ -62,7 +62,7 @@ def test_the_end_says_what_stages_took_and_closes_as_pytest_does() -> None:
 def test_a_stage_over_its_budget_names_what_has_grown() -> None:
     result = Result("e2e", 130.0, 90.0)
     result.tests = {"tests/a.py::x": 40.0, "tests/b.py::y": 60.5, "tests/new.py::z": 30.0}
-    lines = summary([result], BUDGETS)
+    lines = summary([result], 9.0, BUDGETS)
     at = lines.index("warning: e2e is over its budget (tests/budgets.toml); grown:")
     assert lines[at + 1 : at + 3] == ["  tests/a.py: 2 s -> 40 s", "  tests/new.py: 0 s -> 30 s"]
     assert "b.py" not in "".join(lines[at:])
@@ -81,11 +81,67 @@ def test_a_stage_that_fails_is_told_and_is_the_last(
     assert re.fullmatch(r"=+ 1 failed in \S+ =+", lines[-1])
 
 
+def test_those_that_share_nothing_run_at_the_same_time() -> None:
+    names = ["units", "integration", "e2e", "e2e-alone"]
+    assert stages.turns(names) == [["units"], ["integration", "e2e"], ["e2e-alone"]]
+    assert stages.turns(["e2e"]) == [["e2e"]]
+    assert set(stages.BESIDE) < stages.STAGES.keys()
+
+
+def test_of_two_at_once_each_goes_to_its_end_and_both_are_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Each waits for a file of the other: one after the other, the first would wait for ever."""
+    waits = (
+        "import pathlib, sys, time; mine, other, code = sys.argv[1:]; pathlib.Path(mine).touch()\n"
+        "while not pathlib.Path(other).exists(): time.sleep(0.01)\n"
+        "print('I am', mine); raise SystemExit(int(code))"
+    )
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    well = [sys.executable, "-c", "print('and more')"]
+    commands = {
+        "integration": [[sys.executable, "-c", waits, one, other, "3"], well],
+        "e2e": [[sys.executable, "-c", waits, other, one, "0"], well],
+        "e2e-alone": [well],
+    }
+    monkeypatch.setattr(stages, "STAGES", commands)
+    assert stages.run(list(commands)) == 1
+    said = capfd.readouterr().out
+    assert f"integration said:\nI am {one}" in said
+    assert f"e2e said:\nI am {other}" in said
+    assert said.count("and more\n") == 1, "what is well goes on, and nothing comes after"
+    table = [line for line in said.splitlines() if re.match(r"(integration|e2e)\S* +\d+ s ", line)]
+    assert [line.split()[0] for line in table] == ["integration", "e2e"]
+    assert ["FAILED" in line for line in table] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["conformance", "e2e-alone"])
+def test_a_planted_failure_is_shown_as_that_of_its_stage(
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    planted = tmp_path / "test_planted.py"
+    planted.write_text(
+        "import pytest\n@pytest.mark.alone\ndef test_planted():\n    assert 1 == 2\n"
+    )
+    ((*words, _folder),) = stages.STAGES[name]
+    config = f"--config-file={REPO / 'pyproject.toml'}"
+    command = [*words, "-p", "no:cacheprovider", config, str(planted)]
+    monkeypatch.setattr(stages, "STAGES", {name: [command], "after": [command]})
+    assert stages.run([name, "after"]) == 1
+    lines = capfd.readouterr().out.splitlines()
+    (told,) = (line for line in lines if "FAILED:" in line)
+    assert told.split()[0] == name
+    assert re.fullmatch(r"=+ 1 failed in \S+ =+", lines[-1])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_of_a_stage_that_is_interrupted(number: int) -> None:
     words = [sys.executable, "-c", RUNS, sys.executable, "-c", STARTS_ANOTHER]
     running = subprocess.Popen(words, cwd=REPO, stdout=subprocess.PIPE, text=True)
-    mark = f"{running.pid}-{start_time(running.pid)}"
+    mark = f"{running.pid}-{start_time(running.pid)}-bad"
     assert running.stdout is not None
     while running.stdout.readline() != "started\n":
         assert running.poll() is None

@@ -15,7 +15,7 @@ from tests.e2e.faults.outcomes import Outcome
 from tests.e2e.faults.stage import PLANNED, WORKERS, Stage, scale
 from tests.e2e.shop import Json, Shop, attempts, until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.disturbs
 
 # Of each kind one: a process, the node, the store, a release, a second replica. That the operator
 # is killed while a run is Running and Collecting, and that a worker is, tests/e2e/test_kill.py does.
