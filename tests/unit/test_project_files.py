@@ -114,7 +114,8 @@ def test_links_of_page_lead_to_files_that_there_are(path: Path) -> None:
 
 def test_pages_that_code_and_charts_name_are_there() -> None:
     folders = ("operator", "charts", "deploy", "examples", "tests", "benchmarks", ".github")
-    files = [path for name in folders for path in (REPO / name).rglob("*") if path.is_file()]
+    inside = [path for name in folders for path in (REPO / name).rglob("*")]
+    files = [path for path in inside if path.is_file() and path.suffix != ".pyc"]
     named = {
         page
         for path in [*files, REPO / "Makefile", REPO / "Dockerfile", REPO / "SECURITY.md"]
