@@ -80,8 +80,8 @@ check: $(STAMP) ## lint, types, import directions, drift of generated files: no 
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m perfrun.api.crd --check $(CRD_FOLDERS)
-	$(BIN)/python -m perfrun.api.reference --check docs/reference.md
+	$(BIN)/python -m perfrun.api.schema.crd --check $(CRD_FOLDERS)
+	$(BIN)/python -m perfrun.api.schema.reference --check docs/reference.md
 
 check-manifests: $(STAMP) ## deploy/base is the chart's, and a real API server takes every manifest that we show; actionlint
 	@$(CLUSTER) build
@@ -99,8 +99,8 @@ format: $(STAMP) ## ruff, with what it can mend
 	$(BIN)/ruff format
 
 crds: $(STAMP) ## CRDs, the field reference and the kustomize base, from the code and the chart
-	$(BIN)/python -m perfrun.api.crd $(CRD_FOLDERS)
-	$(BIN)/python -m perfrun.api.reference docs/reference.md
+	$(BIN)/python -m perfrun.api.schema.crd $(CRD_FOLDERS)
+	$(BIN)/python -m perfrun.api.schema.reference docs/reference.md
 	@$(CLUSTER) build
 	@PATH=$$($(CLUSTER) path):$$PATH deploy/render.sh
 

@@ -15,14 +15,14 @@ import uvloop
 from benchmarks import cores
 from benchmarks.engine import plan
 from benchmarks.nginx import serving
-from perfrun.engine.execution import Execution
-from perfrun.engine.http1 import Connection
-from perfrun.engine.http_kind import HttpKind
-from perfrun.engine.lanes import LANES, User
-from perfrun.engine.pool import Pool
-from perfrun.engine.recorder import Samples
+from perfrun.engine.http.carrier import Traffic
+from perfrun.engine.http.http1 import Connection
+from perfrun.engine.http.kind import HttpKind
+from perfrun.engine.http.pool import Pool
+from perfrun.engine.load.execution import Execution
+from perfrun.engine.load.virtual_user import LANES, User
+from perfrun.engine.record.recorder import Samples
 from perfrun.engine.run import Engine
-from perfrun.engine.traffic import Traffic
 from perfrun.reach.values import NoValues
 from perfrun.worker.main import spare_collector
 

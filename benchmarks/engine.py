@@ -10,10 +10,10 @@ from typing import Any
 import uvloop
 from typing_extensions import override
 
-from perfrun.api.load import Load
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
-from perfrun.api.scenario import Scenario, default_scenarios
-from perfrun.api.target import Target
+from perfrun.api.test.load import Load
+from perfrun.api.test.scenario import Scenario, default_scenarios
+from perfrun.api.test.target import Target
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval, WorkerReport

@@ -1,6 +1,6 @@
 """``python -m benchmarks.trend``: how often the regression gate cries wolf, and what it finds.
 
-Series of runs are drawn, and given to the rule that the operator has (``perfrun.logic.trend``).
+Series of runs are drawn, and given to the operator's rule (``perfrun.logic.trend.detect``).
 Each run has three metrics (p50, p95, p99), whose logarithms stray together and apart.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from perfrun.logic.trend import Rules, advance
+from perfrun.logic.trend.detect import Rules, advance
 from perfrun.measure.trend import History, Point, Stage
 
 METRICS = ("latency.p50", "latency.p95", "latency.p99")

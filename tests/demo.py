@@ -19,7 +19,7 @@ from typing import Any
 from aiohttp import web
 from rich.console import Console
 
-from perfrun.api.perfrun import PerfRun, Verdict
+from perfrun.api.run.perfrun import PerfRun, Verdict
 from perfrun.report.console import print_run
 from tests.cluster import cluster, costs, settings
 from tests.cluster.errors import ClusterError, Unsupported

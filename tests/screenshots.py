@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from perfrun.report.compare import compare
+from perfrun.logic.comparison.compare import compare
 from perfrun.report.html import comparison_page, run_page
 from tests.cluster import apt
 from tests.pages.chromium import Scheme, chromium, opened

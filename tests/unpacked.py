@@ -5,7 +5,7 @@ import gzip
 import json
 from typing import Any
 
-from perfrun.controller.manifests import PIECE_LABEL
+from perfrun.controller.objects.manifests import PIECE_LABEL
 
 Json = dict[str, Any]
 MAGIC = b"\x1f\x8b"

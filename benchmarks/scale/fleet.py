@@ -20,12 +20,12 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks import cores
-from perfrun.api.perfrun import HoldStatus
-from perfrun.api.perftest import PerfTestSpec
-from perfrun.controller.server import COORDINATOR, serving
+from perfrun.api.run.perfrun import HoldStatus
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.controller.serve.server import COORDINATOR, serving
 from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
-from perfrun.logic.plan import make_plan
+from perfrun.logic.plan.run_plan import make_plan
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import Outcome, Timing

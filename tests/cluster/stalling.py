@@ -10,9 +10,9 @@ import signal
 import sys
 import time
 
-from perfrun.controller import lease_thread
 from perfrun.controller.__main__ import main
-from perfrun.controller.heartbeat import DEAD_AFTER_S
+from perfrun.controller.lead import lease_thread
+from perfrun.controller.lead.heartbeat import DEAD_AFTER_S
 
 
 def _stall(*_: object) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.tools import program
 from tests.unit.engine.conftest import Run
+from tests.unit.engine.http.tls.test_settings import certificate, server_context
 from tests.unit.engine.server import burst, plan, step
-from tests.unit.engine.test_tls import certificate, server_context
 
 CONFIG = """
 daemon off; master_process off; worker_processes 1;

@@ -6,8 +6,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from perfrun.api.metric import QUANTILES
 from perfrun.api.quantities import parse_duration
+from perfrun.api.test.metric import QUANTILES
 from perfrun.measure.record import Outcome, Timing, total
 from perfrun.measure.result import RunResult
 from tests.e2e.shop import HERE, IMAGE, Json, Shop, until

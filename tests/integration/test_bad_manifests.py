@@ -4,8 +4,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from perfrun.api.perfrun import PerfRun
-from perfrun.cli.manifests import parse_manifests
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.local.files.manifests import parse_manifests
 from perfrun.logic.problems import parse_problems
 from tests.cluster.dryrun import DryRun
 from tests.integration.bad_manifests import BadManifest, bad_manifests

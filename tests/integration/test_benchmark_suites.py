@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from perfrun.api.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "benchmark"
 PATIENCE = 60.0

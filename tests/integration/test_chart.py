@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from perfrun.controller.manifests import run_labels
-from perfrun.controller.receivers import Receivers
-from perfrun.controller.store import Key
+from perfrun.controller.objects.manifests import run_labels
+from perfrun.controller.objects.store import Key
+from perfrun.controller.test.receivers import Receivers
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO
 

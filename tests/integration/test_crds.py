@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTest
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.perftest import PerfTest
 from tests.cluster.handle import ApiServer
 
 MINIMAL: dict[str, Any] = {

@@ -13,11 +13,11 @@ import pytest
 import yaml
 from websockets.asyncio.server import Server, ServerConnection, serve
 
-from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.run import Engine
-from perfrun.logic.plan import make_plan
+from perfrun.logic.plan.run_plan import make_plan
 from perfrun.measure.plan import NetworkRule
 from perfrun.measure.result import RunResult
 from perfrun.reach.values import NoValues

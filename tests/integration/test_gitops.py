@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from perfrun.logic.names import requested_run_name
+from perfrun.logic.plan.names import requested_run_name
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO
 from tests.unit.examples.states import PERFRUNS, PERFTESTS, Case

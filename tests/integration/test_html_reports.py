@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from perfrun.report.compare import line_up
+from perfrun.logic.comparison.compare import line_up
+from perfrun.logic.comparison.source import Reported
 from perfrun.report.html import comparison_page, run_page
-from perfrun.report.source import Reported
 from tests.pages.chromium import Scheme, chromium, opened
 from tests.pages.moody import Moods, moody
 from tests.pages.runs import run

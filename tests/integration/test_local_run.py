@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.api.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun
 from perfrun.measure.result import RunResult
 
 PATIENCE = 40.0

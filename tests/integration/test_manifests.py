@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from perfrun.api import crd, reference
-from perfrun.cli.manifests import parse_manifests
+from perfrun.api.schema import crd, reference
+from perfrun.local.files.manifests import parse_manifests
 from tests.cluster.dryrun import DryRun, Said
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO, Shown, shown_manifests

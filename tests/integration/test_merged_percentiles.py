@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perfrun.api.metric import QUANTILES
-from perfrun.api.perfrun import WorkerCounts
-from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import parse_duration
+from perfrun.api.run.perfrun import WorkerCounts
+from perfrun.api.test.metric import QUANTILES
+from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.engine.run import Engine
-from perfrun.logic.judgement import RunOutcome
-from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import judge
+from perfrun.logic.plan.run_plan import make_plan
+from perfrun.logic.verdict.judge import judge
+from perfrun.logic.verdict.outcome import RunOutcome
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import Outcome, Timing, total
 from perfrun.measure.report import WorkerReport, merge

@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from perfrun.api.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.logic.comparison.source import Reported
 from perfrun.measure.result import RunResult
-from perfrun.report.source import Reported
 
 SHOP = """\
 apiVersion: perfrun.dev/v1alpha1

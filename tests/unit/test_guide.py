@@ -10,11 +10,13 @@ from typing import get_args
 import pytest
 import yaml
 
-from perfrun.api.baseline import TrendState
-from perfrun.api.perfrun import Phase, Verdict
+from perfrun.api.run.perfrun import Phase, Verdict
+from perfrun.api.test.baseline import TrendState
 from perfrun.engine.errors import ErrorClass
-from perfrun.logic import findings, health, run_status
-from perfrun.logic.capacity import HoldOutcome
+from perfrun.logic.plan.capacity import HoldOutcome
+from perfrun.logic.run import health
+from perfrun.logic.run import status as run_status
+from perfrun.logic.verdict import findings
 from tests.unit.examples.commands import in_script, parsed
 
 REPO = Path(__file__).parents[2]
@@ -162,7 +164,7 @@ def test_every_finding_error_and_hold_has_an_entry(heading: str, names: set[str]
 
 def test_the_reasons_to_wait_in_the_queue_are_told():
     """They are sentences: the words of each of them are in the entry."""
-    source = (REPO / "operator/perfrun/logic/admission.py").read_text()
+    source = (REPO / "operator/perfrun/logic/schedule/admission.py").read_text()
     entry = next(line for line in GUIDE.splitlines() if '<a id="queued">' in line)
     for words in ("is loading", "waits before this run for", "limits.runs"):
         assert words in source

@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("path", "units"),
     [
-        ("operator/perfrun/logic/verdict.py", "tests/unit/logic/test_verdict.py"),
+        ("operator/perfrun/logic/verdict/judge.py", "tests/unit/logic/verdict/test_judge.py"),
         ("operator/perfrun/logic/other.py", "tests/unit/logic"),
         ("operator/perfrun/cli/init/openapi/read.py", "tests/unit/cli/init"),
         ("tests/unit/cli/init/test_har.py", "tests/unit/cli/init/test_har.py"),
@@ -42,5 +42,5 @@ def test_units_of_a_file_mirror_it_or_are_the_nearest_folder(
 
 
 def test_a_file_is_not_run_beside_its_folder(root: Path) -> None:
-    paths = ["operator/perfrun/logic/other.py", "operator/perfrun/logic/verdict.py"]
+    paths = ["operator/perfrun/logic/other.py", "operator/perfrun/logic/verdict/judge.py"]
     assert chosen(paths, root) == ["tests/unit/logic"]

@@ -4,7 +4,7 @@ import base64
 import gzip
 import json
 
-from perfrun.controller.manifests import PIECE_LABEL
+from perfrun.controller.objects.manifests import PIECE_LABEL
 from tests.unpacked import unpacked
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from perfrun.api.base import ApiModel
-from perfrun.api.load import MAX_USERS, MAX_WORKERS
 from perfrun.api.metadata import Metadata
 from perfrun.api.quantities import Duration, Rate
-from perfrun.api.target import Audience
+from perfrun.api.test.load import MAX_USERS, MAX_WORKERS
+from perfrun.api.test.target import Audience
 
 NAMESPACE = "$(namespace)"
 """Stands in a host pattern for the namespace of the test."""

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from perfrun.cli.exits import Exit
-from perfrun.cli.forms import Compared
-from perfrun.cli.outputs import Outputs
 from perfrun.cli.sources import SourceError, Sources, UnreachableError
-from perfrun.cli.terminal import tell
-from perfrun.report.compare import compare, line_up
-from perfrun.report.comparison import Comparison
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.forms import Compared
+from perfrun.cli.terminal.outputs import Outputs
+from perfrun.cli.terminal.streams import tell
+from perfrun.logic.comparison.compare import compare, line_up
+from perfrun.logic.comparison.model import Comparison
+from perfrun.logic.comparison.source import Reported
 from perfrun.report.comparison_table import print_comparison
-from perfrun.report.source import Reported
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from perfrun.api.names import DNS_LABEL
-from perfrun.api.perfrun import Verdict
+from perfrun.api.run.perfrun import Verdict
 
 TIMEOUT_S = 1.5
 _RUN = "run/"

@@ -4,11 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perfrun.api.perftest import PerfTest
 from perfrun.api.quantities import NS_PER_S, format_exact_duration, format_rate
-from perfrun.logic.capacity import most_holds
-from perfrun.logic.plan import load_end, longest_search, make_plan, planned, planned_user_time
-from perfrun.logic.schedule import ticks
+from perfrun.api.test.perftest import PerfTest
+from perfrun.logic.plan.capacity import most_holds
+from perfrun.logic.plan.run_plan import (
+    load_end,
+    longest_search,
+    make_plan,
+    planned,
+    planned_user_time,
+)
+from perfrun.logic.schedule.due import ticks
 from perfrun.measure.plan import RunPlan
 
 _DAYS = 28

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 
-from perfrun.cli.signals import leave_on_interrupt
+from perfrun.cli.terminal.signals import leave_on_interrupt
 
 _DEFECT = 3
 

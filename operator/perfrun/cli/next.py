@@ -6,18 +6,18 @@ from typing import Any
 
 from rich.console import Console
 
-from perfrun.api.perftest import PerfTest
 from perfrun.api.quantities import format_exact_duration
+from perfrun.api.test.perftest import PerfTest
 from perfrun.api.times import format_time, parse_time
-from perfrun.cli.choices import TextForm
-from perfrun.cli.exits import Exit
-from perfrun.cli.manifests import Manifest, read_manifests, selected
-from perfrun.cli.selector import Selector
-from perfrun.cli.structured import tell_structured
-from perfrun.cli.terminal import tell
-from perfrun.logic.forecast import forecast
-from perfrun.logic.policy import Policies
-from perfrun.logic.upcoming import Upcoming, load_length
+from perfrun.cli.terminal.choices import TextForm
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import tell
+from perfrun.cli.terminal.structured import tell_structured
+from perfrun.local.files.manifests import Manifest, read_manifests, selected
+from perfrun.local.files.selector import Selector
+from perfrun.logic.schedule.forecast import forecast
+from perfrun.logic.schedule.policy import Policies
+from perfrun.logic.schedule.upcoming import Upcoming, load_length
 
 Json = dict[str, Any]
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from perfrun.api.perfrun import Phase
-from perfrun.cli.exits import Exit, of_verdict, worst
-from perfrun.cli.forms import Runs
-from perfrun.cli.outputs import Outputs
+from perfrun.api.run.perfrun import Phase
 from perfrun.cli.sources import SourceError, Sources, UnreachableError, read_all
-from perfrun.cli.terminal import tell
+from perfrun.cli.terminal.exits import Exit, of_verdict, worst
+from perfrun.cli.terminal.forms import Runs
+from perfrun.cli.terminal.outputs import Outputs
+from perfrun.cli.terminal.streams import tell
 from perfrun.report.console import print_run
 
 

@@ -8,26 +8,26 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTest, PerfTestSpec
-from perfrun.cli.exits import Exit, of_verdict, worst
-from perfrun.cli.forms import Runs
-from perfrun.cli.local import LocalRun, Stop, cores, run_local
-from perfrun.cli.manifests import Manifest, read_manifests, selected
-from perfrun.cli.moved import moved_to
-from perfrun.cli.outcome import new_plan, outcome_of
-from perfrun.cli.outputs import Outputs
-from perfrun.cli.processes import parse_processes, unused
-from perfrun.cli.progress import ProgressView
-from perfrun.cli.selector import Selector
-from perfrun.cli.signals import leave_on_interrupt
-from perfrun.cli.slowest import print_slowest
-from perfrun.cli.terminal import tell
-from perfrun.cli.values import FoundValues, find_values
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.perftest import PerfTest, PerfTestSpec
+from perfrun.cli.terminal.exits import Exit, of_verdict, worst
+from perfrun.cli.terminal.forms import Runs
+from perfrun.cli.terminal.outputs import Outputs
+from perfrun.cli.terminal.progress import ProgressView
+from perfrun.cli.terminal.signals import leave_on_interrupt
+from perfrun.cli.terminal.slowest import print_slowest
+from perfrun.cli.terminal.streams import tell
+from perfrun.local.files.manifests import Manifest, read_manifests, selected
+from perfrun.local.files.retarget import moved_to
+from perfrun.local.files.selector import Selector
+from perfrun.local.outcome import new_plan, outcome_of
+from perfrun.local.processes import parse_processes, unused
+from perfrun.local.run import LocalRun, Stop, cores, run_local
+from perfrun.local.values import FoundValues, find_values
+from perfrun.logic.comparison.source import Reported
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.console import print_run
-from perfrun.report.source import Reported
 
 
 class Here(NamedTuple):

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from perfrun.api.perfrun import PerfRun, Phase
+from perfrun.api.run.perfrun import PerfRun, Phase
 from perfrun.api.sentence import printable
+from perfrun.logic.comparison.source import Reported
 from perfrun.report.reading import MOST_BYTES, join_result, read_document, read_run
-from perfrun.report.source import Reported
 
 Json = dict[str, Any]
 

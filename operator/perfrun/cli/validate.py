@@ -6,13 +6,13 @@ from typing import Any
 
 from rich.console import Console
 
-from perfrun.cli.choices import TextForm
 from perfrun.cli.costs import Amount, Daily, daily, load_words, plan_of, total_words
-from perfrun.cli.exits import Exit
-from perfrun.cli.manifests import Manifest, read_manifests, selected
-from perfrun.cli.selector import Selector
-from perfrun.cli.structured import tell_structured
-from perfrun.cli.terminal import tell
+from perfrun.cli.terminal.choices import TextForm
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import tell
+from perfrun.cli.terminal.structured import tell_structured
+from perfrun.local.files.manifests import Manifest, read_manifests, selected
+from perfrun.local.files.selector import Selector
 
 Json = dict[str, Any]
 

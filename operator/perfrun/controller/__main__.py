@@ -13,35 +13,35 @@ from typing_extensions import override
 
 from perfrun import __version__
 from perfrun.api.sentence import printable
-from perfrun.controller.access import static_token
-from perfrun.controller.accounts import Accounts, api_audiences
-from perfrun.controller.admit import Acceptor
-from perfrun.controller.checks import Checks
-from perfrun.controller.events import Events
-from perfrun.controller.finish import Finisher
-from perfrun.controller.front import Front
-from perfrun.controller.health import Resync
-from perfrun.controller.history import Historian
-from perfrun.controller.identity import PodIdentity
-from perfrun.controller.kube import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Kube, KubeError, Resource
-from perfrun.controller.lease_thread import LeaseThread
-from perfrun.controller.notifier import Notifier, new_client
-from perfrun.controller.open_runs import OpenRuns
-from perfrun.controller.perftests import TestReconciler
-from perfrun.controller.policies import ensure_policy, written_policies
-from perfrun.controller.queue import WorkQueue
-from perfrun.controller.receivers import Receivers
-from perfrun.controller.runs import RunReconciler
-from perfrun.controller.sampler import Sampler
-from perfrun.controller.server import COORDINATOR, serving
+from perfrun.controller.lead.lease_thread import LeaseThread
+from perfrun.controller.objects.accounts import Accounts, api_audiences
+from perfrun.controller.objects.events import Events
+from perfrun.controller.objects.policies import ensure_policy, written_policies
+from perfrun.controller.objects.store import Key, namespace_of
+from perfrun.controller.run.admit import Acceptor
+from perfrun.controller.run.environment import Surroundings
+from perfrun.controller.run.finish import Finisher
+from perfrun.controller.run.identity import PodIdentity
+from perfrun.controller.run.open_runs import OpenRuns
+from perfrun.controller.run.reconciler import RunReconciler
+from perfrun.controller.run.sampler import Sampler
+from perfrun.controller.serve.access import static_token
+from perfrun.controller.serve.front import Front
+from perfrun.controller.serve.health import Resync
+from perfrun.controller.serve.server import COORDINATOR, serving
+from perfrun.controller.serve.tls import Pair, certificate, server_context
 from perfrun.controller.settings import Settings
-from perfrun.controller.store import Key, namespace_of
-from perfrun.controller.surroundings import Surroundings
-from perfrun.controller.ticks import Ticker
-from perfrun.controller.tls import Pair, certificate, server_context
-from perfrun.controller.watch import Watches, registry
+from perfrun.controller.test.checks import Checks
+from perfrun.controller.test.history import Historian
+from perfrun.controller.test.notifier import Notifier, new_client
+from perfrun.controller.test.receivers import Receivers
+from perfrun.controller.test.reconciler import TestReconciler
+from perfrun.controller.test.ticks import Ticker
+from perfrun.controller.watch.queue import WorkQueue
+from perfrun.controller.watch.watches import Watches, registry
 from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
+from perfrun.kube.client import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Kube, KubeError, Resource
 
 logger = logging.getLogger("perfrun")
 

@@ -13,8 +13,11 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from perfrun.api.metadata import Metadata
-from perfrun.api.perfrun import PerfRunStatus, WorkerCounts
-from perfrun.controller.kube import (
+from perfrun.api.run.perfrun import PerfRunStatus, WorkerCounts
+from perfrun.controller.objects.manifests import MANAGED_BY, WORKER_ACCOUNT
+from perfrun.controller.objects.status import end_as_json, write_status
+from perfrun.controller.settings import Settings
+from perfrun.kube.client import (
     ACCOUNTS,
     JOBS,
     PERF_RUNS,
@@ -24,11 +27,8 @@ from perfrun.controller.kube import (
     NotFoundError,
     Resource,
 )
-from perfrun.controller.manifests import MANAGED_BY, WORKER_ACCOUNT
-from perfrun.controller.settings import Settings
-from perfrun.controller.status import end_as_json, write_status
-from perfrun.logic.judgement import cancelled
-from perfrun.logic.run_status import done_status
+from perfrun.logic.run.status import done_status
+from perfrun.logic.verdict.outcome import cancelled
 
 logger = logging.getLogger("perfrun.uninstall")
 

@@ -26,7 +26,7 @@ from perfrun.coordinator.ports import Clock, Identity, Store, SystemClock
 from perfrun.coordinator.reports import Reports
 from perfrun.coordinator.search import HoldSearch
 from perfrun.coordinator.session import RunSession, RunTrouble
-from perfrun.logic.plan import HOLD_LEAD
+from perfrun.logic.plan.run_plan import HOLD_LEAD
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval, Order, Ready, Start, WorkerReport, add_report
 from perfrun.measure.wire import reason_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.coordinator.search import SearchView
-from perfrun.logic.stop import LOST_AFTER
+from perfrun.logic.plan.stop import LOST_AFTER
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import add_errors
 from perfrun.measure.report import Interval

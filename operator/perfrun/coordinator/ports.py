@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from perfrun.api.perfrun import HoldStatus
+from perfrun.api.run.perfrun import HoldStatus
 
 
 class Store(Protocol):

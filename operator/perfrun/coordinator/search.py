@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perfrun.api.load import Capacity
-from perfrun.api.perfrun import HoldStatus
-from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_US, format_rate, parse_rate
+from perfrun.api.run.perfrun import HoldStatus
+from perfrun.api.test.load import Capacity
+from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.times import format_moment, parse_time
-from perfrun.logic.capacity import Bracket, HoldOutcome, bracket, held, next_rate
-from perfrun.logic.holds import begun, ended, hold_objectives, weigh
-from perfrun.logic.objectives import Objective
-from perfrun.logic.plan import HOLD_GRACE, HOLD_LEAD, HOLD_REPORTS
+from perfrun.logic.plan.capacity import Bracket, HoldOutcome, bracket, held, next_rate
+from perfrun.logic.plan.run_plan import HOLD_GRACE, HOLD_LEAD, HOLD_REPORTS
+from perfrun.logic.verdict.holds import begun, ended, hold_objectives, weigh
+from perfrun.logic.verdict.objectives import Objective
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Order, WorkerReport
 

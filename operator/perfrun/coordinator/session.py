@@ -12,7 +12,7 @@ from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.live import Live, LiveMerge
 from perfrun.coordinator.search import HoldSearch, NextStep
-from perfrun.logic.stop import StopWatch
+from perfrun.logic.plan.stop import StopWatch
 from perfrun.measure.conservation import ConservationError
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, Interval, Order, Ready, Start

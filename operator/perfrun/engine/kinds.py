@@ -1,8 +1,8 @@
 """Which kind a target is of. A new kind is a module of its own, and a line here."""
 
 from perfrun.engine.errors import DataError
-from perfrun.engine.http_kind import HttpKind
-from perfrun.engine.kind import Kind
+from perfrun.engine.http.kind import HttpKind
+from perfrun.engine.load.kind import Kind
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 
-from perfrun.engine.around import Around, names_of_setup, with_values
-from perfrun.engine.execution import Execution
-from perfrun.engine.intervals import OnInterval
 from perfrun.engine.kinds import kind_of
-from perfrun.engine.search import OnHold, Search
-from perfrun.logic.shape import scenario_order
+from perfrun.engine.load.capacity import OnHold, Search
+from perfrun.engine.load.execution import Execution
+from perfrun.engine.load.setup_teardown import Around, names_of_setup, with_values
+from perfrun.engine.record.intervals import OnInterval
+from perfrun.logic.plan.shape import scenario_order
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Order, WorkerReport
 from perfrun.reach.values import Values

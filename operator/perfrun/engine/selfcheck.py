@@ -4,10 +4,10 @@ import asyncio
 from time import monotonic_ns
 from typing import cast
 
-from perfrun.api.load import Closed, Load
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
-from perfrun.api.scenario import default_scenarios
-from perfrun.api.target import HttpTarget, Target
+from perfrun.api.test.load import Closed, Load
+from perfrun.api.test.scenario import default_scenarios
+from perfrun.api.test.target import HttpTarget, Target
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import NoValues

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTest, PerfTestSpec
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.perftest import PerfTest, PerfTestSpec
 from perfrun.api.times import TIME_PATTERN
 
 _MODELS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {

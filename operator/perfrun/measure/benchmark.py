@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from perfrun.api.metric import BENCHMARK
+from perfrun.api.test.metric import BENCHMARK
 from perfrun.measure.wire import Wire
 
 MOST_BENCHMARKS = 500
@@ -30,7 +30,7 @@ class Benchmark(Wire):
 
     name: str = Field(min_length=1, max_length=MOST_NAME)
     values: dict[Statistic, Value] = Field(max_length=len(BENCHMARK))
-    """ns, 1/s, or as it is counted, by :data:`perfrun.api.metric.BENCHMARK`."""
+    """ns, 1/s, or as it is counted, by :data:`perfrun.api.test.metric.BENCHMARK`."""
 
 
 class BenchmarkRecord(Wire):

@@ -124,7 +124,7 @@ class StepRecord(Wire):
     timings: dict[str, WireHistogram] = {}
     """By :func:`timing_key`."""
     measures: dict[str, WireHistogram] = {}
-    """By name of :data:`perfrun.api.metric.MEASURES`, in units of its scale: of successes."""
+    """By name of :data:`perfrun.api.test.metric.MEASURES`, in units of its scale: of successes."""
     slowest: list[Traced] = Field(default=[], max_length=MOST_SLOWEST)
     """With ``traceparent``: the slowest first."""
 

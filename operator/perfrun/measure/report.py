@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from perfrun.api.metric import MEASURES
 from perfrun.api.sentence import Sentence
+from perfrun.api.test.metric import MEASURES
 from perfrun.measure.benchmark import BenchmarkRecord
 from perfrun.measure.conservation import ConservationError, law
 from perfrun.measure.histogram import Histogram, Room

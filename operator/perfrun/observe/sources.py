@@ -3,8 +3,8 @@
 import ssl
 from urllib.parse import urlsplit
 
-from perfrun.api.observe import Observed, ObservedPrometheus
-from perfrun.logic.network import Fence
+from perfrun.api.test.observe import Observed, ObservedPrometheus
+from perfrun.logic.plan.network import Fence
 from perfrun.measure.plan import RunPlan
 from perfrun.observe.prometheus import PrometheusSource
 from perfrun.observe.source import Source, Unseen

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from perfrun.cli import forms
-from perfrun.cli.forms import Runs
-from perfrun.cli.outputs import write_whole
-from perfrun.report.source import Reported
+from perfrun.cli.terminal import forms
+from perfrun.cli.terminal.forms import Runs
+from perfrun.cli.terminal.outputs import write_whole
+from perfrun.logic.comparison.source import Reported
 
 _FORMS = {
     ".json": forms.JSON,

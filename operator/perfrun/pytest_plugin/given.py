@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from perfrun.api.perftest import PerfTest
-from perfrun.cli.manifests import Manifest, read_manifests
-from perfrun.cli.values import FoundValues, Held, find_values
-from perfrun.logic.accept import check
+from perfrun.api.test.perftest import PerfTest
+from perfrun.local.files.manifests import Manifest, read_manifests
+from perfrun.local.values import FoundValues, Held, find_values
+from perfrun.logic.accept.spec import check
 from perfrun.logic.problems import parse_problems
 from perfrun.pytest_plugin.told import InvalidTestError
 

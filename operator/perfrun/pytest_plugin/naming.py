@@ -3,7 +3,7 @@
 import re
 
 from perfrun.api.names import TEST_NAME_MAX
-from perfrun.logic.names import short_hash
+from perfrun.logic.plan.names import short_hash
 
 _STEM_MAX = 100
 _PLAIN = re.compile(r"[A-Za-z0-9_/]+")

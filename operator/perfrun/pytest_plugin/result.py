@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from perfrun.api.perfrun import (
+from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
+from perfrun.api.run.perfrun import (
     LatencyStatus,
     PerfRunStatus,
     SloStatus,
@@ -15,7 +16,6 @@ from perfrun.api.perfrun import (
     Summary,
     Verdict,
 )
-from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
 from perfrun.api.sentence import printable
 from perfrun.pytest_plugin.told import PerfrunWarning
 

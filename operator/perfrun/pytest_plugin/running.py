@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from perfrun.cli.local import LocalRun, Progress, Stop, run_local
-from perfrun.cli.outcome import new_plan, outcome_of
+from perfrun.local.outcome import new_plan, outcome_of
+from perfrun.local.run import LocalRun, Progress, Stop, run_local
+from perfrun.logic.comparison.source import Reported
 from perfrun.pytest_plugin.given import Given
-from perfrun.report.source import Reported
 
 _BY_CTRL_C = "by Ctrl-C"
 

@@ -11,7 +11,7 @@ from time import monotonic, monotonic_ns
 from typing import TypeVar
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.logic.network import Fence, NotAllowedError
+from perfrun.logic.plan.network import Fence, NotAllowedError
 from perfrun.reach.errors import ErrorClass, OpenError
 
 RESOLVED_FOR = 5 * NS_PER_S

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from perfrun.api.values import KeyRef, ValueSource
+from perfrun.api.test.values import KeyRef, ValueSource
 from perfrun.reach.errors import DataError
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from perfrun.api.metric import BENCHMARK, METRICS, Kind
-from perfrun.api.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
+from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
+from perfrun.api.test.metric import BENCHMARK, METRICS, Kind
 
 _MOST = 3
 _MISSED = (Verdict.WARN, Verdict.FAIL)

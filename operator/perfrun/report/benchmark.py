@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from perfrun.api.perfrun import BenchmarkStatus, PerfRunStatus
+from perfrun.api.run.perfrun import BenchmarkStatus, PerfRunStatus
 
 # As their tools show them; what does not fit is left out from the end.
 _ORDER = (

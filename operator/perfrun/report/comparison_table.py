@@ -10,10 +10,10 @@ from rich.text import Text
 
 from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
-from perfrun.report.comparison import Cell, Column, Comparison, Row, Shown, Statistics, Tone
-from perfrun.report.comparison import Group as Side
+from perfrun.logic.comparison.contrast import p_text
+from perfrun.logic.comparison.model import Cell, Column, Comparison, Row, Shown, Statistics, Tone
+from perfrun.logic.comparison.model import Group as Side
 from perfrun.report.console import print_plain
-from perfrun.report.contrast import p_text
 from perfrun.report.steps import simple_table
 
 _STYLES = {Tone.BETTER: "green", Tone.WORSE: "red", Tone.SAME: "dim", Tone.NEUTRAL: ""}

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from perfrun.api.perfrun import (
+from perfrun.api.run.perfrun import (
     CapacityStatus,
     Finding,
     GeneratorStatus,

@@ -6,12 +6,12 @@ from typing import Any
 
 from perfrun.api import API_VERSION
 from perfrun.api.metadata import Metadata
-from perfrun.api.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, Phase, TestRef
-from perfrun.api.perftest import PerfTestSpec
 from perfrun.api.quantities import NS_PER_US
+from perfrun.api.run.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, Phase, TestRef
+from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.times import format_time
-from perfrun.logic.judgement import Judgement
-from perfrun.logic.run_status import done_conditions
+from perfrun.logic.run.status import done_conditions
+from perfrun.logic.verdict.outcome import Judgement
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult

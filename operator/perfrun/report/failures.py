@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from perfrun.api.perfrun import StepStatus
+from perfrun.api.run.perfrun import StepStatus
 from perfrun.report.steps import number
 
 MOST = 5

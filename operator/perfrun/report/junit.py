@@ -8,10 +8,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 
-from perfrun.api.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
 from perfrun.api.quantities import NS_PER_S, parse_duration
+from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
 from perfrun.api.times import parse_time
-from perfrun.logic.judging import worst
+from perfrun.logic.verdict.compare import worst
 from perfrun.report.advice import next_steps
 
 _SKIPPED = (Verdict.NOT_APPLICABLE, Verdict.INCONCLUSIVE)

@@ -6,13 +6,13 @@ What others wrote is escaped, so that it neither marks up, links, mentions nor b
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from perfrun.api.perfrun import PerfRun, Summary, Verdict
+from perfrun.api.run.perfrun import PerfRun, Summary, Verdict
 from perfrun.api.sentence import printable
+from perfrun.logic.comparison.contrast import p_text
+from perfrun.logic.comparison.model import Comparison, Group, Row, Shown
 from perfrun.report.advice import next_steps
 from perfrun.report.benchmark import FigureTable, command_lines, figure_tables
-from perfrun.report.comparison import Comparison, Group, Row, Shown
 from perfrun.report.console import MARKS, score
-from perfrun.report.contrast import p_text
 from perfrun.report.failures import by_count, explained
 from perfrun.report.observed import observed_lines
 from perfrun.report.pages import HEAD, page_rows

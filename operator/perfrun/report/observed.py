@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from perfrun.api.observe import ObservedStatus
+from perfrun.api.test.observe import ObservedStatus
 
 
 def observed_lines(observed: Sequence[ObservedStatus]) -> list[str]:

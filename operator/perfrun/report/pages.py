@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from perfrun.api.perfrun import StepStatus
 from perfrun.api.quantities import format_duration
+from perfrun.api.run.perfrun import StepStatus
 from perfrun.measure.picture import Picture
 
 HEAD = ("Page", "Measure", "p50", "p75", "p95", "max", "Samples")

@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from perfrun.api.names import DNS_LABEL
-from perfrun.api.perfrun import PerfRun, Phase, ResultRef
+from perfrun.api.run.perfrun import PerfRun, Phase, ResultRef
+from perfrun.logic.comparison.source import Reported
 from perfrun.logic.problems import parse_problems
 from perfrun.measure.result import MAX_RESULT_BYTES, MAX_RESULT_VALUES, RunResult
 from perfrun.measure.wire import parse_json, unzip
-from perfrun.report.source import Reported
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_RUNS = 500

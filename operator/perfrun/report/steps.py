@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from perfrun.api.perfrun import LatencyStatus, StepStatus, Summary
+from perfrun.api.run.perfrun import LatencyStatus, StepStatus, Summary
 
 _LEFT_OUT = ("p50", "avg", "p99", "max")
 """What goes first where there is no room."""

@@ -1,8 +1,8 @@
 """What a worker decides by itself while its coordinator is away."""
 
 from perfrun.api.quantities import NS_PER_S, format_duration
-from perfrun.logic.plan import SEARCH_AWAY
-from perfrun.logic.stop import StopWatch
+from perfrun.logic.plan.run_plan import SEARCH_AWAY
+from perfrun.logic.plan.stop import StopWatch
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Interval, Order
 

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.around import PATIENCE_WHEN_STOPPED
 from perfrun.engine.errors import EngineError
+from perfrun.engine.load.setup_teardown import PATIENCE_WHEN_STOPPED
 from perfrun.engine.run import Engine
 from perfrun.engine.selfcheck import ceiling
-from perfrun.logic.observing import period
-from perfrun.logic.plan import SEARCH_AWAY, grace
+from perfrun.logic.plan.run_plan import SEARCH_AWAY, grace
+from perfrun.logic.verdict.observed import period
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, Interval, Ready, Start, Trouble, WorkerReport

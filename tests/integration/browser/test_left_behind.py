@@ -80,7 +80,7 @@ def terminate(pid: int) -> None:
 def kill_the_worker(pid: int) -> None:
     for child in psutil.Process(pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "perfrun.cli.child" in " ".join(child.cmdline()):
+            if "perfrun.local.child" in " ".join(child.cmdline()):
                 child.kill()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import uvloop
 
-from perfrun.api.metric import MEASURES
+from perfrun.api.test.metric import MEASURES
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from perfrun.controller.health import DEAD_AFTER_S as WATCH_DEAD_AFTER_S
-from perfrun.logic.lease import LEASE_S
+from perfrun.controller.serve.health import DEAD_AFTER_S as WATCH_DEAD_AFTER_S
+from perfrun.logic.run.lease import LEASE_S
 from tests.campaign import Campaign
 from tests.cluster.handle import ApiServer
 from tests.cluster.operator import SYSTEM, Operator, kubeconfig_again

@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from perfrun.api.perftest import PerfTest
-from perfrun.api.values import value_refs
+from perfrun.api.test.perftest import PerfTest
+from perfrun.api.test.values import value_refs
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
-from perfrun.logic.plan import make_plan
+from perfrun.logic.plan.run_plan import make_plan
 from perfrun.reach.values import NoValues
 from tests.campaign import Campaign
 from tests.integration.controller.mutation import Json, bases, mutant

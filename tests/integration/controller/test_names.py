@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perfrun.logic.names import requested_run_name
+from perfrun.logic.plan.names import requested_run_name
 from tests.integration.controller.apiserver import until
 from tests.integration.controller.world import World
 

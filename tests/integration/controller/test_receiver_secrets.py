@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.logic.notices import SIGNATURE_HEADER
+from perfrun.logic.run.notices import SIGNATURE_HEADER
 from tests.cluster.components import free_port
 from tests.cluster.handle import ApiServer
 from tests.cluster.operator import Operator, kubeconfig_again

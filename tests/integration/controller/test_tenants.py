@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from perfrun.controller.decoding import decode
-from perfrun.controller.kube import METADATA_LIST
+from perfrun.kube.client import METADATA_LIST
+from perfrun.kube.decoding import decode
 from tests.integration.controller import hostile
 from tests.integration.controller.apiserver import Json, until
 from tests.integration.controller.world import PERFRUN, World

@@ -10,7 +10,7 @@ import asyncmy
 import asyncpg
 import pytest
 
-from perfrun.logic.network import ANYWHERE
+from perfrun.logic.plan.network import ANYWHERE
 from perfrun.measure.observed import ObservedMetric
 from perfrun.observe.source import UnseenError
 from perfrun.observe.sql import SqlSource

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.logic.network import ANYWHERE
+from perfrun.logic.plan.network import ANYWHERE
 from perfrun.measure.result import RunResult
 from perfrun.observe.prometheus import PrometheusSource
 from perfrun.observe.source import UnseenError

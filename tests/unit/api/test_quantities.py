@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from perfrun.api import quantities as q
-from perfrun.api.metric import METRICS, Kind
-from perfrun.api.slo import format_measured, parse_limit
+from perfrun.api.test.metric import METRICS, Kind
+from perfrun.api.test.slo import format_measured, parse_limit
 
 
 class Quantities(BaseModel):

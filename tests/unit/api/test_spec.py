@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.test.perftest import PerfTestSpec
 
 MINIMAL: dict[str, Any] = {
     "target": {"http": {"url": "http://shop:8000/health"}},

@@ -11,7 +11,7 @@ import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.store import Store
+from perfrun.controller.objects.store import Store
 from tests.dashboards.model import (
     FOLDER,
     Dashboard,

@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from perfrun.api.metric import BENCHMARK, MEASURES, METRICS, STATISTICS, TIMINGS
-from perfrun.api.scenario import ClassName
 from perfrun.api.template import FUNCTIONS, parse
+from perfrun.api.test.metric import BENCHMARK, MEASURES, METRICS, STATISTICS, TIMINGS
+from perfrun.api.test.scenario import ClassName
 from perfrun.engine.errors import ErrorClass
-from perfrun.logic import findings
-from perfrun.logic.objectives import CLASS_OBJECTIVES
-from perfrun.logic.upcoming import NoRun
+from perfrun.logic.schedule.upcoming import NoRun
+from perfrun.logic.verdict import findings
+from perfrun.logic.verdict.objectives import CLASS_OBJECTIVES
 from perfrun.report.advice import _BY_ERROR, _BY_FINDING
 
 DOCS = Path(__file__).parents[3] / "docs"

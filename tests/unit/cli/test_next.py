@@ -10,11 +10,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from perfrun.cli.choices import TextForm
-from perfrun.cli.exits import Exit
 from perfrun.cli.next import next_runs, parse_from
-from perfrun.cli.selector import parse_selector
-from tests.unit.cli.test_manifests import GOOD
+from perfrun.cli.terminal.choices import TextForm
+from perfrun.cli.terminal.exits import Exit
+from perfrun.local.files.selector import parse_selector
+from tests.unit.local.files.test_manifests import GOOD
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 JSON = TextForm.JSON

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from perfrun.cli.commands import app
 from perfrun.cli.commands.reports import _spread
 from perfrun.report.document import run_object
+from tests.unit.logic.comparison.test_compare import NEW, OLD, runs
 from tests.unit.report.sample import a_run, an_error
-from tests.unit.report.test_compare import NEW, OLD, runs
 
 Cli = Callable[..., Result]
 

@@ -9,21 +9,21 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from perfrun import __version__
-from perfrun.api.perfrun import PerfRun, Verdict, WorkerCounts
-from perfrun.api.perftest import PerfTest
-from perfrun.cli import forms
+from perfrun.api.run.perfrun import PerfRun, Verdict, WorkerCounts
+from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.commands import app
-from perfrun.cli.exits import Exit, worst
-from perfrun.cli.local import LocalRun
-from perfrun.cli.manifests import parse_manifests
-from perfrun.cli.outcome import judged
-from perfrun.cli.outputs import Outputs
 from perfrun.cli.run import Finished, Here, exit_code, run_files, tell_manifests
-from perfrun.cli.selector import Selector, parse_selector
-from perfrun.cli.terminal import Output
+from perfrun.cli.terminal import forms
+from perfrun.cli.terminal.exits import Exit, worst
+from perfrun.cli.terminal.outputs import Outputs
+from perfrun.cli.terminal.streams import Output
+from perfrun.local.files.manifests import parse_manifests
+from perfrun.local.files.selector import Selector, parse_selector
+from perfrun.local.outcome import judged
+from perfrun.local.run import LocalRun
 from perfrun.measure.result import RunResult
-from tests.unit.cli.test_manifests import GOOD
 from tests.unit.coordinator.conftest import NOW, make_plan
+from tests.unit.local.files.test_manifests import GOOD
 from tests.unit.report.sample import a_run, an_error
 
 

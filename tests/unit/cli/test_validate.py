@@ -9,12 +9,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from perfrun.cli.choices import TextForm
-from perfrun.cli.exits import Exit
-from perfrun.cli.manifests import parse_manifests
-from perfrun.cli.selector import parse_selector
+from perfrun.cli.terminal.choices import TextForm
+from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.validate import describe, total_line, validate_files
-from tests.unit.cli.test_manifests import GOOD
+from perfrun.local.files.manifests import parse_manifests
+from perfrun.local.files.selector import parse_selector
+from tests.unit.local.files.test_manifests import GOOD
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 BURST = "burst: {requests: 10, concurrency: 10}"

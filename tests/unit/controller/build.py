@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import CheckedTest, PerfTest, PerfTestSettings
-from perfrun.controller.checks import outcome_of
-from perfrun.controller.manifests import revision_manifest
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.perftest import CheckedTest, PerfTest, PerfTestSettings
+from perfrun.controller.objects.manifests import revision_manifest
+from perfrun.controller.objects.store import Key
 from perfrun.controller.settings import Settings
-from perfrun.controller.store import Key
-from perfrun.logic.examine import Examined, examine
-from perfrun.logic.plan import make_plan, what_runs_hash
+from perfrun.controller.test.checks import outcome_of
+from perfrun.logic.accept.examine import Examined, examine
+from perfrun.logic.plan.run_plan import make_plan, what_runs_hash
 from perfrun.measure.plan import RunPlan
 
 Json = dict[str, Any]

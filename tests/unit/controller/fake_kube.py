@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-from perfrun.controller.kube import (
+from perfrun.kube.client import (
     AlreadyExistsError,
     ConflictError,
     Json,
@@ -17,7 +17,7 @@ from tests.unit.controller.build import CREATED
 
 
 class FakeKube:
-    """What :class:`perfrun.controller.kube.Kube` does, without a network."""
+    """What :class:`perfrun.kube.client.Kube` does, without a network."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str | None, str], Json] = {}

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from perfrun.api.times import parse_time
-from perfrun.controller import perftests
-from perfrun.controller.events import Events
-from perfrun.controller.history import Historian
-from perfrun.controller.kube import (
+from perfrun.controller.metrics import Metrics
+from perfrun.controller.objects.events import Events
+from perfrun.controller.objects.policies import policy_record
+from perfrun.controller.objects.store import Key, Store, run_record
+from perfrun.controller.test import reconciler as perftests
+from perfrun.controller.test.history import Historian
+from perfrun.controller.test.ticks import Ticker
+from perfrun.kube.client import (
     EVENTS,
     PERF_RUNS,
     PERF_TESTS,
@@ -18,11 +22,7 @@ from perfrun.controller.kube import (
     RefusedError,
     TerminatingError,
 )
-from perfrun.controller.metrics import Metrics
-from perfrun.controller.policies import policy_record
-from perfrun.controller.store import Key, Store, run_record
-from perfrun.controller.ticks import Ticker
-from perfrun.logic.names import short_hash
+from perfrun.logic.plan.names import short_hash
 from tests.unit.controller.build import CREATED, ChecksHere, perf_run
 from tests.unit.controller.fake_kube import FakeKube
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from perfrun.api.load import Load
-from perfrun.api.perfrun import HoldStatus
-from perfrun.api.scenario import default_scenarios
-from perfrun.api.target import Target
+from perfrun.api.run.perfrun import HoldStatus
+from perfrun.api.test.load import Load
+from perfrun.api.test.scenario import default_scenarios
+from perfrun.api.test.target import Target
 from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused

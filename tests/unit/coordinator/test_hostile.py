@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.api.observe import Observed
+from perfrun.api.test.observe import Observed
 from perfrun.controller.metrics.live import live_families
-from perfrun.controller.store import Key
+from perfrun.controller.objects.store import Key
 from perfrun.measure.report import WorkerReport, add_report
 from tests import hostile
 from tests.campaign import Campaign

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from perfrun.api.perfrun import HoldStatus
-from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.run.perfrun import HoldStatus
+from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.times import format_moment
 from perfrun.coordinator import coordinator
 from perfrun.coordinator.search import AGAIN, HoldSearch, search_of
-from perfrun.logic.plan import HOLD_GRACE, HOLD_LEAD, HOLD_REPORTS
-from perfrun.logic.plan import make_plan as plan_of
+from perfrun.logic.plan.run_plan import HOLD_GRACE, HOLD_LEAD, HOLD_REPORTS
+from perfrun.logic.plan.run_plan import make_plan as plan_of
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord, Outcome, PhaseRecord, Timing
 from perfrun.measure.report import Order, WorkerReport

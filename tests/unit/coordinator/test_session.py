@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from perfrun.api.scenario import Extraction, Step
+from perfrun.api.test.scenario import Extraction, Step
 from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.session import SILENT_AFTER, RunSession
 from perfrun.measure.report import Ready, Start

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from perfrun.api.load import Load
+from perfrun.api.test.load import Load
 from perfrun.measure.report import Order
 
 from .conftest import NOW, UID, S, World, make_interval, make_plan, make_report

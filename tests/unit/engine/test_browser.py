@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from perfrun.api.perftest import PerfTestSpec
+from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.engine.browser.problems import failure_of, not_started, place_of
 from perfrun.engine.browser.socks import Place
 from perfrun.engine.browser.timing import (
@@ -16,7 +16,7 @@ from perfrun.engine.browser.timing import (
     seen_of,
 )
 from perfrun.engine.kinds import kind_of
-from perfrun.logic.plan import make_plan
+from perfrun.logic.plan.run_plan import make_plan
 from perfrun.reach.errors import DataError, ErrorClass, OpenError
 from perfrun.reach.values import NoValues
 

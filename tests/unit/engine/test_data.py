@@ -6,11 +6,11 @@ from time import monotonic_ns
 
 import pytest
 
-from perfrun.engine.answer import Answer, finder
+from perfrun.engine.data.rows import Rows, Use
+from perfrun.engine.data.tables import Table
 from perfrun.engine.errors import DataError
-from perfrun.engine.rows import Rows, Use
+from perfrun.engine.response.answer import Answer, finder
 from perfrun.engine.run import Engine
-from perfrun.engine.tables import Table
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import NoValues
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from perfrun.api.load import Load
+from perfrun.api.test.load import Load
 from perfrun.engine.errors import DataError, EngineError, ErrorClass, OpenError
 from perfrun.engine.extension.farewells import Farewells
 from perfrun.engine.extension.kind import ExtensionKind
 from perfrun.engine.extension.load import load
 from perfrun.engine.run import Engine
 from perfrun.extension import Peer
-from perfrun.logic.network import ANYWHERE
+from perfrun.logic.plan.network import ANYWHERE
 from perfrun.measure.plan import NetworkRule, RunPlan
 from perfrun.measure.record import StepRecord
 from perfrun.reach.resolver import Resolver

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.http1 import Connection
-from perfrun.engine.reading import Reading, ReadPlan
+from perfrun.engine.http.http1 import Connection
+from perfrun.engine.response.read_plan import Reading, ReadPlan
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: now\r\n\r\nok"
 

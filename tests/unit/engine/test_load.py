@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perfrun.engine.http1 import Connection
-from perfrun.engine.pool import Pool
-from perfrun.engine.recorder import ErrorClasses
+from perfrun.engine.http.http1 import Connection
+from perfrun.engine.http.pool import Pool
+from perfrun.engine.record.recorder import ErrorClasses
 from perfrun.engine.run import Engine
-from perfrun.logic.plan import planned
-from perfrun.logic.shape import scenario_order
+from perfrun.logic.plan.run_plan import planned
+from perfrun.logic.plan.shape import scenario_order
 from perfrun.measure.report import Interval, WorkerReport, merge
 from perfrun.reach.values import NoValues
 
@@ -109,7 +109,7 @@ async def test_what_finds_no_slot_is_dropped_and_counted(run: Run) -> None:
 
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perfrun.engine.execution.grace", lambda plan: 200 * MS)
+    monkeypatch.setattr("perfrun.engine.load.execution.grace", lambda plan: 200 * MS)
 
 
 @pytest.mark.usefixtures("short_grace")
@@ -162,7 +162,7 @@ async def test_a_stop_before_the_start_sends_nothing() -> None:
 async def test_a_burst_that_takes_too_long_drops_the_rest_and_says_so(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perfrun.engine.pacing.LONGEST_BURST", 300 * MS)
+    monkeypatch.setattr("perfrun.engine.load.pacers.LONGEST_BURST", 300 * MS)
     async with running(x=slow(0.05)) as server:
         report = await run(plan(server.url, burst(5000, 2), step("/x")))
     scenario = report.window.scenarios[0]
@@ -175,7 +175,7 @@ async def test_a_burst_that_takes_too_long_drops_the_rest_and_says_so(
 async def test_what_a_burst_has_under_way_when_it_takes_too_long_gets_the_grace(
     run: Run, monkeypatch: pytest.MonkeyPatch, short_grace: None
 ) -> None:
-    monkeypatch.setattr("perfrun.engine.pacing.LONGEST_BURST", 200 * MS)
+    monkeypatch.setattr("perfrun.engine.load.pacers.LONGEST_BURST", 200 * MS)
     async with running(x=hang) as server:
         report = await run(plan(server.url, burst(10, 3), step("/x")))
     scenario = report.window.scenarios[0]

@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from perfrun.engine.browser.socks import Gate, Ways
-from perfrun.logic.network import ANYWHERE, Fence
+from perfrun.logic.plan.network import ANYWHERE, Fence
 from perfrun.measure.plan import NetworkRule
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
-from perfrun.api.browser import BrowserTarget
+from perfrun.api.test.browser import BrowserTarget
 from perfrun.engine.browser.chromium import Chromium
 from perfrun.engine.browser.socks import Gate, Ways
 from perfrun.engine.browser.steps import Deed
 from perfrun.engine.browser.window import Window
-from perfrun.logic.network import ANYWHERE
+from perfrun.logic.plan.network import ANYWHERE
 
 TARGET = BrowserTarget.model_validate({"url": "http://shop", "quietWindow": "100ms"})
 STEP: Any = SimpleNamespace(click=None, wait_for=None, status=frozenset(), is_last=True)

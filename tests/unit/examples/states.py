@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from perfrun.api.metadata import Condition
-from perfrun.api.perfrun import Phase, Verdict, WorkerCounts
-from perfrun.logic.health import HealthFacts, health_condition
-from perfrun.logic.judgement import Judgement
-from perfrun.logic.run_status import done_conditions, open_conditions
+from perfrun.api.run.perfrun import Phase, Verdict, WorkerCounts
+from perfrun.logic.run.health import HealthFacts, health_condition
+from perfrun.logic.run.status import done_conditions, open_conditions
+from perfrun.logic.verdict.outcome import Judgement
 
 Json = dict[str, Any]
 

@@ -7,8 +7,8 @@ import cel
 import pytest
 import yaml
 
-from perfrun.api.perfrun import PerfRun
-from perfrun.api.perftest import PerfTestStatus
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.perftest import PerfTestStatus
 from tests.unit.examples.commands import parsed
 from tests.unit.examples.states import PERFRUNS, PERFTESTS, Case
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from perfrun.api.perfrun import WorkerCounts
-from perfrun.api.perftest import PerfTestSpec
-from perfrun.logic.judgement import Judgement, RunOutcome
-from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import judge
+from perfrun.api.run.perfrun import WorkerCounts
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.plan.run_plan import make_plan
+from perfrun.logic.verdict.judge import judge
+from perfrun.logic.verdict.outcome import Judgement, RunOutcome
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
     GeneratorRecord,

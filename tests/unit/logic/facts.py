@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from perfrun.api.perfrun import Phase
-from perfrun.logic.run_facts import JobState, PodFacts, Refusal, RunFacts
+from perfrun.api.run.perfrun import Phase
+from perfrun.logic.run.facts import JobState, PodFacts, Refusal, RunFacts
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 S = 1_000_000_000

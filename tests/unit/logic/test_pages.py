@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from perfrun.api.metric import MEASURES
-from perfrun.api.perfrun import Verdict
-from perfrun.logic.accept import check
-from perfrun.logic.verdict import Judgement
+from perfrun.api.run.perfrun import Verdict
+from perfrun.api.test.metric import MEASURES
+from perfrun.logic.accept.spec import check
+from perfrun.logic.verdict.judge import Judgement
 from perfrun.measure.histogram import Histogram
 from tests.unit.logic.build import MS, judged, report, spec, step
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from perfrun.api.perftest import PerfTestSpec
-from perfrun.logic.plan import make_plan
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.plan.run_plan import make_plan
 from perfrun.measure import report as module
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.picture import Picture

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from perfrun.logic.network import ANYWHERE, Fence
+from perfrun.logic.plan.network import ANYWHERE, Fence
 from perfrun.measure.plan import NetworkRule
 from perfrun.observe.prometheus import PrometheusSource
 from perfrun.observe.source import UnseenError

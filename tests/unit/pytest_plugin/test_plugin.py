@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.api.perfrun import Verdict
-from perfrun.cli.outcome import new_plan
+from perfrun.api.run.perfrun import Verdict
+from perfrun.local.outcome import new_plan
+from perfrun.logic.comparison.source import Reported
 from perfrun.pytest_plugin import MARKERS, fixture
 from perfrun.pytest_plugin.given import Given
 from perfrun.pytest_plugin.running import Ended
 from perfrun.report.document import result_document
-from perfrun.report.source import Reported
 from tests.unit.report.sample import a_run
 
 pytest_plugins = "pytester"
@@ -53,7 +53,7 @@ def session_of_its_own(pytester: pytest.Pytester, run: str, *arguments: str) -> 
     pytester.makeconftest(
         "from perfrun.pytest_plugin import fixture\n"
         "from perfrun.pytest_plugin.running import Ended\n"
-        "from perfrun.report.source import Reported\n"
+        "from perfrun.logic.comparison.source import Reported\n"
         "from tests.unit.report.sample import a_run\n"
         f"def run(given, on_interrupt):\n{run}"
         "fixture.run_and_wait = run\n"

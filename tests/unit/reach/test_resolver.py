@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from perfrun.logic.network import ANYWHERE, Fence
+from perfrun.logic.plan.network import ANYWHERE, Fence
 from perfrun.measure.plan import NetworkRule
 from perfrun.reach import resolver
 from perfrun.reach.errors import ErrorClass, OpenError

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perfrun.api.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun
 
 LATENCY = {
     "avg": "96.4ms",

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from perfrun.api.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.logic.comparison.compare import line_up
+from perfrun.logic.comparison.source import Reported
 from perfrun.report.benchmark import command_lines, figure_tables
-from perfrun.report.compare import line_up
 from perfrun.report.console import print_run
 from perfrun.report.html.run import run_page
 from perfrun.report.junit import junit
 from perfrun.report.markdown import markdown
-from perfrun.report.source import Reported
 
 TREND = {"avg": "2.5ms", "p95": "4ms", "max": "9ms"}
 SORT = {"min": "302us", "mean": "421us", "ops": "2377.9/s", "rounds": "191", "iqr": "13.5us"}

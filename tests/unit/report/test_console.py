@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from perfrun.api.perfrun import CapacityStatus, HoldStatus, PerfRun, Summary, Verdict
+from perfrun.api.run.perfrun import CapacityStatus, HoldStatus, PerfRun, Summary, Verdict
 from perfrun.report.advice import next_steps
 from perfrun.report.console import print_run, render_run
 from tests.unit.report.sample import a_run, an_error, step

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from perfrun.api.perfrun import PerfRun, Verdict, WorkerCounts
-from perfrun.api.perftest import PerfTestSpec
-from perfrun.logic.judgement import errored
+from perfrun.api.run.perfrun import PerfRun, Verdict, WorkerCounts
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.verdict.outcome import errored
 from perfrun.measure.result import RunResult
 from perfrun.report.document import Times, local_run, result_document, run_object
 from tests.unit.coordinator.conftest import make_plan, make_report

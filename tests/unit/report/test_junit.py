@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from perfrun.api.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun
 from perfrun.report.junit import junit
 from tests.unit.report.sample import a_run, an_error
 

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from perfrun.report.compare import compare, line_up
+from perfrun.logic.comparison.compare import compare, line_up
 from perfrun.report.markdown import comparison_markdown, escaped, markdown
+from tests.unit.logic.comparison.test_compare import NEW, OLD, runs
+from tests.unit.logic.comparison.test_compare import a_run as reported
 from tests.unit.report.sample import a_run, an_error
-from tests.unit.report.test_compare import NEW, OLD, runs
-from tests.unit.report.test_compare import a_run as reported
 
 
 def tables(text: str) -> list[list[list[str]]]:

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from perfrun.api.observe import ObservedStatus
+from perfrun.api.test.observe import ObservedStatus
 from perfrun.report.console import render_run
 from perfrun.report.markdown import markdown
 from perfrun.report.observed import observed_lines

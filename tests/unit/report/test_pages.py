@@ -2,11 +2,11 @@
 
 import pytest
 
-from perfrun.api.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.logic.comparison.measurables import measurables
 from perfrun.measure.picture import Picture
 from perfrun.report.html import run_page
 from perfrun.report.markdown import markdown
-from perfrun.report.measurables import measurables
 from tests.unit.logic.build import MS, report
 from tests.unit.logic.build import step as record
 from tests.unit.report.html.build import Page, reported, series

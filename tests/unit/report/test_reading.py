@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from perfrun.api.perfrun import ResultRef, Verdict
+from perfrun.api.run.perfrun import ResultRef, Verdict
 from perfrun.measure.result import RunResult
 from perfrun.report.document import run_object
 from perfrun.report.reading import MOST_BYTES, MOST_RUNS, join_result, read_document, read_run

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from perfrun.api.load import Load
-from perfrun.logic.plan import SEARCH_AWAY
+from perfrun.api.test.load import Load
+from perfrun.logic.plan.run_plan import SEARCH_AWAY
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Interval, Order

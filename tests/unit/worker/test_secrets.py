@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from perfrun.engine.data.tables import Table
 from perfrun.engine.errors import DataError
-from perfrun.engine.tables import Table
 from perfrun.worker.secrets import MountedValues
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from perfrun.cli.commands import cluster, init, local, reports
 from perfrun.cli.commands.app import COMPLETE_VARIABLE, app
-from perfrun.cli.exits import Exit
+from perfrun.cli.terminal.exits import Exit
 
 __all__ = ["app", "cluster", "init", "local", "reports", "run_command"]
 

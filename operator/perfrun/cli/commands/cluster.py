@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from perfrun.cli.choices import ListForm, What
 from perfrun.cli.commands.app import (
     CLUSTER,
     Context,
@@ -16,8 +15,9 @@ from perfrun.cli.commands.app import (
     outputs,
     run_names,
 )
-from perfrun.cli.exits import Exit
-from perfrun.cli.terminal import console, tell
+from perfrun.cli.terminal.choices import ListForm, What
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import console, tell
 
 if TYPE_CHECKING:
     from perfrun.cli.cluster import Cluster
@@ -90,7 +90,7 @@ def list_(
     """
 
     def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
-        from perfrun.cli.list import Wanted, list_objects, parse_verdicts
+        from perfrun.cli.cluster.list import Wanted, list_objects, parse_verdicts
 
         try:
             verdicts = parse_verdicts(verdict or ())
@@ -125,7 +125,7 @@ def watch(
     """
 
     def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
-        from perfrun.cli.watch import watch
+        from perfrun.cli.cluster.watch import watch
 
         return watch(cluster, about, out, err, once=once, strict=strict)
 
@@ -152,7 +152,7 @@ def trigger(
     """
 
     def act(cluster: "Cluster", out: Console, _: Console) -> Exit:
-        from perfrun.cli.trigger import trigger
+        from perfrun.cli.cluster.trigger import trigger
 
         return trigger(cluster, test, out, wait=wait, strict=strict)
 
@@ -177,7 +177,7 @@ def logs(
     """
 
     def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
-        from perfrun.cli.logs import logs
+        from perfrun.cli.cluster.logs import logs
 
         return logs(cluster, run, out, err, worker=worker, follow=follow)
 
@@ -191,7 +191,7 @@ def _speak(
 
     ``act`` imports what it needs by itself: all of that needs the client that is looked for here.
     """
-    from perfrun.cli.signals import interruptible
+    from perfrun.cli.terminal.signals import interruptible
 
     out, err = outputs()
     try:

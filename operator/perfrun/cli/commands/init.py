@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from perfrun.cli.commands.app import LOCAL, app, leave, outputs
-from perfrun.cli.terminal import console
+from perfrun.cli.terminal.streams import console
 
 
 @app.command(rich_help_panel=LOCAL)

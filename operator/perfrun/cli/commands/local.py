@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from perfrun.cli.choices import TextForm
 from perfrun.cli.commands.app import (
     LOCAL,
     Files,
@@ -19,9 +18,10 @@ from perfrun.cli.commands.app import (
     leave,
     outputs,
 )
-from perfrun.cli.exits import Exit
-from perfrun.cli.selector import Selector, parse_selector
-from perfrun.cli.terminal import console, tell
+from perfrun.cli.terminal.choices import TextForm
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import console, tell
+from perfrun.local.files.selector import Selector, parse_selector
 
 
 def _selector(text: str | None) -> Selector | None:
@@ -83,9 +83,9 @@ def run(
 
     Exit codes: 0 done, 1 Fail, 2 manifest or usage wrong, 3 Error, 130 stopped.
     """
-    from perfrun.cli import forms
-    from perfrun.cli.outputs import Outputs
     from perfrun.cli.run import Here, run_files
+    from perfrun.cli.terminal import forms
+    from perfrun.cli.terminal.outputs import Outputs
 
     out, err = outputs()
     wanted = Outputs(

@@ -23,7 +23,7 @@ from perfrun.cli.commands.app import (
     outputs,
     run_names,
 )
-from perfrun.cli.terminal import console
+from perfrun.cli.terminal.streams import console
 
 if TYPE_CHECKING:
     from perfrun.cli.sources import Objects
@@ -61,10 +61,10 @@ def report(
     Exit codes: 0 done, whatever the verdicts; with --strict 1 for anything but Pass; 2 no such run,
     or a file that is none; 3 no cluster, or a file that could not be written.
     """
-    from perfrun.cli import forms
-    from perfrun.cli.outputs import Outputs
     from perfrun.cli.report import report
     from perfrun.cli.sources import Sources
+    from perfrun.cli.terminal import forms
+    from perfrun.cli.terminal.outputs import Outputs
 
     out, err = outputs()
     wanted = Outputs(
@@ -135,10 +135,10 @@ def compare(
     Exit codes: 0 done, whatever was found; 2 no such run, or a file that is none; 3 no cluster, or
     a file that could not be written.
     """
-    from perfrun.cli import forms
     from perfrun.cli.compare import Wanted, compare_runs
-    from perfrun.cli.outputs import Outputs
     from perfrun.cli.sources import Sources
+    from perfrun.cli.terminal import forms
+    from perfrun.cli.terminal.outputs import Outputs
 
     out, err = outputs()
     places = Outputs(

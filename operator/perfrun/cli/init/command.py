@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
-from perfrun.cli.exits import Exit
 from perfrun.cli.init.access_log import access_log_draft
 from perfrun.cli.init.draft import Draft, SourceError
 from perfrun.cli.init.har import har_drafts
@@ -19,9 +18,10 @@ from perfrun.cli.init.starter import starter_draft
 from perfrun.cli.init.texts import one_line, slug
 from perfrun.cli.init.urls import usable_url
 from perfrun.cli.init.write import manifest, write_drafts
-from perfrun.cli.manifests import MAX_FILE, parse_manifests
-from perfrun.cli.strictyaml import load_documents
-from perfrun.cli.terminal import Output, tell
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import Output, tell
+from perfrun.local.files.manifests import MAX_FILE, parse_manifests
+from perfrun.local.files.strictyaml import load_documents
 
 _STDOUT = "-"
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.texts import one_line
-from perfrun.cli.terminal import tell
+from perfrun.cli.terminal.streams import tell
 
 LONGEST_LINE = 32 * 1024
 _GZIP = b"\x1f\x8b"

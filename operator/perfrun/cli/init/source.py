@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from perfrun.cli.init.draft import SourceError
-from perfrun.cli.strictyaml import YamlError, load_foreign
+from perfrun.local.files.strictyaml import YamlError, load_foreign
 
 MIB = 1024 * 1024
 MOST_YAML = 16 * MIB

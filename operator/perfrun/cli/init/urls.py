@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from perfrun.api.target import URL_PATTERN
+from perfrun.api.test.target import URL_PATTERN
 from perfrun.cli.init.texts import clean
 
 LONGEST_URL = 2048

@@ -10,7 +10,7 @@ import yaml
 from perfrun.api import API_VERSION
 from perfrun.cli.init.draft import Draft, Json, ScenarioDraft, StepDraft
 from perfrun.cli.init.texts import one_line
-from perfrun.cli.scalars import kubernetes_float, kubernetes_int
+from perfrun.local.files.scalars import kubernetes_float, kubernetes_int
 
 _WIDTH = 100
 

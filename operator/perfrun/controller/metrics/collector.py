@@ -7,8 +7,8 @@ from typing import get_args
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from perfrun.api.baseline import TrendState
-from perfrun.api.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.baseline import TrendState
 from perfrun.api.times import parse_time
 from perfrun.controller.metrics.counters import Counters
 from perfrun.controller.metrics.families import TEST, merged, showable
@@ -22,7 +22,7 @@ from perfrun.controller.metrics.figures import (
 from perfrun.controller.metrics.kept import kept_families
 from perfrun.controller.metrics.labels import TestLabels
 from perfrun.controller.metrics.live import live_families
-from perfrun.controller.store import Key, Store
+from perfrun.controller.objects.store import Key, Store
 from perfrun.coordinator.live import Live
 from perfrun.measure.plan import RunPlan
 

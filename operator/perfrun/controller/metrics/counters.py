@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from perfrun.api.perfrun import PerfRun, RequestCounts, Verdict
+from perfrun.api.run.perfrun import PerfRun, RequestCounts, Verdict
 from perfrun.controller.metrics.families import TEST
-from perfrun.controller.store import Key
+from perfrun.controller.objects.store import Key
 
 T = TypeVar("T")
 

@@ -8,13 +8,13 @@ from typing import NamedTuple, TypeVar
 
 from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamily
 
-from perfrun.api.metric import METRICS, QUANTILES, Kind
-from perfrun.api.perfrun import PerfRun, SloStatus, StepStatus, Summary, Verdict
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
-from perfrun.api.slo import parse_measured
+from perfrun.api.run.perfrun import PerfRun, SloStatus, StepStatus, Summary, Verdict
+from perfrun.api.test.metric import METRICS, QUANTILES, Kind
+from perfrun.api.test.slo import parse_measured
 from perfrun.api.times import parse_time
 from perfrun.controller.metrics.families import TEST, add, number
-from perfrun.controller.store import Key
+from perfrun.controller.objects.store import Key
 
 T = TypeVar("T")
 

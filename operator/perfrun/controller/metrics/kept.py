@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from perfrun.api.perfrun import Verdict
+from perfrun.api.run.perfrun import Verdict
 from perfrun.controller.metrics.families import TEST
-from perfrun.controller.store import Key, RunRecord, Store
+from perfrun.controller.objects.store import Key, RunRecord, Store
 
 
 def kept_families(store: Store, tests: Iterable[Key]) -> Iterator[Metric]:

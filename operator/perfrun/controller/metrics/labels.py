@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from perfrun.controller.metrics.families import TEST
-from perfrun.controller.store import Key
+from perfrun.controller.objects.store import Key
 
 
 class TestLabels:

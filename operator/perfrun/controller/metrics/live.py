@@ -6,9 +6,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamil
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.controller.metrics.families import TEST, add, number
-from perfrun.controller.store import Key
+from perfrun.controller.objects.store import Key
 from perfrun.coordinator.live import Live
-from perfrun.logic.stop import LOST_AFTER
+from perfrun.logic.plan.stop import LOST_AFTER
 
 
 def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:

@@ -8,17 +8,17 @@ from typing import Any
 
 from typing_extensions import override
 
-from perfrun.api.benchmark import BenchmarkTarget
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
-from perfrun.engine.awaited import Awaited
+from perfrun.api.test.benchmark import BenchmarkTarget
+from perfrun.engine.awaited.carrier import Awaited
+from perfrun.engine.awaited.sessions import Done, Limits, Session, Speaker
 from perfrun.engine.benchmark.place import Place
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.results import read_results
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import EngineError, ErrorClass
-from perfrun.engine.kind import Carrier, Courses, Ended, Kind
-from perfrun.engine.sessions import Done, Limits, Session, Speaker
-from perfrun.logic.benchmark_command import rendered
+from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
+from perfrun.logic.plan.benchmark_command import rendered
 from perfrun.measure.benchmark import MOST_TROUBLE, BenchmarkRecord
 from perfrun.measure.command import CommandEnd, CommandOrder
 from perfrun.measure.plan import RunPlan

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from perfrun.api.benchmark import ResultsFormat
+from perfrun.api.test.benchmark import ResultsFormat
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.readers.table import READERS
 from perfrun.measure.benchmark import MOST_BENCHMARKS, MOST_NAME, Benchmark

@@ -10,7 +10,7 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from perfrun.api.browser import BrowserTarget
+from perfrun.api.test.browser import BrowserTarget
 from perfrun.engine.browser.problems import is_dead, not_started
 from perfrun.reach.errors import DataError, ErrorClass, OpenError
 

@@ -10,7 +10,8 @@ from playwright.async_api import Error as PlaywrightError
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.awaited import Awaited
+from perfrun.engine.awaited.carrier import Awaited
+from perfrun.engine.awaited.sessions import Limits, Speaker
 from perfrun.engine.browser.chromium import Chromium
 from perfrun.engine.browser.problems import place_of
 from perfrun.engine.browser.socks import Gate, Ways
@@ -18,9 +19,8 @@ from perfrun.engine.browser.steps import PageStep, compile_pages
 from perfrun.engine.browser.window import Window, let_go
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError
-from perfrun.engine.kind import Carrier, Courses, Ended, Kind
-from perfrun.engine.sessions import Limits, Speaker
-from perfrun.logic.network import Fence
+from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
+from perfrun.logic.plan.network import Fence
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
 

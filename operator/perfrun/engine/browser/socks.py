@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
-from perfrun.logic.network import Fence
+from perfrun.logic.plan.network import Fence
 from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, unconnected
 from perfrun.reach.resolver import Resolver
 

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from perfrun.api.scenario import Step
+from perfrun.api.test.scenario import Step
 from perfrun.engine.compiled import CompiledScenario
-from perfrun.engine.feeds import read_feeds
-from perfrun.engine.template import Compiler, Template, sendable
+from perfrun.engine.data.feeds import read_feeds
+from perfrun.engine.data.template import Compiler, Template, sendable
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
 

@@ -10,13 +10,13 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, 
 from playwright.async_api import Error as PlaywrightError
 from typing_extensions import override
 
-from perfrun.api.browser import BrowserTarget
 from perfrun.api.quantities import NS_PER_MS
+from perfrun.api.test.browser import BrowserTarget
+from perfrun.engine.awaited.sessions import Done, Session
 from perfrun.engine.browser.problems import Failure, failure_of, place_of
 from perfrun.engine.browser.socks import Gate
 from perfrun.engine.browser.steps import Deed, PageStep
 from perfrun.engine.browser.timing import Seen, measures_of, quiet_since, seen_of
-from perfrun.engine.sessions import Done, Session
 from perfrun.measure.picture import MOST_BYTES
 from perfrun.reach.errors import ErrorClass
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from perfrun.api.extension import ExtensionTarget
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
-from perfrun.engine.awaited import Awaited
+from perfrun.api.test.extension import ExtensionTarget
+from perfrun.engine.awaited.carrier import Awaited
+from perfrun.engine.awaited.sessions import Done, Limits, Session, Speaker
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, lost_by
 from perfrun.engine.extension.defects import FOREIGN, is_ours, lost, told
@@ -19,10 +20,9 @@ from perfrun.engine.extension.farewells import Farewells
 from perfrun.engine.extension.load import load, names_of
 from perfrun.engine.extension.steps import ExtensionStep, compile_steps
 from perfrun.engine.extension.turn import Turn
-from perfrun.engine.kind import Carrier, Courses, Ended, Kind
-from perfrun.engine.sessions import Done, Limits, Session, Speaker
+from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
 from perfrun.extension import Extension, Peer, Reply
-from perfrun.logic.network import Fence
+from perfrun.logic.plan.network import Fence
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.resolver import Resolver
 from perfrun.reach.values import Values, value_of

@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-from perfrun.api.scenario import Step
-from perfrun.engine.answer import Answer
+from perfrun.api.test.scenario import Step
+from perfrun.engine.awaited.sessions import Done
 from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.data.feeds import read_feeds
+from perfrun.engine.data.template import Compiler, Template, sendable
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.expect import Expectation
 from perfrun.engine.extension.load import Names
-from perfrun.engine.extract import Extractor
-from perfrun.engine.feeds import read_feeds
-from perfrun.engine.sessions import Done
-from perfrun.engine.template import Compiler, Template, sendable
+from perfrun.engine.response.answer import Answer
+from perfrun.engine.response.expect import Expectation
+from perfrun.engine.response.extract import Extractor
 from perfrun.extension import Reply
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS
-from perfrun.engine.awaited import Awaited
+from perfrun.engine.awaited.carrier import Awaited
+from perfrun.engine.awaited.sessions import Limits, Session, Speaker
 from perfrun.engine.compiled import CompiledScenario
-from perfrun.engine.kind import Carrier, Courses, Ended, Kind
-from perfrun.engine.sessions import Limits, Session, Speaker
+from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
 from perfrun.engine.sql.steps import SqlStep, compile_sql
-from perfrun.logic.network import Fence
-from perfrun.logic.shape import share
+from perfrun.logic.plan.network import Fence
+from perfrun.logic.plan.shape import share
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.dsn import Dsn, Times, parse_dsn
 from perfrun.reach.login import login

@@ -7,8 +7,8 @@ from asyncmy.cursors import Cursor
 from asyncmy.errors import MySQLError
 from typing_extensions import override
 
+from perfrun.engine.awaited.sessions import Done, Session, UnusedError
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.sessions import Done, Session, UnusedError
 from perfrun.engine.sql.mysql_text import NotTextError, as_text
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
 from perfrun.reach.mysql import is_last, is_lost, is_open, is_unused, sql_class

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from typing_extensions import override
 
+from perfrun.engine.awaited.sessions import Done, Session, UnusedError
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.sessions import Done, Session, UnusedError
 from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
 from perfrun.reach.postgres import TextConnection, sql_class
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-from perfrun.report.comparison import Comparison, Shown, Tone
+from perfrun.logic.comparison.contrast import p_text
+from perfrun.logic.comparison.model import Comparison, Shown, Tone
+from perfrun.logic.comparison.source import Reported
 from perfrun.report.console import MARKS
-from perfrun.report.contrast import p_text
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart
 from perfrun.report.html.distribution import MOST_CURVES, of_runs
 from perfrun.report.html.page import render
 from perfrun.report.html.strips import strips
-from perfrun.report.source import Reported
 
 TONES: dict[Tone, str] = {
     Tone.BETTER: "✔",

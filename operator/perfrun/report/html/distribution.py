@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from perfrun.api.metric import QUANTILES
-from perfrun.api.perfrun import SloStatus
 from perfrun.api.quantities import format_duration, parse_duration
-from perfrun.logic.objectives import NEEDED_BEYOND
+from perfrun.api.run.perfrun import SloStatus
+from perfrun.api.test.metric import QUANTILES
+from perfrun.logic.comparison.source import Reported
+from perfrun.logic.verdict.objectives import NEEDED_BEYOND
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import Outcome, StepRecord, Timing, timing_key, total
@@ -17,7 +18,6 @@ from perfrun.report.html.charts import Chart, DataRow, Limit, Line, Point
 from perfrun.report.html.limits import is_latency_limit, latency_limits
 from perfrun.report.html.scales import beyond, duration_axis, percentile_axis
 from perfrun.report.html.svg import clean
-from perfrun.report.source import Reported
 
 MOST_CURVES = 6
 """In one chart."""

@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from perfrun.api.load import Load
-from perfrun.api.perfrun import PerfRun, PerfRunStatus, RequestCounts, StepStatus, Summary
 from perfrun.api.quantities import format_duration, format_exact_duration, format_rate
+from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, RequestCounts, StepStatus, Summary
+from perfrun.api.test.load import Load
 from perfrun.api.times import parse_time
-from perfrun.logic.admission import place_of
+from perfrun.logic.comparison.source import Reported
+from perfrun.logic.schedule.admission import place_of
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
 from perfrun.report.failures import by_count, explained
-from perfrun.report.source import Reported
 from perfrun.report.steps import ALL, number
 
 MOST_TRACES = 10

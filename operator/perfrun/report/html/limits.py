@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from perfrun.api.metric import QUANTILES
-from perfrun.api.perfrun import SloStatus
 from perfrun.api.quantities import parse_duration
+from perfrun.api.run.perfrun import SloStatus
+from perfrun.api.test.metric import QUANTILES
 from perfrun.measure.plan import RunPlan
 
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from perfrun.api.perfrun import SloStatus
-from perfrun.api.slo import format_measured, parse_measured
-from perfrun.logic.observing import trend as trend_of
-from perfrun.logic.observing import window
+from perfrun.api.run.perfrun import SloStatus
+from perfrun.api.test.slo import format_measured, parse_measured
+from perfrun.logic.verdict.observed import trend as trend_of
+from perfrun.logic.verdict.observed import window
 from perfrun.measure.observed import Observation
 from perfrun.report.html.charts import Chart, DataRow, Limit, Line, Pieces
 from perfrun.report.html.scales import Scale, clock, count_axis, range_axis, tick_number

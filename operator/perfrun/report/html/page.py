@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from perfrun.api.perfrun import Verdict
+from perfrun.api.run.perfrun import Verdict
 from perfrun.report.html.drawing import draw, legend
 from perfrun.report.html.svg import clean, element
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from perfrun.logic.comparison.source import Reported
 from perfrun.report.advice import next_steps
 from perfrun.report.benchmark import command_lines, figure_tables
 from perfrun.report.console import MARKS, score
@@ -16,7 +17,6 @@ from perfrun.report.html.over_time import charts_over_time, lag_chart
 from perfrun.report.html.page import render
 from perfrun.report.html.timeline import Timeline
 from perfrun.report.pages import caption, page_rows
-from perfrun.report.source import Reported
 
 
 @dataclass

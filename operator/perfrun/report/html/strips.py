@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from perfrun.api.metric import Kind
-from perfrun.api.slo import format_measured
-from perfrun.report.comparison import Column, Comparison, Group, Row, Shown, Statistics
+from perfrun.api.test.metric import Kind
+from perfrun.api.test.slo import format_measured
+from perfrun.logic.comparison.model import Column, Comparison, Group, Row, Shown, Statistics
 from perfrun.report.html.charts import Chart, DataRow, Line
 from perfrun.report.html.scales import Scale, Tick, range_axis, tick_duration, tick_number
 from perfrun.report.html.svg import clean

@@ -6,13 +6,13 @@ from functools import cached_property
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.times import parse_time
+from perfrun.logic.comparison.source import Reported
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.series import Series
 from perfrun.report.html.charts import DataRow, Moment, Pieces, Span, steps
 from perfrun.report.html.facts import moment
 from perfrun.report.html.scales import Scale, clock, time_axis
-from perfrun.report.source import Reported
 
 MOST_POINTS = 300
 """More of them nobody sees on a page; each two are joined until there are no more."""

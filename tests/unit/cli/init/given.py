@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from perfrun.api.perftest import PerfTest
+from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.init.command import unlike
 from perfrun.cli.init.draft import Draft
 from perfrun.cli.init.openapi import openapi_draft
 from perfrun.cli.init.write import write_drafts
-from perfrun.cli.manifests import parse_manifests
+from perfrun.local.files.manifests import parse_manifests
 
 DATA = Path(__file__).parent / "data"
 

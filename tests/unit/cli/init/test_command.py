@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.cli.exits import Exit
 from perfrun.cli.init.command import Wish, init_test
 from perfrun.cli.init.draft import LoadDraft
 from perfrun.cli.init.load import as_logged, steady
 from perfrun.cli.init.write import write_drafts
-from perfrun.cli.manifests import parse_manifests, read_manifests
-from perfrun.cli.terminal import Output
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import Output
+from perfrun.local.files.manifests import parse_manifests, read_manifests
 from tests.unit.cli.init.given import DATA, document, get, openapi, quiet
 from tests.unit.cli.init.test_access_log import draft as log_draft
 from tests.unit.cli.init.test_access_log import line

@@ -9,14 +9,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.cli.exits import Exit
 from perfrun.cli.init import command
 from perfrun.cli.init.command import Wish, init_test, unlike
 from perfrun.cli.init.draft import Draft, ScenarioDraft, StepDraft
 from perfrun.cli.init.load import steady
 from perfrun.cli.init.write import manifest, write_drafts
-from perfrun.cli.strictyaml import load_documents
-from perfrun.cli.terminal import Output
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import Output
+from perfrun.local.files.strictyaml import load_documents
 from tests.unit.cli.init.given import document, har, har_entry, openapi, post, quiet, read_back
 
 _WORDS = """y n Y N yes no on off true false null ~ NULL nan .nan .inf -.inf inf = << - -- --- ...

@@ -7,7 +7,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from perfrun.controller.metrics import Metrics
-from perfrun.controller.store import Key, Store
+from perfrun.controller.objects.store import Key, Store
 
 Json = dict[str, Any]
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -8,11 +8,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 
-from perfrun.api.metric import METRICS, Kind
+from perfrun.api.test.metric import METRICS, Kind
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.metrics.collector import TESTS_AT_ONCE
 from perfrun.controller.metrics.families import showable
-from perfrun.controller.store import Key, Store, run_record
+from perfrun.controller.objects.store import Key, Store, run_record
 from perfrun.coordinator.live import Live
 from perfrun.measure.plan import RunPlan
 from tests.unit.controller.build import perf_run

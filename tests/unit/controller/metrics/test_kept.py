@@ -3,7 +3,7 @@
 import pytest
 
 from perfrun.controller.metrics.kept import inconclusive_streak
-from perfrun.controller.store import RunRecord, Store, run_record
+from perfrun.controller.objects.store import RunRecord, Store, run_record
 from tests.unit.controller.build import perf_run
 from tests.unit.controller.metrics.scrape import TEST, leading, of, scrape
 

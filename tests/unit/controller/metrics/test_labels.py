@@ -1,7 +1,7 @@
 """Which labels of tests are shown, and under which names."""
 
 from perfrun.controller.metrics.labels import label_names
-from perfrun.controller.store import Store
+from perfrun.controller.objects.store import Store
 from tests.unit.controller.metrics.scrape import TEST, leading, of, scrape
 
 

@@ -8,7 +8,7 @@ import pytest
 from perfrun.api.quantities import NS_PER_S
 from perfrun.controller.metrics import Metrics
 from perfrun.coordinator.live import Live, Percentiles, WorkerLive
-from perfrun.logic.stop import LOST_AFTER
+from perfrun.logic.plan.stop import LOST_AFTER
 from perfrun.measure.plan import RunPlan
 from tests.unit.controller.build import perf_test, plan_of
 from tests.unit.controller.metrics.scrape import Series, leading, of, scrape

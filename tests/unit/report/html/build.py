@@ -5,17 +5,17 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
-from perfrun.api.perfrun import WorkerCounts
-from perfrun.logic.judgement import RunOutcome, unreported
-from perfrun.logic.plan import make_plan
-from perfrun.logic.verdict import judge
+from perfrun.api.run.perfrun import WorkerCounts
+from perfrun.logic.comparison.source import Reported
+from perfrun.logic.plan.run_plan import make_plan
+from perfrun.logic.verdict.judge import judge
+from perfrun.logic.verdict.outcome import RunOutcome, unreported
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import Series
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.sketch import Sketch
 from perfrun.report.document import Times, local_run, result_document
 from perfrun.report.html.timeline import Timeline
-from perfrun.report.source import Reported
 from tests.unit.logic.build import MS, OPEN, S, spec
 
 BEGAN = datetime(2026, 11, 22, 2, 0, 3, tzinfo=UTC)

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from perfrun.report.compare import compare, line_up
-from perfrun.report.comparison import Shown
+from perfrun.logic.comparison.compare import compare, line_up
+from perfrun.logic.comparison.model import Shown
+from perfrun.logic.comparison.source import Reported
 from perfrun.report.html import comparison_page
 from perfrun.report.html.strips import MOST_STRIPS, strips
-from perfrun.report.source import Reported
 from tests.unit.logic.build import report, step
 from tests.unit.report.html.build import MS, Page, reported, with_status
 

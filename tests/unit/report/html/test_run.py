@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from perfrun.logic.comparison.source import Reported
 from perfrun.measure.record import Traced
 from perfrun.report.html import run_page
-from perfrun.report.source import Reported
 from tests.unit.logic.build import CLOSED, report, step
 from tests.unit.report.html.build import MS, Page, S, reported, series, sketch, with_status
 from tests.unit.report.sample import a_run, an_error

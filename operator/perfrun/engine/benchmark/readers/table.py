@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from perfrun.api.benchmark import ResultsFormat
+from perfrun.api.test.benchmark import ResultsFormat
 from perfrun.engine.benchmark.readers import k6, pytest_benchmark
 from perfrun.measure.benchmark import Benchmark
 

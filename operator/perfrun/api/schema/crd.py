@@ -1,0 +1,440 @@
+"""CRDs, made from the models: ``python -m perfrun.api.schema.crd [--check] DIR...``.
+
+The models are the only place where a field, a bound or a rule is written down. What pydantic says
+of them is JSON Schema; the API server takes a narrower dialect ("structural" schemas) and CEL, and
+this module translates the one to the other. A word that it does not know it refuses: no bound is
+lost in silence.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
+
+from perfrun.api import GROUP, VERSION, quantities
+from perfrun.api.base import NOT_BUILT_KEY, ApiModel, Rule, not_built_message
+from perfrun.api.names import DNS_LABEL, PART_NAME, RUN_NAME_MAX, TEST_NAME_MAX, VARIABLE_NAME
+from perfrun.api.policy import CIDR_PATTERN, CLOCK_PATTERN, HOST_PATTERN, PerfPolicy
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.extension import ADDRESS_PATTERN
+from perfrun.api.test.perftest import CRON_PATTERN, PerfTest
+from perfrun.api.test.target import URL_PATTERN
+
+Json = dict[str, Any]
+
+_HEADER = "# Made from operator/perfrun/api by `make crds`. Do not edit: change the models.\n"
+_VALIDATIONS = "x-kubernetes-validations"
+# Fields that every object has; the words are those of the Kubernetes API.
+_API_VERSION = "Version of the schema of this object."
+_KIND = "Kind of this object."
+# kubectl keeps what it applied in an annotation, and annotations end at 256 KiB.
+_MAX_BYTES = 256 * 1024
+
+# What a structural schema may say and we pass on as it stands.
+_KEPT = frozenset(
+    {
+        "type",
+        "description",
+        "enum",
+        "format",
+        "pattern",
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "maxProperties",
+        "minProperties",
+        "required",
+        _VALIDATIONS,
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-list-type",
+        "x-kubernetes-list-map-keys",
+    }
+)
+# Handled by name below, or without a meaning for the API server.
+_HANDLED = frozenset(
+    {
+        "properties",
+        "items",
+        "additionalProperties",
+        "patternProperties",
+        "propertyNames",
+        "default",
+        "const",
+        "title",
+        NOT_BUILT_KEY,
+    }
+)
+
+# A pattern says what is wrong, and not what to write: for these, the second is said instead, by
+# CEL. Paths and header values stay patterns: there may be too many of them for CEL's budget.
+_NOTATIONS = {
+    quantities.DURATION_PATTERN: "write a number and a unit, as in 500ms, 5s, 10m or 1h30m",
+    quantities.RATE_PATTERN: "write a number per unit of time, as in 100/s or 30/m",
+    quantities.PERCENT_PATTERN: "write a percentage from 0% to 100%, as in 1% or 99.9%",
+    URL_PATTERN: "write http:// or https:// and a host, without user, password or fragment",
+    CRON_PATTERN: "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, "
+    "@monthly, @yearly; the zone goes into timeZone",
+    ADDRESS_PATTERN: "write a host and a port, as in chat:8765",
+    PART_NAME: "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
+    HOST_PATTERN: "write a host name, *.example.com, *.$(namespace).svc or an address",
+    CIDR_PATTERN: "write an address and the length of its prefix, as in 10.0.0.0/8",
+    CLOCK_PATTERN: "write hours and minutes, as in 22:30, up to 24:00",
+    VARIABLE_NAME: "use letters, digits and '_', and begin with no digit",
+}
+
+
+class Column(NamedTuple):
+    """A column of ``kubectl get``; priority 1 shows only with ``-o wide``."""
+
+    name: str
+    path: str
+    type: str = "string"
+    priority: int = 0
+    description: str = ""
+
+
+class Kind(NamedTuple):
+    """What a CustomResourceDefinition says besides the schema."""
+
+    model: type[BaseModel]
+    plural: str
+    short: str
+    name_max: int
+    columns: tuple[Column, ...]
+    scope: str = "Namespaced"
+
+    @property
+    def name(self) -> str:
+        """The kind as manifests write it."""
+        return self.model.__name__
+
+
+_AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+KINDS = (
+    Kind(
+        PerfTest,
+        "perftests",
+        "ptest",
+        TEST_NAME_MAX,
+        (
+            Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+            Column("Schedule", ".spec.schedule.cron"),
+            Column("Suspended", ".spec.suspend", "boolean"),
+            Column("Verdict", ".status.lastVerdict"),
+            Column("SLOs", ".status.lastSlos", description="Objectives met of those judged."),
+            Column("Last Run", ".status.lastRun"),
+            # Not "date": that shows an age, and the next run is in the future.
+            Column("Next Run", ".status.nextScheduleTime"),
+            Column(
+                "Active",
+                ".status.active[0]",
+                description="A run that is not done; one that is under way before one that waits.",
+            ),
+            Column("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
+            _AGE,
+        ),
+    ),
+    Kind(
+        PerfRun,
+        "perfruns",
+        "prun",
+        RUN_NAME_MAX,
+        (
+            Column("Test", ".spec.testRef.name"),
+            Column("Reason", ".spec.reason"),
+            Column("Phase", ".status.phase"),
+            Column("Verdict", ".status.verdict"),
+            Column("P95", ".status.summary.latency.p95"),
+            Column("Rate", ".status.summary.throughput", description="Successes per second."),
+            Column("Errors", ".status.summary.errorRate"),
+            Column(
+                "Position",
+                ".status.queue.position",
+                "integer",
+                description="About how many turns there are in the queue until its own.",
+                priority=1,
+            ),
+            Column("Waits For", ".status.queue.reason", priority=1),
+            Column("Message", ".status.message", priority=1),
+            _AGE,
+        ),
+    ),
+    Kind(
+        PerfPolicy,
+        "perfpolicies",
+        "ppol",
+        RUN_NAME_MAX,
+        (
+            Column("Namespaces", ".spec.namespaces"),
+            Column("Hosts", ".spec.allow.hosts"),
+            Column("Suspended", ".spec.suspend", "boolean"),
+            _AGE,
+        ),
+        scope="Cluster",
+    ),
+)
+
+
+def definition(kind: Kind) -> Json:
+    """The CustomResourceDefinition of one kind, as plain JSON types."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{kind.plural}.{GROUP}",
+            "labels": {"app.kubernetes.io/name": "perfrun", "app.kubernetes.io/part-of": "perfrun"},
+        },
+        "spec": {
+            "group": GROUP,
+            "scope": kind.scope,
+            "names": {
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "shortNames": [kind.short],
+                "categories": ["perfrun"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}} if _has_status(kind) else {},
+                    "additionalPrinterColumns": [_printer_column(c) for c in kind.columns],
+                    "schema": {"openAPIV3Schema": schema(kind)},
+                }
+            ],
+        },
+    }
+
+
+def _has_status(kind: Kind) -> bool:
+    return "status" in kind.model.model_fields
+
+
+def schema(kind: Kind) -> Json:
+    """The structural schema of a whole object.
+
+    Raises ValueError for what it cannot express, and for a field without a description.
+    """
+    raw = kind.model.model_json_schema(schema_generator=_Generator, mode="validation")
+    del raw["properties"]["metadata"]
+    whole = _structural({k: v for k, v in raw.items() if k != "$defs"}, raw["$defs"], kind.name)
+    properties = whole["properties"]
+    # Only bounds of the name: the API server refuses a description of metadata itself.
+    properties["metadata"] = {
+        "type": "object",
+        "properties": {
+            "name": {
+                "type": "string",
+                "description": "Name of the object, unique among those of its kind in "
+                + ("a namespace." if kind.scope == "Namespaced" else "the cluster."),
+                "maxLength": kind.name_max,
+                "pattern": DNS_LABEL,
+            }
+        },
+    }
+    if _has_status(kind):
+        properties["status"] = _without_defaults(properties["status"])
+    standard = {
+        "apiVersion": {"type": "string", "description": _API_VERSION},
+        "kind": {"type": "string", "description": _KIND},
+    }
+    return {**whole, "properties": {**standard, **properties}, "required": ["spec"]}
+
+
+def manifests() -> dict[str, str]:
+    """File name to content of everything that is generated. Raises ValueError when too large."""
+    files = {}
+    for kind in KINDS:
+        text = _HEADER + yaml.safe_dump(definition(kind), sort_keys=False, width=100)
+        if len(text.encode()) > _MAX_BYTES:
+            raise ValueError(f"the CRD of {kind.name} is over {_MAX_BYTES} bytes")
+        files[f"{GROUP}_{kind.plural}.yaml"] = text
+    return files
+
+
+class _Generator(GenerateJsonSchema):
+    """pydantic's generator, with the rules of our models and without ``null``."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> Json:
+        made = super().model_schema(schema)
+        cls = schema["cls"]
+        if issubclass(cls, ApiModel):
+            rules = [_validation(rule) for rule in cls.rules if rule.cel != "true"]
+            if rules:
+                made[_VALIDATIONS] = rules
+        return made
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> Json:
+        # A field that is not set is absent; null in a manifest is dropped by the API server.
+        return self.generate_inner(schema["schema"])
+
+
+def _validation(rule: Rule) -> Json:
+    made = {"rule": rule.cel, "message": rule.message, "reason": "FieldValueInvalid"}
+    return {**made, "fieldPath": rule.field} if rule.field else made
+
+
+def _structural(node: Json, defs: Mapping[str, Json], where: str) -> Json:
+    """``node`` in the dialect of the API server; ``where`` names it in errors."""
+    if "$ref" in node:
+        target = defs[node["$ref"].removeprefix("#/$defs/")]
+        node = {**target, **{k: v for k, v in node.items() if k != "$ref"}}
+        return _structural(node, defs, where)
+    unknown = node.keys() - _KEPT - _HANDLED
+    if unknown:
+        raise ValueError(f"{where}: a structural schema has no {', '.join(sorted(unknown))}")
+    made = {key: value for key, value in node.items() if key in _KEPT}
+    if "description" in made:
+        made["description"] = _plain(made["description"])
+    if "const" in node:
+        made["enum"] = [node["const"]]
+    if made.get("type") == "string" and made.get("pattern") in _NOTATIONS:
+        made[_VALIDATIONS] = [_matching("self", made.pop("pattern"))]
+    default = _cleaned(node.get("default"))
+    if default is not None:
+        made["default"] = default
+    if "items" in node:
+        made["items"] = _structural(node["items"], defs, f"{where}[]")
+    if "properties" in node:
+        _add_properties(made, node["properties"], defs, where)
+    _add_map(made, node, defs, where)
+    return made
+
+
+def _add_properties(made: Json, fields: Json, defs: Mapping[str, Json], where: str) -> None:
+    made["properties"] = properties = {
+        name: _structural(field, defs, f"{where}.{name}") for name, field in fields.items()
+    }
+    silent = [f"{where}.{name}" for name, field in properties.items() if "description" not in field]
+    if silent:
+        raise ValueError(f"fields without a description: {', '.join(silent)}")
+    refused = [name for name, field in fields.items() if NOT_BUILT_KEY in field]
+    validations = made.pop(_VALIDATIONS, [])
+    validations += [
+        {
+            "rule": f"!has(self.{name})",
+            "message": not_built_message(name),
+            "reason": "FieldValueForbidden",
+            "fieldPath": f".{name}",
+        }
+        for name in refused
+    ]
+    if validations:
+        made[_VALIDATIONS] = validations
+
+
+def _add_map(made: Json, node: Json, defs: Mapping[str, Json], where: str) -> None:
+    """The values of a map, and as CEL what JSON Schema says of its keys."""
+    patterns = node.get("patternProperties", {})
+    values = next(iter(patterns.values()), None) or node.get("additionalProperties")
+    if not isinstance(values, dict) or not values:
+        return
+    made["additionalProperties"] = _structural(values, defs, f"{where}[*]")
+    if "type" not in values and not values.get("x-kubernetes-int-or-string"):
+        return  # CEL does not compile over untyped values; the operator checks these keys
+    validations = made.setdefault(_VALIDATIONS, [])
+    for pattern in patterns:
+        rule = _matching("key", pattern)
+        validations.append({**rule, "rule": f"self.all(key, {rule['rule']})"})
+    longest = node.get("propertyNames", {}).get("maxLength")
+    if longest is not None:
+        validations.append(
+            {
+                "rule": f"self.all(key, size(key) <= {longest})",
+                "message": f"every name here has at most {longest} characters",
+                "reason": "FieldValueInvalid",
+            }
+        )
+    if not validations:
+        del made[_VALIDATIONS]
+
+
+def _cleaned(default: Any) -> Any:
+    """A default as the API server may write it into objects: without nulls and empty lists."""
+    if isinstance(default, dict):
+        kept = {k: _cleaned(v) for k, v in default.items()}
+        return {k: v for k, v in kept.items() if v is not None} or None
+    return None if default == [] else default
+
+
+def _matching(what: str, pattern: str) -> Json:
+    # In single quotes, raw: none of our patterns has a single quote in it.
+    return {
+        "rule": f"{what}.matches(r'{pattern}')",
+        "message": _NOTATIONS.get(pattern, f"has to match {pattern}"),
+        "reason": "FieldValueInvalid",
+    }
+
+
+def _without_defaults(node: Json) -> Json:
+    """A status says what the operator wrote, and nothing that the API server made up."""
+    made = {key: value for key, value in node.items() if key != "default"}
+    if "properties" in made:
+        made["properties"] = {k: _without_defaults(v) for k, v in made["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if key in made:
+            made[key] = _without_defaults(made[key])
+    return made
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())
+
+
+def _printer_column(column: Column) -> Json:
+    made: Json = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    if column.description:
+        made["description"] = column.description
+    if column.priority:
+        made["priority"] = column.priority
+    return made
+
+
+def drift(folder: Path) -> list[str]:
+    """What is wrong with the files of ``folder``, one sentence each; empty when all is well."""
+    found = []
+    expected = manifests()
+    for name, text in expected.items():
+        path = folder / name
+        if not path.exists():
+            found.append(f"{path} is missing")
+        elif path.read_text() != text:
+            found.append(f"{path} differs from the models")
+    others = (path for path in sorted(folder.glob("*.yaml")) if path.name not in expected)
+    return found + [f"{path} is not made from any model" for path in others]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the CRDs to every folder named, or with --check only compare. Returns the exit code."""
+    parser = argparse.ArgumentParser("python -m perfrun.api.schema.crd", description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 on a drift")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    options = parser.parse_args(arguments)
+    if options.check:
+        found = [line for folder in options.folders for line in drift(folder)]
+        for line in found:
+            sys.stderr.write(f"{line}: run `make crds`\n")
+        return 1 if found else 0
+    for folder in options.folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in manifests().items():
+            (folder / name).write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""PerfTest: what users write about a test."""

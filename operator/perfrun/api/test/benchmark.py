@@ -1,0 +1,79 @@
+"""Benchmarks that users have already: an image, a command, and in which form it writes results."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from perfrun.api.base import ApiModel, Rule, exactly_one_of
+from perfrun.api.quantities import Duration
+from perfrun.api.test.values import ValueSource
+
+RESULTS_NAME = "results"
+"""``$(results)`` in a command or an environment: the file that the results are to be in."""
+RESULTS_ENV = "PERFRUN_RESULTS"
+"""The same for scripts, as a variable of the environment."""
+COMMAND_STEP = "command"
+"""The name of the one step of a benchmark: its command, run once."""
+
+ResultsFormat = Literal["PytestBenchmark", "K6"]
+IMAGE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
+Image = Annotated[str, Field(min_length=1, max_length=220, pattern=IMAGE_PATTERN)]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+Argument = Annotated[str, Field(max_length=4096)]
+
+
+class EnvVar(ApiModel):
+    """An environment variable of the command."""
+
+    name: EnvName = Field(
+        description="Name of the variable. Names that begin with PERFRUN_ are reserved."
+    )
+    value: Argument | None = Field(
+        default=None, description="Value. May contain $(results) and spec.variables."
+    )
+    value_from: ValueSource | None = Field(
+        default=None, description="Secret or ConfigMap key with the value."
+    )
+
+    rules = (
+        exactly_one_of("value", "valueFrom", what="a variable of the environment"),
+        Rule(
+            cel="!self.name.startsWith('PERFRUN_')",
+            holds=lambda variable: not variable.name.startswith("PERFRUN_"),
+            message="names that begin with PERFRUN_ are perfrun's own",
+            field=".name",
+        ),
+    )
+
+
+class BenchmarkTarget(ApiModel):
+    """A benchmark suite in a container image. Each run executes its command once."""
+
+    image: Image = Field(
+        description="Image of the suite. A PerfPolicy must allow it. The container has no "
+        "privileges. `perfrun run` uses what is installed on your machine instead."
+    )
+    command: Annotated[list[Argument], Field(min_length=1, max_length=100)] = Field(
+        description="Program and arguments, without a shell. $(results) is the file that the "
+        "command must write. Example: [pytest, --benchmark-json, $(results)]."
+    )
+    env: Annotated[
+        list[EnvVar],
+        Field(
+            max_length=100,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = Field(default=[], description="Environment variables of the command.")
+    results: ResultsFormat = Field(
+        description="Format of the file that the command writes to $(results), also known to it as "
+        "$PERFRUN_RESULTS."
+    )
+    timeout: Duration = Field(
+        default="10m",
+        validate_default=True,
+        description="Maximum time of the command, at most 1h. After that it is ended, and the run "
+        "has no results.",
+    )

@@ -1,0 +1,207 @@
+"""Service level objectives: which metric, of what, within which limits."""
+
+import difflib
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+
+from perfrun.api import quantities as q
+from perfrun.api.base import ApiModel, Rule
+from perfrun.api.test.metric import (
+    BENCHMARK,
+    MEASURE_STATISTICS,
+    MEASURES,
+    METRICS,
+    STATISTICS,
+    TIMINGS,
+    Kind,
+)
+
+_PATTERNS = {
+    Kind.DURATION: q.DURATION_PATTERN,
+    Kind.RATE: q.RATE_PATTERN,
+    Kind.PERCENT: q.PERCENT_PATTERN,
+    Kind.BYTES: q.BYTES_PATTERN,
+    Kind.COUNT: q.COUNT_PATTERN,
+    Kind.CORES: q.CORES_PATTERN,
+    Kind.NUMBER: q.NUMBER_PATTERN,
+}
+
+
+# Notations that a bare whole number is one of; its sign is CEL too.
+_WHOLE = {
+    Kind.COUNT: " && self.{} >= 0",
+    Kind.BYTES: " && self.{} >= 0",
+    Kind.CORES: " && self.{} >= 0",
+    Kind.NUMBER: "",
+}
+
+
+def parse_limit(metric: str, text: str | int) -> float:
+    """A limit of ``metric`` in the unit of its measurements. Raises ValueError with an example."""
+    match METRICS[metric]:
+        case Kind.DURATION:
+            return q.parse_duration(text)
+        case Kind.RATE:
+            return q.parse_rate(text)
+        case Kind.PERCENT:
+            return q.parse_percent(text)
+        case Kind.BYTES:
+            return q.parse_bytes(text)
+        case Kind.COUNT:
+            if isinstance(text, int) and text >= 0:
+                return text
+            raise ValueError(f"{text!r} is not a whole number")
+        case Kind.CORES:
+            return q.parse_cores(text)
+        case Kind.NUMBER:
+            return q.parse_number(text)
+
+
+def parse_measured(metric: str, text: str) -> float:
+    """The reverse of :func:`format_measured`. Raises ValueError for a bound, and for no figure."""
+    if text.startswith("-"):
+        return -parse_measured(metric, text[1:])
+    return parse_limit(metric, int(text) if text.isdecimal() else text)
+
+
+def format_measured(metric: str, value: float, limits: list[float]) -> str:
+    """A measurement in the notation of its limits, never rounded across one of them."""
+    match METRICS[metric]:
+        case Kind.DURATION:
+            if metric in BENCHMARK:
+                return q.format_short_duration(value, limits)
+            return q.format_duration(value, limits)
+        case Kind.RATE:
+            return q.format_rate(value, limits)
+        case Kind.PERCENT:
+            return q.format_percent(value, limits)
+        case Kind.BYTES:
+            return q.format_bytes(round(value), limits)
+        case Kind.COUNT:
+            return str(round(value))
+        case Kind.CORES:
+            return q.format_cores(value, limits)
+        case Kind.NUMBER:
+            return q.format_number(value, limits)
+
+
+def _limit(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        kind = METRICS.get(info.data.get("metric", ""))
+        how = f"the limit of this metric is written as {kind}" if kind is not None else _OF_ANY
+        quoted = f'; put it in quotes: "{value}"' if isinstance(value, float) else ""
+        raise ValueError(how + (quoted if kind in (Kind.CORES, Kind.NUMBER) else ""))
+    return value
+
+
+_OF_ANY = "write the limit as a text with its unit, as in 500ms, 100/s or 1%"
+
+
+Limit = Annotated[
+    Any,
+    BeforeValidator(_limit),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 48}),
+]
+
+
+def _known_metric(name: str) -> str:
+    if name in METRICS:
+        return name
+    of_load = [metric for metric in METRICS if metric not in BENCHMARK]
+    close = difflib.get_close_matches(name, of_load, n=1)
+    # The names of benchmarks are short, and so like much else.
+    close = close or difflib.get_close_matches(name, BENCHMARK, n=1, cutoff=0.75)
+    if name in STATISTICS:
+        close = [f"latency.{name}"]
+    hint = f'did you mean "{close[0]}"? There are' if close else "there are"
+    timed = ", ".join(f"{timing}.*" for timing in TIMINGS)
+    families = {*TIMINGS, *MEASURES}
+    others = ", ".join(metric for metric in of_load if metric.partition(".")[0] not in families)
+    of_pages = ", ".join(f"{measure}.*" for measure in MEASURES)
+    raise ValueError(
+        f"there is no such metric; {hint} {timed} (*: {', '.join(STATISTICS)}), {others}; of pages "
+        f"{of_pages} (*: {', '.join(MEASURE_STATISTICS)}); of benchmarks {', '.join(BENCHMARK)}"
+    )
+
+
+def _notation_rules() -> tuple[Rule, ...]:
+    rules = []
+    for kind in Kind:
+        names = [name for name, its in METRICS.items() if its is kind]
+        listed = ", ".join(f"'{name}'" for name in names)
+        for field in ("max", "min"):
+            matches = f"type(self.{field}) == string && self.{field}.matches(r'{_PATTERNS[kind]}')"
+            if kind in _WHOLE:
+                whole = f"type(self.{field}) == int{_WHOLE[kind].format(field)}"
+                matches = whole if kind is Kind.COUNT else f"({whole}) || ({matches})"
+            rules.append(
+                Rule(
+                    cel=f"!has(self.{field}) || !(self.metric in [{listed}]) || ({matches})",
+                    holds=_notation_check(kind, field),
+                    message=f"the limit of this metric is written as {kind}",
+                    field=f".{field}",
+                )
+            )
+    return tuple(rules)
+
+
+def _notation_check(kind: Kind, field: str) -> Any:
+    def holds(slo: "Slo") -> bool:
+        value = getattr(slo, field)
+        if value is None or METRICS.get(slo.metric) is not kind:
+            return True
+        try:
+            parse_limit(slo.metric, value)
+        except ValueError:
+            return False
+        return True
+
+    return holds
+
+
+class Slo(ApiModel):
+    """A limit for a metric. At least one of max and min is required."""
+
+    metric: Annotated[
+        str,
+        Field(max_length=40, json_schema_extra={"enum": list(METRICS)}),
+        AfterValidator(_known_metric),  # the enum of the schema, in words
+    ] = Field(description="Name of the metric. Example: latency.p95.")
+    of: Annotated[str, Field(max_length=200)] = Field(
+        default="",
+        description="What the metric is about: the name of a step, a scenario, an entry of "
+        "spec.observe or a benchmark, or class/NAME for all steps of a class. Default: everything.",
+    )
+    max: Limit = Field(
+        default=None,
+        description="The highest value that meets the objective, with the unit of the metric. "
+        "Examples: 500ms, 1%, 512Mi.",
+    )
+    min: Limit = Field(
+        default=None,
+        description="The lowest value that meets the objective, with the unit of the metric. "
+        "Example: 100/s.",
+    )
+    on_breach: Literal["Warn", "Fail"] = Field(
+        default="Warn", description="Verdict when the objective is missed."
+    )
+
+    rules = (
+        Rule(
+            cel="has(self.max) || has(self.min)",
+            holds=lambda slo: slo.max is not None or slo.min is not None,
+            message="an objective needs max, min or both",
+        ),
+        *_notation_rules(),
+    )
+
+    @property
+    def upper(self) -> float | None:
+        """The most that is allowed, in the unit of the measurement (ns, 1/s, ratio, bytes)."""
+        return None if self.max is None else parse_limit(self.metric, self.max)
+
+    @property
+    def lower(self) -> float | None:
+        """The least that is allowed, in the unit of the measurement."""
+        return None if self.min is None else parse_limit(self.metric, self.min)

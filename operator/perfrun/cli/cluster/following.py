@@ -1,0 +1,126 @@
+"""One run of a cluster until it is done: what `trigger --wait` and `watch run/RUN` tell of it."""
+
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from perfrun.cli.cluster import PERF_RUNS, ClusterError
+from perfrun.cli.cluster.feed import Away, Change, Changed, Failed, Feed, Listed, Source
+from perfrun.cli.cluster.views import RunView
+from perfrun.cli.terminal.exits import Exit, of_verdict
+from perfrun.cli.terminal.in_place import InPlace
+from perfrun.cli.terminal.streams import tell
+
+AWAY_S = 120.0
+"""How long the API server may be away while a run is waited for."""
+_LOOK_S = 0.5
+
+
+class NotThereError(Exception):
+    """There is no such run, and none has come in time."""
+
+
+class Telling(InPlace):
+    """What is true now: on a terminal in place, elsewhere a line for each change."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        super().__init__(Live(console=console, transient=True) if console.is_terminal else None)
+        self._spinner = "dots" if console.encoding.lower().startswith("utf") else "line"
+        self._line = ""
+        self._phase = ""
+
+    def say(self, line: str, phase: str = "") -> None:
+        """Say it once. On a terminal a line of the same ``phase`` takes the place of the last."""
+        if line == self._line:
+            return
+        if self._live is None:
+            tell(self._console, line)
+        else:
+            if self._phase and self._phase != phase:
+                tell(self._console, self._line)
+            if phase:
+                self._live.update(Spinner(self._spinner, Text(line)))
+            else:
+                self._live.update(Text())
+                tell(self._console, line)
+        self._line, self._phase = line, phase
+
+
+class Following:
+    """What the changes of one run come to."""
+
+    def __init__(
+        self, run: str, telling: Telling, *, strict: bool, started: float, patience: float
+    ) -> None:
+        """``patience``: seconds that it may take from ``started`` until there is such a run."""
+        self._run, self._telling, self._strict = run, telling, strict
+        self._deadline = started + patience
+        self._away_since: float | None = None
+        self._known = False
+
+    def take(self, change: Change | None, now: float) -> Exit | None:
+        """The exit code, once there is one; None as ``change``: nothing has changed.
+
+        Raises NotThereError, and ClusterError where it makes no sense to wait on.
+        """
+        match change:
+            case Failed(error):
+                raise error
+            case Away(reason):
+                self._away(reason, now)
+                return None
+            case None:
+                waits = self._known or self._away_since is not None
+                if not waits and now > self._deadline:
+                    raise NotThereError(self._run)
+                return None
+        self._away_since = None
+        return self._seen(_body(change), now)
+
+    def _away(self, reason: str, now: float) -> None:
+        if self._away_since is None:
+            self._away_since = now
+        if now - self._away_since > AWAY_S:
+            raise ClusterError(reason)
+        self._telling.say(f"{reason}; the run goes on, and so does waiting for it")
+
+    def _seen(self, view: RunView | None, now: float) -> Exit | None:
+        if view is not None:
+            self._known = True
+            self._telling.say(view.line, "" if view.done else view.phase or "Created")
+            return of_verdict(view.known_verdict, strict=self._strict) if view.done else None
+        if self._known:
+            self._telling.say("the run is gone: it was deleted")
+            return Exit.ERROR
+        if now > self._deadline:
+            raise NotThereError(self._run)
+        return None
+
+
+def follow(source: Source, run: str, out: Console, *, strict: bool, patience: float = 0.0) -> Exit:
+    """Tell of the run until it is done; it may take ``patience`` seconds to be created.
+
+    Raises NotThereError, ClusterError.
+    """
+    started = time.monotonic()
+    with Feed(source) as feed, Telling(out) as telling:
+        following = Following(run, telling, strict=strict, started=started, patience=patience)
+        feed.watch(PERF_RUNS, fields=f"metadata.name={run}")
+        while True:
+            code = following.take(feed.next(_LOOK_S), time.monotonic())
+            if code is not None:
+                return code
+
+
+def _body(change: Change) -> RunView | None:
+    match change:
+        case Listed(_, [body, *_]):
+            return RunView.of(body)
+        case Changed(_, body):
+            return RunView.of(body)
+        case _:
+            return None

@@ -1,0 +1,178 @@
+"""``perfrun logs``: what the workers of a run write, or what is known of it once they are gone."""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from perfrun.api.names import RUN_LABEL, WORKER_CONTAINER, WORKER_INDEX
+from perfrun.api.sentence import printable
+from perfrun.cli.cluster import EVENTS, PERF_RUNS, PODS, Cluster, ClusterError, Json
+from perfrun.cli.cluster.errors import NoSuchError, NotYetError
+from perfrun.cli.cluster.views import RunView
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import abandoned, tell
+
+_LOOK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPod:
+    """The pod of a worker."""
+
+    index: int
+    name: str
+    waits: str
+    """Why its container has not started; the API server gives it an empty log then."""
+
+    @classmethod
+    def of(cls, body: Json) -> "WorkerPod":
+        """The worker that a pod is; -1 where that is not written on it."""
+        metadata, status = body.get("metadata") or {}, body.get("status") or {}
+        index = str((metadata.get("annotations") or {}).get(WORKER_INDEX, ""))
+        return cls(
+            index=int(index) if index.isdecimal() else -1,
+            name=str(metadata.get("name", "")),
+            waits=_waits(status) if status.get("phase") == "Pending" else "",
+        )
+
+
+def _waits(status: Json) -> str:
+    """In the words of the kubelet, else of the scheduler."""
+    containers = status.get("containerStatuses") or []
+    known = [(one.get("state") or {}).get("waiting") or {} for one in containers]
+    known += [one for one in status.get("conditions") or [] if one.get("status") == "False"]
+    said = (f"{one.get('reason', '')}: {one.get('message', '')}".strip(": ") for one in known)
+    return printable(next((text for text in said if text), "it is Pending"))
+
+
+def logs(
+    cluster: Cluster, name: str, out: Console, err: Console, *, worker: int | None, follow: bool
+) -> Exit:
+    """Print what the workers of a run have written. Raises ClusterError."""
+    run = _run(cluster, name)
+    if run is None:
+        tell(err, f"there is no PerfRun {name} in namespace {cluster.namespace}")
+        return Exit.USAGE
+    pods = _pods(cluster, name)
+    while follow and not pods and run is not None and not run.done:
+        time.sleep(_LOOK_S)
+        run, pods = _run(cluster, name), _pods(cluster, name)
+    if not pods:
+        return _instead(cluster, run, out, err)
+    chosen = [pod for pod in pods if worker in (None, pod.index)]
+    if not chosen:
+        known = ", ".join(str(pod.index) for pod in pods)
+        tell(err, f"run {name} has no pod of worker {worker}; there are those of: {known}")
+        return Exit.USAGE
+    if follow:
+        _follow(cluster, name, chosen, out, err)
+    else:
+        _print(cluster, chosen, out, err)
+    return Exit.OK
+
+
+def _print(cluster: Cluster, pods: Sequence[WorkerPod], out: Console, err: Console) -> None:
+    for pod in pods:
+        prefix = _prefix(pod, pods)
+        if pod.waits:
+            tell(err, f"worker {pod.index} has not started: {pod.waits}")
+            continue
+        try:
+            for line in cluster.log(pod.name, WORKER_CONTAINER, follow=False):
+                tell(out, prefix + line)
+        except (NotYetError, NoSuchError) as error:
+            tell(err, f"worker {pod.index} has no log: {error}")
+
+
+def _follow(
+    cluster: Cluster, run: str, pods: Sequence[WorkerPod], out: Console, err: Console
+) -> None:
+    """All of them at once, as it is written."""
+    lines: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
+
+    def read(pod: WorkerPod) -> None:
+        prefix = _prefix(pod, pods)
+        try:
+            for line in _log_when_there(cluster, run, pod):
+                lines.put(prefix + line)
+        except NoSuchError:
+            pass  # the run is over, and its pods with it
+        except Exception as error:  # told by the one who waits
+            lines.put(error)
+        lines.put(None)
+
+    for pod in pods:
+        threading.Thread(target=read, args=(pod,), daemon=True).start()
+    reading = len(pods)
+    while reading and not abandoned(out):
+        match lines.get():
+            case None:
+                reading -= 1
+            case ClusterError() as error:
+                tell(err, str(error))
+            case Exception() as error:
+                raise error
+            case line:
+                tell(out, line)
+    if (ended := _run(cluster, run)) is not None:
+        tell(err, ended.line)
+
+
+def _log_when_there(cluster: Cluster, run: str, pod: WorkerPod) -> Iterator[str]:
+    """Its log, once the container has started; nothing where it never does."""
+    while (body := cluster.find(PODS, pod.name)) is not None:
+        with suppress(NotYetError):
+            if not WorkerPod.of(body).waits:
+                yield from cluster.log(pod.name, WORKER_CONTAINER, follow=True)
+                return
+        standing = _run(cluster, run)
+        if standing is None or standing.done:
+            return
+        time.sleep(_LOOK_S)
+
+
+def _instead(cluster: Cluster, run: RunView | None, out: Console, err: Console) -> Exit:
+    if run is None:
+        tell(err, "the run is gone: it was deleted")
+        return Exit.ERROR
+    if run.done:
+        tell(err, "the workers' pods are gone, and their logs with them; what is known of the run:")
+    else:
+        tell(err, "no worker of the run has a pod yet; what is known of the run:")
+    tell(out, f"{run.name}  {run.line}")
+    for kind, message in run.findings:
+        tell(out, f"finding  {kind}: {message}")
+    fields = f"involvedObject.kind=PerfRun,involvedObject.uid={run.uid}"
+    events, _ = cluster.list(EVENTS, fields=fields)
+    for event in sorted(events, key=_moment):
+        moment, reason, message = (
+            printable(str(text)) for text in (_moment(event), event.get("reason"), event["message"])
+        )
+        tell(out, f"{moment}  {reason}: {message}")
+    return Exit.OK
+
+
+def _run(cluster: Cluster, name: str) -> RunView | None:
+    body = cluster.find(PERF_RUNS, name)
+    return RunView.of(body) if body is not None else None
+
+
+def _pods(cluster: Cluster, run: str) -> list[WorkerPod]:
+    bodies, _ = cluster.list(PODS, labels=f"{RUN_LABEL}={run}")
+    return sorted(map(WorkerPod.of, bodies), key=lambda pod: (pod.index, pod.name))
+
+
+def _prefix(pod: WorkerPod, pods: Sequence[WorkerPod]) -> str:
+    return f"[{pod.index}] " if len(pods) > 1 else ""
+
+
+def _moment(event: Json) -> str:
+    """When it happened: new events and old ones write it into different fields."""
+    metadata = event.get("metadata") or {}
+    times = (event.get("eventTime"), event.get("lastTimestamp"), metadata.get("creationTimestamp"))
+    return next((str(time)[:19] + "Z" for time in times if time), "")

@@ -1,0 +1,44 @@
+"""``perfrun trigger``: ask for a run of a test that is in a cluster, and perhaps wait for it."""
+
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from perfrun.api.test.perftest import REQUEST_ANNOTATION
+from perfrun.cli.cluster import PERF_TESTS, Cluster
+from perfrun.cli.cluster.following import NotThereError, follow
+from perfrun.cli.cluster.views import TestView
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import tell
+from perfrun.logic.plan.names import requested_run_name
+
+ANSWER_S = 30.0
+"""How long it may take until the operator has created what was asked for."""
+
+
+def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, strict: bool) -> Exit:
+    """Ask for one run of ``test``. Raises ClusterError."""
+    if cluster.find(PERF_TESTS, test) is None:
+        tell(out, f"there is no PerfTest {test} in namespace {cluster.namespace}")
+        return Exit.USAGE
+    asked = datetime.now(UTC).isoformat()
+    cluster.annotate(PERF_TESTS, test, REQUEST_ANNOTATION, asked)
+    run = requested_run_name(test, asked)
+    told = f"PerfRun {run} was asked for in namespace {cluster.namespace}"
+    if not wait:
+        # Whether an operator runs is not known here: a user's rights end at the namespace.
+        tell(out, f"{told}; it is there once the operator has created it: perfrun watch run/{run}")
+        return Exit.OK
+    tell(out, told)
+    try:
+        return follow(cluster, run, out, strict=strict, patience=ANSWER_S)
+    except NotThereError:
+        tell(out, f"no run was created within {ANSWER_S:.0f}s; {_why(cluster, test)}")
+        return Exit.ERROR
+
+
+def _why(cluster: Cluster, test: str) -> str:
+    problem = TestView.of(cluster.find(PERF_TESTS, test) or {}).problem
+    if problem:
+        return f"the test is not ready: {problem}"
+    return "is the operator running? kubectl get deployments -A -l app.kubernetes.io/name=perfrun"

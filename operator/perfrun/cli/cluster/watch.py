@@ -1,0 +1,124 @@
+"""``perfrun watch``: the runs under way in a cluster, and what changes."""
+
+from datetime import UTC, datetime
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from perfrun.cli.cluster import PERF_RUNS, PERF_TESTS, Cluster
+from perfrun.cli.cluster.board import COLUMNS, Board
+from perfrun.cli.cluster.feed import Failed, Feed, Listed
+from perfrun.cli.cluster.following import NotThereError, follow
+from perfrun.cli.cluster.views import RunView
+from perfrun.cli.terminal.exits import Exit, of_verdict
+from perfrun.cli.terminal.in_place import InPlace
+from perfrun.cli.terminal.streams import abandoned, tell
+from perfrun.cli.terminal.tables import print_table, table_lines
+
+_TICK_S = 1.0
+_MARGIN = 3
+"""Lines of the screen that are not rows of tests."""
+_RUN = ("run/", "runs/", "prun/", "perfrun/", "perfruns/")
+
+
+def watch(
+    cluster: Cluster, about: str | None, out: Console, err: Console, *, once: bool, strict: bool
+) -> Exit:
+    """Show a namespace, a test of it or (``run/NAME``) a run. Raises ClusterError."""
+    if about is not None and about.startswith(_RUN):
+        return _watch_run(cluster, about.partition("/")[2], out, err, once=once, strict=strict)
+    if about is not None and cluster.find(PERF_TESTS, about) is None:
+        hint = f"; there is a run: run/{about}" if cluster.find(PERF_RUNS, about) else ""
+        tell(err, f"there is no PerfTest {about} in namespace {cluster.namespace}{hint}")
+        return Exit.USAGE
+    if not cluster.has_namespace():
+        tell(err, f"there is no namespace {cluster.namespace}")
+        return Exit.USAGE
+    if once:
+        _show_once(cluster, about, out, err)
+        return Exit.OK
+    _show(cluster, about, out)
+    return Exit.OK
+
+
+def _watch_run(
+    cluster: Cluster, name: str, out: Console, err: Console, *, once: bool, strict: bool
+) -> Exit:
+    try:
+        if not once:
+            return follow(cluster, name, out, strict=strict)
+        body = cluster.find(PERF_RUNS, name)
+    except NotThereError:
+        body = None
+    if body is None:
+        tell(err, f"there is no PerfRun {name} in namespace {cluster.namespace}")
+        return Exit.USAGE
+    run = RunView.of(body)
+    tell(out, run.line)
+    return of_verdict(run.known_verdict, strict=strict) if run.done else Exit.OK
+
+
+def _show_once(cluster: Cluster, about: str | None, out: Console, err: Console) -> None:
+    board = Board(about)
+    for resource in (PERF_TESTS, PERF_RUNS):
+        board.take(Listed(resource, cluster.list(resource)[0]))
+    rows = board.rows(datetime.now(UTC))
+    if rows:
+        print_table(out, COLUMNS, rows)
+    else:
+        tell(err, f"there are no PerfTests in namespace {cluster.namespace}")
+
+
+def _show(cluster: Cluster, about: str | None, out: Console) -> None:
+    """Until a Ctrl-C, or until nobody reads on."""
+    board = Board(about)
+    title = f"{cluster.namespace}/{about}" if about else f"namespace {cluster.namespace}"
+    with Feed(cluster) as feed, Screen(out, title) as screen:
+        for resource in (PERF_TESTS, PERF_RUNS):
+            feed.watch(resource)
+        while not abandoned(out):
+            lines: list[str] = []
+            for change in feed.all(_TICK_S):
+                if isinstance(change, Failed):
+                    raise change.error
+                lines += board.take(change)
+            screen.show(board, lines)
+
+
+class Screen(InPlace):
+    """A table in place on a terminal, lines elsewhere."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console, self._title = console, title
+        super().__init__(
+            Live(console=console, auto_refresh=False, transient=False)
+            if console.is_terminal
+            else None
+        )
+
+    def show(self, board: Board, lines: list[str]) -> None:
+        """What there is now; ``lines`` say what has changed."""
+        if self._live is None:
+            for line in lines:
+                tell(self._console, line)
+            return
+        screen = screen_lines(board, self._title, datetime.now(UTC), self._console)
+        self._live.update(Group(*screen), refresh=True)
+
+
+def screen_lines(board: Board, title: str, now: datetime, console: Console) -> list[Text]:
+    """The table with a line about it above, no higher and no wider than the terminal."""
+    rows = board.rows(now)
+    under_way = sum(not run.done for run in board.runs.values())
+    tests = f"{len(board.tests)} test{'' if len(board.tests) == 1 else 's'}"
+    head = f"{title}: {under_way} under way, {tests}, {now:%H:%M:%S} UTC"
+    lines = [Text(head, style="dim", no_wrap=True, overflow="ellipsis")]
+    if board.away:
+        lines.append(Text(board.away, style="yellow", no_wrap=True, overflow="ellipsis"))
+    most = max(console.height - _MARGIN - len(lines), 1)
+    if rows:
+        lines += table_lines(COLUMNS, rows[:most], console)
+    if len(rows) > most:
+        lines.append(Text(f"and {len(rows) - most} more", style="dim"))
+    return lines

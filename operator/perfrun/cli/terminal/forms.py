@@ -1,0 +1,97 @@
+"""The forms that runs, and comparisons of them, are written in."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from perfrun.cli.terminal.outputs import Form
+from perfrun.logic.comparison.model import Comparison
+from perfrun.logic.comparison.source import Reported
+from perfrun.report.document import run_object
+from perfrun.report.junit import junit
+from perfrun.report.markdown import comparison_markdown, markdown
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What a command has to say of runs."""
+
+    runs: Sequence[Reported]
+    several: bool
+    """Whether there may be more than one: then they are written as a list, were it of one."""
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a command has to say of a comparison."""
+
+    runs: Sequence[Reported]
+    """In the order of the comparison's columns."""
+    comparison: Comparison
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _objects(subject: Runs) -> str:
+    """A PerfRun; several are a List, as kubectl reads one."""
+    objects = [run_object(one.run) for one in subject.runs]
+    if not subject.several:
+        return _json(objects[0])
+    return _json({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects})
+
+
+def _results(subject: Runs) -> str:
+    documents: list[Any] = [
+        json.loads(one.result.to_bytes()) for one in subject.runs if one.result is not None
+    ]
+    return _json(documents if subject.several else documents[0])
+
+
+def _page(subject: Runs) -> str:
+    from perfrun.report.html import run_page  # loads a template engine
+
+    return run_page(subject.runs[0])
+
+
+def _pages(subject: Runs) -> dict[str, str]:
+    """One page a run, named like it; of runs of one name the last."""
+    from perfrun.report.html import run_page
+
+    return {f"{one.run.metadata.name}.html": run_page(one) for one in subject.runs}
+
+
+def _junit(subject: Runs) -> str:
+    return junit([one.run for one in subject.runs], strict=subject.strict)
+
+
+def _markdown(subject: Runs) -> str:
+    return markdown([one.run for one in subject.runs])
+
+
+def _comparison_page(subject: Compared) -> str:
+    from perfrun.report.html import comparison_page
+
+    return comparison_page(subject.runs, subject.comparison)
+
+
+def _comparison_json(subject: Compared) -> str:
+    return _json(asdict(subject.comparison))
+
+
+def _comparison_markdown(subject: Compared) -> str:
+    return comparison_markdown(subject.comparison)
+
+
+JSON = Form("--json", _objects)
+RESULT = Form("--result", _results)
+HTML = Form("--html", _page, pages=_pages)
+JUNIT = Form("--junit", _junit)
+MARKDOWN = Form("--md", _markdown)
+
+COMPARISON_JSON = Form("--json", _comparison_json)
+COMPARISON_HTML = Form("--html", _comparison_page)
+COMPARISON_MARKDOWN = Form("--md", _comparison_markdown)

@@ -1,0 +1,1 @@
+"""Which operator acts: the Lease, and the threads that keep it."""

@@ -1,0 +1,121 @@
+"""Keeps the Lease beside the main loop, and says when that loop is dead.
+
+Renewing shares nothing with the work but the process: a main loop that is busy keeps the Lease, and
+one that makes no progress any more loses it, by the end of the process. So does a Lease that is
+lost: at once, and not when the main loop comes to it, so that no write that it has begun goes on.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Self
+
+from perfrun.controller.lead.endpoints import lead_here
+from perfrun.controller.lead.heartbeat import BEAT_S, BUSY_AFTER_S, DEAD_AFTER_S, Heartbeat
+from perfrun.controller.lead.leadership import Leadership, LostLeaseError, NotLeadingError
+from perfrun.controller.lead.loop_thread import LoopThread, end_process
+from perfrun.controller.settings import Settings
+from perfrun.kube.client import Kube
+
+logger = logging.getLogger(__name__)
+
+OWN_STEP_MOST_S = 1.0
+"""A step of this thread that took longer was none: the whole process stood still."""
+
+
+class LeaseThread:
+    """Made, entered and left in the main loop; the Lease is wanted while it is entered."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        heartbeat: Heartbeat,
+        end: Callable[..., object] = end_process,
+    ) -> None:
+        """``heartbeat``: of the main loop; ``end`` ends the process."""
+        self._settings = settings
+        self._heartbeat = heartbeat
+        self._end = end
+        self._thread = LoopThread("lease")
+        self._leadership: Leadership | None = None
+        self._keeping: Future[None] | None = None
+        self.leading = asyncio.Event()
+        """Set in the main loop once this process has the Lease; never cleared."""
+
+    async def __aenter__(self) -> Self:
+        """Raises KubeError where no cluster is configured."""
+        self._main = asyncio.get_running_loop()
+        self._thread.start()
+        # A client belongs to the loop that made it.
+        self._kube = await self._thread.call(Kube.connect())
+        self._leadership = Leadership(self._kube, self._settings, lead_here)
+        self._keeping = self._thread.submit(self._keep(self._leadership))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop_keeping()
+        await self._thread.call(self._kube.close())
+        await self._thread.stop()
+
+    def time_to_write(self) -> float:
+        """Seconds for which a write may take now. Raises NotLeadingError."""
+        if self._leadership is None:
+            raise NotLeadingError(0, "this operator has not asked for the Lease yet")
+        return self._leadership.time_to_write()
+
+    async def release(self) -> None:
+        """Let a standby have the Lease at once; to be called when nothing writes any more."""
+        self._stop_keeping()
+        if self._leadership is not None:
+            await self._thread.call(self._leadership.release())
+
+    def _stop_keeping(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+
+    # --- in the thread ---------------------------------------------------------------------------
+
+    async def _keep(self, leadership: Leadership) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(leadership.run())
+                group.create_task(self._tell(leadership))
+                group.create_task(self._watch_main())
+        except* LostLeaseError as lost:
+            self._end(f"{lost.exceptions[0]}: ending, so that only one operator acts")
+        except* Exception:
+            logger.exception("the thread of the Lease failed")
+            self._end("without the Lease's thread nothing may be written: ending")
+
+    async def _tell(self, leadership: Leadership) -> None:
+        await leadership.leading.wait()
+        self._main.call_soon_threadsafe(self.leading.set)
+
+    async def _watch_main(self) -> None:
+        """Tell of a busy main loop, and end the process of a dead one."""
+        busy, stalled, before = False, 0.0, time.monotonic()
+        while True:
+            await asyncio.sleep(BEAT_S)
+            now, lag = time.monotonic(), self._heartbeat.lag
+            # Only what this thread has seen: one that stood still with the other proves nothing.
+            stalled = stalled + min(now - before, OWN_STEP_MOST_S) if lag else 0.0
+            before = now
+            if min(lag, stalled) > DEAD_AFTER_S:
+                self._end(
+                    f"the main loop has stood still for {lag:.0f}s, at most {DEAD_AFTER_S:.0f}s is "
+                    f"allowed: ending, so that another operator can act",
+                    with_stacks=True,
+                )
+                return
+            if not busy and lag > BUSY_AFTER_S:
+                busy = True
+                logger.warning(
+                    "the main loop has stood still for %.1fs: probes and the Lease go on, "
+                    "all else waits",
+                    lag,
+                )
+            elif busy and lag < BUSY_AFTER_S:
+                busy = False
+                logger.warning("the main loop goes on, after %.1fs", self._heartbeat.worst())

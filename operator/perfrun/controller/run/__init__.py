@@ -1,0 +1,1 @@
+"""PerfRuns: from admission to the verdict."""

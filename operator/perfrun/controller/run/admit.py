@@ -1,0 +1,288 @@
+"""From a new PerfRun to one that may start: its test found, frozen, and its turn in the queue."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+from perfrun.api.metadata import Metadata
+from perfrun.api.run.perfrun import PerfRun, Phase, Verdict, WorkerCounts
+from perfrun.api.test.perftest import PerfTestSettings
+from perfrun.api.times import format_time, parse_time
+from perfrun.controller.objects.events import Events
+from perfrun.controller.objects.manifests import (
+    TEST_LABEL,
+    owner_reference,
+    revision_manifest,
+    revision_name,
+)
+from perfrun.controller.objects.status import conditions_json, write_status
+from perfrun.controller.objects.store import Store, run_record
+from perfrun.controller.objects.writing import create_once
+from perfrun.controller.run.finish import Finisher
+from perfrun.controller.run.open_runs import revision_spec, unreadable_revision
+from perfrun.controller.test.checks import CheckFailedError, Checks
+from perfrun.kube.client import (
+    PERF_RUNS,
+    PERF_TESTS,
+    REVISIONS,
+    Json,
+    Kube,
+    RefusedError,
+    owned_by,
+)
+from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
+from perfrun.logic.run.status import open_conditions
+from perfrun.logic.schedule.admission import Placement, queue_limit
+from perfrun.logic.verdict.outcome import Judgement, cancelled, errored, turn_did_not_come
+
+logger = logging.getLogger(__name__)
+
+QUEUE_POLL_S = 5.0
+"""For each place in the queue: the end of a run wakes the next ones, and the looks at n runs that
+wait cost no more than those at a dozen."""
+EXPIRY_SLACK_S = 1.0
+NO_WORKERS = WorkerCounts(planned=0)
+
+
+class Refusal(Exception):  # noqa: N818 (it is an answer, not a failure)
+    """The run cannot be accepted; the text is for its user."""
+
+
+class Acceptor:
+    """Accepts runs. One at a time leaves the queue, so that two never see it empty; one that is to
+    stay in it waits for nobody else's writes."""
+
+    def __init__(
+        self, kube: Kube, store: Store, finisher: Finisher, events: Events, checks: Checks
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._finisher = finisher
+        self._events = events
+        self._checks = checks
+        self._turn = asyncio.Lock()
+        self._waiting: dict[str, Examined] = {}
+        """By the uid of a run that waits: what the check says of what it executes."""
+
+    async def accept(self, run: PerfRun, stop: str | None) -> float | None:
+        """Bring a run from nothing, or from the queue, to Starting. Seconds until the next look.
+
+        ``stop``: who asked for its end, if anybody has.
+
+        What the API server refuses (a quota, a webhook) ends the run with its sentence. Raises
+        UnreadableError where what it was frozen to is gone.
+        """
+        try:
+            if self._is_one_too_many(run):
+                return await self._refuse_one_too_many(run)
+            if run.status.turns:
+                await self._finisher.delete_jobs(run.metadata.namespace, run.metadata.uid)
+            body = await self._test(run)
+            if body is None:
+                return None
+            test = Metadata.model_validate(body["metadata"])
+            if not owned_by({"metadata": {"ownerReferences": _owners(run)}}, test.uid):
+                run = await self._adopt(run, test)
+            if stop is not None:
+                return await self._cancel(
+                    run, cancelled(f"stopped before it started: {stop}", NO_WORKERS)
+                )
+            outcome = await self._frozen(run, body, test)
+            return await self._enter(run, outcome, _patience(body))
+        except Refusal as refusal:
+            await self._finisher.end(run, errored(str(refusal), NO_WORKERS))
+        except RefusedError as error:
+            why = f"it could not be accepted: {error}"
+            await self._finisher.end(run, errored(why, NO_WORKERS))
+        except CheckFailedError as error:
+            logger.warning("run %s/%s waits: %s", run.metadata.namespace, run.metadata.name, error)
+            return QUEUE_POLL_S
+        return 0.0
+
+    def _is_one_too_many(self, run: PerfRun) -> bool:
+        """Whether its namespace has as many open runs as it may; who was let in stays."""
+        namespace = run.metadata.namespace
+        if run.status.phase is not None:
+            return False
+        return self._store.queues.open_in(namespace) >= self._store.policies_of(namespace).open_runs
+
+    async def _refuse_one_too_many(self, run: PerfRun) -> float:
+        namespace = run.metadata.namespace
+        why = (
+            f"{self._store.queues.open_in(namespace)} runs of namespace {namespace} are not done, "
+            f"and {self._store.policies_of(namespace).open_runs} may be at once "
+            f"(limits.openRunsPerNamespace of its PerfPolicies): create a run when others have "
+            f"ended, or delete those that nobody needs"
+        )
+        return await self._cancel(run, turn_did_not_come("TooManyRuns", Verdict.ERROR, why))
+
+    async def _test(self, run: PerfRun) -> Json | None:
+        """The test of a run; None where it is going away. Raises Refusal."""
+        name = run.spec.test_ref.name
+        body = await self._kube.find(PERF_TESTS, run.metadata.namespace, name)
+        if body is None:
+            raise Refusal(
+                f"PerfTest {name} does not exist in namespace {run.metadata.namespace}: "
+                f"create it, and then a new PerfRun"
+            )
+        return None if body["metadata"].get("deletionTimestamp") else body
+
+    async def _adopt(self, run: PerfRun, test: Metadata) -> PerfRun:
+        """Make the test the owner of a run that was made by hand, so that they go together."""
+        # An object has one controlling owner: a workflow that made the run keeps it.
+        taken = any(owner.controller for owner in run.metadata.owner_references)
+        owner = owner_reference("PerfTest", test.name, test.uid)
+        body = {
+            "metadata": {
+                "uid": run.metadata.uid,
+                "resourceVersion": run.metadata.resource_version,
+                "labels": {TEST_LABEL: test.name},
+                "ownerReferences": [*_owners(run), {**owner, "controller": not taken}],
+            }
+        }
+        return PerfRun.parse(
+            await self._kube.patch(PERF_RUNS, run.metadata.namespace, run.metadata.name, body)
+        )
+
+    async def _frozen(self, run: PerfRun, body: Json, test: Metadata) -> Examined:
+        """What the check says of what the run executes: what the test ran when the run was first
+        looked at.
+
+        Kept as a revision; equal ones share it. Raises Refusal; UnreadableError where it is gone.
+        """
+        uid = run.metadata.uid
+        if run.status.revision is not None:
+            # What waits is frozen: it runs whatever has become of the test since.
+            if uid not in self._waiting:
+                spec = await revision_spec(self._kube, run)
+                self._waiting[uid] = await self._checks.examine(
+                    spec, test.namespace, most_bytes=MAX_FROZEN_BYTES
+                )
+            outcome = self._waiting[uid]
+            if outcome.asks is None:
+                raise unreadable_revision(run.status.revision, outcome.problems[0])
+        else:
+            outcome = await self._checks.frozen(body)
+        if outcome.asks is None:
+            raise Refusal(f"PerfTest {test.name}: {outcome.problems[0]}")
+        if outcome.frozen is not None:
+            revision = revision_manifest(test, outcome.what_runs, outcome.frozen)
+            await create_once(self._kube, REVISIONS, revision, test.uid)
+            self._waiting[uid] = outcome.model_copy(update={"frozen": None})
+        return outcome
+
+    def forget(self, uid: str) -> None:
+        """The run waits no more."""
+        self._waiting.pop(uid, None)
+
+    async def _enter(self, run: PerfRun, outcome: Examined, patience: timedelta) -> float:
+        if run.status.start_deadline is not None:
+            patience = parse_time(run.status.start_deadline) - run_record(run).created
+        assert outcome.asks is not None
+        policies = self._store.policies_of(run.metadata.namespace)
+        if problems := policies.refuses(outcome.asks):
+            raise Refusal(f"PerfTest {run.spec.test_ref.name}: {problems[0]}")
+        if self._is_one_too_many(run):
+            return await self._refuse_one_too_many(run)  # others were let in meanwhile
+        me = run_record(run).contender(outcome.target)
+        until = me.created + patience
+
+        def place() -> Placement:
+            # Anew each time: the event of its creation may come meanwhile, and knows no target yet.
+            self._store.queues.put(me)
+            return self._store.admission().place(me, datetime.now(UTC), patience)
+
+        placement = place()
+        if placement.may_start:
+            async with self._turn:
+                placement = place()  # others have left the queue meanwhile
+                if placement.may_start:
+                    return await self._stand(run, outcome, placement, until)
+        return await self._stand(run, outcome, placement, until)
+
+    async def _stand(
+        self, run: PerfRun, outcome: Examined, placement: Placement, until: datetime
+    ) -> float:
+        """Have the run be where it was placed; ``until``: how long it may wait."""
+        now = datetime.now(UTC)
+        if placement.superseded_by is not None:
+            why = f"superseded by {placement.superseded_by} before it started"
+            return await self._cancel(
+                run, turn_did_not_come("Superseded", Verdict.INCONCLUSIVE, why)
+            )
+        if placement.expired:
+            return await self._cancel(run, _too_late(run, placement.reason))
+        changes = self._standing(run, outcome, placement, now)
+        if changes is not None:
+            body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
+            self._store.put_run(run_record(PerfRun.parse(body)))
+        left = (until - now).total_seconds()
+        return min(QUEUE_POLL_S * placement.position, max(left, 0.0) + EXPIRY_SLACK_S)
+
+    def _standing(
+        self, run: PerfRun, outcome: Examined, placement: Placement, now: datetime
+    ) -> Json | None:
+        """What to write of the run's place; None where it stands there already."""
+        assert outcome.asks is not None
+        phase = Phase.QUEUED if placement.position else Phase.STARTING
+        queue = {"reason": placement.reason, "position": placement.position}
+        standing = run.status.queue
+        placed = standing is not None and standing.model_dump() == queue
+        if phase is Phase.QUEUED and placed and run.status.target == outcome.target:
+            return None
+        return {
+            "observedGeneration": run.metadata.generation,
+            "phase": phase.value,
+            "target": outcome.target,
+            "revision": run.status.revision
+            or revision_name(run.spec.test_ref.name, outcome.what_runs),
+            "comparisonKey": outcome.comparison_key,
+            "workers": {"planned": outcome.asks.workers, "ready": 0, "reported": 0},
+            "queue": queue if phase is Phase.QUEUED else None,
+            **(_turn(run, now) if phase is Phase.STARTING else {}),
+            "conditions": conditions_json(
+                open_conditions(
+                    phase,
+                    run.status.conditions,
+                    now.replace(microsecond=0),
+                    run.metadata.generation,
+                )
+            ),
+        }
+
+    async def _cancel(self, run: PerfRun, judgement: Judgement) -> float:
+        await self._finisher.end(run, judgement)
+        return 0.0
+
+
+def _turn(run: PerfRun, now: datetime) -> Json:
+    """What is written when the turn of a run comes."""
+    return {
+        "acceptedTime": run.status.accepted_time or format_time(now),
+        "turnTime": format_time(now),
+        "turns": (run.status.turns or 0) + 1,
+    }
+
+
+def _too_late(run: PerfRun, reason: str) -> Judgement:
+    """Its turn has not come in time, or not again where its pods were not scheduled before."""
+    if run.status.start_deadline is None:
+        why = f"its turn did not come in time: {reason}"
+        return turn_did_not_come("QueueExpired", Verdict.ERROR, why)
+    return errored(
+        f"not all workers were ready in time (load.startTimeout); it waited for another turn "
+        f"({reason}) after this: {run.status.message}",
+        NO_WORKERS,
+    )
+
+
+def _patience(body: Json) -> timedelta:
+    """How long a run of that test may wait for its turn."""
+    return queue_limit(PerfTestSettings.parse(body["spec"]).schedule)
+
+
+def _owners(run: PerfRun) -> list[Json]:
+    return [
+        owner.model_dump(by_alias=True, exclude_none=True)
+        for owner in run.metadata.owner_references
+    ]

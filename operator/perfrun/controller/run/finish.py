@@ -1,0 +1,261 @@
+"""The end of a run: merge, judge, keep the result, write the verdict once, tidy up."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from perfrun.api.metadata import Metadata
+from perfrun.api.run.perfrun import PerfRun, Phase, Verdict, WorkerCounts
+from perfrun.api.sentence import cut
+from perfrun.api.times import format_moment, parse_time
+from perfrun.controller.metrics import Metrics
+from perfrun.controller.objects.events import Events
+from perfrun.controller.objects.manifests import (
+    CONTENT_LABEL,
+    RUN_LABEL,
+    SHA_ANNOTATION,
+    result_config_maps,
+)
+from perfrun.controller.objects.status import as_json, end_as_json, write_status
+from perfrun.controller.objects.writing import delete_owned, store_config_map
+from perfrun.controller.run.environment import Surroundings
+from perfrun.controller.run.open_runs import OpenRun, OpenRuns
+from perfrun.controller.run.sampler import Sampler
+from perfrun.kube.client import (
+    CONFIG_MAPS,
+    JOBS,
+    PERF_RUNS,
+    Json,
+    Kube,
+    KubeError,
+    RefusedError,
+    owned_by,
+)
+from perfrun.logic.plan.names import job_name, teardown_job_name
+from perfrun.logic.run.facts import RunFacts
+from perfrun.logic.run.losses import losses
+from perfrun.logic.run.status import done_status
+from perfrun.logic.run.teardown import untidy
+from perfrun.logic.verdict.judge import judge
+from perfrun.logic.verdict.outcome import Judgement, RunOutcome, errored, unreported
+from perfrun.measure.observed import add_observations
+from perfrun.report.document import result_document
+
+logger = logging.getLogger(__name__)
+
+RESULT_MOST_BYTES = 4 * 1024 * 1024
+KEEP_TRIES = 10
+"""With the queue's pauses these take about two minutes."""
+TEMPORARY = ("plan", "report", "observed")
+
+
+class Finisher:
+    """Brings runs to their end. Every step may be done twice; the status is written last."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        runs: OpenRuns,
+        events: Events,
+        metrics: Metrics,
+        surroundings: Surroundings,
+        sampler: Sampler,
+    ) -> None:
+        self._kube = kube
+        self._surroundings = surroundings
+        self._sampler = sampler
+        self._runs = runs
+        self._events = events
+        self._metrics = metrics
+        self._judging = asyncio.Semaphore(1)
+        self._keep_tries: dict[str, int] = {}
+
+    async def judge(self, run: PerfRun, opened: OpenRun, facts: RunFacts) -> Json:
+        """Merge what was reported and write the verdict. Gives the PerfRun as it is then.
+
+        ``facts`` say how workers were lost, and why nobody has run the teardown. Raises
+        UnreadableError where what was reported cannot be used.
+        """
+        # One at a time: all that a run measured is in memory meanwhile.
+        async with self._judging:
+            now = datetime.now(UTC)
+            judgement, packed, machines = await self._weigh(run, opened, facts, now)
+        if packed is None:
+            return await self.end(run, judgement)
+        kept = await self._keep(run, opened, packed)
+        where = await self._surroundings.of(run, opened.spec, machines)
+        changes = {"result": kept, "environment": as_json(where)}
+        return await self.end(run, judgement, changes, now)
+
+    async def _weigh(
+        self, run: PerfRun, opened: OpenRun, facts: RunFacts, now: datetime
+    ) -> tuple[Judgement, bytes | None, list[str]]:
+        """The judgement, the packed result where anything was measured, and on which machines."""
+        planned = opened.plan.load.workers
+        merged, reported, terminated = await self._runs.merged_report(run.metadata.uid)
+        lost = losses(facts, terminated)
+        holds = run.status.capacity.holds if run.status.capacity is not None else ()
+        workers = WorkerCounts(planned=planned, ready=planned, reported=reported)
+        if merged is None:
+            told = lost or ["see kubectl describe job of this run"]
+            nothing = unreported(workers, run.status.stopped, told, holds)
+            left = untidy(facts) or await self._untidy(opened)
+            return nothing.with_untidy(left), None, []
+        if run.status.start_time is not None:
+            started = parse_time(run.status.start_time)
+            add_observations(merged.observed, self._sampler.observed(run.metadata.uid, started))
+        outcome = RunOutcome(
+            plan=opened.plan,
+            report=merged,
+            workers=workers,
+            stopped=run.status.stopped,
+            holds=holds,
+            lost=lost,
+            untidy=untidy(facts),
+        )
+        judgement = await asyncio.to_thread(judge, opened.spec, outcome)
+        done = _done(run, judgement, now)
+
+        def pack() -> bytes:
+            return result_document(opened.plan, opened.spec, done, merged).pack()
+
+        return judgement, await asyncio.to_thread(pack), merged.generator.machines
+
+    async def untidy(self, opened: OpenRun) -> str | None:
+        """What went wrong where the teardown was run by a pod of its own."""
+        async with self._judging:
+            return await self._untidy(opened)
+
+    async def _untidy(self, opened: OpenRun) -> str | None:
+        report = await self._runs.teardown_report(opened.plan.uid)
+        return report.untidy if report is not None else None
+
+    async def end(
+        self,
+        run: PerfRun,
+        judgement: Judgement,
+        kept: Json | None = None,
+        completed: datetime | None = None,
+    ) -> Json:
+        """Write the verdict and tell of it. Gives the PerfRun as it is then.
+
+        ``kept``: of the status, where the result is and where it was measured. ``completed``: when
+        it was judged, as the result has it; now, where it is in no result.
+        """
+        now = completed or datetime.now(UTC)
+        try:
+            body = await self._write(_done(run, judgement, now), kept or {})
+        except RefusedError as error:
+            # Without an end here the run would be judged, and refused, for ever.
+            judgement = errored(f"its verdict could not be written: {error}", counted(run))
+            body = await self._write(_done(run, judgement, now), {})
+        done = PerfRun.parse(body)
+        self._metrics.count_run(done)
+        await self.tell(done)
+        logger.info(
+            "run %s/%s: %s: %s",
+            run.metadata.namespace,
+            run.metadata.name,
+            judgement.verdict,
+            judgement.message,
+        )
+        return body
+
+    async def give_up(self, body: Json, why: str) -> None:
+        """End a run that cannot be read: somebody else has written into it. Done once."""
+        about = Metadata.model_validate(body["metadata"])
+        standing = body.get("status") or {}
+        message = cut(f"this object cannot be read: {why}")
+        said: Json = {"phase": Phase.DONE.value, "verdict": Verdict.ERROR.value}
+        said["message"] = message
+        await self.delete_jobs(about.namespace, about.uid)
+        if any(standing.get(name) != text for name, text in said.items()):
+            now = format_moment(datetime.now(UTC))
+            # What cannot be read goes: nobody could go by it.
+            said |= {"completionTime": now, "observedGeneration": about.generation}
+            changes = {**dict.fromkeys(standing), **said}
+            await write_status(self._kube, PERF_RUNS, about, changes)
+            await self._events.tell("PerfRun", about, Verdict.ERROR.value, message, warning=True)
+
+    async def tell(self, done: PerfRun) -> None:
+        """The events of the verdict, and of what is left; told twice they are there once."""
+        verdict = done.status.verdict
+        if verdict is not None:
+            bad = verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
+            await self._events.tell(
+                "PerfRun", done.metadata, verdict.value, done.status.message or "", warning=bad
+            )
+        if (untidy := done.status.untidy) is not None:
+            await self._events.tell(
+                "PerfRun", done.metadata, "TeardownFailed", untidy, warning=True
+            )
+
+    async def _write(self, done: PerfRun, kept: Json) -> Json:
+        changes = {**end_as_json(done.status), **kept}
+        return await write_status(self._kube, PERF_RUNS, done.metadata, changes)
+
+    async def tidy(self, run: PerfRun) -> None:
+        """Remove what a finished run needs no more: its Jobs with their pods, plan and reports."""
+        uid, namespace = run.metadata.uid, run.metadata.namespace
+        await self.delete_jobs(namespace, uid)
+        labels = f"{RUN_LABEL}={run.metadata.name},{CONTENT_LABEL} in ({','.join(TEMPORARY)})"
+        await delete_owned(self._kube, CONFIG_MAPS, namespace, labels, uid)
+
+    async def delete_jobs(self, namespace: str, uid: str) -> None:
+        """End the load of a run: delete its Jobs and with them their pods."""
+        for name in (job_name(uid), teardown_job_name(uid)):
+            job = await self._kube.find(JOBS, namespace, name)
+            if job is not None and owned_by(job, uid):
+                await self._kube.delete(JOBS, namespace, name, uid=job["metadata"]["uid"])
+
+    def forget(self, uid: str) -> None:
+        """The run is over, or gone."""
+        self._runs.close(uid)
+        self._sampler.forget(uid)
+        self._keep_tries.pop(uid, None)
+
+    async def _keep(self, run: PerfRun, opened: OpenRun, packed: bytes) -> Json | None:
+        """Store the full result in ConfigMaps and say where; None where it cannot be kept.
+
+        A verdict does not wait for ever for its figures: they are given up where the API server
+        refuses them, or fails time after time. Raises KubeError before that.
+        """
+        if len(packed) > RESULT_MOST_BYTES:
+            await self._give_up(run, f"it has {len(packed)} bytes")
+            return None
+        maps = result_config_maps(opened.key, opened.plan, packed)
+        try:
+            for body in maps:
+                await store_config_map(self._kube, body, run.metadata.uid)
+        except RefusedError as error:
+            await self._give_up(run, str(error))
+            return None
+        except KubeError as error:
+            tries = self._keep_tries[run.metadata.uid] = (
+                self._keep_tries.get(run.metadata.uid, 0) + 1
+            )
+            if tries < KEEP_TRIES:
+                raise
+            await self._give_up(run, str(error))
+            return None
+        return {
+            "configMaps": [body["metadata"]["name"] for body in maps],
+            "sha256": maps[0]["metadata"]["annotations"][SHA_ANNOTATION],
+            "bytes": len(packed),
+        }
+
+    async def _give_up(self, run: PerfRun, why: str) -> None:
+        note = f"the full result is not kept: {why}"
+        logger.warning("run %s/%s: %s", run.metadata.namespace, run.metadata.name, note)
+        await self._events.tell("PerfRun", run.metadata, "ResultNotKept", note, warning=True)
+
+
+def counted(run: PerfRun) -> WorkerCounts:
+    """Its workers, as far as is known of them."""
+    return run.status.workers or WorkerCounts(planned=0)
+
+
+def _done(run: PerfRun, judgement: Judgement, now: datetime) -> PerfRun:
+    """The run as it is once it is judged."""
+    status = done_status(run.status, judgement, now, run.metadata.generation)
+    return run.model_copy(update={"status": status})

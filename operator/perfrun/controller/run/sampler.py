@@ -1,0 +1,213 @@
+"""CPU, memory and restarts of observed workloads, while a run goes on.
+
+Pods have no access to the API, so the operator looks. What was seen is kept in a ConfigMap of the
+run now and then: after a restart of the operator little is missing.
+"""
+
+import asyncio
+import base64
+import gzip
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pydantic import Field
+
+from perfrun.api.quantities import NS_PER_US
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.sentence import printable
+from perfrun.api.test.metric import OBSERVED
+from perfrun.api.test.observe import Workload
+from perfrun.controller.objects.manifests import observed_config_map
+from perfrun.controller.objects.writing import store_config_map
+from perfrun.controller.run.environment import selected_by
+from perfrun.controller.run.open_runs import OpenRun
+from perfrun.controller.run.usage import NO_METRICS, POD_METRICS, Usage, restarts, usage
+from perfrun.kube.client import (
+    CONFIG_MAPS,
+    PODS,
+    WORKLOADS,
+    Kube,
+    KubeError,
+    NotFoundError,
+    owned_by,
+)
+from perfrun.logic.verdict.observed import FAMILIES
+from perfrun.measure.observed import MOST_OBSERVATIONS, MOST_TROUBLE, Observation, ObservedMetric
+from perfrun.measure.wire import Wire, parse_json, unzip
+
+logger = logging.getLogger(__name__)
+
+PERIOD_S = 10.0
+KEEP_S = 30.0
+"""Between two writes of what was seen."""
+SETTLE_S = 45.0
+"""How long after a load what is said of its last seconds is waited for: metrics come late."""
+KEY = "observed.json.gz"
+MOST_BYTES, MOST_VALUES = 4 * 1024 * 1024, 100_000
+"""Of what is stored, unpacked: 64 metrics of 600 points fit in."""
+
+
+class Kept(Wire):
+    """What is stored of a run, in ns since the PerfRun was created."""
+
+    observed: list[Observation] = Field(default=[], max_length=MOST_OBSERVATIONS)
+
+
+@dataclass
+class _Course:
+    opened: OpenRun
+    uid: str
+    base: datetime
+    seen: dict[tuple[str, ObservedMetric], Observation]
+    selectors: dict[str, str] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+    over: datetime | None = None
+    """Since when the load is known to be over."""
+
+    def put(self, name: str, metric: ObservedMetric, at: datetime, value: float) -> None:
+        self.seen[name, metric].put(_ns(at - self.base), value)
+
+    def trouble(self, name: str, why: str, *metrics: ObservedMetric) -> None:
+        for metric in metrics:
+            self.seen[name, metric].trouble = printable(" ".join(why.split()), MOST_TROUBLE)
+
+
+class Sampler:
+    """Looks at the workloads of all runs under way."""
+
+    def __init__(self, kube: Kube, period: float = PERIOD_S) -> None:
+        """``period`` in seconds."""
+        self._kube, self._period = kube, period
+        self._courses: dict[str, _Course] = {}
+
+    async def watch(self, run: PerfRun, opened: OpenRun) -> None:
+        """Look at a run's workloads from now on, and go on from what is kept of it."""
+        uid = run.metadata.uid
+        things = [thing.name for thing in opened.plan.observe if thing.workload is not None]
+        if uid in self._courses or not things:
+            return
+        seen = {
+            (name, metric): Observation(name=name, metric=metric)
+            for name in things
+            for metric in _METRICS
+        }
+        course = _Course(opened, uid, run.metadata.creation_timestamp or opened.since, seen)
+        self._courses[uid] = course
+        for one in await self._kept(course):
+            if (one.name, one.metric) in seen:
+                seen[one.name, one.metric].add(one)
+        course.task = asyncio.create_task(self._follow(course), name=f"observe {opened.key}")
+
+    def forget(self, uid: str) -> None:
+        """The run is over, or gone."""
+        course = self._courses.pop(uid, None)
+        if course is not None and course.task is not None:
+            course.task.cancel()
+
+    def settled(self, uid: str, now: datetime) -> bool:
+        """Whether nothing more is to be expected of a load that is over by ``now``."""
+        course = self._courses.get(uid)
+        if course is None or not any(s.metric in OBSERVED for s in course.opened.spec.slos):
+            return True  # nobody's verdict hangs on it
+        course.over = course.over or now
+        if now > course.over + timedelta(seconds=SETTLE_S):
+            return True
+        last = _ns(course.over - course.base)
+        seen = [one for one in course.seen.values() if one.metric != "restarts" and one.at]
+        return all(one.at[-1] >= last for one in seen)
+
+    def observed(self, uid: str, start: datetime) -> list[Observation]:
+        """What was seen of a run, told from T0 = ``start``."""
+        course = self._courses.get(uid)
+        if course is None:
+            return []
+        ahead = _ns(start - course.base)
+        return [one.told_from(ahead) for one in course.seen.values()]
+
+    # --- looking ------------------------------------------------------------------------------
+
+    async def _follow(self, course: _Course) -> None:
+        loop = asyncio.get_running_loop()
+        keep_at = loop.time() + KEEP_S
+        while True:
+            for thing in course.opened.plan.observe:
+                if thing.workload is not None:
+                    await self._look(course, thing.name, thing.workload)
+            if loop.time() >= keep_at:
+                await self._keep(course)
+                keep_at = loop.time() + KEEP_S
+            await asyncio.sleep(self._period)
+
+    async def _look(self, course: _Course, name: str, workload: Workload) -> None:
+        """Whatever goes wrong is told: no run may depend on what is seen beside it."""
+        namespace = course.opened.key.namespace
+        try:
+            if name not in course.selectors:
+                body = await self._kube.get(WORKLOADS[workload.kind], namespace, workload.name)
+                # Without labels it would be every pod of the namespace.
+                course.selectors[name] = selected_by(body) or _NOTHING
+            labels = course.selectors[name]
+            pods = await self._kube.list(PODS, namespace, labels=labels)
+            course.put(name, "restarts", datetime.now(UTC), restarts(pods))
+        except KubeError as error:
+            course.trouble(name, str(error), *_METRICS)
+            return
+        except Exception as error:
+            logger.exception("observe %s: %s", name, course.opened.key)
+            course.trouble(name, f"{type(error).__name__}: {error}", *_METRICS)
+            return
+        await self._look_at_usage(course, name, labels)
+
+    async def _look_at_usage(self, course: _Course, name: str, labels: str) -> None:
+        namespace = course.opened.key.namespace
+        try:
+            found: Usage = usage(await self._kube.list(POD_METRICS, namespace, labels=labels))
+        except NotFoundError:
+            course.trouble(name, NO_METRICS, "cpu", "memory")
+        except (KubeError, ValueError) as error:
+            course.trouble(name, f"metrics.k8s.io: {error}", "cpu", "memory")
+        else:
+            course.put(name, "cpu", found.at, found.cores)
+            course.put(name, "memory", found.at, found.memory)
+
+    # --- keeping ------------------------------------------------------------------------------
+
+    async def _keep(self, course: _Course) -> None:
+        data = {KEY: packed(list(course.seen.values()))}
+        body = observed_config_map(course.opened.key, course.opened.plan, data)
+        try:
+            await store_config_map(self._kube, body, course.uid)
+        except KubeError as error:
+            logger.warning("run %s: what was observed is not kept: %s", course.opened.key, error)
+
+    async def _kept(self, course: _Course) -> list[Observation]:
+        body = observed_config_map(course.opened.key, course.opened.plan, {})
+        name = body["metadata"]["name"]
+        try:
+            standing = await self._kube.find(CONFIG_MAPS, course.opened.key.namespace, name)
+            if standing is None or not owned_by(standing, course.uid):
+                return []
+            data = base64.b64decode(standing["binaryData"][KEY])
+            return (await asyncio.to_thread(_unpacked, data)).observed
+        except (KubeError, KeyError, TypeError, ValueError) as error:
+            logger.warning("run %s: what was observed is lost: %s", course.opened.key, error)
+            return []
+
+
+def packed(observed: list[Observation]) -> bytes:
+    """As it is stored."""
+    return gzip.compress(Kept(observed=observed).to_bytes(), mtime=0)
+
+
+def _unpacked(data: bytes) -> Kept:
+    """What is stored, within its bounds: whoever may write ConfigMaps can write it too."""
+    return Kept.model_validate(parse_json(unzip(data, MOST_BYTES), MOST_VALUES))
+
+
+_NOTHING = "perfrun.dev/none=none"
+_METRICS = FAMILIES["workload"]
+
+
+def _ns(span: timedelta) -> int:
+    return span // timedelta(microseconds=1) * NS_PER_US

@@ -1,0 +1,54 @@
+"""What pods use, as metrics.k8s.io and their status tell it. Pure functions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from kubernetes.utils.quantity import parse_quantity
+
+from perfrun.api.times import parse_time
+from perfrun.kube.client import Json, Resource
+
+POD_METRICS = Resource("metrics.k8s.io/v1beta1", "PodMetrics", "pods")
+NO_METRICS = "the cluster does not serve metrics.k8s.io: install metrics-server"
+
+
+class Usage(NamedTuple):
+    """All pods of a workload together."""
+
+    at: datetime
+    """The end of the time over which it was measured, of the youngest figure."""
+    cores: float
+    memory: int
+    """Bytes: the working set."""
+
+
+def usage(pods: Sequence[Json]) -> Usage:
+    """The sum over PodMetrics. Raises ValueError where there are none, or none that can be read."""
+    if not pods:
+        raise ValueError("it has no figures of these pods yet")
+    try:
+        used = [one["usage"] for pod in pods for one in pod["containers"]]
+        return Usage(
+            at=max(parse_time(pod["timestamp"]) for pod in pods),
+            cores=float(sum(_quantity(one["cpu"]) for one in used)),
+            memory=int(sum(_quantity(one["memory"]) for one in used)),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"its answer cannot be read: {error!r}") from error
+
+
+def _quantity(text: object) -> Decimal:
+    number: Decimal = parse_quantity(text)  # type: ignore[no-untyped-call]
+    return number
+
+
+def restarts(pods: Sequence[Json]) -> int:
+    """Of all containers, native sidecars included, since their pods were created."""
+    return sum(
+        int(one.get("restartCount", 0))
+        for pod in pods
+        for kind in ("containerStatuses", "initContainerStatuses")
+        for one in pod.get("status", {}).get(kind) or []
+    )

@@ -1,0 +1,1 @@
+"""Probes and metrics: the ports, who may read them, and what they say."""

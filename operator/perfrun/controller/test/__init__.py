@@ -1,0 +1,1 @@
+"""PerfTests: their checks, starts, history, trends and notifications."""

@@ -1,0 +1,301 @@
+"""The checks of tests: in processes apart, each namespace in its turn, and once for a generation.
+
+What a test costs to check is for its author to choose. So no spec is parsed on the event loop: one
+that is too long is refused by its length, and all else is done by ``check_process``, which ends a
+check that is over its budget. The outcome is kept, here and on the object.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from perfrun import __version__
+from perfrun.api.run.checked import CheckStatus
+from perfrun.api.test.perftest import PerfTestStatus
+from perfrun.controller.objects.store import Key
+from perfrun.controller.test.check_process import HEADER
+from perfrun.kube.client import PERF_TESTS, Json, Kube, KubeError
+from perfrun.logic.accept.examine import MAX_SPEC_BYTES, Examined, too_large
+
+logger = logging.getLogger(__name__)
+
+PROCESSES = 2
+"""Checks at a time. A namespace has one at most, so that the others have the rest."""
+PATIENCE_S = 60.0
+"""For an answer: the budget is one of CPU, and on a busy machine that may take long."""
+RESTART_S = 1.0
+"""Between two starts of a process that does not stay."""
+MAX_KNOWN = 20_000
+"""Outcomes in memory, some 1 KiB each; the others stand on their objects."""
+MAX_FROZEN = 8
+
+
+class CheckFailedError(Exception):
+    """The check could not be done, for a reason that is not the test's. Trying again may help."""
+
+
+class _Known(NamedTuple):
+    generation: int
+    outcome: Examined
+
+
+class Turns:
+    """Who comes next: namespaces take turns, and each has one check at a time."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._busy: set[str] = set()
+        self._free = PROCESSES
+
+    @contextlib.asynccontextmanager
+    async def turn(self, namespace: str) -> AsyncIterator[None]:
+        """Wait for the turn of this namespace, and hold it."""
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(namespace, deque()).append(mine)
+        self._call()
+        try:
+            await mine
+            yield
+        finally:
+            self._leave(namespace, mine)
+
+    def _leave(self, namespace: str, mine: asyncio.Future[None]) -> None:
+        waiting = self._waiting.get(namespace)
+        if waiting is not None and mine in waiting:
+            waiting.remove(mine)  # cancelled while it waited
+            if not waiting:
+                del self._waiting[namespace]
+            return
+        self._busy.discard(namespace)
+        self._free += 1
+        self._call()
+
+    def _call(self) -> None:
+        for namespace in list(self._waiting):
+            if self._free == 0:
+                return
+            if namespace in self._busy:
+                continue
+            queue = self._waiting[namespace]
+            queue.popleft().set_result(None)
+            self._busy.add(namespace)
+            self._free -= 1
+            del self._waiting[namespace]
+            if queue:
+                self._waiting[namespace] = queue  # behind the others
+
+
+@dataclass
+class _Pool:
+    """The process that checks, and a connection to each of its servers."""
+
+    process: subprocess.Popen[bytes]
+    free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
+
+    def kill(self) -> None:
+        """End it and all that it has forked."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for _, writer in self.free:
+            writer.close()
+
+
+class Checks:
+    """What the checks of tests have come to."""
+
+    def __init__(self, kube: Kube, wake: Callable[[Key], None]) -> None:
+        """``wake`` has a test looked at again once its outcome is known."""
+        self._kube = kube
+        self._wake = wake
+        self._turns = Turns()
+        self._pool: _Pool | None = None
+        self._starting = asyncio.Lock()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._frozen: OrderedDict[tuple[str, int], Examined] = OrderedDict()
+        self._asked: dict[Key, asyncio.Task[None]] = {}
+
+    def of(self, body: Json) -> Examined | None:
+        """The outcome for a test as it is. None: not known yet, and asked for.
+
+        What stands on the object from before counts, so that a restart does not repeat it. Who can
+        write there could only have his own test looked at wrongly: a run is checked by itself.
+        """
+        about = body["metadata"]
+        found = self._known.get(about["uid"])
+        if found is not None and found.generation == about["generation"]:
+            return found.outcome
+        noted = outcome_of(body)
+        if noted is not None:
+            return noted
+        key = Key(about["namespace"], about["name"])
+        if key not in self._asked:
+            self._asked[key] = asyncio.create_task(self._look(key))
+            self._asked[key].add_done_callback(lambda _: self._asked.pop(key, None))
+        return None
+
+    async def frozen(self, body: Json) -> Examined:
+        """The outcome for a test as it is, with what a run of it executes.
+
+        Raises CheckFailedError.
+        """
+        about = body["metadata"]
+        id_ = (about["uid"], about["generation"])
+        found = self._known.get(about["uid"])
+        if found is not None and found.generation == id_[1] and found.outcome.problems:
+            return found.outcome
+        if id_ not in self._frozen:
+            outcome = await self.examine(body["spec"], about["namespace"], freeze=True)
+            self._frozen[id_] = outcome
+            if len(self._frozen) > MAX_FROZEN:
+                self._frozen.popitem(last=False)
+            self._note(*id_, outcome.model_copy(update={"frozen": None}))
+        return self._frozen[id_]
+
+    async def examine(
+        self,
+        spec: Json,
+        namespace: str,
+        *,
+        freeze: bool = False,
+        most_bytes: int = MAX_SPEC_BYTES,
+    ) -> Examined:
+        """Check a spec when it is its namespace's turn. Raises CheckFailedError."""
+        async with self._turns.turn(namespace):
+            return await self._examine(spec, namespace, freeze=freeze, most=most_bytes)
+
+    async def start(self) -> None:
+        """Have the processes ready before the first test comes."""
+        await self._running()
+
+    async def close(self) -> None:
+        """End the processes."""
+        for task in list(self._asked.values()):
+            task.cancel()
+        if self._pool is not None:
+            self._pool.kill()
+            self._pool = None
+
+    def _note(self, uid: str, generation: int, outcome: Examined) -> None:
+        self._known[uid] = _Known(generation, outcome)
+        self._known.move_to_end(uid)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+
+    async def _look(self, key: Key) -> None:
+        """Check a test as it is when its turn comes: nothing large waits in memory for it."""
+        try:
+            async with self._turns.turn(key.namespace):
+                body = await self._kube.find(PERF_TESTS, key.namespace, key.name)
+                if body is not None:
+                    outcome = await self._examine(body["spec"], key.namespace)
+                    self._note(body["metadata"]["uid"], body["metadata"]["generation"], outcome)
+        except (KubeError, CheckFailedError) as error:
+            logger.warning("test %s is not checked yet: %s", key, error)
+            await asyncio.sleep(RESTART_S)
+        self._asked.pop(key, None)
+        self._wake(key)
+
+    async def _examine(
+        self, spec: Json, namespace: str, *, freeze: bool = False, most: int = MAX_SPEC_BYTES
+    ) -> Examined:
+        asked = {"spec": spec, "namespace": namespace, "freeze": freeze}
+        text = json.dumps(asked, separators=(",", ":"), ensure_ascii=False)
+        request = text.encode("utf-8", "surrogatepass")
+        if (large := too_large(len(request), most)) is not None:
+            return Examined(problems=[str(large)])
+        return Examined.model_validate_json(await self._ask(request))
+
+    # --- the processes -------------------------------------------------------------------------
+
+    async def _ask(self, request: bytes) -> bytes:
+        pool = await self._running()
+        reader, writer = pool.free.pop()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                writer.write(HEADER.pack(len(request)) + request)
+                await writer.drain()
+                (size,) = HEADER.unpack(await reader.readexactly(HEADER.size))
+                answer = await reader.readexactly(size)
+        except (TimeoutError, OSError, EOFError) as error:
+            writer.close()
+            if pool is self._pool:
+                pool.kill()
+                self._pool = None
+            raise CheckFailedError(f"the process that checks is gone: {error!r}") from error
+        except asyncio.CancelledError:
+            writer.close()
+            raise
+        pool.free.append((reader, writer))
+        return answer
+
+    async def _running(self) -> _Pool:
+        async with self._starting:
+            if self._pool is None or not self._pool.free:
+                if self._pool is not None:
+                    self._pool.kill()
+                self._pool = await _start()
+            return self._pool
+
+
+async def _start() -> _Pool:
+    """Start the process, by exec: this one has threads."""
+    pairs = [socket.socketpair() for _ in range(PROCESSES)]
+    theirs = [their.fileno() for _, their in pairs]
+    command = [sys.executable, "-m", "perfrun.controller.test.check_process", *map(str, theirs)]
+    process = subprocess.Popen(  # noqa: ASYNC220, S603 (it takes a moment; all of it is ours)
+        command, pass_fds=theirs, start_new_session=True, stdin=subprocess.DEVNULL
+    )
+    pool = _Pool(process)
+    for mine, their in pairs:
+        their.close()
+        mine.setblocking(False)
+        pool.free.append(await asyncio.open_unix_connection(sock=mine))
+    return pool
+
+
+def outcome_of(body: Json) -> Examined | None:
+    """What stands on a test about its generation, as far as this version has written it."""
+    try:
+        status = PerfTestStatus.model_validate(body.get("status") or {})
+    except ValidationError:
+        return None  # somebody else has written there
+    noted = status.check
+    if (
+        noted is None
+        or noted.version != __version__
+        or status.observed_generation != body["metadata"]["generation"]
+    ):
+        return None
+    if noted.asks is not None:
+        return Examined(
+            asks=noted.asks,
+            what_runs=noted.what_runs,
+            gates=noted.gates,
+            warnings=noted.warnings,
+        )
+    ready = next((c for c in status.conditions if c.type == "Ready"), None)
+    return Examined(problems=[ready.message]) if ready is not None else None
+
+
+def check_status(outcome: Examined) -> CheckStatus:
+    """An outcome as it stands on the object."""
+    return CheckStatus(
+        version=__version__,
+        what_runs=outcome.what_runs,
+        asks=outcome.asks,
+        gates=outcome.gates,
+        warnings=outcome.warnings,
+    )

@@ -1,0 +1,393 @@
+"""The reconciler of PerfTests: what is due is created, what is past its limit goes, and said."""
+
+import logging
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from perfrun.api.metadata import Condition, Metadata
+from perfrun.api.run.perfrun import Verdict
+from perfrun.api.sentence import cut
+from perfrun.api.test.perftest import CheckedTest, PerfTestSettings, PerfTestStatus
+from perfrun.api.times import format_time, parse_time
+from perfrun.controller.metrics import Metrics
+from perfrun.controller.objects.events import Events
+from perfrun.controller.objects.status import (
+    MOST_CONDITION,
+    as_json,
+    changed,
+    conditions_json,
+    write_status,
+)
+from perfrun.controller.objects.store import Key, RunRecord, Store
+from perfrun.controller.test.checks import Checks, check_status
+from perfrun.controller.test.history import Historian
+from perfrun.controller.test.notifier import Notifier
+from perfrun.controller.test.starts import NameTakenError, Starter
+from perfrun.controller.test.ticks import Prepared, Ticker
+from perfrun.controller.test.trends import Trender, regressed_condition
+from perfrun.kube.client import PERF_TESTS, Json, Kube, RefusedError
+from perfrun.logic.accept.examine import Examined
+from perfrun.logic.problems import parse_problems
+from perfrun.logic.run.health import HealthFacts, health_condition
+from perfrun.logic.schedule.due import ScheduleDecision, jitter
+from perfrun.logic.schedule.policy import NamespacePolicies
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SLEEP_S = 300.0
+MAX_ACTIVE = 100
+MAX_MISSED = 256
+"""Characters of why a run was missed."""
+ROLLOUT_LOOK_S = 10.0
+"""Between two looks at the workloads of a test with runOn Rollout."""
+TICKER_FIRST_S = 2.0
+NAME_RETRY_S = 10.0
+REFUSED_RETRY_S = 30.0
+
+
+class Stalled(NamedTuple):
+    """A run is due and cannot be created."""
+
+    reason: str
+    why: str
+    again: float
+    """Seconds until it is tried again."""
+
+
+class TestReconciler:
+    """Brings what stands around one PerfTest in line with it."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        store: Store,
+        historian: Historian,
+        events: Events,
+        metrics: Metrics,
+        ticker: Ticker,
+        notifier: Notifier,
+        checks: Checks,
+    ) -> None:
+        self._kube = kube
+        self._checks = checks
+        self._notifier = notifier
+        self._store = store
+        self._ticker = ticker
+        self._starter = Starter(kube, store, events, ticker)
+        self._trender = Trender(kube, store, events)
+        self._historian = historian
+        self._events = events
+        self._metrics = metrics
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One look at one test. Seconds until the next one, None: when something changes."""
+        body = await self._kube.find(PERF_TESTS, key.namespace, key.name)
+        if body is None:
+            self._metrics.drop_test(key)
+            self._historian.forget(key)
+            self._ticker.forget(key)
+            return None
+        if body["metadata"].get("deletionTimestamp"):
+            return None
+        outcome = self._checks.of(body)
+        if outcome is None:
+            return None  # it is being checked, and looked at again then
+        if outcome.asks is None:
+            return await self._refuse(body, outcome, outcome.problems)
+        policies = self._store.policies_of(key.namespace)
+        if refused := policies.refuses(outcome.asks):
+            told = [str(problem) for problem in refused]
+            return await self._refuse(body, outcome, told, "RefusedByPolicy")
+        try:
+            return await self._bring(body, _checked(body, outcome), outcome, policies)
+        except (ValueError, RecursionError) as error:
+            # What stands in its status, or in what belongs to it, is not what was written there.
+            return await self._refuse(body, outcome, [_unreadable(error)], "Unreadable")
+
+    async def _bring(
+        self, body: Json, test: CheckedTest, outcome: Examined, policies: NamespacePolicies
+    ) -> float | None:
+        """Create what is due for a test that may run, and say how it stands."""
+        key, now = Key(test.metadata.namespace, test.metadata.name), datetime.now(UTC)
+        trend = await self._trender.look(test)
+        test = test.model_copy(update={"status": test.status.model_copy(update={"trend": trend})})
+        try:
+            started = await self._starter.start(test, now, suspended=policies.suspended is not None)
+        except NameTakenError as error:
+            stalled = Stalled("NameTaken", str(error), NAME_RETRY_S)
+            return await self._stall(body, test, outcome, stalled)
+        except RefusedError as error:
+            why = f"a run is due, and the API server does not let it be created: {error}"
+            return await self._stall(body, test, outcome, Stalled("Refused", why, REFUSED_RETRY_S))
+        warnings = [*outcome.warnings, *map(str, started.doubts)]
+        self._metrics.show_trend(key, trend.state if trend else None)
+        self._notifier.look(test)
+        warnings += map(str, self._notifier.doubts(test))
+        ready = _ready(test, warnings, policies.suspended)
+        decision = started.decision
+        missed = self._missed(test)
+        status = {**started.noted, **self._seen(test), **_next(decision), "trend": as_json(trend)}
+        if missed and not _knows_later(status.get("lastMissed"), missed[-1]):
+            about = missed[-1]
+            status["lastMissed"] = {"time": _due(about), "reason": _why_missed(about)}
+        version = await self._write(body, test, outcome, status, ready, regressed_condition(trend))
+        self._prepare(test, version, decision)
+        await self._tell(test, decision, warnings)
+        await self._tell_missed(test, missed)
+        # Last: what is deleted has been said to be the last run by now, if it was.
+        await self._historian.trim(test)
+        again = _sleep(decision, now)
+        return min(again or ROLLOUT_LOOK_S, ROLLOUT_LOOK_S) if test.spec.observe else again
+
+    def _prepare(self, test: CheckedTest, version: str, decision: ScheduleDecision | None) -> None:
+        """Have the next run created the moment it is due."""
+        about, written = test.metadata, test.spec.schedule
+        if written is None or decision is None or decision.next is None:
+            self._ticker.forget(Key(about.namespace, about.name))
+            return
+        identity = Metadata(
+            name=about.name, namespace=about.namespace, uid=about.uid, resource_version=version
+        )
+        tick = decision.next - jitter(written, about.name)
+        deadline = written.starting_deadline_seconds
+        self._ticker.prepare(Prepared(identity, tick, decision.next, deadline))
+
+    # --- what is said --------------------------------------------------------------------------
+
+    def _seen(self, test: CheckedTest) -> Json:
+        """The part of the status that follows from the runs; it never goes back to an older one."""
+        said = test.status
+        key = Key(test.metadata.namespace, test.metadata.name)
+        runs = self._store.runs_of(key)
+        # Whose turn did not come says nothing about the service.
+        ended = (run for run in runs if run.done and run.missed is None)
+        done = sorted(ended, key=lambda run: run.completed or "")
+        active = sorted((run for run in runs if not run.done), key=lambda run: not run.holds_target)
+        seen: Json = {"active": [run.key.name for run in active][:MAX_ACTIVE]}
+        if said.last_run is not None and Key(key.namespace, said.last_run) not in self._store.runs:
+            seen["lastRun"] = None  # what it came to stays
+        if done and _not_before(done[-1].completed, said.last_completion_time):
+            last = done[-1]
+            seen |= {
+                "lastRun": last.key.name,
+                "lastVerdict": last.verdict.value if last.verdict else None,
+                "lastSlos": last.slos,
+                "lastCompletionTime": last.completed,
+            }
+        passed = [run.completed for run in done if run.verdict is Verdict.PASS]
+        if passed and _not_before(passed[-1], said.last_successful_time):
+            seen["lastSuccessfulTime"] = passed[-1]
+        return seen
+
+    def _missed(self, test: CheckedTest) -> list[RunRecord]:
+        """Its runs whose turn did not come and of which it does not say so yet, by their time."""
+        known = test.status.last_missed
+        runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
+        missed = [
+            run
+            for run in runs
+            if run.missed is not None
+            and run.missed.reason != "Superseded"
+            and (known is None or parse_time(_due(run)) > parse_time(known.time))
+        ]
+        return sorted(missed, key=lambda run: parse_time(_due(run)))
+
+    async def _tell_missed(self, test: CheckedTest, missed: list[RunRecord]) -> None:
+        key = Key(test.metadata.namespace, test.metadata.name)
+        for run in missed:
+            if run.scheduled_time is not None:
+                self._metrics.missed(key)
+        if missed:
+            note = f"no run at {_due(missed[-1])}: {_why_missed(missed[-1])}"
+            await self._events.tell("PerfTest", test.metadata, "MissedSchedule", note, warning=True)
+
+    async def _tell(
+        self, test: CheckedTest, decision: ScheduleDecision | None, warnings: list[str]
+    ) -> None:
+        """What is told and counted once the status says it."""
+        if decision is not None and decision.missed is not None:
+            time, why = decision.missed
+            self._metrics.missed(Key(test.metadata.namespace, test.metadata.name))
+            note = f"no run at {format_time(time)}: {why}"
+            await self._events.tell("PerfTest", test.metadata, "MissedSchedule", note, warning=True)
+        for warning in warnings:
+            await self._events.tell("PerfTest", test.metadata, "Doubtful", warning, warning=True)
+
+    async def _refuse(
+        self, body: Json, outcome: Examined, problems: list[str], reason: str = "Invalid"
+    ) -> float | None:
+        """Say on the test why it cannot be accepted."""
+        test = _without_spec(body)
+        shown = "; ".join(problems[:5])
+        ready = Condition(
+            type="Ready", status="False", reason=reason, message=cut(shown, MOST_CONDITION)
+        )
+        await self._write(body, test, outcome, {"nextScheduleTime": None}, ready)
+        await self._events.tell("PerfTest", test.metadata, reason, shown, warning=True)
+        self._ticker.forget(Key(test.metadata.namespace, test.metadata.name))
+        return None
+
+    async def _stall(
+        self, body: Json, test: CheckedTest, outcome: Examined, stalled: Stalled
+    ) -> float:
+        """Say on the test that a run is due and cannot be created, and try again."""
+        reason, why = stalled.reason, cut(stalled.why, MOST_CONDITION)
+        ready = Condition(type="Ready", status="False", reason=reason, message=why)
+        await self._write(body, test, outcome, self._seen(test), ready)
+        await self._events.tell("PerfTest", test.metadata, reason, why, warning=True)
+        # A quota may leave room again.
+        await self._historian.trim(test)
+        return stalled.again
+
+    async def _write(
+        self,
+        body: Json,
+        test: CheckedTest,
+        outcome: Examined,
+        status: Json,
+        ready: Condition,
+        regressed: Condition | None = None,
+    ) -> str:
+        """Gives the resourceVersion of the test as it is then."""
+        health = health_condition(_facts(test, outcome, status, ready, regressed))
+        conditions = [one for one in (ready, regressed, health) if one is not None]
+        now = datetime.now(UTC).replace(microsecond=0)
+        previous = {condition.type: condition for condition in test.status.conditions}
+        for condition in conditions:
+            condition.observed_generation = test.metadata.generation
+            before = previous.get(condition.type)
+            same = before is not None and before.status == condition.status
+            condition.last_transition_time = before.last_transition_time if same and before else now
+        standing = body.get("status") or {}
+        wanted = {
+            # What cannot be read goes: nobody could go by it.
+            **({} if _readable(standing) else dict.fromkeys(standing)),
+            "observedGeneration": test.metadata.generation,
+            "check": as_json(check_status(outcome)),
+            **status,
+            "conditions": conditions_json(conditions),
+        }
+        if difference := changed(standing, wanted):
+            body = await write_status(self._kube, PERF_TESTS, test.metadata, difference)
+        key = Key(test.metadata.namespace, test.metadata.name)
+        # What is due and cannot be created stays due: an alert looks for times that have passed.
+        self._metrics.next_run(key, status.get("nextScheduleTime", test.status.next_schedule_time))
+        self._metrics.show_ready(key, ready=ready.status == "True")
+        version: str = body["metadata"]["resourceVersion"]
+        return version
+
+
+def _facts(
+    test: CheckedTest,
+    outcome: Examined,
+    status: Json,
+    ready: Condition,
+    regressed: Condition | None,
+) -> HealthFacts:
+    """What its health follows from, with what ``status`` is about to say."""
+    # Not by way of JSON: what somebody else has written may not stand it twice.
+    new = PerfTestStatus.model_validate(status)
+    said = test.status.model_copy(
+        update={name: getattr(new, name) for name in new.model_fields_set}
+    )
+    return HealthFacts(
+        ready=ready,
+        regressed=regressed,
+        gates=outcome.gates,
+        regression_fails=test.spec.baseline.on_regression == "Fail",
+        active=said.active[0] if said.active else None,
+        last_run=said.last_run,
+        last_verdict=said.last_verdict,
+    )
+
+
+def _checked(body: Json, outcome: Examined) -> CheckedTest:
+    """A test that was accepted. Raises ValueError where what was said of it cannot be read."""
+    return CheckedTest(
+        metadata=Metadata.model_validate(body["metadata"]),
+        spec=PerfTestSettings.parse(body["spec"]),
+        status=_status(body),
+        what_runs=outcome.what_runs,
+    )
+
+
+def _without_spec(body: Json) -> CheckedTest:
+    """The identity and status of a test whose spec cannot be read."""
+    metadata = Metadata.model_validate(body["metadata"])
+    return CheckedTest(
+        metadata=metadata, spec=PerfTestSettings(), status=_status(body), what_runs=""
+    )
+
+
+def _status(body: Json) -> PerfTestStatus:
+    """What was said of a test; nothing, where somebody else has written what cannot be read."""
+    standing = body.get("status") or {}
+    return PerfTestStatus.model_validate(standing if _readable(standing) else {})
+
+
+def _readable(status: Json) -> bool:
+    try:
+        PerfTestStatus.model_validate(status)
+    except ValidationError:
+        return False
+    return True
+
+
+def _unreadable(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return str(parse_problems(error)[0])
+    return f"status: cannot be read: {error}"
+
+
+def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Condition:
+    if suspended is not None:
+        return Condition(
+            type="Ready", status="True", reason="Suspended", message=cut(suspended, MOST_CONDITION)
+        )
+    doubts = "; ".join(warnings[:3])
+    if test.spec.suspend:
+        return Condition(
+            type="Ready",
+            status="True",
+            reason="Suspended",
+            message="suspended: nothing starts by schedule or change, only on request",
+        )
+    message = f"accepted, with doubts: {doubts}" if doubts else "accepted"
+    return Condition(
+        type="Ready", status="True", reason="Accepted", message=cut(message, MOST_CONDITION)
+    )
+
+
+def _due(run: RunRecord) -> str:
+    """When a run was to take place."""
+    return run.scheduled_time or format_time(run.created)
+
+
+def _why_missed(run: RunRecord) -> str:
+    assert run.missed is not None, "asked only of those whose turn did not come"
+    return cut(f"run {run.key.name}: {run.missed.message}", MAX_MISSED)
+
+
+def _knows_later(noted: Json | None, missed: RunRecord) -> bool:
+    return noted is not None and parse_time(noted["time"]) >= parse_time(_due(missed))
+
+
+def _not_before(completed: str | None, known: str | None) -> bool:
+    """Whether a completion is not older than what is known. Both have six digits of a second, so
+    their texts sort as their times do."""
+    return known is None or (completed is not None and completed >= known)
+
+
+def _next(decision: ScheduleDecision | None) -> Json:
+    coming = decision.next if decision is not None else None
+    return {"nextScheduleTime": format_time(coming) if coming else None}
+
+
+def _sleep(decision: ScheduleDecision | None, now: datetime) -> float | None:
+    if decision is None or decision.next is None:
+        return None
+    # The ticker comes first. And the clock may jump: a long sleep is cut, to find that out.
+    left = (decision.next - now).total_seconds() + TICKER_FIRST_S
+    return min(max(left, 0.0), LONGEST_SLEEP_S)

@@ -1,0 +1,1 @@
+"""Events of the API server in, names into work queues out."""

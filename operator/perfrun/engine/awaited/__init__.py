@@ -1,0 +1,1 @@
+"""Targets that are spoken to with ``await``: a task for each iteration."""

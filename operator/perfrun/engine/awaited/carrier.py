@@ -1,0 +1,366 @@
+"""Carries the load of targets that are spoken to with ``await``: a task an iteration.
+
+HTTP does without tasks, for their cost would be most of a request's. A database, a page or a
+message broker takes so long to answer that it does not matter, and a :class:`Speaker` with three
+short methods is all that such a kind has to bring.
+"""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Any
+
+from typing_extensions import override
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.engine.awaited.sessions import Done, Limits, Session, Sessions, Speaker, UnusedError
+from perfrun.engine.errors import FORESEEN, ErrorClass, OpenError, spoilt_by
+from perfrun.engine.load.deadline import Deadline
+from perfrun.engine.load.kind import Carrier, Course, Courses, Ended
+from perfrun.engine.load.virtual_user import User
+from perfrun.measure.picture import Picture, is_worse
+from perfrun.measure.record import Outcome, Timing
+
+
+class Awaited(Carrier):
+    """The iterations under way, and the connections that they go over."""
+
+    def __init__(
+        self,
+        speaker: Speaker[Any],
+        limits: Limits,
+        ended: Ended,
+        course: Courses,
+        *,
+        notes_sends: bool = False,
+        looks: bool = False,
+    ) -> None:
+        """``looks``: sessions have something to be seen, of which the worst is kept."""
+        self.looks = looks
+        self.limits = limits
+        self.ended, self.course = ended, course
+        self.notes_sends = notes_sends
+        self.on_quiet: Callable[[], None] | None = None
+        self.first_send = self.last_send = 0
+        self.sessions = Sessions(speaker, limits)
+        self.exhausted = self.sessions.exhausted
+        self._loop = asyncio.get_running_loop()
+        self._walks: dict[_Walk, None] = {}
+        self._first: _Walk | None = None
+        self._deadline = Deadline(limits.timeout, self._walks.keys())
+
+    @property
+    @override
+    def forbidden(self) -> str | None:  # type: ignore[override]
+        return self.sessions.forbidden
+
+    @property
+    @override
+    def connections(self) -> int:
+        return self.sessions.opened
+
+    @property
+    @override
+    def extracted(self) -> dict[str, str]:
+        return self._first.values if self._first is not None else {}
+
+    @override
+    def begin(self, course: Course[Any], number: int, due: int, user: User, now: int) -> None:
+        walk = _Walk(self, user, course, number, due, now)
+        if self._first is None:
+            self._first = walk
+        self._walks[walk] = None
+        walk.task = self._loop.create_task(walk.go())
+
+    @override
+    def in_flight(self) -> int:
+        return len(self._walks)
+
+    @override
+    def has_connected(self, users: int) -> bool:
+        return self.sessions.has_connected(users)
+
+    @override
+    def censor(self) -> None:
+        for walk in list(self._walks):
+            walk.censor()
+
+    @override
+    def close(self) -> None:
+        self._deadline.close()
+        self.sessions.close()
+
+    def retire(self, walk: "_Walk") -> None:
+        """An iteration is over, and its user starts none at once."""
+        del self._walks[walk]
+        if self.on_quiet is not None and not self._walks:
+            self.on_quiet()
+
+    def tell(self, defect: dict[str, Any]) -> None:
+        """Give a defect to the loop's handler of exceptions."""
+        self._loop.call_exception_handler(defect)
+
+    def note_send(self, now: int) -> None:
+        """An iteration sends for the first time."""
+        self.last_send = now
+        self.first_send = self.first_send or now
+
+
+class _Walk:
+    """One iteration after another of one user."""
+
+    __slots__ = (
+        "_aside",
+        "_at",
+        "_carrier",
+        "_course",
+        "_due",
+        "_entered",
+        "_number",
+        "_over",
+        "_overdue",
+        "_session",
+        "_step",
+        "_tally",
+        "_user",
+        "_written",
+        "begun",
+        "task",
+        "values",
+    )
+
+    task: asyncio.Task[None]
+
+    def __init__(
+        self, carrier: Awaited, user: User, course: Course[Any], number: int, due: int, now: int
+    ) -> None:
+        self._carrier, self._user = carrier, user
+        self.values: dict[str, str] = {}
+        """What its steps have extracted so far."""
+        self._session: Session[Any] | None = None
+        self._over = False
+        """Whether it was censored: nothing is counted any more."""
+        self.begun = 0
+        """When the step that is awaited was entered, monotonic ns; 0: none is. Not before its task
+        runs: one that is cancelled earlier would be gone without having been counted."""
+        self._set_out(course, number, due, now)
+
+    def _set_out(self, course: Course[Any], number: int, due: int, now: int) -> None:
+        self._course, self._number, self._due = course, number, due
+        self._aside = 0
+        self.values.clear()
+        self._enter(0, now)
+
+    def _enter(self, at: int, now: int) -> None:
+        """Begin a step: from now on it counts."""
+        self._at = at
+        self._step, self._tally = self._course.steps[at]
+        self._tally.sent += 1
+        self._entered, self._written, self._overdue = now, 0, False
+
+    async def go(self) -> None:
+        """Walk the iteration, and those that its user starts at once."""
+        while True:
+            await self._walk()
+            if self._over:
+                return
+            now = monotonic_ns()
+            number = self._carrier.ended(self._user, self._step.think_time, now)
+            if number < 0:
+                self._carrier.retire(self)
+                return
+            self._set_out(self._carrier.course(number, now), number, now, now)
+
+    async def _walk(self) -> None:
+        """All steps, up to the first one that fails."""
+        whole, last = self._course.tally, len(self._course.steps) - 1
+        while True:
+            error = await self._one_step()
+            if self._over:
+                return
+            now = monotonic_ns()
+            if error is not None:
+                outcome = Outcome.TIMEOUT if error == ErrorClass.TIMEOUT else Outcome.FAILURE
+                whole.failed += 1
+                whole.journeys[outcome].values.append(now - self._due - self._aside)
+                return
+            if self._at == last:
+                break
+            if self._step.think_time:
+                await asyncio.sleep(self._step.think_time / NS_PER_S)
+                now = monotonic_ns()
+            self._enter(self._at + 1, now)
+        if last:  # the journey of a single step is its latency
+            whole.journeys[Outcome.SUCCESS].values.append(now - self._due - self._aside)
+
+    async def _one_step(self) -> str | None:
+        """One step, counted; the class that it failed with."""
+        done = await self._performed()
+        if self._over:
+            return None
+        tally, now = self._tally, monotonic_ns() - done.aside
+        tally.bytes_received += done.received
+        tally.checks_passed += done.passed
+        tally.checks_failed += done.failed
+        self._aside += done.aside
+        if done.error is None:
+            tally.add_service(now - self._written)
+            tally.add_latency(self._age(now))
+            tally.measure(done.measures)
+        else:
+            if done.error == ErrorClass.POLICY:
+                self._carrier.sessions.note_forbidden(done.said)
+            self._count_failure(done.error, now, done.said)
+        self._entered = 0
+        if done.error == ErrorClass.DATA:
+            # Not at once: the user may start over and find as little, without end.
+            await asyncio.sleep(0)
+        return done.error
+
+    async def _performed(self) -> Done:
+        carrier, user = self._carrier, self._user
+        self.begun = self._entered
+        try:
+            request = self._step.render(self._number, self.values)
+        except Exception as error:  # of a tenant's data: it ends this iteration alone
+            self.begun = 0
+            if not isinstance(error, FORESEEN):
+                self._tell(error)
+            return Done(ErrorClass.DATA, said=spoilt_by(error))
+        try:
+            try:
+                done = await self._send(request)
+            except UnusedError:
+                self._drop()
+                done = await self._send(request)
+        except (Exception, asyncio.CancelledError) as error:
+            looked = 0
+            if carrier.looks and self._overdue and not self._over:
+                looked = await self._look(ErrorClass.TIMEOUT, 0)
+            return self._broken_off(error)._replace(aside=looked)
+        finally:
+            self.begun = 0
+        if self._overdue or self._over:  # the kind has gone on although it was cancelled
+            return self._broken_off(asyncio.CancelledError())
+        if carrier.looks:
+            looked = await self._look(done.error, done.aside)
+            done = done._replace(aside=done.aside + looked)
+        session, self._session = self._session, None
+        assert session is not None, "the step was sent over it"
+        carrier.sessions.give(user, session)
+        return done
+
+    async def _send(self, request: Any) -> Done:
+        """The step, over a connection. Raises UnusedError where it was no attempt."""
+        carrier, tally = self._carrier, self._tally
+        self._session = session = await carrier.sessions.take(self._user, tally)
+        self._written = now = monotonic_ns()
+        tally.attempts += 1
+        if carrier.notes_sends and not self._at:
+            carrier.note_send(now)
+        try:
+            return await session.perform(self._step, request, self.values)
+        except UnusedError:
+            tally.attempts -= 1
+            raise
+
+    async def _look(self, error: str | None, aside: int) -> int:
+        """Keep how a visit looks at its end, if it is the worst so far; ns that this took."""
+        whole, began = self._course.tally, monotonic_ns()
+        took = began - self._due - self._aside - aside
+        if self._session is None or (error is None and self._at < len(self._course.steps) - 1):
+            return 0
+        if whole.picture is not None and not is_worse(error is not None, took, whole.picture):
+            return 0
+        try:
+            made = await self._pictured(self._session, error, max(0, took))
+        except Exception as defect:  # of the kind: this iteration is still to be counted
+            message = f"step {self._step.name} was not pictured"
+            self._carrier.tell({"message": message, "exception": defect})
+        else:
+            # Another visit may have been pictured meanwhile.
+            if made is not None and made.is_worse(whole.picture):
+                whole.picture = made
+        return monotonic_ns() - began
+
+    async def _pictured(
+        self, session: Session[Any], error: str | None, took: int
+    ) -> Picture | None:
+        if (jpeg := await session.picture()) is None:
+            return None
+        return Picture(
+            scenario=self._course.tally.name,
+            step=self._step.name,
+            error=error or "",
+            took=took,
+            jpeg=b64encode(jpeg).decode(),
+        )
+
+    def _broken_off(self, error: BaseException) -> Done:
+        """What ended a step before it was done. Its connection is in no state to be used again."""
+        said = self._session.doing() if self._session is not None else ""
+        self._drop()
+        if self._overdue:
+            self.task.uncancel()
+            return Done(ErrorClass.TIMEOUT, said=said)
+        match error:
+            case asyncio.CancelledError():
+                raise error
+            case OpenError():
+                return Done(error.reason, said=error.message)
+            case OSError():
+                return Done(ErrorClass.RESET)
+            case UnicodeError() | RecursionError():  # of what was to be sent, or has come
+                return Done(ErrorClass.DATA, said=spoilt_by(error))
+        # A defect of the kind must not leave the run waiting for ever.
+        self._tell(error)
+        return Done(ErrorClass.PROTOCOL)
+
+    def _tell(self, defect: BaseException) -> None:
+        message = f"step {self._step.name} ended in a defect"
+        self._carrier.tell({"message": message, "exception": defect})
+
+    def timed_out(self) -> None:
+        """The step's time is up. Where the kind does not let go, it is told only once."""
+        if not self._overdue:
+            self._overdue = True
+            self.task.cancel()
+
+    def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            self._carrier.sessions.drop(session)
+
+    def _count_failure(self, error: str, now: int, said: str) -> None:
+        tally = self._tally
+        tally.fail(error, said)
+        age, outcome = self._age(now), Outcome.FAILURE
+        if error == ErrorClass.TIMEOUT:
+            outcome = Outcome.TIMEOUT
+        if self._overdue:  # a kind may also give up by itself, and earlier
+            age = max(age, self._carrier.limits.timeout)
+        if self._written:
+            tally.sample(Timing.SERVICE, outcome, now - self._written)
+        tally.sample(Timing.LATENCY, outcome, age)
+
+    def _age(self, now: int) -> int:
+        """Response time: of the first step from when it was due, of others from its sending."""
+        return now - (self._due if not self._at else self._written or self._entered)
+
+    def censor(self) -> None:
+        """The run is over; how this iteration would have ended is not known."""
+        now, whole = monotonic_ns(), self._course.tally
+        self._over = True
+        if self._entered:
+            self._tally.censored += 1
+            if self._written:
+                self._tally.sample(Timing.SERVICE, Outcome.CENSORED, now - self._written)
+            self._tally.sample(Timing.LATENCY, Outcome.CENSORED, self._age(now))
+        whole.censored += 1
+        whole.journeys[Outcome.CENSORED].values.append(now - self._due)
+        self.task.cancel()
+        self._drop()
+        self._carrier.ended(self._user, 0, now)
+        self._user.leave()
+        self._carrier.retire(self)

@@ -1,0 +1,196 @@
+"""Connections of awaited targets: opened up to a limit, lent to one iteration at a time."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from time import monotonic_ns
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+
+from perfrun.engine.compiled import AwaitedStep
+from perfrun.engine.errors import ErrorClass, OpenError
+from perfrun.engine.load.virtual_user import User
+from perfrun.engine.record.recorder import StepTally
+from perfrun.measure.record import Outcome, Timing
+from perfrun.measure.report import MOST_FORBIDDEN
+from perfrun.reach.foreign import foreign
+
+S_contra = TypeVar("S_contra", bound=AwaitedStep, contravariant=True)
+
+
+class Done(NamedTuple):
+    """What came of one step."""
+
+    error: str | None = None
+    """The class that it failed with; None: it succeeded."""
+    received: int = 0
+    """Bytes, as far as they are known."""
+    passed: int = 0
+    failed: int = 0
+    """Checks."""
+    said: str = ""
+    """Why it failed, in words: never a value of a parameter, which may be a secret."""
+    measures: Mapping[str, float] = {}
+    """Of a success, by name of :data:`perfrun.api.test.metric.MEASURES`: ns, or plain numbers."""
+    aside: int = 0
+    """ns that it took for reasons of its own, and not the target's: they do not count."""
+
+
+class UnusedError(OSError):
+    """The server had ended the connection, for being idle, before it looked at what was sent."""
+
+
+class Session(Protocol[S_contra]):
+    """A connection to the target; one iteration has it at a time."""
+
+    async def perform(self, step: S_contra, request: Any, values: dict[str, str]) -> Done:
+        """Run a step with what it has rendered; what it extracts goes into ``values``.
+
+        Whatever the target answers is a :class:`Done`. Raises OSError where the connection is
+        lost, UnusedError where that is known to have been before.
+        """
+
+    async def picture(self) -> bytes | None:
+        """How it looks, as a small JPEG; None: there is nothing to be seen. Returns soon."""
+        return None
+
+    def doing(self) -> str:
+        """What it is in the midst of, for a step that times out; empty: nothing to tell."""
+        return ""
+
+    def is_usable(self) -> bool:
+        """Whether it may be used once more."""
+
+    def abandon(self) -> None:
+        """Let go of it at once, whatever it is in the midst of."""
+
+
+class Speaker(Protocol[S_contra]):
+    """How connections to a target are opened."""
+
+    async def open(self) -> Session[S_contra]:
+        """A new one. Raises OpenError."""
+
+
+class Limits(NamedTuple):
+    """What a carrier has of the target at most."""
+
+    connections: Literal["Shared", "PerUser", "PerRequest"]
+    most: int
+    """Connections that are open at once; a step that finds none waits for one."""
+    timeout: int
+    """ns that a step may take, the wait for its connection included."""
+
+
+class Sessions:
+    """All connections of one load."""
+
+    def __init__(self, speaker: Speaker[Any], limits: Limits) -> None:
+        self.limits = limits
+        self.opened = 0
+        """Connections opened so far."""
+        self.exhausted: dict[str, int] = {}
+        """How often the generator ran out of Ports, Descriptors or Memory."""
+        self.forbidden: str | None = None
+        """What a policy said first of a host that was to be connected to."""
+        self._speaker = speaker
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Session[Any]] = []
+        self._free = limits.most
+        """Connections that may be opened still."""
+        self._waiting: deque[asyncio.Future[Session[Any] | None]] = deque()
+        self._opening = self._attempts = 0
+
+    def has_connected(self, users: int) -> bool:
+        """Whether the first connections of so many users are open, or have failed."""
+        return self._attempts >= users or (self._attempts > 0 and not self._opening)
+
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            self._idle.pop().abandon()
+
+    async def take(self, user: User, tally: StepTally) -> Session[Any]:
+        """A connection for a step. Raises OpenError."""
+        session: Session[Any]
+        if user.session is not None:
+            session, user.session, user.let_go = user.session, None, None
+            if session.is_usable():
+                return session
+            self.drop(session)
+        while self._idle:
+            if (session := self._idle.pop()).is_usable():
+                return session
+            self.drop(session)
+        if self._free:
+            self._free -= 1
+        elif (handed := await self._wait()) is not None:
+            return handed
+        return await self._open(tally)
+
+    async def _wait(self) -> Session[Any] | None:
+        """Somebody's connection; None: one may be opened."""
+        waiting: asyncio.Future[Session[Any] | None] = self._loop.create_future()
+        self._waiting.append(waiting)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            # In the same turn of the loop it may have been handed something.
+            if waiting.done() and not waiting.cancelled():
+                self._hand_on(waiting.result())
+            raise
+
+    async def _open(self, tally: StepTally) -> Session[Any]:
+        since = monotonic_ns()
+        self._opening += 1
+        opened = False
+        try:
+            session = await self._speaker.open()
+            opened = True
+        except OpenError as error:
+            self._note(error)
+            raise
+        finally:
+            self._opening -= 1
+            self._attempts += 1
+            if not opened:
+                self._hand_on(None)
+        self.opened += 1
+        tally.sample(Timing.CONNECT, Outcome.SUCCESS, monotonic_ns() - since)
+        return session
+
+    def _note(self, error: OpenError) -> None:
+        if error.exhausted is not None:
+            self.exhausted[error.exhausted] = self.exhausted.get(error.exhausted, 0) + 1
+        if error.reason is ErrorClass.POLICY:
+            self.note_forbidden(error.message)
+
+    def note_forbidden(self, sentence: str) -> None:
+        """Keep what a policy said, if it is the first time."""
+        self.forbidden = self.forbidden or foreign(sentence, MOST_FORBIDDEN)
+
+    def give(self, user: User, session: Session[Any]) -> None:
+        """A step is over: somebody else may use its connection, if anybody may."""
+        if self.limits.connections == "PerRequest" or not session.is_usable():
+            self.drop(session)
+        elif self.limits.connections == "PerUser":
+            user.session, user.let_go = session, partial(self.drop, session)
+        else:
+            self._hand_on(session)
+
+    def drop(self, session: Session[Any]) -> None:
+        """Let go of a connection: who waits longest may open one."""
+        session.abandon()
+        self._hand_on(None)
+
+    def _hand_on(self, session: Session[Any] | None) -> None:
+        """A connection, or with None the right to open one, to whoever waits longest."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(session)
+                return
+        if session is None:
+            self._free += 1
+        else:
+            self._idle.append(session)

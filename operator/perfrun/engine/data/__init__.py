@@ -1,0 +1,1 @@
+"""Templates, and the rows of feeds that they use."""

@@ -1,0 +1,71 @@
+"""A feed as templates use it: its columns by name, and which row each iteration has."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple, Protocol
+
+from perfrun.engine.data.generate import mix
+from perfrun.engine.errors import OutOfDataError
+
+Pick = Callable[[int], int]
+"""The row of an iteration, by its number in the whole run."""
+Cells = Callable[[int], str]
+"""What a column has in a row, by the number of the row."""
+Order = Literal["Random", "Sequential", "Unique"]
+
+
+class Use(NamedTuple):
+    """How the iterations of a plan ask for rows."""
+
+    rank: Callable[[int], int] | None = None
+    """The place of an iteration among those of its scenario, by its number; None: there is but one
+    scenario, and the place is the number."""
+    largest_batch: int = 1
+    """Of all steps: a row of one's batch must not be one of another iteration's with more."""
+
+
+class Source(Protocol):
+    """Where rows come from."""
+
+    @property
+    def rows(self) -> int:
+        """How many there are, at least one."""
+
+    def column(self, name: str, where: str) -> Cells:
+        """A column. Raises DataError where there is no such column, or not in every row."""
+
+
+class Rows:
+    """A feed that was read."""
+
+    def __init__(self, name: str, source: Source, order: Order, salt: int, use: Use) -> None:
+        self._name, self._source = name, source
+        self._order, self._salt, self._use = order, salt, use
+        self.batch = 1
+        """Rows that an iteration of the step that is compiled next has of its own: it asks for
+        them by its number times that, and what follows."""
+
+    def column(self, name: str, where: str) -> Callable[[int, Mapping[str, str]], str]:
+        """What a column gives each iteration. Raises DataError where there is no such column."""
+        cells = self._source.column(name, f"{where}: the feed {self._name}")
+        pick = self._pick()
+        return lambda number, _values: cells(pick(number))
+
+    def _pick(self) -> Pick:
+        rows, salt, batch, (rank, largest) = self._source.rows, self._salt, self.batch, self._use
+        if self._order == "Random":
+            return lambda number: mix(salt + number) % rows
+        if self._order == "Unique":
+            return _unique(self._name, rows, batch, largest)
+        if rank is None:
+            return lambda number: number % rows
+        return lambda number: (rank(number // batch) * batch + number % batch) % rows
+
+
+def _unique(name: str, rows: int, batch: int, largest: int) -> Pick:
+    def unique(number: int) -> int:
+        row = number if batch == largest else number // batch * largest + number % batch
+        if row >= rows:
+            raise OutOfDataError(name)
+        return row
+
+    return unique

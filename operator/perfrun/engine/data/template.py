@@ -1,0 +1,221 @@
+"""Templates compiled to functions of the iteration's number.
+
+What a template gives depends on the run's seed, on its place in the plan and on the number of the
+iteration, and on nothing else: a run can be repeated, and no state is shared between iterations.
+"""
+
+import base64
+import json
+import random
+import re
+from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+from perfrun.api.template import MAX_GENERATED, Call, Literal, Part, parse
+from perfrun.engine.data.generate import ALPHABET, STATELESS, mix
+from perfrun.engine.data.rows import Rows
+from perfrun.engine.errors import DataError
+
+Extracted = Mapping[str, str]
+Render = Callable[[int, Extracted], str]
+"""The text for an iteration: by its number in the whole run, and by what it has extracted."""
+NOTHING: Extracted = {}
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Template:
+    """A compiled text. ``static`` is the text itself where no function is in it."""
+
+    __slots__ = ("_format", "_makers", "_renders", "static")
+
+    def __init__(self, renders: list[str | Render]) -> None:
+        joined: list[str | Render] = []
+        for item in renders:
+            if isinstance(item, str) and joined and isinstance(joined[-1], str):
+                joined[-1] += item
+            else:
+                joined.append(item)
+        self._renders = joined
+        self._makers = [item for item in joined if not isinstance(item, str)]
+        self._format = "".join(
+            item.replace("%", "%%") if isinstance(item, str) else "%s" for item in joined
+        )
+        self.static: str | None = None
+        if not self._makers:
+            self.static = "".join(item for item in joined if isinstance(item, str))
+
+    def __call__(self, number: int, values: Extracted = NOTHING) -> str:
+        """The text for an iteration. Raises OutOfDataError where a feed has nothing left."""
+        return self._format % tuple([make(number, values) for make in self._makers])
+
+    def check(self, check: Callable[[str], object]) -> None:
+        """Apply a check to every text that does not depend on the iteration.
+
+        What functions give needs none: letters, digits, spaces and ``@+-./:=``; the texts of
+        choice stand in the template itself, which the API has checked.
+        """
+        for item in self._renders:
+            if isinstance(item, str):
+                check(item)
+
+    def __add__(self, other: "Template") -> "Template":
+        return Template([*self._renders, *other._renders])
+
+
+class Compiler:
+    """Compiles the templates of one plan. Each function call gets a random stream of its own."""
+
+    def __init__(
+        self, seed: int, variables: Mapping[str, str], feeds: Mapping[str, Rows] | None = None
+    ) -> None:
+        self.seed = seed
+        self._variables = variables
+        self._feeds = feeds or {}
+        self.extracted: frozenset[str] = frozenset()
+        """Names that steps before the one that is compiled have extracted."""
+        self._places = 0
+        self._sequences = 0
+        self._letters = ""
+        self._bytes = b""
+
+    def text(self, text: str, where: str) -> Template:
+        """A template. Raises DataError that names ``where`` for what cannot be resolved."""
+        try:
+            parts = parse(text)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from error
+        return Template([self._part(part, where) for part in parts])
+
+    def line(self, text: str, where: str) -> Template:
+        """A template of one line: control characters that data brings along become spaces."""
+        try:
+            parts = parse(text)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from error
+        return Template([_one_line(part, self._part(part, where)) for part in parts])
+
+    def _json_text(self, text: str, where: str) -> Template:
+        try:
+            parts = parse(text)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from error
+        inner = [_json_part(part, self._part(part, where)) for part in parts]
+        return Template(['"', *inner, '"'])
+
+    def json(self, value: Any, where: str) -> Template:
+        """A JSON document whose texts may hold templates; what they give is escaped."""
+        if isinstance(value, str):
+            return self._json_text(value, where)
+        if isinstance(value, dict):
+            items = [
+                Template([json.dumps(str(key)) + ":"]) + self.json(item, f"{where}.{key}")
+                for key, item in value.items()
+            ]
+            return _joined("{", items, "}")
+        if isinstance(value, list):
+            entries = [self.json(item, f"{where}[{i}]") for i, item in enumerate(value)]
+            return _joined("[", entries, "]")
+        return Template([json.dumps(value)])
+
+    def _part(self, part: Part, where: str) -> str | Render:
+        if isinstance(part, Literal):
+            return part.text
+        if isinstance(part, Call):
+            return self._call(part)
+        name = part.name
+        if name in self.extracted:
+            return lambda _number, values: values[name]
+        feed, _, column = name.partition(".")
+        if column and feed in self._feeds:
+            return self._feeds[feed].column(column, where)
+        if name not in self._variables:
+            known = ", ".join(sorted({*self._variables, *self.extracted})) or "none are declared"
+            raise DataError(f"{where}: $({name}) is not a variable of the test ({known})")
+        return self._variables[name]
+
+    def next_place(self) -> int:
+        """A number of its own for each place in the plan that draws from the seed."""
+        self._places += 1
+        return self._places
+
+    def _call(self, call: Call) -> Render:
+        salt = mix(self.seed ^ mix(self.next_place()))
+        if call.function in STATELESS:
+            make = STATELESS[call.function]
+            return lambda number, _values: make(mix(salt + number))
+        return self._with_arguments(call, salt)
+
+    def _with_arguments(self, call: Call, salt: int) -> Render:
+        match call.function, call.arguments:
+            case "int", (int(low), int(high)):
+                span = high - low + 1
+                return lambda number, _values: str(low + mix(salt + number) % span)
+            case "choice", choices:
+                texts = [str(choice) for choice in choices]
+                return lambda number, _values: texts[mix(salt + number) % len(texts)]
+            case "text", (int(length),):
+                letters = self._letter_pool()
+                return lambda number, _values: _slice(letters, mix(salt + number), length)
+            case "base64", (int(length),):
+                pool = self._byte_pool()
+                return lambda number, _values: _encoded(pool, mix(salt + number), length)
+            case "seq", arguments:
+                return self._sequence(int(arguments[0]) if arguments else 1)
+        raise AssertionError(f"template function {call.function} is not compiled")
+
+    def _sequence(self, start: int) -> Render:
+        # The number of an iteration is never given twice in a run, so neither is this; several
+        # seq() of a plan take turns.
+        place = self._sequences
+        self._sequences += 1
+        return lambda number, _values: str(start + number * self._sequences + place)
+
+    def _letter_pool(self) -> str:
+        if not self._letters:
+            drawn = random.Random(self.seed).choices(ALPHABET, k=2 * MAX_GENERATED)
+            self._letters = "".join(drawn)
+        return self._letters
+
+    def _byte_pool(self) -> bytes:
+        if not self._bytes:
+            self._bytes = random.Random(self.seed).randbytes(2 * MAX_GENERATED)
+        return self._bytes
+
+
+def sendable(text: str) -> str:
+    """A text that UTF-8 can write. Raises UnicodeEncodeError for one with half of a character."""
+    text.encode()
+    return text
+
+
+def _joined(opening: str, items: list[Template], closing: str) -> Template:
+    whole = Template([opening])
+    for index, item in enumerate(items):
+        whole = whole + Template([","]) + item if index else whole + item
+    return whole + Template([closing])
+
+
+def _slice(pool: str, draw: int, length: int) -> str:
+    start = draw % MAX_GENERATED
+    return pool[start : start + length]
+
+
+def _encoded(pool: bytes, draw: int, length: int) -> str:
+    start = draw % MAX_GENERATED
+    return base64.b64encode(pool[start : start + length]).decode("ascii")
+
+
+def _one_line(part: Part, made: str | Render) -> str | Render:
+    if isinstance(made, str) or isinstance(part, Call):
+        return made
+    return lambda number, values: _CONTROL.sub(" ", made(number, values))
+
+
+def _json_part(part: Part, made: str | Render) -> str | Render:
+    """A part of a text as it stands between the quotes of a JSON string."""
+    if isinstance(made, str):
+        return encode_basestring_ascii(made)[1:-1]
+    if isinstance(part, Call) and part.function != "choice":
+        return made  # letters, digits, spaces and @+-./:= need no escape
+    return lambda number, values: encode_basestring_ascii(made(number, values))[1:-1]

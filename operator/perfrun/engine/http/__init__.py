@@ -1,0 +1,1 @@
+"""Targets that speak HTTP: requests, connections, redirects, cookies, logins."""

@@ -1,0 +1,354 @@
+"""HTTP/1.1 on one connection: write a request, read a response, never pipelined.
+
+The hot path is ``data_received``. A response whose head has been parsed before, byte for byte, and
+that came as a whole is recognised by comparing bytes; anything else goes through a C parser. At the
+end there is one call of the exchange that waits for it. Headers are only looked up where a
+redirect, a check or an extraction asks for one.
+"""
+
+import asyncio
+import re
+from functools import cache
+from time import monotonic_ns
+from typing import Any
+
+import httptools
+
+from perfrun.engine.errors import ErrorClass, lost_by
+from perfrun.engine.http.link import Exchange, Home
+from perfrun.engine.http.odd_head import put_plainly
+from perfrun.engine.response.read_plan import Reading, ReadPlan
+
+MAX_HEAD = 64 * 1024
+"""Bytes of status line and headers; more is not HTTP that anyone means to test."""
+
+_END_OF_HEAD = b"\r\n\r\n"
+_STATUS_LINE = b"HTTP/1."
+_LENGTH_OR_CHUNKED = re.compile(
+    rb"\r\n(?:content-length[ \t]*:|transfer-encoding[ \t]*:[^\r\n]*chunked)", re.IGNORECASE
+)
+
+
+class Connection(asyncio.Protocol):
+    """One connection to one origin."""
+
+    __slots__ = (
+        "_complete",
+        "_exchange",
+        "_head_done",
+        "_interim",
+        "_kept",
+        "_odd",
+        "_parser",
+        "_parsers",
+        "_template",
+        "_too_much",
+        "_write",
+        "body",
+        "first_byte",
+        "head",
+        "home",
+        "idle_since",
+        "keep_alive",
+        "received",
+        "status",
+        "transport",
+    )
+
+    _template: ReadPlan
+    _write: Any
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._exchange: Exchange | None = None
+        self._parsers: list[Any] = [None, None]
+        self._parser: Any = None
+        self._kept = 0
+        self._too_much = False
+        self._complete = False
+        self._interim = 0
+        self._head_done = False
+        self._odd: str | None = None
+        """What the parser has refused in a head that has not come as a whole."""
+        self.keep_alive = True
+        """Whether another request may follow the response, as far as that one says."""
+        self.status = 0
+        """The status code of the response."""
+        self.transport: Any = None
+        """An asyncio.Transport once connected; Any, because its calls are the hot path."""
+        self.first_byte = 0
+        """When the response began, monotonic ns; 0: it has not."""
+        self.received = 0
+        """Bytes of the response so far, headers included."""
+        self.head = b""
+        self.body: list[bytes] = []
+        self.idle_since = 0
+
+    # --- for the exchange ---------------------------------------------------------------------
+
+    def send(self, exchange: Exchange, request: bytes, template: ReadPlan) -> None:
+        """Write a request; the connection must be open and free."""
+        self._exchange = exchange
+        self._template = template
+        self.first_byte = 0
+        self._write(request)
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header of the response; ``name`` in lower case."""
+        found = _field(name).search(self.final_head())
+        return found[1].rstrip(b" \t") if found else None
+
+    def headers(self, name: bytes) -> list[bytes]:
+        """All values of a header of the response; ``name`` in lower case."""
+        return [value.rstrip(b" \t") for value in _field(name).findall(self.final_head())]
+
+    def final_head(self) -> bytes:
+        """Status line and headers of the final response, without those of interim ones."""
+        return self.head.split(_END_OF_HEAD)[self._interim]
+
+    def close(self) -> None:
+        """Close after a complete response."""
+        self.transport.close()
+
+    def abandon(self) -> None:
+        """Close now, without telling the exchange."""
+        self._exchange = None
+        if self.transport is not None:
+            self.transport.abort()
+
+    # --- asyncio.Protocol ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self._write = self.transport.write
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            # Nobody asked: a connection that talks by itself cannot be trusted with a request.
+            self.transport.abort()
+            return
+        now = monotonic_ns()
+        known = self._template
+        if known.length != len(data) or self.first_byte or not data.startswith(known.head):
+            self._parse(exchange, data, now)
+            return
+        self.first_byte = now
+        self.received = known.length
+        self.status = known.status
+        self.head = data
+        self._interim = 0
+        if known.reading:
+            self.body = [data[known.body_at :]]
+        self._exchange = None
+        exchange.responded(self, now)
+
+    def eof_received(self) -> None:
+        """The transport closes itself, and :meth:`connection_lost` follows."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        exchange, self._exchange = self._exchange, None
+        self.home.forget(self)
+        if exchange is None:
+            return
+        if exc is None and self._ends_with_connection():
+            self.status = self._parser.get_status_code()
+            self.keep_alive = False
+            exchange.responded(self, monotonic_ns())
+        elif self.status and not self.first_byte:  # it has answered another one before
+            exchange.unanswered(lost_by(exc))
+        elif self.first_byte and self._odd is not None:
+            exchange.broken(ErrorClass.PROTOCOL, f"not HTTP/1.1: {self._odd}")
+        else:
+            exchange.broken(lost_by(exc))
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _parse(self, exchange: Exchange, data: bytes, now: int) -> None:
+        if not self.first_byte:
+            self._begin(data, now)
+        else:
+            self.received += len(data)
+            if not self._head_done:
+                self._extend_head(data)
+        wrong = self._feed(data) if self._odd is None else self._feed_odd(self._odd)
+        if wrong and not self._complete:
+            self._break(ErrorClass.PROTOCOL, f"not HTTP/1.1: {wrong}")
+        elif self._too_much:
+            self._break(ErrorClass.SIZE)
+        elif self._complete:
+            if self.head is data and now >= self._template.learn_at:  # it came as a whole
+                self._learn(data, now)
+            self._exchange = None
+            exchange.responded(self, now)
+        elif len(self.head) > MAX_HEAD and self._head_is_open():
+            self._break(ErrorClass.PROTOCOL, f"more than {MAX_HEAD} bytes of headers")
+
+    def _feed(self, data: bytes) -> str:
+        """Give what has come to the parser; what is wrong with it, if anything is."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if not self._complete:
+                return "an upgrade that nobody asked for"
+        except httptools.HttpParserError as error:
+            if not self._complete:
+                return str(error) if self._head_done else self._feed_odd(str(error))
+        else:
+            return ""
+        # The response is whole; what follows it is not HTTP, so nothing more may be sent.
+        self.keep_alive = False
+        return ""
+
+    def _feed_odd(self, wrong: str) -> str:
+        """Put a head plainly that the parser has refused, once all of it is there, and go on."""
+        before, after = self._split_head()
+        if not after.startswith(_STATUS_LINE[: len(after)]):
+            return wrong
+        self._odd = wrong
+        if (plain := put_plainly(after)) is None:
+            return ""
+        if plain == after:
+            return wrong
+        self._odd = None
+        self.head = before + plain
+        self._head_done = False
+        self._new_parser()
+        try:
+            self._parser.feed_data(plain)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return wrong
+        return ""
+
+    def _split_head(self) -> tuple[bytes, bytes]:
+        """What has come of interim responses, and of the final one."""
+        at = 0
+        for _ in range(self._interim):
+            at = self.head.index(_END_OF_HEAD, at) + len(_END_OF_HEAD)
+        return self.head[:at], self.head[at:]
+
+    def _begin(self, data: bytes, now: int) -> None:
+        """The first bytes of a response."""
+        self.first_byte = now
+        self.head = data
+        self.received = len(data)
+        self._complete = False
+        self._interim = 0
+        self._head_done = False
+        self._odd = None
+        reading = self._template.reading
+        # For HEAD a new one each time: it would wait for a body, and cannot be told not to.
+        if reading is Reading.HEAD_ONLY or self._parsers[reading] is None:
+            self._new_parser()
+            return
+        self._parser = self._parsers[reading]
+        if reading:
+            self.body = []
+            self._kept, self._too_much = 0, False
+
+    def _new_parser(self) -> None:
+        reading = self._template.reading
+        if reading is Reading.HEAD_ONLY:
+            self._parser = _parser(_HeadSink(self))
+            return
+        self._parser = self._parsers[reading] = _parser(
+            _BodySink(self) if reading else _StatusSink(self)
+        )
+        if reading:
+            self.body = []
+            self._kept, self._too_much = 0, False
+
+    def _learn(self, message: bytes, now: int) -> None:
+        known = self._template
+        if self.keep_alive and not self._interim and known.reading is not Reading.HEAD_ONLY:
+            known.learn(message, self.status, now)
+
+    def _extend_head(self, data: bytes) -> None:
+        if self._head_is_open():
+            self.head += data
+        else:
+            self._head_done = True
+
+    def _head_is_open(self) -> bool:
+        return not self._head_done and self.head.count(_END_OF_HEAD) <= self._interim
+
+    def _break(self, error: ErrorClass, said: str = "") -> None:
+        exchange = self._exchange
+        self.abandon()
+        if exchange is not None:
+            exchange.broken(error, said)
+
+    def _ends_with_connection(self) -> bool:
+        heads = self.head.split(_END_OF_HEAD)
+        return (
+            bool(self.first_byte)
+            and len(heads) > self._interim + 1
+            and not _LENGTH_OR_CHUNKED.search(heads[self._interim])
+        )
+
+    def headers_complete(self) -> None:
+        """For HEAD: the final response ends here."""
+        self.message_complete()
+
+    def message_complete(self) -> None:
+        """The end of a response, interim ones included."""
+        parser = self._parser
+        if self._complete:  # another one, which answers nothing that was asked
+            self.keep_alive = False
+            return
+        self.status = parser.get_status_code()
+        if self.status >= 200:
+            self._complete = True
+            # The parser knows only now: afterwards it looks forward to the next response.
+            self.keep_alive = parser.should_keep_alive()
+        else:
+            self._interim += 1
+
+    def keep(self, part: bytes) -> None:
+        """A part of a body that is to be looked at."""
+        self._kept += len(part)
+        if self._kept > self._template.size_limit:
+            self._too_much = True
+        else:
+            self.body.append(part)
+
+
+def _parser(sink: object) -> Any:
+    parser = httptools.HttpResponseParser(sink)
+    # RFC 9112, 7.1.1: blanks before a chunk's extensions are read, also where there are none.
+    parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+    return parser
+
+
+@cache
+def _field(name: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"\r\n%s:[ \t]*([^\r\n]*)" % re.escape(name), re.IGNORECASE)
+
+
+class _StatusSink:
+    """The parser calls only what it finds: the fewer methods, the less time."""
+
+    __slots__ = ("on_message_complete",)
+
+    def __init__(self, connection: Connection) -> None:
+        self.on_message_complete = connection.message_complete
+
+
+class _BodySink:
+    __slots__ = ("on_body", "on_message_complete")
+
+    def __init__(self, connection: Connection) -> None:
+        self.on_message_complete = connection.message_complete
+        self.on_body = connection.keep
+
+
+class _HeadSink:
+    __slots__ = ("on_headers_complete", "on_message_complete")
+
+    def __init__(self, connection: Connection) -> None:
+        self.on_headers_complete = connection.headers_complete
+        self.on_message_complete = _nothing
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,1 @@
+"""HTTP/2: frames, connections, streams and flow control."""

@@ -1,0 +1,193 @@
+"""One stream of an HTTP/2 connection.
+
+To the rest of the engine it is what a connection is in HTTP/1.1: it carries one request after the
+other, each under a stream id of its own.
+"""
+
+from typing import Any, Protocol
+
+from perfrun.engine.errors import ErrorClass
+from perfrun.engine.http.http2.frames import HEAD_LENGTH, Code, Head, Request
+from perfrun.engine.http.link import Exchange, Home
+from perfrun.engine.response.read_plan import Reading, ReadPlan
+
+_BODILESS = (204, 304)
+
+
+class Carrier(Protocol):
+    """The connection that streams share."""
+
+    home: Home
+    transport: Any
+    is_closing: bool
+    """Whether no stream can be begun any more."""
+
+    def begin(self, stream: "Stream", request: Request) -> int:
+        """Send a request under a new id."""
+
+    def cancel(self, number: int, code: Code = Code.CANCEL) -> None:
+        """Tell the peer that nobody waits for a response any more."""
+
+    def forget(self, number: int) -> None:
+        """A response is complete."""
+
+    def drop(self, stream: "Stream") -> None:
+        """A stream is used no more; with the last one the connection goes."""
+
+
+class Stream:
+    """One request at a time, on a connection that carries others too."""
+
+    __slots__ = (
+        "_acknowledged",
+        "_connection",
+        "_exchange",
+        "_head",
+        "_id",
+        "_reading",
+        "_size_limit",
+        "_told",
+        "body",
+        "first_byte",
+        "home",
+        "idle_since",
+        "keep_alive",
+        "received",
+        "status",
+    )
+
+    def __init__(self, connection: Carrier) -> None:
+        self._connection = connection
+        self.home = connection.home
+        self._exchange: Exchange | None = None
+        self._head: Head | None = None
+        self._id = self._told = self._acknowledged = self._size_limit = 0
+        self._reading = Reading.STATUS
+        self.first_byte = self.received = self.status = self.idle_since = 0
+        self.keep_alive = True
+        """Not where the connection has come to its end while the response was under way."""
+        self.body: list[bytes] = []
+
+    # --- for the exchange: as http1.Connection has it -----------------------------------------
+
+    @property
+    def transport(self) -> "Stream":
+        """Itself, as far as anybody asks whether it can still be used."""
+        return self
+
+    def is_closing(self) -> bool:
+        """Whether no request can be sent any more."""
+        return self._connection.is_closing
+
+    def get_extra_info(self, name: str) -> Any:
+        """Of the connection's transport."""
+        return self._connection.transport.get_extra_info(name)
+
+    def send(self, exchange: Exchange, request: Request, template: ReadPlan) -> None:
+        """Send a request; the stream must be free and its connection open."""
+        self._exchange = exchange
+        self._head = None
+        self._reading, self._size_limit = template.reading, template.size_limit
+        self.first_byte = self.received = self.status = 0
+        self._told = self._acknowledged = 0
+        if self.body:
+            self.body = []
+        self._id = self._connection.begin(self, request)
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header of the response; ``name`` in lower case."""
+        return next(iter(self.headers(name)), None)
+
+    def headers(self, name: bytes) -> list[bytes]:
+        """All values of a header of the response; ``name`` in lower case."""
+        fields = self._head.fields if self._head is not None else []
+        return [value for key, value in fields if key == name]
+
+    def close(self) -> None:
+        """Give the stream up after a complete response."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Give the stream up now, without telling the exchange; others go on."""
+        if self._exchange is not None:
+            self._exchange = None
+            self._connection.cancel(self._id)
+        self._connection.drop(self)
+
+    # --- for the connection -------------------------------------------------------------------
+
+    def on_head(self, head: Head, size: int, now: int, *, end: bool) -> None:
+        """Headers of ``size`` bytes on the wire: interim, final, or trailers."""
+        self.received += size
+        if not self.first_byte:
+            self.first_byte = now
+        status = head.status
+        if self.status:
+            # Trailers: they end the response and have no status.
+            malformed = status or not end
+            said = head.wrong or "headers amid a body"
+        elif status >= 200:
+            self._head, self.status = head, status
+            malformed, said = False, ""
+        else:
+            malformed = status < 100 or status == 101 or end
+            said = head.wrong or "no status of a final response"
+        if malformed:
+            self._malformed(said)
+        elif end:
+            self._finish(now)
+
+    def on_data(self, payload: bytes, size: int, now: int, *, end: bool) -> None:
+        """A part of the body, ``size`` bytes with its padding."""
+        self.received += size + HEAD_LENGTH
+        if not self.status:
+            self._malformed("a body before its headers")
+            return
+        self._told += len(payload)
+        if self._reading is Reading.BODY:
+            if self._told > self._size_limit:
+                self.fail(ErrorClass.SIZE)
+                return
+            self.body.append(payload)
+        if end:
+            self._finish(now)
+
+    def _finish(self, now: int) -> None:
+        exchange, head = self._exchange, self._head
+        assert exchange is not None
+        assert head is not None
+        if self._reading is Reading.HEAD_ONLY or self.status in _BODILESS:
+            if self._told:
+                self._malformed("a body where there can be none")
+                return
+        elif head.length >= 0 and head.length != self._told:
+            self._malformed(f"a body of {self._told} bytes, and a content-length of {head.length}")
+            return
+        self._exchange = None
+        connection = self._connection
+        connection.forget(self._id)
+        self.keep_alive = not connection.is_closing
+        exchange.responded(self, now)
+
+    def unacknowledged(self) -> int:
+        """Bytes of the body that have come since this was asked last: the peer's window is less."""
+        came, self._acknowledged = self._told - self._acknowledged, self._told
+        return came
+
+    def refuse(self) -> None:
+        """The peer will not look at the request; the stream is given up."""
+        exchange, self._exchange = self._exchange, None
+        self._connection.drop(self)
+        if exchange is not None:
+            exchange.refused()
+
+    def _malformed(self, said: str) -> None:
+        self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR, f"malformed HTTP/2: {said}")
+
+    def fail(self, error: ErrorClass, code: Code = Code.CANCEL, said: str = "") -> None:
+        """End the request with an error, which the peer is told by ``code``, and the stream."""
+        exchange, self._exchange = self._exchange, None
+        self._connection.cancel(self._id, code)
+        self._connection.drop(self)
+        if exchange is not None:
+            exchange.broken(error, said)

@@ -1,0 +1,429 @@
+"""One iteration walking its steps: callbacks, no coroutines, no look-ups."""
+
+import asyncio
+from time import monotonic_ns
+from typing import Any
+
+from perfrun.engine.errors import ErrorClass, ResponseError, spoilt_by
+from perfrun.engine.http.carrier import Traffic
+from perfrun.engine.http.cookies import Cookies, path_of, with_cookies
+from perfrun.engine.http.detour import MOST_REFUSALS, Detour
+from perfrun.engine.http.link import Link
+from perfrun.engine.http.pool import Opened, Pool
+from perfrun.engine.http.redirect import STATUSES, follow
+from perfrun.engine.http.request import CompiledStep
+from perfrun.engine.load.kind import Course
+from perfrun.engine.load.virtual_user import User
+from perfrun.engine.response.answer import Answer
+from perfrun.engine.response.content import unpacked
+from perfrun.engine.response.read_plan import Reading
+from perfrun.measure.record import Outcome, Timing
+
+_SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
+
+
+class Iteration:
+    """One due start of a scenario. Every way through it ends in one call of :meth:`_end`.
+
+    Response time of the first step counts from when the iteration was due; of later steps, from
+    the first byte written (before there is one: from when the step was begun).
+    """
+
+    __slots__ = (
+        "_at",
+        "_connection",
+        "_detour",
+        "_due",
+        "_number",
+        "_opening",
+        "_pool",
+        "_request",
+        "_stays",
+        "_step",
+        "_steps",
+        "_tally",
+        "_traffic",
+        "_user",
+        "_whole",
+        "_written",
+        "begun",
+        "values",
+    )
+
+    _step: CompiledStep
+    _request: Any
+    """As its protocol sends it."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._connection: Link | None = None
+        self._detour: Detour | None = None
+        self._opening: asyncio.Task[None] | asyncio.Handle | None = None
+        self._pool = traffic.home
+        self.begun = 0
+        """When the request that is under way was begun, monotonic ns; 0: none is."""
+        self.values: dict[str, str] = {}
+        """What the steps so far have extracted."""
+        traffic.all.append(self)
+
+    def start(
+        self, course: Course[CompiledStep], number: int, due: int, user: User, now: int
+    ) -> None:
+        """Set out; only when it is new, or was given back to ``traffic.spare``."""
+        self._take(course)
+        self._number = number
+        self._due = due
+        self._user = user
+        self._at = 0
+        if self.values:
+            self.values = {}
+        self.send_step(now)
+
+    def _take(self, course: Course[CompiledStep]) -> None:
+        self._steps, self._whole, self._stays = course
+
+    def send_step(self, now: int) -> None:
+        """Begin the step that is next."""
+        self._begin(now, None)
+
+    def _begin(self, now: int, connection: Link | None) -> None:
+        """Begin a step, over a connection that is held or over any that is free."""
+        self._step, self._tally = step, tally = self._steps[self._at]
+        tally.sent += 1
+        self.begun = now
+        self._written = 0
+        self._detour = None
+        request = step.raw
+        if request is None:
+            try:
+                request = step.render(self._number, self.values)
+            except Exception as error:  # whatever a tenant's data make raise ends this one alone
+                self._connection = connection
+                self._spoil(error)
+                return
+        self._request = request
+        if connection is None:
+            self._attempt(self._traffic.home, now)
+        else:
+            self._write(connection)
+
+    def _attempt(self, pool: Pool, now: int) -> None:
+        self._pool = pool
+        connection = self._traffic.take(pool, self._user, now)
+        if connection is None:
+            self._opening = self._traffic.connect(self, pool)
+        else:
+            self._write(connection)
+
+    def _write(self, connection: Link) -> None:
+        self._connection = connection
+        request = self._request
+        if self._traffic.prepares:
+            try:
+                request = self._prepared(request)
+            except Exception as error:
+                self._spoil(error)
+                return
+        self._written = monotonic_ns()
+        self._tally.attempts += 1
+        connection.send(self, request, self._step.template)
+
+    def _spoil(self, error: Exception) -> None:
+        """Fail before anything of the attempt is written: its data cannot be sent."""
+        # Not at once: the user may start over and find as little, without end.
+        self._opening = self._traffic.soon(self._spoilt, spoilt_by(error))
+
+    def _spoilt(self, said: str) -> None:
+        self._opening = None
+        self._fail(ErrorClass.DATA, said)
+
+    # --- what happens to it -------------------------------------------------------------------
+
+    def connected(self, opened: Opened) -> None:
+        """A connection was opened for this iteration."""
+        self._opening = None
+        connection, tally = opened.connection, self._tally
+        if opened.connect:  # not where HTTP/2 had room on a connection
+            tally.sample(Timing.DNS, Outcome.SUCCESS, opened.dns)
+            tally.sample(Timing.CONNECT, Outcome.SUCCESS, opened.connect)
+        if opened.tls:
+            tally.sample(Timing.TLS, Outcome.SUCCESS, opened.tls)
+        if connection.transport.is_closing():
+            self._fail(ErrorClass.RESET)
+        else:
+            self._write(connection)
+
+    def not_connected(self, error: ErrorClass) -> None:
+        """No connection could be opened for this iteration."""
+        self._opening = None
+        self._fail(error)
+
+    def responded(self, connection: Link, now: int) -> None:  # noqa: C901 - the hot path
+        """The response to the last attempt is complete."""
+        tally, step, traffic = self._tally, self._step, self._traffic
+        tally.bytes_received += connection.received
+        held: Link | None = connection
+        if not connection.keep_alive or connection.home is not traffic.held:
+            self._give_back(now)
+            held = None
+        if connection.status in step.fine and not traffic.cookies:
+            if step.checks:
+                tally.checks_passed += step.checks
+        else:
+            if held is not None:
+                self._give_back(now)
+                held = None
+            if not self._passes(connection, now):
+                return
+        took = now - self._written
+        if connection.first_byte == now:
+            tally.add_quick(took)
+        else:
+            tally.add_service(took)
+            tally.add_ttfb(connection.first_byte - self._written)
+            tally.add_body(now - connection.first_byte)
+        tally.add_latency(self._age(now) if self._detour or not self._at else took)
+        self._at += 1
+        if self._at < len(self._steps):
+            self._go_on(held, now)
+            return
+        if self._at > 1:  # the journey of a single step is its latency
+            self._whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
+        # The hot path of a closed load: the user starts over on the connection at hand.
+        number = traffic.ended(self._user, step.think_time, now)
+        if number < 0:
+            if held is not None:
+                self._give_back(now)
+            traffic.retire(self)
+            return
+        if not self._stays:
+            self._take(traffic.course(number, now))
+        self._number = number
+        self._due = now
+        self._at = 0
+        if self.values:
+            self.values = {}
+        self._begin(now, held)
+
+    def broken(self, error: ErrorClass, said: str = "") -> None:
+        """The last attempt will have no response."""
+        self._count_bytes()
+        self._connection = None
+        self._fail(error, said)
+
+    def unanswered(self, error: ErrorClass) -> None:
+        """A connection that has served before is gone, and not a byte has come of a response.
+
+        A server may close what is idle, and a request may cross that on its way. What changes
+        nothing is sent anew, over a new connection (RFC 9110, 9.2.2): another attempt.
+        """
+        method, _, _ = self._traffic.version.plain(self._request).partition(b" ")
+        if method not in _SAFE:
+            self.broken(error)
+            return
+        self._off_the_way(self._written)
+        self._connection = None
+        self._opening = self._traffic.connect(self, self._pool)
+
+    def refused(self) -> None:
+        """The peer never looked at the last attempt: that one does not count."""
+        now = monotonic_ns()
+        detour = self._off_the_way(now)
+        detour.refusals += 1
+        if detour.refusals > MOST_REFUSALS:
+            self.broken(ErrorClass.RESET)
+            return
+        self._tally.attempts -= 1
+        self._connection = None
+        self._attempt(self._pool, now)
+
+    def timed_out(self) -> None:
+        """The request's time is up."""
+        self._outlasted(Outcome.TIMEOUT, monotonic_ns())
+        self._give_up()
+        self._fail(ErrorClass.TIMEOUT)
+
+    def censor(self) -> None:
+        """The run is over; how this iteration would have ended is not known."""
+        now = monotonic_ns()
+        if self.begun:
+            self._outlasted(Outcome.CENSORED, now)
+            self._give_up()
+            self._tally.censored += 1
+            self._tally.sample(Timing.LATENCY, Outcome.CENSORED, self._age(now))
+        self._whole.censored += 1
+        self._whole.journeys[Outcome.CENSORED].values.append(now - self._due)
+        self._end(0, now)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _passes(self, connection: Link, now: int) -> bool:
+        """Whether the step succeeded; if not, the iteration has been led on or ended."""
+        try:
+            there = self._redirected(connection)
+            error, said = (None, "") if there is not None else self._judged(connection)
+        except ResponseError as unusable:
+            there, error, said = None, unusable.reason, unusable.said
+        except Exception as defect:  # whatever it has sent ends this request, and no other
+            there, error, said = None, ErrorClass.DATA, spoilt_by(defect)
+        if there is not None:
+            self._attempt(there, now)
+            return False
+        if error is not None:
+            self._fail(error, said)
+        elif self._step.trace is not None:
+            self._tally.note_slow(self._age(now), self._step.trace(self._number))
+        return error is None
+
+    def _judged(self, connection: Link) -> tuple[ErrorClass | None, str]:
+        """What is wrong with a final response, and in words; what is asked for is extracted."""
+        step = self._step
+        body = b""
+        if step.template.reading is Reading.BODY:
+            body = b"".join(connection.body)
+            if self._traffic.compression:
+                body = unpacked(body, connection, step.template.size_limit)
+        answer = Answer(body)
+        judged = step.expectation.judge(connection.status, answer)
+        self._tally.checks_passed += judged.passed
+        self._tally.checks_failed += judged.failed
+        if judged.error is None and not step.extract(connection, answer, self.values):
+            return ErrorClass.DATA, "what is to be extracted was not found"
+        return judged.error, judged.said
+
+    def _redirected(self, connection: Link) -> Pool | None:
+        """Where the response leads on to, if it does; its cookies are kept. Raises ResponseError.
+
+        The next request is at hand then.
+        """
+        traffic, origin = self._traffic, self._pool.origin
+        version = traffic.version
+        if traffic.cookies:
+            path = path_of(version.plain(self._request))
+            self._cookies().set(origin, path, connection.headers(b"set-cookie"))
+        status, step = connection.status, self._step
+        if status not in STATUSES or not traffic.redirects or step.expectation.wants(status):
+            return None
+        if (location := connection.header(b"location")) is None:
+            return None
+        plain = version.plain(self._request)
+        there = follow(status, location, plain, origin, step.secret_names)
+        detour = self._off_the_way(self._written)
+        if detour.hops == traffic.redirects:  # a loop, most likely: nobody asked for it
+            raise ResponseError(ErrorClass.PROTOCOL, f"more than {traffic.redirects} redirects")
+        detour.hops += 1
+        self._request = version.encoder(there.origin.scheme)(there.request)
+        return traffic.pool(there.origin)
+
+    def _go_on(self, held: Link | None, now: int) -> None:
+        """To the next step: at once, or after the pause of the one before it."""
+        if not (pause := self._step.think_time):
+            self._begin(now, held)
+            return
+        if held is not None:
+            self._give_back(now)
+        self._traffic.think(self, pause)
+
+    def _fail(self, error: ErrorClass, said: str = "") -> None:
+        now = monotonic_ns()
+        tally, whole = self._tally, self._whole
+        if self._connection is not None:
+            self._give_back(now)
+        if error in self._traffic.again_after and self._tries_again(now):
+            return
+        tally.fail(error, said)
+        latency, outcome = self._age(now), Outcome.FAILURE
+        if error is ErrorClass.TIMEOUT:
+            latency, outcome = max(latency, self._traffic.timeout), Outcome.TIMEOUT
+        elif self._written:
+            tally.sample(Timing.SERVICE, outcome, now - self._written)
+        tally.sample(Timing.LATENCY, outcome, latency)
+        if self._step.trace is not None:
+            tally.note_slow(latency, self._step.trace(self._number))
+        whole.failed += 1
+        whole.journeys[outcome].values.append(now - self._due)
+        self._end(self._step.think_time, now)
+
+    def _tries_again(self, now: int) -> bool:
+        detour = self._off_the_way(now)
+        if detour.retries == self._traffic.retries:
+            return False
+        detour.retries += 1
+        self._attempt(self._pool, now)
+        return True
+
+    def _off_the_way(self, now: int) -> Detour:
+        if self._detour is None:
+            self._detour = Detour(self._written or now)
+        return self._detour
+
+    def _prepared(self, request: Any) -> Any:
+        traffic = self._traffic
+        if traffic.notes_sends and not self._at and self._detour is None:
+            traffic.note_send(monotonic_ns())
+        if not traffic.cookies:
+            return request
+        plain = traffic.version.plain(request)
+        value = self._cookies().header(self._pool.origin, path_of(plain))
+        encode = traffic.version.encoder(self._pool.origin.scheme)
+        return encode(with_cookies(plain, value)) if value else request
+
+    def _cookies(self) -> Cookies:
+        user = self._user
+        if user.cookies is None:
+            user.cookies = Cookies()
+        return user.cookies
+
+    def _end(self, pause: int, now: int) -> None:
+        """It is over; the last thing that it does, for it may set out anew meanwhile."""
+        traffic, user = self._traffic, self._user
+        self.begun = 0
+        number = traffic.ended(user, pause, now)
+        if number < 0:
+            traffic.retire(self)
+        else:
+            self.start(traffic.course(number, now), number, now, user, now)
+
+    def _outlasted(self, outcome: Outcome, now: int) -> None:
+        """Record what is known of a request whose end was not seen: lower bounds."""
+        connection = self._connection
+        if connection is None:
+            return
+        age = now - self._written
+        self._tally.sample(Timing.SERVICE, outcome, age)
+        if not connection.first_byte:
+            self._tally.sample(Timing.TTFB, outcome, age)
+
+    def _age(self, now: int) -> int:
+        """How long the request has taken so far: of later steps, from its first byte written."""
+        if not self._at:
+            return now - self._due
+        if self._detour is not None:
+            return now - self._detour.since
+        return now - (self._written or self.begun)
+
+    def _give_back(self, now: int) -> None:
+        """The response is complete: somebody else may use the connection, if anybody may."""
+        connection = self._connection
+        assert connection is not None
+        self._connection = None
+        if connection.keep_alive:
+            self._traffic.give(self._pool, self._user, connection, now)
+        else:
+            connection.close()
+
+    def _count_bytes(self) -> None:
+        """Count what has come of a response that does not come as a whole."""
+        connection = self._connection
+        assert connection is not None
+        if connection.first_byte:  # before it, those counted are of the response before
+            self._tally.bytes_received += connection.received
+
+    def _give_up(self) -> None:
+        if self._connection is not None:
+            self._count_bytes()
+            self._connection.abandon()
+            self._connection = None
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None

@@ -1,0 +1,79 @@
+"""What a redirect asks for, from the bytes of the request that was redirected."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from perfrun.engine.errors import ErrorClass, ResponseError
+from perfrun.engine.http.pool import Origin
+from perfrun.engine.http.request import encoded_target, origin_of
+
+STATUSES = frozenset({301, 302, 303, 307, 308})
+_OF_A_BODY = frozenset(
+    {
+        b"content-length",
+        b"content-type",
+        b"content-encoding",
+        b"content-language",
+        b"content-location",
+    }
+)
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+
+
+class Redirected(NamedTuple):
+    """The next request, and where it goes."""
+
+    origin: Origin
+    request: bytes
+
+
+def follow(
+    status: int,
+    location: bytes,
+    request: bytes,
+    origin: Origin,
+    secret_names: frozenset[bytes],
+) -> Redirected:
+    """The request that a redirect asks for.
+
+    301, 302 (after POST) and 303 ask for a GET without a body, 307 and 308 for the same again.
+    ``secret_names`` (lower case) are the headers that never go to another origin. Raises
+    ResponseError where the redirect leads to no http or https URL.
+    """
+    sent, _, body = request.partition(b"\r\n\r\n")
+    line, *fields = sent.split(b"\r\n")
+    method, path, _ = line.split(b" ")
+    try:
+        here = f"{origin.scheme}://{_netloc(origin)}{path.decode('ascii')}"
+        there = urljoin(here, _text(location))
+        target, host = origin_of(there), _host(there)
+    except ValueError as error:
+        said = "the redirect leads to no http or https URL"
+        raise ResponseError(ErrorClass.PROTOCOL, said) from error
+    dropped = {b"host"}
+    if target != origin:
+        dropped |= secret_names
+    if (status == 303 and method != b"HEAD") or (status in (301, 302) and method == b"POST"):
+        method, body, dropped = b"GET", b"", dropped | _OF_A_BODY
+    kept = [field for field in fields if field.partition(b":")[0].strip().lower() not in dropped]
+    lines = [method + b" " + encoded_target(there) + b" HTTP/1.1", b"Host: " + host, *kept]
+    return Redirected(target, b"\r\n".join(lines) + b"\r\n\r\n" + body)
+
+
+def _text(location: bytes) -> str:
+    """A Location as text. What is not UTF-8 goes back as the bytes that came, as of Latin-1."""
+    try:
+        return location.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return _NOT_ASCII.sub(lambda match: b"%%%02X" % match[0][0], location).decode().strip()
+
+
+def _netloc(origin: Origin) -> str:
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return f"{host}:{origin.port}"
+
+
+def _host(url: str) -> bytes:
+    netloc = urlsplit(url).netloc.rpartition("@")[2]
+    return netloc.encode("ascii" if netloc.isascii() else "idna")

@@ -1,0 +1,288 @@
+"""Steps compiled to bytes: what can be written once is written once, at the start."""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from perfrun.api.test.scenario import HttpRequest, Scenario, Step
+from perfrun.api.test.target import Header, HttpTarget
+from perfrun.engine.compiled import CompiledScenario
+from perfrun.engine.data.feeds import read_feeds
+from perfrun.engine.data.template import Compiler, Extracted, Template
+from perfrun.engine.errors import DataError
+from perfrun.engine.http.pool import Origin
+from perfrun.engine.http.protocols import Encode, version_of
+from perfrun.engine.http.trace import TraceId, trace_ids, traceparent
+from perfrun.engine.response.content import ACCEPTED
+from perfrun.engine.response.expect import Expectation
+from perfrun.engine.response.extract import Extractor
+from perfrun.engine.response.read_plan import Reading, ReadPlan
+from perfrun.measure.plan import RunPlan
+from perfrun.reach.values import Values, value_of
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_IN_A_PATH = re.compile(rb"[\x00-\x20\x7f-\xff#]")
+_COMPUTED = ("content-length", "transfer-encoding")
+_PORTS = {"http": 80, "https": 443}
+
+Encoded = Callable[[int, Extracted], bytes]
+"""What a template gives an iteration, as it is sent."""
+
+
+class Field(NamedTuple):
+    """A header as it is sent."""
+
+    name: str
+    value: Template
+    secret: bool = False
+    """Never sent to another origin."""
+
+
+class CompiledStep:
+    """A step ready to be sent."""
+
+    __slots__ = (
+        "_build",
+        "checks",
+        "expectation",
+        "extract",
+        "fine",
+        "name",
+        "raw",
+        "secret_names",
+        "template",
+        "think_time",
+        "trace",
+    )
+
+    def __init__(
+        self,
+        step: Step,
+        where: str,
+        fields: list[Field],
+        build: "Builder",
+        trace: TraceId | None = None,
+    ) -> None:
+        self.name = step.name
+        self.think_time = step.think_time or 0
+        """ns after the step."""
+        self.expectation = Expectation(step.expect, f"{where}.expect.json")
+        self.extract = Extractor(step.extract, f"{where}.extract")
+        """What later steps need of the response."""
+        self.fine = frozenset[int]() if self.extract else self.expectation.fine
+        """Status codes with which a response succeeds, whatever else it says."""
+        self.checks = self.expectation.status_checks
+        """Checks that such a response has passed."""
+        needs_body = self.expectation.needs_body or self.extract.needs_body
+        reading = Reading.BODY if needs_body else Reading.STATUS
+        if step.the_http.method == "HEAD":
+            reading = Reading.HEAD_ONLY
+        self.template = ReadPlan(reading, self.expectation.size_limit)
+        """How its responses are read."""
+        self.secret_names = frozenset(
+            field.name.lower().encode() for field in fields if field.secret
+        )
+        self.trace = trace
+        """The trace ids of its requests, where they carry one."""
+        if trace is not None:
+            self.fine = frozenset()  # every response is looked at, for the slowest are kept
+        self._build = build.request
+        self.raw: Any = build.request(0, {}) if build.is_static else None
+        """The request, where it is the same for every iteration."""
+
+    def render(self, number: int, values: dict[str, str]) -> Any:
+        """The request of the iteration ``number``; ``values`` are what it has extracted so far.
+
+        Raises OutOfDataError where a feed has nothing left for it.
+        """
+        return self.raw or self._build(number, values)
+
+
+class Builder:
+    """Puts a request together: request line, headers, length, body."""
+
+    __slots__ = ("_body", "_encode", "_fields", "_framed", "_method", "_path")
+
+    def __init__(
+        self,
+        method: str,
+        path: Template,
+        fields: list[Field],
+        body: Template | None,
+        encode: Encode,
+    ) -> None:
+        self._encode = encode
+        self._method = method.encode()
+        self._path = _folded(path, _encoded_path)
+        head = Template([""])
+        for field in fields:
+            head = head + Template([f"{field.name}: "]) + field.value + Template(["\r\n"])
+        self._fields = _folded(head, str.encode)
+        self._body = None if body is None else _folded(body, str.encode)
+        # A request that may have a body says so even where it has none (RFC 9110, 8.6).
+        self._framed = body is not None or method in ("POST", "PUT", "PATCH")
+
+    @property
+    def is_static(self) -> bool:
+        """Whether every iteration sends the same."""
+        return not (callable(self._path) or callable(self._fields) or callable(self._body))
+
+    def request(self, number: int, values: Extracted) -> Any:
+        """One request, as its protocol sends it.
+
+        Raises OutOfDataError where a feed has nothing left.
+        """
+        path = self._path(number, values) if callable(self._path) else self._path
+        fields = self._fields(number, values) if callable(self._fields) else self._fields
+        body = self._body(number, values) if callable(self._body) else self._body or b""
+        length = b"Content-Length: %d\r\n" % len(body) if self._framed else b""
+        parts = (self._method, path, fields, length, body)
+        return self._encode(b"%s %s HTTP/1.1\r\n%s%s\r\n%s" % parts)
+
+
+def origin_of(url: str) -> Origin:
+    """Scheme, host and port of an absolute http or https URL. Raises ValueError for others."""
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"{url} is not an http or https URL")
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    if not port:
+        raise ValueError(f"{url} has the port 0, which nobody listens on")
+    return Origin(parts.scheme, parts.hostname, port)
+
+
+def encoded_target(url: str) -> bytes:
+    """The path and query of an absolute URL, as a request line carries them."""
+    parts = urlsplit(url)
+    return _encoded_path((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+
+
+def compile_scenarios(
+    plan: RunPlan, values: Values, authorization: Template | None = None
+) -> list[CompiledScenario]:
+    """Every step of a plan, compiled. Raises DataError for what cannot be resolved.
+
+    ``authorization`` is the value of that header, if there is to be one.
+    """
+    feeds = read_feeds(plan, values)
+    compiler = Compiler(plan.seed, plan.variables, feeds)
+    target = plan.target.the_http
+    common = _common_fields(plan.user_agent, target, values, compiler, authorization)
+    scenarios = []
+    for scenario in plan.scenarios:
+        compiler.extracted = frozenset()
+        steps = []
+        for step in scenario.steps:
+            steps.append(_compile_step(step, scenario, target, common, compiler, values))
+            compiler.extracted |= step.extract.keys()
+        scenarios.append(CompiledScenario(scenario.name, steps))
+    return scenarios
+
+
+def _compile_step(
+    step: Step,
+    scenario: Scenario,
+    target: HttpTarget,
+    common: list[Field],
+    compiler: Compiler,
+    values: Values,
+) -> CompiledStep:
+    where = f"spec.scenarios[{scenario.name}].steps[{step.name}]"
+    own = _header_fields(step.the_http.headers, f"{where}.http.headers", values, compiler)
+    body = _body(step.the_http, f"{where}.http", compiler)
+    if step.the_http.json_ is not None:
+        own = _over([Field("Content-Type", Template(["application/json"]))], own)
+    fields = _over(common, own)
+    encode = version_of(target).encoder(urlsplit(target.url).scheme)
+    path = _path(target, step.the_http, f"{where}.http.path", compiler)
+    trace = trace_ids(compiler.seed, compiler.next_place()) if target.traceparent else None
+    if trace is not None:
+        fields = _over([Field("traceparent", traceparent(trace))], fields)
+    build = Builder(step.the_http.method, path, fields, body, encode)
+    return CompiledStep(step, where, fields, build, trace)
+
+
+def _path(target: HttpTarget, request: HttpRequest, where: str, compiler: Compiler) -> Template:
+    parts = urlsplit(target.url)
+    if request.path is None:
+        return Template([(parts.path or "/") + (f"?{parts.query}" if parts.query else "")])
+    # The url's own query belongs to the url as it stands, not to paths below it.
+    return Template([parts.path.rstrip("/")]) + compiler.text(request.path, where)
+
+
+def _body(request: HttpRequest, where: str, compiler: Compiler) -> Template | None:
+    if request.json_ is not None:
+        return compiler.json(request.json_, f"{where}.json")
+    if request.body is not None:
+        return compiler.text(request.body, f"{where}.body")
+    return None
+
+
+def _common_fields(
+    user_agent: str,
+    target: HttpTarget,
+    values: Values,
+    compiler: Compiler,
+    authorization: Template | None,
+) -> list[Field]:
+    netloc = urlsplit(target.url).netloc
+    fields = [
+        Field("Host", Template([netloc])),
+        Field("User-Agent", Template([user_agent])),
+        Field("Accept", Template(["*/*"])),
+    ]
+    if target.connections == "PerRequest":
+        fields.append(Field("Connection", Template(["close"])))
+    if target.compression:
+        fields.append(Field("Accept-Encoding", Template([ACCEPTED])))
+    if authorization is not None:
+        fields.append(Field("Authorization", authorization, secret=True))
+    own = _header_fields(target.headers, "spec.target.http.headers", values, compiler)
+    return _over(fields, own)
+
+
+def _header_fields(
+    headers: list[Header], where: str, values: Values, compiler: Compiler
+) -> list[Field]:
+    fields = []
+    for header in headers:
+        at = f"{where}[{header.name}]"
+        if header.name.lower() in _COMPUTED:
+            raise DataError(f"{at}: perfrun computes {header.name} by itself: remove it")
+        if header.value_from is not None:
+            text, secret = value_of(header.value_from, values, f"{at}.valueFrom")
+            fields.append(Field(header.name, Template([one_line(text, at)]), secret))
+        else:
+            value = compiler.line(header.value or "", at)
+            value.check(lambda text, at=at: one_line(text, at))  # type: ignore[misc]
+            secret = header.name.lower() in ("authorization", "cookie", "proxy-authorization")
+            fields.append(Field(header.name, value, secret))
+    return fields
+
+
+def _over(fields: list[Field], own: list[Field]) -> list[Field]:
+    """Both, without those of ``fields`` that ``own`` names as well."""
+    names = {field.name.lower() for field in own}
+    return [field for field in fields if field.name.lower() not in names] + own
+
+
+def one_line(text: str, where: str) -> str:
+    """A value that a header can carry. Raises DataError for any other."""
+    if _CONTROL.search(text):
+        raise DataError(
+            f"{where}: the value has a line break or another control character, "
+            f"which a header cannot carry"
+        )
+    return text
+
+
+def _encoded_path(text: str) -> bytes:
+    return _NOT_IN_A_PATH.sub(lambda match: b"%%%02X" % match[0][0], text.encode())
+
+
+def _folded(template: Template, encode: Callable[[str], bytes]) -> bytes | Encoded:
+    """The bytes of a template that does not change, else a function that makes them."""
+    if template.static is not None:
+        return encode(template.static)
+    return lambda number, values: encode(template(number, values))

@@ -1,0 +1,1 @@
+"""TLS: its settings, handshakes, and the transport."""

@@ -1,0 +1,1 @@
+"""When iterations start and when a run is over; it knows no protocol."""

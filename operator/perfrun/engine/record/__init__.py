@@ -1,0 +1,1 @@
+"""What is counted and timed while the load runs, and how the generator itself is."""

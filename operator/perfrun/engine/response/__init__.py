@@ -1,0 +1,1 @@
+"""What is read of a response, checked, and extracted."""

@@ -1,0 +1,63 @@
+"""The content of a response: its body, unpacked where it was sent compressed."""
+
+import zlib
+
+from perfrun.engine.errors import ErrorClass, ResponseError
+from perfrun.engine.response.extract import Head
+
+ACCEPTED = "gzip, deflate"
+"""What is asked for with ``compression``."""
+MOST_MEMBERS = 1000
+_GZIP = 16 + zlib.MAX_WBITS
+"""How zlib is told that gzip wraps the data."""
+_PACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
+
+
+def unpacked(body: bytes, head: Head, limit: int) -> bytes:
+    """The content of a body that was sent with ``head``, at most ``limit`` bytes of it.
+
+    Raises ResponseError: Protocol for what is not what its Content-Encoding says, Size for more
+    than the limit. Codings that nobody asked for are left as they are.
+    """
+    told = (head.header(b"content-encoding") or b"").lower().split(b",")
+    codings = [coding for each in told if (coding := each.strip()) not in (b"", b"identity")]
+    if not body or not _PACKED.issuperset(codings):
+        return body
+    for coding in reversed(codings):  # in the order in which they were applied
+        try:
+            body = _inflated(body, limit) if coding == b"deflate" else _gunzipped(body, limit)
+        except zlib.error as error:
+            said = f"the body is not {coding.decode()}, as its Content-Encoding says"
+            raise ResponseError(ErrorClass.PROTOCOL, said) from error
+    return body
+
+
+def _inflated(body: bytes, limit: int) -> bytes:
+    try:
+        return _unpacked_once(body, limit, zlib.MAX_WBITS)[0]
+    except zlib.error:  # what some servers call deflate is bare (RFC 9110, 8.4.1.2)
+        return _unpacked_once(body, limit, -zlib.MAX_WBITS)[0]
+
+
+def _gunzipped(body: bytes, limit: int) -> bytes:
+    """All members, one after the other (RFC 1952, 2.2). Zeros may fill up what follows them."""
+    parts: list[bytes] = []
+    for _ in range(MOST_MEMBERS):
+        part, body = _unpacked_once(body, limit, _GZIP)
+        parts.append(part)
+        limit -= len(part)
+        if not body.strip(b"\0"):
+            return b"".join(parts)
+    raise ResponseError(ErrorClass.SIZE, f"more than {MOST_MEMBERS} members of gzip")
+
+
+def _unpacked_once(body: bytes, limit: int, window: int) -> tuple[bytes, bytes]:
+    """What is packed, and what follows it. Raises zlib.error."""
+    unpacker = zlib.decompressobj(window)
+    # One byte more than is allowed: a small body can unpack to gigabytes.
+    data = unpacker.decompress(body, limit + 1)
+    if len(data) > limit:
+        raise ResponseError(ErrorClass.SIZE)
+    if not unpacker.eof:
+        raise zlib.error("cut short")
+    return data, unpacker.unused_data

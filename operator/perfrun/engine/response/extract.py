@@ -1,0 +1,97 @@
+"""What later steps need of a response, compiled once."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Protocol
+
+from perfrun.api.test.scenario import Extraction
+from perfrun.engine.errors import DataError
+from perfrun.engine.response.answer import Answer, NotJsonError, finder
+
+MOST_LENGTH = 64 * 1024
+"""Characters of an extracted value; longer ones count as not found."""
+
+
+class Head(Protocol):
+    """As much of a response as an extraction from its headers needs."""
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header; ``name`` in lower case."""
+
+
+Find = Callable[[Head, Answer], str | None]
+
+
+class Extractor:
+    """The compiled ``extract`` of a step."""
+
+    __slots__ = ("_finds", "needs_body")
+
+    def __init__(self, extractions: Mapping[str, Extraction], where: str) -> None:
+        self._finds = [
+            (name, _compiled(extraction, f"{where}.{name}"))
+            for name, extraction in extractions.items()
+        ]
+        self.needs_body = any(extraction.header is None for extraction in extractions.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._finds)
+
+    def __call__(self, head: Head, answer: Answer, values: MutableMapping[str, str]) -> bool:
+        """Put what is found into ``values``; whether all of it was found."""
+        for name, find in self._finds:
+            found = find(head, answer)
+            if found is None or len(found) > MOST_LENGTH:
+                return False
+            values[name] = found
+        return True
+
+
+def _compiled(extraction: Extraction, where: str) -> Find:
+    if extraction.header is not None:
+        return _of_header(extraction.header.lower().encode())
+    if extraction.regex is not None:
+        return _of_regex(extraction.regex, f"{where}.regex")
+    assert extraction.json_ is not None
+    return _of_json(extraction.json_, f"{where}.json")
+
+
+def _of_header(name: bytes) -> Find:
+    def find(head: Head, _answer: Answer) -> str | None:
+        value = head.header(name)
+        return None if value is None else value.decode("utf-8", "replace")
+
+    return find
+
+
+def _of_regex(pattern: str, where: str) -> Find:
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise DataError(f"{where}: {pattern} is not a regular expression: {error}") from error
+    group = 1 if compiled.groups else 0
+
+    def find(_head: Head, answer: Answer) -> str | None:
+        found = compiled.search(answer.text())
+        return None if found is None else found[group]
+
+    return find
+
+
+def _of_json(path: str, where: str) -> Find:
+    values = finder(path, where)
+
+    def find(_head: Head, answer: Answer) -> str | None:
+        try:
+            found = values(answer.json())
+        except NotJsonError:
+            return None
+        return _as_text(found[0]) if found else None
+
+    return find
+
+
+def _as_text(value: object) -> str:
+    """A text as it is, anything else as JSON writes it."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

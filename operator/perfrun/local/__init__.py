@@ -1,0 +1,1 @@
+"""A run on this machine: workers are processes, the twin of ``controller``."""

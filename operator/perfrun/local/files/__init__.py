@@ -1,0 +1,1 @@
+"""Manifests as files: read strictly, and told where they are wrong."""

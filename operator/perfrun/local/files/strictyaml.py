@@ -1,0 +1,378 @@
+"""YAML and JSON as kubectl reads them, but strict: what would be guessed elsewhere is named here.
+
+A key given twice, a key that is no text (``on:`` is true in YAML 1.1), aliases that unfold into
+too much: refused. A plain ``no`` or ``010`` that is read as something else: a warning.
+
+Documents that are no manifests (OpenAPI) are read by the core schema of YAML 1.2 instead, and
+their keys and numbers keep how they are written.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, NamedTuple, NoReturn, Protocol
+
+import yaml
+from typing_extensions import override
+
+from perfrun.local.files.scalars import (
+    CORE_BOOLEANS,
+    INFINITE,
+    core_number,
+    kubernetes_boolean,
+    kubernetes_float,
+    kubernetes_int,
+    kubernetes_number,
+)
+
+MAX_NODES = 100_000
+"""Of one document, aliases unfolded."""
+MAX_DEPTH = 64
+
+_BOOL = "tag:yaml.org,2002:bool"
+_INT = "tag:yaml.org,2002:int"
+_FLOAT = "tag:yaml.org,2002:float"
+_NULL = "tag:yaml.org,2002:null"
+_STR = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
+_PLAIN_TAGS = frozenset(
+    (_BOOL, _INT, _FLOAT, _NULL, _STR, _MERGE, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+)
+_NUMBER_STARTS = "-+.0123456789"
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_oO]")
+_JSON_SPACE = re.compile(r"[ \t\r\n]*(?:---[ \t\r]*\n[ \t\r\n]*)?")
+_BEHIND_SEPARATOR = re.compile(r"^---[ \t]+[^ \t\r\n#]", re.MULTILINE)
+
+
+class YamlError(ValueError):
+    """The text is not YAML that can be trusted; the message names the line."""
+
+
+class Document(NamedTuple):
+    """One document of a file, numbered from 1, and what to be told about it."""
+
+    number: int
+    value: Any
+    warnings: tuple[str, ...]
+
+
+# libyaml's parser is ten times as fast; the pure one gives the same where it is not built in.
+_Base: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """As Kubernetes reads YAML: 1.1, with octal numbers, and without dates and base 60."""
+
+
+class _CoreLoader(_Base):  # type: ignore[misc]
+    """The core schema of YAML 1.2, which OpenAPI asks for: ``no`` is a text, 010 no octal number.
+
+    Texts of tags that are not of the core schema are texts.
+    """
+
+
+class _Reads(NamedTuple):
+    """In the place of a pattern that decides about a tag."""
+
+    function: Callable[[str], object]
+
+    def match(self, text: str) -> bool:
+        """Whether the text is a value of the tag."""
+        return self.function(text) is not None
+
+
+def _resolvers(
+    booleans: Callable[[str], object], numbers: Callable[[str], object]
+) -> dict[str, list[tuple[str, Any]]]:
+    """What decides about the tag of a plain scalar, by its first character."""
+    nulls = _Reads(lambda text: text in ("", "~", "null", "Null", "NULL") or None)
+    found: dict[str, list[tuple[str, Any]]] = {first: [(_NULL, nulls)] for first in ("~", "n", "N")}
+    found[""] = [(_NULL, nulls)]
+    for first in "yYnNtTfFoO":
+        found.setdefault(first, []).append((_BOOL, _Reads(booleans)))
+    for first in _NUMBER_STARTS:
+        found.setdefault(first, []).append((_FLOAT, _Reads(numbers)))
+        if numbers is kubernetes_number:
+            found[first].append((_FLOAT, INFINITE))
+    found["<"] = [(_MERGE, re.compile(r"<<\Z"))]
+    return found
+
+
+def _built(loader: Any, node: yaml.ScalarNode) -> Any:
+    """A scalar whose tag is not implied is what the tag says, as far as it can be."""
+    text = str(loader.construct_scalar(node))
+    found = loader.booleans(text) if node.tag == _BOOL else loader.numbers(text)
+    if found is None or (node.tag == _INT and not isinstance(found, int)):
+        kind = node.tag.rpartition(":")[2]
+        raise YamlError(f"{_where(node.start_mark)}{text[:60] or 'an empty text'} is no {kind}")
+    return found
+
+
+for _class, _booleans, _numbers in (
+    (_Loader, kubernetes_boolean, kubernetes_number),
+    (_CoreLoader, CORE_BOOLEANS.get, core_number),
+):
+    _class.booleans = staticmethod(_booleans)
+    _class.numbers = staticmethod(_numbers)
+    _class.yaml_implicit_resolvers = _resolvers(_booleans, _numbers)
+    for _tag in (_BOOL, _INT, _FLOAT):
+        _class.add_constructor(_tag, _built)
+
+
+def load_documents(text: str) -> list[Document]:
+    """The documents of a file, empty ones left out. Raises YamlError."""
+    if text.lstrip()[:1] == "{":
+        try:
+            return list(_json_documents(text))
+        except json.JSONDecodeError:
+            pass  # YAML may begin with a brace too
+    _check_events(text, _Loader)
+    if (found := _BEHIND_SEPARATOR.search(text)) is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        raise YamlError(f"line {line}: kubectl takes nothing behind ---: write it on the next line")
+    return list(_documents(text, _Loader))
+
+
+def load_foreign(text: str) -> Any:
+    """The first document of a file that is no manifest, by the core schema of YAML 1.2: keys are
+    texts, and may be given twice; numbers are WrittenInt and WrittenFloat; neither depth nor
+    aliases do harm. Raises YamlError."""
+    _check_events(text, _CoreLoader)
+    return next((one.value for one in _documents(text, _CoreLoader)), None)
+
+
+def _json_documents(text: str) -> Iterator[Document]:
+    """Objects one after the other. Raises JSONDecodeError where it is something else."""
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(found)
+        if len(made) < len(found):
+            keys = [key for key, _ in found]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise YamlError(f"the key {twice} is there twice: remove one")
+        return made
+
+    def constant(name: str) -> NoReturn:
+        raise YamlError(f"{name} is no number of JSON")
+
+    def fraction(digits: str) -> int | float:
+        if not math.isfinite(number := float(digits)):
+            raise YamlError(f"{digits[:60]} is too large for a number")
+        return kubernetes_float(number)
+
+    def whole(digits: str) -> int | float:
+        return kubernetes_int(int(digits)) if len(digits) < 20 else fraction(digits)
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=pairs, parse_constant=constant, parse_float=fraction, parse_int=whole
+    )
+    at, number = _after_space(text, 0), 0
+    while at < len(text):
+        number += 1
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except RecursionError:
+            raise YamlError(f"nested more than {MAX_DEPTH} deep") from None
+        except YamlError as error:
+            raise _with_line(error, text, number) from None
+        _check_json(value, 0)
+        yield Document(number, value, ())
+        at = _after_space(text, end)
+
+
+def _with_line(error: YamlError, text: str, number: int) -> YamlError:
+    """The same with its line, which the reader of YAML knows, where that finds it too."""
+    try:
+        _check_events(text, _Loader)
+        list(_documents(text, _Loader))
+    except YamlError as other:
+        if str(other).endswith(str(error)):
+            return other
+    return YamlError(f"document {number}: {error}")
+
+
+def _after_space(text: str, at: int) -> int:
+    match = _JSON_SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _check_json(value: object, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise YamlError(f"nested more than {MAX_DEPTH} deep")
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise YamlError(f"{value[:20]!r} has half of a surrogate pair in it") from None
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            _check_json(key, depth)
+            _check_json(one, depth + 1)
+    elif isinstance(value, list):
+        for one in value:
+            _check_json(one, depth + 1)
+
+
+def _check_events(text: str, kind: Any) -> None:
+    """Refuse what is nested too deeply: libyaml's composer recurses until it crashes.
+
+    And another version of YAML, which kubectl does not take.
+    """
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=kind):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise YamlError(f"{_where(event.start_mark)}nested more than {MAX_DEPTH} deep")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            elif kind is _Loader and getattr(event, "version", None) not in (None, (1, 1)):
+                where = _where(event.start_mark)
+                raise YamlError(f"{where}kubectl reads YAML 1.1 alone: remove the %YAML line")
+    except yaml.YAMLError:
+        return  # said better when the document is read
+
+
+def _documents(text: str, kind: Any) -> Iterator[Document]:
+    loader = kind(text)  # of safe tags only, see _Base
+    number = 0
+    try:
+        while loader.check_node():
+            number += 1
+            node = loader.get_node()
+            warnings = (_Check() if kind is _Loader else _Foreign()).document(node)
+            value = loader.construct_document(node)
+            if value is not None:
+                yield Document(number, value, warnings)
+    except yaml.MarkedYAMLError as error:
+        raise YamlError(f"{_where(error.problem_mark)}{error.problem or error}") from error
+    except yaml.reader.ReaderError as error:
+        raise YamlError(f"not YAML: {str(error).splitlines()[0]}") from error
+    except YamlError:
+        raise
+    except ValueError as error:
+        raise YamlError(f"document {number}: {error}") from error
+    finally:
+        loader.dispose()
+
+
+class _Mark(Protocol):
+    """Where something stands; libyaml's mark and the pure one have no class in common."""
+
+    line: int
+
+
+class _Check:
+    """One walk over the nodes of a document, before anything is made of them."""
+
+    most = MAX_NODES
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+        self._open: set[int] = set()
+        self._warnings: list[str] = []
+
+    def document(self, node: yaml.Node) -> tuple[str, ...]:
+        """What to warn of. Raises YamlError."""
+        self._size(node)
+        return tuple(self._warnings)
+
+    def _size(self, node: yaml.Node) -> int:
+        known = self._sizes.get(id(node))
+        if known is not None:
+            return known
+        if id(node) in self._open:
+            raise YamlError(f"{_where(node.start_mark)}an alias that contains itself")
+        self._open.add(id(node))
+        size = 1
+        self._tag(node)
+        if isinstance(node, yaml.MappingNode):
+            self._keys(node)
+            for key, value in node.value:
+                size += self._size(value) + (1 if key.tag == _MERGE else self._size(key))
+        elif isinstance(node, yaml.SequenceNode):
+            size += sum(self._size(item) for item in node.value)
+        elif isinstance(node, yaml.ScalarNode):
+            self._scalar(node)
+        if size > self.most:
+            raise YamlError(f"{_where(node.start_mark)}more than {self.most} values")
+        self._open.discard(id(node))
+        self._sizes[id(node)] = size
+        return size
+
+    def _keys(self, node: yaml.MappingNode) -> None:
+        seen: set[Hashable] = set()
+        for key, _ in node.value:
+            if key.tag == _MERGE:
+                continue
+            where = _where(key.start_mark)
+            if key.tag != _STR:
+                shown = key.value if isinstance(key, yaml.ScalarNode) else "this"
+                raise YamlError(f"{where}the key {shown} is not read as a text: quote it")
+            if key.value in seen:
+                raise YamlError(f"{where}the key {key.value} is there twice: remove one")
+            seen.add(key.value)
+
+    def _tag(self, node: yaml.Node) -> None:
+        """Refuse what no JSON can be made of: dates, sets, bytes, objects of a language."""
+        if node.tag not in _PLAIN_TAGS:
+            tag = str(node.tag).replace("tag:yaml.org,2002:", "!!")
+            raise YamlError(f"{_where(node.start_mark)}the tag {tag[:60]} is not read: remove it")
+
+    def _scalar(self, node: yaml.ScalarNode) -> None:
+        if node.tag == _MERGE:  # not a key
+            node.tag = _STR
+        if node.style:  # quoted, or a block; plain is None or empty
+            return
+        text = node.value
+        if node.tag == _BOOL and text.lower() not in ("true", "false"):
+            meaning = "true" if kubernetes_boolean(text) else "false"
+        elif node.tag == _FLOAT and INFINITE.match(text):
+            raise YamlError(f"{_where(node.start_mark)}{text} is no number of JSON")
+        elif node.tag in (_INT, _FLOAT) and _reads_otherwise(text):
+            meaning = f"{kubernetes_number(text)}"
+        else:
+            return
+        self._warnings.append(
+            f"{_where(node.start_mark)}{text[:60]} is read as {meaning} (YAML 1.1): "
+            f"write {meaning}, or quote it to mean the text"
+        )
+
+
+def _reads_otherwise(text: str) -> bool:
+    """Whether a number is hardly what was meant: an octal one, or one that loses digits."""
+    number = kubernetes_number(text)
+    if number is None:
+        return False
+    lossy = text.lstrip("+-").isdecimal() and isinstance(number, float)
+    return lossy or _LEADING_ZERO.match(text) is not None
+
+
+class _Foreign(_Check):
+    """Looks at the size, and makes texts of keys and of what has a tag of its own."""
+
+    most = 3_000_000
+
+    @override
+    def _keys(self, node: yaml.MappingNode) -> None:
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                key.tag = _STR
+
+    @override
+    def _tag(self, node: yaml.Node) -> None:
+        if node.tag not in _PLAIN_TAGS:
+            is_list = isinstance(node, yaml.SequenceNode)
+            kind = "map" if isinstance(node, yaml.MappingNode) else "seq" if is_list else "str"
+            node.tag = f"tag:yaml.org,2002:{kind}"
+
+    @override
+    def _scalar(self, node: yaml.ScalarNode) -> None:
+        if node.tag == _MERGE:
+            node.tag = _STR
+
+
+def _where(mark: _Mark | None) -> str:
+    return f"line {mark.line + 1}: " if mark is not None else ""

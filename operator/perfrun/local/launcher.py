@@ -1,0 +1,78 @@
+"""The launcher of a benchmark's command, as a process of this machine.
+
+In a cluster it stands in the user's image; here the command is the one that is installed.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import perfrun
+from perfrun.api.test.benchmark import BenchmarkTarget
+from perfrun.api.test.values import ValueRef
+from perfrun.local.values import FoundValues
+
+_PROGRAM = Path(perfrun.__file__).parent / "launcher" / "run.py"
+_PATIENCE = 7.0
+"""Seconds that it gets to end: a command that is stopped has five of them."""
+
+
+class Launcher:
+    """It ends by itself: when the command has ended, or when its worker has."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def end(self) -> None:
+        """Wait for that, and no longer than it may take."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+
+async def start_launcher(target: BenchmarkTarget, values: FoundValues, folder: Path) -> Launcher:
+    """Start it with our environment, and what the test takes from Secrets and ConfigMaps.
+
+    ``folder`` is the one that it shares with its worker.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        # Nothing but the program: what it has in memory is the least that is measured.
+        *("-I", "-S", str(_PROGRAM), str(folder)),
+        env={**_inherited(), **_given(target, values)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        # A Ctrl-C of the terminal is for us: we tell the worker, and that one the launcher.
+        start_new_session=True,
+    )
+    return Launcher(process)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PERFRUN_")}
+
+
+def _given(target: BenchmarkTarget, values: FoundValues) -> Mapping[str, str]:
+    """Variables whose values are kept elsewhere."""
+    given = {}
+    for variable in target.env:
+        source = variable.value_from
+        if source is None:
+            continue
+        if (secret := source.secret_key_ref) is not None:
+            ref = ValueRef("Secret", secret.name, secret.key)
+        else:
+            assert source.config_map_key_ref is not None
+            ref = ValueRef(
+                "ConfigMap", source.config_map_key_ref.name, source.config_map_key_ref.key
+            )
+        found = values[ref]
+        content = found.read_bytes() if isinstance(found, Path) else found
+        given[variable.name] = content.decode("utf-8", "surrogateescape").replace("\0", "")
+    return given

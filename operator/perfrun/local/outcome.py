@@ -1,0 +1,66 @@
+"""One run of a test on this machine: what its workers are to do, and what came of it.
+
+Shared by all that start one: ``perfrun run`` and the plugin of pytest.
+"""
+
+import uuid
+
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.perftest import PerfTest
+from perfrun.local.run import LocalRun
+from perfrun.logic.plan.names import requested_run_name
+from perfrun.logic.plan.run_plan import make_plan
+from perfrun.logic.verdict.judge import judge
+from perfrun.logic.verdict.outcome import Judgement, RunOutcome, cancelled, errored, unreported
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.result import RunResult
+from perfrun.report.document import Times, local_run, result_document
+
+
+def new_plan(test: PerfTest) -> RunPlan:
+    """What the workers of a new run are to do."""
+    name, uid = test.metadata.name, str(uuid.uuid4())
+    return make_plan(
+        test.spec,
+        uid=uid,
+        namespace=test.metadata.namespace,
+        test=name,
+        run=requested_run_name(name, uid),
+    )
+
+
+def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
+    """What came of it, judged; whatever happened, there is a PerfRun that says so."""
+    assert local.ended is not None
+    run = local_run(
+        local.plan,
+        judged(test, local),
+        Times(local.created, local.start, local.ended),
+        report=local.report,
+        stopped=local.stopped,
+    )
+    return run, result_document(local.plan, test.spec, run, local.report)
+
+
+def judged(test: PerfTest, local: LocalRun) -> Judgement:
+    """What a run came to, also where there are no data."""
+    if local.error is not None or local.report is None:
+        return _without_data(local).with_untidy(local.untidy)
+    outcome = RunOutcome(
+        local.plan,
+        local.report,
+        local.workers,
+        stopped=local.stopped,
+        holds=local.holds,
+        lost=local.lost,
+        untidy=local.untidy,
+    )
+    return judge(test.spec, outcome)
+
+
+def _without_data(local: LocalRun) -> Judgement:
+    if local.error is not None:
+        return errored(local.error, local.workers)
+    if local.start is None:
+        return cancelled(f"stopped ({local.stopped}) before the load began", local.workers)
+    return unreported(local.workers, local.stopped, local.lost, local.holds)

@@ -1,0 +1,117 @@
+"""What a test takes from Secrets and ConfigMaps, where there is no cluster to keep them.
+
+They are found in ``--secrets DIR``, as files ``DIR/NAME/KEY``, or else in the Secrets and
+ConfigMaps of the manifests that were given.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from perfrun.api.test.perftest import PerfTest
+from perfrun.api.test.values import ValueRef, value_refs
+
+FoundValues = Mapping[ValueRef, Path | bytes]
+"""Where each value that a test names is: in a file, or here."""
+
+KINDS = ("Secret", "ConfigMap")
+# The fields of each, and whether they hold base64. What comes later wins, as in the API server.
+_FIELDS = {
+    "Secret": (("data", True), ("stringData", False)),
+    "ConfigMap": (("data", False), ("binaryData", True)),
+}
+_FOLDERS = {"Secret": "secrets", "ConfigMap": "configmaps"}
+
+
+class Held(NamedTuple):
+    """A Secret or ConfigMap of a manifest, by key."""
+
+    kind: str
+    namespace: str
+    name: str
+    data: Mapping[str, bytes]
+
+
+def parse_held(document: Mapping[str, Any]) -> tuple[Held, list[str]]:
+    """What a Secret or ConfigMap holds, and what is wrong with it, as ``field: message``."""
+    metadata = document.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    data: dict[str, bytes] = {}
+    problems: list[str] = []
+    for field, encoded in _FIELDS[document["kind"]]:
+        for key, value in _mapping(document.get(field)).items():
+            try:
+                data[key] = _decoded(value) if encoded else _text(value)
+            except ValueError as error:
+                problems.append(f"{field}.{key}: {error}")
+    namespace, name = (metadata.get("namespace") or "default"), metadata.get("name")
+    if not isinstance(name, str):
+        problems.append("metadata.name: this field is required")
+    return Held(document["kind"], str(namespace), str(name), data), problems
+
+
+def find_values(
+    test: PerfTest, held: Iterable[Held], folder: Path | None
+) -> tuple[FoundValues, list[str]]:
+    """The values that a test names, and a sentence for each that there is not."""
+    given = {
+        (one.kind, one.name, key): value
+        for one in held
+        if one.namespace == test.metadata.namespace
+        for key, value in one.data.items()
+    }
+    found: dict[ValueRef, Path | bytes] = {}
+    missing: list[str] = []
+    for ref in sorted(value_refs(test.spec)):
+        file = folder.resolve() / ref.name / ref.key if folder is not None else None
+        if file is not None and file.is_file():
+            found[ref] = file
+        elif ref in given:
+            found[ref] = given[ref]
+        else:
+            missing.append(_missing(ref, folder))
+    return found, missing
+
+
+def lay_out(values: FoundValues, tree: Path) -> None:
+    """Make the files that a worker reads: ``TREE/secrets/NAME/KEY`` and ``.../configmaps/...``."""
+    for ref, value in values.items():
+        file = tree / _FOLDERS[ref.kind] / ref.name / ref.key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(value, Path):
+            file.symlink_to(value)
+        else:
+            file.touch(mode=0o600)
+            file.write_bytes(value)
+
+
+def _missing(ref: ValueRef, folder: Path | None) -> str:
+    wanted = f"spec: takes a value from {ref.kind} {ref.name}, key {ref.key}"
+    if folder is None:
+        return (
+            f"{wanted}: add that {ref.kind} to the manifests, or pass --secrets DIR with the "
+            f"file DIR/{ref.name}/{ref.key}"
+        )
+    return (
+        f"{wanted}: there is no file {folder / ref.name / ref.key}, and no such {ref.kind} in "
+        f"the manifests"
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise ValueError("must be a text: put it in quotes")
+    return value.encode()
+
+
+def _decoded(value: object) -> bytes:
+    try:
+        return base64.b64decode(b"".join(_text(value).split()), validate=True)
+    except binascii.Error:
+        raise ValueError("is not base64: write a plain text under stringData") from None

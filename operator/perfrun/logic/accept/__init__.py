@@ -1,0 +1,1 @@
+"""What is wrong with a test before it runs."""

@@ -1,0 +1,137 @@
+"""The whole check of one test, and what stays of it once it was accepted.
+
+What a test may cost is for its author to choose, and not for the operator to pay: it has this done
+in a process apart, within the budgets below (``controller/test/check_process.py``).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from perfrun.api.run.checked import Asks
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.accept.spec import check
+from perfrun.logic.plan.run_plan import comparison_key, what_runs_hash
+from perfrun.logic.problems import Problem, field_path, parse_problems
+from perfrun.logic.schedule.admission import place_of
+from perfrun.logic.schedule.policy import asks_of
+
+MAX_SPEC_BYTES = 256 * 1024
+"""Of a spec as compact JSON."""
+MAX_FROZEN_BYTES = 1024 * 1024
+"""The same with all that is written into it by default, as it is kept for a run."""
+MAX_CPU_S = 1.0
+MAX_MEMORY_BYTES = 256 * 1024 * 1024
+MAX_DEPTH = 64
+"""Levels of mappings and lists, one inside of the other."""
+
+MAX_PROBLEMS = 5
+MAX_WARNINGS = 10
+MAX_TEXT = 512
+"""Characters of one problem or warning."""
+
+
+class Examined(BaseModel):
+    """What the check of a spec came to."""
+
+    problems: list[str] = []
+    """With one of these the test is not run, and nothing below is said."""
+    warnings: list[str] = []
+    asks: Asks | None = None
+    what_runs: str = ""
+    """The hash of what its runs execute and are judged by."""
+    comparison_key: str = ""
+    gates: bool = False
+    """Whether an objective or a regression may make the test Fail."""
+    target: str = ""
+    """What one run at a time has."""
+    frozen: dict[str, Any] | None = None
+    """What a run executes, as it is kept for it; only where that was asked for."""
+
+
+def examine(spec: object, namespace: str, *, freeze: bool = False) -> Examined:
+    """Check the JSON of a spec of that namespace.
+
+    It may raise MemoryError or take for ever: whoever calls it bounds that.
+    """
+    if (deep := too_deep(spec)) is not None:
+        return _refused([deep])
+    try:
+        parsed = PerfTestSpec.parse(spec)
+    except ValidationError as error:
+        return _refused(parse_problems(error))
+    acceptance = check(parsed)
+    if acceptance.problems:
+        return _refused(acceptance.problems)
+    return Examined(
+        warnings=[_text(warning) for warning in acceptance.warnings[:MAX_WARNINGS]],
+        asks=asks_of(parsed),
+        what_runs=what_runs_hash(parsed),
+        comparison_key=comparison_key(parsed),
+        gates=_gates(parsed),
+        target=place_of(parsed.target, namespace),
+        frozen=parsed.what_runs() if freeze else None,
+    )
+
+
+def _gates(spec: PerfTestSpec) -> bool:
+    fails = spec.baseline.on_regression == "Fail"
+    return fails or any(slo.on_breach == "Fail" for slo in spec.slos)
+
+
+def too_deep(spec: object) -> Problem | None:
+    """The field in which a spec is nested more than ``MAX_DEPTH`` levels, in whatever depth."""
+    for path in _nested_over(spec, MAX_DEPTH):
+        # The field that is nested, and not the way down: that would be many names.
+        field = field_path(["spec", *path[:8]])
+        return Problem(field, f"is nested more than {MAX_DEPTH} levels deep: make it flatter")
+    return None
+
+
+def _nested_over(value: object, levels: int) -> Iterator[tuple[str | int, ...]]:
+    """The paths of what is nested deeper; without recursion, however deep that is."""
+    waiting: list[tuple[tuple[str | int, ...], int, object]] = [((), 0, value)]
+    while waiting:
+        path, depth, one = waiting.pop()
+        if not isinstance(one, dict | list):
+            continue
+        if depth >= levels:
+            yield path
+            continue
+        items = one.items() if isinstance(one, dict) else enumerate(one)
+        # Only the beginning of a path is told.
+        waiting += [((*path, key) if depth < 8 else path, depth + 1, item) for key, item in items]
+
+
+def too_large(size: int, most: int = MAX_SPEC_BYTES) -> Problem | None:
+    """What is said of a spec of so many bytes of JSON, before anything else is looked at."""
+    if size <= most:
+        return None
+    return Problem(
+        "spec",
+        f"has {size / 1024:.0f} KiB as JSON, and at most {most // 1024} KiB are "
+        f"possible: move bodies and data into feeds",
+    )
+
+
+def over_budget(what: str) -> Problem:
+    """What is said of a spec whose check needed more of ``what`` (CPU, memory) than it may."""
+    return Problem(
+        "spec",
+        f"its check takes more than {what}: make it smaller or simpler, for example its regular "
+        f"expressions",
+    )
+
+
+OVER_CPU = over_budget(f"{MAX_CPU_S:.0f} s of CPU")
+OVER_MEMORY = over_budget(f"{MAX_MEMORY_BYTES // 1024 // 1024} MiB of memory")
+
+
+def _refused(problems: list[Problem]) -> Examined:
+    return Examined(problems=[_text(problem) for problem in problems[:MAX_PROBLEMS]])
+
+
+def _text(problem: Problem) -> str:
+    text = str(problem)
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."

@@ -1,0 +1,100 @@
+"""What steps may say depends on the kind of target: a page has a status, a query has rows."""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from perfrun.api.base import ApiModel
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.api.test.scenario import Step
+from perfrun.logic.accept.steps import Place, placed_steps
+from perfrun.logic.problems import Problem, field_path
+
+StepKind = Literal["http", "sql", "browser", "extension"]
+"""The kinds of targets that have steps."""
+
+
+class Language(NamedTuple):
+    """The words of one kind."""
+
+    expect: frozenset[str]
+    extract: frozenset[str]
+
+
+LANGUAGES: dict[StepKind, Language] = {
+    "http": Language(
+        frozenset({"status", "json", "maxBytes"}), frozenset({"json", "header", "regex"})
+    ),
+    "sql": Language(frozenset({"rows"}), frozenset({"column"})),
+    "browser": Language(frozenset({"status"}), frozenset()),
+    "extension": Language(frozenset({"json", "maxBytes"}), frozenset({"json", "regex"})),
+}
+
+
+def kind_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Steps, expectations and extractions that belong to another kind of target."""
+    kind = spec.target.kind
+    if kind == "benchmark":
+        yield from _of_no_steps(spec)
+        return
+    language = LANGUAGES[kind]
+    if kind != "http" and spec.scenarios is None:
+        yield Problem("spec.scenarios", f"a target of kind {kind} needs steps that say what to do")
+    for where, step, _ in placed_steps(spec):
+        for other in LANGUAGES:
+            if other != kind and getattr(step, other) is not None:
+                yield Problem(field_path([*where, other]), f"the target is {kind}: write {kind}")
+        if kind != "http" and getattr(step, kind) is None:
+            yield Problem(field_path([*where, kind]), "is missing: it says what the step does")
+        yield from _page_problems(where, step, kind)
+        for place, statement in _statements([*where, kind], step):
+            if "$(" in statement:
+                yield Problem(
+                    field_path(place), "has a template: values go into parameters, never into SQL"
+                )
+        if step.expect is not None:
+            yield from _foreign([*where, "expect"], step.expect, language.expect, kind)
+        for name, extraction in step.extract.items():
+            yield from _foreign([*where, "extract", name], extraction, language.extract, kind)
+
+
+def _of_no_steps(spec: PerfTestSpec) -> Iterator[Problem]:
+    """What a benchmark cannot have: nothing of it is ours to send."""
+    given = {
+        "scenarios": spec.scenarios,
+        "setup": spec.setup,
+        "teardown": spec.teardown,
+        "feeds": spec.feeds,
+    }
+    for field, value in given.items():
+        if value:
+            yield Problem(
+                f"spec.{field}", "means nothing for a benchmark: it has its command alone"
+            )
+
+
+def _page_problems(where: Place, step: Step, kind: StepKind) -> Iterator[Problem]:
+    """A visit begins on no page, and what is not a visit has no figures of pages."""
+    if step.class_ == "Page" and kind != "browser":
+        yield Problem(field_path([*where, "class"]), "Page is a class of target.browser alone")
+    if where[-1] == 0 and step.browser is not None and step.browser.goto is None:
+        yield Problem(
+            field_path([*where, "browser"]), "is the first step: let it goto a page, as in goto: /"
+        )
+
+
+def _statements(where: Place, step: Step) -> Iterator[tuple[Place, str]]:
+    if step.sql is None:
+        return
+    if step.sql.statement is not None:
+        yield [*where, "statement"], step.sql.statement
+    for index, one in enumerate(step.sql.transaction or []):
+        yield [*where, "transaction", index, "statement"], one.statement
+
+
+def _foreign(
+    where: Place, part: ApiModel, own: frozenset[str], kind: StepKind
+) -> Iterator[Problem]:
+    for name in part.model_dump(by_alias=True, exclude_defaults=True):
+        if name not in own:
+            known = f"use {', '.join(sorted(own))}" if own else "remove it"
+            yield Problem(field_path([*where, name]), f"means nothing for {kind}: {known}")

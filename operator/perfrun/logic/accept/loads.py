@@ -1,0 +1,140 @@
+"""Whether a load can be put on as it is written. Checks as in ``accept``."""
+
+from collections.abc import Iterator
+
+from perfrun.api.quantities import format_exact_duration
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.plan.capacity import most_holds
+from perfrun.logic.plan.run_plan import longest_search, scenarios_of
+from perfrun.logic.plan.shape import NS, Shape
+from perfrun.logic.problems import Problem
+from perfrun.logic.verdict.holds import hold_objectives
+from perfrun.logic.verdict.objectives import samples_needed, share
+
+LONGEST = 24 * 3600 * NS
+MOST_ITERATIONS = 1_000_000_000
+MOST_ARRIVALS = 20_000_000
+"""Of Poisson streams, which are drawn again to say how many were planned."""
+MOST_WINDOWS = 10
+"""Of a worker's browser, without a warning."""
+IN_FLIGHT = 1000
+"""Of a worker, where an open load says nothing."""
+
+
+def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Loads over time that are too long, too large, or none."""
+    load = spec.load
+    if load.burst is not None or load.capacity is not None:
+        return
+    shape = Shape.of(load)
+    field = "spec.load.open" if load.open is not None else "spec.load.closed"
+    if shape.end > LONGEST:
+        yield Problem(
+            field,
+            f"lasts {shape.end / 3600 / NS:.4g}h with its warm-up, and at most "
+            f"{LONGEST // 3600 // NS}h is possible",
+        )
+        return  # The numbers below would not fit into 64 bits.
+    if shape.area(shape.end) - shape.area(shape.warmup) <= 0:
+        yield Problem(
+            field, "plans no load after the warm-up: give it a level above 0 and a time to hold it"
+        )
+        return
+    if load.closed is not None and shape.peak < load.workers:
+        yield Problem(
+            f"{field}.stages",
+            f"has at most {round(shape.peak)} users for {load.workers} workers: every "
+            f"worker needs one",
+        )
+    if load.open is None:
+        return
+    if (load.open.max_in_flight or load.workers) < load.workers:
+        yield Problem(
+            f"{field}.maxInFlight", f"is less than the {load.workers} workers that share it"
+        )
+    most = MOST_ARRIVALS if load.open.arrivals == "Poisson" else MOST_ITERATIONS
+    if shape.area(shape.end) > most:
+        yield Problem(
+            field,
+            f"plans {shape.area(shape.end):.0f} iterations, and at most {most} are possible "
+            f"with {load.open.arrivals} arrivals",
+        )
+    elif 0 < shape.count(shape.end) == shape.count(shape.warmup):
+        yield Problem(field, "plans no iteration after the warm-up: give it more time or rate")
+
+
+def search_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """A capacity search, and the objectives that every hold of it is judged by."""
+    capacity, field = spec.load.capacity, "spec.load.capacity"
+    for index, slo in enumerate(spec.slos):
+        if slo.metric != "capacity":
+            continue
+        if capacity is None:
+            yield Problem(f"spec.slos[{index}]", "capacity is measured by load.capacity alone")
+        elif slo.of:
+            yield Problem(f"spec.slos[{index}].of", "capacity is that of the whole load")
+    if capacity is None:
+        return
+    longest = longest_search(capacity)
+    if longest > LONGEST:
+        yield Problem(
+            field,
+            f"may take {most_holds(capacity)} holds, {longest / 3600 / NS:.4g}h in all, and "
+            f"at most {LONGEST // 3600 // NS}h is possible: shorten hold, or bring from and to "
+            f"together",
+        )
+        return
+    if capacity.to * capacity.hold / NS > MOST_ITERATIONS:
+        yield Problem(f"{field}.to", f"plans more than {MOST_ITERATIONS} iterations in a hold")
+    asked = hold_objectives(spec)
+    if not asked:
+        yield Problem(
+            "spec.slos",
+            "a capacity search needs an objective that every rate is judged by, as in "
+            "{metric: latency.p95, max: 500ms}; capacity and floors are none",
+        )
+    iterations = capacity.from_ * capacity.hold / NS
+    for objective in asked:
+        samples = iterations * share(scenarios_of(spec), objective.metric, objective.of)
+        needed = samples_needed(objective.metric)
+        if samples < needed and not objective.metric.startswith("connect."):
+            yield Problem(
+                f"{field}.from",
+                f"{objective.subject} needs {needed} samples, and a hold at this rate gives about "
+                f"{samples:.0f}: raise from, or hold",
+            )
+
+
+def late_stops(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Stop conditions that the load is over before they can be true."""
+    load = spec.load
+    if load.capacity is not None:
+        lasts: int | None = load.capacity.hold
+    else:
+        lasts = None if load.burst is not None else Shape.of(load).end
+    for index, condition in enumerate(load.stop_when):
+        if lasts is not None and condition.for_ > lasts:
+            yield Problem(
+                f"spec.load.stopWhen[{index}].for",
+                f"is more than the {format_exact_duration(lasts)} that "
+                f"{'a hold' if load.capacity is not None else 'the load'} lasts: it never stops it",
+            )
+
+
+def crowded_browsers(spec: PerfTestSpec) -> Iterator[Problem]:
+    """More windows at once than the core of a worker can show without being what is measured."""
+    load = spec.load
+    if spec.target.browser is None or load.capacity is not None:
+        return
+    if load.burst is not None:
+        field, most = "burst.concurrency", load.burst.concurrency
+    elif load.open is not None:
+        field, most = "open.maxInFlight", load.open.max_in_flight or IN_FLIGHT * load.workers
+    else:
+        field, most = "closed", round(Shape.of(load).peak)
+    if most > MOST_WINDOWS * load.workers:
+        yield Problem(
+            f"spec.load.{field}",
+            f"lets {most} windows be open at once in {load.workers} workers: with more than "
+            f"{MOST_WINDOWS} in each, they wait for each other and not for the target",
+        )

@@ -1,0 +1,59 @@
+"""Whether what is observed, and objectives on it, fit together. Checks as in ``accept``."""
+
+from collections.abc import Iterator
+
+from perfrun.api.quantities import format_duration
+from perfrun.api.test.metric import OBSERVED
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.accept.targets import url_problem
+from perfrun.logic.plan.shape import Shape
+from perfrun.logic.problems import Problem, suggestion
+from perfrun.logic.verdict.observed import FAMILIES, LEAST_WORKLOAD_WINDOW, NEEDED
+
+
+def observe_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Servers that cannot be reached, and objectives on what is not observed."""
+    things = {thing.name: thing for thing in spec.observe or []}
+    for index, thing in enumerate(spec.observe or []):
+        if thing.prometheus is not None:
+            field = f"spec.observe[{index}].prometheus.url"
+            yield from url_problem(field, thing.prometheus.url)
+            if "?" in thing.prometheus.url:
+                yield Problem(field, "has a query, and the path of the API is appended to it")
+    for index, slo in enumerate(spec.slos):
+        where, family = f"spec.slos[{index}].of", slo.metric.partition(".")[0]
+        if slo.metric not in OBSERVED:
+            if slo.of in things:
+                yield Problem(where, f'"{slo.of}" is observed, and {slo.metric} is of the load')
+            continue
+        sort = next(sort for sort, families in FAMILIES.items() if family in families)
+        if slo.of not in things:
+            hint = suggestion(slo.of, things) if slo.of else None
+            yield Problem(
+                where,
+                f"{slo.metric} is of something that is observed: name a {sort} of spec.observe"
+                f"{hint or ''}",
+            )
+        elif things[slo.of].sort != sort:
+            yield Problem(
+                where,
+                f'"{slo.of}" is observed by {things[slo.of].sort}, and {slo.metric} is of a {sort}',
+            )
+
+
+def short_windows(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Objectives on a workload that is not seen often enough for them."""
+    load = spec.load
+    if load.burst is not None or load.capacity is not None:
+        return  # how long they are depends on the target
+    shape = Shape.of(load)
+    if shape.end - shape.warmup >= LEAST_WORKLOAD_WINDOW:
+        return
+    for index, slo in enumerate(spec.slos):
+        if slo.metric.partition(".")[0] in NEEDED:
+            yield Problem(
+                f"spec.slos[{index}]",
+                f"{slo.metric} of {slo.of}: metrics.k8s.io gives a figure each 15s, so the window "
+                f"has to be at least {format_duration(LEAST_WORKLOAD_WINDOW)}, or it may be "
+                f"Inconclusive in a cluster",
+            )

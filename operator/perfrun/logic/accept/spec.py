@@ -1,0 +1,302 @@
+"""Whether a test can be run as it is written: what the API server's schema cannot see.
+
+A check takes the spec and gives problems; a new check is a new row of ``_CHECKS``,
+``_CHECKS_OF`` or ``_DOUBTS``.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from perfrun.api.run.perfrun import MOST_SLOS, MOST_STEPS
+from perfrun.api.test.metric import BENCHMARK, MEASURES, OBSERVED
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.api.test.scenario import Step
+from perfrun.api.test.target import TargetKind
+from perfrun.logic.accept.extensions import address_problems, option_problems
+from perfrun.logic.accept.feeds import feed_problems
+from perfrun.logic.accept.kinds import kind_problems
+from perfrun.logic.accept.loads import crowded_browsers, late_stops, load_problems, search_problems
+from perfrun.logic.accept.observed import observe_problems, short_windows
+from perfrun.logic.accept.steps import (
+    bracket_doubts,
+    extraction_problems,
+    json_path_problems,
+    placed_steps,
+    steps_of,
+    template_problems,
+)
+from perfrun.logic.accept.targets import duration_problems, header_problems, url_problems
+from perfrun.logic.plan.benchmark_command import command_problems
+from perfrun.logic.plan.run_plan import make_plan, scenarios_of
+from perfrun.logic.plan.shape import Shape
+from perfrun.logic.problems import Problem, field_path, suggestion
+from perfrun.logic.schedule.due import problem_with_cron, zone
+from perfrun.logic.verdict.benchmarks import benchmark_objective_problems
+from perfrun.logic.verdict.objectives import (
+    BY_SCENARIO,
+    FLOORED,
+    Objective,
+    class_label,
+    objectives,
+    out_of_reach,
+    samples_needed,
+    share,
+)
+
+MOST_PLAN_BYTES = 900 * 1024
+"""The plan travels in a ConfigMap, which holds 1 MiB."""
+SHORT_DEADLINE = 10
+
+
+class Acceptance(NamedTuple):
+    """What stands against running a test, and what is to be doubted in it."""
+
+    problems: list[Problem]
+    """With one of these the test is not run."""
+    warnings: list[Problem]
+    in_cluster: list[Problem]
+    """Of the warnings those that hold for runs in a cluster only."""
+
+
+def check(spec: PerfTestSpec) -> Acceptance:
+    """Everything that is wrong or doubtful in a spec that parsed. Warnings only when all is right:
+    what they are computed from may not exist otherwise."""
+    checks = (*_CHECKS, *_CHECKS_OF[spec.target.kind])
+    problems = [problem for one in checks for problem in one(spec)]
+    if problems:
+        return Acceptance(problems, [], [])
+    warnings = [problem for one in _DOUBTS for problem in one(spec)]
+    # Elsewhere a workload's place is taken by a process, which is looked at oftener.
+    in_cluster = list(short_windows(spec))
+    return Acceptance(problems, warnings + in_cluster, in_cluster)
+
+
+def _schedule(spec: PerfTestSpec) -> Iterator[Problem]:
+    if spec.schedule is None:
+        return
+    wrong = problem_with_cron(spec.schedule.cron)
+    if wrong is not None:
+        yield Problem("spec.schedule.cron", wrong)
+    try:
+        zone(spec.schedule.time_zone)
+    except ValueError as error:
+        yield Problem("spec.schedule.timeZone", str(error))
+
+
+# --- steps ------------------------------------------------------------------------------------
+
+
+def _paths_after_a_query(spec: PerfTestSpec) -> Iterator[Problem]:
+    kind, appended = (
+        spec.target.kind,
+        [
+            [*where, *field]
+            for where, step, _ in placed_steps(spec)
+            if (field := _appended(step)) is not None
+        ],
+    )
+    if "?" in (spec.target.url or "") and appended:
+        yield Problem(
+            f"spec.target.{kind}.url",
+            f"has a query, and {field_path(appended[0])} would be "
+            f"appended behind it: move the query into the steps' paths",
+        )
+
+
+def _appended(step: Step) -> tuple[str, str] | None:
+    """The field of a step that is appended to the target's url."""
+    if step.http is not None and step.http.path is not None:
+        return "http", "path"
+    if step.browser is not None and step.browser.goto is not None:
+        return "browser", "goto"
+    return None
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+def _names(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Steps, scenarios and what is observed share one name space: ``of`` names them."""
+    seen: dict[str, str] = {}
+    for name, where in _named(spec):
+        if name in seen:
+            yield Problem(
+                where,
+                f'"{name}" is the name of {seen[name]} already: steps, scenarios and what is '
+                f"observed need names of their own",
+            )
+        else:
+            seen[name] = where
+
+
+def _named(spec: PerfTestSpec) -> Iterator[tuple[str, str]]:
+    """Each name that ``of`` can be, with its place."""
+    for s, scenario in enumerate(spec.scenarios or []):
+        yield scenario.name, field_path(["spec", "scenarios", s, "name"])
+        for t, step in enumerate(scenario.steps):
+            yield step.name, field_path(["spec", "scenarios", s, "steps", t, "name"])
+    for index, thing in enumerate(spec.observe or []):
+        yield thing.name, field_path(["spec", "observe", index, "name"])
+
+
+def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
+    scenarios = {scenario.name for scenario in scenarios_of(spec)}
+    steps = [step for scenario in scenarios_of(spec) for step in scenario.steps]
+    classes = {label for step in steps if (label := class_label(step)) is not None}
+    known = scenarios | {step.name for step in steps} | classes
+    observed = {thing.name for thing in spec.observe or []}
+    keys = Counter((slo.metric, slo.of, slo.on_breach) for slo in spec.slos)
+    for index, slo in enumerate(spec.slos):
+        where = f"spec.slos[{index}]"
+        if slo.metric.partition(".")[0] in MEASURES and spec.target.browser is None:
+            yield Problem(f"{where}.metric", f"{slo.metric} is measured by target.browser alone")
+        if slo.metric in OBSERVED or slo.of in observed:
+            pass  # looked at in observe_problems
+        elif slo.metric in BENCHMARK:
+            pass  # looked at in benchmark_objective_problems; the names are known after the run
+        elif slo.of and slo.of not in known:
+            hint = suggestion(slo.of, known) or f"; there are: {', '.join(sorted(known))}"
+            yield Problem(f"{where}.of", f'"{slo.of}" is no step, scenario or class in use{hint}')
+        elif slo.metric in BY_SCENARIO and slo.of not in {"", *scenarios}:
+            yield Problem(
+                f"{where}.of",
+                f"{slo.metric} is counted by scenario, not by step or "
+                f"class: name a scenario, or leave it out",
+            )
+        if slo.lower is not None and slo.upper is not None and slo.lower > slo.upper:
+            yield Problem(
+                f"{where}.min", f"{slo.min} is more than max, {slo.max}: nothing can meet both"
+            )
+        if keys[slo.metric, slo.of, slo.on_breach] > 1:
+            yield Problem(
+                where,
+                f"there is another objective with the same metric {slo.metric}, "
+                f"of {slo.of!r} and onBreach {slo.on_breach}",
+            )
+
+
+# --- size ----------------------------------------------------------------------------------
+
+
+def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
+    steps = sum(len(scenario.steps) for scenario in scenarios_of(spec))
+    if steps > MOST_STEPS:
+        yield Problem(
+            "spec.scenarios",
+            f"has {steps} steps in all, and at most {MOST_STEPS} are possible: split the test",
+        )
+    number = len(objectives(spec))
+    if number > MOST_SLOS:
+        yield Problem(
+            "spec.slos",
+            f"are {number} together with those of the steps' classes, and "
+            f"at most {MOST_SLOS} are possible",
+        )
+    longest_name = "x" * 63
+    plan = make_plan(
+        spec, uid=longest_name, namespace=longest_name, test=longest_name, run=longest_name
+    )
+    if (size := len(plan.to_bytes())) > MOST_PLAN_BYTES:
+        yield Problem(
+            "spec.scenarios",
+            f"and the rest of the plan take {size // 1024} KiB, and at most "
+            f"{MOST_PLAN_BYTES // 1024} are possible: use smaller bodies",
+        )
+
+
+# --- doubts -----------------------------------------------------------------------------------
+
+
+def _short_deadline(spec: PerfTestSpec) -> Iterator[Problem]:
+    deadline = spec.schedule.starting_deadline_seconds if spec.schedule is not None else None
+    if deadline is not None and deadline < SHORT_DEADLINE:
+        yield Problem(
+            "spec.schedule.startingDeadlineSeconds",
+            f"{deadline} is less than {SHORT_DEADLINE}: runs may be missed because the "
+            f"operator looked a moment too late",
+        )
+
+
+def _unsupported_percentiles(spec: PerfTestSpec) -> Iterator[Problem]:
+    iterations = _expected_iterations(spec)
+    if iterations is None:
+        return
+    for where, objective in _placed(spec):
+        # How many connections are made is the pool's decision, and what is observed no request.
+        elsewhere = objective.metric in OBSERVED or objective.metric in BENCHMARK
+        if objective.metric.startswith("connect.") or elsewhere:
+            continue
+        samples = iterations * share(scenarios_of(spec), objective.metric, objective.of)
+        needed = samples_needed(objective.metric)
+        if samples < needed:
+            yield Problem(
+                where,
+                f"{objective.subject} needs {needed} samples, and this load plans "
+                f"about {samples:.0f}: it will be Inconclusive",
+            )
+
+
+def _unreachable_floors(spec: PerfTestSpec) -> Iterator[Problem]:
+    for where, objective in _placed(spec):
+        if objective.metric not in FLOORED or objective.lower is None:
+            continue
+        if spec.load.burst is not None:
+            if objective.from_class is None:
+                yield Problem(where, f"{objective.subject}: a floor is not judged in a burst")
+        elif spec.load.open is not None:
+            reason = out_of_reach(spec.load, scenarios_of(spec), objective)
+            if reason is not None:
+                yield Problem(where, f"{objective.subject} {reason}: it will be NotApplicable")
+
+
+def _expected_iterations(spec: PerfTestSpec) -> float | None:
+    """Of the window; None for a closed load, where it depends on the target."""
+    if spec.load.burst is not None:
+        return spec.load.burst.requests
+    if spec.load.open is None:
+        return None  # nor a capacity search, which is refused where a hold gives too few
+    shape = Shape.of(spec.load)
+    return shape.count(shape.end) - shape.count(shape.warmup)
+
+
+def _placed(spec: PerfTestSpec) -> Iterator[tuple[str, Objective]]:
+    """The objectives, each with the field that it comes from."""
+    places = {step.name: field_path([*where, "class"]) for where, step in steps_of(spec)}
+    for index, objective in enumerate(objectives(spec)):
+        own = objective.from_class is None
+        yield f"spec.slos[{index}]" if own else places[objective.of], objective
+
+
+_Check = Callable[[PerfTestSpec], Iterable[Problem]]
+
+_CHECKS: tuple[_Check, ...] = (
+    _schedule,
+    kind_problems,
+    duration_problems,
+    _names,
+    feed_problems,
+    template_problems,
+    extraction_problems,
+    load_problems,
+    search_problems,
+    _objectives,
+    observe_problems,
+    benchmark_objective_problems,
+    _sizes,
+)
+_CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
+    "http": (url_problems, header_problems, json_path_problems, _paths_after_a_query),
+    "sql": (),
+    "browser": (url_problems, _paths_after_a_query),
+    "benchmark": (command_problems,),
+    "extension": (address_problems, option_problems, json_path_problems),
+}
+_DOUBTS: tuple[_Check, ...] = (
+    _short_deadline,
+    bracket_doubts,
+    _unsupported_percentiles,
+    _unreachable_floors,
+    late_stops,
+    crowded_browsers,
+)

@@ -1,0 +1,92 @@
+"""What can be wrong with a target and with waiting for it, beyond what patterns can say."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S, format_exact_duration
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.api.test.target import Header
+from perfrun.logic.accept.steps import placed_steps
+from perfrun.logic.problems import Problem, field_path
+
+LONGEST_TIMEOUT = 3600 * NS_PER_S
+"""A run waits for its last requests, and its target waits with it."""
+LONGEST_START = 24 * 3600 * NS_PER_S
+LONGEST_HOST = 253
+SHORTEST_QUIET = 100 * NS_PER_MS
+"""Twice the shortest task that is called long."""
+LONGEST_QUIET = 30 * NS_PER_S
+# Written by the engine, of which it must be sure; a second one would be a smuggled request.
+_OURS = ("content-length", "transfer-encoding", "connection", "upgrade", "trailer", "te", "expect")
+
+
+def url_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """A URL that no host or port can be read from."""
+    if spec.target.url is not None:
+        yield from url_problem(f"spec.target.{spec.target.kind}.url", spec.target.url)
+
+
+def url_problem(field: str, url: str) -> Iterator[Problem]:
+    """The same of any URL of a spec."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        yield Problem(field, f"{url} cannot be read: {error}")
+        return
+    if not host:
+        yield Problem(field, f"{url} names no host")
+    elif len(host) > LONGEST_HOST:
+        yield Problem(field, f"has a host of {len(host)} characters, at most {LONGEST_HOST} can be")
+    if port == 0:
+        yield Problem(field, f"{url}: nothing can listen on port 0")
+
+
+def duration_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Times that no run can wait for."""
+    load, target = spec.load, spec.target.the_one
+    where = f"spec.target.{spec.target.kind}"
+    yield from _between(f"{where}.timeout", target.timeout, LONGEST_TIMEOUT)
+    if (connecting := spec.target.connect_timeout) is not None:
+        yield from _between(f"{where}.connectTimeout", connecting, LONGEST_TIMEOUT)
+    if spec.target.browser is not None:
+        yield from _quiet_window(spec.target.browser.quiet_window)
+    yield from _between("spec.load.startTimeout", load.start_timeout, LONGEST_START)
+    if load.closed is not None and load.closed.think_time is not None:
+        yield from _at_most("spec.load.closed.thinkTime", load.closed.think_time, LONGEST_TIMEOUT)
+    for place, step, _ in placed_steps(spec):
+        where = field_path([*place, "thinkTime"])
+        yield from _at_most(where, step.think_time or 0, LONGEST_TIMEOUT)
+
+
+def _quiet_window(length: int) -> Iterator[Problem]:
+    if not SHORTEST_QUIET <= length <= LONGEST_QUIET:
+        least, most = (format_exact_duration(one) for one in (SHORTEST_QUIET, LONGEST_QUIET))
+        yield Problem("spec.target.browser.quietWindow", f"must be from {least} to {most}")
+
+
+def header_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Headers that are the engine's to write."""
+    yield from _ours(["spec", "target", "http", "headers"], spec.target.the_http.headers)
+    for where, step, _ in placed_steps(spec):
+        yield from _ours([*where, "http", "headers"], step.the_http.headers)
+
+
+def _ours(where: list[str | int], headers: list[Header]) -> Iterator[Problem]:
+    for index, header in enumerate(headers):
+        if header.name.lower() in _OURS:
+            yield Problem(
+                field_path([*where, index, "name"]),
+                f"{header.name} is written by perfrun itself: remove it",
+            )
+
+
+def _between(where: str, value: int, most: int) -> Iterator[Problem]:
+    if value <= 0:
+        yield Problem(where, "must be more than 0s")
+    yield from _at_most(where, value, most)
+
+
+def _at_most(where: str, value: int, most: int) -> Iterator[Problem]:
+    if value > most:
+        yield Problem(where, f"must be at most {format_exact_duration(most)}")

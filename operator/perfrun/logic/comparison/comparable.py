@@ -1,0 +1,144 @@
+"""Which runs can be compared, and by what figures."""
+
+from collections.abc import Iterable
+
+from perfrun.api.quantities import parse_cores, parse_percent
+from perfrun.api.run.environment import Environment, WorkloadStatus
+from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, Phase, SloStatus, Verdict
+from perfrun.api.test.metric import METRICS, Kind
+from perfrun.api.test.slo import parse_limit
+from perfrun.measure.benchmark import PEAK
+from perfrun.measure.trend import LEAST_LEVEL, MOST_LEVEL, Point
+
+ALWAYS = ("latency.p50", "latency.p95", "latency.p99")
+_COMPARED_KINDS = (Kind.DURATION, Kind.RATE)
+_PROVES = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+
+
+def point_of(run: PerfRun) -> Point | None:
+    """What later runs are compared with; None for a run whose figures prove nothing.
+
+    :func:`left_out` says why.
+    """
+    status = run.status
+    if left_out(run) is not None or status.completion_time is None:
+        return None
+    return Point(
+        run=run.metadata.name,
+        completed=status.completion_time,
+        started=status.start_time or "",
+        values=_values(run),
+        workloads=status.environment.workloads if status.environment else [],
+        cpu=_cpu(run),
+    )
+
+
+def left_out(run: PerfRun) -> str | None:
+    """Why the figures of a run prove nothing to later ones; None where they do.
+
+    That is one without a verdict of its own, one that was stopped, one that lost workers, and one
+    whose generator was at fault: it is slow by itself.
+    """
+    status = run.status
+    if status.phase is not Phase.DONE:
+        return "it is not done"
+    faults = [
+        finding.type
+        for finding in (status.generator.findings if status.generator else [])
+        if finding.effect != "Informing"
+    ]
+    # Before the verdict, which may be Inconclusive for just that.
+    if faults:
+        return f"its load generator was at fault ({', '.join(faults)})"
+    if status.stopped:
+        return "it was stopped"
+    if status.verdict not in _PROVES:
+        return f"its verdict is {status.verdict}"
+    if status.workers is None or status.workers.reported < status.workers.planned:
+        return "not all workers have reported"
+    if not is_covered(status):
+        return "a part of its load was lost"
+    return None if _values(run) else "it has no figure that is compared"
+
+
+def is_covered(status: PerfRunStatus) -> bool:
+    """Whether all of the planned load was reported on, however little the test asks for.
+
+    A worker that is ended early reports, too; without it the target has had less to do.
+    """
+    covered = status.generator.coverage if status.generator is not None else None
+    try:
+        return covered is None or parse_percent(covered) >= 1
+    except ValueError:
+        return False
+
+
+def _cpu(run: PerfRun) -> dict[str, str]:
+    """The most CPU that each observed workload used, beside its limit where it has one."""
+    environment = run.status.environment
+    limits = {one.name: _cpu_limit(one) for one in environment.workloads} if environment else {}
+    told = {}
+    for seen in run.status.observed:
+        text = seen.figures.get("cpu.max")
+        if text is None:
+            continue
+        limit = limits.get(seen.name)
+        try:
+            told[seen.name] = f"{parse_cores(text) / limit:.0%} of its limit" if limit else text
+        except ValueError:
+            continue
+    return told
+
+
+def _cpu_limit(workload: WorkloadStatus) -> float | None:
+    """Cores that all replicas may use; None where a container has no limit."""
+    given = [value for name, value in workload.limits.items() if name.endswith("/cpu")]
+    if not given or len(given) < len(workload.images):
+        return None
+    try:
+        return sum(map(parse_cores, given)) * workload.replicas
+    except ValueError:
+        return None
+
+
+def fingerprint(environment: Environment | None) -> dict[str, str]:
+    """All that has to be the same for two runs to be compared: by name, the value.
+
+    Images are not in it: they are what is to be compared.
+    """
+    if environment is None:
+        return {}
+    told = {"machine": "; ".join(sorted(environment.machines))}
+    told |= {f"worker {name}": value for name, value in environment.resources.items()}
+    for workload in environment.workloads:
+        told[f"{workload.name} replicas"] = str(workload.replicas)
+        told |= {f"{workload.name} {name}": value for name, value in workload.limits.items()}
+    return dict(sorted(told.items()))
+
+
+def _values(run: PerfRun) -> dict[str, float]:
+    summary = run.status.summary
+    values: dict[str, float] = {}
+    if summary is not None and summary.latency is not None:
+        for metric in ALWAYS:
+            _take(values, metric, metric, getattr(summary.latency, metric.partition(".")[2]))
+    if summary is not None and summary.capacity is not None:
+        _take(values, "capacity", "capacity", summary.capacity)
+    for slo in _compared(run.status.slos):
+        name = f"{slo.metric} of {slo.of}" if slo.of else slo.metric
+        _take(values, name, slo.metric, slo.measured)
+    return values
+
+
+def _compared(slos: Iterable[SloStatus]) -> Iterable[SloStatus]:
+    return (slo for slo in slos if slo.metric == PEAK or METRICS.get(slo.metric) in _COMPARED_KINDS)
+
+
+def _take(values: dict[str, float], name: str, metric: str, text: str | None) -> None:
+    """A figure that is known, more than 0 and no absurd one: a logarithm is taken of it."""
+    try:
+        value = parse_limit(metric, text) if text is not None else 0.0
+    except ValueError:
+        return  # unsupported, or a bound such as >=5s
+    if LEAST_LEVEL <= value <= MOST_LEVEL:
+        values[name] = value

@@ -1,0 +1,79 @@
+"""A benchmark's command and environment, with what their templates stand for."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from perfrun.api import template
+from perfrun.api.test.benchmark import RESULTS_ENV, RESULTS_NAME, BenchmarkTarget
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.problems import Problem, field_path, suggestion
+
+
+class Rendered(NamedTuple):
+    """What is started."""
+
+    argv: list[str]
+    env: dict[str, str]
+    """Variables whose value the test has; those of Secrets and ConfigMaps are no part of it."""
+    hidden: list[str]
+    """Names of variables whose values are taken from Secrets."""
+
+
+def rendered(target: BenchmarkTarget, variables: Mapping[str, str], results: str) -> Rendered:
+    """``results``: the file that the command is to write."""
+    known = {**variables, RESULTS_NAME: results}
+    return Rendered(
+        argv=[_filled(argument, known) for argument in target.command],
+        env={
+            **{one.name: _filled(one.value, known) for one in target.env if one.value is not None},
+            RESULTS_ENV: results,
+        },
+        hidden=[
+            one.name
+            for one in target.env
+            if one.value_from is not None and one.value_from.secret_key_ref is not None
+        ],
+    )
+
+
+def command_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Templates that cannot be read, names that nothing gives, variables that are there twice."""
+    target = spec.target.the_benchmark
+    known = {*spec.variables, RESULTS_NAME}
+    if RESULTS_NAME in spec.variables:
+        yield Problem(
+            f"spec.variables.{RESULTS_NAME}",
+            f"$({RESULTS_NAME}) is the file of a benchmark's results: use another name",
+        )
+    for where, text in _texts(target):
+        try:
+            parts = template.parse(text)
+        except ValueError as error:
+            yield Problem(where, str(error))
+            continue
+        for name in sorted(template.references(parts) - known):
+            hint = suggestion(name, known) or f"; there are: {', '.join(sorted(known))}"
+            yield Problem(where, f"$({name}) names no variable{hint}")
+        if any(isinstance(part, template.Call) for part in parts):
+            yield Problem(where, "functions are for the steps of a load: here are only names")
+    names = [one.name for one in target.env]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Problem(f"spec.target.benchmark.env[{index}].name", f"{name} is there twice")
+
+
+def _texts(target: BenchmarkTarget) -> Iterator[tuple[str, str]]:
+    where: list[str | int] = ["spec", "target", "benchmark"]
+    for index, argument in enumerate(target.command):
+        yield field_path([*where, "command", index]), argument
+    for index, one in enumerate(target.env):
+        if one.value is not None:
+            yield field_path([*where, "env", index, "value"]), one.value
+
+
+def _filled(text: str, known: Mapping[str, str]) -> str:
+    return "".join(
+        part.text if isinstance(part, template.Literal) else known[part.name]
+        for part in template.parse(text)
+        if not isinstance(part, template.Call)
+    )

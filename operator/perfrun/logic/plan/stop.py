@@ -1,0 +1,209 @@
+"""When ``stopWhen`` ends a load: seconds with what ended in them go in, a sentence comes out.
+
+A condition is true when its limit was exceeded in every second that had outcomes, over a span of
+at least ``for``. Seconds without outcomes say nothing: they neither break a span nor begin or end
+one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from perfrun.api.quantities import NS_PER_S, format_duration
+from perfrun.api.test.load import StopCondition
+from perfrun.api.test.metric import METRICS, QUANTILES, Kind
+from perfrun.api.test.slo import format_measured
+from perfrun.measure.histogram import Histogram
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import Interval
+
+TIMEOUT = "Timeout"
+LOST_AFTER = 5 * NS_PER_S
+"""A worker that posted nothing for so long is not waited for."""
+MOST_PENDING = 30
+"""Seconds that wait for a worker which speaks, but not of them: each takes a histogram."""
+
+_NO_LATENCIES = Histogram()
+
+
+@dataclass(slots=True)
+class Second:
+    """What ended in one second of the load, over all workers or of one."""
+
+    number: int
+    """From T0, from 0."""
+    succeeded: int = 0
+    failed: int = 0
+    """Timeouts are among them."""
+    timeouts: int = 0
+    latency: Histogram = field(default_factory=Histogram)
+    """Of what succeeded."""
+
+    @property
+    def outcomes(self) -> int:
+        """Requests that ended."""
+        return self.succeeded + self.failed
+
+    def add(self, other: "Second") -> None:
+        """Take the same second of another worker in."""
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.timeouts += other.timeouts
+        self.latency.add(other.latency)
+
+
+def second_of(before: Interval | None, interval: Interval) -> Second:
+    """What ended between two intervals of one worker, counted for the second that has passed.
+
+    Without the one before, of an interval that is not a worker's first one, nothing is known: it
+    may count the whole load so far.
+    """
+    number = max(interval.elapsed // NS_PER_S - 1, 0)
+    if before is None and interval.sequence > 1:
+        return Second(number)
+    known = before or interval.model_copy(update={"succeeded": 0, "failed": 0, "errors": {}})
+    return Second(
+        number,
+        succeeded=max(interval.succeeded - known.succeeded, 0),
+        failed=max(interval.failed - known.failed, 0),
+        timeouts=max(interval.errors.get(TIMEOUT, 0) - known.errors.get(TIMEOUT, 0), 0),
+        latency=interval.latency,
+    )
+
+
+@dataclass(slots=True)
+class _Span:
+    """Since which second a condition's limit is exceeded, and by how much at least."""
+
+    since: int
+    least: float
+
+
+class StopJudge:
+    """Looks at each second once, in their order."""
+
+    def __init__(self, conditions: Sequence[StopCondition], timeout: int) -> None:
+        """``timeout`` (ns) is what a request that timed out took at least."""
+        self._conditions = conditions
+        self._timeout = timeout
+        self._spans: dict[int, _Span] = {}
+
+    def take(self, second: Second) -> str | None:
+        """Why the load is to end, as in ``errorRate was at least 83.3% for 10s, above 50%``."""
+        if not second.outcomes:
+            return None
+        for index, condition in enumerate(self._conditions):
+            value = _value(condition.metric, second, self._timeout)
+            if value is None:
+                continue  # a second of fast failures has no latency
+            if value <= condition.limit:
+                self._spans.pop(index, None)
+                continue
+            span = self._spans.setdefault(index, _Span(second.number, value))
+            span.least = min(span.least, value)
+            lasted = (second.number + 1 - span.since) * NS_PER_S
+            if lasted >= condition.for_:
+                return _sentence(condition, span.least, lasted)
+        return None
+
+    def restart(self) -> None:
+        """Forget what was: another load begins."""
+        self._spans.clear()
+
+
+class StopWatch:
+    """Merges the intervals of workers by second, and says when a condition is true.
+
+    A second is judged when every worker has told of it, or of a later one. A worker that has been
+    silent for :data:`LOST_AFTER` is not waited for.
+    """
+
+    def __init__(self, plan: RunPlan, workers: int) -> None:
+        self._conditions = plan.load.stop_when
+        self._judge = StopJudge(plan.load.stop_when, plan.target.timeout)
+        self._workers = workers
+        self._last: dict[int, Interval] = {}
+        self._heard: dict[int, int] = {}
+        self._began: int | None = None
+        self._pending: dict[int, Second] = {}
+        self._next = 0
+        """The first second that is not judged yet."""
+        self._scanned = 0
+        """Of the second that is next to be judged: the workers before this one have told."""
+        self._only: tuple[int, int] | None = None
+
+    def watch_only(self, start: int, end: int) -> None:
+        """Judge the whole seconds between two times (ns after T0) alone, and nothing before."""
+        self._judge.restart()
+        self._only = -(-start // NS_PER_S), end // NS_PER_S
+
+    def take(self, index: int, interval: Interval, now: int) -> str | None:
+        """Take one interval in, at ``now`` (ns of any clock that never goes back).
+
+        Why the load is to end, as in ``after 12s: errorRate was 100% for 10s, above 50%``.
+        """
+        before = self._last.get(index)
+        if not self._conditions or (before and interval.sequence <= before.sequence):
+            return None
+        second = second_of(before, interval)
+        # Without its latencies: a thousand workers' histograms would be 190 MB.
+        self._last[index] = interval.model_copy(update={"latency": _NO_LATENCIES})
+        self._heard[index] = now
+        if self._began is None:
+            self._began = now
+        # A post that comes too late for its second changes nothing: that second is judged.
+        if second.number >= self._next:
+            known = self._pending.setdefault(second.number, Second(second.number))
+            known.add(second)
+        return self._judge_complete(now)
+
+    def _judge_complete(self, now: int) -> str | None:
+        while self._pending:
+            number = min(self._pending)
+            if len(self._pending) <= MOST_PENDING and not self._is_complete(number, now):
+                return None
+            second = self._pending.pop(number)
+            self._next, self._scanned = number + 1, 0
+            if self._only is not None and not self._only[0] <= number < self._only[1]:
+                continue
+            if (sentence := self._judge.take(second)) is not None:
+                return f"after {format_duration((number + 1) * NS_PER_S)}: {sentence}"
+        return None
+
+    def _is_complete(self, number: int, now: int) -> bool:
+        assert self._began is not None
+        while self._scanned < self._workers:
+            index = self._scanned
+            last = self._last.get(index)
+            told = last is not None and last.elapsed // NS_PER_S > number
+            if not told and now - self._heard.get(index, self._began) <= LOST_AFTER:
+                return False
+            self._scanned += 1
+        return True
+
+
+def _value(metric: str, second: Second, timeout: int) -> float | None:
+    """A second's figure, without regard to how many samples a percentile should have."""
+    if metric == "errorRate":
+        return second.failed / second.outcomes
+    if metric == "timeoutRate":
+        return second.timeouts / second.outcomes
+    latency = second.latency
+    if second.timeouts:
+        latency = Histogram.merged([latency])
+        latency.fold([timeout] * second.timeouts)
+    if not latency.count:
+        return None
+    name = metric.partition(".")[2]
+    if name in QUANTILES:
+        return latency.quantile(QUANTILES[name])
+    return {"avg": latency.mean, "min": latency.least, "max": latency.greatest}[name]
+
+
+def _sentence(condition: StopCondition, least: float, lasted: int) -> str:
+    shown = format_measured(condition.metric, least, [condition.limit])
+    # No ratio is more than all: "at least 100%" would only sound odd.
+    whole = METRICS[condition.metric] is Kind.PERCENT and least >= 1.0
+    return (
+        f"{condition.metric} was {'' if whole else 'at least '}{shown} for "
+        f"{format_duration(lasted)}, above {condition.above}"
+    )

@@ -1,0 +1,1 @@
+"""How a run goes on from phase to phase, and what is kept of it."""

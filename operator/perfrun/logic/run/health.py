@@ -1,0 +1,47 @@
+"""Whether a test is healthy to those who deliver: Argo CD, Flux, Helm and all that follow kstatus.
+
+One of two conditions says so, or none: ``Reconciling``, something is under way that has to be
+waited for; ``Stalled``, somebody has to act. A verdict only counts where the test says that
+performance may block: ``onBreach: Fail``, or ``onRegression: Fail``.
+"""
+
+from dataclasses import dataclass
+
+from perfrun.api.metadata import Condition
+from perfrun.api.run.perfrun import Verdict
+
+
+@dataclass(frozen=True)
+class HealthFacts:
+    """What is known of a test."""
+
+    ready: Condition
+    regressed: Condition | None = None
+    gates: bool = False
+    """It has an objective with ``onBreach: Fail``, or ``onRegression: Fail``."""
+    regression_fails: bool = False
+    active: str | None = None
+    """The first of its runs that are under way."""
+    last_run: str | None = None
+    last_verdict: Verdict | None = None
+
+
+def health_condition(facts: HealthFacts) -> Condition | None:
+    """Reconciling or Stalled; None where the test is healthy."""
+    ready, regressed = facts.ready, facts.regressed
+    if ready.status != "True":
+        return _stalled(ready.reason, ready.message)
+    if facts.gates and facts.active is not None:
+        message = f"PerfRun {facts.active} is under way"
+        return Condition(type="Reconciling", status="True", reason="RunUnderWay", message=message)
+    if facts.regression_fails and regressed is not None and regressed.status == "True":
+        return _stalled(regressed.reason, regressed.message)
+    if facts.last_verdict is Verdict.FAIL:
+        return _stalled("ObjectiveMissed", f"PerfRun {facts.last_run} ended as Fail")
+    if facts.last_verdict is Verdict.ERROR and facts.gates:
+        return _stalled("Error", f"PerfRun {facts.last_run} ended as Error")
+    return None
+
+
+def _stalled(reason: str, message: str) -> Condition:
+    return Condition(type="Stalled", status="True", reason=reason, message=message)

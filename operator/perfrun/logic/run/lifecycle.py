@@ -1,0 +1,252 @@
+"""How a run goes on: facts and the time in, one decision out. Table over phase and facts.
+
+A run moves Queued -> Starting -> Running -> Collecting -> Done, never back; each phase but the
+last has an end by the clock, so that no run hangs. The operator may be killed between any two
+decisions: what was decided is in the API, and the next decision follows from it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from perfrun.api.quantities import format_duration
+from perfrun.api.run.perfrun import Phase
+from perfrun.logic.run.facts import JobState, PodFacts, Refusal, RunFacts
+from perfrun.logic.run.teardown import owes_teardown
+
+
+class Act(StrEnum):
+    """What is to be done about a run now."""
+
+    WAIT = "Wait"
+    REQUEUE = "Requeue"
+    """Give the turn back to the queue, and wait for another one."""
+    LAUNCH = "Launch"
+    """Create the plan and the Job."""
+    STOP = "Stop"
+    """Tell all workers to end the load."""
+    COLLECT = "Collect"
+    """The load is over: wait for the reports that are still missing."""
+    CLEAN_UP = "CleanUp"
+    """Have a pod of its own run the teardown, in place of a worker 0 that was lost."""
+    JUDGE = "Judge"
+    """Merge what was reported and give the verdict."""
+    FAIL = "Fail"
+    """End without a measurement; the verdict is Error."""
+    CANCEL = "Cancel"
+    """End without a measurement because somebody asked; the verdict is Inconclusive."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, the sentence for the user, and when to look again."""
+
+    act: Act
+    message: str = ""
+    wake: float | None = None
+    """Seconds."""
+
+
+STEP_S = 2.0
+"""How often a run is looked at that starts, or waits for the last reports."""
+LOAD_STEP_S = 5.0
+"""The same under load, where what matters wakes the run by itself."""
+HEARD_WITHIN = timedelta(seconds=45)
+"""From the start of a worker's container to its first word; imports take a few seconds."""
+FOUND_AGAIN_WITHIN = timedelta(seconds=45)
+"""From the start of a coordinator until workers that wait for one have handed in their reports:
+a connection to the one before may take 30 s to fail."""
+MAX_TURNS = 5
+"""How often a run may leave the queue whose pods are not scheduled."""
+REFUSED_FOR = timedelta(seconds=15)
+"""How long pods are refused for a reason that will not pass, until their run ends."""
+# A worker that was ended retries its report for a while; what is not here by then is lost.
+LAST_REPORTS_S = 15.0
+LAST_TEARDOWN_S = 45.0
+"""The same for workers whose Job was deleted while they have something to undo."""
+
+
+def decide(facts: RunFacts) -> Decision:
+    """The next thing to do about a run that has left the queue and is not done."""
+    match facts.phase:
+        case Phase.STARTING:
+            return _once_undone(facts, _starting(facts))
+        case Phase.RUNNING:
+            return _once_settled(facts, _running(facts))
+        case Phase.COLLECTING:
+            return _once_settled(facts, _once_undone(facts, _collecting(facts)))
+    raise ValueError(f"nothing is decided here about a run that is {facts.phase}")
+
+
+def _starting(facts: RunFacts) -> Decision:
+    if facts.stop is not None:
+        return Decision(Act.CANCEL, f"stopped before the load started: {facts.stop}")
+    if facts.fatal is not None:
+        return Decision(Act.FAIL, facts.fatal)
+    left = (_start_deadline(facts) - facts.now).total_seconds()
+    limit = f"within {format_duration(facts.start_timeout)} (load.startTimeout)"
+    if left > 0 and _is_overdue(facts):
+        return _give_back(facts)
+    if not facts.launched:
+        if left > 0:
+            return Decision(Act.LAUNCH)
+        why = facts.launch_error or "the operator was away"
+        return Decision(Act.FAIL, f"its workers could not be created {limit}: {why}")
+    if facts.job is JobState.ABSENT:
+        return Decision(Act.FAIL, "its Job was deleted before the load started")
+    if dead := [pod for pod in facts.pods if pod.dead]:
+        return Decision(Act.FAIL, f"a worker ended before the load started: {dead[0].sentence}")
+    if facts.job is JobState.FINISHED:
+        return Decision(Act.FAIL, "its Job ended before the load started; see kubectl describe job")
+    refusal = facts.refusal
+    if refusal is not None and refusal.lasting and facts.now - refusal.since > REFUSED_FOR:
+        return Decision(Act.FAIL, _refused(facts, refusal))
+    if left <= 0:
+        return Decision(Act.FAIL, f"not all workers were ready {limit}: {waiting_for(facts)}")
+    return Decision(Act.WAIT, waiting_for(facts), min(STEP_S, left))
+
+
+def _is_overdue(facts: RunFacts) -> bool:
+    """Whether its pods have waited for nodes for so long that others have the turn first."""
+    passed = facts.now - (facts.turn or facts.accepted)
+    return (
+        facts.wanted
+        and passed >= timedelta(microseconds=facts.unscheduled_for / 1000)
+        and _unscheduled(facts) > 0
+    )
+
+
+def _unscheduled(facts: RunFacts) -> int:
+    """How many workers' pods have no node; who has been heard of runs on one."""
+    placed = {pod.index for pod in facts.pods if pod.scheduled} | facts.heard
+    return facts.planned - len(placed)
+
+
+def _give_back(facts: RunFacts) -> Decision:
+    allowed = format_duration(facts.unscheduled_for)
+    what = (
+        f"{_unscheduled(facts)} of {facts.planned} workers' pods were not scheduled within "
+        f"{allowed} (limits.unscheduledFor) while runs of other namespaces waited"
+    )
+    why = facts.launch_error or waiting_for(facts)
+    if facts.turns >= MAX_TURNS:
+        return Decision(Act.FAIL, f"{what}, in the last of {facts.turns} turns too: {why}")
+    return Decision(Act.REQUEUE, f"{what}, so it queues again: {why}")
+
+
+def _running(facts: RunFacts) -> Decision:
+    if facts.stop is not None and not facts.stopped:
+        return Decision(Act.STOP, facts.stop)
+    if _all_in(facts):
+        if owes_teardown(facts):
+            return Decision(Act.COLLECT, "all workers that live have reported")
+        return Decision(Act.JUDGE)
+    if facts.job is not JobState.ACTIVE:
+        return Decision(Act.COLLECT, "the Job of the workers has ended")
+    if not any_alive(facts):
+        return Decision(Act.COLLECT, "all workers have ended")
+    if facts.load_end is not None and facts.now >= facts.load_end:
+        return Decision(Act.COLLECT, "the load is over")
+    if facts.report_deadline is None or facts.now >= facts.report_deadline:
+        return Decision(Act.COLLECT, "the load has taken longer than it may")
+    end = facts.load_end or facts.report_deadline
+    return Decision(Act.WAIT, wake=min(LOAD_STEP_S, (end - facts.now).total_seconds()))
+
+
+def _collecting(facts: RunFacts) -> Decision:
+    if _all_in(facts):
+        return Decision(Act.JUDGE)
+    # Without a deadline there is nothing to wait for: somebody has edited the status.
+    if facts.report_deadline is None or facts.now >= _last_moment(facts, facts.report_deadline):
+        return Decision(Act.JUDGE, "the time for reports is over")
+    missing = facts.planned - len(facts.reported)
+    message = f"waiting for the reports of {missing} of {facts.planned} workers"
+    return Decision(Act.WAIT, message, STEP_S)
+
+
+def _once_undone(facts: RunFacts, decision: Decision) -> Decision:
+    """A decision, but the teardown before the end of a run whose worker 0 could not run it."""
+    if decision.act not in (Act.JUDGE, Act.FAIL, Act.CANCEL) or not owes_teardown(facts):
+        return decision
+    clean_up = facts.clean_up
+    if clean_up is None:
+        return Decision(Act.CLEAN_UP)
+    left = (clean_up.deadline - facts.now).total_seconds()
+    if left <= 0 or clean_up.job is JobState.FINISHED:
+        return decision
+    if clean_up.job is JobState.ABSENT:
+        return Decision(Act.CLEAN_UP)
+    message = "worker 0 was lost: waiting for the teardown, which a pod of its own runs"
+    if clean_up.problem is not None:
+        message += f" ({clean_up.problem})"
+    return Decision(Act.WAIT, message, min(STEP_S, left))
+
+
+def _once_settled(facts: RunFacts, decision: Decision) -> Decision:
+    """A decision, but the verdict not before the metrics have come that it may hang on."""
+    if decision.act is not Act.JUDGE or facts.settled:
+        return decision
+    return Decision(Act.WAIT, "waiting for the last metrics", STEP_S)
+
+
+def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:
+    """Until when reports are waited for: workers that live could not hand them in while nobody,
+    or nobody who could store them, was there to take them."""
+    if not any_alive(facts) or facts.listening_since is None:
+        return deadline
+    return max(deadline, facts.listening_since + FOUND_AGAIN_WITHIN)
+
+
+def any_alive(facts: RunFacts) -> bool:
+    """Whether a worker may still report. A side car that never ends keeps the Job of workers
+    active that have all ended."""
+    return facts.job is JobState.ACTIVE and len(_dead(facts)) < facts.planned
+
+
+def collecting_deadline(facts: RunFacts) -> datetime:
+    """How long to wait for reports: to the plan's end, but not for workers that are dead."""
+    # The pods of a Job that was deleted may still be at it.
+    ending = facts.undoes and facts.job is JobState.ABSENT
+    soon = facts.now + timedelta(seconds=LAST_TEARDOWN_S if ending else LAST_REPORTS_S)
+    return max(facts.report_deadline or soon, soon) if any_alive(facts) else soon
+
+
+def waiting_for(facts: RunFacts) -> str:
+    """What keeps a starting run from starting, the most telling thing first."""
+    for pod in facts.pods:
+        if pod.problem is not None:
+            return pod.sentence
+    if facts.refusal is not None:
+        return _refused(facts, facts.refusal)
+    for pod in facts.pods:
+        if _is_cut_off(pod, facts):
+            return (
+                f"worker {pod.index} ({pod.name}) runs, but has not reached the coordinator "
+                f"{facts.coordinator}: check egress NetworkPolicy of its namespace"
+            )
+    if facts.trouble is not None:
+        return facts.trouble
+    return f"{facts.ready} of {facts.planned} workers are ready"
+
+
+def _is_cut_off(pod: PodFacts, facts: RunFacts) -> bool:
+    if pod.running_since is None or facts.listening_since is None or pod.index in facts.heard:
+        return False
+    return facts.now - max(pod.running_since, facts.listening_since) > HEARD_WITHIN
+
+
+def _all_in(facts: RunFacts) -> bool:
+    return len(facts.reported) > 0 and len(facts.reported | _dead(facts)) >= facts.planned
+
+
+def _dead(facts: RunFacts) -> set[int]:
+    return {pod.index for pod in facts.pods if pod.dead and pod.index in range(facts.planned)}
+
+
+def _start_deadline(facts: RunFacts) -> datetime:
+    return facts.accepted + timedelta(microseconds=facts.start_timeout / 1000)
+
+
+def _refused(facts: RunFacts, refusal: Refusal) -> str:
+    missing = facts.planned - len(facts.pods)
+    return f"{missing} of {facts.planned} workers' pods were not created: {refusal.message}"

@@ -1,0 +1,1 @@
+"""Whether a test has become slower or faster over its runs."""

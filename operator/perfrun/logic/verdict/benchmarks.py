@@ -1,0 +1,89 @@
+"""What a benchmark suite said of itself, in figures and against objectives."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from perfrun.api.run.perfrun import MOST_BENCHMARKS_TOLD, BenchmarkFigures, BenchmarkStatus
+from perfrun.api.test.metric import BENCHMARK, STATISTICS
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.api.test.slo import format_measured
+from perfrun.logic.problems import Problem, suggestion
+from perfrun.logic.verdict.readings import Figure, NoFigure
+from perfrun.measure.benchmark import PEAK, BenchmarkRecord
+from perfrun.measure.report import WorkerReport
+
+_NAMED = 5
+"""Names that a sentence lists."""
+
+
+def measured(metric: str, of: str, report: WorkerReport) -> Figure | NoFigure:
+    """What the suite's tool says of a metric, in its unit, or why it says nothing."""
+    record = report.benchmark
+    if record is None:
+        return NoFigure("is not known: the command was not run")
+    if metric == PEAK:
+        if record.memory_peak is None:
+            return NoFigure(f"is not known: {record.failure}")
+        return Figure.exact(record.memory_peak, 1)
+    if record.trouble is not None:
+        return NoFigure(f"is not known: {record.failure or record.trouble}")
+    found = next((one for one in record.benchmarks if one.name == of), None)
+    if found is None:
+        return NoFigure(f"is not in the results: {_there(record, of)}")
+    if metric not in found.values:
+        return NoFigure(f"is not in the results: of {of} there are {', '.join(found.values)}")
+    return Figure.exact(found.values[metric], max(1, round(found.values.get("rounds", 1))))
+
+
+def status_of_benchmark(
+    report: WorkerReport, limits: Mapping[str, Sequence[float]]
+) -> BenchmarkStatus | None:
+    """What a user reads of it; None: the target is none."""
+    record = report.benchmark
+    if record is None:
+        return None
+    told = record.benchmarks[:MOST_BENCHMARKS_TOLD]
+    peak = record.memory_peak
+    return BenchmarkStatus(
+        memory_peak=None
+        if peak is None
+        else format_measured(PEAK, peak, list(limits.get(PEAK, ()))),
+        results=[
+            BenchmarkFigures(
+                name=one.name,
+                figures={
+                    metric: format_measured(metric, value, list(limits.get(metric, ())))
+                    for metric, value in one.values.items()
+                },
+            )
+            for one in told
+        ],
+        left_out=record.left_out + len(record.benchmarks) - len(told),
+        message=record.failure or record.trouble,
+    )
+
+
+def benchmark_objective_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Objectives on benchmarks where there are none, and those that name none."""
+    is_benchmark = spec.target.benchmark is not None
+    for index, slo in enumerate(spec.slos):
+        where = f"spec.slos[{index}]"
+        if slo.metric not in BENCHMARK:
+            continue
+        if not is_benchmark:
+            hint = f'; did you mean "latency.{slo.metric}"?' if slo.metric in STATISTICS else ""
+            yield Problem(f"{where}.metric", f"{slo.metric} is of benchmarks alone{hint}")
+        elif slo.metric == PEAK and slo.of:
+            yield Problem(f"{where}.of", f"{PEAK} is of the whole command: leave of out")
+        elif slo.metric != PEAK and not slo.of:
+            yield Problem(
+                f"{where}.of", f"{slo.metric} is of one benchmark: name it as the results do"
+            )
+
+
+def _there(record: BenchmarkRecord, of: str) -> str:
+    names = [one.name for one in record.benchmarks]
+    hint = suggestion(of, names)
+    listed = ", ".join(names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    left = f" ({record.left_out} could not be told)" if record.left_out else ""
+    return f"there are {listed}{more}{left}{hint}"

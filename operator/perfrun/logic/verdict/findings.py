@@ -1,0 +1,294 @@
+"""What the load generator's own health says about what its figures can prove.
+
+A rule is a function from evidence to a finding or None; a new rule is a new row of ``_RULES``.
+Inflating findings make durations longer than the target's; under-loading ones mean that less load
+was put on than the test says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from perfrun.api.quantities import (
+    NS_PER_MS,
+    NS_PER_S,
+    format_duration,
+    format_percent,
+    format_rate,
+)
+from perfrun.api.run.perfrun import Finding, GeneratorStatus, WorkerCounts
+from perfrun.logic.plan.run_plan import planned, planned_user_time
+from perfrun.logic.verdict.omission import estimate
+from perfrun.logic.verdict.readings import Figure, figure, scope
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.record import GeneratorRecord
+from perfrun.measure.report import WorkerReport
+
+LEAST_LAG = NS_PER_MS
+LAG_OF_SERVICE = 0.1
+LATE_SENDS = 0.05
+SENT = 0.99
+THROTTLED = 0.01
+STALL = 100 * NS_PER_MS
+SKEW = NS_PER_S
+OMITTED = 2.0
+"""How much longer the 99th percentile would be with what was left out, to be worth a word."""
+LONG_WAIT = 10
+"""Times the usual interval between two requests of a user: what waits so long hides something."""
+
+Effect = Literal["Inflating", "UnderLoading", "Informing"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the rules look at."""
+
+    plan: RunPlan
+    report: WorkerReport
+    workers: WorkerCounts
+    coverage: float
+    """Ratio of the planned load that was reported on."""
+
+    @property
+    def generator(self) -> GeneratorRecord:
+        """The health of all workers together."""
+        return self.report.generator
+
+
+def examine(
+    plan: RunPlan, report: WorkerReport, workers: WorkerCounts, *, ordered: bool = False
+) -> GeneratorStatus:
+    """The generator's health and the findings that follow from it.
+
+    ``ordered``: somebody asked the load to end early.
+    """
+    covered = coverage(plan, report, workers, ordered=ordered)
+    evidence = Evidence(plan, report, workers, covered)
+    record = report.generator
+    lag = record.lag if plan.load.open is not None and record.lag.count else None
+    spread = record.last_send - record.first_send
+    return GeneratorStatus(
+        lag_p99=format_duration(lag.quantile(0.99)) if lag is not None else None,
+        cpu=_percent(record.cpu_time, record.wall_time),
+        throttled=_percent(record.throttled_periods, record.periods),
+        ceiling=format_rate(record.ceiling) if record.ceiling > 0 else None,
+        start_skew=format_duration(record.start_skew) if record.started_at else None,
+        send_spread=format_duration(spread) if plan.load.burst is not None else None,
+        coverage=format_percent(evidence.coverage, [plan.load.min_coverage, 1]),
+        reuse=_reuse(report) if plan.load.capacity is None else None,
+        findings=_findings(evidence),
+    )
+
+
+def _reuse(report: WorkerReport) -> str | None:
+    attempts = report.warmup.attempts + report.window.attempts
+    if not attempts:
+        return None
+    # Connections may be opened and never used, as when a request is given up meanwhile.
+    return format_percent(max(0.0, 1 - report.generator.connections / attempts), [0, 1])
+
+
+def coverage(
+    plan: RunPlan, report: WorkerReport, workers: WorkerCounts, *, ordered: bool = False
+) -> float:
+    """The ratio of the planned load, until its end, that workers reported on; dropped included.
+
+    Iterations, or user-seconds of a closed load. A load that was stopped early by order covers
+    what its workers do: when each of them heard of the stop is no loss. A worker that ended by
+    itself, as an evicted one does, is one: it says ``stopped`` too, but nobody asked for it.
+    """
+    if ordered:
+        return min(report.workers / workers.planned, 1.0)
+    if plan.load.closed is not None:
+        whole, reported = planned_user_time(plan), report.generator.user_time
+    else:
+        whole = planned(plan)
+        phases = (report.warmup, report.window)
+        reported = sum(record.planned for phase in phases for record in phase.scenarios)
+    return min(reported / whole, 1.0) if whole else 0.0
+
+
+def _findings(evidence: Evidence) -> list[Finding]:
+    found = [finding for rule in _RULES if (finding := rule(evidence)) is not None]
+    sent = _sent_too_little(evidence, found)
+    return found if sent is None else [*found, sent]
+
+
+def _lag(evidence: Evidence) -> Finding | None:
+    lag = evidence.generator.lag
+    if evidence.plan.load.open is None or not lag.count:
+        return None
+    report = evidence.report
+    service = figure("service.p50", scope(evidence.plan, report.window, "", report.window_time))
+    usual = service.low if isinstance(service, Figure) else 0.0
+    allowed, seen = max(LEAST_LAG, LAG_OF_SERVICE * usual), lag.quantile(0.99)
+    if seen <= allowed:
+        return None
+    return _finding(
+        "Lag",
+        "Inflating",
+        f"1 of 100 iterations was handed over {format_duration(seen, [allowed])} or more after it "
+        f"was due, at most {format_duration(allowed)} is harmless: give the workers more CPU, or "
+        f"use more workers",
+    )
+
+
+def _late_sends(evidence: Evidence) -> Finding | None:
+    record = evidence.generator
+    if evidence.plan.load.open is None or record.late_sends <= LATE_SENDS * record.lag.count:
+        return None
+    if not record.lag.count:
+        return None  # nothing was handed over: no worker of ours says so
+    share = format_percent(record.late_sends / record.lag.count, [LATE_SENDS])
+    return _finding(
+        "LateSends",
+        "UnderLoading",
+        f"{share} of iterations were handed over more than 10ms late, at most "
+        f"{format_percent(LATE_SENDS)} is harmless: the load was not the one that was asked for",
+    )
+
+
+def _throttled(evidence: Evidence) -> Finding | None:
+    record = evidence.generator
+    if record.throttled_periods <= THROTTLED * record.periods:
+        return None
+    if not record.periods:
+        return None
+    share = format_percent(record.throttled_periods / record.periods, [THROTTLED])
+    return _finding(
+        "Throttled",
+        "Inflating",
+        f"workers were throttled by their CPU limit in {share} of periods, at most "
+        f"{format_percent(THROTTLED)} is harmless: raise or remove the limit in podTemplate",
+    )
+
+
+def _stalled(evidence: Evidence) -> Finding | None:
+    stall = evidence.generator.longest_stall
+    if stall <= STALL:
+        return None
+    return _finding(
+        "Stall",
+        "Inflating",
+        f"a worker stood still for {format_duration(stall, [STALL])}, at most "
+        f"{format_duration(STALL)} is harmless: its node may be overloaded",
+    )
+
+
+def _exhausted(evidence: Evidence) -> Finding | None:
+    ran_out = {what: count for what, count in evidence.generator.exhausted.items() if count > 0}
+    if not ran_out:
+        return None
+    times = ", ".join(f"{what} {count} times" for what, count in sorted(ran_out.items()))
+    return _finding(
+        "Exhausted",
+        "UnderLoading",
+        f"workers ran out of resources of their own ({times}): use more workers",
+    )
+
+
+def _not_covered(evidence: Evidence) -> Finding | None:
+    load, workers = evidence.plan.load, evidence.workers
+    if evidence.coverage >= load.min_coverage:
+        return None
+    covered = format_percent(evidence.coverage, [load.min_coverage])
+    return _finding(
+        "Coverage",
+        "Informing" if load.on_worker_loss == "Continue" else "UnderLoading",
+        f"{covered} of the planned load was reported on, by {workers.reported} of "
+        f"{workers.planned} workers, and at least {format_percent(load.min_coverage)} is asked "
+        f"for (load.minCoverage)",
+    )
+
+
+def _skewed(evidence: Evidence) -> Finding | None:
+    skew = evidence.generator.start_skew
+    if skew <= SKEW:
+        return None
+    return _finding(
+        "StartSkew",
+        "UnderLoading",
+        f"the last worker started {format_duration(skew, [SKEW])} after the first, at most "
+        f"{format_duration(SKEW)} is harmless",
+    )
+
+
+def _omission(evidence: Evidence) -> Finding | None:
+    """What users who waited have not seen: an estimate, which no objective is judged by."""
+    plan, report = evidence.plan, evidence.report
+    sent = sum(step.sent for phase in (report.warmup, report.window) for step in phase.steps)
+    if plan.load.closed is None or not sent or not evidence.generator.user_time:
+        return None
+    interval = evidence.generator.user_time // sent
+    whole = scope(plan, report.window, "", report.window_time).distribution("latency")
+    guessed = estimate(whole.whole, interval, 0.99)
+    seen = whole.statistic("p99")
+    waited = "users wait for an answer and send nothing meanwhile"
+    if isinstance(seen, Figure):
+        if guessed < OMITTED * seen.low:
+            return None
+        message = (
+            f"{waited}: latency.p99 was {format_duration(seen.low)}, and in an open load of the "
+            f"same rate it would be about {format_duration(guessed)}. That is an estimate, and no "
+            f"objective is judged by it: spec.load.open measures it"
+        )
+    elif whole.whole.greatest >= LONG_WAIT * interval:
+        longest = format_duration(whole.whole.greatest)
+        message = (
+            f"{waited}, up to {longest} here: what an open load of the same rate would have seen "
+            f"cannot be estimated, for latency.p99 {seen.reason}; spec.load.open measures it"
+        )
+    else:
+        return None
+    return _finding("Omission", "Informing", message)
+
+
+_RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
+    _lag,
+    _late_sends,
+    _throttled,
+    _stalled,
+    _exhausted,
+    _not_covered,
+    _skewed,
+    _omission,
+)
+
+_OWN_FAULTS = frozenset({"Lag", "LateSends", "Throttled", "Stall", "Exhausted"})
+
+
+def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None:
+    """A load that was not put on, by the generator's fault or because the target was too slow."""
+    if evidence.plan.load.open is None:
+        return None
+    scenarios = evidence.report.window.scenarios
+    due = sum(record.planned for record in scenarios)
+    started = sum(record.started for record in scenarios)
+    faults = [finding.type for finding in found if finding.type in _OWN_FAULTS]
+    if started >= SENT * due:
+        return None
+    if not faults:
+        # A hold of a capacity search cannot set it.
+        searched = evidence.plan.load.capacity is not None
+        most = "a worker may have" if searched else "load.open.maxInFlight allows"
+        return _finding(
+            "Dropped",
+            "UnderLoading",
+            f"{due - started} of {due} iterations were dropped, because as many as "
+            f"{most} were still open: the target is slower than the load, "
+            f"and nothing is known of the requests that were not sent",
+        )
+    return _finding(
+        "SentBelowPlanned",
+        "UnderLoading",
+        f"{started} of {due} iterations were started, {format_percent(SENT)} are needed, and the "
+        f"generator was at fault ({', '.join(faults)})",
+    )
+
+
+def _finding(kind: str, effect: Effect, message: str) -> Finding:
+    return Finding(type=kind, effect=effect, message=message)
+
+
+def _percent(part: int, whole: int) -> str | None:
+    return format_percent(part / whole) if whole else None

@@ -1,0 +1,92 @@
+"""What one hold of a capacity search came to: the run's own judge, over the hold as a load."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from perfrun.api.quantities import NS_PER_MS, format_duration, format_rate
+from perfrun.api.run.perfrun import HoldStatus, Verdict, WorkerCounts
+from perfrun.api.sentence import cut
+from perfrun.api.test.metric import OBSERVED
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.plan.capacity import HoldOutcome
+from perfrun.logic.plan.run_plan import hold_plan
+from perfrun.logic.verdict.load import judge_objectives
+from perfrun.logic.verdict.objectives import FLOORED, Objective, objectives
+from perfrun.logic.verdict.outcome import Judgement, RunOutcome
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
+
+NOT_OF_HOLDS = ("capacity", *FLOORED, *OBSERVED)
+"""What a search is after; floors: a hold below one says nothing of those above it; and what is
+observed, which is judged over the whole search."""
+MOST_LATE = 10 * NS_PER_MS
+"""After its start, a worker that takes up a hold has dropped a part of it."""
+MOST_TEXT = 512
+"""Of a hold's sentence: a status holds dozens of them."""
+
+
+class Weighed(NamedTuple):
+    """A hold's outcome, the sentence for it, and the judgement that it follows from."""
+
+    outcome: HoldOutcome
+    message: str
+    judgement: Judgement
+
+
+def hold_objectives(spec: PerfTestSpec) -> list[Objective]:
+    """The objectives that every hold has to meet."""
+    return [one for one in objectives(spec) if one.metric not in NOT_OF_HOLDS]
+
+
+def weigh(asked: Sequence[Objective], plan: RunPlan, rate: float, report: WorkerReport) -> Weighed:
+    """What the merged reports of all workers say of a hold at ``rate``.
+
+    The search must not go above a rate that was not really put on, whoever was at fault; a target
+    that was too slow for it has missed.
+    """
+    planned = plan.load.workers
+    workers = WorkerCounts(planned=planned, ready=planned, reported=report.workers)
+    judgement = judge_objectives(asked, RunOutcome(hold_plan(plan, rate), report, workers))
+    if report.stopped is not None:
+        outcome = HoldOutcome.MISSED if report.breached else HoldOutcome.LOST
+        return Weighed(outcome, cut(f"stopped {report.stopped}", MOST_TEXT), judgement)
+    if report.late > MOST_LATE:
+        # What it dropped is neither the target's fault nor a limit of the generator's.
+        why = f"a worker heard of it {format_duration(report.late)} after its start: held again"
+        return Weighed(HoldOutcome.REPEATED, why, judgement)
+    outcome, message = _outcome(judgement)
+    return Weighed(outcome, cut(message, MOST_TEXT), judgement)
+
+
+def _outcome(judgement: Judgement) -> tuple[HoldOutcome, str]:
+    if judgement.verdict in (Verdict.WARN, Verdict.FAIL):
+        return HoldOutcome.MISSED, judgement.message
+    findings = judgement.generator.findings if judgement.generator else []
+    for finding in findings:
+        if finding.type == "Dropped":
+            return HoldOutcome.MISSED, finding.message
+    for finding in findings:
+        if finding.effect == "UnderLoading":
+            return HoldOutcome.UNCLEAR, finding.message
+    if judgement.verdict is Verdict.PASS:
+        return HoldOutcome.MET, judgement.message
+    return HoldOutcome.UNCLEAR, judgement.message
+
+
+def begun(rate: float, start_time: str) -> HoldStatus:
+    """A hold that is told to the workers, as it stands in a status."""
+    return HoldStatus(rate=format_rate(rate, [rate]), start_time=start_time)
+
+
+def ended(hold: HoldStatus, weighed: Weighed) -> HoldStatus:
+    """The same hold, judged."""
+    summary = weighed.judgement.summary
+    figures: dict[str, str | None] = {}
+    if summary is not None:
+        figures = {
+            "throughput": summary.throughput,
+            "error_rate": summary.error_rate,
+            "p95": summary.latency.p95 if summary.latency else None,
+        }
+    known = {"outcome": weighed.outcome.value, "message": weighed.message}
+    return hold.model_copy(update={**known, **figures})

@@ -1,0 +1,183 @@
+"""Objectives: those that a test sets, and the ready-made ones that come with a step's class."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from perfrun.api.test.load import Load
+from perfrun.api.test.metric import QUANTILES
+from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.api.test.scenario import Scenario, Step
+from perfrun.api.test.slo import format_measured, parse_limit
+from perfrun.logic.plan.run_plan import scenarios_of
+from perfrun.logic.plan.shape import Shape
+
+NEEDED_BEYOND = 10
+"""Samples of a higher rank that a percentile needs to be told."""
+
+
+class ClassObjective(NamedTuple):
+    """One line of what a class asks for."""
+
+    metric: str
+    max: str | None = None
+    min: str | None = None
+
+
+CLASS_OBJECTIVES: Mapping[str, tuple[ClassObjective, ...]] = {
+    "Health": (
+        ClassObjective("latency.p95", max="100ms"),
+        ClassObjective("throughput", min="1000/s"),
+    ),
+    "Read": (
+        ClassObjective("latency.p95", max="500ms"),
+        ClassObjective("throughput", min="100/s"),
+    ),
+    "Write": (
+        ClassObjective("latency.p95", max="1s"),
+        ClassObjective("throughput", min="50/s"),
+    ),
+    "Complex": (
+        ClassObjective("latency.p95", max="2s"),
+        ClassObjective("throughput", min="10/s"),
+    ),
+    "SimpleQuery": (ClassObjective("latency.p95", max="100ms"),),
+    "ComplexQuery": (ClassObjective("latency.p95", max="500ms"),),
+    "WriteOperation": (ClassObjective("latency.p95", max="200ms"),),
+    "BatchOperation": (ClassObjective("latency.p95", max="1s"),),
+    "Page": (
+        ClassObjective("pageLoad.p75", max="2s"),
+        ClassObjective("timeToInteractive.p75", max="3s"),
+        ClassObjective("firstContentfulPaint.p75", max="1s"),
+    ),
+}
+
+FLOORED = ("throughput", "transactions")
+"""Metrics whose ``min`` is a floor: it depends on the load whether it can be met at all."""
+BY_SCENARIO = ("transactions", "dropped")
+"""Metrics that iterations are counted for, not requests: ``of`` names no step and no class."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One objective, parsed: limits in the unit of the measurement (ns, 1/s, ratio, bytes)."""
+
+    metric: str
+    of: str
+    max: str | None
+    """As the user wrote it."""
+    min: str | None
+    upper: float | None
+    lower: float | None
+    on_breach: Literal["Warn", "Fail"] = "Warn"
+    from_class: str | None = None
+    """The class that it comes with; None: the test set it."""
+
+    @property
+    def limits(self) -> list[float]:
+        """The limits that there are."""
+        return [limit for limit in (self.upper, self.lower) if limit is not None]
+
+    @property
+    def subject(self) -> str:
+        """What is spoken of: ``latency.p95 of list``."""
+        return f"{self.metric} of {self.of}" if self.of else self.metric
+
+
+class Part(NamedTuple):
+    """A step where it stands: how often it runs in each iteration of the load, on average."""
+
+    scenario: Scenario
+    step: Step
+    share: float
+
+
+def objectives(spec: PerfTestSpec) -> list[Objective]:
+    """The objectives of a test: its own in their order, then those of its steps' classes.
+
+    A class's objective gives way where the test sets its own on the same metric of that step or
+    of ``class/NAME``.
+    """
+    own = [
+        Objective(
+            metric=slo.metric,
+            of=slo.of,
+            max=_text(slo.max),
+            min=_text(slo.min),
+            upper=slo.upper,
+            lower=slo.lower,
+            on_breach=slo.on_breach,
+        )
+        for slo in spec.slos
+    ]
+    taken = {(objective.metric, objective.of) for objective in own}
+    given = [
+        _of_class(line, step.name, step.class_)
+        for scenario in scenarios_of(spec)
+        for step in scenario.steps
+        if step.class_ is not None
+        for line in CLASS_OBJECTIVES[step.class_]
+        if taken.isdisjoint({(line.metric, step.name), (line.metric, class_label(step))})
+    ]
+    return own + given
+
+
+def class_label(step: Step) -> str | None:
+    """How ``of`` names the class of a step: ``class/Read``; None without a class."""
+    return None if step.class_ is None else f"class/{step.class_}"
+
+
+def parts(scenarios: Sequence[Scenario], of: str) -> list[Part]:
+    """The steps that ``of`` names: all (""), one step, a scenario's, or a class's. May be empty."""
+    weights = sum(scenario.weight for scenario in scenarios)
+    return [
+        Part(scenario, step, scenario.weight / weights)
+        for scenario in scenarios
+        for step in scenario.steps
+        if of in ("", scenario.name, step.name, class_label(step))
+    ]
+
+
+def share(scenarios: Sequence[Scenario], metric: str, of: str) -> float:
+    """How many samples of a metric an iteration of the load gives, on average.
+
+    A scenario's latency is its journey's, and transactions are counted by scenario: one each.
+    """
+    named = parts(scenarios, of)
+    journeys = metric.startswith("latency.") and any(of == part.scenario.name for part in named)
+    if journeys or metric == "transactions":
+        return sum({part.scenario.name: part.share for part in named}.values())
+    return sum(part.share for part in named)
+
+
+def out_of_reach(load: Load, scenarios: Sequence[Scenario], objective: Objective) -> str | None:
+    """Why an open load cannot reach a floor even at its highest rate; None where it can."""
+    if objective.lower is None:
+        return None
+    most = Shape.of(load).peak * share(scenarios, objective.metric, objective.of)
+    if most >= objective.lower:
+        return None
+    shown = format_measured(objective.metric, most, [objective.lower])
+    return f"cannot reach {objective.min}, the load's highest rate gives {shown}"
+
+
+def samples_needed(metric: str) -> int:
+    """How many samples a metric needs to be told: 200 for a p95; one where it is no percentile."""
+    quantile = QUANTILES.get(metric.rpartition(".")[2])
+    return 1 if quantile is None else round(NEEDED_BEYOND / (1 - quantile))
+
+
+def _of_class(line: ClassObjective, step: str, name: str) -> Objective:
+    return Objective(
+        metric=line.metric,
+        of=step,
+        max=line.max,
+        min=line.min,
+        upper=None if line.max is None else parse_limit(line.metric, line.max),
+        lower=None if line.min is None else parse_limit(line.metric, line.min),
+        from_class=name,
+    )
+
+
+def _text(limit: str | int | None) -> str | None:
+    return None if limit is None else str(limit)

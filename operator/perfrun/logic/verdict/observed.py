@@ -1,0 +1,182 @@
+"""Single figures of what was observed beside the load, and how far they can be trusted."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from perfrun.api.quantities import NS_PER_S, format_bytes, format_duration
+from perfrun.api.test.metric import OBSERVED
+from perfrun.api.test.observe import ObservedStatus, Sort
+from perfrun.api.test.slo import format_measured
+from perfrun.logic.plan.run_plan import grace, longest_load
+from perfrun.logic.verdict.readings import NoFigure
+from perfrun.measure.observed import MOST_POINTS, Observation, ObservedMetric
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
+
+FAMILIES: Mapping[Sort, tuple[ObservedMetric, ...]] = {
+    "workload": ("cpu", "memory", "restarts"),
+    "sql": ("connections", "locks"),
+    "prometheus": ("value",),
+}
+"""What there is of each sort of observed thing."""
+LEAST_PERIOD = 2 * NS_PER_S
+SPARE_POINTS = 20
+"""Before T0 and after the end."""
+WORKLOAD_RESOLUTION = 15 * NS_PER_S
+"""Of metrics.k8s.io, as metrics-server is shipped."""
+LEAST_WORKLOAD_WINDOW = 4 * WORKLOAD_RESOLUTION
+NEEDED = {"cpu": 3, "memory": 3}
+"""Points in the window; one where nothing is said."""
+_LONGEST_GAP = 4 * WORKLOAD_RESOLUTION
+_GAP_OF_WINDOW = 0.25
+
+
+class Observed(NamedTuple):
+    """A figure of an observed thing."""
+
+    value: float
+    samples: int
+    note: str = ""
+    """What a sentence about it adds."""
+    unseen: str | None = None
+    """Why something else may have been there: for too long nothing was seen."""
+
+
+def period(plan: RunPlan) -> int:
+    """ns between two looks: 2 s, more where there would be more points than are kept."""
+    whole = longest_load(plan) + grace(plan)
+    return max(LEAST_PERIOD, -(-whole // (MOST_POINTS - SPARE_POINTS)))
+
+
+def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Observed | NoFigure:
+    """What an observed metric came to in the window: in cores, bytes, or as it is counted."""
+    family, _, statistic = metric.partition(".")
+    found = next((o for o in report.observed if (o.name, o.metric) == (of, family)), None)
+    if found is None:
+        if family == "restarts" and any(one.name == of for one in report.observed):
+            return NoFigure("is not known: restarts are of pods, and none was looked at")
+        return NoFigure("was not observed: nothing was told of it")
+    begin, end = window(plan, report)
+    if family == "restarts":
+        return _restarts(found, begin, end)
+    inside = _between(found, begin, end)
+    needed = NEEDED.get(family, 1)
+    if len(inside) < needed:
+        return _too_few(found, len(inside), needed, end - begin)
+    times, values = [at for at, _ in inside], [value for _, value in inside]
+    unseen = _unseen(found, [begin, *times, end])
+    if statistic == "growth":
+        slope = theil_sen(times, values)
+        note = f" ({format_bytes(round(slope * NS_PER_S))} a second)"
+        return Observed(slope * (end - begin), len(values), note, unseen)
+    made = {"max": max(values), "min": min(values), "avg": sum(values) / len(values)}
+    return Observed(made[statistic], len(values), "", unseen)
+
+
+def statuses(
+    plan: RunPlan, report: WorkerReport, limits: Mapping[str, Sequence[float]]
+) -> list[ObservedStatus]:
+    """What a user reads of each observed thing: all figures that there are."""
+    return [
+        ObservedStatus(
+            name=thing.name,
+            figures=dict(_figures(thing.name, FAMILIES[thing.sort], plan, report, limits)),
+            message=next(
+                (o.trouble for o in report.observed if o.name == thing.name and o.trouble), None
+            ),
+        )
+        for thing in plan.observe
+    ]
+
+
+class Trend(NamedTuple):
+    """The line through an observation's points."""
+
+    slope: float
+    """Per ns."""
+    level: float
+    """At T0."""
+
+    def at(self, moment: int) -> float:
+        """Where it is, ns after T0."""
+        return self.level + self.slope * moment
+
+
+def trend(found: Observation, begin: int, end: int) -> Trend | None:
+    """By what growth is told, for pictures of it; None for fewer points than that needs."""
+    inside = _between(found, begin, end)
+    if len(inside) < NEEDED.get(found.metric, 1):
+        return None
+    slope = theil_sen([at for at, _ in inside], [value for _, value in inside])
+    return Trend(slope, median(value - slope * at for at, value in inside))
+
+
+def theil_sen(times: Sequence[int], values: Sequence[float]) -> float:
+    """The median of the slopes between each two points, per ns: no single one can tilt it."""
+    at, level = np.asarray(times, dtype=float), np.asarray(values, dtype=float)
+    first, second = np.triu_indices(len(at), 1)
+    return float(np.median((level[second] - level[first]) / (at[second] - at[first])))
+
+
+def _figures(
+    name: str,
+    families: Sequence[str],
+    plan: RunPlan,
+    report: WorkerReport,
+    limits: Mapping[str, Sequence[float]],
+) -> Iterator[tuple[str, str]]:
+    for metric in OBSERVED:
+        if metric.partition(".")[0] not in families:
+            continue
+        found = observed(metric, name, plan, report)
+        if isinstance(found, Observed):
+            yield metric, format_measured(metric, found.value, list(limits.get(metric, ())))
+
+
+def window(plan: RunPlan, report: WorkerReport) -> tuple[int, int]:
+    """From when to when counts; a capacity search as a whole."""
+    begin = 0 if plan.load.capacity is not None else plan.load.warmup or 0
+    return begin, max(begin, report.load_time)
+
+
+def _between(found: Observation, begin: int, end: int) -> list[tuple[int, float]]:
+    return [(at, v) for at, v in zip(found.at, found.values, strict=True) if begin <= at <= end]
+
+
+def _restarts(found: Observation, begin: int, end: int) -> Observed | NoFigure:
+    """The rises from the last look before the window on: a pod that is gone takes its count away.
+
+    Until the last look of all, because a restart is told of late.
+    """
+    if not found.at or found.at[-1] < begin:
+        return _too_few(found, 0, 1, end - begin)
+    before = max((i for i, at in enumerate(found.at) if at <= begin), default=0)
+    values = found.values[before:]
+    rises = sum(max(0.0, new - old) for old, new in pairwise(values))
+    return Observed(rises, len(values), "", _unseen(found, [begin, *found.at[before:], end]))
+
+
+def _too_few(found: Observation, samples: int, needed: int, window: int) -> NoFigure:
+    if found.trouble is not None:
+        return NoFigure(f"is not known: {found.trouble}", samples)
+    noun = "sample" if needed == 1 else "samples"
+    return NoFigure(
+        f"needs {needed} {noun} in the window of {format_duration(window)}, there were {samples}: "
+        f"pods are sampled each {format_duration(WORKLOAD_RESOLUTION)}, everything else each "
+        f"{format_duration(LEAST_PERIOD)} or more",
+        samples,
+    )
+
+
+def _unseen(found: Observation, times: Sequence[int]) -> str | None:
+    """Why a figure may have been another one: a gap between two looks that is too long."""
+    ordered = sorted(times)
+    gap = max((b - a for a, b in pairwise(ordered)), default=0)
+    if gap <= max(_LONGEST_GAP, _GAP_OF_WINDOW * (times[-1] - times[0])):
+        return None
+    why = f": {found.trouble}" if found.trouble is not None else ""
+    return f"nothing was seen for {format_duration(gap)}{why}"

@@ -1,0 +1,117 @@
+"""What a run came to, and what is said of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from perfrun.api.run.perfrun import (
+    MOST_HOLDS,
+    BenchmarkStatus,
+    CapacityStatus,
+    GeneratorStatus,
+    HoldStatus,
+    SloStatus,
+    StepStatus,
+    Summary,
+    Verdict,
+    WorkerCounts,
+)
+from perfrun.api.sentence import cut
+from perfrun.api.test.observe import ObservedStatus
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import WorkerReport
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run came to, before it is judged."""
+
+    plan: RunPlan
+    report: WorkerReport
+    """All workers' reports merged."""
+    workers: WorkerCounts
+    stopped: str | None = None
+    """Who ended the load before its plan, or why."""
+    holds: Sequence[HoldStatus] = ()
+    """Of a capacity search, as they were judged."""
+    lost: Sequence[str] = ()
+    """Which workers were lost and how, a sentence each, where that is known."""
+    untidy: str | None = None
+    """Why nobody has run the teardown."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a user reads of a finished run."""
+
+    verdict: Verdict
+    message: str
+    workers: WorkerCounts
+    summary: Summary | None = None
+    steps: list[StepStatus] = field(default_factory=list)
+    slos: list[SloStatus] = field(default_factory=list)
+    observed: list[ObservedStatus] = field(default_factory=list)
+    generator: GeneratorStatus | None = None
+    capacity: CapacityStatus | None = None
+    benchmark: BenchmarkStatus | None = None
+    untidy: str | None = None
+    """What went wrong with the teardown. It says nothing about the service."""
+    reason: str = ""
+    """Of the condition Complete, where it says more than the verdict."""
+
+    def as_status(self) -> dict[str, Any]:
+        """Its fields by their names, which are those of a PerfRunStatus."""
+        named = (one.name for one in fields(self) if one.name != "reason")
+        return {name: getattr(self, name) for name in named}
+
+    def with_untidy(self, untidy: str | None) -> "Judgement":
+        """The same, and that the teardown failed where it did: what is left is the user's to
+        know."""
+        if untidy is None:
+            return self
+        message = cut(f"{self.message}; the teardown failed: {untidy}")
+        return replace(self, message=message, untidy=cut(untidy))
+
+
+TURN_DID_NOT_COME = ("QueueExpired", "TooManyRuns", "Superseded")
+"""Why a run has ended in the queue: nothing about the service was to be learned."""
+
+
+def turn_did_not_come(reason: str, verdict: Verdict, message: str) -> Judgement:
+    """The judgement over a run that ended in the queue; ``reason``: one of TURN_DID_NOT_COME."""
+    return Judgement(verdict, cut(message), WorkerCounts(planned=0), reason=reason)
+
+
+def errored(message: str, workers: WorkerCounts) -> Judgement:
+    """The judgement over a run that never measured: it could not start, or was refused."""
+    return Judgement(Verdict.ERROR, cut(message), workers)
+
+
+def cancelled(message: str, workers: WorkerCounts) -> Judgement:
+    """The judgement over a run that was asked to end before its load began."""
+    return Judgement(Verdict.INCONCLUSIVE, cut(message), workers)
+
+
+def unreported(
+    workers: WorkerCounts,
+    stopped: str | None,
+    lost: Sequence[str] = (),
+    holds: Sequence[HoldStatus] = (),
+) -> Judgement:
+    """The judgement over a load that began and on which nobody has reported.
+
+    An Error; Inconclusive where it was ended by order, as ``stopped`` says. The other arguments are
+    as in :class:`RunOutcome`.
+    """
+    message = f"none of {workers.planned} workers reported"
+    if lost:
+        message += f": {first_of(lost)}"
+    told = errored(message, workers)
+    if stopped is not None:
+        told = cancelled(f"stopped ({stopped}): {message}", workers)
+    return replace(told, capacity=CapacityStatus(holds=list(holds[:MOST_HOLDS])) if holds else None)
+
+
+def first_of(lost: Sequence[str]) -> str:
+    """The first of the sentences about lost workers, and how many more there are."""
+    return f"{lost[0]} (and {len(lost) - 1} more)" if len(lost) > 1 else lost[0]

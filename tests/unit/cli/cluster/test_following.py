@@ -1,0 +1,129 @@
+"""One run until it is done: what is said of it, and what comes of it."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from perfrun.cli.cluster import PERF_RUNS, ClusterError
+from perfrun.cli.cluster.feed import Away, Changed, Deleted, Failed, Listed
+from perfrun.cli.cluster.following import AWAY_S, Following, NotThereError, Telling, follow
+from perfrun.cli.terminal.exits import Exit
+from tests.unit.cli.cluster.test_feed import Script, event
+from tests.unit.cli.fake_api import run_body
+
+RUNNING = Changed(PERF_RUNS, run_body(phase="Running", progress="3s, 180 requests/s"))
+NOTHING = Listed(PERF_RUNS, [])
+
+
+def console(*, terminal: bool = False) -> Console:
+    return Console(file=io.StringIO(), width=60, force_terminal=terminal, highlight=False)
+
+
+def followed(*changes: Any, patience: float = 0.0, strict: bool = False) -> tuple[Any, list[str]]:
+    """What they come to, one a second, and the lines that were printed."""
+    out = console()
+    code = None
+    with Telling(out) as telling:
+        following = Following("api-1", telling, strict=strict, started=0, patience=patience)
+        for second, change in enumerate(changes, 1):
+            code = following.take(change, float(second))
+    return code, out.file.getvalue().splitlines()
+
+
+def done(verdict: str, message: str = "it is over") -> Changed:
+    return Changed(PERF_RUNS, run_body(phase="Done", verdict=verdict, message=message))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "strict", "code"),
+    [
+        ("Pass", True, Exit.OK),
+        ("Warn", False, Exit.OK),
+        ("Warn", True, Exit.MISSED),
+        ("Fail", False, Exit.MISSED),
+        ("Error", False, Exit.ERROR),
+        ("Splendid", False, Exit.ERROR),  # of a newer operator: no success that is known
+    ],
+)
+def test_the_verdict_decides(verdict: str, strict: bool, code: Exit):
+    ended, lines = followed(RUNNING, done(verdict), strict=strict)
+    assert ended is code
+    assert lines == ["Running: 3s, 180 requests/s", f"{verdict}: it is over"]
+
+
+def test_each_state_is_told_once():
+    queued = Changed(PERF_RUNS, run_body(phase="Queued", queue={"reason": "busy", "position": 2}))
+    created = Changed(PERF_RUNS, run_body())
+    ended, lines = followed(created, created, queued, queued, None, RUNNING, RUNNING)
+    assert ended is None
+    assert lines == [
+        "Created: on its way",
+        "Queued, place 2: busy",
+        "Running: 3s, 180 requests/s",
+    ]
+
+
+def test_a_run_that_is_not_there_has_its_time_to_come():
+    assert followed(NOTHING, None, RUNNING, patience=30)[1] == ["Running: 3s, 180 requests/s"]
+    with pytest.raises(NotThereError):
+        followed(NOTHING, *[None] * 31, patience=30)
+    with pytest.raises(NotThereError):
+        followed(NOTHING)
+
+
+def test_a_run_that_is_deleted_is_an_error_with_a_sentence():
+    for gone in (Deleted(PERF_RUNS, run_body()), NOTHING):
+        ended, lines = followed(RUNNING, gone)
+        assert (ended, lines[-1]) == (Exit.ERROR, "the run is gone: it was deleted")
+
+
+def test_a_server_that_is_away_is_told_and_waited_for_but_not_for_ever():
+    away = Away("https://k8s does not answer: refused")
+    ended, lines = followed(RUNNING, away, away, RUNNING, done("Pass"))
+    assert ended is Exit.OK
+    assert lines[1] == f"{away.reason}; the run goes on, and so does waiting for it"
+    assert len(lines) == 4
+    with pytest.raises(ClusterError, match="refused"):
+        followed(RUNNING, *[away] * int(AWAY_S + 2))
+
+
+def test_being_away_at_first_is_not_taken_for_a_run_that_is_not_there():
+    away = Away("no answer")
+    assert followed(away, *[None] * 40, NOTHING, RUNNING, patience=60)[0] is None
+
+
+def test_a_refusal_is_raised():
+    with pytest.raises(ClusterError, match="may not"):
+        followed(Failed(ClusterError("may not")))
+
+
+def test_control_characters_do_not_reach_the_terminal():
+    _, lines = followed(done("Fail", "a\x1b[2Jb\r\nc"))
+    assert lines == ["Fail: a [2Jb  c"]
+
+
+def test_on_a_terminal_a_phase_keeps_its_last_line_and_the_rest_is_in_place():
+    out = console(terminal=True)
+    with Telling(out) as telling:
+        for text, phase in (
+            ("Starting: a", "Starting"),
+            ("Running: 1s", "Running"),
+            ("Running: 2s", "Running"),
+            ("Pass: fine", ""),
+        ):
+            telling.say(text, phase)
+    said = out.file.getvalue()
+    kept = [line for line in ("Starting: a", "Running: 2s", "Pass: fine") if f"{line}\n" in said]
+    assert kept == ["Starting: a", "Running: 2s", "Pass: fine"]
+    assert "Running: 1s\n" not in said
+    assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l")
+
+
+def test_follow_reads_a_list_and_a_watch():
+    over = event("MODIFIED", "9", run_body(phase="Done", verdict="Pass", message="fine"))
+    script = Script([[run_body(phase="Running", progress="1s")]], [[over]])
+    out = console()
+    assert follow(script, "api-1", out, strict=False) is Exit.OK
+    assert out.file.getvalue() == "Running: 1s\nPass: fine\n"

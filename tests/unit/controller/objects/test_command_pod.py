@@ -1,0 +1,113 @@
+"""The pod of a benchmark: what stands beside the worker, and what it cannot reach."""
+
+from typing import Any
+
+from perfrun.api.names import COMMAND_CONTAINER, WORKER_CONTAINER
+from perfrun.api.test.pod import PodTemplate
+from perfrun.controller.objects.command_pod import COMMAND_DIR, LAUNCHER_DIR
+from perfrun.controller.objects.jobs import job_manifest, worker_resources
+from perfrun.launcher.pack import argv
+from tests.unit.controller.build import KEY, perf_test, plan_of, settings
+
+Json = dict[str, Any]
+ONCE = {"burst": {"requests": 1, "concurrency": 1}}  # what a benchmark without one has
+IMAGE = "registry.example/suite:1"
+ENV = [
+    {"name": "SIZE", "value": "large"},
+    {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "shop", "key": "token"}}},
+    {"name": "REGION", "valueFrom": {"configMapKeyRef": {"name": "shop", "key": "region"}}},
+]
+
+
+def pod(env: list[Json] = ENV, **spec: Any) -> Json:
+    target = {"image": IMAGE, "command": ["pytest"], "results": "PytestBenchmark", "env": env}
+    test = perf_test(target={"benchmark": target}, load=ONCE, **spec)
+    manifest = job_manifest(KEY, plan_of(test), test.spec, settings(), with_ca=True)
+    made: Json = manifest["spec"]["template"]["spec"]
+    return made
+
+
+def container(made: Json, name: str) -> Json:
+    (found,) = [one for one in made["containers"] if one["name"] == name]
+    return dict(found)
+
+
+def mounts(one: Json) -> dict[str, Json]:
+    return {mount["mountPath"]: mount for mount in one["volumeMounts"]}
+
+
+def test_the_image_runs_our_launcher_which_the_workers_image_has_brought() -> None:
+    made = pod()
+    command = container(made, COMMAND_CONTAINER)
+    assert command["image"] == IMAGE
+    assert command["command"] == argv(LAUNCHER_DIR, COMMAND_DIR)
+    (init,) = made["initContainers"]
+    assert init["image"] == container(made, WORKER_CONTAINER)["image"]
+    assert init["command"][-1] == LAUNCHER_DIR
+    assert mounts(command)[LAUNCHER_DIR]["readOnly"] is True
+    assert "readOnly" not in mounts(init)[LAUNCHER_DIR]
+
+
+def test_every_container_keeps_to_the_restricted_profile() -> None:
+    made = pod()
+    assert made["automountServiceAccountToken"] is False
+    assert made["securityContext"]["runAsUser"] == 65532
+    for one in [*made["containers"], *made["initContainers"]]:
+        assert one["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    assert "shareProcessNamespace" not in made
+
+
+def test_the_command_has_nothing_of_the_workers() -> None:
+    made = pod(
+        observe=[{"name": "db", "sql": {"dsnFrom": {"secretKeyRef": {"name": "db", "key": "dsn"}}}}]
+    )
+    command, worker = container(made, COMMAND_CONTAINER), container(made, WORKER_CONTAINER)
+    assert set(mounts(command)) == {LAUNCHER_DIR, COMMAND_DIR, "/tmp"}
+    # Not even a folder for temporary files.
+    shared = {one["name"] for one in command["volumeMounts"]} & {
+        one["name"] for one in worker["volumeMounts"]
+    }
+    assert shared == {"command"}
+    assert {"name": "PERFRUN_COMMAND_FOLDER", "value": COMMAND_DIR} in worker["env"]
+    assert not [one for one in command["env"] if one["name"].startswith("PERFRUN_")]
+
+
+def test_its_secrets_are_its_environment_and_not_mounted_for_the_worker() -> None:
+    made = pod()
+    command = container(made, COMMAND_CONTAINER)
+    assert command["env"] == [
+        {"name": "HOME", "value": "/tmp"},
+        {"name": "TMPDIR", "value": "/tmp"},
+        {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "shop", "key": "token"}}},
+        {"name": "REGION", "valueFrom": {"configMapKeyRef": {"name": "shop", "key": "region"}}},
+    ]
+    assert not [one for one in made["volumes"] if "secret" in one]
+    own = pod(env=[{"name": "HOME", "value": "/home"}])
+    assert [one["name"] for one in container(own, COMMAND_CONTAINER)["env"]] == ["TMPDIR"]
+
+
+def test_resources_are_the_commands_and_the_worker_is_small() -> None:
+    template = {"resources": {"requests": {"cpu": "2"}, "limits": {"memory": "64Mi"}}}
+    test = perf_test(podTemplate=template)
+    made = pod(podTemplate=template)
+    assert test.spec.pod_template is not None
+    resources = worker_resources(test.spec.target, settings(), test.spec.pod_template)
+    assert container(made, COMMAND_CONTAINER)["resources"] == resources
+    assert resources["requests"]["cpu"] == "2"
+    # Whatever little memory the command is given, the worker has its own.
+    usual = worker_resources(test.spec.target, settings(), PodTemplate())
+    for one in (container(made, WORKER_CONTAINER), *made["initContainers"]):
+        assert one["resources"] == {
+            "requests": {**usual["requests"], "cpu": "100m"},
+            "limits": usual["limits"],
+        }
+
+
+def test_what_the_command_may_fill_is_bounded() -> None:
+    sizes = {one["name"]: one["emptyDir"] for one in pod()["volumes"] if "emptyDir" in one}
+    assert set(sizes) == {"tmp", "launcher", "command", "command-tmp"}
+    assert all("sizeLimit" in one for one in sizes.values())

@@ -1,0 +1,76 @@
+"""Which connection is used again, and which is not."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from time import monotonic_ns
+
+import pytest
+
+from perfrun.api.test.target import HttpTarget
+from perfrun.engine.http.http1 import Connection
+from perfrun.engine.http.pool import Pool
+from perfrun.engine.http.request import origin_of
+from perfrun.engine.http.tls.settings import trust
+from perfrun.engine.load.virtual_user import IDLE_LIMIT, LANES, LOOK_AFTER, Lanes, User
+from perfrun.logic.plan.network import ANYWHERE
+from perfrun.reach.values import NoValues
+
+
+@dataclass
+class Opened:
+    """A connection, and the server's end of it."""
+
+    pool: Pool
+    connection: Connection
+    far: socket.socket
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Opened]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        target = HttpTarget(url=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        security = trust(target, NoValues(), ANYWHERE).home
+        pool = Pool(origin_of(target.url), security, target.connect_timeout, ANYWHERE)
+        connection = (await pool.open()).connection
+        far, _ = listening.accept()
+        with far:
+            yield Opened(pool, connection, far)
+    connection.abandon()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture(params=["Shared", "PerUser"])
+def lanes(request: pytest.FixtureRequest) -> Lanes:
+    return LANES[request.param]()
+
+
+async def test_a_connection_is_used_again_until_it_is_too_old(opened: Opened, lanes: Lanes) -> None:
+    user, now = User(), monotonic_ns()
+    for idle in (0, LOOK_AFTER, IDLE_LIMIT - 1):
+        lanes.give(opened.pool, user, opened.connection, now)
+        assert lanes.take(opened.pool, user, now + idle) is opened.connection
+    lanes.give(opened.pool, user, opened.connection, now)
+    assert lanes.take(opened.pool, user, now + IDLE_LIMIT) is None
+    assert opened.connection.transport.is_closing()
+
+
+async def test_a_close_that_the_loop_has_not_heard_of_is_seen(opened: Opened, lanes: Lanes) -> None:
+    user, now = User(), monotonic_ns()
+    lanes.give(opened.pool, user, opened.connection, now)
+    opened.far.close()  # and no turn of the loop before the next use
+    assert lanes.take(opened.pool, user, now + LOOK_AFTER) is None
+    assert opened.connection.transport.is_closing()
+
+
+async def test_a_close_that_the_loop_has_heard_of_is_known_at_once(
+    opened: Opened, lanes: Lanes
+) -> None:
+    user, now = User(), monotonic_ns()
+    lanes.give(opened.pool, user, opened.connection, now)
+    opened.far.close()
+    async with asyncio.timeout(5):
+        while not opened.connection.transport.is_closing():
+            await asyncio.sleep(0)
+    assert lanes.take(opened.pool, user, now) is None

@@ -1,0 +1,574 @@
+"""How a run goes on: the table of decisions, and the law that no run waits without an end."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perfrun.api.run.perfrun import Phase
+from perfrun.logic.run.facts import CleanUp, JobState, RunFacts
+from perfrun.logic.run.lifecycle import (
+    FOUND_AGAIN_WITHIN,
+    HEARD_WITHIN,
+    LAST_REPORTS_S,
+    LAST_TEARDOWN_S,
+    LOAD_STEP_S,
+    MAX_TURNS,
+    REFUSED_FOR,
+    STEP_S,
+    Act,
+    any_alive,
+    collecting_deadline,
+    decide,
+    waiting_for,
+)
+from perfrun.logic.run.teardown import untidy
+from tests.unit.logic.facts import NOW, QUOTA, SECURITY, UNDER_WAY, S, at, facts, pod, refused
+
+UNSCHEDULED: dict[str, Any] = {
+    "pods": [pod(0), replace(pod(1, problem="Unschedulable: 0/1 nodes"), scheduled=False)],
+    "now": at(30),
+    "wanted": True,
+    "unscheduled_for": 30 * S,
+}
+
+STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
+    ("nothing was created yet", {"launched": False, "job": JobState.ABSENT}, Act.LAUNCH, ""),
+    ("created before the operator was killed, not noted", {"launched": False}, Act.LAUNCH, ""),
+    (
+        "what cannot be created is tried until the timeout",
+        {"launched": False, "launch_error": "the webhook is away", "now": at(59)},
+        Act.LAUNCH,
+        "",
+    ),
+    (
+        "it could not be created in time",
+        {"launched": False, "launch_error": "the webhook is away", "now": at(60)},
+        Act.FAIL,
+        "could not be created within 60s (load.startTimeout): the webhook is away",
+    ),
+    (
+        "the operator was away for all of the start",
+        {"launched": False, "now": at(61)},
+        Act.FAIL,
+        "the operator was away",
+    ),
+    (
+        "its pods have no node, and nobody else waits: it keeps its turn",
+        {**UNSCHEDULED, "wanted": False},
+        Act.WAIT,
+        "worker 1 (pr-x-1-abcde): Unschedulable: 0/1 nodes",
+    ),
+    (
+        "its pods have no node, and somebody waits: not before the time that it may wait",
+        {**UNSCHEDULED, "now": at(29.9)},
+        Act.WAIT,
+        "Unschedulable",
+    ),
+    (
+        "its pods have no node while somebody waits: the turn goes back",
+        UNSCHEDULED,
+        Act.REQUEUE,
+        "1 of 2 workers' pods were not scheduled within 30s (limits.unscheduledFor) while runs of "
+        "other namespaces waited, so it queues again: worker 1 (pr-x-1-abcde): Unschedulable: 0/1",
+    ),
+    (
+        "in a later turn the time counts from that one",
+        {**UNSCHEDULED, "turn": at(10), "turns": 2},
+        Act.WAIT,
+        "Unschedulable",
+    ),
+    (
+        "its Job cannot be created while somebody waits",
+        {**UNSCHEDULED, "pods": (), "launched": False, "launch_error": "the webhook is away"},
+        Act.REQUEUE,
+        "2 of 2 workers' pods were not scheduled within 30s",
+    ),
+    (
+        "the last of its turns",
+        {**UNSCHEDULED, "turns": MAX_TURNS},
+        Act.FAIL,
+        f"in the last of {MAX_TURNS} turns too: worker 1 (pr-x-1-abcde): Unschedulable",
+    ),
+    (
+        "startTimeout runs over all turns",
+        {**UNSCHEDULED, "now": at(60), "turn": at(20), "turns": 2},
+        Act.FAIL,
+        "within 60s (load.startTimeout): worker 1 (pr-x-1-abcde): Unschedulable",
+    ),
+    (
+        "all pods have nodes, and are slow: the turn is kept",
+        {**UNSCHEDULED, "pods": [pod(0), pod(1)]},
+        Act.WAIT,
+        "0 of 2 workers are ready",
+    ),
+    ("workers come up", {"ready": 1}, Act.WAIT, "1 of 2 workers are ready"),
+    (
+        "stopped before anything was created",
+        {"launched": False, "stop": "spec.stop was set"},
+        Act.CANCEL,
+        "stop",
+    ),
+    ("stopped while workers come up", {"stop": "spec.stop was set"}, Act.CANCEL, "spec.stop"),
+    (
+        "a stop wins over a worker's complaint",
+        {"stop": "spec.stop was set", "fatal": "no"},
+        Act.CANCEL,
+        "stop",
+    ),
+    ("a worker says that it is hopeless", {"fatal": "Secret x is missing"}, Act.FAIL, "Secret x"),
+    ("its Job was deleted", {"job": JobState.ABSENT}, Act.FAIL, "Job was deleted"),
+    (
+        "a worker died",
+        {"pods": [pod(1, dead=True, problem="OOMKilled")]},
+        Act.FAIL,
+        "worker 1 (pr-x-1-abcde): OOMKilled",
+    ),
+    ("a worker ended well, too early", {"pods": [pod(0, dead=True)]}, Act.FAIL, "without a word"),
+    ("the Job ended and its pods are gone", {"job": JobState.FINISHED}, Act.FAIL, "its Job ended"),
+    ("the last moment before the timeout", {"now": at(59.9)}, Act.WAIT, "0 of 2"),
+    ("the timeout, nobody knows why", {"now": at(60)}, Act.FAIL, "within 60s (load.startTimeout)"),
+    (
+        "the timeout, with the pod's reason",
+        {"now": at(61), "pods": [pod(1, problem="Unschedulable: 0/1 nodes")]},
+        Act.FAIL,
+        "worker 1 (pr-x-1-abcde): Unschedulable",
+    ),
+    (
+        "a quota has no room: it may free up",
+        {"refusal": refused(QUOTA, 50), "pods": [pod(0)]},
+        Act.WAIT,
+        "1 of 2 workers' pods were not created: " + QUOTA,
+    ),
+    (
+        "the timeout, with the quota's words",
+        {"now": at(61), "refusal": refused(QUOTA)},
+        Act.FAIL,
+        "within 60s (load.startTimeout): 2 of 2 workers' pods were not created: " + QUOTA,
+    ),
+    (
+        "Pod Security has refused just now",
+        {"refusal": refused(SECURITY, REFUSED_FOR.total_seconds())},
+        Act.WAIT,
+        SECURITY,
+    ),
+    (
+        "Pod Security refuses for good",
+        {"refusal": refused(SECURITY, REFUSED_FOR.total_seconds() + 0.1)},
+        Act.FAIL,
+        "2 of 2 workers' pods were not created: " + SECURITY,
+    ),
+    (
+        "the timeout, with the worker's trouble",
+        {"now": at(61), "trouble": "shop refuses"},
+        Act.FAIL,
+        "shop refuses",
+    ),
+]
+
+RUNNING: list[tuple[str, dict[str, Any], Act, str]] = [
+    ("under load", {}, Act.WAIT, ""),
+    ("a part has reported", {"reported": frozenset({1})}, Act.WAIT, ""),
+    ("all have reported", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
+    (
+        "one has reported, the other is dead",
+        {"reported": frozenset({0}), "pods": [pod(1, dead=True)]},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "one has reported and ended, the other goes on",
+        {"reported": frozenset({0}), "pods": [pod(0, dead=True)]},
+        Act.WAIT,
+        "",
+    ),
+    (
+        "a dead pod whose index is not known is no worker",
+        {"reported": frozenset({0}), "pods": [pod(-1, dead=True)]},
+        Act.WAIT,
+        "",
+    ),
+    (
+        "all are dead, none has reported, and a side car keeps the Job active",
+        {"pods": [pod(0, dead=True), pod(1, dead=True)]},
+        Act.COLLECT,
+        "all workers have ended",
+    ),
+    ("the Job has ended", {"job": JobState.FINISHED}, Act.COLLECT, "Job"),
+    ("the Job was deleted", {"job": JobState.ABSENT}, Act.COLLECT, "Job"),
+    ("the load is over", {"load_end": NOW}, Act.COLLECT, "load is over"),
+    ("just before the load is over", {"load_end": at(0.1)}, Act.WAIT, ""),
+    ("a burst takes longer than it may", {"report_deadline": NOW}, Act.COLLECT, "longer"),
+    (
+        "its start was lost: there is no end to wait for",
+        {"report_deadline": None},
+        Act.COLLECT,
+        "longer",
+    ),
+]
+
+COLLECTING: list[tuple[str, dict[str, Any], Act, str]] = [
+    ("reports are missing", {"reported": frozenset({1})}, Act.WAIT, "1 of 2 workers"),
+    ("all are there", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
+    ("the rest is dead", {"reported": frozenset({0}), "pods": [pod(1, dead=True)]}, Act.JUDGE, ""),
+    (
+        "a report under way of dead workers is waited for",
+        {"pods": [pod(0, dead=True), pod(1, dead=True)]},
+        Act.WAIT,
+        "2 of 2",
+    ),
+    (
+        "the time is over, with a part",
+        {"reported": frozenset({1}), "report_deadline": NOW},
+        Act.JUDGE,
+        "over",
+    ),
+    ("the time is over, with nothing", {"report_deadline": NOW}, Act.JUDGE, "over"),
+    ("no deadline was kept", {"report_deadline": None}, Act.JUDGE, "over"),
+]
+
+
+FIRST_KILLED = [pod(0, killed=True), pod(1)]
+ALL_KILLED = [pod(0, killed=True), pod(1, killed=True)]
+OVER = {"reported": frozenset({1}), "pods": FIRST_KILLED}
+UNDER_WAY_YET = CleanUp(at(30), JobState.ACTIVE)
+LOST = "worker 0 was lost: waiting for the teardown"
+TEARDOWN: list[tuple[str, Phase, dict[str, Any], Act, str]] = [
+    ("worker 0 is killed, others go on", Phase.RUNNING, {"pods": FIRST_KILLED}, Act.WAIT, ""),
+    ("those have reported", Phase.RUNNING, OVER, Act.COLLECT, "that live have reported"),
+    ("and that was noted", Phase.COLLECTING, OVER, Act.CLEAN_UP, ""),
+    (
+        "all were killed, and a report of theirs may be under way",
+        Phase.COLLECTING,
+        {"pods": ALL_KILLED},
+        Act.WAIT,
+        "2 of 2",
+    ),
+    (
+        "it was not",
+        Phase.COLLECTING,
+        {"pods": ALL_KILLED, "report_deadline": NOW},
+        Act.CLEAN_UP,
+        "",
+    ),
+    (
+        "it was noted, not created",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(at(30))},
+        Act.CLEAN_UP,
+        "",
+    ),
+    ("it runs", Phase.COLLECTING, {**OVER, "clean_up": UNDER_WAY_YET}, Act.WAIT, LOST),
+    (
+        "its pod has no place",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(at(30), JobState.ACTIVE, "Unschedulable: no")},
+        Act.WAIT,
+        "(Unschedulable: no)",
+    ),
+    (
+        "it has reported",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": UNDER_WAY_YET, "cleaned": True},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "it ended without a report",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(at(30), JobState.FINISHED)},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "its time is over",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(NOW, JobState.ACTIVE)},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "its time is over before it was created",
+        Phase.COLLECTING,
+        {**OVER, "clean_up": CleanUp(NOW)},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "worker 0 has done it, and was killed then",
+        Phase.COLLECTING,
+        {"reported": frozenset({0, 1}), "pods": ALL_KILLED},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "worker 0 ended by itself, its report was lost",
+        Phase.COLLECTING,
+        {"reported": frozenset({1}), "pods": [pod(0, dead=True)]},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "worker 0 lives, and nobody hears of it",
+        Phase.COLLECTING,
+        {"reported": frozenset({1}), "pods": [pod(0)], "report_deadline": NOW},
+        Act.JUDGE,
+        "",
+    ),
+    (
+        "the Job was deleted and nobody has reported",
+        Phase.COLLECTING,
+        {"job": JobState.ABSENT, "report_deadline": NOW},
+        Act.CLEAN_UP,
+        "",
+    ),
+    ("killed in the setup", Phase.STARTING, {"pods": FIRST_KILLED}, Act.CLEAN_UP, ""),
+    (
+        "killed in the setup, and that was undone",
+        Phase.STARTING,
+        {"pods": FIRST_KILLED, "clean_up": UNDER_WAY_YET, "cleaned": True},
+        Act.FAIL,
+        "a worker ended before the load started",
+    ),
+    ("the setup has failed", Phase.STARTING, {"fatal": "no", "pods": [pod(0)]}, Act.FAIL, "no"),
+    (
+        "stopped in the setup",
+        Phase.STARTING,
+        {"stop": "spec.stop was set", "pods": [pod(0)]},
+        Act.CANCEL,
+        "spec.stop",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes", "act", "says"), [pytest.param(*row[1:], id=row[0]) for row in TEARDOWN]
+)
+def test_what_a_run_did_is_undone_before_its_end(
+    phase: Phase, changes: dict[str, Any], act: Act, says: str
+) -> None:
+    usual = {} if phase is Phase.STARTING else {"report_deadline": at(30)}
+    decision = decide(facts(phase, undoes=True, **{**usual, **changes}))
+    assert (decision.act, says in decision.message) == (act, True), decision
+
+
+def test_without_a_teardown_nobody_waits_for_one() -> None:
+    assert decide(facts(Phase.RUNNING, **OVER)).act is Act.JUDGE
+    assert decide(facts(Phase.COLLECTING, **OVER, report_deadline=at(30))).act is Act.JUDGE
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"clean_up": CleanUp(NOW, JobState.ACTIVE)}, "did not: it has not ended in time"),
+        ({"clean_up": CleanUp(NOW, problem="quota")}, "did not: quota"),
+        ({"clean_up": UNDER_WAY_YET, "cleaned": True}, None),
+        ({"undoes": False}, None),
+    ],
+)
+def test_why_something_is_left_is_told(changes: dict[str, Any], said: str | None) -> None:
+    told = untidy(facts(Phase.COLLECTING, **{"undoes": True, **OVER, **changes}))
+    assert (told or "").endswith(said or "")
+    assert (told is None) == (said is None)
+
+
+def rows() -> list[Any]:
+    tables = ((Phase.STARTING, STARTING), (Phase.RUNNING, RUNNING), (Phase.COLLECTING, COLLECTING))
+    return [
+        pytest.param(phase, changes, act, says, id=f"{phase}: {case}")
+        for phase, table in tables
+        for case, changes, act, says in table
+    ]
+
+
+@pytest.mark.parametrize(("phase", "changes", "act", "says"), rows())
+def test_decision(phase: Phase, changes: dict[str, Any], act: Act, says: str) -> None:
+    usual = {} if phase is Phase.STARTING else {"report_deadline": at(30)}
+    decision = decide(facts(phase, **{**usual, **changes}))
+    assert (decision.act, says in decision.message) == (act, True), decision
+
+
+@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.DONE])
+def test_nothing_is_decided_about_runs_that_are_not_under_way(phase: Phase) -> None:
+    with pytest.raises(ValueError, match=phase.value):
+        decide(facts(phase))
+
+
+def test_what_keeps_a_run_waiting_is_told_by_the_most_telling_thing() -> None:
+    starting = facts(Phase.STARTING, trouble="shop refuses", pods=[pod(0), pod(1, problem="no")])
+    assert waiting_for(starting) == "worker 1 (pr-x-1-abcde): no"
+    assert waiting_for(facts(Phase.STARTING, trouble="shop refuses")) == "shop refuses"
+
+
+@pytest.mark.parametrize(
+    ("running", "listening", "heard", "told"),
+    [
+        pytest.param(0, 0, set(), True, id="it runs, and was never heard"),
+        pytest.param(0, 0, {1}, False, id="it was heard"),
+        pytest.param(0, 0, {0}, True, id="another one was heard"),
+        pytest.param(None, 0, set(), False, id="it does not run yet"),
+        pytest.param(1, 0, set(), False, id="it has only just started"),
+        pytest.param(0, 1, set(), False, id="the operator has only just started"),
+    ],
+)
+def test_worker_that_cannot_reach_the_coordinator_is_told_with_where_to_look(
+    running: float | None, listening: float, heard: set[int], told: bool
+) -> None:
+    starting = facts(
+        Phase.STARTING,
+        now=NOW + HEARD_WITHIN + timedelta(seconds=0.5),
+        pods=[replace(pod(1), running_since=None if running is None else at(running))],
+        listening_since=at(listening),
+        heard=frozenset(heard),
+        coordinator="perfrun-coordinator.perfrun.svc:8443",
+        trouble="2 of 2 workers have not come up",
+    )
+    sentence = (
+        "worker 1 (pr-x-1-abcde) runs, but has not reached the coordinator "
+        "perfrun-coordinator.perfrun.svc:8443: check egress NetworkPolicy of its namespace"
+    )
+    assert waiting_for(starting) == (sentence if told else starting.trouble)
+
+
+@pytest.mark.parametrize(
+    ("alive", "planned", "expected"),
+    [
+        (True, 60, 60),  # workers live: they get what the plan gives them
+        (True, 1, LAST_REPORTS_S),  # and never less than a last moment
+        (False, 60, LAST_REPORTS_S),  # workers are gone: only what is under way
+    ],
+)
+def test_how_long_reports_are_waited_for(alive: bool, planned: float, expected: float) -> None:
+    dead = [] if alive else [pod(0, dead=True), pod(1, dead=True)]
+    late = facts(Phase.RUNNING, report_deadline=at(planned), pods=dead)
+    assert collecting_deadline(late) == at(expected)
+
+
+def test_workers_of_a_deleted_job_get_time_for_their_teardown() -> None:
+    gone = facts(Phase.RUNNING, job=JobState.ABSENT, report_deadline=at(600))
+    assert collecting_deadline(gone) == at(LAST_REPORTS_S)
+    assert collecting_deadline(replace(gone, undoes=True)) == at(LAST_TEARDOWN_S)
+
+
+@pytest.mark.parametrize(
+    ("job", "dead", "alive"),
+    [
+        (JobState.ACTIVE, [], True),
+        (JobState.ACTIVE, [1], True),
+        (JobState.ACTIVE, [0, 1], False),
+        (JobState.ACTIVE, [1, 1], True),  # an index that has had two pods
+        (JobState.ACTIVE, [1, 7], True),  # no worker of this run
+        (JobState.FINISHED, [], False),
+        (JobState.ABSENT, [], False),
+    ],
+)
+def test_who_may_still_report(job: JobState, dead: list[int], alive: bool) -> None:
+    pods = [pod(index, dead=True) for index in dead]
+    assert any_alive(facts(Phase.RUNNING, job=job, pods=pods)) is alive
+
+
+pods = st.builds(
+    pod,
+    st.integers(-1, 2),
+    dead=st.booleans(),
+    problem=st.none() | st.just("OOMKilled"),
+    killed=st.booleans(),
+)
+clean_ups = st.builds(CleanUp, st.integers(0, 7200).map(at), st.sampled_from(JobState))
+any_facts = st.builds(
+    facts,
+    st.sampled_from(UNDER_WAY),
+    now=st.integers(0, 7200).map(at),
+    start_timeout=st.integers(0, 3600).map(lambda seconds: seconds * S),
+    planned=st.integers(1, 3),
+    job=st.sampled_from(JobState),
+    launched=st.booleans(),
+    pods=st.lists(pods, max_size=3),
+    refusal=st.none() | st.builds(refused, st.sampled_from([QUOTA, SECURITY]), st.just(5.0)),
+    ready=st.integers(0, 3),
+    reported=st.frozensets(st.integers(0, 2)),
+    fatal=st.none() | st.just("hopeless"),
+    trouble=st.none() | st.just("trouble"),
+    stop=st.none() | st.just("spec.stop was set"),
+    stopped=st.booleans(),
+    load_end=st.none() | st.integers(0, 7200).map(at),
+    report_deadline=st.none() | st.integers(0, 7200).map(at),
+    undoes=st.booleans(),
+    cleaned=st.booleans(),
+    clean_up=st.none() | clean_ups,
+)
+
+
+@settings(max_examples=500)
+@given(any_facts)
+def test_no_run_waits_without_an_end(some: RunFacts) -> None:
+    later = RunFacts(**{**some.__dict__, "now": at(7201)})
+    assert decide(later).act not in (Act.WAIT, Act.LAUNCH)
+    if later.clean_up is not None:
+        assert decide(later).act is not Act.CLEAN_UP
+
+
+@given(any_facts)
+def test_who_waits_says_when_to_look_again_and_that_is_soon(some: RunFacts) -> None:
+    decision = decide(some)
+    if decision.act is Act.WAIT:
+        assert decision.wake is not None
+        assert 0 < decision.wake <= (LOAD_STEP_S if some.phase is Phase.RUNNING else STEP_S)
+
+
+def test_a_wait_under_load_ends_with_the_load() -> None:
+    later = {"report_deadline": at(30)}
+    assert decide(facts(Phase.RUNNING, load_end=at(3), **later)).wake == 3
+    assert decide(facts(Phase.RUNNING, load_end=at(29), **later)).wake == LOAD_STEP_S
+    assert decide(facts(Phase.RUNNING, report_deadline=at(2))).wake == 2
+
+
+@given(any_facts)
+def test_a_load_is_stopped_once_and_then_goes_on_to_its_end(some: RunFacts) -> None:
+    asked = decide(some).act is Act.STOP
+    assert asked is (some.phase is Phase.RUNNING and some.stop is not None and not some.stopped)
+    assert decide(replace(some, stopped=True)).act is not Act.STOP
+
+
+@given(any_facts)
+def test_only_a_verdict_waits_for_what_is_observed(some: RunFacts) -> None:
+    decision, unsettled = decide(some), decide(replace(some, settled=False))
+    if decision.act is Act.JUDGE:
+        assert (unsettled.act, unsettled.wake) == (Act.WAIT, STEP_S)
+        assert unsettled.message == "waiting for the last metrics"
+    else:
+        assert unsettled == decision
+
+
+@given(any_facts)
+def test_only_a_load_that_began_is_judged_and_only_one_that_did_not_is_cancelled(
+    some: RunFacts,
+) -> None:
+    act = decide(some).act
+    began = some.phase is not Phase.STARTING
+    assert act in (
+        {Act.WAIT, Act.STOP, Act.COLLECT, Act.CLEAN_UP, Act.JUDGE}
+        if began
+        else {Act.WAIT, Act.LAUNCH, Act.CLEAN_UP, Act.FAIL, Act.CANCEL}
+    )
+
+
+@pytest.mark.parametrize(
+    ("job", "since", "expected"),
+    [
+        pytest.param(JobState.ACTIVE, at(-5), Act.WAIT, id="it-has-only-just-come-back"),
+        pytest.param(JobState.ACTIVE, NOW - FOUND_AGAIN_WITHIN, Act.JUDGE, id="it-waited-long"),
+        pytest.param(JobState.ACTIVE, None, Act.JUDGE, id="it-was-never-away"),
+        pytest.param(JobState.FINISHED, at(-5), Act.JUDGE, id="nobody-is-left-to-report"),
+    ],
+)
+def test_after_an_outage_workers_are_given_time_to_hand_in_what_they_have(
+    job: JobState, since: datetime | None, expected: Act
+) -> None:
+    past = facts(
+        Phase.COLLECTING, job=job, listening_since=since, report_deadline=at(-1), load_end=at(-60)
+    )
+    assert decide(past).act is expected
