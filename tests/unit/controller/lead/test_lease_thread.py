@@ -76,6 +76,7 @@ def _holder(kube: FakeKube) -> str:
     return str(kube.all(LEASES)[0]["spec"]["holderIdentity"])
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_the_lease_is_kept_while_the_main_loop_is_busy_and_that_is_told_once(
     lease: LeaseThread, kube: FakeKube, ends: Ends, caplog: pytest.LogCaptureFixture
 ) -> None:

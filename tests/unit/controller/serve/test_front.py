@@ -71,6 +71,7 @@ async def asking() -> AsyncIterator[Asking]:
         yield Asking(front, *ports)
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_probes_are_answered_while_the_main_loop_stands_still(asking: Asking) -> None:
     asking.front.health.compared("PerfRun", Watch.CURRENT)
     began = time.monotonic()

