@@ -5,6 +5,7 @@ node takes, and the bounds that keep both small.
 """
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -21,11 +22,13 @@ from tests.integration.controller.world import PERFRUN, World
 
 MANY, SLICE = 5000, 300
 FIRST_LOOK_S = 2.0
-SLOWER = 20
-"""On a machine that is busy with something else, the limit is so many times the look that was taken
-while nobody waited."""
+POSTS = 30
+"""A look is some six requests. In the slice, beside other work on the machine, one may take as long
+as so many of the requests that create the runs meanwhile."""
 CONNECTIONS = 8
 BETWEEN_LOOKS_S = 1.0
+LOOKS_UNTIL_COUNTED = 10
+"""A list of all runs costs the API server as much as many looks."""
 
 
 class Policy:
@@ -90,6 +93,21 @@ async def first_look(world: World, name: str) -> float:
     return time.monotonic() - before
 
 
+async def looks_until_placed(world: World, other: World, count: int) -> list[float]:
+    """The first looks at another tenant's runs until all of the first one's have had theirs."""
+    looks: list[float] = []
+
+    async def all_placed() -> bool:
+        for _ in range(LOOKS_UNTIL_COUNTED):
+            looks.append(await first_look(other, f"then-{len(looks)}"))
+            await asyncio.sleep(BETWEEN_LOOKS_S)
+        phases = Counter(run.get("status", {}).get("phase") for run in await world.runs())
+        return phases == Counter(Starting=1, Queued=count - 1)
+
+    await until("all have been placed", all_placed, 1200)
+    return looks
+
+
 class Probes:
     """Asks the probe once in a while, and keeps what it heard and how long that took."""
 
@@ -117,7 +135,6 @@ async def test_another_tenants_run_is_looked_at_at_once_whatever_one_has_waiting
     pid, probes = world.operator.pid, Probes(world)
     asking = asyncio.create_task(probes.ask())
     quiet = await first_look(other, "before")
-    limit = max(FIRST_LOOK_S, SLOWER * quiet)
     began = time.monotonic()
     flooding = asyncio.create_task(flood(world, server, count))
     looks: list[float] = []
@@ -127,30 +144,26 @@ async def test_another_tenants_run_is_looked_at_at_once_whatever_one_has_waiting
     await flooding
     created = time.monotonic() - began
     looks.append(await first_look(other, "after"))
-
-    async def all_placed() -> bool:
-        looks.append(await first_look(other, f"then-{len(looks)}"))
-        await asyncio.sleep(BETWEEN_LOOKS_S)
-        phases = Counter(run.get("status", {}).get("phase") for run in await world.runs())
-        return phases == Counter(Starting=1, Queued=count - 1)
-
-    await until("all have been placed", all_placed, 600)
-    placed = time.monotonic() - began
-    looks.append(await first_look(other, "later"))
+    if campaign.whole:
+        looks += await looks_until_placed(world, other, count)
     asking.cancel()
+    limit = FIRST_LOOK_S
+    if not campaign.whole:
+        limit = max(limit, POSTS * CONNECTIONS * created / count)
     seen = {
         "waiting": count,
         "quiet_look_s": round(quiet, 2),
         "created_s": round(created, 1),
-        "placed_s": round(placed, 1),
+        "all_s": round(time.monotonic() - began, 1),
         "looks": len(looks),
         "slowest_look_s": round(max(looks), 2),
+        "load": os.getloadavg()[0],
         "probes": dict(probes.answers),
         "slowest_probe_s": round(probes.longest, 2),
     }
     print(seen)
     campaign.add("fairness", **seen)
-    assert max(looks) < limit, seen
+    assert max(looks) < limit, (limit, seen)
     assert set(probes.answers) == {200}, seen
     assert world.operator.pid == pid
     assert world.operator.running

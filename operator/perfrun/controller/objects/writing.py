@@ -29,6 +29,15 @@ async def create_once(kube: Kube, resource: Resource, body: Json, uid: str) -> N
         await _ours(kube, resource, body, uid)
 
 
+async def find_or_create(kube: Kube, resource: Resource, body: Json, uid: str) -> None:
+    """The same, for an object that is there more often than not."""
+    standing = await kube.find(resource, body["metadata"]["namespace"], body["metadata"]["name"])
+    if standing is None:
+        await create_once(kube, resource, body, uid)
+    else:
+        _insist_on_owner(standing, resource, uid)
+
+
 async def store_config_map(kube: Kube, body: Json, uid: str) -> None:
     """Write a ConfigMap of the run ``uid``, also over one that was written before a kill.
 
@@ -100,15 +109,19 @@ async def _is_whole(kube: Kube, first: Json, standing: Json) -> bool:
 
 async def _ours(kube: Kube, resource: Resource, body: Json, uid: str) -> Json:
     """What stands under the name of ``body``. Raises ConflictError unless ``uid`` owns it."""
-    name = body["metadata"]["name"]
-    standing = await kube.get(resource, body["metadata"]["namespace"], name)
+    about = body["metadata"]
+    standing = await kube.get(resource, about["namespace"], about["name"])
+    _insist_on_owner(standing, resource, uid)
+    return standing
+
+
+def _insist_on_owner(standing: Json, resource: Resource, uid: str) -> None:
     if not owned_by(standing, uid):
         raise ConflictError(
             409,
-            f"{resource.kind} {name} is there already, and belongs to something else: delete it "
-            f"unless it goes away by itself",
+            f"{resource.kind} {standing['metadata']['name']} is there already, and belongs to "
+            f"something else: delete it unless it goes away by itself",
         )
-    return standing
 
 
 async def _replace(kube: Kube, standing: Json, body: Json) -> None:

@@ -17,7 +17,7 @@ from perfrun.controller.objects.manifests import (
 )
 from perfrun.controller.objects.status import conditions_json, write_status
 from perfrun.controller.objects.store import Store, run_record
-from perfrun.controller.objects.writing import create_once
+from perfrun.controller.objects.writing import find_or_create
 from perfrun.controller.run.finish import Finisher
 from perfrun.controller.run.open_runs import revision_spec, unreadable_revision
 from perfrun.controller.test.checks import CheckFailedError, Checks
@@ -167,7 +167,7 @@ class Acceptor:
             raise Refusal(f"PerfTest {test.name}: {outcome.problems[0]}")
         if outcome.frozen is not None:
             revision = revision_manifest(test, outcome.what_runs, outcome.frozen)
-            await create_once(self._kube, REVISIONS, revision, test.uid)
+            await find_or_create(self._kube, REVISIONS, revision, test.uid)
             self._waiting[uid] = outcome.model_copy(update={"frozen": None})
         return outcome
 

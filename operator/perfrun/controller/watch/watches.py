@@ -1,14 +1,7 @@
-"""The watches, by kopf: events in, names out.
+"""What the watches feed: events in, names out. A handler does nothing but remember and queue."""
 
-Only ``on.event`` handlers: kopf then keeps no state on the objects, adds no finalizers (they would
-wedge a namespace while the operator is gone), and a handler does nothing but remember and queue.
-"""
-
-import ssl
-from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import kopf
 from pydantic import ValidationError
 
@@ -19,105 +12,20 @@ from perfrun.controller.objects.policies import policy_record
 from perfrun.controller.objects.store import Key, RunRecord, Store, run_record
 from perfrun.controller.run.reconciler import RunReconciler
 from perfrun.controller.watch.queue import WorkQueue
-from perfrun.kube.client import METADATA_LIST, Json
-from perfrun.kube.decoding import decode, flattened
+from perfrun.controller.watch.session import session_of
+from perfrun.kube.client import Json
 
 # The server ends a watch after this; kopf then lists anew.
 SERVER_TIMEOUT_S = 300
 CLIENT_TIMEOUT_S = 330
 CONNECT_TIMEOUT_S = 10
 NEXT_ONES = 20
-# Lists come in pages, and what reads an event ends soon after it: all of ten thousand objects in
-# memory at once, for a moment only, cost more than 100 MiB for good. An object may have 1.5 MiB.
+# All of ten thousand objects in memory at once, for a moment only, cost more than 100 MiB for good.
+# An object may have 1.5 MiB.
 LIST_PAGE = 50
-METADATA = METADATA_LIST.replace("List", "")
-WORKER_IDLE_S = 0.5
 LOOK_AFTER_S, MAX_LOOK_AFTER_S = 0.001, 10.0
 """How long news of a run may wait until its test is looked at, for each run of that test: a look
 goes through all of them, and news of thousands would cost as many looks at thousands."""
-
-
-class LenientConnection(kopf.ConnectionInfo):
-    """A connection that takes the certificates that clusters have.
-
-    From Python 3.13 the default is to refuse certificates without the extensions that RFC 5280
-    asks for, which many clusters' are. Chain and host name are verified all the same.
-    """
-
-    def as_ssl_context(self) -> ssl.SSLContext:
-        """The context as kopf makes it, without the strictness."""
-        context = super().as_ssl_context()
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        return context
-
-
-class Response(aiohttp.ClientResponse):
-    """An answer whose JSON may be nested as deep as somebody likes."""
-
-    async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """As before; a watch is read line by line, and each line is made flat."""
-        started = await super().start(connection)
-        if self.url.query.get("watch") == "true":
-            self.content = FlatLines(self.content)  # type: ignore[assignment]
-        return started
-
-    async def json(self, **_: Any) -> Any:
-        """The value of the whole body. An empty list is one, also where it is written as null."""
-        value = decode(await self.read())
-        if isinstance(value, dict) and value.get("items", ()) is None:
-            value["items"] = []
-        return value
-
-
-class FlatLines:
-    """The stream of a watch, in whole lines of JSON that Python can read."""
-
-    def __init__(self, stream: aiohttp.StreamReader) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """As of the stream, each chunk one line."""
-        parts: list[bytes] = []
-        async for chunk in self._stream.iter_chunked(size):
-            *ends, rest = chunk.split(b"\n")
-            for end in ends:
-                yield flattened(b"".join([*parts, end])) + b"\n"
-                parts = []
-            parts.append(rest)
-        if any(parts):
-            yield flattened(b"".join(parts))
-
-
-async def ask_for_metadata(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Watch PerfTests without their contents: of those, only their names are of use here."""
-    if request.url.path.endswith("/perftests"):
-        watching = request.url.query.get("watch") == "true"
-        request.headers["Accept"] = METADATA if watching else METADATA_LIST
-    return await handler(request)
-
-
-def session_of(found: kopf.ConnectionInfo) -> kopf.AiohttpSession:
-    """What kopf would have made of these credentials, with all of the above."""
-    info = LenientConnection(**vars(found))
-    return kopf.AiohttpSession(
-        server=info.server,
-        default_namespace=info.default_namespace,
-        priority=info.priority,
-        expiration=info.expiration,
-        aiohttp_session=aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
-            headers=info.as_http_headers(),
-            proxy=info.proxy_url,
-            trust_env=info.trust_env,
-            response_class=Response,
-            middlewares=[ask_for_metadata],
-        ),
-    )
 
 
 class Watches:
@@ -224,39 +132,33 @@ class Watches:
 
 
 def registry(watches: Watches, *, with_policies: bool) -> kopf.OperatorRegistry:
-    """The handlers, as kopf wants them. Policies belong to the whole cluster."""
-    handlers = kopf.OperatorRegistry()
+    """What kopf is to watch, and how. Policies belong to the whole cluster."""
+    registered = kopf.OperatorRegistry()
+    handlers = {"perftests": watches.test_event, "perfruns": watches.run_event}
+    if with_policies:
+        handlers["perfpolicies"] = watches.policy_event
 
-    @kopf.on.startup(registry=handlers)
+    @kopf.on.startup(registry=registered)
     def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.watching.server_timeout = SERVER_TIMEOUT_S
         settings.watching.client_timeout = CLIENT_TIMEOUT_S
         settings.watching.connect_timeout = CONNECT_TIMEOUT_S
         settings.watching.chunk_size = LIST_PAGE
-        settings.queueing.idle_timeout = WORKER_IDLE_S
         settings.posting.enabled = False
         settings.scanning.disabled = True
 
-    @kopf.on.login(registry=handlers)
+    @kopf.on.login(registry=registered)
     async def login(**kwargs: Any) -> kopf.AiohttpSession | None:
         found = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
-        return session_of(found) if found is not None else None
+        return session_of(found, handlers) if found is not None else None
 
-    @kopf.on.event(GROUP, VERSION, "perftests", registry=handlers)
-    async def test_event(type: str | None, body: kopf.Body, **_: Any) -> None:
-        watches.test_event(type, dict(body))
+    for plural in handlers:
 
-    @kopf.on.event(GROUP, VERSION, "perfruns", registry=handlers)
-    async def run_event(type: str | None, body: kopf.Body, **_: Any) -> None:
-        watches.run_event(type, dict(body))
+        @kopf.on.event(GROUP, VERSION, plural, registry=registered)
+        def never(**_: Any) -> None:
+            """kopf watches what has a handler; the objects do not come so far."""
 
-    if with_policies:
-
-        @kopf.on.event(GROUP, VERSION, "perfpolicies", registry=handlers)
-        async def policy_event(type: str | None, body: kopf.Body, **_: Any) -> None:
-            watches.policy_event(type, dict(body))
-
-    return handlers
+    return registered
 
 
 def _key(body: Json) -> Key:

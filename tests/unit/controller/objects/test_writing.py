@@ -10,6 +10,7 @@ from perfrun.controller.objects.manifests import report_config_maps
 from perfrun.controller.objects.writing import (
     create_once,
     delete_owned,
+    find_or_create,
     store_config_map,
     store_report,
 )
@@ -92,6 +93,7 @@ async def test_what_belongs_to_somebody_else_is_left_alone_and_named() -> None:
     kube.put(CONFIG_MAPS, {"metadata": {"name": name, "namespace": "team"}})
     for write in (
         create_once(kube, CONFIG_MAPS, body, UID),  # type: ignore[arg-type]
+        find_or_create(kube, CONFIG_MAPS, body, UID),  # type: ignore[arg-type]
         store_config_map(kube, body, UID),  # type: ignore[arg-type]
         store_report(kube, [body], UID),  # type: ignore[arg-type]
     ):
@@ -118,3 +120,11 @@ async def test_what_was_created_before_a_kill_is_as_good() -> None:
     for _ in range(2):
         await create_once(kube, CONFIG_MAPS, report(b"a")[0], UID)  # type: ignore[arg-type]
     assert kube.asked["patch", "configmaps"] == 0
+
+
+async def test_what_is_often_there_is_read_once_and_written_once() -> None:
+    kube = FakeKube()
+    for _ in range(3):
+        await find_or_create(kube, CONFIG_MAPS, report(b"a")[0], UID)  # type: ignore[arg-type]
+    assert (kube.asked["get", "configmaps"], kube.asked["create", "configmaps"]) == (3, 1)
+    assert stored(kube) == {"0": b"a" * 10}

@@ -3,15 +3,23 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from itertools import pairwise
+from unittest.mock import Mock
 
+import aiohttp
 import kopf
 import pytest
 from aiohttp import web
 
-from perfrun.controller.watch.watches import METADATA, session_of
-from perfrun.kube.client import METADATA_LIST
+from perfrun.controller.watch.session import METADATA, Stream, session_of
+from perfrun.kube.client import METADATA_LIST, Json
 
 DEEP = b'{"a":' * 5000 + b"1" + b"}" * 5000
+
+
+def event(kind: str, version: int, more: str = "") -> bytes:
+    about = f'"metadata":{{"name":"run-{version}","resourceVersion":"{version}"}}'
+    return f'{{"type":"{kind}","object":{{{about}{more}}}}}\n'.encode()
 
 
 class Server:
@@ -20,22 +28,42 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str | None]] = []
         self.url = ""
+        self.go_on = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append((request.path_qs, request.headers.get("Accept")))
+        if request.path.startswith("/refused"):
+            return web.json_response({"kind": "Status", "code": 403}, status=403)
         if "watch" not in request.query:
-            body = b'{"items":null}' if request.path == "/none" else b'{"items":[' + DEEP + b"]}"
+            none = request.path.startswith("/none")
+            body = b'{"items":null}' if none else b'{"items":[' + DEEP + b"]}"
             return web.Response(body=body, content_type="application/json")
         response = web.StreamResponse()
         await response.prepare(request)
-        await response.write(b'{"n":1}\n{"n":')
-        await asyncio.sleep(0.01)
-        await response.write(b'2}\n{"n":3,"deep":' + DEEP[:20_000])
-        await asyncio.sleep(0.01)
-        await response.write(DEEP[20_000:] + b'}\n\n{"n":4}\n')
-        await asyncio.sleep(0.01)
+        second, deep = event("MODIFIED", 2), event("DELETED", 3, f',"a":{DEEP.decode()}')
+        for part in (
+            event("ADDED", 1) + second[:20],
+            second[20:] + deep[:20_000],
+            deep[20_000:] + b"\n" + event("BOOKMARK", 4),
+            b'{"type":"ERROR","object":{"code":410}}\n',
+        ):
+            await response.write(part)
+            await self.go_on.wait()
+            await asyncio.sleep(0.01)
         await response.write_eof()
         return response
+
+
+class Delivered:
+    """What a session has delivered."""
+
+    def __init__(self, server: Server) -> None:
+        self.events: list[tuple[str | None, Json]] = []
+        found = kopf.ConnectionInfo(server=server.url)
+        self.session = session_of(found, {"perfruns": self.take}).aiohttp_session
+
+    def take(self, kind: str | None, body: Json) -> None:
+        self.events.append((kind, body))
 
 
 @pytest.fixture
@@ -49,35 +77,101 @@ async def server() -> AsyncIterator[Server]:
     await site.start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield server
+    server.go_on.set()
     await runner.cleanup()
 
 
-async def test_lines_of_a_watch_can_be_read_however_deep_they_are(server: Server) -> None:
-    session = session_of(kopf.ConnectionInfo(server=server.url)).aiohttp_session
-    async with session, session.get(f"{server.url}/x/perfruns?watch=true") as response:
+async def test_objects_of_a_watch_are_delivered_and_kopf_learns_how_far_it_is(
+    server: Server,
+) -> None:
+    server.go_on.set()
+    told = Delivered(server)
+    async with told.session, told.session.get(f"{server.url}/x/perfruns?watch=true") as response:
         # As kopf reads it.
-        text = b"".join([chunk async for chunk in response.content.iter_chunked(1024)])
+        text = b"".join([chunk async for chunk in response.content.iter_chunked(1024 * 1024)])
+    assert [(kind, body["metadata"]["name"]) for kind, body in told.events] == [
+        ("ADDED", "run-1"),
+        ("MODIFIED", "run-2"),
+        ("DELETED", "run-3"),
+    ]
     lines = [json.loads(line) for line in text.split(b"\n") if line]
-    assert [line["n"] for line in lines] == [1, 2, 3, 4]
+    *bookmarks, error = lines
+    assert error == {"type": "ERROR", "object": {"code": 410}}
+    assert {one["type"] for one in bookmarks} == {"BOOKMARK"}
+    assert [one["object"]["metadata"]["resourceVersion"] for one in bookmarks] == ["1", "2", "4"]
 
 
-async def test_each_line_is_there_as_soon_as_it_has_come(server: Server) -> None:
-    session = session_of(kopf.ConnectionInfo(server=server.url)).aiohttp_session
+async def test_each_object_is_delivered_as_soon_as_it_has_come(server: Server) -> None:
+    told = Delivered(server)
+    async with told.session, told.session.get(f"{server.url}/x/perfruns?watch=true") as response:
+        await anext(aiter(response.content.iter_chunked(1024 * 1024)))
+        assert [body["metadata"]["name"] for _, body in told.events] == ["run-1"]
+        server.go_on.set()
+
+
+async def test_thousands_of_objects_that_come_at_once_are_handled_in_many_turns_of_the_loop() -> (
+    None
+):
+    seen: list[int] = []
+    handled: list[Json] = []
+
+    async def count() -> None:
+        while True:
+            seen.append(len(handled))
+            await asyncio.sleep(0)
+
+    stream = aiohttp.StreamReader(Mock(), 2**20, loop=asyncio.get_running_loop())
+    for version in range(5000):
+        stream.feed_data(event("ADDED", version, ',"spec":"' + "x" * 1000 + '"'))
+    stream.feed_eof()
+    counting = asyncio.create_task(count())
+    lines = Stream(stream, lambda _, body: handled.append(body)).iter_chunked(2**30)
+    assert len([line async for line in lines]) == len(seen) > 50
+    counting.cancel()
+    assert max(after - before for before, after in pairwise(seen)) < 100
+    assert len(handled) == 5000
+
+
+async def test_list_is_delivered_however_deep_it_is(server: Server) -> None:
+    told = Delivered(server)
+    async with told.session, told.session.get(f"{server.url}/x/perfruns") as response:
+        assert (await response.json()) == {"items": []}
+        assert [(kind, "a" in body) for kind, body in told.events] == [(None, True)]
+        none = await told.session.get(f"{server.url}/none/perfruns")
+        assert (await none.json()) == {"items": []}
+        assert len(told.events) == 1
+
+
+async def test_watch_goes_on_where_an_object_cannot_be_handled(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.go_on.set()
+    names = []
+
+    def fail_once(_: str | None, body: Json) -> None:
+        names.append(body["metadata"]["name"])
+        if len(names) == 1:
+            raise ValueError("unexpected")
+
+    found = kopf.ConnectionInfo(server=server.url)
+    session = session_of(found, {"perfruns": fail_once}).aiohttp_session
     async with session, session.get(f"{server.url}/x/perfruns?watch=true") as response:
-        first = await anext(aiter(response.content.iter_chunked(1024 * 1024)))
-    assert first == b'{"n":1}\n'
+        async for _ in response.content.iter_chunked(1024 * 1024):
+            pass
+    assert names == ["run-1", "run-2", "run-3"]
+    assert "event ADDED of run-1 is left out" in caplog.text
 
 
-async def test_list_can_be_read_however_deep_it_is(server: Server) -> None:
-    session = session_of(kopf.ConnectionInfo(server=server.url)).aiohttp_session
-    async with session, session.get(f"{server.url}/x/perfruns") as response:
-        assert "a" in (await response.json())["items"][0]
-        assert (await (await session.get(f"{server.url}/none")).json()) == {"items": []}
+async def test_what_is_refused_is_for_kopf(server: Server) -> None:
+    told = Delivered(server)
+    async with told.session, told.session.get(f"{server.url}/refused/perfruns") as response:
+        assert (await response.json()) == {"kind": "Status", "code": 403}
+    assert told.events == []
 
 
 async def test_only_names_are_asked_for_of_tests(server: Server) -> None:
-    session = session_of(kopf.ConnectionInfo(server=server.url)).aiohttp_session
+    session = Delivered(server).session
     async with session:
         for path in ("/x/perftests", "/x/perftests?watch=true", "/x/perfruns"):
-            await (await session.get(server.url + path)).read()
+            (await session.get(server.url + path)).close()
     assert [accept for _, accept in server.asked] == [METADATA_LIST, METADATA, "*/*"]
