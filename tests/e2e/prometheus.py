@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,10 @@ class Prometheus:
         moment = {} if time is None else {"time": time}
         try:
             return list(self._get("query", query=expression, **moment)["result"])
-        except urllib.error.HTTPError:
-            raise
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            return []
         except OSError:
             return []
 

@@ -15,7 +15,7 @@ import pytest
 from perfrun.api.quantities import parse_rate
 from tests.integration.test_local_run import Cli, children, cli, until
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.flaky(reruns=2)]
 
 __all__ = ["cli"]
 

@@ -171,6 +171,7 @@ def test_the_server_has_seen_what_is_reported(cli: Cli, chat: Chat) -> None:
     assert set(chat.farewells) == {1000}, "connections end as the protocol wants it"
 
 
+@pytest.mark.flaky(reruns=3)
 def test_a_planted_delay_is_in_the_response_time_from_when_a_request_was_due(
     cli: Cli, chat: Chat
 ) -> None:

@@ -192,6 +192,7 @@ def test_a_missed_objective_is_told_and_only_strict_makes_it_fail(cli: Cli, targ
     assert "Status5xx 10" in out
 
 
+@pytest.mark.flaky(reruns=3)
 def test_a_target_that_refuses_connections_is_an_error_after_a_short_wait(cli: Cli) -> None:
     file = cli.manifest(
         "api",

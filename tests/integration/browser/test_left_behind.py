@@ -16,7 +16,7 @@ import pytest
 from .site import Site
 from .visits import page
 
-PATIENCE_S = 30
+PATIENCE_S = 90
 
 
 def manifest(shop: Site, folder: Path) -> Path:

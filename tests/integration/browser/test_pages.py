@@ -7,7 +7,7 @@ import pytest
 from .site import DOCUMENT_S, IMAGE_S, SHIFT, TASK_MS, Site
 from .visits import mean, page, plan_of, run, visits
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.flaky(reruns=2)]
 
 NEAR_MS = 5.0
 """The page looks at its own clock at another moment than the browser does."""

@@ -16,7 +16,7 @@ from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
 from perfrun.reach.values import NoValues
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 QUIET = "400ms"
 
 
@@ -36,7 +36,7 @@ def plan_of(
             "test": "t",
             "run": "t-1",
             "seed": 7,
-            "target": {"browser": {"url": url, "quietWindow": QUIET, "timeout": "10s", **of}},
+            "target": {"browser": {"url": url, "quietWindow": QUIET, "timeout": "30s", **of}},
             "scenarios": [{"name": "s", "steps": list(steps)}],
             "load": load,
             "network": rules,

@@ -13,7 +13,7 @@ from tests.cluster.pki import client_of
 Json = dict[str, Any]
 T = TypeVar("T")
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 POLL_S = 0.05
 
 

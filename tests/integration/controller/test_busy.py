@@ -19,7 +19,7 @@ from tests.cluster.operator import SYSTEM, Operator, kubeconfig_again
 from tests.integration.controller.apiserver import Api, until
 from tests.integration.controller.world import World
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.timing, pytest.mark.flaky(reruns=2)]
 
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{SYSTEM}"
 PROBE_TIMEOUT_S = 5.0

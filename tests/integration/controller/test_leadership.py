@@ -12,7 +12,7 @@ from tests.cluster.operator import SYSTEM, Operator, kubeconfig_again
 from tests.integration.controller.apiserver import until
 from tests.integration.controller.world import ALL, World
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.timing, pytest.mark.flaky(reruns=2)]
 
 HAND_OVER_S = 20.0
 START_S = 90.0

@@ -192,6 +192,7 @@ def users(count: int, duration: str, think: str) -> dict[str, Any]:
         "ALTER TABLE changing {} id {} bigint",
     ],
 )
+@pytest.mark.flaky(reruns=3)
 def test_another_schema_fails_a_statement_of_each_connection_once_at_most(
     database: Database, dialect: Dialect, change: str
 ) -> None:
@@ -211,6 +212,7 @@ def test_another_schema_fails_a_statement_of_each_connection_once_at_most(
     assert got.succeeded > 100
 
 
+@pytest.mark.flaky(reruns=3)
 def test_a_type_that_holds_more_is_used_at_once(database: Database, dialect: Dialect) -> None:
     database.ask("DROP TABLE IF EXISTS growing")
     database.ask("CREATE TABLE growing(id smallint)")
