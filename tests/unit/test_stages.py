@@ -1,5 +1,6 @@
 """The stages of `make test`: what is told of them, and that nothing is left of one that ends badly."""
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -35,6 +36,8 @@ RUNS = "import sys; from tests import stages; stages.STAGES = {'bad': [sys.argv[
 @pytest.fixture(autouse=True)
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "RESULTS", tmp_path)
+    # A cluster that runs here is that of somebody's tests, with their namespaces.
+    monkeypatch.setattr(stages, "_cluster_as_before", contextlib.nullcontext)
 
 
 def test_tests_are_read_with_their_time_and_their_end(tmp_path: Path) -> None:
