@@ -1,8 +1,10 @@
 """``make test``: its stages, what each took, and which tests grew.
 
 ``python -m tests.stages [STAGE ...]``; without names all of them. They run one after the other, but
-for two at the same time (``BESIDE``), and the first that fails is the last. Whatever ends it, nothing goes on running but an embedded cluster that was up before, or
-outside of CI: every process of a stage has a mark in its environment, and is looked for by it.
+for two at the same time (``BESIDE``), and the first that fails is the last. A few tests may fail at
+first: they are run once more when nothing else runs, and reported when they pass only then.
+Whatever ends it, nothing goes on running but an embedded cluster that was up before, or outside of
+CI: every process of a stage has a mark in its environment, and is looked for by it.
 """
 
 import argparse
@@ -34,6 +36,8 @@ SLOWEST = 20
 GROWN = 5
 LEAST_S = 3.0
 """Files that take less are not remembered."""
+MAY_FAIL = 8
+"""Tests of a command that are run once more. Machines are noisy; a fault fails both times."""
 INTERRUPTED = 130
 GRACE_S = 40.0
 """For pytest to end its tests and take their servers down."""
@@ -100,7 +104,17 @@ class Result:
     """The command that failed, as it can be run again; empty where all is well."""
     tests: dict[str, float] = field(default_factory=dict)
     """Seconds by test, as FILE::NAME, set-up included."""
-    outcomes: Counter[str] = field(default_factory=Counter)
+    ends: dict[str, str] = field(default_factory=dict)
+    """What became of each test at last: passed, skipped, failure or error."""
+    at_first: list[str] = field(default_factory=list)
+    """Tests that failed at first, and are run once more."""
+    again: list[Words] = field(default_factory=list)
+    """The commands that do so."""
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """How many tests ended how."""
+        return Counter(self.ends.values())
 
     def files(self) -> dict[str, float]:
         """Seconds by file."""
@@ -120,14 +134,19 @@ def grown(result: Result, budgets: Budgets) -> list[str]:
     ]
 
 
-def read_tests(result: Result, path: Path) -> None:
-    """Add what pytest has written of a command."""
-    if not path.exists():
-        return
-    for case in ET.parse(path).iter("testcase"):
-        result.tests[f"{case.get('file')}::{case.get('name')}"] = float(case.get("time") or 0)
+def read_tests(result: Result, path: Path) -> list[str]:
+    """Add what pytest has written of a command; the tests that failed."""
+    failed = []
+    for case in ET.parse(path).iter("testcase") if path.exists() else ():
+        file = case.get("file") or ""
+        classes = (case.get("classname") or "").removeprefix(file[:-3].replace("/", "."))
+        test = f"{file}{classes.replace('.', '::')}::{case.get('name')}"
+        result.tests[test] = float(case.get("time") or 0)
         ends = {child.tag for child in case} & {"failure", "error", "skipped"}
-        result.outcomes[min(ends, default="passed")] += 1
+        result.ends[test] = min(ends, default="passed")
+        if ends - {"skipped"}:
+            failed.append(test)
+    return failed
 
 
 def summary(results: Sequence[Result], took: float, budgets: Budgets) -> list[str]:
@@ -141,6 +160,9 @@ def summary(results: Sequence[Result], took: float, budgets: Budgets) -> list[st
         may = budgets.stages.get(one.name, 0.0)
         end = "  FAILED: " + one.failed if one.failed else ""
         lines.append(f"{one.name:18} {one.seconds:6.0f} s {one.cpu:6.0f} s {may:6.0f} s{end}")
+        if one.at_first and not one.failed:
+            lines.append("warning: failed at first, and passed when nothing else ran:")
+            lines += [f"  {test}" for test in one.at_first]
         if not one.failed and one.seconds > may:
             lines.append(f"warning: {one.name} is over its budget (tests/budgets.toml); grown:")
             lines += [f"  {line}" for line in grown(one, budgets)]
@@ -183,12 +205,16 @@ def _shown(words: Words) -> str:
 class Stage:
     """A stage under way: its commands, one after the other, each in a session of its own."""
 
-    def __init__(self, name: str, mark: str, *, beside: bool) -> None:
-        """Begin. ``beside``: another one runs too, and what this one prints is kept until its end."""
-        self.result = Result(name)
-        self._mark = f"{mark}-{name}"
+    def __init__(self, result: Result, mark: str, *, beside: bool) -> None:
+        """Begin. ``beside``: another one runs too, and what this one prints is kept until its end.
+
+        Of a result with tests that failed, those are run once more.
+        """
+        self.result = result
+        self._mark = f"{mark}-{result.name}"
         self._beside = beside
-        self._left = list(enumerate(STAGES[name]))
+        self._is_second = bool(result.again)
+        self._left = list(enumerate(result.again or STAGES[result.name]))
         self._process: subprocess.Popen[bytes] | None = None
         self._began, self._cluster = time.monotonic(), self._cpu_of_cluster()
 
@@ -226,7 +252,7 @@ class Stage:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._ended(INTERRUPTED)
-        self.result.seconds = time.monotonic() - self._began
+        self.result.seconds += time.monotonic() - self._began
         self.result.cpu += self._cpu_of_cluster() - self._cluster
         # The embedded cluster is looked after by itself.
         left = leftovers.marked(MARK_OF_STAGES, self._mark)
@@ -237,7 +263,8 @@ class Stage:
     def _start(self, number: int, words: Words) -> "subprocess.Popen[bytes]":
         print(f"\n$ {_shown(words)}", flush=True)
         self._words = words
-        self._written = RESULTS / f"{self.result.name}-{number}.xml"
+        second = "-again" if self._is_second else ""
+        self._written = RESULTS / f"{self.result.name}{second}-{number}.xml"
         self._log = self._written.with_suffix(".log")
         self._written.unlink(missing_ok=True)
         asked = [*words, f"--junitxml={self._written}"] if "pytest" in words else words
@@ -258,9 +285,14 @@ class Stage:
         if self._beside:
             said = self._log.read_text(errors="replace")
             print(f"\n{self.result.name} said:\n{said}", flush=True)
-        read_tests(self.result, self._written)
-        # Pytest's 5: nothing was chosen, as where no test of a folder is marked.
-        if code and not ("pytest" in self._words and code == 5):
+        failed = read_tests(self.result, self._written)
+        # Pytest's 1: tests failed; 5: nothing was chosen, as where no test of a folder is marked.
+        if "pytest" in self._words and code == 5:
+            return
+        if code == 1 and not self._is_second and 0 < len(failed) <= MAY_FAIL:
+            self.result.at_first += failed
+            self.result.again.append([*self._words[:-1], "-n", "0", *failed])
+        elif code:
             self.result.failed, self._left = _shown(self._words), []
 
     def _cpu_of_cluster(self) -> float:
@@ -269,8 +301,17 @@ class Stage:
 
 def _turn(names: Sequence[str], mark: str, results: list[Result]) -> bool:
     """Run stages at the same time, each to its end; whether all are well."""
-    under_way = [Stage(name, mark, beside=len(names) > 1) for name in names]
-    results += [stage.result for stage in under_way]
+    turn = [Result(name) for name in names]
+    results += turn
+    _run_beside(turn, mark)
+    for result in turn:
+        if result.again and not any(one.failed for one in turn):
+            _run_beside([result], mark)
+    return not any(result.failed for result in turn)
+
+
+def _run_beside(turn: Sequence[Result], mark: str) -> None:
+    under_way = [Stage(result, mark, beside=len(turn) > 1) for result in turn]
     parent, told = os.getppid(), time.monotonic()
     try:
         # Whoever started this may be killed without a word to us.
@@ -279,7 +320,7 @@ def _turn(names: Sequence[str], mark: str, results: list[Result]) -> bool:
                 if not stage.go_on():
                     under_way.remove(stage)
                     stage.close()
-            if len(names) > 1 and time.monotonic() - told > TOLD_EVERY_S:
+            if len(turn) > 1 and time.monotonic() - told > TOLD_EVERY_S:
                 told = time.monotonic()
                 print("; ".join(stage.told() for stage in under_way), flush=True)
             time.sleep(POLL_S)
@@ -288,7 +329,6 @@ def _turn(names: Sequence[str], mark: str, results: list[Result]) -> bool:
             stage.interrupt()
         for stage in under_way:
             stage.close()
-    return not any(result.failed for result in results)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:

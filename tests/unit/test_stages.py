@@ -18,7 +18,7 @@ from tests.stages import Result, read_tests, summary
 
 WRITTEN = """<testsuites><testsuite>
 <testcase file="tests/a.py" name="test_x[1]" time="2.5"/>
-<testcase file="tests/a.py" name="test_y" time="1.0"><failure message="no"/></testcase>
+<testcase file="tests/a.py" classname="tests.a.TestIt" name="test_y" time="1.0"><failure message="no"/></testcase>
 <testcase file="tests/b.py" name="test_z" time="0.5"><skipped/></testcase>
 </testsuite></testsuites>"""
 BUDGETS = Budgets({"units": 10, "e2e": 100}, {}, {"tests/a.py": 2, "tests/b.py": 60})
@@ -43,8 +43,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tests_are_read_with_their_time_and_their_end(tmp_path: Path) -> None:
     file, result = tmp_path / "seen.xml", Result("units")
     file.write_text(WRITTEN)
-    read_tests(result, file)
-    read_tests(result, tmp_path / "none.xml")
+    assert read_tests(result, file) == ["tests/a.py::TestIt::test_y"]
+    assert read_tests(result, tmp_path / "none.xml") == []
     assert result.tests["tests/a.py::test_x[1]"] == 2.5
     assert result.files() == {"tests/a.py": 3.5, "tests/b.py": 0.5}
     assert result.outcomes == {"passed": 1, "failure": 1, "skipped": 1}
@@ -53,7 +53,7 @@ def test_tests_are_read_with_their_time_and_their_end(tmp_path: Path) -> None:
 def test_the_end_says_what_stages_took_and_closes_as_pytest_does() -> None:
     result = Result("units", 9.0, 15.0)
     result.tests = {f"tests/a.py::test_{n}": float(n) for n in range(30)}
-    result.outcomes.update(passed=30)
+    result.ends = dict.fromkeys(result.tests, "passed")
     lines = summary([result], 9.0, BUDGETS)
     assert lines[1] == "slowest 20 tests:"
     assert lines[2] == "    29.0 s  tests/a.py::test_29"
@@ -138,6 +138,53 @@ def test_a_planted_failure_is_shown_as_that_of_its_stage(
     (told,) = (line for line in lines if "FAILED:" in line)
     assert told.split()[0] == name
     assert re.fullmatch(r"=+ 1 failed in \S+ =+", lines[-1])
+
+
+FLAKY = """
+import pathlib, pytest
+@pytest.mark.parametrize("text", ["a b", "c::d[1]"])
+def test_second(text):
+    seen = pathlib.Path(__file__).with_name(f"seen-{len(text)}")
+    assert seen.exists() or seen.touch()
+def test_well():
+    with pathlib.Path(__file__).with_name("well").open("a") as file:
+        file.write("x")
+"""
+
+
+def _in(tmp_path: Path, text: str) -> list[str]:
+    """A command that runs a file of tests with this text."""
+    (tmp_path / "test_it.py").write_text(text)
+    config = f"--config-file={REPO / 'pyproject.toml'}"
+    return [*stages._pytest("-p", "no:cacheprovider", config), str(tmp_path / "test_it.py")]
+
+
+def test_what_fails_at_first_is_run_again_when_the_rest_is_done_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(stages, "STAGES", {"units": [_in(tmp_path, FLAKY)]})
+    assert stages.run(["units"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    at = lines.index("warning: failed at first, and passed when nothing else ran:")
+    assert [line.partition("::")[2] for line in lines[at + 1 : at + 3]] == [
+        "test_second[a b]",
+        "test_second[c::d[1]]",
+    ]
+    assert (tmp_path / "well").read_text() == "x", "only what failed is run again"
+    assert re.fullmatch(r"=+ 3 passed in \S+ =+", lines[-1])
+
+
+def test_many_that_fail_are_not_run_again(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    many = f"import pytest\n@pytest.mark.parametrize('n', range({stages.MAY_FAIL + 1}))\n"
+    monkeypatch.setattr(
+        stages, "STAGES", {"units": [_in(tmp_path, many + "def test_it(n): assert 0")]}
+    )
+    assert stages.run(["units"]) == 1
+    said = capfd.readouterr().out
+    assert said.count("test session starts") == 1
+    assert f"{stages.MAY_FAIL + 1} failed in" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
