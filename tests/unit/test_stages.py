@@ -36,6 +36,8 @@ RUNS = "import sys; from tests import stages; stages.STAGES = {'bad': [sys.argv[
 @pytest.fixture(autouse=True)
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "RESULTS", tmp_path)
+    # It would take the namespaces of whoever uses the embedded cluster meanwhile.
+    monkeypatch.setattr(stages, "_cluster_as_before", contextlib.nullcontext)
     # A cluster that runs here is that of somebody's tests, with their namespaces.
     monkeypatch.setattr(stages, "_cluster_as_before", contextlib.nullcontext)
 
