@@ -105,12 +105,12 @@ def _is_set(model: BaseModel, field: str) -> bool:
 
 def not_built_message(field: str) -> str:
     """What is said of a field that stands in the schema only to be refused."""
-    return f"{field} is not built yet in this version of perfrun: remove it"
+    return f"{field} is not implemented in this version of perfrun: remove it"
 
 
 def _refuse(value: object) -> object:
     if value is not None:
-        raise ValueError("not built yet in this version of perfrun: remove it")
+        raise ValueError("not implemented in this version of perfrun: remove it")
     return value
 
 

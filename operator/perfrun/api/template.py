@@ -138,8 +138,8 @@ def _arguments(function: str, text: str) -> tuple[Argument, ...]:
         match = _ARGUMENT.match(text, position)
         if match is None:
             raise ValueError(
-                f"template function {function}: {_quoted(text[position:])} is not a "
-                f"number or a quoted text"
+                f"template function {function}: {_quoted(text[position:])} is not a number or a "
+                "quoted string"
             )
         number = match["number"]
         if number is None:
@@ -166,9 +166,14 @@ def _check(name: str, signature: Signature, arguments: tuple[Argument, ...]) -> 
     if signature.takes is int and not all(isinstance(a, int) for a in arguments):
         raise ValueError(f"template function {name} takes whole numbers: {signature.help}")
     if name == "int" and _as_int(arguments[0]) > _as_int(arguments[1]):
-        raise ValueError(f"template int({arguments[0]}, {arguments[1]}): the first is the larger")
+        raise ValueError(
+            f"template int({arguments[0]}, {arguments[1]}): the first argument must not be larger "
+            "than the second"
+        )
     if name in ("text", "base64") and not 0 <= _as_int(arguments[0]) <= MAX_GENERATED:
-        raise ValueError(f"template {name}({arguments[0]}): from 0 to {MAX_GENERATED} is possible")
+        raise ValueError(
+            f"template {name}({arguments[0]}): the argument must be from 0 to {MAX_GENERATED}"
+        )
 
 
 def _as_int(argument: Argument) -> int:

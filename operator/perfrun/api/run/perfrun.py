@@ -72,13 +72,13 @@ class PerfRunSpec(ApiModel):
         Rule(
             cel="self.testRef == oldSelf.testRef && self.reason == oldSelf.reason",
             holds=lambda _: True,  # a transition: only the API server sees both
-            message="a PerfRun never changes; only stop may be set to true",
+            message="a PerfRun is immutable; only stop may be set to true",
         ),
         Rule(
             cel="has(self.scheduledTime) == has(oldSelf.scheduledTime) &&"
             " (!has(self.scheduledTime) || self.scheduledTime == oldSelf.scheduledTime)",
             holds=lambda _: True,
-            message="a PerfRun never changes; only stop may be set to true",
+            message="a PerfRun is immutable; only stop may be set to true",
             field=".scheduledTime",
         ),
         Rule(

@@ -82,14 +82,16 @@ _NOTATIONS = {
     quantities.RATE_PATTERN: "write a number per unit of time, as in 100/s or 30/m",
     quantities.PERCENT_PATTERN: "write a percentage from 0% to 100%, as in 1% or 99.9%",
     URL_PATTERN: "write http:// or https:// and a host, without user, password or fragment",
-    CRON_PATTERN: "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, "
-    "@monthly, @yearly; the zone goes into timeZone",
+    CRON_PATTERN: (
+        "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, @monthly, "
+        "@yearly; set the time zone in timeZone"
+    ),
     ADDRESS_PATTERN: "write a host and a port, as in chat:8765",
     PART_NAME: "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
     HOST_PATTERN: "write a host name, *.example.com, *.$(namespace).svc or an address",
-    CIDR_PATTERN: "write an address and the length of its prefix, as in 10.0.0.0/8",
+    CIDR_PATTERN: "write an address and a prefix length, as in 10.0.0.0/8",
     CLOCK_PATTERN: "write hours and minutes, as in 22:30, up to 24:00",
-    VARIABLE_NAME: "use letters, digits and '_', and begin with no digit",
+    VARIABLE_NAME: "use letters, digits and '_', and do not begin with a digit",
 }
 
 
@@ -355,7 +357,7 @@ def _add_map(made: Json, node: Json, defs: Mapping[str, Json], where: str) -> No
         validations.append(
             {
                 "rule": f"self.all(key, size(key) <= {longest})",
-                "message": f"every name here has at most {longest} characters",
+                "message": f"each key must have at most {longest} characters",
                 "reason": "FieldValueInvalid",
             }
         )
@@ -375,7 +377,7 @@ def _matching(what: str, pattern: str) -> Json:
     # In single quotes, raw: none of our patterns has a single quote in it.
     return {
         "rule": f"{what}.matches(r'{pattern}')",
-        "message": _NOTATIONS.get(pattern, f"has to match {pattern}"),
+        "message": _NOTATIONS.get(pattern, f"must match {pattern}"),
         "reason": "FieldValueInvalid",
     }
 

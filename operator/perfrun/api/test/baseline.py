@@ -56,7 +56,9 @@ class Baseline(ApiModel):
         Rule(
             cel="(self.compare == 'Pinned') == has(self.run)",
             holds=lambda baseline: (baseline.compare == "Pinned") is (baseline.run is not None),
-            message="compare Pinned and run go together: name the run to compare with",
+            message=(
+                "compare Pinned requires run, and run requires compare Pinned: set both or neither"
+            ),
         ),
     )
 

@@ -36,11 +36,11 @@ class EnvVar(ApiModel):
     )
 
     rules = (
-        exactly_one_of("value", "valueFrom", what="a variable of the environment"),
+        exactly_one_of("value", "valueFrom", what="an environment variable"),
         Rule(
             cel="!self.name.startsWith('PERFRUN_')",
             holds=lambda variable: not variable.name.startswith("PERFRUN_"),
-            message="names that begin with PERFRUN_ are perfrun's own",
+            message="names that begin with PERFRUN_ are reserved: use another name",
             field=".name",
         ),
     )

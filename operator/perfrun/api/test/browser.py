@@ -93,6 +93,6 @@ class BrowserRequest(ApiModel):
         Rule(
             cel="has(self.goto) || has(self.fill) || has(self.click) || has(self.waitFor)",
             holds=lambda step: bool(step.goto or step.fill or step.click or step.wait_for),
-            message="a step of browser needs goto, fill, click or waitFor",
+            message="a browser step needs at least one of goto, fill, click and waitFor",
         ),
     )

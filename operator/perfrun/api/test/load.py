@@ -155,13 +155,13 @@ class Capacity(ApiModel):
             # Rates are texts of several units: only the operator compares them.
             cel="true",
             holds=lambda capacity: 0 < capacity.from_ <= capacity.to,
-            message="capacity.from has to be more than 0 and at most capacity.to",
+            message="must be more than 0/s and at most capacity.to",
             field=".from",
         ),
         Rule(
             cel="true",
             holds=lambda capacity: capacity.hold >= NS_PER_S,
-            message="a hold has to last 1s at least",
+            message="must be at least 1s",
             field=".hold",
         ),
     )
@@ -172,7 +172,7 @@ STOP_METRICS = ("errorRate", "timeoutRate", *(f"latency.{name}" for name in STAT
 
 def _known_stop_metric(name: str) -> str:
     if name not in STOP_METRICS:
-        raise ValueError(f"no load is stopped by this metric; there are {', '.join(STOP_METRICS)}")
+        raise ValueError(f"this metric cannot stop a load; use one of: {', '.join(STOP_METRICS)}")
     return name
 
 
@@ -200,19 +200,19 @@ class StopCondition(ApiModel):
         Rule(
             cel=f"!self.metric.endsWith('Rate') || self.above.matches(r'{PERCENT_PATTERN}')",
             holds=lambda condition: _is_written(condition, Kind.PERCENT, parse_percent),
-            message=f"the limit of this metric is written as {Kind.PERCENT}",
+            message=f"the limit of this metric must be {Kind.PERCENT}",
             field=".above",
         ),
         Rule(
             cel=f"self.metric.endsWith('Rate') || self.above.matches(r'{DURATION_PATTERN}')",
             holds=lambda condition: _is_written(condition, Kind.DURATION, parse_duration),
-            message=f"the limit of this metric is written as {Kind.DURATION}",
+            message=f"the limit of this metric must be {Kind.DURATION}",
             field=".above",
         ),
         Rule(
             cel="true",
             holds=lambda condition: condition.for_ >= NS_PER_S,
-            message="for has to be 1s at least",
+            message="must be at least 1s",
             field=".for",
         ),
     )
@@ -314,13 +314,13 @@ class Load(ApiModel):
                 load.burst is None
                 or min(load.burst.requests, load.burst.concurrency) >= load.workers
             ),
-            message="burst needs at least as many requests and as much concurrency as workers",
+            message="burst.requests and burst.concurrency must be at least the number of workers",
             field=".burst",
         ),
         Rule(
             cel="!has(self.burst) || self.burst.concurrency <= self.burst.requests",
             holds=lambda load: load.burst is None or load.burst.concurrency <= load.burst.requests,
-            message="burst.concurrency is more than there are requests",
+            message="burst.concurrency must be at most burst.requests",
             field=".burst",
         ),
         Rule(
@@ -330,7 +330,7 @@ class Load(ApiModel):
                 or load.closed.users is None
                 or load.closed.users >= load.workers
             ),
-            message="closed needs at least as many users as workers",
+            message="closed.users must be at least the number of workers",
             field=".closed",
         ),
     )

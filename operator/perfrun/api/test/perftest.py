@@ -181,8 +181,9 @@ class PerfTestSettings(ApiModel):
         Rule(
             cel="!has(self.runOn) || !('Rollout' in self.runOn) || has(self.observe)",
             holds=lambda spec: "Rollout" not in (spec.run_on or []) or spec.observe is not None,
-            message="runOn Rollout needs observe: the workloads there are those whose rollouts "
-            "start runs",
+            message=(
+                "Rollout requires spec.observe: it names the workloads whose rollouts start runs"
+            ),
             field=".runOn",
         ),
     )
@@ -268,14 +269,19 @@ class PerfTestSpec(PerfTestSettings):
         Rule(
             cel="has(self.load) || has(self.target.benchmark)",
             holds=lambda spec: spec.target.benchmark is not None or "load" in spec.model_fields_set,
-            message="this field is required, but of a benchmark: it says how much load there is",
+            message=(
+                "this field is required, except for a benchmark target: it says how much load to "
+                "generate"
+            ),
             field=".load",
         ),
         Rule(
             cel="!has(self.load) || !has(self.target.benchmark)",
             holds=lambda spec: spec.target.benchmark is None or spec.load == once(),
-            message="a benchmark has no load: its command is run once in each run, by one worker, "
-            "and the tool repeats inside",
+            message=(
+                "a benchmark target must not set a load: one worker runs its command once, and the "
+                "tool itself repeats the measurement"
+            ),
             field=".load",
         ),
     )

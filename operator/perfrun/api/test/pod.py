@@ -109,15 +109,20 @@ class PodTemplate(ApiModel):
         Rule(
             cel="!has(self.priorityClassName) || !self.priorityClassName.startsWith('system-')",
             holds=lambda pod: not (pod.priority_class_name or "").startswith("system-"),
-            message="classes that begin with system- are for the cluster's own pods, which workers "
-            "would push from their nodes",
+            message=(
+                "classes that begin with system- are reserved for pods of the cluster, which "
+                "workers could preempt: use another class"
+            ),
             field=".priorityClassName",
         ),
         Rule(
             cel="!has(self.annotations) ||"
             f" !self.annotations.exists(key, key.startsWith('{APPARMOR}'))",
             holds=lambda pod: not any(key.startswith(APPARMOR) for key in pod.annotations),
-            message="AppArmor profiles are a part of the security context, which is perfrun's",
+            message=(
+                "AppArmor profiles belong to the security context, which perfrun controls: remove "
+                "it"
+            ),
             field=".annotations",
         ),
     )

@@ -89,13 +89,13 @@ def format_measured(metric: str, value: float, limits: list[float]) -> str:
 def _limit(value: object, info: ValidationInfo) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         kind = METRICS.get(info.data.get("metric", ""))
-        how = f"the limit of this metric is written as {kind}" if kind is not None else _OF_ANY
+        how = f"the limit of this metric must be {kind}" if kind is not None else _OF_ANY
         quoted = f'; put it in quotes: "{value}"' if isinstance(value, float) else ""
         raise ValueError(how + (quoted if kind in (Kind.CORES, Kind.NUMBER) else ""))
     return value
 
 
-_OF_ANY = "write the limit as a text with its unit, as in 500ms, 100/s or 1%"
+_OF_ANY = "write the limit as a string with its unit, as in 500ms, 100/s or 1%"
 
 
 Limit = Annotated[
@@ -114,14 +114,14 @@ def _known_metric(name: str) -> str:
     close = close or difflib.get_close_matches(name, BENCHMARK, n=1, cutoff=0.75)
     if name in STATISTICS:
         close = [f"latency.{name}"]
-    hint = f'did you mean "{close[0]}"? There are' if close else "there are"
+    hint = f'did you mean "{close[0]}"? Known metrics:' if close else "known metrics:"
     timed = ", ".join(f"{timing}.*" for timing in TIMINGS)
     families = {*TIMINGS, *MEASURES}
     others = ", ".join(metric for metric in of_load if metric.partition(".")[0] not in families)
     of_pages = ", ".join(f"{measure}.*" for measure in MEASURES)
     raise ValueError(
-        f"there is no such metric; {hint} {timed} (*: {', '.join(STATISTICS)}), {others}; of pages "
-        f"{of_pages} (*: {', '.join(MEASURE_STATISTICS)}); of benchmarks {', '.join(BENCHMARK)}"
+        f"unknown metric; {hint} {timed} (*: {', '.join(STATISTICS)}), {others}; for pages "
+        f"{of_pages} (*: {', '.join(MEASURE_STATISTICS)}); for benchmarks {', '.join(BENCHMARK)}"
     )
 
 
@@ -139,7 +139,7 @@ def _notation_rules() -> tuple[Rule, ...]:
                 Rule(
                     cel=f"!has(self.{field}) || !(self.metric in [{listed}]) || ({matches})",
                     holds=_notation_check(kind, field),
-                    message=f"the limit of this metric is written as {kind}",
+                    message=f"the limit of this metric must be {kind}",
                     field=f".{field}",
                 )
             )

@@ -74,12 +74,14 @@ class SqlRequest(ApiModel):
     )
 
     rules = (
-        exactly_one_of("statement", "transaction", what="a step of sql"),
+        exactly_one_of("statement", "transaction", what="a sql step"),
         Rule(
             cel="!has(self.transaction) || (self.batch == 1 && !has(self.parameters))",
             holds=lambda sql: sql.transaction is None or (sql.batch == 1 and not sql.parameters),
-            message="parameters and batch belong to a statement of its own: a transaction has "
-            "them with each of its statements",
+            message=(
+                "parameters and batch require statement: in a transaction, each statement has its "
+                "own parameters"
+            ),
         ),
     )
 
@@ -93,7 +95,6 @@ BATCH_TELLS_NO_ROWS = Rule(
         or step.sql.batch == 1
         or not (step.extract or (step.expect and step.expect.rows is not None))
     ),
-    message="a batch is not told how many rows it changed, and none come back: "
-    "leave out expect.rows and extract",
+    message=("a batch returns neither rows nor their number: remove expect.rows and extract"),
 )
 """Of a step: its expectations are beside its request."""

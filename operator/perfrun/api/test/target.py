@@ -63,8 +63,8 @@ Audience = Annotated[
     str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+$")
 ]
 FOR_THE_API_SERVER = (
-    "a token for this audience is taken by the Kubernetes API server itself: whoever is sent it "
-    "could use it there; name the audience of the target"
+    "the Kubernetes API server itself accepts tokens for this audience, so the target could use "
+    "the token there: use an audience of the target"
 )
 API_SERVER_AUDIENCE = r"^(https?://)?kubernetes(\.default(\.svc(\..*)?)?)?(:[0-9]+)?/?$"
 """The names that an API server has for itself unless it is told otherwise."""
@@ -83,7 +83,10 @@ class ServiceAccountToken(ApiModel):
         Rule(
             cel="self.audience != 'perfrun.dev'",
             holds=lambda token: token.audience != "perfrun.dev",
-            message="perfrun.dev is the audience by which workers are known to the operator",
+            message=(
+                "the audience perfrun.dev is reserved: workers use it to authenticate to the "
+                "operator"
+            ),
             field=".audience",
         ),
         Rule(

@@ -55,7 +55,7 @@ def test_field_of_a_pod_that_is_perfruns_is_refused(field: str) -> None:
 
 @pytest.mark.parametrize("name", ["system-node-critical", "system-cluster-critical", "system-mine"])
 def test_priority_of_the_clusters_own_pods_is_refused(name: str) -> None:
-    with pytest.raises(ValidationError, match="cluster's own pods"):
+    with pytest.raises(ValidationError, match="reserved for pods of the cluster"):
         PodTemplate.parse({"priorityClassName": name})
 
 

@@ -18,7 +18,7 @@ def refused(metric: str, limit: object) -> str:
     [("p50", "latency.p50"), ("latency.p96", "latency.p99"), ("error_rate", "errorRate")],
 )
 def test_a_misspelled_metric_is_told_which_one_was_meant(written, meant):
-    assert f'there is no such metric; did you mean "{meant}"? There are ' in refused(written, "1s")
+    assert f'unknown metric; did you mean "{meant}"? Known metrics: ' in refused(written, "1s")
 
 
 def test_the_list_of_metrics_is_short_and_complete():
@@ -44,4 +44,4 @@ def test_a_percentage_says_its_bounds():
     ],
 )
 def test_a_limit_that_is_a_fraction_is_told_how_that_metric_is_written(metric, limit, said):
-    assert refused(metric, limit).endswith(f"the limit of this metric is written as {said}")
+    assert refused(metric, limit).endswith(f"the limit of this metric must be {said}")

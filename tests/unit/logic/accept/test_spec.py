@@ -374,7 +374,7 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
         ),
         (
             {"load": {"burst": {"requests": 1, "concurrency": 5}}},
-            "spec.load.burst: burst.concurrency is more than there are requests",
+            "spec.load.burst: burst.concurrency must be at most burst.requests",
         ),
         ({"load": {}}, "spec.load: load needs exactly one of burst, closed, open or capacity"),
         (
@@ -388,7 +388,7 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
         ),
         (
             {"slos": [{"metric": "latency.p95", "max": "1%"}]},
-            "spec.slos[0].max: the limit of this metric is written as a duration, as in 500ms",
+            "spec.slos[0].max: the limit of this metric must be a duration, as in 500ms",
         ),
         (
             {"slos": [{"metric": "latency.p95"}]},
@@ -408,7 +408,7 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
         ({"scenarios": []}, "spec.scenarios: is too short: at least 1 item(s)"),
         (
             {"baseline": {"compare": "Pinned"}},
-            "spec.baseline: compare Pinned and run go together: name the run to compare with",
+            "spec.baseline: compare Pinned requires run, and run requires compare Pinned: set both or neither",
         ),
         ({"load": None}, "spec.load: must be a mapping, and is empty"),
     ],

@@ -150,7 +150,7 @@ def test_no_audience_is_allowed_that_is_not_listed_and_the_refusal_prints_the_pa
 def test_audience_of_the_api_server_is_refused_though_a_policy_lists_it() -> None:
     (said,) = audience_problems("https://issuer.example", "https://issuer.example",
                                 api=["https://issuer.example"])  # fmt: skip
-    assert "taken by the Kubernetes API server itself" in said
+    assert "the Kubernetes API server itself accepts tokens" in said
     assert "kubectl" not in said
 
 
