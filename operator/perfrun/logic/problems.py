@@ -24,9 +24,9 @@ _HINTS = {
     "address": "write a host and a port, as in chat:8765",
     "cron": "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, @monthly",
     "name": "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
-    "path": "it begins with '/' and holds no '#' and no control characters",
+    "path": "it must begin with '/' and contain no '#' and no control characters",
     "value": "control characters are not allowed",
-    "regex": "it may have at most 16 classes, which begin with '['",
+    "regex": "it may have at most 16 character classes, as in [a-z]",
 }
 _PATTERNS = {TIME_PATTERN: "write a time in UTC, as in 2026-11-22T02:00:03Z"}
 """The same by pattern, for what many fields hold."""
@@ -35,10 +35,10 @@ _PATTERNS = {TIME_PATTERN: "write a time in UTC, as in 2026-11-22T02:00:03Z"}
 _BELOW = re.compile(r"([a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*): (.*)", re.DOTALL)
 
 _LIMITS = {
-    "greater_than_equal": ("ge", "must be at least {}, and is {}"),
-    "greater_than": ("gt", "must be more than {}, and is {}"),
-    "less_than_equal": ("le", "must be at most {}, and is {}"),
-    "less_than": ("lt", "must be less than {}, and is {}"),
+    "greater_than_equal": ("ge", "must be at least {}, but is {}"),
+    "greater_than": ("gt", "must be more than {}, but is {}"),
+    "less_than_equal": ("le", "must be at most {}, but is {}"),
+    "less_than": ("lt", "must be less than {}, but is {}"),
 }
 
 
@@ -110,7 +110,7 @@ def _message(error: dict[str, Any], model: type[BaseModel] | None) -> str:
         return str(error["msg"]).removeprefix("Value error, ")
     if kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"])
-        return f"{_shown(given)} is none of {', '.join(known)}{suggestion(str(given), known)}"
+        return f"{_shown(given)} is not one of {', '.join(known)}{suggestion(str(given), known)}"
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]
         hint = _PATTERNS.get(pattern) or _HINTS.get(last, f"it must match {pattern}")
@@ -138,7 +138,7 @@ def _type_message(kind: str, given: object) -> str | None:
     if wanted is None:
         return None
     hint = "; put it in quotes" if wanted == "a text" and isinstance(given, int | float) else ""
-    return f"must be {wanted}, and is {_shown(given)}{hint}"
+    return f"must be {wanted}, but is {_shown(given)}{hint}"
 
 
 def _units(kind: str) -> str:

@@ -45,11 +45,11 @@ async def test_spec_that_is_too_large_is_refused_and_the_largest_is_run(
     await world.apply_test(scenarios=[{"name": "all", "steps": steps(260)}])
     ready = await world.until_ready()
     assert (ready["status"], ready["reason"]) == ("False", "Invalid")
-    assert "at most 256 KiB are possible: move bodies" in ready["message"]
+    assert "at most 256 KiB are allowed: move bodies" in ready["message"]
     await world.create_run("one")
     status = await world.until_done("one")
     assert status["verdict"] == "Error"
-    assert "at most 256 KiB are possible" in status["message"]
+    assert "at most 256 KiB are allowed" in status["message"]
     await world.change_test(scenarios=[{"name": "all", "steps": steps(250)}])
     assert (await world.until_ready())["status"] == "True"
     await world.create_run("two")

@@ -70,7 +70,7 @@ async def test_never_more_than_three_and_all_come_to_their_end(
     waiting = await until("three go on and the others wait", placed)
     for run in waiting:
         queue = run["status"]["queue"]
-        assert f"lets {MOST} runs go on at once" in queue["reason"]
+        assert f"allows {MOST} runs at the same time" in queue["reason"]
         assert 1 <= queue["position"] <= TESTS - MOST
 
     playing: dict[tuple[str, str], asyncio.Task[None]] = {}

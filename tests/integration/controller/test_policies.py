@@ -152,7 +152,9 @@ async def test_only_as_many_runs_as_the_policy_lets_go_on_at_once(
 
     runs = await until("two go on and two wait", placed)
     assert [run["status"]["queue"]["position"] for run in runs[2:]] == [1, 2]
-    assert f"PerfPolicy {name} lets 2 runs go on at once" in runs[2]["status"]["queue"]["reason"]
+    assert (
+        f"PerfPolicy {name} allows 2 runs at the same time" in runs[2]["status"]["queue"]["reason"]
+    )
     await world.api.merge(world.ours("perfruns", "r0"), {"spec": {"stop": True}})
     await world.until_phase("r2", "Starting")
     assert await world.phase("r3") == "Queued"

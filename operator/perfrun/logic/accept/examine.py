@@ -110,8 +110,8 @@ def too_large(size: int, most: int = MAX_SPEC_BYTES) -> Problem | None:
         return None
     return Problem(
         "spec",
-        f"has {size / 1024:.0f} KiB as JSON, and at most {most // 1024} KiB are "
-        f"possible: move bodies and data into feeds",
+        f"has {size / 1024:.0f} KiB as JSON, at most {most // 1024} KiB are allowed: move bodies "
+        "and data into feeds",
     )
 
 
@@ -119,8 +119,8 @@ def over_budget(what: str) -> Problem:
     """What is said of a spec whose check needed more of ``what`` (CPU, memory) than it may."""
     return Problem(
         "spec",
-        f"its check takes more than {what}: make it smaller or simpler, for example its regular "
-        f"expressions",
+        f"checking it takes more than {what}: make it smaller or simpler, for example its regular "
+        "expressions",
     )
 
 

@@ -21,12 +21,12 @@ def option_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     target = spec.target.the_extension
     for name in target.options.keys() & target.options_from.keys():
         yield Problem(
-            field_path([*_WHERE, "optionsFrom", name]), "is in options already: remove one of them"
+            field_path([*_WHERE, "optionsFrom", name]), "is also set in options: remove one of them"
         )
     for name, text in target.options.items():
         if "$(" in text:
             yield Problem(
                 field_path([*_WHERE, "options", name]),
-                "has a template: options are the same for the whole run, and what differs between "
-                "iterations belongs into the steps",
+                "contains a template: options are the same for the whole run; move values that "
+                "differ between iterations into the steps",
             )

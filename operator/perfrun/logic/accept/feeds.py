@@ -14,7 +14,10 @@ def feed_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     given = dict.fromkeys(spec.variables, "a variable")
     for index, feed in enumerate(spec.feeds):
         if feed.name in given:
-            yield Problem(f"spec.feeds[{index}].name", f'"{feed.name}" is {given[feed.name]} too')
+            yield Problem(
+                f"spec.feeds[{index}].name",
+                f'"{feed.name}" is already the name of {given[feed.name]}',
+            )
         given[feed.name] = "a feed"
         yield from _generated_problems(feed, f"spec.feeds[{index}].generate.columns", spec)
 
@@ -27,12 +30,14 @@ def _generated_problems(feed: Feed, where: str, spec: PerfTestSpec) -> Iterator[
             yield Problem(f"{where}.{name}", str(error))
             continue
         for unknown in sorted(template.references(parts) - spec.variables.keys()):
-            hint = suggestion(unknown, spec.variables) or "; a column takes variables and functions"
-            yield Problem(f"{where}.{name}", f"$({unknown}) names no variable{hint}")
+            hint = suggestion(unknown, spec.variables) or (
+                "; a column can use variables and functions"
+            )
+            yield Problem(f"{where}.{name}", f"$({unknown}) is not a variable{hint}")
         for part in parts:
             if isinstance(part, template.Call) and part.function in _CLOCKS:
                 yield Problem(
                     f"{where}.{name}",
-                    f"$({part.function}()) gives no value twice, and a row is to be the same "
-                    f"wherever it is used: write it into the step",
+                    f"$({part.function}()) gives a new value each time, but a row must be the "
+                    "same wherever it is used: use it in the step instead",
                 )

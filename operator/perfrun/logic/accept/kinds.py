@@ -38,18 +38,23 @@ def kind_problems(spec: PerfTestSpec) -> Iterator[Problem]:
         return
     language = LANGUAGES[kind]
     if kind != "http" and spec.scenarios is None:
-        yield Problem("spec.scenarios", f"a target of kind {kind} needs steps that say what to do")
+        yield Problem("spec.scenarios", f"a {kind} target requires scenarios with steps")
     for where, step, _ in placed_steps(spec):
         for other in LANGUAGES:
             if other != kind and getattr(step, other) is not None:
-                yield Problem(field_path([*where, other]), f"the target is {kind}: write {kind}")
+                yield Problem(
+                    field_path([*where, other]), f"cannot be used with {kind} targets: use {kind}"
+                )
         if kind != "http" and getattr(step, kind) is None:
-            yield Problem(field_path([*where, kind]), "is missing: it says what the step does")
+            yield Problem(
+                field_path([*where, kind]), "this field is required: it says what the step does"
+            )
         yield from _page_problems(where, step, kind)
         for place, statement in _statements([*where, kind], step):
             if "$(" in statement:
                 yield Problem(
-                    field_path(place), "has a template: values go into parameters, never into SQL"
+                    field_path(place),
+                    "contains a template: pass values in parameters, never in SQL",
                 )
         if step.expect is not None:
             yield from _foreign([*where, "expect"], step.expect, language.expect, kind)
@@ -68,17 +73,19 @@ def _of_no_steps(spec: PerfTestSpec) -> Iterator[Problem]:
     for field, value in given.items():
         if value:
             yield Problem(
-                f"spec.{field}", "means nothing for a benchmark: it has its command alone"
+                f"spec.{field}",
+                "cannot be used with a benchmark target, which only runs its command: remove it",
             )
 
 
 def _page_problems(where: Place, step: Step, kind: StepKind) -> Iterator[Problem]:
     """A visit begins on no page, and what is not a visit has no figures of pages."""
     if step.class_ == "Page" and kind != "browser":
-        yield Problem(field_path([*where, "class"]), "Page is a class of target.browser alone")
+        yield Problem(field_path([*where, "class"]), "the class Page is only for browser targets")
     if where[-1] == 0 and step.browser is not None and step.browser.goto is None:
         yield Problem(
-            field_path([*where, "browser"]), "is the first step: let it goto a page, as in goto: /"
+            field_path([*where, "browser"]),
+            "the first step of a scenario must load a page, as in goto: /",
         )
 
 
@@ -97,4 +104,6 @@ def _foreign(
     for name in part.model_dump(by_alias=True, exclude_defaults=True):
         if name not in own:
             known = f"use {', '.join(sorted(own))}" if own else "remove it"
-            yield Problem(field_path([*where, name]), f"means nothing for {kind}: {known}")
+            yield Problem(
+                field_path([*where, name]), f"cannot be used with {kind} targets: {known}"
+            )

@@ -31,36 +31,37 @@ def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     if shape.end > LONGEST:
         yield Problem(
             field,
-            f"lasts {shape.end / 3600 / NS:.4g}h with its warm-up, and at most "
-            f"{LONGEST // 3600 // NS}h is possible",
+            f"lasts {shape.end / 3600 / NS:.4g}h with its warm-up; at most "
+            f"{LONGEST // 3600 // NS}h is allowed",
         )
         return  # The numbers below would not fit into 64 bits.
     if shape.area(shape.end) - shape.area(shape.warmup) <= 0:
         yield Problem(
-            field, "plans no load after the warm-up: give it a level above 0 and a time to hold it"
+            field, "has no load after the warm-up: set a level above 0 and a time to hold it"
         )
         return
     if load.closed is not None and shape.peak < load.workers:
         yield Problem(
             f"{field}.stages",
-            f"has at most {round(shape.peak)} users for {load.workers} workers: every "
-            f"worker needs one",
+            f"has at most {round(shape.peak)} users for {load.workers} workers: each worker needs "
+            "at least one",
         )
     if load.open is None:
         return
     if (load.open.max_in_flight or load.workers) < load.workers:
         yield Problem(
-            f"{field}.maxInFlight", f"is less than the {load.workers} workers that share it"
+            f"{field}.maxInFlight",
+            f"is less than the {load.workers} workers: each worker needs at least 1",
         )
     most = MOST_ARRIVALS if load.open.arrivals == "Poisson" else MOST_ITERATIONS
     if shape.area(shape.end) > most:
         yield Problem(
             field,
-            f"plans {shape.area(shape.end):.0f} iterations, and at most {most} are possible "
-            f"with {load.open.arrivals} arrivals",
+            f"plans {shape.area(shape.end):.0f} iterations; at most {most} are allowed with "
+            f"{load.open.arrivals} arrivals",
         )
     elif 0 < shape.count(shape.end) == shape.count(shape.warmup):
-        yield Problem(field, "plans no iteration after the warm-up: give it more time or rate")
+        yield Problem(field, "has no iteration after the warm-up: increase the time or the rate")
 
 
 def search_problems(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -70,28 +71,33 @@ def search_problems(spec: PerfTestSpec) -> Iterator[Problem]:
         if slo.metric != "capacity":
             continue
         if capacity is None:
-            yield Problem(f"spec.slos[{index}]", "capacity is measured by load.capacity alone")
+            yield Problem(f"spec.slos[{index}]", "capacity is measured only with load.capacity")
         elif slo.of:
-            yield Problem(f"spec.slos[{index}].of", "capacity is that of the whole load")
+            yield Problem(f"spec.slos[{index}].of", "capacity is about the whole load: remove of")
     if capacity is None:
         return
     longest = longest_search(capacity)
     if longest > LONGEST:
         yield Problem(
             field,
-            f"may take {most_holds(capacity)} holds, {longest / 3600 / NS:.4g}h in all, and "
-            f"at most {LONGEST // 3600 // NS}h is possible: shorten hold, or bring from and to "
-            f"together",
+            f"may take {most_holds(capacity)} holds, {longest / 3600 / NS:.4g}h in total; at most "
+            f"{LONGEST // 3600 // NS}h is allowed: shorten hold, or choose from and to closer "
+            "together",
         )
         return
     if capacity.to * capacity.hold / NS > MOST_ITERATIONS:
-        yield Problem(f"{field}.to", f"plans more than {MOST_ITERATIONS} iterations in a hold")
+        yield Problem(
+            f"{field}.to",
+            f"has more than {MOST_ITERATIONS} iterations in a hold: lower the rate or shorten "
+            "the hold",
+        )
     asked = hold_objectives(spec)
     if not asked:
         yield Problem(
             "spec.slos",
-            "a capacity search needs an objective that every rate is judged by, as in "
-            "{metric: latency.p95, max: 500ms}; capacity and floors are none",
+            "a capacity search requires an objective to judge each rate by, as in {metric: "
+            "latency.p95, max: 500ms}; objectives on capacity, throughput and transactions do not "
+            "count",
         )
     iterations = capacity.from_ * capacity.hold / NS
     for objective in asked:
@@ -100,8 +106,8 @@ def search_problems(spec: PerfTestSpec) -> Iterator[Problem]:
         if samples < needed and not objective.metric.startswith("connect."):
             yield Problem(
                 f"{field}.from",
-                f"{objective.subject} needs {needed} samples, and a hold at this rate gives about "
-                f"{samples:.0f}: raise from, or hold",
+                f"{objective.subject} needs {needed} samples, but a hold at this rate gives only "
+                f"about {samples:.0f}: increase from or hold",
             )
 
 
@@ -135,6 +141,6 @@ def crowded_browsers(spec: PerfTestSpec) -> Iterator[Problem]:
     if most > MOST_WINDOWS * load.workers:
         yield Problem(
             f"spec.load.{field}",
-            f"lets {most} windows be open at once in {load.workers} workers: with more than "
-            f"{MOST_WINDOWS} in each, they wait for each other and not for the target",
+            f"lets {most} browser windows at the same time in {load.workers} workers: with more "
+            f"than {MOST_WINDOWS} per worker, they wait for each other instead of for the target",
         )

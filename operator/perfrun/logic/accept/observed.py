@@ -19,25 +19,35 @@ def observe_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             field = f"spec.observe[{index}].prometheus.url"
             yield from url_problem(field, thing.prometheus.url)
             if "?" in thing.prometheus.url:
-                yield Problem(field, "has a query, and the path of the API is appended to it")
+                yield Problem(
+                    field,
+                    "has a query, and the path /api/v1/query would be appended to it: remove the "
+                    "query",
+                )
     for index, slo in enumerate(spec.slos):
         where, family = f"spec.slos[{index}].of", slo.metric.partition(".")[0]
         if slo.metric not in OBSERVED:
             if slo.of in things:
-                yield Problem(where, f'"{slo.of}" is observed, and {slo.metric} is of the load')
+                yield Problem(
+                    where,
+                    f'"{slo.of}" is an entry of spec.observe, but {slo.metric} is a metric of '
+                    "the load",
+                )
             continue
         sort = next(sort for sort, families in FAMILIES.items() if family in families)
         if slo.of not in things:
             hint = suggestion(slo.of, things) if slo.of else None
             yield Problem(
                 where,
-                f"{slo.metric} is of something that is observed: name a {sort} of spec.observe"
-                f"{hint or ''}",
+                f"{slo.metric} requires of: the name of a {sort} in spec.observe{hint or ''}",
             )
         elif things[slo.of].sort != sort:
             yield Problem(
                 where,
-                f'"{slo.of}" is observed by {things[slo.of].sort}, and {slo.metric} is of a {sort}',
+                (
+                    f'"{slo.of}" is a {things[slo.of].sort} in spec.observe, but {slo.metric} is '
+                    f"a metric of a {sort}"
+                ),
             )
 
 
@@ -53,7 +63,7 @@ def short_windows(spec: PerfTestSpec) -> Iterator[Problem]:
         if slo.metric.partition(".")[0] in NEEDED:
             yield Problem(
                 f"spec.slos[{index}]",
-                f"{slo.metric} of {slo.of}: metrics.k8s.io gives a figure each 15s, so the window "
-                f"has to be at least {format_duration(LEAST_WORKLOAD_WINDOW)}, or it may be "
-                f"Inconclusive in a cluster",
+                f"{slo.metric} of {slo.of}: metrics.k8s.io has a new value only every 15s: in a "
+                f"window of less than {format_duration(LEAST_WORKLOAD_WINDOW)} it may be "
+                "Inconclusive in a cluster",
             )

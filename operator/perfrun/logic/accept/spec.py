@@ -99,8 +99,8 @@ def _paths_after_a_query(spec: PerfTestSpec) -> Iterator[Problem]:
     if "?" in (spec.target.url or "") and appended:
         yield Problem(
             f"spec.target.{kind}.url",
-            f"has a query, and {field_path(appended[0])} would be "
-            f"appended behind it: move the query into the steps' paths",
+            f"has a query, and {field_path(appended[0])} would be appended to it: move the query "
+            "into the paths of the steps",
         )
 
 
@@ -123,8 +123,8 @@ def _names(spec: PerfTestSpec) -> Iterator[Problem]:
         if name in seen:
             yield Problem(
                 where,
-                f'"{name}" is the name of {seen[name]} already: steps, scenarios and what is '
-                f"observed need names of their own",
+                f'"{name}" is already the name of {seen[name]}: names of steps, scenarios and '
+                "entries of spec.observe must be unique",
             )
         else:
             seen[name] = where
@@ -150,29 +150,31 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
     for index, slo in enumerate(spec.slos):
         where = f"spec.slos[{index}]"
         if slo.metric.partition(".")[0] in MEASURES and spec.target.browser is None:
-            yield Problem(f"{where}.metric", f"{slo.metric} is measured by target.browser alone")
+            yield Problem(f"{where}.metric", f"{slo.metric} is measured only for browser targets")
         if slo.metric in OBSERVED or slo.of in observed:
             pass  # looked at in observe_problems
         elif slo.metric in BENCHMARK:
             pass  # looked at in benchmark_objective_problems; the names are known after the run
         elif slo.of and slo.of not in known:
-            hint = suggestion(slo.of, known) or f"; there are: {', '.join(sorted(known))}"
-            yield Problem(f"{where}.of", f'"{slo.of}" is no step, scenario or class in use{hint}')
+            hint = suggestion(slo.of, known) or f"; use one of: {', '.join(sorted(known))}"
+            yield Problem(
+                f"{where}.of", f'"{slo.of}" is not a step, scenario or class of this test{hint}'
+            )
         elif slo.metric in BY_SCENARIO and slo.of not in {"", *scenarios}:
             yield Problem(
                 f"{where}.of",
-                f"{slo.metric} is counted by scenario, not by step or "
-                f"class: name a scenario, or leave it out",
+                f"{slo.metric} is counted per scenario, not per step or class: name a scenario, "
+                "or remove of",
             )
         if slo.lower is not None and slo.upper is not None and slo.lower > slo.upper:
             yield Problem(
-                f"{where}.min", f"{slo.min} is more than max, {slo.max}: nothing can meet both"
+                f"{where}.min", f"{slo.min} is more than max, {slo.max}: no value can meet both"
             )
         if keys[slo.metric, slo.of, slo.on_breach] > 1:
             yield Problem(
                 where,
-                f"there is another objective with the same metric {slo.metric}, "
-                f"of {slo.of!r} and onBreach {slo.on_breach}",
+                f"there is another objective with the same metric {slo.metric}, of {slo.of!r} and "
+                f"onBreach {slo.on_breach}: remove one",
             )
 
 
@@ -184,14 +186,14 @@ def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
     if steps > MOST_STEPS:
         yield Problem(
             "spec.scenarios",
-            f"has {steps} steps in all, and at most {MOST_STEPS} are possible: split the test",
+            f"has {steps} steps in total, at most {MOST_STEPS} are allowed: split the test",
         )
     number = len(objectives(spec))
     if number > MOST_SLOS:
         yield Problem(
             "spec.slos",
-            f"are {number} together with those of the steps' classes, and "
-            f"at most {MOST_SLOS} are possible",
+            f"has {number} objectives with those of the steps' classes, at most {MOST_SLOS} are "
+            "allowed: remove some",
         )
     longest_name = "x" * 63
     plan = make_plan(
@@ -200,8 +202,8 @@ def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
     if (size := len(plan.to_bytes())) > MOST_PLAN_BYTES:
         yield Problem(
             "spec.scenarios",
-            f"and the rest of the plan take {size // 1024} KiB, and at most "
-            f"{MOST_PLAN_BYTES // 1024} are possible: use smaller bodies",
+            f"and the rest of the plan take {size // 1024} KiB, at most {MOST_PLAN_BYTES // 1024} "
+            "KiB are allowed: use smaller bodies",
         )
 
 
@@ -213,8 +215,8 @@ def _short_deadline(spec: PerfTestSpec) -> Iterator[Problem]:
     if deadline is not None and deadline < SHORT_DEADLINE:
         yield Problem(
             "spec.schedule.startingDeadlineSeconds",
-            f"{deadline} is less than {SHORT_DEADLINE}: runs may be missed because the "
-            f"operator looked a moment too late",
+            f"{deadline} is less than {SHORT_DEADLINE} seconds: the operator may notice a "
+            "scheduled time too late and miss the run",
         )
 
 
@@ -232,8 +234,8 @@ def _unsupported_percentiles(spec: PerfTestSpec) -> Iterator[Problem]:
         if samples < needed:
             yield Problem(
                 where,
-                f"{objective.subject} needs {needed} samples, and this load plans "
-                f"about {samples:.0f}: it will be Inconclusive",
+                f"{objective.subject} needs {needed} samples, but this load gives only about "
+                f"{samples:.0f}: it will be Inconclusive",
             )
 
 
@@ -243,7 +245,7 @@ def _unreachable_floors(spec: PerfTestSpec) -> Iterator[Problem]:
             continue
         if spec.load.burst is not None:
             if objective.from_class is None:
-                yield Problem(where, f"{objective.subject}: a floor is not judged in a burst")
+                yield Problem(where, f"{objective.subject}: min is not judged in a burst")
         elif spec.load.open is not None:
             reason = out_of_reach(spec.load, scenarios_of(spec), objective)
             if reason is not None:

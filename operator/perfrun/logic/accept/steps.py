@@ -66,24 +66,24 @@ def template_problems(spec: PerfTestSpec) -> Iterator[Problem]:
                 yield Problem(field_path(where), f"$({name}) {unknown[name]}")
             elif (made := feeds[feed].generate) is not None and column not in made.columns:
                 hint = suggestion(column, made.columns) or f"; it has: {', '.join(made.columns)}"
-                yield Problem(field_path(where), f"$({name}) names no column of its feed{hint}")
+                yield Problem(field_path(where), f"$({name}) is not a column of its feed{hint}")
 
 
 def _unknown(name: str, spec: PerfTestSpec, known: Iterable[str]) -> str:
     """What is wrong with a name, and which one of ``known`` may be meant."""
     if name in template.FUNCTIONS:
-        return f"names no variable; did you mean the function, $({name}())?"
+        return f"is not a variable; did you mean the function $({name}())?"
     if "." in name:
         feed = name.partition(".")[0]
         feeds = [feed.name for feed in spec.feeds]
         if feed.lower() in ("secret", "secrets") and not suggestion(feed, feeds):
-            return "names no feed; a header takes a value of a Secret by valueFrom.secretKeyRef"
-        return f"names no feed{suggestion(feed, feeds) or '; spec.feeds is where they are read'}"
-    hint = suggestion(name, known) or "; spec.variables is where they are set"
+            return "does not name a feed; to use a Secret, set valueFrom.secretKeyRef of a header"
+        return f"does not name a feed{suggestion(feed, feeds) or '; define feeds in spec.feeds'}"
+    hint = suggestion(name, known) or "; define variables in spec.variables"
     later = {key for _, step, _ in placed_steps(spec) for key in step.extract}
     if name in later:
-        hint = ": it is extracted by another scenario, or by a step that comes later"
-    return f"names no variable{hint}"
+        hint = ": it is extracted by another scenario or by a later step"
+    return f"is not a variable{hint}"
 
 
 def extraction_problems(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -94,7 +94,7 @@ def extraction_problems(spec: PerfTestSpec) -> Iterator[Problem]:
         for name, extraction in step.extract.items():
             at = field_path([*where, "extract", name])
             if name in given:
-                yield Problem(at, f'"{name}" is the name of {given[name]} already')
+                yield Problem(at, f'"{name}" is already the name of {given[name]}')
             if extraction.json_ is not None and (wrong := _wrong_path(extraction.json_)):
                 yield Problem(f"{at}.json", wrong)
             if extraction.regex is not None and (wrong := _wrong_regex(extraction.regex)):
@@ -115,7 +115,7 @@ def bracket_doubts(spec: PerfTestSpec) -> Iterator[Problem]:
         for bracket in ("${", "{{"):
             if bracket in text:
                 yield Problem(
-                    field_path(where), f"{bracket} is sent as it stands: templates are $(...)"
+                    field_path(where), f"{bracket} is sent as it is: templates are written $(...)"
                 )
 
 

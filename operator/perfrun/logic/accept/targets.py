@@ -35,9 +35,11 @@ def url_problem(field: str, url: str) -> Iterator[Problem]:
         yield Problem(field, f"{url} cannot be read: {error}")
         return
     if not host:
-        yield Problem(field, f"{url} names no host")
+        yield Problem(field, f"{url} has no host")
     elif len(host) > LONGEST_HOST:
-        yield Problem(field, f"has a host of {len(host)} characters, at most {LONGEST_HOST} can be")
+        yield Problem(
+            field, f"has a host of {len(host)} characters, at most {LONGEST_HOST} are allowed"
+        )
     if port == 0:
         yield Problem(field, f"{url}: nothing can listen on port 0")
 
@@ -77,7 +79,7 @@ def _ours(where: list[str | int], headers: list[Header]) -> Iterator[Problem]:
         if header.name.lower() in _OURS:
             yield Problem(
                 field_path([*where, index, "name"]),
-                f"{header.name} is written by perfrun itself: remove it",
+                f"perfrun sets the header {header.name} itself: remove it",
             )
 
 

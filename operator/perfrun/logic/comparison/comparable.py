@@ -58,7 +58,7 @@ def left_out(run: PerfRun) -> str | None:
         return "not all workers have reported"
     if not is_covered(status):
         return "a part of its load was lost"
-    return None if _values(run) else "it has no figure that is compared"
+    return None if _values(run) else "it has no metric that is compared"
 
 
 def is_covered(status: PerfRunStatus) -> bool:

@@ -43,7 +43,7 @@ def command_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     if RESULTS_NAME in spec.variables:
         yield Problem(
             f"spec.variables.{RESULTS_NAME}",
-            f"$({RESULTS_NAME}) is the file of a benchmark's results: use another name",
+            f"$({RESULTS_NAME}) is reserved for the file with the results: use another name",
         )
     for where, text in _texts(target):
         try:
@@ -52,14 +52,16 @@ def command_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             yield Problem(where, str(error))
             continue
         for name in sorted(template.references(parts) - known):
-            hint = suggestion(name, known) or f"; there are: {', '.join(sorted(known))}"
-            yield Problem(where, f"$({name}) names no variable{hint}")
+            hint = suggestion(name, known) or f"; use one of: {', '.join(sorted(known))}"
+            yield Problem(where, f"$({name}) is not a variable{hint}")
         if any(isinstance(part, template.Call) for part in parts):
-            yield Problem(where, "functions are for the steps of a load: here are only names")
+            yield Problem(where, "template functions cannot be used here, only names")
     names = [one.name for one in target.env]
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield Problem(f"spec.target.benchmark.env[{index}].name", f"{name} is there twice")
+            yield Problem(
+                f"spec.target.benchmark.env[{index}].name", f"{name} is set twice: remove one"
+            )
 
 
 def _texts(target: BenchmarkTarget) -> Iterator[tuple[str, str]]:

@@ -150,10 +150,10 @@ def _unfinished(capacity: Capacity, held: Sequence[Held]) -> str | None:
     if settled or (now.low == 0.0 and now.limited):
         return None
     if now.low == 0.0 and now.high is not None:
-        return "perfrun itself was the limit at the first rate"
+        return "the load generator was the limit at the first rate"
     if len(held) >= most_holds(capacity):
         return f"{len(held)} holds contradicted each other"
-    return "the search was ended early"
+    return "the search ended early"
 
 
 def _between(low: float, high: float) -> float:

@@ -122,7 +122,7 @@ class Admission:
             first, doing = next(iter(holders)), "is loading"
         else:
             heads = [self._first(target, one) for one in before or [namespace]]
-            first, doing = min(heads)[1:], "waits before this run for"
+            first, doing = min(heads)[1:], "is ahead of this run for"
         return Placement(position, f"{first[0]}/{first[1]} {doing} {target}")
 
     def _contending(self, target: str) -> Iterator[str]:
@@ -247,12 +247,12 @@ class Admission:
     def _why_full(self, cap: Cap, namespace: str) -> str:
         if self._own_share_used(cap, namespace):
             return (
-                f"PerfPolicy {cap.policy} lets {cap.per_namespace} runs of one namespace go on at "
-                f"once (limits.runsPerNamespace), and {self._queues.under_way[namespace]} of "
+                f"PerfPolicy {cap.policy} allows {cap.per_namespace} runs of one namespace at the "
+                f"same time (limits.runsPerNamespace), and {self._queues.under_way[namespace]} of "
                 f"{namespace} are under way"
             )
         return (
-            f"PerfPolicy {cap.policy} lets {cap.runs} runs go on at once (limits.runs), and "
+            f"PerfPolicy {cap.policy} allows {cap.runs} runs at the same time (limits.runs), and "
             f"{self._under_way(cap)} are under way"
         )
 

@@ -32,11 +32,11 @@ class _Field(NamedTuple):
         if text.lower() in self.names:
             return self.first + self.names.index(text.lower())
         if not (text.isascii() and text.isdigit()):
-            raise ValueError(f"{text!r} is no {self.name}{self._hint(text)}")
+            raise ValueError(f"{text!r} is not a valid {self.name}{self._hint(text)}")
         value = int(text[:9])
         if not self.first <= value <= self.last:
             raise ValueError(
-                f"{self.name} {text} is not {self.first} to {self.last}{self._hint(text)}"
+                f"{self.name} {text} is not from {self.first} to {self.last}{self._hint(text)}"
             )
         return value
 
@@ -45,7 +45,8 @@ class _Field(NamedTuple):
             return ""
         if text == "7":
             return ": Sunday is 0, as in Kubernetes"
-        return ": L and # are not known, as in Kubernetes" if {"L", "#"} & {*text.upper()} else ""
+        unsupported = {"L", "#"} & {*text.upper()}
+        return ": L and # are not supported, as in Kubernetes" if unsupported else ""
 
 
 _FIELDS = (
@@ -64,16 +65,16 @@ def expanded(cron: str) -> str:
     Raises ValueError for what is not understood, with the field that is wrong.
     """
     if "=" in cron:
-        raise ValueError("the zone does not belong into cron: set timeZone instead of TZ=")
+        raise ValueError("the time zone does not belong in cron: set timeZone instead of TZ=")
     if cron.startswith("@"):
         if cron not in SHORTCUTS:
-            raise ValueError(f"{cron} is not known; there are: {', '.join(SHORTCUTS)}")
+            raise ValueError(f"{cron} is not supported; use one of: {', '.join(SHORTCUTS)}")
         return SHORTCUTS[cron]
     texts = cron.split()
     if len(texts) != len(_FIELDS):
         raise ValueError(
-            f"{cron!r} has {len(texts)} fields; there must be 5: minute, hour, day of the month, "
-            f"month, day of the week"
+            f"{cron!r} has {len(texts)} fields but must have 5: minute, hour, day of the month, "
+            "month, day of the week"
         )
     try:
         fields = (_field(field, text) for field, text in zip(_FIELDS, texts, strict=True))
@@ -112,5 +113,8 @@ def _item(field: _Field, text: str) -> str:
 
 def _step(field: _Field, text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text[:9]) == 0:
-        raise ValueError(f"{text!r} is no step of a {field.name}: a step is a number from 1 on")
+        raise ValueError(
+            f"{text!r} is not a valid step of a {field.name}: a step is a whole number of at "
+            "least 1"
+        )
     return min(int(text[:9]), field.last + 1)

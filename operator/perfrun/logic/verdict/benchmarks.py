@@ -30,7 +30,7 @@ def measured(metric: str, of: str, report: WorkerReport) -> Figure | NoFigure:
     if found is None:
         return NoFigure(f"is not in the results: {_there(record, of)}")
     if metric not in found.values:
-        return NoFigure(f"is not in the results: of {of} there are {', '.join(found.values)}")
+        return NoFigure(f"is not in the results: {of} has {', '.join(found.values)}")
     return Figure.exact(found.values[metric], max(1, round(found.values.get("rounds", 1))))
 
 
@@ -71,12 +71,15 @@ def benchmark_objective_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             continue
         if not is_benchmark:
             hint = f'; did you mean "latency.{slo.metric}"?' if slo.metric in STATISTICS else ""
-            yield Problem(f"{where}.metric", f"{slo.metric} is of benchmarks alone{hint}")
+            yield Problem(
+                f"{where}.metric", f"{slo.metric} is measured only for benchmark targets{hint}"
+            )
         elif slo.metric == PEAK and slo.of:
-            yield Problem(f"{where}.of", f"{PEAK} is of the whole command: leave of out")
+            yield Problem(f"{where}.of", f"{PEAK} is about the whole command: remove of")
         elif slo.metric != PEAK and not slo.of:
             yield Problem(
-                f"{where}.of", f"{slo.metric} is of one benchmark: name it as the results do"
+                f"{where}.of",
+                f"{slo.metric} is about one benchmark: set of to its name in the results",
             )
 
 
@@ -85,5 +88,5 @@ def _there(record: BenchmarkRecord, of: str) -> str:
     hint = suggestion(of, names)
     listed = ", ".join(names[:_NAMED])
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    left = f" ({record.left_out} could not be told)" if record.left_out else ""
-    return f"there are {listed}{more}{left}{hint}"
+    left = f" ({record.left_out} were left out)" if record.left_out else ""
+    return f"the results have {listed}{more}{left}{hint}"

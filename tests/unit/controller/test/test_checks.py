@@ -92,7 +92,7 @@ async def test_over_a_second_of_cpu_is_a_sentence_and_the_next_check_is_as_befor
 ) -> None:
     outcome = await checks.examine(HOSTILE, "team")
     assert outcome.problems == [
-        "spec: its check takes more than 1 s of CPU: make it smaller or simpler, for example its "
+        "spec: checking it takes more than 1 s of CPU: make it smaller or simpler, for example its "
         "regular expressions"
     ]
     assert (await checks.examine(PLAIN, "team")).problems == []
@@ -124,8 +124,7 @@ async def test_what_is_too_long_is_refused_by_its_length_alone(
     large = {**PLAIN, "variables": {f"v{i}": "x" * 4096 for i in range(64)}}
     outcome = await checks.examine(large, "team")
     assert outcome.problems == [
-        "spec: has 257 KiB as JSON, and at most 256 KiB are possible: move bodies and data into "
-        "feeds"
+        "spec: has 257 KiB as JSON, at most 256 KiB are allowed: move bodies and data into feeds"
     ]
 
 

@@ -58,4 +58,4 @@ def test_what_no_cluster_would_look_at_is_refused() -> None:
     more = "  variables: {" + ", ".join(f"v{n}: {'x' * 4000}" for n in range(70)) + "}"
     (manifest,) = parse_manifests("x.yaml", (MANIFEST + more).encode())
     (told,) = manifest.problems
-    assert "at most 256 KiB are possible" in told
+    assert "at most 256 KiB are allowed" in told

@@ -56,7 +56,7 @@ def test_fifty_levels_are_as_good_as_one() -> None:
 
 def test_size_is_told_with_its_limit() -> None:
     assert too_large(256 * 1024) is None
-    assert "has 257 KiB as JSON, and at most 256 KiB are possible" in str(too_large(257 * 1024))
+    assert "has 257 KiB as JSON, at most 256 KiB are allowed" in str(too_large(257 * 1024))
 
 
 def test_problems_and_their_texts_are_bounded() -> None:
@@ -84,4 +84,4 @@ def test_regular_expression_has_sixteen_classes_at_most(classes: int) -> None:
     if classes == 16:
         assert problems == []
     else:
-        assert "at most 16 classes" in problems[0]
+        assert "at most 16 character classes" in problems[0]

@@ -21,7 +21,7 @@ def test_a_good_search() -> None:
 def test_a_search_needs_an_objective_that_judges_a_hold() -> None:
     floors = [{"metric": "throughput", "min": "10/s"}, {"metric": "capacity", "min": "1/s"}]
     (problem,) = problems(spec(capacity(), slos=floors))
-    assert problem.startswith("spec.slos: a capacity search needs an objective")
+    assert problem.startswith("spec.slos: a capacity search requires an objective")
 
 
 def test_a_class_brings_one() -> None:
@@ -31,27 +31,27 @@ def test_a_class_brings_one() -> None:
 
 def test_capacity_is_measured_by_a_search_alone() -> None:
     one = spec(OPEN, slos=[{"metric": "capacity", "min": "1/s"}])
-    assert problems(one) == ["spec.slos[0]: capacity is measured by load.capacity alone"]
+    assert problems(one) == ["spec.slos[0]: capacity is measured only with load.capacity"]
 
 
 def test_capacity_is_of_the_whole_load() -> None:
     one = spec(capacity(), slos=[FAST, {"metric": "capacity", "of": "get", "min": "1/s"}])
-    assert problems(one) == ["spec.slos[1].of: capacity is that of the whole load"]
+    assert problems(one) == ["spec.slos[1].of: capacity is about the whole load: remove of"]
 
 
 def test_a_hold_has_to_give_enough_samples() -> None:
     one = spec(capacity(first="5/s", hold="30s"), slos=[FAST])
     assert problems(one) == [
-        "spec.load.capacity.from: latency.p95 needs 200 samples, and a hold at this rate gives "
-        "about 150: raise from, or hold"
+        "spec.load.capacity.from: latency.p95 needs 200 samples, but a hold at this rate gives "
+        "only about 150: increase from or hold"
     ]
 
 
 @pytest.mark.parametrize(
     ("load", "message"),
     [
-        (capacity(hold="2h"), "spec.load.capacity: may take 23 holds, 46.21h in all"),
-        (capacity(last="999999999/s"), "spec.load.capacity.to: plans more than 1000000000"),
+        (capacity(hold="2h"), "spec.load.capacity: may take 23 holds, 46.21h in total"),
+        (capacity(last="999999999/s"), "spec.load.capacity.to: has more than 1000000000"),
     ],
 )
 def test_a_search_that_is_too_large(load: dict[str, Any], message: str) -> None:

@@ -73,12 +73,12 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
                 http={"headers": [{"name": "X", "value": "$(rgion)"}]}, variables={"region": "eu"}
             ),
             "spec.target.http.headers[0].value",
-            '$(rgion) names no variable; did you mean "region"?',
+            '$(rgion) is not a variable; did you mean "region"?',
         ),
         (
             spec(**steps({"http": {"path": "/$(a)"}})),
             "spec.scenarios[0].steps[0].http.path",
-            "spec.variables is where they are set",
+            "define variables in spec.variables",
         ),
         (
             spec(**steps({}, {"http": {"json": {"a": [{"b c": "$(uid())"}]}}})),
@@ -111,12 +111,12 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
         (
             spec(**steps({"name": "a"}, {"name": "a"})),
             "spec.scenarios[0].steps[1].name",
-            '"a" is the name of spec.scenarios[0].steps[0].name already',
+            '"a" is already the name of spec.scenarios[0].steps[0].name',
         ),
         (
             spec(**steps({"name": "all"})),
             "spec.scenarios[0].steps[0].name",
-            "spec.scenarios[0].name already",
+            "already the name of spec.scenarios[0].name",
         ),
         (
             spec(
@@ -126,7 +126,7 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
                 ]
             ),
             "spec.scenarios[1].steps[0].name",
-            "need names of their own",
+            "must be unique",
         ),
         # Objectives.
         (
@@ -135,12 +135,12 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
                 slos=[{"metric": "latency.avg", "of": "lst", "max": "1s"}],
             ),
             "spec.slos[0].of",
-            '"lst" is no step, scenario or class in use; did you mean "list"?',
+            '"lst" is not a step, scenario or class of this test; did you mean "list"?',
         ),
         (
             spec(slos=[{"metric": "latency.avg", "of": "x", "max": "1s"}]),
             "spec.slos[0].of",
-            "there are: default, get",
+            "use one of: default, get",
         ),
         (
             spec(
@@ -153,7 +153,7 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
         (
             spec(slos=[{"metric": "dropped", "of": "get", "max": 0}]),
             "spec.slos[0].of",
-            "counted by scenario",
+            "counted per scenario",
         ),
         (
             spec(slos=[{"metric": "errorRate", "min": "5%", "max": "1%"}]),
@@ -161,18 +161,18 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
             "5% is more than max, 1%",
         ),
         # Loads.
-        (spec({"open": {"rate": "0/s", "duration": "5s"}}), "spec.load.open", "plans no load"),
-        (spec({"open": {"rate": "5/s", "duration": "0s"}}), "spec.load.open", "plans no load"),
+        (spec({"open": {"rate": "0/s", "duration": "5s"}}), "spec.load.open", "has no load"),
+        (spec({"open": {"rate": "5/s", "duration": "0s"}}), "spec.load.open", "has no load"),
         (
             spec({"open": {"rate": "1/h", "duration": "1m"}, "warmup": "1m"}),
             "spec.load.open",
-            "plans no iteration after the warm-up",
+            "has no iteration after the warm-up",
         ),
-        (spec({"closed": {"users": 3, "duration": "0s"}}), "spec.load.closed", "plans no load"),
+        (spec({"closed": {"users": 3, "duration": "0s"}}), "spec.load.closed", "has no load"),
         (
             spec({"open": {"rate": "1/h", "duration": "24h"}, "warmup": "6m"}),
             "spec.load.open",
-            "lasts 24.1h with its warm-up, and at most 24h",
+            "lasts 24.1h with its warm-up; at most 24h",
         ),
         (
             spec({"open": {"rate": "1/s", "duration": "999999999h"}}),
@@ -182,7 +182,7 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
         (
             spec({"open": {"rate": "999999/s", "duration": "1h"}}),
             "spec.load.open",
-            "at most 1000000000 are possible",
+            "at most 1000000000 are allowed",
         ),
         (
             spec({"workers": 4, "closed": {"stages": [{"users": 3, "hold": "5s"}]}}),
@@ -203,7 +203,7 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
                 ]
             ),
             "spec.scenarios",
-            "has 150 steps in all",
+            "has 150 steps in total",
         ),
         (
             spec(
@@ -211,12 +211,12 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
                 slos=[{"metric": "latency.avg", "of": f"s{n}", "max": "1s"} for n in range(40)],
             ),
             "spec.slos",
-            "are 120 together",
+            "has 120 objectives",
         ),
         (
             spec(**steps(*[{"http": {"method": "POST", "body": "x" * 250_000}}] * 4)),
             "spec.scenarios",
-            "at most 900 are possible: use smaller bodies",
+            "at most 900 KiB are allowed: use smaller bodies",
         ),
     ],
 )
@@ -238,7 +238,7 @@ def test_plan_that_fits_into_no_config_map_is_refused_before_anything_is_created
     assert problems(bodies(895)) == []
     (problem,) = problems(bodies(905))
     assert problem.startswith("spec.scenarios: and the rest of the plan take 90")
-    assert problem.endswith(" KiB, and at most 900 are possible: use smaller bodies")
+    assert problem.endswith(" KiB, at most 900 KiB are allowed: use smaller bodies")
 
 
 def test_objectives_that_are_the_same_are_both_named() -> None:
@@ -278,7 +278,7 @@ TWO = {
         (
             spec(BURST, slos=P99),
             [
-                "spec.slos[0]: latency.p99 needs 1000 samples, and this load plans about 100: it will be "
+                "spec.slos[0]: latency.p99 needs 1000 samples, but this load gives only about 100: it will be "
                 "Inconclusive"
             ],
         ),
@@ -286,7 +286,7 @@ TWO = {
         (
             spec({"open": {"rate": "10/s", "duration": "99s"}, "warmup": "5m"}, slos=P99),
             [
-                "spec.slos[0]: latency.p99 needs 1000 samples, and this load plans about 990: it will be "
+                "spec.slos[0]: latency.p99 needs 1000 samples, but this load gives only about 990: it will be "
                 "Inconclusive"
             ],
         ),
@@ -296,8 +296,8 @@ TWO = {
         (
             spec({"open": {"rate": "200/s", "duration": "9s"}}, **TWO),
             [
-                "spec.scenarios[1].steps[0].class: latency.p95 of order needs 200 samples, and this load "
-                "plans about 180: it will be Inconclusive",
+                "spec.scenarios[1].steps[0].class: latency.p95 of order needs 200 samples, but this load "
+                "gives only about 180: it will be Inconclusive",
                 "spec.scenarios[1].steps[0].class: throughput of order cannot reach 50/s, the load's "
                 "highest rate gives 20/s: it will be NotApplicable",
             ],
@@ -308,12 +308,12 @@ TWO = {
                 BURST, **{**TWO, "slos": [{"metric": "latency.p90", "of": "browse", "max": "1s"}]}
             ),
             [
-                "spec.slos[0]: latency.p90 of browse needs 100 samples, and this load plans about 90: it "
+                "spec.slos[0]: latency.p90 of browse needs 100 samples, but this load gives only about 90: it "
                 "will be Inconclusive",
-                "spec.scenarios[0].steps[0].class: latency.p95 of list needs 200 samples, and this load "
-                "plans about 90: it will be Inconclusive",
-                "spec.scenarios[1].steps[0].class: latency.p95 of order needs 200 samples, and this load "
-                "plans about 10: it will be Inconclusive",
+                "spec.scenarios[0].steps[0].class: latency.p95 of list needs 200 samples, but this load "
+                "gives only about 90: it will be Inconclusive",
+                "spec.scenarios[1].steps[0].class: latency.p95 of order needs 200 samples, but this load "
+                "gives only about 10: it will be Inconclusive",
             ],
         ),
         # How many connections are made is the pool's affair.
@@ -328,14 +328,14 @@ TWO = {
         ),
         (
             spec(BURST, slos=[{"metric": "throughput", "min": "1/s"}]),
-            ["spec.slos[0]: throughput: a floor is not judged in a burst"],
+            ["spec.slos[0]: throughput: min is not judged in a burst"],
         ),
         # A deadline that the operator's own pace may miss.
         (
             spec(schedule={"cron": "@daily", "startingDeadlineSeconds": 5}),
             [
-                "spec.schedule.startingDeadlineSeconds: 5 is less than 10: runs may be missed because "
-                "the operator looked a moment too late"
+                "spec.schedule.startingDeadlineSeconds: 5 is less than 10 seconds: the operator may notice a scheduled "
+                "time too late and miss the run"
             ],
         ),
     ],
@@ -369,7 +369,7 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
         ),
         (
             {"scenarios": [{"name": "a", "steps": [{"name": "x", "class": "Raed"}]}]},
-            "spec.scenarios[0].steps[0].class: 'Raed' is none of Health, Read, Write, Complex, "
+            "spec.scenarios[0].steps[0].class: 'Raed' is not one of Health, Read, Write, Complex, "
             'SimpleQuery, ComplexQuery, WriteOperation, BatchOperation, Page; did you mean "Read"?',
         ),
         (
@@ -379,7 +379,7 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
         ({"load": {}}, "spec.load: load needs exactly one of burst, closed, open or capacity"),
         (
             {"load": {**BURST, "workers": 2000}},
-            "spec.load.workers: must be at most 1000, and is 2000",
+            "spec.load.workers: must be at most 1000, but is 2000",
         ),
         (
             {"load": {"open": {"rate": "fast", "duration": "1s"}}},
@@ -394,8 +394,8 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
             {"slos": [{"metric": "latency.p95"}]},
             "spec.slos[0]: an objective needs max, min or both",
         ),
-        ({"variables": {"b": 3}}, "spec.variables.b: must be a text, and is 3; put it in quotes"),
-        ({"suspend": "maybe"}, "spec.suspend: must be true or false, and is 'maybe'"),
+        ({"variables": {"b": 3}}, "spec.variables.b: must be a text, but is 3; put it in quotes"),
+        ({"suspend": "maybe"}, "spec.suspend: must be true or false, but is 'maybe'"),
         (
             {"variables": {"1a": "x"}},
             "spec.variables[\"1a\"]: '1a' is not valid: it must match ^[A-Za-z_][A-Za-z0-9_]*$",
@@ -410,7 +410,7 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
             {"baseline": {"compare": "Pinned"}},
             "spec.baseline: compare Pinned requires run, and run requires compare Pinned: set both or neither",
         ),
-        ({"load": None}, "spec.load: must be a mapping, and is empty"),
+        ({"load": None}, "spec.load: must be a mapping, but is empty"),
     ],
 )
 def test_what_does_not_parse(changed: dict[str, Any], expected: str) -> None:
@@ -440,20 +440,20 @@ OBSERVE = [
     [
         (
             {"metric": "cpu.max", "max": "1"},
-            "spec.slos[0].of: cpu.max is of something that is observed: name a workload",
+            "spec.slos[0].of: cpu.max requires of: the name of a workload",
         ),
         (
             {"metric": "cpu.max", "of": "apo", "max": "1"},
-            "spec.slos[0].of: cpu.max is of something that is observed: name a workload of "
+            "spec.slos[0].of: cpu.max requires of: the name of a workload in "
             'spec.observe; did you mean "api"?',
         ),
         (
             {"metric": "cpu.max", "of": "db", "max": "1"},
-            'spec.slos[0].of: "db" is observed by sql, and cpu.max is of a workload',
+            'spec.slos[0].of: "db" is a sql in spec.observe, but cpu.max is a metric of a workload',
         ),
         (
             {"metric": "latency.avg", "of": "db", "max": "1s"},
-            'spec.slos[0].of: "db" is observed, and latency.avg is of the load',
+            'spec.slos[0].of: "db" is an entry of spec.observe, but latency.avg is a metric of the load',
         ),
     ],
 )
@@ -464,13 +464,15 @@ def test_an_observed_metric_needs_a_thing_that_has_it(slo: dict[str, Any], said:
 
 def test_what_is_observed_shares_its_names_with_steps() -> None:
     (problem,) = problems(spec(**steps({"name": "api"}), observe=OBSERVE))
-    assert problem.startswith('spec.observe[0].name: "api" is the name of spec.scenarios[0].steps')
+    assert problem.startswith(
+        'spec.observe[0].name: "api" is already the name of spec.scenarios[0].steps'
+    )
 
 
 def test_a_window_too_short_for_pods_is_doubted() -> None:
     slos = [{"metric": "memory.growth", "of": "api", "max": "1Mi"}]
     short = spec({"open": {"rate": "100/s", "duration": "30s"}}, slos=slos, observe=OBSERVE)
-    assert "the window has to be at least 60s" in warnings(short)[0]
+    assert "in a window of less than 60s" in warnings(short)[0]
     assert check(short).in_cluster == check(short).warnings
     assert warnings(spec(slos=slos, observe=OBSERVE)) == []
 

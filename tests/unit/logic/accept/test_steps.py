@@ -53,19 +53,19 @@ def test_names_that_were_given_before_are_known() -> None:
     [
         pytest.param(
             {"steps": [step("a", "/$(id)"), step("b", id=ID)]},
-            "spec.scenarios[0].steps[0].http.path: $(id) names no variable: it is extracted by "
-            "another scenario, or by a step that comes later",
+            "spec.scenarios[0].steps[0].http.path: $(id) is not a variable: it is extracted by "
+            "another scenario or by a later step",
             id="extracted later",
         ),
         pytest.param(
             {"steps": [step("a", "/$(user.id)")], "feeds": [FEED]},
-            'spec.scenarios[0].steps[0].http.path: $(user.id) names no feed; did you mean "users"?',
+            'spec.scenarios[0].steps[0].http.path: $(user.id) does not name a feed; did you mean "users"?',
             id="no such feed",
         ),
         pytest.param(
             {"steps": [step("a", "/$(secret.token)")]},
-            "spec.scenarios[0].steps[0].http.path: $(secret.token) names no feed; a header takes a "
-            "value of a Secret by valueFrom.secretKeyRef",
+            "spec.scenarios[0].steps[0].http.path: $(secret.token) does not name a feed; to use a "
+            "Secret, set valueFrom.secretKeyRef of a header",
             id="a Secret in a template",
         ),
         pytest.param(
@@ -80,33 +80,33 @@ def test_names_that_were_given_before_are_known() -> None:
         ),
         pytest.param(
             {"steps": [step("a", id=ID)], "variables": {"id": "1"}},
-            'spec.scenarios[0].steps[0].extract.id: "id" is the name of a variable already',
+            'spec.scenarios[0].steps[0].extract.id: "id" is already the name of a variable',
             id="a variable too",
         ),
         pytest.param(
             {"feeds": [FEED], "variables": {"users": "1"}},
-            'spec.feeds[0].name: "users" is a variable too',
+            'spec.feeds[0].name: "users" is already the name of a variable',
             id="a feed and a variable",
         ),
         pytest.param(
             {"steps": [step("a", "/$(made.idd)")], "feeds": [MADE]},
-            "spec.scenarios[0].steps[0].http.path: $(made.idd) names no column of its feed; did you "
+            "spec.scenarios[0].steps[0].http.path: $(made.idd) is not a column of its feed; did you "
             'mean "id"?',
             id="no such column of a generated feed",
         ),
         pytest.param(
             {"feeds": [made("$(now())")]},
-            "spec.feeds[0].generate.columns.id: $(now()) gives no value twice",
+            "spec.feeds[0].generate.columns.id: $(now()) gives a new value each time",
             id="a clock in a generated feed",
         ),
         pytest.param(
             {"feeds": [made("$(regoin)")], "variables": {"region": "eu"}},
-            'spec.feeds[0].generate.columns.id: $(regoin) names no variable; did you mean "region"?',
+            'spec.feeds[0].generate.columns.id: $(regoin) is not a variable; did you mean "region"?',
             id="a generated feed of what is not there",
         ),
         pytest.param(
             {"feeds": [FEED, made("$(users.id)")]},
-            "spec.feeds[1].generate.columns.id: $(users.id) names no variable; a column takes",
+            "spec.feeds[1].generate.columns.id: $(users.id) is not a variable; a column can use",
             id="a generated feed of another feed",
         ),
         pytest.param(
@@ -116,12 +116,12 @@ def test_names_that_were_given_before_are_known() -> None:
         ),
         pytest.param(
             {"feeds": [MADE, MADE]},
-            'spec.feeds[1].name: "made" is a feed too',
+            'spec.feeds[1].name: "made" is already the name of a feed',
             id="two feeds of a name",
         ),
         pytest.param(
             {"setup": [step("a", "/$(x)")]},
-            "spec.setup[0].http.path: $(x) names no variable",
+            "spec.setup[0].http.path: $(x) is not a variable",
             id="in setup",
         ),
     ],

@@ -88,7 +88,7 @@ def test_a_run_that_lost_a_part_of_its_load_is_no_point_however_much_the_test_be
         ({"stopped": "by hand"}, "it was stopped"),
         ({"workers": {"planned": 2, "reported": 1}}, "not all workers have reported"),
         ({"generator": {"coverage": "50%"}}, "a part of its load was lost"),
-        ({"summary": None}, "it has no figure that is compared"),
+        ({"summary": None}, "it has no metric that is compared"),
         (
             {
                 "verdict": "Inconclusive",

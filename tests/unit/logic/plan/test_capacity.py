@@ -112,7 +112,7 @@ def test_the_generator_s_limit_is_not_the_target_s() -> None:
 
 @pytest.mark.parametrize(
     ("last", "why"),
-    [(HoldOutcome.LOST, "a worker was lost"), (UNCLEAR, "perfrun itself was the limit")],
+    [(HoldOutcome.LOST, "a worker was lost"), (UNCLEAR, "the load generator was the limit")],
 )
 def test_a_search_that_comes_to_nothing(last: HoldOutcome, why: str) -> None:
     held = [Held(100, last)]

@@ -93,14 +93,14 @@ TABLE: list[tuple[str, Contender, list[Contender], Placement]] = [
         "behind an older one that waits",
         ME,
         [run("x", age=20)],
-        Placement(1, f"a/x waits before this run for {SHOP}"),
+        Placement(1, f"a/x is ahead of this run for {SHOP}"),
     ),
     ("before a younger one that waits", ME, [run("x", age=5)], Placement()),
     (
         "of the same age: by name",
         ME,
         [run("a", age=10)],
-        Placement(1, f"a/a waits before this run for {SHOP}"),
+        Placement(1, f"a/a is ahead of this run for {SHOP}"),
     ),
     ("of the same age and name: by namespace", ME, [run("me", age=10, namespace="b")], Placement()),
     (
@@ -239,7 +239,7 @@ def test_target_key_is_the_same_for_all_spellings(url: str, expected: str) -> No
 # --- what policies say ------------------------------------------------------------------------
 
 FEW = Rules(caps=(Cap("few", 2),))
-TWO_RUNS = "PerfPolicy few lets 2 runs go on at once (limits.runs), and 2 are under way"
+TWO_RUNS = "PerfPolicy few allows 2 runs at the same time (limits.runs), and 2 are under way"
 
 
 def own(name: str, age: int = 0, **more: Any) -> Contender:
@@ -370,7 +370,7 @@ def test_a_written_share_is_never_passed_though_slots_are_idle() -> None:
     third = many("a", 3)[2]
     assert place(third, busy, rules=HARD) == Placement(
         1,
-        "PerfPolicy hard lets 2 runs of one namespace go on at once (limits.runsPerNamespace), and "
+        "PerfPolicy hard allows 2 runs of one namespace at the same time (limits.runsPerNamespace), and "
         "2 of a are under way",
     )
     assert place(own("b", namespace="b"), [*busy, third], rules=HARD) == Placement()

@@ -39,22 +39,28 @@ def test_every_expression_ticks_as_in_kubernetes() -> None:
 @pytest.mark.parametrize(
     ("cron", "reason"),
     [
-        ("61 * * * *", "minute 61 is not 0 to 59"),
-        ("0 0 * * 7", "day of the week 7 is not 0 to 6: Sunday is 0, as in Kubernetes"),
-        ("0 0 L * *", "'L' is no day of the month"),
-        ("0 0 * * 6#3", "'6#3' is no day of the week: L and # are not known, as in Kubernetes"),
-        ("0 0 * XYZ *", "'XYZ' is no month"),
-        ("*/0 * * * *", "'0' is no step of a minute: a step is a number from 1 on"),
-        ("5/x * * * *", "'x' is no step of a minute"),
+        ("61 * * * *", "minute 61 is not from 0 to 59"),
+        ("0 0 * * 7", "day of the week 7 is not from 0 to 6: Sunday is 0, as in Kubernetes"),
+        ("0 0 L * *", "'L' is not a valid day of the month"),
+        (
+            "0 0 * * 6#3",
+            "'6#3' is not a valid day of the week: L and # are not supported, as in Kubernetes",
+        ),
+        ("0 0 * XYZ *", "'XYZ' is not a valid month"),
+        (
+            "*/0 * * * *",
+            "'0' is not a valid step of a minute: a step is a whole number of at least 1",
+        ),
+        ("5/x * * * *", "'x' is not a valid step of a minute"),
         ("10-5 * * * *", "minute 10-5 goes backwards"),
-        ("1-2-3 * * * *", "'2-3' is no minute"),
-        ("1/2/3 * * * *", "'2/3' is no step of a minute"),
-        ("+5 * * * *", "'+5' is no minute"),
-        ("٣ * * * *", "is no minute"),
-        ("9" * 400 + " * * * *", "is not 0 to 59"),
+        ("1-2-3 * * * *", "'2-3' is not a valid minute"),
+        ("1/2/3 * * * *", "'2/3' is not a valid step of a minute"),
+        ("+5 * * * *", "'+5' is not a valid minute"),
+        ("٣ * * * *", "is not a valid minute"),
+        ("9" * 400 + " * * * *", "is not from 0 to 59"),
         # Accepted by robfig/cron, where each is more likely a slip.
-        ("1,,2 * * * *", "'' is no minute"),
-        ("*-5 * * * *", "'*' is no minute"),
+        ("1,,2 * * * *", "'' is not a valid minute"),
+        ("*-5 * * * *", "'*' is not a valid minute"),
     ],
 )
 def test_what_is_wrong_is_named(cron: str, reason: str) -> None:

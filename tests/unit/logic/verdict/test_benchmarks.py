@@ -78,16 +78,16 @@ def test_figures_are_judged_as_their_tool_gives_them(slo: Any, expected: Any) ->
 def test_what_the_results_do_not_have_is_inconclusive_and_says_what_there_was() -> None:
     assert told({**MEAN, "of": "test_sorf"})[:2] == (
         "Inconclusive",
-        'mean of test_sorf is not in the results: there are test_sort; did you mean "test_sort"?',
+        'mean of test_sorf is not in the results: the results have test_sort; did you mean "test_sort"?',
     )
     assert told({**MEAN, "metric": "p95"})[:2] == (
         "Inconclusive",
-        "p95 of test_sort is not in the results: of test_sort there are mean, ops, rounds",
+        "p95 of test_sort is not in the results: test_sort has mean, ops, rounds",
     )
     many = BenchmarkRecord(
         benchmarks=[Benchmark(name=f"b{n}", values={"mean": 1.0}) for n in range(9)], left_out=3
     )
-    assert told(MEAN, many)[1].endswith("b0, b1, b2, b3, b4 and 4 more (3 could not be told)")
+    assert told(MEAN, many)[1].endswith("b0, b1, b2, b3, b4 and 4 more (3 were left out)")
 
 
 def test_without_results_or_a_command_nothing_is_known() -> None:
@@ -202,26 +202,25 @@ def test_a_suite_is_taken_as_it_is() -> None:
     [
         (
             {"command": ["x", "$(result)"]},
-            'spec.target.benchmark.command[1]: $(result) names no variable; did you mean "results"?',
+            'spec.target.benchmark.command[1]: $(result) is not a variable; did you mean "results"?',
         ),
         (
             {"command": ["x", "$(uuid())"]},
-            "spec.target.benchmark.command[1]: functions are for the steps of a load: here are "
-            "only names",
+            "spec.target.benchmark.command[1]: template functions cannot be used here, only names",
         ),
         (
             {"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
-            "spec.target.benchmark.env[1].name: A is there twice",
+            "spec.target.benchmark.env[1].name: A is set twice: remove one",
         ),
         ({"timeout": "2h"}, "spec.target.benchmark.timeout: must be at most 1h"),
         (
             {"more": {"variables": {"results": "x"}}},
-            "spec.variables.results: $(results) is the file of a benchmark's results: use another "
+            "spec.variables.results: $(results) is reserved for the file with the results: use another "
             "name",
         ),
         (
             {"more": {"setup": [{"name": "s"}]}},
-            "spec.setup: means nothing for a benchmark: it has its command alone",
+            "spec.setup: cannot be used with a benchmark target, which only runs its command: remove it",
         ),
     ],
 )
@@ -232,18 +231,18 @@ def test_what_cannot_be_run_is_refused(parts: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("one", "said"),
     [
-        (spec({"metric": "mean", "max": "1s"}), "spec.slos[0].of: mean is of one benchmark"),
+        (spec({"metric": "mean", "max": "1s"}), "spec.slos[0].of: mean is about one benchmark"),
         (
             spec({"metric": "memory.peak", "of": "test_sort", "max": "1Gi"}),
-            "spec.slos[0].of: memory.peak is of the whole command: leave of out",
+            "spec.slos[0].of: memory.peak is about the whole command: remove of",
         ),
         (
             http_spec(slos=[{"metric": "p95", "max": "1s"}]),
-            'spec.slos[0].metric: p95 is of benchmarks alone; did you mean "latency.p95"?',
+            'spec.slos[0].metric: p95 is measured only for benchmark targets; did you mean "latency.p95"?',
         ),
         (
             spec({"metric": "latency.avg", "of": "test_sort", "max": "1s"}),
-            'spec.slos[0].of: "test_sort" is no step, scenario or class in use',
+            'spec.slos[0].of: "test_sort" is not a step, scenario or class of this test',
         ),
     ],
 )
