@@ -15,12 +15,12 @@ import uvloop
 from benchmarks import cores
 from benchmarks.engine import plan
 from benchmarks.nginx import serving
-from perfrun.engine.http.carrier import Traffic
+from perfrun.engine.http.carrier import HttpCarrier
 from perfrun.engine.http.http1 import Connection
 from perfrun.engine.http.kind import HttpKind
 from perfrun.engine.http.pool import Pool
 from perfrun.engine.load.execution import Execution
-from perfrun.engine.load.virtual_user import LANES, User
+from perfrun.engine.load.virtual_user import CONNECTION_POLICIES, VirtualUser
 from perfrun.engine.record.recorder import Samples
 from perfrun.engine.run import Engine
 from perfrun.reach.values import NoValues
@@ -71,18 +71,18 @@ async def _chain(messages: list[bytes]) -> float:
     made = plan(_spec("http://127.0.0.1:1/", "1h"))
     kind = HttpKind(made, NoValues())
     execution = Execution(made, 0, monotonic_ns(), kind.compile(made), [0], kind)
-    traffic = execution._carrier
-    assert isinstance(traffic, Traffic)
-    home: Pool = traffic.home
-    give = LANES["Shared"]().give
+    carrier = execution._carrier
+    assert isinstance(carrier, HttpCarrier)
+    home: Pool = carrier.home
+    give = CONNECTION_POLICIES["Shared"]().give
     spare_collector()
     links = []
     for number in range(CONNECTIONS):
         link = Connection(home)
         link.connection_made(_Wire())  # type: ignore[arg-type]
         links.append(link)
-        give(home, User(), link, monotonic_ns())
-        execution.begin(number, monotonic_ns(), monotonic_ns(), 0, User(1 << 62))
+        give(home, VirtualUser(), link, monotonic_ns())
+        execution.begin(number, monotonic_ns(), monotonic_ns(), 0, VirtualUser(1 << 62))
     best = float("inf")
     for _ in range(ROUNDS):
         begin = perf_counter()

@@ -18,12 +18,12 @@ from perfrun.engine.awaited.sessions import Done, Limits, Session, Sessions, Spe
 from perfrun.engine.errors import FORESEEN, ErrorClass, OpenError, spoilt_by
 from perfrun.engine.load.deadline import Deadline
 from perfrun.engine.load.kind import Carrier, Course, Courses, Ended
-from perfrun.engine.load.virtual_user import User
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.measure.picture import Picture, is_worse
 from perfrun.measure.record import Outcome, Timing
 
 
-class Awaited(Carrier):
+class AwaitedCarrier(Carrier):
     """The iterations under way, and the connections that they go over."""
 
     def __init__(
@@ -66,7 +66,9 @@ class Awaited(Carrier):
         return self._first.values if self._first is not None else {}
 
     @override
-    def begin(self, course: Course[Any], number: int, due: int, user: User, now: int) -> None:
+    def begin(
+        self, course: Course[Any], number: int, due: int, user: VirtualUser, now: int
+    ) -> None:
         walk = _Walk(self, user, course, number, due, now)
         if self._first is None:
             self._first = walk
@@ -133,7 +135,13 @@ class _Walk:
     task: asyncio.Task[None]
 
     def __init__(
-        self, carrier: Awaited, user: User, course: Course[Any], number: int, due: int, now: int
+        self,
+        carrier: AwaitedCarrier,
+        user: VirtualUser,
+        course: Course[Any],
+        number: int,
+        due: int,
+        now: int,
     ) -> None:
         self._carrier, self._user = carrier, user
         self.values: dict[str, str] = {}

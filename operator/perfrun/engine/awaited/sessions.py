@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from perfrun.engine.compiled import AwaitedStep
 from perfrun.engine.errors import ErrorClass, OpenError
-from perfrun.engine.load.virtual_user import User
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.recorder import StepTally
 from perfrun.measure.record import Outcome, Timing
 from perfrun.measure.report import MOST_FORBIDDEN
@@ -110,7 +110,7 @@ class Sessions:
         while self._idle:
             self._idle.pop().abandon()
 
-    async def take(self, user: User, tally: StepTally) -> Session[Any]:
+    async def take(self, user: VirtualUser, tally: StepTally) -> Session[Any]:
         """A connection for a step. Raises OpenError."""
         session: Session[Any]
         if user.session is not None:
@@ -169,7 +169,7 @@ class Sessions:
         """Keep what a policy said, if it is the first time."""
         self.forbidden = self.forbidden or foreign(sentence, MOST_FORBIDDEN)
 
-    def give(self, user: User, session: Session[Any]) -> None:
+    def give(self, user: VirtualUser, session: Session[Any]) -> None:
         """A step is over: somebody else may use its connection, if anybody may."""
         if self.limits.connections == "PerRequest" or not session.is_usable():
             self.drop(session)

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.api.test.benchmark import BenchmarkTarget
-from perfrun.engine.awaited.carrier import Awaited
+from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import Done, Limits, Session, Speaker
 from perfrun.engine.benchmark.place import Place
 from perfrun.engine.benchmark.readers.form import ResultsError
@@ -88,7 +88,9 @@ class BenchmarkKind(Kind):
     @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         limits = Limits("PerRequest", 1, self._timeout)
-        return Awaited(_Starter(self._command), limits, ended, course, notes_sends=notes_sends)
+        return AwaitedCarrier(
+            _Starter(self._command), limits, ended, course, notes_sends=notes_sends
+        )
 
     @override
     def complete(self, report: WorkerReport) -> None:

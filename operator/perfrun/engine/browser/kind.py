@@ -10,10 +10,10 @@ from playwright.async_api import Error as PlaywrightError
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.awaited.carrier import Awaited
+from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import Limits, Speaker
 from perfrun.engine.browser.chromium import Chromium
-from perfrun.engine.browser.problems import place_of
+from perfrun.engine.browser.problems import endpoint_of
 from perfrun.engine.browser.socks import Gate, Ways
 from perfrun.engine.browser.steps import PageStep, compile_pages
 from perfrun.engine.browser.window import Window, let_go
@@ -44,9 +44,9 @@ class BrowserKind(Kind):
     @override
     async def check(self) -> None:
         """The browser, and the target's name and port, no request."""
-        place = place_of(self._target.url)
-        assert place is not None
-        _, writer = await self._ways.connect(place)
+        endpoint = endpoint_of(self._target.url)
+        assert endpoint is not None
+        _, writer = await self._ways.connect(endpoint)
         writer.close()
         await self._speaker.chromium.started()
 
@@ -67,7 +67,9 @@ class BrowserKind(Kind):
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         # A visit keeps its window from step to step, and is done with it after the last one.
         limits = Limits("PerUser", _MOST_WINDOWS, self._target.timeout)
-        return Awaited(self._speaker, limits, ended, course, notes_sends=notes_sends, looks=True)
+        return AwaitedCarrier(
+            self._speaker, limits, ended, course, notes_sends=notes_sends, looks=True
+        )
 
 
 class _Windows(Speaker[PageStep]):

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from perfrun.engine.browser.socks import Place
+from perfrun.engine.browser.socks import Endpoint
 from perfrun.reach.errors import ErrorClass, OpenError
 
 CRASHED = "the browser crashed"
@@ -81,11 +81,11 @@ def _first(message: str) -> str:
     return _CALL.sub("", line)
 
 
-def place_of(url: str) -> Place | None:
+def endpoint_of(url: str) -> Endpoint | None:
     """What is connected to for a URL."""
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return None
-    return Place(parts.hostname, port) if parts.hostname and port else None
+    return Endpoint(parts.hostname, port) if parts.hostname and port else None

@@ -31,7 +31,7 @@ _BOUND = b"\x00\x01\x00\x00\x00\x00\x00\x00"
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """What a browser wants to connect to."""
 
     host: str
@@ -44,26 +44,26 @@ class Ways:
     def __init__(self, fence: Fence, connect_timeout: float) -> None:
         """``connect_timeout`` in seconds."""
         self._fence, self._connect_timeout = fence, connect_timeout
-        self._known: dict[Place, Resolver] = {}
+        self._known: dict[Endpoint, Resolver] = {}
 
-    async def connect(self, place: Place) -> Streams:
+    async def connect(self, endpoint: Endpoint) -> Streams:
         """A connection to an address that the fence has seen. Raises OpenError."""
-        resolver = self._known.get(place)
+        resolver = self._known.get(endpoint)
         if resolver is None:
-            resolver = Resolver(place.host, place.port, self._fence)
+            resolver = Resolver(endpoint.host, endpoint.port, self._fence)
             if len(self._known) < MOST_HOSTS:
-                self._known[place] = resolver
+                self._known[endpoint] = resolver
         within = self._connect_timeout
 
         def connect(address: str) -> Coroutine[Any, Any, Streams]:
-            return asyncio.open_connection(address, place.port)
+            return asyncio.open_connection(address, endpoint.port)
 
         addresses = await resolver.candidates()
         try:
             async with asyncio.timeout(within):
                 return await resolver.first(addresses, connect, _close, within)
         except OSError as error:  # TimeoutError is one
-            what = f"{place.host}:{place.port}"
+            what = f"{endpoint.host}:{endpoint.port}"
             raise OpenError(
                 ErrorClass.CONNECT, unconnected(what, error), exhausted_by(error)
             ) from error
@@ -82,8 +82,8 @@ class Gate:
         self._tunnels: set[asyncio.Task[None]] = set()
         self.received = 0
         """Bytes that came from servers, TLS and headers included."""
-        self.refusals: dict[Place, OpenError] = {}
-        """Why the last connection to a place did not come about."""
+        self.refusals: dict[Endpoint, OpenError] = {}
+        """Why the last connection to an endpoint did not come about."""
 
     async def open(self) -> str:
         """Listen; the proxy's address, as a browser takes it."""
@@ -112,18 +112,18 @@ class Gate:
             writer.transport.abort()
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        place = await _asked_for(reader, writer)
-        if place is None:
+        endpoint = await _asked_for(reader, writer)
+        if endpoint is None:
             return
         try:
-            there, back = await self._ways.connect(place)
+            there, back = await self._ways.connect(endpoint)
         except OpenError as error:
-            self._note(place, error)
+            self._note(endpoint, error)
             forbidden = error.reason is ErrorClass.POLICY
             writer.write(bytes([_VERSION, _FORBIDDEN if forbidden else _UNREACHABLE]) + _BOUND)
             await writer.drain()
             return
-        self.refusals.pop(place, None)
+        self.refusals.pop(endpoint, None)
         async with _at_once(writer, back):
             writer.write(bytes([_VERSION, _GRANTED]) + _BOUND)
             sending = asyncio.create_task(_pump(reader, back))
@@ -137,12 +137,12 @@ class Gate:
         await asyncio.wait({sending})
         await _read_to_the_end(reader, writer)
 
-    def _note(self, place: Place, error: OpenError) -> None:
-        if place in self.refusals or len(self.refusals) < MOST_REFUSALS:
-            self.refusals[place] = error
+    def _note(self, endpoint: Endpoint, error: OpenError) -> None:
+        if endpoint in self.refusals or len(self.refusals) < MOST_REFUSALS:
+            self.refusals[endpoint] = error
 
 
-async def _asked_for(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Place | None:
+async def _asked_for(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Endpoint | None:
     """What is to be connected to; None for what is no such request. Raises IncompleteReadError."""
     version, methods = await reader.readexactly(2)
     offered = await reader.readexactly(methods)
@@ -161,7 +161,7 @@ async def _asked_for(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
         host = (await reader.readexactly(length)).decode("ascii", errors="replace")
     else:
         return None
-    return Place(host, int.from_bytes(await reader.readexactly(2), "big"))
+    return Endpoint(host, int.from_bytes(await reader.readexactly(2), "big"))
 
 
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -13,7 +13,7 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.api.test.browser import BrowserTarget
 from perfrun.engine.awaited.sessions import Done, Session
-from perfrun.engine.browser.problems import Failure, failure_of, place_of
+from perfrun.engine.browser.problems import Failure, endpoint_of, failure_of
 from perfrun.engine.browser.socks import Gate
 from perfrun.engine.browser.steps import Deed, PageStep
 from perfrun.engine.browser.timing import Seen, measures_of, quiet_since, seen_of
@@ -203,8 +203,8 @@ class Window(Session[PageStep]):
                 raise _PageError(Failure(ErrorClass.POLICY, refusal.message))
 
     def _failure(self, message: str) -> Failure:
-        place = place_of(self._seen.failed_at)
-        refused = self._gate.refusals.get(place) if place is not None else None
+        endpoint = endpoint_of(self._seen.failed_at)
+        refused = self._gate.refusals.get(endpoint) if endpoint is not None else None
         return failure_of(message, self._doing, refused)
 
     # --- what it is seen to do ----------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.api.test.extension import ExtensionTarget
-from perfrun.engine.awaited.carrier import Awaited
+from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import Done, Limits, Session, Speaker
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, lost_by
@@ -67,7 +67,7 @@ class ExtensionKind(Kind):
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         # What is in flight is bounded by the load, and no step uses two connections at once.
         limits = Limits(self._target.connections, sys.maxsize, self._target.timeout)
-        return Awaited(self._speaker, limits, ended, course, notes_sends=notes_sends)
+        return AwaitedCarrier(self._speaker, limits, ended, course, notes_sends=notes_sends)
 
 
 def _options(target: ExtensionTarget, values: Values) -> dict[str, str]:

@@ -15,7 +15,7 @@ from perfrun.engine.http.protocols import version_of
 from perfrun.engine.http.request import CompiledStep, origin_of
 from perfrun.engine.load.deadline import Deadline, Timed
 from perfrun.engine.load.kind import Carrier, Course, Courses, Ended
-from perfrun.engine.load.virtual_user import Lanes, User
+from perfrun.engine.load.virtual_user import ConnectionPolicy, VirtualUser
 from perfrun.measure.report import MOST_FORBIDDEN
 from perfrun.reach.foreign import foreign
 
@@ -27,7 +27,7 @@ class Walk(Timed, Protocol):
     """What its steps have extracted so far."""
 
     def start(
-        self, course: Course[CompiledStep], number: int, due: int, user: User, now: int
+        self, course: Course[CompiledStep], number: int, due: int, user: VirtualUser, now: int
     ) -> None:
         """Set out; only when it is new, or spare."""
 
@@ -44,15 +44,15 @@ class Walk(Timed, Protocol):
         """The run is over; how this iteration would have ended is not known."""
 
 
-class Traffic(Carrier):
+class HttpCarrier(Carrier):
     """The requests of one run that are under way, and what they go over."""
 
     def __init__(
         self,
         target: HttpTarget,
         trust: Trust,
-        lanes: Lanes,
-        iteration: "Callable[[Traffic], Walk]",
+        policy: ConnectionPolicy,
+        iteration: "Callable[[HttpCarrier], Walk]",
         ended: Ended,
         course: Courses,
         *,
@@ -66,7 +66,7 @@ class Traffic(Carrier):
         self.again_after = frozenset(retries.errors if retries.limit else ())
         """Error classes after which an attempt is made again."""
         self.cookies, self.compression = target.cookies, target.compression
-        self.take, self.give = lanes.take, lanes.give
+        self.take, self.give = policy.take, policy.give
         self._iteration = iteration
         self.ended, self.course = ended, course
         self.all: list[Walk] = []
@@ -90,7 +90,7 @@ class Traffic(Carrier):
         """How requests are written, and the pools that carry them."""
         self.home = self.version.pool(home, trust.home, trust.fence)
         """The connections of the target's own origin."""
-        self.held = self.home if lanes.holds else None
+        self.held = self.home if policy.holds else None
         """Whose connections stay with an iteration that goes on at once."""
         self._pools = {home: self.home}
         self._loop = asyncio.get_running_loop()
@@ -98,7 +98,7 @@ class Traffic(Carrier):
 
     @override
     def begin(
-        self, course: Course[CompiledStep], number: int, due: int, user: User, now: int
+        self, course: Course[CompiledStep], number: int, due: int, user: VirtualUser, now: int
     ) -> None:
         spare = self.spare
         iteration = spare.pop() if spare else self._iteration(self)

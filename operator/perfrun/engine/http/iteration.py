@@ -5,7 +5,7 @@ from time import monotonic_ns
 from typing import Any
 
 from perfrun.engine.errors import ErrorClass, ResponseError, spoilt_by
-from perfrun.engine.http.carrier import Traffic
+from perfrun.engine.http.carrier import HttpCarrier
 from perfrun.engine.http.cookies import Cookies, path_of, with_cookies
 from perfrun.engine.http.detour import MOST_REFUSALS, Detour
 from perfrun.engine.http.link import Link
@@ -13,7 +13,7 @@ from perfrun.engine.http.pool import Opened, Pool
 from perfrun.engine.http.redirect import STATUSES, follow
 from perfrun.engine.http.request import CompiledStep
 from perfrun.engine.load.kind import Course
-from perfrun.engine.load.virtual_user import User
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.response.answer import Answer
 from perfrun.engine.response.content import unpacked
 from perfrun.engine.response.read_plan import Reading
@@ -31,6 +31,7 @@ class Iteration:
 
     __slots__ = (
         "_at",
+        "_carrier",
         "_connection",
         "_detour",
         "_due",
@@ -42,7 +43,6 @@ class Iteration:
         "_step",
         "_steps",
         "_tally",
-        "_traffic",
         "_user",
         "_whole",
         "_written",
@@ -54,22 +54,22 @@ class Iteration:
     _request: Any
     """As its protocol sends it."""
 
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
+    def __init__(self, carrier: HttpCarrier) -> None:
+        self._carrier = carrier
         self._connection: Link | None = None
         self._detour: Detour | None = None
         self._opening: asyncio.Task[None] | asyncio.Handle | None = None
-        self._pool = traffic.home
+        self._pool = carrier.home
         self.begun = 0
         """When the request that is under way was begun, monotonic ns; 0: none is."""
         self.values: dict[str, str] = {}
         """What the steps so far have extracted."""
-        traffic.all.append(self)
+        carrier.all.append(self)
 
     def start(
-        self, course: Course[CompiledStep], number: int, due: int, user: User, now: int
+        self, course: Course[CompiledStep], number: int, due: int, user: VirtualUser, now: int
     ) -> None:
-        """Set out; only when it is new, or was given back to ``traffic.spare``."""
+        """Set out; only when it is new, or was given back to ``carrier.spare``."""
         self._take(course)
         self._number = number
         self._due = due
@@ -103,22 +103,22 @@ class Iteration:
                 return
         self._request = request
         if connection is None:
-            self._attempt(self._traffic.home, now)
+            self._attempt(self._carrier.home, now)
         else:
             self._write(connection)
 
     def _attempt(self, pool: Pool, now: int) -> None:
         self._pool = pool
-        connection = self._traffic.take(pool, self._user, now)
+        connection = self._carrier.take(pool, self._user, now)
         if connection is None:
-            self._opening = self._traffic.connect(self, pool)
+            self._opening = self._carrier.connect(self, pool)
         else:
             self._write(connection)
 
     def _write(self, connection: Link) -> None:
         self._connection = connection
         request = self._request
-        if self._traffic.prepares:
+        if self._carrier.prepares:
             try:
                 request = self._prepared(request)
             except Exception as error:
@@ -131,7 +131,7 @@ class Iteration:
     def _spoil(self, error: Exception) -> None:
         """Fail before anything of the attempt is written: its data cannot be sent."""
         # Not at once: the user may start over and find as little, without end.
-        self._opening = self._traffic.soon(self._spoilt, spoilt_by(error))
+        self._opening = self._carrier.soon(self._spoilt, spoilt_by(error))
 
     def _spoilt(self, said: str) -> None:
         self._opening = None
@@ -160,13 +160,13 @@ class Iteration:
 
     def responded(self, connection: Link, now: int) -> None:  # noqa: C901 - the hot path
         """The response to the last attempt is complete."""
-        tally, step, traffic = self._tally, self._step, self._traffic
+        tally, step, carrier = self._tally, self._step, self._carrier
         tally.bytes_received += connection.received
         held: Link | None = connection
-        if not connection.keep_alive or connection.home is not traffic.held:
+        if not connection.keep_alive or connection.home is not carrier.held:
             self._give_back(now)
             held = None
-        if connection.status in step.fine and not traffic.cookies:
+        if connection.status in step.fine and not carrier.cookies:
             if step.checks:
                 tally.checks_passed += step.checks
         else:
@@ -190,14 +190,14 @@ class Iteration:
         if self._at > 1:  # the journey of a single step is its latency
             self._whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
         # The hot path of a closed load: the user starts over on the connection at hand.
-        number = traffic.ended(self._user, step.think_time, now)
+        number = carrier.ended(self._user, step.think_time, now)
         if number < 0:
             if held is not None:
                 self._give_back(now)
-            traffic.retire(self)
+            carrier.retire(self)
             return
         if not self._stays:
-            self._take(traffic.course(number, now))
+            self._take(carrier.course(number, now))
         self._number = number
         self._due = now
         self._at = 0
@@ -217,13 +217,13 @@ class Iteration:
         A server may close what is idle, and a request may cross that on its way. What changes
         nothing is sent anew, over a new connection (RFC 9110, 9.2.2): another attempt.
         """
-        method, _, _ = self._traffic.version.plain(self._request).partition(b" ")
+        method, _, _ = self._carrier.version.plain(self._request).partition(b" ")
         if method not in _SAFE:
             self.broken(error)
             return
         self._off_the_way(self._written)
         self._connection = None
-        self._opening = self._traffic.connect(self, self._pool)
+        self._opening = self._carrier.connect(self, self._pool)
 
     def refused(self) -> None:
         """The peer never looked at the last attempt: that one does not count."""
@@ -281,7 +281,7 @@ class Iteration:
         body = b""
         if step.template.reading is Reading.BODY:
             body = b"".join(connection.body)
-            if self._traffic.compression:
+            if self._carrier.compression:
                 body = unpacked(body, connection, step.template.size_limit)
         answer = Answer(body)
         judged = step.expectation.judge(connection.status, answer)
@@ -296,24 +296,24 @@ class Iteration:
 
         The next request is at hand then.
         """
-        traffic, origin = self._traffic, self._pool.origin
-        version = traffic.version
-        if traffic.cookies:
+        carrier, origin = self._carrier, self._pool.origin
+        version = carrier.version
+        if carrier.cookies:
             path = path_of(version.plain(self._request))
             self._cookies().set(origin, path, connection.headers(b"set-cookie"))
         status, step = connection.status, self._step
-        if status not in STATUSES or not traffic.redirects or step.expectation.wants(status):
+        if status not in STATUSES or not carrier.redirects or step.expectation.wants(status):
             return None
         if (location := connection.header(b"location")) is None:
             return None
         plain = version.plain(self._request)
         there = follow(status, location, plain, origin, step.secret_names)
         detour = self._off_the_way(self._written)
-        if detour.hops == traffic.redirects:  # a loop, most likely: nobody asked for it
-            raise ResponseError(ErrorClass.PROTOCOL, f"more than {traffic.redirects} redirects")
+        if detour.hops == carrier.redirects:  # a loop, most likely: nobody asked for it
+            raise ResponseError(ErrorClass.PROTOCOL, f"more than {carrier.redirects} redirects")
         detour.hops += 1
         self._request = version.encoder(there.origin.scheme)(there.request)
-        return traffic.pool(there.origin)
+        return carrier.pool(there.origin)
 
     def _go_on(self, held: Link | None, now: int) -> None:
         """To the next step: at once, or after the pause of the one before it."""
@@ -322,19 +322,19 @@ class Iteration:
             return
         if held is not None:
             self._give_back(now)
-        self._traffic.think(self, pause)
+        self._carrier.think(self, pause)
 
     def _fail(self, error: ErrorClass, said: str = "") -> None:
         now = monotonic_ns()
         tally, whole = self._tally, self._whole
         if self._connection is not None:
             self._give_back(now)
-        if error in self._traffic.again_after and self._tries_again(now):
+        if error in self._carrier.again_after and self._tries_again(now):
             return
         tally.fail(error, said)
         latency, outcome = self._age(now), Outcome.FAILURE
         if error is ErrorClass.TIMEOUT:
-            latency, outcome = max(latency, self._traffic.timeout), Outcome.TIMEOUT
+            latency, outcome = max(latency, self._carrier.timeout), Outcome.TIMEOUT
         elif self._written:
             tally.sample(Timing.SERVICE, outcome, now - self._written)
         tally.sample(Timing.LATENCY, outcome, latency)
@@ -346,7 +346,7 @@ class Iteration:
 
     def _tries_again(self, now: int) -> bool:
         detour = self._off_the_way(now)
-        if detour.retries == self._traffic.retries:
+        if detour.retries == self._carrier.retries:
             return False
         detour.retries += 1
         self._attempt(self._pool, now)
@@ -358,14 +358,14 @@ class Iteration:
         return self._detour
 
     def _prepared(self, request: Any) -> Any:
-        traffic = self._traffic
-        if traffic.notes_sends and not self._at and self._detour is None:
-            traffic.note_send(monotonic_ns())
-        if not traffic.cookies:
+        carrier = self._carrier
+        if carrier.notes_sends and not self._at and self._detour is None:
+            carrier.note_send(monotonic_ns())
+        if not carrier.cookies:
             return request
-        plain = traffic.version.plain(request)
+        plain = carrier.version.plain(request)
         value = self._cookies().header(self._pool.origin, path_of(plain))
-        encode = traffic.version.encoder(self._pool.origin.scheme)
+        encode = carrier.version.encoder(self._pool.origin.scheme)
         return encode(with_cookies(plain, value)) if value else request
 
     def _cookies(self) -> Cookies:
@@ -376,13 +376,13 @@ class Iteration:
 
     def _end(self, pause: int, now: int) -> None:
         """It is over; the last thing that it does, for it may set out anew meanwhile."""
-        traffic, user = self._traffic, self._user
+        carrier, user = self._carrier, self._user
         self.begun = 0
-        number = traffic.ended(user, pause, now)
+        number = carrier.ended(user, pause, now)
         if number < 0:
-            traffic.retire(self)
+            carrier.retire(self)
         else:
-            self.start(traffic.course(number, now), number, now, user, now)
+            self.start(carrier.course(number, now), number, now, user, now)
 
     def _outlasted(self, outcome: Outcome, now: int) -> None:
         """Record what is known of a request whose end was not seen: lower bounds."""
@@ -408,7 +408,7 @@ class Iteration:
         assert connection is not None
         self._connection = None
         if connection.keep_alive:
-            self._traffic.give(self._pool, self._user, connection, now)
+            self._carrier.give(self._pool, self._user, connection, now)
         else:
             connection.close()
 

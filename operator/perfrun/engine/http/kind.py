@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from typing_extensions import override
 
 from perfrun.engine.compiled import CompiledScenario
-from perfrun.engine.http.carrier import Traffic
+from perfrun.engine.http.carrier import HttpCarrier
 from perfrun.engine.http.credentials import credential_of
 from perfrun.engine.http.iteration import Iteration
 from perfrun.engine.http.protocols import version_of
 from perfrun.engine.http.request import compile_scenarios, origin_of
 from perfrun.engine.http.tls.settings import trust
 from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
-from perfrun.engine.load.virtual_user import LANES
+from perfrun.engine.load.virtual_user import CONNECTION_POLICIES
 from perfrun.logic.plan.network import Fence
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
@@ -63,7 +63,7 @@ class HttpKind(Kind):
 
     @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
-        lanes = LANES[self._target.connections]()
-        return Traffic(
-            self._target, self._trust, lanes, Iteration, ended, course, notes_sends=notes_sends
+        policy = CONNECTION_POLICIES[self._target.connections]()
+        return HttpCarrier(
+            self._target, self._trust, policy, Iteration, ended, course, notes_sends=notes_sends
         )

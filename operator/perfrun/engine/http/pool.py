@@ -13,7 +13,7 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, tls_error, unconnected
 from perfrun.engine.http.http1 import Connection
 from perfrun.engine.http.link import Link
-from perfrun.engine.http.tls.handshake import Handshake, Sessions
+from perfrun.engine.http.tls.handshake import Handshake, TlsSessions
 from perfrun.logic.plan.network import Fence
 from perfrun.reach.resolver import Resolver
 
@@ -72,7 +72,7 @@ class Pool:
         self._security = security if origin.scheme == "https" else None
         self._connect_timeout = connect_timeout / NS_PER_S
         self._resolver = Resolver(origin.host, origin.port, fence)
-        self._sessions = Sessions() if security.reuses_sessions else None
+        self._sessions = TlsSessions() if security.reuses_sessions else None
         self.idle: dict[Link, None] = {}
         """Open and free, the last used one last. What a server closes goes by itself."""
         self.opened = 0

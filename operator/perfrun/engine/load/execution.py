@@ -12,7 +12,7 @@ from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.load.kind import Course, Kind
 from perfrun.engine.load.pacers import Pacer, Starter, pacer_for
-from perfrun.engine.load.virtual_user import User
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.health import HEARTBEAT, Heartbeat, Sample, machine, sample
 from perfrun.engine.record.intervals import Intervals, OnInterval
 from perfrun.engine.record.recorder import Recorder, ScenarioTally
@@ -102,7 +102,7 @@ class Execution(Starter):
     # --- what the pacer tells -----------------------------------------------------------------
 
     @override
-    def begin(self, number: int, due: int, now: int, lag: int, user: User) -> None:
+    def begin(self, number: int, due: int, now: int, lag: int, user: VirtualUser) -> None:
         if lag:
             self._recorder.lag.values.append(lag)
             if lag > LATE:

@@ -3,7 +3,7 @@
 from typing_extensions import override
 
 from perfrun.engine.load.pacers import IN_FLIGHT_PER_WORKER, OpenPacer, Pacer, Share, Starter
-from perfrun.engine.load.virtual_user import User
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.logic.plan.run_plan import hold_plan
 from perfrun.logic.plan.shape import arrivals, share
 from perfrun.measure.plan import RunPlan
@@ -50,6 +50,6 @@ class HoldPacer(Pacer):
             self._hold.stop()
 
     @override
-    def ended(self, user: User, pause: int, now: int) -> int:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         assert self._hold is not None
         return self._hold.ended(user, pause, now)

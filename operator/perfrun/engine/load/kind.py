@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from perfrun.engine.compiled import CompiledScenario
-from perfrun.engine.load.virtual_user import User
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.recorder import ScenarioTally, StepTally
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
@@ -28,7 +28,7 @@ class Course(NamedTuple, Generic[S]):
 class Ended(Protocol):
     """Told when an iteration is over."""
 
-    def __call__(self, user: User, pause: int, now: int) -> int:
+    def __call__(self, user: VirtualUser, pause: int, now: int) -> int:
         """``pause``: ns that the user thinks before it may start over; it is ``now``.
 
         The number of the iteration that the user starts at once, else a negative number.
@@ -63,7 +63,9 @@ class Carrier(Protocol):
     def extracted(self) -> dict[str, str]:
         """What the first iteration has extracted: of a setup there is only one."""
 
-    def begin(self, course: Course[Any], number: int, due: int, user: User, now: int) -> None:
+    def begin(
+        self, course: Course[Any], number: int, due: int, user: VirtualUser, now: int
+    ) -> None:
         """Start an iteration."""
 
     def in_flight(self) -> int:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.engine.load.timer import Alarm
-from perfrun.engine.load.virtual_user import User
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.logic.plan.run_plan import LONGEST_BURST
 from perfrun.logic.plan.shape import (
     Shape,
@@ -43,7 +43,7 @@ NONE = -1
 class Starter(Protocol):
     """What a pacer tells its decisions to. All times are monotonic ns."""
 
-    def begin(self, number: int, due: int, now: int, lag: int, user: User) -> None:
+    def begin(self, number: int, due: int, now: int, lag: int, user: VirtualUser) -> None:
         """Start an iteration; it is ``now``, ``lag`` ns after it was to be handed over."""
 
     def drop(self, number: int, due: int) -> None:
@@ -65,7 +65,7 @@ class Pacer(Protocol):
     def stop(self) -> None:
         """Release nothing any more."""
 
-    def ended(self, user: User, pause: int, now: int) -> int:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         """An iteration of ``user`` is over, who pauses for ``pause`` ns before the next one.
 
         The number of the iteration that the user starts at once, due ``now`` and told to nobody
@@ -149,7 +149,7 @@ class OpenPacer(Pacer):
         self._alarm.close()
 
     @override
-    def ended(self, user: User, pause: int, now: int) -> int:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         self._free += 1
         user.leave()
         return NONE
@@ -171,7 +171,7 @@ class OpenPacer(Pacer):
             number, self._number = self._number, self._number + self._place.workers
             if self._free > 0 and due >= self._joined and now - due <= OVERDUE:
                 self._free -= 1
-                starter.begin(number, due, now, now - due, User())
+                starter.begin(number, due, now, now - due, VirtualUser())
             else:
                 starter.drop(number, due)
             self._advance()
@@ -207,7 +207,7 @@ class UserPacer(Pacer):
         self._alarm.close()
 
     @override
-    def ended(self, user: User, pause: int, now: int) -> int:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         pause += self._think_time
         if self._over or now + pause >= user.off:
             user.leave()
@@ -218,14 +218,14 @@ class UserPacer(Pacer):
             return number
         return NONE
 
-    def _resume(self, user: User, intended: int) -> None:
+    def _resume(self, user: VirtualUser, intended: int) -> None:
         now = monotonic_ns()
         if self._over or now >= user.off:
             user.leave()
         else:
             self._release(user, intended, now)
 
-    def _release(self, user: User, intended: int, now: int) -> None:
+    def _release(self, user: VirtualUser, intended: int, now: int) -> None:
         number, self._number = self._number, self._number + self._workers
         # A timer of the loop may ring a moment early.
         lag = now - intended if now > intended else 0
@@ -274,7 +274,7 @@ class ClosedPacer(UserPacer):
                 break
             self._begun += 1
             if now < off:
-                self._release(User(off), max(on, self._joined), now)
+                self._release(VirtualUser(off), max(on, self._joined), now)
         more = self._begun < len(self._spans)
         self._alarm.at(self._start + self._spans[self._begun].on if more else self._end)
 
@@ -291,14 +291,14 @@ class BurstPacer(UserPacer):
         self._requests, self._waiting = requests, concurrency
 
     @override
-    def ended(self, user: User, pause: int, now: int) -> int:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         number = super().ended(user, pause, now)
         if number != NONE:
             self._count_one()
         return number
 
     @override
-    def _release(self, user: User, intended: int, now: int) -> None:
+    def _release(self, user: VirtualUser, intended: int, now: int) -> None:
         super()._release(user, intended, now)
         self._count_one()
 
@@ -317,7 +317,7 @@ class BurstPacer(UserPacer):
             if not self._waiting:
                 break
             self._waiting -= 1
-            self._release(User(self._end), self._joined, monotonic_ns())
+            self._release(VirtualUser(self._end), self._joined, monotonic_ns())
             if self._over:
                 return
         self._alarm.at(1 if self._waiting else self._end)

@@ -18,7 +18,7 @@ LOOK_AFTER = NS_PER_S // 10
 _HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
-class User:
+class VirtualUser:
     """Who starts iterations: one of a closed load or a burst; of an open one, each arrival."""
 
     __slots__ = ("connections", "cookies", "let_go", "off", "session")
@@ -46,26 +46,26 @@ class User:
             self.connections = None
 
 
-class Lanes(Protocol):
+class ConnectionPolicy(Protocol):
     """Over which connection a request goes, and what becomes of it afterwards."""
 
     holds: bool = False
     """Whether an iteration that goes on at once would take the connection that it gives back."""
 
-    def take(self, pool: Pool, user: User, now: int) -> Link | None:
+    def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:
         """A connection to use now; None: open one."""
 
-    def give(self, pool: Pool, user: User, connection: Link, now: int) -> None:
+    def give(self, pool: Pool, user: VirtualUser, connection: Link, now: int) -> None:
         """The response is complete and the connection is good for another request."""
 
 
-class Shared(Lanes):
+class Shared(ConnectionPolicy):
     """All requests share the connections, the last used one first."""
 
     holds = True
 
     @override
-    def take(self, pool: Pool, user: User, now: int) -> Link | None:
+    def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:
         idle = pool.idle
         while idle:
             connection, _ = idle.popitem()
@@ -82,16 +82,16 @@ class Shared(Lanes):
         return None
 
     @override
-    def give(self, pool: Pool, user: User, connection: Link, now: int) -> None:
+    def give(self, pool: Pool, user: VirtualUser, connection: Link, now: int) -> None:
         connection.idle_since = now
         pool.idle[connection] = None
 
 
-class PerUser(Lanes):
+class PerUser(ConnectionPolicy):
     """Every user keeps connections of its own; in an open load, every iteration is a new user."""
 
     @override
-    def take(self, pool: Pool, user: User, now: int) -> Link | None:
+    def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:
         if user.connections is None:
             return None
         connection = user.connections.pop(pool.origin, None)
@@ -106,22 +106,22 @@ class PerUser(Lanes):
         return None if _has_hung_up(connection) else connection
 
     @override
-    def give(self, pool: Pool, user: User, connection: Link, now: int) -> None:
+    def give(self, pool: Pool, user: VirtualUser, connection: Link, now: int) -> None:
         connection.idle_since = now
         if user.connections is None:
             user.connections = {}
         user.connections[pool.origin] = connection
 
 
-class PerRequest(Lanes):
+class PerRequest(ConnectionPolicy):
     """No connection is used twice."""
 
     @override
-    def take(self, pool: Pool, user: User, now: int) -> Link | None:
+    def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:
         return None
 
     @override
-    def give(self, pool: Pool, user: User, connection: Link, now: int) -> None:
+    def give(self, pool: Pool, user: VirtualUser, connection: Link, now: int) -> None:
         connection.close()
 
 
@@ -141,7 +141,7 @@ def _has_hung_up(connection: Link) -> bool:
     return True
 
 
-LANES: dict[str, type[Lanes]] = {
+CONNECTION_POLICIES: dict[str, type[ConnectionPolicy]] = {
     "Shared": Shared,
     "PerUser": PerUser,
     "PerRequest": PerRequest,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS
-from perfrun.engine.awaited.carrier import Awaited
+from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import Limits, Session, Speaker
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
@@ -63,7 +63,7 @@ class SqlKind(Kind):
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         target = self._target
         limits = Limits(target.connections, self._most, target.timeout)
-        return Awaited(self._speaker, limits, ended, course, notes_sends=notes_sends)
+        return AwaitedCarrier(self._speaker, limits, ended, course, notes_sends=notes_sends)
 
 
 class _SqlSpeaker(Speaker[SqlStep]):

@@ -12,13 +12,13 @@ from typing import Any, Literal
 import pytest
 import uvloop
 
-from perfrun.engine.awaited.carrier import Awaited
+from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import Done, Limits, Session, Speaker, UnusedError
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
 from perfrun.engine.load.execution import Execution
 from perfrun.engine.load.kind import Carrier, Course, Courses, Ended, Kind
-from perfrun.engine.load.virtual_user import User
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.recorder import Recorder, ScenarioTally
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
@@ -128,7 +128,9 @@ class Fake(Kind):
 
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         looks = bool(self.peer.pictures)
-        return Awaited(self.peer, self.limits, ended, course, notes_sends=notes_sends, looks=looks)
+        return AwaitedCarrier(
+            self.peer, self.limits, ended, course, notes_sends=notes_sends, looks=looks
+        )
 
 
 async def run(
@@ -354,8 +356,8 @@ def test_an_iteration_that_was_overdue_before_its_first_turn_is_counted() -> Non
         whole = Recorder([CompiledScenario("s", steps)]).window.scenarios[0]
         course = Course(list(zip(steps, whole.steps, strict=True)), whole, stays=False)
         limits = Limits("Shared", 1, 30 * MS)
-        carrier = Awaited(Peer(), limits, lambda *_: -1, lambda *_: course)
-        carrier.begin(course, 0, monotonic_ns(), User(), monotonic_ns())
+        carrier = AwaitedCarrier(Peer(), limits, lambda *_: -1, lambda *_: course)
+        carrier.begin(course, 0, monotonic_ns(), VirtualUser(), monotonic_ns())
         # In the turn of the loop after it, timers come first.
         time.sleep(0.06)  # noqa: ASYNC251
         async with asyncio.timeout(5):

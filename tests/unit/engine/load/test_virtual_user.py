@@ -13,7 +13,13 @@ from perfrun.engine.http.http1 import Connection
 from perfrun.engine.http.pool import Pool
 from perfrun.engine.http.request import origin_of
 from perfrun.engine.http.tls.settings import trust
-from perfrun.engine.load.virtual_user import IDLE_LIMIT, LANES, LOOK_AFTER, Lanes, User
+from perfrun.engine.load.virtual_user import (
+    CONNECTION_POLICIES,
+    IDLE_LIMIT,
+    LOOK_AFTER,
+    ConnectionPolicy,
+    VirtualUser,
+)
 from perfrun.logic.plan.network import ANYWHERE
 from perfrun.reach.values import NoValues
 
@@ -42,35 +48,39 @@ async def opened() -> AsyncIterator[Opened]:
 
 
 @pytest.fixture(params=["Shared", "PerUser"])
-def lanes(request: pytest.FixtureRequest) -> Lanes:
-    return LANES[request.param]()
+def policy(request: pytest.FixtureRequest) -> ConnectionPolicy:
+    return CONNECTION_POLICIES[request.param]()
 
 
-async def test_a_connection_is_used_again_until_it_is_too_old(opened: Opened, lanes: Lanes) -> None:
-    user, now = User(), monotonic_ns()
+async def test_a_connection_is_used_again_until_it_is_too_old(
+    opened: Opened, policy: ConnectionPolicy
+) -> None:
+    user, now = VirtualUser(), monotonic_ns()
     for idle in (0, LOOK_AFTER, IDLE_LIMIT - 1):
-        lanes.give(opened.pool, user, opened.connection, now)
-        assert lanes.take(opened.pool, user, now + idle) is opened.connection
-    lanes.give(opened.pool, user, opened.connection, now)
-    assert lanes.take(opened.pool, user, now + IDLE_LIMIT) is None
+        policy.give(opened.pool, user, opened.connection, now)
+        assert policy.take(opened.pool, user, now + idle) is opened.connection
+    policy.give(opened.pool, user, opened.connection, now)
+    assert policy.take(opened.pool, user, now + IDLE_LIMIT) is None
     assert opened.connection.transport.is_closing()
 
 
-async def test_a_close_that_the_loop_has_not_heard_of_is_seen(opened: Opened, lanes: Lanes) -> None:
-    user, now = User(), monotonic_ns()
-    lanes.give(opened.pool, user, opened.connection, now)
+async def test_a_close_that_the_loop_has_not_heard_of_is_seen(
+    opened: Opened, policy: ConnectionPolicy
+) -> None:
+    user, now = VirtualUser(), monotonic_ns()
+    policy.give(opened.pool, user, opened.connection, now)
     opened.far.close()  # and no turn of the loop before the next use
-    assert lanes.take(opened.pool, user, now + LOOK_AFTER) is None
+    assert policy.take(opened.pool, user, now + LOOK_AFTER) is None
     assert opened.connection.transport.is_closing()
 
 
 async def test_a_close_that_the_loop_has_heard_of_is_known_at_once(
-    opened: Opened, lanes: Lanes
+    opened: Opened, policy: ConnectionPolicy
 ) -> None:
-    user, now = User(), monotonic_ns()
-    lanes.give(opened.pool, user, opened.connection, now)
+    user, now = VirtualUser(), monotonic_ns()
+    policy.give(opened.pool, user, opened.connection, now)
     opened.far.close()
     async with asyncio.timeout(5):
         while not opened.connection.transport.is_closing():
             await asyncio.sleep(0)
-    assert lanes.take(opened.pool, user, now) is None
+    assert policy.take(opened.pool, user, now) is None

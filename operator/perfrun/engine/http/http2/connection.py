@@ -18,7 +18,7 @@ from perfrun.engine.http.http2.frames import (
     Code,
     Flag,
     FrameError,
-    Kind,
+    FrameType,
     Request,
     Setting,
     frame,
@@ -41,7 +41,7 @@ MOST_CONTROLS = 10_000
 """Control frames that a peer may send while neither bodies nor responses move: more is a flood."""
 _REFILL = LARGEST_WINDOW // 2
 """Bytes of bodies after which the peer's windows are filled up again."""
-_OF_CONNECTION = (Kind.SETTINGS, Kind.PING, Kind.GOAWAY)
+_OF_CONNECTION = (FrameType.SETTINGS, FrameType.PING, FrameType.GOAWAY)
 _PING_LENGTH = _GOAWAY_LENGTH = 8
 _PRIORITY_LENGTH = 5
 
@@ -60,7 +60,7 @@ class Http2Connection(asyncio.Protocol):
         """By id: requests that wait for their response."""
         self._blocks = Blocks()
         self._rest = b""
-        self._only: int | None = Kind.SETTINGS
+        self._only: int | None = FrameType.SETTINGS
         """The type that the next frame has to have; None: any."""
         self._partial = (0, 0, b"", 0)
         """Headers that are continued: stream, flags, block so far, its bytes on the wire."""
@@ -96,7 +96,7 @@ class Http2Connection(asyncio.Protocol):
             self._write(headers(number, block, end=False) + self._uploads.begin(number, body))
         elif (length := len(block)) <= LARGEST_FRAME:
             # Flags: END_STREAM and END_HEADERS.
-            self._write(HEAD.pack(length >> 8, length & 255, Kind.HEADERS, 5, number) + block)
+            self._write(HEAD.pack(length >> 8, length & 255, FrameType.HEADERS, 5, number) + block)
         else:
             self._write(headers(number, block, end=True))
         return number
@@ -210,9 +210,9 @@ class Http2Connection(asyncio.Protocol):
     def _take(self, kind: int, flags: int, number: int, payload: bytes, now: int) -> None:
         if self._only is not None and kind != self._only:
             raise FrameError("a frame of a type that may not come now")
-        if kind == Kind.DATA:
+        if kind == FrameType.DATA:
             self._on_data(flags, number, payload, now)
-        elif kind == Kind.HEADERS:
+        elif kind == FrameType.HEADERS:
             size = len(payload) + HEAD_LENGTH
             if flags & (Flag.PADDED | Flag.PRIORITY):
                 payload = unpadded(flags, payload, headers=True)
@@ -221,7 +221,7 @@ class Http2Connection(asyncio.Protocol):
             else:
                 self._check_was_open(number)
                 self._partial = (number, flags, payload, size)
-                self._only = Kind.CONTINUATION
+                self._only = FrameType.CONTINUATION
         else:
             self._on_control(kind, flags, number, payload, now)
 
@@ -258,23 +258,23 @@ class Http2Connection(asyncio.Protocol):
         if number_ and kind in _OF_CONNECTION:
             raise FrameError("a frame of the connection on a stream")
         match kind:
-            case Kind.SETTINGS:
+            case FrameType.SETTINGS:
                 self._on_settings(flags, payload)
-            case Kind.WINDOW_UPDATE:
+            case FrameType.WINDOW_UPDATE:
                 if number_:
                     self._check_was_open(number_)
                 self._upload(self._uploads.widen(number_, number(payload) & LAST_ID))
-            case Kind.RST_STREAM:
+            case FrameType.RST_STREAM:
                 self._on_reset(number_, number(payload))
-            case Kind.PING:
+            case FrameType.PING:
                 self._on_ping(flags, payload)
-            case Kind.GOAWAY:
+            case FrameType.GOAWAY:
                 self._on_goaway(payload)
-            case Kind.PRIORITY:
+            case FrameType.PRIORITY:
                 self._on_priority(number_, payload)
-            case Kind.CONTINUATION:
+            case FrameType.CONTINUATION:
                 self._on_continuation(flags, number_, payload, now)
-            case Kind.PUSH_PROMISE:
+            case FrameType.PUSH_PROMISE:
                 raise FrameError("a push, which was not allowed")
 
     def _on_settings(self, flags: int, payload: bytes) -> None:
@@ -292,7 +292,7 @@ class Http2Connection(asyncio.Protocol):
                 freed = self._uploads.resize(value)
             elif name == Setting.ENABLE_PUSH and value:
                 raise FrameError("a server that wants pushes")
-        self._write(frame(Kind.SETTINGS, Flag.ACK, 0))
+        self._write(frame(FrameType.SETTINGS, Flag.ACK, 0))
         self._upload(freed)
         self._only = None
         if not self.ready.done():
@@ -302,7 +302,7 @@ class Http2Connection(asyncio.Protocol):
         if len(payload) != _PING_LENGTH:
             raise FrameError("a PING of a wrong length")
         if not flags & Flag.ACK:
-            self._write(frame(Kind.PING, Flag.ACK, 0, payload))
+            self._write(frame(FrameType.PING, Flag.ACK, 0, payload))
 
     def _on_reset(self, number_: int, code: int) -> None:
         self._check_was_open(number_)
@@ -338,7 +338,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _on_continuation(self, flags: int, number_: int, payload: bytes, now: int) -> None:
         expected, first, block, size = self._partial
-        if self._only != Kind.CONTINUATION or expected != number_:
+        if self._only != FrameType.CONTINUATION or expected != number_:
             raise FrameError("a continuation of nothing")
         block += payload
         size += len(payload) + HEAD_LENGTH

@@ -6,7 +6,7 @@ from perfrun.engine.http.http2.frames import (
     LARGEST_WINDOW,
     Flag,
     FrameError,
-    Kind,
+    FrameType,
     frame,
 )
 
@@ -87,7 +87,7 @@ class Uploads:
                 break
             stop = upload.at + size
             flags = Flag.END_STREAM if stop == end else 0
-            frames.append(frame(Kind.DATA, flags, number, body[upload.at : stop]))
+            frames.append(frame(FrameType.DATA, flags, number, body[upload.at : stop]))
             upload.at = stop
             upload.window -= size
             self._window -= size

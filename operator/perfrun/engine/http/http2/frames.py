@@ -28,7 +28,7 @@ _LONG = struct.Struct(">L")
 _SETTING = struct.Struct(">HL")
 
 
-class Kind:
+class FrameType:
     """Types of frames. Plain integers: members of an enum cost ten times as much to compare."""
 
     DATA = 0
@@ -86,7 +86,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 def headers(stream: int, block: bytes, *, end: bool) -> bytes:
     """HEADERS, continued where the block is too large for one frame."""
     parts = [block[at : at + LARGEST_FRAME] for at in range(0, len(block), LARGEST_FRAME)]
-    kinds = [Kind.HEADERS] + [Kind.CONTINUATION] * (len(parts) - 1)
+    kinds = [FrameType.HEADERS] + [FrameType.CONTINUATION] * (len(parts) - 1)
     frames = []
     for place, (kind, part) in enumerate(zip(kinds, parts, strict=True)):
         flags = Flag.END_STREAM if end and not place else 0
@@ -98,7 +98,9 @@ def headers(stream: int, block: bytes, *, end: bool) -> bytes:
 
 def settings(values: dict[Setting, int]) -> bytes:
     """A SETTINGS frame."""
-    return frame(Kind.SETTINGS, 0, 0, b"".join(_SETTING.pack(*item) for item in values.items()))
+    return frame(
+        FrameType.SETTINGS, 0, 0, b"".join(_SETTING.pack(*item) for item in values.items())
+    )
 
 
 def read_settings(payload: bytes) -> Iterable[tuple[int, int]]:
@@ -117,17 +119,17 @@ def number(payload: bytes) -> int:
 
 def window_update(stream: int, by: int) -> bytes:
     """Allow ``by`` more bytes."""
-    return frame(Kind.WINDOW_UPDATE, 0, stream, _LONG.pack(by))
+    return frame(FrameType.WINDOW_UPDATE, 0, stream, _LONG.pack(by))
 
 
 def reset(stream: int, code: Code) -> bytes:
     """End a stream."""
-    return frame(Kind.RST_STREAM, 0, stream, _LONG.pack(code))
+    return frame(FrameType.RST_STREAM, 0, stream, _LONG.pack(code))
 
 
 def goaway(code: Code) -> bytes:
     """End the connection."""
-    return frame(Kind.GOAWAY, 0, 0, _LONG.pack(0) + _LONG.pack(code))
+    return frame(FrameType.GOAWAY, 0, 0, _LONG.pack(0) + _LONG.pack(code))
 
 
 def unpadded(flags: int, payload: bytes, *, headers: bool) -> bytes:
@@ -212,7 +214,7 @@ def _literal(name: bytes, value: bytes) -> bytes:
     return _encoder.encode([field], huffman=False)
 
 
-class Head(NamedTuple):
+class ResponseHead(NamedTuple):
     """What a block of response headers says."""
 
     status: int
@@ -237,9 +239,9 @@ class Blocks:
     def __init__(self) -> None:
         self._decoder = hpack.Decoder()
         self._decoder.max_allowed_table_size = self._decoder.header_table_size = 0
-        self._known: dict[bytes, Head] = {}
+        self._known: dict[bytes, ResponseHead] = {}
 
-    def read(self, block: bytes) -> Head:
+    def read(self, block: bytes) -> ResponseHead:
         """What a block says. Raises FrameError."""
         head = self._known.get(block)
         if head is not None:
@@ -256,7 +258,7 @@ class Blocks:
         return head
 
 
-def _head(fields: list[tuple[bytes, bytes]]) -> Head:
+def _head(fields: list[tuple[bytes, bytes]]) -> ResponseHead:
     statuses = [value for name, value in fields if name == b":status"]
     lengths = {value for name, value in fields if name == b"content-length"}
     wrong = _wrong_field(fields)
@@ -265,9 +267,9 @@ def _head(fields: list[tuple[bytes, bytes]]) -> Head:
     elif len(lengths) > 1 or not all(map(_is_length, lengths)):
         wrong = "the content-length is no number, or there are two"
     if wrong:
-        return Head(MALFORMED, -1, fields, wrong)
+        return ResponseHead(MALFORMED, -1, fields, wrong)
     status = int(statuses[0]) if statuses else 0
-    return Head(status, int(lengths.pop()) if lengths else -1, fields)
+    return ResponseHead(status, int(lengths.pop()) if lengths else -1, fields)
 
 
 def _wrong_field(fields: list[tuple[bytes, bytes]]) -> str:

@@ -7,14 +7,14 @@ other, each under a stream id of its own.
 from typing import Any, Protocol
 
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.http.http2.frames import HEAD_LENGTH, Code, Head, Request
+from perfrun.engine.http.http2.frames import HEAD_LENGTH, Code, Request, ResponseHead
 from perfrun.engine.http.link import Exchange, Home
 from perfrun.engine.response.read_plan import Reading, ReadPlan
 
 _BODILESS = (204, 304)
 
 
-class Carrier(Protocol):
+class SharedConnection(Protocol):
     """The connection that streams share."""
 
     home: Home
@@ -56,11 +56,11 @@ class Stream:
         "status",
     )
 
-    def __init__(self, connection: Carrier) -> None:
+    def __init__(self, connection: SharedConnection) -> None:
         self._connection = connection
         self.home = connection.home
         self._exchange: Exchange | None = None
-        self._head: Head | None = None
+        self._head: ResponseHead | None = None
         self._id = self._told = self._acknowledged = self._size_limit = 0
         self._reading = Reading.STATUS
         self.first_byte = self.received = self.status = self.idle_since = 0
@@ -116,7 +116,7 @@ class Stream:
 
     # --- for the connection -------------------------------------------------------------------
 
-    def on_head(self, head: Head, size: int, now: int, *, end: bool) -> None:
+    def on_head(self, head: ResponseHead, size: int, now: int, *, end: bool) -> None:
         """Headers of ``size`` bytes on the wire: interim, final, or trailers."""
         self.received += size
         if not self.first_byte:

@@ -9,7 +9,7 @@ from typing import Any
 from perfrun.engine.http.tls.transport import Pipe, Secured
 
 
-class Sessions:
+class TlsSessions:
     """The session that was agreed on with a server last: with it, a handshake is a short one."""
 
     __slots__ = ("latest",)
@@ -37,7 +37,7 @@ class Handshake(asyncio.Protocol):
         inner: asyncio.Protocol,
         context: ssl.SSLContext,
         server_name: str,
-        sessions: Sessions | None,
+        sessions: TlsSessions | None,
     ) -> None:
         """``inner`` speaks over what is secured; ``sessions``: None for a full handshake."""
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -14,7 +14,7 @@ from perfrun.engine.http.http2.frames import (
     Code,
     Flag,
     FrameError,
-    Kind,
+    FrameType,
     encoder,
     frame,
     goaway,
@@ -122,7 +122,7 @@ def _lie(peer: Peer, stream: int, _: Asked) -> None:
     # Written by hand: the peer's own library would not lie.
     peer.h2.send_headers(stream, [(":status", "200"), ("content-length", "9")])
     peer.flush()
-    peer.transport.write(frame(Kind.DATA, Flag.END_STREAM, stream, b"ok"))
+    peer.transport.write(frame(FrameType.DATA, Flag.END_STREAM, stream, b"ok"))
 
 
 def _hang_up(peer: Peer, stream: int, _: Asked) -> None:
@@ -134,7 +134,7 @@ def _garbage(peer: Peer, stream: int, _: Asked) -> None:
 
 
 def _push(peer: Peer, stream: int, _: Asked) -> None:
-    peer.transport.write(frame(Kind.PUSH_PROMISE, Flag.END_HEADERS, stream, b"\0\0\0\2\x88"))
+    peer.transport.write(frame(FrameType.PUSH_PROMISE, Flag.END_HEADERS, stream, b"\0\0\0\2\x88"))
 
 
 @pytest.mark.parametrize(
@@ -240,19 +240,19 @@ class _Exchange:
         self.outcomes.append("refused")
 
 
-SETTINGS = frame(Kind.SETTINGS, 0, 0)
+SETTINGS = frame(FrameType.SETTINGS, 0, 0)
 
 
 def answer_on(stream: int) -> bytes:
     """A whole response: 200, "ok"."""
-    head = frame(Kind.HEADERS, Flag.END_HEADERS, stream, b"\x88")
-    return head + frame(Kind.DATA, Flag.END_STREAM, stream, b"ok")
+    head = frame(FrameType.HEADERS, Flag.END_HEADERS, stream, b"\x88")
+    return head + frame(FrameType.DATA, Flag.END_STREAM, stream, b"ok")
 
 
 def _head(*fields: tuple[bytes, bytes], status: bytes = b"\x88", after: bytes = b"") -> bytes:
     """HEADERS that end stream 1: literals that are never indexed, around what is indexed."""
     literals = [b"\x10%c%s%c%s" % (len(name), name, len(value), value) for name, value in fields]
-    return frame(Kind.HEADERS, 5, 1, status + b"".join(literals) + after)
+    return frame(FrameType.HEADERS, 5, 1, status + b"".join(literals) + after)
 
 
 def opened(
@@ -281,39 +281,57 @@ _ANSWERED = (200, b"ok", 2 * HEAD_LENGTH + 3)
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(frame(Kind.DATA, 0, 0, b"x"), id="DATA of the connection"),
-        pytest.param(frame(Kind.HEADERS, 4, 2, b"\x88"), id="HEADERS on a stream of the peer's"),
-        pytest.param(frame(Kind.HEADERS, 5, 9, b"\x88"), id="HEADERS on a stream not yet opened"),
-        pytest.param(frame(Kind.HEADERS, 5, 1, b"\xbe"), id="a table that is not there"),
+        pytest.param(frame(FrameType.DATA, 0, 0, b"x"), id="DATA of the connection"),
         pytest.param(
-            frame(Kind.HEADERS, 0, 1) + frame(Kind.PING, 0, 0, b"8" * 8), id="not continued"
+            frame(FrameType.HEADERS, 4, 2, b"\x88"), id="HEADERS on a stream of the peer's"
         ),
-        pytest.param(frame(Kind.CONTINUATION, 4, 1), id="a continuation of nothing"),
-        pytest.param(frame(Kind.HEADERS, 0, 1) + frame(9, 4, 3), id="continued on another stream"),
         pytest.param(
-            frame(Kind.HEADERS, 0, 1) + frame(9, 0, 1, b"x" * 16_000) * 5, id="headers without end"
+            frame(FrameType.HEADERS, 5, 9, b"\x88"), id="HEADERS on a stream not yet opened"
         ),
-        pytest.param(frame(Kind.SETTINGS, 0, 1), id="SETTINGS on a stream"),
-        pytest.param(frame(Kind.SETTINGS, 0, 0, b"12345"), id="SETTINGS of a wrong length"),
-        pytest.param(frame(Kind.SETTINGS, 1, 0, b"123456"), id="an acknowledgement with settings"),
-        pytest.param(frame(Kind.SETTINGS, 0, 0, b"\0\2\0\0\0\1"), id="ENABLE_PUSH"),
-        pytest.param(frame(Kind.SETTINGS, 0, 0, b"\0\5\0\0\0\1"), id="frames of one byte"),
-        pytest.param(frame(Kind.PING, 0, 0, b"short"), id="PING of a wrong length"),
-        pytest.param(frame(Kind.WINDOW_UPDATE, 0, 0, b"\0\0\0\0"), id="a window widened by 0"),
-        pytest.param(frame(Kind.WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"), id="a window too large"),
-        pytest.param(frame(Kind.RST_STREAM, 0, 9, b"\0\0\0\0"), id="RST_STREAM of an idle stream"),
-        pytest.param(frame(Kind.DATA, Flag.PADDED, 1, b"\x09x"), id="more padding than payload"),
+        pytest.param(frame(FrameType.HEADERS, 5, 1, b"\xbe"), id="a table that is not there"),
+        pytest.param(
+            frame(FrameType.HEADERS, 0, 1) + frame(FrameType.PING, 0, 0, b"8" * 8),
+            id="not continued",
+        ),
+        pytest.param(frame(FrameType.CONTINUATION, 4, 1), id="a continuation of nothing"),
+        pytest.param(
+            frame(FrameType.HEADERS, 0, 1) + frame(9, 4, 3), id="continued on another stream"
+        ),
+        pytest.param(
+            frame(FrameType.HEADERS, 0, 1) + frame(9, 0, 1, b"x" * 16_000) * 5,
+            id="headers without end",
+        ),
+        pytest.param(frame(FrameType.SETTINGS, 0, 1), id="SETTINGS on a stream"),
+        pytest.param(frame(FrameType.SETTINGS, 0, 0, b"12345"), id="SETTINGS of a wrong length"),
+        pytest.param(
+            frame(FrameType.SETTINGS, 1, 0, b"123456"), id="an acknowledgement with settings"
+        ),
+        pytest.param(frame(FrameType.SETTINGS, 0, 0, b"\0\2\0\0\0\1"), id="ENABLE_PUSH"),
+        pytest.param(frame(FrameType.SETTINGS, 0, 0, b"\0\5\0\0\0\1"), id="frames of one byte"),
+        pytest.param(frame(FrameType.PING, 0, 0, b"short"), id="PING of a wrong length"),
+        pytest.param(frame(FrameType.WINDOW_UPDATE, 0, 0, b"\0\0\0\0"), id="a window widened by 0"),
+        pytest.param(
+            frame(FrameType.WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"), id="a window too large"
+        ),
+        pytest.param(
+            frame(FrameType.RST_STREAM, 0, 9, b"\0\0\0\0"), id="RST_STREAM of an idle stream"
+        ),
+        pytest.param(
+            frame(FrameType.DATA, Flag.PADDED, 1, b"\x09x"), id="more padding than payload"
+        ),
         pytest.param(b"\0\x40\1\0\0\0\0\0\1" + b"x" * 16_385, id="a frame too large"),
         pytest.param(
-            frame(Kind.HEADERS, 0, 0, b"\x88"), id="HEADERS of the connection, to be continued"
+            frame(FrameType.HEADERS, 0, 0, b"\x88"), id="HEADERS of the connection, to be continued"
         ),
-        pytest.param(frame(Kind.GOAWAY, 0, 0, b"\0\0\0\7"), id="GOAWAY without its code"),
-        pytest.param(frame(Kind.GOAWAY, 0, 1, b"\0" * 8), id="GOAWAY on a stream"),
-        pytest.param(frame(Kind.PRIORITY, 0, 0, b"prior"), id="PRIORITY of the connection"),
-        pytest.param(frame(Kind.RST_STREAM, 0, 1, b"\0\0\0"), id="RST_STREAM of a wrong length"),
-        pytest.param(frame(Kind.PUSH_PROMISE, 4, 1, b"\0\0\0\2\x88"), id="a push"),
-        pytest.param(frame(Kind.PING, 0, 0, b"8" * 8) * 10_001, id="a flood of PING"),
-        pytest.param(frame(Kind.SETTINGS, 0, 0) * 10_001, id="a flood of SETTINGS"),
+        pytest.param(frame(FrameType.GOAWAY, 0, 0, b"\0\0\0\7"), id="GOAWAY without its code"),
+        pytest.param(frame(FrameType.GOAWAY, 0, 1, b"\0" * 8), id="GOAWAY on a stream"),
+        pytest.param(frame(FrameType.PRIORITY, 0, 0, b"prior"), id="PRIORITY of the connection"),
+        pytest.param(
+            frame(FrameType.RST_STREAM, 0, 1, b"\0\0\0"), id="RST_STREAM of a wrong length"
+        ),
+        pytest.param(frame(FrameType.PUSH_PROMISE, 4, 1, b"\0\0\0\2\x88"), id="a push"),
+        pytest.param(frame(FrameType.PING, 0, 0, b"8" * 8) * 10_001, id="a flood of PING"),
+        pytest.param(frame(FrameType.SETTINGS, 0, 0) * 10_001, id="a flood of SETTINGS"),
     ],
 )
 async def test_a_breach_of_the_protocol_ends_the_connection_and_the_peer_is_told(
@@ -331,12 +349,12 @@ async def test_a_breach_of_the_protocol_ends_the_connection_and_the_peer_is_told
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(frame(Kind.HEADERS, 5, 1, b"\x0f\x0d\x012"), id="no status"),
-        pytest.param(frame(Kind.HEADERS, 4, 1, b"\x08\x03101"), id="101"),
-        pytest.param(frame(Kind.HEADERS, 4, 1, b"\x88\x88"), id="two statuses"),
-        pytest.param(frame(Kind.DATA, 1, 1, b"x"), id="a body before its headers"),
-        pytest.param(frame(Kind.HEADERS, 4, 1, b"\x88") * 2, id="headers amid a body"),
-        pytest.param(frame(Kind.HEADERS, 5, 1, b"\x88\x0f\x0d\x012"), id="less than was told"),
+        pytest.param(frame(FrameType.HEADERS, 5, 1, b"\x0f\x0d\x012"), id="no status"),
+        pytest.param(frame(FrameType.HEADERS, 4, 1, b"\x08\x03101"), id="101"),
+        pytest.param(frame(FrameType.HEADERS, 4, 1, b"\x88\x88"), id="two statuses"),
+        pytest.param(frame(FrameType.DATA, 1, 1, b"x"), id="a body before its headers"),
+        pytest.param(frame(FrameType.HEADERS, 4, 1, b"\x88") * 2, id="headers amid a body"),
+        pytest.param(frame(FrameType.HEADERS, 5, 1, b"\x88\x0f\x0d\x012"), id="less than was told"),
         pytest.param(_head((b"X-Big", b"1")), id="an upper-case name"),
         pytest.param(_head((b"x y", b"1")), id="a name with a blank"),
         pytest.param(_head((b"x:y", b"1")), id="a name with a colon"),
@@ -356,17 +374,18 @@ async def test_a_breach_of_the_protocol_ends_the_connection_and_the_peer_is_told
         pytest.param(_head((b"x", b"1"), status=b"\x08\x0220"), id="a status of two digits"),
         pytest.param(_head((b"x", b"1"), status=b"\x08\x04+200"), id="a status with a sign"),
         pytest.param(
-            frame(Kind.HEADERS, 4, 1, b"\x88") + frame(Kind.HEADERS, 5, 1, b"\x88"),
+            frame(FrameType.HEADERS, 4, 1, b"\x88") + frame(FrameType.HEADERS, 5, 1, b"\x88"),
             id="a status in trailers",
         ),
         pytest.param(
-            frame(Kind.HEADERS, 4, 1, b"\x88") + _head((b"X", b"1"), status=b""),
+            frame(FrameType.HEADERS, 4, 1, b"\x88") + _head((b"X", b"1"), status=b""),
             id="an upper-case name in trailers",
         ),
         pytest.param(
-            frame(Kind.HEADERS, 4, 1, b"\x89") + frame(Kind.DATA, 1, 1, b"x"), id="204 with a body"
+            frame(FrameType.HEADERS, 4, 1, b"\x89") + frame(FrameType.DATA, 1, 1, b"x"),
+            id="204 with a body",
         ),
-        pytest.param(frame(Kind.PRIORITY, 0, 1, b"prio"), id="PRIORITY of a wrong length"),
+        pytest.param(frame(FrameType.PRIORITY, 0, 1, b"prio"), id="PRIORITY of a wrong length"),
     ],
 )
 async def test_a_malformed_response_is_the_end_of_its_stream_only(data: bytes) -> None:
@@ -374,7 +393,7 @@ async def test_a_malformed_response_is_the_end_of_its_stream_only(data: bytes) -
     connection.data_received(data)
     assert outcomes(waiting) == [ErrorClass.PROTOCOL]
     assert waiting[0].said
-    code = Code.FRAME_SIZE_ERROR if data[3] == Kind.PRIORITY else Code.PROTOCOL_ERROR
+    code = Code.FRAME_SIZE_ERROR if data[3] == FrameType.PRIORITY else Code.PROTOCOL_ERROR
     assert reset(1, code) in wire.sent
     connection.data_received(answer_on(3))
     assert outcomes(waiting) == [ErrorClass.PROTOCOL, _ANSWERED]
@@ -382,7 +401,7 @@ async def test_a_malformed_response_is_the_end_of_its_stream_only(data: bytes) -
 
 
 async def test_the_first_frame_has_to_be_settings() -> None:
-    connection, *_ = opened(frame(Kind.PING, 0, 0, b"8" * 8), asked=0)
+    connection, *_ = opened(frame(FrameType.PING, 0, 0, b"8" * 8), asked=0)
     with pytest.raises(FrameError):
         await connection.ready
 
@@ -390,12 +409,12 @@ async def test_the_first_frame_has_to_be_settings() -> None:
 async def test_interim_responses_trailers_unknown_frames_and_priorities_are_passed_over() -> None:
     connection, wire, waiting = opened()
     connection.data_received(
-        frame(Kind.HEADERS, 4, 1, b"\x08\x03103")
+        frame(FrameType.HEADERS, 4, 1, b"\x08\x03103")
         + frame(77, 255, 1, b"what is this")
-        + frame(Kind.HEADERS, 4 | Flag.PRIORITY | Flag.PADDED, 1, b"\2prior\x88pp")
-        + frame(Kind.DATA, Flag.PADDED, 1, b"\3okppp")
-        + frame(Kind.PRIORITY, 0, 1, b"prior")
-        + frame(Kind.HEADERS, 5, 1, b"\0\1x\0011")
+        + frame(FrameType.HEADERS, 4 | Flag.PRIORITY | Flag.PADDED, 1, b"\2prior\x88pp")
+        + frame(FrameType.DATA, Flag.PADDED, 1, b"\3okppp")
+        + frame(FrameType.PRIORITY, 0, 1, b"prior")
+        + frame(FrameType.HEADERS, 5, 1, b"\0\1x\0011")
     )
     received = 4 * HEAD_LENGTH + 5 + 9 + 6 + 5
     assert outcomes(waiting) == [(200, b"ok", received)]
@@ -403,40 +422,40 @@ async def test_interim_responses_trailers_unknown_frames_and_priorities_are_pass
 
 
 async def test_settings_and_pings_are_answered_before_what_they_make_possible() -> None:
-    none = frame(Kind.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
+    none = frame(FrameType.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
     connection, wire, _ = opened(none, b"body", asked=1)
     connection.data_received(
-        frame(Kind.PING, 0, 0, b"12345678") + frame(Kind.SETTINGS, 0, 0, b"\0\4\0\0\0\3")
+        frame(FrameType.PING, 0, 0, b"12345678") + frame(FrameType.SETTINGS, 0, 0, b"\0\4\0\0\0\3")
     )
     assert wire.sent == (
-        frame(Kind.PING, Flag.ACK, 0, b"12345678")
-        + frame(Kind.SETTINGS, Flag.ACK, 0)
-        + frame(Kind.DATA, 0, 1, b"bod")
+        frame(FrameType.PING, Flag.ACK, 0, b"12345678")
+        + frame(FrameType.SETTINGS, Flag.ACK, 0)
+        + frame(FrameType.DATA, 0, 1, b"bod")
     )
 
 
 async def test_a_body_that_is_answered_before_it_was_sent_is_given_up() -> None:
-    none = frame(Kind.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
+    none = frame(FrameType.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
     connection, wire, waiting = opened(none, b"body")
     connection.data_received(answer_on(1))
     assert outcomes(waiting) == [_ANSWERED]
     assert wire.sent == reset(1, Code.CANCEL)
     wire.sent = b""
-    connection.data_received(frame(Kind.WINDOW_UPDATE, 0, 1, b"\0\0\0\4"))
+    connection.data_received(frame(FrameType.WINDOW_UPDATE, 0, 1, b"\0\0\0\4"))
     assert wire.sent == b""
 
 
 async def test_a_long_upload_is_no_flood_of_window_updates() -> None:
-    none = frame(Kind.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
+    none = frame(FrameType.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
     connection, wire, waiting = opened(none, b"x" * 20_000, asked=1)
-    connection.data_received(frame(Kind.WINDOW_UPDATE, 0, 1, b"\0\0\0\1") * 20_000)
+    connection.data_received(frame(FrameType.WINDOW_UPDATE, 0, 1, b"\0\0\0\1") * 20_000)
     assert outcomes(waiting) == []
-    assert wire.sent.endswith(frame(Kind.DATA, Flag.END_STREAM, 1, b"x"))
+    assert wire.sent.endswith(frame(FrameType.DATA, Flag.END_STREAM, 1, b"x"))
 
 
 async def test_after_goaway_what_is_under_way_is_answered_and_then_the_connection_goes() -> None:
     connection, wire, waiting = opened()
-    connection.data_received(frame(Kind.GOAWAY, 0, 0, b"\0\0\0\1\0\0\0\0"))
+    connection.data_received(frame(FrameType.GOAWAY, 0, 0, b"\0\0\0\1\0\0\0\0"))
     assert [exchange.outcomes for exchange in waiting] == [[], ["refused"], ["refused"]]
     assert not wire.closed
     assert not connection.has_room
@@ -449,7 +468,8 @@ async def test_after_goaway_what_is_under_way_is_answered_and_then_the_connectio
 async def test_a_refused_stream_and_one_that_is_reset_are_told_apart() -> None:
     connection, wire, waiting = opened()
     connection.data_received(
-        frame(Kind.RST_STREAM, 0, 1, b"\0\0\0\7") + frame(Kind.RST_STREAM, 0, 3, b"\0\0\0\2")
+        frame(FrameType.RST_STREAM, 0, 1, b"\0\0\0\7")
+        + frame(FrameType.RST_STREAM, 0, 3, b"\0\0\0\2")
     )
     assert outcomes(waiting) == ["refused", ErrorClass.RESET]
     assert wire.sent == b""
@@ -521,7 +541,7 @@ def test_padding_is_taken_off() -> None:
     assert unpadded(Flag.PADDED, b"\x02okxx", headers=False) == b"ok"
     assert unpadded(Flag.PADDED | Flag.PRIORITY, b"\x01.....okx", headers=True) == b"ok"
     assert number(b"\0\0\0\x08") == Code.CANCEL
-    assert len(frame(Kind.PING, 0, 0, b"12345678")) == HEAD_LENGTH + 8
+    assert len(frame(FrameType.PING, 0, 0, b"12345678")) == HEAD_LENGTH + 8
 
 
 async def test_connections_are_timed_and_streams_on_them_are_not(run: Run) -> None:

@@ -15,8 +15,8 @@ from perfrun.engine.http.http2.frames import (
     Blocks,
     Flag,
     FrameError,
-    Head,
-    Kind,
+    FrameType,
+    ResponseHead,
     encoder,
     headers,
     unpadded,
@@ -80,7 +80,9 @@ def test_fields_arrive_as_they_were_whatever_was_encoded_before(fields: Fields, 
 def test_large_headers_are_continued(size: int, end: bool) -> None:
     frames = frames_of(headers(7, b"b" * size, end=end))
     assert b"".join(payload for *_, payload in frames) == b"b" * size
-    assert [kind for kind, *_ in frames] == [Kind.HEADERS] + [Kind.CONTINUATION] * (len(frames) - 1)
+    assert [kind for kind, *_ in frames] == [FrameType.HEADERS] + [FrameType.CONTINUATION] * (
+        len(frames) - 1
+    )
     assert [bool(flags & Flag.END_HEADERS) for _, flags, *_ in frames].index(True) == len(
         frames
     ) - 1
@@ -128,7 +130,7 @@ def test_a_block_is_decoded_once() -> None:
 def test_a_peer_that_indexes_all_the_same_may_not_count_on_it() -> None:
     blocks = Blocks()
     indexing = b"\x20\x88\x40\x01x\x011"  # table of 0 bytes, 200, "x: 1" to be entered
-    assert blocks.read(indexing) == Head(200, -1, [(b":status", b"200"), (b"x", b"1")])
+    assert blocks.read(indexing) == ResponseHead(200, -1, [(b":status", b"200"), (b"x", b"1")])
     with pytest.raises(FrameError):
         blocks.read(b"\x88\xbe")  # the first entry of the dynamic table
     with pytest.raises(FrameError):
@@ -173,7 +175,7 @@ def test_bodies_arrive_whole_and_in_order_and_never_exceed_a_window(
         sent.append(uploads.widen(number, by))
     got = dict.fromkeys(windows, b"")
     for kind, flags, number, payload in frames_of(b"".join(sent)):
-        assert kind == Kind.DATA
+        assert kind == FrameType.DATA
         got[number] += payload
         body = bodies[number // 2]
         assert bool(flags & Flag.END_STREAM) is (len(got[number]) == len(body))

@@ -14,7 +14,7 @@ from perfrun.engine.http.http2.frames import (
     HEAD_LENGTH,
     Blocks,
     FrameError,
-    Kind,
+    FrameType,
     number,
     read_settings,
     unpadded,
@@ -55,18 +55,18 @@ def test_a_right_frame_is_read_for_what_it_says(case: dict[str, Any]) -> None:
         said["stream_identifier"],
     )
     match kind:
-        case Kind.DATA:
+        case FrameType.DATA:
             assert unpadded(flags, payload, headers=False).decode() == expected["data"]
-        case Kind.HEADERS:
+        case FrameType.HEADERS:
             read = unpadded(flags, payload, headers=True).decode()
             assert read == expected["header_block_fragment"]
-        case Kind.SETTINGS:
+        case FrameType.SETTINGS:
             assert [list(one) for one in read_settings(payload)] == expected["settings"]
-        case Kind.RST_STREAM:
+        case FrameType.RST_STREAM:
             assert number(payload) == expected["error_code"]
-        case Kind.WINDOW_UPDATE:
+        case FrameType.WINDOW_UPDATE:
             assert number(payload) == expected["window_size_increment"]
-        case Kind.GOAWAY:
+        case FrameType.GOAWAY:
             assert number(payload[:4]) == expected["last_stream_id"]
 
 
