@@ -16,11 +16,12 @@ from benchmarks import cores
 from benchmarks.engine import plan
 from benchmarks.nginx import serving
 from perfrun.engine.http.carrier import HttpCarrier
+from perfrun.engine.http.connection_policy import CONNECTION_POLICIES
 from perfrun.engine.http.http1 import Connection
 from perfrun.engine.http.kind import HttpKind
 from perfrun.engine.http.pool import Pool
 from perfrun.engine.load.execution import Execution
-from perfrun.engine.load.virtual_user import CONNECTION_POLICIES, VirtualUser
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.recorder import Samples
 from perfrun.engine.run import Engine
 from perfrun.reach.values import NoValues

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Mapping
-from functools import partial
 from time import monotonic_ns
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
@@ -113,8 +112,8 @@ class Sessions:
     async def take(self, user: VirtualUser, tally: StepTally) -> Session[Any]:
         """A connection for a step. Raises OpenError."""
         session: Session[Any]
-        if user.session is not None:
-            session, user.session, user.let_go = user.session, None, None
+        if isinstance(kept := user.state, _Kept):
+            session, user.state = kept.session, None
             if session.is_usable():
                 return session
             self.drop(session)
@@ -174,7 +173,7 @@ class Sessions:
         if self.limits.connections == "PerRequest" or not session.is_usable():
             self.drop(session)
         elif self.limits.connections == "PerUser":
-            user.session, user.let_go = session, partial(self.drop, session)
+            user.state = _Kept(self, session)
         else:
             self._hand_on(session)
 
@@ -194,3 +193,14 @@ class Sessions:
             self._free += 1
         else:
             self._idle.append(session)
+
+
+class _Kept(NamedTuple):
+    """A connection that is one user's own."""
+
+    sessions: Sessions
+    session: Session[Any]
+
+    def close(self) -> None:
+        """The user is gone: so is its connection."""
+        self.sessions.drop(self.session)

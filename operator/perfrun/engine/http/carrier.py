@@ -10,12 +10,13 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.test.target import HttpTarget, Retries
 from perfrun.engine.errors import ErrorClass, OpenError
+from perfrun.engine.http.connection_policy import ConnectionPolicy
 from perfrun.engine.http.pool import Opened, Origin, Pool, Trust
 from perfrun.engine.http.protocols import version_of
 from perfrun.engine.http.request import CompiledStep, origin_of
 from perfrun.engine.load.deadline import Deadline, Timed
 from perfrun.engine.load.kind import Carrier, Course, Courses, Ended
-from perfrun.engine.load.virtual_user import ConnectionPolicy, VirtualUser
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.measure.report import MOST_FORBIDDEN
 from perfrun.reach.foreign import foreign
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from perfrun.engine.errors import ErrorClass, ResponseError, spoilt_by
 from perfrun.engine.http.carrier import HttpCarrier
-from perfrun.engine.http.cookies import Cookies, path_of, with_cookies
+from perfrun.engine.http.connection_policy import HttpUser
+from perfrun.engine.http.cookies import path_of, with_cookies
 from perfrun.engine.http.detour import MOST_REFUSALS, Detour
 from perfrun.engine.http.link import Link
 from perfrun.engine.http.pool import Opened, Pool
@@ -300,7 +301,8 @@ class Iteration:
         version = carrier.version
         if carrier.cookies:
             path = path_of(version.plain(self._request))
-            self._cookies().set(origin, path, connection.headers(b"set-cookie"))
+            cookies = HttpUser.of(self._user).cookies
+            cookies.set(origin, path, connection.headers(b"set-cookie"))
         status, step = connection.status, self._step
         if status not in STATUSES or not carrier.redirects or step.expectation.wants(status):
             return None
@@ -364,15 +366,9 @@ class Iteration:
         if not carrier.cookies:
             return request
         plain = carrier.version.plain(request)
-        value = self._cookies().header(self._pool.origin, path_of(plain))
+        value = HttpUser.of(self._user).cookies.header(self._pool.origin, path_of(plain))
         encode = carrier.version.encoder(self._pool.origin.scheme)
         return encode(with_cookies(plain, value)) if value else request
-
-    def _cookies(self) -> Cookies:
-        user = self._user
-        if user.cookies is None:
-            user.cookies = Cookies()
-        return user.cookies
 
     def _end(self, pause: int, now: int) -> None:
         """It is over; the last thing that it does, for it may set out anew meanwhile."""

@@ -8,13 +8,13 @@ from typing_extensions import override
 
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.http.carrier import HttpCarrier
+from perfrun.engine.http.connection_policy import CONNECTION_POLICIES
 from perfrun.engine.http.credentials import credential_of
 from perfrun.engine.http.iteration import Iteration
 from perfrun.engine.http.protocols import version_of
 from perfrun.engine.http.request import compile_scenarios, origin_of
 from perfrun.engine.http.tls.settings import trust
 from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
-from perfrun.engine.load.virtual_user import CONNECTION_POLICIES
 from perfrun.logic.plan.network import Fence
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values

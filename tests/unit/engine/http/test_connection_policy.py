@@ -9,17 +9,18 @@ from time import monotonic_ns
 import pytest
 
 from perfrun.api.test.target import HttpTarget
-from perfrun.engine.http.http1 import Connection
-from perfrun.engine.http.pool import Pool
-from perfrun.engine.http.request import origin_of
-from perfrun.engine.http.tls.settings import trust
-from perfrun.engine.load.virtual_user import (
+from perfrun.engine.http.connection_policy import (
     CONNECTION_POLICIES,
     IDLE_LIMIT,
     LOOK_AFTER,
     ConnectionPolicy,
-    VirtualUser,
+    HttpUser,
 )
+from perfrun.engine.http.http1 import Connection
+from perfrun.engine.http.pool import Pool
+from perfrun.engine.http.request import origin_of
+from perfrun.engine.http.tls.settings import trust
+from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.logic.plan.network import ANYWHERE
 from perfrun.reach.values import NoValues
 
@@ -84,3 +85,19 @@ async def test_a_close_that_the_loop_has_heard_of_is_known_at_once(
         while not opened.connection.transport.is_closing():
             await asyncio.sleep(0)
     assert policy.take(opened.pool, user, now) is None
+
+
+async def test_a_user_that_leaves_closes_its_own_connections(opened: Opened) -> None:
+    user, policy = VirtualUser(), CONNECTION_POLICIES["PerUser"]()
+    policy.give(opened.pool, user, opened.connection, monotonic_ns())
+    user.leave()
+    assert opened.connection.transport.is_closing()
+    assert policy.take(opened.pool, user, monotonic_ns()) is None
+
+
+async def test_cookies_stay_with_their_user() -> None:
+    user, other = VirtualUser(), VirtualUser()
+    origin = origin_of("http://shop/")
+    HttpUser.of(user).cookies.set(origin, b"/", [b"a=1"])
+    assert HttpUser.of(user).cookies.header(origin, b"/") == b"a=1"
+    assert HttpUser.of(other).cookies.header(origin, b"/") == b""

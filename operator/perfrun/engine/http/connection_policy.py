@@ -1,0 +1,141 @@
+"""Over which connection a user's request goes."""
+
+import select
+from typing import Protocol, Self
+
+from typing_extensions import override
+
+from perfrun.api.quantities import NS_PER_S
+from perfrun.engine.http.cookies import Cookies
+from perfrun.engine.http.link import Link
+from perfrun.engine.http.pool import Origin, Pool
+from perfrun.engine.load.virtual_user import VirtualUser
+
+IDLE_LIMIT = 4 * NS_PER_S
+"""Common servers close what was idle for 5 s; a request on such a connection would be lost."""
+LOOK_AFTER = NS_PER_S // 10
+"""Idle for so long, a connection is looked at before it is used. Servers close none earlier."""
+_HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+
+
+class HttpUser:
+    """What is kept for one user of a target that speaks HTTP."""
+
+    __slots__ = ("connections", "cookies")
+
+    def __init__(self) -> None:
+        self.connections: dict[Origin, Link] = {}
+        """Its own, where each user has some."""
+        self.cookies = Cookies()
+        """What the target has set for it, where cookies are kept."""
+
+    @classmethod
+    def of(cls, user: VirtualUser) -> Self:
+        """That of a user; a new one where nothing is kept for it so far."""
+        state = user.state
+        if not isinstance(state, cls):
+            state = user.state = cls()
+        return state
+
+    def close(self) -> None:
+        """Close the connections that are the user's own."""
+        for connection in self.connections.values():
+            connection.abandon()
+
+
+class ConnectionPolicy(Protocol):
+    """Over which connection a request goes, and what becomes of it afterwards."""
+
+    holds: bool = False
+    """Whether an iteration that goes on at once would take the connection that it gives back."""
+
+    def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:
+        """A connection to use now; None: open one."""
+
+    def give(self, pool: Pool, user: VirtualUser, connection: Link, now: int) -> None:
+        """The response is complete and the connection is good for another request."""
+
+
+class Shared(ConnectionPolicy):
+    """All requests share the connections, the last used one first."""
+
+    holds = True
+
+    @override
+    def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:
+        idle = pool.idle
+        while idle:
+            connection, _ = idle.popitem()
+            age = now - connection.idle_since
+            if age < LOOK_AFTER:  # the hot path
+                if not connection.transport.is_closing():
+                    return connection
+            elif age >= IDLE_LIMIT:
+                # The last used one is too old, and so are all below it.
+                connection.abandon()
+                pool.close()
+            elif not _has_hung_up(connection):
+                return connection
+        return None
+
+    @override
+    def give(self, pool: Pool, user: VirtualUser, connection: Link, now: int) -> None:
+        connection.idle_since = now
+        pool.idle[connection] = None
+
+
+class PerUser(ConnectionPolicy):
+    """Every user keeps connections of its own; in an open load, every iteration is a new user."""
+
+    @override
+    def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:
+        connection = HttpUser.of(user).connections.pop(pool.origin, None)
+        if connection is None:
+            return None
+        age = now - connection.idle_since
+        if age < LOOK_AFTER:
+            return None if connection.transport.is_closing() else connection
+        if age >= IDLE_LIMIT:
+            connection.abandon()
+            return None
+        return None if _has_hung_up(connection) else connection
+
+    @override
+    def give(self, pool: Pool, user: VirtualUser, connection: Link, now: int) -> None:
+        connection.idle_since = now
+        HttpUser.of(user).connections[pool.origin] = connection
+
+
+class PerRequest(ConnectionPolicy):
+    """No connection is used twice."""
+
+    @override
+    def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:
+        return None
+
+    @override
+    def give(self, pool: Pool, user: VirtualUser, connection: Link, now: int) -> None:
+        connection.close()
+
+
+def _has_hung_up(connection: Link) -> bool:
+    """Whether the server has closed a connection, which is then abandoned.
+
+    The loop may not have come round to telling of a close that has long arrived, as when a user's
+    think time is as long as the server's patience.
+    """
+    if connection.transport.is_closing():
+        return True
+    poll = select.poll()
+    poll.register(connection.transport.get_extra_info("socket").fileno(), _HUNG_UP)
+    if not poll.poll(0):
+        return False
+    connection.abandon()
+    return True
+
+
+CONNECTION_POLICIES: dict[str, type[ConnectionPolicy]] = {
+    "Shared": Shared,
+    "PerUser": PerUser,
+    "PerRequest": PerRequest,
+}
