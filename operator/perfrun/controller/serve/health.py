@@ -205,10 +205,10 @@ class Resync:
     async def _list(self, resource: Resource) -> list[tuple[Key, str, str]]:
         found = []
         for namespace in self._namespaces:
-            for item in await self._kube.list(resource, namespace, only_metadata=True):
-                meta = item["metadata"]
-                key = Key(meta.get("namespace", ""), meta["name"])
-                found.append((key, meta["uid"], meta["resourceVersion"]))
+            async for page in self._kube.pages(resource, namespace, only_metadata=True):
+                for meta in (item["metadata"] for item in page):
+                    key = Key(meta.get("namespace", ""), meta["name"])
+                    found.append((key, meta["uid"], meta["resourceVersion"]))
         return found
 
     def _unseen(

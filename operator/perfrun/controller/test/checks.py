@@ -14,8 +14,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from perfrun.api.run.checked import CheckStatus
 from perfrun.api.test.perftest import PerfTestStatus
 from perfrun.controller.objects.store import Key
 from perfrun.controller.test.check_process import HEADER
+from perfrun.coordinator.turns import NamespaceTurns
 from perfrun.kube.client import PERF_TESTS, Json, Kube, KubeError
 from perfrun.logic.accept.examine import MAX_SPEC_BYTES, Examined, too_large
 
@@ -51,52 +52,6 @@ class _Known(NamedTuple):
     outcome: Examined
 
 
-class Turns:
-    """Who comes next: namespaces take turns, and each has one check at a time."""
-
-    def __init__(self) -> None:
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        self._busy: set[str] = set()
-        self._free = PROCESSES
-
-    @contextlib.asynccontextmanager
-    async def turn(self, namespace: str) -> AsyncIterator[None]:
-        """Wait for the turn of this namespace, and hold it."""
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(namespace, deque()).append(mine)
-        self._call()
-        try:
-            await mine
-            yield
-        finally:
-            self._leave(namespace, mine)
-
-    def _leave(self, namespace: str, mine: asyncio.Future[None]) -> None:
-        waiting = self._waiting.get(namespace)
-        if waiting is not None and mine in waiting:
-            waiting.remove(mine)  # cancelled while it waited
-            if not waiting:
-                del self._waiting[namespace]
-            return
-        self._busy.discard(namespace)
-        self._free += 1
-        self._call()
-
-    def _call(self) -> None:
-        for namespace in list(self._waiting):
-            if self._free == 0:
-                return
-            if namespace in self._busy:
-                continue
-            queue = self._waiting[namespace]
-            queue.popleft().set_result(None)
-            self._busy.add(namespace)
-            self._free -= 1
-            del self._waiting[namespace]
-            if queue:
-                self._waiting[namespace] = queue  # behind the others
-
-
 @dataclass
 class _Pool:
     """The process that checks, and a connection to each of its servers."""
@@ -120,7 +75,7 @@ class Checks:
         """``wake`` has a test looked at again once its outcome is known."""
         self._kube = kube
         self._wake = wake
-        self._turns = Turns()
+        self._turns = NamespaceTurns(PROCESSES, each=1)
         self._pool: _Pool | None = None
         self._starting = asyncio.Lock()
         self._known: OrderedDict[str, _Known] = OrderedDict()

@@ -1,5 +1,6 @@
 """Whether a watch still lives: by what it delivered, compared with what is there."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +42,12 @@ class Listing:
     answers: dict[str, list[list[Json]]]
     namespaces: list[str | None] = field(default_factory=list)
 
-    async def list(self, resource: Resource, namespace: str | None, **_: Any) -> list[Json]:
+    async def pages(
+        self, resource: Resource, namespace: str | None, **_: Any
+    ) -> AsyncIterator[list[Json]]:
+        yield await self.list(resource, namespace)
+
+    async def list(self, resource: Resource, namespace: str | None) -> list[Json]:
         self.namespaces.append(namespace)
         answers = self.answers.get(resource.kind, [[]])
         return answers.pop(0) if len(answers) > 1 else answers[0]
