@@ -6,6 +6,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+MAX_OWNERS = 1000
+"""Ten thousand cost a tenth of a second each time that the object is read."""
+
 
 class OwnerReference(BaseModel):
     """Who an object belongs to."""
@@ -33,7 +36,12 @@ class Metadata(BaseModel):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     creation_timestamp: datetime | None = None
-    owner_references: list[OwnerReference] = []
+
+
+class RunMetadata(Metadata):
+    """That of a run, of which a PerfTest is an owner."""
+
+    owner_references: list[OwnerReference] = Field(default=[], max_length=MAX_OWNERS)
 
 
 class Condition(BaseModel):

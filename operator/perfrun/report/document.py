@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from perfrun.api import API_VERSION
-from perfrun.api.metadata import Metadata
+from perfrun.api.metadata import RunMetadata
 from perfrun.api.quantities import NS_PER_US
 from perfrun.api.run.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, Phase, TestRef
 from perfrun.api.test.perftest import PerfTestSpec
@@ -49,7 +49,7 @@ def local_run(
         **judgement.as_status(),
     )
     return PerfRun(
-        metadata=Metadata(
+        metadata=RunMetadata(
             name=plan.run,
             namespace=plan.namespace,
             uid=plan.uid,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from perfrun.api.base import ApiModel, Rule, StatusModel
-from perfrun.api.metadata import Condition, Metadata
+from perfrun.api.metadata import Condition, RunMetadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.run.environment import Environment
 from perfrun.api.sentence import Sentence
@@ -463,7 +463,7 @@ class PerfRun(ApiModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    metadata: Metadata
+    metadata: RunMetadata
     spec: PerfRunSpec
     status: PerfRunStatus = PerfRunStatus()
 

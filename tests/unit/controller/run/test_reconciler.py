@@ -618,6 +618,21 @@ async def test_run_whose_status_is_rubbish_ends_with_a_sentence_once(world: Worl
     assert world.kube.asked["patch", "perfruns"] == 1
 
 
+async def test_run_of_thousands_of_owners_ends_with_a_sentence_once(world: World) -> None:
+    owners = [owner_reference("Pod", f"pod-{number}", f"uid-{number}") for number in range(12_000)]
+    world.be(phase="Queued")
+    (body,) = world.kube.all(PERF_RUNS)
+    body["metadata"]["ownerReferences"] = owners
+    for _ in range(3):
+        assert await world.reconciler.reconcile(KEY) is None
+    assert world.end == (
+        "Done",
+        "Error",
+        "this object cannot be read: metadata.ownerReferences: is too long: at most 1000 item(s)",
+    )
+    assert world.kube.asked["patch", "perfruns"] == 1
+
+
 @pytest.mark.parametrize("field", ["acceptedTime", "startTime", "reportDeadline"])
 @pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
 async def test_time_of_no_use_in_a_status_is_a_sentence(
