@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 import pytest
@@ -38,7 +39,7 @@ def texts(node: ast.AST) -> set[str]:
     return words - {"True", "False", "Unknown", "Complete", "SLOMet", "Stalled"}
 
 
-def function(module: object, name: str) -> ast.AST:
+def function(module: ModuleType, name: str) -> ast.AST:
     return next(
         node
         for node in ast.walk(ast.parse(inspect.getsource(module)))
@@ -73,7 +74,7 @@ def reasons_of(nodes: list[ast.expr]) -> set[str]:
     found: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Constant):
-            found.add(node.value)
+            found.add(str(node.value))
         else:
             written = ast.unparse(node)
             assert written in COMPUTED, f"what reasons may {written} be? Say it in COMPUTED"

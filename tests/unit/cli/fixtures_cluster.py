@@ -22,11 +22,11 @@ class Streams:
 
     @property
     def printed(self) -> str:
-        return self.out.file.getvalue()
+        return self.out.file.getvalue()  # type: ignore[attr-defined]
 
     @property
     def told(self) -> str:
-        return self.err.file.getvalue()
+        return self.err.file.getvalue()  # type: ignore[attr-defined]
 
 
 @contextmanager

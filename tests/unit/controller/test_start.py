@@ -20,7 +20,7 @@ async def test_probes_are_answered_while_the_api_server_is_away(
         tried.set()
         raise KubeError(0, "the API server did not answer")
 
-    monkeypatch.setattr(module.Kube, "connect", away)
+    monkeypatch.setattr("perfrun.controller.__main__.Kube.connect", away)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

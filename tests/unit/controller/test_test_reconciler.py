@@ -87,8 +87,15 @@ def world() -> World:
     events = Events(kube, "operator")  # type: ignore[arg-type]
     ticker = Ticker(kube, store, lambda _: None)  # type: ignore[arg-type]
     reconciler = perftests.TestReconciler(
-        kube, store, historian, events, metrics, ticker, Silent(), ChecksHere()
-    )  # type: ignore[arg-type]
+        kube,  # type: ignore[arg-type]
+        store,
+        historian,
+        events,
+        metrics,
+        ticker,
+        Silent(),  # type: ignore[arg-type]
+        ChecksHere(),  # type: ignore[arg-type]
+    )
     return World(kube, store, metrics, reconciler)
 
 

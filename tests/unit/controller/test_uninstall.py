@@ -52,7 +52,7 @@ async def test_one_bad_run_does_not_stop_the_rest_and_its_job_goes(
     add_run(kube, "good")
     patch = kube.patch
 
-    async def refusing(resource, namespace, name, body, *, sub=""):  # type: ignore[no-untyped-def]
+    async def refusing(resource, namespace, name, body, *, sub=""):
         if name == "bad":
             raise ConflictError(409, "changed again")
         return await patch(resource, namespace, name, body, sub=sub)
@@ -69,7 +69,7 @@ async def test_what_the_operator_starts_meanwhile_ends_too(
     add_run(kube, "one")
     delete = kube.delete
 
-    async def and_one_more(*where, uid="") -> bool:  # type: ignore[no-untyped-def]
+    async def and_one_more(*where, uid="") -> bool:
         if len(kube.all(PERF_RUNS)) < 3:
             add_run(kube, f"late-{len(kube.all(PERF_RUNS))}")
         return await delete(*where, uid=uid)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -140,7 +141,7 @@ def make_report() -> WorkerReport:
     )
 
 
-def make_interval(sequence: int = 1, **counts: int) -> Interval:
+def make_interval(sequence: int = 1, **counts: Any) -> Interval:
     latency = Histogram()
     latency.fold([5_000_000] * 10)
     return Interval(

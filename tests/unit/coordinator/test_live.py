@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.coordinator.live import LOST_AFTER, LiveMerge
+from perfrun.coordinator.live import LiveMerge
+from perfrun.logic.plan.stop import LOST_AFTER
 from tests.unit.coordinator.conftest import S, make_interval
 
 

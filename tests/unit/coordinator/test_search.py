@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ async def run(world: World, deadline: datetime) -> AsyncIterator[World]:
     world.coordinator.close(UID)
 
 
-async def ask(world: World, index: int = 0, **counts: object) -> Order:
+async def ask(world: World, index: int = 0, **counts: Any) -> Order:
     """What a worker is told when it says how it goes."""
     seconds = 1 + (world.clock.ns - 50 * S) // S
     interval = make_interval(int(seconds), **counts)
@@ -207,7 +208,7 @@ async def test_of_all_searches_the_one_that_takes_most_memory_is_given_up(
     assert searches[1].merged is None
     ended = searches[1].judged()[-1]
     assert ended.outcome == "Lost"
-    assert "test fewer steps, or search for fewer capacities" in ended.message
+    assert "test fewer steps, or search for fewer capacities" in (ended.message or "")
     await deliver(run, hold_report(1, 100), 1)
     await told(run, 2)
     assert run.store.holds[0].outcome == "Met"

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from perfrun.measure.plan import RunPlan
@@ -145,7 +145,9 @@ async def running(
         await asyncio.sleep(0)  # one turn of the loop for what was aborted to be closed
 
 
-def plan(url: str, load: dict[str, object], *steps: dict[str, object], **http: object) -> RunPlan:
+def plan(
+    url: str, load: Mapping[str, object], *steps: dict[str, object], **http: object
+) -> RunPlan:
     """A plan of one scenario ``s`` with the given steps, or one GET of ``url``."""
     return RunPlan.model_validate(
         {

@@ -57,7 +57,9 @@ class Peer(asyncio.Protocol):
         self.transport = transport
         self.server.peers.append(self)
         self.h2.initiate_connection()
-        limit = {SettingCodes.MAX_CONCURRENT_STREAMS: self.server.most_streams}
+        limit: dict[SettingCodes | int, int] = {
+            SettingCodes.MAX_CONCURRENT_STREAMS: self.server.most_streams
+        }
         self.h2.update_settings(limit)
         self.flush()
 
@@ -74,7 +76,7 @@ class Peer(asyncio.Protocol):
             return
         for event in events:
             if isinstance(event, RequestReceived):
-                self.open[event.stream_id] = Asked(dict(event.headers))
+                self.open[event.stream_id] = Asked(dict(event.headers))  # type: ignore[arg-type]
                 self.server.busiest = max(self.server.busiest, self.h2.open_inbound_streams)
             elif isinstance(event, DataReceived):
                 self.open[event.stream_id].body += event.data

@@ -51,10 +51,10 @@ def exchange(
 ) -> tuple[Connection, list[object]]:
     """Send a request over a connection (or a new one), and let it receive."""
     if connection is None:
-        connection = Connection(_Home())
+        connection = Connection(_Home())  # type: ignore[arg-type]
         connection.connection_made(_Wire())  # type: ignore[arg-type]
     waiting = _Exchange()
-    connection.send(waiting, b"GET / HTTP/1.1\r\n\r\n", template)
+    connection.send(waiting, b"GET / HTTP/1.1\r\n\r\n", template)  # type: ignore[arg-type]
     for part in parts:
         connection.data_received(part)
     return connection, waiting.outcomes

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perfrun.engine.http.http1 import Connection
-from perfrun.engine.http.pool import Pool
+from perfrun.engine.http.pool import Opened, Pool
 from perfrun.engine.record.recorder import ErrorClasses
 from perfrun.engine.run import Engine
 from perfrun.logic.plan.run_plan import planned
@@ -190,7 +189,7 @@ async def test_opening_a_bursts_connections_is_no_stall(
 ) -> None:
     opening = Pool.open
 
-    async def busily(pool: Pool) -> tuple[Connection, int]:
+    async def busily(pool: Pool) -> Opened:
         time.sleep(0.02)  # noqa: ASYNC251 - as a thousand connections at once hold it up
         return await opening(pool)
 

@@ -7,7 +7,7 @@ import pytest
 from perfrun.api.run.perfrun import Verdict
 from perfrun.api.test.metric import MEASURES
 from perfrun.logic.accept.spec import check
-from perfrun.logic.verdict.judge import Judgement
+from perfrun.logic.verdict.outcome import Judgement
 from perfrun.measure.histogram import Histogram
 from tests.unit.logic.build import MS, judged, report, spec, step
 
@@ -52,7 +52,7 @@ def test_measures_are_judged_in_their_units(
     whole = visited(
         [slo],
         pageLoad=[1e9] * 90 + [3e9] * 10,
-        consoleErrors=[0] * 90 + [2] * 10,
+        consoleErrors=[0.0] * 90 + [2.0] * 10,
         requests=[1234] * 100,
         layoutShift=[0] * 10 + [0.0123] * 90,
     )

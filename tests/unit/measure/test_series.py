@@ -1,5 +1,6 @@
 """Series: points over time, joined and merged without losing or making up anything."""
 
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,7 @@ def test_what_was_put_in_is_there_and_adds_up(a: Series, b: Series) -> None:
     whole = added(a, b)
     whole.check()
     assert sum(one.count for one in whole.latency) == sum(a.succeeded) + sum(b.succeeded)
-    lists = (*whole.errors.values(), whole.in_flight, whole.lag, whole.latency)
+    lists: tuple[Sized, ...] = (*whole.errors.values(), whole.in_flight, whole.lag, whole.latency)
     assert {len(points) for points in lists} == {len(whole.planned)}
     assert Series.model_validate_json(whole.to_bytes()) == whole
 

@@ -84,7 +84,7 @@ async def test_worker_that_cannot_reach_the_coordinator_says_so_once_within_a_mi
             told_after.append(world.now - began)
         await sleep(seconds)
 
-    module.asyncio.sleep = listening  # type: ignore[assignment]
+    module.asyncio.sleep = listening  # type: ignore[attr-defined]
     await world.client.ready(Ready())
     (after,) = told_after
     assert 30 <= after < 33

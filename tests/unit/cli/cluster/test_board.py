@@ -147,7 +147,7 @@ def test_a_terminal_is_left_as_it_was():
     board = Board()
     with Screen(console, "namespace shop") as shown:
         shown.show(board, listed(board, [perftest_body()], [RUNNING]))
-    said = console.file.getvalue()
+    said = console.file.getvalue()  # type: ignore[attr-defined]
     assert "api-1" in said
     assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l")
 
@@ -158,4 +158,4 @@ def test_a_pipe_gets_lines_only():
     with Screen(console, "namespace shop") as shown:
         shown.show(board, ["a line that is longer than what the console takes for its width"])
         shown.show(board, [])
-    assert console.file.getvalue().count("\n") == 1
+    assert console.file.getvalue().count("\n") == 1  # type: ignore[attr-defined]

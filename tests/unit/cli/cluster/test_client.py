@@ -247,7 +247,7 @@ def certificate(folder: Path, name: str, *more: str) -> None:
         [
             *("openssl", "req", "-x509", "-nodes", "-days", "1", "-subj", f"/CN={name}"),
             *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt", *more),
+            *("-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.crt", *more),
         ],
         check=True,
         capture_output=True,

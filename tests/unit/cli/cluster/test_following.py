@@ -29,7 +29,7 @@ def followed(*changes: Any, patience: float = 0.0, strict: bool = False) -> tupl
         following = Following("api-1", telling, strict=strict, started=0, patience=patience)
         for second, change in enumerate(changes, 1):
             code = following.take(change, float(second))
-    return code, out.file.getvalue().splitlines()
+    return code, out.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
 def done(verdict: str, message: str = "it is over") -> Changed:
@@ -114,7 +114,7 @@ def test_on_a_terminal_a_phase_keeps_its_last_line_and_the_rest_is_in_place():
             ("Pass: fine", ""),
         ):
             telling.say(text, phase)
-    said = out.file.getvalue()
+    said = out.file.getvalue()  # type: ignore[attr-defined]
     kept = [line for line in ("Starting: a", "Running: 2s", "Pass: fine") if f"{line}\n" in said]
     assert kept == ["Starting: a", "Running: 2s", "Pass: fine"]
     assert "Running: 1s\n" not in said
@@ -126,4 +126,4 @@ def test_follow_reads_a_list_and_a_watch():
     script = Script([[run_body(phase="Running", progress="1s")]], [[over]])
     out = console()
     assert follow(script, "api-1", out, strict=False) is Exit.OK
-    assert out.file.getvalue() == "Running: 1s\nPass: fine\n"
+    assert out.file.getvalue() == "Running: 1s\nPass: fine\n"  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """What is read of objects, whatever they hold."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_times_from_now():
         {"metadata": {"creationTimestamp": "2026-11-25T10:00:00"}},
     ],
 )  # fmt: skip
-def test_any_object_has_a_view(view: type, body: dict):
+def test_any_object_has_a_view(view: Any, body: dict):
     found = view.of(body)
     assert isinstance(found.name, str)
     assert found.created is None

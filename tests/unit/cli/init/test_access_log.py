@@ -92,7 +92,7 @@ def test_paths_that_differ_in_ids_are_of_one_kind(path, kind):
 def test_the_rate_is_that_of_the_log():
     texts = [line(second=0)] * 2 + [line(second=1)] * 2 + [line(second=5)] * 10
     (test,) = read_back(draft(*texts))
-    normal, busy = test.spec.load.open.stages
+    normal, busy = test.spec.load.open.stages  # type: ignore[misc]
     assert (normal.rate, busy.rate) == (2.0, 10.0)
     (test,) = read_back(draft(line(second=0), line(second=9)))
     assert [stage.rate for stage in test.spec.load.open.stages] == [1.0]
@@ -172,7 +172,7 @@ def test_any_path_reads_back(path, queries):
         return
     (test,) = read_back(found)
     for scenario in test.spec.scenarios:
-        parse(scenario.steps[0].http.path)
+        parse(scenario.steps[0].http.path or "")
 
 
 @given(st.lists(st.one_of(st.binary(max_size=60), NASTY.map(lambda text: line(text).encode(

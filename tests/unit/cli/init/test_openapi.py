@@ -251,7 +251,7 @@ def test_a_bomb_of_references_is_cut_off():
 def test_more_operations_than_a_test_can_have():
     draft = openapi(document({f"/p{n}": get() for n in range(70)}))
     (test,) = read_back(draft)
-    assert len(test.spec.scenarios) == 50
+    assert len(test.spec.scenarios or ()) == 50
     assert "Left out: 20 operations beyond the 50 that a test can have." in draft.notes
 
 

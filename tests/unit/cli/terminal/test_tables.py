@@ -33,7 +33,7 @@ def test_a_pipe_gets_tabs_and_everything():
     out = console(20, terminal=False)
     print_table(out, COLUMNS, ROWS)
     out.file.flush()
-    assert out.file.buffer.getvalue().decode() == (
+    assert out.file.buffer.getvalue().decode() == (  # type: ignore[attr-defined]
         "NAME\tP95\tREASON\tNOTE\n"
         "api\t1.2ms\tScheduled\ta sentence that goes on for a while\n"
         "a-longer-name\t-\tChange\t-\n"
@@ -81,10 +81,10 @@ def test_wide_characters_are_counted_as_they_are_shown():
 def test_a_verdict_has_its_colour_and_its_word():
     out = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
     print_table(out, (Column("VERDICT"),), [("Pass",), ("Passing",)])
-    assert "\x1b[32mPass\x1b[0m\nPassing\n" in out.file.getvalue()
+    assert "\x1b[32mPass\x1b[0m\nPassing\n" in out.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_text_is_never_read_as_markup():
     out = Console(file=io.StringIO(), width=80, force_terminal=False)
     print_table(out, (Column("NAME"),), [("[red]x[/red]",)])
-    assert "[red]x[/red]" in out.file.getvalue()
+    assert "[red]x[/red]" in out.file.getvalue()  # type: ignore[attr-defined]

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from perfrun.controller.lead import leadership as module
 from perfrun.controller.lead.leadership import Leadership, LostLeaseError, NotLeadingError
 from perfrun.kube.client import LEASES, KubeError
-from perfrun.logic.run.lease import LEASE_S, RENEW_WITHIN_S
+from perfrun.logic.run.lease import LEASE_S, RENEW_WITHIN_S, RETRY_S
 from tests.unit.controller.build import settings
 from tests.unit.controller.fake_kube import FakeKube
 
@@ -35,7 +34,7 @@ async def _pass() -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(module.asyncio, "sleep", clock.sleep)
+    monkeypatch.setattr(asyncio, "sleep", clock.sleep)
     return clock
 
 
@@ -158,7 +157,7 @@ async def test_with_the_api_server_away_the_leader_ends_in_time(
     began = clock.now
     with pytest.raises(LostLeaseError, match="was not renewed for 8s"):
         await asyncio.wait_for(running, 10)
-    assert clock.now - began <= RENEW_WITHIN_S + 2 * module.RETRY_S
+    assert clock.now - began <= RENEW_WITHIN_S + 2 * RETRY_S
 
 
 async def test_a_renewal_whose_answer_was_lost_is_no_loss(

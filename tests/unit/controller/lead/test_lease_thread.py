@@ -14,7 +14,7 @@ from perfrun.controller.lead import lease_thread as module
 from perfrun.controller.lead.heartbeat import Heartbeat
 from perfrun.controller.lead.leadership import NotLeadingError
 from perfrun.controller.lead.lease_thread import LeaseThread
-from perfrun.kube.client import LEASES
+from perfrun.kube.client import LEASES, KubeError
 from tests.unit.controller.build import settings
 from tests.unit.controller.fake_kube import FakeKube
 
@@ -46,7 +46,7 @@ def kube(monkeypatch: pytest.MonkeyPatch) -> FakeKube:
     async def connect() -> FakeKube:
         return kube
 
-    monkeypatch.setattr(module.Kube, "connect", connect)
+    monkeypatch.setattr("perfrun.controller.lead.lease_thread.Kube.connect", connect)
     monkeypatch.setattr(leadership, "RENEW_WITHIN_S", RENEW_WITHIN_S)
     monkeypatch.setattr(leadership, "RETRY_S", 0.25)
     monkeypatch.setattr(module, "BUSY_AFTER_S", 0.5)
@@ -127,7 +127,7 @@ async def test_a_lease_that_is_lost_ends_the_process_also_while_the_main_loop_is
 async def test_a_lease_that_cannot_be_renewed_ends_the_process_and_before_that_the_writes(
     lease: LeaseThread, kube: FakeKube, ends: Ends
 ) -> None:
-    kube.failing["patch", "leases"] = leadership.KubeError(0, "the API server did not answer")
+    kube.failing["patch", "leases"] = KubeError(0, "the API server did not answer")
     _stall(RENEW_WITHIN_S + 1)
     with pytest.raises(NotLeadingError):
         lease.time_to_write()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -221,7 +222,7 @@ def test_trend_is_one_of_its_states(metrics: Metrics) -> None:
 
 
 HUGE = "9" * 60  # as long as the schema lets a figure be
-ODD = {
+ODD: dict[str, tuple[str, Any]] = {
     "a percentile": ("summary", {"latency": {"p50": f"{HUGE}s", "p95": "1.21s"}}),
     "a rate": ("summary", {"throughput": f"{HUGE}/s"}),
     "a count": ("summary", {"requests": {**COUNTS, "succeeded": 10**400}}),

@@ -17,14 +17,14 @@ class Server(FakeKube):
     token = "own"
     audiences: list[str] | None = None
 
-    def put(self, resource, body):  # type: ignore[no-untyped-def]
+    def put(self, resource, body):
         body["metadata"].setdefault("uid", f"uid-{self._version}")
         return super().put(resource, body)
 
     async def own_token(self) -> str:
         return self.token
 
-    async def create(self, resource, namespace, body):  # type: ignore[no-untyped-def]
+    async def create(self, resource, namespace, body):
         if resource.kind != "TokenReview":
             return await super().create(resource, namespace, body)
         assert body["spec"] == {"token": "own"}

@@ -1,5 +1,6 @@
 """The pod of a benchmark: what stands beside the worker, and what it cannot reach."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from perfrun.api.names import COMMAND_CONTAINER, WORKER_CONTAINER
@@ -19,7 +20,7 @@ ENV = [
 ]
 
 
-def pod(env: list[Json] = ENV, **spec: Any) -> Json:
+def pod(env: Sequence[Any] = ENV, **spec: Any) -> Json:
     target = {"image": IMAGE, "command": ["pytest"], "results": "PytestBenchmark", "env": env}
     test = perf_test(target={"benchmark": target}, load=ONCE, **spec)
     manifest = job_manifest(KEY, plan_of(test), test.spec, settings(), with_ca=True)

@@ -67,7 +67,7 @@ async def test_only_a_cluster_without_any_policy_is_given_one() -> None:
     (made,) = kube.all(PERF_POLICIES)
     assert made["metadata"]["name"] == DEFAULT_NAME
     assert policy_record(made).spec == DEFAULT
-    await kube.delete(PERF_POLICIES, None, DEFAULT_NAME, uid=made["metadata"]["uid"])
+    await kube.delete(PERF_POLICIES, None, DEFAULT_NAME, uid=made["metadata"]["uid"])  # type: ignore[arg-type]
     kube.put(PERF_POLICIES, {"metadata": {"name": "mine"}, "spec": {}})
     await ensure_policy(kube)  # type: ignore[arg-type]
     assert [body["metadata"]["name"] for body in kube.all(PERF_POLICIES)] == ["mine"]

@@ -683,7 +683,7 @@ async def test_pod_of_another_job_of_the_same_name_is_no_worker(world: World) ->
         user = {"username": "system:serviceaccount:team:default", "extra": extra}
         return {"status": {"authenticated": True, "audiences": [AUDIENCE], "user": user}}
 
-    world.kube.create = review  # type: ignore[method-assign]
+    world.kube.create = review  # type: ignore[assignment,method-assign]
     identity = PodIdentity(world.kube, world.runs)  # type: ignore[arg-type]
     with pytest.raises(Refused, match="not a worker of this run"):
         await identity.identify(UID, 0, "token")
@@ -697,7 +697,7 @@ async def test_pod_of_another_job_of_the_same_name_is_no_worker(world: World) ->
     ended = {"name": "worker", "state": {"terminated": {"exitCode": 0}}}
     for status in ({"phase": "Succeeded"}, {"phase": "Failed"},
                    {"phase": "Running", "containerStatuses": [ended]}):  # fmt: skip
-        pod["status"] = status
+        pod["status"] = status  # type: ignore[assignment]
         with pytest.raises(Refused, match="has ended"):
             await identity.identify(UID, 0, "token")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from perfrun.api.run.perfrun import PerfRun
 from perfrun.controller.objects.manifests import owner_reference
 from perfrun.controller.objects.store import Store, run_record
 from perfrun.controller.test.history import Historian
@@ -60,7 +61,7 @@ def kube() -> FakeKube:
 async def trim(kube: FakeKube) -> None:
     store = Store()
     for body in kube.all(PERF_RUNS):
-        store.put_run(run_record(build.PerfRun.parse(body)))
+        store.put_run(run_record(PerfRun.parse(body)))
     await Historian(kube, store).trim(build.checked_test())  # type: ignore[arg-type]
 
 

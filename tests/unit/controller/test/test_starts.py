@@ -6,11 +6,12 @@ where is in docs/reference/schedules-cases.md.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from perfrun.api.run.perfrun import PerfRun
-from perfrun.api.test.perftest import PerfTest
+from perfrun.api.test.perftest import CheckedTest
 from perfrun.api.times import format_time
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import run_manifest
@@ -35,7 +36,7 @@ DUE = f"shop-{int(HOUR.timestamp()) // 60}"
 BEFORE = f"shop-{int(PRIOR.timestamp()) // 60}"
 
 
-def hourly(status: Json | None = None, cron: str = "0 * * * *", **more: object) -> PerfTest:
+def hourly(status: Json | None = None, cron: str = "0 * * * *", **more: object) -> CheckedTest:
     """A test of every hour, which ran in the hour before."""
     known = {"observedGeneration": 1, "lastScheduleTime": format_time(PRIOR)}
     test = build.checked_test(schedule={"cron": cron, **more}, status={**known, **(status or {})})
@@ -43,7 +44,7 @@ def hourly(status: Json | None = None, cron: str = "0 * * * *", **more: object) 
     return test
 
 
-def noted(test: PerfTest) -> Json:
+def noted(test: CheckedTest) -> Json:
     """What is noted of a schedule when it is looked at first."""
     return {**_schedule_epoch(test, HOUR), "scheduledSince": format_time(PRIOR)}
 
@@ -150,7 +151,7 @@ async def test_run_that_cannot_be_created_is_not_noted(world: World, error: Kube
 @pytest.mark.parametrize("zone", ["Etc/UTC", None, "Europe/Rome"])
 async def test_run_says_its_time_and_belongs_to_its_test(world: World, zone: str | None) -> None:
     # DIFFERS: a CronJob writes it into an annotation, in the schedule's zone.
-    written = {"timeZone": zone} if zone else {}
+    written: dict[str, Any] = {"timeZone": zone} if zone else {}
     test = hourly(**written)
     await world.starter.start(hourly(noted(test), **written), HOUR + MINUTE, suspended=False)
     (body,) = world.kube.all(PERF_RUNS)

@@ -9,7 +9,6 @@ import pytest
 
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.baseline import ACCEPT_ANNOTATION, TrendStatus
-from perfrun.api.test.perftest import PerfTest
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import TREND_KEY
 from perfrun.controller.objects.store import Store, run_record
@@ -58,7 +57,7 @@ class World:
 
     async def look(self, **spec: Any) -> TrendStatus | None:
         """One look, as the reconciler has it; its status is written."""
-        test: PerfTest = self.test
+        test = self.test
         if spec:
             test = test.model_copy(update={"spec": checked_test(**spec).spec})
         said = await self.trender.look(test)

@@ -42,7 +42,7 @@ class Step:
 
     def render(self, number: int, _values: dict[str, str]) -> int:
         if self.empty:
-            raise OutOfDataError
+            raise OutOfDataError("ids")
         return number
 
 

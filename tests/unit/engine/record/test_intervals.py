@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sized
 from time import monotonic_ns
 from types import SimpleNamespace
 from typing import Any
@@ -186,7 +186,12 @@ def assert_adds_up(report: WorkerReport) -> None:
             errors[name] = errors.get(name, 0) + count
     assert {name: sum(points) for name, points in series.errors.items()} == errors
     assert sum(found.count for found in series.latency) == sum(one.succeeded for one in steps)
-    lists = (*series.errors.values(), series.in_flight, series.lag, series.latency)
+    lists: tuple[Sized, ...] = (
+        *series.errors.values(),
+        series.in_flight,
+        series.lag,
+        series.latency,
+    )
     assert {len(points) for points in lists} == {len(series.planned)}
     assert series.in_flight[-1] == 0
     report.check()

@@ -54,7 +54,12 @@ def test_a_pair_is_subtracted_and_not_tested():
 
 def test_what_is_of_the_only_step_is_told_once_and_is_still_of_an_objective():
     def one_step(name: str, p95: str, measured: str, *steps: str) -> Reported:
-        slo = {"metric": "latency.p95", "of": "list", "max": "1s", "verdict": "Pass"}
+        slo: dict[str, Any] = {
+            "metric": "latency.p95",
+            "of": "list",
+            "max": "1s",
+            "verdict": "Pass",
+        }
         slo |= {"measured": measured, "samples": 900, "message": "", "onBreach": "Warn"}
         return a_run(name, p95, slos=[slo], steps=[step(one, "browse") for one in steps])
 
@@ -83,7 +88,7 @@ def test_two_groups_that_differ_are_told_apart_with_size_interval_and_smallest()
     assert p95.p == pytest.approx(2 / 252)
     assert found.conclusion[0] == "latency.p95 changed by +20%: worse (p 0.0079)"
     assert "at most 6% of such comparisons" in found.conclusion[-1]
-    assert row(found, "throughput").statistics.sentence == "throughput: no change (p 1)"  # type: ignore[union-attr]
+    assert row(found, "throughput").statistics.sentence == "throughput: no change (p 1)"
 
 
 def test_groups_that_overlap_show_no_change_and_say_what_would_have_been():
@@ -148,7 +153,7 @@ def test_what_is_not_known_exactly_is_shown_and_not_subtracted(text: str | None)
 
 def test_objectives_and_single_steps_have_rows_of_their_own():
     slo = {"metric": "ttfb.p90", "of": "list", "max": "1s", "verdict": "Pass", "message": ""}
-    more = {
+    more: dict[str, Any] = {
         "slos": [{**slo, "measured": "20ms"}],
         "steps": [step("list", "browse"), step("list", "buy"), step("pay", "buy")],
     }

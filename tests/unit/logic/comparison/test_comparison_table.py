@@ -1,6 +1,7 @@
 """A comparison on a terminal: it fits, and says as much as there is room for."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -48,7 +49,7 @@ def test_runs_without_room_are_counted(width: int):
 
 
 def test_nothing_to_compare_is_said_without_an_empty_table():
-    broken = {"verdict": "Error", "summary": None}
+    broken: dict[str, Any] = {"verdict": "Error", "summary": None}
     text = printed(compare(runs("old", *OLD), [a_run("new", **broken)]))
     assert "0 runs against 5: 1 left out, see below" in text
     assert "Metric" not in text

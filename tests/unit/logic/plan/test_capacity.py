@@ -1,6 +1,7 @@
 """The search for the highest rate: against targets that are steady, moody, or not there."""
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,8 @@ def test_a_steady_target_is_found_within_5_percent(truth: float, first: float, l
 
 @given(seed=st.integers(), luck=st.floats(0, 1))
 def test_a_moody_target_ends_the_search_all_the_same(seed: int, luck: float) -> None:
-    asked, dice, held = capacity(), random.Random(seed), []
+    asked, dice = capacity(), random.Random(seed)
+    held: list[Any] = []
     while (rate := next_rate(asked, held)) is not None:
         assert 100 <= rate <= 10_000
         now = bracket(held)

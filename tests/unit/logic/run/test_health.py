@@ -1,5 +1,7 @@
 """What a test's health is to those who deliver."""
 
+from typing import Any
+
 import pytest
 
 from perfrun.api.metadata import Condition
@@ -12,7 +14,7 @@ def ready(status: str = "True", reason: str = "Accepted") -> Condition:
 
 
 REGRESSED = Condition(type="Regressed", status="True", reason="Regressed", message="up by 7%")
-RAN = {"last_run": "api-1"}
+RAN: dict[str, Any] = {"last_run": "api-1"}
 
 
 @pytest.mark.parametrize(

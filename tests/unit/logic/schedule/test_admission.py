@@ -291,7 +291,8 @@ def many(namespace: str, count: int, *, age: int = 100, **more: Any) -> list[Con
 
 def starts(crowd: list[Contender], rules: Rules) -> list[str]:
     """The runs that may start now, one after the other, until none may."""
-    queues, found = queued(crowd), []
+    queues = queued(crowd)
+    found: list[Contender] = []
     admission = Admission(queues, lambda _: rules)
     while True:
         free = [

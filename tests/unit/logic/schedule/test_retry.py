@@ -75,7 +75,7 @@ def test_retries_come_to_an_end() -> None:
 def suspect(state: str = "Suspect", confirming: int | None = 3) -> TrendStatus:
     return TrendStatus(
         state=state, confirming=confirming, runs=["shop-1"], since="2026-11-24T11:00:00Z"
-    )  # type: ignore[arg-type]
+    )
 
 
 def test_a_suspicion_is_checked_by_runs_with_names_of_their_own() -> None:

@@ -181,7 +181,7 @@ def test_it_was_started_and_nobody_noted_it(policy: str) -> None:
 
 
 def test_whole_hours_of_another_zone_are_whole_hours() -> None:
-    zoned = {"timeZone": "America/New_York"}
+    zoned: dict[str, Any] = {"timeZone": "America/New_York"}
     assert decided(BEFORE, **zoned).next == HOUR
     assert said(decided(AFTER, **zoned)) == RUNS
 

@@ -34,7 +34,11 @@ from tests.unit.logic.build import (
 P95 = {"metric": "latency.p95", "max": "500ms"}
 FAST = [400 * MS] * 1000
 SLOW = [600 * MS] * 1000
-STOOD_STILL = {"longest_stall": 200 * MS, "paused_time": 200 * MS, "pauses": pauses(200 * MS, 1000)}
+STOOD_STILL: dict[str, Any] = {
+    "longest_stall": 200 * MS,
+    "paused_time": 200 * MS,
+    "pauses": pauses(200 * MS, 1000),
+}
 
 
 def verdict_of(slo: dict[str, Any], measured: WorkerReport, load: Any = OPEN) -> tuple[str, str]:

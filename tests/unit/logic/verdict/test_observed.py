@@ -60,7 +60,7 @@ def test_a_leak_of_a_mebibyte_a_second_breaches_its_limit_and_says_how_steep_it_
 
 
 def test_one_peak_is_no_growth_and_a_shrinking_target_meets_its_limit() -> None:
-    values = dict.fromkeys(range(15, 130, 15), 50.0 * MIB)
+    values: dict[float, float] = dict.fromkeys(range(15, 130, 15), 50.0 * MIB)
     peak = verdict(
         {"metric": "memory.growth", "of": "api", "max": "1Mi"},
         seen("api", "memory", {**values, 120: 900.0 * MIB}),

@@ -1,5 +1,7 @@
 """What users of a closed load did not see while they waited: estimated, told, and never judged."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ def test_nothing_is_estimated_of_nothing() -> None:
     assert estimate(Histogram(), MS, 0.99) == 0
 
 
-def _omission(load: dict[str, object], latencies: list[int], **parts: object) -> list[str]:
+def _omission(load: Mapping[str, object], latencies: list[int], **parts: object) -> list[str]:
     found = health(load, latencies=latencies, **parts).findings  # type: ignore[arg-type]
     return [one.message for one in found if one.type == "Omission" and one.effect == "Informing"]
 
