@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from perfrun.api.test.perftest import PerfTestSpec
-from perfrun.engine.browser.problems import failure_of, not_started, place_of
-from perfrun.engine.browser.socks import Place
+from perfrun.engine.browser.problems import endpoint_of, failure_of, not_started
+from perfrun.engine.browser.socks import Endpoint
 from perfrun.engine.browser.timing import (
     Seen,
     blocked,
@@ -140,18 +140,18 @@ def test_what_a_browser_says_has_a_class_and_words(
 
 
 @pytest.mark.parametrize(
-    ("url", "place"),
+    ("url", "endpoint"),
     [
-        ("http://shop/a?b", Place("shop", 80)),
-        ("https://shop:8443/", Place("shop", 8443)),
-        ("wss://shop/", Place("shop", 443)),
+        ("http://shop/a?b", Endpoint("shop", 80)),
+        ("https://shop:8443/", Endpoint("shop", 8443)),
+        ("wss://shop/", Endpoint("shop", 443)),
         ("data:text/html,x", None),
         ("http://shop:x/", None),
-        ("http://[::1]/", Place("::1", 80)),
+        ("http://[::1]/", Endpoint("::1", 80)),
     ],
 )
-def test_what_is_connected_to(url: str, place: Place | None) -> None:
-    assert place_of(url) == place
+def test_what_is_connected_to(url: str, endpoint: Endpoint | None) -> None:
+    assert endpoint_of(url) == endpoint
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ async def opened() -> AsyncIterator[Opened]:
         connection = (await pool.open()).connection
         far, _ = listening.accept()
         with far:
-            yield Opened(pool, connection, far)
+            yield Opened(pool, connection, far)  # type: ignore[arg-type]
     connection.abandon()
     await asyncio.sleep(0)
 
