@@ -26,6 +26,11 @@ def manifest(name: str, deep: str = "", **spec: Any) -> str:
     return json.dumps(body).replace(f'"{DEEP}"', deep)
 
 
+def name_of(text: str) -> str:
+    """The name in such a text."""
+    return text.split('"metadata": {"name": "')[1].split('"')[0]
+
+
 def steps(many: list[Json]) -> list[Json]:
     """Scenarios of fifty steps each."""
     return [{"name": f"part{n}", "steps": many[n : n + 50]} for n in range(0, len(many), 50)]
