@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic_ns
 
 from perfrun.api.quantities import NS_PER_US
+from perfrun.api.test.metric import observables
 from perfrun.api.test.perftest import PerfTest
 from perfrun.logic.problems import suggestion
-from perfrun.logic.verdict.observed import FAMILIES, period
+from perfrun.logic.verdict.observed import period
 from perfrun.measure.observed import Observation
 from perfrun.measure.plan import RunPlan
 from perfrun.observe.source import Source, Unseen
@@ -80,7 +81,7 @@ def _source(name: str, processes: Mapping[str, int]) -> Source:
     pid = processes.get(name)
     if pid is None:
         return Unseen(
-            FAMILIES["workload"],
+            observables("workload"),
             f"workloads are seen in a cluster only; for a process of this machine add "
             f"--observe {name}=PID or --observe {name}=port:PORT",
         )

@@ -1,16 +1,25 @@
 """What was seen of the target's surroundings while the load went on: points over time."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import FailFast, Field, model_validator
+from pydantic import AfterValidator, FailFast, Field, model_validator
 
+from perfrun.api.test.metric import OBSERVABLES
 from perfrun.measure.wire import Moment, PartOfPlan, Wire
 
 MOST_POINTS = 600
 MOST_OBSERVATIONS = 64
 MOST_TROUBLE = 512
 
-ObservedMetric = Literal["cpu", "memory", "restarts", "connections", "locks", "value"]
+
+def _observable(metric: str) -> str:
+    if metric not in OBSERVABLES:
+        raise ValueError("a metric that is not observed")
+    return metric
+
+
+ObservedMetric = Annotated[str, AfterValidator(_observable)]
+"""One of :data:`perfrun.api.test.metric.OBSERVABLES`."""
 MAX_VALUE = 1e18
 """Of anything observed, either way: it becomes a number of a status, and figures of a chart."""
 Value = Annotated[float, Field(ge=-MAX_VALUE, le=MAX_VALUE)]

@@ -5,6 +5,7 @@ from time import monotonic
 import psutil
 from typing_extensions import override
 
+from perfrun.api.test.metric import CPU, MEMORY
 from perfrun.measure.observed import ObservedMetric
 from perfrun.observe.source import Reading, Source, UnseenError
 
@@ -12,7 +13,7 @@ from perfrun.observe.source import Reading, Source, UnseenError
 class ProcessSource(Source):
     """A process and its children; their CPU is what they used since the last look."""
 
-    metrics: tuple[ObservedMetric, ...] = ("cpu", "memory")
+    metrics: tuple[ObservedMetric, ...] = (CPU, MEMORY)
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -39,11 +40,11 @@ class ProcessSource(Source):
             except psutil.Error as error:
                 told = f"process {process.pid} cannot be looked at: {error}"
                 raise UnseenError(told) from error
-        reading: Reading = {"memory": float(memory)}
+        reading: Reading = {MEMORY: float(memory)}
         if self._looked is not None and now > self._looked:
             # One that was started since has used all of it since.
             grown = sum(max(0.0, one - self._used.get(key, 0.0)) for key, one in used.items())
-            reading["cpu"] = grown / (now - self._looked)
+            reading[CPU] = grown / (now - self._looked)
         self._used, self._looked = used, now
         return reading
 

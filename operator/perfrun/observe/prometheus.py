@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from typing_extensions import override
 
+from perfrun.api.test.metric import VALUE
 from perfrun.measure.observed import ObservedMetric
 from perfrun.observe.source import Reading, Source, UnseenError
 from perfrun.reach.errors import OpenError
@@ -25,7 +26,7 @@ _NO_SERIES = (
 class PrometheusSource(Source):
     """A query, sent to an address that the fence has seen."""
 
-    metrics: tuple[ObservedMetric, ...] = ("value",)
+    metrics: tuple[ObservedMetric, ...] = (VALUE,)
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class PrometheusSource(Source):
             self._resolver.refused(address)
             reason = str(error) or type(error).__name__
             raise UnseenError(f"Prometheus {where} cannot be asked: {reason}") from error
-        return {"value": _number(where, status, content)}
+        return {VALUE: _number(where, status, content)}
 
     async def _ask(self, address: str) -> tuple[int, bytes]:
         path = self._url.path.rstrip("/") + "/api/v1/query"

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
+from perfrun.api.test.metric import CONNECTIONS, LOCKS
 from perfrun.measure.observed import ObservedMetric
 from perfrun.observe.source import Reading, Source, UnseenError
 from perfrun.reach.dsn import Dsn, Times
@@ -13,19 +14,19 @@ from perfrun.reach.errors import OpenError
 from perfrun.reach.login import login
 from perfrun.reach.resolver import Resolver
 
-METRICS: tuple[ObservedMetric, ...] = ("connections", "locks")
+METRICS: tuple[ObservedMetric, ...] = (CONNECTIONS, LOCKS)
 _PATIENCE = 4 * NS_PER_S
 # backend_type is hidden from a user without pg_monitor; whose database it is never is.
 _POSTGRES: dict[ObservedMetric, str] = {
-    "connections": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    CONNECTIONS: "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
     "AND pid <> pg_backend_pid() AND coalesce(backend_type, 'client backend') = 'client backend'",
-    "locks": "SELECT count(DISTINCT l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+    LOCKS: "SELECT count(DISTINCT l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
     "WHERE NOT l.granted AND a.datname = current_database()",
 }
 _MYSQL: dict[ObservedMetric, str] = {
-    "connections": "SELECT count(*) FROM information_schema.processlist "
+    CONNECTIONS: "SELECT count(*) FROM information_schema.processlist "
     "WHERE db = database() AND id <> connection_id()",
-    "locks": "SELECT count(*) FROM information_schema.innodb_trx t "
+    LOCKS: "SELECT count(*) FROM information_schema.innodb_trx t "
     "JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id "
     "WHERE t.trx_state = 'LOCK WAIT' AND p.db = database()",
 }

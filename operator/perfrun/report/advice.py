@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
-from perfrun.api.test.metric import BENCHMARK, METRICS, Kind
+from perfrun.api.test.metric import METRICS, Kind, Source
 
 _MOST = 3
 _MISSED = (Verdict.WARN, Verdict.FAIL)
@@ -100,7 +100,8 @@ def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
 
 
 def _is_about_slowness(slo: SloStatus) -> bool:
-    return METRICS.get(slo.metric) in _SLOWNESS and slo.metric not in BENCHMARK
+    row = METRICS.get(slo.metric)
+    return row is not None and row.kind in _SLOWNESS and row.source is not Source.BENCHMARK
 
 
 def _about_slowness(steps: Sequence[object]) -> str:

@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from perfrun.api.run.perfrun import BenchmarkStatus, PerfRunStatus
+from perfrun.api.test.metric import BENCHMARK
 
-# As their tools show them; what does not fit is left out from the end.
-_ORDER = (
-    *("mean", "median", "avg", "med", "stddev", "min", "max", "p90", "p95", "p99", "p999"),
-    *("ops", "rounds", "rate", "count", "value", "passes", "fails", "q1", "q3", "iqr"),
-)
+# What does not fit is left out from the end.
+_ORDER = list(BENCHMARK)
 _GAP = 3
 
 

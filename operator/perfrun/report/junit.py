@@ -9,12 +9,16 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 
 from perfrun.api.quantities import NS_PER_S, parse_duration
-from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
+from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict, figure_of
+from perfrun.api.test.metric import LATENCY, MEMORY_PEAK, METRICS, Source
 from perfrun.api.times import parse_time
 from perfrun.logic.verdict.compare import worst
 from perfrun.report.advice import next_steps
 
 _SKIPPED = (Verdict.NOT_APPLICABLE, Verdict.INCONCLUSIVE)
+_SUMMARY = [
+    name for name, row in METRICS.items() if row.source is Source.LOAD and not row.statistic
+]
 _KINDS = ("failure", "error", "skipped")
 
 
@@ -106,18 +110,15 @@ def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
     if summary is not None:
         figures = {
             "window": summary.window,
-            "throughput": summary.throughput,
-            "capacity": summary.capacity,
-            "successRate": summary.success_rate,
-            "errorRate": summary.error_rate,
+            **{name: figure_of(summary, name) for name in _SUMMARY},
             "requests": str(summary.requests.sent),
         }
         latency = summary.latency.model_dump() if summary.latency else {}
-        figures |= {f"latency.{statistic}": text for statistic, text in latency.items()}
+        figures |= {f"{LATENCY}.{statistic}": text for statistic, text in latency.items()}
         yield from ((name, text) for name, text in figures.items() if text is not None)
     if (benchmark := status.benchmark) is not None:
         if benchmark.memory_peak is not None:
-            yield "memory.peak", benchmark.memory_peak
+            yield MEMORY_PEAK, benchmark.memory_peak
         for one in benchmark.results:
             for statistic, text in one.figures.items():
                 yield f"{statistic} of {one.name}", text

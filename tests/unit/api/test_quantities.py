@@ -177,5 +177,5 @@ def test_every_metric_reads_and_writes_its_own_notation(metric: str) -> None:
         Kind.CORES: "800m",
         Kind.NUMBER: "-0.53",
     }
-    text = example[METRICS[metric]]
+    text = example[METRICS[metric].kind]
     assert format_measured(metric, parse_limit(metric, text), []) == str(text)

@@ -1,7 +1,8 @@
 """PerfRun: one execution of a PerfTest, and what came of it."""
 
+import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -244,6 +245,17 @@ class StepStatus(StatusModel):
             default={}, description="The message of the first failed request of each error class."
         )
     )
+
+
+def figure_of(part: Summary | StepStatus | MeasureStatus, metric: str) -> str | None:
+    """The figure of a metric, as in ``latency.p95``: fields are called as metrics are.
+
+    None where there is none, and of a percentile that has too few samples.
+    """
+    value: Any = part
+    for name in metric.split("."):
+        value = getattr(value, re.sub("([A-Z])", r"_\1", name).lower(), None)
+    return None if value is None or value == "unsupported" else str(value)
 
 
 class SloStatus(StatusModel):

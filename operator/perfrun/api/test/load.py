@@ -16,7 +16,7 @@ from perfrun.api.quantities import (
     parse_duration,
     parse_percent,
 )
-from perfrun.api.test.metric import METRICS, STATISTICS, Kind
+from perfrun.api.test.metric import METRICS, Kind
 
 MAX_WORKERS = 1000
 MAX_USERS = 1_000_000
@@ -167,7 +167,7 @@ class Capacity(ApiModel):
     )
 
 
-STOP_METRICS = ("errorRate", "timeoutRate", *(f"latency.{name}" for name in STATISTICS))
+STOP_METRICS = tuple(name for name, row in METRICS.items() if row.stops)
 
 
 def _known_stop_metric(name: str) -> str:
@@ -220,12 +220,12 @@ class StopCondition(ApiModel):
     @property
     def limit(self) -> float:
         """What must not be exceeded: a ratio, or ns."""
-        parse = parse_percent if METRICS[self.metric] is Kind.PERCENT else parse_duration
+        parse = parse_percent if METRICS[self.metric].kind is Kind.PERCENT else parse_duration
         return parse(self.above)
 
 
 def _is_written(condition: "StopCondition", kind: Kind, parse: Callable[[str], float]) -> bool:
-    if METRICS[condition.metric] is not kind:
+    if METRICS[condition.metric].kind is not kind:
         return True
     try:
         parse(condition.above)

@@ -1,7 +1,15 @@
-"""The metrics that an objective may name, and the notation of their limits."""
+"""The table of metrics: one row for each, with all that is special about it.
 
+No other module quotes the name of a metric (``tests/unit/api/test/test_metric.py``): it asks the
+row, or takes the name that the row gives. What measures a metric lies with what it is measured by.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
+
+from perfrun.api.test.observe import Sort
 
 
 class Kind(StrEnum):
@@ -24,52 +32,133 @@ class Direction(StrEnum):
     NEITHER = "neither is better"
 
 
+class Source(StrEnum):
+    """Where a metric is measured."""
+
+    LOAD = "load"
+    PAGE = "page"
+    OBSERVED = "observed"
+    BENCHMARK = "benchmark"
+
+
+class Place(NamedTuple):
+    """Where reports over several runs show a metric that no objective names; 0: nowhere."""
+
+    trend: int = 0
+    """A trend is told by the first of these that it has enough runs of."""
+    comparison: int = 0
+    """Row of a comparison, of all steps together."""
+    part: bool = False
+    """Whether a comparison also shows it of each step, page or benchmark."""
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A row of the table."""
+
+    name: str
+    kind: Kind
+    better: Direction = Direction.LOWER
+    source: Source = Source.LOAD
+    place: Place = NOWHERE
+    floor: bool = False
+    """Its ``min`` is a floor: it depends on the load whether it can be met at all."""
+    by_scenario: bool = False
+    """Counted for iterations, not requests: ``of`` names no step and no class."""
+    fact: bool = False
+    """It stands although a part of the load was dropped."""
+    stops: bool = False
+    """``stopWhen`` may name it."""
+    journey: bool = False
+    """Of a scenario, it is of all steps of an iteration together."""
+    planned: bool = True
+    """The plan of the load tells how many samples there will be."""
+    waits: int = 0
+    """How often a pause of the generator holds the duration up: a latency when the request is
+    started and when its response is read; a connection also in the TLS handshake."""
+
+    @property
+    def family(self) -> str:
+        """``latency`` of ``latency.p95``; the name itself where there is only one statistic."""
+        return self.name.partition(".")[0]
+
+    @property
+    def statistic(self) -> str:
+        """``p95`` of ``latency.p95``."""
+        return self.name.partition(".")[2]
+
+
+METRICS: dict[str, Metric] = {}
+"""By name, in the order of the schema."""
+
+PAGE_WAITS = 4
+"""What a page loads passes through the worker (its SOCKS gate): a pause holds it up each time."""
+
 STATISTICS = ("avg", "min", "p50", "p75", "p90", "p95", "p99", "p999", "max")
 QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
-TIMINGS = ("latency", "service", "connect", "ttfb")
+MEASURE_STATISTICS = tuple(statistic for statistic in STATISTICS if statistic != "p999")
 
-OBSERVED: dict[str, Kind] = {
-    "cpu.max": Kind.CORES,
-    "cpu.avg": Kind.CORES,
-    "memory.max": Kind.BYTES,
-    "memory.growth": Kind.BYTES,
-    "restarts": Kind.COUNT,
-    "connections.max": Kind.COUNT,
-    "locks.max": Kind.COUNT,
-    "value.max": Kind.NUMBER,
-    "value.avg": Kind.NUMBER,
-    "value.min": Kind.NUMBER,
-}
-"""Of what is observed beside the load: ``of`` names it."""
 
-BENCHMARK: dict[str, Kind] = {
-    # pytest-benchmark
-    "min": Kind.DURATION,
-    "max": Kind.DURATION,
-    "mean": Kind.DURATION,
-    "stddev": Kind.DURATION,
-    "median": Kind.DURATION,
-    "q1": Kind.DURATION,
-    "q3": Kind.DURATION,
-    "iqr": Kind.DURATION,
-    "ops": Kind.RATE,
-    "rounds": Kind.COUNT,
-    # k6, beside min and max
-    "avg": Kind.DURATION,
-    "med": Kind.DURATION,
-    "p90": Kind.DURATION,
-    "p95": Kind.DURATION,
-    "p99": Kind.DURATION,
-    "p999": Kind.DURATION,
-    "rate": Kind.RATE,
-    "count": Kind.COUNT,
-    "passes": Kind.COUNT,
-    "fails": Kind.COUNT,
-    "value": Kind.NUMBER,
-    # of the command itself
-    "memory.peak": Kind.BYTES,
-}
-"""Of benchmarks, by the names that their tools give them; ``of`` names the benchmark."""
+def _one(row: Metric) -> str:
+    """Put a row into the table. Returns the name of the metric."""
+    METRICS[row.name] = row
+    return row.name
+
+
+def _each(row: Metric, statistics: Sequence[str], places: Mapping[str, Place] | None = None) -> str:
+    """Put a row for each statistic into the table. Returns the name of the family."""
+    for statistic in statistics:
+        place = (places or {}).get(statistic, row.place)
+        _one(replace(row, name=f"{row.name}.{statistic}", place=place))
+    return row.name
+
+
+# --- of the load ------------------------------------------------------------------------------
+
+LATENCY = _each(
+    Metric("latency", Kind.DURATION, stops=True, journey=True, waits=2),
+    STATISTICS,
+    {
+        "p50": Place(trend=3, comparison=1),
+        "p95": Place(trend=1, comparison=2, part=True),
+        "p99": Place(trend=2, comparison=3),
+        "avg": Place(comparison=4),
+    },
+)
+SERVICE = _each(Metric("service", Kind.DURATION, waits=1), STATISTICS)
+# How many connections are made is the pool's decision.
+CONNECT = _each(Metric("connect", Kind.DURATION, planned=False, waits=4), STATISTICS)
+TTFB = _each(Metric("ttfb", Kind.DURATION, waits=1), STATISTICS)
+TIMINGS = (LATENCY, SERVICE, CONNECT, TTFB)
+LATENCY_P95 = f"{LATENCY}.p95"
+
+THROUGHPUT = _one(
+    Metric(
+        "throughput",
+        Kind.RATE,
+        Direction.HIGHER,
+        place=Place(comparison=5),
+        floor=True,
+        fact=True,
+    )
+)
+CAPACITY = _one(Metric("capacity", Kind.RATE, Direction.HIGHER, place=Place(trend=4, comparison=7)))
+TRANSACTIONS = _one(
+    Metric("transactions", Kind.RATE, Direction.HIGHER, floor=True, by_scenario=True, fact=True)
+)
+SUCCESS_RATE = _one(Metric("successRate", Kind.PERCENT, Direction.HIGHER))
+ERROR_RATE = _one(
+    Metric("errorRate", Kind.PERCENT, place=Place(comparison=6, part=True), stops=True)
+)
+TIMEOUT_RATE = _one(Metric("timeoutRate", Kind.PERCENT, stops=True))
+CHECK_RATE = _one(Metric("checkRate", Kind.PERCENT, Direction.HIGHER))
+DROPPED = _one(Metric("dropped", Kind.COUNT, by_scenario=True, fact=True))
+BYTES_RECEIVED = _one(Metric("bytes.received", Kind.BYTES, Direction.NEITHER))
+
+# --- of pages ---------------------------------------------------------------------------------
 
 
 class Measure(NamedTuple):
@@ -82,49 +171,136 @@ class Measure(NamedTuple):
     """Decimals that it is kept with; None: nanoseconds."""
 
 
-MEASURES: dict[str, Measure] = {
-    "pageLoad": Measure(Kind.DURATION),
-    "timeToInteractive": Measure(Kind.DURATION),
-    "firstContentfulPaint": Measure(Kind.DURATION),
-    "largestContentfulPaint": Measure(Kind.DURATION),
-    "totalBlockingTime": Measure(Kind.DURATION),
-    "layoutShift": Measure(Kind.NUMBER, 1_000_000_000, 4),
-    "consoleErrors": Measure(Kind.NUMBER, 1_000_000, 0),
-    "requests": Measure(Kind.NUMBER, 1_000_000, 0),
-}
-"""Of pages. A new one is a line here, and who measures it."""
-MEASURE_STATISTICS = tuple(statistic for statistic in STATISTICS if statistic != "p999")
+MEASURES: dict[str, Measure] = {}
+"""Of pages, by family."""
 
-METRICS: dict[str, Kind] = {
-    **{f"{timing}.{stat}": Kind.DURATION for timing in TIMINGS for stat in STATISTICS},
-    "throughput": Kind.RATE,
-    "capacity": Kind.RATE,
-    "transactions": Kind.RATE,
-    "successRate": Kind.PERCENT,
-    "errorRate": Kind.PERCENT,
-    "timeoutRate": Kind.PERCENT,
-    "checkRate": Kind.PERCENT,
-    "dropped": Kind.COUNT,
-    "bytes.received": Kind.BYTES,
-    **{
-        f"{name}.{stat}": measure.kind
-        for name, measure in MEASURES.items()
-        for stat in MEASURE_STATISTICS
-    },
-    **OBSERVED,
-    **BENCHMARK,
-}
 
-_HIGHER = frozenset(
-    {"throughput", "transactions", "capacity", "successRate", "checkRate", "ops", "rate"}
+def _page(name: str, measure: Measure) -> str:
+    MEASURES[name] = measure
+    waits = PAGE_WAITS if measure.kind is Kind.DURATION else 0
+    row = Metric(name, measure.kind, source=Source.PAGE, waits=waits)
+    return _each(row, MEASURE_STATISTICS, {"p75": Place(part=True)})
+
+
+PAGE_LOAD = _page("pageLoad", Measure(Kind.DURATION))
+TIME_TO_INTERACTIVE = _page("timeToInteractive", Measure(Kind.DURATION))
+FIRST_CONTENTFUL_PAINT = _page("firstContentfulPaint", Measure(Kind.DURATION))
+LARGEST_CONTENTFUL_PAINT = _page("largestContentfulPaint", Measure(Kind.DURATION))
+TOTAL_BLOCKING_TIME = _page("totalBlockingTime", Measure(Kind.DURATION))
+LAYOUT_SHIFT = _page("layoutShift", Measure(Kind.NUMBER, 1_000_000_000, 4))
+CONSOLE_ERRORS = _page("consoleErrors", Measure(Kind.NUMBER, 1_000_000, 0))
+REQUESTS = _page("requests", Measure(Kind.NUMBER, 1_000_000, 0))
+
+# --- of what is observed beside the load: ``of`` names it -------------------------------------
+
+
+class Observable(NamedTuple):
+    """What is looked at again and again: points over time, of which statistics are made."""
+
+    sort: Sort
+    """Which things in ``spec.observe`` have it."""
+    title: str
+    """Of its chart."""
+    unit: str
+    divisor: float = 1.0
+    """Of a value for the unit of the chart."""
+    needed: int = 1
+    """Points in the window that a statistic needs."""
+
+
+OBSERVABLES: dict[str, Observable] = {}
+"""By family, in the order of their charts."""
+
+
+def observables(sort: Sort) -> tuple[str, ...]:
+    """What there is of a sort of observed things."""
+    return tuple(family for family, its in OBSERVABLES.items() if its.sort == sort)
+
+
+def _observed(
+    name: str,
+    kind: Kind,
+    statistics: Sequence[str],
+    observable: Observable,
+    better: Direction = Direction.LOWER,
+) -> str:
+    OBSERVABLES[name] = observable
+    row = Metric(name, kind, better, Source.OBSERVED, planned=False)
+    return _each(row, statistics) if statistics else _one(row)
+
+
+CPU = _observed("cpu", Kind.CORES, ("max", "avg"), Observable("workload", "CPU", "cores", needed=3))
+MEMORY = _observed(
+    "memory",
+    Kind.BYTES,
+    ("max", "growth"),
+    Observable("workload", "Memory", "MiB", 1024 * 1024, needed=3),
 )
-_NEITHER = frozenset(
-    {"bytes.received", "value.max", "value.avg", "value.min", "value", "count", "rounds", "passes"}
+RESTARTS = _observed(
+    "restarts",
+    Kind.COUNT,
+    (),
+    Observable("workload", "Restarts", "of containers, since their pods were created"),
 )
+CONNECTIONS = _observed(
+    "connections", Kind.COUNT, ("max",), Observable("sql", "Connections", "to the database")
+)
+LOCKS = _observed(
+    "locks",
+    Kind.COUNT,
+    ("max",),
+    Observable("sql", "Waiting for a lock", "sessions of the database"),
+)
+VALUE = _observed(
+    "value",
+    Kind.NUMBER,
+    ("max", "avg", "min"),
+    Observable("prometheus", "Value", "of the query"),
+    Direction.NEITHER,
+)
+CPU_MAX, MEMORY_GROWTH = f"{CPU}.max", f"{MEMORY}.growth"
+
+# --- of benchmarks, by the names that their tools give them: ``of`` names the benchmark ----------
+
+MEMORY_PEAK = "memory.peak"
+"""Of the command itself."""
+ROUNDS = "rounds"
+_EACH = Place(part=True)
+for _row in (  # in the order of the columns of reports
+    Metric("mean", Kind.DURATION, place=_EACH),
+    Metric("median", Kind.DURATION),
+    Metric("avg", Kind.DURATION, place=_EACH),
+    Metric("med", Kind.DURATION),
+    Metric("stddev", Kind.DURATION),
+    Metric("min", Kind.DURATION),
+    Metric("max", Kind.DURATION),
+    Metric("p90", Kind.DURATION),
+    Metric("p95", Kind.DURATION, place=_EACH),
+    Metric("p99", Kind.DURATION),
+    Metric("p999", Kind.DURATION),
+    Metric("ops", Kind.RATE, Direction.HIGHER, place=_EACH),
+    Metric(ROUNDS, Kind.COUNT, Direction.NEITHER),
+    Metric("rate", Kind.RATE, Direction.HIGHER, place=_EACH),
+    Metric("count", Kind.COUNT, Direction.NEITHER),
+    Metric("value", Kind.NUMBER, Direction.NEITHER),
+    Metric("passes", Kind.COUNT, Direction.NEITHER),
+    Metric("fails", Kind.COUNT),
+    Metric("q1", Kind.DURATION),
+    Metric("q3", Kind.DURATION),
+    Metric("iqr", Kind.DURATION),
+    Metric(MEMORY_PEAK, Kind.BYTES),
+):
+    _one(replace(_row, source=Source.BENCHMARK, planned=False))
+
+
+def _from(source: Source) -> dict[str, Metric]:
+    return {name: row for name, row in METRICS.items() if row.source is source}
+
+
+OBSERVED = _from(Source.OBSERVED)
+BENCHMARK = _from(Source.BENCHMARK)
 
 
 def direction(metric: str) -> Direction:
-    """Which way ``metric`` is better: reports and trends both go by it."""
-    if metric in _HIGHER:
-        return Direction.HIGHER
-    return Direction.NEITHER if metric in _NEITHER else Direction.LOWER
+    """Which way ``metric`` is better; LOWER for one that only another version knows."""
+    return METRICS[metric].better if metric in METRICS else Direction.LOWER

@@ -9,12 +9,14 @@ from perfrun.api import quantities as q
 from perfrun.api.base import ApiModel, Rule
 from perfrun.api.test.metric import (
     BENCHMARK,
+    LATENCY,
     MEASURE_STATISTICS,
     MEASURES,
     METRICS,
     STATISTICS,
     TIMINGS,
     Kind,
+    Source,
 )
 
 _PATTERNS = {
@@ -39,7 +41,7 @@ _WHOLE = {
 
 def parse_limit(metric: str, text: str | int) -> float:
     """A limit of ``metric`` in the unit of its measurements. Raises ValueError with an example."""
-    match METRICS[metric]:
+    match METRICS[metric].kind:
         case Kind.DURATION:
             return q.parse_duration(text)
         case Kind.RATE:
@@ -67,9 +69,9 @@ def parse_measured(metric: str, text: str) -> float:
 
 def format_measured(metric: str, value: float, limits: list[float]) -> str:
     """A measurement in the notation of its limits, never rounded across one of them."""
-    match METRICS[metric]:
+    match METRICS[metric].kind:
         case Kind.DURATION:
-            if metric in BENCHMARK:
+            if METRICS[metric].source is Source.BENCHMARK:
                 return q.format_short_duration(value, limits)
             return q.format_duration(value, limits)
         case Kind.RATE:
@@ -88,7 +90,8 @@ def format_measured(metric: str, value: float, limits: list[float]) -> str:
 
 def _limit(value: object, info: ValidationInfo) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        kind = METRICS.get(info.data.get("metric", ""))
+        row = METRICS.get(info.data.get("metric", ""))
+        kind = None if row is None else row.kind
         how = f"the limit of this metric must be {kind}" if kind is not None else _OF_ANY
         quoted = f'; put it in quotes: "{value}"' if isinstance(value, float) else ""
         raise ValueError(how + (quoted if kind in (Kind.CORES, Kind.NUMBER) else ""))
@@ -113,7 +116,7 @@ def _known_metric(name: str) -> str:
     # The names of benchmarks are short, and so like much else.
     close = close or difflib.get_close_matches(name, BENCHMARK, n=1, cutoff=0.75)
     if name in STATISTICS:
-        close = [f"latency.{name}"]
+        close = [f"{LATENCY}.{name}"]
     hint = f'did you mean "{close[0]}"? Known metrics:' if close else "known metrics:"
     timed = ", ".join(f"{timing}.*" for timing in TIMINGS)
     families = {*TIMINGS, *MEASURES}
@@ -128,7 +131,7 @@ def _known_metric(name: str) -> str:
 def _notation_rules() -> tuple[Rule, ...]:
     rules = []
     for kind in Kind:
-        names = [name for name, its in METRICS.items() if its is kind]
+        names = [name for name, its in METRICS.items() if its.kind is kind]
         listed = ", ".join(f"'{name}'" for name in names)
         for field in ("max", "min"):
             matches = f"type(self.{field}) == string && self.{field}.matches(r'{_PATTERNS[kind]}')"
@@ -149,7 +152,7 @@ def _notation_rules() -> tuple[Rule, ...]:
 def _notation_check(kind: Kind, field: str) -> Any:
     def holds(slo: "Slo") -> bool:
         value = getattr(slo, field)
-        if value is None or METRICS.get(slo.metric) is not kind:
+        if value is None or slo.metric not in METRICS or METRICS[slo.metric].kind is not kind:
             return True
         try:
             parse_limit(slo.metric, value)

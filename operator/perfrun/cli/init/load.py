@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from perfrun.api.quantities import format_exact_rate
+from perfrun.api.test.metric import ERROR_RATE, LATENCY_P95, THROUGHPUT
 from perfrun.cli.init.draft import Json, LoadDraft, ScenarioDraft
 
 RATE = 20.0
@@ -70,13 +71,13 @@ def _judged(
 
 
 def _objectives(shares: Mapping[str, float], rate: float | None) -> Iterator[Json]:
-    yield {"metric": "errorRate", "max": "1%", "onBreach": "Fail"}
+    yield {"metric": ERROR_RATE, "max": "1%", "onBreach": "Fail"}
     for name, share in shares.items():
         of = f"class/{name}"
-        yield {"metric": "latency.p95", "of": of, "max": _LATENCY[name]}
+        yield {"metric": LATENCY_P95, "of": of, "max": _LATENCY[name]}
         if rate is not None:
             # The floor of the class is meant for larger loads than a first test has.
-            yield {"metric": "throughput", "of": of, "min": _rate(_rounded_down(rate * share))}
+            yield {"metric": THROUGHPUT, "of": of, "min": _rate(_rounded_down(rate * share))}
 
 
 def _classes(scenarios: Sequence[ScenarioDraft]) -> dict[str, float]:

@@ -172,7 +172,7 @@ def _base(metric: str, text: str | None) -> float | None:
         value = parse_measured(metric, text)
     except (ValueError, KeyError, OverflowError):
         return None
-    return number(value, NS_PER_S if METRICS[metric] is Kind.DURATION else 1)
+    return number(value, NS_PER_S if METRICS[metric].kind is Kind.DURATION else 1)
 
 
 def _met(slo: SloStatus) -> float | None:

@@ -16,7 +16,7 @@ from pydantic import Field
 from perfrun.api.quantities import NS_PER_US
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.sentence import printable
-from perfrun.api.test.metric import OBSERVED
+from perfrun.api.test.metric import CPU, MEMORY, OBSERVED, RESTARTS, observables
 from perfrun.api.test.observe import Workload
 from perfrun.controller.objects.manifests import observed_config_map
 from perfrun.controller.objects.writing import store_config_map
@@ -32,7 +32,6 @@ from perfrun.kube.client import (
     NotFoundError,
     owned_by,
 )
-from perfrun.logic.verdict.observed import FAMILIES
 from perfrun.measure.observed import MOST_OBSERVATIONS, MOST_TROUBLE, Observation, ObservedMetric
 from perfrun.measure.wire import Wire, parse_json, unzip
 
@@ -114,7 +113,7 @@ class Sampler:
         if now > course.over + timedelta(seconds=SETTLE_S):
             return True
         last = _ns(course.over - course.base)
-        seen = [one for one in course.seen.values() if one.metric != "restarts" and one.at]
+        seen = [one for one in course.seen.values() if one.metric != RESTARTS and one.at]
         return all(one.at[-1] >= last for one in seen)
 
     def observed(self, uid: str, start: datetime) -> list[Observation]:
@@ -149,7 +148,7 @@ class Sampler:
                 course.selectors[name] = selected_by(body) or _NOTHING
             labels = course.selectors[name]
             pods = await self._kube.list(PODS, namespace, labels=labels)
-            course.put(name, "restarts", datetime.now(UTC), restarts(pods))
+            course.put(name, RESTARTS, datetime.now(UTC), restarts(pods))
         except KubeError as error:
             course.trouble(name, str(error), *_METRICS)
             return
@@ -164,12 +163,12 @@ class Sampler:
         try:
             found: Usage = usage(await self._kube.list(POD_METRICS, namespace, labels=labels))
         except NotFoundError:
-            course.trouble(name, NO_METRICS, "cpu", "memory")
+            course.trouble(name, NO_METRICS, CPU, MEMORY)
         except (KubeError, ValueError) as error:
-            course.trouble(name, f"metrics.k8s.io: {error}", "cpu", "memory")
+            course.trouble(name, f"metrics.k8s.io: {error}", CPU, MEMORY)
         else:
-            course.put(name, "cpu", found.at, found.cores)
-            course.put(name, "memory", found.at, found.memory)
+            course.put(name, CPU, found.at, found.cores)
+            course.put(name, MEMORY, found.at, found.memory)
 
     # --- keeping ------------------------------------------------------------------------------
 
@@ -206,7 +205,7 @@ def _unpacked(data: bytes) -> Kept:
 
 
 _NOTHING = "perfrun.dev/none=none"
-_METRICS = FAMILIES["workload"]
+_METRICS = observables("workload")
 
 
 def _ns(span: timedelta) -> int:

@@ -8,6 +8,14 @@ time: as web.dev/tti and web.dev/tbt define them, over the quiet window of the t
 from typing import Any, NamedTuple
 
 from perfrun.api.quantities import NS_PER_MS
+from perfrun.api.test.metric import (
+    FIRST_CONTENTFUL_PAINT,
+    LARGEST_CONTENTFUL_PAINT,
+    LAYOUT_SHIFT,
+    PAGE_LOAD,
+    TIME_TO_INTERACTIVE,
+    TOTAL_BLOCKING_TIME,
+)
 
 LONG_TASK = 50.0
 """ms: from there on a task is called long (W3C Long Tasks), and what is beyond it blocks."""
@@ -85,11 +93,11 @@ def blocked(seen: Seen) -> float | None:
 def measures_of(seen: Seen) -> dict[str, float]:
     """The figures of a page that has loaded and is quiet: ns, and plain numbers."""
     times = {
-        "pageLoad": seen.load,
-        "timeToInteractive": interactive(seen),
-        "firstContentfulPaint": seen.paint,
-        "largestContentfulPaint": seen.largest,
-        "totalBlockingTime": blocked(seen),
+        PAGE_LOAD: seen.load,
+        TIME_TO_INTERACTIVE: interactive(seen),
+        FIRST_CONTENTFUL_PAINT: seen.paint,
+        LARGEST_CONTENTFUL_PAINT: seen.largest,
+        TOTAL_BLOCKING_TIME: blocked(seen),
     }
     found = {name: ms * NS_PER_MS for name, ms in times.items() if ms is not None}
-    return {**found, "layoutShift": seen.shift}
+    return {**found, LAYOUT_SHIFT: seen.shift}

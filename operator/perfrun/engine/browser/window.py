@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.api.test.browser import BrowserTarget
+from perfrun.api.test.metric import CONSOLE_ERRORS, REQUESTS
 from perfrun.engine.awaited.sessions import Done, Session
 from perfrun.engine.browser.problems import Failure, endpoint_of, failure_of
 from perfrun.engine.browser.socks import Gate
@@ -115,8 +116,8 @@ class Window(Session[PageStep]):
             measures = measures_of(await self._quiet())
             aside += monotonic_ns() - loaded
         self._check_policy()
-        measures["consoleErrors"] = self._seen.console_errors
-        measures["requests"] = self._seen.requests
+        measures[CONSOLE_ERRORS] = self._seen.console_errors
+        measures[REQUESTS] = self._seen.requests
         return Done(passed=passed, measures=measures, aside=aside)
 
     async def _act(self, step: PageStep, deed: Deed) -> None:

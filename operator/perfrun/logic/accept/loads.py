@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from perfrun.api.quantities import format_exact_duration
+from perfrun.api.test.metric import CAPACITY
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.plan.capacity import most_holds
 from perfrun.logic.plan.run_plan import longest_search, scenarios_of
@@ -68,7 +69,7 @@ def search_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """A capacity search, and the objectives that every hold of it is judged by."""
     capacity, field = spec.load.capacity, "spec.load.capacity"
     for index, slo in enumerate(spec.slos):
-        if slo.metric != "capacity":
+        if slo.metric != CAPACITY:
             continue
         if capacity is None:
             yield Problem(f"spec.slos[{index}]", "capacity is measured only with load.capacity")
@@ -103,7 +104,7 @@ def search_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     for objective in asked:
         samples = iterations * share(scenarios_of(spec), objective.metric, objective.of)
         needed = samples_needed(objective.metric)
-        if samples < needed and not objective.metric.startswith("connect."):
+        if samples < needed and objective.row.planned:
             yield Problem(
                 f"{field}.from",
                 f"{objective.subject} needs {needed} samples, but a hold at this rate gives only "

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from perfrun.api.quantities import format_duration
-from perfrun.api.test.metric import OBSERVED
+from perfrun.api.test.metric import OBSERVABLES, OBSERVED
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.accept.targets import url_problem
 from perfrun.logic.plan.shape import Shape
 from perfrun.logic.problems import Problem, suggestion
-from perfrun.logic.verdict.observed import FAMILIES, LEAST_WORKLOAD_WINDOW, NEEDED
+from perfrun.logic.verdict.observed import LEAST_WORKLOAD_WINDOW
 
 
 def observe_problems(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -25,8 +25,8 @@ def observe_problems(spec: PerfTestSpec) -> Iterator[Problem]:
                     "query",
                 )
     for index, slo in enumerate(spec.slos):
-        where, family = f"spec.slos[{index}].of", slo.metric.partition(".")[0]
-        if slo.metric not in OBSERVED:
+        where, row = f"spec.slos[{index}].of", OBSERVED.get(slo.metric)
+        if row is None:
             if slo.of in things:
                 yield Problem(
                     where,
@@ -34,7 +34,7 @@ def observe_problems(spec: PerfTestSpec) -> Iterator[Problem]:
                     "the load",
                 )
             continue
-        sort = next(sort for sort, families in FAMILIES.items() if family in families)
+        sort = OBSERVABLES[row.family].sort
         if slo.of not in things:
             hint = suggestion(slo.of, things) if slo.of else None
             yield Problem(
@@ -60,7 +60,7 @@ def short_windows(spec: PerfTestSpec) -> Iterator[Problem]:
     if shape.end - shape.warmup >= LEAST_WORKLOAD_WINDOW:
         return
     for index, slo in enumerate(spec.slos):
-        if slo.metric.partition(".")[0] in NEEDED:
+        if slo.metric in OBSERVED and OBSERVABLES[OBSERVED[slo.metric].family].needed > 1:
             yield Problem(
                 f"spec.slos[{index}]",
                 f"{slo.metric} of {slo.of}: metrics.k8s.io has a new value only every 15s: in a "

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from perfrun.api.run.perfrun import MOST_SLOS, MOST_STEPS
-from perfrun.api.test.metric import BENCHMARK, MEASURES, OBSERVED
+from perfrun.api.test.metric import METRICS, Source
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.scenario import Step
 from perfrun.api.test.target import TargetKind
@@ -34,8 +34,6 @@ from perfrun.logic.problems import Problem, field_path, suggestion
 from perfrun.logic.schedule.due import problem_with_cron, zone
 from perfrun.logic.verdict.benchmarks import benchmark_objective_problems
 from perfrun.logic.verdict.objectives import (
-    BY_SCENARIO,
-    FLOORED,
     Objective,
     class_label,
     objectives,
@@ -149,18 +147,19 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
     keys = Counter((slo.metric, slo.of, slo.on_breach) for slo in spec.slos)
     for index, slo in enumerate(spec.slos):
         where = f"spec.slos[{index}]"
-        if slo.metric.partition(".")[0] in MEASURES and spec.target.browser is None:
+        row = METRICS[slo.metric]
+        if row.source is Source.PAGE and spec.target.browser is None:
             yield Problem(f"{where}.metric", f"{slo.metric} is measured only for browser targets")
-        if slo.metric in OBSERVED or slo.of in observed:
+        if row.source is Source.OBSERVED or slo.of in observed:
             pass  # looked at in observe_problems
-        elif slo.metric in BENCHMARK:
+        elif row.source is Source.BENCHMARK:
             pass  # looked at in benchmark_objective_problems; the names are known after the run
         elif slo.of and slo.of not in known:
             hint = suggestion(slo.of, known) or f"; use one of: {', '.join(sorted(known))}"
             yield Problem(
                 f"{where}.of", f'"{slo.of}" is not a step, scenario or class of this test{hint}'
             )
-        elif slo.metric in BY_SCENARIO and slo.of not in {"", *scenarios}:
+        elif row.by_scenario and slo.of not in {"", *scenarios}:
             yield Problem(
                 f"{where}.of",
                 f"{slo.metric} is counted per scenario, not per step or class: name a scenario, "
@@ -225,9 +224,7 @@ def _unsupported_percentiles(spec: PerfTestSpec) -> Iterator[Problem]:
     if iterations is None:
         return
     for where, objective in _placed(spec):
-        # How many connections are made is the pool's decision, and what is observed no request.
-        elsewhere = objective.metric in OBSERVED or objective.metric in BENCHMARK
-        if objective.metric.startswith("connect.") or elsewhere:
+        if not objective.row.planned:
             continue
         samples = iterations * share(scenarios_of(spec), objective.metric, objective.of)
         needed = samples_needed(objective.metric)
@@ -241,7 +238,7 @@ def _unsupported_percentiles(spec: PerfTestSpec) -> Iterator[Problem]:
 
 def _unreachable_floors(spec: PerfTestSpec) -> Iterator[Problem]:
     for where, objective in _placed(spec):
-        if objective.metric not in FLOORED or objective.lower is None:
+        if not objective.row.floor or objective.lower is None:
             continue
         if spec.load.burst is not None:
             if objective.from_class is None:

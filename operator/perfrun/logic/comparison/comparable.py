@@ -1,17 +1,18 @@
 """Which runs can be compared, and by what figures."""
 
-from collections.abc import Iterable
-
 from perfrun.api.quantities import parse_cores, parse_percent
 from perfrun.api.run.environment import Environment, WorkloadStatus
-from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, Phase, SloStatus, Verdict
-from perfrun.api.test.metric import METRICS, Kind
+from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, Phase, Verdict, figure_of
+from perfrun.api.test.metric import CPU_MAX, MEMORY_PEAK, METRICS, Kind
 from perfrun.api.test.slo import parse_limit
-from perfrun.measure.benchmark import PEAK
 from perfrun.measure.trend import LEAST_LEVEL, MOST_LEVEL, Point
 
-ALWAYS = ("latency.p50", "latency.p95", "latency.p99")
-_COMPARED_KINDS = (Kind.DURATION, Kind.RATE)
+_ALWAYS = tuple(name for name, row in METRICS.items() if row.place.trend)
+_COMPARED = {
+    name
+    for name, row in METRICS.items()
+    if row.kind in (Kind.DURATION, Kind.RATE) or name == MEMORY_PEAK
+}
 _PROVES = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
 
 
@@ -79,7 +80,7 @@ def _cpu(run: PerfRun) -> dict[str, str]:
     limits = {one.name: _cpu_limit(one) for one in environment.workloads} if environment else {}
     told = {}
     for seen in run.status.observed:
-        text = seen.figures.get("cpu.max")
+        text = seen.figures.get(CPU_MAX)
         if text is None:
             continue
         limit = limits.get(seen.name)
@@ -119,19 +120,15 @@ def fingerprint(environment: Environment | None) -> dict[str, str]:
 def _values(run: PerfRun) -> dict[str, float]:
     summary = run.status.summary
     values: dict[str, float] = {}
-    if summary is not None and summary.latency is not None:
-        for metric in ALWAYS:
-            _take(values, metric, metric, getattr(summary.latency, metric.partition(".")[2]))
-    if summary is not None and summary.capacity is not None:
-        _take(values, "capacity", "capacity", summary.capacity)
-    for slo in _compared(run.status.slos):
+    if summary is not None:
+        for metric in _ALWAYS:
+            _take(values, metric, metric, figure_of(summary, metric))
+    for slo in run.status.slos:
+        if slo.metric not in _COMPARED:
+            continue
         name = f"{slo.metric} of {slo.of}" if slo.of else slo.metric
         _take(values, name, slo.metric, slo.measured)
     return values
-
-
-def _compared(slos: Iterable[SloStatus]) -> Iterable[SloStatus]:
-    return (slo for slo in slos if slo.metric == PEAK or METRICS.get(slo.metric) in _COMPARED_KINDS)
 
 
 def _take(values: dict[str, float], name: str, metric: str, text: str | None) -> None:

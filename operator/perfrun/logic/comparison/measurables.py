@@ -1,24 +1,17 @@
 """Which metrics runs have in common to be compared by, and what each of them measured."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from perfrun.api.run.perfrun import BenchmarkStatus, PerfRun, SloStatus, StepStatus, Summary
-from perfrun.api.test.metric import METRICS, Direction, Kind, direction
+from perfrun.api.run.perfrun import PerfRun, SloStatus, StepStatus, figure_of
+from perfrun.api.test.metric import MEMORY_PEAK, METRICS, Direction, Kind, Source, direction
 from perfrun.api.test.slo import parse_measured
-from perfrun.measure.benchmark import PEAK
 
-_OVERALL: dict[str, Callable[[Summary], str | None]] = {
-    "latency.p50": lambda summary: _latency(summary, "p50"),
-    "latency.p95": lambda summary: _latency(summary, "p95"),
-    "latency.p99": lambda summary: _latency(summary, "p99"),
-    "latency.avg": lambda summary: _latency(summary, "avg"),
-    "throughput": lambda summary: summary.throughput,
-    "errorRate": lambda summary: summary.error_rate,
-    "capacity": lambda summary: summary.capacity,
-}
-_OF_STEPS = ("latency.p95", "errorRate")
-_OF_BENCHMARKS = ("mean", "ops", "avg", "p95", "rate")
+_OVERALL = sorted(
+    (name for name, row in METRICS.items() if row.place.comparison),
+    key=lambda name: METRICS[name].place.comparison,
+)
+_OF_PARTS = [row for row in METRICS.values() if row.place.part]
 _MOST_STEPS = 30
 
 
@@ -56,7 +49,7 @@ def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
     found: dict[tuple[str, str], Measurable] = {}
     for number, run in enumerate(runs):
         for metric, of, text, objective in _figures(run):
-            one = found.setdefault((metric, of), Measurable(metric, of, METRICS[metric]))
+            one = found.setdefault((metric, of), Measurable(metric, of, METRICS[metric].kind))
             one.objective = one.objective or objective
             if text is not None:
                 one.texts.setdefault(number, text)
@@ -85,38 +78,25 @@ def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
     # An objective's text comes first: it is never rounded across a limit.
     yield from ((slo.metric, slo.of, slo.measured, True) for slo in _known(status.slos))
     if status.summary is not None:
-        for metric, of_summary in _OVERALL.items():
-            yield metric, "", of_summary(status.summary), False
-    if len(status.steps) > 1:
-        for step in status.steps[:_MOST_STEPS]:
-            name = _name(step, status.steps)
-            for metric in _OF_STEPS:
-                text = step.error_rate if metric == "errorRate" else _latency(step, "p95")
-                yield metric, name, text, False
+        for metric in _OVERALL:
+            yield metric, "", figure_of(status.summary, metric), False
     for step in status.steps[:_MOST_STEPS]:
-        for measure, its in step.measures.items():
-            if f"{measure}.p75" not in METRICS:
-                continue
-            text = None if its.p75 == "unsupported" else its.p75
-            yield f"{measure}.p75", _name(step, status.steps), text, False
+        for row in _OF_PARTS:
+            if row.source is Source.LOAD and len(status.steps) > 1:
+                yield row.name, _name(step, status.steps), figure_of(step, row.name), False
+            elif row.family in step.measures:
+                text = figure_of(step.measures[row.family], row.statistic)
+                yield row.name, _name(step, status.steps), text, False
     if status.benchmark is not None:
-        yield from _of_benchmarks(status.benchmark)
-
-
-def _of_benchmarks(benchmark: BenchmarkStatus) -> Iterator[tuple[str, str, str | None, bool]]:
-    yield PEAK, "", benchmark.memory_peak, False
-    for one in benchmark.results[:_MOST_STEPS]:
-        for metric in _OF_BENCHMARKS:
-            yield metric, one.name, one.figures.get(metric), False
+        yield MEMORY_PEAK, "", status.benchmark.memory_peak, False
+        for one in status.benchmark.results[:_MOST_STEPS]:
+            for row in _OF_PARTS:
+                if row.source is Source.BENCHMARK:
+                    yield row.name, one.name, one.figures.get(row.name), False
 
 
 def _known(slos: Iterable[SloStatus]) -> Iterator[SloStatus]:
     return (slo for slo in slos if slo.metric in METRICS)
-
-
-def _latency(part: Summary | StepStatus, statistic: str) -> str | None:
-    text: str | None = getattr(part.latency, statistic, None)
-    return None if text == "unsupported" else text
 
 
 def _name(step: StepStatus, steps: Sequence[StepStatus]) -> str:

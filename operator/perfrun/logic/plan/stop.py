@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.api.test.load import StopCondition
-from perfrun.api.test.metric import METRICS, QUANTILES, Kind
+from perfrun.api.test.metric import ERROR_RATE, METRICS, QUANTILES, TIMEOUT_RATE, Kind
 from perfrun.api.test.slo import format_measured
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
@@ -183,9 +183,9 @@ class StopWatch:
 
 def _value(metric: str, second: Second, timeout: int) -> float | None:
     """A second's figure, without regard to how many samples a percentile should have."""
-    if metric == "errorRate":
+    if metric == ERROR_RATE:
         return second.failed / second.outcomes
-    if metric == "timeoutRate":
+    if metric == TIMEOUT_RATE:
         return second.timeouts / second.outcomes
     latency = second.latency
     if second.timeouts:
@@ -193,7 +193,7 @@ def _value(metric: str, second: Second, timeout: int) -> float | None:
         latency.fold([timeout] * second.timeouts)
     if not latency.count:
         return None
-    name = metric.partition(".")[2]
+    name = METRICS[metric].statistic
     if name in QUANTILES:
         return latency.quantile(QUANTILES[name])
     return {"avg": latency.mean, "min": latency.least, "max": latency.greatest}[name]
@@ -202,7 +202,7 @@ def _value(metric: str, second: Second, timeout: int) -> float | None:
 def _sentence(condition: StopCondition, least: float, lasted: int) -> str:
     shown = format_measured(condition.metric, least, [condition.limit])
     # No ratio is more than all: "at least 100%" would only sound odd.
-    whole = METRICS[condition.metric] is Kind.PERCENT and least >= 1.0
+    whole = METRICS[condition.metric].kind is Kind.PERCENT and least >= 1.0
     return (
         f"{condition.metric} was {'' if whole else 'at least '}{shown} for "
         f"{format_duration(lasted)}, above {condition.above}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from perfrun.api.sentence import cut
 from perfrun.api.test.baseline import MOST_RUNS_NAMED, LeftOut, TrendState, TrendStatus
+from perfrun.api.test.metric import METRICS
 from perfrun.logic.trend.detect import (
     ENOUGH,
     Level,
@@ -18,7 +19,10 @@ from perfrun.logic.trend.detect import (
 )
 from perfrun.measure.trend import History, Point, Stage
 
-FIRST_TOLD = ("latency.p95", "latency.p99", "latency.p50", "capacity")
+FIRST_TOLD = sorted(
+    (name for name, row in METRICS.items() if row.place.trend),
+    key=lambda name: METRICS[name].place.trend,
+)
 
 
 def describe(history: History, rules: Rules, others: Iterable[History] = ()) -> TrendStatus:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from perfrun.api.run.perfrun import MOST_BENCHMARKS_TOLD, BenchmarkFigures, BenchmarkStatus
-from perfrun.api.test.metric import BENCHMARK, STATISTICS
+from perfrun.api.test.metric import BENCHMARK, LATENCY, MEMORY_PEAK, ROUNDS, STATISTICS
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.problems import Problem, suggestion
 from perfrun.logic.verdict.readings import Figure, NoFigure
-from perfrun.measure.benchmark import PEAK, BenchmarkRecord
+from perfrun.measure.benchmark import BenchmarkRecord
 from perfrun.measure.report import WorkerReport
 
 _NAMED = 5
@@ -20,7 +20,7 @@ def measured(metric: str, of: str, report: WorkerReport) -> Figure | NoFigure:
     record = report.benchmark
     if record is None:
         return NoFigure("is not known: the command was not run")
-    if metric == PEAK:
+    if metric == MEMORY_PEAK:
         if record.memory_peak is None:
             return NoFigure(f"is not known: {record.failure}")
         return Figure.exact(record.memory_peak, 1)
@@ -31,7 +31,7 @@ def measured(metric: str, of: str, report: WorkerReport) -> Figure | NoFigure:
         return NoFigure(f"is not in the results: {_there(record, of)}")
     if metric not in found.values:
         return NoFigure(f"is not in the results: {of} has {', '.join(found.values)}")
-    return Figure.exact(found.values[metric], max(1, round(found.values.get("rounds", 1))))
+    return Figure.exact(found.values[metric], max(1, round(found.values.get(ROUNDS, 1))))
 
 
 def status_of_benchmark(
@@ -46,7 +46,7 @@ def status_of_benchmark(
     return BenchmarkStatus(
         memory_peak=None
         if peak is None
-        else format_measured(PEAK, peak, list(limits.get(PEAK, ()))),
+        else format_measured(MEMORY_PEAK, peak, list(limits.get(MEMORY_PEAK, ()))),
         results=[
             BenchmarkFigures(
                 name=one.name,
@@ -70,13 +70,13 @@ def benchmark_objective_problems(spec: PerfTestSpec) -> Iterator[Problem]:
         if slo.metric not in BENCHMARK:
             continue
         if not is_benchmark:
-            hint = f'; did you mean "latency.{slo.metric}"?' if slo.metric in STATISTICS else ""
+            hint = f'; did you mean "{LATENCY}.{slo.metric}"?' if slo.metric in STATISTICS else ""
             yield Problem(
                 f"{where}.metric", f"{slo.metric} is measured only for benchmark targets{hint}"
             )
-        elif slo.metric == PEAK and slo.of:
-            yield Problem(f"{where}.of", f"{PEAK} is about the whole command: remove of")
-        elif slo.metric != PEAK and not slo.of:
+        elif slo.metric == MEMORY_PEAK and slo.of:
+            yield Problem(f"{where}.of", f"{MEMORY_PEAK} is about the whole command: remove of")
+        elif slo.metric != MEMORY_PEAK and not slo.of:
             yield Problem(
                 f"{where}.of",
                 f"{slo.metric} is about one benchmark: set of to its name in the results",

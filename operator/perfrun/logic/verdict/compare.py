@@ -6,28 +6,23 @@ from typing import NamedTuple
 
 from perfrun.api.run.perfrun import Finding, SloStatus, Verdict
 from perfrun.api.sentence import cut
-from perfrun.api.test.metric import BENCHMARK, MEASURES, METRICS, OBSERVED, TIMINGS, Kind
+from perfrun.api.test.metric import TIMINGS, Metric, Source
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.plan.run_plan import load_end, planned
 from perfrun.logic.plan.shape import NS
 from perfrun.logic.verdict.benchmarks import measured as measured_by_benchmark
-from perfrun.logic.verdict.objectives import FLOORED, Objective, out_of_reach, share
+from perfrun.logic.verdict.objectives import Objective, out_of_reach, share
 from perfrun.logic.verdict.observed import observed
-from perfrun.logic.verdict.own_delays import PAGE_WAITS, LowRate, Miss, PageMiss, SlowMiss
+from perfrun.logic.verdict.own_delays import LowRate, Miss, PageMiss, SlowMiss
 from perfrun.logic.verdict.readings import Figure, NoFigure, Scope, figure, scope
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.record import GeneratorRecord, Timing
+from perfrun.measure.record import GeneratorRecord
 from perfrun.measure.report import WorkerReport
 
 FLOOR_SLACK = 0.99
 """Of an open load's floor: arrivals at the edges of a window must not decide."""
 MET = ": met"
 ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.FAIL)
-
-_FACTS = ("dropped", "throughput", "transactions")
-_WAITS = {Timing.LATENCY: 2, Timing.SERVICE: 1, Timing.TTFB: 1, Timing.CONNECT: 4}
-"""How often the generator's event loop may hold a duration up: a latency when the request is
-started and when its response is read; a connection also in the TLS handshake."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ def _undermines(finding: Finding, objective: Objective) -> bool:
     if finding.effect != "UnderLoading":
         return False
     # What was reached and what was dropped are facts, whatever was not sent.
-    return finding.type != "Dropped" or objective.metric not in _FACTS
+    return finding.type != "Dropped" or not objective.row.fact
 
 
 def status_of(objective: Objective, judged: Judged, faults: Faults) -> SloStatus:
@@ -110,13 +105,13 @@ def _tainted(objective: Objective, judged: Judged, faults: Faults) -> Judged:
 
 
 def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judged:
-    if objective.metric in OBSERVED:
+    if objective.row.source is Source.OBSERVED:
         return _judge_observed(objective, plan, report)
-    if objective.metric in BENCHMARK:
+    if objective.row.source is Source.BENCHMARK:
         return _judge_benchmark(objective, report)
     part = scope(plan, report.window, objective.of, report.window_time)
     measured = figure(objective.metric, part)
-    if objective.metric in FLOORED and objective.lower is not None:
+    if objective.row.floor and objective.lower is not None:
         reason = _not_applicable(objective, plan)
         if reason is not None:
             return Judged(Verdict.NOT_APPLICABLE, f"{objective.subject} {reason}")
@@ -125,7 +120,7 @@ def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judg
         sentence = f"{objective.subject} {measured.reason}"
         return Judged(Verdict.INCONCLUSIVE, sentence, told, measured.samples)
     text = measured.text(objective.metric, objective.limits)
-    what = _of_journeys(objective.metric, part)
+    what = _of_journeys(objective.row, part)
     sentence = f"{objective.subject} was {text}{what}, {allowed(objective)}"
     verdict, ending = _against_limits(objective, measured, plan, report, part)
     miss = None if ending else _miss(objective, measured, plan, part)
@@ -134,29 +129,28 @@ def judge_one(objective: Objective, plan: RunPlan, report: WorkerReport) -> Judg
 
 def _miss(objective: Objective, measured: Figure, plan: RunPlan, part: Scope) -> Miss | None:
     """What the generator may have made of a miss; None where it can be no reason for it."""
-    family, _, statistic = objective.metric.partition(".")
+    row = objective.row
     if objective.upper is not None and measured.low > objective.upper:
-        if family in TIMINGS:
-            steps = len(part.steps) if part.journeys and family == Timing.LATENCY else 1
-            samples = part.distribution(family).whole
-            waits = _WAITS[Timing(family)] + steps - 1
-            return SlowMiss(samples, statistic, objective.upper, waits)
-        if family in MEASURES and METRICS[objective.metric] is Kind.DURATION:
-            samples = part.sum.measures[family]
-            return PageMiss(SlowMiss(samples, statistic, objective.upper, PAGE_WAITS))
+        if row.family in TIMINGS:
+            steps = len(part.steps) if part.journeys and row.journey else 1
+            samples = part.distribution(row.family).whole
+            return SlowMiss(samples, row.statistic, objective.upper, row.waits + steps - 1)
+        if row.source is Source.PAGE and row.waits:
+            samples = part.sum.measures[row.family]
+            return PageMiss(SlowMiss(samples, row.statistic, objective.upper, row.waits))
         return None
-    if objective.metric in FLOORED and objective.lower is not None:
+    if objective.row.floor and objective.lower is not None:
         unfinished = part.sum.censored + part.sum.errors.get("Timeout", 0)
         unfinished += sum(scenario.dropped for scenario in part.scenarios)
-        count = part.succeeded if objective.metric == "throughput" else part.finished
+        count = part.reached(row)
         needed = FLOOR_SLACK * objective.lower * part.window / NS
         return LowRate(count, needed, unfinished, open=plan.load.open is not None)
     return None
 
 
-def _of_journeys(metric: str, part: Scope) -> str:
+def _of_journeys(row: Metric, part: Scope) -> str:
     """That the latency of a scenario is no latency of its steps."""
-    if not (part.journeys and metric.startswith("latency.") and len(part.steps) > 1):
+    if not (part.journeys and row.journey and len(part.steps) > 1):
         return ""
     return f" for the whole journey of its {len(part.steps)} steps"
 
@@ -206,7 +200,7 @@ def _against_limits(
     if upper is not None and measured.low > upper:
         return missed, ""
     if lower is not None and measured.high < lower:
-        if objective.metric in FLOORED and _nearly(objective, plan, report, part):
+        if objective.row.floor and _nearly(objective, plan, report, part):
             return Verdict.PASS, f"{MET}, within 1% of what the load could give"
         return missed, ""
     known = (upper is None or measured.high <= upper) and (lower is None or measured.low >= lower)
@@ -253,5 +247,4 @@ def _nearly(objective: Objective, plan: RunPlan, report: WorkerReport, part: Sco
     until = end if report.stopped is None else min(report.load_time, end)
     iterations = planned(plan, until) - planned(plan, plan.load.warmup or 0)
     due = iterations * share(plan.scenarios, objective.metric, objective.of)
-    count = part.succeeded if objective.metric == "throughput" else part.finished
-    return count >= FLOOR_SLACK * min(objective.lower * part.window / NS, due)
+    return part.reached(objective.row) >= FLOOR_SLACK * min(objective.lower * part.window / NS, due)

@@ -17,6 +17,7 @@ from perfrun.api.quantities import (
     format_rate,
 )
 from perfrun.api.run.perfrun import Finding, GeneratorStatus, WorkerCounts
+from perfrun.api.test.metric import LATENCY, SERVICE
 from perfrun.logic.plan.run_plan import planned, planned_user_time
 from perfrun.logic.verdict.omission import estimate
 from perfrun.logic.verdict.readings import Figure, figure, scope
@@ -119,7 +120,7 @@ def _lag(evidence: Evidence) -> Finding | None:
     if evidence.plan.load.open is None or not lag.count:
         return None
     report = evidence.report
-    service = figure("service.p50", scope(evidence.plan, report.window, "", report.window_time))
+    service = figure(f"{SERVICE}.p50", scope(evidence.plan, report.window, "", report.window_time))
     usual = service.low if isinstance(service, Figure) else 0.0
     allowed, seen = max(LEAST_LAG, LAG_OF_SERVICE * usual), lag.quantile(0.99)
     if seen <= allowed:
@@ -220,7 +221,7 @@ def _omission(evidence: Evidence) -> Finding | None:
     if plan.load.closed is None or not sent or not evidence.generator.user_time:
         return None
     interval = evidence.generator.user_time // sent
-    whole = scope(plan, report.window, "", report.window_time).distribution("latency")
+    whole = scope(plan, report.window, "", report.window_time).distribution(LATENCY)
     guessed = estimate(whole.whole, interval, 0.99)
     seen = whole.statistic("p99")
     waited = "users wait for an answer and send nothing meanwhile"

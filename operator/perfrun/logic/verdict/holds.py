@@ -6,19 +6,16 @@ from typing import NamedTuple
 from perfrun.api.quantities import NS_PER_MS, format_duration, format_rate
 from perfrun.api.run.perfrun import HoldStatus, Verdict, WorkerCounts
 from perfrun.api.sentence import cut
-from perfrun.api.test.metric import OBSERVED
+from perfrun.api.test.metric import CAPACITY, Source
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.plan.capacity import HoldOutcome
 from perfrun.logic.plan.run_plan import hold_plan
 from perfrun.logic.verdict.load import judge_objectives
-from perfrun.logic.verdict.objectives import FLOORED, Objective, objectives
+from perfrun.logic.verdict.objectives import Objective, objectives
 from perfrun.logic.verdict.outcome import Judgement, RunOutcome
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
-NOT_OF_HOLDS = ("capacity", *FLOORED, *OBSERVED)
-"""What a search is after; floors: a hold below one says nothing of those above it; and what is
-observed, which is judged over the whole search."""
 MOST_LATE = 10 * NS_PER_MS
 """After its start, a worker that takes up a hold has dropped a part of it."""
 MOST_TEXT = 512
@@ -34,8 +31,19 @@ class Weighed(NamedTuple):
 
 
 def hold_objectives(spec: PerfTestSpec) -> list[Objective]:
-    """The objectives that every hold has to meet."""
-    return [one for one in objectives(spec) if one.metric not in NOT_OF_HOLDS]
+    """The objectives that every hold has to meet.
+
+    Not what the search is after; no floor, because a hold below one says nothing of those above
+    it; and nothing observed, which is judged over the whole search.
+    """
+    return [one for one in of_holds(objectives(spec)) if not one.row.floor]
+
+
+def of_holds(asked: Sequence[Objective]) -> list[Objective]:
+    """The objectives that a hold can be judged by."""
+    return [
+        one for one in asked if one.metric != CAPACITY and one.row.source is not Source.OBSERVED
+    ]
 
 
 def weigh(asked: Sequence[Objective], plan: RunPlan, rate: float, report: WorkerReport) -> Weighed:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from perfrun.api.test.load import Load
-from perfrun.api.test.metric import QUANTILES
+from perfrun.api.test.metric import (
+    FIRST_CONTENTFUL_PAINT,
+    LATENCY_P95,
+    METRICS,
+    PAGE_LOAD,
+    QUANTILES,
+    THROUGHPUT,
+    TIME_TO_INTERACTIVE,
+    Metric,
+)
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.scenario import Scenario, Step
 from perfrun.api.test.slo import format_measured, parse_limit
@@ -26,36 +35,31 @@ class ClassObjective(NamedTuple):
 
 CLASS_OBJECTIVES: Mapping[str, tuple[ClassObjective, ...]] = {
     "Health": (
-        ClassObjective("latency.p95", max="100ms"),
-        ClassObjective("throughput", min="1000/s"),
+        ClassObjective(LATENCY_P95, max="100ms"),
+        ClassObjective(THROUGHPUT, min="1000/s"),
     ),
     "Read": (
-        ClassObjective("latency.p95", max="500ms"),
-        ClassObjective("throughput", min="100/s"),
+        ClassObjective(LATENCY_P95, max="500ms"),
+        ClassObjective(THROUGHPUT, min="100/s"),
     ),
     "Write": (
-        ClassObjective("latency.p95", max="1s"),
-        ClassObjective("throughput", min="50/s"),
+        ClassObjective(LATENCY_P95, max="1s"),
+        ClassObjective(THROUGHPUT, min="50/s"),
     ),
     "Complex": (
-        ClassObjective("latency.p95", max="2s"),
-        ClassObjective("throughput", min="10/s"),
+        ClassObjective(LATENCY_P95, max="2s"),
+        ClassObjective(THROUGHPUT, min="10/s"),
     ),
-    "SimpleQuery": (ClassObjective("latency.p95", max="100ms"),),
-    "ComplexQuery": (ClassObjective("latency.p95", max="500ms"),),
-    "WriteOperation": (ClassObjective("latency.p95", max="200ms"),),
-    "BatchOperation": (ClassObjective("latency.p95", max="1s"),),
+    "SimpleQuery": (ClassObjective(LATENCY_P95, max="100ms"),),
+    "ComplexQuery": (ClassObjective(LATENCY_P95, max="500ms"),),
+    "WriteOperation": (ClassObjective(LATENCY_P95, max="200ms"),),
+    "BatchOperation": (ClassObjective(LATENCY_P95, max="1s"),),
     "Page": (
-        ClassObjective("pageLoad.p75", max="2s"),
-        ClassObjective("timeToInteractive.p75", max="3s"),
-        ClassObjective("firstContentfulPaint.p75", max="1s"),
+        ClassObjective(f"{PAGE_LOAD}.p75", max="2s"),
+        ClassObjective(f"{TIME_TO_INTERACTIVE}.p75", max="3s"),
+        ClassObjective(f"{FIRST_CONTENTFUL_PAINT}.p75", max="1s"),
     ),
 }
-
-FLOORED = ("throughput", "transactions")
-"""Metrics whose ``min`` is a floor: it depends on the load whether it can be met at all."""
-BY_SCENARIO = ("transactions", "dropped")
-"""Metrics that iterations are counted for, not requests: ``of`` names no step and no class."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,11 @@ class Objective:
     on_breach: Literal["Warn", "Fail"] = "Warn"
     from_class: str | None = None
     """The class that it comes with; None: the test set it."""
+
+    @property
+    def row(self) -> Metric:
+        """What the table says of the metric."""
+        return METRICS[self.metric]
 
     @property
     def limits(self) -> list[float]:
@@ -144,8 +153,9 @@ def share(scenarios: Sequence[Scenario], metric: str, of: str) -> float:
     A scenario's latency is its journey's, and transactions are counted by scenario: one each.
     """
     named = parts(scenarios, of)
-    journeys = metric.startswith("latency.") and any(of == part.scenario.name for part in named)
-    if journeys or metric == "transactions":
+    row = METRICS[metric]
+    journeys = row.journey and any(of == part.scenario.name for part in named)
+    if journeys or row.by_scenario:
         return sum({part.scenario.name: part.share for part in named}.values())
     return sum(part.share for part in named)
 
@@ -163,7 +173,7 @@ def out_of_reach(load: Load, scenarios: Sequence[Scenario], objective: Objective
 
 def samples_needed(metric: str) -> int:
     """How many samples a metric needs to be told: 200 for a p95; one where it is no percentile."""
-    quantile = QUANTILES.get(metric.rpartition(".")[2])
+    quantile = QUANTILES.get(METRICS[metric].statistic)
     return 1 if quantile is None else round(NEEDED_BEYOND / (1 - quantile))
 
 

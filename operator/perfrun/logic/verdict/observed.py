@@ -8,29 +8,21 @@ from typing import NamedTuple
 import numpy as np
 
 from perfrun.api.quantities import NS_PER_S, format_bytes, format_duration
-from perfrun.api.test.metric import OBSERVED
-from perfrun.api.test.observe import ObservedStatus, Sort
+from perfrun.api.test.metric import OBSERVABLES, OBSERVED, RESTARTS, observables
+from perfrun.api.test.observe import ObservedStatus
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.plan.run_plan import grace, longest_load
 from perfrun.logic.verdict.readings import NoFigure
-from perfrun.measure.observed import MOST_POINTS, Observation, ObservedMetric
+from perfrun.measure.observed import MOST_POINTS, Observation
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
-FAMILIES: Mapping[Sort, tuple[ObservedMetric, ...]] = {
-    "workload": ("cpu", "memory", "restarts"),
-    "sql": ("connections", "locks"),
-    "prometheus": ("value",),
-}
-"""What there is of each sort of observed thing."""
 LEAST_PERIOD = 2 * NS_PER_S
 SPARE_POINTS = 20
 """Before T0 and after the end."""
 WORKLOAD_RESOLUTION = 15 * NS_PER_S
 """Of metrics.k8s.io, as metrics-server is shipped."""
 LEAST_WORKLOAD_WINDOW = 4 * WORKLOAD_RESOLUTION
-NEEDED = {"cpu": 3, "memory": 3}
-"""Points in the window; one where nothing is said."""
 _LONGEST_GAP = 4 * WORKLOAD_RESOLUTION
 _GAP_OF_WINDOW = 0.25
 
@@ -54,17 +46,17 @@ def period(plan: RunPlan) -> int:
 
 def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Observed | NoFigure:
     """What an observed metric came to in the window: in cores, bytes, or as it is counted."""
-    family, _, statistic = metric.partition(".")
+    family, statistic = OBSERVED[metric].family, OBSERVED[metric].statistic
     found = next((o for o in report.observed if (o.name, o.metric) == (of, family)), None)
     if found is None:
-        if family == "restarts" and any(one.name == of for one in report.observed):
+        if family == RESTARTS and any(one.name == of for one in report.observed):
             return NoFigure("is not known: restarts are of pods, and none was looked at")
         return NoFigure("was not observed: nothing was told of it")
     begin, end = window(plan, report)
-    if family == "restarts":
+    if family == RESTARTS:
         return _restarts(found, begin, end)
     inside = _between(found, begin, end)
-    needed = NEEDED.get(family, 1)
+    needed = OBSERVABLES[family].needed
     if len(inside) < needed:
         return _too_few(found, len(inside), needed, end - begin)
     times, values = [at for at, _ in inside], [value for _, value in inside]
@@ -84,7 +76,7 @@ def statuses(
     return [
         ObservedStatus(
             name=thing.name,
-            figures=dict(_figures(thing.name, FAMILIES[thing.sort], plan, report, limits)),
+            figures=dict(_figures(thing.name, observables(thing.sort), plan, report, limits)),
             message=next(
                 (o.trouble for o in report.observed if o.name == thing.name and o.trouble), None
             ),
@@ -109,7 +101,7 @@ class Trend(NamedTuple):
 def trend(found: Observation, begin: int, end: int) -> Trend | None:
     """By what growth is told, for pictures of it; None for fewer points than that needs."""
     inside = _between(found, begin, end)
-    if len(inside) < NEEDED.get(found.metric, 1):
+    if len(inside) < OBSERVABLES[found.metric].needed:
         return None
     slope = theil_sen([at for at, _ in inside], [value for _, value in inside])
     return Trend(slope, median(value - slope * at for at, value in inside))
@@ -129,8 +121,8 @@ def _figures(
     report: WorkerReport,
     limits: Mapping[str, Sequence[float]],
 ) -> Iterator[tuple[str, str]]:
-    for metric in OBSERVED:
-        if metric.partition(".")[0] not in families:
+    for metric, row in OBSERVED.items():
+        if row.family not in families:
             continue
         found = observed(metric, name, plan, report)
         if isinstance(found, Observed):

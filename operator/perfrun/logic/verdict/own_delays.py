@@ -93,10 +93,6 @@ class LowRate:
         return lost >= 1 or self.count / (1 - lost) >= self.needed
 
 
-PAGE_WAITS = 4
-"""What a page loads passes through the worker (its SOCKS gate): a pause holds it up each time."""
-
-
 @dataclass(frozen=True)
 class PageMiss:
     """Durations that a browser measured."""

@@ -6,11 +6,27 @@ told as if it were exact.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from perfrun.api.test.metric import MEASURES, QUANTILES, TIMINGS, Measure
+from perfrun.api.test.metric import (
+    BYTES_RECEIVED,
+    CAPACITY,
+    CHECK_RATE,
+    DROPPED,
+    ERROR_RATE,
+    MEASURES,
+    METRICS,
+    QUANTILES,
+    SUCCESS_RATE,
+    THROUGHPUT,
+    TIMEOUT_RATE,
+    TIMINGS,
+    TRANSACTIONS,
+    Metric,
+    Source,
+)
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.plan.shape import NS
 from perfrun.logic.verdict.objectives import NEEDED_BEYOND, class_label
@@ -134,6 +150,10 @@ class Scope:
         """Iterations all of whose steps succeeded."""
         return sum(scenario.finished for scenario in self.scenarios)
 
+    def reached(self, row: Metric) -> int:
+        """What is counted for a floor: iterations, or requests."""
+        return self.finished if row.by_scenario else self.succeeded
+
     def distribution(self, timing: str) -> Distribution:
         """The durations of a timing. Failures that were fast count only in errorRate."""
         if timing == Timing.LATENCY and self.journeys:
@@ -175,66 +195,78 @@ def scope(plan: RunPlan, phase: PhaseRecord, of: str, window: int) -> Scope:
 
 def figure(metric: str, scope: Scope) -> Figure | NoFigure:
     """What was measured of a metric in a scope, in its unit (ns, 1/s, ratio, bytes, count)."""
-    family, _, statistic = metric.partition(".")
-    if family in TIMINGS:
-        return scope.distribution(family).statistic(statistic)
-    if family in MEASURES:
-        return measured(scope, family, statistic)
-    if metric == "dropped":
-        planned = sum(record.planned for record in scope.scenarios)
-        return _counted(sum(record.dropped for record in scope.scenarios), planned)
-    whole = scope.sum
-    if metric == "checkRate":
-        checks = whole.checks_passed + whole.checks_failed
-        return _ratio(whole.checks_passed, 0, checks, "made no checks")
-    if whole.sent == 0:
-        return NoFigure("has no samples: nothing was sent")
-    if metric == "bytes.received":
-        return Figure.exact(whole.bytes_received, whole.sent)
-    if metric in ("throughput", "transactions"):
-        return _per_second(scope, metric)
-    # A request still open at the end may have come to anything.
-    count = {
-        "successRate": whole.succeeded,
-        "errorRate": whole.failed,
-        "timeoutRate": whole.errors.get("Timeout", 0),
-    }[metric]
-    return _ratio(count, whole.censored, whole.sent, "sent nothing")
+    row = METRICS[metric]
+    if row.family in TIMINGS:
+        return scope.distribution(row.family).statistic(row.statistic)
+    if row.source is Source.PAGE:
+        return _of_pages(scope, row)
+    return _COUNTED[metric](scope)
 
 
-def measured(scope: Scope, name: str, statistic: str) -> Figure | NoFigure:
-    """A statistic of one of :data:`MEASURES`, in its unit."""
-    histogram = scope.sum.measures.get(name)
+def _of_pages(scope: Scope, row: Metric) -> Figure | NoFigure:
+    histogram = scope.sum.measures.get(row.family)
     if histogram is None:
         return NoFigure("has no samples: no page gave any")
-    found = Distribution([histogram]).statistic(statistic)
+    found = Distribution([histogram]).statistic(row.statistic)
     if isinstance(found, NoFigure):
         return found
-    return Figure.exact(_of_scale(MEASURES[name], found.low, statistic), found.samples)
-
-
-def _of_scale(measure: Measure, value: float, statistic: str) -> float:
+    measure = MEASURES[row.family]
+    value = found.low / measure.scale
     # The middle of a bucket is between numbers that there are; an average may be.
-    exact = measure.digits is None or statistic == "avg"
-    plain = value / measure.scale
-    return plain if exact else round(plain, measure.digits)
+    if measure.digits is not None and row.statistic != "avg":
+        value = round(value, measure.digits)
+    return Figure.exact(value, found.samples)
 
 
-def _per_second(scope: Scope, metric: str) -> Figure | NoFigure:
+def _dropped(scope: Scope) -> Figure | NoFigure:
+    planned = sum(record.planned for record in scope.scenarios)
+    if not planned:
+        return NoFigure("has no samples: none was planned")
+    return Figure.exact(sum(record.dropped for record in scope.scenarios), planned)
+
+
+def _checks(scope: Scope) -> Figure | NoFigure:
+    passed = scope.sum.checks_passed
+    return _ratio(passed, 0, passed + scope.sum.checks_failed, "made no checks")
+
+
+def _bytes(scope: Scope) -> Figure | NoFigure:
+    whole = scope.sum
+    return Figure.exact(whole.bytes_received, whole.sent) if whole.sent else _NOTHING_SENT
+
+
+def _per_second(scope: Scope, count: int) -> Figure | NoFigure:
+    sent = scope.sum.sent
+    if not sent:
+        return _NOTHING_SENT
     if scope.window <= 0:
-        return NoFigure("has no window to be counted in", scope.sum.sent)
-    count = scope.succeeded if metric == "throughput" else scope.finished
-    return Figure.exact(count / (scope.window / NS), scope.sum.sent)
+        return NoFigure("has no window to be counted in", sent)
+    return Figure.exact(count / (scope.window / NS), sent)
 
 
-def _counted(count: int, planned: int) -> Figure | NoFigure:
-    return Figure.exact(count, planned) if planned else NoFigure("has no samples: none was planned")
+def _of_sent(scope: Scope, count: int) -> Figure | NoFigure:
+    # A request still open at the end may have come to anything.
+    return _ratio(count, scope.sum.censored, scope.sum.sent, _NOTHING_SENT.reason)
 
 
 def _ratio(count: int, unknown: int, whole: int, empty: str) -> Figure | NoFigure:
     if whole == 0:
         return NoFigure(empty)
     return Figure(count / whole, (count + unknown) / whole, whole)
+
+
+_NOTHING_SENT = NoFigure("has no samples: nothing was sent")
+_COUNTED: dict[str, Callable[[Scope], Figure | NoFigure]] = {
+    THROUGHPUT: lambda scope: _per_second(scope, scope.succeeded),
+    TRANSACTIONS: lambda scope: _per_second(scope, scope.finished),
+    SUCCESS_RATE: lambda scope: _of_sent(scope, scope.sum.succeeded),
+    ERROR_RATE: lambda scope: _of_sent(scope, scope.sum.failed),
+    TIMEOUT_RATE: lambda scope: _of_sent(scope, scope.sum.errors.get("Timeout", 0)),
+    CHECK_RATE: _checks,
+    DROPPED: _dropped,
+    BYTES_RECEIVED: _bytes,
+    CAPACITY: lambda _: NoFigure("is the result of a capacity search"),
+}
 
 
 def _present(histograms: Iterable[Histogram | None]) -> list[Histogram]:

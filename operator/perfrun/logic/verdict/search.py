@@ -7,7 +7,7 @@ from perfrun.api.quantities import parse_rate
 from perfrun.api.run.perfrun import MOST_HOLDS, CapacityStatus, Verdict
 from perfrun.api.sentence import cut
 from perfrun.api.test.load import Capacity
-from perfrun.api.test.metric import OBSERVED
+from perfrun.api.test.metric import CAPACITY, Source
 from perfrun.logic.plan.capacity import Found, found, held
 from perfrun.logic.plan.run_plan import hold_plan
 from perfrun.logic.verdict import summary as summaries
@@ -20,6 +20,7 @@ from perfrun.logic.verdict.compare import (
     status_of,
     worst,
 )
+from perfrun.logic.verdict.holds import of_holds
 from perfrun.logic.verdict.load import ending_of, judge_objectives, limits_of, overall
 from perfrun.logic.verdict.objectives import Objective
 from perfrun.logic.verdict.outcome import Judgement, RunOutcome
@@ -43,7 +44,7 @@ def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
         or status_of(
             one,
             judge_one(one, outcome.plan, whole)
-            if one.metric in OBSERVED
+            if one.row.source is Source.OBSERVED
             else _judge_capacity(one, result, sent),
             NO_FAULTS,
         )
@@ -60,7 +61,7 @@ def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
         of_hold,
         verdict=verdict,
         message=cut(f"capacity {result.text}: {message}"),
-        summary=summary.model_copy(update={"capacity": result.text}),
+        summary=summary.model_copy(update={CAPACITY: result.text}),
         steps=summaries.steps(outcome.plan, whole, limits),
         slos=slos,
         capacity=status,
@@ -72,7 +73,7 @@ def _judge_last_hold(
 ) -> Judgement:
     alone = {"warmup": PhaseRecord(), "load_time": whole.window_time}
     plan = hold_plan(outcome.plan, parse_rate(outcome.holds[whole.hold - 1].rate))
-    others = [one for one in asked if one.metric != "capacity" and one.metric not in OBSERVED]
+    others = of_holds(asked)
     report = whole.model_copy(update=alone)
     # One that was cut short by a stop condition covers what there was of it.
     cut = whole.window_time < capacity.hold

@@ -14,7 +14,16 @@ from perfrun.api.run.perfrun import (
     StepStatus,
     Summary,
 )
-from perfrun.api.test.metric import MEASURES, STATISTICS
+from perfrun.api.test.metric import (
+    ERROR_RATE,
+    LATENCY,
+    MEASURES,
+    STATISTICS,
+    SUCCESS_RATE,
+    THROUGHPUT,
+    TIMEOUT_RATE,
+    TRANSACTIONS,
+)
 from perfrun.logic.verdict.readings import Distribution, Figure, Scope, figure, scope
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord, StepRecord
@@ -44,12 +53,12 @@ def summarise(plan: RunPlan, report: WorkerReport, limits: Limits) -> Summary:
             window=whole.sum.attempts,
             teardown=report.teardown.attempts,
         ),
-        throughput=_rate(whole, "throughput", limits),
-        transactions=_rate(whole, "transactions", limits),
-        success_rate=_ratio(whole, "successRate", limits),
-        error_rate=_ratio(whole, "errorRate", limits),
-        timeout_rate=_ratio(whole, "timeoutRate", limits),
-        latency=_latency(whole.distribution("latency"), limits),
+        throughput=_rate(whole, THROUGHPUT, limits),
+        transactions=_rate(whole, TRANSACTIONS, limits),
+        success_rate=_ratio(whole, SUCCESS_RATE, limits),
+        error_rate=_ratio(whole, ERROR_RATE, limits),
+        timeout_rate=_ratio(whole, TIMEOUT_RATE, limits),
+        latency=_latency(whole.distribution(LATENCY), limits),
         errors=_errors(whole.sum),
     )
 
@@ -68,11 +77,11 @@ def steps(plan: RunPlan, report: WorkerReport, limits: Limits) -> list[StepStatu
                 attempts=AttemptCounts(
                     warmup=warmup.get((record.scenario, record.step), 0), window=record.attempts
                 ),
-                throughput=_rate(one, "throughput", limits),
-                success_rate=_ratio(one, "successRate", limits),
-                error_rate=_ratio(one, "errorRate", limits),
-                timeout_rate=_ratio(one, "timeoutRate", limits),
-                latency=_latency(one.distribution("latency"), limits),
+                throughput=_rate(one, THROUGHPUT, limits),
+                success_rate=_ratio(one, SUCCESS_RATE, limits),
+                error_rate=_ratio(one, ERROR_RATE, limits),
+                timeout_rate=_ratio(one, TIMEOUT_RATE, limits),
+                latency=_latency(one.distribution(LATENCY), limits),
                 measures=_measures(one, limits),
                 errors=(errors := _errors(record)),
                 said={name: said for name, said in record.said.items() if name in errors},
@@ -108,7 +117,7 @@ def _latency(distribution: Distribution, limits: Limits) -> LatencyStatus | None
         return None
     texts = {}
     for name in STATISTICS:
-        metric = f"latency.{name}"
+        metric = f"{LATENCY}.{name}"
         measured = distribution.statistic(name)
         if isinstance(measured, Figure):
             texts[name] = measured.text(metric, limits.get(metric, ()))

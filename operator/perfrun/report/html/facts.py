@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from perfrun.api.quantities import format_duration, format_exact_duration, format_rate
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, RequestCounts, StepStatus, Summary
 from perfrun.api.test.load import Load
+from perfrun.api.test.metric import CAPACITY, THROUGHPUT
 from perfrun.api.times import parse_time
 from perfrun.logic.comparison.source import Reported
 from perfrun.logic.schedule.admission import place_of
@@ -51,9 +52,9 @@ def heading(run: PerfRun) -> list[Fact]:
 
 def key_figures(summary: Summary) -> list[Fact]:
     """Those that are looked for first."""
-    facts = [Fact("throughput", summary.throughput), Fact("errors", summary.error_rate or "n/a")]
+    facts = [Fact(THROUGHPUT, summary.throughput), Fact("errors", summary.error_rate or "n/a")]
     if summary.capacity is not None:
-        facts.insert(0, Fact("capacity", summary.capacity))
+        facts.insert(0, Fact(CAPACITY, summary.capacity))
     if summary.latency is not None:
         told = ((name, getattr(summary.latency, name)) for name in ("p50", "p95", "p99", "max"))
         facts += [Fact(name, figure(text)) for name, text in told]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from perfrun.api.quantities import parse_duration
 from perfrun.api.run.perfrun import SloStatus
-from perfrun.api.test.metric import QUANTILES
+from perfrun.api.test.metric import LATENCY, QUANTILES
 from perfrun.measure.plan import RunPlan
 
 
@@ -19,7 +19,7 @@ def latency_limits(slos: Sequence[SloStatus], plan: RunPlan) -> list[SloStatus]:
 def is_latency_limit(slo: SloStatus) -> bool:
     """Whether an objective limits a percentile of the response time, or its maximum."""
     family, _, statistic = slo.metric.partition(".")
-    if family != "latency" or statistic not in (*QUANTILES, "max") or slo.max is None:
+    if family != LATENCY or statistic not in (*QUANTILES, "max") or slo.max is None:
         return False
     try:
         return parse_duration(slo.max) > 0

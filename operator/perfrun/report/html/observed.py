@@ -3,9 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
-from typing import NamedTuple
 
 from perfrun.api.run.perfrun import SloStatus
+from perfrun.api.test.metric import (
+    MEMORY,
+    MEMORY_GROWTH,
+    OBSERVABLES,
+    OBSERVED,
+    RESTARTS,
+    Observable,
+)
 from perfrun.api.test.slo import format_measured, parse_measured
 from perfrun.logic.verdict.observed import trend as trend_of
 from perfrun.logic.verdict.observed import window
@@ -19,37 +26,17 @@ MOST_CHARTS = 16
 _GAP = 4
 """Times the usual distance of two points: further apart, nothing is drawn between them."""
 _FAR = 4
-_MIB = 1024 * 1024
-
-
-class _Drawn(NamedTuple):
-    """How a metric is drawn."""
-
-    title: str
-    unit: str
-    format_as: str
-    """A metric in whose notation its values are written."""
-    divisor: float = 1.0
-
-
-_DRAWN = {
-    "cpu": _Drawn("CPU", "cores", "cpu.max"),
-    "memory": _Drawn("Memory", "MiB", "memory.max", _MIB),
-    "restarts": _Drawn("Restarts", "of containers, since their pods were created", "restarts"),
-    "connections": _Drawn("Connections", "to the database", "connections.max"),
-    "locks": _Drawn("Waiting for a lock", "sessions of the database", "locks.max"),
-    "value": _Drawn("Value", "of the query", "value.max"),
-}
 
 
 def observed_charts(timeline: Timeline) -> Iterator[Chart]:
     """One of each thing and metric that was seen."""
     places = {thing.name: place for place, thing in enumerate(timeline.plan.observe)}
     seen = [one for one in timeline.report.observed if _inside(one, timeline.x)]
-    seen.sort(key=lambda one: (places.get(one.name, len(places)), list(_DRAWN).index(one.metric)))
+    order = list(OBSERVABLES)
+    seen.sort(key=lambda one: (places.get(one.name, len(places)), order.index(one.metric)))
     for number, one in enumerate(seen[:MOST_CHARTS]):
         # That nothing was restarted is no picture.
-        if one.metric != "restarts" or len(set(one.values)) > 1:
+        if one.metric != RESTARTS or len(set(one.values)) > 1:
             yield _chart(f"observed-{number}", one, timeline)
 
 
@@ -66,9 +53,9 @@ def unseen(timeline: Timeline) -> Iterator[str]:
 
 
 def _chart(key: str, one: Observation, timeline: Timeline) -> Chart:
-    drawn = _DRAWN[one.metric]
+    drawn = OBSERVABLES[one.metric]
     points = [(at, value / drawn.divisor) for at, value in _inside(one, timeline.x)]
-    text = _texts(drawn)
+    text = _texts(one.metric)
     limits, notes = _limits(timeline.reported.run.status.slos, one, drawn)
     lines = [Line(drawn.title, _pieces(points), "started")]
     if (fitted := _trend(one, timeline, drawn)) is not None:
@@ -111,21 +98,21 @@ def _pieces(points: Sequence[tuple[float, float]]) -> Pieces:
     return pieces
 
 
-def _trend(one: Observation, timeline: Timeline, drawn: _Drawn) -> Line | None:
+def _trend(one: Observation, timeline: Timeline, drawn: Observable) -> Line | None:
     """The slope by which memory.growth is told."""
-    if one.metric != "memory":
+    if one.metric != MEMORY:
         return None
     begin, end = window(timeline.plan, timeline.report)
     fitted = trend_of(one, begin, end)
     if fitted is None:
         return None
     ends = [(at, fitted.at(at) / drawn.divisor) for at in (begin, end)]
-    grown = format_measured("memory.growth", fitted.slope * 1e9, [])
+    grown = format_measured(MEMORY_GROWTH, fitted.slope * 1e9, [])
     return Line(f"slope: {grown} a second", [ends], "planned")
 
 
 def _limits(
-    slos: Sequence[SloStatus], one: Observation, drawn: _Drawn
+    slos: Sequence[SloStatus], one: Observation, drawn: Observable
 ) -> tuple[list[Limit], list[str]]:
     """Limits of single values, and sentences about those that lie far above."""
     highest, limits, notes = max(one.values), [], []
@@ -152,7 +139,7 @@ def _parsed(metric: str, text: str | None) -> float | None:
 
 
 def _around(
-    one: Observation, x: Scale, text: Callable[[float], str], drawn: _Drawn
+    one: Observation, x: Scale, text: Callable[[float], str], drawn: Observable
 ) -> Iterator[str]:
     """What was seen before the load and after it, and what went wrong."""
     points = list(zip(one.at, one.values, strict=True))
@@ -166,8 +153,10 @@ def _around(
         yield f"Once it could not be seen: {one.trouble}"
 
 
-def _texts(drawn: _Drawn) -> Callable[[float], str]:
-    return lambda value: format_measured(drawn.format_as, value * drawn.divisor, [])
+def _texts(family: str) -> Callable[[float], str]:
+    named = next(name for name, row in OBSERVED.items() if row.family == family)
+    divisor = OBSERVABLES[family].divisor
+    return lambda value: format_measured(named, value * divisor, [])
 
 
 def _axis(values: Sequence[float]) -> Scale:

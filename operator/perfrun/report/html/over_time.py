@@ -122,7 +122,7 @@ def _limits(timeline: Timeline, highest: float) -> tuple[list[Limit], list[str]]
     limits, notes = [], []
     for slo in latency_limits(timeline.reported.run.status.slos, timeline.plan):
         value = parse_duration(slo.max)
-        label = f"{slo.metric.removeprefix('latency.')} at most {slo.max}"
+        label = f"{slo.metric.partition('.')[2]} at most {slo.max}"
         if value > highest * _FAR:
             notes.append(f"The objective, {label}, lies far above the chart.")
         else:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 
-from perfrun.api.test.metric import METRICS, Kind
+from perfrun.api.test.metric import METRICS, Kind, Metric
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.metrics.collector import TESTS_AT_ONCE
 from perfrun.controller.metrics.families import showable
@@ -81,7 +81,7 @@ def test_the_unit_follows_from_the_notation_of_a_metric_and_not_from_its_name(
     limit: str,
     base: tuple[float, float],
 ) -> None:
-    monkeypatch.setitem(METRICS, metric, kind)
+    monkeypatch.setitem(METRICS, metric, Metric(metric, kind))
     judged = {"metric": metric, "max": limit, "measured": measured, "verdict": "Pass",
               "message": "m"}  # fmt: skip
     metrics.see_run(perf_run(**{**DONE, "slos": [judged]}))

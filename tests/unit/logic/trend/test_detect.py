@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.api.test.metric import METRICS, Kind
+from perfrun.api.test.metric import METRICS, Kind, Metric
 from perfrun.logic.trend.detect import Rules, accept, advance, confirmations_left, levels, shown
 from perfrun.logic.trend.sentences import describe
 from perfrun.measure.trend import MOST_METRICS, MOST_POINTS, History, Point, Shift, Stage
@@ -190,7 +190,7 @@ def test_runs_of_another_environment_are_said_not_to_compare() -> None:
 def test_a_value_is_shown_in_the_notation_of_its_metric_whichever_way_that_is_better(
     monkeypatch: pytest.MonkeyPatch, kind: Kind, value: float, text: str
 ) -> None:
-    monkeypatch.setitem(METRICS, "swaps", kind)
+    monkeypatch.setitem(METRICS, "swaps", Metric("swaps", kind))
     assert shown("swaps of shop", value) == text
 
 

@@ -537,7 +537,7 @@ MOST = {
     Kind.CORES: "64",
     Kind.NUMBER: 10**9,
 }
-EVERY_SLO = [{"metric": name, "max": MOST[kind]} for name, kind in METRICS.items()]
+EVERY_SLO = [{"metric": name, "max": MOST[row.kind]} for name, row in METRICS.items()]
 any_slo = st.sampled_from(EVERY_SLO)
 
 

@@ -5,9 +5,10 @@ from typing import Any, get_args
 import pytest
 
 from perfrun.api.run.perfrun import SloStatus, Verdict
-from perfrun.api.test.metric import OBSERVED
+from perfrun.api.test.metric import OBSERVABLES, OBSERVED, observables
+from perfrun.api.test.observe import Sort
 from perfrun.logic.plan.run_plan import make_plan
-from perfrun.logic.verdict.observed import FAMILIES, period, theil_sen
+from perfrun.logic.verdict.observed import period, theil_sen
 from perfrun.measure.observed import MOST_POINTS, Observation, ObservedMetric
 from perfrun.measure.report import WorkerReport
 from tests.unit.logic.build import MS, S, judged, report, spec, step
@@ -48,8 +49,8 @@ def verdict(slo: dict[str, Any], *observed: Observation) -> SloStatus:
 
 def test_each_metric_has_a_family_and_each_family_a_sort_of_thing_that_has_it() -> None:
     families = {metric.partition(".")[0] for metric in OBSERVED}
-    assert families == set(get_args(ObservedMetric))
-    assert families == {family for sort in FAMILIES.values() for family in sort}
+    assert families == set(OBSERVABLES)
+    assert families == {family for sort in get_args(Sort) for family in observables(sort)}
 
 
 def test_a_leak_of_a_mebibyte_a_second_breaches_its_limit_and_says_how_steep_it_is() -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.api.run.perfrun import Finding, Verdict
-from perfrun.api.test.metric import QUANTILES
-from perfrun.logic.verdict.own_delays import PAGE_WAITS, LowRate, PageMiss, SlowMiss
+from perfrun.api.test.metric import PAGE_WAITS, QUANTILES
+from perfrun.logic.verdict.own_delays import LowRate, PageMiss, SlowMiss
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import GeneratorRecord
 from tests.unit.logic.build import CLOSED, MS, OPEN, S, judged, pauses, report, spec, step

@@ -1,10 +1,11 @@
 """Charts of what was observed, over the time of the load."""
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from perfrun.measure.observed import Observation, ObservedMetric
+from perfrun.api.test.metric import OBSERVABLES
+from perfrun.measure.observed import Observation
 from perfrun.report.html.charts import Chart
 from perfrun.report.html.observed import MOST_CHARTS, observed_charts, unseen
 from perfrun.report.html.run import run_page
@@ -38,7 +39,7 @@ def charts(*observed: Observation, **parts: Any) -> list[Chart]:
 LEAK = seen("memory", {second: (50 + second) * MIB for second in range(-2, 13, 2)})
 
 
-@pytest.mark.parametrize("metric", get_args(ObservedMetric))
+@pytest.mark.parametrize("metric", OBSERVABLES)
 def test_whatever_is_observed_can_be_drawn(metric: str) -> None:
     (chart,) = charts(seen(metric, {0: 1, 5: 2, 10: 3}))
     assert chart.rows
