@@ -15,6 +15,8 @@ FOLDERS = (
     "deploy/samples",
 )
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# A file that a command of a page writes: cat > FILE <<'END'.
+_HERE = re.compile(r"^cat > \S+\.yaml <<'END'\n(.*?)^END$", re.DOTALL | re.MULTILINE)
 
 
 class Shown(NamedTuple):
@@ -39,7 +41,7 @@ def _files() -> Iterator[Shown]:
 def _blocks() -> Iterator[Shown]:
     for path in [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]:
         text = path.read_text()
-        for match in _BLOCK.finditer(text):
+        for match in (*_BLOCK.finditer(text), *_HERE.finditer(text)):
             if "apiVersion: perfrun.dev" in match[1]:
                 line = text.count("\n", 0, match.start()) + 1
                 yield Shown(f"{path.relative_to(REPO)}:{line}", match[1])
