@@ -43,10 +43,10 @@ test-conformance: $(STAMP) ## is what the engine says true? Servers whose truth 
 	@$(BIN)/python -m tests.stages conformance
 
 test-integration: $(STAMP) ## against a real API server, and real local loads
-	@$(BIN)/python -m tests.stages integration integration-alone
+	@$(BIN)/python -m tests.stages integration integration-timing integration-alone
 
 test-e2e: $(STAMP) ## the image, the chart and a whole cluster
-	@$(BIN)/python -m tests.stages e2e e2e-alone
+	@$(BIN)/python -m tests.stages e2e e2e-timing e2e-alone
 
 test-portable: $(STAMP) ## units of what runs on any system, not only on Linux
 	$(BIN)/pytest -n 4 $(PORTABLE)

@@ -1,7 +1,7 @@
 """``make test``: its stages, what each took, and which tests grew.
 
 ``python -m tests.stages [STAGE ...]``; without names all of them. They run one after the other, but
-for two at the same time (``BESIDE``), and the first that fails is the last. A few tests may fail at
+for some at the same time (``BESIDE``), and the first that fails is the last. A few tests may fail at
 first: they are run once more when nothing else runs, and reported when they pass only then.
 Whatever ends it, nothing goes on running but an embedded cluster that was up before, or outside of
 CI: every process of a stage has a mark in its environment, and is looked for by it.
@@ -30,8 +30,8 @@ from tests.cluster.processes import MARK, start_time
 
 RESULTS = REPO / "build/stages"
 MARK_OF_STAGES = "PERFRUN_STAGES_OF"
-PROCESSES, PROCESSES_BESIDE = 3, 2
-"""Of two cores: tests wait about half of their time. The second for each of two stages at once."""
+PROCESSES = 3
+"""Of two cores: tests wait about half of their time."""
 SLOWEST = 20
 GROWN = 5
 LEAST_S = 3.0
@@ -45,48 +45,52 @@ POLL_S, TOLD_EVERY_S = 0.2, 60.0
 
 Words = list[str]
 _PYTHON = [sys.executable, "-m"]
-_BUILD = [*_PYTHON, "tests.cluster", "build"]
 
 
 def _pytest(*words: str) -> Words:
     return [*_PYTHON, "pytest", "-o", "junit_family=xunit1", *words]
 
 
-def _beside(folder: str, processes: str, marks: str) -> Words:
-    """Files side by side, the longest first; `auto` is PROCESSES."""
+def _beside(folder: str, processes: int, *chosen: str) -> Words:
+    """Files side by side, the longest first."""
     how = ("--dist=loadfile", "--no-loadscope-reorder")
-    return _pytest("-n", processes, *how, "-m", marks, folder)
+    return _pytest("-n", str(processes), *how, *chosen, folder)
 
 
-_PLAIN = "not timing and not alone and not disturbs"
+_CLUSTER = [*_PYTHON, "tests.cluster"]
+_BUILD = [*_CLUSTER, "build", "--e2e"]
+_IMAGE = "localhost/perfrun{}:e2e"
+_PLAIN = ("-m", "not timing and not alone and not disturbs")
+_TIMING, _DISTURBS, _ALONE = ("-m", "timing"), ("-m", "disturbs"), ("-m", "alone")
 STAGES: dict[str, list[Words]] = {
     "check": [["make", "--no-print-directory", "check"]],
     "units": [_pytest("-n", "4", "tests/unit")],
-    "conformance": [_pytest("tests/conformance")],
-    "build": [[*_BUILD, "--e2e"]],
-    "integration": [
+    "conformance": [_beside("tests/conformance", 2)],
+    "build": [_BUILD],
+    "integration": [[*_CLUSTER, "build"], _beside("tests/integration", PROCESSES, *_PLAIN)],
+    # What the first test of e2e would wait for.
+    "image": [
         _BUILD,
-        _beside("tests/integration", "auto", _PLAIN),
-        _beside("tests/integration", "2", "timing"),
+        [*_CLUSTER, "up"],
+        [*_CLUSTER, "image", _IMAGE.format(""), "."],
+        [*_CLUSTER, "image", _IMAGE.format("-browser"), ".", "--target=browser"],
     ],
-    "e2e": [
-        [*_BUILD, "--e2e"],
-        _beside("tests/e2e", "auto", _PLAIN),
-        _pytest("-m", "disturbs", "tests/e2e"),
-        _beside("tests/e2e", "2", "timing"),
-    ],
-    "integration-alone": [_pytest("-m", "alone", "tests/integration")],
-    "e2e-alone": [_pytest("-m", "alone", "tests/e2e")],
+    "e2e": [_BUILD, _beside("tests/e2e", PROCESSES, *_PLAIN)],
+    "integration-timing": [_beside("tests/integration", 2, *_TIMING)],
+    "e2e-timing": [_pytest(*_DISTURBS, "tests/e2e"), _beside("tests/e2e", 2, *_TIMING)],
+    "integration-alone": [_pytest(*_ALONE, "tests/integration")],
+    "e2e-alone": [_pytest(*_ALONE, "tests/e2e")],
 }
-BESIDE = ("integration", "e2e")
-"""Run at the same time where both are asked for: they share nothing but the cores, and both wait."""
+_ON_THE_CLUSTER = {"image", *(name for name in STAGES if name.startswith("e2e"))}
+BESIDE = ({"integration", "image"}, {"integration-timing", "e2e-timing"})
+"""Run at the same time where both are asked for: one leaves the other most of the cores."""
 
 
 def turns(names: Sequence[str]) -> list[list[str]]:
     """The stages in their order, those that run at the same time together."""
     made: list[list[str]] = []
     for name in names:
-        if made and {name, *made[-1]} <= set(BESIDE):
+        if made and {name, *made[-1]} in BESIDE:
             made[-1].append(name)
         else:
             made.append([name])
@@ -224,10 +228,8 @@ class Stage:
             self._process = self._start(*self._left.pop(0))
         if self._process is None:
             return False
-        pid, status, used = os.wait4(self._process.pid, os.WNOHANG)
-        if pid:
-            code = self._process.returncode = os.waitstatus_to_exitcode(status)
-            self.result.cpu += used.ru_utime + used.ru_stime
+        code = self._reap(self._process)
+        if code is not None:
             self._ended(code)
         return True
 
@@ -246,11 +248,11 @@ class Stage:
     def close(self) -> None:
         """End by force what has not ended, and kill what was left behind."""
         if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(GRACE_S)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            until = time.monotonic() + GRACE_S
+            while self._reap(self._process) is None:
+                if time.monotonic() > until:
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                time.sleep(POLL_S)
             self._ended(INTERRUPTED)
         self.result.seconds += time.monotonic() - self._began
         self.result.cpu += self._cpu_of_cluster() - self._cluster
@@ -268,17 +270,21 @@ class Stage:
         self._log = self._written.with_suffix(".log")
         self._written.unlink(missing_ok=True)
         asked = [*words, f"--junitxml={self._written}"] if "pytest" in words else words
-        processes = PROCESSES_BESIDE if self._beside else PROCESSES
-        env = {
-            **os.environ,
-            MARK_OF_STAGES: self._mark,
-            "PYTEST_XDIST_AUTO_NUM_WORKERS": str(processes),
-        }
+        env = {**os.environ, MARK_OF_STAGES: self._mark}
         with self._log.open("wb") if self._beside else contextlib.nullcontext() as out:
             # A group of its own, so that a Ctrl-C reaches it once, from here.
             return subprocess.Popen(
                 asked, cwd=REPO, env=env, start_new_session=True, stdout=out, stderr=out
             )
+
+    def _reap(self, process: "subprocess.Popen[bytes]") -> int | None:
+        """The exit code, and what it took is noted; None while it runs."""
+        pid, status, used = os.wait4(process.pid, os.WNOHANG)
+        if not pid:
+            return None
+        self.result.cpu += used.ru_utime + used.ru_stime
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return process.returncode
 
     def _ended(self, code: int) -> None:
         self._process = None
@@ -296,7 +302,7 @@ class Stage:
             self.result.failed, self._left = _shown(self._words), []
 
     def _cpu_of_cluster(self) -> float:
-        return _cpu_of_cluster() if self.result.name.startswith("e2e") else 0.0
+        return _cpu_of_cluster() if self.result.name in _ON_THE_CLUSTER else 0.0
 
 
 def _turn(names: Sequence[str], mark: str, results: list[Result]) -> bool:
@@ -358,9 +364,8 @@ def run(names: Sequence[str]) -> int:
     began = time.monotonic()
     before = {n: signal.signal(n, _interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        with (
-            _cluster_as_before() if {"e2e", "e2e-alone"} & set(names) else contextlib.nullcontext()
-        ):
+        on_cluster = bool(_ON_THE_CLUSTER & set(names))
+        with _cluster_as_before() if on_cluster else contextlib.nullcontext():
             code = 0 if all(_turn(turn, mark, results) for turn in turns(names)) else 1
     except KeyboardInterrupt:
         code = INTERRUPTED

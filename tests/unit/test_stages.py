@@ -87,10 +87,13 @@ def test_a_stage_that_fails_is_told_and_is_the_last(
 
 
 def test_those_that_share_nothing_run_at_the_same_time() -> None:
-    names = ["units", "integration", "e2e", "e2e-alone"]
-    assert stages.turns(names) == [["units"], ["integration", "e2e"], ["e2e-alone"]]
-    assert stages.turns(["e2e"]) == [["e2e"]]
-    assert set(stages.BESIDE) < stages.STAGES.keys()
+    at_once = ["integration-timing", "e2e-timing"]
+    assert stages.turns(["units", *at_once, "e2e-alone"]) == [["units"], at_once, ["e2e-alone"]]
+    assert stages.turns(["integration", "e2e"]) == [["integration"], ["e2e"]]
+    assert [turn for turn in stages.turns(list(stages.STAGES)) if set(turn) in stages.BESIDE] == [
+        ["integration", "image"],
+        at_once,
+    ]
 
 
 def test_of_two_at_once_each_goes_to_its_end_and_both_are_told(
@@ -106,17 +109,19 @@ def test_of_two_at_once_each_goes_to_its_end_and_both_are_told(
     well = [sys.executable, "-c", "print('and more')"]
     commands = {
         "integration": [[sys.executable, "-c", waits, one, other, "3"], well],
-        "e2e": [[sys.executable, "-c", waits, other, one, "0"], well],
-        "e2e-alone": [well],
+        "image": [[sys.executable, "-c", waits, other, one, "0"], well],
+        "e2e": [well],
     }
     monkeypatch.setattr(stages, "STAGES", commands)
     assert stages.run(list(commands)) == 1
     said = capfd.readouterr().out
     assert f"integration said:\nI am {one}" in said
-    assert f"e2e said:\nI am {other}" in said
+    assert f"image said:\nI am {other}" in said
     assert said.count("and more\n") == 1, "what is well goes on, and nothing comes after"
-    table = [line for line in said.splitlines() if re.match(r"(integration|e2e)\S* +\d+ s ", line)]
-    assert [line.split()[0] for line in table] == ["integration", "e2e"]
+    table = [
+        line for line in said.splitlines() if re.match(r"(integration|image|e2e)\S* +\d+ s ", line)
+    ]
+    assert [line.split()[0] for line in table] == ["integration", "image"]
     assert ["FAILED" in line for line in table] == [True, False]
 
 
