@@ -7,7 +7,7 @@ from perfrun.api.test.metric import BENCHMARK, LATENCY, MEMORY_PEAK, ROUNDS, STA
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.problems import Problem, suggestion
-from perfrun.logic.verdict.readings import Figure, NoFigure
+from perfrun.logic.verdict.readings import NoReading, Reading
 from perfrun.measure.benchmark import BenchmarkRecord
 from perfrun.measure.report import WorkerReport
 
@@ -15,23 +15,28 @@ _NAMED = 5
 """Names that a sentence lists."""
 
 
-def measured(metric: str, of: str, report: WorkerReport) -> Figure | NoFigure:
-    """What the suite's tool says of a metric, in its unit, or why it says nothing."""
+def measured(metric: str, of: str, report: WorkerReport) -> Reading | NoReading:
+    """What the suite's tool says of a metric, in its unit, or why it says nothing.
+
+    A command that failed may not have measured all: what it met is not known then.
+    """
     record = report.benchmark
     if record is None:
-        return NoFigure("is not known: the command was not run")
+        return NoReading("is not known: the command was not run")
+    doubt = f"the command failed: {record.failure}" if record.failure is not None else ""
     if metric == MEMORY_PEAK:
         if record.memory_peak is None:
-            return NoFigure(f"is not known: {record.failure}")
-        return Figure.exact(record.memory_peak, 1)
+            return NoReading(f"is not known: {record.failure}")
+        return Reading.exact(record.memory_peak, 1, doubt=doubt)
     if record.trouble is not None:
-        return NoFigure(f"is not known: {record.failure or record.trouble}")
+        return NoReading(f"is not known: {record.failure or record.trouble}")
     found = next((one for one in record.benchmarks if one.name == of), None)
     if found is None:
-        return NoFigure(f"is not in the results: {_there(record, of)}")
+        return NoReading(f"is not in the results: {_there(record, of)}")
     if metric not in found.values:
-        return NoFigure(f"is not in the results: {of} has {', '.join(found.values)}")
-    return Figure.exact(found.values[metric], max(1, round(found.values.get(ROUNDS, 1))))
+        return NoReading(f"is not in the results: {of} has {', '.join(found.values)}")
+    rounds = max(1, round(found.values.get(ROUNDS, 1)))
+    return Reading.exact(found.values[metric], rounds, doubt=doubt)
 
 
 def status_of_benchmark(

@@ -20,7 +20,7 @@ from perfrun.api.run.perfrun import Finding, GeneratorStatus, WorkerCounts
 from perfrun.api.test.metric import LATENCY, SERVICE
 from perfrun.logic.plan.run_plan import planned, planned_user_time
 from perfrun.logic.verdict.omission import estimate
-from perfrun.logic.verdict.readings import Figure, figure, scope
+from perfrun.logic.verdict.readings import Reading, read, scope
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord
 from perfrun.measure.report import WorkerReport
@@ -120,8 +120,8 @@ def _lag(evidence: Evidence) -> Finding | None:
     if evidence.plan.load.open is None or not lag.count:
         return None
     report = evidence.report
-    service = figure(f"{SERVICE}.p50", scope(evidence.plan, report.window, "", report.window_time))
-    usual = service.low if isinstance(service, Figure) else 0.0
+    service = read(f"{SERVICE}.p50", scope(evidence.plan, report.window, "", report.window_time))
+    usual = service.low if isinstance(service, Reading) else 0.0
     allowed, seen = max(LEAST_LAG, LAG_OF_SERVICE * usual), lag.quantile(0.99)
     if seen <= allowed:
         return None
@@ -225,7 +225,7 @@ def _omission(evidence: Evidence) -> Finding | None:
     guessed = estimate(whole.whole, interval, 0.99)
     seen = whole.statistic("p99")
     waited = "users wait for an answer and send nothing meanwhile"
-    if isinstance(seen, Figure):
+    if isinstance(seen, Reading):
         if guessed < OMITTED * seen.low:
             return None
         message = (

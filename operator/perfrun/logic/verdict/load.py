@@ -1,16 +1,28 @@
 """The verdict over a load, or one hold of a capacity search, by all of its objectives."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from perfrun.api.run.perfrun import RequestCounts, SloStatus, Verdict
 from perfrun.api.sentence import cut
+from perfrun.api.test.metric import TIMINGS, Metric, Source
+from perfrun.logic.plan.run_plan import load_end, planned
+from perfrun.logic.plan.shape import NS
 from perfrun.logic.verdict import summary as summaries
-from perfrun.logic.verdict.compare import ORDER, Faults, judge_one, status_of, worst
+from perfrun.logic.verdict.benchmarks import measured
+from perfrun.logic.verdict.compare import ORDER, Faults, compare, status_of, worst
 from perfrun.logic.verdict.findings import examine
-from perfrun.logic.verdict.objectives import Objective
+from perfrun.logic.verdict.objectives import Objective, out_of_reach, share
+from perfrun.logic.verdict.observed import observed
 from perfrun.logic.verdict.outcome import Judgement, RunOutcome
-from perfrun.measure.report import TERMINATED
+from perfrun.logic.verdict.own_delays import LowRate, Miss, PageMiss, SlowMiss
+from perfrun.logic.verdict.readings import NoReading, Reading, Scope, read, scope
+from perfrun.measure.plan import RunPlan
+from perfrun.measure.report import TERMINATED, WorkerReport
+
+FLOOR_SLACK = 0.99
+"""Of an open load's floor: arrivals at the edges of a window must not decide."""
 
 
 def judge_objectives(
@@ -27,13 +39,9 @@ def judge_objectives(
     if outcome.plan.target.benchmark is None:  # else its own tool measures, and not the worker
         generator = examine(outcome.plan, report, outcome.workers, ordered=ordered)
     findings = generator.findings if generator is not None else []
+    faults = Faults(findings, report.generator)
     slos = [
-        status_of(
-            objective,
-            judge_one(objective, outcome.plan, report),
-            Faults(findings, report.generator),
-        )
-        for objective in asked
+        status_of(one, compare(one, reading_of(one, outcome.plan, report)), faults) for one in asked
     ]
     summary = summaries.summarise(outcome.plan, report, limits)
     verdict, message = overall(slos, ending_of(outcome), summary.requests)
@@ -46,6 +54,87 @@ def judge_objectives(
         slos=slos,
         generator=generator,
     )
+
+
+def reading_of(objective: Objective, plan: RunPlan, report: WorkerReport) -> Reading | NoReading:
+    """What a report says of an objective, whatever has measured it."""
+    row = objective.row
+    if row.source is Source.OBSERVED:
+        return observed(objective.metric, objective.of, plan, report)
+    if row.source is Source.BENCHMARK:
+        return measured(objective.metric, objective.of, report)
+    if row.floor and objective.lower is not None:
+        reason = _not_applicable(objective, plan)
+        if reason is not None:
+            return NoReading(reason, applicable=False)
+    part = scope(plan, report.window, objective.of, report.window_time)
+    found = read(objective.metric, part)
+    if isinstance(found, NoReading):
+        return found
+    unknown = part.sum.censored + part.sum.errors.get("Timeout", 0)
+    return replace(
+        found,
+        note=_of_journeys(row, part),
+        doubt="" if found.known else f"{unknown} requests timed out or were open at the end",
+        nearly=row.floor and _nearly(objective, plan, report, part),
+        miss=_miss(objective, found, plan, part),
+    )
+
+
+def _miss(objective: Objective, measured: Reading, plan: RunPlan, part: Scope) -> Miss | None:
+    """What the generator may have made of a miss; None where it can be no reason for it."""
+    row = objective.row
+    if objective.upper is not None and measured.low > objective.upper:
+        if row.family in TIMINGS:
+            steps = len(part.steps) if part.journeys and row.journey else 1
+            samples = part.distribution(row.family).whole
+            return SlowMiss(samples, row.statistic, objective.upper, row.waits + steps - 1)
+        if row.source is Source.PAGE and row.waits:
+            samples = part.sum.measures[row.family]
+            return PageMiss(SlowMiss(samples, row.statistic, objective.upper, row.waits))
+        return None
+    if objective.row.floor and objective.lower is not None:
+        unfinished = part.sum.censored + part.sum.errors.get("Timeout", 0)
+        unfinished += sum(scenario.dropped for scenario in part.scenarios)
+        count = part.reached(row)
+        needed = FLOOR_SLACK * objective.lower * part.window / NS
+        return LowRate(count, needed, unfinished, open=plan.load.open is not None)
+    return None
+
+
+def _of_journeys(row: Metric, part: Scope) -> str:
+    """That the latency of a scenario is no latency of its steps."""
+    if not (part.journeys and row.journey and len(part.steps) > 1):
+        return ""
+    return f" for the whole journey of its {len(part.steps)} steps"
+
+
+def _not_applicable(objective: Objective, plan: RunPlan) -> str | None:
+    """Why a floor is not judged in this load, if it is not."""
+    if plan.load.burst is not None:
+        return "is not judged in a burst: it lasts as long as its responses take"
+    # A search must not lower the rate until a floor does not apply any more.
+    if plan.load.closed is not None or plan.load.capacity is not None:
+        if objective.from_class is None:
+            return None
+        return f"of class {objective.from_class} is judged in open loads only"
+    return out_of_reach(plan.load, plan.scenarios, objective)
+
+
+def _nearly(objective: Objective, plan: RunPlan, report: WorkerReport, part: Scope) -> bool:
+    """Whether an open load met 99% of its floor, or of what was planned where that is less.
+
+    A capacity search plans no rate: what it found has to be enough.
+    """
+    end = load_end(plan)
+    if plan.load.open is None or plan.load.capacity is not None:
+        return False
+    if end is None or objective.lower is None:
+        return False
+    until = end if report.stopped is None else min(report.load_time, end)
+    iterations = planned(plan, until) - planned(plan, plan.load.warmup or 0)
+    due = iterations * share(plan.scenarios, objective.metric, objective.of)
+    return part.reached(objective.row) >= FLOOR_SLACK * min(objective.lower * part.window / NS, due)
 
 
 class Ending(NamedTuple):

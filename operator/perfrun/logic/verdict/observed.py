@@ -10,9 +10,8 @@ import numpy as np
 from perfrun.api.quantities import NS_PER_S, format_bytes, format_duration
 from perfrun.api.test.metric import OBSERVABLES, OBSERVED, RESTARTS, observables
 from perfrun.api.test.observe import ObservedStatus
-from perfrun.api.test.slo import format_measured
 from perfrun.logic.plan.run_plan import grace, longest_load
-from perfrun.logic.verdict.readings import NoFigure
+from perfrun.logic.verdict.readings import NoReading, Reading
 from perfrun.measure.observed import MOST_POINTS, Observation
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
@@ -27,31 +26,20 @@ _LONGEST_GAP = 4 * WORKLOAD_RESOLUTION
 _GAP_OF_WINDOW = 0.25
 
 
-class Observed(NamedTuple):
-    """A figure of an observed thing."""
-
-    value: float
-    samples: int
-    note: str = ""
-    """What a sentence about it adds."""
-    unseen: str | None = None
-    """Why something else may have been there: for too long nothing was seen."""
-
-
 def period(plan: RunPlan) -> int:
     """ns between two looks: 2 s, more where there would be more points than are kept."""
     whole = longest_load(plan) + grace(plan)
     return max(LEAST_PERIOD, -(-whole // (MOST_POINTS - SPARE_POINTS)))
 
 
-def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Observed | NoFigure:
+def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Reading | NoReading:
     """What an observed metric came to in the window: in cores, bytes, or as it is counted."""
     family, statistic = OBSERVED[metric].family, OBSERVED[metric].statistic
     found = next((o for o in report.observed if (o.name, o.metric) == (of, family)), None)
     if found is None:
         if family == RESTARTS and any(one.name == of for one in report.observed):
-            return NoFigure("is not known: restarts are of pods, and none was looked at")
-        return NoFigure("was not observed: nothing was told of it")
+            return NoReading("is not known: restarts are of pods, and none was looked at")
+        return NoReading("was not observed: nothing was told of it")
     begin, end = window(plan, report)
     if family == RESTARTS:
         return _restarts(found, begin, end)
@@ -64,9 +52,9 @@ def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Obser
     if statistic == "growth":
         slope = theil_sen(times, values)
         note = f" ({format_bytes(round(slope * NS_PER_S))} a second)"
-        return Observed(slope * (end - begin), len(values), note, unseen)
+        return Reading.exact(slope * (end - begin), len(values), note, unseen)
     made = {"max": max(values), "min": min(values), "avg": sum(values) / len(values)}
-    return Observed(made[statistic], len(values), "", unseen)
+    return Reading.exact(made[statistic], len(values), doubt=unseen)
 
 
 def statuses(
@@ -125,8 +113,8 @@ def _figures(
         if row.family not in families:
             continue
         found = observed(metric, name, plan, report)
-        if isinstance(found, Observed):
-            yield metric, format_measured(metric, found.value, list(limits.get(metric, ())))
+        if isinstance(found, Reading):
+            yield metric, found.text(metric, limits.get(metric, ()))
 
 
 def window(plan: RunPlan, report: WorkerReport) -> tuple[int, int]:
@@ -139,7 +127,7 @@ def _between(found: Observation, begin: int, end: int) -> list[tuple[int, float]
     return [(at, v) for at, v in zip(found.at, found.values, strict=True) if begin <= at <= end]
 
 
-def _restarts(found: Observation, begin: int, end: int) -> Observed | NoFigure:
+def _restarts(found: Observation, begin: int, end: int) -> Reading | NoReading:
     """The rises from the last look before the window on: a pod that is gone takes its count away.
 
     Until the last look of all, because a restart is told of late.
@@ -149,14 +137,15 @@ def _restarts(found: Observation, begin: int, end: int) -> Observed | NoFigure:
     before = max((i for i, at in enumerate(found.at) if at <= begin), default=0)
     values = found.values[before:]
     rises = sum(max(0.0, new - old) for old, new in pairwise(values))
-    return Observed(rises, len(values), "", _unseen(found, [begin, *found.at[before:], end]))
+    unseen = _unseen(found, [begin, *found.at[before:], end])
+    return Reading.exact(rises, len(values), doubt=unseen)
 
 
-def _too_few(found: Observation, samples: int, needed: int, window: int) -> NoFigure:
+def _too_few(found: Observation, samples: int, needed: int, window: int) -> NoReading:
     if found.trouble is not None:
-        return NoFigure(f"is not known: {found.trouble}", samples)
+        return NoReading(f"is not known: {found.trouble}", samples)
     noun = "sample" if needed == 1 else "samples"
-    return NoFigure(
+    return NoReading(
         f"needs {needed} {noun} in the window of {format_duration(window)}, there were {samples}: "
         f"pods are sampled each {format_duration(WORKLOAD_RESOLUTION)}, everything else each "
         f"{format_duration(LEAST_PERIOD)} or more",
@@ -164,11 +153,11 @@ def _too_few(found: Observation, samples: int, needed: int, window: int) -> NoFi
     )
 
 
-def _unseen(found: Observation, times: Sequence[int]) -> str | None:
-    """Why a figure may have been another one: a gap between two looks that is too long."""
+def _unseen(found: Observation, times: Sequence[int]) -> str:
+    """Why a value may have been another one: a gap between two looks that is too long."""
     ordered = sorted(times)
     gap = max((b - a for a, b in pairwise(ordered)), default=0)
     if gap <= max(_LONGEST_GAP, _GAP_OF_WINDOW * (times[-1] - times[0])):
-        return None
+        return ""
     why = f": {found.trouble}" if found.trouble is not None else ""
     return f"nothing was seen for {format_duration(gap)}{why}"

@@ -30,6 +30,7 @@ from perfrun.api.test.metric import (
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.plan.shape import NS
 from perfrun.logic.verdict.objectives import NEEDED_BEYOND, class_label
+from perfrun.logic.verdict.own_delays import Miss
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import (
@@ -46,17 +47,27 @@ _BOUNDS = (Outcome.TIMEOUT, Outcome.CENSORED)
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A measured value: exactly ``low``, or something from ``low`` to ``high``."""
+class Reading:
+    """What was measured of a metric: exactly ``low``, or something from ``low`` to ``high``."""
 
     low: float
     high: float
     samples: int
+    note: str = ""
+    """What follows the value in a sentence."""
+    doubt: str = ""
+    """Why it is not known exactly; of an exact value, why it may be another one all the same."""
+    shown: str | None = None
+    """The value as it is written; None: in the notation of the metric."""
+    nearly: bool = False
+    """The load could hardly have given more: a floor that it is below counts as met."""
+    miss: Miss | None = None
+    """Where it misses a limit: what delays of the generator itself may explain of that."""
 
     @classmethod
-    def exact(cls, value: float, samples: int) -> "Figure":
-        """A value that is known."""
-        return cls(value, value, samples)
+    def exact(cls, value: float, samples: int, note: str = "", doubt: str = "") -> "Reading":
+        """One value."""
+        return cls(value, value, samples, note, doubt)
 
     @property
     def known(self) -> bool:
@@ -65,18 +76,22 @@ class Figure:
 
     def text(self, metric: str, limits: Sequence[float]) -> str:
         """In the notation of the metric, never rounded across a limit; ``>=`` where not known."""
+        if self.shown is not None:
+            return self.shown
         return ("" if self.known else ">=") + format_measured(metric, self.low, list(limits))
 
 
 @dataclass(frozen=True)
-class NoFigure:
-    """Why there is no figure."""
+class NoReading:
+    """Why there is no value."""
 
     reason: str
     """What follows "latency.p99 of list", as in "needs 1000 samples, there were 320"."""
     samples: int = 0
     unsupported: bool = False
     """There were samples, but too few for a percentile."""
+    applicable: bool = True
+    """False: nothing is missing, the objective does not apply to this load."""
 
 
 class Distribution:
@@ -93,10 +108,10 @@ class Distribution:
         """How many samples there are, bounds included."""
         return self.whole.count
 
-    def statistic(self, name: str) -> Figure | NoFigure:
+    def statistic(self, name: str) -> Reading | NoReading:
         """One of :data:`perfrun.api.test.metric.STATISTICS`, in ns."""
         if self.count == 0:
-            return NoFigure("has no samples")
+            return NoReading("has no samples")
         if name in QUANTILES:
             return self._percentile(QUANTILES[name])
         value = {
@@ -106,22 +121,22 @@ class Distribution:
         }[name]
         # The average is a bound as soon as one sample is; least and greatest from the bound on.
         exact = self._bound is None or (name != "avg" and value < self._bound)
-        return Figure(value, value if exact else math.inf, self.count)
+        return Reading(value, value if exact else math.inf, self.count)
 
-    def _percentile(self, quantile: float) -> Figure | NoFigure:
+    def _percentile(self, quantile: float) -> Reading | NoReading:
         if self.whole.beyond(quantile) < NEEDED_BEYOND:
             needed = round(NEEDED_BEYOND / (1 - quantile))
-            return NoFigure(f"needs {needed} samples, there were {self.count}", self.count, True)
+            return NoReading(f"needs {needed} samples, there were {self.count}", self.count, True)
         value = self.whole.quantile(quantile)
         if self._bound is None:
-            return Figure.exact(value, self.count)
+            return Reading.exact(value, self.count)
         before = self.whole.below(self._bound)
         if before >= self.whole.count - self.whole.beyond(quantile):
-            return Figure.exact(value, self.count)
+            return Reading.exact(value, self.count)
         # In the first bound's own bucket the bucket's middle may be more than the bound.
         if self.whole.below(value) == before:
             value = float(self._bound)
-        return Figure(value, math.inf, self.count)
+        return Reading(value, math.inf, self.count)
 
 
 @dataclass(frozen=True)
@@ -193,7 +208,7 @@ def scope(plan: RunPlan, phase: PhaseRecord, of: str, window: int) -> Scope:
     )
 
 
-def figure(metric: str, scope: Scope) -> Figure | NoFigure:
+def read(metric: str, scope: Scope) -> Reading | NoReading:
     """What was measured of a metric in a scope, in its unit (ns, 1/s, ratio, bytes, count)."""
     row = METRICS[metric]
     if row.family in TIMINGS:
@@ -203,60 +218,60 @@ def figure(metric: str, scope: Scope) -> Figure | NoFigure:
     return _COUNTED[metric](scope)
 
 
-def _of_pages(scope: Scope, row: Metric) -> Figure | NoFigure:
+def _of_pages(scope: Scope, row: Metric) -> Reading | NoReading:
     histogram = scope.sum.measures.get(row.family)
     if histogram is None:
-        return NoFigure("has no samples: no page gave any")
+        return NoReading("has no samples: no page gave any")
     found = Distribution([histogram]).statistic(row.statistic)
-    if isinstance(found, NoFigure):
+    if isinstance(found, NoReading):
         return found
     measure = MEASURES[row.family]
     value = found.low / measure.scale
     # The middle of a bucket is between numbers that there are; an average may be.
     if measure.digits is not None and row.statistic != "avg":
         value = round(value, measure.digits)
-    return Figure.exact(value, found.samples)
+    return Reading.exact(value, found.samples)
 
 
-def _dropped(scope: Scope) -> Figure | NoFigure:
+def _dropped(scope: Scope) -> Reading | NoReading:
     planned = sum(record.planned for record in scope.scenarios)
     if not planned:
-        return NoFigure("has no samples: none was planned")
-    return Figure.exact(sum(record.dropped for record in scope.scenarios), planned)
+        return NoReading("has no samples: none was planned")
+    return Reading.exact(sum(record.dropped for record in scope.scenarios), planned)
 
 
-def _checks(scope: Scope) -> Figure | NoFigure:
+def _checks(scope: Scope) -> Reading | NoReading:
     passed = scope.sum.checks_passed
     return _ratio(passed, 0, passed + scope.sum.checks_failed, "made no checks")
 
 
-def _bytes(scope: Scope) -> Figure | NoFigure:
+def _bytes(scope: Scope) -> Reading | NoReading:
     whole = scope.sum
-    return Figure.exact(whole.bytes_received, whole.sent) if whole.sent else _NOTHING_SENT
+    return Reading.exact(whole.bytes_received, whole.sent) if whole.sent else _NOTHING_SENT
 
 
-def _per_second(scope: Scope, count: int) -> Figure | NoFigure:
+def _per_second(scope: Scope, count: int) -> Reading | NoReading:
     sent = scope.sum.sent
     if not sent:
         return _NOTHING_SENT
     if scope.window <= 0:
-        return NoFigure("has no window to be counted in", sent)
-    return Figure.exact(count / (scope.window / NS), sent)
+        return NoReading("has no window to be counted in", sent)
+    return Reading.exact(count / (scope.window / NS), sent)
 
 
-def _of_sent(scope: Scope, count: int) -> Figure | NoFigure:
+def _of_sent(scope: Scope, count: int) -> Reading | NoReading:
     # A request still open at the end may have come to anything.
     return _ratio(count, scope.sum.censored, scope.sum.sent, _NOTHING_SENT.reason)
 
 
-def _ratio(count: int, unknown: int, whole: int, empty: str) -> Figure | NoFigure:
+def _ratio(count: int, unknown: int, whole: int, empty: str) -> Reading | NoReading:
     if whole == 0:
-        return NoFigure(empty)
-    return Figure(count / whole, (count + unknown) / whole, whole)
+        return NoReading(empty)
+    return Reading(count / whole, (count + unknown) / whole, whole)
 
 
-_NOTHING_SENT = NoFigure("has no samples: nothing was sent")
-_COUNTED: dict[str, Callable[[Scope], Figure | NoFigure]] = {
+_NOTHING_SENT = NoReading("has no samples: nothing was sent")
+_COUNTED: dict[str, Callable[[Scope], Reading | NoReading]] = {
     THROUGHPUT: lambda scope: _per_second(scope, scope.succeeded),
     TRANSACTIONS: lambda scope: _per_second(scope, scope.finished),
     SUCCESS_RATE: lambda scope: _of_sent(scope, scope.sum.succeeded),
@@ -265,7 +280,7 @@ _COUNTED: dict[str, Callable[[Scope], Figure | NoFigure]] = {
     CHECK_RATE: _checks,
     DROPPED: _dropped,
     BYTES_RECEIVED: _bytes,
-    CAPACITY: lambda _: NoFigure("is the result of a capacity search"),
+    CAPACITY: lambda _: NoReading("is the result of a capacity search"),
 }
 
 

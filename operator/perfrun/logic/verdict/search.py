@@ -4,26 +4,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from perfrun.api.quantities import parse_rate
-from perfrun.api.run.perfrun import MOST_HOLDS, CapacityStatus, Verdict
+from perfrun.api.run.perfrun import MOST_HOLDS, CapacityStatus, SloStatus, Verdict
 from perfrun.api.sentence import cut
 from perfrun.api.test.load import Capacity
-from perfrun.api.test.metric import CAPACITY, Source
+from perfrun.api.test.metric import CAPACITY
 from perfrun.logic.plan.capacity import Found, found, held
 from perfrun.logic.plan.run_plan import hold_plan
 from perfrun.logic.verdict import summary as summaries
-from perfrun.logic.verdict.compare import (
-    MET,
-    NO_FAULTS,
-    Judged,
-    allowed,
-    judge_one,
-    status_of,
-    worst,
-)
+from perfrun.logic.verdict.compare import NO_FAULTS, Judged, compare, status_of, worst
 from perfrun.logic.verdict.holds import of_holds
-from perfrun.logic.verdict.load import ending_of, judge_objectives, limits_of, overall
+from perfrun.logic.verdict.load import (
+    ending_of,
+    judge_objectives,
+    limits_of,
+    overall,
+    reading_of,
+)
 from perfrun.logic.verdict.objectives import Objective
 from perfrun.logic.verdict.outcome import Judgement, RunOutcome
+from perfrun.logic.verdict.readings import Reading
 from perfrun.measure.record import PhaseRecord
 from perfrun.measure.report import WorkerReport
 
@@ -39,17 +38,13 @@ def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
     of_hold = _judge_last_hold(asked, outcome, whole, capacity)
     by_others = {(slo.metric, slo.of, slo.on_breach): slo for slo in of_hold.slos}
     sent = sum(step.sent for step in whole.window.steps)
-    slos = [
-        by_others.get((one.metric, one.of, one.on_breach))
-        or status_of(
-            one,
-            judge_one(one, outcome.plan, whole)
-            if one.row.source is Source.OBSERVED
-            else _judge_capacity(one, result, sent),
-            NO_FAULTS,
-        )
-        for one in asked
-    ]
+
+    def of_search(one: Objective) -> SloStatus:
+        own = one.metric == CAPACITY
+        reading = _capacity(result, sent) if own else reading_of(one, outcome.plan, whole)
+        return status_of(one, compare(one, reading), NO_FAULTS)
+
+    slos = [by_others.get((one.metric, one.of, one.on_breach)) or of_search(one) for one in asked]
     limits, ending = limits_of(asked), ending_of(outcome)
     summary = summaries.summarise(outcome.plan, whole, limits)
     verdict, message = overall(slos, ending, summary.requests)
@@ -93,15 +88,7 @@ def _nothing_held(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
     )
 
 
-def _judge_capacity(objective: Objective, result: Found, sent: int) -> Judged:
-    missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
-    upper, lower = objective.upper, objective.lower
-    sentence = f"{objective.subject} was {result.text}, {allowed(objective)}"
-    if (lower is not None and result.high < lower) or (upper is not None and result.low > upper):
-        return Judged(missed, sentence, result.text, sent)
-    enough = lower is None or result.low >= lower
-    if enough and (upper is None or result.high <= upper):
-        return Judged(Verdict.PASS, sentence, result.text, sent, ending=MET)
+def _capacity(result: Found, sent: int) -> Reading:
     why = result.unfinished or "no higher rate was tried"
-    ending = f"{sentence}: not known, because {why}"
-    return Judged(Verdict.INCONCLUSIVE, ending, result.text, sent)
+    doubt = "" if result.low == result.high else why
+    return Reading(result.low, result.high, sent, doubt=doubt, shown=result.text)

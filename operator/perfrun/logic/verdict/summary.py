@@ -24,7 +24,7 @@ from perfrun.api.test.metric import (
     TIMEOUT_RATE,
     TRANSACTIONS,
 )
-from perfrun.logic.verdict.readings import Distribution, Figure, Scope, figure, scope
+from perfrun.logic.verdict.readings import Distribution, Reading, Scope, read, scope
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord, StepRecord
 from perfrun.measure.report import WorkerReport
@@ -100,14 +100,14 @@ def _requests(record: StepRecord) -> RequestCounts:
 
 
 def _rate(scope: Scope, metric: str, limits: Limits) -> str:
-    measured = figure(metric, scope)
-    per_second = measured.low if isinstance(measured, Figure) else 0.0
+    measured = read(metric, scope)
+    per_second = measured.low if isinstance(measured, Reading) else 0.0
     return format_rate(per_second, limits.get(metric, ()))
 
 
 def _ratio(scope: Scope, metric: str, limits: Limits) -> str | None:
-    measured = figure(metric, scope)
-    if not isinstance(measured, Figure):
+    measured = read(metric, scope)
+    if not isinstance(measured, Reading):
         return None
     return measured.text(metric, limits.get(metric, ()))
 
@@ -119,7 +119,7 @@ def _latency(distribution: Distribution, limits: Limits) -> LatencyStatus | None
     for name in STATISTICS:
         metric = f"{LATENCY}.{name}"
         measured = distribution.statistic(name)
-        if isinstance(measured, Figure):
+        if isinstance(measured, Reading):
             texts[name] = measured.text(metric, limits.get(metric, ()))
         else:
             texts[name] = "unsupported"
@@ -138,8 +138,8 @@ def _measures(scope: Scope, limits: Limits) -> dict[str, MeasureStatus]:
 
 
 def _text(scope: Scope, metric: str, limits: Limits) -> str:
-    measured = figure(metric, scope)
-    if isinstance(measured, Figure):
+    measured = read(metric, scope)
+    if isinstance(measured, Reading):
         return measured.text(metric, limits.get(metric, ()))
     return "unsupported"
 

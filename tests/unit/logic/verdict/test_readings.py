@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.logic.verdict.objectives import samples_needed
-from perfrun.logic.verdict.readings import Distribution, Figure, NoFigure, figure, scope
+from perfrun.logic.verdict.readings import Distribution, NoReading, Reading, read, scope
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import Outcome, Timing
 from tests.unit.logic.build import MS, S, iterations, report, spec, step
@@ -55,14 +55,14 @@ def test_a_bound_is_never_told_as_a_value(
     exact: list[int], bounds: list[int], statistic: str, text: str
 ) -> None:
     measured = Distribution([of(exact)], [of(bounds)]).statistic(statistic)
-    assert isinstance(measured, Figure)
+    assert isinstance(measured, Reading)
     assert measured.text(f"latency.{statistic}", []) == text
 
 
 def test_a_percentile_in_the_first_bounds_bucket_is_not_more_than_the_bound() -> None:
     # The bucket of 5.000 s reaches to 5.0033 s: its middle would claim more than was seen.
     measured = Distribution([], [of([5 * S] * 1000)]).statistic("p50")
-    assert measured == Figure(5 * S, float("inf"), 1000)
+    assert measured == Reading(5 * S, float("inf"), 1000)
 
 
 @pytest.mark.parametrize(
@@ -71,16 +71,16 @@ def test_a_percentile_in_the_first_bounds_bucket_is_not_more_than_the_bound() ->
 )
 def test_a_percentile_needs_ten_samples_beyond_it(statistic: str, enough: int) -> None:
     assert samples_needed(f"latency.{statistic}") == enough
-    assert isinstance(Distribution([of([MS] * enough)]).statistic(statistic), Figure)
+    assert isinstance(Distribution([of([MS] * enough)]).statistic(statistic), Reading)
     few = Distribution([of([MS] * (enough - 1))]).statistic(statistic)
-    assert few == NoFigure(f"needs {enough} samples, there were {enough - 1}", enough - 1, True)
+    assert few == NoReading(f"needs {enough} samples, there were {enough - 1}", enough - 1, True)
 
 
 @pytest.mark.parametrize("statistic", ["avg", "min", "max"])
 def test_the_other_statistics_need_one_sample(statistic: str) -> None:
     assert samples_needed(f"latency.{statistic}") == 1
-    assert isinstance(Distribution([of([MS])]).statistic(statistic), Figure)
-    assert Distribution([]).statistic(statistic) == NoFigure("has no samples")
+    assert isinstance(Distribution([of([MS])]).statistic(statistic), Reading)
+    assert Distribution([]).statistic(statistic) == NoReading("has no samples")
 
 
 @given(
@@ -95,9 +95,9 @@ def test_whatever_the_bounds_would_have_become_a_figure_stays_true(
     told = Distribution([of(exact)], [of(bounds)]).statistic(statistic)
     truth = [bound + extra for bound, extra in zip(bounds, more, strict=False)]
     real = Distribution([of(exact + truth)]).statistic(statistic)
-    if not isinstance(told, Figure):
+    if not isinstance(told, Reading):
         return
-    assert isinstance(real, Figure)
+    assert isinstance(real, Reading)
     slack = 0.002 * real.low  # two buckets
     assert told.low - slack <= real.low <= told.high + slack
 
@@ -138,8 +138,8 @@ def test_the_latency_of_a_scenario_is_from_its_arrival_to_the_end_of_its_last_st
     journeys.journeys = {Outcome.SUCCESS.value: of([25 * MS] * 40)}
     phase = report(*steps, scenarios=[journeys]).window
     for name, ms in (("browse", 25), ("list", 10), ("", 10)):
-        measured = figure("latency.p50", scope(PLAN, phase, name, S))
-        assert isinstance(measured, Figure)
+        measured = read("latency.p50", scope(PLAN, phase, name, S))
+        assert isinstance(measured, Reading)
         assert measured.low == pytest.approx(ms * MS, rel=0.001)
 
 
@@ -167,8 +167,8 @@ def test_counted_metrics(metric: str, low: float, high: float) -> None:
         bytes_received=500,
     )
     phase = report(record, dropped=3).window
-    measured = figure(metric, scope(PLAN, phase, "", 10 * S))
-    assert isinstance(measured, Figure)
+    measured = read(metric, scope(PLAN, phase, "", 10 * S))
+    assert isinstance(measured, Reading)
     assert [measured.low, measured.high] == pytest.approx([low, high])
 
 
@@ -188,11 +188,11 @@ def test_counted_metrics(metric: str, low: float, high: float) -> None:
 )
 def test_there_is_no_figure_without_samples(metric: str) -> None:
     phase = report(step([])).window
-    assert isinstance(figure(metric, scope(PLAN, phase, "", S)), NoFigure)
+    assert isinstance(read(metric, scope(PLAN, phase, "", S)), NoReading)
 
 
 def test_fast_failures_do_not_make_the_service_look_fast() -> None:
     record = step([100 * MS] * 20, failed=20)
     record.histogram(Timing.LATENCY, Outcome.FAILURE).fold([MS] * 20)
-    measured = figure("latency.avg", scope(PLAN, report(record).window, "", S))
-    assert measured == Figure.exact(100 * MS, 20)
+    measured = read("latency.avg", scope(PLAN, report(record).window, "", S))
+    assert measured == Reading.exact(100 * MS, 20)
