@@ -1,6 +1,6 @@
-# The two commands: make demo, make test. make help lists the rest.
-# Everything that a target needs is installed on its first use: Python packages into .venv,
-# the binaries of a real Kubernetes into a cache outside of this checkout.
+# The two main commands are make demo and make test; make help lists the others.
+# A target installs what it needs on its first use: Python packages into .venv, and the binaries of a
+# real Kubernetes into a cache outside this checkout.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,9 +11,9 @@ PINS := constraints.txt
 CLUSTER := $(PYTHON) -m tests.cluster
 CRD_FOLDERS := crds charts/perfrun/files/crds
 LOWEST := build/lowest/bin
-# Units of what runs on any system and needs no cluster's client.
+# Unit tests of code that runs on any system and needs no Kubernetes client.
 PORTABLE := tests/unit/api tests/unit/measure
-# Those of a run on this machine, which is Linux; nor do they need a cluster's client.
+# Unit tests of runs on this machine, which has to be Linux; they need no Kubernetes client either.
 LOCAL := $(addprefix tests/unit/,engine launcher observe pytest_plugin reach report worker)
 
 .DEFAULT_GOAL := help
@@ -24,34 +24,34 @@ LOCAL := $(addprefix tests/unit/,engine launcher observe pytest_plugin reach rep
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-demo: $(STAMP) ## the main job on a real cluster: embedded, or the one of KUBECONFIG
+demo: $(STAMP) ## a first test on a real cluster: embedded, or the one of KUBECONFIG
 	@$(BIN)/python -m tests.demo up
 
 demo-stall: $(STAMP) ## a server that stalls: truth, perfrun and k6 side by side
 	@$(BIN)/python -m tests.conformance stall --peers k6
 
-demo-down: $(STAMP) ## remove what the demo has made (the embedded cluster stays: cluster-down)
+demo-down: $(STAMP) ## remove what the demo created (the embedded cluster stays: cluster-down)
 	@$(BIN)/python -m tests.demo down
 
-test: $(STAMP) ## everything, on real parts; ends with what each stage took
+test: $(STAMP) ## everything, with real components; ends with the time of each stage
 	@$(BIN)/python -m tests.stages
 
-test-unit: $(STAMP) ## units, in seconds
+test-unit: $(STAMP) ## unit tests, in seconds
 	@$(BIN)/python -m tests.stages units
 
-test-conformance: $(STAMP) ## is what the engine says true? Servers whose truth is known
+test-conformance: $(STAMP) ## the engine against servers whose behaviour is known
 	@$(BIN)/python -m tests.stages conformance
 
-test-integration: $(STAMP) ## against a real API server, and real local loads
+test-integration: $(STAMP) ## with a real API server, and real local loads
 	@$(BIN)/python -m tests.stages integration integration-timing integration-alone
 
 test-e2e: $(STAMP) ## the image, the chart and a whole cluster
 	@$(BIN)/python -m tests.stages e2e e2e-timing e2e-alone
 
-test-portable: $(STAMP) ## units of what runs on any system, not only on Linux
+test-portable: $(STAMP) ## unit tests of code that runs on any system, not only on Linux
 	$(BIN)/pytest -n 4 $(PORTABLE)
 
-test-lowest: ## units with the lowest versions that pyproject.toml allows, first without the operator's
+test-lowest: ## unit tests with the lowest versions that pyproject.toml allows, first without the operator's
 	@$(PYTHON) -m venv --clear build/lowest
 	@$(LOWEST)/pip install --quiet uv
 	$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python --resolution lowest-direct \
@@ -72,7 +72,7 @@ campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifest
 	    --campaign build/campaign.jsonl
 	$(BIN)/python -m tests.e2e.faults.outcomes build/campaign.jsonl
 
-bench: $(STAMP) ## beside wrk, oha, hey, vegeta, k6 and Locust, as tables (installs them)
+bench: $(STAMP) ## compared with wrk, oha, hey, vegeta, k6 and Locust, as tables (installs them)
 	$(BIN)/python -m benchmarks
 
 check: $(STAMP) ## lint, types, import directions, drift of generated files: no root, no Go, no cluster
@@ -83,7 +83,7 @@ check: $(STAMP) ## lint, types, import directions, drift of generated files: no 
 	$(BIN)/python -m perfrun.api.schema.crd --check $(CRD_FOLDERS)
 	$(BIN)/python -m perfrun.api.schema.reference --check docs/reference.md
 
-check-manifests: $(STAMP) ## deploy/base is the chart's, and a real API server takes every manifest that we show; actionlint
+check-manifests: $(STAMP) ## deploy/base is the rendered chart, a real API server accepts all documented manifests, actionlint
 	@$(CLUSTER) build
 	$(BIN)/pytest tests/integration/test_manifests.py tests/integration/test_workflows.py
 
@@ -91,10 +91,10 @@ docs: $(DOCS_STAMP) ## the site of docs/, in build/site; a dead link or a page t
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "build/site/index.html"
 
-quick: $(STAMP) ## ruff, mypy and units of what has changed since the last commit, in seconds
+quick: $(STAMP) ## ruff, mypy and unit tests of what has changed since the last commit, in seconds
 	@$(BIN)/python -m tests.quick
 
-format: $(STAMP) ## ruff, with what it can mend
+format: $(STAMP) ## ruff, with automatic fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -108,7 +108,7 @@ cluster-up: ## the embedded cluster, reused when it is up
 	@$(CLUSTER) up
 	@echo 'eval "$$($(CLUSTER) env)"   # for kubectl and helm in this shell'
 
-cluster-down: ## end the embedded cluster, and only that
+cluster-down: ## end the embedded cluster, and nothing else
 	@$(CLUSTER) down
 
 image: cluster-up ## build the image and give it to the embedded cluster
@@ -128,7 +128,7 @@ $(DOCS_STAMP): $(STAMP)
 	@$(BIN)/pip install --quiet --group docs --constraint $(PINS)
 	@touch $@
 
-lock: ## constraints.txt anew: the newest versions of all that is installed
+lock: ## update constraints.txt to the newest versions
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/pip install --quiet --upgrade pip
 	@build/lock/bin/pip install --quiet '.[browser,operator,observe,sql]' --group dev --group docs
@@ -136,23 +136,23 @@ lock: ## constraints.txt anew: the newest versions of all that is installed
 	    build/lock/bin/pip freeze --exclude perfrun; } > $(PINS)
 	@rm -rf build/lock
 
-changelog: $(STAMP) ## changelog.d as a section of CHANGELOG.md: VERSION=x.y.z; without it only shown
+changelog: $(STAMP) ## turn changelog.d into a section of CHANGELOG.md: VERSION=x.y.z; without it, only show it
 	@$(BIN)/towncrier build $(if $(VERSION),--yes --version $(VERSION),--draft --version next)
 
 dist: $(STAMP) ## wheel and sdist, in dist
 	$(BIN)/hatchling build -d dist
 
-chart: ## the chart as a package, in dist; helm is that of PATH, or else the one compiled here
+chart: ## the chart as a package, in dist; with helm from PATH, or the one compiled here
 	@mkdir -p dist
 	@PATH=$$PATH:$$($(CLUSTER) path) helm package charts/perfrun --destination dist
 
 release-check: $(STAMP) ## whether TAG may be released: TAG, IMAGE and BASE_IMAGE are variables
 	@$(BIN)/python -m tests.release check
 
-release-notes: $(STAMP) ## what CHANGELOG.md says of TAG, in build/notes.md
+release-notes: $(STAMP) ## the section of CHANGELOG.md for TAG, in build/notes.md
 	@$(BIN)/python -m tests.release notes
 
-clean-cache: ## remove the binaries and images outside of this checkout (~/.cache/perfrun)
+clean-cache: ## remove the binaries and images outside this checkout (~/.cache/perfrun)
 	@$(CLUSTER) forget
 
 clean: ## remove .venv and the caches of tools

@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
-{{/* The same with a browser in it. */}}
+{{/* The image with a browser. */}}
 {{- define "perfrun.browserImage" -}}
 {{- with .Values.image.registry }}{{ . }}/{{ end -}}
 {{ .Values.image.repository }}-browser:{{ .Values.image.tag | default .Chart.AppVersion }}
@@ -87,7 +87,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* What the operator is told. */}}
+{{/* Settings of the operator. */}}
 {{- define "perfrun.env" -}}
 {{- $image := include "perfrun.image" . -}}
 - name: PERFRUN_NAMESPACE
@@ -128,12 +128,12 @@ capabilities: {drop: [ALL]}
 - {name: PERFRUN_WORKER_MEMORY_LIMIT, value: {{ .Values.worker.memoryLimit | quote }}}
 {{- end -}}
 
-{{/* The ConfigMap of policies; another one whenever they change. */}}
+{{/* The ConfigMap of policies; it has another name whenever they change. */}}
 {{- define "perfrun.policiesName" -}}
 {{ include "perfrun.fullname" . }}-policies-{{ .Values.policies.written | toJson | sha256sum | trunc 8 }}
 {{- end -}}
 
-{{/* The receivers as the operator reads them; what is secret of them is mounted beside it. */}}
+{{/* The receivers as the operator reads them; their secrets are mounted separately. */}}
 {{- define "perfrun.receivers" -}}
 {{- $plain := list -}}
 {{- range .Values.receivers }}{{ $plain = append $plain (omit . "urlFrom" "signingKeyFrom") }}{{ end -}}
@@ -161,8 +161,8 @@ capabilities: {drop: [ALL]}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list]
-# The account of workers: made in each namespace of tests, and never given a right. What is created
-# has no name yet.
+# The account of workers: created in each namespace of tests, without any rights. RBAC cannot name an
+# object that is created.
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [create]
@@ -174,7 +174,7 @@ capabilities: {drop: [ALL]}
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, create, patch, delete]
-# What each run was made from, frozen.
+# What each run executes, frozen.
 - apiGroups: [apps]
   resources: [controllerrevisions]
   verbs: [get, list, create, delete]
@@ -186,7 +186,7 @@ capabilities: {drop: [ALL]}
 - apiGroups: [metrics.k8s.io]
   resources: [pods]
   verbs: [list]
-# What it tells; and why the Job controller could not create a worker's pod.
+# Its own events, and why the Job controller could not create a worker's pod.
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, list]
