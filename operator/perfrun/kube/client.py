@@ -65,6 +65,13 @@ class TerminatingError(KubeError):
     """The namespace is going away: nothing can be created in it, and nothing need be."""
 
 
+def _segment(name: str) -> str:
+    # The API server decodes %2F before it splits the path: the rest would be a subresource.
+    if name in ("", ".", "..") or "/" in name or "%" in name:
+        raise NotFoundError(404, f"no object can have the name {name[:64]!r}")
+    return quote(name, safe="")
+
+
 @dataclass(frozen=True)
 class Resource:
     """A kind of object and where the API server keeps it."""
@@ -74,14 +81,17 @@ class Resource:
     plural: str
 
     def path(self, namespace: str | None, name: str | None = None, sub: str = "") -> str:
-        """The path of the collection, the object or its subresource."""
+        """The path of the collection, the object or its subresource.
+
+        Raises NotFoundError where no object can have that name.
+        """
         root = "/api" if "/" not in self.api_version else "/apis"
         parts = [root, self.api_version]
         if namespace is not None:
-            parts += ["namespaces", quote(namespace, safe="")]
+            parts += ["namespaces", _segment(namespace)]
         parts.append(self.plural)
         if name is not None:
-            parts.append(quote(name, safe=""))
+            parts.append(_segment(name))
         if sub:
             parts.append(sub)
         return "/".join(parts)

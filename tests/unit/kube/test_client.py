@@ -68,12 +68,19 @@ async def rote() -> AsyncIterator[Rote]:
         (PERF_RUNS.path("team", "a", "status"),
          "/apis/perfrun.dev/v1alpha1/namespaces/team/perfruns/a/status"),
         (CONFIG_MAPS.path("team", "a"), "/api/v1/namespaces/team/configmaps/a"),
-        (CONFIG_MAPS.path("team", "../x"), "/api/v1/namespaces/team/configmaps/..%2Fx"),
+        (CONFIG_MAPS.path("team", "a?b"), "/api/v1/namespaces/team/configmaps/a%3Fb"),
         (TOKEN_REVIEWS.path(None), "/apis/authentication.k8s.io/v1/tokenreviews"),
     ],
 )  # fmt: skip
 def test_path(path: str, expected: str) -> None:
     assert path == expected
+
+
+@pytest.mark.parametrize("name", ["../x", "10/s", "a%2Fb", ".", "..", ""])
+def test_name_that_no_object_can_have_is_not_asked_for(name: str) -> None:
+    for where in (("team", name), (name, "a")):
+        with pytest.raises(NotFoundError, match="no object can have the name"):
+            CONFIG_MAPS.path(*where)
 
 
 @pytest.mark.parametrize(
