@@ -110,8 +110,8 @@ async def _end(kube: Kube, run: Json) -> None:
         status = PerfRunStatus.model_validate(run.get("status", {}))
     except ValidationError:
         status = PerfRunStatus()  # whoever wrote that: the run ends all the same
-    judgement = cancelled(WHY, status.workers or WorkerCounts(planned=0))
-    ended = done_status(status, judgement, datetime.now(UTC), about.generation)
+    run_verdict = cancelled(WHY, status.workers or WorkerCounts(planned=0))
+    ended = done_status(status, run_verdict, datetime.now(UTC), about.generation)
     try:
         await write_status(kube, PERF_RUNS, about, end_as_json(ended))
     except NotFoundError:

@@ -15,7 +15,7 @@ from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.times import format_moment, parse_time
 from perfrun.logic.plan.capacity import Bracket, HoldOutcome, bracket, held, next_rate
 from perfrun.logic.plan.run_plan import HOLD_GRACE, HOLD_LEAD, HOLD_REPORTS
-from perfrun.logic.verdict.holds import begun, ended, hold_objectives, weigh
+from perfrun.logic.verdict.holds import begun, ended, hold_objectives, judge_hold
 from perfrun.logic.verdict.objectives import Objective
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Order, WorkerReport
@@ -159,7 +159,10 @@ class HoldSearch:
         rate = self._hold.rate
         merged = self.merged  # whoever loses the search meanwhile takes it away
         if merged is not None and self._is_whole and self._lost is None:
-            return [*self.holds[:-1], ended(last, weigh(self._asked, self._plan, rate, merged))]
+            return [
+                *self.holds[:-1],
+                ended(last, judge_hold(self._asked, self._plan, rate, merged)),
+            ]
         lost = {"outcome": HoldOutcome.LOST.value, "message": self._lost or self._silence()}
         return [*self.holds[:-1], last.model_copy(update=lost)]
 

@@ -11,7 +11,7 @@ from perfrun.local.run import LocalRun
 from perfrun.logic.plan.names import requested_run_name
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.logic.verdict.judge import judge
-from perfrun.logic.verdict.outcome import Judgement, RunOutcome, cancelled, errored, unreported
+from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, cancelled, errored, unreported
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.document import Times, local_run, result_document
@@ -42,7 +42,7 @@ def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
     return run, result_document(local.plan, test.spec, run, local.report)
 
 
-def judged(test: PerfTest, local: LocalRun) -> Judgement:
+def judged(test: PerfTest, local: LocalRun) -> RunVerdict:
     """What a run came to, also where there are no data."""
     if local.error is not None or local.report is None:
         return _without_data(local).with_untidy(local.untidy)
@@ -58,7 +58,7 @@ def judged(test: PerfTest, local: LocalRun) -> Judgement:
     return judge(test.spec, outcome)
 
 
-def _without_data(local: LocalRun) -> Judgement:
+def _without_data(local: LocalRun) -> RunVerdict:
     if local.error is not None:
         return errored(local.error, local.workers)
     if local.start is None:

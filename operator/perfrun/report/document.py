@@ -1,4 +1,4 @@
-"""From a judgement to the objects that keep it: the PerfRun, and the full result document."""
+"""From a verdict to the objects that keep it: the PerfRun, and the full result document."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from perfrun.api.run.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, Phase, 
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.times import format_time
 from perfrun.logic.run.status import done_conditions
-from perfrun.logic.verdict.outcome import Judgement
+from perfrun.logic.verdict.outcome import RunVerdict
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
@@ -28,7 +28,7 @@ class Times:
 
 def local_run(
     plan: RunPlan,
-    judgement: Judgement,
+    run_verdict: RunVerdict,
     times: Times,
     *,
     report: WorkerReport | None = None,
@@ -45,8 +45,8 @@ def local_run(
         load_end_time=format_time(load_end) if load_end else None,
         completion_time=format_time(times.completed),
         stopped=stopped,
-        conditions=done_conditions(judgement, (), times.completed, generation=1),
-        **judgement.as_status(),
+        conditions=done_conditions(run_verdict, (), times.completed, generation=1),
+        **run_verdict.as_status(),
     )
     return PerfRun(
         metadata=RunMetadata(

@@ -129,9 +129,9 @@ def test_a_load_that_nobody_reported_on_is_an_error_and_a_stopped_one_is_not():
     local = LocalRun(make_plan(), workers=WorkerCounts(planned=1, ready=1))
     local.start = NOW
     local.lost.append("worker 0: it was ended by SIGKILL")
-    judgement = judged(a_test(), local)
-    assert judgement.verdict is Verdict.ERROR
-    assert judgement.message == ("none of 1 workers reported: worker 0: it was ended by SIGKILL")
+    run_verdict = judged(a_test(), local)
+    assert run_verdict.verdict is Verdict.ERROR
+    assert run_verdict.message == ("none of 1 workers reported: worker 0: it was ended by SIGKILL")
     local.stopped = "by Ctrl-C"
     assert judged(a_test(), local).verdict is Verdict.INCONCLUSIVE
 

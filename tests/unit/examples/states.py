@@ -7,7 +7,7 @@ from perfrun.api.metadata import Condition
 from perfrun.api.run.perfrun import Phase, Verdict, WorkerCounts
 from perfrun.logic.run.health import HealthFacts, health_condition
 from perfrun.logic.run.status import done_conditions, open_conditions
-from perfrun.logic.verdict.outcome import Judgement
+from perfrun.logic.verdict.outcome import RunVerdict
 
 Json = dict[str, Any]
 
@@ -74,8 +74,8 @@ def under_way(phase: str, **status: Any) -> Json:
 
 
 def done(verdict: str, message: str) -> Json:
-    judgement = Judgement(Verdict(verdict), message, WorkerCounts(planned=1))
-    conditions = [one.as_json() for one in done_conditions(judgement, [], NOW, 1)]
+    run_verdict = RunVerdict(Verdict(verdict), message, WorkerCounts(planned=1))
+    conditions = [one.as_json() for one in done_conditions(run_verdict, [], NOW, 1)]
     told = {"phase": "Done", "verdict": verdict, "message": message}
     return perfrun(observedGeneration=1, conditions=conditions, **told)
 

@@ -7,7 +7,7 @@ from perfrun.api.run.perfrun import WorkerCounts
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.logic.verdict.judge import judge
-from perfrun.logic.verdict.outcome import Judgement, RunOutcome
+from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import (
     GeneratorRecord,
@@ -117,7 +117,7 @@ def judged(
     reported: int = 1,
     stopped: str | None = None,
     lost: Sequence[str] = (),
-) -> Judgement:
+) -> RunVerdict:
     plan = make_plan(one, uid="u", namespace="shop", test="api", run="api-1")
     counts = WorkerCounts(planned=workers, ready=workers, reported=reported)
     return judge(one, RunOutcome(plan, measured, counts, stopped, lost=lost))

@@ -7,7 +7,7 @@ import pytest
 from perfrun.api.run.perfrun import Verdict
 from perfrun.api.test.metric import MEASURES
 from perfrun.logic.accept.spec import check
-from perfrun.logic.verdict.outcome import Judgement
+from perfrun.logic.verdict.outcome import RunVerdict
 from perfrun.measure.histogram import Histogram
 from tests.unit.logic.build import MS, judged, report, spec, step
 
@@ -21,8 +21,8 @@ PAGES = {
 
 def visited(
     slos: list[dict[str, Any]], classed: bool = False, **measures: list[float]
-) -> Judgement:
-    """The judgement over visits with such measures: ns, or plain numbers."""
+) -> RunVerdict:
+    """The verdict over visits with such measures: ns, or plain numbers."""
     record = step([MS] * 100, name="home", scenario="visit")
     for name, values in measures.items():
         record.measures[name] = histogram = Histogram()

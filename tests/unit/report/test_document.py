@@ -14,8 +14,8 @@ TIMES = Times(NOW, NOW + timedelta(seconds=1), NOW + timedelta(seconds=9))
 
 
 def a_run(**more) -> PerfRun:
-    judgement = errored("shop refuses connections", WorkerCounts(planned=2))
-    return local_run(make_plan(2), judgement, TIMES, **more)
+    run_verdict = errored("shop refuses connections", WorkerCounts(planned=2))
+    return local_run(make_plan(2), run_verdict, TIMES, **more)
 
 
 def test_the_object_is_read_back_as_the_same_run():

@@ -10,7 +10,7 @@ from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.run.perfrun import PerfRunStatus
 from perfrun.kube.client import Json, Kube, Resource
 from perfrun.logic.run.status import PASSING
-from perfrun.logic.verdict.outcome import Judgement
+from perfrun.logic.verdict.outcome import RunVerdict
 
 MOST_CONDITION = 4096
 """Characters of a condition's message."""
@@ -39,7 +39,7 @@ def as_json(value: Any) -> Any:
 
 
 _END = {
-    *(one.name for one in fields(Judgement)),
+    *(one.name for one in fields(RunVerdict)),
     "observed_generation",
     "phase",
     "completion_time",

@@ -33,7 +33,7 @@ from perfrun.kube.client import (
 from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.run.status import open_conditions
 from perfrun.logic.schedule.admission import Placement, queue_limit
-from perfrun.logic.verdict.outcome import Judgement, cancelled, errored, turn_did_not_come
+from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, turn_did_not_come
 
 logger = logging.getLogger(__name__)
 
@@ -250,8 +250,8 @@ class Acceptor:
             ),
         }
 
-    async def _cancel(self, run: PerfRun, judgement: Judgement) -> float:
-        await self._finisher.end(run, judgement)
+    async def _cancel(self, run: PerfRun, run_verdict: RunVerdict) -> float:
+        await self._finisher.end(run, run_verdict)
         return 0.0
 
 
@@ -264,7 +264,7 @@ def _turn(run: PerfRun, now: datetime) -> Json:
     }
 
 
-def _too_late(run: PerfRun, reason: str) -> Judgement:
+def _too_late(run: PerfRun, reason: str) -> RunVerdict:
     """Its turn has not come in time, or not again where its pods were not scheduled before."""
     if run.status.start_deadline is None:
         why = f"its turn did not come in time: {reason}"

@@ -37,7 +37,7 @@ from perfrun.logic.run.losses import losses
 from perfrun.logic.run.status import done_status
 from perfrun.logic.run.teardown import untidy
 from perfrun.logic.verdict.judge import judge
-from perfrun.logic.verdict.outcome import Judgement, RunOutcome, errored, unreported
+from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, errored, unreported
 from perfrun.measure.observed import add_observations
 from perfrun.report.document import result_document
 
@@ -79,18 +79,18 @@ class Finisher:
         # One at a time: all that a run measured is in memory meanwhile.
         async with self._judging:
             now = datetime.now(UTC)
-            judgement, packed, machines = await self._weigh(run, opened, facts, now)
+            run_verdict, packed, machines = await self._judge(run, opened, facts, now)
         if packed is None:
-            return await self.end(run, judgement)
+            return await self.end(run, run_verdict)
         kept = await self._keep(run, opened, packed)
         where = await self._surroundings.of(run, opened.spec, machines)
         changes = {"result": kept, "environment": as_json(where)}
-        return await self.end(run, judgement, changes, now)
+        return await self.end(run, run_verdict, changes, now)
 
-    async def _weigh(
+    async def _judge(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, now: datetime
-    ) -> tuple[Judgement, bytes | None, list[str]]:
-        """The judgement, the packed result where anything was measured, and on which machines."""
+    ) -> tuple[RunVerdict, bytes | None, list[str]]:
+        """The verdict, the packed result where anything was measured, and on which machines."""
         planned = opened.plan.load.workers
         merged, reported, terminated = await self._runs.merged_report(run.metadata.uid)
         lost = losses(facts, terminated)
@@ -113,13 +113,13 @@ class Finisher:
             lost=lost,
             untidy=untidy(facts),
         )
-        judgement = await asyncio.to_thread(judge, opened.spec, outcome)
-        done = _done(run, judgement, now)
+        run_verdict = await asyncio.to_thread(judge, opened.spec, outcome)
+        done = _done(run, run_verdict, now)
 
         def pack() -> bytes:
             return result_document(opened.plan, opened.spec, done, merged).pack()
 
-        return judgement, await asyncio.to_thread(pack), merged.generator.machines
+        return run_verdict, await asyncio.to_thread(pack), merged.generator.machines
 
     async def untidy(self, opened: OpenRun) -> str | None:
         """What went wrong where the teardown was run by a pod of its own."""
@@ -133,7 +133,7 @@ class Finisher:
     async def end(
         self,
         run: PerfRun,
-        judgement: Judgement,
+        run_verdict: RunVerdict,
         kept: Json | None = None,
         completed: datetime | None = None,
     ) -> Json:
@@ -144,11 +144,11 @@ class Finisher:
         """
         now = completed or datetime.now(UTC)
         try:
-            body = await self._write(_done(run, judgement, now), kept or {})
+            body = await self._write(_done(run, run_verdict, now), kept or {})
         except RefusedError as error:
             # Without an end here the run would be judged, and refused, for ever.
-            judgement = errored(f"its verdict could not be written: {error}", counted(run))
-            body = await self._write(_done(run, judgement, now), {})
+            run_verdict = errored(f"its verdict could not be written: {error}", counted(run))
+            body = await self._write(_done(run, run_verdict, now), {})
         done = PerfRun.parse(body)
         self._metrics.count_run(done)
         await self.tell(done)
@@ -156,8 +156,8 @@ class Finisher:
             "run %s/%s: %s: %s",
             run.metadata.namespace,
             run.metadata.name,
-            judgement.verdict,
-            judgement.message,
+            run_verdict.verdict,
+            run_verdict.message,
         )
         return body
 
@@ -255,7 +255,7 @@ def counted(run: PerfRun) -> WorkerCounts:
     return run.status.workers or WorkerCounts(planned=0)
 
 
-def _done(run: PerfRun, judgement: Judgement, now: datetime) -> PerfRun:
+def _done(run: PerfRun, run_verdict: RunVerdict, now: datetime) -> PerfRun:
     """The run as it is once it is judged."""
-    status = done_status(run.status, judgement, now, run.metadata.generation)
+    status = done_status(run.status, run_verdict, now, run.metadata.generation)
     return run.model_copy(update={"status": status})

@@ -48,7 +48,7 @@ from perfrun.logic.run.facts import JobState, RunFacts
 from perfrun.logic.run.lifecycle import Act, Decision, collecting_deadline, decide
 from perfrun.logic.run.status import open_conditions
 from perfrun.logic.run.teardown import untidy
-from perfrun.logic.verdict.outcome import Judgement, cancelled, errored
+from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored
 
 logger = logging.getLogger(__name__)
 
@@ -297,13 +297,13 @@ class RunReconciler:
         return 0.0
 
     async def _end(
-        self, run: PerfRun, opened: OpenRun, facts: RunFacts, judgement: Judgement
+        self, run: PerfRun, opened: OpenRun, facts: RunFacts, run_verdict: RunVerdict
     ) -> None:
         """End a run that has measured nothing."""
         why = untidy(facts)
         if why is None and facts.cleaned:
             why = await self._finisher.untidy(opened)
-        await self._finisher.end(run, judgement.with_untidy(why))
+        await self._finisher.end(run, run_verdict.with_untidy(why))
 
     async def _keep_plan(self, run: PerfRun, opened: OpenRun) -> None:
         """Put the plan back, now and then: pods that come late wait for it if it was deleted."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from perfrun.api.metadata import Condition
 from perfrun.api.run.perfrun import PerfRunStatus, Phase, Verdict
 from perfrun.api.times import format_moment
-from perfrun.logic.verdict.outcome import Judgement
+from perfrun.logic.verdict.outcome import RunVerdict
 
 _STALLED = {Verdict.FAIL: "ObjectiveMissed", Verdict.ERROR: "Error"}
 _OURS = frozenset({"Complete", "SLOMet", "Reconciling", "Stalled"})
@@ -31,12 +31,12 @@ def open_conditions(
 
 
 def done_conditions(
-    judgement: Judgement, previous: Sequence[Condition], now: datetime, generation: int | None
+    run_verdict: RunVerdict, previous: Sequence[Condition], now: datetime, generation: int | None
 ) -> list[Condition]:
     """The conditions of a finished run."""
-    verdict, message = judgement.verdict, judgement.message
-    complete = judgement.reason or ("Error" if verdict is Verdict.ERROR else "Finished")
-    status, reason = _slo_met(judgement)
+    verdict, message = run_verdict.verdict, run_verdict.message
+    complete = run_verdict.reason or ("Error" if verdict is Verdict.ERROR else "Finished")
+    status, reason = _slo_met(run_verdict)
     fresh = [
         Condition(type="Complete", status="True", reason=complete, message=message),
         Condition(type="SLOMet", status=status, reason=reason, message=message),
@@ -49,17 +49,17 @@ def done_conditions(
 
 
 def done_status(
-    before: PerfRunStatus, judgement: Judgement, now: datetime, generation: int | None
+    before: PerfRunStatus, run_verdict: RunVerdict, now: datetime, generation: int | None
 ) -> PerfRunStatus:
     """The status of a run that is judged: what was passing is gone."""
     changes = {
-        **judgement.as_status(),
+        **run_verdict.as_status(),
         "observed_generation": generation,
         "phase": Phase.DONE,
         # Two runs may end within a second, and the history goes by the order.
         "completion_time": format_moment(now),
         "conditions": done_conditions(
-            judgement, before.conditions, now.replace(microsecond=0), generation
+            run_verdict, before.conditions, now.replace(microsecond=0), generation
         ),
         **dict.fromkeys(PASSING),
     }
@@ -83,10 +83,10 @@ def _dated(
     return [old for old in previous if old.type not in _OURS] + fresh
 
 
-def _slo_met(judgement: Judgement) -> tuple[str, str]:
-    match judgement.verdict:
+def _slo_met(run_verdict: RunVerdict) -> tuple[str, str]:
+    match run_verdict.verdict:
         case Verdict.PASS:
-            return ("True", "ObjectivesMet") if judgement.slos else ("Unknown", "NoObjectives")
+            return ("True", "ObjectivesMet") if run_verdict.slos else ("Unknown", "NoObjectives")
         case Verdict.WARN | Verdict.FAIL:
             return "False", "ObjectiveMissed"
         case Verdict.ERROR:

@@ -15,8 +15,8 @@ ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.FAIL)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What one objective came to, before the generator's faults are weighed."""
+class ObjectiveVerdict:
+    """What one objective came to, before findings about the generator are applied."""
 
     verdict: Verdict
     sentence: str
@@ -68,20 +68,22 @@ _RULES = (  # the first one that holds
 )
 
 
-def compare(objective: Objective, reading: Reading | NoReading) -> Judged:
+def compare(objective: Objective, reading: Reading | NoReading) -> ObjectiveVerdict:
     """What an objective comes to by what was measured, and the sentence for it."""
     if isinstance(reading, NoReading):
         verdict = Verdict.INCONCLUSIVE if reading.applicable else Verdict.NOT_APPLICABLE
         measured = "unsupported" if reading.unsupported else None
-        return Judged(verdict, f"{objective.subject} {reading.reason}", measured, reading.samples)
+        return ObjectiveVerdict(
+            verdict, f"{objective.subject} {reading.reason}", measured, reading.samples
+        )
     text = reading.text(objective.metric, objective.limits)
     sentence = f"{objective.subject} was {text}{reading.note}, {_allowed(objective)}"
     rule = next(rule for rule in _RULES if rule.holds(objective, reading))
     ending = rule.ending.format(doubt=reading.doubt)
     if rule.verdict is not None:
-        return Judged(rule.verdict, sentence, text, reading.samples, ending=ending)
+        return ObjectiveVerdict(rule.verdict, sentence, text, reading.samples, ending=ending)
     missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
-    return Judged(missed, sentence, text, reading.samples, reading.miss, ending)
+    return ObjectiveVerdict(missed, sentence, text, reading.samples, reading.miss, ending)
 
 
 def _allowed(objective: Objective) -> str:
@@ -100,14 +102,14 @@ class Faults(NamedTuple):
     findings: Sequence[Finding]
     record: GeneratorRecord
 
-    def against(self, objective: Objective, judged: Judged) -> Finding | None:
+    def against(self, objective: Objective, result: ObjectiveVerdict) -> Finding | None:
         """The first finding that takes a verdict back, if any does."""
-        if judged.verdict is Verdict.PASS:
+        if result.verdict is Verdict.PASS:
             return next((f for f in self.findings if _undermines(f, objective)), None)
-        if judged.verdict not in (Verdict.WARN, Verdict.FAIL):
+        if result.verdict not in (Verdict.WARN, Verdict.FAIL):
             return None
         inflating = [f for f in self.findings if f.effect == "Inflating"]
-        miss = judged.miss
+        miss = result.miss
         if not inflating or miss is None or not miss.explained_by(inflating, self.record):
             return None
         # One may be enough; else it takes all of them, and the first is named.
@@ -126,25 +128,25 @@ def _undermines(finding: Finding, objective: Objective) -> bool:
     return finding.type != "Dropped" or not objective.row.fact
 
 
-def status_of(objective: Objective, judged: Judged, faults: Faults) -> SloStatus:
-    judged = _tainted(objective, judged, faults)
+def status_of(objective: Objective, result: ObjectiveVerdict, faults: Faults) -> SloStatus:
+    result = _tainted(objective, result, faults)
     return SloStatus(
         metric=objective.metric,
         of=objective.of,
         max=objective.max,
         min=objective.min,
         on_breach=objective.on_breach,
-        measured=judged.measured,
-        samples=judged.samples,
-        verdict=judged.verdict,
-        message=cut(judged.sentence + judged.ending),
+        measured=result.measured,
+        samples=result.samples,
+        verdict=result.verdict,
+        message=cut(result.sentence + result.ending),
     )
 
 
-def _tainted(objective: Objective, judged: Judged, faults: Faults) -> Judged:
+def _tainted(objective: Objective, result: ObjectiveVerdict, faults: Faults) -> ObjectiveVerdict:
     """What the generator's own faults leave of a verdict."""
-    found = faults.against(objective, judged)
+    found = faults.against(objective, result)
     if found is None:
-        return judged
+        return result
     ending = f", but this proves nothing: {found.message}"
-    return replace(judged, verdict=Verdict.INCONCLUSIVE, ending=ending)
+    return replace(result, verdict=Verdict.INCONCLUSIVE, ending=ending)

@@ -12,7 +12,7 @@ from perfrun.logic.plan.capacity import HoldOutcome
 from perfrun.logic.plan.run_plan import hold_plan
 from perfrun.logic.verdict.load import judge_objectives
 from perfrun.logic.verdict.objectives import Objective, objectives
-from perfrun.logic.verdict.outcome import Judgement, RunOutcome
+from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
@@ -22,12 +22,12 @@ MOST_TEXT = 512
 """Of a hold's sentence: a status holds dozens of them."""
 
 
-class Weighed(NamedTuple):
-    """A hold's outcome, the sentence for it, and the judgement that it follows from."""
+class HoldVerdict(NamedTuple):
+    """A hold's outcome, the sentence for it, and the verdict that it follows from."""
 
     outcome: HoldOutcome
     message: str
-    judgement: Judgement
+    run_verdict: RunVerdict
 
 
 def hold_objectives(spec: PerfTestSpec) -> list[Objective]:
@@ -46,7 +46,9 @@ def of_holds(asked: Sequence[Objective]) -> list[Objective]:
     ]
 
 
-def weigh(asked: Sequence[Objective], plan: RunPlan, rate: float, report: WorkerReport) -> Weighed:
+def judge_hold(
+    asked: Sequence[Objective], plan: RunPlan, rate: float, report: WorkerReport
+) -> HoldVerdict:
     """What the merged reports of all workers say of a hold at ``rate``.
 
     The search must not go above a rate that was not really put on, whoever was at fault; a target
@@ -54,31 +56,31 @@ def weigh(asked: Sequence[Objective], plan: RunPlan, rate: float, report: Worker
     """
     planned = plan.load.workers
     workers = WorkerCounts(planned=planned, ready=planned, reported=report.workers)
-    judgement = judge_objectives(asked, RunOutcome(hold_plan(plan, rate), report, workers))
+    run_verdict = judge_objectives(asked, RunOutcome(hold_plan(plan, rate), report, workers))
     if report.stopped is not None:
         outcome = HoldOutcome.MISSED if report.breached else HoldOutcome.LOST
-        return Weighed(outcome, cut(f"stopped {report.stopped}", MOST_TEXT), judgement)
+        return HoldVerdict(outcome, cut(f"stopped {report.stopped}", MOST_TEXT), run_verdict)
     if report.late > MOST_LATE:
         # What it dropped is neither the target's fault nor a limit of the generator's.
         why = f"a worker heard of it {format_duration(report.late)} after its start: held again"
-        return Weighed(HoldOutcome.REPEATED, why, judgement)
-    outcome, message = _outcome(judgement)
-    return Weighed(outcome, cut(message, MOST_TEXT), judgement)
+        return HoldVerdict(HoldOutcome.REPEATED, why, run_verdict)
+    outcome, message = _outcome(run_verdict)
+    return HoldVerdict(outcome, cut(message, MOST_TEXT), run_verdict)
 
 
-def _outcome(judgement: Judgement) -> tuple[HoldOutcome, str]:
-    if judgement.verdict in (Verdict.WARN, Verdict.FAIL):
-        return HoldOutcome.MISSED, judgement.message
-    findings = judgement.generator.findings if judgement.generator else []
+def _outcome(run_verdict: RunVerdict) -> tuple[HoldOutcome, str]:
+    if run_verdict.verdict in (Verdict.WARN, Verdict.FAIL):
+        return HoldOutcome.MISSED, run_verdict.message
+    findings = run_verdict.generator.findings if run_verdict.generator else []
     for finding in findings:
         if finding.type == "Dropped":
             return HoldOutcome.MISSED, finding.message
     for finding in findings:
         if finding.effect == "UnderLoading":
             return HoldOutcome.UNCLEAR, finding.message
-    if judgement.verdict is Verdict.PASS:
-        return HoldOutcome.MET, judgement.message
-    return HoldOutcome.UNCLEAR, judgement.message
+    if run_verdict.verdict is Verdict.PASS:
+        return HoldOutcome.MET, run_verdict.message
+    return HoldOutcome.UNCLEAR, run_verdict.message
 
 
 def begun(rate: float, start_time: str) -> HoldStatus:
@@ -86,9 +88,9 @@ def begun(rate: float, start_time: str) -> HoldStatus:
     return HoldStatus(rate=format_rate(rate, [rate]), start_time=start_time)
 
 
-def ended(hold: HoldStatus, weighed: Weighed) -> HoldStatus:
+def ended(hold: HoldStatus, hold_verdict: HoldVerdict) -> HoldStatus:
     """The same hold, judged."""
-    summary = weighed.judgement.summary
+    summary = hold_verdict.run_verdict.summary
     figures: dict[str, str | None] = {}
     if summary is not None:
         figures = {
@@ -96,5 +98,5 @@ def ended(hold: HoldStatus, weighed: Weighed) -> HoldStatus:
             "error_rate": summary.error_rate,
             "p95": summary.latency.p95 if summary.latency else None,
         }
-    known = {"outcome": weighed.outcome.value, "message": weighed.message}
+    known = {"outcome": hold_verdict.outcome.value, "message": hold_verdict.message}
     return hold.model_copy(update={**known, **figures})

@@ -15,7 +15,7 @@ from perfrun.logic.verdict.compare import ORDER, Faults, compare, status_of, wor
 from perfrun.logic.verdict.findings import examine
 from perfrun.logic.verdict.objectives import Objective, out_of_reach, share
 from perfrun.logic.verdict.observed import observed
-from perfrun.logic.verdict.outcome import Judgement, RunOutcome
+from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict
 from perfrun.logic.verdict.own_delays import LowRate, Miss, PageMiss, SlowMiss
 from perfrun.logic.verdict.readings import NoReading, Reading, Scope, read, scope
 from perfrun.measure.plan import RunPlan
@@ -27,7 +27,7 @@ FLOOR_SLACK = 0.99
 
 def judge_objectives(
     asked: Sequence[Objective], outcome: RunOutcome, *, ordered: bool = False
-) -> Judgement:
+) -> RunVerdict:
     """The verdict over an open or closed load, a burst, or one hold of a capacity search.
 
     ``ordered``: it was to end before its plan, also where the outcome does not say so.
@@ -45,7 +45,7 @@ def judge_objectives(
     ]
     summary = summaries.summarise(outcome.plan, report, limits)
     verdict, message = overall(slos, ending_of(outcome), summary.requests)
-    return Judgement(
+    return RunVerdict(
         verdict=verdict,
         message=cut(message),
         workers=outcome.workers,

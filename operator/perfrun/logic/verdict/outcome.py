@@ -41,7 +41,7 @@ class RunOutcome:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class RunVerdict:
     """What a user reads of a finished run."""
 
     verdict: Verdict
@@ -64,7 +64,7 @@ class Judgement:
         named = (one.name for one in fields(self) if one.name != "reason")
         return {name: getattr(self, name) for name in named}
 
-    def with_untidy(self, untidy: str | None) -> "Judgement":
+    def with_untidy(self, untidy: str | None) -> "RunVerdict":
         """The same, and that the teardown failed where it did: what is left is the user's to
         know."""
         if untidy is None:
@@ -77,19 +77,19 @@ TURN_DID_NOT_COME = ("QueueExpired", "TooManyRuns", "Superseded")
 """Why a run has ended in the queue: nothing about the service was to be learned."""
 
 
-def turn_did_not_come(reason: str, verdict: Verdict, message: str) -> Judgement:
-    """The judgement over a run that ended in the queue; ``reason``: one of TURN_DID_NOT_COME."""
-    return Judgement(verdict, cut(message), WorkerCounts(planned=0), reason=reason)
+def turn_did_not_come(reason: str, verdict: Verdict, message: str) -> RunVerdict:
+    """The verdict over a run that ended in the queue; ``reason``: one of TURN_DID_NOT_COME."""
+    return RunVerdict(verdict, cut(message), WorkerCounts(planned=0), reason=reason)
 
 
-def errored(message: str, workers: WorkerCounts) -> Judgement:
-    """The judgement over a run that never measured: it could not start, or was refused."""
-    return Judgement(Verdict.ERROR, cut(message), workers)
+def errored(message: str, workers: WorkerCounts) -> RunVerdict:
+    """The verdict over a run that never measured: it could not start, or was refused."""
+    return RunVerdict(Verdict.ERROR, cut(message), workers)
 
 
-def cancelled(message: str, workers: WorkerCounts) -> Judgement:
-    """The judgement over a run that was asked to end before its load began."""
-    return Judgement(Verdict.INCONCLUSIVE, cut(message), workers)
+def cancelled(message: str, workers: WorkerCounts) -> RunVerdict:
+    """The verdict over a run that was asked to end before its load began."""
+    return RunVerdict(Verdict.INCONCLUSIVE, cut(message), workers)
 
 
 def unreported(
@@ -97,8 +97,8 @@ def unreported(
     stopped: str | None,
     lost: Sequence[str] = (),
     holds: Sequence[HoldStatus] = (),
-) -> Judgement:
-    """The judgement over a load that began and on which nobody has reported.
+) -> RunVerdict:
+    """The verdict over a load that began and on which nobody has reported.
 
     An Error; Inconclusive where it was ended by order, as ``stopped`` says. The other arguments are
     as in :class:`RunOutcome`.

@@ -11,7 +11,7 @@ from perfrun.api.test.metric import CAPACITY
 from perfrun.logic.plan.capacity import Found, found, held
 from perfrun.logic.plan.run_plan import hold_plan
 from perfrun.logic.verdict import summary as summaries
-from perfrun.logic.verdict.compare import NO_FAULTS, Judged, compare, status_of, worst
+from perfrun.logic.verdict.compare import NO_FAULTS, ObjectiveVerdict, compare, status_of, worst
 from perfrun.logic.verdict.holds import of_holds
 from perfrun.logic.verdict.load import (
     ending_of,
@@ -21,13 +21,13 @@ from perfrun.logic.verdict.load import (
     reading_of,
 )
 from perfrun.logic.verdict.objectives import Objective
-from perfrun.logic.verdict.outcome import Judgement, RunOutcome
+from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict
 from perfrun.logic.verdict.readings import Reading
 from perfrun.measure.record import PhaseRecord
 from perfrun.measure.report import WorkerReport
 
 
-def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
+def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> RunVerdict:
     """What was found, and the last hold by all objectives but ``capacity``."""
     capacity, whole = outcome.plan.load.capacity, outcome.report
     assert capacity is not None
@@ -65,7 +65,7 @@ def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
 
 def _judge_last_hold(
     asked: Sequence[Objective], outcome: RunOutcome, whole: WorkerReport, capacity: Capacity
-) -> Judgement:
+) -> RunVerdict:
     alone = {"warmup": PhaseRecord(), "load_time": whole.window_time}
     plan = hold_plan(outcome.plan, parse_rate(outcome.holds[whole.hold - 1].rate))
     others = of_holds(asked)
@@ -75,16 +75,16 @@ def _judge_last_hold(
     return judge_objectives(others, replace(outcome, plan=plan, report=report), ordered=cut)
 
 
-def _nothing_held(asked: Sequence[Objective], outcome: RunOutcome) -> Judgement:
+def _nothing_held(asked: Sequence[Objective], outcome: RunOutcome) -> RunVerdict:
     """Of a capacity search that was over before its first hold was."""
     message = "no rate was held: nothing is known of the target"
-    judged = Judged(Verdict.INCONCLUSIVE, message)
+    result = ObjectiveVerdict(Verdict.INCONCLUSIVE, message)
     ending = ending_of(outcome)
-    return Judgement(
+    return RunVerdict(
         verdict=Verdict.INCONCLUSIVE,
         message=cut(message if ending is None else f"{ending.told}: {message}"),
         workers=outcome.workers,
-        slos=[status_of(objective, judged, NO_FAULTS) for objective in asked],
+        slos=[status_of(objective, result, NO_FAULTS) for objective in asked],
     )
 
 

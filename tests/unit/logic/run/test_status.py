@@ -7,7 +7,7 @@ import pytest
 from perfrun.api.metadata import Condition
 from perfrun.api.run.perfrun import PerfRunStatus, Phase, QueueStatus, Verdict, WorkerCounts
 from perfrun.logic.run.status import done_conditions, done_status, open_conditions
-from perfrun.logic.verdict.outcome import Judgement, cancelled, errored
+from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored
 from tests.unit.logic.build import MS, judged, report, spec, step
 
 P95 = {"metric": "latency.p95", "max": "500ms"}
@@ -18,7 +18,7 @@ ONE = WorkerCounts(planned=1)
 
 
 @pytest.mark.parametrize(
-    ("judgement", "complete", "slo_met"),
+    ("run_verdict", "complete", "slo_met"),
     [
         (judged(spec(slos=[P95]), report(step(FAST))), "Finished", ("True", "ObjectivesMet")),
         (judged(spec(slos=[P95]), report(step(SLOW))), "Finished", ("False", "ObjectiveMissed")),
@@ -29,11 +29,11 @@ ONE = WorkerCounts(planned=1)
         (errored("the image cannot be pulled", ONE), "Error", ("Unknown", "Error")),
     ],
 )
-def test_conditions(judgement: Judgement, complete: str, slo_met: tuple[str, str]) -> None:
-    done, met, *_ = done_conditions(judgement, [], NOW, 3)
+def test_conditions(run_verdict: RunVerdict, complete: str, slo_met: tuple[str, str]) -> None:
+    done, met, *_ = done_conditions(run_verdict, [], NOW, 3)
     assert (done.type, done.status, done.reason) == ("Complete", "True", complete)
     assert (met.type, met.status, met.reason) == ("SLOMet", *slo_met)
-    assert {done.message, met.message} == {judgement.message}
+    assert {done.message, met.message} == {run_verdict.message}
     assert {done.last_transition_time, met.last_transition_time} == {NOW}
     assert done.observed_generation == 3
 
@@ -67,7 +67,7 @@ def test_the_next_phase_keeps_since_when_a_run_is_under_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judgement", "stalled"),
+    ("run_verdict", "stalled"),
     [
         (judged(spec(slos=[P95]), report(step(FAST))), None),
         # A miss that only warns is for nobody to mend before things can go on.
@@ -79,10 +79,10 @@ def test_the_next_phase_keeps_since_when_a_run_is_under_way() -> None:
     ids=["Pass", "Warn", "Fail", "Inconclusive", "Error"],
 )
 def test_a_finished_run_is_stalled_only_where_somebody_has_to_act(
-    judgement: Judgement, stalled: str | None
+    run_verdict: RunVerdict, stalled: str | None
 ) -> None:
     before = open_conditions(Phase.RUNNING, [], EARLIER, 1)
-    after = {c.type: c.reason for c in done_conditions(judgement, before, NOW, 1)}
+    after = {c.type: c.reason for c in done_conditions(run_verdict, before, NOW, 1)}
     assert after.get("Stalled") == stalled
     assert "Reconciling" not in after
 

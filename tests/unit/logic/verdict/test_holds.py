@@ -8,9 +8,9 @@ from perfrun.api.run.perfrun import HoldStatus, Verdict, WorkerCounts
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.plan.capacity import HoldOutcome
 from perfrun.logic.plan.run_plan import make_plan
-from perfrun.logic.verdict.holds import begun, ended, hold_objectives, weigh
+from perfrun.logic.verdict.holds import begun, ended, hold_objectives, judge_hold
 from perfrun.logic.verdict.judge import judge
-from perfrun.logic.verdict.outcome import Judgement, RunOutcome
+from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord
 from perfrun.measure.report import WorkerReport
@@ -31,8 +31,8 @@ def a_hold(rate: int, ms: int = 10, **more: Any) -> WorkerReport:
 
 def outcome(measured: WorkerReport, rate: float = 100, *slos: dict[str, Any]) -> tuple[str, str]:
     one = spec(LOAD, slos=list(slos) or [FAST])
-    weighed = weigh(hold_objectives(one), of(one), rate, measured)
-    return weighed.outcome.value, weighed.message
+    hold_verdict = judge_hold(hold_objectives(one), of(one), rate, measured)
+    return hold_verdict.outcome.value, hold_verdict.message
 
 
 def test_objectives_that_a_search_is_after_do_not_judge_its_holds() -> None:
@@ -88,8 +88,8 @@ def test_a_hold_that_a_worker_heard_of_late_is_held_again() -> None:
 
 def test_a_hold_in_a_status() -> None:
     one = spec(LOAD, slos=[FAST])
-    weighed = weigh(hold_objectives(one), of(one), 100, a_hold(100))
-    told = ended(begun(100.0, "2026-11-22T02:00:03Z"), weighed)
+    hold_verdict = judge_hold(hold_objectives(one), of(one), 100, a_hold(100))
+    told = ended(begun(100.0, "2026-11-22T02:00:03Z"), hold_verdict)
     assert told.model_dump(exclude_none=True) == {
         "rate": "100/s",
         "startTime": "2026-11-22T02:00:03Z",
@@ -121,7 +121,7 @@ FOUND = holds(
 
 def judged(
     tried: list[HoldStatus], last: WorkerReport, *slos: dict[str, Any], **more: Any
-) -> Judgement:
+) -> RunVerdict:
     one = spec(LOAD, slos=[FAST, *slos])
     early = step([20 * MS] * 500)
     last.warmup = PhaseRecord(steps=[early], scenarios=[iterations(early)])

@@ -15,7 +15,7 @@ from perfrun.api.run.perfrun import (
 )
 from perfrun.api.test.metric import METRICS, Kind
 from perfrun.logic.verdict.compare import worst
-from perfrun.logic.verdict.outcome import Judgement, cancelled, errored, unreported
+from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, unreported
 from perfrun.measure.report import WorkerReport, merge
 from tests.unit.logic.build import (
     BURST,
@@ -645,14 +645,16 @@ def test_a_test_without_objectives_of_which_nothing_succeeded_is_no_pass() -> No
     assert "none of 1000 requests succeeded" in told.message
 
 
-@pytest.mark.parametrize("judgement", [errored("no worker", WorkerCounts(planned=1)),
+@pytest.mark.parametrize("run_verdict", [errored("no worker", WorkerCounts(planned=1)),
                                        cancelled("stopped", WorkerCounts(planned=1))])  # fmt: skip
-def test_what_a_teardown_has_left_is_said_and_changes_no_verdict(judgement: Judgement) -> None:
-    assert judgement.with_untidy(None) is judgement
-    told = judgement.with_untidy("step end failed with Connect")
-    assert told.verdict is judgement.verdict
+def test_what_a_teardown_has_left_is_said_and_changes_no_verdict(run_verdict: RunVerdict) -> None:
+    assert run_verdict.with_untidy(None) is run_verdict
+    told = run_verdict.with_untidy("step end failed with Connect")
+    assert told.verdict is run_verdict.verdict
     assert told.untidy == "step end failed with Connect"
-    assert told.message == f"{judgement.message}; the teardown failed: step end failed with Connect"
+    assert (
+        told.message == f"{run_verdict.message}; the teardown failed: step end failed with Connect"
+    )
 
 
 def test_a_teardown_that_a_worker_reports_as_failed_is_in_the_judgement() -> None:
@@ -676,10 +678,10 @@ def refused(requests: int, of: int) -> WorkerReport:
 
 @pytest.mark.parametrize("slos", [[], [{"metric": "errorRate", "max": "100%"}]])
 def test_load_that_policies_mostly_refused_is_never_a_pass(slos: list[dict[str, Any]]) -> None:
-    judgement = judged(spec(OPEN, slos=slos), refused(500, of=1000))
-    assert judgement.verdict is Verdict.INCONCLUSIVE
-    assert judgement.message.startswith("policies refused 500 of 1000 requests: ")
-    assert judgement.message.endswith("does not let 169.254.169.254 be connected to")
+    run_verdict = judged(spec(OPEN, slos=slos), refused(500, of=1000))
+    assert run_verdict.verdict is Verdict.INCONCLUSIVE
+    assert run_verdict.message.startswith("policies refused 500 of 1000 requests: ")
+    assert run_verdict.message.endswith("does not let 169.254.169.254 be connected to")
     assert judged(spec(OPEN, slos=slos), refused(499, of=1000)).verdict is Verdict.PASS
 
 

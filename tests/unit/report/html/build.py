@@ -50,13 +50,13 @@ def reported(
     test = spec(load, **parts)
     plan = make_plan(test, uid=name, namespace="shop", test="api", run=name)
     counts = WorkerCounts(planned=1, ready=1, reported=int(report is not None))
-    judgement = (
+    run_verdict = (
         unreported(counts, None)
         if report is None
         else judge(test, RunOutcome(plan, report, counts))
     )
     times = Times(BEGAN, BEGAN, BEGAN + timedelta(seconds=20))
-    run = local_run(plan, judgement, times, report=report)
+    run = local_run(plan, run_verdict, times, report=report)
     return Reported(run, result_document(plan, test, run, report))
 
 
