@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
         ("operator/perfrun/logic/verdict/judge.py", "tests/unit/logic/verdict/test_judge.py"),
         ("operator/perfrun/logic/other.py", "tests/unit/logic"),
         ("operator/perfrun/cli/init/openapi/read.py", "tests/unit/cli/init"),
-        ("tests/unit/cli/init/test_har.py", "tests/unit/cli/init/test_har.py"),
+        ("tests/unit/cli/init/har/test_archive.py", "tests/unit/cli/init/har/test_archive.py"),
         ("tests/unit/cli/init/conftest.py", "tests/unit/cli/init"),
         ("tests/quick.py", "tests/unit/test_quick.py"),
         ("charts/perfrun/templates/rbac.yaml", "tests/unit/charts"),

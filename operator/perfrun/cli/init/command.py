@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
-from perfrun.cli.init.access_log import access_log_draft
 from perfrun.cli.init.draft import Draft, SourceError
-from perfrun.cli.init.har import har_drafts
-from perfrun.cli.init.log_file import LogFile
-from perfrun.cli.init.openapi import openapi_draft
+from perfrun.cli.init.har.archive import har_drafts
+from perfrun.cli.init.logs.access_log import access_log_draft
+from perfrun.cli.init.logs.file import LogFile
+from perfrun.cli.init.openapi.document import openapi_draft
 from perfrun.cli.init.source import read_document
 from perfrun.cli.init.starter import starter_draft
 from perfrun.cli.init.texts import one_line, slug

@@ -10,7 +10,7 @@ from rich.console import Console
 from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.init.command import unlike
 from perfrun.cli.init.draft import Draft
-from perfrun.cli.init.openapi import openapi_draft
+from perfrun.cli.init.openapi.document import openapi_draft
 from perfrun.cli.init.write import write_drafts
 from perfrun.local.files.manifests import parse_manifests
 

@@ -13,8 +13,8 @@ from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import Output
 from perfrun.local.files.manifests import parse_manifests, read_manifests
 from tests.unit.cli.init.given import DATA, document, get, openapi, quiet
-from tests.unit.cli.init.test_access_log import draft as log_draft
-from tests.unit.cli.init.test_access_log import line
+from tests.unit.cli.init.logs.test_access_log import draft as log_draft
+from tests.unit.cli.init.logs.test_access_log import line
 
 
 def made(**wish) -> tuple[Exit, str, str]:

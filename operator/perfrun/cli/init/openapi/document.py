@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from perfrun.cli.init.bodies import FORM, MULTIPART, fields, form, multipart
 from perfrun.cli.init.draft import (
     LONGEST_PATH,
     MOST_SCENARIOS,
@@ -16,14 +15,15 @@ from perfrun.cli.init.draft import (
     is_read,
 )
 from perfrun.cli.init.load import steady
-from perfrun.cli.init.parameters import Filled, Filler, Variables
-from perfrun.cli.init.refs import Document, example_in, types_of
-from perfrun.cli.init.sample import NOTHING, Sampler, parsed_json, templated
+from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, fields, form, multipart
+from perfrun.cli.init.openapi.parameters import Filled, Filler, Variables
+from perfrun.cli.init.openapi.refs import Document, example_in, types_of
+from perfrun.cli.init.openapi.sample import NOTHING, Sampler, parsed_json, templated
+from perfrun.cli.init.openapi.security import Access, access_of
+from perfrun.cli.init.openapi.servers import Own, base_url, server_url
+from perfrun.cli.init.openapi.swagger import as_openapi
 from perfrun.cli.init.secrets import SecretFeed
-from perfrun.cli.init.security import Access, access_of
-from perfrun.cli.init.servers import Own, base_url, server_url
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.swagger import as_openapi
 from perfrun.cli.init.texts import Names, counted, literal, one_line, slug
 
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")

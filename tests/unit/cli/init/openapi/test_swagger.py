@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perfrun.cli.init.draft import SourceError
 from tests.unit.cli.init.given import openapi, read_back
-from tests.unit.cli.init.test_openapi import JSON, WORDS
+from tests.unit.cli.init.openapi.test_document import JSON, WORDS
 
 LIBRARY: dict[str, Any] = {
     "swagger": "2.0",

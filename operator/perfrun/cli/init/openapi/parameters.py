@@ -7,11 +7,11 @@ from typing import Any
 
 from perfrun.api.names import VARIABLE_NAME
 from perfrun.cli.init.draft import Json
-from perfrun.cli.init.refs import Document, example_in, types_of
-from perfrun.cli.init.sample import NOTHING, Sampler, bounds
+from perfrun.cli.init.openapi.refs import Document, example_in, types_of
+from perfrun.cli.init.openapi.sample import NOTHING, Sampler, bounds
+from perfrun.cli.init.openapi.styles import as_text, in_header, in_path, in_query, style_of
 from perfrun.cli.init.secrets import FEED, secret_name, secret_ref
 from perfrun.cli.init.source import number_of, rows, table, text_of
-from perfrun.cli.init.styles import as_text, in_header, in_path, in_query, style_of
 from perfrun.cli.init.texts import Made, Part, path_template, variable_name
 from perfrun.cli.init.urls import HEADER_NAME
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from perfrun.cli.init.bodies import FORM
 from perfrun.cli.init.draft import (
     LONGEST_PATH,
     MOST_STEPS,
@@ -17,10 +16,11 @@ from perfrun.cli.init.draft import (
     StepDraft,
     is_read,
 )
-from perfrun.cli.init.har_entries import Entry, entries_of
-from perfrun.cli.init.hidden import Body, Hider, UnwrittenError, plain_path
+from perfrun.cli.init.har.entries import Entry, entries_of
+from perfrun.cli.init.har.hidden import Body, Hider, UnwrittenError, plain_path
 from perfrun.cli.init.load import users
-from perfrun.cli.init.parameters import Variables, header_value
+from perfrun.cli.init.openapi.bodies import FORM
+from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_value
 from perfrun.cli.init.texts import Names, counted, literal, one_line, slug
 

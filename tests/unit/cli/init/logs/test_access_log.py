@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.api.template import parse
-from perfrun.cli.init import traffic
-from perfrun.cli.init.access_log import access_log_draft
 from perfrun.cli.init.draft import SourceError
-from perfrun.cli.init.log_file import LONGEST_LINE, LogFile
-from perfrun.cli.init.log_lines import parse_line
-from perfrun.cli.init.traffic import MOST_KINDS, Rates, Traffic, normal_path
+from perfrun.cli.init.logs import traffic
+from perfrun.cli.init.logs.access_log import access_log_draft
+from perfrun.cli.init.logs.file import LONGEST_LINE, LogFile
+from perfrun.cli.init.logs.lines import parse_line
+from perfrun.cli.init.logs.traffic import MOST_KINDS, Rates, Traffic, normal_path
 from tests.unit.cli.init.given import quiet, read_back
 from tests.unit.cli.init.test_texts import NASTY
 

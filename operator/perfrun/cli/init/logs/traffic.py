@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from perfrun.cli.init.log_lines import Line
+from perfrun.cli.init.logs.lines import Line
 from perfrun.cli.init.secrets import is_uuid, secret_name, secret_value
 from perfrun.cli.init.urls import is_static_name
 

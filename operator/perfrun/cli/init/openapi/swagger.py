@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from perfrun.cli.init.draft import Json
-from perfrun.cli.init.refs import Document
+from perfrun.cli.init.openapi.refs import Document
 from perfrun.cli.init.source import rows, table, text_of
 
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from perfrun.cli.init.openapi.styles import as_text, in_query, style_of
 from perfrun.cli.init.source import table
-from perfrun.cli.init.styles import as_text, in_query, style_of
 from perfrun.cli.init.texts import Made, clean, literal
 
 FORM = "application/x-www-form-urlencoded"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote_plus, unquote, unquote_plus
 
-from perfrun.cli.init.bodies import FORM, MULTIPART, Field, multipart
 from perfrun.cli.init.draft import Json
-from perfrun.cli.init.har_entries import Entry, Param
-from perfrun.cli.init.parameters import Variables, header_value
+from perfrun.cli.init.har.entries import Entry, Param
+from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, Field, multipart
+from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, is_uuid, secret_name, secret_ref, secret_value
 from perfrun.cli.init.texts import Made, Part, clean, literal, one_line, path_template
 from perfrun.cli.init.urls import HEADER_NAME, is_static_name

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
 from perfrun.cli.init.draft import Json
-from perfrun.cli.init.refs import Document
+from perfrun.cli.init.openapi.refs import Document
 from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_ref
 from perfrun.cli.init.source import rows, table, text_of
 from perfrun.cli.init.texts import Made, Part, encoded_value, one_line

@@ -15,7 +15,8 @@ from perfrun.cli.init.draft import (
     is_read,
 )
 from perfrun.cli.init.load import as_logged
-from perfrun.cli.init.log_lines import parse_line
+from perfrun.cli.init.logs.lines import parse_line
+from perfrun.cli.init.logs.traffic import Kind, Seen, Traffic
 from perfrun.cli.init.texts import (
     Names,
     Part,
@@ -26,7 +27,6 @@ from perfrun.cli.init.texts import (
     path_template,
     slug,
 )
-from perfrun.cli.init.traffic import Kind, Seen, Traffic
 
 _WEIGHTS = 1000
 """What they add up to, about."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from perfrun.cli.init.bodies import Field, multipart
-from perfrun.cli.init.styles import Style, as_text, in_header, in_path, in_query
+from perfrun.cli.init.openapi.bodies import Field, multipart
+from perfrun.cli.init.openapi.styles import Style, as_text, in_header, in_path, in_query
 from perfrun.cli.init.texts import Made, path_template
 from tests.unit.cli.init.given import document, get, openapi, post, read_back
 

@@ -1,0 +1,1 @@
+"""A test from what a browser has recorded (HAR)."""

@@ -1,0 +1,1 @@
+"""A test from the access log of a web server."""

@@ -1,0 +1,1 @@
+"""A test from an OpenAPI or Swagger document."""
