@@ -9,6 +9,7 @@ CI: every process of a stage has a mark in its environment, and is looked for by
 
 import argparse
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -42,6 +43,8 @@ INTERRUPTED = 130
 GRACE_S = 40.0
 """For pytest to end its tests and take their servers down."""
 POLL_S, TOLD_EVERY_S = 0.2, 60.0
+_SET_PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 
 Words = list[str]
 _PYTHON = [sys.executable, "-m"]
@@ -206,6 +209,14 @@ def _shown(words: Words) -> str:
     return " ".join(words).replace(sys.executable, "python")
 
 
+def _ends_with_us() -> None:
+    """In a child that begins: it hears SIGINT, and gets it if we are killed without a word."""
+    # A shell has what it starts in the background ignore it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
+
+
 class Stage:
     """A stage under way: its commands, one after the other, each in a session of its own."""
 
@@ -274,8 +285,9 @@ class Stage:
         with self._log.open("wb") if self._beside else contextlib.nullcontext() as out:
             # A group of its own, so that a Ctrl-C reaches it once, from here.
             return subprocess.Popen(
-                asked, cwd=REPO, env=env, start_new_session=True, stdout=out, stderr=out
-            )
+                asked, cwd=REPO, env=env, start_new_session=True, stdout=out, stderr=out,
+                preexec_fn=_ends_with_us,
+            )  # fmt: skip
 
     def _reap(self, process: "subprocess.Popen[bytes]") -> int | None:
         """The exit code, and what it took is noted; None while it runs."""

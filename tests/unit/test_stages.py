@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
 subprocess.Popen(sleeping, start_new_session=True)
 print("started", flush=True)
 time.sleep(600)
+"""
+TAKES_IT_DOWN = """
+import subprocess, sys, time
+server = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print("started", flush=True)
+try:
+    time.sleep(600)
+finally:
+    server.kill()
 """
 RUNS = "import sys; from tests import stages; stages.STAGES = {'bad': [sys.argv[1:]]}; stages.run(['bad'])"
 
@@ -125,7 +135,7 @@ def test_of_two_at_once_each_goes_to_its_end_and_both_are_told(
     assert ["FAILED" in line for line in table] == [True, False]
 
 
-@pytest.mark.parametrize("name", ["conformance", "e2e-alone"])
+@pytest.mark.parametrize("name", ["integration-alone", "e2e-alone"])
 def test_a_planted_failure_is_shown_as_that_of_its_stage(
     name: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -192,6 +202,28 @@ def test_many_that_fail_are_not_run_again(
     said = capfd.readouterr().out
     assert said.count("test session starts") == 1
     assert f"{stages.MAY_FAIL + 1} failed in" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such signal")
+def test_who_is_killed_without_a_word_leaves_what_pytest_takes_down_by_itself() -> None:
+    words = [sys.executable, "-c", RUNS, sys.executable, "-c", TAKES_IT_DOWN]
+    # As a shell has it that starts this in the background.
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        running = subprocess.Popen(words, cwd=REPO, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    mark = f"{running.pid}-{start_time(running.pid)}-bad"
+    assert running.stdout is not None
+    while running.stdout.readline() != "started\n":
+        assert running.poll() is None
+    assert len(leftovers.marked(stages.MARK_OF_STAGES, mark)) == 2
+    running.kill()
+    running.communicate(timeout=60)
+    deadline = time.monotonic() + 60
+    while leftovers.marked(stages.MARK_OF_STAGES, mark):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
