@@ -199,6 +199,9 @@ class Observable(NamedTuple):
 
     sort: Sort
     """Which things in ``spec.observe`` have it."""
+    kind: Kind
+    statistics: tuple[str, ...]
+    """Empty: it is its own."""
     title: str
     """Of its chart."""
     unit: str
@@ -206,10 +209,37 @@ class Observable(NamedTuple):
     """Of a value for the unit of the chart."""
     needed: int = 1
     """Points in the window that a statistic needs."""
+    better: Direction = Direction.LOWER
 
 
-OBSERVABLES: dict[str, Observable] = {}
+CPU, MEMORY, RESTARTS = "cpu", "memory", "restarts"
+CONNECTIONS, LOCKS, VALUE = "connections", "locks", "value"
+_AGO = "of containers, since their pods were created"
+_SESSIONS = "sessions of the database"
+OBSERVABLES: dict[str, Observable] = {
+    CPU: Observable("workload", Kind.CORES, ("max", "avg"), "CPU", "cores", needed=3),
+    MEMORY: Observable("workload", Kind.BYTES, ("max", "growth"), "Memory", "MiB", 2**20, 3),
+    RESTARTS: Observable("workload", Kind.COUNT, (), "Restarts", _AGO),
+    CONNECTIONS: Observable("sql", Kind.COUNT, ("max",), "Connections", "to the database"),
+    LOCKS: Observable(
+        "sql", Kind.COUNT, ("max",), "Waiting for a lock", "sessions of the database"
+    ),
+    VALUE: Observable(
+        "prometheus",
+        Kind.NUMBER,
+        ("max", "avg", "min"),
+        "Value",
+        "of the query",
+        better=Direction.NEITHER,
+    ),
+}
 """By family, in the order of their charts."""
+for _name, _its in OBSERVABLES.items():
+    _row = Metric(_name, _its.kind, _its.better, Source.OBSERVED, planned=False)
+    if _its.statistics:
+        _each(_row, _its.statistics)
+    else:
+        _one(_row)
 
 
 def observables(sort: Sort) -> tuple[str, ...]:
@@ -217,47 +247,6 @@ def observables(sort: Sort) -> tuple[str, ...]:
     return tuple(family for family, its in OBSERVABLES.items() if its.sort == sort)
 
 
-def _observed(
-    name: str,
-    kind: Kind,
-    statistics: Sequence[str],
-    observable: Observable,
-    better: Direction = Direction.LOWER,
-) -> str:
-    OBSERVABLES[name] = observable
-    row = Metric(name, kind, better, Source.OBSERVED, planned=False)
-    return _each(row, statistics) if statistics else _one(row)
-
-
-CPU = _observed("cpu", Kind.CORES, ("max", "avg"), Observable("workload", "CPU", "cores", needed=3))
-MEMORY = _observed(
-    "memory",
-    Kind.BYTES,
-    ("max", "growth"),
-    Observable("workload", "Memory", "MiB", 1024 * 1024, needed=3),
-)
-RESTARTS = _observed(
-    "restarts",
-    Kind.COUNT,
-    (),
-    Observable("workload", "Restarts", "of containers, since their pods were created"),
-)
-CONNECTIONS = _observed(
-    "connections", Kind.COUNT, ("max",), Observable("sql", "Connections", "to the database")
-)
-LOCKS = _observed(
-    "locks",
-    Kind.COUNT,
-    ("max",),
-    Observable("sql", "Waiting for a lock", "sessions of the database"),
-)
-VALUE = _observed(
-    "value",
-    Kind.NUMBER,
-    ("max", "avg", "min"),
-    Observable("prometheus", "Value", "of the query"),
-    Direction.NEITHER,
-)
 CPU_MAX, MEMORY_GROWTH = f"{CPU}.max", f"{MEMORY}.growth"
 
 # --- of benchmarks, by the names that their tools give them: ``of`` names the benchmark ----------

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from perfrun.api.quantities import format_duration, format_rate
 from perfrun.api.run.perfrun import (
@@ -24,7 +25,7 @@ from perfrun.api.test.metric import (
     TIMEOUT_RATE,
     TRANSACTIONS,
 )
-from perfrun.logic.verdict.readings import Distribution, Reading, Scope, read, scope
+from perfrun.logic.verdict.readings import Distribution, NoReading, Reading, Scope, read, scope
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord, StepRecord
 from perfrun.measure.report import WorkerReport
@@ -46,20 +47,13 @@ def summarise(plan: RunPlan, report: WorkerReport, limits: Limits) -> Summary:
             started=sum(record.started for record in whole.scenarios),
             dropped=sum(record.dropped for record in whole.scenarios),
         ),
-        requests=_requests(whole.sum),
         attempts=AttemptCounts(
             setup=report.setup.attempts,
             warmup=warmup.sum.attempts,
             window=whole.sum.attempts,
             teardown=report.teardown.attempts,
         ),
-        throughput=_rate(whole, THROUGHPUT, limits),
-        transactions=_rate(whole, TRANSACTIONS, limits),
-        success_rate=_ratio(whole, SUCCESS_RATE, limits),
-        error_rate=_ratio(whole, ERROR_RATE, limits),
-        timeout_rate=_ratio(whole, TIMEOUT_RATE, limits),
-        latency=_latency(whole.distribution(LATENCY), limits),
-        errors=_errors(whole.sum),
+        **_figures(whole, limits, THROUGHPUT, TRANSACTIONS),
     )
 
 
@@ -69,22 +63,17 @@ def steps(plan: RunPlan, report: WorkerReport, limits: Limits) -> list[StepStatu
     statuses = []
     for record in report.window.steps[:MOST_STEPS]:
         one = scope(plan, PhaseRecord(steps=[record]), "", report.window_time)
+        figures = _figures(one, limits, THROUGHPUT)
         statuses.append(
             StepStatus(
                 name=record.step,
                 scenario=record.scenario,
-                requests=_requests(record),
                 attempts=AttemptCounts(
                     warmup=warmup.get((record.scenario, record.step), 0), window=record.attempts
                 ),
-                throughput=_rate(one, THROUGHPUT, limits),
-                success_rate=_ratio(one, SUCCESS_RATE, limits),
-                error_rate=_ratio(one, ERROR_RATE, limits),
-                timeout_rate=_ratio(one, TIMEOUT_RATE, limits),
-                latency=_latency(one.distribution(LATENCY), limits),
                 measures=_measures(one, limits),
-                errors=(errors := _errors(record)),
-                said={name: said for name, said in record.said.items() if name in errors},
+                said={name: it for name, it in record.said.items() if name in figures["errors"]},
+                **figures,
             )
         )
     return statuses
@@ -99,50 +88,48 @@ def _requests(record: StepRecord) -> RequestCounts:
     )
 
 
-def _rate(scope: Scope, metric: str, limits: Limits) -> str:
-    measured = read(metric, scope)
-    per_second = measured.low if isinstance(measured, Reading) else 0.0
-    return format_rate(per_second, limits.get(metric, ()))
+def _figures(part: Scope, limits: Limits, *rates: str) -> dict[str, Any]:
+    """What a summary and a step have in common, by field; ``rates`` are those of the part."""
+
+    def text(metric: str) -> str | None:
+        return _text(read(metric, part), metric, limits)
+
+    return {
+        "requests": _requests(part.sum),
+        **{metric: text(metric) or format_rate(0.0) for metric in rates},
+        "success_rate": text(SUCCESS_RATE),
+        "error_rate": text(ERROR_RATE),
+        "timeout_rate": text(TIMEOUT_RATE),
+        "latency": _latency(part.distribution(LATENCY), limits),
+        "errors": dict(Counter(part.sum.errors).most_common(MOST_ERRORS)),
+    }
 
 
-def _ratio(scope: Scope, metric: str, limits: Limits) -> str | None:
-    measured = read(metric, scope)
-    if not isinstance(measured, Reading):
-        return None
-    return measured.text(metric, limits.get(metric, ()))
+def _text(found: Reading | NoReading, metric: str, limits: Limits) -> str | None:
+    if isinstance(found, Reading):
+        return found.text(metric, limits.get(metric, ()))
+    return "unsupported" if found.unsupported else None
 
 
 def _latency(distribution: Distribution, limits: Limits) -> LatencyStatus | None:
     if distribution.count == 0:
         return None
-    texts = {}
-    for name in STATISTICS:
-        metric = f"{LATENCY}.{name}"
-        measured = distribution.statistic(name)
-        if isinstance(measured, Reading):
-            texts[name] = measured.text(metric, limits.get(metric, ()))
-        else:
-            texts[name] = "unsupported"
-    return LatencyStatus(**texts)
+    found = {name: distribution.statistic(name) for name in STATISTICS}
+    return LatencyStatus(
+        **{name: _text(one, f"{LATENCY}.{name}", limits) for name, one in found.items()}
+    )
 
 
 def _measures(scope: Scope, limits: Limits) -> dict[str, MeasureStatus]:
     return {
         name: MeasureStatus(
             samples=histogram.count,
-            **{its: _text(scope, f"{name}.{its}", limits) for its in ("p50", "p75", "p95", "max")},
+            **{
+                its: _text(read(metric, scope), metric, limits)
+                for its in ("p50", "p75", "p95", "max")
+                if (metric := f"{name}.{its}")
+            },
         )
         for name in MEASURES
         if (histogram := scope.sum.measures.get(name)) is not None
     }
-
-
-def _text(scope: Scope, metric: str, limits: Limits) -> str:
-    measured = read(metric, scope)
-    if isinstance(measured, Reading):
-        return measured.text(metric, limits.get(metric, ()))
-    return "unsupported"
-
-
-def _errors(record: StepRecord) -> dict[str, int]:
-    return dict(Counter(record.errors).most_common(MOST_ERRORS))

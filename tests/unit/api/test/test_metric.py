@@ -43,6 +43,7 @@ ALLOWED = [  # module, names, what they are there
     ("engine/record/recorder.py", "latency service ttfb dropped", LATENCIES),
     ("logic/plan/stop.py", "latency", LATENCIES),
     ("logic/verdict/holds.py", "throughput", STATUS),
+    ("logic/verdict/summary.py", "requests latency", STATUS),
     ("measure/histogram.py", "count", "an attribute"),
     ("measure/record.py", "latency service connect ttfb dropped connections", LATENCIES),
     ("measure/report.py", "latency", LATENCIES),
