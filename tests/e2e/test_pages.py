@@ -60,4 +60,4 @@ def test_a_part_that_the_policy_keeps_out_is_told(pages: Shop) -> None:
     pages.apply(text)
     status = pages.done(pages.first_run("parts"))["status"]
     assert status["summary"]["errors"] == {"Policy": 4}
-    assert "does not let kubernetes.default.svc be connected to" in status["message"]
+    assert "does not allow connections to kubernetes.default.svc" in status["message"]

@@ -101,7 +101,7 @@ async def line(process: Process) -> str:
 async def until_line(process: Process, wanted: str) -> str:
     """The next line with that in it."""
     while wanted not in (said := await line(process)):
-        assert said, f"it ended without a word of {wanted!r}"
+        assert said, f"it ended without a message of {wanted!r}"
     return said
 
 

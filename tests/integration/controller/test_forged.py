@@ -44,7 +44,7 @@ async def test_revision_that_is_not_what_the_test_says_is_held_to_the_policies(
     await world.create_run("second")
     status = await world.until_done("second")
     assert status["verdict"] == "Error"
-    assert f"asks for 500, and PerfPolicy {name} (limits.users)" in status["message"]
+    assert f"asks for 500, but PerfPolicy {name} (limits.users)" in status["message"]
     assert await world.jobs("second") == []
 
 

@@ -138,7 +138,7 @@ async def test_worker_that_is_evicted_and_reports_is_lost_like_one_that_is_kille
     assert "stopped" not in status["message"]
     assert status["message"].endswith(
         f"; lost: worker 1 ({pod['metadata']['name']}): Evicted: The node was low on memory. "
-        "(what it measured before is counted)"
+        "(what it measured before that is counted)"
     )
 
 

@@ -75,7 +75,7 @@ def test_a_policy_of_the_files_is_looked_at(tmp_path: Path) -> None:
     assert code is Exit.OK
     assert text.splitlines()[1] == (
         "  ✘ Wed 2026-11-25 02:00 +0100  api-29926140  its turn does not come until 03:00: "
-        "PerfPolicy night lets runs start only at 04:00-05:00 Europe/Berlin (allowedHours)"
+        "PerfPolicy night allows runs to start only at 04:00-05:00 Europe/Berlin (allowedHours)"
     )
     ((one,),) = (test["runs"] for test in json.loads(said(tmp_path, NIGHTLY + POLICY, 1, JSON)[1]))
     assert (one["takesPlace"], one["reason"]) == (False, "OutsideHours")

@@ -61,7 +61,7 @@ async def test_a_redirect_to_where_nothing_may_go_fails_and_is_told_of(
             made = plan(server.url, burst(3), step("/go"))
             report = await run(fenced(made, hosts=["127.0.0.1", "*.svc"]))
     assert report.window.steps[0].errors == {"Policy": 3}
-    assert "does not let localhost be connected to" in (report.forbidden or "")
+    assert "does not allow connections to localhost" in (report.forbidden or "")
     assert other.connections == 0
 
 

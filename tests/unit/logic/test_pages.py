@@ -63,13 +63,13 @@ def test_measures_are_judged_in_their_units(
 def test_what_pages_never_had_is_no_pass() -> None:
     (one,) = visited([{"metric": "largestContentfulPaint.p75", "max": "2s"}]).slos
     assert one.verdict is Verdict.INCONCLUSIVE
-    assert one.message == "largestContentfulPaint.p75 has no samples: no page gave any"
+    assert one.message == "largestContentfulPaint.p75 has no samples: no page provided any"
 
 
 def test_a_p75_needs_forty_visits() -> None:
     (one,) = visited([{"metric": "pageLoad.p75", "max": "2s"}], pageLoad=[1e9] * 39).slos
     assert (one.verdict, one.measured) == (Verdict.INCONCLUSIVE, "unsupported")
-    assert "needs 40 samples, there were 39" in one.message
+    assert "needs 40 samples, but there were 39" in one.message
 
 
 def test_the_class_brings_its_objectives_and_the_status_its_figures() -> None:

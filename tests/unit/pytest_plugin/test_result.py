@@ -90,8 +90,8 @@ def test_what_is_told_names_missed_objectives_and_findings_only():
         "shop/api: Warn: 1 of 3 objectives missed: latency.p95 of list was 612ms, "
         "at most 500ms allowed",
         "  Warn: latency.p95 of list was 612ms, at most 500ms allowed",
-        "  Inconclusive: latency.p99 of buy needs 1000 samples, there were 330",
-        "  Stall: a worker stood still for 210ms",
+        "  Inconclusive: latency.p99 of buy needs 1000 samples, but there were 330",
+        "  Stall: a worker was paused for 210ms",
     ]
 
 

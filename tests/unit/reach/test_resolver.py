@@ -135,7 +135,7 @@ async def test_service_that_leads_elsewhere_is_refused_before_its_address_is_use
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     canonical = "db.other.svc.corp.example"
-    with pytest.raises(OpenError, match=r"stands for db\.other\.svc \(ExternalName\)") as caught:
+    with pytest.raises(OpenError, match=r"points to db\.other\.svc \(ExternalName\)") as caught:
         await Resolver("api", 80, own).candidates()
     assert caught.value.reason == ErrorClass.POLICY
     canonical = "api.shop.svc.corp.example"

@@ -85,7 +85,7 @@ def warned() -> dict[str, Any]:
                     "of": "buy",
                     "max": "1s",
                     "verdict": "Inconclusive",
-                    "message": "latency.p99 of buy needs 1000 samples, there were 330",
+                    "message": "latency.p99 of buy needs 1000 samples, but there were 330",
                 },
                 {
                     "metric": "throughput",
@@ -103,7 +103,7 @@ def warned() -> dict[str, Any]:
                     {
                         "type": "Stall",
                         "effect": "Inflating",
-                        "message": "a worker stood still for 210ms",
+                        "message": "a worker was paused for 210ms",
                     }
                 ],
             },

@@ -169,9 +169,9 @@ def test_what_failed_is_no_matter_of_cpu_and_memory():
     ],
 )
 def test_a_finding_is_worth_advice_only_where_a_verdict_was_taken_back_for_it(kind, advice):
-    generator = a_finding(kind, "a worker stood still")
+    generator = a_finding(kind, "a worker was paused")
     taken_back = an_slo(
-        "Inconclusive", message="was 2s, but this proves nothing: a worker stood still"
+        "Inconclusive", message="was 2s, but this proves nothing: a worker was paused"
     )
     assert advice in next_steps(a_run(slos=[taken_back], generator=generator))[1]
     for slo in (an_slo("Inconclusive"), an_slo("Fail")):

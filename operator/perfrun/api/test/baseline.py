@@ -48,7 +48,7 @@ class Baseline(ApiModel):
     )
     confirm_runs: Annotated[int, Field(ge=3, le=10)] = Field(
         default=3,
-        description="How many new runs must confirm a change before it is reported. The operator "
+        description="How many fresh runs must confirm a change before it is reported. The operator "
         "starts them for a suspected regression.",
     )
 
@@ -111,7 +111,7 @@ class TrendStatus(StatusModel):
 
     state: TrendState = Field(
         description="Collecting: fewer than ten runs to compare with. Stable: no change. Suspect: "
-        "one run differs, and new runs are to confirm it. Regressed, Improved: a confirmed change. "
+        "one run differs, fresh runs will check it. Regressed, Improved: a confirmed change. "
         "Recovered: back within tolerance. Incomparable: earlier runs had another environment."
     )
     since: Time | None = Field(default=None, description="When the test entered this state.")

@@ -73,7 +73,7 @@ class Fence:
                 reached = reached.removesuffix(f".{domain}")
         for rule in self._rules:
             if not _matches(rule, reached):
-                why = f"{name} stands for {reached} (ExternalName): {_refused_host(rule, reached)}"
+                why = f"{name} points to {reached} (ExternalName): {_refused_host(rule, reached)}"
                 raise NotAllowedError(why)
 
     def address(self, text: str) -> None:
@@ -152,7 +152,7 @@ def _readings(host: str, namespace: str) -> Iterator[str]:
     try:
         name = normal_host(host)
     except (ValueError, UnicodeError):
-        raise NotAllowedError(f"{host!r} cannot be a host name") from None
+        raise NotAllowedError(f"{host!r} is not a valid host name") from None
     labels = name.count(".") + 1
     if labels == 1 and name != "localhost":
         yield f"{name}.{namespace}.svc"
@@ -217,7 +217,7 @@ def _refused_host(rule: NetworkRule, name: str) -> NotAllowedError:
     listed = ", ".join(rule.hosts or []) or "none"
     add = {"op": "add", "path": "/spec/allow/hosts/-", "value": name}
     return NotAllowedError(
-        f"PerfPolicy {rule.policy} (allow.hosts: {listed}) does not let {name} be connected to; "
+        f"PerfPolicy {rule.policy} (allow.hosts: {listed}) does not allow connections to {name}; "
         + _remedy(name, patch(rule.policy, add))
     )
 
@@ -229,8 +229,8 @@ def _denied(rule: NetworkRule, text: str, index: int) -> NotAllowedError:
         {"op": "remove", "path": path},
     ]
     return NotAllowedError(
-        f"PerfPolicy {rule.policy} (deny.cidrs: {rule.deny[index]}) does not let {text} be "
-        f"connected to; " + _remedy(text, patch(rule.policy, *remove))
+        f"PerfPolicy {rule.policy} (deny.cidrs: {rule.deny[index]}) does not allow connections to "
+        f"{text}; " + _remedy(text, patch(rule.policy, *remove))
     )
 
 
@@ -242,15 +242,15 @@ def _not_listed(rule: NetworkRule, address: Address) -> NotAllowedError:
     }
     listed = ", ".join(rule.allow or []) or "none"
     return NotAllowedError(
-        f"PerfPolicy {rule.policy} (allow.cidrs: {listed}) does not let {address} be connected to; "
-        + _remedy(str(address), patch(rule.policy, add))
+        f"PerfPolicy {rule.policy} (allow.cidrs: {listed}) does not allow connections to "
+        f"{address}; " + _remedy(str(address), patch(rule.policy, add))
     )
 
 
 def _remedy(host: str, change: str) -> str:
     """What to do about a refusal. No policy makes a worker's own pod the target that was meant."""
     if _is_own(host):
-        return "in a cluster that is the worker's own pod: write the name of the target's Service"
+        return "in a cluster this is the worker's own pod: use the name of the target's Service"
     return f"to allow it: {change}"
 
 

@@ -36,7 +36,7 @@ class PodFacts:
     @property
     def sentence(self) -> str:
         """Which worker it is of, and what is wrong with it."""
-        return f"worker {self.index} ({self.name}): {self.problem or 'it ended without a word'}"
+        return f"worker {self.index} ({self.name}): {self.problem or 'it ended without a message'}"
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def _starting(facts: RunFacts) -> Decision:
     if not facts.launched:
         if left > 0:
             return Decision(Act.LAUNCH)
-        why = facts.launch_error or "the operator was away"
+        why = facts.launch_error or "the operator was not running"
         return Decision(Act.FAIL, f"its workers could not be created {limit}: {why}")
     if facts.job is JobState.ABSENT:
         return Decision(Act.FAIL, "its Job was deleted before the load started")
@@ -130,8 +130,8 @@ def _give_back(facts: RunFacts) -> Decision:
     )
     why = facts.launch_error or waiting_for(facts)
     if facts.turns >= MAX_TURNS:
-        return Decision(Act.FAIL, f"{what}, in the last of {facts.turns} turns too: {why}")
-    return Decision(Act.REQUEUE, f"{what}, so it queues again: {why}")
+        return Decision(Act.FAIL, f"{what}, also in the last of {facts.turns} turns: {why}")
+    return Decision(Act.REQUEUE, f"{what}, so it returned to the queue: {why}")
 
 
 def _running(facts: RunFacts) -> Decision:
@@ -139,7 +139,7 @@ def _running(facts: RunFacts) -> Decision:
         return Decision(Act.STOP, facts.stop)
     if _all_in(facts):
         if owes_teardown(facts):
-            return Decision(Act.COLLECT, "all workers that live have reported")
+            return Decision(Act.COLLECT, "all workers that are alive have reported")
         return Decision(Act.JUDGE)
     if facts.job is not JobState.ACTIVE:
         return Decision(Act.COLLECT, "the Job of the workers has ended")
@@ -148,7 +148,7 @@ def _running(facts: RunFacts) -> Decision:
     if facts.load_end is not None and facts.now >= facts.load_end:
         return Decision(Act.COLLECT, "the load is over")
     if facts.report_deadline is None or facts.now >= facts.report_deadline:
-        return Decision(Act.COLLECT, "the load has taken longer than it may")
+        return Decision(Act.COLLECT, "the load has taken longer than allowed")
     end = facts.load_end or facts.report_deadline
     return Decision(Act.WAIT, wake=min(LOAD_STEP_S, (end - facts.now).total_seconds()))
 
@@ -158,7 +158,7 @@ def _collecting(facts: RunFacts) -> Decision:
         return Decision(Act.JUDGE)
     # Without a deadline there is nothing to wait for: somebody has edited the status.
     if facts.report_deadline is None or facts.now >= _last_moment(facts, facts.report_deadline):
-        return Decision(Act.JUDGE, "the time for reports is over")
+        return Decision(Act.JUDGE, "the deadline for reports has passed")
     missing = facts.planned - len(facts.reported)
     message = f"waiting for the reports of {missing} of {facts.planned} workers"
     return Decision(Act.WAIT, message, STEP_S)
@@ -176,7 +176,7 @@ def _once_undone(facts: RunFacts, decision: Decision) -> Decision:
         return decision
     if clean_up.job is JobState.ABSENT:
         return Decision(Act.CLEAN_UP)
-    message = "worker 0 was lost: waiting for the teardown, which a pod of its own runs"
+    message = "worker 0 was lost: waiting for another pod to run the teardown"
     if clean_up.problem is not None:
         message += f" ({clean_up.problem})"
     return Decision(Act.WAIT, message, min(STEP_S, left))
@@ -221,8 +221,8 @@ def waiting_for(facts: RunFacts) -> str:
     for pod in facts.pods:
         if _is_cut_off(pod, facts):
             return (
-                f"worker {pod.index} ({pod.name}) runs, but has not reached the coordinator "
-                f"{facts.coordinator}: check egress NetworkPolicy of its namespace"
+                f"worker {pod.index} ({pod.name}) is running, but has not reached the coordinator "
+                f"{facts.coordinator}: check the egress NetworkPolicies of its namespace"
             )
     if facts.trouble is not None:
         return facts.trouble

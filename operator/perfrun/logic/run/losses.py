@@ -6,7 +6,7 @@ from perfrun.logic.run.facts import JobState, PodFacts, RunFacts
 
 ENDED = "it was ended by a signal (eviction, node shutdown or deletion of the pod)"
 JOB_GONE = "it was ended by a signal, and its Job is gone"
-COUNTED = "what it measured before is counted"
+COUNTED = "what it measured before that is counted"
 """Of a lost worker that could still report."""
 
 

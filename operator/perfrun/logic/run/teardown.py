@@ -16,5 +16,5 @@ def untidy(facts: RunFacts) -> str | None:
     if not owes_teardown(facts):
         return None
     problem = facts.clean_up.problem if facts.clean_up is not None else None
-    why = problem or "it has not ended in time"
-    return f"worker 0 was lost, and the pod that was to run it did not: {why}"
+    why = problem or "it did not end in time"
+    return f"worker 0 was lost, and the pod that replaced it did not run the teardown: {why}"

@@ -134,11 +134,11 @@ def problem_with_cron(cron: str) -> str | None:
         simulated = CronSim(expanded(cron), _ANY_TIME)
     except CronSimError:
         # Every field was checked: what the library refuses is a day that no month has.
-        return f"{cron!r} is a date that never comes"
+        return f"{cron!r} is a date that never occurs"
     except ValueError as error:
         return str(error)
     if next(simulated, None) is None:
-        return f"{cron!r} is a date that never comes"
+        return f"{cron!r} is a date that never occurs"
     return None
 
 
@@ -147,7 +147,9 @@ def zone(name: str) -> tzinfo:
     if name in ("Etc/UTC", "UTC"):
         return UTC
     if name == "localtime":
-        raise ValueError("localtime is the zone of whichever machine the operator runs on: name it")
+        raise ValueError(
+            "localtime is the time zone of the machine that the operator runs on: name a time zone"
+        )
     try:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:

@@ -147,9 +147,7 @@ class NamespacePolicies:
         for name, spec in self.specs.items():
             if spec.suspend:
                 resume = {"op": "replace", "path": "/spec/suspend", "value": False}
-                return (
-                    f"PerfPolicy {name} suspends all runs; to let them start: {patch(name, resume)}"
-                )
+                return f"PerfPolicy {name} suspends all runs; to resume them: {patch(name, resume)}"
         return None
 
     def held(self, now: datetime) -> str | None:
@@ -159,7 +157,7 @@ class NamespacePolicies:
         for name, spec in self.specs.items():
             if spec.allowed_hours and not any(_open(hours, now) for hours in spec.allowed_hours):
                 written = ", ".join(_written(hours) for hours in spec.allowed_hours)
-                return f"PerfPolicy {name} lets runs start only at {written} (allowedHours)"
+                return f"PerfPolicy {name} allows runs to start only at {written} (allowedHours)"
         return None
 
     @property
@@ -295,8 +293,8 @@ def _over(
     change = {"op": "replace", "path": f"/spec/limits/{rule}", "value": asked}
     return Problem(
         field,
-        f"{verb}{asked}, and PerfPolicy {policy} (limits.{rule}) lets it have at most {most}; to "
-        f"allow it: {patch(policy, change)}",
+        f"{verb}{asked}, but PerfPolicy {policy} (limits.{rule}) allows at most {most}; to allow "
+        f"it: {patch(policy, change)}",
     )
 
 

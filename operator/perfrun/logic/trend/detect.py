@@ -156,7 +156,7 @@ def _settled(history: History, point: Point, rules: Rules) -> History:
     shifts = worse or better
     changes = _changes(history, shifts)
     found = f"{_told(changes, len(shifts))} in {point.run}"
-    sentence = f"{found}; {rules.confirm_runs} fresh runs are to show it"
+    sentence = f"{found}; {rules.confirm_runs} fresh runs will show whether it persists"
     return _passed(
         history,
         "Suspect",
@@ -254,7 +254,7 @@ def _regressed(history: History, point: Point, rules: Rules) -> History:
 def _calmed(history: History, point: Point, fresh: Sequence[Point] | None = None) -> History:
     """The suspicion was chance: what was under it belongs to the baseline like all else."""
     under = history.fresh if fresh is None else fresh
-    sentence = f"{' and '.join(one.metric for one in history.shifts)}: fresh runs do not show it"
+    sentence = f"{' and '.join(one.metric for one in history.shifts)}: fresh runs do not confirm it"
     history = _passed(
         history, "Stable", point, sentence, [], stage=Stage.SETTLED, fresh=[], shifts=[]
     )

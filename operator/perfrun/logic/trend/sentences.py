@@ -44,8 +44,8 @@ def describe(history: History, rules: Rules, others: Iterable[History] = ()) -> 
     assert level is not None, "there is at least one level"
     least = percent(smallest_change(level, rules.tolerance))
     told = (
-        f"{level.metric} is usually {shown(level.metric, level.usual)} ({_runs(level)}); "
-        f"a run would stand out from {least} on"
+        f"{level.metric} is usually {shown(level.metric, level.usual)} ({_runs(level)}); a single "
+        f"run can show a change of {least} or more"
     )
     return _status(history, rules, "Stable", told, level)
 
@@ -65,7 +65,7 @@ def with_left_out(status: TrendStatus, left: LeftOut | None) -> TrendStatus:
 
 def _gathering(history: History, others: Iterable[History]) -> TrendStatus:
     have = len(history.baseline)
-    left = f"{have} of {ENOUGH} runs that a baseline needs"
+    left = f"{have} of the {ENOUGH} runs that a baseline needs"
     state: TrendState = "Collecting"
     for other in others:
         if other.key == history.key and len(other.baseline) >= ENOUGH:
@@ -100,7 +100,7 @@ def _changed(history: History, rules: Rules, known: dict[str, Level]) -> TrendSt
         state = "Suspect"
         left = confirmations_left(history, rules)
         had = len(history.fresh) - 1
-        told += f"; {had} of {rules.confirm_runs} runs that are to show whether it stays so"
+        told += f"; {had} of {rules.confirm_runs} fresh runs that will show whether it persists"
     others = [one.metric for one in history.shifts if one is not worst]
     if others:
         told += f"; also {', '.join(others[:5])}"
@@ -161,7 +161,7 @@ def _differences(old: History, new: History) -> str:
         for name in names[:3]
     ]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return "earlier runs do not compare: " + "; ".join(told) + more
+    return "earlier runs cannot be compared: " + "; ".join(told) + more
 
 
 def _rolled_out(baseline: Sequence[Point], first: Point) -> str | None:

@@ -128,9 +128,9 @@ def _lag(evidence: Evidence) -> Finding | None:
     return _finding(
         "Lag",
         "Inflating",
-        f"1 of 100 iterations was handed over {format_duration(seen, [allowed])} or more after it "
-        f"was due, at most {format_duration(allowed)} is harmless: give the workers more CPU, or "
-        f"use more workers",
+        f"1 in 100 iterations started {format_duration(seen, [allowed])} or more after it was "
+        f"due, at most {format_duration(allowed)} is harmless: give the workers more CPU, or use "
+        "more workers",
     )
 
 
@@ -144,8 +144,8 @@ def _late_sends(evidence: Evidence) -> Finding | None:
     return _finding(
         "LateSends",
         "UnderLoading",
-        f"{share} of iterations were handed over more than 10ms late, at most "
-        f"{format_percent(LATE_SENDS)} is harmless: the load was not the one that was asked for",
+        f"{share} of iterations started more than 10ms late, at most {format_percent(LATE_SENDS)} "
+        "is harmless: the load was not the one that the test specifies",
     )
 
 
@@ -171,7 +171,7 @@ def _stalled(evidence: Evidence) -> Finding | None:
     return _finding(
         "Stall",
         "Inflating",
-        f"a worker stood still for {format_duration(stall, [STALL])}, at most "
+        f"a worker was paused for {format_duration(stall, [STALL])}, at most "
         f"{format_duration(STALL)} is harmless: its node may be overloaded",
     )
 
@@ -184,7 +184,7 @@ def _exhausted(evidence: Evidence) -> Finding | None:
     return _finding(
         "Exhausted",
         "UnderLoading",
-        f"workers ran out of resources of their own ({times}): use more workers",
+        f"workers ran out of their own resources ({times}): use more workers",
     )
 
 
@@ -196,9 +196,9 @@ def _not_covered(evidence: Evidence) -> Finding | None:
     return _finding(
         "Coverage",
         "Informing" if load.on_worker_loss == "Continue" else "UnderLoading",
-        f"{covered} of the planned load was reported on, by {workers.reported} of "
-        f"{workers.planned} workers, and at least {format_percent(load.min_coverage)} is asked "
-        f"for (load.minCoverage)",
+        f"only {covered} of the planned load was reported, by {workers.reported} of "
+        f"{workers.planned} workers, but at least {format_percent(load.min_coverage)} is required "
+        "(load.minCoverage)",
     )
 
 
@@ -224,20 +224,20 @@ def _omission(evidence: Evidence) -> Finding | None:
     whole = scope(plan, report.window, "", report.window_time).distribution(LATENCY)
     guessed = estimate(whole.whole, interval, 0.99)
     seen = whole.statistic("p99")
-    waited = "users wait for an answer and send nothing meanwhile"
+    waited = "users who wait for a response send nothing meanwhile"
     if isinstance(seen, Reading):
         if guessed < OMITTED * seen.low:
             return None
         message = (
-            f"{waited}: latency.p99 was {format_duration(seen.low)}, and in an open load of the "
-            f"same rate it would be about {format_duration(guessed)}. That is an estimate, and no "
-            f"objective is judged by it: spec.load.open measures it"
+            f"{waited}: latency.p99 was {format_duration(seen.low)}, but in an open load of the "
+            f"same rate it would be about {format_duration(guessed)}. This is an estimate, and no "
+            "objective is judged by it: to measure it, use spec.load.open"
         )
     elif whole.whole.greatest >= LONG_WAIT * interval:
         longest = format_duration(whole.whole.greatest)
         message = (
-            f"{waited}, up to {longest} here: what an open load of the same rate would have seen "
-            f"cannot be estimated, for latency.p99 {seen.reason}; spec.load.open measures it"
+            f"{waited}, up to {longest} here: the latency in an open load of the same rate cannot "
+            f"be estimated, because latency.p99 {seen.reason}: to measure it, use spec.load.open"
         )
     else:
         return None
@@ -275,15 +275,15 @@ def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None
         return _finding(
             "Dropped",
             "UnderLoading",
-            f"{due - started} of {due} iterations were dropped, because as many as "
-            f"{most} were still open: the target is slower than the load, "
-            f"and nothing is known of the requests that were not sent",
+            f"{due - started} of {due} iterations were dropped, because as many as {most} were in "
+            "flight: the target is slower than the load, and nothing is known about the requests "
+            "that were not sent",
         )
     return _finding(
         "SentBelowPlanned",
         "UnderLoading",
-        f"{started} of {due} iterations were started, {format_percent(SENT)} are needed, and the "
-        f"generator was at fault ({', '.join(faults)})",
+        f"{started} of {due} iterations were started, at least {format_percent(SENT)} are "
+        f"required, and the load generator was at fault ({', '.join(faults)})",
     )
 
 

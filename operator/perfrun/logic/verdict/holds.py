@@ -62,7 +62,10 @@ def judge_hold(
         return HoldVerdict(outcome, cut(f"stopped {report.stopped}", MOST_TEXT), run_verdict)
     if report.late > MOST_LATE:
         # What it dropped is neither the target's fault nor a limit of the generator's.
-        why = f"a worker heard of it {format_duration(report.late)} after its start: held again"
+        why = (
+            f"a worker learned of it {format_duration(report.late)} after its start: the rate is "
+            "held again"
+        )
         return HoldVerdict(HoldOutcome.REPEATED, why, run_verdict)
     outcome, message = _outcome(run_verdict)
     return HoldVerdict(outcome, cut(message, MOST_TEXT), run_verdict)

@@ -112,7 +112,7 @@ def _of_journeys(row: Metric, part: Scope) -> str:
 def _not_applicable(objective: Objective, plan: RunPlan) -> str | None:
     """Why a floor is not judged in this load, if it is not."""
     if plan.load.burst is not None:
-        return "is not judged in a burst: it lasts as long as its responses take"
+        return "is not judged in a burst, which lasts as long as its responses take"
     # A search must not lower the rate until a floor does not apply any more.
     if plan.load.closed is not None or plan.load.capacity is not None:
         if objective.from_class is None:
@@ -174,14 +174,16 @@ def overall(
         verdict = worst([slo.verdict for slo in slos])
         message = _told(slos, verdict)
     elif requests.succeeded:
-        verdict, message = Verdict.PASS, "finished; the test sets no objectives"
+        verdict, message = Verdict.PASS, "finished; the test has no objectives"
         if ending is not None:
             return ending.least, ending.told
     else:
         what = (
-            f"none of {requests.sent} requests succeeded" if requests.sent else "nothing was sent"
+            f"none of {requests.sent} requests succeeded"
+            if requests.sent
+            else "no request was sent"
         )
-        verdict, message = Verdict.INCONCLUSIVE, f"{what}, and the test sets no objectives"
+        verdict, message = Verdict.INCONCLUSIVE, f"{what}, and the test has no objectives"
     if ending is None:
         return verdict, message
     return worst([verdict, ending.least]), f"{ending.told}: {message}"

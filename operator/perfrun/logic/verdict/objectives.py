@@ -168,7 +168,7 @@ def out_of_reach(load: Load, scenarios: Sequence[Scenario], objective: Objective
     if most >= objective.lower:
         return None
     shown = format_measured(objective.metric, most, [objective.lower])
-    return f"cannot reach {objective.min}, the load's highest rate gives {shown}"
+    return f"cannot reach {objective.min}: the highest rate of the load gives {shown}"
 
 
 def samples_needed(metric: str) -> int:

@@ -38,8 +38,8 @@ def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Readi
     found = next((o for o in report.observed if (o.name, o.metric) == (of, family)), None)
     if found is None:
         if family == RESTARTS and any(one.name == of for one in report.observed):
-            return NoReading("is not known: restarts are of pods, and none was looked at")
-        return NoReading("was not observed: nothing was told of it")
+            return NoReading("is not known: only pods have restarts, and no pod was observed")
+        return NoReading("was not observed: there are no measurements of it")
     begin, end = window(plan, report)
     if family == RESTARTS:
         return _restarts(found, begin, end)
@@ -146,9 +146,9 @@ def _too_few(found: Observation, samples: int, needed: int, window: int) -> NoRe
         return NoReading(f"is not known: {found.trouble}", samples)
     noun = "sample" if needed == 1 else "samples"
     return NoReading(
-        f"needs {needed} {noun} in the window of {format_duration(window)}, there were {samples}: "
-        f"pods are sampled each {format_duration(WORKLOAD_RESOLUTION)}, everything else each "
-        f"{format_duration(LEAST_PERIOD)} or more",
+        f"needs {needed} {noun} in the window of {format_duration(window)}, but there were "
+        f"{samples}: pods are sampled every {format_duration(WORKLOAD_RESOLUTION)}, everything "
+        f"else every {format_duration(LEAST_PERIOD)} at most",
         samples,
     )
 
@@ -160,4 +160,4 @@ def _unseen(found: Observation, times: Sequence[int]) -> str:
     if gap <= max(_LONGEST_GAP, _GAP_OF_WINDOW * (times[-1] - times[0])):
         return ""
     why = f": {found.trouble}" if found.trouble is not None else ""
-    return f"nothing was seen for {format_duration(gap)}{why}"
+    return f"there was no measurement for {format_duration(gap)}{why}"

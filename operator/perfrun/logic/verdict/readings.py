@@ -126,7 +126,9 @@ class Distribution:
     def _percentile(self, quantile: float) -> Reading | NoReading:
         if self.whole.beyond(quantile) < NEEDED_BEYOND:
             needed = round(NEEDED_BEYOND / (1 - quantile))
-            return NoReading(f"needs {needed} samples, there were {self.count}", self.count, True)
+            return NoReading(
+                f"needs {needed} samples, but there were {self.count}", self.count, True
+            )
         value = self.whole.quantile(quantile)
         if self._bound is None:
             return Reading.exact(value, self.count)
@@ -221,7 +223,7 @@ def read(metric: str, scope: Scope) -> Reading | NoReading:
 def _of_pages(scope: Scope, row: Metric) -> Reading | NoReading:
     histogram = scope.sum.measures.get(row.family)
     if histogram is None:
-        return NoReading("has no samples: no page gave any")
+        return NoReading("has no samples: no page provided any")
     found = Distribution([histogram]).statistic(row.statistic)
     if isinstance(found, NoReading):
         return found
@@ -236,13 +238,13 @@ def _of_pages(scope: Scope, row: Metric) -> Reading | NoReading:
 def _dropped(scope: Scope) -> Reading | NoReading:
     planned = sum(record.planned for record in scope.scenarios)
     if not planned:
-        return NoReading("has no samples: none was planned")
+        return NoReading("has no samples: no iteration was planned")
     return Reading.exact(sum(record.dropped for record in scope.scenarios), planned)
 
 
 def _checks(scope: Scope) -> Reading | NoReading:
     passed = scope.sum.checks_passed
-    return _ratio(passed, 0, passed + scope.sum.checks_failed, "made no checks")
+    return _ratio(passed, 0, passed + scope.sum.checks_failed, "has no samples: no check was made")
 
 
 def _bytes(scope: Scope) -> Reading | NoReading:
@@ -255,7 +257,7 @@ def _per_second(scope: Scope, count: int) -> Reading | NoReading:
     if not sent:
         return _NOTHING_SENT
     if scope.window <= 0:
-        return NoReading("has no window to be counted in", sent)
+        return NoReading("has no value, because the window has no length", sent)
     return Reading.exact(count / (scope.window / NS), sent)
 
 
@@ -270,7 +272,7 @@ def _ratio(count: int, unknown: int, whole: int, empty: str) -> Reading | NoRead
     return Reading(count / whole, (count + unknown) / whole, whole)
 
 
-_NOTHING_SENT = NoReading("has no samples: nothing was sent")
+_NOTHING_SENT = NoReading("has no samples: no request was sent")
 _COUNTED: dict[str, Callable[[Scope], Reading | NoReading]] = {
     THROUGHPUT: lambda scope: _per_second(scope, scope.succeeded),
     TRANSACTIONS: lambda scope: _per_second(scope, scope.finished),

@@ -77,7 +77,7 @@ def _judge_last_hold(
 
 def _nothing_held(asked: Sequence[Objective], outcome: RunOutcome) -> RunVerdict:
     """Of a capacity search that was over before its first hold was."""
-    message = "no rate was held: nothing is known of the target"
+    message = "no rate was held: nothing is known about the target"
     result = ObjectiveVerdict(Verdict.INCONCLUSIVE, message)
     ending = ending_of(outcome)
     return RunVerdict(

@@ -344,7 +344,7 @@ async def test_policies_are_asked_about_what_is_run_and_not_about_what_the_test_
         assert world.status["phase"] == "Starting"
     await world.step()
     assert world.end[:2] == ("Done", "Error")
-    assert "asks for 11, and PerfPolicy few (limits.users) lets it have at most 10" in world.end[2]
+    assert "asks for 11, but PerfPolicy few (limits.users) allows at most 10" in world.end[2]
     assert world.kube.all(JOBS) == []
 
 

@@ -126,7 +126,7 @@ async def test_runs_left_out_are_forgotten_once_one_counts_and_remembered_until_
     world.ran("50ms")
     said = await world.look()
     assert said is not None
-    assert (said.message, said.left_out) == ("1 of 10 runs that a baseline needs", None)
+    assert (said.message, said.left_out) == ("1 of the 10 runs that a baseline needs", None)
 
 
 async def test_a_change_is_told_once(world: World) -> None:

@@ -285,11 +285,11 @@ async def test_one_that_cannot_be_opened_fails_and_gives_its_place_back() -> Non
 
 async def test_what_a_policy_refuses_is_told() -> None:
     def refuse() -> None:
-        raise OpenError(ErrorClass.POLICY, "PerfPolicy default does not let db be connected to")
+        raise OpenError(ErrorClass.POLICY, "PerfPolicy default does not allow connections to db")
 
     report = await run(Peer(opens=refuse), Step(), load=burst(2, 1))
     assert report.window.steps[0].errors == {"Policy": 2}
-    assert report.forbidden == "PerfPolicy default does not let db be connected to"
+    assert report.forbidden == "PerfPolicy default does not allow connections to db"
 
 
 async def test_a_feed_that_is_used_up_sends_nothing() -> None:

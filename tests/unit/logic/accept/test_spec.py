@@ -61,7 +61,7 @@ def test_a_good_test_has_no_problems_and_no_warnings() -> None:
 @pytest.mark.parametrize(
     ("one", "field", "words"),
     [
-        (spec(schedule={"cron": "0 0 30 2 *"}), "spec.schedule.cron", "never comes"),
+        (spec(schedule={"cron": "0 0 30 2 *"}), "spec.schedule.cron", "never occurs"),
         (
             spec(schedule={"cron": "@daily", "timeZone": "Europe/Berln"}),
             "spec.schedule.timeZone",
@@ -298,8 +298,8 @@ TWO = {
             [
                 "spec.scenarios[1].steps[0].class: latency.p95 of order needs 200 samples, but this load "
                 "gives only about 180: it will be Inconclusive",
-                "spec.scenarios[1].steps[0].class: throughput of order cannot reach 50/s, the load's "
-                "highest rate gives 20/s: it will be NotApplicable",
+                "spec.scenarios[1].steps[0].class: throughput of order cannot reach 50/s: the "
+                "highest rate of the load gives 20/s: it will be NotApplicable",
             ],
         ),
         # A scenario's own latency has one sample an iteration, not one a step.
@@ -322,7 +322,7 @@ TWO = {
         (
             spec(slos=[{"metric": "throughput", "min": "101/s"}]),
             [
-                "spec.slos[0]: throughput cannot reach 101/s, the load's highest rate gives 100/s: it "
+                "spec.slos[0]: throughput cannot reach 101/s: the highest rate of the load gives 100/s: it "
                 "will be NotApplicable"
             ],
         ),

@@ -68,13 +68,13 @@ def test_a_refusal_names_policy_and_rule_and_the_patch() -> None:
     with pytest.raises(NotAllowedError) as refused:
         OWN.name("example.com")
     assert str(refused.value) == (
-        "PerfPolicy lab (allow.hosts: *.shop.svc) does not let example.com be connected to; to "
+        "PerfPolicy lab (allow.hosts: *.shop.svc) does not allow connections to example.com; to "
         "allow it: kubectl patch perfpolicy lab --type=json -p "
         """'[{"op": "add", "path": "/spec/allow/hosts/-", "value": "example.com"}]'"""
     )
 
 
-ITSELF = "in a cluster that is the worker's own pod: write the name of the target's Service"
+ITSELF = "in a cluster this is the worker's own pod: use the name of the target's Service"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ ITSELF = "in a cluster that is the worker's own pod: write the name of the targe
 def test_the_worker_itself_is_no_target_and_no_patch_makes_it_one(host: str) -> None:
     with pytest.raises(NotAllowedError, match=r"\(allow\.hosts: ") as refused:
         OWN.name(host)
-    assert str(refused.value).endswith(f"be connected to; {ITSELF}")
+    assert str(refused.value).endswith(f"; {ITSELF}")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
@@ -93,7 +93,7 @@ def test_the_worker_itself_is_no_target_and_no_patch_makes_it_one(host: str) -> 
 def test_nor_is_what_a_name_leads_to(address: str, rule: dict[str, list[str]]) -> None:
     with pytest.raises(NotAllowedError, match="cidrs: ") as refused:
         fence(**rule).address(address)
-    assert str(refused.value).endswith(f"be connected to; {ITSELF}")
+    assert str(refused.value).endswith(f"; {ITSELF}")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_service_that_stands_for_another_name_is_judged_by_that_one(
     with pytest.raises(NotAllowedError) as refused:
         OWN.canonical("api.shop.svc", found, SEARCH)
     said = str(refused.value)
-    assert said.startswith(f"api.shop.svc stands for {reached} (ExternalName): PerfPolicy lab ")
+    assert said.startswith(f"api.shop.svc points to {reached} (ExternalName): PerfPolicy lab ")
     assert f'"value": "{reached}"' in said
 
 

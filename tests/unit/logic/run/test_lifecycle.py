@@ -51,10 +51,10 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
         "could not be created within 60s (load.startTimeout): the webhook is away",
     ),
     (
-        "the operator was away for all of the start",
+        "the operator was not running for all of the start",
         {"launched": False, "now": at(61)},
         Act.FAIL,
-        "the operator was away",
+        "the operator was not running",
     ),
     (
         "its pods have no node, and nobody else waits: it keeps its turn",
@@ -73,7 +73,7 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
         UNSCHEDULED,
         Act.REQUEUE,
         "1 of 2 workers' pods were not scheduled within 30s (limits.unscheduledFor) while runs of "
-        "other namespaces waited, so it queues again: worker 1 (pr-x-1-abcde): Unschedulable: 0/1",
+        "other namespaces waited, so it returned to the queue: worker 1 (pr-x-1-abcde): Unschedulable: 0/1",
     ),
     (
         "in a later turn the time counts from that one",
@@ -91,7 +91,7 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
         "the last of its turns",
         {**UNSCHEDULED, "turns": MAX_TURNS},
         Act.FAIL,
-        f"in the last of {MAX_TURNS} turns too: worker 1 (pr-x-1-abcde): Unschedulable",
+        f"also in the last of {MAX_TURNS} turns: worker 1 (pr-x-1-abcde): Unschedulable",
     ),
     (
         "startTimeout runs over all turns",
@@ -127,7 +127,12 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
         Act.FAIL,
         "worker 1 (pr-x-1-abcde): OOMKilled",
     ),
-    ("a worker ended well, too early", {"pods": [pod(0, dead=True)]}, Act.FAIL, "without a word"),
+    (
+        "a worker ended well, too early",
+        {"pods": [pod(0, dead=True)]},
+        Act.FAIL,
+        "without a message",
+    ),
     ("the Job ended and its pods are gone", {"job": JobState.FINISHED}, Act.FAIL, "its Job ended"),
     ("the last moment before the timeout", {"now": at(59.9)}, Act.WAIT, "0 of 2"),
     ("the timeout, nobody knows why", {"now": at(60)}, Act.FAIL, "within 60s (load.startTimeout)"),
@@ -224,10 +229,10 @@ COLLECTING: list[tuple[str, dict[str, Any], Act, str]] = [
         "the time is over, with a part",
         {"reported": frozenset({1}), "report_deadline": NOW},
         Act.JUDGE,
-        "over",
+        "the deadline for reports has passed",
     ),
-    ("the time is over, with nothing", {"report_deadline": NOW}, Act.JUDGE, "over"),
-    ("no deadline was kept", {"report_deadline": None}, Act.JUDGE, "over"),
+    ("the time is over, with nothing", {"report_deadline": NOW}, Act.JUDGE, "has passed"),
+    ("no deadline was kept", {"report_deadline": None}, Act.JUDGE, "has passed"),
 ]
 
 
@@ -235,10 +240,10 @@ FIRST_KILLED = [pod(0, killed=True), pod(1)]
 ALL_KILLED = [pod(0, killed=True), pod(1, killed=True)]
 OVER = {"reported": frozenset({1}), "pods": FIRST_KILLED}
 UNDER_WAY_YET = CleanUp(at(30), JobState.ACTIVE)
-LOST = "worker 0 was lost: waiting for the teardown"
+LOST = "worker 0 was lost: waiting for another pod to run the teardown"
 TEARDOWN: list[tuple[str, Phase, dict[str, Any], Act, str]] = [
     ("worker 0 is killed, others go on", Phase.RUNNING, {"pods": FIRST_KILLED}, Act.WAIT, ""),
-    ("those have reported", Phase.RUNNING, OVER, Act.COLLECT, "that live have reported"),
+    ("those have reported", Phase.RUNNING, OVER, Act.COLLECT, "that are alive have reported"),
     ("and that was noted", Phase.COLLECTING, OVER, Act.CLEAN_UP, ""),
     (
         "all were killed, and a report of theirs may be under way",
@@ -363,8 +368,11 @@ def test_without_a_teardown_nobody_waits_for_one() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"clean_up": CleanUp(NOW, JobState.ACTIVE)}, "did not: it has not ended in time"),
-        ({"clean_up": CleanUp(NOW, problem="quota")}, "did not: quota"),
+        (
+            {"clean_up": CleanUp(NOW, JobState.ACTIVE)},
+            "did not run the teardown: it did not end in time",
+        ),
+        ({"clean_up": CleanUp(NOW, problem="quota")}, "did not run the teardown: quota"),
         ({"clean_up": UNDER_WAY_YET, "cleaned": True}, None),
         ({"undoes": False}, None),
     ],
@@ -427,8 +435,8 @@ def test_worker_that_cannot_reach_the_coordinator_is_told_with_where_to_look(
         trouble="2 of 2 workers have not come up",
     )
     sentence = (
-        "worker 1 (pr-x-1-abcde) runs, but has not reached the coordinator "
-        "perfrun-coordinator.perfrun.svc:8443: check egress NetworkPolicy of its namespace"
+        "worker 1 (pr-x-1-abcde) is running, but has not reached the coordinator "
+        "perfrun-coordinator.perfrun.svc:8443: check the egress NetworkPolicies of its namespace"
     )
     assert waiting_for(starting) == (sentence if told else starting.trouble)
 

@@ -45,7 +45,7 @@ def test_losses_name_a_worker_that_was_ended_although_it_has_reported(
     changes: dict[str, Any], said: str
 ) -> None:
     over = facts(Phase.COLLECTING, reported=frozenset({0, 1}), **changes)
-    assert losses(over, [1]) == [f"{said} (what it measured before is counted)"]
+    assert losses(over, [1]) == [f"{said} (what it measured before that is counted)"]
 
 
 def test_losses_are_in_the_order_of_the_workers() -> None:

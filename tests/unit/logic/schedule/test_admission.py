@@ -268,7 +268,7 @@ def test_who_waits_for_its_target_takes_no_place_from_others() -> None:
 
 
 def test_what_policies_hold_waits_and_stands_in_nobodys_way() -> None:
-    night = Rules(held="PerfPolicy night lets runs start only at 22:00-06:00")
+    night = Rules(held="PerfPolicy night allows runs to start only at 22:00-06:00")
     held = run("held", 20, namespace="b")
     assert place(held, [], rules=night) == Placement(1, night.held or "")
     assert place(ME, [held], rules={"b": night}) == Placement()

@@ -324,14 +324,14 @@ def test_ticks_ascend_and_do_not_depend_on_where_one_begins(
 @pytest.mark.parametrize(
     ("cron", "reason"),
     [
-        ("0 0 30 2 *", "never comes"),
-        ("0 0 31 4,6,9,11 *", "never comes"),
+        ("0 0 30 2 *", "never occurs"),
+        ("0 0 31 4,6,9,11 *", "never occurs"),
         ("61 * * * *", "minute 61 is not"),
         ("0 0 * * 8", "day of the week 8 is not"),
         ("* * * *", "has 4 fields"),
         ("* * * * * *", "has 6 fields"),
-        ("@every", "@every is not known"),
-        ("@reboot", "@reboot is not known"),
+        ("@every", "@every is not supported"),
+        ("@reboot", "@reboot is not supported"),
         ("TZ=UTC 0 0 * * *", "set timeZone instead"),
         ("CRON_TZ=UTC 0 0 * * *", "set timeZone instead"),
     ],
@@ -356,7 +356,7 @@ def test_any_text_is_a_schedule_or_has_a_problem(cron: str) -> None:
         ("Mars/Olympus", "there is no time zone Mars/Olympus"),
         ("Europe", "there is no time zone Europe"),  # a folder
         ("../etc/passwd", "there is no time zone"),
-        ("localtime", "whichever machine"),
+        ("localtime", "the machine that the operator runs on"),
     ],
 )
 def test_what_is_no_time_zone(name: str, reason: str) -> None:

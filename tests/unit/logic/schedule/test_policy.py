@@ -188,7 +188,7 @@ def test_the_address_of_an_extension_is_looked_at_as_the_host_of_a_url() -> None
     assert here.problems(spec(target=own, scenarios=steps)) == []
     (problem,) = here.problems(spec(target=foreign, scenarios=steps))
     assert problem.field == "spec.target.extension.address"
-    assert "does not let chat.evil.com be connected to" in problem.message
+    assert "does not allow connections to chat.evil.com" in problem.message
 
 
 def test_where_tokens_come_from_is_looked_at_too() -> None:
@@ -287,7 +287,7 @@ def test_allowed_hours(hours: dict[str, Any], now: str, open_: bool) -> None:
     here = policies(night={"allowedHours": [hours]}).of("shop")
     held = here.held(at(now))
     assert (held is None) is open_, held
-    assert open_ or "PerfPolicy night lets runs start only at" in told(held)
+    assert open_ or "PerfPolicy night allows runs to start only at" in told(held)
 
 
 def test_suspended_and_unreadable_let_nothing_start() -> None:

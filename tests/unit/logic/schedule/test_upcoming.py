@@ -112,21 +112,21 @@ def test_a_policy_that_suspends_lets_nothing_take_place_in_its_namespaces() -> N
         brake={"suspend": True, "namespaces": ["team"]},
     )
     assert set(reasons(here)) == {"PolicySuspended"}
-    assert here[0].notes[0].startswith("PerfPolicy brake suspends all runs; to let them start: ")
+    assert here[0].notes[0].startswith("PerfPolicy brake suspends all runs; to resume them: ")
     assert set(reasons(elsewhere)) == {None}
 
 
 def test_what_a_policy_refuses_does_not_take_place() -> None:
     runs = alone(scheduled(SHORT), small={"limits": {"rate": "5/s"}})
     assert set(reasons(runs)) == {"RefusedByPolicy"}
-    assert runs[0].notes[0].startswith("spec.load.open: asks for 10/s, and PerfPolicy small")
+    assert runs[0].notes[0].startswith("spec.load.open: asks for 10/s, but PerfPolicy small")
 
 
 @pytest.mark.parametrize(
     ("deadline", "expected", "said"),
     [
-        (None, "OutsideHours", "its turn does not come until 14:00: PerfPolicy night lets runs"),
-        (4 * 3600, None, "waits until 15:30: PerfPolicy night lets runs start only at 15:30-"),
+        (None, "OutsideHours", "its turn does not come until 14:00: PerfPolicy night allows runs"),
+        (4 * 3600, None, "waits until 15:30: PerfPolicy night allows runs to start only at 15:30-"),
     ],
 )
 def test_outside_of_the_hours_of_a_policy_it_waits_as_long_as_it_may(
@@ -187,7 +187,7 @@ def test_a_limit_of_runs_in_all_has_tests_of_other_targets_wait() -> None:
         count=1,
         one={"limits": {"runs": 1}},
     )
-    assert second[0].notes[0].startswith("waits until 13:12: PerfPolicy one lets 1 runs go on")
+    assert second[0].notes[0].startswith("waits until 13:12: PerfPolicy one allows 1 runs")
 
 
 def test_a_rare_test_beside_one_of_every_minute_is_found_without_walking_through_the_year(

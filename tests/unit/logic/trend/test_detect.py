@@ -50,7 +50,7 @@ def test_nine_runs_are_too_few_to_compare_with() -> None:
     history = after([*USUAL[:9], 500.0])
     assert history.stage is Stage.SETTLED
     assert describe(history, RULES).state == "Stable"
-    assert describe(after(USUAL[:9]), RULES).message == "9 of 10 runs that a baseline needs"
+    assert describe(after(USUAL[:9]), RULES).message == "9 of the 10 runs that a baseline needs"
 
 
 def test_ten_percent_slower_is_suspect_and_after_three_runs_regressed() -> None:
@@ -180,7 +180,7 @@ def test_runs_of_another_environment_are_said_not_to_compare() -> None:
     new = after([60.0]).model_copy(update={"environment": {"machine": "B"}})
     said = describe(new, RULES, [old])
     assert said.state == "Incomparable"
-    assert "machine was A, is B: 1 of 10 runs" in said.message
+    assert "machine was A, is B: 1 of the 10 runs" in said.message
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,8 @@ def test_when_there_is_a_finding(
 def test_a_finding_shows_what_was_seen_and_what_is_harmless() -> None:
     (finding,) = health(OPEN, latencies=FAST[:500], workers=2, reported=1).findings
     assert finding.message == (
-        "50% of the planned load was reported on, by 1 of 2 workers, and at least 100% is asked "
-        "for (load.minCoverage)"
+        "only 50% of the planned load was reported, by 1 of 2 workers, but at least 100% is "
+        "required (load.minCoverage)"
     )
 
 

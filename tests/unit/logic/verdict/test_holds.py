@@ -83,7 +83,10 @@ def test_a_hold_that_a_worker_heard_of_late_is_held_again() -> None:
     late = a_hold(100, dropped=100)
     late.late = 500 * MS
     said, why = outcome(late)
-    assert (said, why) == ("Repeated", "a worker heard of it 500ms after its start: held again")
+    assert (said, why) == (
+        "Repeated",
+        "a worker learned of it 500ms after its start: the rate is held again",
+    )
 
 
 def test_a_hold_in_a_status() -> None:
@@ -206,9 +209,9 @@ def test_no_hold_was_begun() -> None:
     nothing = report(step([]), window=0)
     run = judged([], nothing, CAPACITY, stopped="by Ctrl-C")
     assert run.verdict is Verdict.INCONCLUSIVE
-    assert run.message == "stopped (by Ctrl-C): no rate was held: nothing is known of the target"
+    assert run.message == "stopped (by Ctrl-C): no rate was held: nothing is known about the target"
     assert {(slo.verdict, slo.message) for slo in run.slos} == {
-        (Verdict.INCONCLUSIVE, "no rate was held: nothing is known of the target")
+        (Verdict.INCONCLUSIVE, "no rate was held: nothing is known about the target")
     }
 
 

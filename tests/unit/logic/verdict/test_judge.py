@@ -96,7 +96,7 @@ def verdict_of(slo: dict[str, Any], measured: WorkerReport, load: Any = OPEN) ->
             {"metric": "latency.p99", "of": "get", "max": "1s"},
             report(step([MS] * 320)),
             "Inconclusive",
-            "latency.p99 of get needs 1000 samples, there were 320",
+            "latency.p99 of get needs 1000 samples, but there were 320",
         ),
         # No samples are no pass.
         (
@@ -109,7 +109,7 @@ def verdict_of(slo: dict[str, Any], measured: WorkerReport, load: Any = OPEN) ->
             {"metric": "errorRate", "max": "1%"},
             report(step([])),
             "Inconclusive",
-            "errorRate has no samples: nothing was sent",
+            "errorRate has no samples: no request was sent",
         ),
         # Timed out: at least so slow. Above the limit that is a miss ...
         (
@@ -194,7 +194,7 @@ FLOOR = {"metric": "throughput", "min": "100/s"}
             {**FLOOR, "min": "101/s"},
             report(step([MS] * 1000)),
             "NotApplicable",
-            "cannot reach 101/s, the load's highest rate gives 100/s",
+            "cannot reach 101/s: the highest rate of the load gives 100/s",
         ),
         # Closed: the floor itself.
         (CLOSED, FLOOR, report(step([MS] * 1000)), "Pass", "met"),
@@ -308,7 +308,7 @@ ERRORS = {"metric": "errorRate", "max": "1%"}
             report(step(FAST)),
             None,
             "Inconclusive",
-            "1 of 2 objectives inconclusive: latency.p999 needs 10000 samples, there were 1000",
+            "1 of 2 objectives inconclusive: latency.p999 needs 10000 samples, but there were 1000",
         ),
         # What does not apply is not counted ...
         (
@@ -324,17 +324,17 @@ ERRORS = {"metric": "errorRate", "max": "1%"}
             report(step(FAST)),
             None,
             "Inconclusive",
-            "no objective applies to this load: throughput cannot reach 500/s, the load's highest "
-            "rate gives 100/s",
+            "no objective applies to this load: throughput cannot reach 500/s: the highest rate "
+            "of the load gives 100/s",
         ),
         # No objectives: a pass that says so, if there was a load at all.
-        ([], report(step(FAST)), None, "Pass", "finished; the test sets no objectives"),
+        ([], report(step(FAST)), None, "Pass", "finished; the test has no objectives"),
         (
             [],
             report(step([])),
             None,
             "Inconclusive",
-            "nothing was sent, and the test sets no objectives",
+            "no request was sent, and the test has no objectives",
         ),
         # A stopped run is at least inconclusive.
         (
@@ -672,7 +672,7 @@ def refused(requests: int, of: int) -> WorkerReport:
     record = step([MS] * (of - requests), failed=requests)
     record.errors = {"Policy": requests}
     measured = report(record)
-    measured.forbidden = "PerfPolicy lab does not let 169.254.169.254 be connected to"
+    measured.forbidden = "PerfPolicy lab does not allow connections to 169.254.169.254"
     return measured
 
 
@@ -681,7 +681,7 @@ def test_load_that_policies_mostly_refused_is_never_a_pass(slos: list[dict[str, 
     run_verdict = judged(spec(OPEN, slos=slos), refused(500, of=1000))
     assert run_verdict.verdict is Verdict.INCONCLUSIVE
     assert run_verdict.message.startswith("policies refused 500 of 1000 requests: ")
-    assert run_verdict.message.endswith("does not let 169.254.169.254 be connected to")
+    assert run_verdict.message.endswith("does not allow connections to 169.254.169.254")
     assert judged(spec(OPEN, slos=slos), refused(499, of=1000)).verdict is Verdict.PASS
 
 

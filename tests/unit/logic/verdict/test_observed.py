@@ -90,7 +90,8 @@ def test_a_process_has_no_restarts() -> None:
     slo = verdict({"metric": "restarts", "of": "api", "max": 0}, seen("api", "memory", {9: 5.0}))
     assert slo.verdict is Verdict.INCONCLUSIVE
     assert (
-        slo.message == "restarts of api is not known: restarts are of pods, and none was looked at"
+        slo.message
+        == "restarts of api is not known: only pods have restarts, and no pod was observed"
     )
 
 
@@ -111,7 +112,7 @@ def test_a_query_can_have_a_floor() -> None:
         ),
         (
             [seen("db", "connections", {5: 1.0})],
-            "connections.max of db needs 1 sample in the window of 120s, there were 0",
+            "connections.max of db needs 1 sample in the window of 120s, but there were 0",
         ),
     ],
 )
@@ -137,7 +138,7 @@ def test_a_gap_takes_a_pass_back_and_lets_a_miss_stand() -> None:
     early = seen("db", "connections", {10: 5.0, 12: 9.0}, trouble="db:5432 cannot be reached")
     met = verdict({"metric": "connections.max", "of": "db", "max": 80}, early)
     assert met.verdict is Verdict.INCONCLUSIVE
-    assert "nothing was seen for 118s: db:5432 cannot be reached" in met.message
+    assert "there was no measurement for 118s: db:5432 cannot be reached" in met.message
     missed = verdict({"metric": "connections.max", "of": "db", "max": 8}, early)
     assert missed.verdict is Verdict.WARN
 
@@ -145,7 +146,7 @@ def test_a_gap_takes_a_pass_back_and_lets_a_miss_stand() -> None:
 def test_too_few_points_of_a_pod_say_how_long_a_window_has_to_be() -> None:
     slo = verdict({"metric": "cpu.max", "of": "api", "max": "1"}, seen("api", "cpu", {20: 0.1}))
     assert slo.verdict is Verdict.INCONCLUSIVE
-    assert "needs 3 samples in the window of 120s, there were 1" in slo.message
+    assert "needs 3 samples in the window of 120s, but there were 1" in slo.message
 
 
 def test_all_figures_stand_in_the_status_with_or_without_objectives() -> None:

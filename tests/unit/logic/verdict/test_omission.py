@@ -67,7 +67,7 @@ def test_a_pause_that_hides_in_a_closed_load_is_told_as_an_estimate() -> None:
         ),
         pytest.param(OPEN, PAUSED, id="an open load has seen it"),
         pytest.param(BURST, PAUSED, id="a burst has no rate"),
-        pytest.param(CLOSED, [], id="nothing was sent"),
+        pytest.param(CLOSED, [], id="no request was sent"),
     ],
 )
 def test_where_nothing_hides_nothing_is_told(load: dict[str, object], latencies: list[int]) -> None:
@@ -81,7 +81,9 @@ def test_with_think_time_users_miss_less() -> None:
 def test_where_it_cannot_be_estimated_that_is_told() -> None:
     (message,) = _omission(CLOSED, [4 * MS] * 490 + [S] * 10, user_time=13 * S)
     assert "up to 1s here" in message
-    assert "cannot be estimated, for latency.p99 needs 1000 samples, there were 500" in message
+    assert (
+        "cannot be estimated, because latency.p99 needs 1000 samples, but there were 500" in message
+    )
 
 
 def test_no_objective_is_judged_by_the_estimate() -> None:

@@ -73,7 +73,9 @@ def test_a_percentile_needs_ten_samples_beyond_it(statistic: str, enough: int) -
     assert samples_needed(f"latency.{statistic}") == enough
     assert isinstance(Distribution([of([MS] * enough)]).statistic(statistic), Reading)
     few = Distribution([of([MS] * (enough - 1))]).statistic(statistic)
-    assert few == NoReading(f"needs {enough} samples, there were {enough - 1}", enough - 1, True)
+    assert few == NoReading(
+        f"needs {enough} samples, but there were {enough - 1}", enough - 1, True
+    )
 
 
 @pytest.mark.parametrize("statistic", ["avg", "min", "max"])

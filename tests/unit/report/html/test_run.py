@@ -101,7 +101,7 @@ def test_a_run_with_everything_in_its_status_but_no_result():
     assert "not kept any longer" in page.text
     assert page.all("figure") == []
     assert "buy/create-order-with-a-long-name" in page.text
-    assert "a worker stood still for 210ms" in page.text
+    assert "a worker was paused for 210ms" in page.text
     assert "2 of 4" not in page.text
     assert "1 of 3 met" in page.text
 
