@@ -71,7 +71,7 @@ class Metric:
     fact: bool = False
     """It stands although a part of the load was dropped."""
     stops: bool = False
-    """``stopWhen`` may name it."""
+    """``stopWhen`` may name it: ``logic/plan/stop.py`` measures it second by second."""
     journey: bool = False
     """Of a scenario, it is of all steps of an iteration together."""
     planned: bool = True

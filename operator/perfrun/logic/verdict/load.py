@@ -76,7 +76,7 @@ def reading_of(objective: Objective, plan: RunPlan, report: WorkerReport) -> Rea
         found,
         note=_of_journeys(row, part),
         doubt="" if found.known else f"{unknown} requests timed out or were open at the end",
-        nearly=row.floor and _nearly(objective, plan, report, part),
+        nearly=row.floor and _nearly(objective, found, plan, report, part),
         miss=_miss(objective, found, plan, part),
     )
 
@@ -121,15 +121,18 @@ def _not_applicable(objective: Objective, plan: RunPlan) -> str | None:
     return out_of_reach(plan.load, plan.scenarios, objective)
 
 
-def _nearly(objective: Objective, plan: RunPlan, report: WorkerReport, part: Scope) -> bool:
-    """Whether an open load met 99% of its floor, or of what was planned where that is less.
+def _nearly(
+    objective: Objective, found: Reading, plan: RunPlan, report: WorkerReport, part: Scope
+) -> bool:
+    """Whether an open load that is below its floor met 99% of it, or of what was planned where
+    that is less.
 
     A capacity search plans no rate: what it found has to be enough.
     """
-    end = load_end(plan)
     if plan.load.open is None or plan.load.capacity is not None:
         return False
-    if end is None or objective.lower is None:
+    end = load_end(plan)
+    if end is None or objective.lower is None or found.high >= objective.lower:
         return False
     until = end if report.stopped is None else min(report.load_time, end)
     iterations = planned(plan, until) - planned(plan, plan.load.warmup or 0)

@@ -60,7 +60,7 @@ class Reading:
     shown: str | None = None
     """The value as it is written; None: in the notation of the metric."""
     nearly: bool = False
-    """The load could hardly have given more: a floor that it is below counts as met."""
+    """It is below its floor, and the load could hardly have given more: that counts as met."""
     miss: Miss | None = None
     """Where it misses a limit: what delays of the generator itself may explain of that."""
 
