@@ -1,6 +1,8 @@
 """The command line, configuration and readiness of each part of a Kubernetes control plane."""
 
+import contextlib
 import http.client
+import secrets
 import socket
 import ssl
 import urllib.parse
@@ -92,11 +94,13 @@ def unverified_context() -> ssl.SSLContext:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on now, and that the kernel gives to no connection meanwhile: it
+    takes those from 32768 on. Kubernetes' node ports begin at 30000."""
+    while True:
+        port = 15_000 + secrets.randbelow(15_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("", port))
+            return port
 
 
 def etcd(data: Path, port: int, peer_port: int) -> Component:

@@ -4,6 +4,7 @@ Used to know whom to reconcile, who shares a target, and what is history; a deci
 or writes reads the live object first.
 """
 
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -174,7 +175,8 @@ class Store:
     """The last resourceVersion of each (kind, uid) that a watch delivered: its pulse."""
     _news: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many events of each (kind, namespace) the watches have delivered."""
-    _by_test: dict[Key, set[Key]] = field(default_factory=dict)
+    _by_test: dict[Key, list[tuple[datetime, str]]] = field(default_factory=dict)
+    """When each run of a test was created, and its name; the oldest first."""
     _policy_records: dict[str, PolicyRecord] = field(default_factory=dict)
     _policies: Policies | None = None
     _policies_of: dict[str, NamespacePolicies] = field(default_factory=dict)
@@ -188,8 +190,11 @@ class Store:
         known = self.runs.get(record.key)
         if known is not None and known.uid == record.uid and _order(known) > _order(record):
             return
+        if known is None or (known.test, known.created) != (record.test, record.created):
+            self.drop_run(record.key)
+            owner = Key(record.key.namespace, record.test)
+            insort(self._by_test.setdefault(owner, []), (record.created, record.key.name))
         self.runs[record.key] = record
-        self._by_test.setdefault(Key(record.key.namespace, record.test), set()).add(record.key)
         if record.done or record.target is None:
             self.queues.drop(*record.key)
             if record.turn and record.target:
@@ -203,10 +208,10 @@ class Store:
         self.queues.drop(*key)
         if record is not None:
             owner = Key(key.namespace, record.test)
-            runs = self._by_test.get(owner, set())
-            runs.discard(key)
+            runs = self._by_test[owner]
+            del runs[bisect_left(runs, (record.created, key.name))]
             if not runs:
-                self._by_test.pop(owner, None)
+                del self._by_test[owner]
 
     # --- policies ------------------------------------------------------------------------------
 
@@ -290,8 +295,7 @@ class Store:
 
     def runs_of(self, test: Key) -> list[RunRecord]:
         """The runs of a test, oldest first."""
-        found = [self.runs[key] for key in self._by_test.get(test, ())]
-        return sorted(found, key=lambda run: (run.created, run.key.name))
+        return [self.runs[Key(test.namespace, name)] for _, name in self._by_test.get(test, ())]
 
     def count_of(self, test: Key) -> int:
         """How many runs of a test there are."""

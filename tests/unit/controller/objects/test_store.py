@@ -1,5 +1,7 @@
 """What is remembered of the watches: by test, by target, and never older than it was."""
 
+from datetime import timedelta
+
 from perfrun.api.run.perfrun import Phase
 from perfrun.controller.objects.store import Key, Store, run_record
 from tests.unit.controller.build import Json, perf_run, run_body
@@ -18,6 +20,20 @@ def test_runs_of_a_test_come_oldest_first_and_only_its_own() -> None:
     put(store, "a")
     put(store, "other", test="other")
     assert [run.key.name for run in store.runs_of(TEST)] == ["a", "b"]
+
+
+def test_run_that_is_created_again_has_one_place_among_those_of_its_test() -> None:
+    store, first = Store(), run_record(perf_run("a"))
+    store.put_run(first)
+    put(store, "b")
+    later = first._replace(uid="second", created=first.created + timedelta(seconds=1))
+    store.put_run(later)
+    assert [run.key.name for run in store.runs_of(TEST)] == ["b", "a"]
+    store.put_run(later._replace(test="other"))
+    assert [run.key.name for run in store.runs_of(TEST)] == ["b"]
+    assert store.count_of(Key("team", "other")) == 1
+    store.drop_run(first.key)
+    assert store.count_of(Key("team", "other")) == 0
 
 
 def test_dropped_run_is_gone_everywhere_and_dropping_again_is_fine() -> None:
