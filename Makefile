@@ -14,7 +14,7 @@ LOWEST := build/lowest/bin
 # Unit tests of code that runs on any system and needs no Kubernetes client.
 PORTABLE := tests/unit/api tests/unit/measure
 # Unit tests of runs on this machine, which has to be Linux; they need no Kubernetes client either.
-LOCAL := $(addprefix tests/unit/,engine launcher observe pytest_plugin reach report worker)
+LOCAL := $(addprefix tests/unit/,engine launcher local observe pytest_plugin reach report worker)
 
 .DEFAULT_GOAL := help
 .PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check check-manifests docs quick format crds \
