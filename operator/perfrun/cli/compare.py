@@ -70,7 +70,7 @@ def _compared(wanted: Wanted, sources: Sources) -> tuple[list[Reported], Compari
         return [*baseline, *runs], compare(baseline, runs, doubtful=wanted.doubtful)
     if len(runs) < 2:
         raise ValueError(
-            f"a comparison needs at least two runs, and there {'is one' if runs else 'is none'}"
+            f"a comparison needs at least two runs, but there {'is one' if runs else 'is none'}"
         )
     return runs, line_up(runs)
 

@@ -30,8 +30,8 @@ def parse_from(text: str | None) -> datetime:
         return parse_time(text)
     except ValueError as error:
         raise ValueError(
-            f"--from: {text!r} is no time with a zone: write it as 2026-11-24T02:00:00Z, or with "
-            "+01:00 at its end"
+            f"--from: {text!r} is not a time with a time zone: write it as 2026-11-24T02:00:00Z, "
+            "or with +01:00 at its end"
         ) from error
 
 
@@ -53,7 +53,7 @@ def next_runs(
     if wrong:
         return Exit.USAGE
     if not any(one.test for one in manifests):
-        tell(out, nothing or "no PerfTest in what was given")
+        tell(out, nothing or "no PerfTest in the given files")
         return Exit.USAGE
     told = [
         (test, runs)

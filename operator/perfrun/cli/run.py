@@ -86,7 +86,7 @@ def run_files(
     if nothing is not None:
         problems.append(nothing)
     elif not wanted.tests and not told:
-        problems.append("no PerfTest in what was given: nothing to run")
+        problems.append("no PerfTest in the given files: nothing to run")
     for problem in problems:
         tell(err, problem)
     if told or problems:

@@ -38,7 +38,7 @@ def validate_files(
         return Exit.USAGE
     if nothing is not None or not any(one.test or one.policy for one in manifests):
         if form is TextForm.TEXT:
-            tell(out, nothing or "no PerfTest and no PerfPolicy in what was given")
+            tell(out, nothing or "no PerfTest and no PerfPolicy in the given files")
         return Exit.USAGE
     return Exit.OK
 

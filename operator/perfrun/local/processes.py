@@ -27,7 +27,7 @@ def parse_processes(texts: Sequence[str]) -> dict[str, int]:
         if not name or not equals or not number.isdecimal() or len(number) > 9:
             raise ValueError(f"--observe {text}: write NAME=PID or NAME=port:PORT, {_EXAMPLE}")
         if name in found:
-            raise ValueError(f"--observe {text}: {name} is there twice")
+            raise ValueError(f"--observe {text}: {name} is given twice")
         try:
             from perfrun.observe.process import listening_on, pid_of
         except ImportError:

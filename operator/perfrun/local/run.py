@@ -242,9 +242,10 @@ class _Run:
             impatient.cancel()
         if not session.cleaned:
             late = self._cleaner.exit_code is None
-            why = "it has not ended in time" if late else self._cleaner.last_words()
+            why = "it did not end in time" if late else self._cleaner.last_words()
             self._result.untidy = (
-                f"worker 0 was lost, and the process that was to run it did not: {why}"
+                "worker 0 was lost, and the process that replaced it did not run the "
+                f"teardown: {why}"
             )
 
     async def _watch(self, session: RunSession) -> None:

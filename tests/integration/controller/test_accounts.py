@@ -40,8 +40,8 @@ async def test_account_that_somebody_else_has_made_is_never_used(world: World) -
     assert status["verdict"] == "Error"
     assert status["message"] == (
         f"its workers could not be created: ServiceAccount perfrun-worker in namespace "
-        f"{world.namespace} was not made by the operator, and workers use no account that may have "
-        f"rights: delete it, and the operator makes its own (kubectl delete serviceaccount "
+        f"{world.namespace} was not created by the operator, and may have permissions that workers must not have: "
+        f"delete it, and the operator creates its own (kubectl delete serviceaccount "
         f"perfrun-worker -n {world.namespace})"
     )
     assert (await world.jobs("one"), await world.pods("one")) == ([], [])

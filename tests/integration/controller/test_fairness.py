@@ -226,14 +226,17 @@ async def test_runs_above_the_bound_of_their_namespace_end_at_once_and_are_no_ve
         assert status["verdict"] == "Error"
         complete = next(one for one in status["conditions"] if one["type"] == "Complete")
         assert complete["reason"] == "TooManyRuns"
-        assert f"runs of namespace {world.namespace} are not done, and 3 may" in status["message"]
+        assert (
+            f"runs of namespace {world.namespace} are not done, but at most 3 are allowed"
+            in status["message"]
+        )
 
     async def missed() -> Json | None:
         status: Json = (await world.test())["status"]
         return status if "lastMissed" in status else None
 
     status = await until("it is recorded as missed", missed)
-    assert "are not done, and 3 may" in status["lastMissed"]["reason"]
+    assert "are not done, but at most 3 are allowed" in status["lastMissed"]["reason"]
     assert "lastVerdict" not in status
     assert "lastRun" not in status
     await other.apply_test()

@@ -41,7 +41,7 @@ async def test_waits_for_the_verdict_and_tells_of_each_step(
     (run,) = await world.until_runs(1)
     name = run["metadata"]["name"]
     assert run["spec"]["reason"] == "Requested"
-    assert first == f"PerfRun {name} was asked for in namespace {world.namespace}\n"
+    assert first == f"PerfRun {name} was requested in namespace {world.namespace}\n"
     assert second.startswith(("Created: ", "Starting: "))
     await asyncio.gather(*(worker.work() for worker in await world.workers(name)))
     rest, _ = await asyncio.wait_for(process.communicate(), 60)

@@ -37,7 +37,7 @@ def test_a_process_is_named_by_its_id_or_its_port() -> None:
         (["api=99999999999999"], "write NAME=PID"),
         (["api=999999999"], "--observe api=999999999: there is no process 999999999"),
         (["api=port:1"], "--observe api=port:1: no process listens on port 1"),
-        ([f"api={os.getpid()}"] * 2, "api is there twice"),
+        ([f"api={os.getpid()}"] * 2, "api is given twice"),
     ],
 )
 def test_what_names_no_process_is_refused(texts: list[str], said: str) -> None:

@@ -141,9 +141,12 @@ def _instead(cluster: Cluster, run: RunView | None, out: Console, err: Console) 
         tell(err, "the run is gone: it was deleted")
         return Exit.ERROR
     if run.done:
-        tell(err, "the workers' pods are gone, and their logs with them; what is known of the run:")
+        tell(
+            err,
+            "the workers' pods are gone, and their logs with them; what is known about the run:",
+        )
     else:
-        tell(err, "no worker of the run has a pod yet; what is known of the run:")
+        tell(err, "no worker of the run has a pod yet; what is known about the run:")
     tell(out, f"{run.name}  {run.line}")
     for kind, message in run.findings:
         tell(out, f"finding  {kind}: {message}")

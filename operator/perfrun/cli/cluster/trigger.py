@@ -24,10 +24,10 @@ def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, strict: bo
     asked = datetime.now(UTC).isoformat()
     cluster.annotate(PERF_TESTS, test, REQUEST_ANNOTATION, asked)
     run = requested_run_name(test, asked)
-    told = f"PerfRun {run} was asked for in namespace {cluster.namespace}"
+    told = f"PerfRun {run} was requested in namespace {cluster.namespace}"
     if not wait:
         # Whether an operator runs is not known here: a user's rights end at the namespace.
-        tell(out, f"{told}; it is there once the operator has created it: perfrun watch run/{run}")
+        tell(out, f"{told}; it exists once the operator has created it: perfrun watch run/{run}")
         return Exit.OK
     tell(out, told)
     try:

@@ -81,9 +81,9 @@ def _check_label(account: Json, namespace: str) -> None:
     if account["metadata"].get("labels", {}).get(MANAGED_BY) != "perfrun":
         raise RefusedError(
             409,
-            f"ServiceAccount {WORKER_ACCOUNT} in namespace {namespace} was not made by the "
-            f"operator, and workers use no account that may have rights: delete it, and the "
-            f"operator makes its own (kubectl delete serviceaccount {WORKER_ACCOUNT} -n "
+            f"ServiceAccount {WORKER_ACCOUNT} in namespace {namespace} was not created by the "
+            "operator, and may have permissions that workers must not have: delete it, and the "
+            f"operator creates its own (kubectl delete serviceaccount {WORKER_ACCOUNT} -n "
             f"{namespace})",
         )
 

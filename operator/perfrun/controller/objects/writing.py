@@ -119,8 +119,8 @@ def _insist_on_owner(standing: Json, resource: Resource, uid: str) -> None:
     if not owned_by(standing, uid):
         raise ConflictError(
             409,
-            f"{resource.kind} {standing['metadata']['name']} is there already, and belongs to "
-            f"something else: delete it unless it goes away by itself",
+            f"{resource.kind} {standing['metadata']['name']} already exists and belongs to "
+            "something else: delete it, unless it disappears by itself",
         )
 
 

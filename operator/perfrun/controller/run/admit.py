@@ -110,9 +110,9 @@ class Acceptor:
         namespace = run.metadata.namespace
         why = (
             f"{self._store.queues.open_in(namespace)} runs of namespace {namespace} are not done, "
-            f"and {self._store.policies_of(namespace).open_runs} may be at once "
-            f"(limits.openRunsPerNamespace of its PerfPolicies): create a run when others have "
-            f"ended, or delete those that nobody needs"
+            f"but at most {self._store.policies_of(namespace).open_runs} are allowed "
+            "(limits.openRunsPerNamespace of its PerfPolicies): wait until others have ended, or "
+            "delete runs that nobody needs"
         )
         return await self._cancel(run, turn_did_not_come("TooManyRuns", Verdict.ERROR, why))
 

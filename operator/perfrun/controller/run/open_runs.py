@@ -109,7 +109,7 @@ async def revision_spec(kube: Kube, run: PerfRun) -> Json:
     """The JSON of what the run was frozen to. Raises UnreadableError where it is gone."""
     name = run.status.revision
     if name is None:
-        raise UnreadableError("what it was to run is not known: its status names no revision")
+        raise UnreadableError("what it was to run is not known: its status has no revision")
     try:
         body = await kube.get(REVISIONS, run.metadata.namespace, name)
     except NotFoundError as error:

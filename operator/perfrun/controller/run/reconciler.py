@@ -136,7 +136,7 @@ class RunReconciler:
             if failures < MOST_FAILURES:
                 raise
             logger.exception("run %s: given up", key)
-            why = f"it could not be brought to its end: {type(error).__name__}: {error}"
+            why = f"it could not be finished: {type(error).__name__}: {error}"
         else:
             self._failures.pop(uid, None)
             return again
@@ -272,7 +272,9 @@ class RunReconciler:
         match decision.act:
             case Act.LAUNCH:
                 if (run.status.turns or 1) > 1 and await self._has_former_pods(run):
-                    await self._write_progress(run, _waits_for("waits for its former pods to end"))
+                    await self._write_progress(
+                        run, _waits_for("waits until its previous pods have ended")
+                    )
                     return LAUNCH_RETRY_S
                 return await self._launch(run, opened)
             case Act.REQUEUE:

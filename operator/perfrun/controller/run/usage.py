@@ -27,7 +27,7 @@ class Usage(NamedTuple):
 def usage(pods: Sequence[Json]) -> Usage:
     """The sum over PodMetrics. Raises ValueError where there are none, or none that can be read."""
     if not pods:
-        raise ValueError("it has no figures of these pods yet")
+        raise ValueError("it has no metrics of these pods yet")
     try:
         used = [one["usage"] for pod in pods for one in pod["containers"]]
         return Usage(

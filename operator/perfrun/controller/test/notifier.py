@@ -82,7 +82,7 @@ class Notifier:
             Problem(
                 f"spec.notifications[{index}].receiver",
                 f"there is no receiver {one.receiver} for namespace {namespace} (there are: "
-                f"{usable}): the chart's receivers name them",
+                f"{usable}): receivers are defined in the value receivers of the chart",
             )
             for index, one in enumerate(test.spec.notifications)
             if self._receivers.find(one.receiver, namespace) is None
@@ -171,8 +171,8 @@ class Notifier:
                 spent = time.monotonic() - began
                 if error.final or spent + wait > GIVE_UP_S:
                     note = (
-                        f"receiver {receiver.name} was not told of {notice.occasion}: {error} "
-                        f"({tries} tries)"
+                        f"receiver {receiver.name} was not notified of {notice.occasion}: {error} "
+                        f"({tries} attempts)"
                     )
                     await self._events.tell(
                         "PerfRun", run.metadata, "NotDelivered", note, warning=True

@@ -119,7 +119,7 @@ class TestReconciler:
             stalled = Stalled("NameTaken", str(error), NAME_RETRY_S)
             return await self._stall(body, test, outcome, stalled)
         except RefusedError as error:
-            why = f"a run is due, and the API server does not let it be created: {error}"
+            why = f"a run is due, but the API server refused to create it: {error}"
             return await self._stall(body, test, outcome, Stalled("Refused", why, REFUSED_RETRY_S))
         warnings = [*outcome.warnings, *map(str, started.doubts)]
         self._metrics.show_trend(key, trend.state if trend else None)
@@ -352,7 +352,7 @@ def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Con
             type="Ready",
             status="True",
             reason="Suspended",
-            message="suspended: nothing starts by schedule or change, only on request",
+            message="suspended: runs start only on request, not by schedule or change",
         )
     message = f"accepted, with doubts: {doubts}" if doubts else "accepted"
     return Condition(

@@ -222,8 +222,8 @@ class Starter:
                 raise ConflictError(409, f"PerfRun {name} is going away") from None
             if not owned_by(body, test.metadata.uid):
                 raise NameTakenError(
-                    f"the run {name} ({reason}) is due, and a PerfRun of that name is there that "
-                    f"does not belong to this test: delete it"
+                    f"the run {name} ({reason}) is due, but there is a PerfRun of that name that "
+                    "does not belong to this test: delete it"
                 ) from None
         else:
             logger.info(

@@ -174,8 +174,8 @@ class Trender:
         taken = [accept(history, run) for history in histories]
         if not any(taken):
             note = (
-                f"{ACCEPT_ANNOTATION}: {run} is not among the runs that are compared "
-                f"with: name a run that is newer, and that was not inconclusive"
+                f"{ACCEPT_ANNOTATION}: {run} is not one of the runs that are compared: name a "
+                "newer run that was not Inconclusive"
             )
             await self._events.tell(
                 "PerfTest", test.metadata, "LevelNotAccepted", note, warning=True
@@ -238,7 +238,7 @@ def _rules(baseline: Baseline) -> Rules:
 def _status(baseline: Baseline, histories: Sequence[History]) -> TrendStatus:
     """How the newest run compares, the last history being the one that it belongs to."""
     if not histories:
-        return TrendStatus(state="Collecting", message="no run that proves anything yet")
+        return TrendStatus(state="Collecting", message="no run that can be compared yet")
     status = describe(histories[-1], _rules(baseline), histories[:-1])
     if baseline.run is None or histories[-1].pinned is not None:
         return status

@@ -122,13 +122,13 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {key} is there twice")
+            raise ValueError(f"the key {key} appears twice")
         found[key] = value
     return found
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _at(line: int, value: Any, path: list[str], where: str) -> str:

@@ -105,7 +105,9 @@ def _read_file(path: Path) -> Iterator[Manifest]:
 def parse_manifests(name: str, data: bytes) -> Iterator[Manifest]:
     """The documents of one file. Nothing is raised: problems are in what is returned."""
     if len(data) > MAX_FILE:
-        yield Manifest(name, problems=(f"more than {MAX_FILE // 1024} KiB: not a manifest",))
+        yield Manifest(
+            name, problems=(f"has more than {MAX_FILE // 1024} KiB: it is not a manifest",)
+        )
         return
     try:
         documents = load_documents(data.decode("utf-8-sig"))

@@ -50,8 +50,8 @@ def parse_selector(text: str) -> Selector:
         match = _TERM.match(text, position)
         if match is None:
             raise ValueError(
-                f"--selector: {text[position:][:60]!r} is no condition on a label: write "
-                f"type=load, type!=load, 'type in (load, soak)', 'type notin (load)', type or !type"
+                f"--selector: {text[position:][:60]!r} is not a condition on a label: write "
+                "type=load, type!=load, 'type in (load, soak)', 'type notin (load)', type or !type"
             )
         terms.append(_term(match))
         position = match.end()
@@ -65,7 +65,7 @@ def _term(match: re.Match[str]) -> Term:
         values = [value.strip() for value in match["values"].split(",")]
         wrong = [value for value in values if not re.fullmatch(_VALUE, value)]
         if wrong:
-            raise ValueError(f"--selector: {wrong[0][:60]!r} is no value of a label")
+            raise ValueError(f"--selector: {wrong[0][:60]!r} is not a valid label value")
         return Term(match["key"], frozenset(values), negated=match["set"] == "notin")
     if match["sign"]:
         return Term(match["key"], frozenset({match["value"]}), negated=match["sign"] == "!=")

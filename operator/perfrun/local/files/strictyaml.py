@@ -130,7 +130,9 @@ def load_documents(text: str) -> list[Document]:
     _check_events(text, _Loader)
     if (found := _BEHIND_SEPARATOR.search(text)) is not None:
         line = text.count("\n", 0, found.start()) + 1
-        raise YamlError(f"line {line}: kubectl takes nothing behind ---: write it on the next line")
+        raise YamlError(
+            f"line {line}: kubectl accepts nothing after ---: write it on the next line"
+        )
     return list(_documents(text, _Loader))
 
 
@@ -150,11 +152,11 @@ def _json_documents(text: str) -> Iterator[Document]:
         if len(made) < len(found):
             keys = [key for key, _ in found]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise YamlError(f"the key {twice} is there twice: remove one")
+            raise YamlError(f"the key {twice} appears twice: remove one")
         return made
 
     def constant(name: str) -> NoReturn:
-        raise YamlError(f"{name} is no number of JSON")
+        raise YamlError(f"{name} is not a JSON number")
 
     def fraction(digits: str) -> int | float:
         if not math.isfinite(number := float(digits)):
@@ -312,7 +314,7 @@ class _Check:
                 shown = key.value if isinstance(key, yaml.ScalarNode) else "this"
                 raise YamlError(f"{where}the key {shown} is not read as a text: quote it")
             if key.value in seen:
-                raise YamlError(f"{where}the key {key.value} is there twice: remove one")
+                raise YamlError(f"{where}the key {key.value} appears twice: remove one")
             seen.add(key.value)
 
     def _tag(self, node: yaml.Node) -> None:
@@ -330,7 +332,7 @@ class _Check:
         if node.tag == _BOOL and text.lower() not in ("true", "false"):
             meaning = "true" if kubernetes_boolean(text) else "false"
         elif node.tag == _FLOAT and INFINITE.match(text):
-            raise YamlError(f"{_where(node.start_mark)}{text} is no number of JSON")
+            raise YamlError(f"{_where(node.start_mark)}{text} is not a JSON number")
         elif node.tag in (_INT, _FLOAT) and _reads_otherwise(text):
             meaning = f"{kubernetes_number(text)}"
         else:

@@ -97,7 +97,7 @@ async def test_what_belongs_to_somebody_else_is_left_alone_and_named() -> None:
         store_config_map(kube, body, UID),  # type: ignore[arg-type]
         store_report(kube, [body], UID),  # type: ignore[arg-type]
     ):
-        with pytest.raises(ConflictError, match=f"{name} is there already"):
+        with pytest.raises(ConflictError, match=f"{name} already exists"):
             await write
     assert "binaryData" not in kube.all(CONFIG_MAPS)[0]
 

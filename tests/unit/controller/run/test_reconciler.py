@@ -181,7 +181,7 @@ async def test_workers_account_that_somebody_else_has_made_ends_the_run(world: W
     await world.step()
     phase, verdict, message = world.end
     assert (phase, verdict) == ("Done", "Error")
-    assert "perfrun-worker in namespace team was not made by the operator" in message
+    assert "perfrun-worker in namespace team was not created by the operator" in message
     assert world.kube.all(JOBS) == []
 
 
@@ -718,7 +718,7 @@ async def test_gone_revision_is_unreadable(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("gone", "said"),
-    [("revision", "names no revision"), ("acceptedTime", "does not say when it left the queue")],
+    [("revision", "has no revision"), ("acceptedTime", "does not say when it left the queue")],
 )
 async def test_a_status_from_which_somebody_took_a_field_ends_the_run(
     world: World, gone: str, said: str

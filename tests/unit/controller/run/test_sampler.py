@@ -137,7 +137,7 @@ async def test_restarts_are_counted(kube: Cluster, sampler: Sampler) -> None:
         (NotFoundError(404, "the server could not find the requested resource"), "metrics-server"),
         (RefusedError(403, "pods.metrics.k8s.io is forbidden"), "is forbidden"),
         (KubeError(503, "the server is currently unable"), "currently unable"),
-        ([], "no figures of these pods yet"),
+        ([], "no metrics of these pods yet"),
         ([{"containers": []}], "cannot be read"),
     ],
 )

@@ -37,7 +37,7 @@ def test_all_notations_add_up() -> None:
     ],
 )
 def test_nothing_and_rubbish_are_no_figures(pods: list[dict[str, Any]]) -> None:
-    with pytest.raises(ValueError, match=r"it has no figures|cannot be read|Invalid"):
+    with pytest.raises(ValueError, match=r"it has no metrics|cannot be read|Invalid"):
         usage(pods)
 
 

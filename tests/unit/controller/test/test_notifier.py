@@ -143,7 +143,7 @@ async def test_a_sink_that_refuses_is_given_up_at_once_and_an_event_says_so(worl
     await world.until(lambda: world.notified("shop-1") == ["GivenUp"])
     (event,) = world.kube.all(EVENTS)
     assert (event["reason"], event["type"]) == ("NotDelivered", "Warning")
-    assert "receiver plain was not told of Warn: it answered 404" in event["note"]
+    assert "receiver plain was not notified of Warn: it answered 404" in event["note"]
     assert len(world.sent) == 1
 
 

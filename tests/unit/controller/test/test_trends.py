@@ -101,7 +101,7 @@ async def test_runs_that_prove_nothing_are_told_with_the_reason_of_the_last(worl
     assert said is not None
     assert (said.state, said.message) == (
         "Collecting",
-        f"no run that proves anything yet; run {name} is left out: its load generator was at "
+        f"no run that can be compared yet; run {name} is left out: its load generator was at "
         "fault (Lag)",
     )
     for verdict in ("Pass", "Error"):

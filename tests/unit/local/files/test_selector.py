@@ -45,12 +45,12 @@ def test_a_key_may_be_called_in():
     ["", ",", "a=b,", "=load", "a=b c", "a in b", "a in (b", "a>1", "a b", "-a=b", "a=b\n=c"],
 )
 def test_what_is_none_is_told(text):
-    with pytest.raises(ValueError, match=r"--selector: .* is no condition on a label"):
+    with pytest.raises(ValueError, match=r"--selector: .* is not a condition on a label"):
         parse_selector(text)
 
 
 def test_values_of_a_set_are_checked():
-    with pytest.raises(ValueError, match="'c d' is no value of a label"):
+    with pytest.raises(ValueError, match="'c d' is not a valid label value"):
         parse_selector("a in (b, c d)")
 
 

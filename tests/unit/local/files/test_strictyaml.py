@@ -42,7 +42,7 @@ def test_scalars_are_read_as_kubernetes_reads_them(text, read):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3: the key a is there twice"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: the key a appears twice"),
         ("a:\n  on: 1\n", "line 2: the key on is not read as a text: quote it"),
         ("1: x\n", "line 1: the key 1 is not read as a text"),
         ("a: [1\nb: 2\n", "line 2: "),
@@ -132,18 +132,18 @@ def test_json_is_read_as_json_writers_make_it():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": 1,\n "a": 2}', "line 2: the key a is there twice"),
-        ('{"b": "\\ud83d\\ude00", "a": 1, "a": 2}', "document 1: the key a is there twice"),
+        ('{"a": 1,\n "a": 2}', "line 2: the key a appears twice"),
+        ('{"b": "\\ud83d\\ude00", "a": 1, "a": 2}', "document 1: the key a appears twice"),
         ('{"a": "x\\udc00"}', "half of a surrogate pair"),
-        ('{"a": NaN}', "document 1: NaN is no number"),
+        ('{"a": NaN}', "document 1: NaN is not a JSON number"),
         ('{"a": 1e999}', "document 1: 1e999 is too large"),
         ('{"a": ' * 70 + "1" + "}" * 70, "nested more than 64 deep"),
         ('{"a": ' * 100_000, "nested more than 64 deep|maximum nesting depth"),
-        ("a: .inf\n", "line 1: .inf is no number of JSON"),
+        ("a: .inf\n", "line 1: .inf is not a JSON number"),
         ("a: 1\nb: !!int 1.5\n", "line 2: 1.5 is no int"),
         ("a: !!int ''\n", "line 1: an empty text is no int"),
         ("%YAML 1.2\n---\na: 1\n", "kubectl reads YAML 1.1 alone"),
-        ("a: 1\n--- {b: 2}\n", "line 2: kubectl takes nothing behind ---"),
+        ("a: 1\n--- {b: 2}\n", "line 2: kubectl accepts nothing after ---"),
     ],
 )
 def test_what_kubectl_cannot_read_is_refused(text, message):
