@@ -9,9 +9,8 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.load.execution import Execution
-from perfrun.engine.load.hold_pacing import HoldPacer
 from perfrun.engine.load.kind import Kind
-from perfrun.engine.load.pacers import Share
+from perfrun.engine.load.pacers import HoldPacer, Share
 from perfrun.logic.plan.run_plan import HOLD_GRACE
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import ConservationError, PhaseRecord, Series
@@ -64,7 +63,7 @@ class Search(Execution):
     @override
     def _new_pacer(self, index: int) -> HoldPacer:
         place = Share(self._plan.load.workers, index, self._start)
-        return HoldPacer(self, self._plan, place)
+        return HoldPacer(self._plan, place)
 
     # --- what it is told ----------------------------------------------------------------------
 
@@ -113,7 +112,7 @@ class Search(Execution):
 
     @override
     def _wind_up(self) -> None:
-        """Nothing is measured before the first hold."""
+        """Nothing is released or measured before the first hold."""
 
     def _begin_hold(self) -> None:
         hold = self._hold
@@ -136,14 +135,15 @@ class Search(Execution):
         self._heartbeat.start()
         self._window_closes = None
         self._open_window()
-        self._pacer.begin(hold.rate, hold.start, hold.length)
+        self._pacer.hold(hold.rate, hold.start, hold.length)
+        self._pacing.start()
 
     def _end_hold(self, reason: str | None) -> None:
         if not self._holding:
             return
         assert self._window is not None
         self._holding, self._cut = False, reason
-        self._pacer.stop()
+        self._pacing.stop()
         self._end = min(monotonic_ns(), self._window_from + self._window.length)
         self._close_window()
         self._carrier.on_quiet = self._settle_hold

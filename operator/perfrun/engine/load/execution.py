@@ -11,7 +11,8 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.load.kind import Course, Kind
-from perfrun.engine.load.pacers import Pacer, Starter, pacer_for
+from perfrun.engine.load.pacers import Pacer, pacer_for
+from perfrun.engine.load.pacing import Pacing, Starter
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.health import HEARTBEAT, Heartbeat, Sample, machine, sample
 from perfrun.engine.record.intervals import Intervals, OnInterval
@@ -42,8 +43,9 @@ class Execution(Starter):
         """``order`` is one cycle of scenario_order; that of odd weights takes a while to make."""
         self._plan, self._start = plan, start
         self._pacer = self._new_pacer(index)
+        self._pacing = Pacing(self._pacer, self)
         self._carrier = kind.carrier(
-            self._pacer.ended, self._course, notes_sends=plan.load.burst is not None
+            self._pacing.ended, self._course, notes_sends=plan.load.burst is not None
         )
         self._recorder = Recorder(scenarios)
         self._window_from = start + (plan.load.warmup or 0)
@@ -75,13 +77,11 @@ class Execution(Starter):
         self._wind_up()
         folding = self._loop.create_task(self._fold())
         self._intervals.begin(on_interval)
-        if not self._released:
-            self._pacer.start()
         try:
             await self._done
         finally:
             folding.cancel()
-            self._pacer.stop()
+            self._pacing.close()
             self._close_window()
             self._intervals.end()
             for timer in self._timers:
@@ -90,7 +90,7 @@ class Execution(Starter):
             await asyncio.sleep(0)  # one turn of the loop, in which what was closed goes away
 
     def _new_pacer(self, index: int) -> Pacer:
-        return pacer_for(self._plan, index, self._start, self)
+        return pacer_for(self._plan, index, self._start)
 
     def _new_heartbeat(self, settled: Callable[[], bool]) -> Heartbeat:
         return Heartbeat(settled, self._recorder.sent, self._carrier.in_flight)
@@ -99,7 +99,7 @@ class Execution(Starter):
         courses = _courses(self._scenarios, self._recorder)
         return [courses[chosen] for chosen in self._order]
 
-    # --- what the pacer tells -----------------------------------------------------------------
+    # --- what the pacer decides ---------------------------------------------------------------
 
     @override
     def begin(self, number: int, due: int, now: int, lag: int, user: VirtualUser) -> None:
@@ -135,7 +135,7 @@ class Execution(Starter):
             return
         if self._stopped is None and (not self._released or self._planned_end is None):
             self._stopped, self._breached = reason, breached
-        self._pacer.stop()
+        self._pacing.stop()
         self._no_more(min(grace(self._plan), STOP_GRACE))
 
     def _no_more(self, patience: int | None) -> None:
@@ -163,6 +163,8 @@ class Execution(Starter):
         now = monotonic_ns()
         self._later(self._start - now, self._heartbeat.start)
         self._later(self._window_from - now, self._open_window)
+        if not self._released:
+            self._pacing.start()
 
     def _later(self, delay: int, call: Callable[[], None]) -> asyncio.TimerHandle:
         timer = self._loop.call_later(max(0, delay) / NS_PER_S, call)

@@ -1,21 +1,22 @@
 """Who is released when. A new load shape is a new pacer, never a new loop.
 
-A pacer gives every iteration its number (unique among all workers) and its due time. It never
-looks at responses; it is only told when an iteration of a user has ended.
+A pacer is asked what is to be done at a time, and answers; it reads no clock, sets no timer and
+touches no connection: that is what :mod:`perfrun.engine.load.pacing` is for. It gives every
+iteration its number (unique among all workers) and its due time. It never looks at responses; it
+only hears when an iteration of a user has ended.
 """
 
-import asyncio
 from abc import abstractmethod
-from collections.abc import Iterator
-from time import monotonic_ns
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import NamedTuple, Protocol
 
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S, format_duration
-from perfrun.engine.load.timer import Alarm
 from perfrun.engine.load.virtual_user import VirtualUser
-from perfrun.logic.plan.run_plan import LONGEST_BURST
+from perfrun.logic.plan.run_plan import LONGEST_BURST, hold_plan
 from perfrun.logic.plan.shape import (
     Shape,
     Times,
@@ -28,7 +29,7 @@ from perfrun.logic.plan.shape import (
 from perfrun.measure.plan import RunPlan
 
 BATCH = 64
-"""Releases before the loop may serve its sockets again."""
+"""Decisions before the loop may serve its sockets again."""
 BURST_BATCH = 1000
 """As many of a burst's users as can be released at once without a stall of the loop."""
 OVERDUE = NS_PER_S
@@ -36,41 +37,81 @@ OVERDUE = NS_PER_S
 JOINED = NS_PER_S // 100
 """A worker that starts later than this after T0 has joined mid-schedule."""
 IN_FLIGHT_PER_WORKER = 1000
-NONE = -1
-"""In place of an iteration's number: the user starts none now."""
 
 
-class Starter(Protocol):
-    """What a pacer tells its decisions to. All times are monotonic ns."""
+@dataclass(slots=True)
+class Release:
+    """Start an iteration."""
 
-    def begin(self, number: int, due: int, now: int, lag: int, user: VirtualUser) -> None:
-        """Start an iteration; it is ``now``, ``lag`` ns after it was to be handed over."""
+    number: int
+    due: int
+    """Monotonic ns; what the response time of its first step counts from."""
+    lag: int
+    """ns since it was to be handed over."""
+    user: VirtualUser
 
-    def drop(self, number: int, due: int) -> None:
-        """An iteration was due and cannot be started."""
 
-    def load_ended(self, early: str | None = None) -> None:
-        """Nothing will be released any more; ``early`` is why, where it is before the plan."""
+@dataclass(slots=True)
+class Drop:
+    """An iteration was due and cannot be started."""
+
+    number: int
+    due: int
+    """Monotonic ns."""
+
+
+@dataclass(slots=True)
+class Leave:
+    """A user that has rested starts nothing more."""
+
+    user: VirtualUser
+
+
+@dataclass(slots=True)
+class WaitUntil:
+    """There is nothing to be done before then."""
+
+    time: int
+    """Monotonic ns."""
+
+
+@dataclass(slots=True)
+class End:
+    """Nothing will be released any more."""
+
+    early: str | None = None
+    """Why, where it is before the plan."""
 
 
 class Pacer(Protocol):
-    """Releases iterations until the load's end, or until it is stopped."""
+    """Decides what is released until the load's end, or until it is stopped.
+
+    It decides by what it is told alone. All times are monotonic ns.
+    """
+
+    batch: int = BATCH
+    """Decisions before the loop may serve its sockets again."""
 
     def user_time(self) -> int:
         """ns in which users were active until the load's end; 0 where the load has none."""
+        return 0
 
-    def start(self) -> None:
-        """Take up the schedule."""
+    def start(self, now: int) -> None:
+        """Take up the schedule, once, before or after T0."""
 
-    def stop(self) -> None:
-        """Release nothing any more."""
+    def next(self, now: int) -> Release | Drop | Leave | WaitUntil | End:
+        """What is to be done now. Asked again and again, until it is to wait or has ended."""
 
-    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int | WaitUntil | End | None:
         """An iteration of ``user`` is over, who pauses for ``pause`` ns before the next one.
 
-        The number of the iteration that the user starts at once, due ``now`` and told to nobody
-        else; or :data:`NONE`: the pacer itself will begin one, later or never.
+        The number of the iteration that the user starts at once, due ``now``. WaitUntil: the user
+        rests, and :meth:`next` is to be asked by then. End: the user leaves, who was the first to
+        find that all is released. None: the user leaves.
         """
+
+    def stop(self, now: int) -> Sequence[VirtualUser]:
+        """Decide nothing any more. The users that rest: they leave."""
 
 
 class Share(NamedTuple):
@@ -80,25 +121,25 @@ class Share(NamedTuple):
     worker: int
     start: int
 
+    def joins(self, now: int) -> int:
+        """Since when a worker takes part that takes up its schedule ``now``."""
+        return now if now - self.start > JOINED else self.start
 
-def pacer_for(plan: RunPlan, index: int, start: int, starter: Starter) -> Pacer:
-    """The pacer of a worker's share of a plan; not of a capacity search, which has many loads.
 
-    Needs a running event loop.
-    """
+def pacer_for(plan: RunPlan, index: int, start: int) -> Pacer:
+    """The pacer of a worker's share of a plan; not of a capacity search, which has many loads."""
     load, place = plan.load, Share(plan.load.workers, index, start)
     if load.burst is not None:
         requests, concurrency = burst_share(load, load.workers, index)
-        return BurstPacer(starter, place, requests, concurrency)
+        return BurstPacer(place, requests, concurrency)
     end = start + Shape.of(load).end
     if load.closed is not None:
         spans = user_spans(load, load.workers, index)
-        return ClosedPacer(starter, place, spans, end, load.closed.think_time or 0)
+        return ClosedPacer(place, spans, end, load.closed.think_time or 0)
     assert load.open is not None
     whole = load.open.max_in_flight or IN_FLIGHT_PER_WORKER * load.workers
     limit = max(1, share(whole, load.workers, index))
-    due = arrivals(load, load.workers, index, plan.seed)
-    return OpenPacer(starter, place, due, end, limit)
+    return OpenPacer(place, arrivals(load, load.workers, index, plan.seed), end, limit)
 
 
 class OpenPacer(Pacer):
@@ -108,175 +149,154 @@ class OpenPacer(Pacer):
     :data:`OVERDUE`, is dropped: started later it would be a burst that nobody asked for.
     """
 
-    def __init__(
-        self,
-        starter: Starter,
-        place: Share,
-        due: Iterator[Times],
-        end: int,
-        limit: int,
-        first: int | None = None,
-    ) -> None:
-        """``due`` in ns after the place's start; ``first`` is the first iteration's number, else
-        the worker's own."""
-        self._starter, self._place, self._end = starter, place, end
-        self._due = _flat(due)
+    def __init__(self, place: Share, due: Iterator[Times], end: int, limit: int) -> None:
+        """``due`` in ns after the place's start."""
+        self._place, self._end = place, end
+        self._times = _times(due, place.start, end)
         self._free = limit
-        self._number = place.worker if first is None else first
-        self._alarm = Alarm(asyncio.get_running_loop(), self._wake)
-        self._next = 0
-        self._joined = place.start
-
-    @property
-    def next_number(self) -> int:
-        """The number of the iteration that would be next."""
-        return self._number
+        self._number, self._workers = place.worker, place.workers
+        self._due = self._joined = place.start
+        self._users: list[VirtualUser] = []
+        """Those that have left, to be used again: cheaper than a new one for each arrival."""
 
     @override
-    def user_time(self) -> int:
-        return 0
+    def start(self, now: int) -> None:
+        self._joined = self._place.joins(now)
+        self._due = next(self._times)
 
     @override
-    def start(self) -> None:
-        now = monotonic_ns()
-        if now - self._place.start > JOINED:
-            self._joined = now
-        self._advance()
-        self._alarm.at(self._next)
+    def next(self, now: int) -> Release | Drop | WaitUntil | End:
+        due = self._due
+        if due > now:
+            return WaitUntil(due)
+        if due >= self._end:
+            return End()
+        number, self._number = self._number, self._number + self._workers
+        self._due = next(self._times)
+        if self._free > 0 and due >= self._joined and now - due <= OVERDUE:
+            self._free -= 1
+            user = self._users.pop() if self._users else VirtualUser()
+            return Release(number, due, now - due, user)
+        return Drop(number, due)
 
     @override
-    def stop(self) -> None:
-        self._alarm.close()
-
-    @override
-    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> None:
         self._free += 1
-        user.leave()
-        return NONE
+        self._users.append(user)
 
-    def _advance(self) -> None:
-        due = next(self._due, None)
-        self._next = self._end if due is None else self._place.start + due
+    @override
+    def stop(self, now: int) -> Sequence[VirtualUser]:
+        return ()
 
-    def _wake(self) -> None:
-        starter = self._starter
-        for _ in range(BATCH):
-            now, due = monotonic_ns(), self._next
-            if due > now:
-                break
-            if due >= self._end:
-                self._alarm.close()
-                starter.load_ended()
-                return
-            number, self._number = self._number, self._number + self._place.workers
-            if self._free > 0 and due >= self._joined and now - due <= OVERDUE:
-                self._free -= 1
-                starter.begin(number, due, now, now - due, VirtualUser())
-            else:
-                starter.drop(number, due)
-            self._advance()
-        self._alarm.at(self._next)
+
+class HoldPacer(OpenPacer):
+    """Paces one hold of a capacity search after the other, each as an open load of its own.
+
+    The numbers of iterations go on from hold to hold. Uniform arrivals: N workers look like one.
+    """
+
+    def __init__(self, plan: RunPlan, place: Share) -> None:
+        limit = share(IN_FLIGHT_PER_WORKER * place.workers, place.workers, place.worker)
+        super().__init__(place, iter(()), place.start, limit)
+        self._plan, self._whole, self._limit = plan, place, limit
+
+    def hold(self, rate: float, start: int, length: int) -> None:
+        """Take on a hold from ``start`` ns after T0; the one before must be over."""
+        load, whole = hold_plan(self._plan, rate, length).load, self._whole
+        due = arrivals(load, whole.workers, whole.worker, self._plan.seed)
+        self._place = whole._replace(start=whole.start + start)
+        self._end = self._place.start + length
+        self._times = _times(due, self._place.start, self._end)
+        self._free = self._limit
 
 
 class UserPacer(Pacer):
     """Users that each start over when they are done, until they are off. All times in ns."""
 
-    def __init__(self, starter: Starter, place: Share, end: int, think_time: int = 0) -> None:
-        self._starter, self._start, self._end = starter, place.start, end
+    def __init__(self, place: Share, end: int, think_time: int = 0) -> None:
+        self._place, self._end = place, end
         self._think_time = think_time
         self._number, self._workers = place.worker, place.workers
         self._over = False
         self._joined = place.start
-        self._loop = asyncio.get_running_loop()
-        self._alarm = Alarm(self._loop, self._wake)
+        self._resting: list[tuple[int, int, VirtualUser]] = []
+        """A heap of users that pause: until when, whose turn comes first, who."""
+        self._rests = 0
 
     @override
-    def user_time(self) -> int:
-        return 0
+    def start(self, now: int) -> None:
+        self._joined = self._place.joins(now)
 
     @override
-    def start(self) -> None:
-        now = monotonic_ns()
-        if now - self._start > JOINED:
-            self._joined = now
-        self._alarm.at(self._start)
+    def next(self, now: int) -> Release | Drop | Leave | WaitUntil | End:
+        if self._resting and self._resting[0][0] <= now:
+            intended, _, user = heappop(self._resting)
+            return Leave(user) if now >= user.off else self._release(user, intended, now)
+        decided = self._next(now)
+        if isinstance(decided, WaitUntil) and self._resting:
+            return WaitUntil(min(decided.time, self._resting[0][0]))
+        return decided
 
     @override
-    def stop(self) -> None:
-        self._over = True
-        self._alarm.close()
-
-    @override
-    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int | WaitUntil | End | None:
         pause += self._think_time
         if self._over or now + pause >= user.off:
-            user.leave()
-        elif pause:
-            self._loop.call_later(pause / NS_PER_S, self._resume, user, now + pause)
-        else:
-            number, self._number = self._number, self._number + self._workers
-            return number
-        return NONE
-
-    def _resume(self, user: VirtualUser, intended: int) -> None:
-        now = monotonic_ns()
-        if self._over or now >= user.off:
-            user.leave()
-        else:
-            self._release(user, intended, now)
-
-    def _release(self, user: VirtualUser, intended: int, now: int) -> None:
+            return None
+        if pause:
+            self._rests += 1
+            heappush(self._resting, (now + pause, self._rests, user))
+            return WaitUntil(now + pause)
         number, self._number = self._number, self._number + self._workers
-        # A timer of the loop may ring a moment early.
-        lag = now - intended if now > intended else 0
-        self._starter.begin(number, now, now, lag, user)
+        return number
+
+    @override
+    def stop(self, now: int) -> Sequence[VirtualUser]:
+        self._over = True
+        resting, self._resting = self._resting, []
+        return [user for _, _, user in resting]
+
+    def _release(self, user: VirtualUser, intended: int, now: int) -> Release:
+        number, self._number = self._number, self._number + self._workers
+        return Release(number, now, now - intended, user)
 
     @abstractmethod
-    def _wake(self) -> None:
-        """The alarm rang: release users, and set it again or end the load."""
+    def _next(self, now: int) -> Release | Drop | WaitUntil | End:
+        """What is to be done now but for those who rest."""
 
 
 class ClosedPacer(UserPacer):
     """Keeps users at work, each from its ``on`` to its ``off``."""
 
-    def __init__(
-        self, starter: Starter, place: Share, spans: list[UserSpan], end: int, think_time: int
-    ) -> None:
-        super().__init__(starter, place, end, think_time)
-        self._spans = sorted(spans, key=lambda span: span.on)
+    def __init__(self, place: Share, spans: list[UserSpan], end: int, think_time: int) -> None:
+        super().__init__(place, end, think_time)
+        start = place.start
+        self._spans = sorted((start + span.on, start + span.off) for span in spans)
         self._begun = 0
         self._until = end
 
     @override
     def user_time(self) -> int:
-        since, until = self._joined - self._start, self._until - self._start
-        return sum(max(0, min(span.off, until) - max(span.on, since)) for span in self._spans)
+        since, until = self._joined, self._until
+        return sum(max(0, min(off, until) - max(on, since)) for on, off in self._spans)
 
     @override
-    def stop(self) -> None:
+    def stop(self, now: int) -> Sequence[VirtualUser]:
         if not self._over:
-            self._until = min(monotonic_ns(), self._end)
-        super().stop()
+            self._until = min(now, self._end)
+        return super().stop(now)
 
     @override
-    def _wake(self) -> None:
-        now = monotonic_ns()
+    def _next(self, now: int) -> Release | WaitUntil | End:
         if now >= self._end:
-            self.stop()
-            self._starter.load_ended()
-            return
-        for _ in range(BATCH):
-            if self._begun == len(self._spans):
-                break
-            _, on, off = self._spans[self._begun]
-            on, off, now = self._start + on, self._start + off, monotonic_ns()
+            return End()
+        while self._begun < len(self._spans):
+            on, off = self._spans[self._begun]
             if on > now:
-                break
+                return WaitUntil(on)
             self._begun += 1
             if now < off:
-                self._release(VirtualUser(off), max(on, self._joined), now)
-        more = self._begun < len(self._spans)
-        self._alarm.at(self._start + self._spans[self._begun].on if more else self._end)
+                return self._release(VirtualUser(off), max(on, self._joined), now)
+        return WaitUntil(self._end)
 
 
 class BurstPacer(UserPacer):
@@ -286,56 +306,58 @@ class BurstPacer(UserPacer):
     while its coordinator still waits.
     """
 
-    def __init__(self, starter: Starter, place: Share, requests: int, concurrency: int) -> None:
-        super().__init__(starter, place, place.start + LONGEST_BURST)
+    batch = BURST_BATCH
+
+    def __init__(self, place: Share, requests: int, concurrency: int) -> None:
+        super().__init__(place, place.start + LONGEST_BURST)
         self._requests, self._waiting = requests, concurrency
+        self._early: str | None = None
 
     @override
-    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
-        number = super().ended(user, pause, now)
-        if number != NONE:
-            self._count_one()
-        return number
+    def next(self, now: int) -> Release | Drop | Leave | WaitUntil | End:
+        if not self._requests:
+            self._over = True
+            return End(self._early)
+        return super().next(now)
 
     @override
-    def _release(self, user: VirtualUser, intended: int, now: int) -> None:
-        super()._release(user, intended, now)
-        self._count_one()
-
-    def _count_one(self) -> None:
-        self._requests -= 1
-        if self._requests == 0:
-            self.stop()
-            self._starter.load_ended()
-
-    @override
-    def _wake(self) -> None:
-        if monotonic_ns() >= self._end:
-            self._give_up()
-            return
-        for _ in range(BURST_BATCH):
-            if not self._waiting:
-                break
-            self._waiting -= 1
-            self._release(VirtualUser(self._end), self._joined, monotonic_ns())
-            if self._over:
-                return
-        self._alarm.at(1 if self._waiting else self._end)
-
-    def _give_up(self) -> None:
-        """Drop what is left, in batches: requests that are under way are still being timed."""
-        self._over = True
-        for _ in range(min(BURST_BATCH, self._requests)):
-            number, self._number = self._number, self._number + self._workers
-            self._starter.drop(number, self._end)
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int | WaitUntil | End | None:
+        if not self._requests and not self._over:
+            self._over = True
+            return End(self._early)
+        answer = super().ended(user, pause, now)
+        if isinstance(answer, int):
             self._requests -= 1
-        if self._requests:
-            self._alarm.at(1)
-            return
-        self.stop()
-        self._starter.load_ended(f"the burst did not end within {format_duration(LONGEST_BURST)}")
+        return answer
+
+    @override
+    def _release(self, user: VirtualUser, intended: int, now: int) -> Release:
+        self._requests -= 1
+        return super()._release(user, intended, now)
+
+    @override
+    def _next(self, now: int) -> Release | Drop | WaitUntil | End:
+        if now >= self._end:
+            return self._give_up()
+        if not self._waiting:
+            return WaitUntil(self._end)
+        if now < self._place.start:
+            return WaitUntil(self._place.start)
+        self._waiting -= 1
+        return self._release(VirtualUser(self._end), self._joined, now)
+
+    def _give_up(self) -> Drop:
+        """Drop what is left: requests that are under way are still being timed."""
+        self._over = True
+        self._early = f"the burst did not end within {format_duration(LONGEST_BURST)}"
+        self._requests -= 1
+        number, self._number = self._number, self._number + self._workers
+        return Drop(number, self._end)
 
 
-def _flat(chunks: Iterator[Times]) -> Iterator[int]:
-    for chunk in chunks:
-        yield from chunk.tolist()
+def _times(due: Iterator[Times], start: int, end: int) -> Iterator[int]:
+    """When iterations are due (monotonic ns), and then the end for ever."""
+    for chunk in due:
+        yield from (chunk + start).tolist()
+    while True:
+        yield end

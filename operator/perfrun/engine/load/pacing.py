@@ -1,0 +1,106 @@
+"""The clock and the timer around a pacer: asks it what is to be done now, and does it."""
+
+import asyncio
+from time import monotonic_ns
+from typing import Protocol
+
+from perfrun.engine.load.pacers import Drop, End, Leave, Pacer, Release, WaitUntil
+from perfrun.engine.load.timer import Alarm
+from perfrun.engine.load.virtual_user import VirtualUser
+
+NONE = -1
+"""In place of an iteration's number: the user starts none now."""
+
+
+class Starter(Protocol):
+    """Carries out what a pacer decides. All times are monotonic ns."""
+
+    def begin(self, number: int, due: int, now: int, lag: int, user: VirtualUser) -> None:
+        """Start an iteration; it is ``now``, ``lag`` ns after it was to be handed over."""
+
+    def drop(self, number: int, due: int) -> None:
+        """An iteration was due and cannot be started."""
+
+    def load_ended(self, early: str | None = None) -> None:
+        """Nothing will be released any more; ``early`` is why, where it is before the plan."""
+
+
+class Pacing:
+    """Has a pacer's decisions carried out when it is time. Needs a running event loop."""
+
+    def __init__(self, pacer: Pacer, starter: Starter) -> None:
+        self._pacer, self._starter = pacer, starter
+        self._next, self._ended = pacer.next, pacer.ended
+        self._alarm = Alarm(asyncio.get_running_loop(), self._wake)
+        self._wakes_at = 0
+        """For when the alarm is set, monotonic ns."""
+        self._runs = False
+
+    def start(self) -> None:
+        """Take up the pacer's schedule; after a stop or an end, its next one."""
+        now = monotonic_ns()
+        self._pacer.start(now)
+        self._runs = True
+        self._wake_at(now)
+
+    def stop(self) -> None:
+        """Release nothing any more."""
+        for user in self._pacer.stop(monotonic_ns()):
+            user.leave()
+        if self._runs:
+            self._runs = False
+            self._alarm.clear()
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self._alarm.close()
+
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
+        """An iteration of ``user`` is over, who pauses for ``pause`` ns before the next one.
+
+        The number of the iteration that the user starts at once, due ``now`` and told to nobody
+        else; or :data:`NONE`.
+        """
+        answer = self._ended(user, pause, now)
+        if isinstance(answer, int):  # the hot path of a closed load
+            return answer
+        if answer is None:
+            if user.state is not None:
+                user.leave()
+        elif isinstance(answer, WaitUntil):
+            if answer.time < self._wakes_at:
+                self._wake_at(answer.time)
+        else:
+            user.leave()
+            self._finish(answer)
+        return NONE
+
+    def _wake_at(self, time: int) -> None:
+        self._wakes_at = time
+        self._alarm.at(time)
+
+    def _wake(self) -> None:
+        if not self._runs:  # the alarm had rung already when it was cleared
+            return
+        next_, starter = self._next, self._starter
+        for _ in range(self._pacer.batch):
+            now = monotonic_ns()
+            answer = next_(now)
+            if isinstance(answer, Release):
+                starter.begin(answer.number, answer.due, now, answer.lag, answer.user)
+            elif isinstance(answer, Drop):
+                starter.drop(answer.number, answer.due)
+            elif isinstance(answer, WaitUntil):
+                self._wake_at(answer.time)
+                return
+            elif isinstance(answer, Leave):
+                answer.user.leave()
+            else:
+                self._finish(answer)
+                return
+        self._wake_at(1)  # there may be more: at once, but the loop's sockets come first
+
+    def _finish(self, end: End) -> None:
+        self.stop()
+        self._starter.load_ended(end.early)
