@@ -13,7 +13,7 @@ import pytest
 
 from perfrun.api.test.load import Load
 from perfrun.engine.errors import DataError, EngineError, ErrorClass, OpenError
-from perfrun.engine.extension.farewells import Farewells
+from perfrun.engine.extension.connection import ClosingConnections
 from perfrun.engine.extension.kind import ExtensionKind
 from perfrun.engine.extension.load import load
 from perfrun.engine.run import Engine
@@ -367,17 +367,17 @@ async def test_a_farewell_that_hears_nothing_is_not_waited_for(
                 with contextlib.suppress(asyncio.CancelledError):
                     await released.wait()
 
-    monkeypatch.setattr("perfrun.engine.extension.farewells.FAREWELL_SECONDS", 0.05)
-    farewells = Farewells(Deaf())
-    farewells.begin(object())
-    ending = asyncio.create_task(farewells.end())
+    monkeypatch.setattr("perfrun.engine.extension.connection.FAREWELL_SECONDS", 0.05)
+    closing = ClosingConnections(Deaf())
+    closing.begin(object())
+    ending = asyncio.create_task(closing.end())
     try:
         done, _ = await asyncio.wait({ending}, timeout=5)
         assert done, "the report waits for it"
     finally:
         released.set()
         await ending
-        await farewells.end()
+        await closing.end()
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,12 @@ from time import monotonic_ns
 from typing import Any
 
 from perfrun.engine.errors import ErrorClass, ResponseError, spoilt_by
+from perfrun.engine.http.attempts import MAX_REFUSALS, STATUSES, FurtherAttempts, follow
 from perfrun.engine.http.carrier import HttpCarrier
 from perfrun.engine.http.connection_policy import HttpUser
 from perfrun.engine.http.cookies import path_of, with_cookies
-from perfrun.engine.http.detour import MOST_REFUSALS, Detour
 from perfrun.engine.http.link import Link
 from perfrun.engine.http.pool import Opened, Pool
-from perfrun.engine.http.redirect import STATUSES, follow
 from perfrun.engine.http.request import CompiledStep
 from perfrun.engine.load.kind import Course
 from perfrun.engine.load.virtual_user import VirtualUser
@@ -34,8 +33,8 @@ class Iteration:
         "_at",
         "_carrier",
         "_connection",
-        "_detour",
         "_due",
+        "_more",
         "_number",
         "_opening",
         "_pool",
@@ -58,7 +57,7 @@ class Iteration:
     def __init__(self, carrier: HttpCarrier) -> None:
         self._carrier = carrier
         self._connection: Link | None = None
-        self._detour: Detour | None = None
+        self._more: FurtherAttempts | None = None
         self._opening: asyncio.Task[None] | asyncio.Handle | None = None
         self._pool = carrier.home
         self.begun = 0
@@ -93,7 +92,7 @@ class Iteration:
         tally.sent += 1
         self.begun = now
         self._written = 0
-        self._detour = None
+        self._more = None
         request = step.raw
         if request is None:
             try:
@@ -183,7 +182,7 @@ class Iteration:
             tally.add_service(took)
             tally.add_ttfb(connection.first_byte - self._written)
             tally.add_body(now - connection.first_byte)
-        tally.add_latency(self._age(now) if self._detour or not self._at else took)
+        tally.add_latency(self._age(now) if self._more or not self._at else took)
         self._at += 1
         if self._at < len(self._steps):
             self._go_on(held, now)
@@ -222,16 +221,16 @@ class Iteration:
         if method not in _SAFE:
             self.broken(error)
             return
-        self._off_the_way(self._written)
+        self._further(self._written)
         self._connection = None
         self._opening = self._carrier.connect(self, self._pool)
 
     def refused(self) -> None:
         """The peer never looked at the last attempt: that one does not count."""
         now = monotonic_ns()
-        detour = self._off_the_way(now)
-        detour.refusals += 1
-        if detour.refusals > MOST_REFUSALS:
+        more = self._further(now)
+        more.refusals += 1
+        if more.refusals > MAX_REFUSALS:
             self.broken(ErrorClass.RESET)
             return
         self._tally.attempts -= 1
@@ -310,10 +309,10 @@ class Iteration:
             return None
         plain = version.plain(self._request)
         there = follow(status, location, plain, origin, step.secret_names)
-        detour = self._off_the_way(self._written)
-        if detour.hops == carrier.redirects:  # a loop, most likely: nobody asked for it
+        more = self._further(self._written)
+        if more.hops == carrier.redirects:  # a loop, most likely: nobody asked for it
             raise ResponseError(ErrorClass.PROTOCOL, f"more than {carrier.redirects} redirects")
-        detour.hops += 1
+        more.hops += 1
         self._request = version.encoder(there.origin.scheme)(there.request)
         return carrier.pool(there.origin)
 
@@ -347,21 +346,21 @@ class Iteration:
         self._end(self._step.think_time, now)
 
     def _tries_again(self, now: int) -> bool:
-        detour = self._off_the_way(now)
-        if detour.retries == self._carrier.retries:
+        more = self._further(now)
+        if more.retries == self._carrier.retries:
             return False
-        detour.retries += 1
+        more.retries += 1
         self._attempt(self._pool, now)
         return True
 
-    def _off_the_way(self, now: int) -> Detour:
-        if self._detour is None:
-            self._detour = Detour(self._written or now)
-        return self._detour
+    def _further(self, now: int) -> FurtherAttempts:
+        if self._more is None:
+            self._more = FurtherAttempts(self._written or now)
+        return self._more
 
     def _prepared(self, request: Any) -> Any:
         carrier = self._carrier
-        if carrier.notes_sends and not self._at and self._detour is None:
+        if carrier.notes_sends and not self._at and self._more is None:
             carrier.note_send(monotonic_ns())
         if not carrier.cookies:
             return request
@@ -394,8 +393,8 @@ class Iteration:
         """How long the request has taken so far: of later steps, from its first byte written."""
         if not self._at:
             return now - self._due
-        if self._detour is not None:
-            return now - self._detour.since
+        if self._more is not None:
+            return now - self._more.since
         return now - (self._written or self.begun)
 
     def _give_back(self, now: int) -> None:

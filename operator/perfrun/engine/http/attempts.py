@@ -1,4 +1,4 @@
-"""What a redirect asks for, from the bytes of the request that was redirected."""
+"""Further attempts of a request: after a redirect, an error, or a refusal by the peer."""
 
 import re
 from typing import NamedTuple
@@ -8,6 +8,8 @@ from perfrun.engine.errors import ErrorClass, ResponseError
 from perfrun.engine.http.pool import Origin
 from perfrun.engine.http.request import encoded_target, origin_of
 
+MAX_REFUSALS = 10
+"""Of one request; then it has failed."""
 STATUSES = frozenset({301, 302, 303, 307, 308})
 _OF_A_BODY = frozenset(
     {
@@ -19,6 +21,18 @@ _OF_A_BODY = frozenset(
     }
 )
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+
+
+class FurtherAttempts:
+    """What became of a request that did not end with its first attempt."""
+
+    __slots__ = ("hops", "refusals", "retries", "since")
+
+    def __init__(self, since: int) -> None:
+        self.hops = self.retries = self.refusals = 0
+        """Redirects followed, attempts made again, attempts that the peer did not look at."""
+        self.since = since
+        """When the first byte of the first attempt was written (or the step begun), ns."""
 
 
 class Redirected(NamedTuple):
