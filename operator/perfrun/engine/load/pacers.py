@@ -49,6 +49,8 @@ class Release:
     lag: int
     """ns since it was to be handed over."""
     user: VirtualUser
+    then: int = 0
+    """Nothing else is to be done before then (monotonic ns): spares a WaitUntil."""
 
 
 @dataclass(slots=True)
@@ -176,7 +178,7 @@ class OpenPacer(Pacer):
         if self._free > 0 and due >= self._joined and now - due <= OVERDUE:
             self._free -= 1
             user = self._users.pop() if self._users else VirtualUser()
-            return Release(number, due, now - due, user)
+            return Release(number, due, now - due, user, self._due)
         return Drop(number, due)
 
     @override

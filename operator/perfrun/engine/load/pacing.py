@@ -83,12 +83,15 @@ class Pacing:
     def _wake(self) -> None:
         if not self._runs:  # the alarm had rung already when it was cleared
             return
-        next_, starter = self._next, self._starter
+        next_, starter, now = self._next, self._starter, monotonic_ns()
         for _ in range(self._pacer.batch):
-            now = monotonic_ns()
             answer = next_(now)
             if isinstance(answer, Release):
                 starter.begin(answer.number, answer.due, now, answer.lag, answer.user)
+                now = monotonic_ns()
+                if answer.then > now:
+                    self._wake_at(answer.then)
+                    return
             elif isinstance(answer, Drop):
                 starter.drop(answer.number, answer.due)
             elif isinstance(answer, WaitUntil):

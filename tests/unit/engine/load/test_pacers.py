@@ -81,7 +81,7 @@ class Table:
 
     def _plain(self, answer: object) -> object:
         match answer:
-            case Release(number, due, lag, _):
+            case Release(number, due, lag, _, _):
                 return released(number, due - T0, lag)
             case Drop(number, due):
                 return dropped(number, due - T0)
@@ -158,6 +158,15 @@ def test_an_open_load(pacer: OpenPacer, joins: int, rows: list[Row]) -> None:
     table = Table(pacer, joins)
     for time, decided in rows:
         assert table.at(time)[: len(decided)] == decided
+
+
+def test_a_release_of_an_open_load_says_when_the_next_one_is_due() -> None:
+    pacer = open_pacer(0, 10, end=30)
+    pacer.start(T0)
+    for time, then in ((0, 10), (10, 30)):
+        answer = pacer.next(T0 + time)
+        assert isinstance(answer, Release)
+        assert answer.then == T0 + then
 
 
 def test_an_open_load_has_room_again_when_an_iteration_has_ended() -> None:
