@@ -198,9 +198,9 @@ def test_run_never_changes_but_may_be_stopped(api: ApiServer) -> None:
         return {**RUN, "metadata": {"name": "fixed"}, "spec": {**RUN["spec"], **spec}}
 
     _apply(api, run())
-    assert "never changes" in _refused(api, run(testRef={"name": "other"}))
-    assert "never changes" in _refused(api, run(reason="Scheduled"))
-    assert "never changes" in _refused(api, run(scheduledTime="2026-11-22T02:00:00Z"))
+    assert "immutable" in _refused(api, run(testRef={"name": "other"}))
+    assert "immutable" in _refused(api, run(reason="Scheduled"))
+    assert "immutable" in _refused(api, run(scheduledTime="2026-11-22T02:00:00Z"))
     _apply(api, run(stop=True))
     assert "cannot be started again" in _refused(api, run(stop=False))
 

@@ -293,7 +293,7 @@ async def test_worker_that_runs_and_is_never_heard_is_told_on_the_run(world: Wor
 
     async def told() -> bool:
         progress = (await world.run("one"))["status"].get("progress", "")
-        return "worker 1" in progress and "check egress NetworkPolicy" in progress
+        return "worker 1" in progress and "check the egress NetworkPolicies" in progress
 
     await until("the run says where to look", told, seconds=60)
 

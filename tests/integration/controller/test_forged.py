@@ -152,6 +152,6 @@ async def test_history_that_somebody_has_written_costs_the_operator_nothing(worl
         return trend if trend.get("upTo") == completed else None
 
     trend = await until("the second run was compared", compared)
-    assert trend["message"].startswith("1 of 10 runs")  # it begins a new history
+    assert trend["message"].startswith("1 of the 10 runs")  # it begins a new history
     assert await world.operator.loop_lag() < MOST_LAG_S
     assert world.operator.running

@@ -54,7 +54,7 @@ async def test_without_waiting_it_ends_at_once_and_each_call_asks_for_one_run(
     await world.apply_test()
     for _ in range(2):
         code, said = await trigger(server, "shop", "-n", world.namespace)
-        assert (code, "was asked for" in said) == (0, True)
+        assert (code, "was requested" in said) == (0, True)
         await world.settled()
     await world.until_runs(2)
 
