@@ -10,8 +10,8 @@ from tests.quick import chosen, units_of
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for path in (
-        "logic/test_verdict.py",
-        "cli/init/test_har.py",
+        "logic/verdict/test_judge.py",
+        "cli/init/har/test_archive.py",
         "test_quick.py",
         "charts/test_x.py",
     ):
