@@ -126,6 +126,17 @@ class Histogram:
         dense[at] = counts
         return dense
 
+    def used(self) -> tuple[Counts, Counts]:
+        """The buckets that hold something, ascending, and their counts."""
+        if self._used is not None:
+            at, counts = self._used
+            return at.astype(np.int64), counts.astype(np.int64)
+        assert self._dense is not None
+        # Not all 184 KiB: memory that was not touched for a second is slow on virtual machines.
+        first, last = _bucket(self.least), _bucket(self.greatest)
+        used = first + np.flatnonzero(self._dense[first : last + 1])
+        return used, self._dense[used]
+
     def _keep_small(self, at: npt.NDArray[np.integer], counts: Counts) -> None:
         """Keep only the buckets that hold something."""
         self._dense = None
@@ -158,7 +169,7 @@ class Histogram:
         # A value under a microsecond rounds to the first bucket: that is precision, not a clamp.
         self.clamped += int(np.count_nonzero(us > HIGHEST_US) + np.count_nonzero(values < 0))
         self._dense, self._used = self.counts, None
-        self._dense += np.bincount(bucket_of(inside), minlength=BUCKET_COUNT)
+        np.add.at(self._dense, bucket_of(inside), 1)
         self._extend(len(values), int(values.sum()), int(values.min()), int(values.max()))
 
     def record(self, value_ns: int, times: int) -> None:

@@ -55,14 +55,14 @@ class Sketch(Wire):
     @classmethod
     def of(cls, histogram: Histogram) -> Self:
         """The samples of a histogram."""
-        used = np.flatnonzero(histogram.counts)
+        used, counts = histogram.used()
         if not len(used):
             return cls()
         buckets = _BUCKET_OF[used]
         firsts = np.flatnonzero(np.diff(buckets, prepend=-1))
         return cls(
             buckets=buckets[firsts].tolist(),
-            counts=np.add.reduceat(histogram.counts[used], firsts).tolist(),
+            counts=np.add.reduceat(counts, firsts).tolist(),
             least=min(max(0, histogram.least), MOST_COUNT),
             greatest=min(max(0, histogram.greatest), MOST_COUNT),
         )

@@ -28,10 +28,6 @@ from perfrun.measure.record import (
 from perfrun.measure.wire import MAX_NAME, OTHER_ERRORS, class_among
 from perfrun.reach.foreign import foreign
 
-FOLD_FROM = 256
-"""Samples that are worth the fixed cost of a fold (about 40 us)."""
-
-
 class Fold(Protocol):
     """Something that samples are folded into."""
 
@@ -429,10 +425,12 @@ class Recorder:
         )
 
     def fold_longest(self) -> None:
-        """Fold the one list that holds most: called often, no call stalls the loop for long."""
-        longest = max(self._samples(), key=lambda samples: len(samples.values))
-        if len(longest.values) >= FOLD_FROM:
-            longest.fold()
+        """Fold the one list that holds most: called often, no call stalls the loop for long.
+
+        However few there are, or the code and memory of a fold have become cold until the end of
+        the second, which costs some ms on virtual machines.
+        """
+        max(self._samples(), key=lambda samples: len(samples.values)).fold()
 
     def take_recent(self) -> Histogram:
         """The latencies of requests that succeeded since the last call."""
