@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 PERIOD = 100_000
 """us."""
+_NAME = "perfrun-conformance-"
+"""And the process id of whoever made the group."""
 
 
 @contextlib.contextmanager
@@ -17,7 +19,7 @@ def limited(share: float) -> Iterator[Path]:
 
     Raises PermissionError where groups cannot be made.
     """
-    name = f"perfrun-conformance-{os.getpid()}"
+    name = f"{_NAME}{os.getpid()}"
     quota = round(share * PERIOD)
     if (ROOT / "cgroup.controllers").exists():
         with contextlib.suppress(OSError):
@@ -27,6 +29,7 @@ def limited(share: float) -> Iterator[Path]:
     else:
         group = ROOT / "cpu" / name
         limit = {"cpu.cfs_period_us": str(PERIOD), "cpu.cfs_quota_us": str(quota)}
+    _remove_dead(group.parent)
     group.mkdir()
     try:
         for file, value in limit.items():
@@ -34,6 +37,13 @@ def limited(share: float) -> Iterator[Path]:
         yield group / "cgroup.procs"
     finally:
         _remove(group)
+
+
+def _remove_dead(parent: Path) -> None:
+    """The groups of tests that were killed."""
+    for group in parent.glob(f"{_NAME}*"):
+        if not Path("/proc", group.name.removeprefix(_NAME)).exists():
+            _remove(group)
 
 
 def _remove(group: Path) -> None:
