@@ -62,6 +62,14 @@ def test_tests_are_read_with_their_time_and_their_end(tmp_path: Path) -> None:
     assert result.outcomes == {"passed": 1, "failure": 1, "skipped": 1}
 
 
+def test_one_that_fails_and_cannot_be_taken_down_is_one_test(tmp_path: Path) -> None:
+    file, result = tmp_path / "seen.xml", Result("units")
+    case = '<testcase file="tests/a.py" name="test_y" time="1.0"><{0} message="no"/></testcase>'
+    file.write_text(f"<testsuite>{case.format('failure')}{case.format('error')}</testsuite>")
+    assert read_tests(result, file) == ["tests/a.py::test_y"]
+    assert result.outcomes == {"error": 1}
+
+
 def test_the_end_says_what_stages_took_and_closes_as_pytest_does() -> None:
     result = Result("units", 9.0, 15.0)
     result.tests = {f"tests/a.py::test_{n}": float(n) for n in range(30)}
