@@ -45,7 +45,7 @@ class Execution(Starter):
         self._pacer = self._new_pacer(index)
         self._pacing = Pacing(self._pacer, self)
         self._carrier = kind.carrier(
-            self._pacing.ended, self._course, notes_sends=plan.load.burst is not None
+            self._pacer.ended, self._course, notes_sends=plan.load.burst is not None
         )
         self._recorder = Recorder(scenarios)
         self._window_from = start + (plan.load.warmup or 0)

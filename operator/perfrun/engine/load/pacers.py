@@ -7,7 +7,7 @@ only hears when an iteration of a user has ended.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol
@@ -37,6 +37,8 @@ OVERDUE = NS_PER_S
 JOINED = NS_PER_S // 100
 """A worker that starts later than this after T0 has joined mid-schedule."""
 IN_FLIGHT_PER_WORKER = 1000
+NONE = -1
+"""In place of an iteration's number: the user starts none now."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,10 @@ class End:
     """Why, where it is before the plan."""
 
 
+def _unheard(user: VirtualUser, until: WaitUntil | End | None) -> None:
+    """Nobody has asked to hear."""
+
+
 class Pacer(Protocol):
     """Decides what is released until the load's end, or until it is stopped.
 
@@ -93,6 +99,10 @@ class Pacer(Protocol):
 
     batch: int = BATCH
     """Decisions before the loop may serve its sockets again."""
+    idles: Callable[[VirtualUser, WaitUntil | End | None], None] = staticmethod(_unheard)
+    """Hears of a user that starts nothing now. WaitUntil: it rests, and :meth:`next` is to be asked
+    by then. End: it leaves, who was the first to find that all is released. None: it leaves.
+    Called, because the hot path of a closed load has no time for more than a number."""
 
     def user_time(self) -> int:
         """ns in which users were active until the load's end; 0 where the load has none."""
@@ -104,12 +114,11 @@ class Pacer(Protocol):
     def next(self, now: int) -> Release | Drop | Leave | WaitUntil | End:
         """What is to be done now. Asked again and again, until it is to wait or has ended."""
 
-    def ended(self, user: VirtualUser, pause: int, now: int) -> int | WaitUntil | End | None:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         """An iteration of ``user`` is over, who pauses for ``pause`` ns before the next one.
 
-        The number of the iteration that the user starts at once, due ``now``. WaitUntil: the user
-        rests, and :meth:`next` is to be asked by then. End: the user leaves, who was the first to
-        find that all is released. None: the user leaves.
+        The number of the iteration that the user starts at once, due ``now`` and told to nobody
+        else; or :data:`NONE`, and :attr:`idles` hears why.
         """
 
     def stop(self, now: int) -> Sequence[VirtualUser]:
@@ -182,9 +191,11 @@ class OpenPacer(Pacer):
         return Drop(number, due)
 
     @override
-    def ended(self, user: VirtualUser, pause: int, now: int) -> None:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         self._free += 1
         self._users.append(user)
+        self.idles(user, None)
+        return NONE
 
     @override
     def stop(self, now: int) -> Sequence[VirtualUser]:
@@ -240,16 +251,18 @@ class UserPacer(Pacer):
         return decided
 
     @override
-    def ended(self, user: VirtualUser, pause: int, now: int) -> int | WaitUntil | End | None:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         pause += self._think_time
         if self._over or now + pause >= user.off:
-            return None
-        if pause:
+            self.idles(user, None)
+        elif pause:
             self._rests += 1
             heappush(self._resting, (now + pause, self._rests, user))
-            return WaitUntil(now + pause)
-        number, self._number = self._number, self._number + self._workers
-        return number
+            self.idles(user, WaitUntil(now + pause))
+        else:
+            number, self._number = self._number, self._number + self._workers
+            return number
+        return NONE
 
     @override
     def stop(self, now: int) -> Sequence[VirtualUser]:
@@ -323,14 +336,15 @@ class BurstPacer(UserPacer):
         return super().next(now)
 
     @override
-    def ended(self, user: VirtualUser, pause: int, now: int) -> int | WaitUntil | End | None:
+    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         if not self._requests and not self._over:
             self._over = True
-            return End(self._early)
-        answer = super().ended(user, pause, now)
-        if isinstance(answer, int):
+            self.idles(user, End(self._early))
+            return NONE
+        number = super().ended(user, pause, now)
+        if number != NONE:
             self._requests -= 1
-        return answer
+        return number
 
     @override
     def _release(self, user: VirtualUser, intended: int, now: int) -> Release:

@@ -8,9 +8,6 @@ from perfrun.engine.load.pacers import Drop, End, Leave, Pacer, Release, WaitUnt
 from perfrun.engine.load.timer import Alarm
 from perfrun.engine.load.virtual_user import VirtualUser
 
-NONE = -1
-"""In place of an iteration's number: the user starts none now."""
-
 
 class Starter(Protocol):
     """Carries out what a pacer decides. All times are monotonic ns."""
@@ -30,7 +27,7 @@ class Pacing:
 
     def __init__(self, pacer: Pacer, starter: Starter) -> None:
         self._pacer, self._starter = pacer, starter
-        self._next, self._ended = pacer.next, pacer.ended
+        pacer.idles = self._idle
         self._alarm = Alarm(asyncio.get_running_loop(), self._wake)
         self._wakes_at = 0
         """For when the alarm is set, monotonic ns."""
@@ -56,25 +53,16 @@ class Pacing:
         self.stop()
         self._alarm.close()
 
-    def ended(self, user: VirtualUser, pause: int, now: int) -> int:
-        """An iteration of ``user`` is over, who pauses for ``pause`` ns before the next one.
-
-        The number of the iteration that the user starts at once, due ``now`` and told to nobody
-        else; or :data:`NONE`.
-        """
-        answer = self._ended(user, pause, now)
-        if isinstance(answer, int):  # the hot path of a closed load
-            return answer
-        if answer is None:
+    def _idle(self, user: VirtualUser, until: WaitUntil | End | None) -> None:
+        if until is None:
             if user.state is not None:
                 user.leave()
-        elif isinstance(answer, WaitUntil):
-            if answer.time < self._wakes_at:
-                self._wake_at(answer.time)
+        elif isinstance(until, WaitUntil):
+            if until.time < self._wakes_at:
+                self._wake_at(until.time)
         else:
             user.leave()
-            self._finish(answer)
-        return NONE
+            self._finish(until)
 
     def _wake_at(self, time: int) -> None:
         self._wakes_at = time
@@ -83,7 +71,7 @@ class Pacing:
     def _wake(self) -> None:
         if not self._runs:  # the alarm had rung already when it was cleared
             return
-        next_, starter, now = self._next, self._starter, monotonic_ns()
+        next_, starter, now = self._pacer.next, self._starter, monotonic_ns()
         for _ in range(self._pacer.batch):
             answer = next_(now)
             if isinstance(answer, Release):

@@ -8,6 +8,7 @@ import pytest
 
 from perfrun.engine.load.pacers import (
     JOINED,
+    NONE,
     OVERDUE,
     BurstPacer,
     ClosedPacer,
@@ -58,6 +59,8 @@ class Table:
     def __init__(self, pacer: Pacer, joins: int = -S) -> None:
         self.pacer = pacer
         self.users: list[VirtualUser] = []
+        self._idles: list[WaitUntil | End | None] = []
+        pacer.idles = lambda _, until: self._idles.append(until)
         pacer.start(T0 + joins)
 
     def at(self, time: int) -> list[object]:
@@ -66,8 +69,12 @@ class Table:
 
     def ended(self, user: int, time: int, pause: int = 0) -> object:
         """What becomes of a released user whose iteration is over."""
-        answer = self.pacer.ended(self.users[user], pause, T0 + time)
-        return answer if answer is None or isinstance(answer, int) else self._plain(answer)
+        number = self.pacer.ended(self.users[user], pause, T0 + time)
+        if number != NONE:
+            return number
+        (until,) = self._idles
+        self._idles.clear()
+        return None if until is None else self._plain(until)
 
     def _decisions(self, time: int) -> Iterator[object]:
         for _ in range(10_000):

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from time import monotonic_ns
 
-from perfrun.engine.load.pacers import BurstPacer, ClosedPacer, Share
-from perfrun.engine.load.pacing import NONE, Pacing, Starter
+from perfrun.engine.load.pacers import NONE, BurstPacer, ClosedPacer, Share
+from perfrun.engine.load.pacing import Pacing, Starter
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.logic.plan.shape import UserSpan
 
@@ -54,7 +54,7 @@ async def test_a_user_is_back_after_its_pause_although_the_alarm_was_for_later()
     pacing.start()
     await begun.until(1)
     now = monotonic_ns()
-    assert pacing.ended(begun.users[0], 0, now) == NONE
+    assert pacer.ended(begun.users[0], 0, now) == NONE
     await begun.until(2)
     pacing.close()
     assert begun.users[1] is begun.users[0]
@@ -69,7 +69,7 @@ async def test_who_rests_when_the_load_is_stopped_lets_go_of_what_it_has() -> No
     pacing.start()
     await begun.until(1)
     begun.users[0].state = state
-    pacing.ended(begun.users[0], 0, monotonic_ns())
+    pacer.ended(begun.users[0], 0, monotonic_ns())
     seen = [state.is_closed]
     pacing.stop()
     assert [*seen, state.is_closed] == [False, True]
@@ -78,15 +78,16 @@ async def test_who_rests_when_the_load_is_stopped_lets_go_of_what_it_has() -> No
 
 async def test_the_end_of_a_load_is_told_once() -> None:
     begun, state = Begun(), State()
-    pacing = Pacing(BurstPacer(Share(1, 0, monotonic_ns()), 3, 2), begun)
+    pacer = BurstPacer(Share(1, 0, monotonic_ns()), 3, 2)
+    pacing = Pacing(pacer, begun)
     pacing.start()
     await begun.until(2)
-    assert pacing.ended(begun.users[0], 0, monotonic_ns()) == 2
+    assert pacer.ended(begun.users[0], 0, monotonic_ns()) == 2
     begun.users[0].state = state
     assert begun.ends == []
-    assert pacing.ended(begun.users[0], 0, monotonic_ns()) == NONE
+    assert pacer.ended(begun.users[0], 0, monotonic_ns()) == NONE
     assert (begun.ends, state.is_closed) == ([None], True)
-    assert pacing.ended(begun.users[1], 0, monotonic_ns()) == NONE
+    assert pacer.ended(begun.users[1], 0, monotonic_ns()) == NONE
     await asyncio.sleep(0)
     pacing.close()
     assert begun.ends == [None]
