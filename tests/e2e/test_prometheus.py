@@ -7,7 +7,7 @@ import pytest
 
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_rate
 from tests.cluster.handle import Cluster
-from tests.e2e.prometheus import Prometheus, scrape_of
+from tests.e2e.prometheus import Prometheus, Scrape, scrape_of
 from tests.e2e.shop import SYSTEM, Shop, until
 
 MEASURED = """
@@ -108,6 +108,13 @@ def _addresses(system: Shop, service: str) -> set[str]:
     }
 
 
+def _is_leader(scrape: Scrape) -> bool:
+    try:
+        return "perfrun_leader 1.0" in scrape.text()
+    except OSError:
+        return False
+
+
 @pytest.mark.disturbs
 def test_with_two_operators_the_service_leads_to_the_one_that_acts(perfrun: Cluster) -> None:
     scrape, system = scrape_of(perfrun), Shop(perfrun, SYSTEM)
@@ -118,6 +125,8 @@ def test_with_two_operators_the_service_leads_to_the_one_that_acts(perfrun: Clus
             "there are two",
             lambda: found if len(found := _addresses(system, "perfrun-operators")) == 2 else None,
         )
+        # kube-proxy needs a moment to lead to a leader that has just been elected.
+        until("the Service leads to the leader", lambda: _is_leader(scrape))
         assert all("perfrun_leader 1.0" in scrape.text() for _ in range(20))
         (leader,) = _addresses(system, "perfrun-leader")
         (standby,) = both - {leader}
