@@ -28,6 +28,7 @@ from perfrun.measure.record import (
 from perfrun.measure.wire import MAX_NAME, OTHER_ERRORS, class_among
 from perfrun.reach.foreign import foreign
 
+
 class Fold(Protocol):
     """Something that samples are folded into."""
 
