@@ -23,7 +23,7 @@ COMPARED = "{closed: {users: 3, duration: 4s}}"
 RUNS = 6
 """In each of two groups."""
 SLOWER = 1.25
-MOST_BYTES = 250_000
+MAX_BYTES = 250_000
 
 
 def pages(folder: Path) -> dict[str, Path]:
@@ -64,8 +64,8 @@ def picture(
         )
     size = into.stat().st_size
     print(f"{into}: {size:,} bytes")
-    if size > MOST_BYTES:
-        raise SystemExit(f"{into} is larger than {MOST_BYTES:,} bytes: take a smaller stretch")
+    if size > MAX_BYTES:
+        raise SystemExit(f"{into} is larger than {MAX_BYTES:,} bytes: take a smaller stretch")
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ PROCESSES = 3
 """Of two cores: tests wait about half of their time."""
 SLOWEST = 20
 GROWN = 5
-LEAST_S = 3.0
+MIN_S = 3.0
 """Files that take less are not remembered."""
 MAY_FAIL = 8
 """Tests of a command that are run once more. Machines are noisy; a fault fails both times."""
@@ -396,7 +396,7 @@ def remember() -> None:
     for path in sorted(RESULTS.glob("*.xml")):
         read_tests(seen, path)
     # Of units nobody waits for one file: they are spread test by test.
-    files = {name: took for name, took in seen.files().items() if took >= LEAST_S}
+    files = {name: took for name, took in seen.files().items() if took >= MIN_S}
     head, section, _ = BUDGETS.read_text().partition("[files]\n")
     known = {name: took for name, took in Budgets.read().files.items() if (REPO / name).exists()}
     lines = (f'"{name}" = {took:.0f}\n' for name, took in sorted({**known, **files}.items()))

@@ -10,7 +10,7 @@ from tests.e2e.shop import ROOT, Shop, attempts, until
 
 pytestmark = pytest.mark.timing
 
-LONGEST_S = 240
+MAX_S = 240
 """The longest example takes a minute and more, and its last metrics come late."""
 BY_THEMSELVES = {"browser"}
 """Those whose workers need an image of their own: test_pages."""
@@ -33,7 +33,7 @@ def test_an_example_passes_and_the_server_counted_the_same(shop: Shop, path: Pat
     if "schedule" in test["spec"]:  # not to wait for its minute; test_schedule does
         shop.kubectl("annotate", "ptest", name, "perfrun.dev/run-requested-at=now")
     run_name = shop.first_run(name)
-    run = shop.done(run_name, LONGEST_S)
+    run = shop.done(run_name, MAX_S)
     shop.kubectl(
         "wait", "--for=jsonpath={.status.verdict}=Pass", f"prun/{run_name}", "--timeout=5s"
     )

@@ -14,7 +14,7 @@ from tests.pages.moody import Moods, moody
 from tests.pages.runs import run
 
 PHONE = 375
-LEAST_CONTRAST = 4.5
+MIN_CONTRAST = 4.5
 MORE_THAN_THERE_IS = 22
 VISIBILITY = "element => getComputedStyle(element).visibility"
 LOAD = "{warmup: 1s, open: {rate: 80/s, duration: 5s, maxInFlight: 60}}"
@@ -55,7 +55,7 @@ def test_it_is_quiet_and_every_text_is_legible(
         for data in seen.page.locator("summary").all():
             data.click()
         assert len(seen.faint(MORE_THAN_THERE_IS)) > 30, "the texts are not found"
-        assert seen.faint(LEAST_CONTRAST) == []
+        assert seen.faint(MIN_CONTRAST) == []
         assert (seen.complaints, seen.requests) == ([], [])
 
 

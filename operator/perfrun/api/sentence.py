@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-MOST_SENTENCE = 2048
+MAX_SENTENCE = 2048
 """Characters of a sentence in a status, and in what workers say."""
 
 # Letters and marks by Unicode that nobody sees (Default_Ignorable_Code_Point), and a blank.
@@ -17,7 +17,7 @@ _COMMAND = re.compile(r"##(?=\[|vso\[|teamcity\[)")
 _COMMAND_AT_START = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
 
 
-def printable(text: str, most: int = MOST_SENTENCE) -> str:
+def printable(text: str, most: int = MAX_SENTENCE) -> str:
     """What others wrote, as one line that may be shown anywhere.
 
     It steers no terminal, forges no line of a log, reads in one direction, hides nothing, starts no
@@ -34,10 +34,10 @@ def without_commands(text: str) -> str:
     return _COMMAND_AT_START.sub(r"\1: ", _COMMAND.sub("# #", text))
 
 
-def cut(text: str, most: int = MOST_SENTENCE) -> str:
+def cut(text: str, most: int = MAX_SENTENCE) -> str:
     """A sentence within the bound of its field: a status that is too long is refused whole."""
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-Sentence = Annotated[str, Field(max_length=MOST_SENTENCE), AfterValidator(printable)]
+Sentence = Annotated[str, Field(max_length=MAX_SENTENCE), AfterValidator(printable)]
 """Printable, whoever sends it."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from perfrun.api.run.perfrun import PerfRun, Phase
 from perfrun.api.sentence import printable
 from perfrun.logic.comparison.source import Reported
-from perfrun.report.reading import MOST_BYTES, join_result, read_document, read_run
+from perfrun.report.reading import MAX_BYTES, join_result, read_document, read_run
 
 Json = dict[str, Any]
 
@@ -67,7 +67,7 @@ class Sources:
         """The runs of one argument, oldest first. Raises SourceError, UnreachableError."""
         kind, slash, name = argument.partition("/")
         if argument == "-":
-            return _parsed("stdin", sys.stdin.buffer.read(MOST_BYTES + 1))
+            return _parsed("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
         if Path(argument).is_file():
             return _parsed(argument, _content(argument))
         if slash and kind in _RUN_PREFIXES:
@@ -136,7 +136,7 @@ class Sources:
 def _content(file: str) -> bytes:
     try:
         with Path(file).open("rb") as stream:
-            return stream.read(MOST_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise SourceError(f"{printable(file)}: cannot be read: {error.strerror}") from error
 

@@ -49,11 +49,11 @@ logger = logging.getLogger("perfrun")
 T = TypeVar("T")
 
 WORKERS = 8
-MOST_OF_NAMESPACE = 4
+MAX_OF_NAMESPACE = 4
 """Workers that one namespace has at once: the looks at its objects may be slow, as each waits for
 its checks or for a webhook, and the others' are not to wait for these."""
 RETRY_S = 2.0
-MOST_LINE = 8192
+MAX_LINE = 8192
 """Characters of a line of the log."""
 
 
@@ -68,13 +68,13 @@ class LineFormatter(logging.Formatter):
 
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = printable(record.message, MOST_LINE)
+        record.message = printable(record.message, MAX_LINE)
         return super().formatMessage(record)
 
     @override
     def formatException(self, ei: Any) -> str:
         lines = super().formatException(ei).splitlines()
-        return "\n".join(f"  {printable(line, MOST_LINE)}" for line in lines)
+        return "\n".join(f"  {printable(line, MAX_LINE)}" for line in lines)
 
 
 class Operator:
@@ -127,7 +127,7 @@ class Operator:
             self.checks,
         )
         calm = self.ticker.calm
-        turns = (calm, namespace_of, MOST_OF_NAMESPACE)
+        turns = (calm, namespace_of, MAX_OF_NAMESPACE)
         self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", *turns)
         self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test", *turns)
         self.watches = Watches(self.store, self.tests, self.runs, reconciler, self.metrics)

@@ -11,8 +11,8 @@ METRICS_PORT = 8444
 METRICS_ACCESS = ("kubernetes", "token", "open")
 COORDINATOR_PORT = 8443
 LABEL_KEY = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-MOST_LABEL_KEY = 253 + 1 + 63
-MOST_TEST_LABELS = 20
+MAX_LABEL_KEY = 253 + 1 + 63
+MAX_TEST_LABELS = 20
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -134,10 +134,10 @@ def _metrics_access(env: Mapping[str, str]) -> str:
 def _label_keys(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     keys = tuple(dict.fromkeys(_list(env, name)))
     for key in keys:
-        if len(key) > MOST_LABEL_KEY or not re.fullmatch(LABEL_KEY, key):
+        if len(key) > MAX_LABEL_KEY or not re.fullmatch(LABEL_KEY, key):
             raise ValueError(f"{name} names {key!r}: write keys of labels, as in example.com/team")
-    if len(keys) > MOST_TEST_LABELS:
-        raise ValueError(f"{name} names {len(keys)} labels: name at most {MOST_TEST_LABELS}")
+    if len(keys) > MAX_TEST_LABELS:
+        raise ValueError(f"{name} names {len(keys)} labels: name at most {MAX_TEST_LABELS}")
     return keys
 
 

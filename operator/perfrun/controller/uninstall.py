@@ -32,7 +32,7 @@ from perfrun.logic.verdict.outcome import cancelled
 
 logger = logging.getLogger("perfrun.uninstall")
 
-MOST_PASSES = 20
+MAX_PASSES = 20
 PAUSE_S = 2.0
 """Together well within the deadline of the chart's Job."""
 
@@ -45,12 +45,12 @@ async def uninstall(kube: Kube, settings: Settings) -> None:
     Done until a look around finds nothing more, because the operator still lives and may start
     another run meanwhile. Raises KubeError where there is still something after the last look.
     """
-    for _ in range(MOST_PASSES):
+    for _ in range(MAX_PASSES):
         if not await _pass(kube, settings):
             await _drop_accounts(kube, settings)
             return
         await asyncio.sleep(PAUSE_S)
-    raise KubeError(0, f"runs are still under way after {MOST_PASSES} attempts to end them")
+    raise KubeError(0, f"runs are still under way after {MAX_PASSES} attempts to end them")
 
 
 async def _pass(kube: Kube, settings: Settings) -> int:

@@ -20,7 +20,7 @@ MAX_REPORT = 8 * 1024 * 1024
 MAX_READY = 256 * 1024
 MAX_INTERVAL = 128 * 1024
 """Its histogram can have 40 KiB where every bucket is used, its 64 classes of errors 6 KiB."""
-MOST_VALUES = 300
+MAX_VALUES = 300
 """In the JSON of either, strings apart. Parsed in the event loop: thousands would take a while."""
 REPORTS_AT_ONCE = 16
 """In memory, of all runs: 128 MiB at most."""
@@ -125,7 +125,7 @@ async def _body(request: web.Request, limit: int) -> bytes:
 
 def _parsed(kind: type[Message], body: bytes) -> Message:
     try:
-        check_values(body, MOST_VALUES)
+        check_values(body, MAX_VALUES)
         return kind.model_validate_json(body)
     except ValueError as error:
         raise Malformed(f"not a {kind.__name__}: {reason_of(error)}") from error

@@ -15,13 +15,13 @@ if TYPE_CHECKING:  # typing takes long to load
     from collections.abc import Iterable, Iterator
 
 HIDDEN = "***"
-LEAST_PART = 4
+MIN_PART = 4
 """Characters of a line of a secret that is hidden by itself, and of a secret in a base64."""
-MOST_SPELLED = 8192
+MAX_SPELLED = 8192
 """Characters of a part that is also looked for in other spellings than its own."""
-MOST_LINES = 256
+MAX_LINES = 256
 """Of a secret whose lines are looked for in other spellings than their own."""
-LONGEST_SPELLING = 6
+MAX_SPELLING_LENGTH = 6
 """Characters that one of a secret may become, as in ``\\u00e9``."""
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 """What no encoding changes (RFC 3986, 2.3)."""
@@ -54,15 +54,15 @@ class Hider:
         for part in parts:
             # Where many lines are hidden in all their forms, so is the whole, but for its breaks.
             known = "\n" in part and len(parts) > 1
-            if known or len(part) > MOST_SPELLED or len(parts) > MOST_LINES:
+            if known or len(part) > MAX_SPELLED or len(parts) > MAX_LINES:
                 self._many.add(part)
             elif part not in self._patterns:
                 self._patterns[part] = _spelled(part)
-            self.longest = max(self.longest, LONGEST_SPELLING * len(part))
+            self.longest = max(self.longest, MAX_SPELLING_LENGTH * len(part))
 
     def learn_many(self, values: Iterable[str]) -> None:
         """Hide these values as they are: too many to look for each of their forms."""
-        self._many.update(value for value in values if len(value) >= LEAST_PART)
+        self._many.update(value for value in values if len(value) >= MIN_PART)
         self.longest = max(self.longest, *map(len, self._many), 0)
 
     def hide(self, text: str) -> str:
@@ -84,7 +84,7 @@ class Hider:
 
     def _found(self, text: str, depth: int = DEPTH) -> Iterator[tuple[int, int]]:
         for part, spelled in self._patterns.items():
-            if depth == DEPTH or len(part) >= LEAST_PART:
+            if depth == DEPTH or len(part) >= MIN_PART:
                 match = spelled.search(text)
                 while match is not None:
                     yield match.span()
@@ -113,7 +113,7 @@ def parts_of(value: str) -> set[str]:
     """
     whole = value.strip()
     lines = (line.strip() for line in whole.splitlines())
-    long = {line for line in lines if len(line) >= LEAST_PART}
+    long = {line for line in lines if len(line) >= MIN_PART}
     return {whole, *long} - {""}
 
 

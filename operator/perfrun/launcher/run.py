@@ -25,9 +25,9 @@ if TYPE_CHECKING:  # typing takes long to load
 
     from perfrun.launcher.hiding import Hider
 
-MOST_TAIL = 4096
+MAX_TAIL = 4096
 """Bytes of the last output that are told, and characters once secret values are hidden."""
-MOST_SPELLINGS = 6
+MAX_SPELLINGS = 6
 """Bytes that one of a secret value may become, as in ``\\u00e9``."""
 TERM_SECONDS = 5.0
 """What a command that is stopped gets to end by itself."""
@@ -114,7 +114,7 @@ class Command:
         self.hidden = [value for name in hidden if (value := self.env.get(name, ""))]
         # What begins before the end that is told, and reaches into it, is to be found as a whole.
         longest = max((len(os.fsencode(value)) for value in self.hidden), default=0)
-        self.kept = MOST_TAIL + MOST_SPELLINGS * longest
+        self.kept = MAX_TAIL + MAX_SPELLINGS * longest
         self.tail = b""
         self.stopped = False
         self.kill_at: float | None = None
@@ -131,7 +131,7 @@ class Command:
         status, usage = ended
         code = os.waitstatus_to_exitcode(status)
         with os.fdopen(failure, "rb") as file:
-            missing = file.read(MOST_TAIL).decode("utf-8", "replace")
+            missing = file.read(MAX_TAIL).decode("utf-8", "replace")
         return {
             "missing": missing or None,
             "code": code if code >= 0 else None,
@@ -223,13 +223,13 @@ class Command:
     def told(self) -> str:
         """The end of its output, without the values of the variables that are secret."""
         text = os.fsdecode(self.tail)
-        shown, at = "", max(0, len(text) - MOST_TAIL)
+        shown, at = "", max(0, len(text) - MAX_TAIL)
         for begin, end in hider_of(self.hidden).places(text):
             if end > at:
                 shown += text[at:begin] + "***"
                 at = end
         shown += text[at:]
-        return os.fsencode(shown).decode("utf-8", "replace")[-MOST_TAIL:]
+        return os.fsencode(shown).decode("utf-8", "replace")[-MAX_TAIL:]
 
 
 def hider_of(values: Iterable[str]) -> Hider:

@@ -7,10 +7,10 @@ from pydantic import AfterValidator, Field
 from perfrun.api.test.metric import BENCHMARK, MEMORY_PEAK
 from perfrun.measure.wire import Wire
 
-MOST_BENCHMARKS = 500
-MOST_NAME = 200
-MOST_TROUBLE = 512
-MOST_VALUE = 1e18
+MAX_BENCHMARKS = 500
+MAX_NAME = 200
+MAX_TROUBLE = 512
+MAX_VALUE = 1e18
 """Of any statistic, either way: 31 years in ns. Its text and its integer fit into the API."""
 
 
@@ -21,13 +21,13 @@ def _statistic(name: str) -> str:
 
 
 Statistic = Annotated[str, AfterValidator(_statistic)]
-Value = Annotated[float, Field(allow_inf_nan=False, ge=-MOST_VALUE, le=MOST_VALUE)]
+Value = Annotated[float, Field(allow_inf_nan=False, ge=-MAX_VALUE, le=MAX_VALUE)]
 
 
 class Benchmark(Wire):
     """One benchmark of a suite, or one metric of k6: its statistics by their names."""
 
-    name: str = Field(min_length=1, max_length=MOST_NAME)
+    name: str = Field(min_length=1, max_length=MAX_NAME)
     values: dict[Statistic, Value] = Field(max_length=len(BENCHMARK))
     """ns, 1/s, or as it is counted, by :data:`perfrun.api.test.metric.BENCHMARK`."""
 
@@ -35,12 +35,12 @@ class Benchmark(Wire):
 class BenchmarkRecord(Wire):
     """All that is known of the one time that the command was run."""
 
-    benchmarks: list[Benchmark] = Field(default=[], max_length=MOST_BENCHMARKS)
+    benchmarks: list[Benchmark] = Field(default=[], max_length=MAX_BENCHMARKS)
     left_out: int = Field(default=0, ge=0, le=2**53)
     """Benchmarks that are not told: there were too many, or others of the same name."""
     memory_peak: int | None = Field(default=None, ge=0, le=2**53)
     """Bytes: the most that was resident of the command, or of one process that it waited for."""
-    failure: str | None = Field(default=None, max_length=MOST_TROUBLE)
+    failure: str | None = Field(default=None, max_length=MAX_TROUBLE)
     """How the command failed; None: it ended with exit code 0."""
-    trouble: str | None = Field(default=None, max_length=MOST_TROUBLE)
+    trouble: str | None = Field(default=None, max_length=MAX_TROUBLE)
     """Why there are no results, where there are none."""

@@ -12,7 +12,7 @@ RESULTS = "results.json"
 """The file that the command is to write."""
 WORKER, LAUNCHER = "worker", "launcher"
 """Locked by each of them as long as it lives."""
-MOST_DONE_BYTES = 64 * 1024
+MAX_DONE_BYTES = 64 * 1024
 
 
 _LINES, _CHARACTERS = 3, 300

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, FailFast, Field, model_validator
 from perfrun.api.test.metric import OBSERVABLES
 from perfrun.measure.wire import Moment, PartOfPlan, Wire
 
-MOST_POINTS = 600
-MOST_OBSERVATIONS = 64
-MOST_TROUBLE = 512
+MAX_POINTS = 600
+MAX_OBSERVATIONS = 64
+MAX_TROUBLE = 512
 
 
 def _observable(metric: str) -> str:
@@ -31,10 +31,10 @@ class Observation(Wire):
     name: PartOfPlan
     """In ``spec.observe``."""
     metric: ObservedMetric
-    at: Annotated[list[Moment], FailFast()] = Field(default=[], max_length=MOST_POINTS)
+    at: Annotated[list[Moment], FailFast()] = Field(default=[], max_length=MAX_POINTS)
     """ns since T0, ascending; negative before it."""
-    values: Annotated[list[Value], FailFast()] = Field(default=[], max_length=MOST_POINTS)
-    trouble: str | None = Field(default=None, max_length=MOST_TROUBLE)
+    values: Annotated[list[Value], FailFast()] = Field(default=[], max_length=MAX_POINTS)
+    trouble: str | None = Field(default=None, max_length=MAX_TROUBLE)
     """What went wrong when it was last looked at in vain."""
 
     @model_validator(mode="after")
@@ -72,7 +72,7 @@ class Observation(Wire):
 
     def _thin(self) -> None:
         """Keep of each two neighbours the higher one, until there are few enough."""
-        while len(self.at) > MOST_POINTS:
+        while len(self.at) > MAX_POINTS:
             pairs = range(0, len(self.at), 2)
             kept = [
                 max(range(i, min(i + 2, len(self.at))), key=self.values.__getitem__) for i in pairs

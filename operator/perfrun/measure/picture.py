@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from perfrun.measure.wire import Wire
 
-MOST_BYTES = 100 * 1024
+MAX_BYTES = 100 * 1024
 """Of a picture; four thirds of that as text. It is stored with the run."""
 _BEGINS = b"\xff\xd8\xff"
 
@@ -33,7 +33,7 @@ class Picture(Wire):
     """The class that the step failed with; empty: the visit succeeded."""
     took: int = Field(ge=0)
     """ns, all of the visit."""
-    jpeg: Annotated[str, Field(max_length=-(-MOST_BYTES // 3) * 4), AfterValidator(_jpeg)]
+    jpeg: Annotated[str, Field(max_length=-(-MAX_BYTES // 3) * 4), AfterValidator(_jpeg)]
     """In base64."""
 
     def is_worse(self, other: "Picture | None") -> bool:

@@ -17,9 +17,9 @@ from perfrun.measure.histogram import MAX_COUNT, Histogram
 from perfrun.measure.picture import Picture
 from perfrun.measure.series import Series as Series
 from perfrun.measure.wire import (
+    MAX_ERROR_CLASSES,
     MAX_RATE,
     MAX_TOTAL,
-    MOST_ERROR_CLASSES,
     Count,
     ErrorName,
     Nanoseconds,
@@ -31,9 +31,9 @@ from perfrun.measure.wire import (
     class_among,
 )
 
-MOST_MACHINES = 16
-MOST_WORKERS = 5000
-MOST_STEPS, MOST_SCENARIOS = 2500, 50
+MAX_MACHINES = 16
+MAX_WORKERS = 5000
+MAX_STEPS, MAX_SCENARIOS = 2500, 50
 """Of a plan."""
 
 
@@ -68,7 +68,7 @@ class Timing(StrEnum):
     """From the first byte read to the last one."""
 
 
-MOST_SLOWEST = 10
+MAX_SLOWEST = 10
 """Requests of a step whose traces are kept."""
 
 
@@ -97,9 +97,9 @@ _TIMES_OF_GENERATOR = ("paused_time", "cpu_time", "wall_time", "user_time")
 WallTime = Annotated[float, Field(ge=0, le=2**40)]
 """Seconds since 1970."""
 Machine = Annotated[str, Field(max_length=256)]
-MOST_SAID = 200
+MAX_SAID = 200
 Said = Annotated[
-    str, Field(max_length=MOST_SAID), AfterValidator(lambda text: printable(text, MOST_SAID))
+    str, Field(max_length=MAX_SAID), AfterValidator(lambda text: printable(text, MAX_SAID))
 ]
 
 
@@ -117,15 +117,15 @@ class StepRecord(Wire):
     bytes_received: Total = 0
     checks_passed: Count = 0
     checks_failed: Count = 0
-    errors: dict[ErrorName, Count] = Field(default={}, max_length=MOST_ERROR_CLASSES)
+    errors: dict[ErrorName, Count] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """Failed requests by error class (Timeout, Status5xx, Connect, ...)."""
-    said: dict[ErrorName, Said] = Field(default={}, max_length=MOST_ERROR_CLASSES)
+    said: dict[ErrorName, Said] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """Of each error class, what was known of the first such failure, in words."""
     timings: dict[str, WireHistogram] = {}
     """By :func:`timing_key`."""
     measures: dict[str, WireHistogram] = {}
     """By name of :data:`perfrun.api.test.metric.MEASURES`, in units of its scale: of successes."""
-    slowest: list[Traced] = Field(default=[], max_length=MOST_SLOWEST)
+    slowest: list[Traced] = Field(default=[], max_length=MAX_SLOWEST)
     """With ``traceparent``: the slowest first."""
 
     def histogram(self, timing: Timing, outcome: Outcome) -> Histogram:
@@ -142,7 +142,7 @@ class StepRecord(Wire):
         add_histograms(self.timings, other.timings)
         add_histograms(self.measures, other.measures)
         slowest = sorted([*self.slowest, *other.slowest], key=lambda one: -one.latency)
-        self.slowest = slowest[:MOST_SLOWEST]
+        self.slowest = slowest[:MAX_SLOWEST]
 
     def check(self) -> None:
         """Raise ConservationError unless the counts add up."""
@@ -261,19 +261,19 @@ class GeneratorRecord(Wire):
     """Of the cgroup's CPU quota, over the window."""
     ceiling: Rate = 0.0
     """Requests a second that the worker reached against itself before the start."""
-    exhausted: dict[ErrorName, Count] = Field(default={}, max_length=MOST_ERROR_CLASSES)
+    exhausted: dict[ErrorName, Count] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """How often the generator ran out of Ports, Descriptors or Memory."""
     first_send: Nanoseconds = 0
     last_send: Nanoseconds = 0
     """Of first attempts in the window, ns after T0; a burst's spread is their difference."""
-    started_at: list[WallTime] = Field(default=[], max_length=MOST_WORKERS)
+    started_at: list[WallTime] = Field(default=[], max_length=MAX_WORKERS)
     """Wall time (s since 1970) of each worker's T0: they should agree."""
     user_time: Total = 0
     """ns in which users were active in the load, summed over users (closed loads)."""
     connections: Count = 0
     """Connections opened."""
     machines: list[Annotated[str, Field(max_length=256)]] = Field(
-        default=[], max_length=MOST_MACHINES
+        default=[], max_length=MAX_MACHINES
     )
     """Processor and architecture under each worker; each kind once."""
 
@@ -296,7 +296,7 @@ class GeneratorRecord(Wire):
         self.pauses.add(other.pauses)
         add_errors(self.exhausted, other.exhausted)
         self.started_at.extend(other.started_at)
-        self.machines = sorted({*self.machines, *other.machines})[:MOST_MACHINES]
+        self.machines = sorted({*self.machines, *other.machines})[:MAX_MACHINES]
 
     def check(self) -> None:
         """Raise ConservationError where a part is more than its whole."""
@@ -340,7 +340,7 @@ def add_counts(into: dict[str, int], other: dict[str, int]) -> None:
 
 
 def add_errors(into: dict[str, int], other: dict[str, int]) -> None:
-    """Add counts by error class; classes beyond :data:`MOST_ERROR_CLASSES` become one."""
+    """Add counts by error class; classes beyond :data:`MAX_ERROR_CLASSES` become one."""
     for key, count in other.items():
         add_counts(into, {class_among(into, key): count})
 

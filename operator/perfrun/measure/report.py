@@ -11,20 +11,20 @@ from perfrun.api.test.metric import MEASURES
 from perfrun.measure.benchmark import BenchmarkRecord
 from perfrun.measure.conservation import ConservationError, law
 from perfrun.measure.histogram import Histogram, Room
-from perfrun.measure.observed import MOST_OBSERVATIONS, Observation, add_observations
+from perfrun.measure.observed import MAX_OBSERVATIONS, Observation, add_observations
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import (
-    MOST_WORKERS,
+    MAX_WORKERS,
     GeneratorRecord,
     Outcome,
     PhaseRecord,
     Timing,
     timing_key,
 )
-from perfrun.measure.series import MOST_POINTS, Series
-from perfrun.measure.sketch import MOST_BUCKETS
+from perfrun.measure.series import MAX_POINTS, Series
+from perfrun.measure.sketch import MAX_BUCKETS
 from perfrun.measure.wire import (
-    MOST_ERROR_CLASSES,
+    MAX_ERROR_CLASSES,
     Count,
     ErrorName,
     Moment,
@@ -45,11 +45,11 @@ MAX_REPORT_ROOM = 96 * 1024 * 1024
 """Bytes that the histograms of one report may take, inflated and decoded together."""
 MAX_MERGED_ROOM = 256 * 1024 * 1024
 """Bytes of the histograms of all workers together."""
-MOST_COUNT = 2**50
+MAX_COUNT = 2**50
 """In a point of a worker's series: those of 5,000 workers still fit into 63 bits."""
-MOST_HOLDS = 1000
-MOST_FORBIDDEN = 4096
-MOST_EXTRACTED, MAX_EXTRACTED = 2000, 64 * 1024
+MAX_HOLDS = 1000
+MAX_FORBIDDEN = 4096
+MAX_EXTRACTED, MAX_EXTRACTED_LENGTH = 2000, 64 * 1024
 """How many values a setup extracts, and how many characters each of them may have."""
 TERMINATED = "terminated"
 """Why a worker ended that was sent a signal: by an eviction, a drain, or somebody's deletion."""
@@ -58,8 +58,10 @@ _OUTCOMES = {outcome.value for outcome in Outcome}
 
 
 Extracted = Annotated[
-    dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=MAX_EXTRACTED)]],
-    Field(max_length=MOST_EXTRACTED),
+    dict[
+        Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=MAX_EXTRACTED_LENGTH)]
+    ],
+    Field(max_length=MAX_EXTRACTED),
 ]
 """By variable."""
 
@@ -113,7 +115,7 @@ class Interval(Wire):
     sent: Count
     succeeded: Count
     failed: Count
-    errors: dict[ErrorName, Count] = Field(default={}, max_length=MOST_ERROR_CLASSES)
+    errors: dict[ErrorName, Count] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     latency: WireHistogram
     """Of all requests that succeeded since the last interval."""
 
@@ -130,7 +132,7 @@ class Interval(Wire):
 class Hold(Wire):
     """A rate that a capacity search tries: all workers together put it on for so long."""
 
-    number: int = Field(ge=1, le=MOST_HOLDS)
+    number: int = Field(ge=1, le=MAX_HOLDS)
     """Of the search's holds, from 1."""
     rate: Rate = Field(gt=0)
     """Iterations a second, of all workers."""
@@ -162,7 +164,7 @@ class WorkerReport(Wire):
     """Everything that a worker, or by :meth:`add` all workers together, measured."""
 
     version: Literal[1] = 1
-    workers: int = Field(default=1, ge=1, le=MOST_WORKERS)
+    workers: int = Field(default=1, ge=1, le=MAX_WORKERS)
     """How many workers' reports are in here."""
     warmup: PhaseRecord
     window: PhaseRecord
@@ -177,7 +179,7 @@ class WorkerReport(Wire):
     reported was left to go on with it."""
     breached: bool = False
     """With ``stopped``: the reason is a condition of ``stopWhen`` that was true."""
-    hold: int = Field(default=0, ge=0, le=MOST_HOLDS)
+    hold: int = Field(default=0, ge=0, le=MAX_HOLDS)
     """A capacity search: the number of the hold that the window is; earlier ones are in the
     warm-up. 0: none was held, or it is another load."""
 
@@ -187,9 +189,9 @@ class WorkerReport(Wire):
     where that was lost."""
     untidy: Sentence | None = None
     """What went wrong with the teardown."""
-    forbidden: str | None = Field(default=None, max_length=MOST_FORBIDDEN)
+    forbidden: str | None = Field(default=None, max_length=MAX_FORBIDDEN)
     """What a policy said of a host that was to be connected to."""
-    observed: list[Observation] = Field(default=[], max_length=MOST_OBSERVATIONS)
+    observed: list[Observation] = Field(default=[], max_length=MAX_OBSERVATIONS)
     """What was seen of ``spec.observe``, by name and metric."""
     benchmark: BenchmarkRecord | None = None
     """What the target said of itself, where it is a benchmark."""
@@ -360,7 +362,7 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
                     raise ValueError("a report with timings that there are not")
                 if not MEASURES.keys() >= set(record.get("measures", ())):
                     raise ValueError("a report with measures that there are not")
-                if max(len(record["errors"]), len(record.get("said", ()))) > MOST_ERROR_CLASSES:
+                if max(len(record["errors"]), len(record.get("said", ()))) > MAX_ERROR_CLASSES:
                     raise ValueError("a report with too many classes of errors")
             seen = phase.get("picture")
             if seen is not None and (seen["scenario"], seen["step"]) not in steps:
@@ -387,19 +389,19 @@ def _check_observed(raw: Any, plan: RunPlan) -> None:
 def _check_series(raw: Any) -> None:
     """Raise ValueError for a series that is larger than a worker's can be."""
     errors, sketches = raw["errors"], raw["latency"]
-    if len(errors) > MOST_ERROR_CLASSES:
+    if len(errors) > MAX_ERROR_CLASSES:
         raise ValueError("a report with too many classes of errors in its series")
     names = ("planned", "started", "succeeded", "failed", "inFlight", "lag")
     lists = [*(raw[name] for name in names), *errors.values()]
-    if any(len(points) > MOST_POINTS for points in (*lists, sketches)):
-        raise ValueError(f"a report with a series of more than {MOST_POINTS} points")
-    if any(len(sketch["buckets"]) > MOST_BUCKETS for sketch in sketches):
-        raise ValueError(f"a report with a point of more than {MOST_BUCKETS} latency buckets")
+    if any(len(points) > MAX_POINTS for points in (*lists, sketches)):
+        raise ValueError(f"a report with a series of more than {MAX_POINTS} points")
+    if any(len(sketch["buckets"]) > MAX_BUCKETS for sketch in sketches):
+        raise ValueError(f"a report with a point of more than {MAX_BUCKETS} latency buckets")
     if any(
-        max(counts, default=0) > MOST_COUNT
+        max(counts, default=0) > MAX_COUNT
         for counts in (*lists, *(sketch["counts"] for sketch in sketches))
     ):
-        raise ValueError(f"a report with a point that counts more than {MOST_COUNT}")
+        raise ValueError(f"a report with a point that counts more than {MAX_COUNT}")
 
 
 def merge(reports: list[WorkerReport]) -> WorkerReport:

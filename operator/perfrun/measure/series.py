@@ -12,20 +12,20 @@ from pydantic import FailFast, Field, model_validator
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.measure.conservation import law
-from perfrun.measure.sketch import MOST_COUNT, Sketch
-from perfrun.measure.wire import MOST_ERROR_CLASSES, ErrorName, Wire, class_among
+from perfrun.measure.sketch import MAX_COUNT, Sketch
+from perfrun.measure.wire import MAX_ERROR_CLASSES, ErrorName, Wire, class_among
 
-MOST_POINTS = 600
+MAX_POINTS = 600
 """Of a series; then each two are joined."""
-_LONGEST_POINT = NS_PER_S << 20
+_MAX_POINT = NS_PER_S << 20
 
 _COUNTS = ("planned", "started", "succeeded", "failed")
 
 T = TypeVar("T")
 Points = Annotated[
-    list[Annotated[int, Field(ge=0, le=MOST_COUNT)]],
+    list[Annotated[int, Field(ge=0, le=MAX_COUNT)]],
     FailFast(),  # not one error for each of thousands
-    Field(max_length=MOST_POINTS),
+    Field(max_length=MAX_POINTS),
 ]
 
 
@@ -57,19 +57,19 @@ class Series(Wire):
     started: Points = []
     succeeded: Points = []
     failed: Points = []
-    errors: dict[ErrorName, Points] = Field(default={}, max_length=MOST_ERROR_CLASSES)
+    errors: dict[ErrorName, Points] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """Failed requests by error class: in each point they add up to ``failed``."""
     in_flight: Points = []
     """Iterations under way at the end of each point."""
     lag: Points = []
     """The worst lag (ns) of an iteration that was started in each point."""
-    latency: Annotated[list[Sketch], FailFast()] = Field(default=[], max_length=MOST_POINTS)
+    latency: Annotated[list[Sketch], FailFast()] = Field(default=[], max_length=MAX_POINTS)
     """Response times of the requests that succeeded in each point."""
 
     @model_validator(mode="after")
     def _is_even(self) -> Self:
         doubled, rest = divmod(self.resolution, NS_PER_S)
-        if rest or doubled < 1 or doubled & (doubled - 1) or self.resolution > _LONGEST_POINT:
+        if rest or doubled < 1 or doubled & (doubled - 1) or self.resolution > _MAX_POINT:
             raise ValueError("a series with points that are not of 1 s, 2 s, 4 s, ...")
         if len({len(points) for points in self._lists() if points}) > 1:
             raise ValueError("a series with lists of different lengths")
@@ -87,7 +87,7 @@ class Series(Wire):
     def put(self, second: int, new: Second) -> None:
         """Take in what is new in ``second`` (from 0); seconds that are skipped stay empty."""
         index = second * NS_PER_S // self.resolution
-        while index >= MOST_POINTS:
+        while index >= MAX_POINTS:
             self.halve()
             index = second * NS_PER_S // self.resolution
         self._lengthen(index + 1)

@@ -18,8 +18,8 @@ from perfrun.measure.wire import Wire
 
 GROWTH = 1.02
 """From the lowest value of a bucket to that of the next one; the first begins at 1 us."""
-MOST_BUCKETS = 1 + math.floor(math.log(HIGHEST_US / LOWEST_US) / math.log(GROWTH))
-MOST_COUNT = 2**63 - 1
+MAX_BUCKETS = 1 + math.floor(math.log(HIGHEST_US / LOWEST_US) / math.log(GROWTH))
+MAX_COUNT = 2**63 - 1
 
 # Of each of the fine histogram's buckets: the coarse one that the middle of it falls in.
 _BUCKET_OF = np.floor(
@@ -30,17 +30,17 @@ _BUCKET_OF = np.floor(
 class Sketch(Wire):
     """Counts of durations in buckets that grow by 2%; never changed in place but by :meth:`add`."""
 
-    buckets: Annotated[list[Annotated[int, Field(ge=0, lt=MOST_BUCKETS)]], FailFast()] = Field(
-        default=[], max_length=MOST_BUCKETS
+    buckets: Annotated[list[Annotated[int, Field(ge=0, lt=MAX_BUCKETS)]], FailFast()] = Field(
+        default=[], max_length=MAX_BUCKETS
     )
     """Those that hold something, ascending: floor(ln(value / 1 us) / ln 1.02)."""
-    counts: Annotated[list[Annotated[int, Field(ge=1, le=MOST_COUNT)]], FailFast()] = Field(
-        default=[], max_length=MOST_BUCKETS
+    counts: Annotated[list[Annotated[int, Field(ge=1, le=MAX_COUNT)]], FailFast()] = Field(
+        default=[], max_length=MAX_BUCKETS
     )
     """Of each of the buckets."""
-    least: int = Field(default=0, ge=0, le=MOST_COUNT)
+    least: int = Field(default=0, ge=0, le=MAX_COUNT)
     """ns, exact; of no samples 0."""
-    greatest: int = Field(default=0, ge=0, le=MOST_COUNT)
+    greatest: int = Field(default=0, ge=0, le=MAX_COUNT)
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -63,8 +63,8 @@ class Sketch(Wire):
         return cls(
             buckets=buckets[firsts].tolist(),
             counts=np.add.reduceat(counts, firsts).tolist(),
-            least=min(max(0, histogram.least), MOST_COUNT),
-            greatest=min(max(0, histogram.greatest), MOST_COUNT),
+            least=min(max(0, histogram.least), MAX_COUNT),
+            greatest=min(max(0, histogram.greatest), MAX_COUNT),
         )
 
     @classmethod

@@ -8,28 +8,28 @@ from pydantic import Field, model_validator
 
 from perfrun.api.run.environment import WorkloadStatus
 from perfrun.api.sentence import Sentence
-from perfrun.api.test.baseline import MOST_CHANGES, MetricChange
+from perfrun.api.test.baseline import MAX_CHANGES, MetricChange
 from perfrun.api.times import Time
 from perfrun.measure.wire import Count, Wire, parse_json, unzip
 
-MOST_POINTS = 60
-MOST_HISTORIES = 8
-MOST_BYTES = 8 * 1024 * 1024
-MOST_VALUES = 200_000
+MAX_POINTS = 60
+MAX_HISTORIES = 8
+MAX_BYTES = 8 * 1024 * 1024
+MAX_VALUES = 200_000
 """In the JSON. Whoever may write ConfigMaps can write this one too."""
 
-MOST_METRICS = 128
+MAX_METRICS = 128
 """Of a run: three of every one, its capacity, and each objective that a status has room for."""
-MOST_CONFIRMING = 16
+MAX_CONFIRMING = 16
 """Points since a suspicion that is not decided on; the exact test takes 20 ms for ten of them, and
 seconds for sixty."""
-LEAST_LEVEL, MOST_LEVEL = 1e-9, 1e18
-MOST_CHANGE = 1e30
+MIN_LEVEL, MAX_LEVEL = 1e-9, 1e18
+MAX_CHANGE = 1e30
 
 RunName = Annotated[str, Field(max_length=63)]
 MetricName = Annotated[str, Field(max_length=160)]
 """``latency.p95 of list``."""
-Level = Annotated[float, Field(ge=LEAST_LEVEL, le=MOST_LEVEL)]
+Level = Annotated[float, Field(ge=MIN_LEVEL, le=MAX_LEVEL)]
 
 
 class Stage(StrEnum):
@@ -50,7 +50,7 @@ class Point(Wire):
     completed: Time | Literal[""]
     """Microseconds and UTC, so that their order is that of the texts; empty: of no one run."""
     started: Time | Literal[""] = ""
-    values: dict[MetricName, Level] = Field(max_length=MOST_METRICS)
+    values: dict[MetricName, Level] = Field(max_length=MAX_METRICS)
     """By metric (``latency.p95 of list``): ns or events a second, more than 0."""
     workloads: list[WorkloadStatus] = []
     cpu: dict[str, str] = Field(default={}, max_length=16)
@@ -62,7 +62,7 @@ class Shift(Wire):
 
     metric: MetricName
     worse: bool
-    change: float = Field(ge=-MOST_CHANGE, le=MOST_CHANGE)
+    change: float = Field(ge=-MAX_CHANGE, le=MAX_CHANGE)
     """Relative: 0.07 is 7% more than before."""
 
 
@@ -74,7 +74,7 @@ class Passage(Wire):
     """The run that brought it about."""
     completed: Time
     sentence: Sentence
-    changes: list[MetricChange] = Field(default=[], max_length=MOST_CHANGES)
+    changes: list[MetricChange] = Field(default=[], max_length=MAX_CHANGES)
 
 
 class History(Wire):
@@ -83,10 +83,10 @@ class History(Wire):
     key: Annotated[str, Field(max_length=128)]
     environment: dict[str, str] = {}
     stage: Annotated[Stage, Field(strict=False)] = Stage.SETTLED
-    baseline: list[Point] = Field(default=[], max_length=MOST_POINTS)
-    fresh: list[Point] = Field(default=[], max_length=MOST_POINTS)
+    baseline: list[Point] = Field(default=[], max_length=MAX_POINTS)
+    fresh: list[Point] = Field(default=[], max_length=MAX_POINTS)
     """Since a run became suspect, that one first."""
-    shifts: list[Shift] = Field(default=[], max_length=MOST_METRICS)
+    shifts: list[Shift] = Field(default=[], max_length=MAX_METRICS)
     """What is suspected, or confirmed."""
     settled: Literal["", "Recovered", "Improved"] = ""
     """What the last confirmed change came to, until ten runs lie behind it."""
@@ -100,8 +100,8 @@ class History(Wire):
     def _makes_sense(self) -> Self:
         if self.stage is not Stage.SETTLED and not (self.fresh and self.shifts):
             raise ValueError(f"{self.stage} without a fresh run or a shift")
-        if self.stage is Stage.SUSPECT and len(self.fresh) > MOST_CONFIRMING:
-            raise ValueError(f"{self.stage} with more than {MOST_CONFIRMING} fresh runs")
+        if self.stage is Stage.SUSPECT and len(self.fresh) > MAX_CONFIRMING:
+            raise ValueError(f"{self.stage} with more than {MAX_CONFIRMING} fresh runs")
         return self
 
     @property
@@ -115,7 +115,7 @@ class Histories(Wire):
     """All that is kept of one test; the one that was added to last comes last."""
 
     version: Literal[1] = 1
-    histories: list[History] = Field(default=[], max_length=MOST_HISTORIES)
+    histories: list[History] = Field(default=[], max_length=MAX_HISTORIES)
 
     def pack(self) -> bytes:
         """As compressed JSON."""
@@ -124,4 +124,4 @@ class Histories(Wire):
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
         """Raises ValueError for what is not one of this version."""
-        return cls.model_validate(parse_json(unzip(packed, MOST_BYTES), MOST_VALUES))
+        return cls.model_validate(parse_json(unzip(packed, MAX_BYTES), MAX_VALUES))

@@ -30,7 +30,7 @@ from perfrun.measure.histogram import MAX_COUNT, Histogram, Room
 MAX_TOTAL = 2**63 - 1
 """Of what is summed up over users or bytes: the integers of the API."""
 MAX_NAME = 64
-MOST_ERROR_CLASSES = 64
+MAX_ERROR_CLASSES = 64
 TIMEOUT, OTHER_ERRORS = "Timeout", "Other"
 """The second: what is beyond so many classes."""
 _MAX_REASON = 200
@@ -76,7 +76,7 @@ def class_among(known: Collection[str], name: str) -> str:
 
     Timeout keeps its name: a latency sample belongs to each.
     """
-    if name in known or name == TIMEOUT or len(known) < MOST_ERROR_CLASSES - 2:
+    if name in known or name == TIMEOUT or len(known) < MAX_ERROR_CLASSES - 2:
         return name
     return OTHER_ERRORS
 

@@ -14,7 +14,7 @@ from perfrun.reach.errors import OpenError
 from perfrun.reach.resolver import Resolver
 
 TIMEOUT_SECONDS = 4.0
-MOST_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024
 """Of an answer: a single number takes some hundred."""
 _SHOWN = 200
 _NO_SERIES = (
@@ -70,8 +70,8 @@ class PrometheusSource(Source):
             content = b""
             async for piece in answer.aiter_bytes():
                 content += piece
-                if len(content) > MOST_BYTES:
-                    raise UnseenError(f"the query gave more than {MOST_BYTES // 1024} KiB")
+                if len(content) > MAX_BYTES:
+                    raise UnseenError(f"the query gave more than {MAX_BYTES // 1024} KiB")
             return answer.status_code, content
 
     @override

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from time import monotonic_ns
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.measure.observed import MOST_TROUBLE, Observation, ObservedMetric
+from perfrun.measure.observed import MAX_TROUBLE, Observation, ObservedMetric
 from perfrun.observe.source import Reading, Source, UnseenError
 from perfrun.reach.foreign import foreign
 
@@ -83,6 +83,6 @@ class Watcher:
         for metric, value in reading.items():
             one = self._seen[name, metric]
             if isinstance(value, str):
-                one.trouble = foreign(" ".join(value.split()), MOST_TROUBLE)
+                one.trouble = foreign(" ".join(value.split()), MAX_TROUBLE)
             else:
                 one.put(at, value)

@@ -4,15 +4,15 @@ It goes into statuses, Events, logs and reports, and it may repeat what it was s
 worker hands on of it passes :func:`foreign`, which knows the secrets of this process.
 """
 
-from perfrun.api.sentence import MOST_SENTENCE, printable
+from perfrun.api.sentence import MAX_SENTENCE, printable
 from perfrun.launcher.hiding import Hider
 
 SECRETS = Hider()
 """Every secret value that this process has read, been given or made."""
-MOST_READ = 64 * 1024
+MAX_READ = 64 * 1024
 """Characters of a text that are looked at: what is shown of it is its beginning."""
 
 
-def foreign(text: str, most: int = MOST_SENTENCE) -> str:
+def foreign(text: str, most: int = MAX_SENTENCE) -> str:
     """One printable line of at most ``most`` characters, without the value of any secret."""
-    return printable(SECRETS.hide(text[:MOST_READ]), most)
+    return printable(SECRETS.hide(text[:MAX_READ]), most)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
 from perfrun.api.test.metric import METRICS, Kind, Source
 
-_MOST = 3
+_MAX_ADVICE = 3
 _MISSED = (Verdict.WARN, Verdict.FAIL)
 _SLOWNESS = (Kind.DURATION, Kind.RATE)
 
@@ -61,7 +61,7 @@ def next_steps(run: PerfRun) -> list[str]:
     if status.verdict is Verdict.ERROR:
         return [_about_error(status)]
     advice = [*_about_errors(status), *_about_verdict(status)]
-    return list(dict.fromkeys(advice))[:_MOST]
+    return list(dict.fromkeys(advice))[:_MAX_ADVICE]
 
 
 def _about_error(status: PerfRunStatus) -> str:

@@ -17,7 +17,7 @@ from perfrun.report.console import print_plain
 from perfrun.report.steps import simple_table
 
 _STYLES = {Tone.BETTER: "green", Tone.WORSE: "red", Tone.SAME: "dim", Tone.NEUTRAL: ""}
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 _NAME = 34
 """Characters of a metric's name."""
 _GAP = 3
@@ -54,8 +54,8 @@ def _line(text: str) -> RenderableType:
 def _side(columns: Sequence[Column], side: Side) -> RenderableType:
     names = [column.name for column in columns if column.group is side]
     counted = sum(column.group is side and column.counted for column in columns)
-    shown = ", ".join(names[:_MOST_NAMES])
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    shown = ", ".join(names[:_MAX_NAMES])
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return _line(f"{side.value}: {counted} of {len(names)} runs count: {shown}{more}")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from perfrun.api.run.perfrun import StepStatus
 from perfrun.report.steps import number
 
-MOST = 5
+MAX_FAILURES = 5
 
 
 def by_count(errors: Mapping[str, int]) -> str:
@@ -21,5 +21,5 @@ def explained(steps: Sequence[StepStatus]) -> Iterator[str]:
         for step in steps
         for kind, said in step.said.items()
     ]
-    for _, line in sorted(found, key=lambda item: -item[0])[:MOST]:
+    for _, line in sorted(found, key=lambda item: -item[0])[:MAX_FAILURES]:
         yield line

@@ -19,7 +19,7 @@ from perfrun.report.pages import HEAD, page_rows
 from perfrun.report.steps import number, step_rows
 
 _MARKED = re.compile(r"[\\`*_\[\]|~#!<>&@$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
-_MOST_CELLS = 8
+_MAX_CELLS = 8
 """Runs that stand side by side in a table of a comparison."""
 
 
@@ -161,11 +161,11 @@ def _group_row(row: Row) -> tuple[str, ...]:
 
 
 def _cells_table(comparison: Comparison) -> str:
-    columns = comparison.columns[:_MOST_CELLS]
+    columns = comparison.columns[:_MAX_CELLS]
     rows = []
     for row in comparison.rows:
         cells = [escaped(row.name)]
-        for cell in row.cells[:_MOST_CELLS]:
+        for cell in row.cells[:_MAX_CELLS]:
             change = f" ({escaped(cell.change.text)} {cell.change.tone})" if cell.change else ""
             cells.append(escaped(cell.text) + change)
         rows.append(tuple(cells))

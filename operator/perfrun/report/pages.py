@@ -8,7 +8,7 @@ from perfrun.api.run.perfrun import StepStatus
 from perfrun.measure.picture import Picture
 
 HEAD = ("Page", "Measure", "p50", "p75", "p95", "max", "Samples")
-MOST_STEPS = 30
+MAX_STEPS = 30
 _LEFT_OUT = ("Samples", "p95", "p50", "max")
 """What goes first where there is no room."""
 _GAP = 3
@@ -38,7 +38,7 @@ def page_rows(steps: Sequence[StepStatus]) -> list[PageRow]:
             max=_figure(of.max),
             samples=f"{of.samples:,}",
         )
-        for step in steps[:MOST_STEPS]
+        for step in steps[:MAX_STEPS]
         for name, of in step.measures.items()
     ]
 

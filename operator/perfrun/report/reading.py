@@ -20,13 +20,13 @@ from perfrun.logic.problems import parse_problems
 from perfrun.measure.result import MAX_RESULT_BYTES, MAX_RESULT_VALUES, RunResult
 from perfrun.measure.wire import parse_json, unzip
 
-MOST_BYTES = 64 * 1024 * 1024
-MOST_RUNS = 500
+MAX_BYTES = 64 * 1024 * 1024
+MAX_RUNS = 500
 """In one file."""
 _GZIP = b"\x1f\x8b"
 _RESULT_KEY = "result.json.gz"
 _LISTS = ("List", "PerfRunList")
-_LONGEST_NAME = 253
+_MAX_NAME_LENGTH = 253
 _LABEL = re.compile(DNS_LABEL)
 
 Json = dict[str, Any]
@@ -71,8 +71,8 @@ def join_result(ref: ResultRef, pieces: Mapping[str, Json]) -> RunResult:
 
 
 def _parsed(data: bytes) -> Any:
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"more than {MOST_BYTES // 1024**2} MiB: not a result")
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES // 1024**2} MiB: not a result")
     if data.startswith(_GZIP):
         data = unzip(data, MAX_RESULT_BYTES)
     try:
@@ -90,8 +90,8 @@ def _runs(document: Any) -> Iterator[Reported]:
         items = document.get("items")
         if not isinstance(items, list):
             raise ValueError("a List without items")
-    if len(items) > MOST_RUNS:
-        raise ValueError(f"{len(items)} runs in one file: {MOST_RUNS} at most")
+    if len(items) > MAX_RUNS:
+        raise ValueError(f"{len(items)} runs in one file: {MAX_RUNS} at most")
     for number, item in enumerate(items):
         try:
             yield _run(item)
@@ -136,7 +136,7 @@ def _check(run: PerfRun) -> None:
     """What the models leave open: names go into files."""
     name, namespace = run.metadata.name, run.metadata.namespace
     for what, text in (("name", name), ("namespace", namespace)):
-        if len(text) > _LONGEST_NAME or not _LABEL.fullmatch(text.replace(".", "-")):
+        if len(text) > _MAX_NAME_LENGTH or not _LABEL.fullmatch(text.replace(".", "-")):
             raise ValueError(f"metadata.{what}: {_short(text)} is no {what} of an object")
 
 

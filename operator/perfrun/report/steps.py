@@ -14,7 +14,7 @@ _LEFT_OUT = ("p50", "avg", "p99", "max")
 """What goes first where there is no room."""
 _STATISTICS = ("avg", "p50", "p95", "p99", "max")
 ALL = "all steps"
-_MOST_STEPS = 30
+_MAX_STEPS = 30
 _NAME = 12
 """Characters of a step's name that are worth more than another column."""
 _GAP = 3
@@ -70,7 +70,7 @@ def step_rows(summary: Summary, steps: Sequence[StepStatus]) -> list[Row]:
     several = len({step.scenario for step in steps}) > 1
     return whole + [
         _row(f"{step.scenario}/{step.name}" if several else step.name, step)
-        for step in steps[:_MOST_STEPS]
+        for step in steps[:_MAX_STEPS]
     ]
 
 
@@ -107,8 +107,8 @@ def _width(rows: Sequence[Row], column: str) -> int:
 
 
 def _notes(summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str]) -> Iterator[str]:
-    if len(steps) > _MOST_STEPS:
-        yield f"and {len(steps) - _MOST_STEPS} more steps"
+    if len(steps) > _MAX_STEPS:
+        yield f"and {len(steps) - _MAX_STEPS} more steps"
     if any(_lacking(latency) for latency in (summary.latency, *(step.latency for step in steps))):
         yield "n/a: too few samples beyond that percentile"
     requests = summary.requests

@@ -19,8 +19,8 @@ from perfrun.worker.lines import log
 
 LONG_POLL = 30.0
 """Seconds; the coordinator answers within ten."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
-LONGEST_ASKED = 10.0
+FIRST_PAUSE, MAX_PAUSE = 0.2, 2.0
+MAX_ASKED = 10.0
 """Of what the coordinator asks to wait before the next try."""
 INTERVAL_TIMEOUT = 5.0
 COMPLAIN_AFTER = 30.0
@@ -125,7 +125,7 @@ class Client:
                 if waited + wait > deadline:
                     raise
             await asyncio.sleep(wait)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
 
     def _complain(self, error: AwayError) -> None:
         if not self._complained:
@@ -140,7 +140,7 @@ class Client:
 
 def _retry_after(response: httpx.Response) -> float:
     asked = response.headers.get("Retry-After", "")
-    return min(float(asked), LONGEST_ASKED) if asked.isdecimal() else 0.0
+    return min(float(asked), MAX_ASKED) if asked.isdecimal() else 0.0
 
 
 def _message(response: httpx.Response) -> str:

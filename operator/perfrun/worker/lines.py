@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from perfrun.reach.foreign import foreign
 
-MOST_FIELD = 8192
+MAX_FIELD = 8192
 """Characters of a field: of a traceback the last ones."""
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%,-]+")
 """What needs no quotes."""
@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%,-]+")
 
 def log(event: str, **fields: object) -> None:
     """One line to stderr. Never a value from a Secret."""
-    pairs = [f"{key}={_quoted(foreign(str(value), MOST_FIELD))}" for key, value in fields.items()]
+    pairs = [f"{key}={_quoted(foreign(str(value), MAX_FIELD))}" for key, value in fields.items()]
     sys.stderr.write(" ".join([f"event={event}", *pairs]) + "\n")
     sys.stderr.flush()
 
@@ -53,7 +53,7 @@ def _traceback(error: BaseException) -> str:
     import traceback
 
     text = "".join(traceback.format_exception(error))
-    return text[-MOST_FIELD:].replace("\n", " | ")
+    return text[-MAX_FIELD:].replace("\n", " | ")
 
 
 def _quoted(text: str) -> str:

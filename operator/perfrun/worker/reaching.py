@@ -8,10 +8,10 @@ from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.measure.report import Trouble
 from perfrun.reach.foreign import foreign
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
+FIRST_PAUSE, MAX_PAUSE = 1.0, 10.0
 """Seconds from a try to the next one."""
 GROWTH = 1.5
-MOST_REFUSALS = 3
+MAX_REFUSALS = 3
 """One after the other, as of a login: each further one may lock an account out."""
 
 
@@ -52,12 +52,12 @@ class Reaching:
         else:
             self._trouble = None
         self._due = self._clock() + self._pause
-        self._pause = min(GROWTH * self._pause, LONGEST_PAUSE)
+        self._pause = min(GROWTH * self._pause, MAX_PAUSE)
         return self._trouble
 
     def _failed(self, error: EngineError) -> None:
         self._refusals = self._refusals + 1 if error.refused else 0
-        if error.reason is ErrorClass.POLICY or self._refusals >= MOST_REFUSALS:
+        if error.reason is ErrorClass.POLICY or self._refusals >= MAX_REFUSALS:
             raise error
         trouble = Trouble(reason=error.reason, message=foreign(error.message))
         if trouble != self._trouble:

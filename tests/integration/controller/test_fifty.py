@@ -9,7 +9,7 @@ from tests.integration.controller.apiserver import Json, until
 from tests.integration.controller.worker import EACH
 from tests.integration.controller.world import PERFRUN, World
 
-TESTS, MOST = 50, 3
+TESTS, MAX_RUNS = 50, 3
 UNDER_WAY = ("Starting", "Running", "Collecting")
 ALL_DONE_S = 240.0
 
@@ -21,7 +21,7 @@ async def capped(world: World, other: World) -> AsyncIterator[tuple[World, World
         "apiVersion": "perfrun.dev/v1alpha1",
         "kind": "PerfPolicy",
         "metadata": {"name": f"few-{world.namespace}"},
-        "spec": {"namespaces": [world.namespace, other.namespace], "limits": {"runs": MOST}},
+        "spec": {"namespaces": [world.namespace, other.namespace], "limits": {"runs": MAX_RUNS}},
     }
     await world.api.call("POST", f"{PERFRUN}/perfpolicies", policy)
     yield world, other
@@ -34,7 +34,7 @@ async def _runs(worlds: tuple[World, World]) -> list[Json]:
     found = await worlds[0].api.items(f"{PERFRUN}/perfruns")
     ours = [run for run in found if run["metadata"]["namespace"] in namespaces]
     under_way = [run["metadata"]["name"] for run in ours if _phase(run) in UNDER_WAY]
-    assert len(under_way) <= MOST, under_way
+    assert len(under_way) <= MAX_RUNS, under_way
     return ours
 
 
@@ -65,13 +65,13 @@ async def test_never_more_than_three_and_all_come_to_their_end(
     async def placed() -> list[Json] | None:
         runs = await _runs(capped)
         waiting = [run for run in runs if _phase(run) == "Queued" and "queue" in run["status"]]
-        return waiting if (len(runs), len(waiting)) == (TESTS, TESTS - MOST) else None
+        return waiting if (len(runs), len(waiting)) == (TESTS, TESTS - MAX_RUNS) else None
 
     waiting = await until("three go on and the others wait", placed)
     for run in waiting:
         queue = run["status"]["queue"]
-        assert f"allows {MOST} runs at the same time" in queue["reason"]
-        assert 1 <= queue["position"] <= TESTS - MOST
+        assert f"allows {MAX_RUNS} runs at the same time" in queue["reason"]
+        assert 1 <= queue["position"] <= TESTS - MAX_RUNS
 
     playing: dict[tuple[str, str], asyncio.Task[None]] = {}
     by_name = {world.namespace: world for world in capped}

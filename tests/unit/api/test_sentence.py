@@ -3,12 +3,12 @@
 import pytest
 from pydantic import TypeAdapter
 
-from perfrun.api.sentence import MOST_SENTENCE, Sentence, cut, printable
+from perfrun.api.sentence import MAX_SENTENCE, Sentence, cut, printable
 
 
 def test_sentence_is_cut_to_its_bound_and_says_so() -> None:
     assert cut("short") == "short"
-    assert cut("x" * MOST_SENTENCE) == "x" * MOST_SENTENCE
+    assert cut("x" * MAX_SENTENCE) == "x" * MAX_SENTENCE
     assert cut("x" * 3000) == "x" * 2045 + "..."
     assert cut("x" * 3000, 10) == "xxxxxxx..."
 
@@ -38,7 +38,7 @@ def test_what_others_wrote_is_one_line_that_steers_nothing(text: str, shown: str
 
 
 def test_what_others_wrote_is_bounded() -> None:
-    assert len(printable("\x1b" * 10_000_000)) == MOST_SENTENCE
+    assert len(printable("\x1b" * 10_000_000)) == MAX_SENTENCE
     assert printable("##[" * 1000, 10) == "# #[# #..."
 
 

@@ -163,7 +163,7 @@ async def test_a_stop_before_the_start_sends_nothing() -> None:
 async def test_a_burst_that_takes_too_long_drops_the_rest_and_says_so(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perfrun.engine.load.pacers.LONGEST_BURST", 300 * MS)
+    monkeypatch.setattr("perfrun.engine.load.pacers.MAX_BURST", 300 * MS)
     async with running(x=slow(0.05)) as server:
         report = await run(plan(server.url, burst(5000, 2), step("/x")))
     scenario = report.window.scenarios[0]
@@ -176,7 +176,7 @@ async def test_a_burst_that_takes_too_long_drops_the_rest_and_says_so(
 async def test_what_a_burst_has_under_way_when_it_takes_too_long_gets_the_grace(
     run: Run, monkeypatch: pytest.MonkeyPatch, short_grace: None
 ) -> None:
-    monkeypatch.setattr("perfrun.engine.load.pacers.LONGEST_BURST", 200 * MS)
+    monkeypatch.setattr("perfrun.engine.load.pacers.MAX_BURST", 200 * MS)
     async with running(x=hang) as server:
         report = await run(plan(server.url, burst(10, 3), step("/x")))
     scenario = report.window.scenarios[0]

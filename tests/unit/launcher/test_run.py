@@ -114,7 +114,7 @@ def test_only_the_end_of_a_long_output_is_kept_and_all_of_it_taken(tmp_path: Pat
     found = ended(tmp_path, *python("for n in range(200_000): print('line', n)"))
     assert found.code == 0
     assert found.last_words.endswith(" | line 199999")
-    assert len(found.tail) == program.MOST_TAIL
+    assert len(found.tail) == program.MAX_TAIL
 
 
 def test_values_that_are_secret_are_not_told(tmp_path: Path) -> None:
@@ -169,9 +169,9 @@ def test_a_secret_value_is_hidden_where_the_output_is_cut(tmp_path: Path) -> Non
 
 
 def test_what_is_hidden_makes_the_end_no_longer_than_may_be_told(tmp_path: Path) -> None:
-    code = python(f"print('x' * {program.MOST_TAIL * 2})")
+    code = python(f"print('x' * {program.MAX_TAIL * 2})")
     found = ended(tmp_path, *code, env={"S": "x"}, hidden=["S"])
-    assert (len(found.tail), found.code) == (program.MOST_TAIL, 0)
+    assert (len(found.tail), found.code) == (program.MAX_TAIL, 0)
 
 
 def test_nothing_is_left_of_what_has_left_its_group(tmp_path: Path) -> None:

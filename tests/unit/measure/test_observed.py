@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from perfrun.measure.observed import MOST_POINTS, Observation, add_observations
+from perfrun.measure.observed import MAX_POINTS, Observation, add_observations
 
 
 def seen(*points: tuple[int, float], name: str = "api") -> Observation:
@@ -25,7 +25,7 @@ def test_a_point_that_is_not_newer_changes_nothing() -> None:
 
 def test_however_long_it_goes_on_there_are_few_points_and_the_highest_is_among_them() -> None:
     one = seen(*((at, 1e6 if at == 777 else float(at)) for at in range(10_000)))
-    assert len(one.at) <= MOST_POINTS
+    assert len(one.at) <= MAX_POINTS
     assert one.at == sorted(one.at)
     assert max(one.values) == 1e6
 

@@ -20,7 +20,7 @@ from perfrun.measure.record import (
     Timing,
 )
 from perfrun.measure.report import WorkerReport, add_report
-from perfrun.measure.series import MOST_POINTS, Second, Series
+from perfrun.measure.series import MAX_POINTS, Second, Series
 from perfrun.measure.sketch import Sketch
 
 SPEC = PerfTestSpec.parse(
@@ -93,8 +93,8 @@ def test_a_report_of_the_plan_is_taken() -> None:
         (changed(scenario=["default"]), "not laid out"),
         (changed(errors={f"E{n}": 1 for n in range(100)}), "too many classes"),
         (with_series(errors={f"E{n}": [1] for n in range(65)}), "too many classes"),
-        (with_series(planned=[0] * (MOST_POINTS + 1)), "more than 600 points"),
-        (with_series(errors={"Reset": [0] * (MOST_POINTS + 1)}), "more than 600 points"),
+        (with_series(planned=[0] * (MAX_POINTS + 1)), "more than 600 points"),
+        (with_series(errors={"Reset": [0] * (MAX_POINTS + 1)}), "more than 600 points"),
         (with_series(latency=[{"buckets": [], "counts": []}] * 601), "more than 600 points"),
         (with_series(latency=[{"buckets": [1] * 5000, "counts": [1]}]), "latency buckets"),
         (with_series(lag=[2**53 + 1]), "counts more than"),

@@ -12,7 +12,7 @@ from perfrun.measure.conservation import ConservationError
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import GeneratorRecord, Outcome, PhaseRecord, StepRecord, Timing
 from perfrun.measure.report import WorkerReport
-from perfrun.measure.series import MOST_POINTS, Second, Series
+from perfrun.measure.series import MAX_POINTS, Second, Series
 from perfrun.measure.sketch import Sketch
 
 MS, S = 1_000_000, 1_000_000_000
@@ -215,7 +215,7 @@ def test_a_report_of_an_hour_is_far_smaller_than_a_config_map() -> None:
                 latency=Sketch.of(fine),
             ),
         )
-    assert len(whole.planned) == 450 <= MOST_POINTS
+    assert len(whole.planned) == 450 <= MAX_POINTS
     report = WorkerReport(
         warmup=PhaseRecord(),
         window=PhaseRecord(steps=[step]),

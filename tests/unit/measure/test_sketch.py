@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from perfrun.measure.histogram import Histogram
-from perfrun.measure.sketch import MOST_BUCKETS, MOST_COUNT, Sketch
+from perfrun.measure.sketch import MAX_BUCKETS, MAX_COUNT, Sketch
 
 US, MS, HOUR = 1_000, 1_000_000, 3_600_000_000_000
 
@@ -58,7 +58,7 @@ def test_without_samples_there_are_no_quantiles() -> None:
 def test_the_buckets_are_those_of_the_formula() -> None:
     assert Sketch.of(histogram([US])).buckets == [0]
     assert Sketch.of(histogram([MS, MS, HOUR])).model_dump() == {
-        "buckets": [348, MOST_BUCKETS - 1],
+        "buckets": [348, MAX_BUCKETS - 1],
         "counts": [2, 1],
         "least": MS,
         "greatest": HOUR,
@@ -93,12 +93,12 @@ def test_it_comes_back_from_its_bytes_unchanged(sketch: Sketch) -> None:
         ({"buckets": [2, 1], "counts": [1, 1]}, "do not ascend"),
         ({"buckets": [1, 1], "counts": [1, 1]}, "do not ascend"),
         ({"buckets": [-1], "counts": [1]}, "greater than or equal to 0"),
-        ({"buckets": [MOST_BUCKETS], "counts": [1]}, f"less than {MOST_BUCKETS}"),
+        ({"buckets": [MAX_BUCKETS], "counts": [1]}, f"less than {MAX_BUCKETS}"),
         ({"buckets": [1], "counts": [0]}, "greater than or equal to 1"),
-        ({"buckets": [1], "counts": [MOST_COUNT + 1]}, "less than or equal to"),
+        ({"buckets": [1], "counts": [MAX_COUNT + 1]}, "less than or equal to"),
         ({"buckets": [1], "counts": [0.5]}, "valid integer"),
         ({"buckets": "12", "counts": [1]}, "valid list"),
-        ({"buckets": list(range(5000)), "counts": [1] * 5000}, f"at most {MOST_BUCKETS}"),
+        ({"buckets": list(range(5000)), "counts": [1] * 5000}, f"at most {MAX_BUCKETS}"),
         ({"least": 2, "greatest": 1}, "least value above"),
         ({"least": -1}, "greater than or equal to 0"),
         ({"more": 1}, "Extra inputs"),

@@ -12,7 +12,7 @@ import pytest
 from perfrun.api.run.perfrun import ResultRef, Verdict
 from perfrun.measure.result import RunResult
 from perfrun.report.document import run_object
-from perfrun.report.reading import MOST_BYTES, MOST_RUNS, join_result, read_document, read_run
+from perfrun.report.reading import MAX_BYTES, MAX_RUNS, join_result, read_document, read_run
 from tests import hostile
 from tests.unit.coordinator.conftest import UID, make_plan, make_report
 from tests.unit.report.sample import a_run, warned
@@ -89,7 +89,7 @@ def with_status(**status: Any) -> bytes:
         (b'{"kind": "PerfRun"}', "not a PerfRun: metadata: this field is required (and 1 more)"),
         (b'{"plan": {}}', "not a result of this version of perfrun: "),
         (b'{"plan": 3}', "not a result of this version of perfrun: "),
-        (text([{}] * (MOST_RUNS + 1)), "501 runs in one file: 500 at most"),
+        (text([{}] * (MAX_RUNS + 1)), "501 runs in one file: 500 at most"),
         (b"\x1f\x8b\x08\x00garbage", "gzip"),
         pytest.param(gzip.compress(b"x" * 40_000_000, mtime=0), "more than", id="inflated"),
         (changed(run="../../etc/passwd"), "metadata.name: ../../etc/passwd is no name"),
@@ -119,7 +119,7 @@ def test_what_is_no_run_is_one_sentence(data: bytes, reason: str):
 
 def test_too_large_a_file_is_not_even_parsed():
     with pytest.raises(ValueError, match="more than 64 MiB"):
-        read_document(b" " * (MOST_BYTES + 1))
+        read_document(b" " * (MAX_BYTES + 1))
 
 
 def test_the_one_that_is_wrong_of_several_is_named():

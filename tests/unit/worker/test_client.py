@@ -114,7 +114,7 @@ async def test_short_absence_is_not_worth_a_word(
 
 @pytest.mark.parametrize(
     ("asked", "waits"),
-    [("3", 3.0), ("0", 0.2), ("100000", module.LONGEST_ASKED), ("soon", 0.2), ("-5", 0.2)],
+    [("3", 3.0), ("0", 0.2), ("100000", module.MAX_ASKED), ("soon", 0.2), ("-5", 0.2)],
 )
 async def test_worker_waits_as_long_as_it_is_asked_to(
     world: World, asked: str, waits: float

@@ -6,7 +6,7 @@ import pytest
 
 from perfrun.engine.errors import DataError, EngineError, ErrorClass, OpenError
 from perfrun.measure.report import Trouble
-from perfrun.worker.reaching import LONGEST_PAUSE, MOST_REFUSALS, Reaching
+from perfrun.worker.reaching import MAX_PAUSE, MAX_REFUSALS, Reaching
 
 AWAY = OpenError(ErrorClass.CONNECT, "shop:8000 refused a connection")
 STARTING = OpenError("Sql57", "db:5432 refused the login: the database system is starting up")
@@ -53,7 +53,7 @@ async def test_a_target_that_may_come_is_tried_less_and_less_often(trouble: Engi
     pauses = [later - one for one, later in pairwise(target.tries)]
     assert pauses[0] == 1
     assert pauses == sorted(pauses)
-    assert set(pauses[6:]) == {LONGEST_PAUSE}
+    assert set(pauses[6:]) == {MAX_PAUSE}
     assert target.lines == [("trouble", trouble.message)]
 
 
@@ -71,7 +71,7 @@ async def test_what_is_refused_is_final_at_the_third_time(refusal: EngineError) 
     with pytest.raises(EngineError) as raised:
         await target.looked_at(60)
     assert raised.value is refusal
-    assert len(target.tries) == MOST_REFUSALS == 3
+    assert len(target.tries) == MAX_REFUSALS == 3
     assert target.now - 1000 < 5
 
 

@@ -18,10 +18,10 @@ Text = Annotated[str, Field(max_length=64)]
 Name = Annotated[str, Field(max_length=128)]
 Count = Annotated[int, Field(ge=0)]
 
-MOST_STEPS = 100
-MOST_SLOS = 100
-MOST_HOLDS = 100
-MOST_BENCHMARKS_TOLD = 100
+MAX_STEPS = 100
+MAX_SLOS = 100
+MAX_HOLDS = 100
+MAX_BENCHMARKS_TOLD = 100
 
 Reason = Literal["Scheduled", "Change", "Requested", "Rollout", "Confirmation", "Retry"]
 
@@ -183,7 +183,7 @@ class HoldStatus(StatusModel):
 class CapacityStatus(StatusModel):
     """Progress of a capacity search."""
 
-    holds: Annotated[list[HoldStatus], Field(max_length=MOST_HOLDS)] = Field(
+    holds: Annotated[list[HoldStatus], Field(max_length=MAX_HOLDS)] = Field(
         default=[], description="The rates that were tried, in order."
     )
 
@@ -301,7 +301,7 @@ class BenchmarkStatus(StatusModel):
         description="Maximum resident memory of the command or of its largest child process. "
         "Example: 64Mi.",
     )
-    results: Annotated[list[BenchmarkFigures], Field(max_length=MOST_BENCHMARKS_TOLD)] = Field(
+    results: Annotated[list[BenchmarkFigures], Field(max_length=MAX_BENCHMARKS_TOLD)] = Field(
         default=[], description="The benchmarks and their statistics."
     )
     left_out: Count = Field(
@@ -448,10 +448,10 @@ class PerfRunStatus(StatusModel):
     )
     capacity: CapacityStatus | None = None
     summary: Summary | None = None
-    steps: Annotated[list[StepStatus], Field(max_length=MOST_STEPS)] = Field(
+    steps: Annotated[list[StepStatus], Field(max_length=MAX_STEPS)] = Field(
         default=[], description="Measurements of each step."
     )
-    slos: Annotated[list[SloStatus], Field(max_length=MOST_SLOS)] = Field(
+    slos: Annotated[list[SloStatus], Field(max_length=MAX_SLOS)] = Field(
         default=[], description="Results of the objectives."
     )
     observed: Annotated[list[ObservedStatus], Field(max_length=16)] = Field(

@@ -16,9 +16,9 @@ ACCEPT_ANNOTATION = "perfrun.dev/accept-level"
 TrendState = Literal[
     "Collecting", "Stable", "Suspect", "Regressed", "Recovered", "Improved", "Incomparable"
 ]
-MOST_RUNS_NAMED = 32
-MOST_TOLD = 4
-MOST_CHANGES = 5
+MAX_RUNS_NAMED = 32
+MAX_TOLD = 4
+MAX_CHANGES = 5
 
 
 class Baseline(ApiModel):
@@ -91,7 +91,7 @@ class Told(StatusModel):
     )
     time: Time = Field(description="When that run completed.")
     sentence: Sentence = Field(description="The change in one sentence.")
-    changes: Annotated[list[MetricChange], Field(max_length=MOST_CHANGES)] = Field(
+    changes: Annotated[list[MetricChange], Field(max_length=MAX_CHANGES)] = Field(
         default=[], description="The metrics that changed, the largest change first."
     )
 
@@ -128,7 +128,7 @@ class TrendStatus(StatusModel):
         default=0, description="Number of runs in the baseline."
     )
     runs: Annotated[
-        list[Annotated[str, Field(max_length=63)]], Field(max_length=MOST_RUNS_NAMED)
+        list[Annotated[str, Field(max_length=63)]], Field(max_length=MAX_RUNS_NAMED)
     ] = Field(default=[], description="Names of the runs that were compared with the baseline.")
     message: Sentence = Field(default="", description="The state in one sentence.")
     left_out: LeftOut | None = None
@@ -138,7 +138,7 @@ class TrendStatus(StatusModel):
     up_to: Time | None = Field(
         default=None, description="When the last run that this status takes into account completed."
     )
-    told: Annotated[list[Told], Field(max_length=MOST_TOLD)] = Field(
+    told: Annotated[list[Told], Field(max_length=MAX_TOLD)] = Field(
         default=[], description="The last confirmed changes, newest last."
     )
     accepted: Annotated[str, Field(max_length=63)] | None = Field(

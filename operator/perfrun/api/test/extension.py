@@ -12,7 +12,7 @@ from perfrun.api.test.values import ValueSource
 
 # Above 65535 no port is; urlsplit says so, in words.
 ADDRESS_PATTERN = r"^([^/@?#\s\\:\[\]]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$"
-MOST_OPTIONS = 50
+MAX_OPTIONS = 50
 
 ExtensionRequest = Annotated[
     dict[str, Annotated[str, Field(max_length=65_536)]], Field(max_length=20)
@@ -47,12 +47,12 @@ class ExtensionTarget(ApiModel):
         "worker. PerUser: the user's own. PerRequest: a new one.",
     )
     options: Annotated[
-        dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=MOST_OPTIONS)
+        dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=MAX_OPTIONS)
     ] = Field(
         default={},
         description="Options of the protocol, the same for the whole run. No templates.",
     )
-    options_from: Annotated[dict[str, ValueSource], Field(max_length=MOST_OPTIONS)] = Field(
+    options_from: Annotated[dict[str, ValueSource], Field(max_length=MAX_OPTIONS)] = Field(
         default={}, description="Options of the protocol from Secrets and ConfigMaps."
     )
 

@@ -10,7 +10,7 @@ from perfrun.cli.cluster.resources import Json, Resource
 _USER = re.compile(r'User "([^"]*)" cannot')
 _SAFE = re.compile(r"[A-Za-z0-9._@:/+-]+")
 _ACCOUNT = "system:serviceaccount:"
-_MOST = 1000
+_MAX_LENGTH = 1000
 _READING = ("get", "list", "watch")
 _INSTALL = "perfrun is not installed there: helm install, see docs/how-to/install.md"
 
@@ -59,7 +59,7 @@ class Asked:
 def refusal(host: str, asked: Asked, status: int, body: object) -> ClusterError:
     """The error for an answer that is no success."""
     answer = _parsed(body)
-    said = printable(str(answer.get("message") or f"status {status}"))[:_MOST]
+    said = printable(str(answer.get("message") or f"status {status}"))[:_MAX_LENGTH]
     if status == 410:
         return GoneError(said)
     if status == 404 and (asked.name or asked.sub) and answer.get("reason") == "NotFound":

@@ -11,7 +11,7 @@ from perfrun.cli.cluster.errors import AwayError, GoneError
 from perfrun.cli.cluster.resources import Json, Resource
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 15.0
+MAX_PAUSE_S = 15.0
 _AT_ONCE = 500
 
 
@@ -97,7 +97,7 @@ def changes(
             if isinstance(error, AwayError):
                 yield Away(str(error))
             pause(wait)
-            wait = min(2 * wait, LONGEST_PAUSE_S)
+            wait = min(2 * wait, MAX_PAUSE_S)
 
 
 class Feed:

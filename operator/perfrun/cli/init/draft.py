@@ -6,10 +6,10 @@ from typing import Any
 
 Json = dict[str, Any]
 
-MOST_SCENARIOS = 50
-MOST_STEPS = 50
+MAX_SCENARIOS = 50
+MAX_STEPS = 50
 """Of one scenario: the limits of the API."""
-LONGEST_PATH = 2048
+MAX_PATH_LENGTH = 2048
 DEFAULT_URL = "http://localhost:8080"
 
 _READS = ("GET", "HEAD", "OPTIONS")

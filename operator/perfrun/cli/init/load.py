@@ -12,9 +12,9 @@ _NEEDED = 240
 """Samples that a p95 needs (200), and some more: arrivals are at random."""
 _RAMP = 30
 _NORMAL = 60
-_LEAST_HOLD = 60
-_MOST_HOLD = 1800
-_MOST_RATE = 100_000.0
+_MIN_HOLD = 60
+_MAX_HOLD = 1800
+_MAX_RATE = 100_000.0
 _LATENCY = {"Read": "500ms", "Write": "1s"}
 
 
@@ -31,7 +31,7 @@ def steady(scenarios: Sequence[ScenarioDraft]) -> LoadDraft:
 
 def as_logged(scenarios: Sequence[ScenarioDraft], median: float, peak: float) -> LoadDraft:
     """A normal minute, then the busiest second, held."""
-    median, peak = min(median, _MOST_RATE), min(peak, _MOST_RATE)
+    median, peak = min(median, _MAX_RATE), min(peak, _MAX_RATE)
     stages: list[Json] = []
     if median < peak:
         stages.append({"rate": _rate(median), "hold": f"{_NORMAL}s"})
@@ -94,7 +94,7 @@ def _seconds_for(scenarios: Sequence[ScenarioDraft], rate: float) -> int:
     """How long a load has to last for the percentiles of its classes: whole minutes."""
     least = min(_classes(scenarios).values())
     needed = math.ceil(_NEEDED / (rate * least) / 60 + 0.01) * 60
-    return min(max(needed, _LEAST_HOLD), _MOST_HOLD)
+    return min(max(needed, _MIN_HOLD), _MAX_HOLD)
 
 
 def _rate(per_second: float) -> str:

@@ -9,8 +9,8 @@ from perfrun.cli.init.draft import SourceError
 from perfrun.local.files.strictyaml import YamlError, load_foreign
 
 MIB = 1024 * 1024
-MOST_YAML = 16 * MIB
-MOST_JSON = 256 * MIB
+MAX_YAML = 16 * MIB
+MAX_JSON = 256 * MIB
 
 
 def read_document(file: str) -> Any:
@@ -31,8 +31,8 @@ def read_document(file: str) -> Any:
             # YAML may begin with a brace too, but not a large file of it.
             wrong = f"{file}: not JSON: {error}"
     else:
-        wrong = f"{file}: more than {MOST_YAML // MIB} MiB of YAML: convert it to JSON"
-    if len(data) > MOST_YAML:
+        wrong = f"{file}: more than {MAX_YAML // MIB} MiB of YAML: convert it to JSON"
+    if len(data) > MAX_YAML:
         raise SourceError(wrong)
     try:
         return load_foreign(text)
@@ -43,14 +43,14 @@ def read_document(file: str) -> Any:
 def _bytes(file: str) -> bytes:
     try:
         if file == "-":
-            data = sys.stdin.buffer.read(MOST_JSON + 1)
+            data = sys.stdin.buffer.read(MAX_JSON + 1)
         else:
             with Path(file).open("rb") as stream:
-                data = stream.read(MOST_JSON + 1)
+                data = stream.read(MAX_JSON + 1)
     except OSError as error:
         raise SourceError(f"{file}: cannot be read: {error.strerror}") from None
-    if len(data) > MOST_JSON:
-        raise SourceError(f"{file}: more than {MOST_JSON // MIB} MiB: take a smaller part of it")
+    if len(data) > MAX_JSON:
+        raise SourceError(f"{file}: more than {MAX_JSON // MIB} MiB: take a smaller part of it")
     return data
 
 

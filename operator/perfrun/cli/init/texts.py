@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 # What a path and a query may hold as it is; '{' would be doubted as another tool's template.
 _IN_PATH = "/:@!$&'()*+,;=~%?-._"
-_LONGEST_NAME = 50
-_LONGEST_COMMENT = 400
-_LONGEST_CHOICE = 1500
-_MOST_CHOICES = 20
+_MAX_NAME_LENGTH = 50
+_MAX_COMMENT_LENGTH = 400
+_MAX_CHOICES_LENGTH = 1500
+_MAX_CHOICES = 20
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VARIABLE_START = re.compile(r"[A-Za-z_]")
@@ -41,11 +41,11 @@ Part = str | Made
 def chosen(texts: Sequence[str]) -> Part:
     """One of ``texts`` in each request, as far as a template can hold them."""
     shown: list[str] = []
-    room = _LONGEST_CHOICE
+    room = _MAX_CHOICES_LENGTH
     for text in dict.fromkeys(clean(text) for text in texts):
         # Escapes may make three characters of each byte.
         room -= len(quote(text)) + 4
-        if room < 0 or len(shown) == _MOST_CHOICES:
+        if room < 0 or len(shown) == _MAX_CHOICES:
             break
         if "'" not in text and text.isprintable():
             shown.append(text)
@@ -99,7 +99,7 @@ def _pairs(parts: Sequence[Part]) -> list[tuple[str, Made | None]]:
     return [*pairs, (text, None)]
 
 
-def slug(text: str, longest: int = _LONGEST_NAME) -> str:
+def slug(text: str, longest: int = _MAX_NAME_LENGTH) -> str:
     """Lowercase letters, digits and single '-'; may be empty."""
     words = unicodedata.normalize("NFKD", _CAMEL.sub("-", text[:500]).casefold())
     words = "".join(char for char in words if not unicodedata.combining(char))
@@ -134,7 +134,7 @@ def counted(number: int, what: str = "request") -> str:
     return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
-def one_line(text: str, longest: int = _LONGEST_COMMENT) -> str:
+def one_line(text: str, longest: int = _MAX_COMMENT_LENGTH) -> str:
     """A text in a comment or a message: one line of what can be printed."""
     shown = "".join(char if char.isprintable() else " " for char in text[: longest + 1])
     shown = " ".join(shown.split())

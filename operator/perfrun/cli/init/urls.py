@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from perfrun.api.test.target import URL_PATTERN
 from perfrun.cli.init.texts import clean
 
-LONGEST_URL = 2048
-_LONGEST_HOST = 253
+MAX_URL_LENGTH = 2048
+_MAX_HOST_LENGTH = 253
 _URL = re.compile(URL_PATTERN)
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+\Z")
 
@@ -26,7 +26,7 @@ def is_static_name(path: str) -> bool:
 
 def usable_url(text: str) -> bool:
     """Whether a target may have this URL."""
-    if len(text) > LONGEST_URL or not _URL.match(text) or clean(text) != text:
+    if len(text) > MAX_URL_LENGTH or not _URL.match(text) or clean(text) != text:
         return False
     try:
         parts = urlsplit(text)
@@ -35,4 +35,4 @@ def usable_url(text: str) -> bool:
         return False
     host = parts.hostname or ""
     printable = all("!" <= char <= "~" for char in text)
-    return bool(_HOST.match(host)) and len(host) <= _LONGEST_HOST and port != 0 and printable
+    return bool(_HOST.match(host)) and len(host) <= _MAX_HOST_LENGTH and port != 0 and printable

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from perfrun.api.sentence import printable, without_commands
 
-MOST_LINE = 64 * 1024
+MAX_LINE = 64 * 1024
 """Characters of a line."""
 
 
@@ -116,4 +116,4 @@ def abandoned(console: Console) -> bool:
 
 def tell(console: Console, text: str) -> None:
     """One line, never broken and never read as markup. What others wrote in it steers nothing."""
-    console.print(Text(printable(text, MOST_LINE)), soft_wrap=True)
+    console.print(Text(printable(text, MAX_LINE)), soft_wrap=True)

@@ -11,7 +11,7 @@ from perfrun.report.console import STYLES
 
 _GAP = 2
 _NOTHING = "-"
-_LEAST = 24
+_MIN_WIDTH = 24
 """Of the last column, where it may be cut: less of a sentence says nothing."""
 
 
@@ -113,7 +113,7 @@ def _fitting(
 def _needed(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int]) -> int:
     widths = [_width(columns, rows, index) for index in shown]
     if columns[shown[-1]].cut:
-        widths[-1] = min(widths[-1], _LEAST)
+        widths[-1] = min(widths[-1], _MIN_WIDTH)
     return sum(widths) + _GAP * (len(shown) - 1)
 
 

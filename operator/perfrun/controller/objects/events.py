@@ -12,7 +12,7 @@ from perfrun.kube.client import EVENTS, AlreadyExistsError, Kube, KubeError, Ter
 logger = logging.getLogger(__name__)
 
 CONTROLLER = "perfrun.dev/operator"
-NOTE_MOST = 1024
+MAX_NOTE = 1024
 
 
 class Events:
@@ -39,7 +39,7 @@ class Events:
             "action": reason,
             "reason": reason,
             "type": "Warning" if warning else "Normal",
-            "note": printable(note, NOTE_MOST),
+            "note": printable(note, MAX_NOTE),
             "regarding": {
                 "apiVersion": API_VERSION,
                 "kind": kind,

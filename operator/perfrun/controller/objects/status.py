@@ -12,7 +12,7 @@ from perfrun.kube.client import Json, Kube, Resource
 from perfrun.logic.run.status import PASSING
 from perfrun.logic.verdict.outcome import RunVerdict
 
-MOST_CONDITION = 4096
+MAX_CONDITION = 4096
 """Characters of a condition's message."""
 
 

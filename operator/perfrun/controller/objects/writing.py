@@ -14,7 +14,7 @@ from perfrun.kube.client import (
     owned_by,
 )
 
-MOST_DELETED = 60_000
+MAX_DELETED = 60_000
 """Objects of one run or test: the largest reports of 5,000 workers and more."""
 
 
@@ -79,7 +79,7 @@ async def delete_owned(
 ) -> None:
     """Delete the objects with ``labels`` that ``uid`` owns, except those of the names ``but``.
 
-    At most :data:`MOST_DELETED`: of more, somebody else has written most. They go with their owner.
+    At most :data:`MAX_DELETED`: of more, somebody else has written most. They go with their owner.
     """
     deleted = 0
     async for page in kube.pages(resource, namespace, labels=labels, only_metadata=True):
@@ -87,7 +87,7 @@ async def delete_owned(
             about = body["metadata"]
             if about["name"] in but or not owned_by(body, uid):
                 continue
-            if deleted == MOST_DELETED:
+            if deleted == MAX_DELETED:
                 return
             deleted += 1
             await kube.delete(resource, namespace, about["name"], uid=about["uid"])

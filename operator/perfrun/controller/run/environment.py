@@ -15,7 +15,7 @@ from perfrun.kube.client import PERF_TESTS, PODS, WORKLOADS, Json, Kube, KubeErr
 
 logger = logging.getLogger(__name__)
 
-MOST_TEXT = 512
+MAX_TEXT = 512
 
 
 class Surroundings:
@@ -105,6 +105,6 @@ def workload_status(name: str, body: Json, pods: list[Json]) -> WorkloadStatus:
             for one in containers
             for kind, value in one.get("resources", {}).get("limits", {}).items()
         },
-        images={container: image[:MOST_TEXT] for container, image in images.items()},
+        images={container: image[:MAX_TEXT] for container, image in images.items()},
         since=max((one["startTime"] for one in running if "startTime" in one), default=None),
     )

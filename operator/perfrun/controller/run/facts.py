@@ -22,7 +22,7 @@ from perfrun.logic.run.facts import CleanUp, JobState, PodFacts, Refusal, RunFac
 
 # Listing the pods of 200 workers costs the API server more than all else about a run. Under load
 # they matter only when one dies; news of the workers themselves come by the coordinator.
-_MOST_AGE_S = {Phase.RUNNING: 10.0, Phase.COLLECTING: 5.0}
+_MAX_AGE_S = {Phase.RUNNING: 10.0, Phase.COLLECTING: 5.0}
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class FactReader:
         uid, namespace = run.metadata.uid, run.metadata.namespace
         now = asyncio.get_running_loop().time()
         known = self._workers.get(uid)
-        most = _MOST_AGE_S.get(run.status.phase or Phase.STARTING, 0.0)
+        most = _MAX_AGE_S.get(run.status.phase or Phase.STARTING, 0.0)
         if known is not None and now - known.at < most and known.terminated == terminated:
             return known
         job = await self._kube.find(JOBS, namespace, job_name(uid))

@@ -87,9 +87,9 @@ class MergedReport(NamedTuple):
     """Those of them that were ended before the load was."""
 
 
-MOST_PIECES = -(-MAX_REPORT // CHUNK_BYTES)
+MAX_PIECES = -(-MAX_REPORT // CHUNK_BYTES)
 """Of a report: whoever may write ConfigMaps could give it any number of them."""
-MOST_OTHERS = 100
+MAX_OTHERS = 100
 """ConfigMaps with the labels of a run's reports that are none, as copies that somebody made."""
 UNUSABLE = "the reports of its workers cannot be used"
 
@@ -299,7 +299,7 @@ class OpenRuns:
         run = self._open[uid]
         labels = f"{RUN_LABEL}={run.key.name},{CONTENT_LABEL}=report"
         pieces: dict[int, dict[int, _Piece]] = {}
-        most = (run.plan.cleaner + 1) * MOST_PIECES + MOST_OTHERS
+        most = (run.plan.cleaner + 1) * MAX_PIECES + MAX_OTHERS
         seen = 0
         async for page in self._kube.pages(
             CONFIG_MAPS, run.key.namespace, labels=labels, only_metadata=True
@@ -371,8 +371,8 @@ def _stored(pieces: dict[int, _Piece]) -> StoredReport:
     """The report of a first piece; pieces of another one, which never became whole, are not it."""
     sha256 = pieces[0].sha256
     names = [piece.name for _, piece in sorted(pieces.items()) if piece.sha256 == sha256]
-    if len(names) > MOST_PIECES:
-        raise _damaged(names[0], f"the report has {len(names)} pieces, more than {MOST_PIECES}")
+    if len(names) > MAX_PIECES:
+        raise _damaged(names[0], f"the report has {len(names)} pieces, more than {MAX_PIECES}")
     return StoredReport(names, sha256)
 
 

@@ -52,7 +52,7 @@ from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored
 
 logger = logging.getLogger(__name__)
 
-MOST_FAILURES = 5
+MAX_FAILURES = 5
 """Unexpected errors of a run, one after the other, before it ends as Error."""
 LAUNCH_RETRY_S = 5.0
 CHECK_RETRY_S = 5.0
@@ -133,7 +133,7 @@ class RunReconciler:
             why = str(error)
         except Exception as error:
             failures = self._failures[uid] = self._failures.get(uid, 0) + 1
-            if failures < MOST_FAILURES:
+            if failures < MAX_FAILURES:
                 raise
             logger.exception("run %s: given up", key)
             why = f"it could not be finished: {type(error).__name__}: {error}"

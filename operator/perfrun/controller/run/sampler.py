@@ -32,7 +32,7 @@ from perfrun.kube.client import (
     NotFoundError,
     owned_by,
 )
-from perfrun.measure.observed import MOST_OBSERVATIONS, MOST_TROUBLE, Observation, ObservedMetric
+from perfrun.measure.observed import MAX_OBSERVATIONS, MAX_TROUBLE, Observation, ObservedMetric
 from perfrun.measure.wire import Wire, parse_json, unzip
 
 logger = logging.getLogger(__name__)
@@ -43,14 +43,14 @@ KEEP_S = 30.0
 SETTLE_S = 45.0
 """How long after a load what is said of its last seconds is waited for: metrics come late."""
 KEY = "observed.json.gz"
-MOST_BYTES, MOST_VALUES = 4 * 1024 * 1024, 100_000
+MAX_BYTES, MAX_VALUES = 4 * 1024 * 1024, 100_000
 """Of what is stored, unpacked: 64 metrics of 600 points fit in."""
 
 
 class Kept(Wire):
     """What is stored of a run, in ns since the PerfRun was created."""
 
-    observed: list[Observation] = Field(default=[], max_length=MOST_OBSERVATIONS)
+    observed: list[Observation] = Field(default=[], max_length=MAX_OBSERVATIONS)
 
 
 @dataclass
@@ -69,7 +69,7 @@ class _Course:
 
     def trouble(self, name: str, why: str, *metrics: ObservedMetric) -> None:
         for metric in metrics:
-            self.seen[name, metric].trouble = printable(" ".join(why.split()), MOST_TROUBLE)
+            self.seen[name, metric].trouble = printable(" ".join(why.split()), MAX_TROUBLE)
 
 
 class Sampler:
@@ -201,7 +201,7 @@ def packed(observed: list[Observation]) -> bytes:
 
 def _unpacked(data: bytes) -> Kept:
     """What is stored, within its bounds: whoever may write ConfigMaps can write it too."""
-    return Kept.model_validate(parse_json(unzip(data, MOST_BYTES), MOST_VALUES))
+    return Kept.model_validate(parse_json(unzip(data, MAX_BYTES), MAX_VALUES))
 
 
 _NOTHING = "perfrun.dev/none=none"

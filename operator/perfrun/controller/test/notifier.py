@@ -36,7 +36,7 @@ from perfrun.logic.run.notices import (
 
 logger = logging.getLogger(__name__)
 
-MOST_WAITING = 1000
+MAX_WAITING = 1000
 """Of one receiver; what finds no room is owed still, and found at the next look."""
 _AGAIN = frozenset({408, 425, 429})
 
@@ -112,7 +112,7 @@ class Notifier:
     def _queue(self, namespace: str, notice: Notice) -> None:
         if self._receivers.find(notice.receiver, namespace) is None:
             return
-        queue = self._queues.setdefault(notice.receiver, asyncio.Queue(MOST_WAITING))
+        queue = self._queues.setdefault(notice.receiver, asyncio.Queue(MAX_WAITING))
         with contextlib.suppress(asyncio.QueueFull):
             queue.put_nowait((Key(namespace, notice.run), notice))
             self._held.add(notice.id)

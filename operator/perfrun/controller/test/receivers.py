@@ -13,7 +13,7 @@ from perfrun.logic.problems import parse_problems
 FILE = "receivers.json"
 URL_FILE = "url"
 KEY_FILE = "signing-key"
-MOST_SECRET = 4096
+MAX_SECRET = 4096
 
 
 class Receiver(ApiModel):
@@ -86,6 +86,6 @@ class Receivers:
     def _secret(self, receiver: Receiver, file: str) -> str | None:
         path = self._secrets / receiver.name / file
         try:
-            return path.read_text()[:MOST_SECRET].strip()
+            return path.read_text()[:MAX_SECRET].strip()
         except FileNotFoundError:
             return None

@@ -14,7 +14,7 @@ from perfrun.api.times import format_time, parse_time
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.status import (
-    MOST_CONDITION,
+    MAX_CONDITION,
     as_json,
     changed,
     conditions_json,
@@ -36,7 +36,7 @@ from perfrun.logic.schedule.policy import NamespacePolicies
 
 logger = logging.getLogger(__name__)
 
-LONGEST_SLEEP_S = 300.0
+MAX_SLEEP_S = 300.0
 MAX_ACTIVE = 100
 MAX_MISSED = 256
 """Characters of why a run was missed."""
@@ -222,7 +222,7 @@ class TestReconciler:
         test = _without_spec(body)
         shown = "; ".join(problems[:5])
         ready = Condition(
-            type="Ready", status="False", reason=reason, message=cut(shown, MOST_CONDITION)
+            type="Ready", status="False", reason=reason, message=cut(shown, MAX_CONDITION)
         )
         await self._write(body, test, outcome, {"nextScheduleTime": None}, ready)
         await self._events.tell("PerfTest", test.metadata, reason, shown, warning=True)
@@ -233,7 +233,7 @@ class TestReconciler:
         self, body: Json, test: CheckedTest, outcome: Examined, stalled: Stalled
     ) -> float:
         """Say on the test that a run is due and cannot be created, and try again."""
-        reason, why = stalled.reason, cut(stalled.why, MOST_CONDITION)
+        reason, why = stalled.reason, cut(stalled.why, MAX_CONDITION)
         ready = Condition(type="Ready", status="False", reason=reason, message=why)
         await self._write(body, test, outcome, self._seen(test), ready)
         await self._events.tell("PerfTest", test.metadata, reason, why, warning=True)
@@ -344,7 +344,7 @@ def _unreadable(error: Exception) -> str:
 def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Condition:
     if suspended is not None:
         return Condition(
-            type="Ready", status="True", reason="Suspended", message=cut(suspended, MOST_CONDITION)
+            type="Ready", status="True", reason="Suspended", message=cut(suspended, MAX_CONDITION)
         )
     doubts = "; ".join(warnings[:3])
     if test.spec.suspend:
@@ -356,7 +356,7 @@ def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Con
         )
     message = f"accepted, with doubts: {doubts}" if doubts else "accepted"
     return Condition(
-        type="Ready", status="True", reason="Accepted", message=cut(message, MOST_CONDITION)
+        type="Ready", status="True", reason="Accepted", message=cut(message, MAX_CONDITION)
     )
 
 
@@ -390,4 +390,4 @@ def _sleep(decision: ScheduleDecision | None, now: datetime) -> float | None:
         return None
     # The ticker comes first. And the clock may jump: a long sleep is cut, to find that out.
     left = (decision.next - now).total_seconds() + TICKER_FIRST_S
-    return min(max(left, 0.0), LONGEST_SLEEP_S)
+    return min(max(left, 0.0), MAX_SLEEP_S)

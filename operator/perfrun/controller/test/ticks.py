@@ -24,9 +24,9 @@ from perfrun.logic.plan.names import scheduled_run_name
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 32
-MOST_LATE = timedelta(seconds=50)
+MAX_LATE = timedelta(seconds=50)
 """Before the next minute: ten thousand at once take some twenty seconds."""
-LONGEST_SLEEP_S = 30.0
+MAX_SLEEP_S = 30.0
 """The clock may be set while it is slept by."""
 
 
@@ -45,7 +45,7 @@ class Prepared:
 
     def too_late(self, now: datetime) -> bool:
         """Whether what is to become of it is its reconciler's to say."""
-        most = MOST_LATE.total_seconds()
+        most = MAX_LATE.total_seconds()
         allowed = most if self.deadline is None else min(most, max(self.deadline, 1))
         return (now - self.due).total_seconds() > allowed
 
@@ -101,8 +101,8 @@ class Ticker:
 
     def _pause(self, now: datetime) -> float:
         if not self._heap:
-            return LONGEST_SLEEP_S
-        return min(max((self._heap[0][0] - now).total_seconds(), 0.001), LONGEST_SLEEP_S)
+            return MAX_SLEEP_S
+        return min(max((self._heap[0][0] - now).total_seconds(), 0.001), MAX_SLEEP_S)
 
     def _pop(self, now: datetime) -> list[Prepared]:
         found = []

@@ -11,7 +11,7 @@ from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.sentence import cut
 from perfrun.api.test.baseline import (
     ACCEPT_ANNOTATION,
-    MOST_TOLD,
+    MAX_TOLD,
     Baseline,
     LeftOut,
     Told,
@@ -34,11 +34,11 @@ from perfrun.logic.comparison.comparable import fingerprint, left_out, point_of
 from perfrun.logic.plan.names import short_hash
 from perfrun.logic.trend.detect import Rules, accept, advance
 from perfrun.logic.trend.sentences import describe, with_left_out
-from perfrun.measure.trend import MOST_HISTORIES, Histories, History, Passage
+from perfrun.measure.trend import MAX_HISTORIES, Histories, History, Passage
 
 logger = logging.getLogger(__name__)
 
-MOST_REASON = 512
+MAX_REASON = 512
 TOLD = {"Regressed": True, "Recovered": False, "Improved": False}
 """The passages that are told, and whether as a warning. A suspicion is nobody's business yet."""
 
@@ -147,7 +147,7 @@ class Trender:
             # In a thread: fifty objectives are compared, and ten fresh runs of each.
             rules = _rules(test.spec.baseline)
             history = await asyncio.to_thread(advance, history, point, rules)
-        return [*others, history][-MOST_HISTORIES:]
+        return [*others, history][-MAX_HISTORIES:]
 
     async def _pin(self, test: CheckedTest, history: History) -> History:
         """The history with the run that the test pins, where that one compares."""
@@ -228,7 +228,7 @@ class Trender:
 
 def _one_more(left: LeftOut | None, run: PerfRun, why: str) -> LeftOut:
     runs = 1 + (left.runs if left is not None else 0)
-    return LeftOut(runs=runs, last=run.metadata.name, reason=cut(why, MOST_REASON))
+    return LeftOut(runs=runs, last=run.metadata.name, reason=cut(why, MAX_REASON))
 
 
 def _rules(baseline: Baseline) -> Rules:
@@ -264,7 +264,7 @@ def _told(histories: list[History]) -> list[Told]:
                 "changes": p.changes,
             }
         )
-        for p in sorted(passages, key=lambda p: p.completed)[-MOST_TOLD:]
+        for p in sorted(passages, key=lambda p: p.completed)[-MAX_TOLD:]
     ]
 
 

@@ -11,7 +11,7 @@ from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.recorder import StepTally
 from perfrun.measure.record import Outcome, Timing
-from perfrun.measure.report import MOST_FORBIDDEN
+from perfrun.measure.report import MAX_FORBIDDEN
 from perfrun.reach.foreign import foreign
 
 S_contra = TypeVar("S_contra", bound=AwaitedStep, contravariant=True)
@@ -166,7 +166,7 @@ class Sessions:
 
     def note_forbidden(self, sentence: str) -> None:
         """Keep what a policy said, if it is the first time."""
-        self.forbidden = self.forbidden or foreign(sentence, MOST_FORBIDDEN)
+        self.forbidden = self.forbidden or foreign(sentence, MAX_FORBIDDEN)
 
     def give(self, user: VirtualUser, session: Session[Any]) -> None:
         """A step is over: somebody else may use its connection, if anybody may."""

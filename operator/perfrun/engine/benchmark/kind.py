@@ -19,7 +19,7 @@ from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
 from perfrun.logic.plan.benchmark_command import rendered
-from perfrun.measure.benchmark import MOST_TROUBLE, BenchmarkRecord
+from perfrun.measure.benchmark import MAX_TROUBLE, BenchmarkRecord
 from perfrun.measure.command import CommandEnd, CommandOrder
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
@@ -152,7 +152,7 @@ class Command(Session[CommandStep]):
                 read_results, self._place.results, self._target.results
             )
         except ResultsError as error:
-            self.record.trouble = foreign(str(error), MOST_TROUBLE)
+            self.record.trouble = foreign(str(error), MAX_TROUBLE)
             if failure is None:
                 return Done(ErrorClass.RESULTS, said=str(error))
         else:
@@ -165,7 +165,7 @@ class Command(Session[CommandStep]):
     def _tell(self, end: CommandEnd | None, failure: str | None) -> None:
         self.record = BenchmarkRecord(
             memory_peak=end.peak if end is not None else None,
-            failure=None if failure is None else foreign(failure, MOST_TROUBLE),
+            failure=None if failure is None else foreign(failure, MAX_TROUBLE),
             trouble="the results have not been read",
         )
 
@@ -188,4 +188,4 @@ class Command(Session[CommandStep]):
         if self._began and end is not None and end.stopped:
             said = f"; it said last: {end.last_words}" if end.last_words else ""
             self.record.memory_peak = end.peak
-            self.record.failure = foreign(f"{self.record.failure}{said}", MOST_TROUBLE)
+            self.record.failure = foreign(f"{self.record.failure}{said}", MAX_TROUBLE)

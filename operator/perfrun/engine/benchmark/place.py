@@ -15,7 +15,7 @@ from perfrun.engine.benchmark.results import read_bounded
 from perfrun.measure.command import (
     DONE,
     LAUNCHER,
-    MOST_DONE_BYTES,
+    MAX_DONE_BYTES,
     RESULTS,
     START,
     STOP,
@@ -76,8 +76,6 @@ class Place:
     def end(self) -> CommandEnd | None:
         """What came of the command; None: nothing yet, or nothing that can be read."""
         try:
-            return CommandEnd.model_validate_json(
-                read_bounded(self._folder / DONE, MOST_DONE_BYTES)
-            )
+            return CommandEnd.model_validate_json(read_bounded(self._folder / DONE, MAX_DONE_BYTES))
         except (ResultsError, ValidationError):
             return None

@@ -10,9 +10,9 @@ from typing import Any
 from perfrun.api.test.benchmark import ResultsFormat
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.readers.table import READERS
-from perfrun.measure.benchmark import MOST_BENCHMARKS, MOST_NAME, Benchmark
+from perfrun.measure.benchmark import MAX_BENCHMARKS, MAX_NAME, Benchmark
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 
 
 def read_results(file: Path, form: ResultsFormat) -> tuple[list[Benchmark], int]:
@@ -20,14 +20,14 @@ def read_results(file: Path, form: ResultsFormat) -> tuple[list[Benchmark], int]
 
     Of those with the same name none is told: an objective could be judged by the wrong one.
     """
-    found = list(READERS[form](_parsed(read_bounded(file, MOST_BYTES))))
+    found = list(READERS[form](_parsed(read_bounded(file, MAX_BYTES))))
     if not found:
         raise ResultsError("there is no benchmark in the results: did the command find any?")
     names = Counter(one.name for one in found)
-    kept = [one for one in found if names[one.name] == 1][:MOST_BENCHMARKS]
+    kept = [one for one in found if names[one.name] == 1][:MAX_BENCHMARKS]
     if not kept:
         raise ResultsError(
-            f"no benchmark has a name of its own in its first {MOST_NAME} characters: "
+            f"no benchmark has a name of its own in its first {MAX_NAME} characters: "
             f"{found[0].name} is there {names[found[0].name]} times"
         )
     return kept, len(found) - len(kept)

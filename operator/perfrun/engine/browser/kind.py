@@ -24,7 +24,7 @@ from perfrun.logic.plan.network import Fence
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
 
-_MOST_WINDOWS = 1000
+_MAX_WINDOWS = 1000
 """The load says how many there are; memory runs out long before."""
 
 
@@ -66,7 +66,7 @@ class BrowserKind(Kind):
     @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         # A visit keeps its window from step to step, and is done with it after the last one.
-        limits = Limits("PerUser", _MOST_WINDOWS, self._target.timeout)
+        limits = Limits("PerUser", _MAX_WINDOWS, self._target.timeout)
         return AwaitedCarrier(
             self._speaker, limits, ended, course, notes_sends=notes_sends, looks=True
         )

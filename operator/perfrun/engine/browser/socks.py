@@ -17,9 +17,9 @@ from perfrun.logic.plan.network import Fence
 from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, unconnected
 from perfrun.reach.resolver import Resolver
 
-MOST_HOSTS = 1024
+MAX_HOSTS = 1024
 """Whose addresses are remembered; a page that names more is looked up each time."""
-MOST_REFUSALS = 100
+MAX_REFUSALS = 100
 _CHUNK = 64 * 1024
 _VERSION, _NO_LOGIN, _CONNECT = 5, 0, 1
 _IPV4, _NAME, _IPV6 = 1, 3, 4
@@ -51,7 +51,7 @@ class Ways:
         resolver = self._known.get(endpoint)
         if resolver is None:
             resolver = Resolver(endpoint.host, endpoint.port, self._fence)
-            if len(self._known) < MOST_HOSTS:
+            if len(self._known) < MAX_HOSTS:
                 self._known[endpoint] = resolver
         within = self._connect_timeout
 
@@ -138,7 +138,7 @@ class Gate:
         await _read_to_the_end(reader, writer)
 
     def _note(self, endpoint: Endpoint, error: OpenError) -> None:
-        if endpoint in self.refusals or len(self.refusals) < MOST_REFUSALS:
+        if endpoint in self.refusals or len(self.refusals) < MAX_REFUSALS:
             self.refusals[endpoint] = error
 
 

@@ -19,9 +19,9 @@ from perfrun.api.test.metric import (
 
 LONG_TASK = 50.0
 """ms: from there on a task is called long (W3C Long Tasks), and what is beyond it blocks."""
-LONGEST = 3600_000.0
+MAX_TIME = 3600_000.0
 """ms; what a page says of itself is not believed beyond."""
-MOST_SHIFT = 1000.0
+MAX_SHIFT = 1000.0
 
 
 class Seen(NamedTuple):
@@ -53,14 +53,14 @@ def seen_of(raw: Any) -> Seen | None:
             ready=_number(raw["ready"]),
             paint=None if raw["paint"] is None else _number(raw["paint"]),
             largest=None if raw["largest"] is None else _number(raw["largest"]),
-            shift=_number(raw["shift"], MOST_SHIFT),
+            shift=_number(raw["shift"], MAX_SHIFT),
             tasks=tuple((_number(start), _number(length)) for start, length in raw["tasks"]),
         )
     except (TypeError, KeyError, ValueError):
         return None
 
 
-def _number(value: Any, most: float = LONGEST) -> float:
+def _number(value: Any, most: float = MAX_TIME) -> float:
     number = float(value)
     if not 0 <= number <= most:
         raise ValueError(f"{number} is no such number")

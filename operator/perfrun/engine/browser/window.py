@@ -18,12 +18,12 @@ from perfrun.engine.browser.problems import Failure, endpoint_of, failure_of
 from perfrun.engine.browser.socks import Gate
 from perfrun.engine.browser.steps import Deed, PageStep
 from perfrun.engine.browser.timing import Seen, measures_of, quiet_since, seen_of
-from perfrun.measure.picture import MOST_BYTES
+from perfrun.measure.picture import MAX_BYTES
 from perfrun.reach.errors import ErrorClass
 
 FEW_REQUESTS = 2
 """May be open in a quiet window (web.dev/tti)."""
-MOST_MESSAGES = 10_000
+MAX_MESSAGES = 10_000
 """Of a window's console that are looked at: a flood must not be what is measured."""
 _LOOK_AGAIN_MS = 20.0
 _CLOSE_SECONDS = 5.0
@@ -247,7 +247,7 @@ class Window(Session[PageStep]):
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self._messages += 1
-        if self._messages > MOST_MESSAGES:
+        if self._messages > MAX_MESSAGES:
             self._context.remove_listener("console", self._on_console)
         # The browser asks for it by itself, and for some windows only.
         elif message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
@@ -268,7 +268,7 @@ class Window(Session[PageStep]):
                     )
             except (PlaywrightError, TimeoutError):
                 return None
-            if len(taken) <= MOST_BYTES:
+            if len(taken) <= MAX_BYTES:
                 return taken
         return None
 

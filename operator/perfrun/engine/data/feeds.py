@@ -7,7 +7,7 @@ from perfrun.api.test.perftest import Feed, Generated
 from perfrun.api.test.values import ValueSource
 from perfrun.engine.data.generate import mix
 from perfrun.engine.data.rows import Cells, Rows, Source, Use
-from perfrun.engine.data.tables import MOST_BYTES, Lines, Table
+from perfrun.engine.data.tables import MAX_BYTES, Lines, Table
 from perfrun.engine.data.template import Compiler
 from perfrun.engine.errors import DataError
 from perfrun.logic.plan.shape import Turns, scenario_order
@@ -78,8 +78,8 @@ def _text(source: ValueSource, values: Values, where: str) -> str:
     text, is_secret = value_of(source, values, where)
     if is_secret:
         SECRETS.learn_many(_SEPARATORS.split(text.partition("\n")[2]))
-    if len(text) > MOST_BYTES:
-        raise DataError(f"{where}: has more than {MOST_BYTES} characters")
+    if len(text) > MAX_BYTES:
+        raise DataError(f"{where}: has more than {MAX_BYTES} characters")
     return text
 
 

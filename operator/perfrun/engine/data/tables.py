@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 from perfrun.engine.data.rows import Cells
 from perfrun.engine.errors import DataError
 
-MOST_ROWS = 100_000
-MOST_BYTES = 1024 * 1024
+MAX_ROWS = 100_000
+MAX_BYTES = 1024 * 1024
 """Of a feed; Kubernetes keeps no more in a Secret or ConfigMap."""
 
 
@@ -50,7 +50,7 @@ def _read_csv(text: str, where: str) -> list[list[str]]:
     def refuse(what: str) -> NoReturn:
         raise DataError(f"{where}: {what}")
 
-    csv.field_size_limit(MOST_BYTES)  # else 128 KiB
+    csv.field_size_limit(MAX_BYTES)  # else 128 KiB
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     table: list[list[str]] = []
     try:
@@ -59,8 +59,8 @@ def _read_csv(text: str, where: str) -> list[list[str]]:
                 continue  # an empty line
             if table and len(row) != len(table[0]):
                 refuse(f"line {reader.line_num} has {len(row)} cells, the header {len(table[0])}")
-            if len(table) > MOST_ROWS:
-                refuse(f"has more than {MOST_ROWS} rows")
+            if len(table) > MAX_ROWS:
+                refuse(f"has more than {MAX_ROWS} rows")
             table.append(row)
     except csv.Error as error:
         refuse(f"line {reader.line_num} is not CSV: {error}")
@@ -79,8 +79,8 @@ def _read_lines(text: str, where: str) -> list[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip():
             continue  # an empty line
-        if len(found) == MOST_ROWS:
-            raise DataError(f"{where}: has more than {MOST_ROWS} rows")
+        if len(found) == MAX_ROWS:
+            raise DataError(f"{where}: has more than {MAX_ROWS} rows")
         one = _read_object(line, f"{where}: line {number}")
         if found and (strange := sorted(one.keys() ^ found[0][1].keys())):
             first, key = found[0][0], strange[0]

@@ -17,7 +17,7 @@ from perfrun.engine.http.request import CompiledStep, origin_of
 from perfrun.engine.load.deadline import Deadline, Timed
 from perfrun.engine.load.kind import Carrier, Course, Courses, Ended
 from perfrun.engine.load.virtual_user import VirtualUser
-from perfrun.measure.report import MOST_FORBIDDEN
+from perfrun.measure.report import MAX_FORBIDDEN
 from perfrun.reach.foreign import foreign
 
 
@@ -158,7 +158,7 @@ class HttpCarrier(Carrier):
             if error.exhausted is not None:
                 self.exhausted[error.exhausted] = self.exhausted.get(error.exhausted, 0) + 1
             if error.reason is ErrorClass.POLICY:
-                self.forbidden = self.forbidden or foreign(error.message, MOST_FORBIDDEN)
+                self.forbidden = self.forbidden or foreign(error.message, MAX_FORBIDDEN)
             iteration.not_connected(ErrorClass(error.reason))
         else:
             iteration.connected(opened)

@@ -15,9 +15,9 @@ from perfrun.engine.http.pool import Origin
 
 FRESH_FOR = 1.0
 """Seconds for which a Cookie header is sent again before it is asked whether some has expired."""
-MOST_PATHS = 1000
+MAX_PATHS = 1000
 """Whose Cookie headers are remembered; templates may make a new path each time."""
-MOST_COOKIES = 1000
+MAX_COOKIES = 1000
 """Of one user; then the oldest goes."""
 
 _BLANK = b" \t"
@@ -87,7 +87,7 @@ class Cookies:
         if now < until:
             return value
         value = self._header(_host(origin), path.partition(b"?")[0], origin.scheme == "https")
-        if len(self._headers) >= MOST_PATHS:
+        if len(self._headers) >= MAX_PATHS:
             self._headers.clear()
         self._headers[(origin, path)] = now + FRESH_FOR, value
         return value
@@ -110,7 +110,7 @@ class Cookies:
         created = before.created if before is not None else self._created
         host_only = not said.domain
         self._kept[key] = _Cookie(content, created, said.expires, host_only, said.secure)
-        if len(self._kept) > MOST_COOKIES:
+        if len(self._kept) > MAX_COOKIES:
             del self._kept[min(self._kept, key=lambda each: self._kept[each].created)]
 
     def _header(self, host: str, path: bytes, safe: bool) -> bytes:

@@ -37,7 +37,7 @@ RENEW_AFTER = 0.8
 DEFAULT_LIFE = 3600.0
 """Seconds, of a token whose server does not say (RFC 6749, 5.1, only recommends that)."""
 RETRY_SECONDS = 5.0
-LEAST_WAIT = 0.5
+MIN_WAIT = 0.5
 TIMEOUT_SECONDS = 15.0
 _REFUSALS = (400, 401, 403)
 """Of a token service that takes neither the client nor its secret (RFC 6749, 5.2)."""
@@ -147,10 +147,10 @@ class ClientCredentials(Credential):
             await asyncio.sleep(wait)
             try:
                 await self._fetch()
-                wait = max(LEAST_WAIT, self._renew_at - monotonic())
+                wait = max(MIN_WAIT, self._renew_at - monotonic())
             except EngineError as error:
                 _LOG.warning("the token could not be renewed: %s", foreign(error.message))
-                wait = max(LEAST_WAIT, min(RETRY_SECONDS, self._life * (1 - RENEW_AFTER) / 4))
+                wait = max(MIN_WAIT, min(RETRY_SECONDS, self._life * (1 - RENEW_AFTER) / 4))
 
     async def _fetch(self) -> None:
         asked = monotonic()

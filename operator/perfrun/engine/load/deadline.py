@@ -7,7 +7,7 @@ from typing import Protocol
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 
-LEAST_SWEEP = 5 * NS_PER_MS
+MIN_SWEEP = 5 * NS_PER_MS
 """Between two looks for what is overdue: each looks at all that is under way."""
 
 
@@ -49,5 +49,5 @@ class Deadline:
                 one.timed_out()
             elif begun < first:
                 first = begun
-        wait = max(first + self._timeout - now, LEAST_SWEEP)
+        wait = max(first + self._timeout - now, MIN_SWEEP)
         self._timer = self._loop.call_later(wait / NS_PER_S, self._sweep)

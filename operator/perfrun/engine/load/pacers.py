@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.engine.load.virtual_user import VirtualUser
-from perfrun.logic.plan.run_plan import LONGEST_BURST, hold_plan
+from perfrun.logic.plan.run_plan import MAX_BURST, hold_plan
 from perfrun.logic.plan.shape import (
     Shape,
     Times,
@@ -317,14 +317,14 @@ class ClosedPacer(UserPacer):
 class BurstPacer(UserPacer):
     """Works off so many iterations with so many users, all released at T0.
 
-    What was not started within :data:`LONGEST_BURST` is dropped, so that the worker reports
+    What was not started within :data:`MAX_BURST` is dropped, so that the worker reports
     while its coordinator still waits.
     """
 
     batch = BURST_BATCH
 
     def __init__(self, place: Share, requests: int, concurrency: int) -> None:
-        super().__init__(place, place.start + LONGEST_BURST)
+        super().__init__(place, place.start + MAX_BURST)
         self._requests, self._waiting = requests, concurrency
         self._early: str | None = None
 
@@ -365,7 +365,7 @@ class BurstPacer(UserPacer):
     def _give_up(self) -> Drop:
         """Drop what is left: requests that are under way are still being timed."""
         self._over = True
-        self._early = f"the burst did not end within {format_duration(LONGEST_BURST)}"
+        self._early = f"the burst did not end within {format_duration(MAX_BURST)}"
         self._requests -= 1
         number, self._number = self._number, self._number + self._workers
         return Drop(number, self._end)

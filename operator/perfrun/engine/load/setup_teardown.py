@@ -22,7 +22,7 @@ _ONCE = Load(burst=Burst(requests=1, concurrency=1))
 PATIENCE_WHEN_STOPPED = 20.0
 """Seconds for the teardown of a run that was stopped, before what it waits for gets its grace. The
 pod of a worker has to be given more than that to end, and what its load gets before."""
-MOST_EXTRACTED = 64 * 1024
+MAX_EXTRACTED_BYTES = 64 * 1024
 """Bytes that a setup may extract: every worker is told all of them."""
 _UNKNOWN = "0"
 """Stands for what the setup will extract, as long as that is not known."""
@@ -56,10 +56,10 @@ class Around:
         if trouble := _trouble(self.setup_record):
             raise SetupError(ErrorClass.CHECK, f"spec.setup: {trouble}: the load was not started")
         size = sum(len(value.encode()) for value in self.extracted.values())
-        if size > MOST_EXTRACTED:
+        if size > MAX_EXTRACTED_BYTES:
             raise SetupError(
                 ErrorClass.SIZE,
-                f"spec.setup: {size} bytes were extracted, more than {MOST_EXTRACTED}: "
+                f"spec.setup: {size} bytes were extracted, more than {MAX_EXTRACTED_BYTES}: "
                 f"extract only what the steps need",
             )
         return self.extracted

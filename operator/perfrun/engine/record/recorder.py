@@ -13,8 +13,8 @@ from perfrun.engine.compiled import CompiledScenario
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.picture import Picture
 from perfrun.measure.record import (
-    MOST_SAID,
-    MOST_SLOWEST,
+    MAX_SAID,
+    MAX_SLOWEST,
     Outcome,
     PhaseRecord,
     ScenarioRecord,
@@ -108,7 +108,7 @@ class Samples:
 class ErrorClasses:
     """The classes of errors of a whole load: servers choose some of them, and messages are bounded.
 
-    Those beyond :data:`MOST_ERROR_CLASSES` are one class.
+    Those beyond :data:`MAX_ERROR_CLASSES` are one class.
     """
 
     __slots__ = ("_known",)
@@ -201,7 +201,7 @@ class StepTally:
 
     def note_slow(self, latency: int, trace_id: str) -> None:
         """Keep the trace of a request, if it is among the slowest."""
-        if len(self.slowest) < MOST_SLOWEST:
+        if len(self.slowest) < MAX_SLOWEST:
             heappush(self.slowest, (latency, trace_id))
         elif latency > self.slowest[0][0]:
             heapreplace(self.slowest, (latency, trace_id))
@@ -211,7 +211,7 @@ class StepTally:
         name = self.classes.name(error)
         self.errors[name] = self.errors.get(name, 0) + 1
         if said and name not in self.said:
-            self.said[name] = foreign(said, MOST_SAID)
+            self.said[name] = foreign(said, MAX_SAID)
 
     @property
     def succeeded(self) -> int:

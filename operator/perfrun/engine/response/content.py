@@ -7,7 +7,7 @@ from perfrun.engine.response.extract import Head
 
 ACCEPTED = "gzip, deflate"
 """What is asked for with ``compression``."""
-MOST_MEMBERS = 1000
+MAX_MEMBERS = 1000
 _GZIP = 16 + zlib.MAX_WBITS
 """How zlib is told that gzip wraps the data."""
 _PACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
@@ -42,13 +42,13 @@ def _inflated(body: bytes, limit: int) -> bytes:
 def _gunzipped(body: bytes, limit: int) -> bytes:
     """All members, one after the other (RFC 1952, 2.2). Zeros may fill up what follows them."""
     parts: list[bytes] = []
-    for _ in range(MOST_MEMBERS):
+    for _ in range(MAX_MEMBERS):
         part, body = _unpacked_once(body, limit, _GZIP)
         parts.append(part)
         limit -= len(part)
         if not body.strip(b"\0"):
             return b"".join(parts)
-    raise ResponseError(ErrorClass.SIZE, f"more than {MOST_MEMBERS} members of gzip")
+    raise ResponseError(ErrorClass.SIZE, f"more than {MAX_MEMBERS} members of gzip")
 
 
 def _unpacked_once(body: bytes, limit: int, window: int) -> tuple[bytes, bytes]:

@@ -9,7 +9,7 @@ from perfrun.api.test.scenario import Extraction
 from perfrun.engine.errors import DataError
 from perfrun.engine.response.answer import Answer, NotJsonError, finder
 
-MOST_LENGTH = 64 * 1024
+MAX_LENGTH = 64 * 1024
 """Characters of an extracted value; longer ones count as not found."""
 
 
@@ -42,7 +42,7 @@ class Extractor:
         """Put what is found into ``values``; whether all of it was found."""
         for name, find in self._finds:
             found = find(head, answer)
-            if found is None or len(found) > MOST_LENGTH:
+            if found is None or len(found) > MAX_LENGTH:
                 return False
             values[name] = found
         return True

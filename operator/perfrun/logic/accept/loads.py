@@ -12,11 +12,11 @@ from perfrun.logic.problems import Problem
 from perfrun.logic.verdict.holds import hold_objectives
 from perfrun.logic.verdict.objectives import samples_needed, share
 
-LONGEST = 24 * 3600 * NS
-MOST_ITERATIONS = 1_000_000_000
-MOST_ARRIVALS = 20_000_000
+MAX_LENGTH = 24 * 3600 * NS
+MAX_ITERATIONS = 1_000_000_000
+MAX_ARRIVALS = 20_000_000
 """Of Poisson streams, which are drawn again to say how many were planned."""
-MOST_WINDOWS = 10
+MAX_WINDOWS = 10
 """Of a worker's browser, without a warning."""
 IN_FLIGHT = 1000
 """Of a worker, where an open load says nothing."""
@@ -29,11 +29,11 @@ def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
         return
     shape = Shape.of(load)
     field = "spec.load.open" if load.open is not None else "spec.load.closed"
-    if shape.end > LONGEST:
+    if shape.end > MAX_LENGTH:
         yield Problem(
             field,
             f"lasts {shape.end / 3600 / NS:.4g}h with its warm-up; at most "
-            f"{LONGEST // 3600 // NS}h is allowed",
+            f"{MAX_LENGTH // 3600 // NS}h is allowed",
         )
         return  # The numbers below would not fit into 64 bits.
     if shape.area(shape.end) - shape.area(shape.warmup) <= 0:
@@ -54,7 +54,7 @@ def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             f"{field}.maxInFlight",
             f"is less than the {load.workers} workers: each worker needs at least 1",
         )
-    most = MOST_ARRIVALS if load.open.arrivals == "Poisson" else MOST_ITERATIONS
+    most = MAX_ARRIVALS if load.open.arrivals == "Poisson" else MAX_ITERATIONS
     if shape.area(shape.end) > most:
         yield Problem(
             field,
@@ -78,18 +78,18 @@ def search_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     if capacity is None:
         return
     longest = longest_search(capacity)
-    if longest > LONGEST:
+    if longest > MAX_LENGTH:
         yield Problem(
             field,
             f"may take {most_holds(capacity)} holds, {longest / 3600 / NS:.4g}h in total; at most "
-            f"{LONGEST // 3600 // NS}h is allowed: shorten hold, or choose from and to closer "
+            f"{MAX_LENGTH // 3600 // NS}h is allowed: shorten hold, or choose from and to closer "
             "together",
         )
         return
-    if capacity.to * capacity.hold / NS > MOST_ITERATIONS:
+    if capacity.to * capacity.hold / NS > MAX_ITERATIONS:
         yield Problem(
             f"{field}.to",
-            f"has more than {MOST_ITERATIONS} iterations in a hold: lower the rate or shorten "
+            f"has more than {MAX_ITERATIONS} iterations in a hold: lower the rate or shorten "
             "the hold",
         )
     asked = hold_objectives(spec)
@@ -139,9 +139,9 @@ def crowded_browsers(spec: PerfTestSpec) -> Iterator[Problem]:
         field, most = "open.maxInFlight", load.open.max_in_flight or IN_FLIGHT * load.workers
     else:
         field, most = "closed", round(Shape.of(load).peak)
-    if most > MOST_WINDOWS * load.workers:
+    if most > MAX_WINDOWS * load.workers:
         yield Problem(
             f"spec.load.{field}",
             f"lets {most} browser windows at the same time in {load.workers} workers: with more "
-            f"than {MOST_WINDOWS} per worker, they wait for each other instead of for the target",
+            f"than {MAX_WINDOWS} per worker, they wait for each other instead of for the target",
         )

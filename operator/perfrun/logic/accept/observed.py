@@ -8,7 +8,7 @@ from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.accept.targets import url_problem
 from perfrun.logic.plan.shape import Shape
 from perfrun.logic.problems import Problem, suggestion
-from perfrun.logic.verdict.observed import LEAST_WORKLOAD_WINDOW
+from perfrun.logic.verdict.observed import MIN_WORKLOAD_WINDOW
 
 
 def observe_problems(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -57,13 +57,13 @@ def short_windows(spec: PerfTestSpec) -> Iterator[Problem]:
     if load.burst is not None or load.capacity is not None:
         return  # how long they are depends on the target
     shape = Shape.of(load)
-    if shape.end - shape.warmup >= LEAST_WORKLOAD_WINDOW:
+    if shape.end - shape.warmup >= MIN_WORKLOAD_WINDOW:
         return
     for index, slo in enumerate(spec.slos):
         if slo.metric in OBSERVED and OBSERVABLES[OBSERVED[slo.metric].family].needed > 1:
             yield Problem(
                 f"spec.slos[{index}]",
                 f"{slo.metric} of {slo.of}: metrics.k8s.io has a new value only every 15s: in a "
-                f"window of less than {format_duration(LEAST_WORKLOAD_WINDOW)} it may be "
+                f"window of less than {format_duration(MIN_WORKLOAD_WINDOW)} it may be "
                 "Inconclusive in a cluster",
             )

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from perfrun.api.run.perfrun import MOST_SLOS, MOST_STEPS
+from perfrun.api.run.perfrun import MAX_SLOS, MAX_STEPS
 from perfrun.api.test.metric import METRICS, Source
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.scenario import Step
@@ -42,7 +42,7 @@ from perfrun.logic.verdict.objectives import (
     share,
 )
 
-MOST_PLAN_BYTES = 900 * 1024
+MAX_PLAN_BYTES = 900 * 1024
 """The plan travels in a ConfigMap, which holds 1 MiB."""
 SHORT_DEADLINE = 10
 
@@ -182,26 +182,26 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
 
 def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
     steps = sum(len(scenario.steps) for scenario in scenarios_of(spec))
-    if steps > MOST_STEPS:
+    if steps > MAX_STEPS:
         yield Problem(
             "spec.scenarios",
-            f"has {steps} steps in total, at most {MOST_STEPS} are allowed: split the test",
+            f"has {steps} steps in total, at most {MAX_STEPS} are allowed: split the test",
         )
     number = len(objectives(spec))
-    if number > MOST_SLOS:
+    if number > MAX_SLOS:
         yield Problem(
             "spec.slos",
-            f"has {number} objectives with those of the steps' classes, at most {MOST_SLOS} are "
+            f"has {number} objectives with those of the steps' classes, at most {MAX_SLOS} are "
             "allowed: remove some",
         )
     longest_name = "x" * 63
     plan = make_plan(
         spec, uid=longest_name, namespace=longest_name, test=longest_name, run=longest_name
     )
-    if (size := len(plan.to_bytes())) > MOST_PLAN_BYTES:
+    if (size := len(plan.to_bytes())) > MAX_PLAN_BYTES:
         yield Problem(
             "spec.scenarios",
-            f"and the rest of the plan take {size // 1024} KiB, at most {MOST_PLAN_BYTES // 1024} "
+            f"and the rest of the plan take {size // 1024} KiB, at most {MAX_PLAN_BYTES // 1024} "
             "KiB are allowed: use smaller bodies",
         )
 

@@ -9,13 +9,13 @@ from perfrun.api.test.target import Header
 from perfrun.logic.accept.steps import placed_steps
 from perfrun.logic.problems import Problem, field_path
 
-LONGEST_TIMEOUT = 3600 * NS_PER_S
+MAX_TIMEOUT = 3600 * NS_PER_S
 """A run waits for its last requests, and its target waits with it."""
-LONGEST_START = 24 * 3600 * NS_PER_S
-LONGEST_HOST = 253
-SHORTEST_QUIET = 100 * NS_PER_MS
+MAX_START = 24 * 3600 * NS_PER_S
+MAX_HOST_LENGTH = 253
+MIN_QUIET = 100 * NS_PER_MS
 """Twice the shortest task that is called long."""
-LONGEST_QUIET = 30 * NS_PER_S
+MAX_QUIET = 30 * NS_PER_S
 # Written by the engine, of which it must be sure; a second one would be a smuggled request.
 _OURS = ("content-length", "transfer-encoding", "connection", "upgrade", "trailer", "te", "expect")
 
@@ -36,9 +36,9 @@ def url_problem(field: str, url: str) -> Iterator[Problem]:
         return
     if not host:
         yield Problem(field, f"{url} has no host")
-    elif len(host) > LONGEST_HOST:
+    elif len(host) > MAX_HOST_LENGTH:
         yield Problem(
-            field, f"has a host of {len(host)} characters, at most {LONGEST_HOST} are allowed"
+            field, f"has a host of {len(host)} characters, at most {MAX_HOST_LENGTH} are allowed"
         )
     if port == 0:
         yield Problem(field, f"{url}: nothing can listen on port 0")
@@ -48,22 +48,22 @@ def duration_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """Times that no run can wait for."""
     load, target = spec.load, spec.target.the_one
     where = f"spec.target.{spec.target.kind}"
-    yield from _between(f"{where}.timeout", target.timeout, LONGEST_TIMEOUT)
+    yield from _between(f"{where}.timeout", target.timeout, MAX_TIMEOUT)
     if (connecting := spec.target.connect_timeout) is not None:
-        yield from _between(f"{where}.connectTimeout", connecting, LONGEST_TIMEOUT)
+        yield from _between(f"{where}.connectTimeout", connecting, MAX_TIMEOUT)
     if spec.target.browser is not None:
         yield from _quiet_window(spec.target.browser.quiet_window)
-    yield from _between("spec.load.startTimeout", load.start_timeout, LONGEST_START)
+    yield from _between("spec.load.startTimeout", load.start_timeout, MAX_START)
     if load.closed is not None and load.closed.think_time is not None:
-        yield from _at_most("spec.load.closed.thinkTime", load.closed.think_time, LONGEST_TIMEOUT)
+        yield from _at_most("spec.load.closed.thinkTime", load.closed.think_time, MAX_TIMEOUT)
     for place, step, _ in placed_steps(spec):
         where = field_path([*place, "thinkTime"])
-        yield from _at_most(where, step.think_time or 0, LONGEST_TIMEOUT)
+        yield from _at_most(where, step.think_time or 0, MAX_TIMEOUT)
 
 
 def _quiet_window(length: int) -> Iterator[Problem]:
-    if not SHORTEST_QUIET <= length <= LONGEST_QUIET:
-        least, most = (format_exact_duration(one) for one in (SHORTEST_QUIET, LONGEST_QUIET))
+    if not MIN_QUIET <= length <= MAX_QUIET:
+        least, most = (format_exact_duration(one) for one in (MIN_QUIET, MAX_QUIET))
         yield Problem("spec.target.browser.quietWindow", f"must be from {least} to {most}")
 
 

@@ -5,7 +5,7 @@ from perfrun.api.run.environment import Environment, WorkloadStatus
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, Phase, Verdict, figure_of
 from perfrun.api.test.metric import CPU_MAX, MEMORY_PEAK, METRICS, Kind
 from perfrun.api.test.slo import parse_limit
-from perfrun.measure.trend import LEAST_LEVEL, MOST_LEVEL, Point
+from perfrun.measure.trend import MAX_LEVEL, MIN_LEVEL, Point
 
 _ALWAYS = tuple(name for name, row in METRICS.items() if row.place.trend)
 _COMPARED = {
@@ -137,5 +137,5 @@ def _take(values: dict[str, float], name: str, metric: str, text: str | None) ->
         value = parse_limit(metric, text) if text is not None else 0.0
     except ValueError:
         return  # unsupported, or a bound such as >=5s
-    if LEAST_LEVEL <= value <= MOST_LEVEL:
+    if MIN_LEVEL <= value <= MAX_LEVEL:
         values[name] = value

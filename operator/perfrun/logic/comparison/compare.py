@@ -21,9 +21,9 @@ from perfrun.logic.comparison.source import Reported
 from perfrun.logic.trend.detect import Level, levels
 from perfrun.measure.trend import History, Point
 
-MOST_RUNS = 60
+MAX_RUNS = 60
 """More of them no table shows, and no exact test counts in time."""
-_MOST_TOLD = 6
+_MAX_TOLD = 6
 
 
 def compare(
@@ -48,8 +48,8 @@ def _comparison(
     baseline: Sequence[Reported], compared: Sequence[Reported], *, grouped: bool, doubtful: bool
 ) -> Comparison:
     runs = [*baseline, *compared]
-    if len(runs) > MOST_RUNS:
-        raise ValueError(f"{len(runs)} runs are more than can be compared: {MOST_RUNS} at most")
+    if len(runs) > MAX_RUNS:
+        raise ValueError(f"{len(runs)} runs are more than can be compared: {MAX_RUNS} at most")
     _refuse_twice(runs)
     doubts = [doubt_about(one) for one in runs]
     columns = [
@@ -196,8 +196,8 @@ def _about_differences(rows: Sequence[Row], columns: Sequence[Column]) -> Iterat
             for name, change in changes
             if change is not None and change.tone in (Tone.BETTER, Tone.WORSE)
         ]
-        more = f" and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
-        yield f"different: {', '.join(told[:_MOST_TOLD])}{more}" if told else "no figure differs"
+        more = f" and {len(told) - _MAX_TOLD} more" if len(told) > _MAX_TOLD else ""
+        yield f"different: {', '.join(told[:_MAX_TOLD])}{more}" if told else "no figure differs"
     yield (
         "two runs can show that they differ, and not that the target does: how far runs of one "
         f"target lie apart is not known from one of each. {least_runs()} runs on each side can "

@@ -12,7 +12,7 @@ from perfrun.measure.plan import RunPlan
 _NOT_MEASURED = tuple(f"load.{name}" for name in NOT_MEASURED_OF_LOAD)
 _UNSAID = ("variables", "headers", "auth", "feeds", "json", "body", "form")
 """What may hold something that nobody wants in a report: it is told to differ, and no more."""
-_MOST = 4
+_MAX_NAMED = 4
 _LONG = 60
 
 Flat = Mapping[str, str]
@@ -131,8 +131,8 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
 def _told(mine: Flat, its: Flat) -> str:
     """What differs, in words; empty: nothing."""
     paths = [path for path in {**mine, **its} if mine.get(path) != its.get(path)]
-    words = [_difference(path, mine.get(path), its.get(path)) for path in paths[:_MOST]]
-    more = [f"and {len(paths) - _MOST} more"] if len(paths) > _MOST else []
+    words = [_difference(path, mine.get(path), its.get(path)) for path in paths[:_MAX_NAMED]]
+    more = [f"and {len(paths) - _MAX_NAMED} more"] if len(paths) > _MAX_NAMED else []
     return "; ".join([*words, *more])
 
 

@@ -12,7 +12,7 @@ _OVERALL = sorted(
     key=lambda name: METRICS[name].place.comparison,
 )
 _OF_PARTS = [row for row in METRICS.values() if row.place.part]
-_MOST_STEPS = 30
+_MAX_STEPS = 30
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
     if status.summary is not None:
         for metric in _OVERALL:
             yield metric, "", figure_of(status.summary, metric), False
-    for step in status.steps[:_MOST_STEPS]:
+    for step in status.steps[:_MAX_STEPS]:
         for row in _OF_PARTS:
             if row.source is Source.LOAD and len(status.steps) > 1:
                 yield row.name, _name(step, status.steps), figure_of(step, row.name), False
@@ -89,7 +89,7 @@ def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
                 yield row.name, _name(step, status.steps), text, False
     if status.benchmark is not None:
         yield MEMORY_PEAK, "", status.benchmark.memory_peak, False
-        for one in status.benchmark.results[:_MOST_STEPS]:
+        for one in status.benchmark.results[:_MAX_STEPS]:
             for row in _OF_PARTS:
                 if row.source is Source.BENCHMARK:
                     yield row.name, one.name, one.figures.get(row.name), False

@@ -25,7 +25,7 @@ SPARE_HOLDS = 8
 """For confirmations that fail, and holds that an operator's restart interrupts."""
 DECIMALS = 6
 """Of a rate, as many as its notation has."""
-_LEAST = 1e-6
+_MIN_RATE = 1e-6
 
 
 class HoldOutcome(StrEnum):
@@ -164,4 +164,4 @@ def _between(low: float, high: float) -> float:
 
 def _written(rate: float) -> float:
     """A rate as its notation can say it."""
-    return max(round(rate, DECIMALS), _LEAST)
+    return max(round(rate, DECIMALS), _MIN_RATE)

@@ -14,10 +14,10 @@ from perfrun.logic.plan.names import short_hash
 from perfrun.logic.plan.shape import NS, Shape, count_arrivals, share, user_time
 from perfrun.measure.plan import NetworkRule, RunPlan
 
-LEAST_GRACE = 30 * NS
+MIN_GRACE = 30 * NS
 STOP_GRACE = 5 * NS
 """What running iterations get at most when a load is stopped."""
-LONGEST_BURST = 3600 * NS
+MAX_BURST = 3600 * NS
 DELIVERY = 30 * NS
 """What a worker gets, after everything is over, to deliver its report."""
 CLEAN_UP_START = 60 * NS
@@ -120,7 +120,7 @@ def load_end(plan: RunPlan) -> int | None:
 
 def grace(plan: RunPlan) -> int:
     """ns that running iterations get after the load's end before they are censored."""
-    return max(LEAST_GRACE, plan.target.timeout)
+    return max(MIN_GRACE, plan.target.timeout)
 
 
 def longest(plan: RunPlan) -> int:
@@ -139,7 +139,7 @@ def longest_load(plan: RunPlan) -> int:
     if plan.load.capacity is not None:
         return longest_search(plan.load.capacity)
     if end is None:
-        return min(_burst_rounds(plan) * _worst_iteration(plan), LONGEST_BURST)
+        return min(_burst_rounds(plan) * _worst_iteration(plan), MAX_BURST)
     return end
 
 

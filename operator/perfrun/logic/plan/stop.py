@@ -19,7 +19,7 @@ from perfrun.measure.report import Interval
 TIMEOUT = "Timeout"
 LOST_AFTER = 5 * NS_PER_S
 """A worker that posted nothing for so long is not waited for."""
-MOST_PENDING = 30
+MAX_PENDING = 30
 """Seconds that wait for a worker which speaks, but not of them: each takes a histogram."""
 
 _NO_LATENCIES = Histogram()
@@ -159,7 +159,7 @@ class StopWatch:
     def _judge_complete(self, now: int) -> str | None:
         while self._pending:
             number = min(self._pending)
-            if len(self._pending) <= MOST_PENDING and not self._is_complete(number, now):
+            if len(self._pending) <= MAX_PENDING and not self._is_complete(number, now):
                 return None
             second = self._pending.pop(number)
             self._next, self._scanned = number + 1, 0

@@ -16,10 +16,10 @@ from perfrun.api.test.notification import Notification, Occasion
 WITHIN = timedelta(hours=6)
 """What is older is history: adding a receiver tells nothing about it."""
 FIRST_PAUSE_S = 1.0
-MOST_PAUSE_S = 120.0
+MAX_PAUSE_S = 120.0
 GIVE_UP_S = 3600.0
-MOST_SLOS = 10
-MOST_TEXT = 2000
+MAX_SLOS = 10
+MAX_TEXT = 2000
 SIGNATURE_HEADER = "Perfrun-Signature"
 _BAD: dict[Verdict, Occasion] = {
     Verdict.WARN: "Warn",
@@ -114,8 +114,8 @@ def signature(key: bytes, body: bytes, at: int) -> str:
 
 def pause(tries: int, asked: float | None, rng: random.Random) -> float:
     """Seconds until the next try, after so many. ``asked``: what the sink's Retry-After said."""
-    backoff = min(FIRST_PAUSE_S * 2.0 ** min(tries - 1, 10), MOST_PAUSE_S)
-    wait = max(backoff, min(asked or 0.0, MOST_PAUSE_S))
+    backoff = min(FIRST_PAUSE_S * 2.0 ** min(tries - 1, 10), MAX_PAUSE_S)
+    wait = max(backoff, min(asked or 0.0, MAX_PAUSE_S))
     # Sinks that were away are not met by all that waited at one moment.
     return wait * rng.uniform(1.0, 1.2)
 
@@ -140,7 +140,7 @@ def _cloud_event(notice: Notice, run: PerfRun) -> dict[str, Any]:
             "occasion": notice.occasion,
             "verdict": status.verdict.value if status.verdict else None,
             "message": _sentence(notice, run),
-            "objectives": missed[:MOST_SLOS],
+            "objectives": missed[:MAX_SLOS],
             "changes": [change.model_dump() for change in notice.changes],
         },
     }
@@ -154,7 +154,7 @@ def _slo(slo: SloStatus) -> dict[str, Any]:
         "measured": slo.measured,
         "max": slo.max,
         "min": slo.min,
-        "message": cut(slo.message, MOST_TEXT),
+        "message": cut(slo.message, MAX_TEXT),
     }
 
 
@@ -162,8 +162,8 @@ def _slack(notice: Notice, run: PerfRun) -> dict[str, Any]:
     head = f"{notice.occasion}: {run.test}"
     text = f"*{_mrkdwn(head)}*\n{_mrkdwn(_sentence(notice, run))}\nrun `{run.metadata.name}`"
     return {
-        "text": cut(_mrkdwn(f"{head}: {_sentence(notice, run)}"), MOST_TEXT),
-        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": cut(text, MOST_TEXT)}}],
+        "text": cut(_mrkdwn(f"{head}: {_sentence(notice, run)}"), MAX_TEXT),
+        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": cut(text, MAX_TEXT)}}],
     }
 
 
@@ -174,7 +174,7 @@ def _mrkdwn(text: str) -> str:
 
 
 def _sentence(notice: Notice, run: PerfRun) -> str:
-    return cut(notice.sentence or run.status.message or "", MOST_TEXT)
+    return cut(notice.sentence or run.status.message or "", MAX_TEXT)
 
 
 def _dumped(body: dict[str, Any]) -> bytes:

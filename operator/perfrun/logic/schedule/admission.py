@@ -18,7 +18,7 @@ from perfrun.logic.schedule.policy import Cap, NamespacePolicies
 from perfrun.logic.schedule.queues import Contender, Order, Queues
 
 QUEUE_LIMIT = timedelta(hours=1)
-MOST_HEADS = 100
+MAX_HEADS = 100
 """Of one namespace that are looked at for its next turn; the others have one of their own accord,
 when they are looked at."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -96,7 +96,7 @@ class Admission:
             full, mine = self._full_caps(namespace), self._rules(me.namespace).caps
             if any(cap not in mine or self._own_share_used(cap, namespace) for cap in full):
                 continue  # it would wait all the same
-            for head in islice(self._queues.heads(namespace), MOST_HEADS):
+            for head in islice(self._queues.heads(namespace), MAX_HEADS):
                 room = self._room(head.target, namespace)
                 if room + (head.target == me.target) > 0 and (full or room <= 0):
                     return True
@@ -183,7 +183,7 @@ class Admission:
 
     def _free_heads(self, namespace: str) -> Iterator[Contender]:
         """The runs of a namespace whose turn it is at their targets, the oldest first."""
-        for one in islice(self._queues.heads(namespace), MOST_HEADS):
+        for one in islice(self._queues.heads(namespace), MAX_HEADS):
             room = self._room(one.target, namespace)
             if room > 0 and len(self._before_on(one.target, namespace, one.order)) < room:
                 yield one

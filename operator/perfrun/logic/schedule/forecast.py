@@ -13,7 +13,7 @@ from perfrun.logic.schedule.policy import Policies
 from perfrun.logic.schedule.queues import Queues
 from perfrun.logic.schedule.upcoming import Line, Pending, Upcoming, clock
 
-MOST_REACH = timedelta(days=1)
+MAX_REACH = timedelta(days=1)
 """Before a time that is asked for: what others do earlier than that is not looked at."""
 
 
@@ -55,7 +55,7 @@ class _Walk:
         self._queues = Queues()
         self._by_namespace = {line.policies.namespace: line for line in lines}
         reach = max(line.length for line in lines) + max(line.limit for line in lines)
-        self._reach = min(reach, MOST_REACH)
+        self._reach = min(reach, MAX_REACH)
 
     def go(self) -> dict[Line, list[Upcoming]]:
         """Until all that was asked for is known."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 Order = tuple[datetime, str, str]
 """Oldest first; namespace and name make the order total."""
 NEVER = datetime.min.replace(tzinfo=UTC)
-MOST_TARGETS = 10_000
+MAX_TARGETS = 10_000
 """Of which it is known who had the last turn; tests name as many as they like."""
 
 
@@ -128,7 +128,7 @@ class Queues:
         self._served[namespace] = max(turn, self._served.get(namespace, NEVER))
         on = self._served_on.setdefault(target, {})
         on[namespace] = max(turn, on.get(namespace, NEVER))
-        if len(self._served_on) > MOST_TARGETS:
+        if len(self._served_on) > MAX_TARGETS:
             del self._served_on[next(iter(self._served_on))]
 
     def _take_out(self, run: Contender) -> None:

@@ -12,20 +12,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from perfrun.api.sentence import cut
-from perfrun.api.test.baseline import MOST_CHANGES, MetricChange
+from perfrun.api.test.baseline import MAX_CHANGES, MetricChange
 from perfrun.api.test.metric import METRICS, Direction, direction
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.trend.statistics import mann_whitney, robust_scale, shift, t_quantile
-from perfrun.measure.trend import MOST_POINTS, History, Passage, Point, Shift, Stage
+from perfrun.measure.trend import MAX_POINTS, History, Passage, Point, Shift, Stage
 
 ENOUGH = 10
 """Runs of a baseline before anything is held against it."""
-MOST_BASELINE = 30
+MAX_BASELINE = 30
 ALPHA = 0.01
-LEAST_SCALE = 0.005
+MIN_SCALE = 0.005
 """Runs are never taken to be more alike than 0.5%: figures are rounded to three digits."""
-LEAST_CONFIRMING = 3
-MOST_PASSAGES = 16
+MIN_CONFIRMING = 3
+MAX_PASSAGES = 16
 
 
 class Rules(NamedTuple):
@@ -33,7 +33,7 @@ class Rules(NamedTuple):
 
     tolerance: float = 0.05
     """Relative; a smaller change is none."""
-    confirm_runs: int = LEAST_CONFIRMING
+    confirm_runs: int = MIN_CONFIRMING
 
 
 class Level(NamedTuple):
@@ -85,7 +85,7 @@ def accept(history: History, run: str) -> History | None:
     return history.model_copy(
         update={
             "stage": Stage.SETTLED,
-            "baseline": points[found:][-MOST_POINTS:],
+            "baseline": points[found:][-MAX_POINTS:],
             "fresh": [],
             "shifts": [],
             "settled": "",
@@ -211,7 +211,7 @@ def _suspected(history: History, point: Point, rules: Rules) -> History:
 
 
 def _regressed(history: History, point: Point, rules: Rules) -> History:
-    fresh = [*history.fresh, point][-MOST_POINTS:]
+    fresh = [*history.fresh, point][-MAX_POINTS:]
     history = history.model_copy(update={"fresh": fresh})
     last = fresh[-rules.confirm_runs :]
     by_metric = {level.metric: level for level in levels(history)}
@@ -243,7 +243,7 @@ def _regressed(history: History, point: Point, rules: Rules) -> History:
         sentence,
         changes,
         stage=Stage.SETTLED,
-        baseline=[*history.baseline, *last][-MOST_POINTS:],
+        baseline=[*history.baseline, *last][-MAX_POINTS:],
         fresh=[],
         shifts=[],
         settled="Recovered",
@@ -262,7 +262,7 @@ def _calmed(history: History, point: Point, fresh: Sequence[Point] | None = None
 
 
 def _joined(history: History, points: Sequence[Point]) -> History:
-    baseline = [*history.baseline, *points][-MOST_POINTS:]
+    baseline = [*history.baseline, *points][-MAX_POINTS:]
     settled, runs = history.settled, history.settled_runs + len(points)
     update = {"baseline": baseline, "settled_runs": runs}
     if settled and runs >= ENOUGH:
@@ -289,7 +289,7 @@ def _passed(
             "changes": list(changes),
         }
     )
-    passages = [*history.passages, passage][-MOST_PASSAGES:]
+    passages = [*history.passages, passage][-MAX_PASSAGES:]
     return history.model_copy(update={**update, "since": point.completed, "passages": passages})
 
 
@@ -297,11 +297,11 @@ def _passed(
 
 
 def _level(metric: str, sample: Sequence[float], shared: int, pin: Point | None) -> Level:
-    sample = sample[-MOST_BASELINE:]
+    sample = sample[-MAX_BASELINE:]
     n = len(sample)
     ordered = sorted(sample)
     median = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
-    spread = max(robust_scale(sample), LEAST_SCALE)
+    spread = max(robust_scale(sample), MIN_SCALE)
     quantile = t_quantile(1 - ALPHA / shared, n - 1)
     if pin is not None:
         # One run against one run: both stray.
@@ -329,7 +329,7 @@ def _confirmed(
     """What fresh runs make of a suspicion; the suspect itself, being chosen, is none of them."""
     metric = suspected.metric
     values = [point.values[metric] for point in fresh if metric in point.values]
-    if len(values) < LEAST_CONFIRMING:
+    if len(values) < MIN_CONFIRMING:
         return None
     new = [coordinate(metric, value) for value in values]
     if pinned:
@@ -370,7 +370,7 @@ def _changes(history: History, shifts: Sequence[Shift]) -> list[MetricChange]:
             now=shown(one.metric, usual[one.metric] * (1 + one.change)),
             change=signed(one.change),
         )
-        for one in ordered[:MOST_CHANGES]
+        for one in ordered[:MAX_CHANGES]
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from perfrun.api.sentence import cut
-from perfrun.api.test.baseline import MOST_RUNS_NAMED, LeftOut, TrendState, TrendStatus
+from perfrun.api.test.baseline import MAX_RUNS_NAMED, LeftOut, TrendState, TrendStatus
 from perfrun.api.test.metric import METRICS
 from perfrun.logic.trend.detect import (
     ENOUGH,
@@ -109,7 +109,7 @@ def _changed(history: History, rules: Rules, known: dict[str, Level]) -> TrendSt
         update={
             "metric": worst.metric,
             "change": signed(worst.change),
-            "runs": [point.run for point in history.fresh][-MOST_RUNS_NAMED:],
+            "runs": [point.run for point in history.fresh][-MAX_RUNS_NAMED:],
             "confirming": left,
         }
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from perfrun.api.run.perfrun import MOST_BENCHMARKS_TOLD, BenchmarkFigures, BenchmarkStatus
+from perfrun.api.run.perfrun import MAX_BENCHMARKS_TOLD, BenchmarkFigures, BenchmarkStatus
 from perfrun.api.test.metric import BENCHMARK, LATENCY, MEMORY_PEAK, ROUNDS, STATISTICS
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.slo import format_measured
@@ -46,7 +46,7 @@ def status_of_benchmark(
     record = report.benchmark
     if record is None:
         return None
-    told = record.benchmarks[:MOST_BENCHMARKS_TOLD]
+    told = record.benchmarks[:MAX_BENCHMARKS_TOLD]
     peak = record.memory_peak
     return BenchmarkStatus(
         memory_peak=None

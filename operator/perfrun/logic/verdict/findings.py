@@ -25,7 +25,7 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord
 from perfrun.measure.report import WorkerReport
 
-LEAST_LAG = NS_PER_MS
+MIN_LAG = NS_PER_MS
 LAG_OF_SERVICE = 0.1
 LATE_SENDS = 0.05
 SENT = 0.99
@@ -122,7 +122,7 @@ def _lag(evidence: Evidence) -> Finding | None:
     report = evidence.report
     service = read(f"{SERVICE}.p50", scope(evidence.plan, report.window, "", report.window_time))
     usual = service.low if isinstance(service, Reading) else 0.0
-    allowed, seen = max(LEAST_LAG, LAG_OF_SERVICE * usual), lag.quantile(0.99)
+    allowed, seen = max(MIN_LAG, LAG_OF_SERVICE * usual), lag.quantile(0.99)
     if seen <= allowed:
         return None
     return _finding(

@@ -16,9 +16,9 @@ from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
-MOST_LATE = 10 * NS_PER_MS
+MAX_LATE = 10 * NS_PER_MS
 """After its start, a worker that takes up a hold has dropped a part of it."""
-MOST_TEXT = 512
+MAX_TEXT = 512
 """Of a hold's sentence: a status holds dozens of them."""
 
 
@@ -59,8 +59,8 @@ def judge_hold(
     run_verdict = judge_objectives(asked, RunOutcome(hold_plan(plan, rate), report, workers))
     if report.stopped is not None:
         outcome = HoldOutcome.MISSED if report.breached else HoldOutcome.LOST
-        return HoldVerdict(outcome, cut(f"stopped {report.stopped}", MOST_TEXT), run_verdict)
-    if report.late > MOST_LATE:
+        return HoldVerdict(outcome, cut(f"stopped {report.stopped}", MAX_TEXT), run_verdict)
+    if report.late > MAX_LATE:
         # What it dropped is neither the target's fault nor a limit of the generator's.
         why = (
             f"a worker learned of it {format_duration(report.late)} after its start: the rate is "
@@ -68,7 +68,7 @@ def judge_hold(
         )
         return HoldVerdict(HoldOutcome.REPEATED, why, run_verdict)
     outcome, message = _outcome(run_verdict)
-    return HoldVerdict(outcome, cut(message, MOST_TEXT), run_verdict)
+    return HoldVerdict(outcome, cut(message, MAX_TEXT), run_verdict)
 
 
 def _outcome(run_verdict: RunVerdict) -> tuple[HoldOutcome, str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from perfrun.api.run.perfrun import MOST_SLOS, Verdict
+from perfrun.api.run.perfrun import MAX_SLOS, Verdict
 from perfrun.api.sentence import cut
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.verdict import observed as observing
@@ -19,7 +19,7 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> RunVerdict:
 
     Of a capacity search, what was found is judged, and the last hold as the load that it was.
     """
-    asked = objectives(spec)[:MOST_SLOS]
+    asked = objectives(spec)[:MAX_SLOS]
     search = outcome.plan.load.capacity is not None
     run_verdict = judge_search(asked, outcome) if search else judge_objectives(asked, outcome)
     run_verdict = _unless_refused(run_verdict, outcome)

@@ -12,24 +12,24 @@ from perfrun.api.test.metric import OBSERVABLES, OBSERVED, RESTARTS, observables
 from perfrun.api.test.observe import ObservedStatus
 from perfrun.logic.plan.run_plan import grace, longest_load
 from perfrun.logic.verdict.readings import NoReading, Reading
-from perfrun.measure.observed import MOST_POINTS, Observation
+from perfrun.measure.observed import MAX_POINTS, Observation
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
-LEAST_PERIOD = 2 * NS_PER_S
+MIN_PERIOD = 2 * NS_PER_S
 SPARE_POINTS = 20
 """Before T0 and after the end."""
 WORKLOAD_RESOLUTION = 15 * NS_PER_S
 """Of metrics.k8s.io, as metrics-server is shipped."""
-LEAST_WORKLOAD_WINDOW = 4 * WORKLOAD_RESOLUTION
-_LONGEST_GAP = 4 * WORKLOAD_RESOLUTION
+MIN_WORKLOAD_WINDOW = 4 * WORKLOAD_RESOLUTION
+_MAX_GAP = 4 * WORKLOAD_RESOLUTION
 _GAP_OF_WINDOW = 0.25
 
 
 def period(plan: RunPlan) -> int:
     """ns between two looks: 2 s, more where there would be more points than are kept."""
     whole = longest_load(plan) + grace(plan)
-    return max(LEAST_PERIOD, -(-whole // (MOST_POINTS - SPARE_POINTS)))
+    return max(MIN_PERIOD, -(-whole // (MAX_POINTS - SPARE_POINTS)))
 
 
 def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Reading | NoReading:
@@ -148,7 +148,7 @@ def _too_few(found: Observation, samples: int, needed: int, window: int) -> NoRe
     return NoReading(
         f"needs {needed} {noun} in the window of {format_duration(window)}, but there were "
         f"{samples}: pods are sampled every {format_duration(WORKLOAD_RESOLUTION)}, everything "
-        f"else every {format_duration(LEAST_PERIOD)} at most",
+        f"else every {format_duration(MIN_PERIOD)} at most",
         samples,
     )
 
@@ -157,7 +157,7 @@ def _unseen(found: Observation, times: Sequence[int]) -> str:
     """Why a value may have been another one: a gap between two looks that is too long."""
     ordered = sorted(times)
     gap = max((b - a for a, b in pairwise(ordered)), default=0)
-    if gap <= max(_LONGEST_GAP, _GAP_OF_WINDOW * (times[-1] - times[0])):
+    if gap <= max(_MAX_GAP, _GAP_OF_WINDOW * (times[-1] - times[0])):
         return ""
     why = f": {found.trouble}" if found.trouble is not None else ""
     return f"there was no measurement for {format_duration(gap)}{why}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from perfrun.api.run.perfrun import (
-    MOST_HOLDS,
+    MAX_HOLDS,
     BenchmarkStatus,
     CapacityStatus,
     GeneratorStatus,
@@ -109,7 +109,7 @@ def unreported(
     told = errored(message, workers)
     if stopped is not None:
         told = cancelled(f"stopped ({stopped}): {message}", workers)
-    return replace(told, capacity=CapacityStatus(holds=list(holds[:MOST_HOLDS])) if holds else None)
+    return replace(told, capacity=CapacityStatus(holds=list(holds[:MAX_HOLDS])) if holds else None)
 
 
 def first_of(lost: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from perfrun.api.quantities import parse_rate
-from perfrun.api.run.perfrun import MOST_HOLDS, CapacityStatus, SloStatus, Verdict
+from perfrun.api.run.perfrun import MAX_HOLDS, CapacityStatus, SloStatus, Verdict
 from perfrun.api.sentence import cut
 from perfrun.api.test.load import Capacity
 from perfrun.api.test.metric import CAPACITY
@@ -31,7 +31,7 @@ def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> RunVerdict:
     """What was found, and the last hold by all objectives but ``capacity``."""
     capacity, whole = outcome.plan.load.capacity, outcome.report
     assert capacity is not None
-    status = CapacityStatus(holds=list(outcome.holds[:MOST_HOLDS]))
+    status = CapacityStatus(holds=list(outcome.holds[:MAX_HOLDS]))
     if not 0 < whole.hold <= len(outcome.holds):
         return replace(_nothing_held(asked, outcome), capacity=status)
     result = found(capacity, held(outcome.holds))

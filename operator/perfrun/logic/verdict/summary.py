@@ -6,7 +6,7 @@ from typing import Any
 
 from perfrun.api.quantities import format_duration, format_rate
 from perfrun.api.run.perfrun import (
-    MOST_STEPS,
+    MAX_STEPS,
     AttemptCounts,
     IterationCounts,
     LatencyStatus,
@@ -30,7 +30,7 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import PhaseRecord, StepRecord
 from perfrun.measure.report import WorkerReport
 
-MOST_ERRORS = 64
+MAX_ERRORS = 64
 
 Limits = Mapping[str, Sequence[float]]
 """By metric, what a figure of it may not be rounded across."""
@@ -61,7 +61,7 @@ def steps(plan: RunPlan, report: WorkerReport, limits: Limits) -> list[StepStatu
     """Each step in figures, in the order of the plan; at most 100."""
     warmup = {(step.scenario, step.step): step.attempts for step in report.warmup.steps}
     statuses = []
-    for record in report.window.steps[:MOST_STEPS]:
+    for record in report.window.steps[:MAX_STEPS]:
         one = scope(plan, PhaseRecord(steps=[record]), "", report.window_time)
         figures = _figures(one, limits, THROUGHPUT)
         statuses.append(
@@ -101,7 +101,7 @@ def _figures(part: Scope, limits: Limits, *rates: str) -> dict[str, Any]:
         "error_rate": text(ERROR_RATE),
         "timeout_rate": text(TIMEOUT_RATE),
         "latency": _latency(part.distribution(LATENCY), limits),
-        "errors": dict(Counter(part.sum.errors).most_common(MOST_ERRORS)),
+        "errors": dict(Counter(part.sum.errors).most_common(MAX_ERRORS)),
     }
 
 

@@ -8,7 +8,7 @@ from perfrun.logic.comparison.source import Reported
 from perfrun.report.console import MARKS
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart
-from perfrun.report.html.distribution import MOST_CURVES, of_runs
+from perfrun.report.html.distribution import MAX_CURVES, of_runs
 from perfrun.report.html.page import render
 from perfrun.report.html.strips import strips
 
@@ -42,7 +42,7 @@ def comparison_page(runs: Sequence[Reported], comparison: Comparison) -> str:
 
 def _charts(runs: Sequence[Reported], comparison: Comparison) -> Iterator[Chart]:
     yield from strips(comparison)
-    if len(runs) <= MOST_CURVES:
+    if len(runs) <= MAX_CURVES:
         yield from of_runs(_named(runs, comparison))
 
 
@@ -52,8 +52,8 @@ def _named(runs: Sequence[Reported], comparison: Comparison) -> list[tuple[str, 
 
 def _missing(runs: Sequence[Reported], comparison: Comparison) -> str | None:
     """Whose distribution is not drawn, and why."""
-    if len(runs) > MOST_CURVES:
-        return f"Distributions are drawn of at most {MOST_CURVES} runs."
+    if len(runs) > MAX_CURVES:
+        return f"Distributions are drawn of at most {MAX_CURVES} runs."
     names = [
         name
         for name, one in _named(runs, comparison)

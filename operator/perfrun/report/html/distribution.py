@@ -19,7 +19,7 @@ from perfrun.report.html.limits import is_latency_limit, latency_limits
 from perfrun.report.html.scales import beyond, duration_axis, percentile_axis
 from perfrun.report.html.svg import clean
 
-MOST_CURVES = 6
+MAX_CURVES = 6
 """In one chart."""
 _POINTS = 200
 """Of a curve."""
@@ -119,7 +119,7 @@ def of_runs(runs: Sequence[tuple[str, Reported]]) -> Iterator[Chart]:
 
 
 def _by_step(records: Sequence[StepRecord], slos: Sequence[SloStatus]) -> Iterator[Chart]:
-    first = sorted(records, key=lambda record: -record.sent)[:MOST_CURVES]
+    first = sorted(records, key=lambda record: -record.sent)[:MAX_CURVES]
     shown = [record for record in records if record in first]
     several = len({record.scenario for record in records}) > 1
     for key, title, timing in (
@@ -145,7 +145,7 @@ def _by_step(records: Sequence[StepRecord], slos: Sequence[SloStatus]) -> Iterat
                 else []
             )
             own = [slo for slo in slos if slo.of and is_latency_limit(slo)]
-            limits = own if timing is Timing.LATENCY and len(own) <= MOST_CURVES else []
+            limits = own if timing is Timing.LATENCY and len(own) <= MAX_CURVES else []
             yield _chart(key, title, curves, limits, notes)
 
 

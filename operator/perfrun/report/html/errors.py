@@ -5,7 +5,7 @@ from perfrun.report.html.charts import Area, Chart, Pieces, Point
 from perfrun.report.html.scales import count_axis, tick_number
 from perfrun.report.html.timeline import Timeline, per_second
 
-MOST_CLASSES = 6
+MAX_CLASSES = 6
 """In the chart; the rarer ones are one more."""
 
 
@@ -53,8 +53,8 @@ def _classes(series: Series) -> dict[str, list[int]]:
     if not series.errors:
         return {"failed": series.failed}
     by_count = sorted(series.errors.items(), key=lambda item: -sum(item[1]))
-    shown = dict(by_count[:MOST_CLASSES])
-    if rest := [points for _, points in by_count[MOST_CLASSES:]]:
+    shown = dict(by_count[:MAX_CLASSES])
+    if rest := [points for _, points in by_count[MAX_CLASSES:]]:
         shown["others"] = [sum(column) for column in zip(*rest, strict=True)]
     return shown
 

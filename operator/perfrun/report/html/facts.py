@@ -17,7 +17,7 @@ from perfrun.measure.result import RunResult
 from perfrun.report.failures import by_count, explained
 from perfrun.report.steps import ALL, number
 
-MOST_TRACES = 10
+MAX_TRACES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,7 @@ def slowest(report: WorkerReport) -> list[Trace]:
             yield one.latency, Trace(name, format_duration(one.latency), one.trace_id)
 
     found = [pair for record in report.window.steps for pair in traces(record)]
-    return [trace for _, trace in sorted(found, key=lambda pair: -pair[0])[:MOST_TRACES]]
+    return [trace for _, trace in sorted(found, key=lambda pair: -pair[0])[:MAX_TRACES]]
 
 
 def without_result(result: RunResult | None) -> str | None:

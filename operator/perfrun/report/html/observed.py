@@ -22,7 +22,7 @@ from perfrun.report.html.scales import Scale, clock, count_axis, range_axis, tic
 from perfrun.report.html.svg import clean
 from perfrun.report.html.timeline import Timeline
 
-MOST_CHARTS = 16
+MAX_CHARTS = 16
 _GAP = 4
 """Times the usual distance of two points: further apart, nothing is drawn between them."""
 _FAR = 4
@@ -34,7 +34,7 @@ def observed_charts(timeline: Timeline) -> Iterator[Chart]:
     seen = [one for one in timeline.report.observed if _inside(one, timeline.x)]
     order = list(OBSERVABLES)
     seen.sort(key=lambda one: (places.get(one.name, len(places)), order.index(one.metric)))
-    for number, one in enumerate(seen[:MOST_CHARTS]):
+    for number, one in enumerate(seen[:MAX_CHARTS]):
         # That nothing was restarted is no picture.
         if one.metric != RESTARTS or len(set(one.values)) > 1:
             yield _chart(f"observed-{number}", one, timeline)

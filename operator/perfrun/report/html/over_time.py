@@ -15,7 +15,7 @@ _FAR = 4
 """A limit this many times above everything that was measured is told, and not drawn."""
 _DRAWN = (("p50", "median"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-_LEAST = {"p50": 5, "p95": 20, "p99": 100, "max": 1}
+_MIN_SAMPLES = {"p50": 5, "p95": 20, "p99": 100, "max": 1}
 """Requests of a point that a percentile needs: of fewer, it is the slowest under another name."""
 
 
@@ -42,7 +42,8 @@ def _latency(timeline: Timeline) -> Chart:
     sketches = timeline.series.latency
     values = {
         name: [
-            sketch.quantile(share) if sketch.count >= _LEAST[name] else None for sketch in sketches
+            sketch.quantile(share) if sketch.count >= _MIN_SAMPLES[name] else None
+            for sketch in sketches
         ]
         for name, share in _SHARES.items()
     }
@@ -105,7 +106,7 @@ def _seldom(
     points = sum(sketch.count > 0 for sketch in sketches)
     for name in ("p95", "p99"):
         if sum(value is not None for value in values[name]) < points:
-            yield f"{name} is drawn where a point has {_LEAST[name]} requests or more."
+            yield f"{name} is drawn where a point has {_MIN_SAMPLES[name]} requests or more."
 
 
 def _timeouts(timeline: Timeline) -> Iterator[str]:

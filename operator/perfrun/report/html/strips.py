@@ -9,7 +9,7 @@ from perfrun.report.html.charts import Chart, DataRow, Line
 from perfrun.report.html.scales import Scale, Tick, range_axis, tick_duration, tick_number
 from perfrun.report.html.svg import clean
 
-MOST_STRIPS = 8
+MAX_STRIPS = 8
 _LEVELS = {Group.BASELINE: 0.72, Group.COMPARED: 0.28}
 _LEFT_OUT = "×"
 _MARKS = {Group.BASELINE: "○", Group.COMPARED: "●"}
@@ -22,7 +22,7 @@ def strips(comparison: Comparison) -> Iterator[Chart]:
     told = [row for row in comparison.rows if row.statistics is not None]
     told.sort(key=lambda row: (_ORDER.index(_of(row).shown), not row.objective, row.of != ""))
     drawn = [row for row in told if len({cell.value for cell in row.cells} - {None}) > 1]
-    for number, row in enumerate(drawn[:MOST_STRIPS]):
+    for number, row in enumerate(drawn[:MAX_STRIPS]):
         yield _strip(f"strip-{number}", row, comparison.columns)
 
 

@@ -4,13 +4,13 @@ from markupsafe import Markup, escape
 
 from perfrun.api.sentence import printable
 
-MOST_CHARACTERS = 2048
+MAX_CHARACTERS = 2048
 """Of a text that others wrote; the rest is left out."""
 
 Attribute = str | float | None
 
 
-def clean(text: str, most: int = MOST_CHARACTERS) -> str:
+def clean(text: str, most: int = MAX_CHARACTERS) -> str:
     """A text of others as it is shown: nothing that is not seen, and not too long."""
     shown = printable(text)
     return shown if len(shown) <= most else shown[: most - 1] + "…"

@@ -14,9 +14,9 @@ from perfrun.report.html.charts import DataRow, Moment, Pieces, Span, steps
 from perfrun.report.html.facts import moment
 from perfrun.report.html.scales import Scale, clock, time_axis
 
-MOST_POINTS = 300
+MAX_POINTS = 300
 """More of them nobody sees on a page; each two are joined until there are no more."""
-MOST_HOLDS = 12
+MAX_HOLDS = 12
 """Of a capacity search, that are named in a chart."""
 _COUNTS = ("planned", "started", "succeeded", "failed")
 
@@ -36,7 +36,7 @@ class Timeline:
         length = max(len(getattr(series, name)) for name in _COUNTS)
         for name in _COUNTS:
             setattr(series, name, getattr(series, name) or [0] * length)
-        while len(series.started) > MOST_POINTS:
+        while len(series.started) > MAX_POINTS:
             series.halve()
         return series
 
@@ -100,7 +100,7 @@ class Timeline:
         """When each rate of a capacity search began to be held."""
         status = self.reported.run.status
         holds = status.capacity.holds if status.capacity is not None else []
-        named = len(holds) <= MOST_HOLDS
+        named = len(holds) <= MAX_HOLDS
         return [
             Moment(at, hold.rate if named else "", "hold")
             for hold in holds

@@ -110,7 +110,7 @@ async def test_of_what_an_owner_has_only_so_much_is_deleted_and_nothing_of_other
         body = {"metadata": {"name": f"a-{number}", "namespace": "team", "labels": {"a": "b"},
                              "ownerReferences": [{"uid": owner}]}}  # fmt: skip
         kube.put(CONFIG_MAPS, body)
-    monkeypatch.setattr(writing, "MOST_DELETED", 2)
+    monkeypatch.setattr(writing, "MAX_DELETED", 2)
     await delete_owned(kube, CONFIG_MAPS, "team", "a=b", UID, but={"a-0"})  # type: ignore[arg-type]
     assert [one["metadata"]["name"] for one in kube.all(CONFIG_MAPS)] == ["a-0", "a-1", "a-4"]
 

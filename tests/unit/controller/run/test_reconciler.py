@@ -28,8 +28,8 @@ from perfrun.controller.run.admit import Acceptor
 from perfrun.controller.run.environment import Surroundings
 from perfrun.controller.run.finish import KEEP_TRIES, Finisher
 from perfrun.controller.run.identity import PodIdentity
-from perfrun.controller.run.open_runs import MOST_OTHERS, MOST_PIECES, OpenRuns, UnreadableError
-from perfrun.controller.run.reconciler import MOST_FAILURES, RunReconciler, stop_of
+from perfrun.controller.run.open_runs import MAX_OTHERS, MAX_PIECES, OpenRuns, UnreadableError
+from perfrun.controller.run.reconciler import MAX_FAILURES, RunReconciler, stop_of
 from perfrun.controller.run.sampler import Sampler
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused
@@ -477,7 +477,7 @@ async def test_config_maps_with_the_labels_of_reports_are_not_read_without_end(
     world: World,
 ) -> None:
     await world.measure()
-    most = 3 * MOST_PIECES + MOST_OTHERS
+    most = 3 * MAX_PIECES + MAX_OTHERS
     copied = copy.deepcopy(world.kube.all(CONFIG_MAPS)[-1])
     assert "-report-" in copied["metadata"]["name"]
     del copied["metadata"]["ownerReferences"]
@@ -574,7 +574,7 @@ async def test_run_that_cannot_be_judged_ends_after_some_tries(
 
     monkeypatch.setattr("perfrun.controller.run.finish.judge", broken)
     await world.measure()
-    for _ in range(MOST_FAILURES - 1):
+    for _ in range(MAX_FAILURES - 1):
         with pytest.raises(ZeroDivisionError):
             await world.step()
     await world.step()

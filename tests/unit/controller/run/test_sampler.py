@@ -24,7 +24,7 @@ from perfrun.kube.client import (
     Resource,
 )
 from perfrun.logic.schedule.policy import asks_of
-from perfrun.measure.observed import MOST_POINTS, Observation
+from perfrun.measure.observed import MAX_POINTS, Observation
 from tests.unit.controller.build import KEY, perf_run, perf_test, plan_of
 from tests.unit.controller.fake_kube import FakeKube
 
@@ -234,8 +234,8 @@ def test_what_is_kept_fits_into_a_config_map() -> None:
         Observation(
             name=f"{number}{'x' * 60}",
             metric=metric,
-            at=[10**10 * second + draw.randrange(10**9) for second in range(MOST_POINTS)],
-            values=[draw.random() for _ in range(MOST_POINTS)],
+            at=[10**10 * second + draw.randrange(10**9) for second in range(MAX_POINTS)],
+            values=[draw.random() for _ in range(MAX_POINTS)],
         )
         for number in range(16)
         for metric in ("cpu", "memory", "restarts")

@@ -147,7 +147,7 @@ async def test_it_sleeps_until_the_next_one_is_due(world: World) -> None:
     world.prepare(due=soon)
     assert world.ticker._pop(soon - timedelta(milliseconds=1)) == []
     assert 0 < world.ticker._pause(soon - timedelta(seconds=3)) <= 3
-    assert world.ticker._pause(soon - timedelta(hours=3)) == module.LONGEST_SLEEP_S
+    assert world.ticker._pause(soon - timedelta(hours=3)) == module.MAX_SLEEP_S
     assert len(world.ticker._pop(soon)) == 1
 
 

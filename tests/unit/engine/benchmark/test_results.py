@@ -11,7 +11,7 @@ from perfrun.engine.benchmark.readers import k6, pytest_benchmark
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.readers.table import READERS
 from perfrun.engine.benchmark.results import read_bounded, read_results
-from perfrun.measure.benchmark import MOST_BENCHMARKS, MOST_NAME, MOST_VALUE
+from perfrun.measure.benchmark import MAX_BENCHMARKS, MAX_NAME, MAX_VALUE
 
 DATA = Path(__file__).parent / "data"
 
@@ -202,16 +202,16 @@ def test_readers_take_anything_and_raise_nothing_else(form: Any, document: Any) 
 def test_there_are_bounds(tmp_path: Path) -> None:
     many = [one(f"{'x' * 300}{number:04}") for number in range(3)]
     (kept,), _ = read_results(written(tmp_path, suite(*many[:1])), "PytestBenchmark")
-    assert len(kept.name) == MOST_NAME
-    many = [one(f"test_{number}") for number in range(MOST_BENCHMARKS + 7)]
+    assert len(kept.name) == MAX_NAME
+    many = [one(f"test_{number}") for number in range(MAX_BENCHMARKS + 7)]
     found, left = read_results(written(tmp_path, suite(*many)), "PytestBenchmark")
-    assert (len(found), left) == (MOST_BENCHMARKS, 7)
+    assert (len(found), left) == (MAX_BENCHMARKS, 7)
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (one("x" * MOST_NAME + "_fast"), one("x" * MOST_NAME + "_slow", mean=9.0)),
+        (one("x" * MAX_NAME + "_fast"), one("x" * MAX_NAME + "_slow", mean=9.0)),
         (one("same", "a.py::same"), one("same", "a.py::same", mean=9.0)),
         (one("a\ud800"), one("a\udfff", mean=9.0)),
     ],
@@ -239,7 +239,7 @@ def test_a_name_that_is_not_unicode_is_told_with_question_marks(tmp_path: Path) 
 
 
 def test_numbers_that_no_suite_measures_are_left_out() -> None:
-    most = MOST_VALUE
+    most = MAX_VALUE
     assert summary(
         huge={"value": 1.7976931348623157e308},
         least={"value": -1e19},

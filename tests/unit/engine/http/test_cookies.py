@@ -154,6 +154,6 @@ def test_a_cookie_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_user_has_no_more_than_so_many_cookies() -> None:
     jar = Cookies()
-    jar.set(SHOP, CART, [b"c%d=1" % number for number in range(cookies.MOST_COOKIES + 5)])
+    jar.set(SHOP, CART, [b"c%d=1" % number for number in range(cookies.MAX_COOKIES + 5)])
     back = jar.header(SHOP, CART).split(b"; ")
-    assert (len(back), back[0]) == (cookies.MOST_COOKIES, b"c5=1")
+    assert (len(back), back[0]) == (cookies.MAX_COOKIES, b"c5=1")

@@ -24,7 +24,7 @@ from perfrun.engine.load.pacers import (
     pacer_for,
 )
 from perfrun.engine.load.virtual_user import VirtualUser
-from perfrun.logic.plan.run_plan import LONGEST_BURST
+from perfrun.logic.plan.run_plan import MAX_BURST
 from perfrun.logic.plan.shape import UserSpan
 from tests.unit.engine.server import plan
 
@@ -287,7 +287,7 @@ def test_the_time_of_users_is_that_in_which_they_were_active(
 def test_a_burst_releases_its_users_at_once_and_ends_with_its_last_request() -> None:
     table = Table(BurstPacer(ALONE, 4, 2))
     assert table.at(-1) == [waits(0)]
-    assert table.at(1) == [released(0, 1, 1), released(1, 1, 1), waits(LONGEST_BURST)]
+    assert table.at(1) == [released(0, 1, 1), released(1, 1, 1), waits(MAX_BURST)]
     assert table.ended(0, 10) == 2
     assert table.ended(1, 11) == 3
     assert table.ended(0, 12) == END
@@ -311,11 +311,11 @@ def test_a_user_of_a_burst_that_thinks_finds_nothing_left() -> None:
 
 def test_a_burst_that_takes_too_long_drops_what_it_has_not_started() -> None:
     table = Table(BurstPacer(SECOND_OF_THREE, 4, 1))
-    assert table.at(0) == [released(1, 0), waits(LONGEST_BURST)]
+    assert table.at(0) == [released(1, 0), waits(MAX_BURST)]
     early = ("end", "the burst did not end within 3600s")
-    drops = [dropped(number, LONGEST_BURST) for number in (4, 7, 10)]
-    assert table.at(LONGEST_BURST + 7) == [*drops, early]
-    assert table.ended(0, LONGEST_BURST + 8) is None
+    drops = [dropped(number, MAX_BURST) for number in (4, 7, 10)]
+    assert table.at(MAX_BURST + 7) == [*drops, early]
+    assert table.ended(0, MAX_BURST + 8) is None
 
 
 def test_holds_follow_one_another_and_numbers_go_on() -> None:

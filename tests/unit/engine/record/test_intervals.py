@@ -17,7 +17,7 @@ from perfrun.engine.record.recorder import Recorder
 from perfrun.engine.run import Engine
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.report import Interval, WorkerReport
-from perfrun.measure.series import MOST_POINTS
+from perfrun.measure.series import MAX_POINTS
 from perfrun.measure.sketch import Sketch
 from perfrun.reach.values import NoValues
 from tests.unit.engine.conftest import Run
@@ -142,7 +142,7 @@ async def test_an_hour_has_points_of_eight_seconds(load: Begin) -> None:
     series = one.second_by_second.series
     series.check()
     assert (series.resolution, len(series.planned)) == (8 * S, 450)
-    assert len(series.planned) <= MOST_POINTS
+    assert len(series.planned) <= MAX_POINTS
     assert series.succeeded == [8] * 450
     assert series.errors == {"Connect": [1] * 450}
     assert series.in_flight == [7] * 450

@@ -7,7 +7,7 @@ import pytest
 
 from perfrun.api.test.load import Load
 from perfrun.api.test.metric import Direction
-from perfrun.logic.comparison.compare import MOST_RUNS, compare, line_up
+from perfrun.logic.comparison.compare import MAX_RUNS, compare, line_up
 from perfrun.logic.comparison.model import Comparison, Group, Row, Shown, Tone
 from perfrun.logic.comparison.source import Reported
 from perfrun.measure.result import RunResult
@@ -289,6 +289,6 @@ def test_a_run_that_is_given_twice_is_refused_as_it_would_be_evidence_of_nothing
 
 
 def test_too_many_runs_are_refused():
-    many = [a_run(f"r-{number}") for number in range(MOST_RUNS + 1)]
+    many = [a_run(f"r-{number}") for number in range(MAX_RUNS + 1)]
     with pytest.raises(ValueError, match="61 runs are more than can be compared: 60 at most"):
         line_up(many)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perfrun.api.test.load import StopCondition
 from perfrun.logic.plan.run_plan import make_plan
-from perfrun.logic.plan.stop import LOST_AFTER, MOST_PENDING, Second, StopJudge, StopWatch
+from perfrun.logic.plan.stop import LOST_AFTER, MAX_PENDING, Second, StopJudge, StopWatch
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.report import Interval
 from tests.unit.logic.build import MS, OPEN, S, spec
@@ -198,4 +198,4 @@ def test_a_worker_that_speaks_of_no_second_does_not_have_histograms_pile_up() ->
         now = number * S // 10  # nobody is silent for long enough to be lost
         one.take(0, interval(number, number, 0), now)
         one.take(1, interval(number, 0, 0).model_copy(update={"elapsed": 0}), now)
-    assert len(one._pending) <= MOST_PENDING + 1
+    assert len(one._pending) <= MAX_PENDING + 1

@@ -14,7 +14,7 @@ from perfrun.api.test.baseline import MetricChange, Told
 from perfrun.api.test.notification import Notification
 from perfrun.logic.run.notices import (
     FIRST_PAUSE_S,
-    MOST_PAUSE_S,
+    MAX_PAUSE_S,
     WITHIN,
     Finished,
     Notice,
@@ -205,6 +205,6 @@ def test_pauses_grow_to_a_limit_and_heed_what_the_sink_asks_for() -> None:
     rng = random.Random(1)
     pauses = [pause(tries, None, rng) for tries in range(1, 40)]
     assert FIRST_PAUSE_S <= pauses[0] <= 1.2 * FIRST_PAUSE_S
-    assert MOST_PAUSE_S <= pauses[-1] <= 1.2 * MOST_PAUSE_S
+    assert MAX_PAUSE_S <= pauses[-1] <= 1.2 * MAX_PAUSE_S
     assert 30 <= pause(1, 30.0, rng) <= 36
-    assert pause(1, 1e9, rng) <= 1.2 * MOST_PAUSE_S
+    assert pause(1, 1e9, rng) <= 1.2 * MAX_PAUSE_S

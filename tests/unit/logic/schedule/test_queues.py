@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.logic.schedule.queues import MOST_TARGETS, NEVER, Contender, Queues
+from perfrun.logic.schedule.queues import MAX_TARGETS, NEVER, Contender, Queues
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 
@@ -82,7 +82,7 @@ def test_the_last_turn_of_a_namespace_is_remembered_and_at_a_target_while_somebo
 
 def test_no_number_of_targets_that_were_tested_takes_memory_for_ever() -> None:
     queues = Queues()
-    for number in range(MOST_TARGETS + 100):
+    for number in range(MAX_TARGETS + 100):
         queues.note_turn("a", f"a-{number}:80", NOW)
-    assert len(queues._served_on) == MOST_TARGETS
-    assert queues.served_on(f"a-{MOST_TARGETS + 99}:80", "a") == NOW
+    assert len(queues._served_on) == MAX_TARGETS
+    assert queues.served_on(f"a-{MAX_TARGETS + 99}:80", "a") == NOW

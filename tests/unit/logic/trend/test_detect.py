@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from perfrun.api.test.metric import METRICS, Kind, Metric
 from perfrun.logic.trend.detect import Rules, accept, advance, confirmations_left, levels, shown
 from perfrun.logic.trend.sentences import describe
-from perfrun.measure.trend import MOST_METRICS, MOST_POINTS, History, Point, Shift, Stage
+from perfrun.measure.trend import MAX_METRICS, MAX_POINTS, History, Point, Shift, Stage
 
 RULES = Rules()
 MS = 1e6
@@ -236,7 +236,7 @@ def test_no_run_is_in_it_twice_and_the_ring_is_bounded(
         history = advance(history, point(number, ms), RULES)
         names = [p.run for p in (*history.baseline, *history.fresh)]
         assert len(names) == len(set(names))
-        assert max(len(history.baseline), len(history.fresh)) <= MOST_POINTS
+        assert max(len(history.baseline), len(history.fresh)) <= MAX_POINTS
         assert history.newest == completed(number)
         assert (history.stage is Stage.SETTLED) == (not history.fresh)
         said = describe(history, RULES)
@@ -267,7 +267,7 @@ def test_a_history_that_no_runs_have_made_is_refused(part: dict[str, object]) ->
 
 
 def test_the_costliest_history_that_is_read_takes_a_moment() -> None:
-    names = [f"latency.p95 of {n}" for n in range(MOST_METRICS)]
+    names = [f"latency.p95 of {n}" for n in range(MAX_METRICS)]
     points = [
         Point(run=f"r{n}", completed=completed(n), values=dict.fromkeys(names, 1e6 + n))
         for n in range(60)

@@ -14,7 +14,7 @@ from perfrun.logic.plan.benchmark_command import rendered
 from perfrun.logic.plan.run_plan import comparison_key, make_plan, scenarios_of
 from perfrun.logic.schedule.policy import DEFAULT, Policies
 from perfrun.logic.trend.detect import change, shown
-from perfrun.measure.benchmark import MOST_VALUE, Benchmark, BenchmarkRecord
+from perfrun.measure.benchmark import MAX_VALUE, Benchmark, BenchmarkRecord
 from perfrun.measure.report import WorkerReport
 from tests.unit.controller.build import perf_run
 from tests.unit.logic.build import MS, judged, report, step
@@ -141,7 +141,7 @@ def test_the_status_has_all_figures_and_why_some_are_missing() -> None:
 
 
 @pytest.mark.parametrize("metric", [name for name in BENCHMARK if name != "memory.peak"])
-@pytest.mark.parametrize("value", [MOST_VALUE, -MOST_VALUE, MOST_VALUE / 3, 5e-324, -5e-324])
+@pytest.mark.parametrize("value", [MAX_VALUE, -MAX_VALUE, MAX_VALUE / 3, 5e-324, -5e-324])
 def test_any_figure_that_a_worker_may_tell_can_be_judged(metric: str, value: float) -> None:
     values = {metric: value, "rounds": value}
     record = BenchmarkRecord(benchmarks=[Benchmark(name="b", values=values)], left_out=2**53)

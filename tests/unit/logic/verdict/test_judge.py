@@ -528,7 +528,7 @@ def test_a_judgement_fits_into_the_status() -> None:
     assert PerfRunStatus.model_validate_json(status.model_dump_json(exclude_none=True)) == status
 
 
-MOST = {
+HIGHEST = {
     Kind.DURATION: "1h",
     Kind.RATE: "1000000/s",
     Kind.PERCENT: "100%",
@@ -537,7 +537,7 @@ MOST = {
     Kind.CORES: "64",
     Kind.NUMBER: 10**9,
 }
-EVERY_SLO = [{"metric": name, "max": MOST[row.kind]} for name, row in METRICS.items()]
+EVERY_SLO = [{"metric": name, "max": HIGHEST[row.kind]} for name, row in METRICS.items()]
 any_slo = st.sampled_from(EVERY_SLO)
 
 

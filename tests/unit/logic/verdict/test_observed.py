@@ -9,7 +9,7 @@ from perfrun.api.test.metric import OBSERVABLES, OBSERVED, observables
 from perfrun.api.test.observe import Sort
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.logic.verdict.observed import period, theil_sen
-from perfrun.measure.observed import MOST_POINTS, Observation, ObservedMetric
+from perfrun.measure.observed import MAX_POINTS, Observation, ObservedMetric
 from perfrun.measure.report import WorkerReport
 from tests.unit.logic.build import MS, S, judged, report, spec, step
 
@@ -181,4 +181,4 @@ def test_looks_are_as_many_as_are_kept(duration: str) -> None:
     plan = make_plan(one, uid="u", namespace="n", test="t", run="r")
     looks = one.load.open.levels()[0].hold / period(plan)
     assert period(plan) >= 2 * S
-    assert looks < MOST_POINTS
+    assert looks < MAX_POINTS

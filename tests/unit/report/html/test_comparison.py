@@ -6,7 +6,7 @@ from perfrun.logic.comparison.compare import compare, line_up
 from perfrun.logic.comparison.model import Shown
 from perfrun.logic.comparison.source import Reported
 from perfrun.report.html import comparison_page
-from perfrun.report.html.strips import MOST_STRIPS, strips
+from perfrun.report.html.strips import MAX_STRIPS, strips
 from tests.unit.logic.build import report, step
 from tests.unit.report.html.build import MS, Page, reported, with_status
 
@@ -36,7 +36,7 @@ def test_two_groups_are_told_apart_by_statistics():
 
 def test_each_metric_that_varies_has_a_strip_with_a_point_for_each_run():
     charts = list(strips(compare(OLD, NEW)))
-    assert 0 < len(charts) <= MOST_STRIPS
+    assert 0 < len(charts) <= MAX_STRIPS
     first = charts[0]
     assert sum(len(line.marked) for line in first.lines) == 16
     assert [len(line.marked) for line in first.lines] == [8, 0, 8, 0]

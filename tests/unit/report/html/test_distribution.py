@@ -6,7 +6,7 @@ import pytest
 
 from perfrun.measure.record import StepRecord, Timing
 from perfrun.report.html.charts import Chart
-from perfrun.report.html.distribution import MOST_CURVES, Curve, Look, curve, distributions, of_runs
+from perfrun.report.html.distribution import MAX_CURVES, Curve, Look, curve, distributions, of_runs
 from perfrun.report.html.scales import beyond
 from tests.unit.logic.build import report, step
 from tests.unit.report.html.build import MS, S, reported
@@ -116,7 +116,7 @@ def test_each_step_has_a_curve_and_a_mark_of_its_own():
 
 
 def test_of_many_steps_the_busiest_are_drawn_and_the_others_told():
-    names = [f"step-{index}" for index in range(MOST_CURVES + 3)]
+    names = [f"step-{index}" for index in range(MAX_CURVES + 3)]
     records = [step(EVEN[: 100 + index], name=name) for index, name in enumerate(names)]
     chart = charts(
         *records,

@@ -7,7 +7,7 @@ import pytest
 from perfrun.api.test.metric import OBSERVABLES
 from perfrun.measure.observed import Observation
 from perfrun.report.html.charts import Chart
-from perfrun.report.html.observed import MOST_CHARTS, observed_charts, unseen
+from perfrun.report.html.observed import MAX_CHARTS, observed_charts, unseen
 from perfrun.report.html.run import run_page
 from perfrun.report.html.timeline import Timeline
 from tests.unit.logic.build import report, step
@@ -88,7 +88,7 @@ def test_things_stand_as_they_are_written_and_no_restart_is_no_picture() -> None
 
 def test_there_are_not_more_charts_than_anybody_reads() -> None:
     many = [seen("value", {1: -1.0, 2: 1.0}, name=f"thing-{number}") for number in range(20)]
-    assert len(charts(*many)) == MOST_CHARTS
+    assert len(charts(*many)) == MAX_CHARTS
 
 
 def test_what_was_not_seen_at_all_is_said() -> None:

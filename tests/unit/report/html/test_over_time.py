@@ -8,9 +8,9 @@ import pytest
 from perfrun.measure.record import Series
 from perfrun.measure.report import WorkerReport
 from perfrun.report.html.charts import Chart
-from perfrun.report.html.errors import MOST_CLASSES
+from perfrun.report.html.errors import MAX_CLASSES
 from perfrun.report.html.over_time import charts_over_time, lag_chart
-from perfrun.report.html.timeline import MOST_POINTS
+from perfrun.report.html.timeline import MAX_POINTS
 from tests.unit.logic.build import BURST, CLOSED, report, step
 from tests.unit.report.html.build import MS, S, series, sketch, timeline, with_status
 
@@ -129,9 +129,9 @@ def test_errors_are_stacked_by_class_the_most_frequent_first():
 
 
 def test_rare_classes_are_one():
-    errors = {f"Sql{index}": [index + 1] + [0] * 9 for index in range(MOST_CLASSES + 3)}
+    errors = {f"Sql{index}": [index + 1] + [0] * 9 for index in range(MAX_CLASSES + 3)}
     chart = charts(series(failed=[45] + [0] * 9, errors=errors))["errors"]
-    assert len(chart.areas) == MOST_CLASSES + 1
+    assert len(chart.areas) == MAX_CLASSES + 1
     assert chart.areas[-1].name == "others: 6"
 
 
@@ -189,7 +189,7 @@ def test_how_many_are_allowed_is_drawn_where_they_came_near_it():
 
 def test_long_series_are_joined():
     drawn = timeline(measured(series(seconds=600), load_time=600 * S))
-    assert len(drawn.starts) <= MOST_POINTS
+    assert len(drawn.starts) <= MAX_POINTS
     assert drawn.interval == "2s"
     assert len(measured(series(seconds=600)).series.started) == 600
 

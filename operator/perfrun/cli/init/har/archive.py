@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from perfrun.cli.init.draft import (
-    LONGEST_PATH,
-    MOST_STEPS,
+    MAX_PATH_LENGTH,
+    MAX_STEPS,
     Draft,
     Json,
     ScenarioDraft,
@@ -24,9 +24,9 @@ from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_value
 from perfrun.cli.init.texts import Names, counted, literal, one_line, slug
 
-_MOST_ORIGINS = 10
-_LEAST_THINK_MS = 100
-_MOST_THINK_MS = 30_000
+_MAX_ORIGINS = 10
+_MIN_THINK_MS = 100
+_MAX_THINK_MS = 30_000
 
 
 def har_drafts(
@@ -55,7 +55,7 @@ def har_drafts(
     drafts: list[Draft] = []
     names = Names()
     given_up: Counter[str] = Counter()
-    for origin in origins[:_MOST_ORIGINS]:
+    for origin in origins[:_MAX_ORIGINS]:
         asked = url if origin == main and url else origin
         host = urlsplit(origin).hostname or ""
         wanted = (name if origin == main else slug(f"{name} {host}")) or slug(host) or "journey"
@@ -161,8 +161,8 @@ def _steps(entries: Sequence[Entry], hider: Hider, left: Counter[str]) -> list[S
     names.take("journey", "")  # steps and scenarios share their names
     taken: list[tuple[StepDraft, Entry]] = []
     for entry in entries:
-        if len(taken) == MOST_STEPS:
-            left[f"beyond the {MOST_STEPS} steps that a scenario can have"] += 1
+        if len(taken) == MAX_STEPS:
+            left[f"beyond the {MAX_STEPS} steps that a scenario can have"] += 1
             continue
         try:
             step = _step(entry, hider, names)
@@ -179,7 +179,7 @@ def _steps(entries: Sequence[Entry], hider: Hider, left: Counter[str]) -> list[S
 
 def _step(entry: Entry, hider: Hider, names: Names) -> StepDraft:
     path = hider.path(entry.path)
-    if len(path) > LONGEST_PATH:
+    if len(path) > MAX_PATH_LENGTH:
         raise UnwrittenError("with a path that is too long")
     body = hider.body(entry)
     headers = _with_kind(hider.headers(entry), entry, body)
@@ -221,8 +221,8 @@ def _expected(status: int | None) -> tuple[int, ...]:
 def _with_pause(step: StepDraft, entry: Entry, later: Entry | None) -> StepDraft:
     if later is None or not entry.start:
         return step
-    gap = round(min((later.start - entry.end) * 10, _MOST_THINK_MS / 100)) * 100
-    if gap < _LEAST_THINK_MS:
+    gap = round(min((later.start - entry.end) * 10, _MAX_THINK_MS / 100)) * 100
+    if gap < _MIN_THINK_MS:
         return step
     return replace(step, think_ms=gap)
 

@@ -25,8 +25,8 @@ _NUMBER = re.compile(r"[0-9]{1,20}\Z")
 _BUSTER = re.compile(r"1[5-9][0-9]{11}\Z")
 """A time in milliseconds: what keeps caches away."""
 _FRESH = re.compile(r"(request|correlation|trace|idempotency)[-_]?(id|key)\Z", re.IGNORECASE)
-_MOST_DEPTH = 32
-_LONGEST_BODY = 16 * 1024
+_MAX_DEPTH = 32
+_MAX_BODY_LENGTH = 16 * 1024
 
 
 class UnwrittenError(Exception):
@@ -97,11 +97,11 @@ class Hider:
         """What a step sends. Raises UnwrittenError."""
         if entry.body is None:
             raise UnwrittenError("with a body that the recording does not hold as a text")
-        if len(entry.body) > _LONGEST_BODY:
+        if len(entry.body) > _MAX_BODY_LENGTH:
             raise UnwrittenError("with a body that is too long")
         kind = self.kind_of(entry).partition(";")[0].strip().lower()
         if entry.params:
-            if sum(len(one.name) + len(one.value) for one in entry.params) > _LONGEST_BODY:
+            if sum(len(one.name) + len(one.value) for one in entry.params) > _MAX_BODY_LENGTH:
                 raise UnwrittenError("with a body that is too long")
             return self._params(entry.params, kind)
         if not entry.body:
@@ -171,7 +171,7 @@ class Hider:
 
     def _value(self, value: Any, name: str, depth: int) -> Any:
         """Numbers stay as they are: a template would make a text of them."""
-        if depth > _MOST_DEPTH:
+        if depth > _MAX_DEPTH:
             raise UnwrittenError("with a body that is nested too deeply")
         if isinstance(value, dict):
             return {clean(key): self._value(one, key, depth + 1) for key, one in value.items()}

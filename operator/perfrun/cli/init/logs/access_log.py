@@ -6,8 +6,8 @@ from typing import Protocol
 
 from perfrun.cli.init.draft import (
     DEFAULT_URL,
-    LONGEST_PATH,
-    MOST_SCENARIOS,
+    MAX_PATH_LENGTH,
+    MAX_SCENARIOS,
     Draft,
     ScenarioDraft,
     SourceError,
@@ -59,7 +59,7 @@ def access_log_draft(
             f"the combined format of nginx and Apache are read, the default one of Envoy, and "
             f"JSON with method, uri, status and time"
         )
-    wanted = _wanted(traffic, min(top, MOST_SCENARIOS), writes=writes)
+    wanted = _wanted(traffic, min(top, MAX_SCENARIOS), writes=writes)
     if not wanted:
         raise SourceError(
             f"{source}: none of {traffic.requests:,} requests can be taken: reads are taken "
@@ -90,7 +90,7 @@ def _wanted(traffic: Traffic, top: int, *, writes: bool) -> list[tuple[Kind, See
         if not seen.samples or not (writes or is_read(kind.method)):
             continue
         path = _path(list(seen.samples))
-        if len(path) <= LONGEST_PATH:
+        if len(path) <= MAX_PATH_LENGTH:
             wanted.append((kind, seen, path))
     return wanted
 

@@ -16,7 +16,7 @@ from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.texts import one_line
 from perfrun.cli.terminal.streams import tell
 
-LONGEST_LINE = 32 * 1024
+MAX_LINE_LENGTH = 32 * 1024
 _GZIP = b"\x1f\x8b"
 _OFTEN = 100_000
 _SECONDS = {True: 0.5, False: 10.0}
@@ -77,7 +77,7 @@ class LogFile:
     def _counted(self, stream: BinaryIO) -> Iterator[bytes]:
         number = 0
         whole = True
-        while line := stream.readline(LONGEST_LINE):
+        while line := stream.readline(MAX_LINE_LENGTH):
             if whole:
                 number += 1
                 if number % _OFTEN == 0:

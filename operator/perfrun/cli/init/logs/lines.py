@@ -43,7 +43,7 @@ _EARLIEST = 10**8
 """What is less is no time, but a duration: that would be before the year 1974."""
 _SCALES = ((10**10, 1), (10**13, 10**3), (10**16, 10**6), (10**19, 10**9))
 """Below what a time is in seconds, milliseconds, microseconds and nanoseconds."""
-_LONGEST = 8192
+_MAX_TARGET_LENGTH = 8192
 
 
 class Line(NamedTuple):
@@ -128,7 +128,7 @@ def _json(line: bytes) -> Line | None:
         method, target = match[1], match[2]
     status = _whole(_first(fields, _STATUS))
     moment = next((one for name in _TIME if (one := _moment(fields.get(name)))), None)
-    if not isinstance(method, str) or not 0 < len(target) <= _LONGEST:
+    if not isinstance(method, str) or not 0 < len(target) <= _MAX_TARGET_LENGTH:
         return None
     if status is None or moment is None:
         return None

@@ -14,9 +14,9 @@ from perfrun.cli.init.logs.lines import Line
 from perfrun.cli.init.secrets import is_uuid, secret_name, secret_value
 from perfrun.cli.init.urls import is_static_name
 
-MOST_KINDS = 20_000
-_MOST_SAMPLES = 12
-_LONGEST_SAMPLE = 500
+MAX_KINDS = 20_000
+_MAX_SAMPLES = 12
+_MAX_SAMPLE_LENGTH = 500
 _WINDOW = 600
 """Seconds that lines may be out of order: they are written when requests end."""
 _NUMBER = re.compile(r"[0-9]+\Z")
@@ -74,14 +74,14 @@ class Traffic:
         kind = Kind(line.method, template)
         seen = self.kinds.get(kind)
         if seen is None:
-            if len(self.kinds) >= MOST_KINDS:
+            if len(self.kinds) >= MAX_KINDS:
                 self._give_up_the_rarest()
             seen = self.kinds[kind] = Seen()
         seen.count += 1
         seen.statuses[line.status] += 1
-        if len(seen.samples) < _MOST_SAMPLES:
+        if len(seen.samples) < _MAX_SAMPLES:
             sample = path + self._harmless(query)
-            if len(sample) <= _LONGEST_SAMPLE:
+            if len(sample) <= _MAX_SAMPLE_LENGTH:
                 seen.samples[sample] = None
 
     @property
@@ -102,7 +102,7 @@ class Traffic:
 
     def _give_up_the_rarest(self) -> None:
         ordered = sorted(self.kinds.items(), key=lambda item: -item[1].count)
-        self.kinds = dict(ordered[: MOST_KINDS // 2])
+        self.kinds = dict(ordered[: MAX_KINDS // 2])
 
 
 class Rates:

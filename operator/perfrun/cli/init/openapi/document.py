@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from perfrun.cli.init.draft import (
-    LONGEST_PATH,
-    MOST_SCENARIOS,
+    MAX_PATH_LENGTH,
+    MAX_SCENARIOS,
     Draft,
     Json,
     ScenarioDraft,
@@ -33,7 +33,7 @@ _JSON = re.compile(r"application/([\w.+-]+\+)?json(;|\Z)", re.IGNORECASE)
 _JSON_KIND = "application/json"
 _OUTSIDE = "with references to other documents"
 _STATUS = re.compile(r"2[0-9][0-9]\Z")
-_MOST_PATHS = 5000
+_MAX_PATHS = 5000
 
 
 class Operation(NamedTuple):
@@ -131,15 +131,15 @@ def _wanted(
         elif prefix is None:
             server = (one.servers or ["the document's server"])[0]
             _add(left, f"of another server: {one_line(server, 80)} (--url)")
-        elif len(wanted) == MOST_SCENARIOS:
-            _add(left, f"beyond the {MOST_SCENARIOS} that a test can have")
+        elif len(wanted) == MAX_SCENARIOS:
+            _add(left, f"beyond the {MAX_SCENARIOS} that a test can have")
         else:
             wanted.append(one._replace(path=prefix + one.path))
     return wanted
 
 
 def _operations(document: Document) -> Iterator[Operation]:
-    for path, node in list(document.root["paths"].items())[:_MOST_PATHS]:
+    for path, node in list(document.root["paths"].items())[:_MAX_PATHS]:
         item = document.resolved(node)
         for method in _METHODS:
             body = item.get(method)
@@ -183,7 +183,7 @@ class _Steps:
             if isinstance(node.get("name"), str) and isinstance(node.get("in"), str)
         }
         filled = self.filler.fill(one.path, stated.values(), self._access.query)
-        if len(filled.path) > LONGEST_PATH:
+        if len(filled.path) > MAX_PATH_LENGTH:
             raise _LeftOutError("with a path that is too long")
         sampler = Sampler(self._document)
         body = self._body(one, sampler)

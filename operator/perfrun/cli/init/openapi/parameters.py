@@ -22,9 +22,9 @@ _OURS = frozenset(
     {"content-length", "transfer-encoding", "connection", "upgrade", "trailer", "te", "expect"}
     | {"host", "cookie"}
 )
-_LARGEST_ID = 100
-_MOST_VARIABLES = 64
-_MOST_ITEMS = 20
+_MAX_ID = 100
+_MAX_VARIABLES = 64
+_MAX_ITEMS = 20
 
 
 class Variables:
@@ -43,7 +43,7 @@ class Variables:
         while self.values.get(known, value) != value:
             known = f"{stem}_{number}"
             number += 1
-        if known not in self.values and len(self.values) == _MOST_VARIABLES:
+        if known not in self.values and len(self.values) == _MAX_VARIABLES:
             return value
         self.values[known] = value
         return Made(known)
@@ -150,7 +150,7 @@ class Filler:
             return sampler.of(schema, name)
         number = 0
         if "items" in schema:
-            number = min(max(int(number_of(schema.get("minItems"))), 1), _MOST_ITEMS)
+            number = min(max(int(number_of(schema.get("minItems"))), 1), _MAX_ITEMS)
             schema = self._document.resolved(schema["items"])
         value = self._made_up(schema, one, sampler, filled)
         return [value] * number if number and value is not NOTHING else value
@@ -161,7 +161,7 @@ class Filler:
             return sampler.of(schema, name)
         if "integer" in kinds or "number" in kinds:
             filled.made_up[name] = None
-            low, high = bounds(schema, 1, _LARGEST_ID)
+            low, high = bounds(schema, 1, _MAX_ID)
             return Made(f"int({low}, {high})") if low < high else low
         if schema.get("format") == "uuid":
             filled.made_up[name] = None

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 from perfrun.cli.init.draft import Json
 from perfrun.cli.init.source import table, text_of
 
-_MOST_HOPS = 20
+_MAX_HOPS = 20
 
 
 class Document:
@@ -30,7 +30,7 @@ class Document:
         """The object that is meant, and the references that led to it."""
         names: set[str] = set()
         beside: Json = {}
-        for _ in range(_MOST_HOPS):
+        for _ in range(_MAX_HOPS):
             ref = table(node).get("$ref")
             if not isinstance(ref, str):
                 return {**table(node), **beside}, frozenset(names)

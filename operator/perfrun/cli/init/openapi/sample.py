@@ -10,18 +10,18 @@ from perfrun.cli.init.openapi.refs import Document, types_of
 from perfrun.cli.init.source import number_of, rows, table, text_of
 from perfrun.cli.init.texts import Made, chosen, clean, literal
 
-MOST_VALUES = 300
+MAX_VALUES = 300
 """Of one body."""
-_MOST_PROPERTIES = 40
-_MOST_DEPTH = 8
-_MOST_PARTS = 20
-_LONGEST_TEXT = 1000
-_LONGEST_KEY = 100
+_MAX_PROPERTIES = 40
+_MAX_DEPTH = 8
+_MAX_PARTS = 20
+_MAX_TEXT_LENGTH = 1000
+_MAX_KEY_LENGTH = 100
 _PER_VALUE = 30
 """Characters of a text that count as a value more: bodies have a size too."""
-_LARGEST = 10**15
-_MOST_ENUM = 500
-_LONGEST_JSON = 64 * 1024
+_MAX_NUMBER = 10**15
+_MAX_ENUM = 500
+_MAX_JSON_LENGTH = 64 * 1024
 
 _BY_FORMAT = {
     "uuid": "uuid()",
@@ -56,8 +56,8 @@ class Sampler:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._left = MOST_VALUES
-        self._typed_left = 10 * MOST_VALUES
+        self._left = MAX_VALUES
+        self._typed_left = 10 * MAX_VALUES
         self.guessed: dict[str, None] = {}
         """Names of texts that have to look like something that cannot be made."""
 
@@ -73,7 +73,7 @@ class Sampler:
 
     def _typed(self, value: Any, node: object, depth: int) -> Any:
         self._typed_left -= 1
-        if depth > _MOST_DEPTH or self._typed_left < 0 or not table(node):
+        if depth > _MAX_DEPTH or self._typed_left < 0 or not table(node):
             return value
         schema = self._merged(self._document.resolved(node), frozenset(), 0)
         value = typed(value, schema)
@@ -81,24 +81,24 @@ class Sampler:
             properties = table(schema.get("properties"))
             return {
                 key: self._typed(one, properties.get(key), depth + 1)
-                for key, one in list(value.items())[:_MOST_PROPERTIES]
+                for key, one in list(value.items())[:_MAX_PROPERTIES]
             }
         if isinstance(value, list):
             items = schema.get("items")
-            return [self._typed(one, items, depth + 1) for one in value[:_MOST_PARTS]]
+            return [self._typed(one, items, depth + 1) for one in value[:_MAX_PARTS]]
         return value
 
     def _of(self, node: object, name: str, depth: int, above: frozenset[str]) -> Any:
         schema, refs = self._document.followed(node)
         self._left -= 1
-        if refs & above or depth > _MOST_DEPTH or self._left < 0:
+        if refs & above or depth > _MAX_DEPTH or self._left < 0:
             return NOTHING
         above |= refs
         schema = self._merged(schema, above, 0)
         for value in _stated(schema):
             return self._copied(self._typed(value, schema, depth), depth)
         if options := rows(schema.get("enum")):
-            return self._option([typed(one, schema) for one in options[:_MOST_ENUM]])
+            return self._option([typed(one, schema) for one in options[:_MAX_ENUM]])
         if (one := self._alternative(schema, name, depth, above)) is not NOTHING:
             return one
         types = types_of(schema)
@@ -106,7 +106,7 @@ class Sampler:
             return self._object(schema, depth, above)
         if "items" in schema or "array" in types:
             item = self._of(schema.get("items"), name, depth + 1, above)
-            number = min(max(int(number_of(schema.get("minItems"))), 1), _MOST_PARTS)
+            number = min(max(int(number_of(schema.get("minItems"))), 1), _MAX_PARTS)
             self._left -= number - 1
             return [] if item is NOTHING else [item] * number
         if "boolean" in types:
@@ -119,7 +119,7 @@ class Sampler:
         """The first of oneOf or anyOf that gives a value, with what stands beside it."""
         for key in ("oneOf", "anyOf"):
             rest = {one: value for one, value in schema.items() if one not in ("oneOf", "anyOf")}
-            for option in rows(schema.get(key))[:_MOST_PARTS]:
+            for option in rows(schema.get(key))[:_MAX_PARTS]:
                 stated = self._document.resolved(option)
                 if "type" in stated and not types_of(stated):
                     continue  # null
@@ -132,10 +132,10 @@ class Sampler:
     def _merged(self, schema: Json, above: frozenset[str], depth: int) -> Json:
         """With what allOf adds to it."""
         parts = rows(schema.get("allOf"))
-        if not parts or depth > _MOST_DEPTH:
+        if not parts or depth > _MAX_DEPTH:
             return schema
         merged: Json = {"properties": {}, "required": []}
-        for part in [*parts[:_MOST_PARTS], {k: v for k, v in schema.items() if k != "allOf"}]:
+        for part in [*parts[:_MAX_PARTS], {k: v for k, v in schema.items() if k != "allOf"}]:
             one, refs = self._document.followed(part)
             self._left -= 1
             if refs & above or self._left < 0:
@@ -154,10 +154,10 @@ class Sampler:
         # What is required first: there may be no room for all.
         ordered = sorted(properties.items(), key=lambda item: item[0] not in required)
         found: Json = {}
-        for key, node in ordered[:_MOST_PROPERTIES]:
+        for key, node in ordered[:_MAX_PROPERTIES]:
             if (
                 self._document.resolved(node).get("readOnly") is True
-                or len(str(key)) > _LONGEST_KEY
+                or len(str(key)) > _MAX_KEY_LENGTH
             ):
                 continue
             self._left -= len(str(key)) // _PER_VALUE
@@ -170,7 +170,7 @@ class Sampler:
         texts = [one for one in options if isinstance(one, str)]
         if len(texts) > 1 and len(texts) == len(options):
             return chosen(texts)
-        return self._copied(next((one for one in options if one is not None), None), _MOST_DEPTH)
+        return self._copied(next((one for one in options if one is not None), None), _MAX_DEPTH)
 
     def _text(self, schema: Json, name: str) -> Any:
         kind = text_of(schema.get("format"))
@@ -185,18 +185,18 @@ class Sampler:
             return Made("email()")
         if name.lower() in ("name", "fullname", "full_name"):
             return Made("name()")
-        least = int(min(max(number_of(schema.get("minLength")), 1), _LONGEST_TEXT))
+        least = int(min(max(number_of(schema.get("minLength")), 1), _MAX_TEXT_LENGTH))
         most = int(number_of(schema.get("maxLength")) or 12)
         return Made(f"text({max(least, min(12, most))})")
 
     def _copied(self, value: Any, depth: int) -> Any:
         """An example, in what a manifest can hold."""
         self._left -= 1
-        if self._left < 0 or depth > 2 * _MOST_DEPTH:
+        if self._left < 0 or depth > 2 * _MAX_DEPTH:
             return None
         if isinstance(value, str):
             self._left -= len(value) // _PER_VALUE
-            return clean(value[:_LONGEST_TEXT])
+            return clean(value[:_MAX_TEXT_LENGTH])
         if isinstance(value, bool) or value is None:
             return value
         if isinstance(value, int):
@@ -204,15 +204,15 @@ class Sampler:
         if isinstance(value, float):
             return float(value) if abs(value) < 1e300 else 1.0
         if isinstance(value, dict):
-            pairs = list(value.items())[:_MOST_PROPERTIES]
+            pairs = list(value.items())[:_MAX_PROPERTIES]
             self._left -= sum(len(str(key)) for key, _ in pairs) // _PER_VALUE
             return {
                 clean(str(key)): self._copied(one, depth + 1)
                 for key, one in pairs
-                if len(str(key)) <= _LONGEST_KEY
+                if len(str(key)) <= _MAX_KEY_LENGTH
             }
         if isinstance(value, list):
-            return [self._copied(one, depth + 1) for one in value[:_MOST_PARTS]]
+            return [self._copied(one, depth + 1) for one in value[:_MAX_PARTS]]
         return None
 
 
@@ -235,7 +235,7 @@ def typed(value: Any, schema: Json) -> Any:
 def parsed_json(text: str) -> Any:
     """The JSON that a text is; NOTHING where it is none."""
     try:
-        return json.loads(text) if len(text) <= _LONGEST_JSON else NOTHING
+        return json.loads(text) if len(text) <= _MAX_JSON_LENGTH else NOTHING
     except (ValueError, RecursionError):
         return NOTHING
 
@@ -254,7 +254,7 @@ def _is_of(value: Any, kind: str) -> bool:
 
 def _number(schema: Json, *, whole: bool) -> int | float:
     """The least that is allowed; a fraction where no whole number is."""
-    found = bounds(schema, 1, _LARGEST)[0]
+    found = bounds(schema, 1, _MAX_NUMBER)[0]
     least, most = number_of(schema.get("minimum")), schema.get("maximum")
     if not whole and isinstance(most, int | float) and found > most >= least:
         return least if schema.get("exclusiveMinimum") is None else (least + most) / 2
@@ -280,7 +280,7 @@ def _limit(schema: Json, key: str, exclusive: str, step: int) -> int | None:
         value, other = other, True
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return None
-    inside = max(min(value, _LARGEST), -_LARGEST)
+    inside = max(min(value, _MAX_NUMBER), -_MAX_NUMBER)
     number = math.ceil(inside) if step > 0 else math.floor(inside)
     return number + step if other is True and number == inside else number
 

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from perfrun.cli.init.draft import DEFAULT_URL, Json
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.urls import LONGEST_URL, usable_url
+from perfrun.cli.init.urls import MAX_URL_LENGTH, usable_url
 
 _HOLE = re.compile(r"\{([^{}]{1,100})\}")
 _UNKNOWN_HOST = "the document names no host"
@@ -79,7 +79,7 @@ def server_url(server: Json) -> str:
     """The URL of a server, its variables at their defaults; may be relative, and is empty where a
     variable has no value."""
     variables = table(server.get("variables"))
-    text = text_of(server.get("url"))[:LONGEST_URL]
+    text = text_of(server.get("url"))[:MAX_URL_LENGTH]
     values = dict(_defaults(text, variables))
     if any(value is None for value in values.values()):
         return ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from perfrun.measure.benchmark import MOST_NAME, MOST_VALUE, Benchmark
+from perfrun.measure.benchmark import MAX_NAME, MAX_VALUE, Benchmark
 from perfrun.reach.foreign import foreign
 
 
@@ -14,7 +14,7 @@ class ResultsError(Exception):
 def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -> Benchmark | None:
     """The statistics of ``found`` that ``units`` names, each multiplied by its factor there.
 
-    What is no number, or one beyond ``MOST_VALUE``, is left out; None where nothing is left. A
+    What is no number, or one beyond ``MAX_VALUE``, is left out; None where nothing is left. A
     long name is cut short, and what in it is not Unicode is ``?``.
     """
     values = {}
@@ -26,10 +26,10 @@ def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -
             value = float(number) * factor
         except OverflowError:  # a whole number beyond all floats
             continue
-        if abs(value) <= MOST_VALUE:  # never so for NaN
+        if abs(value) <= MAX_VALUE:  # never so for NaN
             values[statistic] = value
     return (
-        Benchmark(name=foreign(_told(name), MOST_NAME), values=values) if values and name else None
+        Benchmark(name=foreign(_told(name), MAX_NAME), values=values) if values and name else None
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.benchmark.readers.form import ResultsError, benchmark, mapping
-from perfrun.measure.benchmark import MOST_VALUE, Benchmark
+from perfrun.measure.benchmark import MAX_VALUE, Benchmark
 
 _MS = float(NS_PER_MS)
 _TREND = dict.fromkeys(("avg", "min", "med", "max", "p90", "p95", "p99", "p999"), _MS)
@@ -71,7 +71,7 @@ def _listed(results: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[t
 
 def _a_second(count: Any, seconds: Any) -> dict[str, float]:
     numbers = isinstance(count, int | float) and isinstance(seconds, int | float)
-    return {"rate": count / seconds} if numbers and 0 < seconds < MOST_VALUE else {}
+    return {"rate": count / seconds} if numbers and 0 < seconds < MAX_VALUE else {}
 
 
 def _described(name: str, metric: Mapping[str, Any]) -> Benchmark | None:

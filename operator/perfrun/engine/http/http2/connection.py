@@ -11,8 +11,8 @@ from perfrun.engine.http.http2.frames import (
     FIRST_WINDOW,
     HEAD,
     HEAD_LENGTH,
-    LARGEST_FRAME,
-    LARGEST_WINDOW,
+    MAX_FRAME,
+    MAX_WINDOW,
     PREFACE,
     Blocks,
     Code,
@@ -34,12 +34,12 @@ from perfrun.engine.http.http2.frames import (
 from perfrun.engine.http.http2.stream import Stream
 from perfrun.engine.http.link import Home
 
-MOST_STREAMS = 1000
+MAX_STREAMS = 1000
 """At a time on one connection, where the peer allows more."""
 LAST_ID = 2**31 - 1
-MOST_CONTROLS = 10_000
+MAX_CONTROLS = 10_000
 """Control frames that a peer may send while neither bodies nor responses move: more is a flood."""
-_REFILL = LARGEST_WINDOW // 2
+_REFILL = MAX_WINDOW // 2
 """Bytes of bodies after which the peer's windows are filled up again."""
 _OF_CONNECTION = (FrameType.SETTINGS, FrameType.PING, FrameType.GOAWAY)
 _PING_LENGTH = _GOAWAY_LENGTH = 8
@@ -65,7 +65,7 @@ class Http2Connection(asyncio.Protocol):
         self._partial = (0, 0, b"", 0)
         """Headers that are continued: stream, flags, block so far, its bytes on the wire."""
         self._next_id = 1
-        self._limit = MOST_STREAMS
+        self._limit = MAX_STREAMS
         self._uploads = Uploads()
         self._consumed = 0
         self._controls = 0
@@ -94,7 +94,7 @@ class Http2Connection(asyncio.Protocol):
         _, block, body = request
         if body:
             self._write(headers(number, block, end=False) + self._uploads.begin(number, body))
-        elif (length := len(block)) <= LARGEST_FRAME:
+        elif (length := len(block)) <= MAX_FRAME:
             # Flags: END_STREAM and END_HEADERS.
             self._write(HEAD.pack(length >> 8, length & 255, FrameType.HEADERS, 5, number) + block)
         else:
@@ -150,9 +150,9 @@ class Http2Connection(asyncio.Protocol):
         ours = {
             Setting.HEADER_TABLE_SIZE: 0,
             Setting.ENABLE_PUSH: 0,
-            Setting.INITIAL_WINDOW_SIZE: LARGEST_WINDOW,
+            Setting.INITIAL_WINDOW_SIZE: MAX_WINDOW,
         }
-        more = window_update(0, LARGEST_WINDOW - FIRST_WINDOW)
+        more = window_update(0, MAX_WINDOW - FIRST_WINDOW)
         self.transport.write(PREFACE + settings(ours) + more)
 
     def data_received(self, data: bytes) -> None:
@@ -177,7 +177,7 @@ class Http2Connection(asyncio.Protocol):
         while end - at >= HEAD_LENGTH:
             high, low, kind, flags, number = unpack(data, at)
             size = (high << 8) | low
-            if size > LARGEST_FRAME:
+            if size > MAX_FRAME:
                 raise FrameError("a frame larger than allowed")
             stop = at + HEAD_LENGTH + size
             if stop > end:
@@ -253,7 +253,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _on_control(self, kind: int, flags: int, number_: int, payload: bytes, now: int) -> None:
         self._controls += 1
-        if self._controls > MOST_CONTROLS:
+        if self._controls > MAX_CONTROLS:
             raise FrameError("a flood of control frames")
         if number_ and kind in _OF_CONNECTION:
             raise FrameError("a frame of the connection on a stream")
@@ -285,7 +285,7 @@ class Http2Connection(asyncio.Protocol):
         freed = b""
         for name, value in read_settings(payload):
             if name == Setting.MAX_CONCURRENT_STREAMS:
-                self._limit = min(value, MOST_STREAMS)
+                self._limit = min(value, MAX_STREAMS)
             elif name == Setting.MAX_FRAME_SIZE:
                 self._uploads.reframe(value)
             elif name == Setting.INITIAL_WINDOW_SIZE:

@@ -2,8 +2,8 @@
 
 from perfrun.engine.http.http2.frames import (
     FIRST_WINDOW,
-    LARGEST_FRAME,
-    LARGEST_WINDOW,
+    MAX_FRAME,
+    MAX_WINDOW,
     Flag,
     FrameError,
     FrameType,
@@ -29,7 +29,7 @@ class Uploads:
 
     def __init__(self) -> None:
         self._window = self._first_window = FIRST_WINDOW
-        self._frame_size = LARGEST_FRAME
+        self._frame_size = MAX_FRAME
         self.waiting: dict[int, _Upload] = {}
         """By stream: what is not yet sent as a whole, the oldest first."""
 
@@ -57,7 +57,7 @@ class Uploads:
 
     def resize(self, first_window: int) -> bytes:
         """SETTINGS_INITIAL_WINDOW_SIZE, which changes what is open too. Raises FrameError."""
-        if first_window > LARGEST_WINDOW:
+        if first_window > MAX_WINDOW:
             raise FrameError("a window that is too large")
         by, self._first_window = first_window - self._first_window, first_window
         for upload in self.waiting.values():
@@ -66,7 +66,7 @@ class Uploads:
 
     def reframe(self, size: int) -> None:
         """SETTINGS_MAX_FRAME_SIZE, bytes. Raises FrameError."""
-        if not LARGEST_FRAME <= size < 1 << 24:
+        if not MAX_FRAME <= size < 1 << 24:
             raise FrameError("a frame size that is not allowed")
         self._frame_size = size
 
@@ -97,6 +97,6 @@ class Uploads:
 
 
 def _widened(window: int, by: int) -> int:
-    if window + by > LARGEST_WINDOW:
+    if window + by > MAX_WINDOW:
         raise FrameError("a window that is too large")
     return window + by

@@ -13,13 +13,13 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD = struct.Struct(">HBBBL")
 """A frame's head: length (16 and 8 bits), type, flags, stream."""
 HEAD_LENGTH = 9
-LARGEST_FRAME = 16_384
+MAX_FRAME = 16_384
 """Bytes of a frame that everybody takes; no larger ones are allowed to the peer."""
-LARGEST_WINDOW = 2**31 - 1
+MAX_WINDOW = 2**31 - 1
 FIRST_WINDOW = 65_535
-MOST_BLOCKS = 256
+MAX_BLOCKS = 256
 """Header blocks whose meaning is remembered."""
-MOST_LITERALS = 1024
+MAX_LITERALS = 1024
 """Header fields whose encoding is remembered."""
 MALFORMED = -1
 """In place of a status: the fields do not make a response (RFC 9113, 8.3.2)."""
@@ -85,7 +85,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 def headers(stream: int, block: bytes, *, end: bool) -> bytes:
     """HEADERS, continued where the block is too large for one frame."""
-    parts = [block[at : at + LARGEST_FRAME] for at in range(0, len(block), LARGEST_FRAME)]
+    parts = [block[at : at + MAX_FRAME] for at in range(0, len(block), MAX_FRAME)]
     kinds = [FrameType.HEADERS] + [FrameType.CONTINUATION] * (len(parts) - 1)
     frames = []
     for place, (kind, part) in enumerate(zip(kinds, parts, strict=True)):
@@ -194,7 +194,7 @@ def encoder(scheme: str) -> Callable[[bytes], Request]:
     return encode
 
 
-@lru_cache(MOST_LITERALS)
+@lru_cache(MAX_LITERALS)
 def _fields(lines: bytes) -> tuple[bytes, bytes]:
     """The authority and the other fields of an HTTP/1.1 head, encoded."""
     authority, kept = b"", []
@@ -208,7 +208,7 @@ def _fields(lines: bytes) -> tuple[bytes, bytes]:
     return _literal(b":authority", authority), b"".join(kept)
 
 
-@lru_cache(MOST_LITERALS)
+@lru_cache(MAX_LITERALS)
 def _literal(name: bytes, value: bytes) -> bytes:
     field = hpack.NeverIndexedHeaderTuple(name, value)
     return _encoder.encode([field], huffman=False)
@@ -252,7 +252,7 @@ class Blocks:
         except (hpack.HPACKError, UnicodeError, IndexError) as error:  # the library raises all
             raise FrameError(f"headers that are not HPACK: {error}") from error
         head = _head(fields)
-        if len(self._known) >= MOST_BLOCKS:
+        if len(self._known) >= MAX_BLOCKS:
             self._known.clear()
         self._known[block] = head
         return head

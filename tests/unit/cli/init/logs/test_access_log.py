@@ -14,9 +14,9 @@ from perfrun.api.template import parse
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.logs import traffic
 from perfrun.cli.init.logs.access_log import access_log_draft
-from perfrun.cli.init.logs.file import LONGEST_LINE, LogFile
+from perfrun.cli.init.logs.file import MAX_LINE_LENGTH, LogFile
 from perfrun.cli.init.logs.lines import parse_line
-from perfrun.cli.init.logs.traffic import MOST_KINDS, Rates, Traffic, normal_path
+from perfrun.cli.init.logs.traffic import MAX_KINDS, Rates, Traffic, normal_path
 from tests.unit.cli.init.given import quiet, read_back
 from tests.unit.cli.init.test_texts import NASTY
 
@@ -190,8 +190,8 @@ def test_any_json_is_read_or_not(value):
 
 
 def test_memory_is_bounded_whatever_the_log_holds(monkeypatch):
-    most = MOST_KINDS // 10
-    monkeypatch.setattr(traffic, "MOST_KINDS", most)
+    most = MAX_KINDS // 10
+    monkeypatch.setattr(traffic, "MAX_KINDS", most)
 
     def lines():
         yield from (line("/often").encode() for _ in range(2 * most))
@@ -208,7 +208,7 @@ def test_memory_is_bounded_whatever_the_log_holds(monkeypatch):
     assert len(seen.kinds) <= most
     assert max(kind.count for kind in seen.kinds.values()) == 2 * most
     # 60 MB for as many as there may be: a tenth is held to a tenth, because each line costs.
-    assert peak * MOST_KINDS / most < 60_000_000
+    assert peak * MAX_KINDS / most < 60_000_000
 
 
 def test_seconds_out_of_order_are_counted_once_and_old_ones_are_let_go():
@@ -254,9 +254,9 @@ class _Cut(Lines):
 
 def test_a_line_without_end_is_read_in_part(tmp_path):
     file = tmp_path / "a.log"
-    file.write_bytes(b"x" * (3 * LONGEST_LINE) + b"\nnext\n")
+    file.write_bytes(b"x" * (3 * MAX_LINE_LENGTH) + b"\nnext\n")
     lines, _, _ = read(file)
-    assert [len(one) for one in lines] == [LONGEST_LINE, 5]
+    assert [len(one) for one in lines] == [MAX_LINE_LENGTH, 5]
 
 
 def test_a_file_that_is_not_there():

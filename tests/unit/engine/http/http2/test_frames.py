@@ -10,8 +10,8 @@ from perfrun.engine.http.http2.frames import (
     FIRST_WINDOW,
     HEAD,
     HEAD_LENGTH,
-    LARGEST_WINDOW,
     MALFORMED,
+    MAX_WINDOW,
     Blocks,
     Flag,
     FrameError,
@@ -187,7 +187,7 @@ def test_bodies_arrive_whole_and_in_order_and_never_exceed_a_window(
 
 def test_the_window_of_the_connection_is_shared_by_all() -> None:
     uploads = Uploads()
-    uploads.resize(LARGEST_WINDOW)
+    uploads.resize(MAX_WINDOW)
     uploads.reframe(1 << 20)
     body = b"x" * (FIRST_WINDOW - 10)
     assert len(uploads.begin(1, body)) == HEAD_LENGTH + len(body)
@@ -215,8 +215,8 @@ def test_windows_and_frame_sizes_that_are_not_allowed() -> None:
     uploads = Uploads()
     for wrong in (
         lambda: uploads.widen(0, 0),
-        lambda: uploads.widen(0, LARGEST_WINDOW),
-        lambda: uploads.resize(LARGEST_WINDOW + 1),
+        lambda: uploads.widen(0, MAX_WINDOW),
+        lambda: uploads.resize(MAX_WINDOW + 1),
         lambda: uploads.reframe(100),
         lambda: uploads.reframe(1 << 24),
     ):
