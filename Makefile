@@ -81,7 +81,7 @@ check: $(STAMP) ## lint, types, import directions, drift of generated files: no 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m perfrun.api.schema.crd --check $(CRD_FOLDERS)
-	$(BIN)/python -m perfrun.api.schema.reference --check docs/reference.md
+	$(BIN)/python -m perfrun.api.schema.reference --check docs/reference/fields.md
 
 check-manifests: $(STAMP) ## deploy/base is the rendered chart, a real API server accepts all documented manifests, actionlint
 	@$(CLUSTER) build
@@ -100,7 +100,7 @@ format: $(STAMP) ## ruff, with automatic fixes
 
 crds: $(STAMP) ## CRDs, the field reference and the kustomize base, from the code and the chart
 	$(BIN)/python -m perfrun.api.schema.crd $(CRD_FOLDERS)
-	$(BIN)/python -m perfrun.api.schema.reference docs/reference.md
+	$(BIN)/python -m perfrun.api.schema.reference docs/reference/fields.md
 	@$(CLUSTER) build
 	@PATH=$$($(CLUSTER) path):$$PATH deploy/render.sh
 

@@ -59,7 +59,7 @@ def test_crds_of_the_folder_and_of_the_chart_are_those_of_the_models() -> None:
 
 
 def test_field_reference_is_that_of_the_models() -> None:
-    assert (REPO / "docs/reference.md").read_text() == reference.reference()
+    assert (REPO / "docs/reference/fields.md").read_text() == reference.reference()
 
 
 def test_kustomize_base_is_the_chart_rendered(perfrun_api: ApiServer) -> None:
