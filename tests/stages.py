@@ -10,6 +10,7 @@ CI: every process of a stage has a mark in its environment, and is looked for by
 import argparse
 import contextlib
 import ctypes
+import itertools
 import os
 import re
 import signal
@@ -78,25 +79,33 @@ STAGES: dict[str, list[Words]] = {
         [*_CLUSTER, "image", _IMAGE.format(""), "."],
         [*_CLUSTER, "image", _IMAGE.format("-browser"), ".", "--target=browser"],
     ],
+    "e2e-disturbs": [_pytest(*_DISTURBS, "tests/e2e")],
     "e2e": [_BUILD, _beside("tests/e2e", PROCESSES, *_PLAIN)],
     "integration-timing": [_beside("tests/integration", 2, *_TIMING)],
-    "e2e-timing": [_pytest(*_DISTURBS, "tests/e2e"), _beside("tests/e2e", 2, *_TIMING)],
+    "e2e-timing": [_beside("tests/e2e", 2, *_TIMING)],
     "integration-alone": [_pytest(*_ALONE, "tests/integration")],
     "e2e-alone": [_pytest(*_ALONE, "tests/e2e")],
 }
 _ON_THE_CLUSTER = {"image", *(name for name in STAGES if name.startswith("e2e"))}
-BESIDE = ({"integration", "image"}, {"integration-timing", "e2e-timing"})
-"""Run at the same time where both are asked for: one leaves the other most of the cores."""
+BESIDE = (
+    (("integration",), ("image", "e2e-disturbs")),
+    (("integration-timing",), ("e2e-timing",)),
+)
+"""Lanes of stages that run at the same time: one leaves the other most of the cores."""
+
+Lane = list[str]
+"""Stages that run one after the other."""
 
 
-def turns(names: Sequence[str]) -> list[list[str]]:
+def turns(names: Sequence[str]) -> list[list[Lane]]:
     """The stages in their order, those that run at the same time together."""
-    made: list[list[str]] = []
-    for name in names:
-        if made and {name, *made[-1]} in BESIDE:
-            made[-1].append(name)
-        else:
-            made.append([name])
+    made: list[list[Lane]] = []
+    left = list(names)
+    while left:
+        together = next((lanes for lanes in BESIDE if any(left[0] in lane for lane in lanes)), ())
+        lanes = [[name for name in lane if name in left] for lane in together] or [[left[0]]]
+        made.append([lane for lane in lanes if lane])
+        left = [name for name in left if not any(name in lane for lane in lanes)]
     return made
 
 
@@ -318,35 +327,42 @@ class Stage:
         return _cpu_of_cluster() if self.result.name in _ON_THE_CLUSTER else 0.0
 
 
-def _turn(names: Sequence[str], mark: str, results: list[Result]) -> bool:
-    """Run stages at the same time, each to its end; whether all are well."""
-    turn = [Result(name) for name in names]
-    results += turn
+def _turn(lanes: Sequence[Lane], mark: str, results: list[Result]) -> bool:
+    """Run stages at the same time, each lane to its end; whether all are well."""
+    turn = [[Result(name) for name in lane] for lane in lanes]
+    results += itertools.chain(*turn)
     _run_beside(turn, mark)
-    for result in turn:
-        if result.again and not any(one.failed for one in turn):
-            _run_beside([result], mark)
-    return not any(result.failed for result in turn)
+    for result in itertools.chain(*turn):
+        if result.again and not any(one.failed for one in itertools.chain(*turn)):
+            _run_beside([[result]], mark)
+    return not any(result.failed for result in itertools.chain(*turn))
 
 
-def _run_beside(turn: Sequence[Result], mark: str) -> None:
-    under_way = [Stage(result, mark, beside=len(turn) > 1) for result in turn]
+def _run_beside(lanes: Sequence[Sequence[Result]], mark: str) -> None:
+    """Run each lane to its end, or to the first of its stages that fails."""
+    left = [iter(lane) for lane in lanes]
+    beside = len(lanes) > 1
+    under_way = {n: Stage(next(lane), mark, beside=beside) for n, lane in enumerate(left)}
     parent, told = os.getppid(), time.monotonic()
     try:
         # Whoever started this may be killed without a word to us.
         while under_way and os.getppid() == parent:
-            for stage in tuple(under_way):
-                if not stage.go_on():
-                    under_way.remove(stage)
-                    stage.close()
-            if len(turn) > 1 and time.monotonic() - told > TOLD_EVERY_S:
+            for number, stage in tuple(under_way.items()):
+                if stage.go_on():
+                    continue
+                del under_way[number]
+                stage.close()
+                following = None if stage.result.failed else next(left[number], None)
+                if following is not None:
+                    under_way[number] = Stage(following, mark, beside=beside)
+            if beside and time.monotonic() - told > TOLD_EVERY_S:
                 told = time.monotonic()
-                print("; ".join(stage.told() for stage in under_way), flush=True)
+                print("; ".join(stage.told() for stage in under_way.values()), flush=True)
             time.sleep(POLL_S)
     finally:
-        for stage in under_way:
+        for stage in under_way.values():
             stage.interrupt()
-        for stage in under_way:
+        for stage in under_way.values():
             stage.close()
 
 
@@ -386,7 +402,8 @@ def run(names: Sequence[str]) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     took = time.monotonic() - began
-    print("\n".join(summary(results, took, Budgets.read())), flush=True)
+    begun = [result for result in results if result.seconds]
+    print("\n".join(summary(begun, took, Budgets.read())), flush=True)
     return code
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.shop import HERE, IMAGE, ROOT, Shop, until
 from tests.e2e.worker_image import worker_image
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.disturbs
 
 EXAMPLE = ROOT / "examples/protocols/websocket"
 CHAT_IMAGE = "localhost/perfrun-websocket:e2e"

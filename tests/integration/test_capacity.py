@@ -15,7 +15,7 @@ import pytest
 from perfrun.api.quantities import parse_rate
 from tests.integration.test_local_run import Cli, children, cli, until
 
-pytestmark = [pytest.mark.alone, pytest.mark.flaky(reruns=2)]
+pytestmark = pytest.mark.flaky(reruns=2)
 
 __all__ = ["cli"]
 
@@ -96,6 +96,7 @@ def run(cli: Cli, load: str, url: str, slos: str) -> tuple[dict[str, Any], str]:
     return run["status"], out + err
 
 
+@pytest.mark.alone
 def test_the_capacity_of_a_target_is_found_by_two_workers(cli: Cli) -> None:
     load = "{workers: 2, capacity: {from: 300/s, to: 2400/s, hold: 2s}}"
     slos = "[{metric: latency.p95, max: 100ms}, {metric: capacity, min: 350/s}]"
@@ -114,6 +115,7 @@ def test_the_capacity_of_a_target_is_found_by_two_workers(cli: Cli) -> None:
     assert "hold 2 at 600/s, at least 300/s" in said
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     "shape",
     [
@@ -137,6 +139,7 @@ def test_a_load_ends_when_its_target_breaks(cli: Cli, shape: str) -> None:
     assert not [one for one in status["generator"]["findings"] if one["type"] == "Coverage"]
 
 
+@pytest.mark.timing
 def test_a_search_of_a_target_that_breaks_is_cut(cli: Cli) -> None:
     condition = "{metric: errorRate, above: 50%, for: 1s}"
     search = "capacity: {from: 100/s, to: 400/s, hold: 20s}"
@@ -150,6 +153,7 @@ def test_a_search_of_a_target_that_breaks_is_cut(cli: Cli) -> None:
     assert not [one for one in status["generator"]["findings"] if one["type"] == "Coverage"]
 
 
+@pytest.mark.timing
 def test_a_worker_that_is_killed_ends_the_search_without_a_verdict(cli: Cli) -> None:
     load = "{workers: 2, capacity: {from: 100/s, to: 400/s, hold: 2s}}"
     slos = "[{metric: latency.p95, max: 1s}]"

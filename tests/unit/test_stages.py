@@ -106,12 +106,18 @@ def test_a_stage_that_fails_is_told_and_is_the_last(
 
 def test_those_that_share_nothing_run_at_the_same_time() -> None:
     at_once = ["integration-timing", "e2e-timing"]
-    assert stages.turns(["units", *at_once, "e2e-alone"]) == [["units"], at_once, ["e2e-alone"]]
-    assert stages.turns(["integration", "e2e"]) == [["integration"], ["e2e"]]
-    assert [turn for turn in stages.turns(list(stages.STAGES)) if set(turn) in stages.BESIDE] == [
-        ["integration", "image"],
-        at_once,
+    each = [[name] for name in at_once]
+    assert stages.turns(["units", *at_once, "e2e-alone"]) == [[["units"]], each, [["e2e-alone"]]]
+    assert stages.turns(["integration", "e2e"]) == [[["integration"]], [["e2e"]]]
+    assert stages.turns(["e2e-disturbs", "e2e"]) == [[["e2e-disturbs"]], [["e2e"]]]
+    all_of_them = stages.turns(list(stages.STAGES))
+    assert [turn for turn in all_of_them if len(turn) > 1] == [
+        [["integration"], ["image", "e2e-disturbs"]],
+        each,
     ]
+    assert sorted(name for turn in all_of_them for lane in turn for name in lane) == sorted(
+        stages.STAGES
+    )
 
 
 def test_of_two_at_once_each_goes_to_its_end_and_both_are_told(
@@ -127,7 +133,8 @@ def test_of_two_at_once_each_goes_to_its_end_and_both_are_told(
     well = [sys.executable, "-c", "print('and more')"]
     commands = {
         "integration": [[sys.executable, "-c", waits, one, other, "3"], well],
-        "image": [[sys.executable, "-c", waits, other, one, "0"], well],
+        "image": [[sys.executable, "-c", waits, other, one, "0"]],
+        "e2e-disturbs": [well],
         "e2e": [well],
     }
     monkeypatch.setattr(stages, "STAGES", commands)
@@ -139,8 +146,8 @@ def test_of_two_at_once_each_goes_to_its_end_and_both_are_told(
     table = [
         line for line in said.splitlines() if re.match(r"(integration|image|e2e)\S* +\d+ s ", line)
     ]
-    assert [line.split()[0] for line in table] == ["integration", "image"]
-    assert ["FAILED" in line for line in table] == [True, False]
+    assert [line.split()[0] for line in table] == ["integration", "image", "e2e-disturbs"]
+    assert ["FAILED" in line for line in table] == [True, False, False]
 
 
 @pytest.mark.parametrize("name", ["integration-alone", "e2e-alone"])

@@ -7,12 +7,13 @@ import pytest
 from .site import DOCUMENT_S, IMAGE_S, SHIFT, TASK_MS, Site
 from .visits import mean, page, plan_of, run, visits
 
-pytestmark = [pytest.mark.alone, pytest.mark.flaky(reruns=2)]
+pytestmark = pytest.mark.flaky(reruns=2)
 
 NEAR_MS = 5.0
 """The page looks at its own clock at another moment than the browser does."""
 
 
+@pytest.mark.alone
 def test_the_figures_of_a_page_are_those_that_it_measures_itself(shop: Site) -> None:
     (step,) = run(plan_of(shop.url, visits(3), page("/timed"))).window.steps
     assert (step.succeeded, step.failed, len(shop.told)) == (3, 0, 3)
@@ -42,6 +43,7 @@ def test_the_figures_of_a_page_are_those_that_it_measures_itself(shop: Site) -> 
     assert all(agent.endswith("shop/t") and "Chrome" in agent for agent in shop.agents)
 
 
+@pytest.mark.alone
 def test_a_cold_visit_loads_everything_and_a_warm_one_what_is_not_cached(shop: Site) -> None:
     (cold,) = run(plan_of(shop.url, visits(2), page("/pictures"))).window.steps
     assert shop.count("/picture") == 2
