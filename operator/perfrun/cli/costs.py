@@ -22,18 +22,18 @@ _DAYS = 28
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class Estimate:
     """How much of something; ``at_most`` where only a bound is known before."""
 
     value: float
     at_most: bool = False
 
-    def __add__(self, other: "Amount") -> "Amount":
-        return Amount(self.value + other.value, self.at_most or other.at_most)
+    def __add__(self, other: "Estimate") -> "Estimate":
+        return Estimate(self.value + other.value, self.at_most or other.at_most)
 
-    def times(self, factor: float) -> "Amount":
+    def times(self, factor: float) -> "Estimate":
         """The same, so many times."""
-        return Amount(self.value * factor, self.at_most)
+        return Estimate(self.value * factor, self.at_most)
 
     def text(self, form: str) -> str:
         """``at most 90000``."""
@@ -45,9 +45,9 @@ class Daily:
     """What a scheduled test costs a day on average."""
 
     runs: float
-    requests: Amount | None
+    requests: Estimate | None
     """None: as many as the target answers."""
-    core_hours: Amount | None
+    core_hours: Estimate | None
     """Of the load; None: until the last answer."""
 
     def words(self) -> Iterator[str]:
@@ -121,23 +121,23 @@ def total_words(tests: Sequence[Daily | None]) -> Iterator[str]:
     yield from _sum([one.core_hours for one in scheduled], "core-hours", ".3g")
 
 
-def _sum(amounts: Sequence[Amount | None], what: str, form: str) -> Iterator[str]:
+def _sum(amounts: Sequence[Estimate | None], what: str, form: str) -> Iterator[str]:
     known = [one for one in amounts if one is not None]
     if known:
-        words = f"{sum(known, Amount(0)).text(form)} {what} a day"
+        words = f"{sum(known, Estimate(0)).text(form)} {what} a day"
         unknown = len(amounts) - len(known)
         yield f"{words} without {unknown} of unknown number" if unknown else words
 
 
-def _requests(plan: RunPlan) -> Amount | None:
+def _requests(plan: RunPlan) -> Estimate | None:
     """Of one run, setup and teardown with it; retries and redirects are not known before."""
     around = len(plan.setup) + len(plan.teardown)
     each, load = _mean_steps(plan), plan.load
     if load.burst is not None or load.open is not None:
-        return Amount(planned(plan) * each + around)
+        return Estimate(planned(plan) * each + around)
     if load.capacity is not None:
         seconds = load.capacity.hold / NS_PER_S * most_holds(load.capacity)
-        return Amount(load.capacity.to * seconds * each + around, at_most=True)
+        return Estimate(load.capacity.to * seconds * each + around, at_most=True)
     assert load.closed is not None
     pause = _mean_pause(plan)
     if not pause:
@@ -145,17 +145,17 @@ def _requests(plan: RunPlan) -> Amount | None:
     users = max(stage.users for stage in load.closed.levels())
     # A target that answers at once leaves the pauses alone; the first iteration comes before any.
     iterations = planned_user_time(plan) / pause + users
-    return Amount(iterations * each + around, at_most=True)
+    return Estimate(iterations * each + around, at_most=True)
 
 
-def _core_hours(plan: RunPlan) -> Amount | None:
+def _core_hours(plan: RunPlan) -> Estimate | None:
     """Of one run; None for a burst, which lasts until its last answer."""
     end, capacity = load_end(plan), plan.load.capacity
     length = longest_search(capacity) if capacity is not None else end
     if length is None:
         return None
     hours = length / NS_PER_S / 3600 * plan.load.workers
-    return Amount(hours, at_most=capacity is not None)
+    return Estimate(hours, at_most=capacity is not None)
 
 
 def _mean_steps(plan: RunPlan) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from perfrun.cli.costs import Amount, Daily, daily, load_words, plan_of, total_words
+from perfrun.cli.costs import Daily, Estimate, daily, load_words, plan_of, total_words
 from perfrun.cli.terminal.choices import TextForm
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import tell
@@ -102,5 +102,5 @@ def _daily_json(cost: Daily) -> Json:
     }
 
 
-def _amount_json(amount: Amount | None) -> Json | None:
+def _amount_json(amount: Estimate | None) -> Json | None:
     return None if amount is None else {"value": amount.value, "atMost": amount.at_most}

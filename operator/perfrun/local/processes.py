@@ -11,7 +11,7 @@ from perfrun.logic.problems import suggestion
 from perfrun.logic.verdict.observed import period
 from perfrun.measure.observed import Observation
 from perfrun.measure.plan import RunPlan
-from perfrun.observe.source import Source, Unseen
+from perfrun.observe.source import ObservedSource, Unseen
 from perfrun.observe.watcher import Watcher
 
 _EXAMPLE = "as in --observe api=4711 or --observe api=port:8000"
@@ -77,7 +77,7 @@ class LocalWatch:
         return [one.told_from(ahead) for one in seen]
 
 
-def _source(name: str, processes: Mapping[str, int]) -> Source:
+def _source(name: str, processes: Mapping[str, int]) -> ObservedSource:
     pid = processes.get(name)
     if pid is None:
         return Unseen(

@@ -7,10 +7,10 @@ from typing_extensions import override
 
 from perfrun.api.test.metric import CPU, MEMORY
 from perfrun.measure.observed import ObservedMetric
-from perfrun.observe.source import Reading, Source, UnseenError
+from perfrun.observe.source import ObservedSource, ObservedValues, UnseenError
 
 
-class ProcessSource(Source):
+class ProcessSource(ObservedSource):
     """A process and its children; their CPU is what they used since the last look."""
 
     metrics: tuple[ObservedMetric, ...] = (CPU, MEMORY)
@@ -22,7 +22,7 @@ class ProcessSource(Source):
         self._looked: float | None = None
 
     @override
-    async def look(self) -> Reading:
+    async def look(self) -> ObservedValues:
         try:
             root = psutil.Process(self._pid)
             family = [root, *root.children(recursive=True)]
@@ -40,7 +40,7 @@ class ProcessSource(Source):
             except psutil.Error as error:
                 told = f"process {process.pid} cannot be looked at: {error}"
                 raise UnseenError(told) from error
-        reading: Reading = {MEMORY: float(memory)}
+        reading: ObservedValues = {MEMORY: float(memory)}
         if self._looked is not None and now > self._looked:
             # One that was started since has used all of it since.
             grown = sum(max(0.0, one - self._used.get(key, 0.0)) for key, one in used.items())

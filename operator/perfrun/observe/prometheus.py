@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from perfrun.api.test.metric import VALUE
 from perfrun.measure.observed import ObservedMetric
-from perfrun.observe.source import Reading, Source, UnseenError
+from perfrun.observe.source import ObservedSource, ObservedValues, UnseenError
 from perfrun.reach.errors import OpenError
 from perfrun.reach.resolver import Resolver
 
@@ -23,7 +23,7 @@ _NO_SERIES = (
 )
 
 
-class PrometheusSource(Source):
+class PrometheusSource(ObservedSource):
     """A query, sent to an address that the fence has seen."""
 
     metrics: tuple[ObservedMetric, ...] = (VALUE,)
@@ -44,7 +44,7 @@ class PrometheusSource(Source):
         self._http = httpx.AsyncClient(verify=verify, trust_env=False, timeout=TIMEOUT_SECONDS)
 
     @override
-    async def look(self) -> Reading:
+    async def look(self) -> ObservedValues:
         try:
             address = (await self._resolver.candidates())[0]
         except OpenError as error:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from perfrun.measure.observed import ObservedMetric
 
-Reading = dict[ObservedMetric, float | str]
+ObservedValues = dict[ObservedMetric, float | str]
 """By metric its value, or in a sentence why there is none."""
 
 
@@ -12,27 +12,27 @@ class UnseenError(Exception):
     """Nothing could be seen this time; the text is for the user."""
 
 
-class Source(Protocol):
+class ObservedSource(Protocol):
     """One observed thing."""
 
     metrics: tuple[ObservedMetric, ...]
     """What a look gives."""
 
-    async def look(self) -> Reading:
+    async def look(self) -> ObservedValues:
         """What is there now. Raises UnseenError."""
 
     async def close(self) -> None:
         """Let go of everything."""
 
 
-class Unseen(Source):
+class Unseen(ObservedSource):
     """A thing that cannot be looked at at all."""
 
     def __init__(self, metrics: tuple[ObservedMetric, ...], why: str) -> None:
         self.metrics = metrics
         self._why = why
 
-    async def look(self) -> Reading:
+    async def look(self) -> ObservedValues:
         """Nothing, always."""
         raise UnseenError(self._why)
 

@@ -7,7 +7,7 @@ from perfrun.api.test.observe import Observed, ObservedPrometheus
 from perfrun.logic.plan.network import Fence
 from perfrun.measure.plan import RunPlan
 from perfrun.observe.prometheus import PrometheusSource
-from perfrun.observe.source import Source, Unseen
+from perfrun.observe.source import ObservedSource, Unseen
 from perfrun.observe.sql import METRICS, SqlSource
 from perfrun.reach.dsn import parse_dsn
 from perfrun.reach.errors import DataError
@@ -17,14 +17,14 @@ from perfrun.reach.values import Values, value_of
 _WHERE = "spec.observe[{}]"
 
 
-def sources_of(plan: RunPlan, values: Values) -> dict[str, Source]:
+def sources_of(plan: RunPlan, values: Values) -> dict[str, ObservedSource]:
     """Databases and queries, by name; what a value is missing for says so at each look."""
     return {
         thing.name: _source(thing, plan, values) for thing in plan.observe if thing.workload is None
     }
 
 
-def _source(thing: Observed, plan: RunPlan, values: Values) -> Source:
+def _source(thing: Observed, plan: RunPlan, values: Values) -> ObservedSource:
     fence = Fence(plan.network, plan.namespace)
     try:
         if thing.prometheus is not None:
@@ -38,7 +38,9 @@ def _source(thing: Observed, plan: RunPlan, values: Values) -> Source:
         return Unseen(metrics, error.message)
 
 
-def _prometheus(name: str, asked: ObservedPrometheus, fence: Fence, values: Values) -> Source:
+def _prometheus(
+    name: str, asked: ObservedPrometheus, fence: Fence, values: Values
+) -> ObservedSource:
     where, token = f"{_WHERE.format(name)}.prometheus", None
     if asked.token_from is not None:
         ref = asked.token_from.secret_key_ref

@@ -8,7 +8,7 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.test.metric import CONNECTIONS, LOCKS
 from perfrun.measure.observed import ObservedMetric
-from perfrun.observe.source import Reading, Source, UnseenError
+from perfrun.observe.source import ObservedSource, ObservedValues, UnseenError
 from perfrun.reach.dsn import Dsn, Times
 from perfrun.reach.errors import OpenError
 from perfrun.reach.login import login
@@ -42,7 +42,7 @@ class Login(Protocol):
         """Log out."""
 
 
-class SqlSource(Source):
+class SqlSource(ObservedSource):
     """One connection, opened again where it was lost."""
 
     metrics = METRICS
@@ -54,7 +54,7 @@ class SqlSource(Source):
         self._login: Login | None = None
 
     @override
-    async def look(self) -> Reading:
+    async def look(self) -> ObservedValues:
         try:
             if self._login is None:
                 self._login = await self._open()

@@ -7,7 +7,7 @@ from time import monotonic_ns
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.measure.observed import MAX_TROUBLE, Observation, ObservedMetric
-from perfrun.observe.source import Reading, Source, UnseenError
+from perfrun.observe.source import ObservedSource, ObservedValues, UnseenError
 from perfrun.reach.foreign import foreign
 
 PATIENCE = 5.0
@@ -17,7 +17,7 @@ PATIENCE = 5.0
 class Watcher:
     """Looks at ``sources`` (by name) each ``period`` ns; a look that fails is told, not raised."""
 
-    def __init__(self, sources: Mapping[str, Source], period: int) -> None:
+    def __init__(self, sources: Mapping[str, ObservedSource], period: int) -> None:
         self._sources, self._period = dict(sources), period
         self._seen: dict[tuple[str, ObservedMetric], Observation] = {
             (name, metric): Observation(name=name, metric=metric)
@@ -57,7 +57,7 @@ class Watcher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    async def _watch(self, name: str, source: Source) -> None:
+    async def _watch(self, name: str, source: ObservedSource) -> None:
         due = monotonic_ns()
         while True:
             await self._look(name, source)
@@ -66,8 +66,8 @@ class Watcher:
             due += self._period * max(1, -(-(now - due) // self._period))
             await asyncio.sleep((due - now) / NS_PER_S)
 
-    async def _look(self, name: str, source: Source) -> None:
-        reading: Reading
+    async def _look(self, name: str, source: ObservedSource) -> None:
+        reading: ObservedValues
         try:
             async with asyncio.timeout(PATIENCE):
                 reading = await source.look()

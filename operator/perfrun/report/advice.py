@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict
-from perfrun.api.test.metric import METRICS, Kind, Source
+from perfrun.api.test.metric import METRICS, MetricSource, Notation
 
 _MAX_ADVICE = 3
 _MISSED = (Verdict.WARN, Verdict.FAIL)
-_SLOWNESS = (Kind.DURATION, Kind.RATE)
+_SLOWNESS = (Notation.DURATION, Notation.RATE)
 
 _BY_ERROR = {
     "DNS": "the target's name was not resolved: check the target's address and the DNS here",
@@ -101,7 +101,7 @@ def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
 
 def _is_about_slowness(slo: SloStatus) -> bool:
     row = METRICS.get(slo.metric)
-    return row is not None and row.kind in _SLOWNESS and row.source is not Source.BENCHMARK
+    return row is not None and row.kind in _SLOWNESS and row.source is not MetricSource.BENCHMARK
 
 
 def _about_slowness(steps: Sequence[object]) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
 from perfrun.logic.comparison.contrast import p_text
-from perfrun.logic.comparison.model import Cell, Column, Comparison, Row, Shown, Statistics, Tone
+from perfrun.logic.comparison.model import Cell, Comparison, Row, RunColumn, Shown, Statistics, Tone
 from perfrun.logic.comparison.model import Group as Side
 from perfrun.report.console import print_plain
 from perfrun.report.steps import simple_table
@@ -51,7 +51,7 @@ def _line(text: str) -> RenderableType:
     return Padding(Text(printable(text)), (0, 0, 0, 2))
 
 
-def _side(columns: Sequence[Column], side: Side) -> RenderableType:
+def _side(columns: Sequence[RunColumn], side: Side) -> RenderableType:
     names = [column.name for column in columns if column.group is side]
     counted = sum(column.group is side and column.counted for column in columns)
     shown = ", ".join(names[:_MAX_NAMES])
@@ -92,7 +92,7 @@ def _shown(found: Statistics) -> Text:
             return Text("too few runs", style="dim")
 
 
-def _legend(columns: Sequence[Column], shown: int) -> Iterator[RenderableType]:
+def _legend(columns: Sequence[RunColumn], shown: int) -> Iterator[RenderableType]:
     for letter, column in zip(_letters(shown), columns, strict=False):
         facts = [column.name, column.test]
         if column.started is not None:

@@ -10,14 +10,14 @@ from datetime import UTC
 
 from perfrun.api.quantities import NS_PER_S, parse_duration
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict, figure_of
-from perfrun.api.test.metric import LATENCY, MEMORY_PEAK, METRICS, Source
+from perfrun.api.test.metric import LATENCY, MEMORY_PEAK, METRICS, MetricSource
 from perfrun.api.times import parse_time
 from perfrun.logic.verdict.compare import worst
 from perfrun.report.advice import next_steps
 
 _SKIPPED = (Verdict.NOT_APPLICABLE, Verdict.INCONCLUSIVE)
 _SUMMARY = [
-    name for name, row in METRICS.items() if row.source is Source.LOAD and not row.statistic
+    name for name, row in METRICS.items() if row.source is MetricSource.LOAD and not row.statistic
 ]
 _KINDS = ("failure", "error", "skipped")
 

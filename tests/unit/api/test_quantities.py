@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from perfrun.api import quantities as q
-from perfrun.api.test.metric import METRICS, Kind
+from perfrun.api.test.metric import METRICS, Notation
 from perfrun.api.test.slo import format_measured, parse_limit
 
 
@@ -168,14 +168,14 @@ def test_rounding_never_takes_a_size_across_its_limit(off: int, limit: int) -> N
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_reads_and_writes_its_own_notation(metric: str) -> None:
-    example: dict[Kind, str | int] = {
-        Kind.DURATION: "500ms",
-        Kind.RATE: "100/s",
-        Kind.PERCENT: "99.9%",
-        Kind.COUNT: 7,
-        Kind.BYTES: "64Ki",
-        Kind.CORES: "800m",
-        Kind.NUMBER: "-0.53",
+    example: dict[Notation, str | int] = {
+        Notation.DURATION: "500ms",
+        Notation.RATE: "100/s",
+        Notation.PERCENT: "99.9%",
+        Notation.COUNT: 7,
+        Notation.BYTES: "64Ki",
+        Notation.CORES: "800m",
+        Notation.NUMBER: "-0.53",
     }
     text = example[METRICS[metric].kind]
     assert format_measured(metric, parse_limit(metric, text), []) == str(text)

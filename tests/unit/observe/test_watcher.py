@@ -7,13 +7,13 @@ import pytest
 
 from perfrun.measure.observed import Observation
 from perfrun.observe import watcher as watching
-from perfrun.observe.source import Reading, Source, Unseen, UnseenError
+from perfrun.observe.source import ObservedSource, ObservedValues, Unseen, UnseenError
 from perfrun.observe.watcher import Watcher
 
 MS = 1_000_000
 
 
-class Counting(Source):
+class Counting(ObservedSource):
     """Gives 1, 2, 3 ...; what is in ``failing`` is raised in the place of a number."""
 
     metrics = ("value",)
@@ -23,7 +23,7 @@ class Counting(Source):
         self._failing = failing or {}
         self.third = asyncio.Event()
 
-    async def look(self) -> Reading:
+    async def look(self) -> ObservedValues:
         self.looks += 1
         if self.looks >= 3:
             self.third.set()
@@ -36,7 +36,7 @@ class Counting(Source):
 
 
 class Hanging(Counting):
-    async def look(self) -> Reading:
+    async def look(self) -> ObservedValues:
         self.looks += 1
         await asyncio.Event().wait()
         raise AssertionError

@@ -95,7 +95,7 @@ _NOTATIONS = {
 }
 
 
-class Column(NamedTuple):
+class PrinterColumn(NamedTuple):
     """A column of ``kubectl get``; priority 1 shows only with ``-o wide``."""
 
     name: str
@@ -105,14 +105,14 @@ class Column(NamedTuple):
     description: str = ""
 
 
-class Kind(NamedTuple):
+class CustomResource(NamedTuple):
     """What a CustomResourceDefinition says besides the schema."""
 
     model: type[BaseModel]
     plural: str
     short: str
     name_max: int
-    columns: tuple[Column, ...]
+    columns: tuple[PrinterColumn, ...]
     scope: str = "Namespaced"
 
     @property
@@ -121,66 +121,70 @@ class Kind(NamedTuple):
         return self.model.__name__
 
 
-_AGE = Column("Age", ".metadata.creationTimestamp", "date")
+_AGE = PrinterColumn("Age", ".metadata.creationTimestamp", "date")
 
 KINDS = (
-    Kind(
+    CustomResource(
         PerfTest,
         "perftests",
         "ptest",
         TEST_NAME_MAX,
         (
-            Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
-            Column("Schedule", ".spec.schedule.cron"),
-            Column("Suspended", ".spec.suspend", "boolean"),
-            Column("Verdict", ".status.lastVerdict"),
-            Column("SLOs", ".status.lastSlos", description="Objectives met of those judged."),
-            Column("Last Run", ".status.lastRun"),
+            PrinterColumn("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+            PrinterColumn("Schedule", ".spec.schedule.cron"),
+            PrinterColumn("Suspended", ".spec.suspend", "boolean"),
+            PrinterColumn("Verdict", ".status.lastVerdict"),
+            PrinterColumn(
+                "SLOs", ".status.lastSlos", description="Objectives met of those judged."
+            ),
+            PrinterColumn("Last Run", ".status.lastRun"),
             # Not "date": that shows an age, and the next run is in the future.
-            Column("Next Run", ".status.nextScheduleTime"),
-            Column(
+            PrinterColumn("Next Run", ".status.nextScheduleTime"),
+            PrinterColumn(
                 "Active",
                 ".status.active[0]",
                 description="A run that is not done; one that is under way before one that waits.",
             ),
-            Column("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
+            PrinterColumn("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
             _AGE,
         ),
     ),
-    Kind(
+    CustomResource(
         PerfRun,
         "perfruns",
         "prun",
         RUN_NAME_MAX,
         (
-            Column("Test", ".spec.testRef.name"),
-            Column("Reason", ".spec.reason"),
-            Column("Phase", ".status.phase"),
-            Column("Verdict", ".status.verdict"),
-            Column("P95", ".status.summary.latency.p95"),
-            Column("Rate", ".status.summary.throughput", description="Successes per second."),
-            Column("Errors", ".status.summary.errorRate"),
-            Column(
+            PrinterColumn("Test", ".spec.testRef.name"),
+            PrinterColumn("Reason", ".spec.reason"),
+            PrinterColumn("Phase", ".status.phase"),
+            PrinterColumn("Verdict", ".status.verdict"),
+            PrinterColumn("P95", ".status.summary.latency.p95"),
+            PrinterColumn(
+                "Rate", ".status.summary.throughput", description="Successes per second."
+            ),
+            PrinterColumn("Errors", ".status.summary.errorRate"),
+            PrinterColumn(
                 "Position",
                 ".status.queue.position",
                 "integer",
                 description="About how many turns there are in the queue until its own.",
                 priority=1,
             ),
-            Column("Waits For", ".status.queue.reason", priority=1),
-            Column("Message", ".status.message", priority=1),
+            PrinterColumn("Waits For", ".status.queue.reason", priority=1),
+            PrinterColumn("Message", ".status.message", priority=1),
             _AGE,
         ),
     ),
-    Kind(
+    CustomResource(
         PerfPolicy,
         "perfpolicies",
         "ppol",
         RUN_NAME_MAX,
         (
-            Column("Namespaces", ".spec.namespaces"),
-            Column("Hosts", ".spec.allow.hosts"),
-            Column("Suspended", ".spec.suspend", "boolean"),
+            PrinterColumn("Namespaces", ".spec.namespaces"),
+            PrinterColumn("Hosts", ".spec.allow.hosts"),
+            PrinterColumn("Suspended", ".spec.suspend", "boolean"),
             _AGE,
         ),
         scope="Cluster",
@@ -188,7 +192,7 @@ KINDS = (
 )
 
 
-def definition(kind: Kind) -> Json:
+def definition(kind: CustomResource) -> Json:
     """The CustomResourceDefinition of one kind, as plain JSON types."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -222,11 +226,11 @@ def definition(kind: Kind) -> Json:
     }
 
 
-def _has_status(kind: Kind) -> bool:
+def _has_status(kind: CustomResource) -> bool:
     return "status" in kind.model.model_fields
 
 
-def schema(kind: Kind) -> Json:
+def schema(kind: CustomResource) -> Json:
     """The structural schema of a whole object.
 
     Raises ValueError for what it cannot express, and for a field without a description.
@@ -397,7 +401,7 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("``", "`").split())
 
 
-def _printer_column(column: Column) -> Json:
+def _printer_column(column: PrinterColumn) -> Json:
     made: Json = {"name": column.name, "type": column.type, "jsonPath": column.path}
     if column.description:
         made["description"] = column.description

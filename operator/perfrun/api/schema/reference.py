@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from perfrun.api.schema.crd import KINDS, Kind, schema
+from perfrun.api.schema.crd import KINDS, CustomResource, schema
 
 Json = dict[str, Any]
 
@@ -32,7 +32,7 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def _kind(kind: Kind) -> Iterator[str]:
+def _kind(kind: CustomResource) -> Iterator[str]:
     properties = schema(kind)["properties"]
     for part in ("spec", "status"):
         if part in properties:

@@ -16,7 +16,7 @@ from perfrun.api.quantities import (
     parse_duration,
     parse_percent,
 )
-from perfrun.api.test.metric import METRICS, Kind
+from perfrun.api.test.metric import METRICS, Notation
 
 MAX_WORKERS = 1000
 MAX_USERS = 1_000_000
@@ -199,14 +199,14 @@ class StopCondition(ApiModel):
     rules = (
         Rule(
             cel=f"!self.metric.endsWith('Rate') || self.above.matches(r'{PERCENT_PATTERN}')",
-            holds=lambda condition: _is_written(condition, Kind.PERCENT, parse_percent),
-            message=f"the limit of this metric must be {Kind.PERCENT}",
+            holds=lambda condition: _is_written(condition, Notation.PERCENT, parse_percent),
+            message=f"the limit of this metric must be {Notation.PERCENT}",
             field=".above",
         ),
         Rule(
             cel=f"self.metric.endsWith('Rate') || self.above.matches(r'{DURATION_PATTERN}')",
-            holds=lambda condition: _is_written(condition, Kind.DURATION, parse_duration),
-            message=f"the limit of this metric must be {Kind.DURATION}",
+            holds=lambda condition: _is_written(condition, Notation.DURATION, parse_duration),
+            message=f"the limit of this metric must be {Notation.DURATION}",
             field=".above",
         ),
         Rule(
@@ -220,11 +220,11 @@ class StopCondition(ApiModel):
     @property
     def limit(self) -> float:
         """What must not be exceeded: a ratio, or ns."""
-        parse = parse_percent if METRICS[self.metric].kind is Kind.PERCENT else parse_duration
+        parse = parse_percent if METRICS[self.metric].kind is Notation.PERCENT else parse_duration
         return parse(self.above)
 
 
-def _is_written(condition: "StopCondition", kind: Kind, parse: Callable[[str], float]) -> bool:
+def _is_written(condition: "StopCondition", kind: Notation, parse: Callable[[str], float]) -> bool:
     if METRICS[condition.metric].kind is not kind:
         return True
     try:

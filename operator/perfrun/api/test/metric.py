@@ -12,7 +12,7 @@ from typing import NamedTuple
 from perfrun.api.test.observe import Sort
 
 
-class Kind(StrEnum):
+class Notation(StrEnum):
     """In which notation the limit of a metric is written."""
 
     DURATION = "a duration, as in 500ms"
@@ -32,7 +32,7 @@ class Direction(StrEnum):
     NEITHER = "neither is better"
 
 
-class Source(StrEnum):
+class MetricSource(StrEnum):
     """Where a metric is measured."""
 
     LOAD = "load"
@@ -41,7 +41,7 @@ class Source(StrEnum):
     BENCHMARK = "benchmark"
 
 
-class Place(NamedTuple):
+class ReportPlace(NamedTuple):
     """Where reports over several runs show a metric that no objective names; 0: nowhere."""
 
     trend: int = 0
@@ -52,7 +52,7 @@ class Place(NamedTuple):
     """Whether a comparison also shows it of each step, page or benchmark."""
 
 
-NOWHERE = Place()
+NOWHERE = ReportPlace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,10 @@ class Metric:
     """A row of the table."""
 
     name: str
-    kind: Kind
+    kind: Notation
     better: Direction = Direction.LOWER
-    source: Source = Source.LOAD
-    place: Place = NOWHERE
+    source: MetricSource = MetricSource.LOAD
+    place: ReportPlace = NOWHERE
     floor: bool = False
     """Its ``min`` is a floor: it depends on the load whether it can be met at all."""
     by_scenario: bool = False
@@ -108,7 +108,9 @@ def _one(row: Metric) -> str:
     return row.name
 
 
-def _each(row: Metric, statistics: Sequence[str], places: Mapping[str, Place] | None = None) -> str:
+def _each(
+    row: Metric, statistics: Sequence[str], places: Mapping[str, ReportPlace] | None = None
+) -> str:
     """Put a row for each statistic into the table. Returns the name of the family."""
     for statistic in statistics:
         place = (places or {}).get(statistic, row.place)
@@ -119,44 +121,46 @@ def _each(row: Metric, statistics: Sequence[str], places: Mapping[str, Place] | 
 # --- of the load ------------------------------------------------------------------------------
 
 LATENCY = _each(
-    Metric("latency", Kind.DURATION, stops=True, journey=True, waits=2),
+    Metric("latency", Notation.DURATION, stops=True, journey=True, waits=2),
     STATISTICS,
     {
-        "p50": Place(trend=3, comparison=1),
-        "p95": Place(trend=1, comparison=2, part=True),
-        "p99": Place(trend=2, comparison=3),
-        "avg": Place(comparison=4),
+        "p50": ReportPlace(trend=3, comparison=1),
+        "p95": ReportPlace(trend=1, comparison=2, part=True),
+        "p99": ReportPlace(trend=2, comparison=3),
+        "avg": ReportPlace(comparison=4),
     },
 )
-SERVICE = _each(Metric("service", Kind.DURATION, waits=1), STATISTICS)
+SERVICE = _each(Metric("service", Notation.DURATION, waits=1), STATISTICS)
 # How many connections are made is the pool's decision.
-CONNECT = _each(Metric("connect", Kind.DURATION, planned=False, waits=4), STATISTICS)
-TTFB = _each(Metric("ttfb", Kind.DURATION, waits=1), STATISTICS)
+CONNECT = _each(Metric("connect", Notation.DURATION, planned=False, waits=4), STATISTICS)
+TTFB = _each(Metric("ttfb", Notation.DURATION, waits=1), STATISTICS)
 TIMINGS = (LATENCY, SERVICE, CONNECT, TTFB)
 LATENCY_P95 = f"{LATENCY}.p95"
 
 THROUGHPUT = _one(
     Metric(
         "throughput",
-        Kind.RATE,
+        Notation.RATE,
         Direction.HIGHER,
-        place=Place(comparison=5),
+        place=ReportPlace(comparison=5),
         floor=True,
         fact=True,
     )
 )
-CAPACITY = _one(Metric("capacity", Kind.RATE, Direction.HIGHER, place=Place(trend=4, comparison=7)))
+CAPACITY = _one(
+    Metric("capacity", Notation.RATE, Direction.HIGHER, place=ReportPlace(trend=4, comparison=7))
+)
 TRANSACTIONS = _one(
-    Metric("transactions", Kind.RATE, Direction.HIGHER, floor=True, by_scenario=True, fact=True)
+    Metric("transactions", Notation.RATE, Direction.HIGHER, floor=True, by_scenario=True, fact=True)
 )
-SUCCESS_RATE = _one(Metric("successRate", Kind.PERCENT, Direction.HIGHER))
+SUCCESS_RATE = _one(Metric("successRate", Notation.PERCENT, Direction.HIGHER))
 ERROR_RATE = _one(
-    Metric("errorRate", Kind.PERCENT, place=Place(comparison=6, part=True), stops=True)
+    Metric("errorRate", Notation.PERCENT, place=ReportPlace(comparison=6, part=True), stops=True)
 )
-TIMEOUT_RATE = _one(Metric("timeoutRate", Kind.PERCENT, stops=True))
-CHECK_RATE = _one(Metric("checkRate", Kind.PERCENT, Direction.HIGHER))
-DROPPED = _one(Metric("dropped", Kind.COUNT, by_scenario=True, fact=True))
-BYTES_RECEIVED = _one(Metric("bytes.received", Kind.BYTES, Direction.NEITHER))
+TIMEOUT_RATE = _one(Metric("timeoutRate", Notation.PERCENT, stops=True))
+CHECK_RATE = _one(Metric("checkRate", Notation.PERCENT, Direction.HIGHER))
+DROPPED = _one(Metric("dropped", Notation.COUNT, by_scenario=True, fact=True))
+BYTES_RECEIVED = _one(Metric("bytes.received", Notation.BYTES, Direction.NEITHER))
 
 # --- of pages ---------------------------------------------------------------------------------
 
@@ -164,7 +168,7 @@ BYTES_RECEIVED = _one(Metric("bytes.received", Kind.BYTES, Direction.NEITHER))
 class Measure(NamedTuple):
     """What a step is measured by beside its duration, once each time or not at all."""
 
-    kind: Kind
+    kind: Notation
     scale: int = 1
     """So many units of a histogram, which are nanoseconds elsewhere, are one."""
     digits: int | None = None
@@ -177,19 +181,19 @@ MEASURES: dict[str, Measure] = {}
 
 def _page(name: str, measure: Measure) -> str:
     MEASURES[name] = measure
-    waits = PAGE_WAITS if measure.kind is Kind.DURATION else 0
-    row = Metric(name, measure.kind, source=Source.PAGE, waits=waits)
-    return _each(row, MEASURE_STATISTICS, {"p75": Place(part=True)})
+    waits = PAGE_WAITS if measure.kind is Notation.DURATION else 0
+    row = Metric(name, measure.kind, source=MetricSource.PAGE, waits=waits)
+    return _each(row, MEASURE_STATISTICS, {"p75": ReportPlace(part=True)})
 
 
-PAGE_LOAD = _page("pageLoad", Measure(Kind.DURATION))
-TIME_TO_INTERACTIVE = _page("timeToInteractive", Measure(Kind.DURATION))
-FIRST_CONTENTFUL_PAINT = _page("firstContentfulPaint", Measure(Kind.DURATION))
-LARGEST_CONTENTFUL_PAINT = _page("largestContentfulPaint", Measure(Kind.DURATION))
-TOTAL_BLOCKING_TIME = _page("totalBlockingTime", Measure(Kind.DURATION))
-LAYOUT_SHIFT = _page("layoutShift", Measure(Kind.NUMBER, 1_000_000_000, 4))
-CONSOLE_ERRORS = _page("consoleErrors", Measure(Kind.NUMBER, 1_000_000, 0))
-REQUESTS = _page("requests", Measure(Kind.NUMBER, 1_000_000, 0))
+PAGE_LOAD = _page("pageLoad", Measure(Notation.DURATION))
+TIME_TO_INTERACTIVE = _page("timeToInteractive", Measure(Notation.DURATION))
+FIRST_CONTENTFUL_PAINT = _page("firstContentfulPaint", Measure(Notation.DURATION))
+LARGEST_CONTENTFUL_PAINT = _page("largestContentfulPaint", Measure(Notation.DURATION))
+TOTAL_BLOCKING_TIME = _page("totalBlockingTime", Measure(Notation.DURATION))
+LAYOUT_SHIFT = _page("layoutShift", Measure(Notation.NUMBER, 1_000_000_000, 4))
+CONSOLE_ERRORS = _page("consoleErrors", Measure(Notation.NUMBER, 1_000_000, 0))
+REQUESTS = _page("requests", Measure(Notation.NUMBER, 1_000_000, 0))
 
 # --- of what is observed beside the load: ``of`` names it -------------------------------------
 
@@ -199,7 +203,7 @@ class Observable(NamedTuple):
 
     sort: Sort
     """Which things in ``spec.observe`` have it."""
-    kind: Kind
+    kind: Notation
     statistics: tuple[str, ...]
     """Empty: it is its own."""
     title: str
@@ -217,16 +221,16 @@ CONNECTIONS, LOCKS, VALUE = "connections", "locks", "value"
 _AGO = "of containers, since their pods were created"
 _SESSIONS = "sessions of the database"
 OBSERVABLES: dict[str, Observable] = {
-    CPU: Observable("workload", Kind.CORES, ("max", "avg"), "CPU", "cores", needed=3),
-    MEMORY: Observable("workload", Kind.BYTES, ("max", "growth"), "Memory", "MiB", 2**20, 3),
-    RESTARTS: Observable("workload", Kind.COUNT, (), "Restarts", _AGO),
-    CONNECTIONS: Observable("sql", Kind.COUNT, ("max",), "Connections", "to the database"),
+    CPU: Observable("workload", Notation.CORES, ("max", "avg"), "CPU", "cores", needed=3),
+    MEMORY: Observable("workload", Notation.BYTES, ("max", "growth"), "Memory", "MiB", 2**20, 3),
+    RESTARTS: Observable("workload", Notation.COUNT, (), "Restarts", _AGO),
+    CONNECTIONS: Observable("sql", Notation.COUNT, ("max",), "Connections", "to the database"),
     LOCKS: Observable(
-        "sql", Kind.COUNT, ("max",), "Waiting for a lock", "sessions of the database"
+        "sql", Notation.COUNT, ("max",), "Waiting for a lock", "sessions of the database"
     ),
     VALUE: Observable(
         "prometheus",
-        Kind.NUMBER,
+        Notation.NUMBER,
         ("max", "avg", "min"),
         "Value",
         "of the query",
@@ -235,7 +239,7 @@ OBSERVABLES: dict[str, Observable] = {
 }
 """By family, in the order of their charts."""
 for _name, _its in OBSERVABLES.items():
-    _row = Metric(_name, _its.kind, _its.better, Source.OBSERVED, planned=False)
+    _row = Metric(_name, _its.kind, _its.better, MetricSource.OBSERVED, planned=False)
     if _its.statistics:
         _each(_row, _its.statistics)
     else:
@@ -254,40 +258,40 @@ CPU_MAX, MEMORY_GROWTH = f"{CPU}.max", f"{MEMORY}.growth"
 MEMORY_PEAK = "memory.peak"
 """Of the command itself."""
 ROUNDS = "rounds"
-_EACH = Place(part=True)
+_EACH = ReportPlace(part=True)
 for _row in (  # in the order of the columns of reports
-    Metric("mean", Kind.DURATION, place=_EACH),
-    Metric("median", Kind.DURATION),
-    Metric("avg", Kind.DURATION, place=_EACH),
-    Metric("med", Kind.DURATION),
-    Metric("stddev", Kind.DURATION),
-    Metric("min", Kind.DURATION),
-    Metric("max", Kind.DURATION),
-    Metric("p90", Kind.DURATION),
-    Metric("p95", Kind.DURATION, place=_EACH),
-    Metric("p99", Kind.DURATION),
-    Metric("p999", Kind.DURATION),
-    Metric("ops", Kind.RATE, Direction.HIGHER, place=_EACH),
-    Metric(ROUNDS, Kind.COUNT, Direction.NEITHER),
-    Metric("rate", Kind.RATE, Direction.HIGHER, place=_EACH),
-    Metric("count", Kind.COUNT, Direction.NEITHER),
-    Metric("value", Kind.NUMBER, Direction.NEITHER),
-    Metric("passes", Kind.COUNT, Direction.NEITHER),
-    Metric("fails", Kind.COUNT),
-    Metric("q1", Kind.DURATION),
-    Metric("q3", Kind.DURATION),
-    Metric("iqr", Kind.DURATION),
-    Metric(MEMORY_PEAK, Kind.BYTES),
+    Metric("mean", Notation.DURATION, place=_EACH),
+    Metric("median", Notation.DURATION),
+    Metric("avg", Notation.DURATION, place=_EACH),
+    Metric("med", Notation.DURATION),
+    Metric("stddev", Notation.DURATION),
+    Metric("min", Notation.DURATION),
+    Metric("max", Notation.DURATION),
+    Metric("p90", Notation.DURATION),
+    Metric("p95", Notation.DURATION, place=_EACH),
+    Metric("p99", Notation.DURATION),
+    Metric("p999", Notation.DURATION),
+    Metric("ops", Notation.RATE, Direction.HIGHER, place=_EACH),
+    Metric(ROUNDS, Notation.COUNT, Direction.NEITHER),
+    Metric("rate", Notation.RATE, Direction.HIGHER, place=_EACH),
+    Metric("count", Notation.COUNT, Direction.NEITHER),
+    Metric("value", Notation.NUMBER, Direction.NEITHER),
+    Metric("passes", Notation.COUNT, Direction.NEITHER),
+    Metric("fails", Notation.COUNT),
+    Metric("q1", Notation.DURATION),
+    Metric("q3", Notation.DURATION),
+    Metric("iqr", Notation.DURATION),
+    Metric(MEMORY_PEAK, Notation.BYTES),
 ):
-    _one(replace(_row, source=Source.BENCHMARK, planned=False))
+    _one(replace(_row, source=MetricSource.BENCHMARK, planned=False))
 
 
-def _from(source: Source) -> dict[str, Metric]:
+def _from(source: MetricSource) -> dict[str, Metric]:
     return {name: row for name, row in METRICS.items() if row.source is source}
 
 
-OBSERVED = _from(Source.OBSERVED)
-BENCHMARK = _from(Source.BENCHMARK)
+OBSERVED = _from(MetricSource.OBSERVED)
+BENCHMARK = _from(MetricSource.BENCHMARK)
 
 
 def direction(metric: str) -> Direction:

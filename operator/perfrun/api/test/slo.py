@@ -15,48 +15,48 @@ from perfrun.api.test.metric import (
     METRICS,
     STATISTICS,
     TIMINGS,
-    Kind,
-    Source,
+    MetricSource,
+    Notation,
 )
 
 _PATTERNS = {
-    Kind.DURATION: q.DURATION_PATTERN,
-    Kind.RATE: q.RATE_PATTERN,
-    Kind.PERCENT: q.PERCENT_PATTERN,
-    Kind.BYTES: q.BYTES_PATTERN,
-    Kind.COUNT: q.COUNT_PATTERN,
-    Kind.CORES: q.CORES_PATTERN,
-    Kind.NUMBER: q.NUMBER_PATTERN,
+    Notation.DURATION: q.DURATION_PATTERN,
+    Notation.RATE: q.RATE_PATTERN,
+    Notation.PERCENT: q.PERCENT_PATTERN,
+    Notation.BYTES: q.BYTES_PATTERN,
+    Notation.COUNT: q.COUNT_PATTERN,
+    Notation.CORES: q.CORES_PATTERN,
+    Notation.NUMBER: q.NUMBER_PATTERN,
 }
 
 
 # Notations that a bare whole number is one of; its sign is CEL too.
 _WHOLE = {
-    Kind.COUNT: " && self.{} >= 0",
-    Kind.BYTES: " && self.{} >= 0",
-    Kind.CORES: " && self.{} >= 0",
-    Kind.NUMBER: "",
+    Notation.COUNT: " && self.{} >= 0",
+    Notation.BYTES: " && self.{} >= 0",
+    Notation.CORES: " && self.{} >= 0",
+    Notation.NUMBER: "",
 }
 
 
 def parse_limit(metric: str, text: str | int) -> float:
     """A limit of ``metric`` in the unit of its measurements. Raises ValueError with an example."""
     match METRICS[metric].kind:
-        case Kind.DURATION:
+        case Notation.DURATION:
             return q.parse_duration(text)
-        case Kind.RATE:
+        case Notation.RATE:
             return q.parse_rate(text)
-        case Kind.PERCENT:
+        case Notation.PERCENT:
             return q.parse_percent(text)
-        case Kind.BYTES:
+        case Notation.BYTES:
             return q.parse_bytes(text)
-        case Kind.COUNT:
+        case Notation.COUNT:
             if isinstance(text, int) and text >= 0:
                 return text
             raise ValueError(f"{text!r} is not a whole number")
-        case Kind.CORES:
+        case Notation.CORES:
             return q.parse_cores(text)
-        case Kind.NUMBER:
+        case Notation.NUMBER:
             return q.parse_number(text)
 
 
@@ -70,21 +70,21 @@ def parse_measured(metric: str, text: str) -> float:
 def format_measured(metric: str, value: float, limits: list[float]) -> str:
     """A measurement in the notation of its limits, never rounded across one of them."""
     match METRICS[metric].kind:
-        case Kind.DURATION:
-            if METRICS[metric].source is Source.BENCHMARK:
+        case Notation.DURATION:
+            if METRICS[metric].source is MetricSource.BENCHMARK:
                 return q.format_short_duration(value, limits)
             return q.format_duration(value, limits)
-        case Kind.RATE:
+        case Notation.RATE:
             return q.format_rate(value, limits)
-        case Kind.PERCENT:
+        case Notation.PERCENT:
             return q.format_percent(value, limits)
-        case Kind.BYTES:
+        case Notation.BYTES:
             return q.format_bytes(round(value), limits)
-        case Kind.COUNT:
+        case Notation.COUNT:
             return str(round(value))
-        case Kind.CORES:
+        case Notation.CORES:
             return q.format_cores(value, limits)
-        case Kind.NUMBER:
+        case Notation.NUMBER:
             return q.format_number(value, limits)
 
 
@@ -94,7 +94,7 @@ def _limit(value: object, info: ValidationInfo) -> object:
         kind = None if row is None else row.kind
         how = f"the limit of this metric must be {kind}" if kind is not None else _OF_ANY
         quoted = f'; put it in quotes: "{value}"' if isinstance(value, float) else ""
-        raise ValueError(how + (quoted if kind in (Kind.CORES, Kind.NUMBER) else ""))
+        raise ValueError(how + (quoted if kind in (Notation.CORES, Notation.NUMBER) else ""))
     return value
 
 
@@ -130,14 +130,14 @@ def _known_metric(name: str) -> str:
 
 def _notation_rules() -> tuple[Rule, ...]:
     rules = []
-    for kind in Kind:
+    for kind in Notation:
         names = [name for name, its in METRICS.items() if its.kind is kind]
         listed = ", ".join(f"'{name}'" for name in names)
         for field in ("max", "min"):
             matches = f"type(self.{field}) == string && self.{field}.matches(r'{_PATTERNS[kind]}')"
             if kind in _WHOLE:
                 whole = f"type(self.{field}) == int{_WHOLE[kind].format(field)}"
-                matches = whole if kind is Kind.COUNT else f"({whole}) || ({matches})"
+                matches = whole if kind is Notation.COUNT else f"({whole}) || ({matches})"
             rules.append(
                 Rule(
                     cel=f"!has(self.{field}) || !(self.metric in [{listed}]) || ({matches})",
@@ -149,7 +149,7 @@ def _notation_rules() -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _notation_check(kind: Kind, field: str) -> Any:
+def _notation_check(kind: Notation, field: str) -> Any:
     def holds(slo: "Slo") -> bool:
         value = getattr(slo, field)
         if value is None or slo.metric not in METRICS or METRICS[slo.metric].kind is not kind:

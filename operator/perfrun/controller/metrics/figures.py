@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamil
 
 from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
 from perfrun.api.run.perfrun import PerfRun, SloStatus, StepStatus, Summary, Verdict
-from perfrun.api.test.metric import METRICS, QUANTILES, Kind
+from perfrun.api.test.metric import METRICS, QUANTILES, Notation
 from perfrun.api.test.slo import parse_measured
 from perfrun.api.times import parse_time
 from perfrun.controller.metrics.families import TEST, add, number
@@ -172,7 +172,7 @@ def _base(metric: str, text: str | None) -> float | None:
         value = parse_measured(metric, text)
     except (ValueError, KeyError, OverflowError):
         return None
-    return number(value, NS_PER_S if METRICS[metric].kind is Kind.DURATION else 1)
+    return number(value, NS_PER_S if METRICS[metric].kind is Notation.DURATION else 1)
 
 
 def _met(slo: SloStatus) -> float | None:

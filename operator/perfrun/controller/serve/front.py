@@ -23,14 +23,14 @@ from perfrun.controller.metrics.families import merged
 from perfrun.controller.objects.store import Store
 from perfrun.controller.serve.access import Reviewed, StaticToken, anybody
 from perfrun.controller.serve.health import Health
-from perfrun.controller.serve.server import Limits, serving
+from perfrun.controller.serve.server import PortLimits, serving
 from perfrun.controller.serve.tls import Pair, server_context
 from perfrun.controller.settings import Settings
 from perfrun.kube.client import Kube, Resource
 
-PROBES = Limits(connections=1024, each_peer=512, head_s=5.0, life_s=10.0)
+PROBES = PortLimits(connections=1024, each_peer=512, head_s=5.0, life_s=10.0)
 """The kubelet asks once every few seconds. Where others hold more, they make room for it."""
-METRICS = Limits(connections=64, each_peer=16, head_s=5.0, life_s=30.0)
+METRICS = PortLimits(connections=64, each_peer=16, head_s=5.0, life_s=30.0)
 """A few Prometheus, for a scrape each; answers of many tests are large."""
 SNAPSHOT_S = 5.0
 """What the main loop is waited for; Prometheus gives up after 10 s by default. Without it, a scrape

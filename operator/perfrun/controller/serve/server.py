@@ -23,7 +23,7 @@ BACKLOG = 1024
 END_OF_HEAD = b"\r\n\r\n"
 
 
-class Limits(NamedTuple):
+class PortLimits(NamedTuple):
     """What one port takes."""
 
     connections: int
@@ -35,13 +35,13 @@ class Limits(NamedTuple):
     """For a whole connection, the last byte of an answer included; None: as long as it likes."""
 
 
-COORDINATOR = Limits(connections=4000, each_peer=2000, head_s=15.0, life_s=None)
+COORDINATOR = PortLimits(connections=4000, each_peer=2000, head_s=15.0, life_s=None)
 """Four for each of a thousand workers. A worker has something to say each second or two."""
 
 
 @asynccontextmanager
 async def serving(
-    app: web.Application, port: int, limits: Limits, context: ssl.SSLContext | None = None
+    app: web.Application, port: int, limits: PortLimits, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[None]:
     """Serve ``app`` on all addresses of the pod while the block runs."""
     runner = web.AppRunner(
@@ -81,7 +81,9 @@ class _Door:
     """Lets connections in. Where there is no room, the one that has waited longest for the head
     of its first request makes room; where none does, the new one is closed."""
 
-    def __init__(self, server: web.Server, limits: Limits, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, server: web.Server, limits: PortLimits, context: ssl.SSLContext | None
+    ) -> None:
         self._server = server
         self._limits = limits
         self._context = context

@@ -14,7 +14,14 @@ from typing import Any
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.awaited.sessions import Done, Limits, Session, Sessions, Speaker, UnusedError
+from perfrun.engine.awaited.sessions import (
+    ConnectionLimits,
+    Done,
+    Session,
+    Sessions,
+    Speaker,
+    UnusedError,
+)
 from perfrun.engine.errors import FORESEEN, ErrorClass, OpenError, spoilt_by
 from perfrun.engine.load.deadline import Deadline
 from perfrun.engine.load.kind import Carrier, Course, Courses, Ended
@@ -29,7 +36,7 @@ class AwaitedCarrier(Carrier):
     def __init__(
         self,
         speaker: Speaker[Any],
-        limits: Limits,
+        limits: ConnectionLimits,
         ended: Ended,
         course: Courses,
         *,

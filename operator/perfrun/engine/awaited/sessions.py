@@ -71,7 +71,7 @@ class Speaker(Protocol[S_contra]):
         """A new one. Raises OpenError."""
 
 
-class Limits(NamedTuple):
+class ConnectionLimits(NamedTuple):
     """What a carrier has of the target at most."""
 
     connections: Literal["Shared", "PerUser", "PerRequest"]
@@ -84,7 +84,7 @@ class Limits(NamedTuple):
 class Sessions:
     """All connections of one load."""
 
-    def __init__(self, speaker: Speaker[Any], limits: Limits) -> None:
+    def __init__(self, speaker: Speaker[Any], limits: ConnectionLimits) -> None:
         self.limits = limits
         self.opened = 0
         """Connections opened so far."""

@@ -11,7 +11,7 @@ from typing_extensions import override
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.api.test.benchmark import BenchmarkTarget
 from perfrun.engine.awaited.carrier import AwaitedCarrier
-from perfrun.engine.awaited.sessions import Done, Limits, Session, Speaker
+from perfrun.engine.awaited.sessions import ConnectionLimits, Done, Session, Speaker
 from perfrun.engine.benchmark.place import Place
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.results import read_results
@@ -87,7 +87,7 @@ class BenchmarkKind(Kind):
 
     @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
-        limits = Limits("PerRequest", 1, self._timeout)
+        limits = ConnectionLimits("PerRequest", 1, self._timeout)
         return AwaitedCarrier(
             _Starter(self._command), limits, ended, course, notes_sends=notes_sends
         )

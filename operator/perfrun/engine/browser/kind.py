@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.awaited.carrier import AwaitedCarrier
-from perfrun.engine.awaited.sessions import Limits, Speaker
+from perfrun.engine.awaited.sessions import ConnectionLimits, Speaker
 from perfrun.engine.browser.chromium import Chromium
 from perfrun.engine.browser.problems import endpoint_of
 from perfrun.engine.browser.socks import Gate, Ways
@@ -66,7 +66,7 @@ class BrowserKind(Kind):
     @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         # A visit keeps its window from step to step, and is done with it after the last one.
-        limits = Limits("PerUser", _MAX_WINDOWS, self._target.timeout)
+        limits = ConnectionLimits("PerUser", _MAX_WINDOWS, self._target.timeout)
         return AwaitedCarrier(
             self._speaker, limits, ended, course, notes_sends=notes_sends, looks=True
         )

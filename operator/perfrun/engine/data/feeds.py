@@ -6,7 +6,7 @@ import re
 from perfrun.api.test.perftest import Feed, Generated
 from perfrun.api.test.values import ValueSource
 from perfrun.engine.data.generate import mix
-from perfrun.engine.data.rows import Cells, Rows, Source, Use
+from perfrun.engine.data.rows import Cells, Rows, RowSource, Use
 from perfrun.engine.data.tables import MAX_BYTES, Lines, Table
 from perfrun.engine.data.template import Compiler
 from perfrun.engine.errors import DataError
@@ -64,7 +64,7 @@ def _use(plan: RunPlan) -> Use:
     return Use(Turns(order, plan.load.workers).rank, largest)
 
 
-def _source(feed: Feed, plan: RunPlan, values: Values) -> Source:
+def _source(feed: Feed, plan: RunPlan, values: Values) -> RowSource:
     where = f"spec.feeds[{feed.name}]"
     if feed.csv_from is not None:
         return Table(_text(feed.csv_from, values, f"{where}.csvFrom"), f"{where}.csvFrom")

@@ -23,7 +23,7 @@ class Use(NamedTuple):
     """Of all steps: a row of one's batch must not be one of another iteration's with more."""
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """Where rows come from."""
 
     @property
@@ -37,7 +37,7 @@ class Source(Protocol):
 class Rows:
     """A feed that was read."""
 
-    def __init__(self, name: str, source: Source, order: Order, salt: int, use: Use) -> None:
+    def __init__(self, name: str, source: RowSource, order: Order, salt: int, use: Use) -> None:
         self._name, self._source = name, source
         self._order, self._salt, self._use = order, salt, use
         self.batch = 1

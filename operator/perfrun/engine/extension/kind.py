@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from perfrun.api.test.extension import ExtensionTarget
 from perfrun.engine.awaited.carrier import AwaitedCarrier
-from perfrun.engine.awaited.sessions import Limits
+from perfrun.engine.awaited.sessions import ConnectionLimits
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.extension.connection import ClosingConnections, ExtensionSpeaker
 from perfrun.engine.extension.load import load, names_of
@@ -59,7 +59,7 @@ class ExtensionKind(Kind):
     @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         # What is in flight is bounded by the load, and no step uses two connections at once.
-        limits = Limits(self._target.connections, sys.maxsize, self._target.timeout)
+        limits = ConnectionLimits(self._target.connections, sys.maxsize, self._target.timeout)
         return AwaitedCarrier(self._speaker, limits, ended, course, notes_sends=notes_sends)
 
 

@@ -333,7 +333,7 @@ class ScenarioTally:
         }
 
 
-class Phase:
+class PhaseTally:
     """Warm-up or window."""
 
     __slots__ = ("scenarios",)
@@ -359,7 +359,7 @@ class Totals:
 
     __slots__ = ("dropped", "errors", "failed", "sent", "started", "succeeded")
 
-    def __init__(self, phases: tuple[Phase, ...], before: "Totals | None" = None) -> None:
+    def __init__(self, phases: tuple[PhaseTally, ...], before: "Totals | None" = None) -> None:
         """``before``: what windows counted that are closed."""
         scenarios = [scenario for phase in phases for scenario in phase.scenarios]
         steps = [step for scenario in scenarios for step in scenario.steps]
@@ -388,8 +388,8 @@ class Recorder:
         self._scenarios = scenarios
         self._recent = Folded()
         self._classes = ErrorClasses()
-        self.warmup = Phase(scenarios, self._recent, self._classes)
-        self.window = Phase(scenarios, self._recent, self._classes)
+        self.warmup = PhaseTally(scenarios, self._recent, self._classes)
+        self.window = PhaseTally(scenarios, self._recent, self._classes)
         self.earlier = PhaseRecord()
         """The windows that are closed."""
         self._before: Totals | None = None
@@ -401,7 +401,7 @@ class Recorder:
         """Close the window and open a new one; nothing may be under way."""
         self._before = self.totals()
         self.earlier.add(self.window.record())
-        self.window = Phase(self._scenarios, self._recent, self._classes)
+        self.window = PhaseTally(self._scenarios, self._recent, self._classes)
         self.lag.fold()
         self.lag = Samples(None, self._worst_lag)
 

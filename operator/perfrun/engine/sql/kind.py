@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.awaited.carrier import AwaitedCarrier
-from perfrun.engine.awaited.sessions import Limits, Session, Speaker
+from perfrun.engine.awaited.sessions import ConnectionLimits, Session, Speaker
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
 from perfrun.engine.sql.steps import SqlStep, compile_sql
@@ -62,7 +62,7 @@ class SqlKind(Kind):
     @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
         target = self._target
-        limits = Limits(target.connections, self._most, target.timeout)
+        limits = ConnectionLimits(target.connections, self._most, target.timeout)
         return AwaitedCarrier(self._speaker, limits, ended, course, notes_sends=notes_sends)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from perfrun.api.run.perfrun import MAX_SLOS, MAX_STEPS
-from perfrun.api.test.metric import METRICS, Source
+from perfrun.api.test.metric import METRICS, MetricSource
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.scenario import Step
 from perfrun.api.test.target import TargetKind
@@ -148,11 +148,11 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
     for index, slo in enumerate(spec.slos):
         where = f"spec.slos[{index}]"
         row = METRICS[slo.metric]
-        if row.source is Source.PAGE and spec.target.browser is None:
+        if row.source is MetricSource.PAGE and spec.target.browser is None:
             yield Problem(f"{where}.metric", f"{slo.metric} is measured only for browser targets")
-        if row.source is Source.OBSERVED or slo.of in observed:
+        if row.source is MetricSource.OBSERVED or slo.of in observed:
             pass  # looked at in observe_problems
-        elif row.source is Source.BENCHMARK:
+        elif row.source is MetricSource.BENCHMARK:
             pass  # looked at in benchmark_objective_problems; the names are known after the run
         elif slo.of and slo.of not in known:
             hint = suggestion(slo.of, known) or f"; use one of: {', '.join(sorted(known))}"

@@ -3,7 +3,7 @@
 from perfrun.api.quantities import parse_cores, parse_percent
 from perfrun.api.run.environment import Environment, WorkloadStatus
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, Phase, Verdict, figure_of
-from perfrun.api.test.metric import CPU_MAX, MEMORY_PEAK, METRICS, Kind
+from perfrun.api.test.metric import CPU_MAX, MEMORY_PEAK, METRICS, Notation
 from perfrun.api.test.slo import parse_limit
 from perfrun.measure.trend import MAX_LEVEL, MIN_LEVEL, Point
 
@@ -11,7 +11,7 @@ _ALWAYS = tuple(name for name, row in METRICS.items() if row.place.trend)
 _COMPARED = {
     name
     for name, row in METRICS.items()
-    if row.kind in (Kind.DURATION, Kind.RATE) or name == MEMORY_PEAK
+    if row.kind in (Notation.DURATION, Notation.RATE) or name == MEMORY_PEAK
 }
 _PROVES = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
-from perfrun.api.test.metric import Kind
+from perfrun.api.test.metric import Notation
 from perfrun.logic.comparison.contrast import change_between, standing_out, statistics_of
 from perfrun.logic.comparison.differences import Doubt, doubt_about, names, warnings_about
 from perfrun.logic.comparison.groups import ALPHA, least_runs
 from perfrun.logic.comparison.measurables import Measurable, measurables
 from perfrun.logic.comparison.model import (
     Cell,
-    Column,
     Comparison,
     Group,
     Row,
+    RunColumn,
     Shown,
     Statistics,
     Tone,
@@ -85,9 +85,9 @@ def _refuse_twice(runs: Sequence[Reported]) -> None:
         seen.add(identity)
 
 
-def _column(reported: Reported, group: Group, doubt: Doubt | None, doubtful: bool) -> Column:
+def _column(reported: Reported, group: Group, doubt: Doubt | None, doubtful: bool) -> RunColumn:
     run = reported.run
-    return Column(
+    return RunColumn(
         name=run.metadata.name,
         test=run.test,
         group=group,
@@ -99,7 +99,7 @@ def _column(reported: Reported, group: Group, doubt: Doubt | None, doubtful: boo
 
 
 def _doubts(
-    columns: Sequence[Column], doubts: Sequence[Doubt | None], *, grouped: bool
+    columns: Sequence[RunColumn], doubts: Sequence[Doubt | None], *, grouped: bool
 ) -> Iterator[str]:
     """Each reason once, with the runs that it is about."""
     told: dict[tuple[Doubt, bool], list[str]] = {}
@@ -117,7 +117,7 @@ def _doubts(
 
 def _row(
     of: Measurable,
-    columns: Sequence[Column],
+    columns: Sequence[RunColumn],
     statistics: Statistics | None,
     first: float | None = None,
 ) -> Row:
@@ -144,7 +144,7 @@ def _row(
     )
 
 
-def _side(of: Measurable, columns: Sequence[Column], group: Group) -> dict[int, float]:
+def _side(of: Measurable, columns: Sequence[RunColumn], group: Group) -> dict[int, float]:
     """The values that statistics are made of, by the number of their run."""
     return {
         index: value
@@ -154,7 +154,7 @@ def _side(of: Measurable, columns: Sequence[Column], group: Group) -> dict[int, 
 
 
 def _statistics(
-    of: Measurable, columns: Sequence[Column], spread: dict[str, Level]
+    of: Measurable, columns: Sequence[RunColumn], spread: dict[str, Level]
 ) -> Statistics | None:
     baseline, compared = (list(_side(of, columns, group).values()) for group in Group)
     if not baseline or not compared:
@@ -164,7 +164,7 @@ def _statistics(
     return statistics_of(of, baseline, compared)
 
 
-def _spread(found: Sequence[Measurable], columns: Sequence[Column]) -> dict[str, Level]:
+def _spread(found: Sequence[Measurable], columns: Sequence[RunColumn]) -> dict[str, Level]:
     """How far ten or more runs of the baseline stray, where a single one is held against them.
 
     No test of ranks can show anything of one run; how far it lies outside can.
@@ -176,7 +176,7 @@ def _spread(found: Sequence[Measurable], columns: Sequence[Column]) -> dict[str,
     for one in found:
         compared = _side(one, columns, Group.COMPARED).values()
         baseline = _side(one, columns, Group.BASELINE)
-        if one.kind in (Kind.DURATION, Kind.RATE) and all(v > 0 for v in compared):
+        if one.kind in (Notation.DURATION, Notation.RATE) and all(v > 0 for v in compared):
             single.append(one.name)
             for index, value in baseline.items():
                 if value > 0:
@@ -188,7 +188,7 @@ def _spread(found: Sequence[Measurable], columns: Sequence[Column]) -> dict[str,
     return {level.metric: level for level in levels(history, single)}
 
 
-def _about_differences(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
+def _about_differences(rows: Sequence[Row], columns: Sequence[RunColumn]) -> Iterator[str]:
     if len(columns) == 2:
         changes = [(row.name, row.cells[1].change) for row in rows]
         told = [
@@ -205,7 +205,7 @@ def _about_differences(rows: Sequence[Row], columns: Sequence[Column]) -> Iterat
     )
 
 
-def _about_groups(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
+def _about_groups(rows: Sequence[Row], columns: Sequence[RunColumn]) -> Iterator[str]:
     known = [row.statistics for row in rows if row.statistics is not None]
     baseline, compared = (
         sum(column.group is group and column.counted for column in columns) for group in Group

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from perfrun.api.test.metric import Direction, Kind
+from perfrun.api.test.metric import Direction, Notation
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.comparison.groups import GroupTest, compare_groups, least_runs
 from perfrun.logic.comparison.measurables import Measurable
@@ -12,7 +12,7 @@ from perfrun.logic.comparison.model import Change, Shown, Side, Statistics, Tone
 from perfrun.logic.trend.detect import Level, percent, signed, smallest_change
 from perfrun.logic.trend.detect import change as change_of
 
-_RELATIVE = (Kind.DURATION, Kind.RATE, Kind.BYTES)
+_RELATIVE = (Notation.DURATION, Notation.RATE, Notation.BYTES)
 _MANY = 9.995
 
 
@@ -149,7 +149,7 @@ def _text(of: Measurable, value: float, *, relative: bool) -> str:
     if relative:
         return "0%" if abs(value) < 0.0005 else signed(value)
     sign = "-" if value < 0 else "+"
-    if of.kind is Kind.PERCENT:
+    if of.kind is Notation.PERCENT:
         points = f"{abs(value) * 100:.2f}".rstrip("0").rstrip(".")
         return f"{sign}{points} points" if points != "0" else "0 points"
     return sign + format_measured(of.metric, abs(value), []) if value else "0"

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from perfrun.api.run.perfrun import PerfRun, SloStatus, StepStatus, figure_of
-from perfrun.api.test.metric import MEMORY_PEAK, METRICS, Direction, Kind, Source, direction
+from perfrun.api.test.metric import (
+    MEMORY_PEAK,
+    METRICS,
+    Direction,
+    MetricSource,
+    Notation,
+    direction,
+)
 from perfrun.api.test.slo import parse_measured
 
 _OVERALL = sorted(
@@ -21,7 +28,7 @@ class Measurable:
 
     metric: str
     of: str
-    kind: Kind
+    kind: Notation
     objective: bool = False
     texts: dict[int, str] = field(default_factory=dict)
 
@@ -82,7 +89,7 @@ def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
             yield metric, "", figure_of(status.summary, metric), False
     for step in status.steps[:_MAX_STEPS]:
         for row in _OF_PARTS:
-            if row.source is Source.LOAD and len(status.steps) > 1:
+            if row.source is MetricSource.LOAD and len(status.steps) > 1:
                 yield row.name, _name(step, status.steps), figure_of(step, row.name), False
             elif row.family in step.measures:
                 text = figure_of(step.measures[row.family], row.statistic)
@@ -91,7 +98,7 @@ def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
         yield MEMORY_PEAK, "", status.benchmark.memory_peak, False
         for one in status.benchmark.results[:_MAX_STEPS]:
             for row in _OF_PARTS:
-                if row.source is Source.BENCHMARK:
+                if row.source is MetricSource.BENCHMARK:
                     yield row.name, one.name, one.figures.get(row.name), False
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from perfrun.api.run.perfrun import Verdict
-from perfrun.api.test.metric import Direction, Kind
+from perfrun.api.test.metric import Direction, Notation
 
 
 class Group(StrEnum):
@@ -31,7 +31,7 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class RunColumn:
     """One run. Columns are in the order of the runs as given, those of the baseline first."""
 
     name: str
@@ -119,7 +119,7 @@ class Row:
     metric: str
     of: str
     """A step, scenario or class; empty: all steps."""
-    kind: Kind
+    kind: Notation
     direction: Direction
     objective: bool
     """Whether one of the runs was judged by it."""
@@ -136,7 +136,7 @@ class Comparison:
     title: str
     grouped: bool
     """Two groups, compared by statistics; else runs, each held against the first."""
-    columns: tuple[Column, ...]
+    columns: tuple[RunColumn, ...]
     rows: tuple[Row, ...]
     warnings: tuple[str, ...]
     """Why a difference may not come from the target: other plans, places, runs in doubt."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.api.test.load import StopCondition
-from perfrun.api.test.metric import ERROR_RATE, METRICS, QUANTILES, TIMEOUT_RATE, Kind
+from perfrun.api.test.metric import ERROR_RATE, METRICS, QUANTILES, TIMEOUT_RATE, Notation
 from perfrun.api.test.slo import format_measured
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
@@ -202,7 +202,7 @@ def _value(metric: str, second: Second, timeout: int) -> float | None:
 def _sentence(condition: StopCondition, least: float, lasted: int) -> str:
     shown = format_measured(condition.metric, least, [condition.limit])
     # No ratio is more than all: "at least 100%" would only sound odd.
-    whole = METRICS[condition.metric].kind is Kind.PERCENT and least >= 1.0
+    whole = METRICS[condition.metric].kind is Notation.PERCENT and least >= 1.0
     return (
         f"{condition.metric} was {'' if whole else 'at least '}{shown} for "
         f"{format_duration(lasted)}, above {condition.above}"

@@ -37,7 +37,7 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     return max(counted, key=ORDER.index, default=Verdict.INCONCLUSIVE)
 
 
-class Rule(NamedTuple):
+class VerdictRule(NamedTuple):
     """What an objective comes to where a condition holds."""
 
     holds: Callable[[Objective, Reading], bool]
@@ -48,10 +48,12 @@ class Rule(NamedTuple):
 
 
 _RULES = (  # the first one that holds
-    Rule(lambda asked, it: asked.upper is not None and it.low > asked.upper, None),
-    Rule(lambda _, it: it.nearly, Verdict.PASS, ": met, within 1% of what the load could give"),
-    Rule(lambda asked, it: asked.lower is not None and it.high < asked.lower, None),
-    Rule(
+    VerdictRule(lambda asked, it: asked.upper is not None and it.low > asked.upper, None),
+    VerdictRule(
+        lambda _, it: it.nearly, Verdict.PASS, ": met, within 1% of what the load could give"
+    ),
+    VerdictRule(lambda asked, it: asked.lower is not None and it.high < asked.lower, None),
+    VerdictRule(
         lambda asked, it: (
             (it.known and it.doubt != "")
             or (asked.upper is not None and it.high > asked.upper)
@@ -60,7 +62,7 @@ _RULES = (  # the first one that holds
         Verdict.INCONCLUSIVE,
         ": not known, because {doubt}",
     ),
-    Rule(lambda *_: True, Verdict.PASS, ": met"),
+    VerdictRule(lambda *_: True, Verdict.PASS, ": met"),
 )
 
 

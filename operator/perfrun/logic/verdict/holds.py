@@ -6,7 +6,7 @@ from typing import NamedTuple
 from perfrun.api.quantities import NS_PER_MS, format_duration, format_rate
 from perfrun.api.run.perfrun import HoldStatus, Verdict, WorkerCounts
 from perfrun.api.sentence import cut
-from perfrun.api.test.metric import CAPACITY, Source
+from perfrun.api.test.metric import CAPACITY, MetricSource
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.plan.capacity import HoldOutcome
 from perfrun.logic.plan.run_plan import hold_plan
@@ -42,7 +42,9 @@ def hold_objectives(spec: PerfTestSpec) -> list[Objective]:
 def of_holds(asked: Sequence[Objective]) -> list[Objective]:
     """The objectives that a hold can be judged by."""
     return [
-        one for one in asked if one.metric != CAPACITY and one.row.source is not Source.OBSERVED
+        one
+        for one in asked
+        if one.metric != CAPACITY and one.row.source is not MetricSource.OBSERVED
     ]
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from perfrun.api.run.perfrun import RequestCounts, SloStatus, Verdict
 from perfrun.api.sentence import cut
-from perfrun.api.test.metric import TIMINGS, Metric, Source
+from perfrun.api.test.metric import TIMINGS, Metric, MetricSource
 from perfrun.logic.plan.run_plan import load_end, planned
 from perfrun.logic.plan.shape import NS
 from perfrun.logic.verdict import summary as summaries
@@ -59,9 +59,9 @@ def judge_objectives(
 def reading_of(objective: Objective, plan: RunPlan, report: WorkerReport) -> Reading | NoReading:
     """What a report says of an objective, whatever has measured it."""
     row = objective.row
-    if row.source is Source.OBSERVED:
+    if row.source is MetricSource.OBSERVED:
         return observed(objective.metric, objective.of, plan, report)
-    if row.source is Source.BENCHMARK:
+    if row.source is MetricSource.BENCHMARK:
         return measured(objective.metric, objective.of, report)
     if row.floor and objective.lower is not None:
         reason = _not_applicable(objective, plan)
@@ -89,7 +89,7 @@ def _miss(objective: Objective, measured: Reading, plan: RunPlan, part: Scope) -
             steps = len(part.steps) if part.journeys and row.journey else 1
             samples = part.distribution(row.family).whole
             return SlowMiss(samples, row.statistic, objective.upper, row.waits + steps - 1)
-        if row.source is Source.PAGE and row.waits:
+        if row.source is MetricSource.PAGE and row.waits:
             samples = part.sum.measures[row.family]
             return PageMiss(SlowMiss(samples, row.statistic, objective.upper, row.waits))
         return None

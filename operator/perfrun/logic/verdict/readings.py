@@ -25,7 +25,7 @@ from perfrun.api.test.metric import (
     TIMINGS,
     TRANSACTIONS,
     Metric,
-    Source,
+    MetricSource,
 )
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.plan.shape import NS
@@ -215,7 +215,7 @@ def read(metric: str, scope: Scope) -> Reading | NoReading:
     row = METRICS[metric]
     if row.family in TIMINGS:
         return scope.distribution(row.family).statistic(row.statistic)
-    if row.source is Source.PAGE:
+    if row.source is MetricSource.PAGE:
         return _of_pages(scope, row)
     return _COUNTED[metric](scope)
 

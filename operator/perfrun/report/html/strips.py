@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from perfrun.api.test.metric import Kind
+from perfrun.api.test.metric import Notation
 from perfrun.api.test.slo import format_measured
-from perfrun.logic.comparison.model import Column, Comparison, Group, Row, Shown, Statistics
+from perfrun.logic.comparison.model import Comparison, Group, Row, RunColumn, Shown, Statistics
 from perfrun.report.html.charts import Chart, DataRow, Line
 from perfrun.report.html.scales import Scale, Tick, range_axis, tick_duration, tick_number
 from perfrun.report.html.svg import clean
@@ -31,7 +31,7 @@ def _of(row: Row) -> Statistics:
     return row.statistics
 
 
-def _strip(key: str, row: Row, columns: Sequence[Column]) -> Chart:
+def _strip(key: str, row: Row, columns: Sequence[RunColumn]) -> Chart:
     points = [
         (column, cell.value)
         for column, cell in zip(columns, row.cells, strict=True)
@@ -62,7 +62,7 @@ def _strip(key: str, row: Row, columns: Sequence[Column]) -> Chart:
 
 
 def _group(
-    group: Group, points: Sequence[tuple[Column, float]], statistics: Statistics
+    group: Group, points: Sequence[tuple[RunColumn, float]], statistics: Statistics
 ) -> Iterator[Line]:
     level = _LEVELS[group]
     side = statistics.baseline if group is Group.BASELINE else statistics.compared
@@ -79,15 +79,15 @@ def _group(
     yield Line("", [], _STYLES[group], "", _LEFT_OUT, left_out)
 
 
-def _group_text(column: Column) -> str:
+def _group_text(column: RunColumn) -> str:
     return column.group.value if column.counted else f"{column.group.value}, left out (×)"
 
 
-def _axis(kind: Kind, low: float, high: float) -> Scale:
+def _axis(kind: Notation, low: float, high: float) -> Scale:
     match kind:
-        case Kind.DURATION:
+        case Notation.DURATION:
             return range_axis(low, high, tick_duration)
-        case Kind.PERCENT:
+        case Notation.PERCENT:
             return range_axis(low, high, lambda ratio: f"{ratio * 100:.6g}%")
         case _:
             return range_axis(low, high, tick_number)

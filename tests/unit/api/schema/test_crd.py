@@ -27,7 +27,7 @@ def _nodes(node: dict[str, Any], where: str = "") -> Iterator[tuple[str, dict[st
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_schema_is_structural(kind: crd.Kind) -> None:
+def test_schema_is_structural(kind: crd.CustomResource) -> None:
     for where, node in _nodes(crd.schema(kind)):
         assert not node.keys() & {"$ref", "anyOf", "title", "const", "propertyNames"}, where
         loose = ("x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields")
@@ -35,7 +35,7 @@ def test_schema_is_structural(kind: crd.Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_lists_and_texts_are_bounded(kind: crd.Kind) -> None:
+def test_lists_and_texts_are_bounded(kind: crd.CustomResource) -> None:
     for where, node in _nodes(crd.schema(kind)["properties"]["spec"], "spec"):
         if node.get("type") == "array":
             assert "maxItems" in node, where
@@ -82,7 +82,7 @@ def test_names_are_labels_and_leave_room_for_those_of_runs() -> None:
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_every_field_has_a_description_of_its_own_in_sentences(kind: crd.Kind) -> None:
+def test_every_field_has_a_description_of_its_own_in_sentences(kind: crd.CustomResource) -> None:
     for where, node in _nodes(crd.schema(kind)):
         for name, field in node.get("properties", {}).items():
             if f"{where}.{name}" == ".metadata":
@@ -97,7 +97,7 @@ class _Silent(ApiModel):
 
 def test_field_without_a_description_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"without a description: _Silent\.spec$"):
-        crd.schema(crd.Kind(_Silent, "silents", "sil", 40, ()))
+        crd.schema(crd.CustomResource(_Silent, "silents", "sil", 40, ()))
 
 
 def test_kubectl_apply_has_room_for_each_definition() -> None:
@@ -113,7 +113,7 @@ class _Odd(ApiModel):
 
 def test_bound_that_the_dialect_does_not_know_is_an_error_and_not_a_loss() -> None:
     with pytest.raises(ValueError, match=r"_Odd\.spec: .*multipleOf"):
-        crd.schema(crd.Kind(_Odd, "odds", "odd", 40, ()))
+        crd.schema(crd.CustomResource(_Odd, "odds", "odd", 40, ()))
 
 
 def test_check_names_each_drift_and_write_mends_it(

@@ -15,7 +15,7 @@ from perfrun.api.test.metric import (
     STATISTICS,
     TIMINGS,
     Direction,
-    Kind,
+    Notation,
     direction,
 )
 
@@ -109,7 +109,7 @@ def test_direction(metric: str, better: Direction) -> None:
 
 def test_no_duration_is_better_where_it_is_longer_and_no_rate_where_it_is_lower() -> None:
     by_kind = {
-        kind: {direction(m) for m, its in METRICS.items() if its.kind is kind} for kind in Kind
+        kind: {direction(m) for m, its in METRICS.items() if its.kind is kind} for kind in Notation
     }
-    assert by_kind[Kind.DURATION] == {Direction.LOWER}
-    assert by_kind[Kind.RATE] == {Direction.HIGHER}
+    assert by_kind[Notation.DURATION] == {Direction.LOWER}
+    assert by_kind[Notation.RATE] == {Direction.HIGHER}

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 
-from perfrun.api.test.metric import METRICS, Kind, Metric
+from perfrun.api.test.metric import METRICS, Metric, Notation
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.metrics.collector import TESTS_AT_ONCE
 from perfrun.controller.metrics.families import showable
@@ -67,16 +67,16 @@ def test_objectives_with_measurement_limit_and_outcome(metrics: Metrics) -> None
 @pytest.mark.parametrize(
     ("metric", "kind", "measured", "limit", "base"),
     [
-        ("pageLoad.p75", Kind.DURATION, "1.5s", "2s", (1.5, 2.0)),
-        ("swaps", Kind.RATE, "90/m", "2/s", (1.5, 2.0)),
-        ("resident", Kind.BYTES, "1.5Ki", "2Ki", (1536.0, 2048.0)),
+        ("pageLoad.p75", Notation.DURATION, "1.5s", "2s", (1.5, 2.0)),
+        ("swaps", Notation.RATE, "90/m", "2/s", (1.5, 2.0)),
+        ("resident", Notation.BYTES, "1.5Ki", "2Ki", (1536.0, 2048.0)),
     ],
 )
 def test_the_unit_follows_from_the_notation_of_a_metric_and_not_from_its_name(
     metrics: Metrics,
     monkeypatch: pytest.MonkeyPatch,
     metric: str,
-    kind: Kind,
+    kind: Notation,
     measured: str,
     limit: str,
     base: tuple[float, float],

@@ -11,12 +11,12 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from perfrun.controller.serve.server import Limits, serving
+from perfrun.controller.serve.server import PortLimits, serving
 from perfrun.controller.serve.tls import make_pair, server_context
 from tests.cluster.components import free_port
 
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-LIMITS = Limits(connections=6, each_peer=3, head_s=20.0, life_s=None)
+LIMITS = PortLimits(connections=6, each_peer=3, head_s=20.0, life_s=None)
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -47,7 +47,7 @@ class Port:
 
 
 @asynccontextmanager
-async def _serve(limits: Limits, context: ssl.SSLContext | None = None) -> AsyncIterator[Port]:
+async def _serve(limits: PortLimits, context: ssl.SSLContext | None = None) -> AsyncIterator[Port]:
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
 

@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from perfrun.engine.awaited.carrier import AwaitedCarrier
-from perfrun.engine.awaited.sessions import Done, Limits, Session, Speaker, UnusedError
+from perfrun.engine.awaited.sessions import ConnectionLimits, Done, Session, Speaker, UnusedError
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
 from perfrun.engine.load.execution import Execution
@@ -110,7 +110,7 @@ class Line(Session[Step]):
 class Fake(Kind):
     """A kind of such a peer."""
 
-    def __init__(self, peer: Peer, steps: list[Step], limits: Limits) -> None:
+    def __init__(self, peer: Peer, steps: list[Step], limits: ConnectionLimits) -> None:
         self.peer, self.steps, self.limits = peer, steps, limits
 
     def compile(self, plan: RunPlan) -> list[CompiledScenario]:
@@ -161,7 +161,7 @@ async def run(
             "load": load,
         }
     )
-    kind = Fake(peer, list(steps), Limits(connections, most, within))
+    kind = Fake(peer, list(steps), ConnectionLimits(connections, most, within))
     execution = Execution(plan, 0, monotonic_ns() + 20 * MS, kind.compile(plan), [0], kind)
     if stop_after is not None:
         asyncio.get_running_loop().call_later(stop_after, execution.stop, "enough")
@@ -355,7 +355,7 @@ def test_an_iteration_that_was_overdue_before_its_first_turn_is_counted() -> Non
         steps: list[Step] = [Step(takes=0.01)]
         whole = Recorder([CompiledScenario("s", steps)]).window.scenarios[0]
         course = Course(list(zip(steps, whole.steps, strict=True)), whole, stays=False)
-        limits = Limits("Shared", 1, 30 * MS)
+        limits = ConnectionLimits("Shared", 1, 30 * MS)
         carrier = AwaitedCarrier(Peer(), limits, lambda *_: -1, lambda *_: course)
         carrier.begin(course, 0, monotonic_ns(), VirtualUser(), monotonic_ns())
         # In the turn of the loop after it, timers come first.

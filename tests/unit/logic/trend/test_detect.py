@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.api.test.metric import METRICS, Kind, Metric
+from perfrun.api.test.metric import METRICS, Metric, Notation
 from perfrun.logic.trend.detect import Rules, accept, advance, confirmations_left, levels, shown
 from perfrun.logic.trend.sentences import describe
 from perfrun.measure.trend import MAX_METRICS, MAX_POINTS, History, Point, Shift, Stage
@@ -185,10 +185,14 @@ def test_runs_of_another_environment_are_said_not_to_compare() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "value", "text"),
-    [(Kind.DURATION, 1.5e9, "1.5s"), (Kind.RATE, 42.0, "42/s"), (Kind.BYTES, 3072.0, "3Ki")],
+    [
+        (Notation.DURATION, 1.5e9, "1.5s"),
+        (Notation.RATE, 42.0, "42/s"),
+        (Notation.BYTES, 3072.0, "3Ki"),
+    ],
 )
 def test_a_value_is_shown_in_the_notation_of_its_metric_whichever_way_that_is_better(
-    monkeypatch: pytest.MonkeyPatch, kind: Kind, value: float, text: str
+    monkeypatch: pytest.MonkeyPatch, kind: Notation, value: float, text: str
 ) -> None:
     monkeypatch.setitem(METRICS, "swaps", Metric("swaps", kind))
     assert shown("swaps of shop", value) == text

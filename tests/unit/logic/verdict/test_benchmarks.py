@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from perfrun.api.policy import PerfPolicySpec
-from perfrun.api.test.metric import BENCHMARK, METRICS, Kind
+from perfrun.api.test.metric import BENCHMARK, METRICS, Notation
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.accept.spec import check
 from perfrun.logic.comparison.comparable import point_of
@@ -145,8 +145,10 @@ def test_the_status_has_all_figures_and_why_some_are_missing() -> None:
 def test_any_figure_that_a_worker_may_tell_can_be_judged(metric: str, value: float) -> None:
     values = {metric: value, "rounds": value}
     record = BenchmarkRecord(benchmarks=[Benchmark(name="b", values=values)], left_out=2**53)
-    limit = "1/s" if metric in ("ops", "rate") else 1 if METRICS[metric].kind is Kind.COUNT else "1"
-    if METRICS[metric].kind is Kind.DURATION:
+    limit = (
+        "1/s" if metric in ("ops", "rate") else 1 if METRICS[metric].kind is Notation.COUNT else "1"
+    )
+    if METRICS[metric].kind is Notation.DURATION:
         limit = "1ms"
     found = judged(spec({"metric": metric, "of": "b", "max": limit}), measured(record))
     assert found.slos[0].verdict in ("Pass", "Warn")

@@ -13,7 +13,7 @@ from perfrun.api.run.perfrun import (
     Verdict,
     WorkerCounts,
 )
-from perfrun.api.test.metric import METRICS, Kind
+from perfrun.api.test.metric import METRICS, Notation
 from perfrun.logic.verdict.compare import worst
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, unreported
 from perfrun.measure.report import WorkerReport, merge
@@ -529,13 +529,13 @@ def test_a_judgement_fits_into_the_status() -> None:
 
 
 HIGHEST = {
-    Kind.DURATION: "1h",
-    Kind.RATE: "1000000/s",
-    Kind.PERCENT: "100%",
-    Kind.COUNT: 10**9,
-    Kind.BYTES: "100Gi",
-    Kind.CORES: "64",
-    Kind.NUMBER: 10**9,
+    Notation.DURATION: "1h",
+    Notation.RATE: "1000000/s",
+    Notation.PERCENT: "100%",
+    Notation.COUNT: 10**9,
+    Notation.BYTES: "100Gi",
+    Notation.CORES: "64",
+    Notation.NUMBER: 10**9,
 }
 EVERY_SLO = [{"metric": name, "max": HIGHEST[row.kind]} for name, row in METRICS.items()]
 any_slo = st.sampled_from(EVERY_SLO)

@@ -16,7 +16,7 @@ from perfrun.cli.init.draft import (
 )
 from perfrun.cli.init.load import as_logged
 from perfrun.cli.init.logs.lines import parse_line
-from perfrun.cli.init.logs.traffic import Kind, Seen, Traffic
+from perfrun.cli.init.logs.traffic import RequestKind, Seen, Traffic
 from perfrun.cli.init.texts import (
     Names,
     Part,
@@ -81,9 +81,9 @@ def access_log_draft(
     )
 
 
-def _wanted(traffic: Traffic, top: int, *, writes: bool) -> list[tuple[Kind, Seen, str]]:
+def _wanted(traffic: Traffic, top: int, *, writes: bool) -> list[tuple[RequestKind, Seen, str]]:
     ordered = sorted(traffic.kinds.items(), key=lambda item: (-item[1].count, item[0]))
-    wanted: list[tuple[Kind, Seen, str]] = []
+    wanted: list[tuple[RequestKind, Seen, str]] = []
     for kind, seen in ordered:
         if len(wanted) == top:
             break
@@ -95,7 +95,7 @@ def _wanted(traffic: Traffic, top: int, *, writes: bool) -> list[tuple[Kind, See
     return wanted
 
 
-def _scenarios(wanted: Sequence[tuple[Kind, Seen, str]]) -> Iterator[ScenarioDraft]:
+def _scenarios(wanted: Sequence[tuple[RequestKind, Seen, str]]) -> Iterator[ScenarioDraft]:
     names = Names()
     total = sum(seen.count for _, seen, _ in wanted)
     for number, (kind, seen, path) in enumerate(wanted, 1):
@@ -136,14 +136,14 @@ def _common(texts: Sequence[str]) -> str:
     return common[: max(common.rfind(char) for char in _BREAKS) + 1]
 
 
-def _redirects(wanted: Iterable[tuple[Kind, Seen, str]]) -> bool:
+def _redirects(wanted: Iterable[tuple[RequestKind, Seen, str]]) -> bool:
     """Whether following them would ask twice for what is in the log twice."""
     return any(300 <= status < 400 for _, seen, _ in wanted for status in seen.statuses)
 
 
 def _notes(
     traffic: Traffic,
-    wanted: Sequence[tuple[Kind, Seen, str]],
+    wanted: Sequence[tuple[RequestKind, Seen, str]],
     source: str,
     *,
     cut_off: bool,

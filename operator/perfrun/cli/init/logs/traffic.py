@@ -24,7 +24,7 @@ _HEX = re.compile(r"(?=.*[0-9])[0-9a-f]{8,}\Z", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Kind(NamedTuple):
+class RequestKind(NamedTuple):
     """Requests that differ in ids alone."""
 
     method: str
@@ -45,7 +45,7 @@ class Traffic:
     """Counts the lines of a log."""
 
     def __init__(self) -> None:
-        self.kinds: dict[Kind, Seen] = {}
+        self.kinds: dict[RequestKind, Seen] = {}
         self.lines = 0
         self.unread = 0
         self.failed = 0
@@ -71,7 +71,7 @@ class Traffic:
         if template is None:
             self.with_tokens += 1
             return
-        kind = Kind(line.method, template)
+        kind = RequestKind(line.method, template)
         seen = self.kinds.get(kind)
         if seen is None:
             if len(self.kinds) >= MAX_KINDS:
