@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from perfrun.cli.sources import SourceError, Sources, UnreachableError
+from perfrun.cli.sources import RunArgumentError, Sources, UnreachableError
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.forms import Compared
 from perfrun.cli.terminal.outputs import Outputs
@@ -17,7 +17,7 @@ from perfrun.report.comparison_table import print_comparison
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ComparisonRequest:
     """What is to be compared, and how."""
 
     runs: Sequence[str]
@@ -30,7 +30,11 @@ class Wanted:
 
 
 def compare_runs(
-    wanted: Wanted, sources: Sources, outputs: Outputs[Compared], out: Console, err: Console
+    wanted: ComparisonRequest,
+    sources: Sources,
+    outputs: Outputs[Compared],
+    out: Console,
+    err: Console,
 ) -> Exit:
     """Write the comparison, or print it where no file is named."""
     problems = list(outputs.problems())
@@ -40,7 +44,7 @@ def compare_runs(
         return Exit.USAGE
     try:
         runs, comparison = _compared(wanted, sources)
-    except (SourceError, ValueError) as error:
+    except (RunArgumentError, ValueError) as error:
         tell(err, str(error))
         return Exit.USAGE
     except UnreachableError as error:
@@ -56,7 +60,7 @@ def compare_runs(
     return Exit.ERROR if unwritten else Exit.OK
 
 
-def _compared(wanted: Wanted, sources: Sources) -> tuple[list[Reported], Comparison]:
+def _compared(wanted: ComparisonRequest, sources: Sources) -> tuple[list[Reported], Comparison]:
     """Raises ValueError where there are not the runs for it."""
     given = [sources.read(argument) for argument in wanted.runs]
     against = [sources.read(argument) for argument in wanted.against]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from perfrun.api.run.perfrun import Phase
-from perfrun.cli.sources import SourceError, Sources, UnreachableError, read_all
+from perfrun.cli.sources import RunArgumentError, Sources, UnreachableError, read_all
 from perfrun.cli.terminal.exits import Exit, of_verdict, worst
 from perfrun.cli.terminal.forms import Runs
 from perfrun.cli.terminal.outputs import Outputs
@@ -25,7 +25,7 @@ def report(
     """Write the runs, or print them where no file is named."""
     try:
         runs = read_all(sources, arguments)
-    except SourceError as error:
+    except RunArgumentError as error:
         tell(err, str(error))
         return Exit.USAGE
     except UnreachableError as error:

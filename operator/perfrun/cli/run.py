@@ -42,7 +42,7 @@ class Here(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedTest:
     """One test that was run, or would have been."""
 
     run: PerfRun
@@ -102,9 +102,9 @@ def run_files(
 
 def _run_each(
     wanted: _Wanted, outputs: Outputs[Runs], out: Console, err: Console, *, strict: bool
-) -> tuple[list[Finished], list[str]]:
+) -> tuple[list[FinishedTest], list[str]]:
     """The tests that were run, until one was interrupted, and why outputs could not be written."""
-    finished: list[Finished] = []
+    finished: list[FinishedTest] = []
     unwritten: dict[str, None] = {}
     for number, (test, values) in enumerate(wanted.tests, 1):
         place = f"{number} of {len(wanted.tests)}" if wanted.several else ""
@@ -127,7 +127,7 @@ def _run_each(
 
 def run_test(
     test: PerfTest, values: FoundValues, err: Console, processes: Mapping[str, int], place: str = ""
-) -> Finished:
+) -> FinishedTest:
     """Run one test and judge it; whatever happens, there is a PerfRun that says so.
 
     ``place`` is which of several it is.
@@ -147,10 +147,10 @@ def run_test(
     for lost in local.lost:
         tell(err, f"note: lost: {lost}")
     run, result = outcome_of(test, local)
-    return Finished(run, result, interrupted=local.stopped is not None)
+    return FinishedTest(run, result, interrupted=local.stopped is not None)
 
 
-def exit_code(finished: Finished, *, strict: bool) -> Exit:
+def exit_code(finished: FinishedTest, *, strict: bool) -> Exit:
     """What one run means for the exit code; without ``strict`` only a Fail is a failure."""
     if finished.interrupted:
         return Exit.INTERRUPTED

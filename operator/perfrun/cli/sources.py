@@ -18,7 +18,7 @@ _TEST_PREFIXES = ("test", "tests", "perftest", "perftests", "ptest", "perftests.
 _FILE_ENDINGS = (".json", ".json.gz")
 
 
-class SourceError(Exception):
+class RunArgumentError(Exception):
     """An argument that names no run that can be read; the text is for the user."""
 
 
@@ -64,7 +64,7 @@ class Sources:
     """What was not to be had."""
 
     def read(self, argument: str) -> list[Reported]:
-        """The runs of one argument, oldest first. Raises SourceError, UnreachableError."""
+        """The runs of one argument, oldest first. Raises RunArgumentError, UnreachableError."""
         kind, slash, name = argument.partition("/")
         if argument == "-":
             return _parsed("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
@@ -82,7 +82,7 @@ class Sources:
         cluster = self.cluster()
         body = cluster.run(name)
         if body is None:
-            raise SourceError(
+            raise RunArgumentError(
                 f"there is no PerfRun {printable(name)} in namespace {cluster.namespace}, and no "
                 "file of that name"
             )
@@ -92,12 +92,12 @@ class Sources:
         cluster = self.cluster()
         mine = [body for body in cluster.runs() if _is_done(body, test)]
         if not mine and not cluster.has_test(test):
-            raise SourceError(
+            raise RunArgumentError(
                 f"there is no PerfTest {printable(test)} in namespace {cluster.namespace}"
             )
         if len(mine) < self.last:
             wanted = "one" if self.last == 1 else f"{self.last} that are to be compared"
-            raise SourceError(
+            raise RunArgumentError(
                 f"PerfTest {printable(test)} has {len(mine)} finished runs in namespace "
                 f"{cluster.namespace}: {wanted} must be there"
             )
@@ -111,7 +111,7 @@ class Sources:
                 return reported
             return read_run(body, result)
         except ValueError as error:
-            raise SourceError(f"PerfRun {_name(body)}: {printable(str(error))}") from error
+            raise RunArgumentError(f"PerfRun {_name(body)}: {printable(str(error))}") from error
 
     def _result(self, run: PerfRun, cluster: Objects) -> Any:
         ref, name = run.status.result, run.metadata.name
@@ -138,14 +138,14 @@ def _content(file: str) -> bytes:
         with Path(file).open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SourceError(f"{printable(file)}: cannot be read: {error.strerror}") from error
+        raise RunArgumentError(f"{printable(file)}: cannot be read: {error.strerror}") from error
 
 
 def _parsed(name: str, data: bytes) -> list[Reported]:
     try:
         return read_document(data)
     except ValueError as error:
-        raise SourceError(f"{printable(name)}: {printable(str(error))}") from error
+        raise RunArgumentError(f"{printable(name)}: {printable(str(error))}") from error
 
 
 def _is_done(body: Json, test: str) -> bool:

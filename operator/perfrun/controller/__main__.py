@@ -30,7 +30,7 @@ from perfrun.controller.serve.access import static_token
 from perfrun.controller.serve.front import Front
 from perfrun.controller.serve.health import Resync
 from perfrun.controller.serve.server import COORDINATOR, serving
-from perfrun.controller.serve.tls import Pair, certificate, server_context
+from perfrun.controller.serve.tls import CertificatePair, certificate, server_context
 from perfrun.controller.settings import Settings
 from perfrun.controller.test.checks import Checks
 from perfrun.controller.test.history import Historian
@@ -81,7 +81,12 @@ class Operator:
     """All parts of the operator, put together once."""
 
     def __init__(
-        self, kube: Kube, settings: Settings, pair: Pair | None, front: Front, lease: LeaseThread
+        self,
+        kube: Kube,
+        settings: Settings,
+        pair: CertificatePair | None,
+        front: Front,
+        lease: LeaseThread,
     ) -> None:
         self.settings = settings
         self.pair = pair

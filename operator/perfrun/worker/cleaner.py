@@ -7,7 +7,7 @@ from perfrun.engine.run import tear_down
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Ready, WorkerReport
 from perfrun.reach.foreign import foreign
-from perfrun.worker.client import AwayError, Client, RefusedError
+from perfrun.worker.client import Client, CoordinatorAwayError, WorkerRefusedError
 from perfrun.worker.config import Config
 from perfrun.worker.lines import log
 from perfrun.worker.secrets import MountedValues
@@ -29,9 +29,9 @@ class Cleaner:
                 report = await self._clean_up(await self._values(client))
                 log("teardown", attempts=report.teardown.attempts, trouble=report.untidy or "no")
                 await client.report(report, self._config.report_deadline)
-            except RefusedError as error:
+            except WorkerRefusedError as error:
                 log("refused", message=str(error))
-            except AwayError as error:
+            except CoordinatorAwayError as error:
                 log("undelivered", message=str(error))
             else:
                 return 0

@@ -31,11 +31,11 @@ _PACKED = ("report", "hold")
 Answer = TypeVar("Answer", bound=Wire)
 
 
-class RefusedError(Exception):
+class WorkerRefusedError(Exception):
     """The coordinator knows this worker and does not want it; the message is its own."""
 
 
-class AwayError(Exception):
+class CoordinatorAwayError(Exception):
     """The coordinator could not be reached in time, or has no time for this now."""
 
     def __init__(self, why: str, after: float = 0.0) -> None:
@@ -69,29 +69,29 @@ class Client:
         await self._http.aclose()
 
     async def ready(self, message: Ready) -> Start:
-        """Stand at the barrier; asks until there is an answer. Raises RefusedError."""
+        """Stand at the barrier; asks until there is an answer. Raises WorkerRefusedError."""
         body = message.to_bytes()
         answer = await self._insist(lambda: self._post("ready", body, LONG_POLL), math.inf)
         return _parsed(Start, answer)
 
     async def repost(self, message: Ready) -> None:
-        """Say once more what the barrier was told. Raises AwayError and RefusedError."""
+        """Say once more what the barrier was told. Raises CoordinatorAwayError and WorkerRefusedError."""
         await self._post("ready", message.to_bytes(), INTERVAL_TIMEOUT)
 
     async def interval(self, message: Interval) -> Order:
-        """Tell how it goes, once. Raises AwayError and RefusedError."""
+        """Tell how it goes, once. Raises CoordinatorAwayError and WorkerRefusedError."""
         return _parsed(Order, await self._post("interval", message.to_bytes(), INTERVAL_TIMEOUT))
 
     async def hold(self, message: WorkerReport, deadline: float) -> None:
         """Deliver the report of a hold; tries for ``deadline`` seconds.
 
-        Raises AwayError, RefusedError.
+        Raises CoordinatorAwayError, WorkerRefusedError.
         """
         packed = message.pack()
         await self._insist(lambda: self._post("hold", packed, LONG_POLL), deadline)
 
     async def report(self, message: WorkerReport, deadline: float) -> None:
-        """Deliver the report; tries for ``deadline`` seconds. Raises AwayError, RefusedError."""
+        """Deliver the report; tries for ``deadline`` seconds. Raises CoordinatorAwayError, WorkerRefusedError."""
         packed = message.pack()
         await self._insist(lambda: self._post("report", packed, LONG_POLL), deadline)
 
@@ -106,11 +106,13 @@ class Client:
                 f"{self._base}/{what}", content=body, headers=headers, timeout=patience
             )
         except (httpx.HTTPError, OSError) as error:
-            raise AwayError(f"{type(error).__name__}: {error}") from error
+            raise CoordinatorAwayError(f"{type(error).__name__}: {error}") from error
         if response.status_code in _REFUSALS:
-            raise RefusedError(_message(response))
+            raise WorkerRefusedError(_message(response))
         if response.status_code != httpx.codes.OK:
-            raise AwayError(f"HTTP status {response.status_code}", _retry_after(response))
+            raise CoordinatorAwayError(
+                f"HTTP status {response.status_code}", _retry_after(response)
+            )
         return response.content
 
     async def _insist(self, post: Callable[[], Awaitable[bytes]], deadline: float) -> bytes:
@@ -118,7 +120,7 @@ class Client:
         while True:
             try:
                 return await post()
-            except AwayError as error:
+            except CoordinatorAwayError as error:
                 waited, wait = monotonic() - begin, max(pause, error.after)
                 if waited >= COMPLAIN_AFTER:
                     self._complain(error)
@@ -127,7 +129,7 @@ class Client:
             await asyncio.sleep(wait)
             pause = min(2 * pause, MAX_PAUSE)
 
-    def _complain(self, error: AwayError) -> None:
+    def _complain(self, error: CoordinatorAwayError) -> None:
         if not self._complained:
             self._complained = True
             where = self._config.coordinator_host
@@ -154,7 +156,7 @@ def _parsed(model: type[Answer], content: bytes) -> Answer:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        raise RefusedError(
+        raise WorkerRefusedError(
             f"the coordinator's answer is not a {model.__name__} of this version of perfrun: "
             f"{error.errors()[0]['msg']}"
         ) from error

@@ -26,7 +26,7 @@ from perfrun.observe.sources import sources_of
 from perfrun.observe.watcher import Watcher
 from perfrun.reach.foreign import foreign
 from perfrun.worker.alone import Alone
-from perfrun.worker.client import AwayError, Client, RefusedError
+from perfrun.worker.client import Client, CoordinatorAwayError, WorkerRefusedError
 from perfrun.worker.config import Config, ConfigError
 from perfrun.worker.lines import log
 from perfrun.worker.reaching import Reaching
@@ -62,7 +62,7 @@ class Worker:
         self._terminated = asyncio.Event()
         self._intervals: deque[Interval] = deque(maxlen=KEPT_INTERVALS)
         self._news = asyncio.Event()
-        self._refused: RefusedError | None = None
+        self._refused: WorkerRefusedError | None = None
         self._alone: Alone | None = None
         self._watcher = Watcher({}, NS_PER_S)
         """Of worker 0 only: what is observed is observed once."""
@@ -77,9 +77,9 @@ class Worker:
         async with self._client:
             try:
                 return await self._work()
-            except RefusedError as error:
+            except WorkerRefusedError as error:
                 log("refused", message=str(error))
-            except AwayError as error:
+            except CoordinatorAwayError as error:
                 log("undelivered", message=str(error))
             except _TerminatedError:
                 # The last line of a worker that fails is what its run is told to have ended by.
@@ -203,7 +203,7 @@ class Worker:
     async def _others(self) -> None:
         """Wait until the other workers have reported, or should have."""
         patience = grace(self._plan) / NS_PER_S + OTHERS_SECONDS
-        with contextlib.suppress(TimeoutError, RefusedError):
+        with contextlib.suppress(TimeoutError, WorkerRefusedError):
             async with asyncio.timeout(patience):
                 while not self._terminated.is_set():
                     if await self._are_others_done():
@@ -228,7 +228,7 @@ class Worker:
         )
         try:
             order = await self._client.interval(asked)
-        except AwayError:
+        except CoordinatorAwayError:
             return False
         return order.others_done or order.stop is not None
 
@@ -250,7 +250,7 @@ class Worker:
 
     async def _post_hold(self, report: WorkerReport) -> None:
         # What the coordinator does not want it will say again in its answers to the intervals.
-        with contextlib.suppress(AwayError, RefusedError):
+        with contextlib.suppress(CoordinatorAwayError, WorkerRefusedError):
             await self._client.hold(report, SEARCH_AWAY / NS_PER_S)
 
     async def _post_intervals(self, engine: Engine) -> None:
@@ -260,10 +260,10 @@ class Worker:
             while self._intervals:
                 try:
                     order = await self._client.interval(self._intervals.popleft())
-                except AwayError as error:
+                except CoordinatorAwayError as error:
                     await asyncio.sleep(error.after)
                     continue  # the load goes on without the coordinator
-                except RefusedError as error:
+                except WorkerRefusedError as error:
                     self._refused = error
                     engine.stop(str(error))
                     return
@@ -275,7 +275,7 @@ class Worker:
 
     async def _repost(self) -> None:
         """Tell a new coordinator what the setup has extracted, for workers that come late."""
-        with contextlib.suppress(AwayError, RefusedError):
+        with contextlib.suppress(CoordinatorAwayError, WorkerRefusedError):
             await self._client.repost(Ready(setup=self._setup))
 
 

@@ -12,7 +12,7 @@ from perfrun import __version__
 from perfrun.api.run.perfrun import PerfRun, Verdict, WorkerCounts
 from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.commands import app
-from perfrun.cli.run import Finished, Here, exit_code, run_files, tell_manifests
+from perfrun.cli.run import FinishedTest, Here, exit_code, run_files, tell_manifests
 from perfrun.cli.terminal import forms
 from perfrun.cli.terminal.exits import Exit, worst
 from perfrun.cli.terminal.outputs import Outputs
@@ -27,9 +27,9 @@ from tests.unit.local.files.test_manifests import GOOD
 from tests.unit.report.sample import a_run, an_error
 
 
-def finished(run: PerfRun, *, interrupted: bool = False) -> Finished:
+def finished(run: PerfRun, *, interrupted: bool = False) -> FinishedTest:
     result = RunResult(plan=make_plan())
-    return Finished(run, result, interrupted)
+    return FinishedTest(run, result, interrupted)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from perfrun.cli.sources import Json, Objects, SourceError, Sources, UnreachableError
+from perfrun.cli.sources import Json, Objects, RunArgumentError, Sources, UnreachableError
 from tests.unit.coordinator.conftest import UID
 from tests.unit.report.sample import warned
 from tests.unit.report.test_reading import a_result, pieces
@@ -82,7 +82,7 @@ def test_a_file_is_read_where_one_of_that_name_is_there(
 
 @pytest.mark.parametrize("argument", ["no.json", "./no", "no.json.gz"])
 def test_what_can_only_be_a_file_is_not_asked_of_a_cluster(argument: str):
-    with pytest.raises(SourceError, match="cannot be read: No such file or directory"):
+    with pytest.raises(RunArgumentError, match="cannot be read: No such file or directory"):
         Sources(no_cluster, last=1, full=True).read(argument)
 
 
@@ -94,7 +94,7 @@ def test_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_file_that_is_no_result_is_named(tmp_path: Path):
     (tmp_path / "a\x1b.json").write_text("{")
-    with pytest.raises(SourceError, match=r"/a \.json: not JSON"):
+    with pytest.raises(RunArgumentError, match=r"/a \.json: not JSON"):
         Sources(no_cluster, last=1, full=True).read(str(tmp_path / "a\x1b.json"))
 
 
@@ -125,7 +125,7 @@ def test_a_test_means_its_last_finished_runs_oldest_first(last: int, expected: l
 )
 def test_what_is_not_there_is_said(argument: str, last: int, sentence: str):
     cluster = FakeCluster(*HISTORY, tests=("fresh",))
-    with pytest.raises(SourceError) as found:
+    with pytest.raises(RunArgumentError) as found:
         sources(cluster, last=last).read(argument)
     assert sentence in str(found.value)
 
@@ -185,5 +185,5 @@ def test_a_result_that_was_never_kept_is_noted():
 
 
 def test_an_object_that_is_no_perfrun_is_one_sentence():
-    with pytest.raises(SourceError, match=r"PerfRun r-1: not a PerfRun: status\.verdict"):
+    with pytest.raises(RunArgumentError, match=r"PerfRun r-1: not a PerfRun: status\.verdict"):
         sources(FakeCluster(run("r-1", verdict="Great"))).read("r-1")

@@ -8,7 +8,7 @@ from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.engine.browser.problems import endpoint_of, failure_of, not_started
 from perfrun.engine.browser.socks import Endpoint
 from perfrun.engine.browser.timing import (
-    Seen,
+    PageState,
     blocked,
     interactive,
     measures_of,
@@ -31,7 +31,7 @@ RAW = {
 }
 
 
-def seen(**changed: object) -> Seen:
+def seen(**changed: object) -> PageState:
     state = seen_of({**RAW, **changed})
     assert state is not None
     return state

@@ -9,7 +9,7 @@ import pytest
 
 from perfrun.measure.report import Ready
 from perfrun.worker import client as module
-from perfrun.worker.client import AwayError, Client, RefusedError
+from perfrun.worker.client import Client, CoordinatorAwayError, WorkerRefusedError
 from perfrun.worker.config import from_environment
 from tests.unit.coordinator.conftest import make_report
 
@@ -131,7 +131,7 @@ async def test_report_is_given_up_at_its_deadline_also_where_it_is_asked_to_wait
 ) -> None:
     world.takes(429, {"message": "wait"}, Retry_After="4")
     began = world.now
-    with pytest.raises(AwayError, match="429"):
+    with pytest.raises(CoordinatorAwayError, match="429"):
         await world.client.report(make_report(), deadline=10)
     assert world.now - began == 8
 
@@ -139,6 +139,6 @@ async def test_report_is_given_up_at_its_deadline_also_where_it_is_asked_to_wait
 @pytest.mark.parametrize("status", [400, 403, 409, 410, 413, 422])
 async def test_what_is_refused_is_not_sent_again(world: World, status: int) -> None:
     world.takes(status, {"message": "no"})
-    with pytest.raises(RefusedError, match=r"\Ano\Z"):
+    with pytest.raises(WorkerRefusedError, match=r"\Ano\Z"):
         await world.client.report(make_report(), deadline=10)
     assert world.slept == []

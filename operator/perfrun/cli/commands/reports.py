@@ -135,7 +135,7 @@ def compare(
     Exit codes: 0 done, whatever was found; 2 no such run, or a file that is none; 3 no cluster, or
     a file that could not be written.
     """
-    from perfrun.cli.compare import Wanted, compare_runs
+    from perfrun.cli.compare import ComparisonRequest, compare_runs
     from perfrun.cli.sources import Sources
     from perfrun.cli.terminal import forms
     from perfrun.cli.terminal.outputs import Outputs
@@ -149,7 +149,7 @@ def compare(
             (forms.COMPARISON_JSON, json_file),
         ],
     )
-    wanted = Wanted(runs, against or [], test, doubtful)
+    wanted = ComparisonRequest(runs, against or [], test, doubtful)
     sources = Sources(_cluster(context, namespace), last=2, full=True)
     code = compare_runs(wanted, sources, places, console(out), console(err))
     leave(code, out, err)

@@ -112,7 +112,7 @@ def variable_name(text: str) -> str:
     return name if _VARIABLE_START.match(name) else f"v_{name}".rstrip("_")
 
 
-class Names:
+class UniqueNames:
     """Names of which none is given twice."""
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ class Form(Generic[S]):
 
 
 @dataclass(frozen=True)
-class Place(Generic[S]):
+class Destination(Generic[S]):
     """Where a form is to go."""
 
     form: Form[S]
@@ -56,7 +56,7 @@ class Outputs(Generic[S]):
     def __init__(self, stdout: Output, wanted: Sequence[tuple[Form[S], Path | None]]) -> None:
         """None: nowhere."""
         self._stdout = stdout
-        self._places = [Place(form, file) for form, file in wanted if file is not None]
+        self._places = [Destination(form, file) for form, file in wanted if file is not None]
 
     def __bool__(self) -> bool:
         """Whether anything is to be written."""
@@ -110,7 +110,7 @@ def write_whole(file: Path, text: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _unwritable(place: Place[S], *, several: bool) -> str | None:
+def _unwritable(place: Destination[S], *, several: bool) -> str | None:
     file = place.file
     folder = file.absolute().parent
     if place.is_folder(several=several):

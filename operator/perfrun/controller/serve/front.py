@@ -24,7 +24,7 @@ from perfrun.controller.objects.store import Store
 from perfrun.controller.serve.access import Reviewed, StaticToken, anybody
 from perfrun.controller.serve.health import Health
 from perfrun.controller.serve.server import PortLimits, serving
-from perfrun.controller.serve.tls import Pair, server_context
+from perfrun.controller.serve.tls import CertificatePair, server_context
 from perfrun.controller.settings import Settings
 from perfrun.kube.client import Kube, Resource
 
@@ -88,7 +88,7 @@ class Front:
         await self._thread.stop()
         self._beating.cancel()
 
-    async def serve_metrics(self, pair: Pair | None = None, token: str = "") -> None:
+    async def serve_metrics(self, pair: CertificatePair | None = None, token: str = "") -> None:
         """Serve metrics from now on; in clear text only to anybody. Raises KubeError.
 
         ``token``: with the access ``token``.

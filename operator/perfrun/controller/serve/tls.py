@@ -39,14 +39,14 @@ _USAGE = x509.KeyUsage(
 )
 
 
-class Pair(NamedTuple):
+class CertificatePair(NamedTuple):
     """A certificate and its key, PEM."""
 
     certificate: str
     key: str
 
 
-async def certificate(kube: Kube, settings: Settings) -> Pair:
+async def certificate(kube: Kube, settings: Settings) -> CertificatePair:
     """The pair of the Secret; a new one, stored there, where it has none that fits."""
     hosts = [urlsplit(settings.coordinator_url).hostname or ""]
     if settings.metrics_service:
@@ -54,7 +54,9 @@ async def certificate(kube: Kube, settings: Settings) -> Pair:
     secret = await kube.get(SECRETS, settings.namespace, settings.tls_secret)
     data = secret.get("data") or {}
     if "tls.crt" in data and "tls.key" in data:
-        pair = Pair(*(base64.b64decode(data[name]).decode() for name in ("tls.crt", "tls.key")))
+        pair = CertificatePair(
+            *(base64.b64decode(data[name]).decode() for name in ("tls.crt", "tls.key"))
+        )
         if _fits(pair, hosts, datetime.now(UTC)):
             return pair
     pair = make_pair(datetime.now(UTC), *hosts)
@@ -69,7 +71,7 @@ async def certificate(kube: Kube, settings: Settings) -> Pair:
     return pair
 
 
-def make_pair(now: datetime, *hosts: str) -> Pair:
+def make_pair(now: datetime, *hosts: str) -> CertificatePair:
     """A self-signed certificate for host names or addresses."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "perfrun")])
@@ -87,7 +89,7 @@ def make_pair(now: datetime, *hosts: str) -> Pair:
         .add_extension(_USAGE, critical=True)  # Python 3.13 verifies strictly (RFC 5280)
         .sign(key, hashes.SHA256())
     )
-    return Pair(
+    return CertificatePair(
         built.public_bytes(serialization.Encoding.PEM).decode(),
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -97,7 +99,7 @@ def make_pair(now: datetime, *hosts: str) -> Pair:
     )
 
 
-def server_context(pair: Pair) -> ssl.SSLContext:
+def server_context(pair: CertificatePair) -> ssl.SSLContext:
     """The context of a server with it."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -117,7 +119,7 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _fits(pair: Pair, hosts: Sequence[str], now: datetime) -> bool:
+def _fits(pair: CertificatePair, hosts: Sequence[str], now: datetime) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate(pair.certificate.encode())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)

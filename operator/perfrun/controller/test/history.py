@@ -13,7 +13,7 @@ from perfrun.kube.client import (
     REVISIONS,
     Kube,
 )
-from perfrun.logic.run.history import Finished, expired, stale_results
+from perfrun.logic.run.history import HistoryEntry, expired, stale_results
 
 
 class Historian:
@@ -33,7 +33,7 @@ class Historian:
         """Delete what a test's limits ask for, oldest first."""
         key = Key(test.metadata.namespace, test.metadata.name)
         finished = [
-            Finished(run.key.name, run.verdict, parse_time(run.completed), run.has_result)
+            HistoryEntry(run.key.name, run.verdict, parse_time(run.completed), run.has_result)
             for run in self._store.runs_of(key)
             if run.done and run.completed
         ]

@@ -26,8 +26,8 @@ from perfrun.logic.problems import Problem
 from perfrun.logic.run.notices import (
     GIVE_UP_S,
     SIGNATURE_HEADER,
-    Finished,
     Notice,
+    NotifiableRun,
     owed,
     pause,
     payload,
@@ -94,7 +94,9 @@ class Notifier:
             return
         key = Key(test.metadata.namespace, test.metadata.name)
         runs = [
-            Finished(run.key.name, run.uid, run.verdict, parse_time(run.completed), run.notified)
+            NotifiableRun(
+                run.key.name, run.uid, run.verdict, parse_time(run.completed), run.notified
+            )
             for run in self._store.runs_of(key)
             # Of runs that were not even let in there may be thousands.
             if run.done

@@ -12,7 +12,7 @@ from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.api.test.benchmark import BenchmarkTarget
 from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import ConnectionLimits, Done, Session, Speaker
-from perfrun.engine.benchmark.place import Place
+from perfrun.engine.benchmark.place import CommandFolder
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.results import read_results
 from perfrun.engine.compiled import CompiledScenario
@@ -53,7 +53,7 @@ class BenchmarkKind(Kind):
 
     def __init__(self, plan: RunPlan, values: Values) -> None:
         target = plan.target.the_benchmark
-        self._place = Place(values.command_folder("spec.target.benchmark"))
+        self._place = CommandFolder(values.command_folder("spec.target.benchmark"))
         self._place.enter()
         self._timeout = target.timeout
         told = rendered(target, plan.variables, str(self._place.results))
@@ -111,7 +111,7 @@ class _Starter(Speaker[CommandStep]):
 class Command(Session[CommandStep]):
     """The one time that it is run."""
 
-    def __init__(self, place: Place, order: CommandOrder, target: BenchmarkTarget) -> None:
+    def __init__(self, place: CommandFolder, order: CommandOrder, target: BenchmarkTarget) -> None:
         self._place, self._order, self._target = place, order, target
         self._began = False
         self.record = BenchmarkRecord(failure="it was not run", trouble="the command was not run")

@@ -28,7 +28,7 @@ from perfrun.measure.command import (
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class Place:
+class CommandFolder:
     """The worker's side of it."""
 
     def __init__(self, folder: Path) -> None:

@@ -24,7 +24,7 @@ MAX_TIME = 3600_000.0
 MAX_SHIFT = 1000.0
 
 
-class Seen(NamedTuple):
+class PageState(NamedTuple):
     """A page's state at a moment; times in ms after its navigation began."""
 
     now: float
@@ -44,10 +44,10 @@ class Seen(NamedTuple):
         return max((start + length for start, length in self.tasks), default=0.0)
 
 
-def seen_of(raw: Any) -> Seen | None:
+def seen_of(raw: Any) -> PageState | None:
     """What the page's own script has answered; None for anything else: pages can be hostile."""
     try:
-        return Seen(
+        return PageState(
             now=_number(raw["now"]),
             load=_number(raw["load"]),
             ready=_number(raw["ready"]),
@@ -67,7 +67,7 @@ def _number(value: Any, most: float = MAX_TIME) -> float:
     return number
 
 
-def quiet_since(seen: Seen, crowded_until: float) -> float:
+def quiet_since(seen: PageState, crowded_until: float) -> float:
     """From when on a loaded page has had no long task, and few requests open (ms).
 
     Not before its load event: what a page does then is seen too.
@@ -75,14 +75,14 @@ def quiet_since(seen: Seen, crowded_until: float) -> float:
     return max(seen.load, seen.paint or 0.0, seen.last_task_end, crowded_until)
 
 
-def interactive(seen: Seen) -> float | None:
+def interactive(seen: PageState) -> float | None:
     """Time to interactive of a page that is quiet, ms; None: nothing was painted."""
     if seen.paint is None:
         return None
     return max(seen.paint, seen.ready, seen.last_task_end)
 
 
-def blocked(seen: Seen) -> float | None:
+def blocked(seen: PageState) -> float | None:
     """Total blocking time, ms: what of the long tasks from the first paint on is beyond 50 ms."""
     if seen.paint is None:
         return None
@@ -90,7 +90,7 @@ def blocked(seen: Seen) -> float | None:
     return sum(max(0.0, length - LONG_TASK) for length in lengths)
 
 
-def measures_of(seen: Seen) -> dict[str, float]:
+def measures_of(seen: PageState) -> dict[str, float]:
     """The figures of a page that has loaded and is quiet: ns, and plain numbers."""
     times = {
         PAGE_LOAD: seen.load,

@@ -17,7 +17,7 @@ from perfrun.engine.awaited.sessions import Done, Session
 from perfrun.engine.browser.problems import Failure, endpoint_of, failure_of
 from perfrun.engine.browser.socks import Gate
 from perfrun.engine.browser.steps import Deed, PageStep
-from perfrun.engine.browser.timing import Seen, measures_of, quiet_since, seen_of
+from perfrun.engine.browser.timing import PageState, measures_of, quiet_since, seen_of
 from perfrun.measure.picture import MAX_BYTES
 from perfrun.reach.errors import ErrorClass
 
@@ -149,7 +149,7 @@ class Window(Session[PageStep]):
         self._seen = Tally()
         self._gate.refusals.clear()
 
-    async def _quiet(self) -> Seen:
+    async def _quiet(self) -> PageState:
         """Wait for the page's quiet window; how it is then."""
         quiet = self._target.quiet_window / NS_PER_MS
         self._doing = f"waiting for the page to be quiet for {quiet:g}ms"
@@ -162,7 +162,7 @@ class Window(Session[PageStep]):
                     return seen
             await asyncio.sleep(max(left, 1.0) / 1000)
 
-    async def _state(self) -> Seen | None:
+    async def _state(self) -> PageState | None:
         """None: it is just becoming another page."""
         try:
             raw = await self._page.evaluate(_STATE)
@@ -177,7 +177,7 @@ class Window(Session[PageStep]):
             raise _PageError(Failure(ErrorClass.PROTOCOL, "the page's timing makes no sense"))
         return seen
 
-    def _crowded(self, seen: Seen) -> float:
+    def _crowded(self, seen: PageState) -> float:
         """Until when, in the page's time (ms), more than few requests were open."""
         if len(self._open) > FEW_REQUESTS:
             return seen.now

@@ -7,7 +7,7 @@ from perfrun.api.test.perftest import Feed, Generated
 from perfrun.api.test.values import ValueSource
 from perfrun.engine.data.generate import mix
 from perfrun.engine.data.rows import Cells, Rows, RowSource, Use
-from perfrun.engine.data.tables import MAX_BYTES, Lines, Table
+from perfrun.engine.data.tables import MAX_BYTES, JsonLines, Table
 from perfrun.engine.data.template import Compiler
 from perfrun.engine.errors import DataError
 from perfrun.logic.plan.shape import Turns, scenario_order
@@ -69,7 +69,7 @@ def _source(feed: Feed, plan: RunPlan, values: Values) -> RowSource:
     if feed.csv_from is not None:
         return Table(_text(feed.csv_from, values, f"{where}.csvFrom"), f"{where}.csvFrom")
     if feed.jsonl_from is not None:
-        return Lines(_text(feed.jsonl_from, values, f"{where}.jsonlFrom"), f"{where}.jsonlFrom")
+        return JsonLines(_text(feed.jsonl_from, values, f"{where}.jsonlFrom"), f"{where}.jsonlFrom")
     assert feed.generate is not None
     return GeneratedRows(feed.name, feed.generate, plan)
 

@@ -28,7 +28,7 @@ class Table:
         return self._columns[name].__getitem__
 
 
-class Lines:
+class JsonLines:
     """The objects of a JSON Lines file. Raises DataError that names ``where`` and the line."""
 
     def __init__(self, text: str, where: str) -> None:

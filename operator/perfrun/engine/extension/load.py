@@ -93,7 +93,7 @@ def _made(entry: EntryPoint, options: Mapping[str, str]) -> Extension[Any]:
         raise DataError(f"{_WHERE}.options: {told(entry.name, found, error)}") from error
 
 
-class Names(NamedTuple):
+class NamedParameters(NamedTuple):
     """What something can be told by name."""
 
     known: frozenset[str]
@@ -112,7 +112,7 @@ class Names(NamedTuple):
             raise DataError(f"{where}: {name} is missing, and {kind} needs it")
 
 
-def names_of(called: Callable[..., object], leave_out: int = 0) -> Names:
+def names_of(called: Callable[..., object], leave_out: int = 0) -> NamedParameters:
     """The parameters of a call by name, but for the first ``leave_out``."""
     parameters = list(inspect.signature(called).parameters.values())[leave_out:]
     named = [
@@ -120,7 +120,7 @@ def names_of(called: Callable[..., object], leave_out: int = 0) -> Names:
         for one in parameters
         if one.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     ]
-    return Names(
+    return NamedParameters(
         frozenset(one.name for one in named),
         frozenset(one.name for one in named if one.default is inspect.Parameter.empty),
         any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters),

@@ -8,7 +8,7 @@ from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.data.feeds import read_feeds
 from perfrun.engine.data.template import Compiler, Template, sendable
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.extension.load import Names
+from perfrun.engine.extension.load import NamedParameters
 from perfrun.engine.response.answer import Answer
 from perfrun.engine.response.expect import Expectation
 from perfrun.engine.response.extract import Extractor
@@ -61,7 +61,7 @@ class ExtensionStep:
         return Done(judged.error, received, passed, failed, judged.said)
 
 
-def compile_steps(plan: RunPlan, values: Values, names: Names) -> list[CompiledScenario]:
+def compile_steps(plan: RunPlan, values: Values, names: NamedParameters) -> list[CompiledScenario]:
     """Every step of a plan, compiled. Raises DataError for what cannot be resolved.
 
     ``names`` is what a step can say.

@@ -30,7 +30,7 @@ Encoded = Callable[[int, Extracted], bytes]
 """What a template gives an iteration, as it is sent."""
 
 
-class Field(NamedTuple):
+class HeaderField(NamedTuple):
     """A header as it is sent."""
 
     name: str
@@ -60,7 +60,7 @@ class CompiledStep:
         self,
         step: Step,
         where: str,
-        fields: list[Field],
+        fields: list[HeaderField],
         build: "Builder",
         trace: TraceId | None = None,
     ) -> None:
@@ -108,7 +108,7 @@ class Builder:
         self,
         method: str,
         path: Template,
-        fields: list[Field],
+        fields: list[HeaderField],
         body: Template | None,
         encode: Encode,
     ) -> None:
@@ -184,7 +184,7 @@ def _compile_step(
     step: Step,
     scenario: Scenario,
     target: HttpTarget,
-    common: list[Field],
+    common: list[HeaderField],
     compiler: Compiler,
     values: Values,
 ) -> CompiledStep:
@@ -192,13 +192,13 @@ def _compile_step(
     own = _header_fields(step.the_http.headers, f"{where}.http.headers", values, compiler)
     body = _body(step.the_http, f"{where}.http", compiler)
     if step.the_http.json_ is not None:
-        own = _over([Field("Content-Type", Template(["application/json"]))], own)
+        own = _over([HeaderField("Content-Type", Template(["application/json"]))], own)
     fields = _over(common, own)
     encode = version_of(target).encoder(urlsplit(target.url).scheme)
     path = _path(target, step.the_http, f"{where}.http.path", compiler)
     trace = trace_ids(compiler.seed, compiler.next_place()) if target.traceparent else None
     if trace is not None:
-        fields = _over([Field("traceparent", traceparent(trace))], fields)
+        fields = _over([HeaderField("traceparent", traceparent(trace))], fields)
     build = Builder(step.the_http.method, path, fields, body, encode)
     return CompiledStep(step, where, fields, build, trace)
 
@@ -225,26 +225,26 @@ def _common_fields(
     values: Values,
     compiler: Compiler,
     authorization: Template | None,
-) -> list[Field]:
+) -> list[HeaderField]:
     netloc = urlsplit(target.url).netloc
     fields = [
-        Field("Host", Template([netloc])),
-        Field("User-Agent", Template([user_agent])),
-        Field("Accept", Template(["*/*"])),
+        HeaderField("Host", Template([netloc])),
+        HeaderField("User-Agent", Template([user_agent])),
+        HeaderField("Accept", Template(["*/*"])),
     ]
     if target.connections == "PerRequest":
-        fields.append(Field("Connection", Template(["close"])))
+        fields.append(HeaderField("Connection", Template(["close"])))
     if target.compression:
-        fields.append(Field("Accept-Encoding", Template([ACCEPTED])))
+        fields.append(HeaderField("Accept-Encoding", Template([ACCEPTED])))
     if authorization is not None:
-        fields.append(Field("Authorization", authorization, secret=True))
+        fields.append(HeaderField("Authorization", authorization, secret=True))
     own = _header_fields(target.headers, "spec.target.http.headers", values, compiler)
     return _over(fields, own)
 
 
 def _header_fields(
     headers: list[Header], where: str, values: Values, compiler: Compiler
-) -> list[Field]:
+) -> list[HeaderField]:
     fields = []
     for header in headers:
         at = f"{where}[{header.name}]"
@@ -252,16 +252,16 @@ def _header_fields(
             raise DataError(f"{at}: perfrun computes {header.name} by itself: remove it")
         if header.value_from is not None:
             text, secret = value_of(header.value_from, values, f"{at}.valueFrom")
-            fields.append(Field(header.name, Template([one_line(text, at)]), secret))
+            fields.append(HeaderField(header.name, Template([one_line(text, at)]), secret))
         else:
             value = compiler.line(header.value or "", at)
             value.check(lambda text, at=at: one_line(text, at))  # type: ignore[misc]
             secret = header.name.lower() in ("authorization", "cookie", "proxy-authorization")
-            fields.append(Field(header.name, value, secret))
+            fields.append(HeaderField(header.name, value, secret))
     return fields
 
 
-def _over(fields: list[Field], own: list[Field]) -> list[Field]:
+def _over(fields: list[HeaderField], own: list[HeaderField]) -> list[HeaderField]:
     """Both, without those of ``fields`` that ``own`` names as well."""
     names = {field.name.lower() for field in own}
     return [field for field in fields if field.name.lower() not in names] + own

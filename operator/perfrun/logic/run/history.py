@@ -10,7 +10,7 @@ from perfrun.api.test.perftest import HistoryLimits
 RESULTS_KEPT = 5
 
 
-class Finished(NamedTuple):
+class HistoryEntry(NamedTuple):
     """A run that is done."""
 
     name: str
@@ -20,7 +20,7 @@ class Finished(NamedTuple):
 
 
 def expired(
-    runs: Sequence[Finished], limits: HistoryLimits, pinned: str | None = None
+    runs: Sequence[HistoryEntry], limits: HistoryLimits, pinned: str | None = None
 ) -> list[str]:
     """The names of the runs to delete, oldest first: passed ones and others each by their limit.
 
@@ -33,16 +33,16 @@ def expired(
     return [run.name for run in sorted(beyond, key=_age)]
 
 
-def stale_results(runs: Sequence[Finished], pinned: str | None = None) -> list[str]:
+def stale_results(runs: Sequence[HistoryEntry], pinned: str | None = None) -> list[str]:
     """The names of the runs whose full result is no longer kept; their summary stays."""
     kept = [run for run in runs if run.has_result and run.name != pinned]
     return [run.name for run in _beyond(kept, RESULTS_KEPT)]
 
 
-def _beyond(runs: Sequence[Finished], limit: int) -> list[Finished]:
+def _beyond(runs: Sequence[HistoryEntry], limit: int) -> list[HistoryEntry]:
     ordered = sorted(runs, key=_age)
     return ordered[: max(0, len(ordered) - limit)]
 
 
-def _age(run: Finished) -> tuple[datetime, str]:
+def _age(run: HistoryEntry) -> tuple[datetime, str]:
     return (run.completed, run.name)

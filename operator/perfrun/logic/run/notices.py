@@ -30,7 +30,7 @@ _BAD: dict[Verdict, Occasion] = {
 Format = Literal["cloudevents", "slack"]
 
 
-class Finished(NamedTuple):
+class NotifiableRun(NamedTuple):
     """A run that is done, as far as it matters whom to tell."""
 
     name: str
@@ -58,7 +58,7 @@ class Notice(NamedTuple):
 
 def owed(
     wanted: Sequence[Notification],
-    runs: Sequence[Finished],
+    runs: Sequence[NotifiableRun],
     told: Sequence[Told],
     now: datetime,
 ) -> list[Notice]:

@@ -11,7 +11,7 @@ from perfrun.api.test.perftest import PerfTest
 from perfrun.logic.schedule.admission import Admission
 from perfrun.logic.schedule.policy import Policies
 from perfrun.logic.schedule.queues import Queues
-from perfrun.logic.schedule.upcoming import Line, Pending, Upcoming, clock
+from perfrun.logic.schedule.upcoming import Pending, ScheduledTest, Upcoming, clock
 
 MAX_REACH = timedelta(days=1)
 """Before a time that is asked for: what others do earlier than that is not looked at."""
@@ -25,19 +25,19 @@ def forecast(
     The tests have to be ones that :func:`perfrun.logic.accept.spec.check` accepts.
     """
     lines = {
-        index: Line(test, policies.of(test.metadata.namespace), now)
+        index: ScheduledTest(test, policies.of(test.metadata.namespace), now)
         for index, test in enumerate(tests)
         if test.spec.schedule is not None
     }
-    found: dict[Line, list[Upcoming]] = {}
+    found: dict[ScheduledTest, list[Upcoming]] = {}
     for group in _groups(lines.values(), together=policies.capped):
         found |= _Walk(group, count).go()
     return [found[lines[index]] if index in lines else [] for index in range(len(tests))]
 
 
-def _groups(lines: Iterable[Line], *, together: bool) -> list[list[Line]]:
+def _groups(lines: Iterable[ScheduledTest], *, together: bool) -> list[list[ScheduledTest]]:
     """Those that may have to wait for each other: by target, or all where runs are limited."""
-    groups: dict[str, list[Line]] = {}
+    groups: dict[str, list[ScheduledTest]] = {}
     for line in lines:
         groups.setdefault("" if together else line.target, []).append(line)
     return list(groups.values())
@@ -46,10 +46,10 @@ def _groups(lines: Iterable[Line], *, together: bool) -> list[list[Line]]:
 class _Walk:
     """The tests of a group on their way through time."""
 
-    def __init__(self, lines: list[Line], count: int) -> None:
+    def __init__(self, lines: list[ScheduledTest], count: int) -> None:
         self._lines = lines
         self._count = count
-        self._found: dict[Line, list[Upcoming]] = {line: [] for line in lines}
+        self._found: dict[ScheduledTest, list[Upcoming]] = {line: [] for line in lines}
         self._waiting: list[Pending] = []
         self._running: list[Pending] = []
         self._queues = Queues()
@@ -57,7 +57,7 @@ class _Walk:
         reach = max(line.length for line in lines) + max(line.limit for line in lines)
         self._reach = min(reach, MAX_REACH)
 
-    def go(self) -> dict[Line, list[Upcoming]]:
+    def go(self) -> dict[ScheduledTest, list[Upcoming]]:
         """Until all that was asked for is known."""
         while (short := self._short()) or self._asked_for_wait():
             if short and not self._asked_for_wait():
@@ -65,7 +65,7 @@ class _Walk:
             self._step(self._moment())
         return self._found
 
-    def _short(self) -> list[Line]:
+    def _short(self) -> list[ScheduledTest]:
         """The lines of which more is asked for."""
         return [
             line
@@ -97,7 +97,7 @@ class _Walk:
                 self._create(line, now)
         self._admit(now)
 
-    def _create(self, line: Line, now: datetime) -> None:
+    def _create(self, line: ScheduledTest, now: datetime) -> None:
         one, asked = line.take(), len(self._found[line]) < self._count
         if asked:
             self._found[line].append(one)

@@ -41,7 +41,7 @@ class Contender:
         return (self.namespace, self.name)
 
 
-class Line:
+class NamespaceQueue:
     """Runs of one namespace that wait, the oldest first."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Queues:
 
     def __init__(self) -> None:
         self._runs: dict[tuple[str, str], Contender] = {}
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, NamespaceQueue] = {}
         self._lined_up: dict[str, Counter[str]] = {}
         """By target: how many of each namespace wait for it."""
         self._holders: dict[str, dict[tuple[str, str], Contender]] = {}
@@ -112,7 +112,7 @@ class Queues:
             self.under_way[run.namespace] += 1
             self.note_turn(run.namespace, run.target, run.turn)
             return
-        self._lines.setdefault(run.namespace, Line()).add(run)
+        self._lines.setdefault(run.namespace, NamespaceQueue()).add(run)
         self._lined_up.setdefault(run.target, Counter())[run.namespace] += 1
         if run.reason == "Change":
             insort(self._changes.setdefault((run.namespace, run.test), []), run.order)

@@ -57,7 +57,7 @@ class Upcoming:
         self.notes.append(note)
 
 
-class Line:
+class ScheduledTest:
     """A scheduled test: its times, one after the other, and what holds for all of them."""
 
     def __init__(self, test: PerfTest, policies: NamespacePolicies, now: datetime) -> None:
@@ -117,7 +117,7 @@ class Line:
 class Pending:
     """A run of a line that is not done: it waits for its turn, or loads its target."""
 
-    line: Line
+    line: ScheduledTest
     one: Upcoming
     asked: bool
     """Whether it is to be shown; others are here because they may be in its way."""

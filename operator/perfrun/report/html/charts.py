@@ -12,7 +12,7 @@ Pieces = Sequence[Sequence[Point]]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """A curve."""
 
     name: str
@@ -89,7 +89,7 @@ class Chart:
     x_title: str
     columns: tuple[str, ...]
     rows: Sequence[DataRow]
-    lines: Sequence[Line] = ()
+    lines: Sequence[ChartLine] = ()
     areas: Sequence[Area] = ()
     spans: Sequence[Span] = ()
     moments: Sequence[Moment] = ()

@@ -14,7 +14,7 @@ from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import Outcome, StepRecord, Timing, timing_key, total
 from perfrun.measure.report import WorkerReport
-from perfrun.report.html.charts import Chart, DataRow, Limit, Line, Point
+from perfrun.report.html.charts import Chart, ChartLine, DataRow, Limit, Point
 from perfrun.report.html.limits import is_latency_limit, latency_limits
 from perfrun.report.html.scales import beyond, duration_axis, percentile_axis
 from perfrun.report.html.svg import clean
@@ -186,7 +186,7 @@ def _chart(
     )
 
 
-def _lines(one: Curve) -> Iterator[Line]:
+def _lines(one: Curve) -> Iterator[ChartLine]:
     """What is known well; what rests on few samples; and where it ends, as no more is known."""
     supported = min(one.known, one.supported)
     solid, thin = one.points(0.0, supported), one.points(supported, one.known)
@@ -194,13 +194,13 @@ def _lines(one: Curve) -> Iterator[Line]:
         (beyond(share), one.samples.quantile(share)) for share in _MARKED if share <= supported
     ]
     style, mark = one.look
-    yield Line(one.name, [solid] if solid else [], style, "", mark, marked if mark else ())
-    yield Line("", [thin] if thin else [], f"{style} thin")
+    yield ChartLine(one.name, [solid] if solid else [], style, "", mark, marked if mark else ())
+    yield ChartLine("", [thin] if thin else [], f"{style} thin")
     if one.bound is not None and (solid or thin):
         name = mark or one.name.partition(" ")[0]
         last = (thin or solid)[-1]
         label = f"{name} ≥ {format_duration(one.bound)}"
-        yield Line("", [[last]], style, label, "▲", [last])
+        yield ChartLine("", [[last]], style, label, "▲", [last])
 
 
 def _told(curves: Sequence[Curve]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from perfrun.api.test.slo import format_measured, parse_measured
 from perfrun.logic.verdict.observed import trend as trend_of
 from perfrun.logic.verdict.observed import window
 from perfrun.measure.observed import Observation
-from perfrun.report.html.charts import Chart, DataRow, Limit, Line, Pieces
+from perfrun.report.html.charts import Chart, ChartLine, DataRow, Limit, Pieces
 from perfrun.report.html.scales import Scale, clock, count_axis, range_axis, tick_number
 from perfrun.report.html.svg import clean
 from perfrun.report.html.timeline import Timeline
@@ -57,7 +57,7 @@ def _chart(key: str, one: Observation, timeline: Timeline) -> Chart:
     points = [(at, value / drawn.divisor) for at, value in _inside(one, timeline.x)]
     text = _texts(one.metric)
     limits, notes = _limits(timeline.reported.run.status.slos, one, drawn)
-    lines = [Line(drawn.title, _pieces(points), "started")]
+    lines = [ChartLine(drawn.title, _pieces(points), "started")]
     if (fitted := _trend(one, timeline, drawn)) is not None:
         lines.append(fitted)
     values = [value for _, value in points]
@@ -98,7 +98,7 @@ def _pieces(points: Sequence[tuple[float, float]]) -> Pieces:
     return pieces
 
 
-def _trend(one: Observation, timeline: Timeline, drawn: Observable) -> Line | None:
+def _trend(one: Observation, timeline: Timeline, drawn: Observable) -> ChartLine | None:
     """The slope by which memory.growth is told."""
     if one.metric != MEMORY:
         return None
@@ -108,7 +108,7 @@ def _trend(one: Observation, timeline: Timeline, drawn: Observable) -> Line | No
         return None
     ends = [(at, fitted.at(at) / drawn.divisor) for at in (begin, end)]
     grown = format_measured(MEMORY_GROWTH, fitted.slope * 1e9, [])
-    return Line(f"slope: {grown} a second", [ends], "planned")
+    return ChartLine(f"slope: {grown} a second", [ends], "planned")
 
 
 def _limits(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from perfrun.api.quantities import format_duration, parse_duration
 from perfrun.measure.sketch import Sketch
-from perfrun.report.html.charts import Area, Chart, Limit, Line, Pieces, connected
+from perfrun.report.html.charts import Area, Chart, ChartLine, Limit, Pieces, connected
 from perfrun.report.html.errors import errors_chart
 from perfrun.report.html.limits import latency_limits
 from perfrun.report.html.scales import Scale, count_axis, duration_axis, tick_number
@@ -52,7 +52,7 @@ def _latency(timeline: Timeline) -> Chart:
     y = duration_axis([*known, *(limit.value for limit in limits)])
     pieces = {name: connected(timeline.starts, timeline.ends, its) for name, its in values.items()}
     lines = [
-        Line(f"{name}{f' ({what})' if what else ''}", pieces[name], f"q-{name}", name)
+        ChartLine(f"{name}{f' ({what})' if what else ''}", pieces[name], f"q-{name}", name)
         for name, what in _DRAWN
     ]
     shown = next(name for name in ("p95", "p50", "max") if any(values[name]))
@@ -172,7 +172,7 @@ def _rate(timeline: Timeline) -> Chart:
         x_title=timeline.x_title,
         columns=("time", *(name for name, _, _, _ in drawn)),
         rows=timeline.rows(*(list(map(per_second, values)) for _, values, _, _ in drawn)),
-        lines=[Line(name, pieces[name], style, label) for name, _, style, label in drawn],
+        lines=[ChartLine(name, pieces[name], style, label) for name, _, style, label in drawn],
         areas=areas,
         spans=timeline.spans,
         moments=[*timeline.holds, *timeline.moments],
@@ -200,7 +200,7 @@ def _in_flight(timeline: Timeline) -> Chart:
         x_title=timeline.x_title,
         columns=("time", "under way"),
         rows=timeline.rows([f"{value:,}" for value in values]),
-        lines=[Line("", timeline.steps(values), "started")],
+        lines=[ChartLine("", timeline.steps(values), "started")],
         spans=timeline.spans,
         moments=timeline.moments,
         limits=limits,
@@ -222,7 +222,7 @@ def _lag(timeline: Timeline) -> Chart:
         x_title=timeline.x_title,
         columns=("time", "lag"),
         rows=timeline.rows([_duration(value) for value in values]),
-        lines=[Line("", timeline.steps(values, until_end=True), "started")],
+        lines=[ChartLine("", timeline.steps(values, until_end=True), "started")],
         spans=timeline.spans,
         moments=timeline.moments,
         height=140,

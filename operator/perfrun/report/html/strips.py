@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from perfrun.api.test.metric import Notation
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.comparison.model import Comparison, Group, Row, RunColumn, Shown, Statistics
-from perfrun.report.html.charts import Chart, DataRow, Line
+from perfrun.report.html.charts import Chart, ChartLine, DataRow
 from perfrun.report.html.scales import Scale, Tick, range_axis, tick_duration, tick_number
 from perfrun.report.html.svg import clean
 
@@ -63,7 +63,7 @@ def _strip(key: str, row: Row, columns: Sequence[RunColumn]) -> Chart:
 
 def _group(
     group: Group, points: Sequence[tuple[RunColumn, float]], statistics: Statistics
-) -> Iterator[Line]:
+) -> Iterator[ChartLine]:
     level = _LEVELS[group]
     side = statistics.baseline if group is Group.BASELINE else statistics.compared
     counted, left_out = (
@@ -75,8 +75,8 @@ def _group(
         for it in (True, False)
     )
     median = [(side.median, level - 0.2), (side.median, level + 0.2)]
-    yield Line("", [median], _STYLES[group], "", _MARKS[group], counted)
-    yield Line("", [], _STYLES[group], "", _LEFT_OUT, left_out)
+    yield ChartLine("", [median], _STYLES[group], "", _MARKS[group], counted)
+    yield ChartLine("", [], _STYLES[group], "", _LEFT_OUT, left_out)
 
 
 def _group_text(column: RunColumn) -> str:

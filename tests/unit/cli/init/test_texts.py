@@ -11,7 +11,7 @@ from perfrun.api.names import VARIABLE_NAME
 from perfrun.api.template import Call, Literal, Reference, parse
 from perfrun.cli.init.texts import (
     Made,
-    Names,
+    UniqueNames,
     chosen,
     clean,
     counted,
@@ -85,7 +85,7 @@ def test_slugs(text, name):
 
 
 def test_names_are_taken_once():
-    names = Names()
+    names = UniqueNames()
     assert [names.take("a", "x"), names.take("a", "x"), names.take("", "x")] == ["a", "a-2", "x"]
 
 

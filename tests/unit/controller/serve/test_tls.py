@@ -11,7 +11,7 @@ import pytest
 from perfrun.controller.serve.tls import (
     RENEW_BEFORE,
     VALID,
-    Pair,
+    CertificatePair,
     certificate,
     make_pair,
     server_context,
@@ -27,7 +27,7 @@ WITH_TLS = settings(PERFRUN_TLS_SECRET="perfrun-coordinator-tls")
 class OneSecret:
     """An API server with one Secret."""
 
-    def __init__(self, pair: Pair | None) -> None:
+    def __init__(self, pair: CertificatePair | None) -> None:
         self.data = _data(pair) if pair else None
         self.writes = 0
 
@@ -42,7 +42,7 @@ class OneSecret:
         return body
 
 
-def _data(pair: Pair) -> dict[str, str]:
+def _data(pair: CertificatePair) -> dict[str, str]:
     files = {"tls.crt": pair.certificate, "tls.key": pair.key}
     return {name: base64.b64encode(text.encode()).decode() for name, text in files.items()}
 
@@ -53,10 +53,10 @@ def _data(pair: Pair) -> dict[str, str]:
         pytest.param(None, id="nothing there yet"),
         pytest.param(make_pair(NOW, "another.svc"), id="for another name"),
         pytest.param(make_pair(NOW - VALID + RENEW_BEFORE, HOST), id="about to expire"),
-        pytest.param(Pair("not a certificate", "nor a key"), id="made by hand, badly"),
+        pytest.param(CertificatePair("not a certificate", "nor a key"), id="made by hand, badly"),
     ],
 )
-async def test_new_pair_is_made_and_stored(standing: Pair | None) -> None:
+async def test_new_pair_is_made_and_stored(standing: CertificatePair | None) -> None:
     secret = OneSecret(standing)
     pair = await certificate(secret, WITH_TLS)  # type: ignore[arg-type]
     assert secret.data == _data(pair)

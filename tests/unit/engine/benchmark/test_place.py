@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.engine.benchmark.place import Place
+from perfrun.engine.benchmark.place import CommandFolder
 from perfrun.launcher import run as launcher
 from perfrun.measure.command import DONE, LAUNCHER, START, STOP, CommandEnd, CommandOrder
 
@@ -25,7 +25,7 @@ def held(file: Path) -> Iterator[None]:
 
 
 def test_each_sees_whether_the_other_one_lives(tmp_path: Path) -> None:
-    place, worker = Place(tmp_path), launcher.Worker(str(tmp_path))
+    place, worker = CommandFolder(tmp_path), launcher.Worker(str(tmp_path))
     assert not place.has_launcher()
     assert not worker.is_gone()  # none has come yet
     place.enter()
@@ -37,7 +37,7 @@ def test_each_sees_whether_the_other_one_lives(tmp_path: Path) -> None:
 
 
 def test_an_order_and_a_stop_arrive(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+    place = CommandFolder(tmp_path)
     order = CommandOrder(argv=["a", "b"], env={"X": "1"}, hidden=["T"])
     place.start(order)
     assert CommandOrder.model_validate_json((tmp_path / START).read_bytes()) == order
@@ -48,7 +48,7 @@ def test_an_order_and_a_stop_arrive(tmp_path: Path) -> None:
 
 
 def test_an_end_is_read_once_it_is_whole(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+    place = CommandFolder(tmp_path)
     assert place.end() is None
     (tmp_path / DONE).write_bytes(END.to_bytes())
     assert place.end() == END
@@ -57,7 +57,7 @@ def test_an_end_is_read_once_it_is_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{}", '{"code": "x"}', "[" * 50_000, "x" * 70_000])
 def test_a_forged_end_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / DONE).write_text(text)
-    assert Place(tmp_path).end() is None
+    assert CommandFolder(tmp_path).end() is None
 
 
 def test_links_and_pipes_lead_nowhere_and_hold_nobody_up(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_links_and_pipes_lead_nowhere_and_hold_nobody_up(tmp_path: Path) -> None
     folder.mkdir()
     for name in (DONE, STOP, LAUNCHER):
         (folder / name).symlink_to(outside)
-    place = Place(folder)
+    place = CommandFolder(folder)
     with held(outside):
         assert (place.end(), place.has_launcher()) == (None, False)
     place.stop()

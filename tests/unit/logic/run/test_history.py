@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from perfrun.api.run.perfrun import Verdict
 from perfrun.api.test.perftest import HistoryLimits
-from perfrun.logic.run.history import RESULTS_KEPT, Finished, expired, stale_results
+from perfrun.logic.run.history import RESULTS_KEPT, HistoryEntry, expired, stale_results
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 
 
 def run(
     name: str, age: int, verdict: Verdict | None = Verdict.PASS, *, result: bool = True
-) -> Finished:
-    return Finished(name, verdict, NOW - timedelta(minutes=age), result)
+) -> HistoryEntry:
+    return HistoryEntry(name, verdict, NOW - timedelta(minutes=age), result)
 
 
 def test_passed_and_others_have_limits_of_their_own() -> None:
@@ -65,7 +65,7 @@ limits = st.builds(HistoryLimits, passed=st.integers(0, 4), other=st.integers(0,
 
 @given(runs, limits)
 def test_what_stays_is_within_the_limits_and_younger_than_what_goes(
-    some: list[Finished], limit: HistoryLimits
+    some: list[HistoryEntry], limit: HistoryLimits
 ) -> None:
     gone = set(expired(some, limit))
     for passed, most in ((True, limit.passed), (False, limit.other)):
@@ -78,7 +78,7 @@ def test_what_stays_is_within_the_limits_and_younger_than_what_goes(
 
 @given(runs, limits, st.randoms(use_true_random=False))
 def test_trimming_again_or_in_another_order_changes_nothing(
-    some: list[Finished], limit: HistoryLimits, random: object
+    some: list[HistoryEntry], limit: HistoryLimits, random: object
 ) -> None:
     gone = expired(some, limit)
     assert expired([one for one in some if one.name not in gone], limit) == []

@@ -16,8 +16,8 @@ from perfrun.logic.run.notices import (
     FIRST_PAUSE_S,
     MAX_PAUSE_S,
     WITHIN,
-    Finished,
     Notice,
+    NotifiableRun,
     notice_id,
     owed,
     pause,
@@ -33,8 +33,8 @@ def run(
     verdict: Verdict | None = Verdict.WARN,
     age: timedelta = timedelta(minutes=1),
     notified: frozenset[str] = frozenset(),
-) -> Finished:
-    return Finished(name, f"uid-{name}", verdict, NOW - age, notified)
+) -> NotifiableRun:
+    return NotifiableRun(name, f"uid-{name}", verdict, NOW - age, notified)
 
 
 def wants(receiver: str = "chat", **more: Any) -> Notification:

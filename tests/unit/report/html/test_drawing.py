@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 from perfrun.report.html.charts import (
     Area,
     Chart,
+    ChartLine,
     DataRow,
     Limit,
-    Line,
     Moment,
     Span,
     connected,
@@ -61,7 +61,7 @@ def test_a_picture_says_what_it_is():
 
 
 def test_lines_are_where_their_values_are():
-    line = Line("rate", [[(0, 0), (5, 50), (10, 100)]], "started")
+    line = ChartLine("rate", [[(0, 0), (5, 50), (10, 100)]], "started")
     one = chart(lines=[line], height=100)
     [path] = [path.get("d") for path in svg(one).iter("path")]
     assert path == "M0 100 500 50 1000 0"
@@ -74,7 +74,7 @@ def test_an_area_is_closed():
 
 
 def test_names_at_the_ends_of_lines_do_not_overlap():
-    lines = [Line(f"p{n}", [[(0, 1), (10, n / 100)]], "s0", f"p{n}") for n in range(6)]
+    lines = [ChartLine(f"p{n}", [[(0, 1), (10, n / 100)]], "s0", f"p{n}") for n in range(6)]
     ends = sorted(heights(chart(lines=lines), "end"))
     assert all(b - a >= LINE for a, b in pairwise(ends))
 
@@ -102,7 +102,7 @@ def test_nothing_that_others_wrote_is_markup():
         spans=[Span(0, 2, HOSTILE)],
         moments=[Moment(9, HOSTILE)],
         limits=[Limit(50, HOSTILE), Limit(50, HOSTILE, 1, 2)],
-        lines=[Line(HOSTILE, [[(0, 1), (10, 9)]], "s0", HOSTILE)],
+        lines=[ChartLine(HOSTILE, [[(0, 1), (10, 9)]], "s0", HOSTILE)],
     )
     assert "<script" not in draw(one)
     assert "\u202e" not in draw(one)
@@ -110,7 +110,7 @@ def test_nothing_that_others_wrote_is_markup():
 
 
 def test_a_legend_has_a_sample_of_each_named_line_and_area():
-    lines: Sequence[Line] = [Line("a", [], "s0", mark="●"), Line("", [], "s1")]
+    lines: Sequence[ChartLine] = [ChartLine("a", [], "s0", mark="●"), ChartLine("", [], "s1")]
     samples = legend(chart(lines=lines, areas=[Area("b", [], [], "band-1")]))
     assert [name for _, name in samples] == ["a", "b"]
     assert "●" in samples[0][0]
@@ -133,7 +133,7 @@ def test_gaps_are_not_bridged_and_lonely_values_span_their_interval():
 
 
 def test_the_name_of_a_short_limit_is_where_no_curve_runs():
-    rising = Line("all", [[(x / 10, x) for x in range(100)]], "s0")
+    rising = ChartLine("all", [[(x / 10, x) for x in range(100)]], "s0")
     limits = [Limit(50, "p95 ≤ 50ms", 5, 6)]
     alone, beside_a_curve = (
         next(text for text in svg(one).iter("text") if text.get("class") == "limit-label")
@@ -145,5 +145,8 @@ def test_the_name_of_a_short_limit_is_where_no_curve_runs():
 
 
 def test_names_at_ends_far_apart_stay_at_their_ends():
-    lines = [Line("a", [[(0, 1), (2, 50)]], "s0", "a"), Line("b", [[(0, 1), (7, 50)]], "s1", "b")]
+    lines = [
+        ChartLine("a", [[(0, 1), (2, 50)]], "s0", "a"),
+        ChartLine("b", [[(0, 1), (7, 50)]], "s1", "b"),
+    ]
     assert len(set(heights(chart(lines=lines), "end"))) == 1

@@ -17,12 +17,12 @@ from perfrun.cli.init.draft import (
     is_read,
 )
 from perfrun.cli.init.har.entries import Entry, entries_of
-from perfrun.cli.init.har.hidden import Body, Hider, UnwrittenError, plain_path
+from perfrun.cli.init.har.hidden import Body, SecretReplacer, UnwrittenError, plain_path
 from perfrun.cli.init.load import users
 from perfrun.cli.init.openapi.bodies import FORM
 from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_value
-from perfrun.cli.init.texts import Names, counted, literal, one_line, slug
+from perfrun.cli.init.texts import UniqueNames, counted, literal, one_line, slug
 
 _MAX_ORIGINS = 10
 _MIN_THINK_MS = 100
@@ -53,7 +53,7 @@ def har_drafts(
             left["to other origins (--all)"] = third
         origins = origins[:1]
     drafts: list[Draft] = []
-    names = Names()
+    names = UniqueNames()
     given_up: Counter[str] = Counter()
     for origin in origins[:_MAX_ORIGINS]:
         asked = url if origin == main and url else origin
@@ -111,7 +111,7 @@ def _draft(
 ) -> Draft | None:
     kept = [one for one in entries if _wanted(one, left, writes=writes, everything=everything)]
     variables, feed = Variables(), SecretFeed(name)
-    hider = Hider(name, variables, feed)
+    hider = SecretReplacer(name, variables, feed)
     steps = _steps(kept, hider, left)
     if not steps:
         return None
@@ -156,8 +156,8 @@ def _wanted(entry: Entry, left: Counter[str], *, writes: bool, everything: bool)
     return False
 
 
-def _steps(entries: Sequence[Entry], hider: Hider, left: Counter[str]) -> list[StepDraft]:
-    names = Names()
+def _steps(entries: Sequence[Entry], hider: SecretReplacer, left: Counter[str]) -> list[StepDraft]:
+    names = UniqueNames()
     names.take("journey", "")  # steps and scenarios share their names
     taken: list[tuple[StepDraft, Entry]] = []
     for entry in entries:
@@ -177,7 +177,7 @@ def _steps(entries: Sequence[Entry], hider: Hider, left: Counter[str]) -> list[S
     ]
 
 
-def _step(entry: Entry, hider: Hider, names: Names) -> StepDraft:
+def _step(entry: Entry, hider: SecretReplacer, names: UniqueNames) -> StepDraft:
     path = hider.path(entry.path)
     if len(path) > MAX_PATH_LENGTH:
         raise UnwrittenError("with a path that is too long")
@@ -203,7 +203,7 @@ def _with_kind(headers: tuple[Json, ...], entry: Entry, body: Body) -> tuple[Jso
     if body.kind and (not stated or body.kind != FORM):
         others = tuple(one for one in headers if one["name"] != "Content-Type")
         return (*others, {"name": "Content-Type", "value": literal(body.kind)})
-    kind = header_value(literal(Hider.kind_of(entry))) or FORM
+    kind = header_value(literal(SecretReplacer.kind_of(entry))) or FORM
     plain_json = body.json is not None and kind == "application/json"
     if stated or plain_json or secret_value(kind):
         return headers
@@ -227,7 +227,7 @@ def _with_pause(step: StepDraft, entry: Entry, later: Entry | None) -> StepDraft
     return replace(step, think_ms=gap)
 
 
-def _target(entries: Sequence[Entry], hider: Hider) -> tuple[Json, list[str]]:
+def _target(entries: Sequence[Entry], hider: SecretReplacer) -> tuple[Json, list[str]]:
     """More fields of the target, and what to know of them."""
     http: Json = hider.authorization(list(entries))
     notes = []

@@ -27,7 +27,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _HTTP2 = re.compile(r"h2|h3|(http/)?[23](\.0)?(\+quic/\d+)?\Z", re.IGNORECASE)
 
 
-class Pair(NamedTuple):
+class NameValue(NamedTuple):
     """A name and its value."""
 
     name: str
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
     """``https://shop.example``."""
     path: str
     """With its query, as it went out."""
-    headers: tuple[Pair, ...]
+    headers: tuple[NameValue, ...]
     mime: str
     """Of the body that was sent."""
     body: str | None
@@ -172,19 +172,19 @@ def _status(response: Json) -> int | None:
     return int(number_of(response["status"])) if "status" in response else None
 
 
-def _has(headers: tuple[Pair, ...], name: str) -> bool:
+def _has(headers: tuple[NameValue, ...], name: str) -> bool:
     return any(one.name == name for one in headers)
 
 
-def _is_preflight(method: str, headers: tuple[Pair, ...]) -> bool:
+def _is_preflight(method: str, headers: tuple[NameValue, ...]) -> bool:
     return method == "OPTIONS" and _has(headers, "access-control-request-method")
 
 
-def _pairs(value: object) -> Iterator[Pair]:
+def _pairs(value: object) -> Iterator[NameValue]:
     for one in rows(value):
         name = text_of(table(one).get("name")).lower()
         if name:
-            yield Pair(name, text_of(table(one).get("value")))
+            yield NameValue(name, text_of(table(one).get("value")))
 
 
 def _mime(response: dict[str, Any]) -> str:

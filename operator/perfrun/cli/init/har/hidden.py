@@ -9,7 +9,7 @@ from urllib.parse import quote_plus, unquote, unquote_plus
 
 from perfrun.cli.init.draft import Json
 from perfrun.cli.init.har.entries import Entry, Param
-from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, Field, multipart
+from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, FormField, multipart
 from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, is_uuid, secret_name, secret_ref, secret_value
 from perfrun.cli.init.texts import Made, Part, clean, literal, one_line, path_template
@@ -42,7 +42,7 @@ class Body(NamedTuple):
     """The value of Content-Type, where it is not the one of the recording."""
 
 
-class Hider:
+class SecretReplacer:
     """Replaces what is secret by references to a Secret, and ids by variables."""
 
     def __init__(self, test: str, variables: Variables, feed: SecretFeed) -> None:
@@ -129,7 +129,7 @@ class Hider:
             if any(one.file and not one.value for one in params):
                 raise UnwrittenError("with a file that the recording does not hold")
             parts = [
-                Field(one.name, self._shown(one.name, one.value), one.file, one.kind)
+                FormField(one.name, self._shown(one.name, one.value), one.file, one.kind)
                 for one in params
             ]
             stated, text = multipart(parts)

@@ -16,10 +16,10 @@ from perfrun.cli.init.draft import (
 )
 from perfrun.cli.init.load import as_logged
 from perfrun.cli.init.logs.lines import parse_line
-from perfrun.cli.init.logs.traffic import RequestKind, Seen, Traffic
+from perfrun.cli.init.logs.traffic import Occurrences, RequestKind, Traffic
 from perfrun.cli.init.texts import (
-    Names,
     Part,
+    UniqueNames,
     chosen,
     counted,
     encoded_path,
@@ -33,7 +33,7 @@ _WEIGHTS = 1000
 _BREAKS = "/?&="
 
 
-class Lines(Protocol):
+class LogLines(Protocol):
     """Where the lines come from."""
 
     cut_off: bool
@@ -43,7 +43,7 @@ class Lines(Protocol):
 
 
 def access_log_draft(
-    log: Lines, *, source: str, name: str, url: str, writes: bool, top: int
+    log: LogLines, *, source: str, name: str, url: str, writes: bool, top: int
 ) -> Draft:
     """The draft of a log. Raises SourceError."""
     traffic = Traffic()
@@ -81,9 +81,11 @@ def access_log_draft(
     )
 
 
-def _wanted(traffic: Traffic, top: int, *, writes: bool) -> list[tuple[RequestKind, Seen, str]]:
+def _wanted(
+    traffic: Traffic, top: int, *, writes: bool
+) -> list[tuple[RequestKind, Occurrences, str]]:
     ordered = sorted(traffic.kinds.items(), key=lambda item: (-item[1].count, item[0]))
-    wanted: list[tuple[RequestKind, Seen, str]] = []
+    wanted: list[tuple[RequestKind, Occurrences, str]] = []
     for kind, seen in ordered:
         if len(wanted) == top:
             break
@@ -95,8 +97,8 @@ def _wanted(traffic: Traffic, top: int, *, writes: bool) -> list[tuple[RequestKi
     return wanted
 
 
-def _scenarios(wanted: Sequence[tuple[RequestKind, Seen, str]]) -> Iterator[ScenarioDraft]:
-    names = Names()
+def _scenarios(wanted: Sequence[tuple[RequestKind, Occurrences, str]]) -> Iterator[ScenarioDraft]:
+    names = UniqueNames()
     total = sum(seen.count for _, seen, _ in wanted)
     for number, (kind, seen, path) in enumerate(wanted, 1):
         notes = [f"{kind.method} {one_line(kind.path, 80)}: {counted(seen.count)}"]
@@ -136,14 +138,14 @@ def _common(texts: Sequence[str]) -> str:
     return common[: max(common.rfind(char) for char in _BREAKS) + 1]
 
 
-def _redirects(wanted: Iterable[tuple[RequestKind, Seen, str]]) -> bool:
+def _redirects(wanted: Iterable[tuple[RequestKind, Occurrences, str]]) -> bool:
     """Whether following them would ask twice for what is in the log twice."""
     return any(300 <= status < 400 for _, seen, _ in wanted for status in seen.statuses)
 
 
 def _notes(
     traffic: Traffic,
-    wanted: Sequence[tuple[RequestKind, Seen, str]],
+    wanted: Sequence[tuple[RequestKind, Occurrences, str]],
     source: str,
     *,
     cut_off: bool,

@@ -46,7 +46,7 @@ _SCALES = ((10**10, 1), (10**13, 10**3), (10**16, 10**6), (10**19, 10**9))
 _MAX_TARGET_LENGTH = 8192
 
 
-class Line(NamedTuple):
+class LoggedRequest(NamedTuple):
     """A request as a log tells of it."""
 
     method: str
@@ -57,7 +57,7 @@ class Line(NamedTuple):
     """Since 1970."""
 
 
-def parse_line(line: bytes) -> Line | None:
+def parse_line(line: bytes) -> LoggedRequest | None:
     """What a line says; None where it is none of a log that is known."""
     if line.lstrip()[:1] == b"{":
         return _json(line)
@@ -69,7 +69,9 @@ def parse_line(line: bytes) -> Line | None:
         return None
     status = match["status"]
     target = _text(_ESCAPE.sub(_unescaped, match["target"]))
-    return Line(match["method"].decode(), target, int(status) if status != b"-" else 0, second)
+    return LoggedRequest(
+        match["method"].decode(), target, int(status) if status != b"-" else 0, second
+    )
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
@@ -114,7 +116,7 @@ def _tried(parse: Callable[[str], datetime], text: str) -> int | None:
         return None
 
 
-def _json(line: bytes) -> Line | None:
+def _json(line: bytes) -> LoggedRequest | None:
     value, escaped = _parsed(line)
     if not isinstance(value, dict):
         return None
@@ -135,7 +137,7 @@ def _json(line: bytes) -> Line | None:
     if escaped:
         # Each \\xNN is a byte, and a letter of UTF-8 has several.
         target = _text(target.encode("latin-1", "replace"))
-    return Line(method.upper(), target, status, moment)
+    return LoggedRequest(method.upper(), target, status, moment)
 
 
 def _parsed(line: bytes) -> tuple[Any, bool]:

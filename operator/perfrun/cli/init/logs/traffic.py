@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from perfrun.cli.init.logs.lines import Line
+from perfrun.cli.init.logs.lines import LoggedRequest
 from perfrun.cli.init.secrets import is_uuid, secret_name, secret_value
 from perfrun.cli.init.urls import is_static_name
 
@@ -33,7 +33,7 @@ class RequestKind(NamedTuple):
 
 
 @dataclass(slots=True)
-class Seen:
+class Occurrences:
     """How often, and which: samples of what stood in the log."""
 
     count: int = 0
@@ -45,7 +45,7 @@ class Traffic:
     """Counts the lines of a log."""
 
     def __init__(self) -> None:
-        self.kinds: dict[RequestKind, Seen] = {}
+        self.kinds: dict[RequestKind, Occurrences] = {}
         self.lines = 0
         self.unread = 0
         self.failed = 0
@@ -55,7 +55,7 @@ class Traffic:
         """Names of parameters whose values were not kept."""
         self.rates = Rates()
 
-    def add(self, line: Line | None) -> None:
+    def add(self, line: LoggedRequest | None) -> None:
         """Count one line; None: it could not be read."""
         self.lines += 1
         target = None if line is None or line.method not in _METHODS else _origin_form(line.target)
@@ -76,7 +76,7 @@ class Traffic:
         if seen is None:
             if len(self.kinds) >= MAX_KINDS:
                 self._give_up_the_rarest()
-            seen = self.kinds[kind] = Seen()
+            seen = self.kinds[kind] = Occurrences()
         seen.count += 1
         seen.statuses[line.status] += 1
         if len(seen.samples) < _MAX_SAMPLES:

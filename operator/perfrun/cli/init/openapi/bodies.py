@@ -13,7 +13,7 @@ MULTIPART = "multipart/form-data"
 _BOUNDARY = "perfrun-form-boundary"
 
 
-class Field(NamedTuple):
+class FormField(NamedTuple):
     """A part of a multipart body."""
 
     name: str
@@ -43,10 +43,10 @@ def _in_form(part: Any) -> str:
 
 def fields(
     value: Mapping[str, Any], encodings: Mapping[str, Any], files: Iterable[str]
-) -> list[Field]:
+) -> list[FormField]:
     """The parts of an object as multipart/form-data (RFC 7578): those of ``files`` are files,
     objects are JSON, and a list is as many parts as it has items."""
-    found: list[Field] = []
+    found: list[FormField] = []
     for key, several in value.items():
         stated = table(encodings.get(key)).get("contentType")
         kind = stated.partition(",")[0].strip() if isinstance(stated, str) else ""
@@ -54,11 +54,11 @@ def fields(
             text = one.template() if isinstance(one, Made) else literal(as_text(one))
             if key in files:
                 file_kind = kind if _is_one(kind) else "application/octet-stream"
-                found.append(Field(str(key), text, f"{key}.bin", file_kind))
+                found.append(FormField(str(key), text, f"{key}.bin", file_kind))
             else:
                 kind_of_it = kind if _is_one(kind) else ""
                 json = "application/json" if isinstance(one, dict) else ""
-                found.append(Field(str(key), text, kind=kind_of_it or json))
+                found.append(FormField(str(key), text, kind=kind_of_it or json))
     return found
 
 
@@ -66,7 +66,7 @@ def _is_one(kind: str) -> bool:
     return bool(kind) and "*" not in kind and kind.isprintable() and kind.isascii()
 
 
-def multipart(parts: Iterable[Field]) -> tuple[str, str]:
+def multipart(parts: Iterable[FormField]) -> tuple[str, str]:
     """The value of Content-Type, and the body."""
     listed = list(parts)
     boundary = _BOUNDARY

@@ -17,14 +17,14 @@ from perfrun.cli.init.draft import (
 from perfrun.cli.init.load import steady
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, fields, form, multipart
 from perfrun.cli.init.openapi.parameters import Filled, Filler, Variables
-from perfrun.cli.init.openapi.refs import Document, example_in, types_of
-from perfrun.cli.init.openapi.sample import NOTHING, Sampler, parsed_json, templated
+from perfrun.cli.init.openapi.refs import OpenApiDocument, example_in, types_of
+from perfrun.cli.init.openapi.sample import NOTHING, SchemaSampler, parsed_json, templated
 from perfrun.cli.init.openapi.security import Access, access_of
 from perfrun.cli.init.openapi.servers import Own, base_url, server_url
 from perfrun.cli.init.openapi.swagger import as_openapi
 from perfrun.cli.init.secrets import SecretFeed
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.texts import Names, counted, literal, one_line, slug
+from perfrun.cli.init.texts import UniqueNames, counted, literal, one_line, slug
 
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 """In the order in which they are taken."""
@@ -66,7 +66,7 @@ def openapi_draft(root: Any, *, source: str, name: str, url: str, writes: bool) 
     _check_version(root, source)
     if "swagger" in root:
         root = as_openapi(root)
-    document = Document(root)
+    document = OpenApiDocument(root)
     info = table(root.get("info"))
     name = name or slug(text_of(info.get("title")), 40) or "api"
     left: dict[str, int] = {}
@@ -138,7 +138,7 @@ def _wanted(
     return wanted
 
 
-def _operations(document: Document) -> Iterator[Operation]:
+def _operations(document: OpenApiDocument) -> Iterator[Operation]:
     for path, node in list(document.root["paths"].items())[:_MAX_PATHS]:
         item = document.resolved(node)
         for method in _METHODS:
@@ -153,10 +153,10 @@ def _operations(document: Document) -> Iterator[Operation]:
 class _Steps:
     """Makes steps of operations."""
 
-    def __init__(self, document: Document, access: Access) -> None:
+    def __init__(self, document: OpenApiDocument, access: Access) -> None:
         self._document = document
         self._access = access
-        self._names = Names()
+        self._names = UniqueNames()
         self.variables = Variables()
         self.filler = Filler(document, self.variables, access.secret)
 
@@ -185,7 +185,7 @@ class _Steps:
         filled = self.filler.fill(one.path, stated.values(), self._access.query)
         if len(filled.path) > MAX_PATH_LENGTH:
             raise _LeftOutError("with a path that is too long")
-        sampler = Sampler(self._document)
+        sampler = SchemaSampler(self._document)
         body = self._body(one, sampler)
         if self._document.met:
             raise _LeftOutError(_OUTSIDE)
@@ -207,7 +207,7 @@ class _Steps:
             notes=tuple(_step_notes(summary, filled, sampler)),
         )
 
-    def _body(self, one: Operation, sampler: Sampler) -> _Body:
+    def _body(self, one: Operation, sampler: SchemaSampler) -> _Body:
         request = self._document.resolved(one.body.get("requestBody"))
         content = {str(key): table(node) for key, node in table(request.get("content")).items()}
         by_kind = {key.partition(";")[0].strip().lower(): key for key in content}
@@ -242,7 +242,7 @@ class _Steps:
         ]
         return _Body(*multipart(fields(value, encoding, files)))
 
-    def _sample(self, media: Json, sampler: Sampler, *, is_json: bool = False) -> Any:
+    def _sample(self, media: Json, sampler: SchemaSampler, *, is_json: bool = False) -> Any:
         schema = media.get("schema")
         given, example = example_in(self._document, media)
         if given and is_json and isinstance(example, str):
@@ -261,14 +261,14 @@ class _Steps:
         return tuple(sorted({int(key) for key in good}))[:20] if named else ()
 
 
-def _is_file(document: Document, node: object) -> bool:
+def _is_file(document: OpenApiDocument, node: object) -> bool:
     """In 3.0 a file is a text of format binary, in 3.1 it has contentMediaType or no type."""
     schema = document.resolved(node)
     item = document.resolved(schema["items"]) if "items" in schema else schema
     return item.get("format") in ("binary", "byte") or "contentMediaType" in item
 
 
-def _step_notes(summary: str, filled: Filled, sampler: Sampler) -> Iterator[str]:
+def _step_notes(summary: str, filled: Filled, sampler: SchemaSampler) -> Iterator[str]:
     if summary.strip():
         yield one_line(summary, 90)
     if filled.made_up:

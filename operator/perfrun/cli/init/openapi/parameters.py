@@ -7,8 +7,8 @@ from typing import Any
 
 from perfrun.api.names import VARIABLE_NAME
 from perfrun.cli.init.draft import Json
-from perfrun.cli.init.openapi.refs import Document, example_in, types_of
-from perfrun.cli.init.openapi.sample import NOTHING, Sampler, bounds
+from perfrun.cli.init.openapi.refs import OpenApiDocument, example_in, types_of
+from perfrun.cli.init.openapi.sample import NOTHING, SchemaSampler, bounds
 from perfrun.cli.init.openapi.styles import as_text, in_header, in_path, in_query, style_of
 from perfrun.cli.init.secrets import FEED, secret_name, secret_ref
 from perfrun.cli.init.source import number_of, rows, table, text_of
@@ -64,7 +64,7 @@ class Filled:
 class Filler:
     """Fills the parameters of operations."""
 
-    def __init__(self, document: Document, variables: Variables, secret: str) -> None:
+    def __init__(self, document: OpenApiDocument, variables: Variables, secret: str) -> None:
         self._document = document
         self._variables = variables
         self._secret = secret
@@ -141,7 +141,7 @@ class Filler:
         return value
 
     def _plain_value(self, one: Json, filled: Filled) -> Any:
-        sampler = Sampler(self._document)
+        sampler = SchemaSampler(self._document)
         given, example = example_in(self._document, self._described(one))
         schema, name = self._schema(one), text_of(one.get("name"))
         if given:
@@ -155,7 +155,7 @@ class Filler:
         value = self._made_up(schema, one, sampler, filled)
         return [value] * number if number and value is not NOTHING else value
 
-    def _made_up(self, schema: Json, one: Json, sampler: Sampler, filled: Filled) -> Any:
+    def _made_up(self, schema: Json, one: Json, sampler: SchemaSampler, filled: Filled) -> Any:
         kinds, name = types_of(schema), text_of(one.get("name"))
         if _has_default(schema) or "enum" in schema:
             return sampler.of(schema, name)

@@ -9,7 +9,7 @@ from perfrun.cli.init.source import table, text_of
 _MAX_HOPS = 20
 
 
-class Document:
+class OpenApiDocument:
     """An OpenAPI document, and what its references lead to."""
 
     def __init__(self, root: Json) -> None:
@@ -57,7 +57,7 @@ class Document:
         return node
 
 
-def example_in(document: Document, node: Json) -> tuple[bool, Any]:
+def example_in(document: OpenApiDocument, node: Json) -> tuple[bool, Any]:
     """Whether a parameter or a media type has an example of its own, and which."""
     if "example" in node:
         return True, node["example"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from perfrun.cli.init.draft import Json
-from perfrun.cli.init.openapi.refs import Document, types_of
+from perfrun.cli.init.openapi.refs import OpenApiDocument, types_of
 from perfrun.cli.init.source import number_of, rows, table, text_of
 from perfrun.cli.init.texts import Made, chosen, clean, literal
 
@@ -51,10 +51,10 @@ class Nothing:
 NOTHING = Nothing()
 
 
-class Sampler:
+class SchemaSampler:
     """Samples of the schemas of one request. What is too large is cut off."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: OpenApiDocument) -> None:
         self._document = document
         self._left = MAX_VALUES
         self._typed_left = 10 * MAX_VALUES

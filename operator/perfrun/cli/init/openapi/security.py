@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
 from perfrun.cli.init.draft import Json
-from perfrun.cli.init.openapi.refs import Document
+from perfrun.cli.init.openapi.refs import OpenApiDocument
 from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_ref
 from perfrun.cli.init.source import rows, table, text_of
 from perfrun.cli.init.texts import Made, Part, encoded_value, one_line
@@ -33,7 +33,7 @@ class Access:
 
 
 def access_of(
-    document: Document, operations: Iterable[Json], test: str, url: str, feed: SecretFeed
+    document: OpenApiDocument, operations: Iterable[Json], test: str, url: str, feed: SecretFeed
 ) -> Access:
     """How requests are let in: the first requirement of the document, or of an operation."""
     access = Access(f"{test}-credentials")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from perfrun.cli.init.draft import Json
-from perfrun.cli.init.openapi.refs import Document
+from perfrun.cli.init.openapi.refs import OpenApiDocument
 from perfrun.cli.init.source import rows, table, text_of
 
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
@@ -27,7 +27,7 @@ _FLOWS = {"application": "clientCredentials", "accessCode": "authorizationCode"}
 
 def as_openapi(root: Json) -> Json:
     """The document as OpenAPI 3.0 says it; what cannot be read is left as it is."""
-    document = Document(root)
+    document = OpenApiDocument(root)
     paths = {path: _path_item(document, item) for path, item in table(root.get("paths")).items()}
     schemes = {
         name: _security_scheme(document.resolved(one))
@@ -51,7 +51,7 @@ def _servers(root: Json) -> list[Json]:
     return [{"url": f"{scheme}://{host}{base}"}]
 
 
-def _path_item(document: Document, item: Any) -> Any:
+def _path_item(document: OpenApiDocument, item: Any) -> Any:
     found, _ = document.followed(item)
     if not found:
         return item  # of another document
@@ -63,7 +63,7 @@ def _path_item(document: Document, item: Any) -> Any:
     }
 
 
-def _operation(document: Document, operation: Json, shared: list[Any]) -> Json:
+def _operation(document: OpenApiDocument, operation: Json, shared: list[Any]) -> Json:
     stated: dict[Any, Any] = {}
     for index, node in enumerate([*shared, *rows(operation.get("parameters"))]):
         one = document.resolved(node)

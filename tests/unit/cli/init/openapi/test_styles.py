@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfrun.cli.init.openapi.bodies import Field, multipart
+from perfrun.cli.init.openapi.bodies import FormField, multipart
 from perfrun.cli.init.openapi.styles import Style, as_text, in_header, in_path, in_query
 from perfrun.cli.init.texts import Made, path_template
 from tests.unit.cli.init.given import document, get, openapi, post, read_back
@@ -139,7 +139,7 @@ def test_a_form_of_several_parts():
 
 
 def test_a_boundary_is_in_no_part():
-    kind, body = multipart([Field('a"\r\nb', "x perfrun-form-boundary y")])
+    kind, body = multipart([FormField('a"\r\nb', "x perfrun-form-boundary y")])
     assert kind == "multipart/form-data; boundary=perfrun-form-boundary-x"
     assert body.startswith(
         '--perfrun-form-boundary-x\r\nContent-Disposition: form-data; name="a%22%0D%0Ab"\r\n'
