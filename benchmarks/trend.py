@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from perfrun.logic.trend.detect import Rules, advance
+from perfrun.logic.trend.detect import TrendRules, advance
 from perfrun.measure.trend import History, Point, Stage
 
 METRICS = ("latency.p50", "latency.p95", "latency.p99")
@@ -25,7 +25,7 @@ AFTER = 20
 """Runs after a change in which it has to be found."""
 FIXED = 1.10
 """What the gate is compared with: an alarm at 10% above the baseline's median."""
-RULES = Rules()
+RULES = TrendRules()
 
 
 class Noise(NamedTuple):

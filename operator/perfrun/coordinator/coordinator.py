@@ -20,9 +20,9 @@ from perfrun.coordinator.errors import (
     Over,
     Unavailable,
 )
-from perfrun.coordinator.gate import Gate
+from perfrun.coordinator.gate import TokenGate
 from perfrun.coordinator.live import Live
-from perfrun.coordinator.ports import Clock, Identity, Store, SystemClock
+from perfrun.coordinator.ports import Clock, DurableStore, Identity, SystemClock
 from perfrun.coordinator.reports import Reports
 from perfrun.coordinator.search import HoldSearch
 from perfrun.coordinator.session import RunSession, RunTrouble
@@ -46,7 +46,7 @@ MAX_HOLDS_ROOM = 128 * 1024 * 1024
 @dataclass(slots=True)
 class _Run:
     session: RunSession
-    gate: Gate
+    gate: TokenGate
     reports: Reports
     decided: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once those who wait at the barrier can be answered."""
@@ -68,7 +68,7 @@ class Coordinator:
 
     def __init__(
         self,
-        store: Store,
+        store: DurableStore,
         identity: Identity,
         clock: Clock | None = None,
         *,
@@ -111,7 +111,7 @@ class Coordinator:
             plan, start_deadline=self._monotonic_of(start_deadline), reported=reported
         )
         session.search = search
-        run = _Run(session, Gate(plan.load.workers), Reports(reported))
+        run = _Run(session, TokenGate(plan.load.workers), Reports(reported))
         if start is not None:
             session.begin(start, self._monotonic_of(start))
         if session.may_start:

@@ -21,7 +21,7 @@ MESSAGES, MESSAGES_A_SECOND = 30, 10
 it waits for the others to end."""
 
 
-class Gate:
+class TokenGate:
     """The tokens of one run's workers. Times are ns of the monotonic clock.
 
     A check is a request to the API server. A worker needs one every few minutes, and one more

@@ -8,7 +8,7 @@ from typing import Protocol
 from perfrun.api.run.perfrun import HoldStatus
 
 
-class Store(Protocol):
+class DurableStore(Protocol):
     """Where what must outlive this process is kept. Any exception means: not kept, try again."""
 
     async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:

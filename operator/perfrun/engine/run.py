@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from perfrun.engine.kinds import kind_of
 from perfrun.engine.load.capacity import OnHold, Search
 from perfrun.engine.load.execution import Execution
-from perfrun.engine.load.setup_teardown import Around, names_of_setup, with_values
+from perfrun.engine.load.setup_teardown import SetupTeardown, names_of_setup, with_values
 from perfrun.engine.record.intervals import OnInterval
 from perfrun.logic.plan.shape import scenario_order
 from perfrun.measure.plan import RunPlan
@@ -19,7 +19,7 @@ async def tear_down(plan: RunPlan, values: Values, extracted: dict[str, str]) ->
     Raises EngineError where nothing can be sent.
     """
     kind = kind_of(plan, values, 0)
-    around = Around(plan, kind)
+    around = SetupTeardown(plan, kind)
     around.extracted = extracted
     try:
         await kind.renew()
@@ -43,7 +43,7 @@ class Engine:
         # What a setup extracts is not known yet; whatever else is wrong is found now.
         planned = with_values(plan, names_of_setup(plan))
         self._scenarios = self._kind.compile(planned)
-        self._around = Around(plan, self._kind)
+        self._around = SetupTeardown(plan, self._kind)
         self._begun = False
         """Whether the target has seen anything that a teardown might have to undo."""
         self._stopped = Order()

@@ -45,7 +45,7 @@ def main(folder: str) -> None:
         signal.signal(number, lambda *_: None)
     own = os.open(f"{folder}/launcher", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(own, fcntl.LOCK_EX)
-    worker = Worker(folder)
+    worker = WorkerLock(folder)
     while not os.path.exists(f"{folder}/start"):
         if is_to_stop(folder) or worker.is_gone():
             return
@@ -72,7 +72,7 @@ def is_to_stop(folder: str) -> bool:
     return os.path.lexists(f"{folder}/stop")
 
 
-class Worker:
+class WorkerLock:
     """The other side, known by the lock that it holds."""
 
     def __init__(self, folder: str) -> None:
@@ -103,7 +103,7 @@ class Command:
     def __init__(
         self,
         folder: str,
-        worker: Worker,
+        worker: WorkerLock,
         argv: list[str],
         env: dict[str, str],
         hidden: list[str],

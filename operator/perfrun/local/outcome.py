@@ -14,7 +14,7 @@ from perfrun.logic.verdict.judge import judge
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, cancelled, errored, unreported
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
-from perfrun.report.document import Times, local_run, result_document
+from perfrun.report.document import RunTimes, local_run, result_document
 
 
 def new_plan(test: PerfTest) -> RunPlan:
@@ -35,7 +35,7 @@ def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
     run = local_run(
         local.plan,
         judged(test, local),
-        Times(local.created, local.start, local.ended),
+        RunTimes(local.created, local.start, local.ended),
         report=local.report,
         stopped=local.stopped,
     )

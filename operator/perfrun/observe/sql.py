@@ -9,7 +9,7 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.api.test.metric import CONNECTIONS, LOCKS
 from perfrun.measure.observed import ObservedMetric
 from perfrun.observe.source import ObservedSource, ObservedValues, UnseenError
-from perfrun.reach.dsn import Dsn, Times
+from perfrun.reach.dsn import Dsn, LoginTimeouts
 from perfrun.reach.errors import OpenError
 from perfrun.reach.login import login
 from perfrun.reach.resolver import Resolver
@@ -50,7 +50,7 @@ class SqlSource(ObservedSource):
     def __init__(self, dsn: Dsn, resolver: Resolver, name: str) -> None:
         """``name`` is how the server's own lists call the connection."""
         self._dsn, self._resolver, self._name = dsn, resolver, name
-        self._times = Times(connect=_PATIENCE, statement=_PATIENCE)
+        self._times = LoginTimeouts(connect=_PATIENCE, statement=_PATIENCE)
         self._login: Login | None = None
 
     @override

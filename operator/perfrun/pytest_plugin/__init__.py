@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perfrun.pytest_plugin.session import Session
+from perfrun.pytest_plugin.session import PluginSession
 from perfrun.pytest_plugin.told import PerfrunWarning
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MARKERS = {
     "e2e": "needs the whole system",
 }
 
-_SESSION = pytest.StashKey[Session]()
+_SESSION = pytest.StashKey[PluginSession]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--perfrun-report")
     if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
         raise pytest.UsageError(f"--perfrun-report {folder}: it is there, and no folder")
-    session = Session(strict=config.getoption("--perfrun-strict"), reports=folder)
+    session = PluginSession(strict=config.getoption("--perfrun-strict"), reports=folder)
     config.stash[_SESSION] = session
     config.pluginmanager.register(session, "perfrun-session")
 

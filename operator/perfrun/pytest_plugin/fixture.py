@@ -9,8 +9,8 @@ from perfrun.pytest_plugin.files import write_reports
 from perfrun.pytest_plugin.given import Given, from_fields, from_file
 from perfrun.pytest_plugin.naming import file_stem, perftest_name
 from perfrun.pytest_plugin.result import Result
-from perfrun.pytest_plugin.running import Ended, run_and_wait, run_beside
-from perfrun.pytest_plugin.session import Session
+from perfrun.pytest_plugin.running import CompletedRun, run_and_wait, run_beside
+from perfrun.pytest_plugin.session import PluginSession
 
 Fields = Mapping[str, Any]
 
@@ -49,7 +49,7 @@ class Perfrun:
     ``load_async``: their event loop goes on meanwhile, and may serve the target.
     """
 
-    def __init__(self, base: Path, session: Session) -> None:
+    def __init__(self, base: Path, session: PluginSession) -> None:
         """``base`` is the folder that paths of manifests begin at."""
         self._base = base
         self._session = session
@@ -117,7 +117,7 @@ class Perfrun:
     def _run(self, given: Given) -> Result:
         return self._finish(run_and_wait(given, self._finish))
 
-    def _finish(self, ended: Ended) -> Result:
+    def _finish(self, ended: CompletedRun) -> Result:
         """Write the reports, and take note for the summary."""
         session, run = self._session, ended.reported.run
         name = run.test

@@ -17,7 +17,7 @@ from perfrun.pytest_plugin.given import Given
 _BY_CTRL_C = "by Ctrl-C"
 
 
-class Ended(NamedTuple):
+class CompletedRun(NamedTuple):
     """A run that is over."""
 
     reported: Reported
@@ -58,13 +58,13 @@ class Background:
         except RuntimeError:
             pass  # it has ended
 
-    def outcome(self) -> Ended:
+    def outcome(self) -> CompletedRun:
         """Once it has ended. Raises what went wrong in perfrun itself."""
         if self._error is not None:
             raise self._error
         assert self._local is not None
         reported = Reported(*outcome_of(self.given.test, self._local))
-        return Ended(reported, tuple(self._local.lost))
+        return CompletedRun(reported, tuple(self._local.lost))
 
     def _main(self) -> None:
         try:
@@ -79,7 +79,7 @@ class Background:
             self._ended.set()
 
 
-def run_and_wait(given: Given, on_interrupt: Callable[[Ended], object]) -> Ended:
+def run_and_wait(given: Given, on_interrupt: Callable[[CompletedRun], object]) -> CompletedRun:
     """Run a test and wait for it.
 
     Ctrl-C ends the load in order and a second one at once; what was measured goes to
@@ -100,7 +100,7 @@ def run_and_wait(given: Given, on_interrupt: Callable[[Ended], object]) -> Ended
     return run.outcome()
 
 
-async def run_beside(given: Given) -> Ended:
+async def run_beside(given: Given) -> CompletedRun:
     """The same in an event loop, which goes on meanwhile. Cancelled, it ends the load."""
     run = Background(given)
     run.start()

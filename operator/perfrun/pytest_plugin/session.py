@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 
-class Session:
+class PluginSession:
     """A plugin of its own in each process; reports of tests carry its lines to the one that tells
     them."""
 

@@ -37,7 +37,7 @@ class Dsn:
 
 
 @dataclass(slots=True)
-class Times:
+class LoginTimeouts:
     """What is waited for at most, ns; of one target, for all of its logins."""
 
     connect: int

@@ -7,16 +7,16 @@ from time import monotonic
 from typing import Any
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.reach.dsn import Dsn, Times
+from perfrun.reach.dsn import Dsn, LoginTimeouts
 from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, tls_error, unconnected
 from perfrun.reach.resolver import Resolver
 
-Connect = Callable[[Dsn, str, str, Times], Awaitable[Any]]
+Connect = Callable[[Dsn, str, str, LoginTimeouts], Awaitable[Any]]
 """A connection to an address, under a name. Raises OpenError where the server has refused the
 login, and OSError where it could not be spoken to."""
 
 
-async def login(dsn: Dsn, resolver: Resolver, name: str, times: Times) -> Any:
+async def login(dsn: Dsn, resolver: Resolver, name: str, times: LoginTimeouts) -> Any:
     """The connection of the DSN's driver, to an address that the fence has seen.
 
     ``name`` is how the server's own lists call it. Raises OpenError.

@@ -8,7 +8,7 @@ from asyncmy.errors import InterfaceError
 from asyncmy.errors import MySQLError as MySQLError
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
-from perfrun.reach.dsn import Dsn, Times
+from perfrun.reach.dsn import Dsn, LoginTimeouts
 from perfrun.reach.errors import OpenError, sql_error
 from perfrun.reach.sql_tls import security
 
@@ -24,7 +24,7 @@ _WRONG_LOGIN = (1044, 1045, 1049)
 """A database that the user may not use, a wrong user or password, a database that is not there."""
 
 
-async def connect(dsn: Dsn, address: str, name: str, times: Times) -> Connection:
+async def connect(dsn: Dsn, address: str, name: str, times: LoginTimeouts) -> Connection:
     """A connection. Raises OpenError where the login is refused, and OSError."""
     try:
         connection: Connection = await asyncmy.connect(

@@ -8,7 +8,7 @@ import asyncpg
 from asyncpg.protocol.protocol import BUILTIN_TYPE_OID_MAP
 
 from perfrun.api.quantities import NS_PER_MS
-from perfrun.reach.dsn import Dsn, Times
+from perfrun.reach.dsn import Dsn, LoginTimeouts
 from perfrun.reach.errors import ErrorClass, OpenError, sql_error
 from perfrun.reach.sql_tls import security
 
@@ -39,7 +39,7 @@ class TextConnection(asyncpg.Connection):  # type: ignore[misc]
         return [], SimpleNamespace(name="none was sent")
 
 
-async def connect(dsn: Dsn, address: str, name: str, times: Times) -> TextConnection:
+async def connect(dsn: Dsn, address: str, name: str, times: LoginTimeouts) -> TextConnection:
     """A connection. Raises OpenError where the login is refused, and OSError.
 
     A pooler may refuse to be told a timeout; ``times`` keeps that.

@@ -18,7 +18,7 @@ from perfrun.measure.result import RunResult
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class RunTimes:
     """When a run was created, when its load started (None: never), and when it was judged."""
 
     created: datetime
@@ -29,7 +29,7 @@ class Times:
 def local_run(
     plan: RunPlan,
     run_verdict: RunVerdict,
-    times: Times,
+    times: RunTimes,
     *,
     report: WorkerReport | None = None,
     stopped: str | None = None,

@@ -75,7 +75,7 @@ class Client:
         return _parsed(Start, answer)
 
     async def repost(self, message: Ready) -> None:
-        """Say once more what the barrier was told. Raises CoordinatorAwayError and WorkerRefusedError."""
+        """Report once more to the barrier. Raises CoordinatorAwayError, WorkerRefusedError."""
         await self._post("ready", message.to_bytes(), INTERVAL_TIMEOUT)
 
     async def interval(self, message: Interval) -> Order:
@@ -91,7 +91,10 @@ class Client:
         await self._insist(lambda: self._post("hold", packed, LONG_POLL), deadline)
 
     async def report(self, message: WorkerReport, deadline: float) -> None:
-        """Deliver the report; tries for ``deadline`` seconds. Raises CoordinatorAwayError, WorkerRefusedError."""
+        """Deliver the report; tries for ``deadline`` seconds.
+
+        Raises CoordinatorAwayError, WorkerRefusedError.
+        """
         packed = message.pack()
         await self._insist(lambda: self._post("report", packed, LONG_POLL), deadline)
 

@@ -33,7 +33,7 @@ async def test_token_that_was_let_in_is_looked_at_again_and_then_refused(
 
 
 async def test_tokens_that_were_let_in_long_ago_are_forgotten() -> None:
-    gate = module.Gate(1)
+    gate = module.TokenGate(1)
 
     async def check() -> str:
         return "pod"

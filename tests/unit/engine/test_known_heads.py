@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.http.http1 import Connection
-from perfrun.engine.response.read_plan import Reading, ReadPlan
+from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: now\r\n\r\nok"
 
@@ -60,7 +60,7 @@ def exchange(
     return connection, waiting.outcomes
 
 
-def learnt(message: bytes, reading: Reading = Reading.BODY, limit: int = 100) -> ReadPlan:
+def learnt(message: bytes, reading: ReadMode = ReadMode.BODY, limit: int = 100) -> ReadPlan:
     """What is known after one response, on a connection of its own."""
     template = ReadPlan(reading, limit)
     exchange(template, [message])
@@ -97,7 +97,7 @@ def test_a_message_that_does_not_end_by_its_length_is_not_learnt(message: bytes)
 
 def test_a_body_over_the_limit_is_not_learnt() -> None:
     assert learnt(OK, limit=1).length == -1
-    assert learnt(OK, Reading.STATUS, limit=0).length == len(OK)
+    assert learnt(OK, ReadMode.STATUS, limit=0).length == len(OK)
 
 
 def test_a_head_that_is_another_one_each_time_is_learnt_now_and_then() -> None:
@@ -128,10 +128,10 @@ _MESSAGES = [
         min_size=1,
         max_size=8,
     ),
-    reading=st.sampled_from([Reading.STATUS, Reading.BODY]),
+    reading=st.sampled_from([ReadMode.STATUS, ReadMode.BODY]),
 )
 def test_whatever_was_learnt_the_outcome_is_the_parsers(
-    script: list[tuple[bytes, list[int]]], reading: Reading
+    script: list[tuple[bytes, list[int]]], reading: ReadMode
 ) -> None:
     template = ReadPlan(reading, 100)
     connection: Connection | None = None
@@ -146,7 +146,7 @@ def test_whatever_was_learnt_the_outcome_is_the_parsers(
 
 def test_the_first_of_two_responses_is_the_answer_and_nothing_follows_on_the_connection() -> None:
     connection, outcomes = exchange(
-        ReadPlan(Reading.BODY, 100), [OK + OK.replace(b"200 OK", b"500 NO")]
+        ReadPlan(ReadMode.BODY, 100), [OK + OK.replace(b"200 OK", b"500 NO")]
     )
     (outcome,) = outcomes
     assert isinstance(outcome, tuple)

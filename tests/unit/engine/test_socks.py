@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from perfrun.engine.browser.socks import Gate, Ways
+from perfrun.engine.browser.socks import SocksProxy, Ways
 from perfrun.logic.plan.network import ANYWHERE, Fence
 from perfrun.measure.plan import NetworkRule
 
@@ -40,7 +40,7 @@ class Sender:
 
 @contextlib.asynccontextmanager
 async def through(
-    gate: Gate, sender: Sender
+    gate: SocksProxy, sender: Sender
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A browser's connection to it, asked for."""
     server = await asyncio.start_server(sender.serve, "127.0.0.1", 0)
@@ -63,7 +63,7 @@ def answered(kind: int) -> bytes:
 @both
 def test_a_browser_that_reads_slowly_gets_all_that_the_server_has_sent(run: Run) -> None:
     async def visit() -> bytes:
-        gate, sender, got = Gate(Ways(ANYWHERE, 5.0)), Sender(), bytearray()
+        gate, sender, got = SocksProxy(Ways(ANYWHERE, 5.0)), Sender(), bytearray()
         async with asyncio.timeout(20), through(gate, sender) as (reader, writer):
             while chunk := await reader.read(64 * 1024):
                 got += chunk
@@ -83,7 +83,7 @@ def test_a_browser_that_reads_slowly_gets_all_that_the_server_has_sent(run: Run)
 )
 def test_a_browser_that_never_hangs_up_ends_with_its_window(run: Run, body: bytes) -> None:
     async def visit() -> None:
-        gate, sender = Gate(Ways(ANYWHERE, 5.0)), Sender(body)
+        gate, sender = SocksProxy(Ways(ANYWHERE, 5.0)), Sender(body)
         before = asyncio.all_tasks()
         async with asyncio.timeout(20), through(gate, sender) as (reader, _):
             await reader.readexactly(12)
@@ -103,7 +103,7 @@ def test_a_browser_that_never_hangs_up_ends_with_its_window(run: Run, body: byte
 @both
 def test_a_refusal_arrives(run: Run) -> None:
     async def visit() -> bytes:
-        gate = Gate(Ways(NOWHERE, 5.0))
+        gate = SocksProxy(Ways(NOWHERE, 5.0))
         async with asyncio.timeout(20), through(gate, Sender()) as (reader, _):
             return await reader.read()
 

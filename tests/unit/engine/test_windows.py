@@ -10,7 +10,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from perfrun.api.test.browser import BrowserTarget
 from perfrun.engine.browser.chromium import Chromium
-from perfrun.engine.browser.socks import Gate, Ways
+from perfrun.engine.browser.socks import SocksProxy, Ways
 from perfrun.engine.browser.steps import Deed
 from perfrun.engine.browser.window import Window
 from perfrun.logic.plan.network import ANYWHERE
@@ -80,7 +80,7 @@ class Context:
 
 
 def window(context: Any, page: Any, closing: Callable[[Coroutine[Any, Any, None]], None]) -> Window:
-    return Window(context, page, Gate(Ways(ANYWHERE, 1.0)), TARGET, closing)
+    return Window(context, page, SocksProxy(Ways(ANYWHERE, 1.0)), TARGET, closing)
 
 
 async def test_what_a_popup_asks_for_is_not_the_pages_and_never_keeps_it_busy() -> None:

@@ -251,7 +251,7 @@ def test_processes_that_fork_for_ever_hold_it_up_for_a_moment_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is a new child whenever it looks, and always something to read."""
-    one = program.Command(str(tmp_path), program.Worker(str(tmp_path)), [], {}, [])
+    one = program.Command(str(tmp_path), program.WorkerLock(str(tmp_path)), [], {}, [])
     monkeypatch.setattr(program, "children", lambda: [os.posix_spawn("/bin/true", ["true"], {})])
     monkeypatch.setattr(one, "copy", lambda *_: True)
     began = time.monotonic()

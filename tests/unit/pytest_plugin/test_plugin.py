@@ -14,7 +14,7 @@ from perfrun.local.outcome import new_plan
 from perfrun.logic.comparison.source import Reported
 from perfrun.pytest_plugin import MARKERS, fixture
 from perfrun.pytest_plugin.given import Given
-from perfrun.pytest_plugin.running import Ended
+from perfrun.pytest_plugin.running import CompletedRun
 from perfrun.report.document import result_document
 from tests.unit.report.sample import a_run
 
@@ -32,13 +32,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Given]:
     kept."""
     asked: list[Given] = []
 
-    def run(given: Given, on_interrupt: object) -> Ended:
+    def run(given: Given, on_interrupt: object) -> CompletedRun:
         asked.append(given)
         name = given.test.metadata.name.capitalize()
         run = a_run(verdict=name if name in set(Verdict) else "Pass")
         result = result_document(new_plan(given.test), given.test.spec, run, None)
         lost = ("worker 0: \x1b[31mit ended with code 9",) if name == "Lost" else ()
-        return Ended(Reported(run, result), lost)
+        return CompletedRun(Reported(run, result), lost)
 
     monkeypatch.setattr(fixture, "run_and_wait", run)
     return asked
@@ -52,7 +52,7 @@ def session_of_its_own(pytester: pytest.Pytester, run: str, *arguments: str) -> 
     """In another process, where ``run`` takes the place of a run."""
     pytester.makeconftest(
         "from perfrun.pytest_plugin import fixture\n"
-        "from perfrun.pytest_plugin.running import Ended\n"
+        "from perfrun.pytest_plugin.running import CompletedRun\n"
         "from perfrun.logic.comparison.source import Reported\n"
         "from tests.unit.report.sample import a_run\n"
         f"def run(given, on_interrupt):\n{run}"
@@ -208,7 +208,7 @@ def test_runs_of_an_interrupted_session_are_told(pytester: pytest.Pytester):
     pytester.makepyfile(CHECKED)
     done = session_of_its_own(
         pytester,
-        "    on_interrupt(Ended(Reported(a_run(verdict='Inconclusive'))))\n    raise KeyboardInterrupt\n",
+        "    on_interrupt(CompletedRun(Reported(a_run(verdict='Inconclusive'))))\n    raise KeyboardInterrupt\n",
     )
     assert done.ret == pytest.ExitCode.INTERRUPTED
     done.stdout.fnmatch_lines(["Inconclusive *::test_it: *"])
@@ -217,7 +217,7 @@ def test_runs_of_an_interrupted_session_are_told(pytester: pytest.Pytester):
 def test_processes_of_xdist_tell_their_runs_to_the_main_one(pytester: pytest.Pytester):
     pytester.makepyfile(test_a=CHECKED, test_b=CHECKED)
     done = session_of_its_own(
-        pytester, "    return Ended(Reported(a_run(verdict='Pass')))\n", "-n", "2"
+        pytester, "    return CompletedRun(Reported(a_run(verdict='Pass')))\n", "-n", "2"
     )
     done.assert_outcomes(passed=2)
     lines = [line for line in done.stdout.lines if line.startswith("Pass ")]

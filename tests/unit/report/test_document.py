@@ -6,11 +6,11 @@ from perfrun.api.run.perfrun import PerfRun, Verdict, WorkerCounts
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.verdict.outcome import errored
 from perfrun.measure.result import RunResult
-from perfrun.report.document import Times, local_run, result_document, run_object
+from perfrun.report.document import RunTimes, local_run, result_document, run_object
 from tests.unit.coordinator.conftest import make_plan, make_report
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
-TIMES = Times(NOW, NOW + timedelta(seconds=1), NOW + timedelta(seconds=9))
+TIMES = RunTimes(NOW, NOW + timedelta(seconds=1), NOW + timedelta(seconds=9))
 
 
 def a_run(**more) -> PerfRun:
@@ -35,7 +35,7 @@ def test_it_says_when_and_what():
 
 
 def test_a_load_that_never_began_has_no_times_of_it():
-    run = local_run(make_plan(), errored("no", WorkerCounts(planned=2)), Times(NOW, None, NOW))
+    run = local_run(make_plan(), errored("no", WorkerCounts(planned=2)), RunTimes(NOW, None, NOW))
     assert run.status.start_time is None
     assert "loadEndTime" not in run_object(run)["status"]
 

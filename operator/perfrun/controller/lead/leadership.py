@@ -24,7 +24,15 @@ from perfrun.kube.client import (
     KubeError,
     NotFoundError,
 )
-from perfrun.logic.run.lease import LEASE_S, RENEW_WITHIN_S, RETRY_S, Candidate, Claim, Held, claim
+from perfrun.logic.run.lease import (
+    LEASE_S,
+    RENEW_WITHIN_S,
+    RETRY_S,
+    Candidate,
+    Claim,
+    HeldLease,
+    claim,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -189,9 +197,9 @@ class Leadership:
             self._version, self._since = version, self._now()
 
 
-def _held(body: Json) -> Held:
+def _held(body: Json) -> HeldLease:
     spec = body.get("spec") or {}
-    return Held(
+    return HeldLease(
         identity=spec.get("holderIdentity") or "",
         process=body["metadata"].get("annotations", {}).get(PROCESS_ANNOTATION, ""),
         duration=float(spec.get("leaseDurationSeconds") or LEASE_S),

@@ -15,7 +15,7 @@ from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, Phase, Reason, SloSt
 from perfrun.api.times import parse_time
 from perfrun.controller.objects.policies import PolicyRecord, policies_of
 from perfrun.kube.client import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Json
-from perfrun.logic.schedule.admission import Admission, Rules
+from perfrun.logic.schedule.admission import Admission, AdmissionRules
 from perfrun.logic.schedule.policy import NamespacePolicies, Policies
 from perfrun.logic.schedule.queues import Contender, Queues
 from perfrun.logic.verdict.outcome import TURN_DID_NOT_COME
@@ -239,11 +239,11 @@ class Store:
 
     def admission(self) -> Admission:
         """The decisions about the queues as they are now."""
-        now, known = datetime.now(UTC), dict[str, Rules]()
+        now, known = datetime.now(UTC), dict[str, AdmissionRules]()
 
-        def rules(namespace: str) -> Rules:
+        def rules(namespace: str) -> AdmissionRules:
             if namespace not in known:
-                known[namespace] = Rules.of(self.policies_of(namespace), now)
+                known[namespace] = AdmissionRules.of(self.policies_of(namespace), now)
             return known[namespace]
 
         return Admission(self.queues, rules)

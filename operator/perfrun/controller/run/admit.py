@@ -44,7 +44,7 @@ EXPIRY_SLACK_S = 1.0
 NO_WORKERS = WorkerCounts(planned=0)
 
 
-class Refusal(Exception):  # noqa: N818 (it is an answer, not a failure)
+class AdmissionError(Exception):
     """The run cannot be accepted; the text is for its user."""
 
 
@@ -89,7 +89,7 @@ class Acceptor:
                 )
             outcome = await self._frozen(run, body, test)
             return await self._enter(run, outcome, _patience(body))
-        except Refusal as refusal:
+        except AdmissionError as refusal:
             await self._finisher.end(run, errored(str(refusal), NO_WORKERS))
         except RefusedError as error:
             why = f"it could not be accepted: {error}"
@@ -117,11 +117,11 @@ class Acceptor:
         return await self._cancel(run, turn_did_not_come("TooManyRuns", Verdict.ERROR, why))
 
     async def _test(self, run: PerfRun) -> Json | None:
-        """The test of a run; None where it is going away. Raises Refusal."""
+        """The test of a run; None where it is going away. Raises AdmissionError."""
         name = run.spec.test_ref.name
         body = await self._kube.find(PERF_TESTS, run.metadata.namespace, name)
         if body is None:
-            raise Refusal(
+            raise AdmissionError(
                 f"PerfTest {name} does not exist in namespace {run.metadata.namespace}: "
                 f"create it, and then a new PerfRun"
             )
@@ -148,7 +148,8 @@ class Acceptor:
         """What the check says of what the run executes: what the test ran when the run was first
         looked at.
 
-        Kept as a revision; equal ones share it. Raises Refusal; UnreadableError where it is gone.
+        Kept as a revision; equal ones share it. Raises AdmissionError, and UnreadableError where
+        it is gone.
         """
         uid = run.metadata.uid
         if run.status.revision is not None:
@@ -164,7 +165,7 @@ class Acceptor:
         else:
             outcome = await self._checks.frozen(body)
         if outcome.asks is None:
-            raise Refusal(f"PerfTest {test.name}: {outcome.problems[0]}")
+            raise AdmissionError(f"PerfTest {test.name}: {outcome.problems[0]}")
         if outcome.frozen is not None:
             revision = revision_manifest(test, outcome.what_runs, outcome.frozen)
             await find_or_create(self._kube, REVISIONS, revision, test.uid)
@@ -181,7 +182,7 @@ class Acceptor:
         assert outcome.asks is not None
         policies = self._store.policies_of(run.metadata.namespace)
         if problems := policies.refuses(outcome.asks):
-            raise Refusal(f"PerfTest {run.spec.test_ref.name}: {problems[0]}")
+            raise AdmissionError(f"PerfTest {run.spec.test_ref.name}: {problems[0]}")
         if self._is_one_too_many(run):
             return await self._refuse_one_too_many(run)  # others were let in meanwhile
         me = run_record(run).contender(outcome.target)

@@ -47,7 +47,7 @@ MAX_BYTES, MAX_VALUES = 4 * 1024 * 1024, 100_000
 """Of what is stored, unpacked: 64 metrics of 600 points fit in."""
 
 
-class Kept(Wire):
+class StoredObservations(Wire):
     """What is stored of a run, in ns since the PerfRun was created."""
 
     observed: list[Observation] = Field(default=[], max_length=MAX_OBSERVATIONS)
@@ -196,12 +196,12 @@ class Sampler:
 
 def packed(observed: list[Observation]) -> bytes:
     """As it is stored."""
-    return gzip.compress(Kept(observed=observed).to_bytes(), mtime=0)
+    return gzip.compress(StoredObservations(observed=observed).to_bytes(), mtime=0)
 
 
-def _unpacked(data: bytes) -> Kept:
+def _unpacked(data: bytes) -> StoredObservations:
     """What is stored, within its bounds: whoever may write ConfigMaps can write it too."""
-    return Kept.model_validate(parse_json(unzip(data, MAX_BYTES), MAX_VALUES))
+    return StoredObservations.model_validate(parse_json(unzip(data, MAX_BYTES), MAX_VALUES))
 
 
 _NOTHING = "perfrun.dev/none=none"

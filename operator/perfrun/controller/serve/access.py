@@ -51,10 +51,10 @@ class StaticToken:
         token = _bearer(request)
         if token and hmac.compare_digest(token.encode(), self._token):
             return None
-        return _refusal(Answer(401, "a token is needed: that of the Secret for metrics"))
+        return _refusal(AccessDecision(401, "a token is needed: that of the Secret for metrics"))
 
 
-class Answer(NamedTuple):
+class AccessDecision(NamedTuple):
     """The outcome of a review: 200, 401 or 403, and what is said of it."""
 
     status: int
@@ -71,34 +71,38 @@ class Reviewed:
         self._unknown = Bucket(REVIEWS, REFILL)
         self._allowed: OrderedDict[bytes, int] = OrderedDict()
         """By digest of a token: until when it is not looked at again."""
-        self._refused: OrderedDict[bytes, tuple[int, Answer]] = OrderedDict()
+        self._refused: OrderedDict[bytes, tuple[int, AccessDecision]] = OrderedDict()
 
     async def __call__(self, request: web.Request) -> web.Response | None:
         """None for who may read, or the refusal."""
         token = _bearer(request)
         if not token:
-            return _refusal(Answer(401, "a token is needed: Authorization: Bearer TOKEN"))
+            return _refusal(AccessDecision(401, "a token is needed: Authorization: Bearer TOKEN"))
         digest, now = sha256(token.encode()).digest(), self._now()
         if now < self._allowed.get(digest, 0):
             return None
-        until, answer = self._refused.get(digest, (0, Answer(401, "")))
+        until, answer = self._refused.get(digest, (0, AccessDecision(401, "")))
         if now < until:
             return _refusal(answer)
         # One that was let in before is looked at again whatever others send.
         if digest not in self._allowed and not self._unknown.take(now):
-            return _refusal(Answer(503, "too many tokens that are not known were sent: try again"))
+            return _refusal(
+                AccessDecision(503, "too many tokens that are not known were sent: try again")
+            )
         try:
             answer = await self._review(token)
         except KubeError as error:
             logger.warning("metrics: a token could not be reviewed: %s", error)
-            return _refusal(Answer(503, "the API server could not be asked about the token"))
+            return _refusal(
+                AccessDecision(503, "the API server could not be asked about the token")
+            )
         return self._remember(digest, answer)
 
-    async def _review(self, token: str) -> Answer:
+    async def _review(self, token: str) -> AccessDecision:
         review = await self._kube.create(TOKEN_REVIEWS, None, {"spec": {"token": token}})
         status = review.get("status") or {}
         if not status.get("authenticated"):
-            return Answer(401, "the token is not valid")
+            return AccessDecision(401, "the token is not valid")
         user: Json = status.get("user") or {}
         spec: Json = {
             "user": user.get("username", ""),
@@ -109,13 +113,13 @@ class Reviewed:
         }
         review = await self._kube.create(ACCESS_REVIEWS, None, {"spec": spec})
         if (review.get("status") or {}).get("allowed"):
-            return Answer(200, "")
-        return Answer(
+            return AccessDecision(200, "")
+        return AccessDecision(
             403, "the token's user may not get /metrics: bind a ClusterRole like the chart's "
             "<release>-metrics-reader to it",
         )  # fmt: skip
 
-    def _remember(self, digest: bytes, answer: Answer) -> web.Response | None:
+    def _remember(self, digest: bytes, answer: AccessDecision) -> web.Response | None:
         now = self._now()
         self._allowed.pop(digest, None)
         self._refused.pop(digest, None)
@@ -152,6 +156,6 @@ def _bearer(request: web.Request) -> str:
     return token if scheme.lower() == "bearer" and token.isascii() else ""
 
 
-def _refusal(answer: Answer) -> web.Response:
+def _refusal(answer: AccessDecision) -> web.Response:
     headers = {"WWW-Authenticate": "Bearer"} if answer.status == 401 else None
     return web.Response(status=answer.status, text=f"{answer.text}\n", headers=headers)

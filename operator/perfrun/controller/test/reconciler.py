@@ -24,7 +24,7 @@ from perfrun.controller.objects.store import Key, RunRecord, Store
 from perfrun.controller.test.checks import Checks, check_status
 from perfrun.controller.test.history import Historian
 from perfrun.controller.test.notifier import Notifier
-from perfrun.controller.test.starts import NameTakenError, Starter
+from perfrun.controller.test.starts import NameTakenError, RunStarter
 from perfrun.controller.test.ticks import Prepared, Ticker
 from perfrun.controller.test.trends import Trender, regressed_condition
 from perfrun.kube.client import PERF_TESTS, Json, Kube, RefusedError
@@ -75,7 +75,7 @@ class TestReconciler:
         self._notifier = notifier
         self._store = store
         self._ticker = ticker
-        self._starter = Starter(kube, store, events, ticker)
+        self._starter = RunStarter(kube, store, events, ticker)
         self._trender = Trender(kube, store, events)
         self._historian = historian
         self._events = events

@@ -26,7 +26,7 @@ from perfrun.logic.problems import Problem
 from perfrun.logic.schedule import due as schedule
 from perfrun.logic.schedule import rollout
 from perfrun.logic.schedule.due import ScheduleDecision, ScheduleFacts
-from perfrun.logic.schedule.retry import Ended, confirmation, retry
+from perfrun.logic.schedule.retry import LastRun, confirmation, retry
 from perfrun.logic.schedule.rollout import RolloutFacts
 from perfrun.logic.schedule.trigger import TriggerFacts, triggers
 
@@ -48,7 +48,7 @@ class Started(NamedTuple):
     """What keeps a run from ever being due."""
 
 
-class Starter:
+class RunStarter:
     """Creates the PerfRuns of a test that are due."""
 
     def __init__(self, kube: Kube, store: Store, events: Events, ticker: Ticker) -> None:
@@ -120,7 +120,7 @@ class Starter:
             return {}  # a run that is under way will say more
         last = max(done, key=lambda run: run.completed or "")
         assert last.completed is not None
-        ended = Ended(
+        ended = LastRun(
             last.key.name,
             last.uid,
             last.reason,

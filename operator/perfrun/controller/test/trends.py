@@ -32,7 +32,7 @@ from perfrun.kube.client import (
 )
 from perfrun.logic.comparison.comparable import fingerprint, left_out, point_of
 from perfrun.logic.plan.names import short_hash
-from perfrun.logic.trend.detect import Rules, accept, advance
+from perfrun.logic.trend.detect import TrendRules, accept, advance
 from perfrun.logic.trend.sentences import describe, with_left_out
 from perfrun.measure.trend import MAX_HISTORIES, Histories, History, Passage
 
@@ -43,7 +43,7 @@ TOLD = {"Regressed": True, "Recovered": False, "Improved": False}
 """The passages that are told, and whether as a warning. A suspicion is nobody's business yet."""
 
 
-class Kept(NamedTuple):
+class StoredHistories(NamedTuple):
     """The histories as the API server has them."""
 
     histories: list[History]
@@ -195,21 +195,21 @@ class Trender:
             "PerfTest", test.metadata, passage.state, passage.sentence, warning=warning
         )
 
-    async def _read(self, test: CheckedTest) -> Kept:
+    async def _read(self, test: CheckedTest) -> StoredHistories:
         body = await self._kube.find(
             CONFIG_MAPS, test.metadata.namespace, trend_name(test.metadata)
         )
         if body is None or not owned_by(body, test.metadata.uid):
-            return Kept([], None)
+            return StoredHistories([], None)
         version = body["metadata"]["resourceVersion"]
         try:
             packed = base64.b64decode(body.get("binaryData", {}).get(TREND_KEY, ""))
             kept = await asyncio.to_thread(Histories.unpack, packed)
-            return Kept(kept.histories, version)
+            return StoredHistories(kept.histories, version)
         except (AttributeError, TypeError, ValueError) as error:
             # Somebody has written into it, or a later version: begin anew rather than stand still.
             logger.warning("history of test %s cannot be read: %s", test.metadata.name, error)
-            return Kept([], version)
+            return StoredHistories([], version)
 
     async def _write(
         self, test: CheckedTest, histories: list[History], version: str | None
@@ -231,8 +231,8 @@ def _one_more(left: LeftOut | None, run: PerfRun, why: str) -> LeftOut:
     return LeftOut(runs=runs, last=run.metadata.name, reason=cut(why, MAX_REASON))
 
 
-def _rules(baseline: Baseline) -> Rules:
-    return Rules(baseline.tolerance, baseline.confirm_runs)
+def _rules(baseline: Baseline) -> TrendRules:
+    return TrendRules(baseline.tolerance, baseline.confirm_runs)
 
 
 def _status(baseline: Baseline, histories: Sequence[History]) -> TrendStatus:

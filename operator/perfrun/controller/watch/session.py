@@ -58,7 +58,7 @@ class Response(aiohttp.ClientResponse):
         return value
 
 
-class Stream:
+class WatchStream:
     """The stream of a watch. Its objects are delivered, and kopf reads only how far it is."""
 
     def __init__(self, stream: aiohttp.StreamReader, deliver: Deliver) -> None:
@@ -123,7 +123,7 @@ def intercept(handlers: Mapping[str, Deliver]) -> aiohttp.ClientMiddlewareType:
         response = await handler(request)
         if deliver is not None and response.ok:
             if watching:
-                response.content = Stream(response.content, deliver)  # type: ignore[assignment]
+                response.content = WatchStream(response.content, deliver)  # type: ignore[assignment]
             else:
                 response.deliver = deliver  # type: ignore[attr-defined]
         return response

@@ -58,7 +58,7 @@ class BenchmarkKind(Kind):
         self._timeout = target.timeout
         told = rendered(target, plan.variables, str(self._place.results))
         order = CommandOrder(argv=told.argv, env=told.env, hidden=told.hidden)
-        self._command = Command(self._place, order, target)
+        self._command = CommandSession(self._place, order, target)
 
     @override
     def compile(self, plan: RunPlan) -> list[CompiledScenario]:
@@ -100,7 +100,7 @@ class BenchmarkKind(Kind):
 class _Starter(Speaker[CommandStep]):
     """There is no connection: what is opened is the command itself, not started yet."""
 
-    def __init__(self, command: "Command") -> None:
+    def __init__(self, command: "CommandSession") -> None:
         self._command = command
 
     @override
@@ -108,7 +108,7 @@ class _Starter(Speaker[CommandStep]):
         return self._command
 
 
-class Command(Session[CommandStep]):
+class CommandSession(Session[CommandStep]):
     """The one time that it is run."""
 
     def __init__(self, place: CommandFolder, order: CommandOrder, target: BenchmarkTarget) -> None:

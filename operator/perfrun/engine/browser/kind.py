@@ -14,7 +14,7 @@ from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import ConnectionLimits, Speaker
 from perfrun.engine.browser.chromium import Chromium
 from perfrun.engine.browser.problems import endpoint_of
-from perfrun.engine.browser.socks import Gate, Ways
+from perfrun.engine.browser.socks import SocksProxy, Ways
 from perfrun.engine.browser.steps import PageStep, compile_pages
 from perfrun.engine.browser.window import Window, let_go
 from perfrun.engine.compiled import CompiledScenario
@@ -82,7 +82,7 @@ class _Windows(Speaker[PageStep]):
 
     @override
     async def open(self) -> Window:
-        gate = Gate(self._ways)
+        gate = SocksProxy(self._ways)
         context: BrowserContext | None = None
         try:
             context = await self.chromium.window(self._target, await gate.open())

@@ -73,7 +73,7 @@ def _close(streams: Streams) -> None:
     streams[1].close()
 
 
-class Gate:
+class SocksProxy:
     """The proxy of one window."""
 
     def __init__(self, ways: Ways) -> None:

@@ -15,7 +15,7 @@ from perfrun.api.test.browser import BrowserTarget
 from perfrun.api.test.metric import CONSOLE_ERRORS, REQUESTS
 from perfrun.engine.awaited.sessions import Done, Session
 from perfrun.engine.browser.problems import Failure, endpoint_of, failure_of
-from perfrun.engine.browser.socks import Gate
+from perfrun.engine.browser.socks import SocksProxy
 from perfrun.engine.browser.steps import Deed, PageStep
 from perfrun.engine.browser.timing import PageState, measures_of, quiet_since, seen_of
 from perfrun.measure.picture import MAX_BYTES
@@ -59,7 +59,7 @@ class Window(Session[PageStep]):
         self,
         context: BrowserContext,
         page: Page,
-        gate: Gate,
+        gate: SocksProxy,
         target: BrowserTarget,
         closing: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
@@ -286,7 +286,7 @@ class Window(Session[PageStep]):
         self._closing(let_go(self._context, self._gate))
 
 
-async def let_go(context: BrowserContext | None, gate: Gate) -> None:
+async def let_go(context: BrowserContext | None, gate: SocksProxy) -> None:
     """Close a window, as far as there is one, and its proxy."""
     if context is not None:
         with contextlib.suppress(PlaywrightError, TimeoutError):

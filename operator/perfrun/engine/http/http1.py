@@ -17,7 +17,7 @@ import httptools
 from perfrun.engine.errors import ErrorClass, lost_by
 from perfrun.engine.http.link import Exchange, Home
 from perfrun.engine.http.odd_head import put_plainly
-from perfrun.engine.response.read_plan import Reading, ReadPlan
+from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 
 MAX_HEAD = 64 * 1024
 """Bytes of status line and headers; more is not HTTP that anyone means to test."""
@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
         self._odd = None
         reading = self._template.reading
         # For HEAD a new one each time: it would wait for a body, and cannot be told not to.
-        if reading is Reading.HEAD_ONLY or self._parsers[reading] is None:
+        if reading is ReadMode.HEAD_ONLY or self._parsers[reading] is None:
             self._new_parser()
             return
         self._parser = self._parsers[reading]
@@ -248,7 +248,7 @@ class Connection(asyncio.Protocol):
 
     def _new_parser(self) -> None:
         reading = self._template.reading
-        if reading is Reading.HEAD_ONLY:
+        if reading is ReadMode.HEAD_ONLY:
             self._parser = _parser(_HeadSink(self))
             return
         self._parser = self._parsers[reading] = _parser(
@@ -260,7 +260,7 @@ class Connection(asyncio.Protocol):
 
     def _learn(self, message: bytes, now: int) -> None:
         known = self._template
-        if self.keep_alive and not self._interim and known.reading is not Reading.HEAD_ONLY:
+        if self.keep_alive and not self._interim and known.reading is not ReadMode.HEAD_ONLY:
             known.learn(message, self.status, now)
 
     def _extend_head(self, data: bytes) -> None:

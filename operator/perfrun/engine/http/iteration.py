@@ -16,7 +16,7 @@ from perfrun.engine.load.kind import Course
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.response.answer import Answer
 from perfrun.engine.response.content import unpacked
-from perfrun.engine.response.read_plan import Reading
+from perfrun.engine.response.read_plan import ReadMode
 from perfrun.measure.record import Outcome, Timing
 
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
@@ -279,7 +279,7 @@ class Iteration:
         """What is wrong with a final response, and in words; what is asked for is extracted."""
         step = self._step
         body = b""
-        if step.template.reading is Reading.BODY:
+        if step.template.reading is ReadMode.BODY:
             body = b"".join(connection.body)
             if self._carrier.compression:
                 body = unpacked(body, connection, step.template.size_limit)

@@ -17,7 +17,7 @@ from perfrun.engine.http.trace import TraceId, trace_ids, traceparent
 from perfrun.engine.response.content import ACCEPTED
 from perfrun.engine.response.expect import Expectation
 from perfrun.engine.response.extract import Extractor
-from perfrun.engine.response.read_plan import Reading, ReadPlan
+from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values, value_of
 
@@ -75,9 +75,9 @@ class CompiledStep:
         self.checks = self.expectation.status_checks
         """Checks that such a response has passed."""
         needs_body = self.expectation.needs_body or self.extract.needs_body
-        reading = Reading.BODY if needs_body else Reading.STATUS
+        reading = ReadMode.BODY if needs_body else ReadMode.STATUS
         if step.the_http.method == "HEAD":
-            reading = Reading.HEAD_ONLY
+            reading = ReadMode.HEAD_ONLY
         self.template = ReadPlan(reading, self.expectation.size_limit)
         """How its responses are read."""
         self.secret_names = frozenset(

@@ -12,9 +12,9 @@ from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.load.kind import Course, Kind
 from perfrun.engine.load.pacers import Pacer, pacer_for
-from perfrun.engine.load.pacing import Pacing, Starter
+from perfrun.engine.load.pacing import IterationStarter, Pacing
 from perfrun.engine.load.virtual_user import VirtualUser
-from perfrun.engine.record.health import HEARTBEAT, Heartbeat, Sample, machine, sample
+from perfrun.engine.record.health import HEARTBEAT, Sample, StallDetector, machine, sample
 from perfrun.engine.record.intervals import Intervals, OnInterval
 from perfrun.engine.record.recorder import Recorder, ScenarioTally
 from perfrun.logic.plan.run_plan import STOP_GRACE, grace, load_end
@@ -28,7 +28,7 @@ LATE = 10 * NS_PER_MS
 """A hand-over later than this after the due time is counted as late."""
 
 
-class Execution(Starter):
+class Execution(IterationStarter):
     """A run from its T0 (monotonic ns) until nothing is under way any more."""
 
     def __init__(
@@ -92,8 +92,8 @@ class Execution(Starter):
     def _new_pacer(self, index: int) -> Pacer:
         return pacer_for(self._plan, index, self._start)
 
-    def _new_heartbeat(self, settled: Callable[[], bool]) -> Heartbeat:
-        return Heartbeat(settled, self._recorder.sent, self._carrier.in_flight)
+    def _new_heartbeat(self, settled: Callable[[], bool]) -> StallDetector:
+        return StallDetector(settled, self._recorder.sent, self._carrier.in_flight)
 
     def _new_cycle(self) -> list[tuple[AnyCourse, AnyCourse]]:
         courses = _courses(self._scenarios, self._recorder)

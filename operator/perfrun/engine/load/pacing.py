@@ -9,7 +9,7 @@ from perfrun.engine.load.timer import Alarm
 from perfrun.engine.load.virtual_user import VirtualUser
 
 
-class Starter(Protocol):
+class IterationStarter(Protocol):
     """Carries out what a pacer decides. All times are monotonic ns."""
 
     def begin(self, number: int, due: int, now: int, lag: int, user: VirtualUser) -> None:
@@ -25,7 +25,7 @@ class Starter(Protocol):
 class Pacing:
     """Has a pacer's decisions carried out when it is time. Needs a running event loop."""
 
-    def __init__(self, pacer: Pacer, starter: Starter) -> None:
+    def __init__(self, pacer: Pacer, starter: IterationStarter) -> None:
         self._pacer, self._starter = pacer, starter
         pacer.idles = self._idle
         self._alarm = Alarm(asyncio.get_running_loop(), self._wake)

@@ -38,7 +38,7 @@ def with_values(plan: RunPlan, values: Mapping[str, str]) -> RunPlan:
     return plan.model_copy(update={"variables": {**plan.variables, **values}})
 
 
-class Around:
+class SetupTeardown:
     """The steps around a load, compiled once to find what is wrong with them. Raises DataError."""
 
     def __init__(self, plan: RunPlan, kind: Kind) -> None:

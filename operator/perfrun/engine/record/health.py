@@ -93,7 +93,7 @@ def machine() -> str:
     return f"{model or 'unknown processor'}, {platform.machine()}"[:256]
 
 
-class Heartbeat:
+class StallDetector:
     """Notices when the event loop is not served: a regular call that comes late.
 
     Not before the load is ``settled``: a burst keeps the loop busy by opening all its connections

@@ -14,7 +14,7 @@ _CODED = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _BODILESS = (204, 304)
 
 
-class Reading(IntEnum):
+class ReadMode(IntEnum):
     """What of a response has to be looked at."""
 
     STATUS = 0
@@ -34,8 +34,8 @@ class ReadPlan:
 
     __slots__ = ("body_at", "head", "learn_at", "length", "reading", "size_limit", "status")
 
-    def __init__(self, reading: Reading, size_limit: int) -> None:
-        """``size_limit``: bytes of body that are kept, only with :attr:`Reading.BODY`."""
+    def __init__(self, reading: ReadMode, size_limit: int) -> None:
+        """``size_limit``: bytes of body that are kept, only with :attr:`ReadMode.BODY`."""
         self.reading = reading
         self.size_limit = size_limit
         self.head = b""
@@ -57,6 +57,6 @@ class ReadPlan:
             told = body == 0
         else:
             told = len(lengths) == 1 and int(lengths[0]) == body and not _CODED.search(head)
-        if told and (self.reading is Reading.STATUS or body <= self.size_limit):
+        if told and (self.reading is ReadMode.STATUS or body <= self.size_limit):
             self.head, self.body_at, self.status = head, body_at, status
             self.length = len(message)

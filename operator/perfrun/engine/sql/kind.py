@@ -15,7 +15,7 @@ from perfrun.engine.sql.steps import SqlStep, compile_sql
 from perfrun.logic.plan.network import Fence
 from perfrun.logic.plan.shape import share
 from perfrun.measure.plan import RunPlan
-from perfrun.reach.dsn import Dsn, Times, parse_dsn
+from perfrun.reach.dsn import Dsn, LoginTimeouts, parse_dsn
 from perfrun.reach.login import login
 from perfrun.reach.resolver import Resolver
 from perfrun.reach.values import Values
@@ -71,7 +71,7 @@ class _SqlSpeaker(Speaker[SqlStep]):
 
     def __init__(self, dsn: Dsn, resolver: Resolver, plan: RunPlan) -> None:
         target = plan.target.the_sql
-        self._times = Times(target.connect_timeout, target.timeout + _LATER)
+        self._times = LoginTimeouts(target.connect_timeout, target.timeout + _LATER)
         self._login = dsn, resolver, plan.user_agent, self._times
         self._driver = dsn.driver
         self.closing: set[asyncio.Task[None]] = set()

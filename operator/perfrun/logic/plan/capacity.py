@@ -43,7 +43,7 @@ class HoldOutcome(StrEnum):
     held again."""
 
 
-class Held(NamedTuple):
+class FinishedHold(NamedTuple):
     """A hold that is over."""
 
     rate: float
@@ -83,10 +83,10 @@ class Found:
     """Why the search ended before it was sure."""
 
 
-def held(holds: Sequence[HoldStatus]) -> list[Held]:
+def held(holds: Sequence[HoldStatus]) -> list[FinishedHold]:
     """The holds of a status that are over. Raises ValueError for what nobody of us wrote."""
     return [
-        Held(parse_rate(hold.rate), HoldOutcome(hold.outcome))
+        FinishedHold(parse_rate(hold.rate), HoldOutcome(hold.outcome))
         for hold in holds
         if hold.outcome is not None
     ]
@@ -98,7 +98,7 @@ def most_holds(capacity: Capacity) -> int:
     return 1 + doublings + HALVINGS + 1 + SPARE_HOLDS
 
 
-def bracket(held: Sequence[Held]) -> Bracket:
+def bracket(held: Sequence[FinishedHold]) -> Bracket:
     """What holds, in any order, say together."""
     failed = [one for one in held if one.outcome in (HoldOutcome.MISSED, HoldOutcome.UNCLEAR)]
     high = min((one.rate for one in failed), default=None)
@@ -112,7 +112,7 @@ def bracket(held: Sequence[Held]) -> Bracket:
     return Bracket(low, high, met.count(low) > 1, limited)
 
 
-def next_rate(capacity: Capacity, held: Sequence[Held]) -> float | None:
+def next_rate(capacity: Capacity, held: Sequence[FinishedHold]) -> float | None:
     """The rate to hold next; None: the search is over."""
     if len(held) >= most_holds(capacity):
         return None
@@ -128,7 +128,7 @@ def next_rate(capacity: Capacity, held: Sequence[Held]) -> float | None:
     return _between(now.low, now.high)
 
 
-def found(capacity: Capacity, held: Sequence[Held]) -> Found:
+def found(capacity: Capacity, held: Sequence[FinishedHold]) -> Found:
     """What is known when a search ends, by itself or before."""
     now = bracket(held)
     low = now.low if now.confirmed else 0.0
@@ -141,7 +141,7 @@ def found(capacity: Capacity, held: Sequence[Held]) -> Found:
     return Found(low, high, f">={text}", unfinished)
 
 
-def _unfinished(capacity: Capacity, held: Sequence[Held]) -> str | None:
+def _unfinished(capacity: Capacity, held: Sequence[FinishedHold]) -> str | None:
     if any(one.outcome is HoldOutcome.LOST for one in held):
         return "a worker was lost"
     now = bracket(held)

@@ -26,7 +26,7 @@ _NO_LATENCIES = Histogram()
 
 
 @dataclass(slots=True)
-class Second:
+class StopSecond:
     """What ended in one second of the load, over all workers or of one."""
 
     number: int
@@ -43,7 +43,7 @@ class Second:
         """Requests that ended."""
         return self.succeeded + self.failed
 
-    def add(self, other: "Second") -> None:
+    def add(self, other: "StopSecond") -> None:
         """Take the same second of another worker in."""
         self.succeeded += other.succeeded
         self.failed += other.failed
@@ -51,7 +51,7 @@ class Second:
         self.latency.add(other.latency)
 
 
-def second_of(before: Interval | None, interval: Interval) -> Second:
+def second_of(before: Interval | None, interval: Interval) -> StopSecond:
     """What ended between two intervals of one worker, counted for the second that has passed.
 
     Without the one before, of an interval that is not a worker's first one, nothing is known: it
@@ -59,9 +59,9 @@ def second_of(before: Interval | None, interval: Interval) -> Second:
     """
     number = max(interval.elapsed // NS_PER_S - 1, 0)
     if before is None and interval.sequence > 1:
-        return Second(number)
+        return StopSecond(number)
     known = before or interval.model_copy(update={"succeeded": 0, "failed": 0, "errors": {}})
-    return Second(
+    return StopSecond(
         number,
         succeeded=max(interval.succeeded - known.succeeded, 0),
         failed=max(interval.failed - known.failed, 0),
@@ -87,7 +87,7 @@ class StopJudge:
         self._timeout = timeout
         self._spans: dict[int, _Span] = {}
 
-    def take(self, second: Second) -> str | None:
+    def take(self, second: StopSecond) -> str | None:
         """Why the load is to end, as in ``errorRate was at least 83.3% for 10s, above 50%``."""
         if not second.outcomes:
             return None
@@ -124,7 +124,7 @@ class StopWatch:
         self._last: dict[int, Interval] = {}
         self._heard: dict[int, int] = {}
         self._began: int | None = None
-        self._pending: dict[int, Second] = {}
+        self._pending: dict[int, StopSecond] = {}
         self._next = 0
         """The first second that is not judged yet."""
         self._scanned = 0
@@ -152,7 +152,7 @@ class StopWatch:
             self._began = now
         # A post that comes too late for its second changes nothing: that second is judged.
         if second.number >= self._next:
-            known = self._pending.setdefault(second.number, Second(second.number))
+            known = self._pending.setdefault(second.number, StopSecond(second.number))
             known.add(second)
         return self._judge_complete(now)
 
@@ -181,7 +181,7 @@ class StopWatch:
         return True
 
 
-def _value(metric: str, second: Second, timeout: int) -> float | None:
+def _value(metric: str, second: StopSecond, timeout: int) -> float | None:
     """A second's figure, without regard to how many samples a percentile should have."""
     if metric == ERROR_RATE:
         return second.failed / second.outcomes

@@ -25,7 +25,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldLease:
     """A lease as it was read."""
 
     identity: str
@@ -43,7 +43,7 @@ class Claim(StrEnum):
     TAKEN = "Taken"
 
 
-def claim(lease: Held, me: Candidate, unchanged: float) -> Claim:
+def claim(lease: HeldLease, me: Candidate, unchanged: float) -> Claim:
     """Whether ``me`` has the lease, or may take it; ``unchanged``: seconds for which ``me`` has
     seen it as it is now."""
     if lease.identity and (lease.identity, lease.process) == (me.identity, me.process):

@@ -25,7 +25,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
-class Rules:
+class AdmissionRules:
     """What policies say of the runs of one namespace now."""
 
     per_target: int = 1
@@ -36,7 +36,7 @@ class Rules:
     """Why none may start now, whoever else runs."""
 
     @classmethod
-    def of(cls, policies: NamespacePolicies, now: datetime) -> "Rules":
+    def of(cls, policies: NamespacePolicies, now: datetime) -> "AdmissionRules":
         """Those of a namespace at a time."""
         return cls(policies.runs_per_target, tuple(policies.caps), policies.held(now))
 
@@ -60,7 +60,7 @@ class Placement:
 class Admission:
     """The decisions about one state of the queues. The rules are those of one moment."""
 
-    def __init__(self, queues: Queues, rules: Callable[[str], Rules]) -> None:
+    def __init__(self, queues: Queues, rules: Callable[[str], AdmissionRules]) -> None:
         """``rules`` of a namespace; asked often."""
         self._queues = queues
         self._rules = rules

@@ -19,7 +19,7 @@ WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Ended:
+class LastRun:
     """The last run of a test that is done."""
 
     name: str
@@ -31,7 +31,7 @@ class Ended:
     """Its load began, and nobody asked for its end."""
 
 
-def retry(test: str, last: Ended, limit: int, noted: str | None, now: datetime) -> Trigger | None:
+def retry(test: str, last: LastRun, limit: int, noted: str | None, now: datetime) -> Trigger | None:
     """The run that tries again what ``last`` could not show, or None.
 
     ``noted`` is the name of the retry that was created last: it may be gone from the history by
@@ -69,7 +69,7 @@ def confirmation(
     return confirmation_run_name(test, suspect, number)
 
 
-def _chain(test: str, last: Ended) -> tuple[str, int]:
+def _chain(test: str, last: LastRun) -> tuple[str, int]:
     """The hash of the run that was retried first, and how often it was."""
     if last.reason == "Retry":
         first, _, tries = last.name.removeprefix(retry_prefix(test)).rpartition("-")

@@ -13,7 +13,7 @@ from perfrun.api.quantities import NS_PER_US
 from perfrun.api.test.perftest import PerfTest, PerfTestSpec
 from perfrun.logic.plan.names import scheduled_run_name
 from perfrun.logic.plan.run_plan import load_end, make_plan
-from perfrun.logic.schedule.admission import Rules, place_of, queue_limit
+from perfrun.logic.schedule.admission import AdmissionRules, place_of, queue_limit
 from perfrun.logic.schedule.due import due, jitter, ticks, zone
 from perfrun.logic.schedule.policy import NamespacePolicies
 from perfrun.logic.schedule.queues import Contender
@@ -102,9 +102,9 @@ class ScheduledTest:
             created=one.due,
         )
 
-    def rules(self, now: datetime) -> Rules:
+    def rules(self, now: datetime) -> AdmissionRules:
         """What admission goes by for its runs."""
-        return Rules.of(self.policies, now)
+        return AdmissionRules.of(self.policies, now)
 
     def _advance(self) -> None:
         coming = next(self._ticks, None)

@@ -28,7 +28,7 @@ MIN_CONFIRMING = 3
 MAX_PASSAGES = 16
 
 
-class Rules(NamedTuple):
+class TrendRules(NamedTuple):
     """How a test wants its runs compared."""
 
     tolerance: float = 0.05
@@ -62,7 +62,7 @@ class Level(NamedTuple):
         return math.exp(-self.centre if _falls(self.metric) else self.centre)
 
 
-def advance(history: History, point: Point, rules: Rules) -> History:
+def advance(history: History, point: Point, rules: TrendRules) -> History:
     """The history with one more run, which is newer than all in it."""
     match history.stage:
         case Stage.SETTLED:
@@ -137,7 +137,7 @@ def shown(metric: str, value: float) -> str:
     return format_measured(_bare(metric), value, [])
 
 
-def confirmations_left(history: History, rules: Rules) -> int:
+def confirmations_left(history: History, rules: TrendRules) -> int:
     """How many runs are still needed to know whether a suspicion for the worse is true."""
     if history.stage is not Stage.SUSPECT or not any(one.worse for one in history.shifts):
         return 0
@@ -147,7 +147,7 @@ def confirmations_left(history: History, rules: Rules) -> int:
 # --- the stages ---------------------------------------------------------------------------------
 
 
-def _settled(history: History, point: Point, rules: Rules) -> History:
+def _settled(history: History, point: Point, rules: TrendRules) -> History:
     worse = _outside(history, point, rules, worse=True)
     # A pinned run is what must not be undercut; that a run is better is no news then.
     better = [] if history.pinned else _outside(history, point, rules, worse=False)
@@ -169,7 +169,7 @@ def _settled(history: History, point: Point, rules: Rules) -> History:
     )
 
 
-def _suspected(history: History, point: Point, rules: Rules) -> History:
+def _suspected(history: History, point: Point, rules: TrendRules) -> History:
     if not any(one.worse for one in history.shifts) and _outside(history, point, rules, worse=True):
         # For the better, it was thought: that is over, and this one begins anew.
         return _settled(_calmed(history, point), point, rules)
@@ -210,7 +210,7 @@ def _suspected(history: History, point: Point, rules: Rules) -> History:
     )
 
 
-def _regressed(history: History, point: Point, rules: Rules) -> History:
+def _regressed(history: History, point: Point, rules: TrendRules) -> History:
     fresh = [*history.fresh, point][-MAX_POINTS:]
     history = history.model_copy(update={"fresh": fresh})
     last = fresh[-rules.confirm_runs :]
@@ -312,7 +312,7 @@ def _level(metric: str, sample: Sequence[float], shared: int, pin: Point | None)
     return Level(metric, sample, median, spread * math.sqrt(1 + math.pi / (2 * n)), quantile)
 
 
-def _outside(history: History, point: Point, rules: Rules, *, worse: bool) -> list[Shift]:
+def _outside(history: History, point: Point, rules: TrendRules, *, worse: bool) -> list[Shift]:
     """The metrics of a run that are out of the ordinary in one direction."""
     found = []
     for level in levels(history, list(point.values)):
@@ -324,7 +324,7 @@ def _outside(history: History, point: Point, rules: Rules, *, worse: bool) -> li
 
 
 def _confirmed(
-    level: Level, suspected: Shift, fresh: Sequence[Point], rules: Rules, *, pinned: bool
+    level: Level, suspected: Shift, fresh: Sequence[Point], rules: TrendRules, *, pinned: bool
 ) -> Shift | None:
     """What fresh runs make of a suspicion; the suspect itself, being chosen, is none of them."""
     metric = suspected.metric
@@ -347,7 +347,7 @@ def _confirmed(
     return Shift(metric=metric, worse=suspected.worse, change=change(metric, by))
 
 
-def _beyond(metric: str, worse_by: float, rules: Rules, *, worse: bool) -> bool:
+def _beyond(metric: str, worse_by: float, rules: TrendRules, *, worse: bool) -> bool:
     return (worse_by > 0) is worse and abs(change(metric, worse_by)) > rules.tolerance
 
 

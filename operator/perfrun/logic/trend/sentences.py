@@ -8,7 +8,7 @@ from perfrun.api.test.metric import METRICS
 from perfrun.logic.trend.detect import (
     ENOUGH,
     Level,
-    Rules,
+    TrendRules,
     change,
     confirmations_left,
     levels,
@@ -25,7 +25,7 @@ FIRST_TOLD = sorted(
 )
 
 
-def describe(history: History, rules: Rules, others: Iterable[History] = ()) -> TrendStatus:
+def describe(history: History, rules: TrendRules, others: Iterable[History] = ()) -> TrendStatus:
     """How the newest run of ``history`` compares. ``others``: histories of the same test."""
     if history.pinned is None and len(history.baseline) < ENOUGH and not history.settled:
         return _gathering(history, others)
@@ -77,7 +77,7 @@ def _gathering(history: History, others: Iterable[History]) -> TrendStatus:
     )
 
 
-def _changed(history: History, rules: Rules, known: dict[str, Level]) -> TrendStatus:
+def _changed(history: History, rules: TrendRules, known: dict[str, Level]) -> TrendStatus:
     worst = max(history.shifts, key=lambda one: abs(one.change))
     level = known.get(worst.metric)
     told = f"{worst.metric} {_by(worst.change)}"
@@ -116,7 +116,7 @@ def _changed(history: History, rules: Rules, known: dict[str, Level]) -> TrendSt
 
 
 def _status(
-    history: History, rules: Rules, state: TrendState, told: str, level: Level | None
+    history: History, rules: TrendRules, state: TrendState, told: str, level: Level | None
 ) -> TrendStatus:
     last = history.baseline[-1] if history.baseline else None
     by = None

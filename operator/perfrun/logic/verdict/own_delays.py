@@ -24,7 +24,7 @@ from perfrun.measure.record import GeneratorRecord
 
 _UNSEEN = 6 * NS_PER_MS
 """A pause may be so much longer than it looks, or be so long and not be seen: the loop is looked at
-every 5 ms, and 1 ms is what timers are off by (:class:`perfrun.engine.record.health.Heartbeat`)."""
+every 5 ms, and 1 ms is what timers are off by (``StallDetector`` in ``engine.record.health``)."""
 
 
 @dataclass(frozen=True)

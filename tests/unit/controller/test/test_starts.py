@@ -16,7 +16,7 @@ from perfrun.api.times import format_time
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import run_manifest
 from perfrun.controller.objects.store import Store, run_record
-from perfrun.controller.test.starts import NameTakenError, Started, Starter, _schedule_epoch
+from perfrun.controller.test.starts import NameTakenError, RunStarter, Started, _schedule_epoch
 from perfrun.controller.test.ticks import Ticker
 from perfrun.kube.client import (
     EVENTS,
@@ -53,7 +53,7 @@ def noted(test: CheckedTest) -> Json:
 class World:
     kube: FakeKube
     store: Store
-    starter: Starter
+    starter: RunStarter
 
     async def start(self, policy: str = "Allow", now: datetime = HOUR + MINUTE) -> Started:
         test = hourly(concurrencyPolicy=policy)
@@ -80,7 +80,7 @@ class World:
 def world() -> World:
     kube, store = FakeKube(), Store()
     ticker = Ticker(kube, store, lambda _: None)  # type: ignore[arg-type]
-    starter = Starter(kube, store, Events(kube, "operator"), ticker)  # type: ignore[arg-type]
+    starter = RunStarter(kube, store, Events(kube, "operator"), ticker)  # type: ignore[arg-type]
     return World(kube, store, starter)
 
 

@@ -11,7 +11,7 @@ import kopf
 import pytest
 from aiohttp import web
 
-from perfrun.controller.watch.session import METADATA, Stream, session_of
+from perfrun.controller.watch.session import METADATA, WatchStream, session_of
 from perfrun.kube.client import METADATA_LIST, Json
 
 DEEP = b'{"a":' * 5000 + b"1" + b"}" * 5000
@@ -125,7 +125,7 @@ async def test_thousands_of_objects_that_come_at_once_are_handled_in_many_turns_
         stream.feed_data(event("ADDED", version, ',"spec":"' + "x" * 1000 + '"'))
     stream.feed_eof()
     counting = asyncio.create_task(count())
-    lines = Stream(stream, lambda _, body: handled.append(body)).iter_chunked(2**30)
+    lines = WatchStream(stream, lambda _, body: handled.append(body)).iter_chunked(2**30)
     assert len([line async for line in lines]) == len(seen) > 50
     counting.cancel()
     assert max(after - before for before, after in pairwise(seen)) < 100

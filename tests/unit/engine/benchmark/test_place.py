@@ -25,7 +25,7 @@ def held(file: Path) -> Iterator[None]:
 
 
 def test_each_sees_whether_the_other_one_lives(tmp_path: Path) -> None:
-    place, worker = CommandFolder(tmp_path), launcher.Worker(str(tmp_path))
+    place, worker = CommandFolder(tmp_path), launcher.WorkerLock(str(tmp_path))
     assert not place.has_launcher()
     assert not worker.is_gone()  # none has come yet
     place.enter()

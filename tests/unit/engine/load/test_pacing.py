@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from time import monotonic_ns
 
 from perfrun.engine.load.pacers import NONE, BurstPacer, ClosedPacer, Share
-from perfrun.engine.load.pacing import Pacing, Starter
+from perfrun.engine.load.pacing import IterationStarter, Pacing
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.logic.plan.shape import UserSpan
 
@@ -13,7 +13,7 @@ S = 1_000_000_000
 
 
 @dataclass
-class Begun(Starter):
+class Begun(IterationStarter):
     """What was begun, when, and by whom."""
 
     users: list[VirtualUser] = field(default_factory=list)

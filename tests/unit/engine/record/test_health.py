@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from perfrun.engine.record.health import HEARTBEAT, Heartbeat
+from perfrun.engine.record.health import HEARTBEAT, StallDetector
 
 MS = 1_000_000
 
@@ -17,7 +17,7 @@ async def stall(seconds: float) -> None:
 
 
 async def test_a_loop_that_is_held_up_is_noticed() -> None:
-    heartbeat = Heartbeat(lambda: True)
+    heartbeat = StallDetector(lambda: True)
     heartbeat.start()
     await stall(0.12)
     heartbeat.stop()
@@ -27,7 +27,7 @@ async def test_a_loop_that_is_held_up_is_noticed() -> None:
 @pytest.mark.flaky(reruns=3)
 async def test_what_holds_the_loop_up_before_the_load_is_settled_is_not_counted() -> None:
     settled = False
-    heartbeat = Heartbeat(lambda: settled)
+    heartbeat = StallDetector(lambda: settled)
     heartbeat.start()
     await stall(0.15)
     settled = True  # as by the end of the very stall: that beat is excused, too
@@ -40,7 +40,7 @@ async def test_what_holds_the_loop_up_before_the_load_is_settled_is_not_counted(
 
 async def test_requests_that_were_open_in_a_pause_are_counted() -> None:
     sent, in_flight = 100, 7
-    heartbeat = Heartbeat(lambda: True, lambda: sent, lambda: in_flight)
+    heartbeat = StallDetector(lambda: True, lambda: sent, lambda: in_flight)
     heartbeat.start()
     await asyncio.sleep(2 * HEARTBEAT / 1e9)
     before = heartbeat.pauses.count, heartbeat.paused_time

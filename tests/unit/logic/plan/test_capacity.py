@@ -11,7 +11,7 @@ from perfrun.api.quantities import format_rate, parse_rate
 from perfrun.api.test.load import Capacity
 from perfrun.logic.plan.capacity import (
     WIDTH,
-    Held,
+    FinishedHold,
     HoldOutcome,
     bracket,
     found,
@@ -26,11 +26,11 @@ def capacity(first: str = "100/s", last: str = "10000/s") -> Capacity:
     return Capacity.model_validate({"from": first, "to": last, "hold": "30s"})
 
 
-def search(asked: Capacity, truth: float) -> list[Held]:
+def search(asked: Capacity, truth: float) -> list[FinishedHold]:
     """All holds against a target that holds every rate up to ``truth``."""
-    held: list[Held] = []
+    held: list[FinishedHold] = []
     while (rate := next_rate(asked, held)) is not None:
-        held.append(Held(rate, MET if rate <= truth else MISSED))
+        held.append(FinishedHold(rate, MET if rate <= truth else MISSED))
     return held
 
 
@@ -45,7 +45,7 @@ def test_a_steady_target_is_found_within_5_percent(truth: float, first: float, l
     # The exponential part, the halvings and the confirmation: a steady target needs no spare.
     assert len(held) <= most_holds(asked) - 8
     assert [one.rate for one in held[-2:]].count(result.low) >= 1
-    assert held[-1] == Held(result.low, MET)
+    assert held[-1] == FinishedHold(result.low, MET)
 
 
 @given(seed=st.integers(), luck=st.floats(0, 1))
@@ -57,7 +57,7 @@ def test_a_moody_target_ends_the_search_all_the_same(seed: int, luck: float) -> 
         now = bracket(held)
         assert now.low <= rate
         assert now.high is None or rate < now.high
-        held.append(Held(rate, MET if dice.random() < luck else MISSED))
+        held.append(FinishedHold(rate, MET if dice.random() < luck else MISSED))
     assert len(held) <= most_holds(asked)
     result = found(asked, held)
     assert result.low <= result.high
@@ -96,16 +96,16 @@ def test_from_and_to_may_be_one() -> None:
 
 
 def test_a_failed_confirmation_is_an_upper_end() -> None:
-    held = [*search(capacity(), 500)[:-1], Held(497, MISSED)]
+    held = [*search(capacity(), 500)[:-1], FinishedHold(497, MISSED)]
     assert bracket(held).low == 476
     assert next_rate(capacity(), held) == 476  # 476 to 497 is narrow: it is confirmed next
-    assert found(capacity(), [*held, Held(476, MET)]).text == "476/s"
+    assert found(capacity(), [*held, FinishedHold(476, MET)]).text == "476/s"
 
 
 def test_the_generator_s_limit_is_not_the_target_s() -> None:
-    held = [Held(100, MET), Held(200, UNCLEAR)]
+    held = [FinishedHold(100, MET), FinishedHold(200, UNCLEAR)]
     while (rate := next_rate(capacity(), held)) is not None:
-        held.append(Held(rate, UNCLEAR if rate > 150 else MET))
+        held.append(FinishedHold(rate, UNCLEAR if rate > 150 else MET))
     result = found(capacity(), held)
     assert result.text.startswith(">=14")
     assert result.high == float("inf")
@@ -117,7 +117,7 @@ def test_the_generator_s_limit_is_not_the_target_s() -> None:
     [(HoldOutcome.LOST, "a worker was lost"), (UNCLEAR, "the load generator was the limit")],
 )
 def test_a_search_that_comes_to_nothing(last: HoldOutcome, why: str) -> None:
-    held = [Held(100, last)]
+    held = [FinishedHold(100, last)]
     assert next_rate(capacity(), held) is None
     result = found(capacity(), held)
     assert (result.text, result.low) == (">=0/s", 0)
@@ -125,10 +125,13 @@ def test_a_search_that_comes_to_nothing(last: HoldOutcome, why: str) -> None:
 
 
 def test_what_was_not_confirmed_is_no_proof() -> None:
-    result = found(capacity(), [Held(100, MET), Held(200, MET), Held(400, HoldOutcome.LOST)])
+    result = found(
+        capacity(),
+        [FinishedHold(100, MET), FinishedHold(200, MET), FinishedHold(400, HoldOutcome.LOST)],
+    )
     assert (result.text, result.low, result.high) == (">=200/s", 0, float("inf"))
 
 
 def test_a_hold_that_a_restart_interrupted_is_held_again() -> None:
-    held = [Held(100, MET), Held(200, HoldOutcome.REPEATED)]
+    held = [FinishedHold(100, MET), FinishedHold(200, HoldOutcome.REPEATED)]
     assert next_rate(capacity(), held) == 200

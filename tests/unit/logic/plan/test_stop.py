@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perfrun.api.test.load import StopCondition
 from perfrun.logic.plan.run_plan import make_plan
-from perfrun.logic.plan.stop import LOST_AFTER, MAX_PENDING, Second, StopJudge, StopWatch
+from perfrun.logic.plan.stop import LOST_AFTER, MAX_PENDING, StopJudge, StopSecond, StopWatch
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.report import Interval
 from tests.unit.logic.build import MS, OPEN, S, spec
@@ -20,13 +20,13 @@ def judge(*conditions: dict[str, Any]) -> StopJudge:
     return StopJudge([StopCondition.model_validate(one) for one in conditions], timeout=5 * S)
 
 
-def second(number: int, good: int, bad: int = 0, timeouts: int = 0, ms: int = 10) -> Second:
-    one = Second(number, succeeded=good, failed=bad + timeouts, timeouts=timeouts)
+def second(number: int, good: int, bad: int = 0, timeouts: int = 0, ms: int = 10) -> StopSecond:
+    one = StopSecond(number, succeeded=good, failed=bad + timeouts, timeouts=timeouts)
     one.latency.fold([ms * MS] * good)
     return one
 
 
-def first_stop(one: StopJudge, *seconds: Second) -> tuple[int, str] | None:
+def first_stop(one: StopJudge, *seconds: StopSecond) -> tuple[int, str] | None:
     for each in seconds:
         if (sentence := one.take(each)) is not None:
             return each.number, sentence
@@ -81,7 +81,7 @@ def test_one_bad_second_is_not_three() -> None:
         ),
     ],
 )
-def test_metrics(condition: dict[str, Any], seconds: list[Second], said: str) -> None:
+def test_metrics(condition: dict[str, Any], seconds: list[StopSecond], said: str) -> None:
     assert first_stop(judge(condition), *seconds) == (seconds[-1].number, said)
 
 

@@ -15,8 +15,8 @@ from perfrun.api.test.target import Target
 from perfrun.logic.schedule.admission import (
     QUEUE_LIMIT,
     Admission,
+    AdmissionRules,
     Placement,
-    Rules,
     place_of,
     target_key,
 )
@@ -53,14 +53,18 @@ def place(
     others: Iterable[Contender],
     now: datetime = NOW,
     limit: timedelta = QUEUE_LIMIT,
-    rules: Mapping[str, Rules] | Rules = Rules(),  # noqa: B008 (frozen)
+    rules: Mapping[str, AdmissionRules] | AdmissionRules = AdmissionRules(),  # noqa: B008 (frozen)
 ) -> Placement:
     return decisions([*others, me], rules).place(me, now, limit)
 
 
-def decisions(crowd: Iterable[Contender], rules: Mapping[str, Rules] | Rules) -> Admission:
-    def of(namespace: str) -> Rules:
-        return rules if isinstance(rules, Rules) else rules.get(namespace, Rules())
+def decisions(
+    crowd: Iterable[Contender], rules: Mapping[str, AdmissionRules] | AdmissionRules
+) -> Admission:
+    def of(namespace: str) -> AdmissionRules:
+        return (
+            rules if isinstance(rules, AdmissionRules) else rules.get(namespace, AdmissionRules())
+        )
 
     return Admission(queued(crowd), of)
 
@@ -238,7 +242,7 @@ def test_target_key_is_the_same_for_all_spellings(url: str, expected: str) -> No
 
 # --- what policies say ------------------------------------------------------------------------
 
-FEW = Rules(caps=(Cap("few", 2),))
+FEW = AdmissionRules(caps=(Cap("few", 2),))
 TWO_RUNS = "PerfPolicy few allows 2 runs at the same time (limits.runs), and 2 are under way"
 
 
@@ -248,7 +252,7 @@ def own(name: str, age: int = 0, **more: Any) -> Contender:
 
 
 def test_as_many_as_its_policies_let_load_one_target() -> None:
-    two = Rules(per_target=2)
+    two = AdmissionRules(per_target=2)
     assert place(ME, [run("x", admitted=True)], rules=two) == Placement()
     others = [run("x", admitted=True), run("y", admitted=True)]
     assert place(ME, others, rules=two) == Placement(1, f"a/x is loading {SHOP}")
@@ -268,7 +272,7 @@ def test_who_waits_for_its_target_takes_no_place_from_others() -> None:
 
 
 def test_what_policies_hold_waits_and_stands_in_nobodys_way() -> None:
-    night = Rules(held="PerfPolicy night allows runs to start only at 22:00-06:00")
+    night = AdmissionRules(held="PerfPolicy night allows runs to start only at 22:00-06:00")
     held = run("held", 20, namespace="b")
     assert place(held, [], rules=night) == Placement(1, night.held or "")
     assert place(ME, [held], rules={"b": night}) == Placement()
@@ -278,9 +282,9 @@ def test_what_policies_hold_waits_and_stands_in_nobodys_way() -> None:
 
 # --- fairness between namespaces --------------------------------------------------------------
 
-TEN = Rules(caps=(Cap("ten", 10),))
-ONE = Rules(caps=(Cap("one", 1),))
-HARD = Rules(caps=(Cap("hard", 10, 2),))
+TEN = AdmissionRules(caps=(Cap("ten", 10),))
+ONE = AdmissionRules(caps=(Cap("one", 1),))
+HARD = AdmissionRules(caps=(Cap("hard", 10, 2),))
 
 
 def many(namespace: str, count: int, *, age: int = 100, **more: Any) -> list[Contender]:
@@ -289,7 +293,7 @@ def many(namespace: str, count: int, *, age: int = 100, **more: Any) -> list[Con
     ]
 
 
-def starts(crowd: list[Contender], rules: Rules) -> list[str]:
+def starts(crowd: list[Contender], rules: AdmissionRules) -> list[str]:
     """The runs that may start now, one after the other, until none may."""
     queues = queued(crowd)
     found: list[Contender] = []
@@ -356,7 +360,7 @@ def test_one_target_goes_round_too_also_for_a_namespace_that_is_served_elsewhere
     shared = [run(f"a{n}", 100, namespace="a") for n in range(3)]
     other = run("b0", 1, namespace="b")
     queues = queued([*shared, other])
-    admission = Admission(queues, lambda _: Rules())
+    admission = Admission(queues, lambda _: AdmissionRules())
     for second, name in enumerate(("a0", "b0", "a1", "a2")):
         queues.note_turn("b", "elsewhere:80", NOW + timedelta(seconds=second))
         (chosen,) = admission.next_ones(5)
@@ -396,12 +400,12 @@ def test_the_position_counts_turns_and_not_runs_of_others() -> None:
         ([run("x", namespace="b"), run("y", namespace="c", admitted=True)], ONE, False),
         ([own("x", namespace="b"), own("y", namespace="c", target="x:80", admitted=True)], ONE, False),
         ([own("x", namespace="b", admitted=True), own("y", namespace="b")],
-         Rules(caps=(Cap("hard", 10, 1),)), False),
-        ([own("x", namespace="b")], Rules(caps=(Cap("one", 1),), held="not now"), False),
+         AdmissionRules(caps=(Cap("hard", 10, 1),)), False),
+        ([own("x", namespace="b")], AdmissionRules(caps=(Cap("one", 1),), held="not now"), False),
     ],
 )  # fmt: skip
 def test_a_turn_is_wanted_where_a_run_of_another_namespace_could_start_instead(
-    others: list[Contender], rules: Rules, wanted: bool
+    others: list[Contender], rules: AdmissionRules, wanted: bool
 ) -> None:
     me = run("me", 10, admitted=True)
     assert decisions([me, *others], rules).is_wanted(me) is wanted
@@ -422,7 +426,7 @@ crowded = st.lists(
 rule_sets = st.fixed_dictionaries(
     {
         namespace: st.builds(
-            Rules,
+            AdmissionRules,
             st.integers(1, 2),
             st.sampled_from(
                 [
@@ -443,7 +447,7 @@ rule_sets = st.fixed_dictionaries(
 class Play:
     """The queues over time: who may start starts, in any order of looks, and runs end."""
 
-    def __init__(self, crowd: list[Contender], rules: Mapping[str, Rules]) -> None:
+    def __init__(self, crowd: list[Contender], rules: Mapping[str, AdmissionRules]) -> None:
         self.crowd = {one.key: one for one in crowd}
         self.queues = queued(crowd)
         self.rules = rules
@@ -482,7 +486,7 @@ class Play:
 
 @given(crowded, rule_sets, st.randoms(use_true_random=False))
 def test_no_limit_is_ever_passed_no_slot_is_idle_and_everyone_has_their_turn(
-    crowd: list[Contender], rules: dict[str, Rules], chance: Random
+    crowd: list[Contender], rules: dict[str, AdmissionRules], chance: Random
 ) -> None:
     play = Play(crowd, rules)
     while play.crowd:
@@ -495,7 +499,7 @@ def test_no_limit_is_ever_passed_no_slot_is_idle_and_everyone_has_their_turn(
 
 @given(crowded, rule_sets, st.randoms(use_true_random=False))
 def test_of_one_namespace_and_target_the_oldest_goes_first(
-    crowd: list[Contender], rules: dict[str, Rules], chance: Random
+    crowd: list[Contender], rules: dict[str, AdmissionRules], chance: Random
 ) -> None:
     rules = {name: replace(one, per_target=1) for name, one in rules.items()}
     play = Play(crowd, rules)
@@ -518,7 +522,7 @@ def test_no_namespace_starves_whatever_others_have_waiting(runs: int, namespaces
     chance = Random(runs + namespaces)
     names = "abcd"[:namespaces]
     crowd = [one for name in names for one in many(name, 40)]
-    play = Play(crowd, dict.fromkeys(names, Rules(caps=(Cap("few", runs),))))
+    play = Play(crowd, dict.fromkeys(names, AdmissionRules(caps=(Cap("few", runs),))))
     served: Counter[str] = Counter()
     for _ in range(10 * namespaces):
         served.update(one.namespace for one in play.look_at_all(chance))
@@ -532,7 +536,7 @@ def test_a_look_costs_as_much_with_five_thousand_waiting_as_with_fifty() -> None
     def cost(waiting: int) -> int:
         asked = 0
 
-        def rules(_: str) -> Rules:
+        def rules(_: str) -> AdmissionRules:
             nonlocal asked
             asked += 1
             return TEN

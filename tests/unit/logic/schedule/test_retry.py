@@ -8,7 +8,7 @@ import pytest
 from perfrun.api.run.perfrun import Verdict
 from perfrun.api.test.baseline import Baseline, TrendStatus
 from perfrun.logic.plan.names import retry_run_name, short_hash
-from perfrun.logic.schedule.retry import Ended, confirmation, retry
+from perfrun.logic.schedule.retry import LastRun, confirmation, retry
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 FIRST = short_hash("uid-1")
@@ -18,7 +18,7 @@ def name(number: int) -> str:
     return retry_run_name("shop", FIRST, number)
 
 
-def ended(**changes: Any) -> Ended:
+def ended(**changes: Any) -> LastRun:
     usual: dict[str, Any] = {
         "name": "shop-r1",
         "uid": "uid-1",
@@ -27,7 +27,7 @@ def ended(**changes: Any) -> Ended:
         "completed": NOW - timedelta(seconds=5),
         "measured": True,
     }
-    return Ended(**{**usual, **changes})
+    return LastRun(**{**usual, **changes})
 
 
 AGAIN = {"reason": "Retry", "name": name(1), "uid": "uid-2"}

@@ -9,11 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.api.test.metric import METRICS, Metric, Notation
-from perfrun.logic.trend.detect import Rules, accept, advance, confirmations_left, levels, shown
+from perfrun.logic.trend.detect import (
+    TrendRules,
+    accept,
+    advance,
+    confirmations_left,
+    levels,
+    shown,
+)
 from perfrun.logic.trend.sentences import describe
 from perfrun.measure.trend import MAX_METRICS, MAX_POINTS, History, Point, Shift, Stage
 
-RULES = Rules()
+RULES = TrendRules()
 MS = 1e6
 USUAL = [50.0, 50.4, 49.7, 50.2, 49.9, 50.1, 50.3, 49.8, 50.0, 50.2, 49.9, 50.1]
 METRIC = "latency.p95"
@@ -223,7 +230,7 @@ def test_a_metric_of_another_version_is_kept_and_not_compared() -> None:
 
 @pytest.mark.parametrize("confirm", [3, 5])
 def test_as_many_fresh_runs_as_asked_for(confirm: int) -> None:
-    rules = Rules(confirm_runs=confirm)
+    rules = TrendRules(confirm_runs=confirm)
     history = after(USUAL)
     for number in range(confirm):
         history = advance(history, point(20 + number, 55.0), rules)
@@ -284,5 +291,5 @@ def test_the_costliest_history_that_is_read_takes_a_moment() -> None:
         shifts=[Shift(metric=name, worse=True, change=0.1) for name in names],
     )
     began = time.process_time()
-    describe(advance(history, points[-1], Rules(confirm_runs=10)), Rules())
+    describe(advance(history, points[-1], TrendRules(confirm_runs=10)), TrendRules())
     assert time.process_time() - began < 2  # and in a thread; it was an hour

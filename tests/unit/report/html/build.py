@@ -14,7 +14,7 @@ from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import Series
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.sketch import Sketch
-from perfrun.report.document import Times, local_run, result_document
+from perfrun.report.document import RunTimes, local_run, result_document
 from perfrun.report.html.timeline import Timeline
 from tests.unit.logic.build import MS, OPEN, S, spec
 
@@ -55,7 +55,7 @@ def reported(
         if report is None
         else judge(test, RunOutcome(plan, report, counts))
     )
-    times = Times(BEGAN, BEGAN, BEGAN + timedelta(seconds=20))
+    times = RunTimes(BEGAN, BEGAN, BEGAN + timedelta(seconds=20))
     run = local_run(plan, run_verdict, times, report=report)
     return Reported(run, result_document(plan, test, run, report))
 

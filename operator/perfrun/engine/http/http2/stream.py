@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.http.http2.frames import HEAD_LENGTH, Code, Request, ResponseHead
 from perfrun.engine.http.link import Exchange, Home
-from perfrun.engine.response.read_plan import Reading, ReadPlan
+from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 
 _BODILESS = (204, 304)
 
@@ -62,7 +62,7 @@ class Stream:
         self._exchange: Exchange | None = None
         self._head: ResponseHead | None = None
         self._id = self._told = self._acknowledged = self._size_limit = 0
-        self._reading = Reading.STATUS
+        self._reading = ReadMode.STATUS
         self.first_byte = self.received = self.status = self.idle_since = 0
         self.keep_alive = True
         """Not where the connection has come to its end while the response was under way."""
@@ -144,7 +144,7 @@ class Stream:
             self._malformed("a body before its headers")
             return
         self._told += len(payload)
-        if self._reading is Reading.BODY:
+        if self._reading is ReadMode.BODY:
             if self._told > self._size_limit:
                 self.fail(ErrorClass.SIZE)
                 return
@@ -156,7 +156,7 @@ class Stream:
         exchange, head = self._exchange, self._head
         assert exchange is not None
         assert head is not None
-        if self._reading is Reading.HEAD_ONLY or self.status in _BODILESS:
+        if self._reading is ReadMode.HEAD_ONLY or self.status in _BODILESS:
             if self._told:
                 self._malformed("a body where there can be none")
                 return

@@ -23,7 +23,7 @@ from perfrun.engine.http.http2.frames import (
     unpadded,
 )
 from perfrun.engine.http.http2.stream import Stream
-from perfrun.engine.response.read_plan import Reading, ReadPlan
+from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import NoValues
@@ -266,7 +266,7 @@ def opened(
     request = encoder("http")(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + body)
     for exchange in waiting:
         stream = connection.stream()
-        stream.send(exchange, request, ReadPlan(Reading.BODY, 1000))  # type: ignore[arg-type]
+        stream.send(exchange, request, ReadPlan(ReadMode.BODY, 1000))  # type: ignore[arg-type]
     wire.sent = b""
     return connection, wire, waiting
 
@@ -481,7 +481,7 @@ async def test_a_stream_that_is_abandoned_is_cancelled_and_what_comes_late_is_pa
     exchange = _Exchange()
     stream = connection.stream()
     request = encoder("http")(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    stream.send(exchange, request, ReadPlan(Reading.BODY, 1000))  # type: ignore[arg-type]
+    stream.send(exchange, request, ReadPlan(ReadMode.BODY, 1000))  # type: ignore[arg-type]
     wire.sent = b""
     stream.abandon()
     assert wire.sent == reset(3, Code.CANCEL)
@@ -496,7 +496,7 @@ async def test_ids_that_are_used_up_end_the_connection_after_the_last_response()
     last = _Exchange()
     request = encoder("http")(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     stream = connection.stream()
-    stream.send(last, request, ReadPlan(Reading.BODY, 1000))  # type: ignore[arg-type]
+    stream.send(last, request, ReadPlan(ReadMode.BODY, 1000))  # type: ignore[arg-type]
     assert not connection.has_room
     connection.data_received(answer_on(1) + answer_on(LAST_ID))
     assert outcomes([*waiting, last]) == [_ANSWERED, _ANSWERED]
