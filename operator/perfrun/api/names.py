@@ -24,11 +24,17 @@ HeaderName = Annotated[
     str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", min_length=1, max_length=128)
 ]
 # No control characters: a header value or path with a line break would be a request of its own.
-HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=4096)]
+HEADER_VALUE_PATTERN = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
+HeaderValue = Annotated[str, Field(pattern=HEADER_VALUE_PATTERN, max_length=4096)]
+PATH_PATTERN = r"^/[^\x00-\x1f\x7f#]*$"
 
 # No user information: a password in a URL ends up in logs; auth.basic takes it from a Secret.
 URL_PATTERN = r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$"
 Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048)]
+
+HOST_PATTERN = r"^(\*|(\*\.)?([A-Za-z0-9_-]|\$\(namespace\)|\.)+|[0-9A-Fa-f:]+)$"
+CIDR_PATTERN = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
+CLOCK_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 # What the objects of a run are found by.
 RUN_LABEL = "perfrun.dev/run"

@@ -7,15 +7,13 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from perfrun.api.base import ApiModel
 from perfrun.api.metadata import Metadata
+from perfrun.api.names import CIDR_PATTERN, CLOCK_PATTERN, HOST_PATTERN
 from perfrun.api.quantities import Duration, Rate
 from perfrun.api.test.load import MAX_USERS, MAX_WORKERS
 from perfrun.api.test.target import Audience
 
 NAMESPACE = "$(namespace)"
 """Stands in a host pattern for the namespace of the test."""
-HOST_PATTERN = r"^(\*|(\*\.)?([A-Za-z0-9_-]|\$\(namespace\)|\.)+|[0-9A-Fa-f:]+)$"
-CIDR_PATTERN = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
-CLOCK_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 DAYS: tuple[Day, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from perfrun.api.notations import notation
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import PerfTest, PerfTestSpec
-from perfrun.api.times import TIME_PATTERN
 
 _MODELS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "PerfTest": (PerfTest, ()),
@@ -18,18 +18,6 @@ _MODELS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "PerfRun": (PerfRun, ()),
 }
 """The models that are validated from outside, by title, and where they stand in a manifest."""
-
-_HINTS = {
-    "url": "write http:// or https:// and a host, without user information or fragment",
-    "address": "write a host and a port, as in chat:8765",
-    "cron": "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, @monthly",
-    "name": "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
-    "path": "it must begin with '/' and contain no '#' and no control characters",
-    "value": "control characters are not allowed",
-    "regex": "it may have at most 16 character classes, as in [a-z]",
-}
-_PATTERNS = {TIME_PATTERN: "write a time in UTC, as in 2026-11-22T02:00:03Z"}
-"""The same by pattern, for what many fields hold."""
 
 # A rule of a model names the field below it that it is about: ``burst: message``.
 _BELOW = re.compile(r"([a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*): (.*)", re.DOTALL)
@@ -112,9 +100,7 @@ def _message(error: dict[str, Any], model: type[BaseModel] | None) -> str:
         known = re.findall(r"'([^']*)'", context["expected"])
         return f"{_shown(given)} is not one of {', '.join(known)}{suggestion(str(given), known)}"
     if kind == "string_pattern_mismatch":
-        pattern = context["pattern"]
-        hint = _PATTERNS.get(pattern) or _HINTS.get(last, f"it must match {pattern}")
-        return f"{_shown(given)} is not valid: {hint}"
+        return f"{_shown(given)} is not valid: {notation(context['pattern'])}"
     if kind in _LIMITS:
         name, text = _LIMITS[kind]
         return text.format(context[name], given)

@@ -10,7 +10,7 @@ from datetime import UTC
 
 from perfrun.api.quantities import NS_PER_S, parse_duration
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict, figure_of
-from perfrun.api.test.metric import LATENCY, MEMORY_PEAK, METRICS, MetricSource
+from perfrun.api.test.metric import LATENCY, MEMORY_PEAK, METRICS, MetricSource, subject
 from perfrun.api.times import parse_time
 from perfrun.logic.verdict.compare import worst
 from perfrun.report.advice import next_steps
@@ -86,12 +86,11 @@ def _add(case: ET.Element, kind: str, type_: str, message: str) -> None:
 
 def _objective(slo: SloStatus) -> str:
     """``latency.p95 of list, max 500ms``: unique, since metric, of and onBreach are."""
-    of = f" of {slo.of}" if slo.of else ""
     limits = "".join(
         f", {bound} {limit}" for bound, limit in (("min", slo.min), ("max", slo.max)) if limit
     )
     breach = ", onBreach Fail" if slo.on_breach == "Fail" else ""
-    return _clean(f"{slo.metric}{of}{limits}{breach}")
+    return _clean(f"{slo.subject}{limits}{breach}")
 
 
 def _properties(run: PerfRun) -> ET.Element:
@@ -121,7 +120,7 @@ def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
             yield MEMORY_PEAK, benchmark.memory_peak
         for one in benchmark.results:
             for statistic, text in one.figures.items():
-                yield f"{statistic} of {one.name}", text
+                yield subject(statistic, one.name), text
     for slo in status.slos:
         if slo.verdict is Verdict.WARN:
             yield f"warning: {_objective(slo)}", slo.message

@@ -11,6 +11,7 @@ from perfrun.api.metadata import Condition, RunMetadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.run.environment import Environment
 from perfrun.api.sentence import Sentence
+from perfrun.api.test.metric import subject
 from perfrun.api.test.observe import ObservedStatus
 from perfrun.api.times import Time
 
@@ -278,6 +279,11 @@ class SloStatus(StatusModel):
     message: Sentence = Field(
         description="One sentence with the measured value, the limit and the verdict."
     )
+
+    @property
+    def subject(self) -> str:
+        """``latency.p95 of list``."""
+        return subject(self.metric, self.of)
 
 
 class BenchmarkFigures(StatusModel):

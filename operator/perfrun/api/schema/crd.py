@@ -17,14 +17,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from perfrun.api import GROUP, VERSION, quantities
+from perfrun.api import GROUP, VERSION
 from perfrun.api.base import NOT_BUILT_KEY, ApiModel, Rule, not_built_message
-from perfrun.api.names import DNS_LABEL, PART_NAME, RUN_NAME_MAX, TEST_NAME_MAX, VARIABLE_NAME
-from perfrun.api.policy import CIDR_PATTERN, CLOCK_PATTERN, HOST_PATTERN, PerfPolicy
+from perfrun.api.names import DNS_LABEL, RUN_NAME_MAX, TEST_NAME_MAX
+from perfrun.api.notations import NOTATIONS
+from perfrun.api.policy import PerfPolicy
 from perfrun.api.run.perfrun import PerfRun
-from perfrun.api.test.extension import ADDRESS_PATTERN
-from perfrun.api.test.perftest import CRON_PATTERN, PerfTest
-from perfrun.api.test.target import URL_PATTERN
+from perfrun.api.test.perftest import PerfTest
 
 Json = dict[str, Any]
 
@@ -74,25 +73,6 @@ _HANDLED = frozenset(
         NOT_BUILT_KEY,
     }
 )
-
-# A pattern says what is wrong, and not what to write: for these, the second is said instead, by
-# CEL. Paths and header values stay patterns: there may be too many of them for CEL's budget.
-_NOTATIONS = {
-    quantities.DURATION_PATTERN: "write a number and a unit, as in 500ms, 5s, 10m or 1h30m",
-    quantities.RATE_PATTERN: "write a number per unit of time, as in 100/s or 30/m",
-    quantities.PERCENT_PATTERN: "write a percentage from 0% to 100%, as in 1% or 99.9%",
-    URL_PATTERN: "write http:// or https:// and a host, without user, password or fragment",
-    CRON_PATTERN: (
-        "write five fields, as in 0 2 * * *, or one of @hourly, @daily, @weekly, @monthly, "
-        "@yearly; set the time zone in timeZone"
-    ),
-    ADDRESS_PATTERN: "write a host and a port, as in chat:8765",
-    PART_NAME: "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
-    HOST_PATTERN: "write a host name, *.example.com, *.$(namespace).svc or an address",
-    CIDR_PATTERN: "write an address and a prefix length, as in 10.0.0.0/8",
-    CLOCK_PATTERN: "write hours and minutes, as in 22:30, up to 24:00",
-    VARIABLE_NAME: "use letters, digits and '_', and do not begin with a digit",
-}
 
 
 class PrinterColumn(NamedTuple):
@@ -308,7 +288,8 @@ def _structural(node: Json, defs: Mapping[str, Json], where: str) -> Json:
         made["description"] = _plain(made["description"])
     if "const" in node:
         made["enum"] = [node["const"]]
-    if made.get("type") == "string" and made.get("pattern") in _NOTATIONS:
+    # A pattern's own message says what is wrong, and not what to write.
+    if made.get("type") == "string" and made.get("pattern") in NOTATIONS:
         made[_VALIDATIONS] = [_matching("self", made.pop("pattern"))]
     default = _cleaned(node.get("default"))
     if default is not None:
@@ -381,7 +362,7 @@ def _matching(what: str, pattern: str) -> Json:
     # In single quotes, raw: none of our patterns has a single quote in it.
     return {
         "rule": f"{what}.matches(r'{pattern}')",
-        "message": _NOTATIONS.get(pattern, f"must match {pattern}"),
+        "message": NOTATIONS.get(pattern, f"must match {pattern}"),
         "reason": "FieldValueInvalid",
     }
 

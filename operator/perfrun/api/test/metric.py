@@ -294,6 +294,11 @@ OBSERVED = _from(MetricSource.OBSERVED)
 BENCHMARK = _from(MetricSource.BENCHMARK)
 
 
+def subject(metric: str, of: str) -> str:
+    """What a sentence is about: ``latency.p95 of list``, or the metric alone."""
+    return f"{metric} of {of}" if of else metric
+
+
 def direction(metric: str) -> Direction:
     """Which way ``metric`` is better; LOWER for one that only another version knows."""
     return METRICS[metric].better if metric in METRICS else Direction.LOWER

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from perfrun.api.base import ApiModel, at_most_one_of, exactly_one_of
-from perfrun.api.names import HeaderName, PartName, VariableName
+from perfrun.api.names import PATH_PATTERN, HeaderName, PartName, VariableName
 from perfrun.api.quantities import ByteSize, Duration, JsonValue
 from perfrun.api.test.browser import BrowserRequest
 from perfrun.api.test.extension import ExtensionRequest
@@ -25,7 +25,7 @@ ClassName = Literal[
     "Page",
 ]
 
-Path = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f#]*$", min_length=1, max_length=2048)]
+Path = Annotated[str, Field(pattern=PATH_PATTERN, min_length=1, max_length=2048)]
 # A class of a case-blind expression may cost milliseconds to compile.
 FEW_CLASSES = r"^([^\[]*\[){0,16}[^\[]*$"
 JsonPathText = Annotated[str, Field(max_length=512)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from perfrun.api.quantities import format_duration
-from perfrun.api.test.metric import OBSERVABLES, OBSERVED
+from perfrun.api.test.metric import OBSERVABLES, OBSERVED, subject
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.accept.targets import url_problem
 from perfrun.logic.plan.shape import Shape
@@ -63,7 +63,7 @@ def short_windows(spec: PerfTestSpec) -> Iterator[Problem]:
         if slo.metric in OBSERVED and OBSERVABLES[OBSERVED[slo.metric].family].needed > 1:
             yield Problem(
                 f"spec.slos[{index}]",
-                f"{slo.metric} of {slo.of}: metrics.k8s.io has a new value only every 15s: in a "
-                f"window of less than {format_duration(MIN_WORKLOAD_WINDOW)} it may be "
+                f"{subject(slo.metric, slo.of)}: metrics.k8s.io has a new value only every 15s: in "
+                f"a window of less than {format_duration(MIN_WORKLOAD_WINDOW)} it may be "
                 "Inconclusive in a cluster",
             )

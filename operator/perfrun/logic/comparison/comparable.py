@@ -126,8 +126,7 @@ def _values(run: PerfRun) -> dict[str, float]:
     for slo in run.status.slos:
         if slo.metric not in _COMPARED:
             continue
-        name = f"{slo.metric} of {slo.of}" if slo.of else slo.metric
-        _take(values, name, slo.metric, slo.measured)
+        _take(values, slo.subject, slo.metric, slo.measured)
     return values
 
 

@@ -11,6 +11,7 @@ from perfrun.api.test.metric import (
     MetricSource,
     Notation,
     direction,
+    subject,
 )
 from perfrun.api.test.slo import parse_measured
 
@@ -35,7 +36,7 @@ class Measurable:
     @property
     def name(self) -> str:
         """``latency.p95 of list``."""
-        return f"{self.metric} of {self.of}" if self.of else self.metric
+        return subject(self.metric, self.of)
 
     @property
     def direction(self) -> Direction:

@@ -14,6 +14,7 @@ from perfrun.api.test.metric import (
     THROUGHPUT,
     TIME_TO_INTERACTIVE,
     Metric,
+    subject,
 )
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.scenario import Scenario, Step
@@ -90,7 +91,7 @@ class Objective:
     @property
     def subject(self) -> str:
         """What is spoken of: ``latency.p95 of list``."""
-        return f"{self.metric} of {self.of}" if self.of else self.metric
+        return subject(self.metric, self.of)
 
 
 class Part(NamedTuple):

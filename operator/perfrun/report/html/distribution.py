@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from perfrun.api.quantities import format_duration, parse_duration
 from perfrun.api.run.perfrun import SloStatus
-from perfrun.api.test.metric import QUANTILES
+from perfrun.api.test.metric import QUANTILES, subject
 from perfrun.logic.comparison.source import Reported
 from perfrun.logic.verdict.objectives import NEEDED_BEYOND
 from perfrun.measure.histogram import Histogram
@@ -234,8 +234,7 @@ def _limit(slo: SloStatus, end: float) -> Limit | None:
     if share is None or slo.max is None or beyond(share) > end:
         return None
     place = beyond(share)
-    of = f" of {clean(slo.of, 20)}" if slo.of else ""
-    label = f"{statistic}{of} ≤ {slo.max}"
+    label = f"{subject(statistic, clean(slo.of, 20))} ≤ {slo.max}"
     return Limit(parse_duration(slo.max), label, place - end / 40, place + end / 40)
 
 

@@ -398,12 +398,13 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
         ({"suspend": "maybe"}, "spec.suspend: must be true or false, but is 'maybe'"),
         (
             {"variables": {"1a": "x"}},
-            "spec.variables[\"1a\"]: '1a' is not valid: it must match ^[A-Za-z_][A-Za-z0-9_]*$",
+            "spec.variables[\"1a\"]: '1a' is not valid: use letters, digits and '_', and do not begin "
+            "with a digit",
         ),
         (
             {"target": {"http": {"url": "shop"}}},
             "spec.target.http.url: 'shop' is not valid: write http:// or https:// and a host, without "
-            "user information or fragment",
+            "user, password or fragment",
         ),
         ({"scenarios": []}, "spec.scenarios: is too short: at least 1 item(s)"),
         (
