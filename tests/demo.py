@@ -285,7 +285,7 @@ NEXT = """\
   kubectl -n {ns} annotate ptest {test} --overwrite \\
     perfrun.dev/run-requested-at="$(date -Is)"    # run it once more
   kubectl get --raw {metrics} | grep ^perfrun_
-  .venv/bin/perfrun list -n {ns}    # also watch, trigger, logs, report, compare
+  .venv/bin/perfrun watch -n {ns}    # also trigger, logs, report, compare
   make demo-down    # remove what the demo has made"""
 
 

@@ -1,4 +1,4 @@
-"""``perfrun list``, ``watch`` and ``logs`` beside a real API server, where the test writes status."""
+"""``perfrun watch`` and ``logs`` beside a real API server, where the test writes status."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from perfrun.cli.cluster import PERF_RUNS, Cluster, GoneError
 from tests.cluster.handle import ApiServer
@@ -138,42 +137,28 @@ async def filled(shop: Shop) -> Shop:
     return shop
 
 
-# --- list ----------------------------------------------------------------------------------------
+# --- lists, which are kubectl's ------------------------------------------------------------------
 
 
-async def test_lists_tests_and_runs(filled: Shop) -> None:
-    code, out, err = await filled.perfrun("list")
-    head, api, orders = (line.split("\t") for line in out.splitlines())
-    assert (code, err, head[0]) == (0, "", "TEST")
-    assert [api[0], api[1], api[2], api[3], api[7]] == [
-        "api", "0 2 * * *", "Pass", "3/3", "api-2 under way",
-    ]  # fmt: skip
-    assert api[6].startswith("in ")
-    assert orders[0] == "orders"
-    _, out, _ = await filled.perfrun("list", "runs", "api")
-    # Both may be of the same second; the name decides then.
-    assert [line.split("\t")[:6] for line in out.splitlines()[1:]] == [
-        ["api-2", "api", "Running", "-", "-", "-"],
-        ["api-1", "api", "Pass", "0.463ms", "180/s", "0%"],
-    ]
+async def test_kubectl_lists_what_is_selected_with_what_a_trend_found(
+    filled: Shop, perfrun_api: ApiServer
+) -> None:
+    trend = {"state": "Regressed", "message": "latency.p95 is 7% up"}
+    await filled.say("perftests", "orders", lastVerdict="Fail", trend=trend)
 
+    def listed(*words: str) -> list[str]:
+        said = perfrun_api.kubectl("get", *words, "--no-headers", "-n", filled.namespace)
+        return said.stdout.splitlines()
 
-async def test_lists_objects_that_kubectl_takes_back(filled: Shop, perfrun_api: ApiServer) -> None:
-    for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
-        code, out, _ = await filled.perfrun("list", "-o", form, "-l", "team=orders")
-        document = read(out)
-        assert (code, document["kind"]) == (0, "List")
-        assert [item["metadata"]["name"] for item in document["items"]] == ["orders"]
-        perfrun_api.kubectl("apply", "--dry-run=server", "-f", "-", input=out)
-
-
-async def test_filters_and_what_is_not_there(filled: Shop) -> None:
-    code, out, err = await filled.perfrun("list", "runs", "--verdict", "fail,error")
-    assert (code, out) == (0, "")
-    assert err.startswith("there are no PerfRuns that are Error or Fail in namespace ")
-    nowhere = Shop(filled.api, "nowhere", filled.config)
-    assert await nowhere.perfrun("list") == (2, "", "there is no namespace nowhere\n")
-    assert (await filled.perfrun("list", "--verdict", "good"))[0] == 2
+    (unwell,) = listed(
+        "ptest", "-o", "wide", "--field-selector=status.lastVerdict!=Pass,status.lastVerdict!="
+    )
+    assert unwell.startswith("orders ")
+    assert "Regressed" in unwell
+    assert "latency.p95 is 7% up" in unwell
+    fields = "spec.testRef.name=api,spec.reason=Requested,status.phase=Done,status.verdict=Pass"
+    (passed,) = listed("prun", f"--field-selector={fields}")
+    assert passed.split()[:5] == ["api-1", "api", "Requested", "Done", "Pass"]
 
 
 # --- watch ---------------------------------------------------------------------------------------
@@ -424,8 +409,8 @@ async def test_who_may_not_is_told_what_to_ask_for_and_that_is_enough(
         )
         err = ""
         for words, right in (
-            (["list"], "list perftests.perfrun.dev"),
-            (["list", "runs"], "list perfruns.perfrun.dev"),
+            (["watch", "--once"], "list perftests.perfrun.dev"),
+            (["watch", "api"], "get perftests.perfrun.dev"),
             (["watch", "run/api-1"], "list perfruns.perfrun.dev"),
             (["logs", "api-1"], "get perfruns.perfrun.dev"),
         ):
@@ -438,7 +423,7 @@ async def test_who_may_not_is_told_what_to_ask_for_and_that_is_enough(
         server.kubectl(*err.strip().partition("ask for: kubectl ")[2].split())
 
         async def allowed() -> bool:
-            return (await shop.perfrun("list", config=mine))[0] == 0
+            return (await shop.perfrun("watch", "--once", config=mine))[0] == 0
 
         await until("the role has come to be", allowed)
         missing = f"there is no PerfRun api-1 in namespace {shop.namespace}\n"
@@ -448,8 +433,6 @@ async def test_who_may_not_is_told_what_to_ask_for_and_that_is_enough(
         assert (code, out[:7]) == (0, "api-1  "), err
         # An operator of other tests may be there, and say that there is no such test.
         assert (await shop.perfrun("watch", "run/api-1", "--once", config=mine))[0] in (0, 3)
-        code, _, err = await shop.perfrun("list", "-A", config=mine)
-        assert (code, "in all namespaces" in err, "clusterrolebinding" in err) == (3, True, True)
 
 
 async def test_no_perfrun_no_credentials_no_server(shop: Shop, tmp_path: Path) -> None:
@@ -463,10 +446,10 @@ async def test_no_perfrun_no_credentials_no_server(shop: Shop, tmp_path: Path) -
         return err
 
     config["users"][0]["user"] = {"token": "nobody's"}
-    assert "does not accept these credentials (401 Unauthorized)" in await said("list")
+    assert "does not accept these credentials (401 Unauthorized)" in await said("watch", "--once")
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     assert "does not answer: [Errno 111] Connection refused" in await said("watch")
-    for words in (["list"], ["logs", "x"], ["watch", "x"]):
+    for words in (["watch"], ["logs", "x"], ["watch", "x"]):
         _, _, err = await shop.perfrun(*words, config=tmp_path / "none")
         assert err.startswith("no cluster to speak to")
 
@@ -479,7 +462,7 @@ async def test_a_cluster_without_perfrun_is_told_how_to_get_it(
     try:
 
         async def gone() -> bool:
-            return "is not installed there" in (await shop.perfrun("list"))[2]
+            return "is not installed there" in (await shop.perfrun("watch", "--once"))[2]
 
         await until("the API server has forgotten it", gone)
         code, _, err = await shop.perfrun("watch", "api")
@@ -505,8 +488,8 @@ async def test_kubectl_finds_the_plugin_and_its_completion(
         assert code == 0, err
         return out
 
-    runs = await kubectl("perfrun", "list", "runs", "-n", filled.namespace)
-    assert runs.splitlines()[1].startswith("api-2\tapi\tRunning")
-    assert "Usage: kubectl perfrun list" in await kubectl("perfrun", "list", "--help")
+    table = await kubectl("perfrun", "watch", "--once", "-n", filled.namespace)
+    assert table.splitlines()[1].startswith("api\tapi-2\tRunning")
+    assert "Usage: kubectl perfrun watch" in await kubectl("perfrun", "watch", "--help")
     offered = await kubectl("__complete", "perfrun", "trigger", "-n", filled.namespace, "")
     assert offered.splitlines()[:2] == ["api", "orders"]

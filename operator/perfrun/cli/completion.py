@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 from perfrun.api.names import DNS_LABEL
-from perfrun.api.run.perfrun import Verdict
 
 TIMEOUT_S = 1.5
 _RUN = "run/"
@@ -29,11 +28,6 @@ def test_or_run_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
     if incomplete.startswith(_RUN):
         return [_RUN + name for name in run_names(given, incomplete.removeprefix(_RUN))]
     return [name for name in (*test_names(given, incomplete), _RUN) if name.startswith(incomplete)]
-
-
-def verdicts(incomplete: str) -> list[str]:
-    """The verdicts that there are."""
-    return [verdict for verdict in Verdict if verdict.startswith(incomplete)]
 
 
 def _names(given: Mapping[str, Any], incomplete: str, *, runs: bool) -> list[str]:

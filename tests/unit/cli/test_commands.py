@@ -31,10 +31,10 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
 
 def test_the_help_has_what_runs_here_first_and_then_the_cluster():
     said = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).output
-    places = [said.index(word) for word in (LOCAL, "│ run ", "│ validate ", CLUSTER, "│ list ")]
+    places = [said.index(word) for word in (LOCAL, "│ run ", "│ validate ", CLUSTER, "│ watch ")]
     assert places == sorted(places)
     inside = said[said.index(CLUSTER) :]
-    assert all(f"│ {name} " in inside for name in ("list", "watch", "trigger", "logs"))
+    assert all(f"│ {name} " in inside for name in ("watch", "trigger", "logs"))
 
 
 def test_no_client_of_kubernetes_is_loaded_where_none_is_needed():
@@ -47,12 +47,6 @@ def test_no_client_of_kubernetes_is_loaded_where_none_is_needed():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "loaded: False False"
-
-
-def test_the_name_of_a_test_alone_is_told_how_it_is_listed():
-    done = CliRunner().invoke(app, ["list", "api"], env={"COLUMNS": "200"})
-    assert done.exit_code == 2
-    assert "'api' is neither tests nor runs; of one test: perfrun list tests api" in done.output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -68,7 +62,6 @@ def test_names_are_completed_from_the_cluster(api: FakeApi):
     assert completion.test_names({"namespace": "empty"}, "") == []
     assert completion.test_or_run_names({}, "") == ["api", "orders", "run/"]
     assert completion.test_or_run_names({}, "run/a") == ["run/api-1"]
-    assert completion.verdicts("W") == ["Warn"]
 
 
 def test_what_a_shell_could_evaluate_is_not_offered(api: FakeApi):
@@ -86,9 +79,9 @@ def test_what_goes_wrong_completes_nothing_and_says_nothing(api: FakeApi, capfd)
     ("words", "offered"),
     [
         (["trigger", "o"], ["orders"]),
-        (["list", "r"], ["runs"]),
-        (["list", "runs", ""], ["api", "orders"]),
-        (["list", "--output", ""], ["table", "json", "yaml"]),
+        (["watch", "r"], ["run/"]),
+        (["watch", "run/"], ["run/api-1"]),
+        (["next", "--output", ""], ["text", "json", "yaml"]),
         (["wat"], ["watch"]),
     ],
 )

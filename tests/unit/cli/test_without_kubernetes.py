@@ -29,9 +29,8 @@ def perfrun(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["list"],
-        ["list", "runs", "shop"],
         ["watch"],
+        ["watch", "shop", "--once"],
         ["trigger", "shop"],
         ["logs", "shop-1"],
         ["report", "shop-1"],

@@ -93,6 +93,8 @@ class CustomResource(NamedTuple):
     short: str
     name_max: int
     columns: tuple[PrinterColumn, ...]
+    selectable: tuple[str, ...] = ()
+    """What ``kubectl get --field-selector`` may select by."""
     scope: str = "Namespaced"
 
     @property
@@ -126,8 +128,12 @@ KINDS = (
                 description="A run that is not done; one that is under way before one that waits.",
             ),
             PrinterColumn("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
+            PrinterColumn("Time Zone", ".spec.schedule.timeZone", priority=1),
+            PrinterColumn("Trend", ".status.trend.state", priority=1),
+            PrinterColumn("Trend Message", ".status.trend.message", priority=1),
             _AGE,
         ),
+        (".status.lastVerdict",),
     ),
     CustomResource(
         PerfRun,
@@ -155,6 +161,7 @@ KINDS = (
             PrinterColumn("Message", ".status.message", priority=1),
             _AGE,
         ),
+        (".spec.testRef.name", ".spec.reason", ".status.phase", ".status.verdict"),
     ),
     CustomResource(
         PerfPolicy,
@@ -199,6 +206,7 @@ def definition(kind: CustomResource) -> Json:
                     "storage": True,
                     "subresources": {"status": {}} if _has_status(kind) else {},
                     "additionalPrinterColumns": [_printer_column(c) for c in kind.columns],
+                    **_selectable(kind),
                     "schema": {"openAPIV3Schema": schema(kind)},
                 }
             ],
@@ -389,6 +397,11 @@ def _printer_column(column: PrinterColumn) -> Json:
     if column.priority:
         made["priority"] = column.priority
     return made
+
+
+def _selectable(kind: CustomResource) -> Json:
+    paths = [{"jsonPath": path} for path in kind.selectable]
+    return {"selectableFields": paths} if paths else {}
 
 
 def drift(folder: Path) -> list[str]:

@@ -21,19 +21,14 @@ _WORTH_TELLING = ("Suspect", "Regressed", "Recovered", "Improved", "Incomparable
 class TestView:
     """A PerfTest; a text is empty and a time None where there is none."""
 
-    namespace: str
     name: str
-    created: datetime | None
-    schedule: str
     suspended: bool
     verdict: str
-    slos: str
     trend: str
     trend_told: str
     last_run: str
     last_time: datetime | None
     next_time: datetime | None
-    active: tuple[str, ...]
     problem: str
     """Why it is not ready."""
 
@@ -41,23 +36,17 @@ class TestView:
     def of(cls, body: Json) -> "TestView":
         """The view of an object as the API server has it."""
         status = _part(body, "status")
-        schedule, trend = _part(_part(body, "spec"), "schedule"), _part(status, "trend")
-        cron, zone = _text(schedule, "cron"), _text(schedule, "timeZone")
+        trend = _part(status, "trend")
         state = _text(trend, "state")
         return cls(
-            namespace=_text(_part(body, "metadata"), "namespace"),
             name=_text(_part(body, "metadata"), "name"),
-            created=_time(_part(body, "metadata"), "creationTimestamp"),
-            schedule=f"{cron} ({zone})" if zone not in ("", "Etc/UTC", "UTC") else cron,
             suspended=_part(body, "spec").get("suspend") is True,
             verdict=_text(status, "lastVerdict"),
-            slos=_text(status, "lastSlos"),
             trend=state,
             trend_told=_text(trend, "message") if state in _WORTH_TELLING else "",
             last_run=_text(status, "lastRun"),
             last_time=_time(status, "lastCompletionTime"),
             next_time=_time(status, "nextScheduleTime"),
-            active=tuple(printable(str(one)) for one in _items(status, "active")),
             problem=_problem(_items(status, "conditions")),
         )
 
@@ -71,22 +60,16 @@ class TestView:
 class RunView:
     """A PerfRun; a text is empty and a time None where there is none."""
 
-    namespace: str
     name: str
     uid: str
     created: datetime | None
     test: str
-    reason: str
     phase: str
     verdict: str
     message: str
     progress: str
     queue: str
     position: str
-    p95: str
-    rate: str
-    errors: str
-    completed: datetime | None
     findings: tuple[tuple[str, str], ...]
     """Of the generator: type and message."""
 
@@ -94,25 +77,19 @@ class RunView:
     def of(cls, body: Json) -> "RunView":
         """The view of an object as the API server has it."""
         metadata, spec, status = (_part(body, name) for name in ("metadata", "spec", "status"))
-        summary, queue = _part(status, "summary"), _part(status, "queue")
+        queue = _part(status, "queue")
         found = _items(_part(status, "generator"), "findings")
         return cls(
-            namespace=_text(metadata, "namespace"),
             name=_text(metadata, "name"),
             uid=_text(metadata, "uid"),
             created=_time(metadata, "creationTimestamp"),
             test=_text(_part(spec, "testRef"), "name"),
-            reason=_text(spec, "reason"),
             phase=_text(status, "phase"),
             verdict=_text(status, "verdict"),
             message=_text(status, "message"),
             progress=_text(status, "progress"),
             queue=_text(queue, "reason"),
             position=_text(queue, "position"),
-            p95=_text(_part(summary, "latency"), "p95"),
-            rate=_text(summary, "throughput"),
-            errors=_text(summary, "errorRate"),
-            completed=_time(status, "completionTime"),
             findings=tuple(
                 (_text(one, "type"), _text(one, "message"))
                 for one in found

@@ -15,7 +15,6 @@ from perfrun.cli.commands.app import (
     outputs,
     run_names,
 )
-from perfrun.cli.terminal.choices import ListForm, What
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import console, tell
 
@@ -35,72 +34,7 @@ def _tests_and_runs(ctx: typer.Context, incomplete: str) -> list[str]:
     return test_or_run_names(ctx.params, incomplete)
 
 
-def _what(given: str) -> What:
-    try:
-        return What(given)
-    except ValueError:
-        told = f"'{given}' is neither tests nor runs; of one test: perfrun list tests {given}"
-        raise typer.BadParameter(told) from None
-
-
-def _whats(incomplete: str) -> list[str]:
-    return [one for one in What if one.startswith(incomplete)]
-
-
-def _verdicts(incomplete: str) -> list[str]:
-    from perfrun.cli.completion import verdicts
-
-    return verdicts(incomplete)
-
-
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")]
-
-
-@app.command(name="list", rich_help_panel=CLUSTER)
-def list_(
-    what: Annotated[
-        What,
-        typer.Argument(
-            metavar="tests|runs", help="What to list.", parser=_what, autocompletion=_whats
-        ),
-    ] = What.TESTS,
-    test: Annotated[
-        str | None,
-        typer.Argument(metavar="TEST", help="Only this test.", autocompletion=_tests),
-    ] = None,
-    namespace: Namespace = None,
-    everywhere: Annotated[
-        bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")
-    ] = False,
-    selector: Annotated[
-        str, typer.Option("--selector", "-l", metavar="LABELS", help="By labels: team=a,tier!=b.")
-    ] = "",
-    verdict: Annotated[
-        list[str] | None,
-        typer.Option(metavar="VERDICT", help="Only these: Warn,Fail.", autocompletion=_verdicts),
-    ] = None,
-    output: Annotated[
-        ListForm, typer.Option("--output", "-o", help="table, json or yaml.")
-    ] = ListForm.TABLE,
-    context: Context = None,
-) -> None:
-    """List the tests of a cluster with their verdicts and next runs, or their runs.
-
-    Exit codes: 0 done, 2 no such namespace or usage wrong, 3 Error.
-    """
-
-    def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
-        from perfrun.cli.cluster.list import Wanted, list_objects, parse_verdicts
-
-        try:
-            verdicts = parse_verdicts(verdict or ())
-        except ValueError as error:
-            tell(err, str(error))
-            return Exit.USAGE
-        wanted = Wanted(what, test, selector, verdicts, everywhere, output)
-        return list_objects(cluster, wanted, out, err)
-
-    _speak(act, context, namespace)
 
 
 @app.command(rich_help_panel=CLUSTER)

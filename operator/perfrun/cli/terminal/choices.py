@@ -3,21 +3,6 @@
 from enum import StrEnum
 
 
-class What(StrEnum):
-    """What is listed."""
-
-    TESTS = "tests"
-    RUNS = "runs"
-
-
-class ListForm(StrEnum):
-    """How it is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
-
-
 class TextForm(StrEnum):
     """How a command says what it has to say: to a person, or to a program."""
 

@@ -21,7 +21,6 @@ class Column:
 
     name: str
     keep: int | None = None
-    right: bool = False
     cut: bool = False
     """Whether its texts may end early (the last column only)."""
 
@@ -79,9 +78,8 @@ def _line(
             text.append(ellipsis)
         padding = " " * (width - text.cell_len)
         line.append(" " * _GAP if index else "")
-        line.append(padding if column.right else "")
         line.append_text(text)
-        line.append(padding if not column.right and index < len(cells) - 1 else "")
+        line.append(padding if index < len(cells) - 1 else "")
     return line
 
 

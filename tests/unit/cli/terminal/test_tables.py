@@ -9,7 +9,7 @@ from perfrun.cli.terminal.tables import Column, print_table, table_lines
 
 COLUMNS = (
     Column("NAME"),
-    Column("P95", keep=2, right=True),
+    Column("P95", keep=2),
     Column("REASON", keep=1),
     Column("NOTE", keep=0, cut=True),
 )
@@ -42,9 +42,9 @@ def test_a_pipe_gets_tabs_and_everything():
 
 def test_a_wide_terminal_gets_columns():
     assert lines(80) == [
-        "NAME             P95  REASON     NOTE",
+        "NAME           P95    REASON     NOTE",
         "api            1.2ms  Scheduled  a sentence that goes on for a while",
-        "a-longer-name      -  Change     -",
+        "a-longer-name  -      Change     -",
     ]
 
 
