@@ -15,7 +15,6 @@ from perfrun.cli.terminal.forms import Runs
 from perfrun.cli.terminal.outputs import Outputs
 from perfrun.cli.terminal.progress import ProgressView
 from perfrun.cli.terminal.signals import leave_on_interrupt
-from perfrun.cli.terminal.slowest import print_slowest
 from perfrun.cli.terminal.streams import tell
 from perfrun.local.files.manifests import Manifest, read_manifests, selected
 from perfrun.local.files.retarget import moved_to
@@ -27,7 +26,7 @@ from perfrun.local.values import FoundValues, find_values
 from perfrun.logic.comparison.source import Reported
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
-from perfrun.report.console import print_run
+from perfrun.report.console import print_run, print_slowest
 
 
 class Here(NamedTuple):

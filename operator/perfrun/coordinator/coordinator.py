@@ -21,9 +21,9 @@ from perfrun.coordinator.errors import (
     Unavailable,
 )
 from perfrun.coordinator.gate import TokenGate
+from perfrun.coordinator.intake import Reports
 from perfrun.coordinator.live import Live
 from perfrun.coordinator.ports import Clock, DurableStore, Identity, SystemClock
-from perfrun.coordinator.reports import Reports
 from perfrun.coordinator.search import HoldSearch
 from perfrun.coordinator.session import RunSession, RunTrouble
 from perfrun.logic.plan.run_plan import HOLD_LEAD

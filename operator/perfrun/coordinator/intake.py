@@ -1,11 +1,52 @@
-"""What workers may send at once: tokens are no promise that who holds them behaves."""
+"""What workers may send, and whose turn it is: who holds a token may still behave badly."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
 
-from perfrun.coordinator.errors import TooMany, Unavailable
-from perfrun.coordinator.turns import NamespaceTurns
+from perfrun.coordinator.errors import Conflict, TooMany, Unavailable
+
+
+class NamespaceTurns:
+    """Places that are given to the namespace that holds the fewest; of equals, to the one that has
+    waited longest for one. Within a namespace, the first that came goes first."""
+
+    def __init__(self, at_once: int, each: int) -> None:
+        """``at_once``: places in all. ``each``: how many of them one namespace may hold."""
+        self._at_once = at_once
+        self._each = each
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._held: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, namespace: str) -> AsyncIterator[None]:
+        """Wait for a place for this namespace, and hold it."""
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(namespace, deque()).append(mine)
+        self._call()
+        try:
+            await mine
+            yield
+        finally:
+            if not mine.cancelled():
+                self._held -= Counter([namespace])
+            self._call()
+
+    def _call(self) -> None:
+        while self._held.total() < self._at_once:
+            free = [one for one in self._waiting if self._held[one] < self._each]
+            if not free:
+                return
+            namespace = min(free, key=self._held.__getitem__)
+            queue = self._waiting.pop(namespace)
+            mine = queue.popleft()
+            if queue:
+                self._waiting[namespace] = queue  # behind the others
+            if not mine.cancelled():  # else whoever waited has given up
+                mine.set_result(None)
+                self._held[namespace] += 1
 
 
 class Bucket:
@@ -57,3 +98,29 @@ class Intake:
                 await held.enter_async_context(self._turns.turn(namespace))
         except TimeoutError as error:
             raise Unavailable("many reports come at once: send it again") from error
+
+
+class Reports:
+    """Which report of each worker is stored, by its SHA-256 in hex."""
+
+    def __init__(self, stored: Mapping[int, str]) -> None:
+        self._stored = dict(stored)
+        self._storing: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def keep(self, index: int, packed: bytes, store: Callable[[], Awaitable[None]]) -> None:
+        """Have a worker's first report stored; the same one may come again.
+
+        Raises Conflict for another one, whether the first is stored or is just being stored.
+        """
+        digest = await asyncio.to_thread(_digest, packed)
+        async with self._storing[index]:
+            stored = self._stored.get(index)
+            if stored is None:
+                await store()
+                self._stored[index] = digest
+            elif stored != digest:
+                raise Conflict(f"worker {index} has reported already, and something else than this")
+
+
+def _digest(packed: bytes) -> str:
+    return sha256(packed).hexdigest()

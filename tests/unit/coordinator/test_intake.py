@@ -8,8 +8,7 @@ import pytest
 from perfrun.coordinator import app
 from perfrun.coordinator.errors import TooMany, Unavailable
 from perfrun.coordinator.gate import MESSAGES, MESSAGES_A_SECOND
-from perfrun.coordinator.intake import Bucket, Intake
-from perfrun.coordinator.turns import NamespaceTurns
+from perfrun.coordinator.intake import Bucket, Intake, NamespaceTurns
 from tests.unit.coordinator.conftest import NOW, S, World, make_interval, make_plan, make_report
 from tests.unit.coordinator.test_app import until
 

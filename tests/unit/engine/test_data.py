@@ -9,7 +9,7 @@ import pytest
 from perfrun.engine.data.rows import Rows, Use
 from perfrun.engine.data.tables import Table
 from perfrun.engine.errors import DataError
-from perfrun.engine.response.answer import Answer, finder
+from perfrun.engine.response.extract import Answer, finder
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import NoValues

@@ -4,19 +4,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
-from perfrun.cli.init.draft import Draft, SourceError
+from perfrun.cli.init.draft import DEFAULT_URL, Draft, ScenarioDraft, SourceError, StepDraft
 from perfrun.cli.init.har.archive import har_drafts
+from perfrun.cli.init.load import steady
 from perfrun.cli.init.logs.access_log import access_log_draft
 from perfrun.cli.init.logs.file import LogFile
 from perfrun.cli.init.openapi.document import openapi_draft
 from perfrun.cli.init.source import read_document
-from perfrun.cli.init.starter import starter_draft
-from perfrun.cli.init.texts import one_line, slug
-from perfrun.cli.init.urls import usable_url
+from perfrun.cli.init.texts import one_line, path_template, slug, usable_url
 from perfrun.cli.init.write import manifest, write_drafts
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import Output, tell
@@ -176,3 +176,27 @@ def _write(wish: Wish, text: str, drafts: list[Draft], out: Output, err: Console
             tell(err, one_line(note))
     tell(err, f"{wish.output}: written. Look it through, then: perfrun validate {wish.output}")
     return Exit.OK
+
+
+def starter_draft(*, name: str, url: str) -> Draft:
+    """One step that gets ``url``: its path and query are the step's, where the next one goes."""
+    parts = urlsplit(url or DEFAULT_URL)
+    base = f"{parts.scheme}://{parts.netloc}"
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    step = StepDraft(name="get", path=path_template([path]))
+    scenarios = (ScenarioDraft("read", (step,), 1),)
+    return Draft(
+        name=name or (slug(parts.hostname or "", 40) if url else "") or "first-test",
+        url=base,
+        scenarios=scenarios,
+        load=steady(scenarios),
+        notes=(
+            "A first test. From what you have already: perfrun init --openapi, --har or "
+            "--access-log.",
+        ),
+        target_notes=() if url else ("CHANGE THIS: the service that is put under load.",),
+        scenario_notes=(
+            "What a user does: steps in order; of several scenarios each is chosen by its weight. "
+            "$(...) makes data: path: /items/$(int(1, 100)). More: docs/reference/templates.md.",
+        ),
+    )

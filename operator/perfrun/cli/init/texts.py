@@ -1,4 +1,4 @@
-"""Foreign texts in a manifest: names, paths, literals of templates, comments.
+"""Foreign texts in a manifest: names, paths, URLs, literals of templates, comments.
 
 Everything here takes any text and gives one that the API accepts: what comes from a source may
 have been written by anybody.
@@ -8,7 +8,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+
+from perfrun.api.test.target import URL_PATTERN
 
 # What a path and a query may hold as it is; '{' would be doubted as another tool's template.
 _IN_PATH = "/:@!$&'()*+,;=~%?-._"
@@ -19,6 +21,15 @@ _MAX_CHOICES = 20
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VARIABLE_START = re.compile(r"[A-Za-z_]")
+MAX_URL_LENGTH = 2048
+_MAX_HOST_LENGTH = 253
+_URL = re.compile(URL_PATTERN)
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+\Z")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}\Z")
+_STATIC_NAME = re.compile(
+    r"\.(css|m?js|map|png|jpe?g|gif|svg|webp|avif|ico|woff2?|ttf|otf|eot|mp[34]|webm|wasm)\Z",
+    re.IGNORECASE,
+)
 
 
 class Made(NamedTuple):
@@ -139,3 +150,22 @@ def one_line(text: str, longest: int = _MAX_COMMENT_LENGTH) -> str:
     shown = "".join(char if char.isprintable() else " " for char in text[: longest + 1])
     shown = " ".join(shown.split())
     return shown if len(text) <= longest else f"{shown[: longest - 3]}..."
+
+
+def is_static_name(path: str) -> bool:
+    """Whether a path without query is that of a static asset."""
+    return _STATIC_NAME.search(path) is not None
+
+
+def usable_url(text: str) -> bool:
+    """Whether a target may have this URL."""
+    if len(text) > MAX_URL_LENGTH or not _URL.match(text) or clean(text) != text:
+        return False
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    printable = all("!" <= char <= "~" for char in text)
+    return bool(_HOST.match(host)) and len(host) <= _MAX_HOST_LENGTH and port != 0 and printable

@@ -26,7 +26,7 @@ from perfrun.api.run.checked import CheckStatus
 from perfrun.api.test.perftest import PerfTestStatus
 from perfrun.controller.objects.store import Key
 from perfrun.controller.test.check_process import HEADER
-from perfrun.coordinator.turns import NamespaceTurns
+from perfrun.coordinator.intake import NamespaceTurns
 from perfrun.kube.client import PERF_TESTS, Json, Kube, KubeError
 from perfrun.logic.accept.examine import MAX_SPEC_BYTES, Examined, too_large
 

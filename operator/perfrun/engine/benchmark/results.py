@@ -4,13 +4,25 @@ import json
 import os
 import stat
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from perfrun.api.test.benchmark import ResultsFormat
+from perfrun.engine.benchmark.readers import k6, pytest_benchmark
 from perfrun.engine.benchmark.readers.form import ResultsError
-from perfrun.engine.benchmark.readers.table import READERS
 from perfrun.measure.benchmark import MAX_BENCHMARKS, MAX_NAME, Benchmark
+
+Reader = Callable[[Any], Iterable[Benchmark]]
+
+READERS: Mapping[ResultsFormat, Reader] = {
+    "PytestBenchmark": pytest_benchmark.read,
+    "K6": k6.read,
+}
+"""By ``results`` of the target; a new form is a module of ``readers``, and a line here.
+
+Each takes the parsed JSON; it raises ResultsError."""
+
 
 MAX_BYTES = 64 * 1024 * 1024
 

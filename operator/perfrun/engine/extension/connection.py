@@ -11,7 +11,7 @@ from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.api.test.extension import ExtensionTarget
 from perfrun.engine.awaited.sessions import Done, Session, Speaker
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, lost_by
-from perfrun.engine.extension.defects import FOREIGN, is_ours, lost, told
+from perfrun.engine.extension.load import FOREIGN, is_ours, lost, told
 from perfrun.engine.extension.steps import ExtensionStep
 from perfrun.extension import FAREWELL_SECONDS, Extension, Peer, Reply
 

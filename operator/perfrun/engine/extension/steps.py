@@ -9,9 +9,8 @@ from perfrun.engine.data.feeds import read_feeds
 from perfrun.engine.data.template import Compiler, Template, sendable
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.extension.load import NamedParameters
-from perfrun.engine.response.answer import Answer
 from perfrun.engine.response.expect import Expectation
-from perfrun.engine.response.extract import Extractor
+from perfrun.engine.response.extract import Answer, Extractor
 from perfrun.extension import Reply
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values

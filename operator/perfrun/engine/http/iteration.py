@@ -14,8 +14,8 @@ from perfrun.engine.http.pool import Opened, Pool
 from perfrun.engine.http.request import CompiledStep
 from perfrun.engine.load.kind import Course
 from perfrun.engine.load.virtual_user import VirtualUser
-from perfrun.engine.response.answer import Answer
 from perfrun.engine.response.content import unpacked
+from perfrun.engine.response.extract import Answer
 from perfrun.engine.response.read_plan import ReadMode
 from perfrun.measure.record import Outcome, Timing
 

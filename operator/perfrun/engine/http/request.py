@@ -9,11 +9,11 @@ from perfrun.api.test.scenario import HttpRequest, Scenario, Step
 from perfrun.api.test.target import Header, HttpTarget
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.data.feeds import read_feeds
+from perfrun.engine.data.generate import mix
 from perfrun.engine.data.template import Compiler, Extracted, Template
 from perfrun.engine.errors import DataError
 from perfrun.engine.http.pool import Origin
 from perfrun.engine.http.protocols import Encode, version_of
-from perfrun.engine.http.trace import TraceId, trace_ids, traceparent
 from perfrun.engine.response.content import ACCEPTED
 from perfrun.engine.response.expect import Expectation
 from perfrun.engine.response.extract import Extractor
@@ -28,6 +28,8 @@ _PORTS = {"http": 80, "https": 443}
 
 Encoded = Callable[[int, Extracted], bytes]
 """What a template gives an iteration, as it is sent."""
+TraceId = Callable[[int], str]
+"""The trace id (32 hexadecimal digits) of a step's request, by the number of the iteration."""
 
 
 class HeaderField(NamedTuple):
@@ -286,3 +288,28 @@ def _folded(template: Template, encode: Callable[[str], bytes]) -> bytes | Encod
     if template.static is not None:
         return encode(template.static)
     return lambda number, values: encode(template(number, values))
+
+
+def trace_ids(seed: int, place: int) -> TraceId:
+    """The ids of one step's requests; the same again for the same seed and place in the plan.
+
+    W3C Trace Context, version 00 (https://www.w3.org/TR/trace-context/): every request names its
+    trace, so that a slow one can be looked up.
+    """
+    salt = mix(seed ^ mix(~place))
+
+    def trace_id(number: int) -> str:
+        draw = mix(salt + number)
+        # All zeros would be invalid: the last bit makes sure that they are not.
+        return f"{draw:016x}{mix(draw) | 1:016x}"
+
+    return trace_id
+
+
+def traceparent(ids: TraceId) -> Template:
+    """The header's value: sampled, the request being the parent of whatever follows."""
+    return Template(["00-", lambda number, _: ids(number), "-", _parent(ids), "-01"])
+
+
+def _parent(ids: TraceId) -> Callable[[int, object], str]:
+    return lambda number, _: f"{mix(int(ids(number)[:16], 16)) | 1:016x}"

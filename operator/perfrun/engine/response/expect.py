@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from perfrun.api.test.scenario import Expect
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.response.answer import Answer, NotJsonError, finder
+from perfrun.engine.response.extract import Answer, NotJsonError, finder
 from perfrun.logic.plan.json_path import equal
 
 MAX_BODY = 16 * 1024 * 1024

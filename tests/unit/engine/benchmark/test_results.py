@@ -9,8 +9,7 @@ import pytest
 
 from perfrun.engine.benchmark.readers import k6, pytest_benchmark
 from perfrun.engine.benchmark.readers.form import ResultsError
-from perfrun.engine.benchmark.readers.table import READERS
-from perfrun.engine.benchmark.results import read_bounded, read_results
+from perfrun.engine.benchmark.results import READERS, read_bounded, read_results
 from perfrun.measure.benchmark import MAX_BENCHMARKS, MAX_NAME, MAX_VALUE
 
 DATA = Path(__file__).parent / "data"

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 from perfrun.cli.init.draft import Json, SourceError
 from perfrun.cli.init.source import number_of, rows, table, text_of
-from perfrun.cli.init.texts import encoded_value, one_line
-from perfrun.cli.init.urls import is_static_name, usable_url
+from perfrun.cli.init.texts import encoded_value, is_static_name, one_line, usable_url
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _STATIC_TYPES = frozenset(

@@ -12,8 +12,16 @@ from perfrun.cli.init.har.entries import Entry, Param
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, FormField, multipart
 from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, is_uuid, secret_name, secret_ref, secret_value
-from perfrun.cli.init.texts import Made, Part, clean, literal, one_line, path_template
-from perfrun.cli.init.urls import HEADER_NAME, is_static_name
+from perfrun.cli.init.texts import (
+    HEADER_NAME,
+    Made,
+    Part,
+    clean,
+    is_static_name,
+    literal,
+    one_line,
+    path_template,
+)
 
 _COPIED = frozenset({"accept", "accept-language", "content-type", "x-requested-with"})
 _SENT_ANYWAY = re.compile(

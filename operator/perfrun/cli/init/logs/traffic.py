@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from perfrun.cli.init.logs.lines import LoggedRequest
 from perfrun.cli.init.secrets import is_uuid, secret_name, secret_value
-from perfrun.cli.init.urls import is_static_name
+from perfrun.cli.init.texts import is_static_name
 
 MAX_KINDS = 20_000
 _MAX_SAMPLES = 12

@@ -12,8 +12,7 @@ from perfrun.cli.init.openapi.sample import NOTHING, SchemaSampler, bounds
 from perfrun.cli.init.openapi.styles import as_text, in_header, in_path, in_query, style_of
 from perfrun.cli.init.secrets import FEED, secret_name, secret_ref
 from perfrun.cli.init.source import number_of, rows, table, text_of
-from perfrun.cli.init.texts import Made, Part, path_template, variable_name
-from perfrun.cli.init.urls import HEADER_NAME
+from perfrun.cli.init.texts import HEADER_NAME, Made, Part, path_template, variable_name
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _NOT_HERE = frozenset({"accept", "content-type", "authorization"})

@@ -8,8 +8,7 @@ from perfrun.cli.init.draft import Json
 from perfrun.cli.init.openapi.refs import OpenApiDocument
 from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_ref
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.texts import Made, Part, encoded_value, one_line
-from perfrun.cli.init.urls import HEADER_NAME, usable_url
+from perfrun.cli.init.texts import HEADER_NAME, Made, Part, encoded_value, one_line, usable_url
 
 
 @dataclass

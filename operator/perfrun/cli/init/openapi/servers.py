@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from perfrun.cli.init.draft import DEFAULT_URL, Json
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.urls import MAX_URL_LENGTH, usable_url
+from perfrun.cli.init.texts import MAX_URL_LENGTH, usable_url
 
 _HOLE = re.compile(r"\{([^{}]{1,100})\}")
 _UNKNOWN_HOST = "the document names no host"

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from perfrun.cli.terminal.slowest import print_slowest
+from perfrun.report.console import print_slowest
 from tests.unit.report.sample import a_run, an_error
 
 

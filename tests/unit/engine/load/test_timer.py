@@ -6,7 +6,7 @@ from time import monotonic_ns
 
 import pytest
 
-from perfrun.engine.load.deadline import Deadline
+from perfrun.engine.load.timer import Deadline
 
 MS = 1_000_000
 
