@@ -371,10 +371,33 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def _cluster_as_before() -> Iterator[None]:
-    """Namespaces of tests go; a cluster that was not up before goes too, in CI."""
+def _cluster_as_before(mark: str) -> Iterator[None]:
+    """Have a process put the cluster back when this ends, also by a kill without a word."""
     was_up = settings.recorded() is not None
-    yield
+    words = [*_PYTHON, "tests.stages", "--clean-up", mark, *(["--keep"] if was_up else [])]
+    # It reads until we are gone; in a session of its own no Ctrl-C ends it.
+    guard = subprocess.Popen(words, cwd=REPO, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        yield
+    finally:
+        guard.communicate()
+
+
+def clean_up(mark: str, *, was_up: bool) -> None:
+    """Once standard input ends: nothing of the stages goes on, and the cluster is as it was.
+
+    Namespaces of tests go; a cluster that was not up before goes too, in CI.
+    """
+    sys.stdin.buffer.read()
+    until = time.monotonic() + GRACE_S
+    while left := set().union(
+        *(leftovers.marked(MARK_OF_STAGES, f"{mark}-{name}") for name in STAGES)
+    ) - leftovers.marked(MARK, state_dir()):
+        if time.monotonic() > until:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(POLL_S)
     if settings.recorded() is None:
         return
     if os.environ.get("CI") == "true" and not was_up:
@@ -394,7 +417,7 @@ def run(names: Sequence[str]) -> int:
     before = {n: signal.signal(n, _interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
     try:
         on_cluster = bool(_ON_THE_CLUSTER & set(names))
-        with _cluster_as_before() if on_cluster else contextlib.nullcontext():
+        with _cluster_as_before(mark) if on_cluster else contextlib.nullcontext():
             code = 0 if all(_turn(turn, mark, results) for turn in turns(names)) else 1
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -425,9 +448,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.stages", description=__doc__)
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
     parser.add_argument("--remember", action="store_true", help=remember.__doc__)
+    parser.add_argument("--clean-up", metavar="MARK", help=argparse.SUPPRESS)
+    parser.add_argument("--keep", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.remember:
         remember()
+        return 0
+    if asked.clean_up:
+        clean_up(asked.clean_up, was_up=asked.keep)
         return 0
     chosen = asked.stages or list(STAGES)
     if unknown := set(chosen) - STAGES.keys():

@@ -48,8 +48,6 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "RESULTS", tmp_path)
     # It would take the namespaces of whoever uses the embedded cluster meanwhile.
     monkeypatch.setattr(stages, "_cluster_as_before", contextlib.nullcontext)
-    # A cluster that runs here is that of somebody's tests, with their namespaces.
-    monkeypatch.setattr(stages, "_cluster_as_before", contextlib.nullcontext)
 
 
 def test_tests_are_read_with_their_time_and_their_end(tmp_path: Path) -> None:
