@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from perfrun.logic.comparison.compare import line_up
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.report.html import comparison_page, run_page
 from tests.pages.chromium import Scheme, chromium, opened
 from tests.pages.moody import Moods, moody

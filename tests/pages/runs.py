@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from perfrun.api.run.perfrun import PerfRun
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.measure.result import RunResult
 
 SHOP = """\

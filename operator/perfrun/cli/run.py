@@ -23,7 +23,7 @@ from perfrun.local.outcome import new_plan, outcome_of
 from perfrun.local.processes import parse_processes, unused
 from perfrun.local.run import LocalRun, Stop, cores, run_local
 from perfrun.local.values import FoundValues, find_values
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.result import RunResult
 from perfrun.report.console import print_run, print_slowest

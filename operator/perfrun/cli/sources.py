@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from perfrun.api.run.perfrun import PerfRun, Phase
 from perfrun.api.sentence import printable
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.report.reading import MAX_BYTES, join_result, read_document, read_run
 
 Json = dict[str, Any]

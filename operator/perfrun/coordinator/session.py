@@ -13,9 +13,9 @@ from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.live import Live, LiveMerge
 from perfrun.coordinator.search import HoldSearch, NextStep
 from perfrun.logic.plan.stop import StopWatch
-from perfrun.measure.conservation import ConservationError
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, Interval, Order, Ready, Start
+from perfrun.measure.wire import ConservationError
 
 SILENT_AFTER = 30 * NS_PER_S
 """A worker asks at least every 10 s; one that did not for so long does not stand at the barrier."""

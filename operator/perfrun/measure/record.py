@@ -11,8 +11,6 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field
 
 from perfrun.api.sentence import printable
-from perfrun.measure.conservation import ConservationError as ConservationError
-from perfrun.measure.conservation import law
 from perfrun.measure.histogram import MAX_COUNT, Histogram
 from perfrun.measure.picture import Picture
 from perfrun.measure.series import Series as Series
@@ -29,7 +27,9 @@ from perfrun.measure.wire import (
     Wire,
     WireHistogram,
     class_among,
+    law,
 )
+from perfrun.measure.wire import ConservationError as ConservationError
 
 MAX_MACHINES = 16
 MAX_WORKERS = 5000

@@ -9,7 +9,6 @@ from pydantic import Field
 from perfrun.api.sentence import Sentence
 from perfrun.api.test.metric import MEASURES
 from perfrun.measure.benchmark import BenchmarkRecord
-from perfrun.measure.conservation import ConservationError, law
 from perfrun.measure.histogram import Histogram, Room
 from perfrun.measure.observed import MAX_OBSERVATIONS, Observation, add_observations
 from perfrun.measure.plan import RunPlan
@@ -25,6 +24,7 @@ from perfrun.measure.series import MAX_POINTS, Series
 from perfrun.measure.sketch import MAX_BUCKETS
 from perfrun.measure.wire import (
     MAX_ERROR_CLASSES,
+    ConservationError,
     Count,
     ErrorName,
     Moment,
@@ -32,6 +32,7 @@ from perfrun.measure.wire import (
     Rate,
     Wire,
     WireHistogram,
+    law,
     parse_json,
     unzip,
 )

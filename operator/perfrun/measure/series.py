@@ -11,9 +11,8 @@ from typing import Annotated, Self, TypeVar
 from pydantic import FailFast, Field, model_validator
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.measure.conservation import law
 from perfrun.measure.sketch import MAX_COUNT, Sketch
-from perfrun.measure.wire import MAX_ERROR_CLASSES, ErrorName, Wire, class_among
+from perfrun.measure.wire import MAX_ERROR_CLASSES, ErrorName, Wire, class_among, law
 
 MAX_POINTS = 600
 """Of a series; then each two are joined."""

@@ -1,7 +1,8 @@
 """What every wire format shares: a version, strictness, bounded numbers, histograms as HDR V2.
 
 Whoever sends a message may be a stranger: each number, name and list has a bound here or in its
-model, and JSON is counted before anything is made of it.
+model, and JSON is counted before anything is made of it. Counts obey laws: what is started, sent or
+failed is found again in what became of it.
 """
 
 import gzip
@@ -170,3 +171,13 @@ def _encode(value: Histogram) -> dict[str, Any]:
 
 
 WireHistogram = Annotated[Histogram, PlainValidator(_decode), PlainSerializer(_encode)]
+
+
+class ConservationError(AssertionError):
+    """Counts that do not add up: a defect of perfrun, never of the target."""
+
+
+def law(what: str, left: int, right: int) -> None:
+    """Raise ConservationError unless both sides are the same."""
+    if left != right:
+        raise ConservationError(f"{what}: {left} is not {right}; this is a defect of perfrun")

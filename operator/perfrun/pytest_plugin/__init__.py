@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perfrun.pytest_plugin.session import PluginSession
-from perfrun.pytest_plugin.told import PerfrunWarning
+from perfrun.pytest_plugin.session import PerfrunWarning, PluginSession
 
 if TYPE_CHECKING:
     from perfrun.pytest_plugin.fixture import Perfrun

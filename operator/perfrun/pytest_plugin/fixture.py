@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from perfrun.api.sentence import printable
-from perfrun.pytest_plugin.files import write_reports
+from perfrun.pytest_plugin.files import file_stem, perftest_name, write_reports
 from perfrun.pytest_plugin.given import Given, from_fields, from_file
-from perfrun.pytest_plugin.naming import file_stem, perftest_name
 from perfrun.pytest_plugin.result import Result
 from perfrun.pytest_plugin.running import CompletedRun, run_and_wait, run_beside
 from perfrun.pytest_plugin.session import PluginSession

@@ -12,7 +12,7 @@ from perfrun.local.files.manifests import Manifest, read_manifests
 from perfrun.local.values import FoundValues, Held, find_values
 from perfrun.logic.accept.spec import check
 from perfrun.logic.problems import parse_problems
-from perfrun.pytest_plugin.told import InvalidTestError
+from perfrun.pytest_plugin.session import InvalidTestError
 
 
 class Given(NamedTuple):

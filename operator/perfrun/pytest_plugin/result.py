@@ -17,7 +17,7 @@ from perfrun.api.run.perfrun import (
     Verdict,
 )
 from perfrun.api.sentence import printable
-from perfrun.pytest_plugin.told import PerfrunWarning
+from perfrun.pytest_plugin.session import PerfrunWarning
 
 _FAILED = (Verdict.FAIL, Verdict.ERROR)
 _PASSED = (Verdict.PASS, Verdict.NOT_APPLICABLE)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from perfrun.local.outcome import new_plan, outcome_of
 from perfrun.local.run import LocalRun, Progress, Stop, run_local
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.pytest_plugin.given import Given
 
 _BY_CTRL_C = "by Ctrl-C"

@@ -1,9 +1,20 @@
-"""What is kept over the tests of a session: options, and the runs to tell of at its end."""
+"""What a session keeps over its tests, options and the runs to tell of at its end, and its errors.
+
+pytest loads this in every project: it imports nothing of perfrun.
+"""
 
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+
+class PerfrunWarning(UserWarning):
+    """A run missed an objective, or could not show that it was met."""
+
+
+class InvalidTestError(ValueError):
+    """A manifest, or what was given in Python, is no test that can be run."""
 
 
 class PluginSession:

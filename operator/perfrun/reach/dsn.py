@@ -1,8 +1,11 @@
-"""Where a database is, and who asks: read from a Secret, and told to nobody."""
+"""Where a database is, who asks, and by which TLS: read from a Secret, and told to nobody."""
 
+import ssl
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from typing_extensions import override
 
 from perfrun.reach.errors import DataError
 from perfrun.reach.foreign import SECRETS
@@ -90,3 +93,30 @@ def parse_dsn(text: str, where: str) -> Dsn:
 
 
 _EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+
+
+def security(dsn: Dsn) -> ssl.SSLContext | None:
+    """The context of ``require`` and ``verify-full``; None: as the driver does by itself."""
+    if dsn.ssl_mode == "require":
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    return _Named.for_host(dsn.host) if dsn.ssl_mode == "verify-full" else None
+
+
+class _Named(ssl.SSLContext):
+    """Checks the certificate against the name in the DSN: what is connected to is an address."""
+
+    _name: str
+
+    @classmethod
+    def for_host(cls, name: str) -> "_Named":
+        context = cls(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_default_certs()
+        context._name = name
+        return context
+
+    @override
+    def wrap_bio(self, *args: Any, **named: Any) -> ssl.SSLObject:
+        return super().wrap_bio(*args, **{**named, "server_hostname": self._name})

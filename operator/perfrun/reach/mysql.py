@@ -8,9 +8,8 @@ from asyncmy.errors import InterfaceError
 from asyncmy.errors import MySQLError as MySQLError
 
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
-from perfrun.reach.dsn import Dsn, LoginTimeouts
+from perfrun.reach.dsn import Dsn, LoginTimeouts, security
 from perfrun.reach.errors import OpenError, sql_error
-from perfrun.reach.sql_tls import security
 
 STATEMENTS = 200
 """That are kept prepared on a connection; the server's own limit is for all connections."""

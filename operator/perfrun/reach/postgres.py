@@ -8,9 +8,8 @@ import asyncpg
 from asyncpg.protocol.protocol import BUILTIN_TYPE_OID_MAP
 
 from perfrun.api.quantities import NS_PER_MS
-from perfrun.reach.dsn import Dsn, LoginTimeouts
+from perfrun.reach.dsn import Dsn, LoginTimeouts, security
 from perfrun.reach.errors import ErrorClass, OpenError, sql_error
-from perfrun.reach.sql_tls import security
 
 _TIMEOUT = "statement_timeout"
 _REFUSED_BY_POOLERS = ("08P01", "0A000")

@@ -25,9 +25,14 @@ from perfrun.api.run.perfrun import (
 from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
 from perfrun.report.advice import next_steps
-from perfrun.report.benchmark import FigureTable, command_lines, figure_tables
-from perfrun.report.failures import by_count, explained
-from perfrun.report.observed import observed_lines
+from perfrun.report.lines import (
+    FigureTable,
+    by_count,
+    command_lines,
+    explained,
+    figure_tables,
+    observed_lines,
+)
 from perfrun.report.pages import HEAD, PageRow, fitting, page_rows
 from perfrun.report.steps import number, simple_table, steps_table
 

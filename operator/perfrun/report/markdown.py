@@ -11,10 +11,15 @@ from perfrun.api.sentence import printable
 from perfrun.logic.comparison.contrast import p_text
 from perfrun.logic.comparison.model import Comparison, Group, Row, Shown
 from perfrun.report.advice import next_steps
-from perfrun.report.benchmark import FigureTable, command_lines, figure_tables
 from perfrun.report.console import MARKS, score
-from perfrun.report.failures import by_count, explained
-from perfrun.report.observed import observed_lines
+from perfrun.report.lines import (
+    FigureTable,
+    by_count,
+    command_lines,
+    explained,
+    figure_tables,
+    observed_lines,
+)
 from perfrun.report.pages import HEAD, page_rows
 from perfrun.report.steps import number, step_rows
 

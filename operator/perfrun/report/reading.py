@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from perfrun.api.names import DNS_LABEL
 from perfrun.api.run.perfrun import PerfRun, Phase, ResultRef
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.logic.problems import parse_problems
 from perfrun.measure.result import MAX_RESULT_BYTES, MAX_RESULT_VALUES, RunResult
 from perfrun.measure.wire import parse_json, unzip

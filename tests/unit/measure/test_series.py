@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfrun.measure.conservation import ConservationError
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import GeneratorRecord, Outcome, PhaseRecord, StepRecord, Timing
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.series import MAX_POINTS, Second, Series
 from perfrun.measure.sketch import Sketch
+from perfrun.measure.wire import ConservationError
 
 MS, S = 1_000_000, 1_000_000_000
 KIB = 1024

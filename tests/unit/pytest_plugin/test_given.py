@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from perfrun.pytest_plugin.given import Given, from_fields, from_file
-from perfrun.pytest_plugin.told import InvalidTestError
+from perfrun.pytest_plugin.session import InvalidTestError
 
 API = """
 apiVersion: perfrun.dev/v1alpha1

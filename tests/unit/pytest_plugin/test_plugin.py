@@ -11,7 +11,7 @@ import pytest
 
 from perfrun.api.run.perfrun import Verdict
 from perfrun.local.outcome import new_plan
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.pytest_plugin import MARKERS, fixture
 from perfrun.pytest_plugin.given import Given
 from perfrun.pytest_plugin.running import CompletedRun
@@ -53,7 +53,7 @@ def session_of_its_own(pytester: pytest.Pytester, run: str, *arguments: str) -> 
     pytester.makeconftest(
         "from perfrun.pytest_plugin import fixture\n"
         "from perfrun.pytest_plugin.running import CompletedRun\n"
-        "from perfrun.logic.comparison.source import Reported\n"
+        "from perfrun.logic.comparison.model import Reported\n"
         "from tests.unit.report.sample import a_run\n"
         f"def run(given, on_interrupt):\n{run}"
         "fixture.run_and_wait = run\n"

@@ -11,8 +11,7 @@ from perfrun.cli.cluster import PERF_RUNS, ClusterError
 from perfrun.cli.cluster.feed import Away, Change, Changed, Failed, Feed, Listed, Source
 from perfrun.cli.cluster.views import RunView
 from perfrun.cli.terminal.exits import Exit, of_verdict
-from perfrun.cli.terminal.in_place import InPlace
-from perfrun.cli.terminal.streams import tell
+from perfrun.cli.terminal.streams import InPlace, tell
 
 AWAY_S = 120.0
 """How long the API server may be away while a run is waited for."""

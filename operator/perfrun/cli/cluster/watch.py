@@ -12,8 +12,7 @@ from perfrun.cli.cluster.feed import Failed, Feed, Listed
 from perfrun.cli.cluster.following import NotThereError, follow
 from perfrun.cli.cluster.views import RunView
 from perfrun.cli.terminal.exits import Exit, of_verdict
-from perfrun.cli.terminal.in_place import InPlace
-from perfrun.cli.terminal.streams import abandoned, tell
+from perfrun.cli.terminal.streams import InPlace, abandoned, tell
 from perfrun.cli.terminal.tables import print_table, table_lines
 
 _TICK_S = 1.0

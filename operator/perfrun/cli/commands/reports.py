@@ -61,7 +61,7 @@ def report(
     Exit codes: 0 done, whatever the verdicts; with --strict 1 for anything but Pass; 2 no such run,
     or a file that is none; 3 no cluster, or a file that could not be written.
     """
-    from perfrun.cli.report import report
+    from perfrun.cli.reports import report
     from perfrun.cli.sources import Sources
     from perfrun.cli.terminal import forms
     from perfrun.cli.terminal.outputs import Outputs
@@ -135,7 +135,7 @@ def compare(
     Exit codes: 0 done, whatever was found; 2 no such run, or a file that is none; 3 no cluster, or
     a file that could not be written.
     """
-    from perfrun.cli.compare import ComparisonRequest, compare_runs
+    from perfrun.cli.reports import ComparisonRequest, compare_runs
     from perfrun.cli.sources import Sources
     from perfrun.cli.terminal import forms
     from perfrun.cli.terminal.outputs import Outputs

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from perfrun.cli.terminal.outputs import Form
-from perfrun.logic.comparison.model import Comparison
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Comparison, Reported
 from perfrun.report.document import run_object
 from perfrun.report.junit import junit
 from perfrun.report.markdown import comparison_markdown, markdown

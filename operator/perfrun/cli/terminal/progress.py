@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perfrun.api.quantities import NS_PER_S, format_duration, format_percent, format_rate
-from perfrun.cli.terminal.in_place import InPlace
+from perfrun.cli.terminal.streams import InPlace
 from perfrun.local.run import STOP_SECONDS, Progress
 from perfrun.logic.plan.capacity import most_holds
 from perfrun.logic.plan.run_plan import load_end, planned

@@ -6,13 +6,19 @@ exit code nor the files of a run suffer. A full disk is told once, at the end.
 
 import errno
 import io
+import json
 import os
-from typing import IO, TextIO, cast
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from perfrun.api.sentence import printable, without_commands
+from perfrun.cli.terminal.choices import TextForm
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 MAX_LINE = 64 * 1024
 """Characters of a line."""
@@ -117,3 +123,36 @@ def abandoned(console: Console) -> bool:
 def tell(console: Console, text: str) -> None:
     """One line, never broken and never read as markup. What others wrote in it steers nothing."""
     console.print(Text(printable(text, MAX_LINE)), soft_wrap=True)
+
+
+def tell_structured(value: Any, form: TextForm, out: Console) -> None:
+    """Print a value of lists, dicts and plain values as JSON or YAML."""
+    if form is TextForm.YAML:
+        import yaml  # few commands need it
+
+        # In ASCII, as the JSON is: standard output may have any encoding.
+        text = yaml.safe_dump(value, sort_keys=False).rstrip("\n")
+    else:
+        text = json.dumps(value, indent=2)
+    out.print(Text(text), soft_wrap=True)
+
+
+class InPlace:
+    """Holds a live display, or none where lines are printed instead; a context manager."""
+
+    def __init__(self, live: "Live | None") -> None:
+        self._live = live
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()

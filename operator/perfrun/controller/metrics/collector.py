@@ -19,9 +19,8 @@ from perfrun.controller.metrics.figures import (
     figures_of,
     objective_families,
 )
-from perfrun.controller.metrics.kept import kept_families
-from perfrun.controller.metrics.labels import TestLabels
 from perfrun.controller.metrics.live import live_families
+from perfrun.controller.metrics.per_test import TestLabels, kept_families
 from perfrun.controller.objects.store import Key, Store
 from perfrun.coordinator.live import Live
 from perfrun.measure.plan import RunPlan

@@ -33,9 +33,8 @@ from perfrun.kube.client import (
 )
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.run.facts import RunFacts
-from perfrun.logic.run.losses import losses
+from perfrun.logic.run.losses import losses, untidy
 from perfrun.logic.run.status import done_status
-from perfrun.logic.run.teardown import untidy
 from perfrun.logic.verdict.judge import judge
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, errored, unreported
 from perfrun.measure.observed import add_observations

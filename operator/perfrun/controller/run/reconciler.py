@@ -46,8 +46,8 @@ from perfrun.logic.plan.names import job_name
 from perfrun.logic.problems import parse_problems
 from perfrun.logic.run.facts import JobState, RunFacts
 from perfrun.logic.run.lifecycle import Act, Decision, collecting_deadline, decide
+from perfrun.logic.run.losses import untidy
 from perfrun.logic.run.status import open_conditions
-from perfrun.logic.run.teardown import untidy
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored
 
 logger = logging.getLogger(__name__)

@@ -13,20 +13,25 @@ from perfrun.api.test.metric import METRICS, MetricSource
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.scenario import Step
 from perfrun.api.test.target import TargetKind
-from perfrun.logic.accept.extensions import address_problems, option_problems
-from perfrun.logic.accept.feeds import feed_problems
 from perfrun.logic.accept.kinds import kind_problems
 from perfrun.logic.accept.loads import crowded_browsers, late_stops, load_problems, search_problems
 from perfrun.logic.accept.observed import observe_problems, short_windows
 from perfrun.logic.accept.steps import (
     bracket_doubts,
     extraction_problems,
+    feed_problems,
     json_path_problems,
     placed_steps,
     steps_of,
     template_problems,
 )
-from perfrun.logic.accept.targets import duration_problems, header_problems, url_problems
+from perfrun.logic.accept.targets import (
+    address_problems,
+    duration_problems,
+    header_problems,
+    option_problems,
+    url_problems,
+)
 from perfrun.logic.plan.benchmark_command import command_problems
 from perfrun.logic.plan.run_plan import make_plan, scenarios_of
 from perfrun.logic.plan.shape import Shape

@@ -16,6 +16,7 @@ MAX_HOST_LENGTH = 253
 MIN_QUIET = 100 * NS_PER_MS
 """Twice the shortest task that is called long."""
 MAX_QUIET = 30 * NS_PER_S
+_EXTENSION = ["spec", "target", "extension"]
 # Written by the engine, of which it must be sure; a second one would be a smuggled request.
 _OURS = ("content-length", "transfer-encoding", "connection", "upgrade", "trailer", "te", "expect")
 
@@ -92,3 +93,27 @@ def _between(where: str, value: int, most: int) -> Iterator[Problem]:
 def _at_most(where: str, value: int, most: int) -> Iterator[Problem]:
     if value > most:
         yield Problem(where, f"must be at most {format_exact_duration(most)}")
+
+
+def address_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """An address that no host or port can be read from."""
+    yield from url_problem(
+        field_path([*_EXTENSION, "address"]), f"//{spec.target.the_extension.address}"
+    )
+
+
+def option_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Options that are given twice, or as if they could differ between iterations."""
+    target = spec.target.the_extension
+    for name in target.options.keys() & target.options_from.keys():
+        yield Problem(
+            field_path([*_EXTENSION, "optionsFrom", name]),
+            "is also set in options: remove one of them",
+        )
+    for name, text in target.options.items():
+        if "$(" in text:
+            yield Problem(
+                field_path([*_EXTENSION, "options", name]),
+                "contains a template: options are the same for the whole run; move values that "
+                "differ between iterations into the steps",
+            )

@@ -11,13 +11,13 @@ from perfrun.logic.comparison.model import (
     Cell,
     Comparison,
     Group,
+    Reported,
     Row,
     RunColumn,
     Shown,
     Statistics,
     Tone,
 )
-from perfrun.logic.comparison.source import Reported
 from perfrun.logic.trend.detect import Level, levels
 from perfrun.measure.trend import History, Point
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from perfrun.api.run.perfrun import Phase, Verdict
 from perfrun.logic.comparison.comparable import fingerprint, is_covered
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.logic.plan.run_plan import MEASURED, NOT_MEASURED_OF_LOAD
 from perfrun.measure.plan import RunPlan
 

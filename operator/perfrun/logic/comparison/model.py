@@ -1,4 +1,4 @@
-"""What a comparison of runs says; :mod:`perfrun.logic.comparison.compare` makes one.
+"""What is compared, and what a comparison says; :mod:`perfrun.logic.comparison.compare` makes one.
 
 The unit is the run. Samples within a run are not independent, so nothing here looks at them: of two
 runs there is a difference and no test of it; of two groups of runs there is one.
@@ -9,8 +9,17 @@ Texts are ready to be shown, but not escaped: names come from users.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from perfrun.api.run.perfrun import Verdict
+from perfrun.api.run.perfrun import PerfRun, Verdict
 from perfrun.api.test.metric import Direction, Notation
+from perfrun.measure.result import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A finished run: its PerfRun, and all that it measured, where that is kept still."""
+
+    run: PerfRun
+    result: RunResult | None = None
 
 
 class Group(StrEnum):

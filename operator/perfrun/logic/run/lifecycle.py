@@ -12,7 +12,7 @@ from enum import StrEnum
 from perfrun.api.quantities import format_duration
 from perfrun.api.run.perfrun import Phase
 from perfrun.logic.run.facts import JobState, PodFacts, Refusal, RunFacts
-from perfrun.logic.run.teardown import owes_teardown
+from perfrun.logic.run.losses import owes_teardown
 
 
 class Act(StrEnum):

@@ -1,4 +1,4 @@
-"""How workers were lost, in words."""
+"""What was lost with a worker: how, in words, and the teardown that worker 0 owed."""
 
 from collections.abc import Collection
 
@@ -32,3 +32,20 @@ def _termination(index: int, pod: PodFacts | None, job: JobState) -> str:
         return pod.sentence
     who = f"worker {index}" if pod is None else f"worker {index} ({pod.name})"
     return f"{who}: {JOB_GONE if job is JobState.ABSENT else ENDED}"
+
+
+def owes_teardown(facts: RunFacts) -> bool:
+    """Whether the teardown is still to be run, and worker 0 will not do it: it runs it before it
+    reports, and whenever it ends by itself."""
+    if not facts.undoes or facts.cleaned or 0 in facts.reported:
+        return False
+    return all(pod.left_undone for pod in facts.pods if pod.index == 0)
+
+
+def untidy(facts: RunFacts) -> str | None:
+    """Why the teardown was not run where worker 0 was lost."""
+    if not owes_teardown(facts):
+        return None
+    problem = facts.clean_up.problem if facts.clean_up is not None else None
+    why = problem or "it did not end in time"
+    return f"worker 0 was lost, and the pod that replaced it did not run the teardown: {why}"

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from perfrun.logic.comparison.contrast import p_text
-from perfrun.logic.comparison.model import Comparison, Shown, Tone
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Comparison, Reported, Shown, Tone
 from perfrun.report.console import MARKS
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart

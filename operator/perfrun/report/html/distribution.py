@@ -8,14 +8,21 @@ from typing import NamedTuple
 from perfrun.api.quantities import format_duration, parse_duration
 from perfrun.api.run.perfrun import SloStatus
 from perfrun.api.test.metric import QUANTILES, subject
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.logic.verdict.objectives import NEEDED_BEYOND
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import Outcome, StepRecord, Timing, timing_key, total
 from perfrun.measure.report import WorkerReport
-from perfrun.report.html.charts import Chart, ChartLine, DataRow, Limit, Point
-from perfrun.report.html.limits import is_latency_limit, latency_limits
+from perfrun.report.html.charts import (
+    Chart,
+    ChartLine,
+    DataRow,
+    Limit,
+    Point,
+    is_latency_limit,
+    latency_limits,
+)
 from perfrun.report.html.scales import beyond, duration_axis, percentile_axis
 from perfrun.report.html.svg import clean
 

@@ -8,13 +8,13 @@ from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, RequestCounts, StepS
 from perfrun.api.test.load import Load
 from perfrun.api.test.metric import CAPACITY, THROUGHPUT
 from perfrun.api.times import parse_time
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.logic.schedule.admission import place_of
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
-from perfrun.report.failures import by_count, explained
+from perfrun.report.lines import by_count, explained
 from perfrun.report.steps import ALL, number
 
 MAX_TRACES = 10

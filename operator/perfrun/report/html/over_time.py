@@ -5,9 +5,16 @@ from dataclasses import replace
 
 from perfrun.api.quantities import format_duration, parse_duration
 from perfrun.measure.sketch import Sketch
-from perfrun.report.html.charts import Area, Chart, ChartLine, Limit, Pieces, connected
+from perfrun.report.html.charts import (
+    Area,
+    Chart,
+    ChartLine,
+    Limit,
+    Pieces,
+    connected,
+    latency_limits,
+)
 from perfrun.report.html.errors import errors_chart
-from perfrun.report.html.limits import latency_limits
 from perfrun.report.html.scales import Scale, count_axis, duration_axis, tick_number
 from perfrun.report.html.timeline import Timeline, per_second
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.report.advice import next_steps
-from perfrun.report.benchmark import command_lines, figure_tables
 from perfrun.report.console import MARKS, score
 from perfrun.report.html import facts
 from perfrun.report.html.charts import Chart
@@ -16,6 +15,7 @@ from perfrun.report.html.observed import observed_charts, unseen
 from perfrun.report.html.over_time import charts_over_time, lag_chart
 from perfrun.report.html.page import render
 from perfrun.report.html.timeline import Timeline
+from perfrun.report.lines import command_lines, figure_tables
 from perfrun.report.pages import caption, page_rows
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.times import parse_time
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.series import Series

@@ -14,7 +14,7 @@ from perfrun.cli.terminal import forms
 from perfrun.cli.terminal.forms import Runs
 from perfrun.cli.terminal.outputs import Outputs, write_whole
 from perfrun.cli.terminal.streams import Output, console
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.measure.result import RunResult
 from tests.unit.coordinator.conftest import make_plan
 from tests.unit.report.sample import a_run

@@ -8,8 +8,7 @@ import pytest
 from perfrun.api.test.load import Load
 from perfrun.api.test.metric import Direction
 from perfrun.logic.comparison.compare import MAX_RUNS, compare, line_up
-from perfrun.logic.comparison.model import Comparison, Group, Row, Shown, Tone
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Comparison, Group, Reported, Row, Shown, Tone
 from perfrun.measure.result import RunResult
 from perfrun.report.reading import read_run
 from tests.unit.coordinator.conftest import make_plan, make_report

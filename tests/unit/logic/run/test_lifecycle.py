@@ -25,7 +25,7 @@ from perfrun.logic.run.lifecycle import (
     decide,
     waiting_for,
 )
-from perfrun.logic.run.teardown import untidy
+from perfrun.logic.run.losses import untidy
 from tests.unit.logic.facts import NOW, QUOTA, SECURITY, UNDER_WAY, S, at, facts, pod, refused
 
 UNSCHEDULED: dict[str, Any] = {

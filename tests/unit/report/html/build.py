@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from perfrun.api.run.perfrun import WorkerCounts
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.logic.verdict.judge import judge
 from perfrun.logic.verdict.outcome import RunOutcome, unreported

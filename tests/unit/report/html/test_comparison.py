@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from perfrun.logic.comparison.compare import compare, line_up
-from perfrun.logic.comparison.model import Shown
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported, Shown
 from perfrun.report.html import comparison_page
 from perfrun.report.html.strips import MAX_STRIPS, strips
 from tests.unit.logic.build import report, step

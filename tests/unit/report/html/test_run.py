@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from perfrun.logic.comparison.source import Reported
+from perfrun.logic.comparison.model import Reported
 from perfrun.measure.record import Traced
 from perfrun.report.html import run_page
 from tests.unit.logic.build import CLOSED, report, step

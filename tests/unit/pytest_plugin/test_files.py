@@ -5,7 +5,7 @@ import re
 import pytest
 
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
-from perfrun.pytest_plugin.naming import file_stem, perftest_name
+from perfrun.pytest_plugin.files import file_stem, perftest_name
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Benchmarks in each form of report: their tool's figures, whole, and nothing of others' markup."""
+"""Benchmarks and observed things in each form of report, and nothing of the markup of others."""
 
 import io
 import re
@@ -9,13 +9,15 @@ import pytest
 from rich.console import Console
 
 from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.test.observe import ObservedStatus
 from perfrun.logic.comparison.compare import line_up
-from perfrun.logic.comparison.source import Reported
-from perfrun.report.benchmark import command_lines, figure_tables
-from perfrun.report.console import print_run
+from perfrun.logic.comparison.model import Reported
+from perfrun.report.console import print_run, render_run
 from perfrun.report.html.run import run_page
 from perfrun.report.junit import junit
+from perfrun.report.lines import command_lines, figure_tables, observed_lines
 from perfrun.report.markdown import markdown
+from tests.unit.report import sample
 
 TREND = {"avg": "2.5ms", "p95": "4ms", "max": "9ms"}
 SORT = {"min": "302us", "mean": "421us", "ops": "2377.9/s", "rounds": "191", "iqr": "13.5us"}
@@ -117,3 +119,32 @@ def test_runs_are_compared_by_them_without_objectives_too() -> None:
     rows = {row.name: row for row in line_up(runs).rows}
     assert [cell.text for cell in rows["mean of test_sort"].cells] == ["421us", "842us"]
     assert {"ops of test_sort", "p95 of http_req_duration", "memory.peak"} <= rows.keys()
+
+
+OBSERVED = [
+    {"name": "api", "figures": {"cpu.max": "420m", "memory.growth": "-1.5Mi"}},
+    {"name": "db", "message": "db:5432 refused the login"},
+    {"name": "queue"},
+]
+LINES = [
+    "api: cpu.max 420m, memory.growth -1.5Mi",
+    "db: nothing was seen: db:5432 refused the login",
+    "queue: too little was seen in the window for a figure",
+]
+
+
+def test_figures_or_why_there_are_none() -> None:
+    assert observed_lines([ObservedStatus.model_validate(one) for one in OBSERVED]) == LINES
+
+
+def test_they_stand_on_the_terminal_and_in_markdown() -> None:
+    run = sample.a_run(observed=OBSERVED)
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(render_run(run))
+    printed = capture.get()
+    written = markdown([run])
+    assert "**Observed**" in written
+    for line in LINES:
+        assert line in printed
+        assert f"- {line.split(':')[0]}: " in written

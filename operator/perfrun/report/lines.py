@@ -1,14 +1,18 @@
-"""What a benchmark suite said of itself, as tables for any report."""
+"""Parts of a run in lines and small tables for any report: what a benchmark suite said of itself,
+what was observed, why requests failed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from perfrun.api.run.perfrun import BenchmarkStatus, PerfRunStatus
+from perfrun.api.run.perfrun import BenchmarkStatus, PerfRunStatus, StepStatus
 from perfrun.api.test.metric import BENCHMARK
+from perfrun.api.test.observe import ObservedStatus
+from perfrun.report.steps import number
 
 # What does not fit is left out from the end.
 _ORDER = list(BENCHMARK)
 _GAP = 3
+MAX_FAILURES = 5
 
 
 class FigureTable(NamedTuple):
@@ -55,3 +59,34 @@ def command_lines(status: PerfRunStatus) -> list[str]:
 
 def _place(statistic: str) -> tuple[int, str]:
     return (_ORDER.index(statistic) if statistic in _ORDER else len(_ORDER), statistic)
+
+
+def observed_lines(observed: Sequence[ObservedStatus]) -> list[str]:
+    """``api: cpu.max 420m, memory.max 210Mi``; without figures why there are none."""
+    return [f"{one.name}: {_told(one)}" for one in observed]
+
+
+def _told(one: ObservedStatus) -> str:
+    figures = ", ".join(f"{metric} {text}" for metric, text in one.figures.items())
+    if figures:
+        return figures
+    if one.message:
+        return f"nothing was seen: {one.message}"
+    return "too little was seen in the window for a figure"
+
+
+def by_count(errors: Mapping[str, int]) -> str:
+    """``Timeout 1,234, Status5xx 12``: the most frequent first."""
+    kinds = sorted(errors.items(), key=lambda item: -item[1])
+    return ", ".join(f"{kind} {number(count)}" for kind, count in kinds)
+
+
+def explained(steps: Sequence[StepStatus]) -> Iterator[str]:
+    """Of the classes that are explained, the most frequent: ``list: Status4xx: status 404``."""
+    found = [
+        (step.errors.get(kind, 0), f"{step.name}: {kind}: {said}")
+        for step in steps
+        for kind, said in step.said.items()
+    ]
+    for _, line in sorted(found, key=lambda item: -item[0])[:MAX_FAILURES]:
+        yield line

@@ -1,0 +1,88 @@
+"""What is shown of every test: its labels, and what follows from the runs that are kept of it.
+
+``perfrun_test_labels`` has only keys that are named beforehand: a label that anybody may invent
+would be a series of its own for each value that they think of.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from perfrun.api.run.perfrun import Verdict
+from perfrun.controller.metrics.families import TEST
+from perfrun.controller.objects.store import Key, RunRecord, Store
+
+
+class TestLabels:
+    """The values of the chosen labels, by test."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._names = label_names(keys)
+        self._values: dict[Key, list[str]] = {}
+
+    def see(self, test: Key, labels: Mapping[str, str]) -> None:
+        """The labels of a test as it was read."""
+        self._values[test] = [labels.get(key, "") for key in self._names]
+
+    def drop(self, test: Key) -> None:
+        """The test is gone."""
+        self._values.pop(test, None)
+
+    def families(self, tests: Iterable[Key]) -> Iterator[Metric]:
+        """1 for each test, with its labels."""
+        family = GaugeMetricFamily(
+            "perfrun_test_labels",
+            "1, with those labels of the PerfTest that metrics.testLabels of the chart names.",
+            labels=[*TEST, *self._names.values()],
+        )
+        none = [""] * len(self._names)
+        for key in tests:
+            family.add_metric([*key, *self._values.get(key, none)], 1)
+        yield family
+
+
+def label_names(keys: Iterable[str]) -> dict[str, str]:
+    """The name in Prometheus of each label key; two that would share one get numbers."""
+    names: dict[str, str] = {}
+    for key in keys:
+        plain = name = "label_" + re.sub("[^a-zA-Z0-9_]", "_", key)
+        number = 2
+        while name in names.values():
+            name = f"{plain}_{number}"
+            number += 1
+        names[key] = name
+    return names
+
+
+def kept_families(store: Store, tests: Iterable[Key]) -> Iterator[Metric]:
+    """How many are under way, how many were in vain, and what their results take."""
+    active = GaugeMetricFamily(
+        "perfrun_run_active", "Runs that are not done, queued ones included.", labels=TEST
+    )
+    streak = GaugeMetricFamily(
+        "perfrun_inconclusive_streak",
+        "The last finished runs in a row that were Inconclusive.",
+        labels=TEST,
+    )
+    size = GaugeMetricFamily(
+        "perfrun_results_bytes", "The full results that are kept, compressed.", labels=TEST
+    )
+    for key in tests:
+        runs = store.runs_of(key)
+        active.add_metric(list(key), sum(not run.done for run in runs))
+        streak.add_metric(list(key), inconclusive_streak(runs))
+        size.add_metric(list(key), sum(run.result_bytes for run in runs))
+    yield from (active, streak, size)
+
+
+def inconclusive_streak(runs: Iterable[RunRecord]) -> int:
+    """How many of the runs that ended last, one after the other, were Inconclusive."""
+    measured = (run for run in runs if run.done and run.missed is None)
+    done = sorted(measured, key=lambda run: run.completed or "")
+    streak = 0
+    for run in reversed(done):
+        if run.verdict is not Verdict.INCONCLUSIVE:
+            break
+        streak += 1
+    return streak
