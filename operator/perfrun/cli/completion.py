@@ -1,8 +1,9 @@
-"""What a shell may complete: names of tests and runs of the cluster, quickly or not at all."""
+"""What shells may complete: names of tests and runs of the cluster, quickly or not at all."""
 
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from enum import StrEnum
 from typing import Any
 
 from perfrun.api.names import DNS_LABEL
@@ -11,6 +12,14 @@ TIMEOUT_S = 1.5
 _RUN = "run/"
 # What is no such name is not given to a shell, which may evaluate it.
 _NAME = re.compile(DNS_LABEL)
+
+
+class Shell(StrEnum):
+    """Shells that can complete what is typed."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
 
 
 def test_names(given: Mapping[str, Any], incomplete: str) -> list[str]:

@@ -9,9 +9,8 @@ from rich.console import Console
 from perfrun.api.quantities import format_exact_duration
 from perfrun.api.test.perftest import PerfTest
 from perfrun.api.times import format_time, parse_time
-from perfrun.cli.terminal.choices import TextForm
 from perfrun.cli.terminal.exits import Exit
-from perfrun.cli.terminal.streams import tell, tell_structured
+from perfrun.cli.terminal.streams import TextForm, tell, tell_structured
 from perfrun.local.files.manifests import Manifest, read_manifests, selected
 from perfrun.local.files.selector import Selector
 from perfrun.logic.schedule.forecast import forecast

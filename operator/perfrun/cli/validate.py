@@ -7,9 +7,8 @@ from typing import Any
 from rich.console import Console
 
 from perfrun.cli.costs import Daily, Estimate, daily, load_words, plan_of, total_words
-from perfrun.cli.terminal.choices import TextForm
 from perfrun.cli.terminal.exits import Exit
-from perfrun.cli.terminal.streams import tell, tell_structured
+from perfrun.cli.terminal.streams import TextForm, tell, tell_structured
 from perfrun.local.files.manifests import Manifest, read_manifests, selected
 from perfrun.local.files.selector import Selector
 

@@ -11,8 +11,8 @@ import yaml
 from rich.console import Console
 
 from perfrun.cli.next import next_runs, parse_from
-from perfrun.cli.terminal.choices import TextForm
 from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import TextForm
 from perfrun.local.files.selector import parse_selector
 from tests.unit.local.files.test_manifests import GOOD
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from perfrun.cli.terminal.choices import TextForm
 from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import TextForm
 from perfrun.cli.validate import describe, total_line, validate_files
 from perfrun.local.files.manifests import parse_manifests
 from perfrun.local.files.selector import parse_selector

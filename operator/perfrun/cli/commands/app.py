@@ -9,9 +9,9 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from perfrun import __version__
-from perfrun.cli.terminal.choices import Shell, TextForm
+from perfrun.cli.completion import Shell
 from perfrun.cli.terminal.exits import Exit, worst
-from perfrun.cli.terminal.streams import Output, console, tell
+from perfrun.cli.terminal.streams import Output, TextForm, console, tell
 
 LOCAL = "On this machine"
 CLUSTER = "In a cluster"

@@ -18,9 +18,8 @@ from perfrun.cli.commands.app import (
     leave,
     outputs,
 )
-from perfrun.cli.terminal.choices import TextForm
 from perfrun.cli.terminal.exits import Exit
-from perfrun.cli.terminal.streams import console, tell
+from perfrun.cli.terminal.streams import TextForm, console, tell
 from perfrun.local.files.selector import Selector, parse_selector
 
 

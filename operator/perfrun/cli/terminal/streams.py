@@ -8,6 +8,7 @@ import errno
 import io
 import json
 import os
+from enum import StrEnum
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, TextIO, cast
 
@@ -15,7 +16,6 @@ from rich.console import Console
 from rich.text import Text
 
 from perfrun.api.sentence import printable, without_commands
-from perfrun.cli.terminal.choices import TextForm
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -123,6 +123,14 @@ def abandoned(console: Console) -> bool:
 def tell(console: Console, text: str) -> None:
     """One line, never broken and never read as markup. What others wrote in it steers nothing."""
     console.print(Text(printable(text, MAX_LINE)), soft_wrap=True)
+
+
+class TextForm(StrEnum):
+    """How a command says what it has to say: to a person, or to a program."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
 
 
 def tell_structured(value: Any, form: TextForm, out: Console) -> None:
