@@ -100,23 +100,7 @@ class Operator:
         open_runs = OpenRuns(kube, self.store, self.checks, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
         self.metrics.under_way = self.coordinator.under_way
-        surroundings, sampler = Surroundings(kube, settings), Sampler(kube)
-        finisher = Finisher(kube, open_runs, events, self.metrics, surroundings, sampler)
-        reconciler = RunReconciler(
-            kube,
-            self.store,
-            self.coordinator,
-            open_runs,
-            Acceptor(kube, self.store, finisher, events, self.checks),
-            finisher,
-            surroundings,
-            events,
-            settings,
-            sampler,
-            Accounts(kube, pair.key if pair else ""),
-            pair.certificate if pair else "",
-        )
-        historian = Historian(kube, self.store)
+        reconciler = self._run_reconciler(kube, events, open_runs)
         self.ticker = Ticker(kube, self.store, lambda key: self.tests.add(key))
         receivers = Receivers.read(settings.receivers)
         self.metrics.expect_receivers(receivers.all_names)
@@ -124,7 +108,7 @@ class Operator:
         tests = TestReconciler(
             kube,
             self.store,
-            historian,
+            Historian(kube, self.store),
             events,
             self.metrics,
             self.ticker,
@@ -152,6 +136,24 @@ class Operator:
             for name, record in written_policies(settings).items():
                 self.store.put_policy(name, record)
         self._kube = kube
+
+    def _run_reconciler(self, kube: Kube, events: Events, open_runs: OpenRuns) -> RunReconciler:
+        surroundings, sampler = Surroundings(kube, self.settings), Sampler(kube)
+        finisher = Finisher(kube, open_runs, events, self.metrics, surroundings, sampler)
+        return RunReconciler(
+            kube,
+            self.store,
+            self.coordinator,
+            open_runs,
+            Acceptor(kube, self.store, finisher, events, self.checks),
+            finisher,
+            surroundings,
+            events,
+            self.settings,
+            sampler,
+            Accounts(kube, self.pair.key if self.pair else ""),
+            self.pair.certificate if self.pair else "",
+        )
 
     async def run(self) -> None:
         """Until SIGTERM. Any part that fails ends the process: the kubelet starts it anew."""
