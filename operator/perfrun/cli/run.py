@@ -79,13 +79,33 @@ def run_files(
     At the end the ``slowest`` ones are listed.
     """
     manifests, nothing = selected(read_manifests(files), selector)
+    if nothing is None and not any(one.test or one.problems for one in manifests):
+        nothing = "no PerfTest in the given files: nothing to run"
+    return run_manifests(
+        manifests, outputs, here, out, err, strict=strict, nothing=nothing, slowest=slowest
+    )
+
+
+def run_manifests(
+    manifests: Sequence[Manifest],
+    outputs: Outputs[Runs],
+    here: Here,
+    out: Console,
+    err: Console,
+    *,
+    strict: bool = False,
+    nothing: str | None = None,
+    slowest: int = 0,
+) -> Exit:
+    """Run every PerfTest of ``manifests``. Nothing is run unless all are right.
+
+    ``nothing`` says why there is none to run.
+    """
     told = tell_manifests(manifests, err)
     wanted = _wanted(manifests, here)
     problems = [*wanted.problems, *outputs.problems(several=wanted.several)]
     if nothing is not None:
         problems.append(nothing)
-    elif not wanted.tests and not told:
-        problems.append("no PerfTest in the given files: nothing to run")
     for problem in problems:
         tell(err, problem)
     if told or problems:

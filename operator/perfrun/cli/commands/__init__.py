@@ -5,11 +5,11 @@ import os
 import sys
 from pathlib import Path
 
-from perfrun.cli.commands import cluster, init, local, reports
+from perfrun.cli.commands import cluster, init, local, quick, reports
 from perfrun.cli.commands.app import COMPLETE_VARIABLE, app
 from perfrun.cli.terminal.exits import Exit
 
-__all__ = ["app", "cluster", "init", "local", "reports", "run_command"]
+__all__ = ["app", "cluster", "init", "local", "quick", "reports", "run_command"]
 
 
 def run_command() -> int:

@@ -19,16 +19,18 @@ REPORTS = "About finished runs"
 OTHER = "About perfrun"
 _PANELS = (LOCAL, CLUSTER, REPORTS, OTHER)
 """Groups of commands in the help, in this order; what is in none comes last."""
+_FIRST = ("quick", "run")
 
 
 class _Grouped(TyperGroup):
-    """The commands by panel, run first, whatever the order in which their modules are loaded."""
+    """The commands by panel, those of every day first, in whatever order modules are loaded."""
 
     @override
     def list_commands(self, ctx: object) -> list[str]:
-        def place(name: str) -> tuple[int, bool]:
+        def place(name: str) -> tuple[int, int]:
             panel = getattr(self.commands[name], "rich_help_panel", None)
-            return _PANELS.index(panel) if panel in _PANELS else len(_PANELS), name != "run"
+            group = _PANELS.index(panel) if panel in _PANELS else len(_PANELS)
+            return group, _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
         return sorted(self.commands, key=place)
 
@@ -37,6 +39,7 @@ app = typer.Typer(
     cls=_Grouped,
     add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Performance tests as Kubernetes objects: run them on this machine, without a cluster, or "
     "look after those of a cluster.",
@@ -55,6 +58,9 @@ JsonFile = Annotated[
     typer.Option(
         "--json", metavar="OUT", help="Write the PerfRun; here and below - is standard output."
     ),
+]
+ResultFile = Annotated[
+    Path | None, typer.Option("--result", metavar="OUT", help="Write all that was measured.")
 ]
 HtmlFile = Annotated[
     Path | None,
@@ -77,6 +83,7 @@ Labels = Annotated[
     ),
 ]
 TextOutput = Annotated[TextForm, typer.Option("--output", "-o", help="text, json or yaml.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Default: the context's.")]
 Context = Annotated[str | None, typer.Option(help="Of the kubeconfig.")]
 

@@ -10,6 +10,7 @@ from perfrun.cli.commands.app import (
     CLUSTER,
     Context,
     Namespace,
+    Strict,
     app,
     leave,
     outputs,
@@ -32,9 +33,6 @@ def _tests_and_runs(ctx: typer.Context, incomplete: str) -> list[str]:
     from perfrun.cli.completion import test_or_run_names
 
     return test_or_run_names(ctx.params, incomplete)
-
-
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")]
 
 
 @app.command(rich_help_panel=CLUSTER)

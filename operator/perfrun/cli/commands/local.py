@@ -13,6 +13,8 @@ from perfrun.cli.commands.app import (
     JunitFile,
     Labels,
     MarkdownFile,
+    ResultFile,
+    Strict,
     TextOutput,
     app,
     leave,
@@ -39,10 +41,7 @@ def run(
     files: Files,
     labels: Labels = None,
     json_file: JsonFile = None,
-    result_file: Annotated[
-        Path | None,
-        typer.Option("--result", metavar="OUT", help="Write all that was measured."),
-    ] = None,
+    result_file: ResultFile = None,
     html_file: HtmlFile = None,
     junit_file: JunitFile = None,
     md_file: MarkdownFile = None,
@@ -63,9 +62,7 @@ def run(
             "those of the manifests.",
         ),
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")
-    ] = False,
+    strict: Strict = False,
     slowest: Annotated[
         int, typer.Option(min=0, max=1000, metavar="N", help="List the N slowest tests at the end.")
     ] = 0,

@@ -10,7 +10,7 @@ KEY = "values.csv"
 
 _NAME = re.compile(
     r"pass(word|wd|code|phrase|wort)?$|passw|secret|token|api[-_]?key|access[-_]?key|auth(?!or)|session"
-    r"|(^|[-_.])(key|sid|sig|pin|otp|code|pwd|jwt|state|nonce)$|csrf|xsrf|signature|credential"
+    r"|authori[sz]ation|(^|[-_.])(key|sid|sig|pin|otp|code|pwd|jwt|state|nonce)$|csrf|xsrf|signature|credential"
     r"|cookie|iban|card[-_]?number|cvc|cvv",
     re.IGNORECASE,
 )

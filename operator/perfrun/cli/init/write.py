@@ -47,6 +47,11 @@ def write_drafts(drafts: Iterable[Draft], file: str) -> str:
     return "---\n".join(_document(draft, file) for draft in drafts)
 
 
+def yaml_text(document: Json) -> str:
+    """A document for people to read, without comments."""
+    return "\n".join(_block(document, 0)) + "\n"
+
+
 def manifest(draft: Draft) -> Json:
     """The object that a draft means: what has to be read from what is written of it."""
     spec: Json = {"target": {"http": {"url": draft.url, **draft.http}}}

@@ -27,6 +27,8 @@ class Form(Generic[S]):
     """The whole as one document."""
     pages: Callable[[S], Mapping[str, str]] | None = None
     """By file name, for a form that is a document for each of several: they go into a folder."""
+    new: bool = False
+    """A file that is there already is not replaced: somebody may have changed it."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def write_whole(file: Path, text: str) -> None:
 
 def _unwritable(place: Destination[S], *, several: bool) -> str | None:
     file = place.file
+    if place.form.new and file.is_file():
+        return "it is there already; give another name, or remove it"
     folder = file.absolute().parent
     if place.is_folder(several=several):
         if file == _STDOUT or (file.exists() and not file.is_dir()):

@@ -80,6 +80,10 @@ def selected(
 
 def _read(file: str) -> Iterator[Manifest]:
     path = Path(file)
+    if re.match(r"https?://", file):
+        advice = f"to put load on it: perfrun quick {file}; a manifest is to be downloaded first"
+        yield Manifest(file, problems=(f"is a URL, not a file; {advice}",))
+        return
     if file == "-":
         yield from parse_manifests("stdin", sys.stdin.buffer.read(MAX_FILE + 1))
     elif path.is_dir():

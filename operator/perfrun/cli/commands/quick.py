@@ -1,0 +1,247 @@
+"""``perfrun quick``."""
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from perfrun.cli.commands.app import (
+    LOCAL,
+    HtmlFile,
+    JsonFile,
+    JunitFile,
+    MarkdownFile,
+    ResultFile,
+    Strict,
+    app,
+    leave,
+    outputs,
+)
+from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.streams import console, tell
+
+_LOAD = "Load"
+_REQUEST = "Request"
+_OBJECTIVES = "Objectives"
+
+
+def _methods(incomplete: str) -> list[str]:
+    from perfrun.api.test.scenario import Method
+
+    return [method for method in get_args(Method) if method.startswith(incomplete.upper())]
+
+
+@app.command(rich_help_panel=LOCAL)
+def quick(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Without a scheme it means http://.")],
+    requests: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            "--requests",
+            min=1,
+            metavar="N",
+            rich_help_panel=_LOAD,
+            help="Send this many requests. Default: 200.",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            "-c",
+            "--concurrency",
+            min=1,
+            metavar="N",
+            rich_help_panel=_LOAD,
+            help="Requests at a time; with -d users, with -r the most that may be open. "
+            "Default: 50.",
+        ),
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option(
+            "-d",
+            "-z",
+            "--duration",
+            metavar="TIME",
+            rich_help_panel=_LOAD,
+            help="Send requests for this long, as in 30s. Default with -r: 10s.",
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            "-r",
+            "--rate",
+            metavar="RATE",
+            rich_help_panel=_LOAD,
+            help="Requests a second, whether or not earlier ones are answered.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "-w",
+            "--workers",
+            min=1,
+            metavar="N",
+            rich_help_panel=_LOAD,
+            help="Processes that share the load; each uses one core. Default: 1.",
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "-X",
+            "--method",
+            metavar="METHOD",
+            autocompletion=_methods,
+            rich_help_panel=_REQUEST,
+            help="Default: GET, with a body POST.",
+        ),
+    ] = None,
+    headers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-H",
+            "--header",
+            metavar="'NAME: VALUE'",
+            rich_help_panel=_REQUEST,
+            help="A header; may be repeated.",
+        ),
+    ] = None,
+    body: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            rich_help_panel=_REQUEST,
+            help="The body; @FILE reads a file, - standard input.",
+        ),
+    ] = None,
+    http2: Annotated[
+        bool, typer.Option("--http2", rich_help_panel=_REQUEST, help="Use HTTP/2.")
+    ] = False,
+    insecure: Annotated[
+        bool,
+        typer.Option("-k", "--insecure", rich_help_panel=_REQUEST, help="Accept any certificate."),
+    ] = False,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "-t",
+            "--timeout",
+            metavar="TIME",
+            rich_help_panel=_REQUEST,
+            help="Of a request. Default: 30s.",
+        ),
+    ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATUS",
+            rich_help_panel=_REQUEST,
+            help="Statuses that are a success, as in 200,204. Default: any below 400.",
+        ),
+    ] = None,
+    p95: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", rich_help_panel=_OBJECTIVES, help="Limit of the p95 latency: 500ms."
+        ),
+    ] = None,
+    p99: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", rich_help_panel=_OBJECTIVES, help="Limit of the p99 latency: 1s."
+        ),
+    ] = None,
+    error_rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT", rich_help_panel=_OBJECTIVES, help="Limit of the error rate: 1%."
+        ),
+    ] = None,
+    slos: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slo",
+            metavar="'METRIC<LIMIT'",
+            rich_help_panel=_OBJECTIVES,
+            help="Any objective, as in 'throughput>100/s'; may be repeated.",
+        ),
+    ] = None,
+    strict: Strict = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the manifest of this run to a new file, for perfrun run; - is standard "
+            "output.",
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+    result_file: ResultFile = None,
+    html_file: HtmlFile = None,
+    junit_file: JunitFile = None,
+    md_file: MarkdownFile = None,
+) -> None:
+    """Put load on a URL, without a manifest: 200 requests, 50 at a time, or what the options say.
+
+    -n and -c: a number of requests. -d and -c: users for a time. -r and -d: a rate for a time.
+
+    Exit codes: 0 done, 1 Fail, 2 usage wrong, 3 Error, 130 stopped.
+    """
+    from perfrun.cli.quick import QuickOptions, quick_test, read_body
+    from perfrun.cli.run import Here, run_manifests
+    from perfrun.cli.terminal import forms
+    from perfrun.cli.terminal.outputs import Form, Outputs
+
+    out, err = outputs()
+    try:
+        test = quick_test(
+            QuickOptions(
+                url=url,
+                requests=requests,
+                concurrency=concurrency,
+                duration=duration,
+                rate=rate,
+                workers=workers,
+                method=method,
+                headers=headers or (),
+                body=None if body is None else read_body(body),
+                http2=http2,
+                insecure=insecure,
+                timeout=timeout,
+                expect=expect,
+                p95=p95,
+                p99=p99,
+                error_rate=error_rate,
+                slos=slos or (),
+            )
+        )
+    except ValueError as error:
+        tell(console(err), f"quick: {error}")
+        leave(Exit.USAGE, out, err)
+    wanted = Outputs(
+        out,
+        [
+            (Form("--save", lambda _: test.text, new=True), save),
+            (forms.JSON, json_file),
+            (forms.RESULT, result_file),
+            (forms.HTML, html_file),
+            (forms.JUNIT, junit_file),
+            (forms.MARKDOWN, md_file),
+        ],
+    )
+    report = console(err if wanted.takes_stdout else out)
+    code = run_manifests(
+        list(test.manifests()), wanted, Here(), report, console(err), strict=strict
+    )
+    if save is not None and save.is_file() and code is not Exit.USAGE:
+        if test.secrets_note is None:
+            next_ = f"; the same again: perfrun run {save}"
+        else:
+            next_ = f", without the values of secret headers. {test.secrets_note}"
+        tell(console(err), f"{save}: written{next_}")
+    leave(code, out, err)
