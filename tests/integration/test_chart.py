@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from perfrun.api.test.pod import PodTemplate
 from perfrun.controller.objects.manifests import run_labels
 from perfrun.controller.objects.store import Key
+from perfrun.controller.settings import Settings
 from perfrun.controller.test.receivers import Receivers
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO
@@ -285,6 +287,60 @@ def test_digest_pins_the_image_of_operator_and_workers(api: ApiServer) -> None:
     assert "@" not in json.dumps(_pod(api)["spec"]["containers"][0]["image"])
 
 
+def _pods(made: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """All pods of the chart, with their labels, by the kind of what they are written in."""
+    return {
+        one["kind"]: one if one["kind"] == "Pod" else one["spec"]["template"]
+        for one in made
+        if one["kind"] in ("Deployment", "Job", "Pod")
+    }
+
+
+def test_all_pods_of_the_chart_run_where_the_operator_may(api: ApiServer) -> None:
+    """The hook of the uninstallation too: `helm uninstall` waits for it."""
+    said = {
+        "global.imageRegistry": "registry.example.com",
+        "commonLabels.team": "perf",
+        "podLabels.zone": "a",
+        "podAnnotations.note": "n",
+        "nodeSelector.pool": "infra",
+        "tolerations[0].key": "dedicated",
+        "tolerations[0].operator": "Exists",
+        "priorityClassName": "high",
+    }
+    made = _rendered(api, *(f"--set={name}={value}" for name, value in said.items()))
+    pods = _pods(made)
+    assert sorted(pods) == ["Deployment", "Job", "Pod"]
+    for pod in pods.values():
+        labels, spec = pod["metadata"]["labels"], pod["spec"]
+        assert (labels["team"], labels["zone"]) == ("perf", "a")
+        assert pod["metadata"]["annotations"]["note"] == "n"
+        assert spec["nodeSelector"] == {"pool": "infra"}
+        assert spec["tolerations"] == [{"key": "dedicated", "operator": "Exists"}]
+        assert spec["priorityClassName"] == "high"
+        (container,) = spec["containers"]
+        assert container["image"].startswith("registry.example.com/perfrun:")
+    # The CRDs are as they are generated.
+    ours = [one for one in made if one["kind"] != "CustomResourceDefinition"]
+    assert {one["metadata"].get("labels", {}).get("team") for one in ours} == {"perf"}
+
+
+def test_what_workers_get_from_the_chart_is_read_by_the_operator(api: ApiServer) -> None:
+    template = {"nodeSelector": {"pool": "load"}, "tolerations": [{"operator": "Exists"}]}
+    made = _rendered(
+        api,
+        f"--set-json=worker.podTemplate={json.dumps(template)}",
+        '--set-json=extraEnv=[{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]',
+    )
+    for pod in (_pods(made)[kind] for kind in ("Deployment", "Job")):
+        (container,) = pod["spec"]["containers"]
+        env = {one["name"]: one.get("value") for one in container["env"]}
+        assert env["HTTPS_PROXY"] == "http://proxy:3128"
+        # What comes from fields of the pod has no value here.
+        found = Settings.from_env({name: value or "here" for name, value in env.items()})
+        assert found.worker_pod == PodTemplate.model_validate(template)
+
+
 def test_upgrade_leaves_the_operators_key_alone(installed: ApiServer) -> None:
     secret = "secret/perfrun-coordinator-tls"
     patch = json.dumps({"stringData": {"tls.key": "made by the operator"}})
@@ -397,6 +453,9 @@ def test_crds_are_kept_unless_told_otherwise(api: ApiServer) -> None:
         ("receivers[0].name=X", "receivers"),
         ("replicas=0", "replicas"),
         ("image.digest=0123", "digest"),
+        ("worker.podTemplate.hostNetwork=true", "hostNetwork"),
+        (r"commonLabels.app\.kubernetes\.io/name=x", "app.kubernetes.io/name"),
+        ("extraEnv[0].name=PERFRUN_LEASE", "extraEnv"),
         ("image.digest=sha512:0123", "digest"),
         ("policies.apiServerAudiences={a b}", "apiServerAudiences"),
     ],

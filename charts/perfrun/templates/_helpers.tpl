@@ -24,6 +24,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: perfrun
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "perfrun.serviceAccount" -}}
@@ -34,15 +37,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* The registry of the images with its slash, or nothing. */}}
+{{- define "perfrun.registry" -}}
+{{- with (.Values.global).imageRegistry | default .Values.image.registry }}{{ . }}/{{ end -}}
+{{- end -}}
+
 {{- define "perfrun.image" -}}
-{{- with .Values.image.registry }}{{ . }}/{{ end -}}
+{{- include "perfrun.registry" . -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{/* The image with a browser. */}}
 {{- define "perfrun.browserImage" -}}
-{{- with .Values.image.registry }}{{ . }}/{{ end -}}
+{{- include "perfrun.registry" . -}}
 {{ .Values.image.repository }}-browser:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- with .Values.image.browserDigest }}@{{ . }}{{ end }}
 {{- end -}}
@@ -72,6 +80,27 @@ imagePullSecrets:
 {{/* The name in the certificate, whatever address is scraped. */}}
 {{- define "perfrun.metricsHost" -}}
 {{ include "perfrun.fullname" . }}-leader.{{ .Release.Namespace }}.svc
+{{- end -}}
+
+{{/* On which nodes pods of the chart may run, and how important they are. */}}
+{{- define "perfrun.scheduling" -}}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels of all pods of the chart. */}}
+{{- define "perfrun.podLabels" -}}
+{{- with .Values.podLabels }}
+{{- toYaml . }}
+{{ end }}
+{{- include "perfrun.labels" . }}
 {{- end -}}
 
 {{/* The restricted profile of Pod Security, for pods. The user is the image's own. */}}
@@ -126,6 +155,12 @@ capabilities: {drop: [ALL]}
 - {name: PERFRUN_WORKER_CPU, value: {{ .Values.worker.cpu | quote }}}
 - {name: PERFRUN_WORKER_MEMORY, value: {{ .Values.worker.memory | quote }}}
 - {name: PERFRUN_WORKER_MEMORY_LIMIT, value: {{ .Values.worker.memoryLimit | quote }}}
+{{- with .Values.worker.podTemplate }}
+- {name: PERFRUN_WORKER_POD, value: {{ toJson . | quote }}}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* The ConfigMap of policies; it has another name whenever they change. */}}

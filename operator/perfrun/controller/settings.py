@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from pydantic import ValidationError
+
+from perfrun.api.test.pod import PodTemplate
+
 PROBES_PORT = 8080
 METRICS_PORT = 8444
 METRICS_ACCESS = ("kubernetes", "token", "open")
@@ -35,6 +39,8 @@ class Settings:
     worker_cpu: str
     worker_memory: str
     worker_memory_limit: str
+    worker_pod: PodTemplate
+    """What all worker pods have, before a test's own podTemplate."""
     coordinator_url: str
     coordinator_service: str
     """The Service of that URL, which this operator leads to itself; empty: it does not."""
@@ -78,6 +84,7 @@ class Settings:
             worker_cpu=env.get("PERFRUN_WORKER_CPU", "1"),
             worker_memory=env.get("PERFRUN_WORKER_MEMORY", "256Mi"),
             worker_memory_limit=env.get("PERFRUN_WORKER_MEMORY_LIMIT", "1Gi"),
+            worker_pod=_pod_template(env, "PERFRUN_WORKER_POD"),
             coordinator_url=_required(env, "PERFRUN_COORDINATOR_URL"),
             coordinator_service=env.get("PERFRUN_COORDINATOR_SERVICE", ""),
             metrics_service=env.get("PERFRUN_METRICS_SERVICE", ""),
@@ -139,6 +146,15 @@ def _label_keys(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     if len(keys) > MAX_TEST_LABELS:
         raise ValueError(f"{name} names {len(keys)} labels: name at most {MAX_TEST_LABELS}")
     return keys
+
+
+def _pod_template(env: Mapping[str, str], name: str) -> PodTemplate:
+    try:
+        return PodTemplate.model_validate_json(env.get(name) or "{}")
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{name}: {where}: {first['msg']}") from error
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

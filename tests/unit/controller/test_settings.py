@@ -2,6 +2,7 @@
 
 import pytest
 
+from perfrun.api.test.pod import PodTemplate
 from perfrun.controller.settings import Settings
 from tests.unit.controller.build import ENV, settings
 
@@ -15,6 +16,20 @@ def test_defaults() -> None:
 def test_lists_are_written_with_commas() -> None:
     found = settings(PERFRUN_WATCH_NAMESPACES="a, b,", PERFRUN_WORKER_PULL_SECRETS="x")
     assert (found.watch_namespaces, found.worker_pull_secrets) == (("a", "b"), ("x",))
+
+
+def test_what_all_workers_pods_have_is_written_as_in_a_test() -> None:
+    found = settings(PERFRUN_WORKER_POD='{"nodeSelector": {"pool": "load"}}')
+    assert found.worker_pod.node_selector == {"pool": "load"}
+    assert settings(PERFRUN_WORKER_POD="").worker_pod == settings().worker_pod == PodTemplate()
+    for wrong, says in {
+        '{"hostNetwork": true}': "PERFRUN_WORKER_POD: hostNetwork: ",
+        '{"tolerations": [{"effect": "Never"}]}': r"PERFRUN_WORKER_POD: tolerations\.0\.effect: ",
+        '{"priorityClassName": "system-node-critical"}': "PERFRUN_WORKER_POD: .*system-",
+        "{": "PERFRUN_WORKER_POD: ",
+    }.items():
+        with pytest.raises(ValueError, match=says):
+            settings(PERFRUN_WORKER_POD=wrong)
 
 
 @pytest.mark.parametrize("name", sorted(ENV))

@@ -1,6 +1,6 @@
 """The part of a worker's pod that a test may shape: a closed subset of the pod's own fields."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema
 
@@ -104,6 +104,28 @@ class PodTemplate(ApiModel):
         default=[], description="Secrets with credentials for pulling images."
     )
     sidecars: NotBuiltList = Field(default=None, description="Not implemented; must not be set.")
+
+    def extended_by(self, own: Self | None) -> Self:
+        """These settings of all pods, with a test's own.
+
+        Labels, annotations and node selectors of all pods win, so that a test cannot leave the
+        nodes that are meant for workers; what a pod has only once is the test's.
+        """
+        if own is None:
+            return self
+        return own.model_copy(
+            update={
+                "labels": {**own.labels, **self.labels},
+                "annotations": {**own.annotations, **self.annotations},
+                "node_selector": {**own.node_selector, **self.node_selector},
+                "tolerations": [*self.tolerations, *own.tolerations],
+                "affinity": own.affinity or self.affinity,
+                "topology_spread_constraints": (
+                    own.topology_spread_constraints or self.topology_spread_constraints
+                ),
+                "priority_class_name": own.priority_class_name or self.priority_class_name,
+            }
+        )
 
     rules = (
         Rule(

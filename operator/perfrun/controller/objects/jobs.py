@@ -59,8 +59,8 @@ def job_manifest(
         "maxFailedIndexes": workers,
         "activeDeadlineSeconds": _seconds(plan.load.start_timeout + longest(plan)) + JOB_MARGIN_S,
     }
-    body = _job(run, plan, spec, job, job_name(plan.uid))
-    template = spec.pod_template or PodTemplate()
+    template = settings.worker_pod.extended_by(spec.pod_template)
+    body = _job(run, plan, template, job, job_name(plan.uid))
     body["spec"]["template"]["spec"] = {
         **_pod_spec(plan, spec, settings, template, with_ca=with_ca),
         **_affinity(template, away_from),
@@ -76,8 +76,8 @@ def teardown_job_manifest(
         "backoffLimit": TEARDOWN_RETRIES,
         "activeDeadlineSeconds": _seconds(longest_clean_up(plan)),
     }
-    body = _job(run, plan, spec, job, teardown_job_name(plan.uid))
-    template = spec.pod_template or PodTemplate()
+    template = settings.worker_pod.extended_by(spec.pod_template)
+    body = _job(run, plan, template, job, teardown_job_name(plan.uid))
     pod = {
         **_pod_spec(plan, spec, settings, template, with_ca=with_ca),
         **_affinity(template, ()),
@@ -89,9 +89,8 @@ def teardown_job_manifest(
     return body
 
 
-def _job(run: Key, plan: RunPlan, spec: PerfTestSpec, job: Json, name: str) -> Json:
+def _job(run: Key, plan: RunPlan, template: PodTemplate, job: Json, name: str) -> Json:
     """A Job of a run, but for the spec of its pods."""
-    template = spec.pod_template or PodTemplate()
     labels = {"app.kubernetes.io/name": "perfrun-worker", **run_labels(run, plan.test)}
     return {
         "metadata": {

@@ -74,3 +74,33 @@ def test_profile_of_a_container_is_no_annotation_of_a_test() -> None:
 def test_claims_are_no_resources_of_a_worker(kind: str) -> None:
     with pytest.raises(ValidationError, match="Extra inputs"):
         PodTemplate.parse({"resources": {kind: {"cpu": "1"}, "claims": [{"name": "gpu"}]}})
+
+
+def test_what_all_pods_have_is_extended_by_a_tests_own() -> None:
+    everywhere = PodTemplate.model_validate(
+        {
+            "labels": {"team": "perf", "x": "all"},
+            "nodeSelector": {"pool": "load"},
+            "tolerations": [{"key": "load", "operator": "Exists"}],
+            "affinity": {"podAffinity": {}},
+            "priorityClassName": "low",
+        }
+    )
+    own = PodTemplate.model_validate(
+        {
+            "labels": {"x": "mine", "y": "mine"},
+            "annotations": {"a": "b"},
+            "nodeSelector": {"pool": "control-plane", "zone": "a"},
+            "tolerations": [{"key": "spot", "operator": "Exists"}],
+            "priorityClassName": "high",
+            "resources": {"requests": {"cpu": "2"}},
+        }
+    )
+    assert everywhere.extended_by(None) == everywhere
+    assert PodTemplate().extended_by(own) == own
+    both = everywhere.extended_by(own)
+    assert both.labels == {"team": "perf", "x": "all", "y": "mine"}
+    assert both.node_selector == {"pool": "load", "zone": "a"}, "a test cannot leave these nodes"
+    assert [one.key for one in both.tolerations] == ["load", "spot"]
+    assert (both.affinity, both.annotations) == ({"podAffinity": {}}, {"a": "b"})
+    assert (both.priority_class_name, both.resources) == ("high", own.resources)

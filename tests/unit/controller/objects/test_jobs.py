@@ -1,5 +1,6 @@
 """The pods of a run: restricted, mounted by key, labelled as ours, and bounded."""
 
+import json
 from typing import Any
 
 import pytest
@@ -150,6 +151,21 @@ def test_pod_of_the_teardown_is_a_worker_of_another_index_that_is_bounded_in_tim
     assert alone == workers
     notes = manifest["spec"]["template"]["metadata"]["annotations"]
     assert notes["batch.kubernetes.io/job-completion-index"] == "3"
+
+
+def test_what_the_chart_gives_to_all_pods_is_beneath_the_tests_own() -> None:
+    said = json.dumps({"labels": {"team": "perf"}, "nodeSelector": {"pool": "load"}})
+    test = perf_test(
+        teardown=[{"name": "a"}], podTemplate={"labels": {"team": "mine", "app": "shop"}}
+    )
+    given, plan = settings(PERFRUN_WORKER_POD=said), plan_of(test)
+    for manifest in (
+        job_manifest(KEY, plan, test.spec, given, with_ca=True),
+        teardown_job_manifest(KEY, plan, test.spec, given, with_ca=True),
+    ):
+        labels = manifest["spec"]["template"]["metadata"]["labels"]
+        assert (labels["team"], labels["app"]) == ("perf", "shop")
+        assert pod_of(manifest)["nodeSelector"] == {"pool": "load"}
 
 
 def test_a_deleted_worker_has_time_for_its_load_its_teardown_and_its_report() -> None:
