@@ -347,7 +347,7 @@ def test_ctrl_c_before_the_load_begins(cli: Cli) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, out + err
-    assert "before the load began" in out
+    assert "before the load started" in out
     assert cli.leftovers == []
 
 

@@ -153,7 +153,7 @@ class Coordinator:
             run.let_go()
 
     def trouble(self, uid: str) -> RunTrouble | None:
-        """Why the load of an open run has not begun; ``final``: it is to end as Error now."""
+        """Why the load of an open run has not begun; its host knows how long it may wait."""
         session = self.session(uid)
         return session.trouble(self._clock.monotonic()) if session else None
 

@@ -28,13 +28,6 @@ class RunTrouble:
     message: str
     hopeless: bool
     """Trying again will not help: a worker has said so."""
-    overdue: bool
-    """The start deadline has passed."""
-
-    @property
-    def final(self) -> bool:
-        """Whether the run is to end as Error now."""
-        return self.hopeless or self.overdue
 
 
 @dataclass(slots=True)
@@ -250,7 +243,7 @@ class RunSession:
         message = self._waiting_for(hopeless or troubled, now)
         if message is None:
             return None
-        return RunTrouble(message, bool(hopeless), overdue=now >= self.start_deadline)
+        return RunTrouble(message, bool(hopeless))
 
     def live(self, now: int) -> Live:
         """How the load goes."""

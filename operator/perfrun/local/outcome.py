@@ -10,6 +10,7 @@ from perfrun.api.test.perftest import PerfTest
 from perfrun.local.run import LocalRun
 from perfrun.logic.plan.names import requested_run_name
 from perfrun.logic.plan.run_plan import make_plan
+from perfrun.logic.run.lifecycle import Act
 from perfrun.logic.verdict.judge import judge
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, cancelled, errored, unreported
 from perfrun.measure.plan import RunPlan
@@ -44,8 +45,13 @@ def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
 
 def judged(test: PerfTest, local: LocalRun) -> RunVerdict:
     """What a run came to, also where there are no data."""
-    if local.error is not None or local.report is None:
-        return _without_data(local).with_untidy(local.untidy)
+    if local.end.act is Act.FAIL:
+        return errored(local.end.message, local.workers).with_untidy(local.untidy)
+    if local.end.act is Act.CANCEL:
+        return cancelled(local.end.message, local.workers).with_untidy(local.untidy)
+    if local.report is None:
+        nothing = unreported(local.workers, local.stopped, local.lost, local.holds)
+        return nothing.with_untidy(local.untidy)
     outcome = RunOutcome(
         local.plan,
         local.report,
@@ -56,11 +62,3 @@ def judged(test: PerfTest, local: LocalRun) -> RunVerdict:
         untidy=local.untidy,
     )
     return judge(test.spec, outcome)
-
-
-def _without_data(local: LocalRun) -> RunVerdict:
-    if local.error is not None:
-        return errored(local.error, local.workers)
-    if local.start is None:
-        return cancelled(f"stopped ({local.stopped}) before the load began", local.workers)
-    return unreported(local.workers, local.stopped, local.lost, local.holds)

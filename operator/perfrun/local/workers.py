@@ -2,42 +2,76 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from pathlib import Path
 
+from perfrun.coordinator.errors import Refused
 from perfrun.local.child import PARENT
+from perfrun.local.launcher import Launcher, start_launcher
+from perfrun.local.values import FoundValues, lay_out
+from perfrun.logic.run.facts import CleanUp, JobState, WorkerFacts
+from perfrun.logic.run.losses import LATE, SIGNALLED, leaves_undone
+from perfrun.measure.plan import RunPlan
 
 TERM_SECONDS = 3.0
 """What a worker gets to end that has nothing to undo."""
+TEARDOWN_SECONDS = 30.0
+"""What worker 0 gets to undo what was done, where the run is ended early."""
+_REPORT_SECONDS = 30.0
 _LAST_WORDS = 2000
+_OF_THE_USER = "PERFRUN_CHROMIUM"
+"""Which browser a worker is to take is said by who runs it."""
 
 
-class Worker:
-    """One worker process; what it says goes to a log file."""
+class Tokens:
+    """A random token for each worker keeps other processes of this machine out."""
+
+    def __init__(self, workers: int) -> None:
+        self.by_index = [secrets.token_urlsafe(24) for _ in range(workers)]
+
+    async def identify(self, uid: str, index: int, token: str) -> str:  # noqa: ARG002
+        if index < len(self.by_index) and secrets.compare_digest(token, self.by_index[index]):
+            return f"worker-{index}"
+        raise Refused(f"the token is not the one of worker {index}")
+
+
+class WorkerProcess:
+    """One worker; what it says goes to a log file."""
 
     def __init__(self, index: int, process: asyncio.subprocess.Process, log: Path) -> None:
         self.index = index
+        self.late = False
+        """It was not waited for any longer."""
         self._process = process
         self._log = log
 
     @property
-    def exit_code(self) -> int | None:
-        """None while it lives; negative: the signal that ended it."""
-        return self._process.returncode
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.returncode is None
 
-    def last_words(self) -> str:
-        """How it ended: the signal, or the last line that it wrote."""
-        code = self.exit_code
-        if code is not None and code < 0:
-            return f"it was ended by {signal.Signals(-code).name}"
-        tail = self._log.read_bytes()[-_LAST_WORDS:].decode(errors="replace").strip()
-        return tail.splitlines()[-1] if tail else f"it ended with code {code}"
+    def facts(self, terminated: Collection[int]) -> WorkerFacts:
+        """``terminated``: the workers that have said that they were ended by a signal."""
+        problem = None
+        if self.late or self.index in terminated:
+            problem = LATE if self.late else SIGNALLED
+        elif not self.alive:
+            problem = self._last_words()
+        return WorkerFacts(
+            name="",
+            index=self.index,
+            dead=not self.alive,
+            problem=problem,
+            left_undone=not self.alive and leaves_undone(self._exit_code),
+        )
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it still lives."""
-        if self.exit_code is None:
+        if self.alive:
             try:
                 self._process.send_signal(number)
             except ProcessLookupError:
@@ -47,12 +81,110 @@ class Worker:
         """Until it has ended."""
         await self._process.wait()
 
+    def _last_words(self) -> str:
+        """How it ended: the signal, or the last line that it wrote."""
+        code = self._process.returncode
+        if code is not None and code < 0:
+            return f"it was ended by {signal.Signals(-code).name}"
+        tail = self._log.read_bytes()[-_LAST_WORDS:].decode(errors="replace").strip()
+        return tail.splitlines()[-1] if tail else f"it ended with code {code}"
 
-_OF_THE_USER = "PERFRUN_CHROMIUM"
-"""Which browser a worker is to take is said by who runs it."""
+    @property
+    def _exit_code(self) -> int:
+        """As Kubernetes and shells have it: 128 + the number of the signal that ended it."""
+        code = self._process.returncode
+        assert code is not None
+        return 128 - code if code < 0 else code
 
 
-async def start_worker(index: int, env: Mapping[str, str], log: Path) -> Worker:
+class WorkerProcesses:
+    """The processes of one run: its workers, who cleans up for them, a benchmark's launcher."""
+
+    def __init__(self, plan: RunPlan, folder: Path, tokens: Tokens, at_once: asyncio.Event) -> None:
+        """``at_once``: set, nobody is given time to end."""
+        self._plan = plan
+        self._folder = folder
+        self._tokens = tokens
+        self._at_once = at_once
+        self._coordinator = ""
+        self._workers: list[WorkerProcess] = []
+        self._cleaner: WorkerProcess | None = None
+        self._launcher: Launcher | None = None
+
+    async def launch(self, values: FoundValues, coordinator: str) -> None:
+        """Start all workers; ``coordinator`` is the URL that they report to."""
+        self._coordinator = coordinator
+        (self._folder / "plan.json").write_bytes(self._plan.to_bytes())
+        tree = self._folder / "values"
+        tree.mkdir()
+        lay_out(values, tree)
+        if (benchmark := self._plan.target.benchmark) is not None:
+            self._commands.mkdir()
+            self._launcher = await start_launcher(benchmark, values, self._commands)
+        for index in range(self._plan.load.workers):
+            self._workers.append(await self._start(index))
+
+    async def launch_cleaner(self) -> None:
+        """Start the worker that only runs the teardown."""
+        self._cleaner = await self._start(self._plan.cleaner)
+
+    @property
+    def any_alive(self) -> bool:
+        """Whether any process lives that is to end before the run does."""
+        return any(worker.alive for worker in self._all)
+
+    def facts(self, terminated: Collection[int]) -> list[WorkerFacts]:
+        """Of each worker that was started; ``terminated`` as in :meth:`WorkerProcess.facts`."""
+        return [worker.facts(terminated) for worker in self._workers]
+
+    def clean_up(self, deadline: datetime) -> CleanUp | None:
+        """How the worker gets on that only runs the teardown, once it was started."""
+        if self._cleaner is None:
+            return None
+        known = self._cleaner.facts(())
+        return CleanUp(
+            deadline, JobState.FINISHED if known.dead else JobState.ACTIVE, known.problem
+        )
+
+    async def end(self, reported: Collection[int]) -> None:
+        """End all that live: first asked, then killed. Those that have not ``reported`` were too
+        slow for somebody."""
+        for worker in self._all:
+            worker.late = worker.late or (worker.alive and worker.index not in reported)
+        patience = TEARDOWN_SECONDS if self._plan.teardown else TERM_SECONDS
+        await end_workers(self._all, self._at_once, patience)
+
+    async def close(self) -> None:
+        """Leave no process behind, whatever has happened."""
+        await end_workers(self._all, self._at_once)
+        if self._launcher is not None:
+            await self._launcher.end()
+
+    @property
+    def _all(self) -> list[WorkerProcess]:
+        return [*self._workers, *([self._cleaner] if self._cleaner is not None else [])]
+
+    @property
+    def _commands(self) -> Path:
+        """What the worker shares with the launcher of a benchmark's command."""
+        return self._folder / "command"
+
+    async def _start(self, index: int) -> WorkerProcess:
+        token_file = self._folder / f"token-{index}"
+        token_file.write_text(self._tokens.by_index[index])
+        env = {
+            "PERFRUN_PLAN": str(self._folder / "plan.json"),
+            "PERFRUN_COORDINATOR": self._coordinator,
+            "PERFRUN_TOKEN_FILE": str(token_file),
+            "PERFRUN_INDEX": str(index),
+            "PERFRUN_SECRETS": str(self._folder / "values"),
+            "PERFRUN_COMMAND_FOLDER": str(self._commands),
+            "PERFRUN_REPORT_DEADLINE": str(_REPORT_SECONDS),
+        }
+        return await start_worker(index, env, self._folder / f"worker-{index}.log")
+
+
+async def start_worker(index: int, env: Mapping[str, str], log: Path) -> WorkerProcess:
     """Start one worker with ``env`` added to ours."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -66,11 +198,11 @@ async def start_worker(index: int, env: Mapping[str, str], log: Path) -> Worker:
             # A Ctrl-C of the terminal is for us: we tell the workers in order.
             start_new_session=True,
         )
-    return Worker(index, process, log)
+    return WorkerProcess(index, process, log)
 
 
 async def end_workers(
-    workers: list[Worker], at_once: asyncio.Event, patience: float = TERM_SECONDS
+    workers: list[WorkerProcess], at_once: asyncio.Event, patience: float = TERM_SECONDS
 ) -> None:
     """End those that still live: first asked, then, or ``at_once``, killed. None is left.
 

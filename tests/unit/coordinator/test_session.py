@@ -33,13 +33,13 @@ def test_trouble_keeps_the_barrier_shut_until_it_is_gone():
     assert run.is_due(2 * S)
 
 
-def test_passing_trouble_is_final_only_when_the_deadline_has_passed():
+def test_passing_trouble_is_told_as_long_as_it_lasts_and_is_never_hopeless():
     run = session()
     run.ready(1, in_trouble("shop refuses connections"), S)
     early, late = run.trouble(S), run.trouble(600 * S)
     assert early is not None
     assert late is not None
-    assert (early.final, late.final) == (False, True)
+    assert (early.hopeless, late.hopeless) == (False, False)
     assert late.message == "worker 1: shop refuses connections"
 
 
@@ -49,7 +49,7 @@ def test_final_trouble_wins_over_passing_trouble():
     run.ready(1, in_trouble("there is no Secret shop with a key token", final=True), S)
     trouble = run.trouble(S)
     assert trouble is not None
-    assert trouble.final
+    assert trouble.hopeless
     assert trouble.message == "worker 1: there is no Secret shop with a key token"
 
 
@@ -67,7 +67,7 @@ def test_what_is_missing_is_told_when_the_deadline_passes(ready, now, message):
         run.ready(index, Ready(), S)
     trouble = run.trouble(now)
     assert trouble is not None
-    assert (trouble.final, trouble.message) == (True, message)
+    assert trouble.message == message
 
 
 def test_a_worker_that_fell_silent_does_not_stand_at_the_barrier():

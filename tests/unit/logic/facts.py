@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from perfrun.api.run.perfrun import Phase
-from perfrun.logic.run.facts import JobState, PodFacts, Refusal, RunFacts
+from perfrun.logic.run.facts import JobState, Refusal, RunFacts, WorkerFacts
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 S = 1_000_000_000
@@ -17,8 +17,8 @@ def at(seconds: float) -> datetime:
 
 def pod(
     index: int = 0, *, dead: bool = False, problem: str | None = None, killed: bool = False
-) -> PodFacts:
-    return PodFacts(f"pr-x-{index}-abcde", index, dead or killed, problem, left_undone=killed)
+) -> WorkerFacts:
+    return WorkerFacts(f"pr-x-{index}-abcde", index, dead or killed, problem, left_undone=killed)
 
 
 QUOTA = 'pods "pr-x-1-abcde" is forbidden: exceeded quota: few, requested: pods=1, limited: pods=0'

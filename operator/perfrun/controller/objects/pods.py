@@ -6,15 +6,13 @@ from perfrun.api.names import COMMAND_CONTAINER, WORKER_CONTAINER, WORKER_INDEX
 from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
 from perfrun.kube.client import Json, owned_by
-from perfrun.logic.run.facts import JobState, PodFacts
+from perfrun.logic.run.facts import JobState, WorkerFacts
+from perfrun.logic.run.losses import leaves_undone
 
 # Waiting reasons that pass by themselves in every start.
 _NORMAL_WAITS = ("ContainerCreating", "PodInitializing")
 GONE_AFTER = timedelta(seconds=15)
 """From the moment by which a deleted pod was to be gone, until it is taken for lost."""
-# Of a worker that ends by itself, well or not: it has cleaned up then. A SIGTERM (143) ends it
-# only while it begins, or afterwards.
-_OWN_EXITS = (0, 1, 2, 143)
 _END_PHASES = ("Failed", "Succeeded")
 _END_CONDITIONS = ("Complete", "Failed")
 
@@ -41,7 +39,7 @@ def failed_indexes(job: Json, planned: int) -> set[int]:
     return found
 
 
-def pod_facts(pod: Json, now: datetime) -> PodFacts:
+def pod_facts(pod: Json, now: datetime) -> WorkerFacts:
     """The facts of one worker's pod.
 
     A worker is dead with its container, too: a side car that never ends keeps the pod running. And
@@ -50,20 +48,20 @@ def pod_facts(pod: Json, now: datetime) -> PodFacts:
     metadata, status = pod.get("metadata", {}), pod.get("status", {})
     dead = has_ended(pod) or _is_overdue(metadata, now)
     ended = _worker_state(status).get("terminated", {})
-    return PodFacts(
+    return WorkerFacts(
         name=metadata.get("name", ""),
         index=_index(metadata),
         dead=dead,
-        left_undone=dead and ended.get("exitCode") not in _OWN_EXITS,
+        left_undone=dead and leaves_undone(ended.get("exitCode")),
         problem=_problem(metadata, status, now),
         scheduled=bool(pod.get("spec", {}).get("nodeName")),
         running_since=_running_since(status),
     )
 
 
-def gone_pod(job: str, index: int) -> PodFacts:
+def gone_pod(job: str, index: int) -> WorkerFacts:
     """The facts of a worker that the Job has given up, and whose pod is not there any more."""
-    return PodFacts(
+    return WorkerFacts(
         name=f"{job}-{index}",
         index=index,
         dead=True,

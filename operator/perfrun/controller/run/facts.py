@@ -18,7 +18,7 @@ from perfrun.coordinator.session import RunSession
 from perfrun.kube.client import JOBS, PODS, Kube, owned_by
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.plan.run_plan import load_end, longest
-from perfrun.logic.run.facts import CleanUp, JobState, PodFacts, Refusal, RunFacts
+from perfrun.logic.run.facts import CleanUp, JobState, Refusal, RunFacts, WorkerFacts
 
 # Listing the pods of 200 workers costs the API server more than all else about a run. Under load
 # they matter only when one dies; news of the workers themselves come by the coordinator.
@@ -30,12 +30,12 @@ class _Workers:
     """The Job and its pods as they were read ``at`` some time of the event loop."""
 
     job: JobState
-    pods: list[PodFacts]
+    pods: list[WorkerFacts]
     at: float
     refusal: Refusal | None = None
     terminated: frozenset[int] = frozenset()
     """Who had said by then that it was ended."""
-    ends: Mapping[int, PodFacts] = field(default_factory=dict)
+    ends: Mapping[int, WorkerFacts] = field(default_factory=dict)
     """Their pods as they were while they said why: a drained one is soon gone."""
 
 
@@ -84,7 +84,7 @@ class FactReader:
             job=workers.job,
             launched=status.job is not None,
             launch_error=status.launch_error,
-            pods=workers.pods,
+            workers=workers.pods,
             ends=workers.ends,
             refusal=workers.refusal,
             turn=parse_time(status.turn_time) if status.turn_time else None,

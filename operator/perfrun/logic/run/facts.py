@@ -9,7 +9,8 @@ from perfrun.api.run.perfrun import Phase
 
 
 class JobState(StrEnum):
-    """What the API server says of the run's Job, by its conditions."""
+    """What runs the workers, as a whole: in a cluster the run's Job, by its conditions; on one
+    machine the processes that were started, which are never Absent."""
 
     ABSENT = "Absent"
     ACTIVE = "Active"
@@ -17,26 +18,32 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True)
-class PodFacts:
-    """A worker's pod, as far as it matters for its run."""
+class WorkerFacts:
+    """A worker, by its pod or its process, as far as it matters for its run."""
 
     name: str
+    """Of its pod; empty: it is a process of this machine."""
     index: int
     dead: bool
     """It has ended, well or not, and will not run again."""
     problem: str | None = None
     """Why it cannot run, or how it died, as a sentence."""
     scheduled: bool = True
-    """It has a node."""
+    """Its pod has a node."""
     running_since: datetime | None = None
-    """When its container was started; None: it does not run."""
+    """When its container was started; None: it does not run, or nobody has to look."""
     left_undone: bool = False
     """It is dead, and could not clean up before: it did not end by itself, or nobody knows."""
 
     @property
+    def title(self) -> str:
+        """Which worker it is."""
+        return f"worker {self.index} ({self.name})" if self.name else f"worker {self.index}"
+
+    @property
     def sentence(self) -> str:
-        """Which worker it is of, and what is wrong with it."""
-        return f"worker {self.index} ({self.name}): {self.problem or 'it ended without a message'}"
+        """Which worker it is, and what is wrong with it."""
+        return f"{self.title}: {self.problem or 'it ended without a message'}"
 
 
 @dataclass(frozen=True)
@@ -70,12 +77,12 @@ _LASTING_REFUSALS = (
 
 @dataclass(frozen=True)
 class CleanUp:
-    """The Job of one pod that runs the teardown, once it was decided on."""
+    """The worker that only runs the teardown, once it was decided on."""
 
     deadline: datetime
     job: JobState = JobState.ABSENT
     problem: str | None = None
-    """Why its pod cannot run, or how it died."""
+    """Why it cannot run, or how it died."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +97,10 @@ class RunFacts:
     planned: int
     job: JobState
     launched: bool
-    """A Job was created for this run before."""
-    pods: Sequence[PodFacts] = ()
-    ends: Mapping[int, PodFacts] = field(default_factory=dict)
-    """By index: pods of workers that have reported to have been ended, as they were when they said
+    """Its workers were created before."""
+    workers: Sequence[WorkerFacts] = ()
+    ends: Mapping[int, WorkerFacts] = field(default_factory=dict)
+    """By index: workers that have reported to have been ended, as they were when their pods said
     why."""
     refusal: Refusal | None = None
     """Why there are fewer pods than planned, where the API server has said so."""
@@ -119,18 +126,23 @@ class RunFacts:
     """A worker said what is wrong, and that trying again will not help."""
     trouble: str | None = None
     """What keeps workers from being ready at the moment."""
+    troubled_since: datetime | None = None
+    """Since when all workers are up and not all are ready, where that may not take as long as the
+    whole start: on one machine nothing has to be scheduled or pulled."""
     stop: str | None = None
     """Why it has to stop; None: it has not."""
     stopped: bool = False
     """Its workers were told to end the load."""
     load_end: datetime | None = None
-    """When the load is over; None: not known before its workers say so (bursts)."""
+    """When the load is over; None: its workers say so (always in bursts)."""
     report_deadline: datetime | None = None
     """When to stop waiting for reports; set from the start of the load."""
+    reports_travel: bool = True
+    """The report of a worker that has ended may still be under way."""
     undoes: bool = False
     """There is a teardown, and the target has seen something for it to undo."""
     cleaned: bool = False
-    """The teardown was run by a pod of its own."""
+    """The teardown was run by a worker of its own."""
     clean_up: CleanUp | None = None
     settled: bool = True
     """Nothing more is to be expected of what is observed, or it was waited for long enough; looked

@@ -2,7 +2,8 @@
 
 A run moves Queued -> Starting -> Running -> Collecting -> Done, never back; each phase but the
 last has an end by the clock, so that no run hangs. The operator may be killed between any two
-decisions: what was decided is in the API, and the next decision follows from it.
+decisions: what was decided is in the API, and the next decision follows from it. ``perfrun run``
+obeys the same decisions, with the processes of one machine as workers.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from enum import StrEnum
 
 from perfrun.api.quantities import format_duration
 from perfrun.api.run.perfrun import Phase
-from perfrun.logic.run.facts import JobState, PodFacts, Refusal, RunFacts
+from perfrun.logic.run.facts import JobState, Refusal, RunFacts, WorkerFacts
 from perfrun.logic.run.losses import owes_teardown
 
 
@@ -22,13 +23,13 @@ class Act(StrEnum):
     REQUEUE = "Requeue"
     """Give the turn back to the queue, and wait for another one."""
     LAUNCH = "Launch"
-    """Create the plan and the Job."""
+    """Create the workers: the plan and the Job, or processes."""
     STOP = "Stop"
     """Tell all workers to end the load."""
     COLLECT = "Collect"
     """The load is over: wait for the reports that are still missing."""
     CLEAN_UP = "CleanUp"
-    """Have a pod of its own run the teardown, in place of a worker 0 that was lost."""
+    """Have a worker of its own run the teardown, in place of a worker 0 that was lost."""
     JUDGE = "Judge"
     """Merge what was reported and give the verdict."""
     FAIL = "Fail"
@@ -58,12 +59,14 @@ FOUND_AGAIN_WITHIN = timedelta(seconds=45)
 a connection to the one before may take 30 s to fail."""
 MAX_TURNS = 5
 """How often a run may leave the queue whose pods are not scheduled."""
+TROUBLE_WITHIN = timedelta(seconds=10)
+"""How long workers of one machine may be up and not all ready."""
 REFUSED_FOR = timedelta(seconds=15)
 """How long pods are refused for a reason that will not pass, until their run ends."""
 # A worker that was ended retries its report for a while; what is not here by then is lost.
 LAST_REPORTS_S = 15.0
 LAST_TEARDOWN_S = 45.0
-"""The same for workers whose Job was deleted while they have something to undo."""
+"""The same for workers that were ended or stopped while they have something to undo."""
 
 
 def decide(facts: RunFacts) -> Decision:
@@ -94,7 +97,7 @@ def _starting(facts: RunFacts) -> Decision:
         return Decision(Act.FAIL, f"its workers could not be created {limit}: {why}")
     if facts.job is JobState.ABSENT:
         return Decision(Act.FAIL, "its Job was deleted before the load started")
-    if dead := [pod for pod in facts.pods if pod.dead]:
+    if dead := [worker for worker in facts.workers if worker.dead]:
         return Decision(Act.FAIL, f"a worker ended before the load started: {dead[0].sentence}")
     if facts.job is JobState.FINISHED:
         return Decision(Act.FAIL, "its Job ended before the load started; see kubectl describe job")
@@ -103,6 +106,9 @@ def _starting(facts: RunFacts) -> Decision:
         return Decision(Act.FAIL, _refused(facts, refusal))
     if left <= 0:
         return Decision(Act.FAIL, f"not all workers were ready {limit}: {waiting_for(facts)}")
+    if facts.troubled_since is not None and facts.now - facts.troubled_since >= TROUBLE_WITHIN:
+        within = f"within {TROUBLE_WITHIN.total_seconds():g}s after they had come up"
+        return Decision(Act.FAIL, f"not all workers were ready {within}: {waiting_for(facts)}")
     return Decision(Act.WAIT, waiting_for(facts), min(STEP_S, left))
 
 
@@ -118,7 +124,7 @@ def _is_overdue(facts: RunFacts) -> bool:
 
 def _unscheduled(facts: RunFacts) -> int:
     """How many workers' pods have no node; who has been heard of runs on one."""
-    placed = {pod.index for pod in facts.pods if pod.scheduled} | facts.heard
+    placed = {worker.index for worker in facts.workers if worker.scheduled} | facts.heard
     return facts.planned - len(placed)
 
 
@@ -176,7 +182,7 @@ def _once_undone(facts: RunFacts, decision: Decision) -> Decision:
         return decision
     if clean_up.job is JobState.ABSENT:
         return Decision(Act.CLEAN_UP)
-    message = "worker 0 was lost: waiting for another pod to run the teardown"
+    message = "worker 0 was lost: waiting for its replacement to run the teardown"
     if clean_up.problem is not None:
         message += f" ({clean_up.problem})"
     return Decision(Act.WAIT, message, min(STEP_S, left))
@@ -192,7 +198,9 @@ def _once_settled(facts: RunFacts, decision: Decision) -> Decision:
 def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:
     """Until when reports are waited for: workers that live could not hand them in while nobody,
     or nobody who could store them, was there to take them."""
-    if not any_alive(facts) or facts.listening_since is None:
+    if not any_alive(facts):
+        return deadline if facts.reports_travel else facts.now
+    if facts.listening_since is None:
         return deadline
     return max(deadline, facts.listening_since + FOUND_AGAIN_WITHIN)
 
@@ -211,17 +219,23 @@ def collecting_deadline(facts: RunFacts) -> datetime:
     return max(facts.report_deadline or soon, soon) if any_alive(facts) else soon
 
 
+def stop_deadline(facts: RunFacts) -> datetime:
+    """How long to wait for the reports of a load that is told to end now."""
+    soon = facts.now + timedelta(seconds=LAST_TEARDOWN_S if facts.undoes else LAST_REPORTS_S)
+    return min(facts.report_deadline or soon, soon)
+
+
 def waiting_for(facts: RunFacts) -> str:
     """What keeps a starting run from starting, the most telling thing first."""
-    for pod in facts.pods:
-        if pod.problem is not None:
-            return pod.sentence
+    for worker in facts.workers:
+        if worker.problem is not None:
+            return worker.sentence
     if facts.refusal is not None:
         return _refused(facts, facts.refusal)
-    for pod in facts.pods:
-        if _is_cut_off(pod, facts):
+    for worker in facts.workers:
+        if _is_cut_off(worker, facts):
             return (
-                f"worker {pod.index} ({pod.name}) is running, but has not reached the coordinator "
+                f"{worker.title} is running, but has not reached the coordinator "
                 f"{facts.coordinator}: check the egress NetworkPolicies of its namespace"
             )
     if facts.trouble is not None:
@@ -229,10 +243,11 @@ def waiting_for(facts: RunFacts) -> str:
     return f"{facts.ready} of {facts.planned} workers are ready"
 
 
-def _is_cut_off(pod: PodFacts, facts: RunFacts) -> bool:
-    if pod.running_since is None or facts.listening_since is None or pod.index in facts.heard:
+def _is_cut_off(worker: WorkerFacts, facts: RunFacts) -> bool:
+    since, listening = worker.running_since, facts.listening_since
+    if since is None or listening is None or worker.index in facts.heard:
         return False
-    return facts.now - max(pod.running_since, facts.listening_since) > HEARD_WITHIN
+    return facts.now - max(since, listening) > HEARD_WITHIN
 
 
 def _all_in(facts: RunFacts) -> bool:
@@ -240,7 +255,8 @@ def _all_in(facts: RunFacts) -> bool:
 
 
 def _dead(facts: RunFacts) -> set[int]:
-    return {pod.index for pod in facts.pods if pod.dead and pod.index in range(facts.planned)}
+    there = range(facts.planned)
+    return {worker.index for worker in facts.workers if worker.dead and worker.index in there}
 
 
 def _start_deadline(facts: RunFacts) -> datetime:
@@ -248,5 +264,5 @@ def _start_deadline(facts: RunFacts) -> datetime:
 
 
 def _refused(facts: RunFacts, refusal: Refusal) -> str:
-    missing = facts.planned - len(facts.pods)
+    missing = facts.planned - len(facts.workers)
     return f"{missing} of {facts.planned} workers' pods were not created: {refusal.message}"

@@ -2,12 +2,17 @@
 
 from collections.abc import Collection
 
-from perfrun.logic.run.facts import JobState, PodFacts, RunFacts
+from perfrun.logic.run.facts import JobState, RunFacts, WorkerFacts
 
-ENDED = "it was ended by a signal (eviction, node shutdown or deletion of the pod)"
-JOB_GONE = "it was ended by a signal, and its Job is gone"
+SIGNALLED = "it was ended by a signal"
+ENDED = f"{SIGNALLED} (eviction, node shutdown or deletion of the pod)"
+JOB_GONE = f"{SIGNALLED}, and its Job is gone"
+LATE = "it took too long, and was ended"
 COUNTED = "what it measured before that is counted"
 """Of a lost worker that could still report."""
+# Of a worker that ends by itself, well or not: it has cleaned up then. A SIGTERM (143) ends it
+# only while it begins, or afterwards.
+_OWN_EXITS = (0, 1, 2, 143)
 
 
 def losses(facts: RunFacts, terminated: Collection[int] = ()) -> list[str]:
@@ -17,21 +22,29 @@ def losses(facts: RunFacts, terminated: Collection[int] = ()) -> list[str]:
     there was by then, and nobody did the rest of their load.
     """
     lost = {
-        pod.index: pod.sentence
-        for pod in facts.pods
-        if pod.dead and pod.problem and pod.index not in facts.reported
+        worker.index: worker.sentence
+        for worker in facts.workers
+        if worker.dead and worker.problem and worker.index not in facts.reported
     }
-    pods = {pod.index: pod for pod in facts.pods} | dict(facts.ends)
+    workers = {worker.index: worker for worker in facts.workers} | dict(facts.ends)
     for index in terminated:
-        lost[index] = f"{_termination(index, pods.get(index), facts.job)} ({COUNTED})"
+        lost[index] = f"{_termination(index, workers.get(index), facts.job)} ({COUNTED})"
     return [sentence for _, sentence in sorted(lost.items())]
 
 
-def _termination(index: int, pod: PodFacts | None, job: JobState) -> str:
-    if pod is not None and pod.problem is not None:
-        return pod.sentence
-    who = f"worker {index}" if pod is None else f"worker {index} ({pod.name})"
-    return f"{who}: {JOB_GONE if job is JobState.ABSENT else ENDED}"
+def _termination(index: int, worker: WorkerFacts | None, job: JobState) -> str:
+    if worker is not None and worker.problem is not None:
+        return worker.sentence
+    title = f"worker {index}" if worker is None else worker.title
+    return f"{title}: {JOB_GONE if job is JobState.ABSENT else ENDED}"
+
+
+def leaves_undone(exit_code: int | None) -> bool:
+    """Whether a worker that ended so could not clean up before; None: nobody knows how.
+
+    ``exit_code``: 128 + the number of the signal, where one has ended it.
+    """
+    return exit_code not in _OWN_EXITS
 
 
 def owes_teardown(facts: RunFacts) -> bool:
@@ -39,7 +52,7 @@ def owes_teardown(facts: RunFacts) -> bool:
     reports, and whenever it ends by itself."""
     if not facts.undoes or facts.cleaned or 0 in facts.reported:
         return False
-    return all(pod.left_undone for pod in facts.pods if pod.index == 0)
+    return all(worker.left_undone for worker in facts.workers if worker.index == 0)
 
 
 def untidy(facts: RunFacts) -> str | None:
@@ -48,4 +61,4 @@ def untidy(facts: RunFacts) -> str | None:
         return None
     problem = facts.clean_up.problem if facts.clean_up is not None else None
     why = problem or "it did not end in time"
-    return f"worker 0 was lost, and the pod that replaced it did not run the teardown: {why}"
+    return f"worker 0 was lost, and its replacement did not run the teardown: {why}"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfrun.api.run.perfrun import Phase
-from perfrun.logic.run.facts import CleanUp, JobState, RunFacts
+from perfrun.logic.run.facts import CleanUp, JobState, RunFacts, WorkerFacts
 from perfrun.logic.run.lifecycle import (
     FOUND_AGAIN_WITHIN,
     HEARD_WITHIN,
@@ -23,13 +23,14 @@ from perfrun.logic.run.lifecycle import (
     any_alive,
     collecting_deadline,
     decide,
+    stop_deadline,
     waiting_for,
 )
-from perfrun.logic.run.losses import untidy
+from perfrun.logic.run.losses import leaves_undone, untidy
 from tests.unit.logic.facts import NOW, QUOTA, SECURITY, UNDER_WAY, S, at, facts, pod, refused
 
 UNSCHEDULED: dict[str, Any] = {
-    "pods": [pod(0), replace(pod(1, problem="Unschedulable: 0/1 nodes"), scheduled=False)],
+    "workers": [pod(0), replace(pod(1, problem="Unschedulable: 0/1 nodes"), scheduled=False)],
     "now": at(30),
     "wanted": True,
     "unscheduled_for": 30 * S,
@@ -83,7 +84,7 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ),
     (
         "its Job cannot be created while somebody waits",
-        {**UNSCHEDULED, "pods": (), "launched": False, "launch_error": "the webhook is away"},
+        {**UNSCHEDULED, "workers": (), "launched": False, "launch_error": "the webhook is away"},
         Act.REQUEUE,
         "2 of 2 workers' pods were not scheduled within 30s",
     ),
@@ -101,7 +102,7 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ),
     (
         "all pods have nodes, and are slow: the turn is kept",
-        {**UNSCHEDULED, "pods": [pod(0), pod(1)]},
+        {**UNSCHEDULED, "workers": [pod(0), pod(1)]},
         Act.WAIT,
         "0 of 2 workers are ready",
     ),
@@ -123,13 +124,13 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("its Job was deleted", {"job": JobState.ABSENT}, Act.FAIL, "Job was deleted"),
     (
         "a worker died",
-        {"pods": [pod(1, dead=True, problem="OOMKilled")]},
+        {"workers": [pod(1, dead=True, problem="OOMKilled")]},
         Act.FAIL,
         "worker 1 (pr-x-1-abcde): OOMKilled",
     ),
     (
         "a worker ended well, too early",
-        {"pods": [pod(0, dead=True)]},
+        {"workers": [pod(0, dead=True)]},
         Act.FAIL,
         "without a message",
     ),
@@ -138,13 +139,13 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("the timeout, nobody knows why", {"now": at(60)}, Act.FAIL, "within 60s (load.startTimeout)"),
     (
         "the timeout, with the pod's reason",
-        {"now": at(61), "pods": [pod(1, problem="Unschedulable: 0/1 nodes")]},
+        {"now": at(61), "workers": [pod(1, problem="Unschedulable: 0/1 nodes")]},
         Act.FAIL,
         "worker 1 (pr-x-1-abcde): Unschedulable",
     ),
     (
         "a quota has no room: it may free up",
-        {"refusal": refused(QUOTA, 50), "pods": [pod(0)]},
+        {"refusal": refused(QUOTA, 50), "workers": [pod(0)]},
         Act.WAIT,
         "1 of 2 workers' pods were not created: " + QUOTA,
     ),
@@ -172,6 +173,24 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
         Act.FAIL,
         "shop refuses",
     ),
+    (
+        "on one machine, a worker that is up has trouble",
+        {"now": at(12.9), "trouble": "shop refuses", "troubled_since": at(3)},
+        Act.WAIT,
+        "shop refuses",
+    ),
+    (
+        "on one machine, it has had it for too long",
+        {"now": at(13), "trouble": "shop refuses", "troubled_since": at(3)},
+        Act.FAIL,
+        "not all workers were ready within 10s after they had come up: shop refuses",
+    ),
+    (
+        "a worker ended and has no pod",
+        {"workers": [WorkerFacts("", 1, dead=True, problem="it was ended by SIGKILL")]},
+        Act.FAIL,
+        "a worker ended before the load started: worker 1: it was ended by SIGKILL",
+    ),
 ]
 
 RUNNING: list[tuple[str, dict[str, Any], Act, str]] = [
@@ -180,25 +199,25 @@ RUNNING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("all have reported", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
     (
         "one has reported, the other is dead",
-        {"reported": frozenset({0}), "pods": [pod(1, dead=True)]},
+        {"reported": frozenset({0}), "workers": [pod(1, dead=True)]},
         Act.JUDGE,
         "",
     ),
     (
         "one has reported and ended, the other goes on",
-        {"reported": frozenset({0}), "pods": [pod(0, dead=True)]},
+        {"reported": frozenset({0}), "workers": [pod(0, dead=True)]},
         Act.WAIT,
         "",
     ),
     (
         "a dead pod whose index is not known is no worker",
-        {"reported": frozenset({0}), "pods": [pod(-1, dead=True)]},
+        {"reported": frozenset({0}), "workers": [pod(-1, dead=True)]},
         Act.WAIT,
         "",
     ),
     (
         "all are dead, none has reported, and a side car keeps the Job active",
-        {"pods": [pod(0, dead=True), pod(1, dead=True)]},
+        {"workers": [pod(0, dead=True), pod(1, dead=True)]},
         Act.COLLECT,
         "all workers have ended",
     ),
@@ -218,10 +237,15 @@ RUNNING: list[tuple[str, dict[str, Any], Act, str]] = [
 COLLECTING: list[tuple[str, dict[str, Any], Act, str]] = [
     ("reports are missing", {"reported": frozenset({1})}, Act.WAIT, "1 of 2 workers"),
     ("all are there", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
-    ("the rest is dead", {"reported": frozenset({0}), "pods": [pod(1, dead=True)]}, Act.JUDGE, ""),
+    (
+        "the rest is dead",
+        {"reported": frozenset({0}), "workers": [pod(1, dead=True)]},
+        Act.JUDGE,
+        "",
+    ),
     (
         "a report under way of dead workers is waited for",
-        {"pods": [pod(0, dead=True), pod(1, dead=True)]},
+        {"workers": [pod(0, dead=True), pod(1, dead=True)]},
         Act.WAIT,
         "2 of 2",
     ),
@@ -231,6 +255,18 @@ COLLECTING: list[tuple[str, dict[str, Any], Act, str]] = [
         Act.JUDGE,
         "the deadline for reports has passed",
     ),
+    (
+        "reports that do not travel are not waited for",
+        {"workers": [pod(0, dead=True), pod(1, dead=True)], "reports_travel": False},
+        Act.JUDGE,
+        "has passed",
+    ),
+    (
+        "one that lives may still hand its report in",
+        {"workers": [pod(0, dead=True)], "reports_travel": False},
+        Act.WAIT,
+        "2 of 2",
+    ),
     ("the time is over, with nothing", {"report_deadline": NOW}, Act.JUDGE, "has passed"),
     ("no deadline was kept", {"report_deadline": None}, Act.JUDGE, "has passed"),
 ]
@@ -238,24 +274,24 @@ COLLECTING: list[tuple[str, dict[str, Any], Act, str]] = [
 
 FIRST_KILLED = [pod(0, killed=True), pod(1)]
 ALL_KILLED = [pod(0, killed=True), pod(1, killed=True)]
-OVER = {"reported": frozenset({1}), "pods": FIRST_KILLED}
+OVER = {"reported": frozenset({1}), "workers": FIRST_KILLED}
 UNDER_WAY_YET = CleanUp(at(30), JobState.ACTIVE)
-LOST = "worker 0 was lost: waiting for another pod to run the teardown"
+LOST = "worker 0 was lost: waiting for its replacement to run the teardown"
 TEARDOWN: list[tuple[str, Phase, dict[str, Any], Act, str]] = [
-    ("worker 0 is killed, others go on", Phase.RUNNING, {"pods": FIRST_KILLED}, Act.WAIT, ""),
+    ("worker 0 is killed, others go on", Phase.RUNNING, {"workers": FIRST_KILLED}, Act.WAIT, ""),
     ("those have reported", Phase.RUNNING, OVER, Act.COLLECT, "that are alive have reported"),
     ("and that was noted", Phase.COLLECTING, OVER, Act.CLEAN_UP, ""),
     (
         "all were killed, and a report of theirs may be under way",
         Phase.COLLECTING,
-        {"pods": ALL_KILLED},
+        {"workers": ALL_KILLED},
         Act.WAIT,
         "2 of 2",
     ),
     (
         "it was not",
         Phase.COLLECTING,
-        {"pods": ALL_KILLED, "report_deadline": NOW},
+        {"workers": ALL_KILLED, "report_deadline": NOW},
         Act.CLEAN_UP,
         "",
     ),
@@ -305,21 +341,21 @@ TEARDOWN: list[tuple[str, Phase, dict[str, Any], Act, str]] = [
     (
         "worker 0 has done it, and was killed then",
         Phase.COLLECTING,
-        {"reported": frozenset({0, 1}), "pods": ALL_KILLED},
+        {"reported": frozenset({0, 1}), "workers": ALL_KILLED},
         Act.JUDGE,
         "",
     ),
     (
         "worker 0 ended by itself, its report was lost",
         Phase.COLLECTING,
-        {"reported": frozenset({1}), "pods": [pod(0, dead=True)]},
+        {"reported": frozenset({1}), "workers": [pod(0, dead=True)]},
         Act.JUDGE,
         "",
     ),
     (
         "worker 0 lives, and nobody hears of it",
         Phase.COLLECTING,
-        {"reported": frozenset({1}), "pods": [pod(0)], "report_deadline": NOW},
+        {"reported": frozenset({1}), "workers": [pod(0)], "report_deadline": NOW},
         Act.JUDGE,
         "",
     ),
@@ -330,19 +366,19 @@ TEARDOWN: list[tuple[str, Phase, dict[str, Any], Act, str]] = [
         Act.CLEAN_UP,
         "",
     ),
-    ("killed in the setup", Phase.STARTING, {"pods": FIRST_KILLED}, Act.CLEAN_UP, ""),
+    ("killed in the setup", Phase.STARTING, {"workers": FIRST_KILLED}, Act.CLEAN_UP, ""),
     (
         "killed in the setup, and that was undone",
         Phase.STARTING,
-        {"pods": FIRST_KILLED, "clean_up": UNDER_WAY_YET, "cleaned": True},
+        {"workers": FIRST_KILLED, "clean_up": UNDER_WAY_YET, "cleaned": True},
         Act.FAIL,
         "a worker ended before the load started",
     ),
-    ("the setup has failed", Phase.STARTING, {"fatal": "no", "pods": [pod(0)]}, Act.FAIL, "no"),
+    ("the setup has failed", Phase.STARTING, {"fatal": "no", "workers": [pod(0)]}, Act.FAIL, "no"),
     (
         "stopped in the setup",
         Phase.STARTING,
-        {"stop": "spec.stop was set", "pods": [pod(0)]},
+        {"stop": "spec.stop was set", "workers": [pod(0)]},
         Act.CANCEL,
         "spec.stop",
     ),
@@ -406,7 +442,7 @@ def test_nothing_is_decided_about_runs_that_are_not_under_way(phase: Phase) -> N
 
 
 def test_what_keeps_a_run_waiting_is_told_by_the_most_telling_thing() -> None:
-    starting = facts(Phase.STARTING, trouble="shop refuses", pods=[pod(0), pod(1, problem="no")])
+    starting = facts(Phase.STARTING, trouble="shop refuses", workers=[pod(0), pod(1, problem="no")])
     assert waiting_for(starting) == "worker 1 (pr-x-1-abcde): no"
     assert waiting_for(facts(Phase.STARTING, trouble="shop refuses")) == "shop refuses"
 
@@ -428,7 +464,7 @@ def test_worker_that_cannot_reach_the_coordinator_is_told_with_where_to_look(
     starting = facts(
         Phase.STARTING,
         now=NOW + HEARD_WITHIN + timedelta(seconds=0.5),
-        pods=[replace(pod(1), running_since=None if running is None else at(running))],
+        workers=[replace(pod(1), running_since=None if running is None else at(running))],
         listening_since=at(listening),
         heard=frozenset(heard),
         coordinator="perfrun-coordinator.perfrun.svc:8443",
@@ -451,8 +487,28 @@ def test_worker_that_cannot_reach_the_coordinator_is_told_with_where_to_look(
 )
 def test_how_long_reports_are_waited_for(alive: bool, planned: float, expected: float) -> None:
     dead = [] if alive else [pod(0, dead=True), pod(1, dead=True)]
-    late = facts(Phase.RUNNING, report_deadline=at(planned), pods=dead)
+    late = facts(Phase.RUNNING, report_deadline=at(planned), workers=dead)
     assert collecting_deadline(late) == at(expected)
+
+
+@pytest.mark.parametrize(
+    ("planned", "undoes", "expected"),
+    [(None, False, LAST_REPORTS_S), (600, True, LAST_TEARDOWN_S), (5, True, 5)],
+)
+def test_a_load_that_is_stopped_is_waited_for_no_longer_than_before(
+    planned: float | None, undoes: bool, expected: float
+) -> None:
+    deadline = None if planned is None else at(planned)
+    stopped = facts(Phase.RUNNING, report_deadline=deadline, undoes=undoes)
+    assert stop_deadline(stopped) == at(expected)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "undone"),
+    [(0, False), (1, False), (2, False), (143, False), (137, True), (139, True), (None, True)],
+)
+def test_who_ends_by_itself_has_cleaned_up(exit_code: int | None, undone: bool) -> None:
+    assert leaves_undone(exit_code) is undone
 
 
 def test_workers_of_a_deleted_job_get_time_for_their_teardown() -> None:
@@ -475,7 +531,7 @@ def test_workers_of_a_deleted_job_get_time_for_their_teardown() -> None:
 )
 def test_who_may_still_report(job: JobState, dead: list[int], alive: bool) -> None:
     pods = [pod(index, dead=True) for index in dead]
-    assert any_alive(facts(Phase.RUNNING, job=job, pods=pods)) is alive
+    assert any_alive(facts(Phase.RUNNING, job=job, workers=pods)) is alive
 
 
 pods = st.builds(
@@ -494,7 +550,7 @@ any_facts = st.builds(
     planned=st.integers(1, 3),
     job=st.sampled_from(JobState),
     launched=st.booleans(),
-    pods=st.lists(pods, max_size=3),
+    workers=st.lists(pods, max_size=3),
     refusal=st.none() | st.builds(refused, st.sampled_from([QUOTA, SECURITY]), st.just(5.0)),
     ready=st.integers(0, 3),
     reported=st.frozensets(st.integers(0, 2)),
@@ -504,6 +560,8 @@ any_facts = st.builds(
     stopped=st.booleans(),
     load_end=st.none() | st.integers(0, 7200).map(at),
     report_deadline=st.none() | st.integers(0, 7200).map(at),
+    troubled_since=st.none() | st.integers(0, 7200).map(at),
+    reports_travel=st.booleans(),
     undoes=st.booleans(),
     cleaned=st.booleans(),
     clean_up=st.none() | clean_ups,
