@@ -17,7 +17,7 @@ from perfrun.reach.errors import OpenError as OpenError
 from perfrun.reach.errors import exhausted_by, unconnected
 from perfrun.reach.resolver import Resolver
 
-FAREWELL_SECONDS = 2.0
+CLOSE_SECONDS = 2.0
 """What :meth:`Extension.close` has before it is cancelled."""
 
 C = TypeVar("C")
@@ -109,7 +109,7 @@ class Extension(ABC, Generic[C]):
 
     @abstractmethod
     async def close(self, connection: C) -> None:
-        """Close a connection, whatever it is in the midst of, in at most FAREWELL_SECONDS."""
+        """Close a connection, whatever it is in the midst of, in at most CLOSE_SECONDS."""
 
 
 async def _connected(address: str, port: int) -> socket.socket:

@@ -25,9 +25,9 @@ from perfrun.measure.report import TERMINATED, Interval, Ready, Start, Trouble, 
 from perfrun.observe.sources import sources_of
 from perfrun.observe.watcher import Watcher
 from perfrun.reach.foreign import foreign
-from perfrun.worker.alone import Alone
 from perfrun.worker.client import Client, CoordinatorAwayError, WorkerRefusedError
 from perfrun.worker.config import Config, ConfigError
+from perfrun.worker.fallback import Fallback
 from perfrun.worker.lines import log
 from perfrun.worker.reaching import Reaching
 from perfrun.worker.secrets import MountedValues
@@ -63,7 +63,7 @@ class Worker:
         self._intervals: deque[Interval] = deque(maxlen=KEPT_INTERVALS)
         self._news = asyncio.Event()
         self._refused: WorkerRefusedError | None = None
-        self._alone: Alone | None = None
+        self._fallback: Fallback | None = None
         self._watcher = Watcher({}, NS_PER_S)
         """Of worker 0 only: what is observed is observed once."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -184,7 +184,7 @@ class Worker:
     # --- under load ---------------------------------------------------------------------------
 
     async def _run(self, engine: Engine, start: int, reached: float) -> WorkerReport:
-        self._alone = Alone(self._plan, max(start, monotonic_ns()))
+        self._fallback = Fallback(self._plan, max(start, monotonic_ns()))
         self._tasks = [asyncio.create_task(self._post_intervals(engine))]
         self._watcher.start(start)
         try:
@@ -235,13 +235,13 @@ class Worker:
     def _on_interval(self, interval: Interval) -> None:
         self._intervals.append(interval)
         self._news.set()
-        engine, alone = self._engine, self._alone
+        engine, fallback = self._engine, self._fallback
         assert engine is not None
-        assert alone is not None
+        assert fallback is not None
         now = monotonic_ns()
-        if (order := alone.judge(interval, now)) is not None:
+        if (order := fallback.judge(interval, now)) is not None:
             engine.follow(order)
-        if (reason := alone.gave_up(now)) is not None:
+        if (reason := fallback.gave_up(now)) is not None:
             engine.give_up_search(reason)
 
     def _on_hold(self, report: WorkerReport) -> None:
@@ -267,8 +267,8 @@ class Worker:
                     self._refused = error
                     engine.stop(str(error))
                     return
-                if self._alone is not None:
-                    self._alone.heard(order, monotonic_ns())
+                if self._fallback is not None:
+                    self._fallback.heard(order, monotonic_ns())
                 engine.follow(order)
                 if order.repost and self._setup is not None:
                     await self._repost()

@@ -367,7 +367,7 @@ async def test_a_farewell_that_hears_nothing_is_not_waited_for(
                 with contextlib.suppress(asyncio.CancelledError):
                     await released.wait()
 
-    monkeypatch.setattr("perfrun.engine.extension.connection.FAREWELL_SECONDS", 0.05)
+    monkeypatch.setattr("perfrun.engine.extension.connection.CLOSE_SECONDS", 0.05)
     closing = ClosingConnections(Deaf())
     closing.begin(object())
     ending = asyncio.create_task(closing.end())

@@ -47,14 +47,14 @@ class _Exchange:
 
 
 def exchange(
-    template: ReadPlan, parts: list[bytes], connection: Connection | None = None
+    read_plan: ReadPlan, parts: list[bytes], connection: Connection | None = None
 ) -> tuple[Connection, list[object]]:
     """Send a request over a connection (or a new one), and let it receive."""
     if connection is None:
         connection = Connection(_Home())  # type: ignore[arg-type]
         connection.connection_made(_Wire())  # type: ignore[arg-type]
     waiting = _Exchange()
-    connection.send(waiting, b"GET / HTTP/1.1\r\n\r\n", template)  # type: ignore[arg-type]
+    connection.send(waiting, b"GET / HTTP/1.1\r\n\r\n", read_plan)  # type: ignore[arg-type]
     for part in parts:
         connection.data_received(part)
     return connection, waiting.outcomes
@@ -62,17 +62,17 @@ def exchange(
 
 def learnt(message: bytes, reading: ReadMode = ReadMode.BODY, limit: int = 100) -> ReadPlan:
     """What is known after one response, on a connection of its own."""
-    template = ReadPlan(reading, limit)
-    exchange(template, [message])
-    return template
+    read_plan = ReadPlan(reading, limit)
+    exchange(read_plan, [message])
+    return read_plan
 
 
 def test_a_message_with_a_length_is_known_from_then_on() -> None:
-    template = learnt(OK)
-    connection, outcomes = exchange(template, [OK])
+    read_plan = learnt(OK)
+    connection, outcomes = exchange(read_plan, [OK])
     assert outcomes == [(200, len(OK), b"ok", b"now")]
     # No parser was needed: another body of the same length is told apart from the head.
-    _, outcomes = exchange(template, [OK.replace(b"ok", b"no")], connection)
+    _, outcomes = exchange(read_plan, [OK.replace(b"ok", b"no")], connection)
     assert outcomes == [(200, len(OK), b"no", b"now")]
 
 
@@ -101,13 +101,13 @@ def test_a_body_over_the_limit_is_not_learnt() -> None:
 
 
 def test_a_head_that_is_another_one_each_time_is_learnt_now_and_then() -> None:
-    template = learnt(OK)
-    before = template.head
+    read_plan = learnt(OK)
+    before = read_plan.head
     for number in range(50):
-        exchange(template, [OK.replace(b"now", b"%03d" % number)])
+        exchange(read_plan, [OK.replace(b"now", b"%03d" % number)])
     # A millisecond has to pass; the parser has read those in between.
-    assert template.learn_at <= monotonic_ns() + 1_000_000
-    assert before in (template.head, OK[:-2]) or template.head.startswith(b"HTTP/1.1 200")
+    assert read_plan.learn_at <= monotonic_ns() + 1_000_000
+    assert before in (read_plan.head, OK[:-2]) or read_plan.head.startswith(b"HTTP/1.1 200")
 
 
 _MESSAGES = [
@@ -133,13 +133,13 @@ _MESSAGES = [
 def test_whatever_was_learnt_the_outcome_is_the_parsers(
     script: list[tuple[bytes, list[int]]], reading: ReadMode
 ) -> None:
-    template = ReadPlan(reading, 100)
+    read_plan = ReadPlan(reading, 100)
     connection: Connection | None = None
     for message, cuts in script:
-        template.learn_at = 0
+        read_plan.learn_at = 0
         places = sorted({0, len(message), *(cut for cut in cuts if cut < len(message))})
         parts = [message[a:b] for a, b in itertools.pairwise(places)]
-        connection, got = exchange(template, parts, connection)
+        connection, got = exchange(read_plan, parts, connection)
         _, expected = exchange(ReadPlan(reading, 100), [message])
         assert got == expected
 

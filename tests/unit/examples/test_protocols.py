@@ -54,7 +54,7 @@ def test_the_page_names_every_method_and_the_times_that_it_has():
     asked = set(re.findall(r"^\| `(?:async )?(\w+)\(self", PAGE, re.MULTILINE))
     assert asked == {name for name in methods if name != "__init__"} | {"__init__"}
     assert f"imported within {SECONDS_TO_LOAD:g} s" in PAGE
-    assert extension.FAREWELL_SECONDS == 2
+    assert extension.CLOSE_SECONDS == 2
     assert "it has two seconds" in PAGE
 
 

@@ -13,7 +13,7 @@ from perfrun.engine.awaited.sessions import Done, Session, Speaker
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, lost_by
 from perfrun.engine.extension.load import FOREIGN, is_ours, lost, told
 from perfrun.engine.extension.steps import ExtensionStep
-from perfrun.extension import FAREWELL_SECONDS, Extension, Peer, Reply
+from perfrun.extension import CLOSE_SECONDS, Extension, Peer, Reply
 
 
 class ClosingConnections:
@@ -32,12 +32,12 @@ class ClosingConnections:
     async def end(self) -> None:
         """Wait until all are closed, or should be. One that swallows its end is left alone."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=FAREWELL_SECONDS + 1)
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS + 1)
 
     async def _close(self, connection: Any) -> None:
         # Nobody is told what it raises: the connection is not used again either way.
         with contextlib.suppress(*FOREIGN):
-            async with asyncio.timeout(FAREWELL_SECONDS):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self._extension.close(connection)
 
 

@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         "_odd",
         "_parser",
         "_parsers",
-        "_template",
+        "_read_plan",
         "_too_much",
         "_write",
         "body",
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    _template: ReadPlan
+    _read_plan: ReadPlan
     _write: Any
 
     def __init__(self, home: Home) -> None:
@@ -86,10 +86,10 @@ class Connection(asyncio.Protocol):
 
     # --- for the exchange ---------------------------------------------------------------------
 
-    def send(self, exchange: Exchange, request: bytes, template: ReadPlan) -> None:
+    def send(self, exchange: Exchange, request: bytes, read_plan: ReadPlan) -> None:
         """Write a request; the connection must be open and free."""
         self._exchange = exchange
-        self._template = template
+        self._read_plan = read_plan
         self.first_byte = 0
         self._write(request)
 
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             return
         now = monotonic_ns()
-        known = self._template
+        known = self._read_plan
         if known.length != len(data) or self.first_byte or not data.startswith(known.head):
             self._parse(exchange, data, now)
             return
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
         self.status = known.status
         self.head = data
         self._interim = 0
-        if known.reading:
+        if known.mode:
             self.body = [data[known.body_at :]]
         self._exchange = None
         exchange.responded(self, now)
@@ -177,7 +177,7 @@ class Connection(asyncio.Protocol):
         elif self._too_much:
             self._break(ErrorClass.SIZE)
         elif self._complete:
-            if self.head is data and now >= self._template.learn_at:  # it came as a whole
+            if self.head is data and now >= self._read_plan.learn_at:  # it came as a whole
                 self._learn(data, now)
             self._exchange = None
             exchange.responded(self, now)
@@ -236,31 +236,29 @@ class Connection(asyncio.Protocol):
         self._interim = 0
         self._head_done = False
         self._odd = None
-        reading = self._template.reading
+        mode = self._read_plan.mode
         # For HEAD a new one each time: it would wait for a body, and cannot be told not to.
-        if reading is ReadMode.HEAD_ONLY or self._parsers[reading] is None:
+        if mode is ReadMode.HEAD_ONLY or self._parsers[mode] is None:
             self._new_parser()
             return
-        self._parser = self._parsers[reading]
-        if reading:
+        self._parser = self._parsers[mode]
+        if mode:
             self.body = []
             self._kept, self._too_much = 0, False
 
     def _new_parser(self) -> None:
-        reading = self._template.reading
-        if reading is ReadMode.HEAD_ONLY:
+        mode = self._read_plan.mode
+        if mode is ReadMode.HEAD_ONLY:
             self._parser = _parser(_HeadSink(self))
             return
-        self._parser = self._parsers[reading] = _parser(
-            _BodySink(self) if reading else _StatusSink(self)
-        )
-        if reading:
+        self._parser = self._parsers[mode] = _parser(_BodySink(self) if mode else _StatusSink(self))
+        if mode:
             self.body = []
             self._kept, self._too_much = 0, False
 
     def _learn(self, message: bytes, now: int) -> None:
-        known = self._template
-        if self.keep_alive and not self._interim and known.reading is not ReadMode.HEAD_ONLY:
+        known = self._read_plan
+        if self.keep_alive and not self._interim and known.mode is not ReadMode.HEAD_ONLY:
             known.learn(message, self.status, now)
 
     def _extend_head(self, data: bytes) -> None:
@@ -307,7 +305,7 @@ class Connection(asyncio.Protocol):
     def keep(self, part: bytes) -> None:
         """A part of a body that is to be looked at."""
         self._kept += len(part)
-        if self._kept > self._template.size_limit:
+        if self._kept > self._read_plan.size_limit:
             self._too_much = True
         else:
             self.body.append(part)

@@ -126,7 +126,7 @@ class Iteration:
                 return
         self._written = monotonic_ns()
         self._tally.attempts += 1
-        connection.send(self, request, self._step.template)
+        connection.send(self, request, self._step.read_plan)
 
     def _spoil(self, error: Exception) -> None:
         """Fail before anything of the attempt is written: its data cannot be sent."""
@@ -279,10 +279,10 @@ class Iteration:
         """What is wrong with a final response, and in words; what is asked for is extracted."""
         step = self._step
         body = b""
-        if step.template.reading is ReadMode.BODY:
+        if step.read_plan.mode is ReadMode.BODY:
             body = b"".join(connection.body)
             if self._carrier.compression:
-                body = unpacked(body, connection, step.template.size_limit)
+                body = unpacked(body, connection, step.read_plan.size_limit)
         answer = Answer(body)
         judged = step.expectation.judge(connection.status, answer)
         self._tally.checks_passed += judged.passed

@@ -52,7 +52,7 @@ class Link(Protocol):
     def transport(self) -> Any:
         """Tells by ``is_closing()`` whether it can still be used; Any, because it is hot."""
 
-    def send(self, exchange: Exchange, request: Any, template: ReadPlan) -> None:
+    def send(self, exchange: Exchange, request: Any, read_plan: ReadPlan) -> None:
         """Write a request (bytes, or what the protocol makes of them); the link must be free."""
 
     def header(self, name: bytes) -> bytes | None:

@@ -52,8 +52,8 @@ class CompiledStep:
         "fine",
         "name",
         "raw",
+        "read_plan",
         "secret_names",
-        "template",
         "think_time",
         "trace",
     )
@@ -77,10 +77,10 @@ class CompiledStep:
         self.checks = self.expectation.status_checks
         """Checks that such a response has passed."""
         needs_body = self.expectation.needs_body or self.extract.needs_body
-        reading = ReadMode.BODY if needs_body else ReadMode.STATUS
+        mode = ReadMode.BODY if needs_body else ReadMode.STATUS
         if step.the_http.method == "HEAD":
-            reading = ReadMode.HEAD_ONLY
-        self.template = ReadPlan(reading, self.expectation.size_limit)
+            mode = ReadMode.HEAD_ONLY
+        self.read_plan = ReadPlan(mode, self.expectation.size_limit)
         """How its responses are read."""
         self.secret_names = frozenset(
             field.name.lower().encode() for field in fields if field.secret

@@ -11,7 +11,7 @@ MAX_BODY = 16 * 1024 * 1024
 """Bytes of a body that are kept for checks where ``maxBytes`` sets no limit."""
 
 
-class Judged(NamedTuple):
+class CheckResult(NamedTuple):
     """What came of a response's checks."""
 
     error: ErrorClass | None
@@ -48,28 +48,28 @@ class Expectation:
         """Whether a status is one that the test asks for by name."""
         return status in self._status
 
-    def judge(self, status: int, answer: Answer) -> Judged:
+    def judge(self, status: int, answer: Answer) -> CheckResult:
         """Judge a final response. Every status list and every JSON path is one check."""
         passed = failed = 0
         if self._status:
             if status not in self._status:
-                return Judged(_unexpected(status), 0, 1, f"status {status}")
+                return CheckResult(_unexpected(status), 0, 1, f"status {status}")
             passed = 1
         elif not 200 <= status < 400:
-            return Judged(_unexpected(status), 0, 0, f"status {status}")
+            return CheckResult(_unexpected(status), 0, 0, f"status {status}")
         if not self._paths:
-            return Judged(None, passed, failed)
+            return CheckResult(None, passed, failed)
         try:
             document = answer.json()
         except NotJsonError:
-            return Judged(ErrorClass.CHECK, passed, len(self._paths), "the body is no JSON")
+            return CheckResult(ErrorClass.CHECK, passed, len(self._paths), "the body is no JSON")
         missed = [
             path for path, find, expected in self._paths if not _holds(find(document), expected)
         ]
         passed += len(self._paths) - len(missed)
         if not missed:
-            return Judged(None, passed, 0)
-        return Judged(ErrorClass.CHECK, passed, len(missed), f"{missed[0]} is another one")
+            return CheckResult(None, passed, 0)
+        return CheckResult(ErrorClass.CHECK, passed, len(missed), f"{missed[0]} is another one")
 
 
 def _holds(found: list[object], expected: object) -> bool:

@@ -32,11 +32,11 @@ class ReadPlan:
     it tells of are a whole message with the same meaning, so they need no parser.
     """
 
-    __slots__ = ("body_at", "head", "learn_at", "length", "reading", "size_limit", "status")
+    __slots__ = ("body_at", "head", "learn_at", "length", "mode", "size_limit", "status")
 
-    def __init__(self, reading: ReadMode, size_limit: int) -> None:
+    def __init__(self, mode: ReadMode, size_limit: int) -> None:
         """``size_limit``: bytes of body that are kept, only with :attr:`ReadMode.BODY`."""
-        self.reading = reading
+        self.mode = mode
         self.size_limit = size_limit
         self.head = b""
         self.body_at = 0
@@ -57,6 +57,6 @@ class ReadPlan:
             told = body == 0
         else:
             told = len(lengths) == 1 and int(lengths[0]) == body and not _CODED.search(head)
-        if told and (self.reading is ReadMode.STATUS or body <= self.size_limit):
+        if told and (self.mode is ReadMode.STATUS or body <= self.size_limit):
             self.head, self.body_at, self.status = head, body_at, status
             self.length = len(message)

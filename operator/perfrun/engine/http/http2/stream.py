@@ -44,7 +44,7 @@ class Stream:
         "_exchange",
         "_head",
         "_id",
-        "_reading",
+        "_mode",
         "_size_limit",
         "_told",
         "body",
@@ -62,7 +62,7 @@ class Stream:
         self._exchange: Exchange | None = None
         self._head: ResponseHead | None = None
         self._id = self._told = self._acknowledged = self._size_limit = 0
-        self._reading = ReadMode.STATUS
+        self._mode = ReadMode.STATUS
         self.first_byte = self.received = self.status = self.idle_since = 0
         self.keep_alive = True
         """Not where the connection has come to its end while the response was under way."""
@@ -83,11 +83,11 @@ class Stream:
         """Of the connection's transport."""
         return self._connection.transport.get_extra_info(name)
 
-    def send(self, exchange: Exchange, request: Request, template: ReadPlan) -> None:
+    def send(self, exchange: Exchange, request: Request, read_plan: ReadPlan) -> None:
         """Send a request; the stream must be free and its connection open."""
         self._exchange = exchange
         self._head = None
-        self._reading, self._size_limit = template.reading, template.size_limit
+        self._mode, self._size_limit = read_plan.mode, read_plan.size_limit
         self.first_byte = self.received = self.status = 0
         self._told = self._acknowledged = 0
         if self.body:
@@ -144,7 +144,7 @@ class Stream:
             self._malformed("a body before its headers")
             return
         self._told += len(payload)
-        if self._reading is ReadMode.BODY:
+        if self._mode is ReadMode.BODY:
             if self._told > self._size_limit:
                 self.fail(ErrorClass.SIZE)
                 return
@@ -156,7 +156,7 @@ class Stream:
         exchange, head = self._exchange, self._head
         assert exchange is not None
         assert head is not None
-        if self._reading is ReadMode.HEAD_ONLY or self.status in _BODILESS:
+        if self._mode is ReadMode.HEAD_ONLY or self.status in _BODILESS:
             if self._told:
                 self._malformed("a body where there can be none")
                 return

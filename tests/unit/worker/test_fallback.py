@@ -7,7 +7,7 @@ from perfrun.logic.plan.run_plan import SEARCH_AWAY
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Interval, Order
-from perfrun.worker.alone import ALONE, AWAY_AFTER, Alone
+from perfrun.worker.fallback import AWAY_AFTER, BY_FALLBACK, Fallback
 from tests.unit.engine.server import plan
 
 S = 1_000_000_000
@@ -30,23 +30,23 @@ def failing(second: int) -> Interval:
 
 
 def test_it_speaks_only_when_the_coordinator_is_away() -> None:
-    alone = Alone(planned(OPEN), now=0)
+    fallback = Fallback(planned(OPEN), now=0)
     for second in range(1, 20):
-        alone.heard(Order(), second * S)
-        assert alone.judge(failing(second), second * S) is None
-    said = [alone.judge(failing(second), second * S) for second in range(20, 27)]
+        fallback.heard(Order(), second * S)
+        assert fallback.judge(failing(second), second * S) is None
+    said = [fallback.judge(failing(second), second * S) for second in range(20, 27)]
     order = said[AWAY_AFTER // S]
     assert said[: AWAY_AFTER // S] == [None] * (AWAY_AFTER // S)
     assert order is not None
     assert order.breached
-    assert order.stop == f"after 25s: errorRate was 100% for 25s, above 50% ({ALONE})"
+    assert order.stop == f"after 25s: errorRate was 100% for 25s, above 50% ({BY_FALLBACK})"
 
 
 def test_in_a_search_it_cuts_the_hold() -> None:
-    alone = Alone(planned(SEARCH), now=0)
+    fallback = Fallback(planned(SEARCH), now=0)
     hold = Hold(number=4, rate=8, start=2 * S, length=30 * S)
-    alone.heard(Order(hold=hold), S)
-    said = [alone.judge(failing(second), second * S) for second in range(1, 12)]
+    fallback.heard(Order(hold=hold), S)
+    said = [fallback.judge(failing(second), second * S) for second in range(1, 12)]
     orders = [order for order in said if order is not None]
     assert orders[0].hold == hold
     assert "errorRate was 100%" in (orders[0].cut or "")
@@ -55,6 +55,6 @@ def test_in_a_search_it_cuts_the_hold() -> None:
 
 def test_a_search_is_given_up_after_a_while_and_another_load_never() -> None:
     for load, why in ((OPEN, None), (SEARCH, "the coordinator was away for 121s")):
-        alone = Alone(planned(load), now=0)
-        assert alone.gave_up(SEARCH_AWAY) is None
-        assert alone.gave_up(SEARCH_AWAY + S) == why
+        fallback = Fallback(planned(load), now=0)
+        assert fallback.gave_up(SEARCH_AWAY) is None
+        assert fallback.gave_up(SEARCH_AWAY + S) == why

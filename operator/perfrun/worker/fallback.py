@@ -1,4 +1,4 @@
-"""What a worker decides by itself while its coordinator is away."""
+"""What a worker decides by itself while it cannot reach its coordinator."""
 
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.logic.plan.run_plan import SEARCH_AWAY
@@ -8,10 +8,10 @@ from perfrun.measure.report import Hold, Interval, Order
 
 AWAY_AFTER = 5 * NS_PER_S
 """Without an answer for so long, the coordinator is away."""
-ALONE = "judged by a worker alone, because the coordinator was away"
+BY_FALLBACK = "judged by a worker alone, because the coordinator was away"
 
 
-class Alone:
+class Fallback:
     """Judges a worker's own intervals all the time, and speaks only when nobody else does.
 
     ``now`` is monotonic ns.
@@ -35,7 +35,7 @@ class Alone:
         sentence = self._watch.take(0, interval, now)
         if sentence is None or now - self._heard <= AWAY_AFTER:
             return None
-        reason = f"{sentence} ({ALONE})"
+        reason = f"{sentence} ({BY_FALLBACK})"
         if self._searching:
             return Order(hold=self._hold, cut=reason)
         return Order(stop=reason, breached=True)
