@@ -255,11 +255,13 @@ class Iteration:
         self._whole.journeys[Outcome.CENSORED].values.append(now - self._due)
         self._end(0, now)
 
-    # --- inside -------------------------------------------------------------------------------
+    # --- what a response means ----------------------------------------------------------------
 
     def _passes(self, connection: Link, now: int) -> bool:
         """Whether the step succeeded; if not, the iteration has been led on or ended."""
         try:
+            if self._carrier.cookies:
+                self._keep_cookies(connection)
             there = self._redirected(connection)
             error, said = (None, "") if there is not None else self._judged(connection)
         except ResponseError as unusable:
@@ -274,6 +276,11 @@ class Iteration:
         elif self._step.trace is not None:
             self._tally.note_slow(self._age(now), self._step.trace(self._number))
         return error is None
+
+    def _keep_cookies(self, connection: Link) -> None:
+        path = path_of(self._carrier.version.plain(self._request))
+        cookies = HttpUser.of(self._user).cookies
+        cookies.set(self._pool.origin, path, connection.headers(b"set-cookie"))
 
     def _judged(self, connection: Link) -> tuple[ErrorClass | None, str]:
         """What is wrong with a final response, and in words; what is asked for is extracted."""
@@ -292,29 +299,26 @@ class Iteration:
         return judged.error, judged.said
 
     def _redirected(self, connection: Link) -> Pool | None:
-        """Where the response leads on to, if it does; its cookies are kept. Raises ResponseError.
+        """Where the response leads on to, if it does: the next request is at hand then.
 
-        The next request is at hand then.
+        Raises ResponseError.
         """
-        carrier, origin = self._carrier, self._pool.origin
-        version = carrier.version
-        if carrier.cookies:
-            path = path_of(version.plain(self._request))
-            cookies = HttpUser.of(self._user).cookies
-            cookies.set(origin, path, connection.headers(b"set-cookie"))
+        carrier, version = self._carrier, self._carrier.version
         status, step = connection.status, self._step
         if status not in STATUSES or not carrier.redirects or step.expectation.wants(status):
             return None
         if (location := connection.header(b"location")) is None:
             return None
         plain = version.plain(self._request)
-        there = follow(status, location, plain, origin, step.secret_names)
+        there = follow(status, location, plain, self._pool.origin, step.secret_names)
         more = self._further(self._written)
         if more.hops == carrier.redirects:  # a loop, most likely: nobody asked for it
             raise ResponseError(ErrorClass.PROTOCOL, f"more than {carrier.redirects} redirects")
         more.hops += 1
         self._request = version.encoder(there.origin.scheme)(there.request)
         return carrier.pool(there.origin)
+
+    # --- what comes after it: the next step, another attempt, or the end ----------------------
 
     def _go_on(self, held: Link | None, now: int) -> None:
         """To the next step: at once, or after the pause of the one before it."""
@@ -378,6 +382,8 @@ class Iteration:
             carrier.retire(self)
         else:
             self.start(carrier.course(number, now), number, now, user, now)
+
+    # --- the connection and the time of what is under way -------------------------------------
 
     def _outlasted(self, outcome: Outcome, now: int) -> None:
         """Record what is known of a request whose end was not seen: lower bounds."""
