@@ -96,7 +96,10 @@ def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
     if any(slo.verdict in _MISSED and _is_about_slowness(slo) for slo in status.slos):
         yield _about_slowness(status.steps)
     if not status.slos and status.summary is not None and status.benchmark is None:
-        yield "say what is good enough: slos: [{metric: latency.p95, max: 500ms}]"
+        yield (
+            "say what is good enough: slos: [{metric: latency.p95, max: 500ms}], or for "
+            "perfrun quick --p95 500ms"
+        )
 
 
 def _is_about_slowness(slo: SloStatus) -> bool:
