@@ -74,6 +74,7 @@ campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifest
 
 bench: $(STAMP) ## compared with wrk, oha, hey, vegeta, k6 and Locust, as tables (installs them)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.transports --rounds 3 --seconds 1
 
 check: $(STAMP) ## lint, types, import directions, drift of generated files: no root, no Go, no cluster
 	$(BIN)/ruff check

@@ -33,6 +33,7 @@ http {{
 _PLACES = """
 location = / {{ default_type text/plain; return 200 'ok\\n'; }}
 location = /orders {{ default_type application/json; {answer} }}
+location = /large {{ default_type application/octet-stream; alias {folder}/large; }}
 location /items {{ default_type application/json; return 200 '[{{"id": 1}}, {{"id": 2}}]'; }}
 """
 _ORDER = """return 201 '{"id": "0b5ab7a2-8d3f-4f3a-9a53-3e8f0d0f6b3e", "state": "new"}';"""
@@ -55,7 +56,8 @@ def serving() -> Iterator[Target]:
         folder = Path(name)
         folder.chmod(0o755)
         _certificate(folder)
-        places = _PLACES.format(answer=_ORDER)
+        places = _PLACES.format(answer=_ORDER, folder=folder)
+        (folder / "large").write_bytes(bytes(64 * 1024))
         (folder / "nginx.conf").write_text(_CONFIG.format(folder=folder, places=places, **ports))
         argv = ["taskset", "-c", cores.SERVER, str(program("nginx")), "-c", f"{folder}/nginx.conf"]
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

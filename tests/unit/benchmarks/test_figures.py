@@ -9,6 +9,7 @@ from benchmarks.clients import CLIENTS
 from benchmarks.lag import lateness
 from benchmarks.rounds import Look, Result, Round, busiest
 from benchmarks.table import Table, comparison
+from benchmarks.transports.__main__ import row
 
 
 def result(name: str, *rounds: tuple[float, float]) -> Result:
@@ -55,3 +56,9 @@ def test_lateness_is_counted_from_the_most_punctual_request():
     arrivals = np.arange(100) * 1_000_000 + 50_000
     arrivals[:5] -= 50_000  # the origin: 50 us before all the others
     assert lateness(arrivals, 1000)[0] == pytest.approx(50.0)
+
+
+def test_the_ratio_of_transports_is_of_each_round_and_above_one_where_ours_takes_less():
+    *_, ours, theirs, unit, ratio, spread = row("tls", [(1.0, 2.0), (2.0, 3.0), (4.0, 4.0)])
+    assert (ours, theirs, unit) == ("2.00", "3.00", "CPU µs")
+    assert (ratio, spread) == ("**1.50**", "1.00–2.00")
