@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from perfrun.cli.cluster import PERF_RUNS, Cluster, GoneError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import GoneError
+from perfrun.kube.resources import PERF_RUNS
 from tests.cluster.handle import ApiServer
 from tests.integration.controller.apiserver import Api, Json, until
 
@@ -336,10 +338,11 @@ async def test_a_version_that_the_server_no_longer_knows_is_told_apart(
 ) -> None:
     where = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
     monkeypatch.setattr(where, str(filled.config))
-    cluster = Cluster(None, filled.namespace)
+    kube, _ = await Kube.connect_as_user(None, PATIENCE_S)
     with pytest.raises(GoneError):
-        list(cluster.watch(PERF_RUNS, "1"))
-    cluster.close()
+        async for _ in kube.watch(PERF_RUNS, filled.namespace, "1"):
+            pass
+    await kube.close()
 
 
 # --- logs ----------------------------------------------------------------------------------------

@@ -42,10 +42,12 @@ def test_or_run_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
 def _names(given: Mapping[str, Any], incomplete: str, *, runs: bool) -> list[str]:
     # A completion has nobody to tell of what is wrong, a missing client included.
     with suppress(Exception):
-        from perfrun.cli.cluster import PERF_RUNS, PERF_TESTS, Cluster
+        from perfrun.cli.cluster.shell import Cluster
+        from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
 
-        cluster = Cluster(given.get("context"), given.get("namespace"), timeout=TIMEOUT_S)
-        bodies, _ = cluster.list(PERF_RUNS if runs else PERF_TESTS)
+        context, namespace = given.get("context"), given.get("namespace")
+        with Cluster(context, namespace, patience=TIMEOUT_S) as cluster:
+            bodies = cluster.list(PERF_RUNS if runs else PERF_TESTS)
         names = sorted(str(body["metadata"]["name"]) for body in bodies)
         return [name for name in names if name.startswith(incomplete) and _NAME.fullmatch(name)]
     return []

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from perfrun.api.run.perfrun import Phase
-from perfrun.cli.sources import RunArgumentError, Sources, UnreachableError, read_all
+from perfrun.cli.cluster.refusals import sentence
+from perfrun.cli.sources import RunArgumentError, Sources, read_all
 from perfrun.cli.terminal.exits import Exit, of_verdict, worst
 from perfrun.cli.terminal.forms import Compared, Runs
 from perfrun.cli.terminal.outputs import Outputs
 from perfrun.cli.terminal.streams import tell
+from perfrun.kube.errors import KubeError
 from perfrun.logic.comparison.compare import compare, line_up
 from perfrun.logic.comparison.model import Comparison, Reported
 from perfrun.report.comparison_table import print_comparison
@@ -33,8 +35,8 @@ def report(
     except RunArgumentError as error:
         tell(err, str(error))
         return Exit.USAGE
-    except UnreachableError as error:
-        tell(err, str(error))
+    except KubeError as error:
+        tell(err, sentence(error))
         return Exit.ERROR
     several = len(runs) > 1
     problems = list(outputs.problems(several=several))
@@ -49,8 +51,8 @@ def report(
             phase = one.run.status.phase or "not begun"
             tell(err, f"note: {one.run.metadata.name} is not done ({phase}): it has no verdict yet")
     unwritten = list(outputs.write(Runs(runs, several, strict), several=several))
-    for sentence in unwritten:
-        tell(err, sentence)
+    for problem in unwritten:
+        tell(err, problem)
     if not outputs:
         for one in runs:
             print_run(one.run, out)
@@ -90,14 +92,14 @@ def compare_runs(
     except (RunArgumentError, ValueError) as error:
         tell(err, str(error))
         return Exit.USAGE
-    except UnreachableError as error:
-        tell(err, str(error))
+    except KubeError as error:
+        tell(err, sentence(error))
         return Exit.ERROR
     for note in sources.notes:
         tell(err, f"note: {note}")
     unwritten = list(outputs.write(Compared(runs, comparison)))
-    for sentence in unwritten:
-        tell(err, sentence)
+    for problem in unwritten:
+        tell(err, problem)
     if not outputs:
         print_comparison(comparison, out)
     return Exit.ERROR if unwritten else Exit.OK

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from perfrun.api import Json
 from perfrun.api.run.perfrun import PerfRun, Phase
 from perfrun.api.sentence import printable
+from perfrun.cli.cluster.refusals import sentence
+from perfrun.kube.errors import AwayError, KubeError
+from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, PERF_TESTS, Resource
 from perfrun.logic.comparison.model import Reported
 from perfrun.report.reading import MAX_BYTES, join_result, read_document, read_run
-
-Json = dict[str, Any]
 
 _RUN_PREFIXES = ("run", "runs", "perfrun", "perfruns", "prun", "perfruns.perfrun.dev")
 _TEST_PREFIXES = ("test", "tests", "perftest", "perftests", "ptest", "perftests.perfrun.dev")
@@ -22,32 +24,17 @@ class RunArgumentError(Exception):
     """An argument that names no run that can be read; the text is for the user."""
 
 
-class UnreachableError(Exception):
-    """The cluster cannot be spoken to, or does not want it; the text is for the user."""
-
-
 class Objects(Protocol):
-    """A cluster, as far as runs are read from it. All raise UnreachableError."""
+    """A cluster, as far as runs are read from it. All raise KubeError."""
 
-    @property
-    def namespace(self) -> str:
-        """Where everything is looked for."""
+    namespace: str
+
+    def find(self, resource: Resource, name: str) -> Json | None:
+        """The object; None where there is none."""
         ...
 
-    def run(self, name: str) -> Json | None:
-        """A PerfRun; None where there is none."""
-        ...
-
-    def runs(self) -> list[Json]:
-        """All PerfRuns."""
-        ...
-
-    def has_test(self, name: str) -> bool:
-        """Whether there is such a PerfTest."""
-        ...
-
-    def piece(self, name: str) -> Json | str:
-        """A ConfigMap, or why it cannot be read."""
+    def list(self, resource: Resource) -> list[Json]:
+        """All objects."""
         ...
 
 
@@ -64,7 +51,7 @@ class Sources:
     """What was not to be had."""
 
     def read(self, argument: str) -> list[Reported]:
-        """The runs of one argument, oldest first. Raises RunArgumentError, UnreachableError."""
+        """The runs of one argument, oldest first. Raises RunArgumentError, KubeError."""
         kind, slash, name = argument.partition("/")
         if argument == "-":
             return _parsed("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
@@ -80,7 +67,7 @@ class Sources:
 
     def _run(self, name: str) -> Reported:
         cluster = self.cluster()
-        body = cluster.run(name)
+        body = cluster.find(PERF_RUNS, name)
         if body is None:
             raise RunArgumentError(
                 f"there is no PerfRun {printable(name)} in namespace {cluster.namespace}, and no "
@@ -90,8 +77,9 @@ class Sources:
 
     def _last_of(self, test: str) -> list[Reported]:
         cluster = self.cluster()
-        mine = [body for body in cluster.runs() if _is_done(body, test)]
-        if not mine and not cluster.has_test(test):
+        # By the reference, not by the label: a run that was made by hand may have none.
+        mine = [body for body in cluster.list(PERF_RUNS) if _is_done(body, test)]
+        if not mine and cluster.find(PERF_TESTS, test) is None:
             raise RunArgumentError(
                 f"there is no PerfTest {printable(test)} in namespace {cluster.namespace}"
             )
@@ -121,7 +109,7 @@ class Sources:
             return None
         pieces: dict[str, Json] = {}
         for piece in ref.config_maps:
-            found = cluster.piece(piece)
+            found = _piece(cluster, piece)
             if isinstance(found, str):
                 self.notes.append(f"{name}: its full result is not to be had ({found})")
                 return None
@@ -131,6 +119,17 @@ class Sources:
         except ValueError as error:
             self.notes.append(f"{name}: its full result cannot be used ({printable(str(error))})")
             return None
+
+
+def _piece(cluster: Objects, name: str) -> Json | str:
+    """A ConfigMap, or why it cannot be read: whoever may see runs need not see these."""
+    try:
+        found = cluster.find(CONFIG_MAPS, name)
+    except AwayError:
+        raise
+    except KubeError as error:
+        return sentence(error)
+    return found if found is not None else f"the ConfigMap {name} is gone"
 
 
 def _content(file: str) -> bytes:

@@ -42,7 +42,9 @@ from perfrun.controller.watch.queue import WorkQueue
 from perfrun.controller.watch.watches import Watches, registry
 from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
-from perfrun.kube.client import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Kube, KubeError, Resource
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Resource
 
 logger = logging.getLogger("perfrun")
 

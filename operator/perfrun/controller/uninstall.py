@@ -12,21 +12,15 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
+from perfrun.api import Json
 from perfrun.api.metadata import Metadata
 from perfrun.api.run.perfrun import PerfRunStatus, WorkerCounts
 from perfrun.controller.objects.manifests import MANAGED_BY, WORKER_ACCOUNT
 from perfrun.controller.objects.status import end_as_json, write_status
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import (
-    ACCOUNTS,
-    JOBS,
-    PERF_RUNS,
-    Json,
-    Kube,
-    KubeError,
-    NotFoundError,
-    Resource,
-)
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError, NotFoundError
+from perfrun.kube.resources import ACCOUNTS, JOBS, PERF_RUNS, Resource
 from perfrun.logic.run.status import done_status
 from perfrun.logic.verdict.outcome import cancelled
 

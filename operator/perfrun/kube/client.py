@@ -1,26 +1,41 @@
-"""The API server, as this operator speaks to it: plain JSON, few verbs, one error tree.
+"""The API server, as perfrun speaks to it: plain JSON, few verbs, one error tree.
 
 The generated classes of the client library are not used: they cost more to build than the
 requests, and they drop fields that they do not know.
 """
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from typing import Any, Self
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Self
+from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio import client, config
+from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.config import ConfigException
 
-from perfrun.api import API_VERSION, FIELD_MANAGER
+from perfrun.api import FIELD_MANAGER, Json
 from perfrun.api.sentence import printable
 from perfrun.kube.decoding import decode
-
-Json = dict[str, Any]
+from perfrun.kube.errors import (
+    Asked,
+    AwayError,
+    ConflictError,
+    KubeError,
+    NotFoundError,
+    TooLargeError,
+    refusal,
+)
+from perfrun.kube.login import has_kubeconfig, login_of_pod, login_of_user
+from perfrun.kube.resources import PODS, Resource
 
 REQUEST_TIMEOUT_S = 30.0
+WATCH_S = 50
+"""The server ends a watch after this, so that a connection that died is noticed soon."""
+SILENCE_S = 60.0
+"""How long a watch may say nothing: it has bookmarks."""
 PAGE = 500
 METADATA_PAGE = 100
 """Anybody may write 256 KiB of annotations into each object."""
@@ -31,149 +46,67 @@ MAX_ANNOTATION = 1024
 """Characters of one that is read of objects without their contents."""
 JSON = "application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-
-
-class KubeError(Exception):
-    """The API server refused, or could not be reached."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class NotFoundError(KubeError):
-    """No such object."""
-
-
-class ConflictError(KubeError):
-    """The object has changed since it was read, or is another one of the same name."""
-
-
-class AlreadyExistsError(ConflictError):
-    """An object of that name exists."""
-
-
-class RefusedError(KubeError):
-    """Trying again will not help: invalid, forbidden, over quota."""
-
-
-class TooLargeError(KubeError):
-    """An answer with more bytes than are read."""
-
-
-class TerminatingError(KubeError):
-    """The namespace is going away: nothing can be created in it, and nothing need be."""
-
-
-def _segment(name: str) -> str:
-    # The API server decodes %2F before it splits the path: the rest would be a subresource.
-    if name in ("", ".", "..") or "/" in name or "%" in name:
-        raise NotFoundError(404, f"no object can have the name {name[:64]!r}")
-    return quote(name, safe="")
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A kind of object and where the API server keeps it."""
-
-    api_version: str
-    kind: str
-    plural: str
-
-    def path(self, namespace: str | None, name: str | None = None, sub: str = "") -> str:
-        """The path of the collection, the object or its subresource.
-
-        Raises NotFoundError where no object can have that name.
-        """
-        root = "/api" if "/" not in self.api_version else "/apis"
-        parts = [root, self.api_version]
-        if namespace is not None:
-            parts += ["namespaces", _segment(namespace)]
-        parts.append(self.plural)
-        if name is not None:
-            parts.append(_segment(name))
-        if sub:
-            parts.append(sub)
-        return "/".join(parts)
-
-
-PERF_TESTS = Resource(API_VERSION, "PerfTest", "perftests")
-PERF_RUNS = Resource(API_VERSION, "PerfRun", "perfruns")
-PERF_POLICIES = Resource(API_VERSION, "PerfPolicy", "perfpolicies")
-JOBS = Resource("batch/v1", "Job", "jobs")
-PODS = Resource("v1", "Pod", "pods")
-CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
-SECRETS = Resource("v1", "Secret", "secrets")
-WORKLOADS = {
-    "Deployment": Resource("apps/v1", "Deployment", "deployments"),
-    "StatefulSet": Resource("apps/v1", "StatefulSet", "statefulsets"),
-}
-REVISIONS = Resource("apps/v1", "ControllerRevision", "controllerrevisions")
-EVENTS = Resource("events.k8s.io/v1", "Event", "events")
-LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
-ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
-ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")
-TOKEN_REVIEWS = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews")
-ACCESS_REVIEWS = Resource("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews")
+_METHODS = {"create": "POST", "patch": "PATCH", "delete": "DELETE"}
+"""Of the verbs that write. All others are a GET."""
 
 
 class Kube:
     """A client of one API server; tokens are reloaded as the library does."""
 
     def __init__(
-        self, api: client.ApiClient, time_to_write: Callable[[], float] = lambda: REQUEST_TIMEOUT_S
+        self,
+        api: client.ApiClient,
+        time_to_write: Callable[[], float] = lambda: REQUEST_TIMEOUT_S,
+        patience: float = REQUEST_TIMEOUT_S,
     ) -> None:
-        """``time_to_write``: the seconds a write may take, asked before each; it may raise."""
+        """``patience``: the seconds that a request may take. ``time_to_write``: those that a write
+        may take, asked before each; it may raise."""
         self._api = api
         self._time_to_write = time_to_write
+        self._patience = patience
 
     @classmethod
     async def connect(cls) -> Self:
-        """By the pod's service account, else by KUBECONFIG. Raises KubeError with what to do."""
-        configuration = client.Configuration()
-        try:
-            config.load_incluster_config(  # type: ignore[no-untyped-call]
-                client_configuration=configuration
-            )
-        except config.ConfigException:
-            try:
-                await config.load_kube_config(  # type: ignore[no-untyped-call]
-                    client_configuration=configuration
-                )
-            except (config.ConfigException, OSError) as error:
-                raise KubeError(
-                    0,
-                    f"no cluster to work with ({error}): run in a pod with a "
-                    f"service account, or set KUBECONFIG",
-                ) from error
-        # Many clusters' certificates lack extensions that Python 3.13 asks for by default; chain
-        # and host name are verified all the same.
-        configuration.disable_strict_ssl_verification = True
-        # The proxy of the environment, once: the library would read ~/.netrc for each request.
-        configuration.client_session_kwargs = {"trust_env": False}
-        where = urlsplit(configuration.host)
-        if configuration.proxy is None and not proxy_bypass(where.hostname or ""):
-            configuration.proxy = getproxies().get(where.scheme)
-        return cls(client.ApiClient(configuration))
+        """By the pod's service account, else by a kubeconfig. Raises KubeError with what to do."""
+        return cls(client.ApiClient((login_of_pod() or login_of_user(None)).configuration))
+
+    @classmethod
+    async def connect_as_user(cls, context: str | None, patience: float) -> tuple[Self, str | None]:
+        """By a kubeconfig, and in a pod without one by its service account; as kubectl does.
+
+        None: the current context. Gives the namespace of it, too. Raises KubeError.
+        """
+        pod = login_of_pod() if context is None and not has_kubeconfig() else None
+        login = pod or login_of_user(context)
+        login.configuration.connection_pool_maxsize = 0  # none: a log of each worker is followed
+        return cls(client.ApiClient(login.configuration), patience=patience), login.namespace
+
+    @property
+    def host(self) -> str:
+        """The address of the API server."""
+        host: str = self._api.configuration.host
+        return host
 
     def fenced(self, time_to_write: Callable[[], float]) -> "Kube":
         """The same connections, for one that may write for a while only (a leader)."""
-        return Kube(self._api, time_to_write)
+        return Kube(self._api, time_to_write, self._patience)
 
     async def own_token(self) -> str:
         """The bearer token by which this client is known; empty where it has another credential."""
         headers: dict[str, str] = {}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], "", "GET", None)
         found = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
-        return found.removeprefix("Bearer ") if found.startswith("Bearer ") else ""
+        scheme, _, token = found.partition(" ")
+        # The library writes it small for a pod, and large for a user.
+        return token.strip() if scheme.lower() == "bearer" else ""
 
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()  # type: ignore[no-untyped-call]
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         """The object. Raises NotFoundError."""
-        return await self._request("GET", resource.path(namespace, name))
+        return await self._request(Asked(self.host, "get", resource, namespace, name))
 
     async def find(self, resource: Resource, namespace: str, name: str) -> Json | None:
         """The object, or None where there is none."""
@@ -196,30 +129,21 @@ class Kube:
         With ``only_metadata`` without what may be large in it. Others may have written any number:
         who may keep little of each takes them so, who needs them all uses :meth:`list`.
         """
-        accept = METADATA_LIST if only_metadata else JSON
-        limit, token = METADATA_PAGE if only_metadata else PAGE, ""
-        while True:
-            query = {"limit": str(limit)}
-            if labels:
-                query["labelSelector"] = labels
-            if fields:
-                query["fieldSelector"] = fields
-            if token:
-                query["continue"] = token
-            try:
-                page = await self._request(
-                    "GET", resource.path(namespace), query=query, accept=accept
-                )
-            except TooLargeError:
-                if limit == 1:
-                    raise
-                limit = max(1, limit // 5)
-                continue
+        pages = self._pages(resource, namespace, labels, fields, only_metadata=only_metadata)
+        async for page in pages:
             found = page.get("items") or []
             yield [_slim(body) for body in found] if only_metadata else found
-            token = page.get("metadata", {}).get("continue", "")
-            if not token:
-                return
+
+    async def list_to_watch(
+        self, resource: Resource, namespace: str, *, fields: str = ""
+    ) -> tuple[list[Json], str]:
+        """All objects, and the version to watch from."""
+        found: list[Json] = []
+        version = ""
+        async for page in self._pages(resource, namespace, "", fields):
+            found += page.get("items") or []
+            version = str(page.get("metadata", {}).get("resourceVersion", ""))
+        return found, version
 
     async def list(
         self,
@@ -236,63 +160,193 @@ class Kube:
         )
         return [body async for page in pages for body in page]
 
+    async def watch(
+        self, resource: Resource, namespace: str, version: str, *, fields: str = ""
+    ) -> AsyncIterator[Json]:
+        """The events after ``version``, until the server ends it. Raises GoneError, AwayError."""
+        asked = Asked(self.host, "watch", resource, namespace)
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_S),
+            **({"fieldSelector": fields} if fields else {}),
+        }
+        async for line in self._lines(asked, query, SILENCE_S):
+            event = _event(line)
+            if event.get("type") == "ERROR":
+                problem = event["object"]
+                raise refusal(asked, int(problem.get("code", 500)), json.dumps(problem).encode())
+            if event:
+                yield event
+
+    async def log(
+        self, namespace: str, pod: str, container: str, *, follow: bool
+    ) -> AsyncIterator[str]:
+        """The lines of a container's log; followed, until it ends. Raises NotYetError."""
+        asked = Asked(self.host, "get", PODS, namespace, pod, "log")
+        query = {"container": container, **({"follow": "true"} if follow else {})}
+        async for line in self._lines(asked, query, None if follow else SILENCE_S):
+            yield line.decode("utf-8", errors="replace")
+
     async def create(self, resource: Resource, namespace: str | None, body: Json) -> Json:
         """The object as created. Raises AlreadyExistsError, RefusedError."""
         body = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
-        return await self._request("POST", resource.path(namespace), body)
+        return await self._request(Asked(self.host, "create", resource, namespace), body)
 
     async def patch(
         self, resource: Resource, namespace: str, name: str, body: Json, *, sub: str = ""
     ) -> Json:
         """A JSON merge patch. With uid and resourceVersion in it, raises ConflictError."""
-        return await self._request(
-            "PATCH",
-            resource.path(namespace, name, sub),
-            body,
-            content_type="application/merge-patch+json",
-        )
+        asked = Asked(self.host, "patch", resource, namespace, name, sub)
+        return await self._request(asked, body, content_type="application/merge-patch+json")
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
         """Delete in the background. False where there was none, or another one of that name."""
         body: Json = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            await self._request("DELETE", resource.path(namespace, name), body)
+            await self._request(Asked(self.host, "delete", resource, namespace, name), body)
         except (NotFoundError, ConflictError):
             return False
         return True
 
+    async def _pages(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        labels: str,
+        fields: str,
+        *,
+        only_metadata: bool = False,
+    ) -> AsyncIterator[Json]:
+        asked = Asked(self.host, "list", resource, namespace)
+        accept = METADATA_LIST if only_metadata else JSON
+        limit, token = METADATA_PAGE if only_metadata else PAGE, ""
+        while True:
+            query = {"limit": str(limit)}
+            if labels:
+                query["labelSelector"] = labels
+            if fields:
+                query["fieldSelector"] = fields
+            if token:
+                query["continue"] = token
+            try:
+                page = await self._request(asked, query=query, accept=accept)
+            except TooLargeError:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 5)
+                continue
+            yield page
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return
+
     async def _request(
         self,
-        method: str,
-        path: str,
+        asked: Asked,
         body: Json | None = None,
         *,
         query: dict[str, str] | None = None,
         content_type: str = JSON,
         accept: str = JSON,
     ) -> Json:
-        patience = REQUEST_TIMEOUT_S
-        if method != "GET":
+        patience = self._patience
+        if asked.verb in _METHODS:
             patience = min(patience, self._time_to_write())
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        if method in ("POST", "PATCH"):
+        if asked.verb in ("create", "patch"):
             query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **(query or {})}
-        url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        with self._reached(asked):
+            limits = aiohttp.ClientTimeout(total=patience)
+            data = await _read(await self._send(asked, headers, query or {}, limits, body))
         try:
-            response = await self._api.call_api(
-                method, url, headers, body=body, _request_timeout=patience
-            )
-            data = await _read(response.response)
-        except ApiException as error:
-            raise _error(error.status or 0, error.body) from error
-        except (OSError, TimeoutError, aiohttp.ClientError) as error:
-            raise KubeError(0, f"the API server did not answer: {error!r}") from error
+            value = decode(data) if data else {}
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise KubeError(0, f"{self.host} answers with no JSON: is it an API server?", asked)
+        return value
+
+    async def _lines(
+        self, asked: Asked, query: dict[str, str], silence: float | None
+    ) -> AsyncIterator[bytes]:
+        """The lines of an answer as they come; between two of them ``silence`` seconds at most."""
+        limits = aiohttp.ClientTimeout(sock_connect=self._patience, sock_read=silence)
+        with self._reached(asked):
+            response = await self._send(asked, {"Accept": "*/*"}, query, limits)
+            try:
+                begun: list[bytes] = []
+                async for chunk in response.content.iter_any():
+                    *ends, rest = chunk.split(b"\n")
+                    for end in ends:
+                        yield b"".join([*begun, end])
+                        begun = []
+                    begun.append(rest)
+                if any(begun):
+                    yield b"".join(begun)
+            finally:
+                response.close()
+
+    async def _send(
+        self,
+        asked: Asked,
+        headers: dict[str, str],
+        query: dict[str, str],
+        limits: aiohttp.ClientTimeout,
+        body: Json | None = None,
+    ) -> aiohttp.ClientResponse:
+        """The answer, of which the head has come. Raises KubeError for one that is no success."""
+        method, path = _METHODS.get(asked.verb, "GET"), asked.path
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = self.host + path + (f"?{urlencode(query)}" if query else "")
+        answer = await self._api.call_api(method, url, headers, body=body, _request_timeout=limits)
+        response: aiohttp.ClientResponse = answer.response
         if response.status >= 400:
-            raise _error(response.status, data)
-        return decode(data) if data else {}
+            raise refusal(asked, response.status, await _read(response))
+        return response
+
+    @contextmanager
+    def _reached(self, asked: Asked) -> Iterator[None]:
+        """Whatever else goes wrong, as a KubeError."""
+        try:
+            yield
+        except ConfigException as error:  # a login that runs a command
+            why = printable(str(error))
+            raise KubeError(0, f"{self.host}: no credentials: {why}", asked) from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            why = getattr(error.certificate_error, "verify_message", "") or str(error)
+            raise KubeError(
+                0,
+                f"{self.host}: its certificate is not accepted: {why}. Is "
+                "certificate-authority-data of the kubeconfig that of this cluster?",
+                asked,
+            ) from error
+        except (ApiException, OSError, TimeoutError, aiohttp.ClientError) as error:
+            raise AwayError(0, f"{self.host} does not answer: {_why(error)}", asked) from error
+
+
+def _event(line: bytes) -> Json:
+    """One event of a watch; what is none is passed over."""
+    try:
+        event = decode(line) if line.strip() else {}
+    except ValueError:
+        return {}
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+        return {}
+    return event
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a connection; asyncio says the address instead."""
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        told = "Connect call failed" not in error.strerror
+        return f"[Errno {error.errno}] {error.strerror if told else os.strerror(error.errno)}"
+    if isinstance(error, TimeoutError):
+        return "nothing came in time"
+    return printable(str(error) or type(error).__name__)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -320,24 +374,3 @@ def owned_by(body: Json, uid: str) -> bool:
     """Whether the object has an owner of that uid."""
     owners = body.get("metadata", {}).get("ownerReferences", [])
     return any(owner.get("uid") == uid for owner in owners)
-
-
-def _error(status: int, body: str | bytes | None) -> KubeError:
-    try:
-        answer = decode(body.encode() if isinstance(body, str) else body or b"{}")
-    except ValueError:
-        answer = {}
-    # A webhook's words, and what a tenant wrote, are in it.
-    message = printable(str(answer.get("message") or f"the API server answered {status}"))
-    reason = answer.get("reason", "")
-    if status == 404:
-        return NotFoundError(status, message)
-    if status == 409:
-        kind = AlreadyExistsError if reason == "AlreadyExists" else ConflictError
-        return kind(status, message)
-    causes = (answer.get("details") or {}).get("causes") or []
-    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
-        return TerminatingError(status, message)
-    if status in (400, 403, 413, 422):
-        return RefusedError(status, message)
-    return KubeError(status, message)

@@ -8,9 +8,8 @@ its check, and none is ever a reason to stop.
 
 import gc
 import json
+from decimal import Decimal
 from typing import Any
-
-import numpy as np
 
 MAX_LEVELS = 200
 """Of a whole document. A spec may have ``examine.MAX_DEPTH``; the rest is for lists around it."""
@@ -32,8 +31,18 @@ def decode(data: bytes) -> Any:
             gc.enable()
 
 
+def quantity(text: object) -> Decimal:
+    """The number of ``250m`` or ``1Gi``. Raises ValueError for what is none."""
+    from kubernetes.utils.quantity import parse_quantity
+
+    number: Decimal = parse_quantity(text)  # type: ignore[no-untyped-call]
+    return number
+
+
 def flattened(data: bytes) -> bytes:
     """The same JSON with null for each value that is nested more than ``MAX_LEVELS`` deep."""
+    import numpy as np  # a command that reads some small objects has no use for it
+
     plain = data.replace(b"\\\\", b"..").replace(b'\\"', b"..")  # what ends no text
     text = np.frombuffer(plain, dtype=np.uint8)
     outside = (np.cumsum(text == _QUOTE, dtype=np.int32) & 1) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from perfrun.cli.cluster import Cluster
+from perfrun.cli.cluster.shell import Cluster
 from tests.unit.cli.fake_api import FakeApi, serving
 
 
@@ -35,7 +35,5 @@ def cluster_of(
 ) -> Iterator[Cluster]:
     config = folder / "config"
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
-    with serving(api, config):
-        cluster = Cluster(None, namespace)
+    with serving(api, config), Cluster(None, namespace) as cluster:
         yield cluster
-        cluster.close()

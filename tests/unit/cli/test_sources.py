@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from perfrun.cli.sources import Json, Objects, RunArgumentError, Sources, UnreachableError
+from perfrun.api import Json
+from perfrun.cli.sources import Objects, RunArgumentError, Sources
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, PERF_TESTS, Resource
 from tests.unit.coordinator.conftest import UID
 from tests.unit.report.sample import warned
 from tests.unit.report.test_reading import a_result, pieces
@@ -19,28 +22,24 @@ from tests.unit.report.test_reading import a_result, pieces
 class FakeCluster:
     """A namespace with runs, tests and ConfigMaps."""
 
-    namespace = "shop"
-
     def __init__(self, *runs: Json, tests: tuple[str, ...] = (), maps: Json | None = None) -> None:
-        self.bodies = list(runs)
-        self.tests = tests
-        self.maps = maps or {}
+        self.namespace = "shop"
+        self.runs = list(runs)
+        self.objects: dict[Resource, Json] = {
+            PERF_RUNS: {body["metadata"]["name"]: body for body in runs},
+            PERF_TESTS: {name: {} for name in tests},
+            CONFIG_MAPS: maps or {},
+        }
         self.asked: list[str] = []
 
-    def run(self, name: str) -> Json | None:
+    def find(self, resource: Resource, name: str) -> Json | None:
         self.asked.append(name)
-        return next((body for body in self.bodies if body["metadata"]["name"] == name), None)
-
-    def runs(self) -> list[Json]:
-        return self.bodies
-
-    def has_test(self, name: str) -> bool:
-        return name in self.tests
-
-    def piece(self, name: str) -> Json | str:
-        self.asked.append(name)
-        found: Json | str = self.maps.get(name, f"the ConfigMap {name} is gone")
+        found: Json | None = self.objects[resource].get(name)
         return found
+
+    def list(self, resource: Resource) -> list[Json]:
+        assert resource is PERF_RUNS
+        return self.runs
 
 
 def run(name: str, completed: str = "2026-11-22T02:06:10Z", **status: Any) -> Json:
@@ -55,7 +54,7 @@ def sources(cluster: Objects, *, last: int = 1, full: bool = True) -> Sources:
 
 
 def no_cluster() -> Objects:
-    raise UnreachableError("no cluster to speak to")
+    raise KubeError(0, "no cluster to speak to")
 
 
 def names(found: list[Any]) -> list[str]:
@@ -76,7 +75,7 @@ def test_a_file_is_read_where_one_of_that_name_is_there(
     files = Sources(no_cluster, last=1, full=True)
     for argument in ("r-1", "r.json", "./r.json", str(tmp_path / "r.json")):
         assert names(files.read(argument)) == ["api-1"]
-    with pytest.raises(UnreachableError):
+    with pytest.raises(KubeError):
         files.read("r-2")
 
 

@@ -5,14 +5,9 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-from perfrun.kube.client import (
-    AlreadyExistsError,
-    ConflictError,
-    Json,
-    KubeError,
-    NotFoundError,
-    Resource,
-)
+from perfrun.api import Json
+from perfrun.kube.errors import AlreadyExistsError, ConflictError, KubeError, NotFoundError
+from perfrun.kube.resources import Resource
 from tests.unit.controller.build import CREATED
 
 

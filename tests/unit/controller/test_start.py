@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from perfrun.controller import __main__ as module
-from perfrun.kube.client import KubeError
+from perfrun.kube.errors import KubeError
 from tests.unit.controller.build import settings
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.api.times import parse_time
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.objects.events import Events
@@ -13,15 +14,8 @@ from perfrun.controller.objects.store import Key, Store, run_record
 from perfrun.controller.test import reconciler as perftests
 from perfrun.controller.test.history import Historian
 from perfrun.controller.test.ticks import Ticker
-from perfrun.kube.client import (
-    EVENTS,
-    PERF_RUNS,
-    PERF_TESTS,
-    ConflictError,
-    Json,
-    RefusedError,
-    TerminatingError,
-)
+from perfrun.kube.errors import ConflictError, RefusedError, TerminatingError
+from perfrun.kube.resources import EVENTS, PERF_RUNS, PERF_TESTS
 from perfrun.logic.plan.names import short_hash
 from tests.unit.controller.build import CREATED, ChecksHere, perf_run
 from tests.unit.controller.fake_kube import FakeKube

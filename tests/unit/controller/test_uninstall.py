@@ -5,7 +5,8 @@ import pytest
 from perfrun.controller import uninstall as module
 from perfrun.controller.objects.manifests import MANAGED_BY, owner_reference
 from perfrun.controller.uninstall import uninstall
-from perfrun.kube.client import ACCOUNTS, JOBS, PERF_RUNS, ConflictError, KubeError
+from perfrun.kube.errors import ConflictError, KubeError
+from perfrun.kube.resources import ACCOUNTS, JOBS, PERF_RUNS
 from tests.unit.controller.build import run_body, settings
 from tests.unit.controller.fake_kube import FakeKube
 

@@ -12,19 +12,20 @@ from kubernetes.aio import client
 
 from perfrun.controller.lead.leadership import NotLeadingError
 from perfrun.kube import client as kube
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    PERF_RUNS,
-    TOKEN_REVIEWS,
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import (
     AlreadyExistsError,
+    AwayError,
     ConflictError,
-    Kube,
+    GoneError,
     KubeError,
     NotFoundError,
     RefusedError,
     TerminatingError,
     TooLargeError,
+    UnknownKindError,
 )
+from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, TOKEN_REVIEWS
 
 Json = dict[str, Any]
 
@@ -93,9 +94,11 @@ def test_name_that_no_object_can_have_is_not_asked_for(name: str) -> None:
         (403, "Forbidden", RefusedError),
         (413, "RequestEntityTooLarge", RefusedError),
         (422, "Invalid", RefusedError),
-        (429, "TooManyRequests", KubeError),
-        (500, "InternalError", KubeError),
-        (503, "ServiceUnavailable", KubeError),
+        (401, "Unauthorized", KubeError),
+        (410, "Expired", GoneError),
+        (429, "TooManyRequests", AwayError),
+        (500, "InternalError", AwayError),
+        (503, "ServiceUnavailable", AwayError),
     ],
 )
 async def test_refusal_is_an_error_of_its_kind_in_the_servers_words(
@@ -108,6 +111,42 @@ async def test_refusal_is_an_error_of_its_kind_in_the_servers_words(
     assert caught.value.status == status
 
 
+async def test_kind_that_is_not_served_is_told_from_an_object_that_is_not_there(
+    rote: Rote,
+) -> None:
+    missing = {"kind": "Status", "message": "the server could not find it", "reason": "NotFound"}
+    rote.answers = [(404, "404 page not found\n"), (404, missing), (404, missing)]
+    for ask, kind in (
+        (rote.kube.get(PERF_RUNS, "team", "a"), UnknownKindError),
+        (rote.kube.list(PERF_RUNS, "team"), UnknownKindError),
+        (rote.kube.get(PERF_RUNS, "team", "a"), NotFoundError),
+    ):
+        with pytest.raises(NotFoundError) as caught:
+            await ask
+        assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("body", ["<html>log in first</html>", "[]"])
+async def test_success_that_is_no_object_is_an_error(rote: Rote, body: str) -> None:
+    rote.answers = [(200, body)]
+    with pytest.raises(KubeError, match="answers with no JSON: is it an API server"):
+        await rote.kube.get(CONFIG_MAPS, "team", "a")
+
+
+@pytest.mark.parametrize(
+    ("key", "token"),
+    [("bearer of-a-pod\n", "of-a-pod"), ("Bearer of-a-user", "of-a-user"), ("Basic dTpw", "")],
+)
+async def test_own_token_is_known_as_the_library_writes_it_for_pods_and_users(
+    key: str, token: str
+) -> None:
+    configuration = client.Configuration()
+    configuration.api_key["BearerToken"] = key
+    kube = Kube(client.ApiClient(configuration))
+    assert await kube.own_token() == token
+    await kube.close()
+
+
 async def test_answer_that_is_no_json_is_an_error_with_its_status(rote: Rote) -> None:
     rote.answers = [(502, "<html>bad gateway</html>")]
     with pytest.raises(KubeError, match="the API server answered 502"):
@@ -118,7 +157,7 @@ async def test_server_that_is_not_there_is_an_error_of_ours() -> None:
     configuration = client.Configuration()
     configuration.host = "http://127.0.0.1:1"
     kube = Kube(client.ApiClient(configuration))
-    with pytest.raises(KubeError, match="did not answer"):
+    with pytest.raises(KubeError, match="does not answer"):
         await kube.get(CONFIG_MAPS, "team", "a")
     await kube.close()
 
@@ -238,7 +277,7 @@ async def test_a_write_takes_no_longer_than_the_lease_lasts() -> None:
         configuration = client.Configuration()
         configuration.host = f"http://127.0.0.1:{server.port}"
         kube = Kube(client.ApiClient(configuration)).fenced(lambda: 0.05)
-        with pytest.raises(KubeError, match="did not answer"):
+        with pytest.raises(KubeError, match="does not answer"):
             await kube.create(CONFIG_MAPS, "team", {})
         asked.set()
         await kube.close()

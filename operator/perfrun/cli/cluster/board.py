@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from perfrun.api import Json
 from perfrun.api.times import format_time
-from perfrun.cli.cluster import PERF_TESTS, Json, Resource
 from perfrun.cli.cluster.feed import Away, Change, Changed, Deleted, Listed
+from perfrun.cli.cluster.refusals import sentence
 from perfrun.cli.cluster.views import RunView, TestView, age, due, recency
 from perfrun.cli.terminal.tables import Column
+from perfrun.kube.resources import PERF_TESTS, Resource
 
 View = TypeVar("View", TestView, RunView)
 
@@ -37,8 +39,9 @@ class Board:
     def take(self, change: Change) -> list[str]:
         """Note a change. Gives what there is to say of it, in lines."""
         if isinstance(change, Away):
-            lines = [] if self.away else [f"{change.reason}; trying again, and the runs go on"]
-            self.away = change.reason
+            reason = sentence(change.error)
+            lines = [] if self.away else [f"{reason}; trying again, and the runs go on"]
+            self.away = reason
             return lines
         back = ["the API server answers again"] if self.away and isinstance(change, Listed) else []
         if back:

@@ -1,17 +1,17 @@
 """What changes in a cluster, as it changes: a list, a watch, and the same again after a break."""
 
-import queue
-import threading
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
-from perfrun.cli.cluster.errors import AwayError, GoneError
-from perfrun.cli.cluster.resources import Json, Resource
+from perfrun.api import Json
+from perfrun.cli.cluster.shell import Cluster
+from perfrun.kube.errors import AwayError, GoneError
+from perfrun.kube.resources import Resource
 
 FIRST_PAUSE_S = 0.5
-MAX_PAUSE_S = 15.0
+LONGEST_PAUSE_S = 15.0
 _AT_ONCE = 500
 
 
@@ -43,7 +43,7 @@ class Deleted:
 class Away:
     """The API server does not answer; another try follows."""
 
-    reason: str
+    error: AwayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +56,41 @@ class Failed:
 Change = Listed | Changed | Deleted | Away | Failed
 
 
-class Source(Protocol):
-    """The part of a Cluster that is needed here."""
+class Watched(Protocol):
+    """The part of a client that is needed here."""
 
-    def list(self, resource: Resource, *, fields: str = "") -> tuple[list[Json], str]:
+    async def list_to_watch(
+        self, resource: Resource, namespace: str, *, fields: str = ""
+    ) -> tuple[list[Json], str]:
         """All objects, and the version to watch from."""
         ...
 
-    def watch(self, resource: Resource, version: str, *, fields: str = "") -> Iterator[Json]:
+    def watch(
+        self, resource: Resource, namespace: str, version: str, *, fields: str = ""
+    ) -> AsyncIterator[Json]:
         """Events after that version."""
         ...
 
 
-def changes(
-    source: Source, resource: Resource, fields: str, pause: Callable[[float], object]
-) -> Iterator[Change]:
+async def changes(
+    kube: Watched,
+    resource: Resource,
+    namespace: str,
+    fields: str = "",
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> AsyncIterator[Change]:
     """All changes from now on, through expired versions and an API server that is away.
 
-    ``pause`` waits for so many seconds. Raises ClusterError for what does not pass by itself.
+    ``pause`` waits for so many seconds. Raises KubeError for what does not pass by itself.
     """
     wait = FIRST_PAUSE_S
     version = ""
     while True:
         try:
             if not version:
-                items, version = source.list(resource, fields=fields)
+                items, version = await kube.list_to_watch(resource, namespace, fields=fields)
                 yield Listed(resource, items)
-            for event in source.watch(resource, version, fields=fields):
+            async for event in kube.watch(resource, namespace, version, fields=fields):
                 body = event.get("object") or {}
                 version = str((body.get("metadata") or {}).get("resourceVersion") or version)
                 wait = FIRST_PAUSE_S
@@ -90,59 +98,45 @@ def changes(
                     yield Changed(resource, body)
                 elif event.get("type") == "DELETED":
                     yield Deleted(resource, body)
-            pause(FIRST_PAUSE_S)  # the server ends a watch now and then; a bad proxy at once
+            await pause(FIRST_PAUSE_S)  # the server ends a watch now and then; a bad proxy at once
         except (AwayError, GoneError) as error:
             # After both: a list tells what was missed, and that the server is back.
             version = ""
             if isinstance(error, AwayError):
-                yield Away(str(error))
-            pause(wait)
-            wait = min(2 * wait, MAX_PAUSE_S)
+                yield Away(error)
+            await pause(wait)
+            wait = min(2 * wait, LONGEST_PAUSE_S)
 
 
 class Feed:
-    """The changes of several kinds, in one place; a context manager."""
+    """The changes of several kinds, in one place, while the command waits for them."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
-        self._ended = threading.Event()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._changes: asyncio.Queue[Change] = asyncio.Queue()
 
     def watch(self, resource: Resource, *, fields: str = "") -> None:
         """Begin to watch a kind."""
-        # A daemon: one that waits for the server must not hold up the end of the command.
-        threading.Thread(target=self._fill, args=(resource, fields), daemon=True).start()
+        self._cluster.begin(self._fill(resource, fields))
 
-    def next(self, seconds: float) -> Change | None:
-        """The next change; None where nothing changes for so long."""
+    def next(self, seconds: float) -> list[Change]:
+        """The next change and those that have come with it; empty after so many seconds."""
+        return self._cluster.wait(self._next(seconds))
+
+    async def _next(self, seconds: float) -> list[Change]:
         try:
-            return self._changes.get(timeout=seconds) if seconds else self._changes.get_nowait()
-        except queue.Empty:
-            return None
-
-    def all(self, seconds: float) -> list[Change]:
-        """The next change and those that have come with it; empty as ``None`` is."""
-        found: list[Change] = []
-        while len(found) < _AT_ONCE and (change := self.next(0.0 if found else seconds)):
-            found.append(change)
+            async with asyncio.timeout(seconds):
+                found = [await self._changes.get()]
+        except TimeoutError:
+            return []
+        while len(found) < _AT_ONCE and not self._changes.empty():
+            found.append(self._changes.get_nowait())
         return found
 
-    def _fill(self, resource: Resource, fields: str) -> None:
+    async def _fill(self, resource: Resource, fields: str) -> None:
+        cluster = self._cluster
         try:
-            for change in changes(self._source, resource, fields, self._ended.wait):
-                if self._ended.is_set():
-                    return
-                self._changes.put(change)
+            async for change in changes(cluster.kube, resource, cluster.namespace, fields):
+                self._changes.put_nowait(change)
         except Exception as error:  # raised again where it can be told
-            self._changes.put(Failed(error))
+            self._changes.put_nowait(Failed(error))

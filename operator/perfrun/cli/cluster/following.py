@@ -7,11 +7,14 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from perfrun.cli.cluster import PERF_RUNS, ClusterError
-from perfrun.cli.cluster.feed import Away, Change, Changed, Failed, Feed, Listed, Source
+from perfrun.cli.cluster.feed import Away, Change, Changed, Failed, Feed, Listed
+from perfrun.cli.cluster.refusals import sentence
+from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
 from perfrun.cli.terminal.exits import Exit, of_verdict
 from perfrun.cli.terminal.streams import InPlace, tell
+from perfrun.kube.errors import AwayError
+from perfrun.kube.resources import PERF_RUNS
 
 AWAY_S = 120.0
 """How long the API server may be away while a run is waited for."""
@@ -64,13 +67,13 @@ class Following:
     def take(self, change: Change | None, now: float) -> Exit | None:
         """The exit code, once there is one; None as ``change``: nothing has changed.
 
-        Raises NotThereError, and ClusterError where it makes no sense to wait on.
+        Raises NotThereError, and KubeError where it makes no sense to wait on.
         """
         match change:
             case Failed(error):
                 raise error
-            case Away(reason):
-                self._away(reason, now)
+            case Away(error):
+                self._away(error, now)
                 return None
             case None:
                 waits = self._known or self._away_since is not None
@@ -80,12 +83,12 @@ class Following:
         self._away_since = None
         return self._seen(_body(change), now)
 
-    def _away(self, reason: str, now: float) -> None:
+    def _away(self, error: AwayError, now: float) -> None:
         if self._away_since is None:
             self._away_since = now
         if now - self._away_since > AWAY_S:
-            raise ClusterError(reason)
-        self._telling.say(f"{reason}; the run goes on, and so does waiting for it")
+            raise error
+        self._telling.say(f"{sentence(error)}; the run goes on, and so does waiting for it")
 
     def _seen(self, view: RunView | None, now: float) -> Exit | None:
         if view is not None:
@@ -100,19 +103,24 @@ class Following:
         return None
 
 
-def follow(source: Source, run: str, out: Console, *, strict: bool, patience: float = 0.0) -> Exit:
+def follow(
+    cluster: Cluster, run: str, out: Console, *, strict: bool, patience: float = 0.0
+) -> Exit:
     """Tell of the run until it is done; it may take ``patience`` seconds to be created.
 
-    Raises NotThereError, ClusterError.
+    Raises NotThereError, KubeError.
     """
     started = time.monotonic()
-    with Feed(source) as feed, Telling(out) as telling:
+    feed = Feed(cluster)
+    with Telling(out) as telling:
         following = Following(run, telling, strict=strict, started=started, patience=patience)
         feed.watch(PERF_RUNS, fields=f"metadata.name={run}")
         while True:
-            code = following.take(feed.next(_LOOK_S), time.monotonic())
-            if code is not None:
-                return code
+            changes: list[Change | None] = [*feed.next(_LOOK_S)]
+            for change in changes or [None]:
+                code = following.take(change, time.monotonic())
+                if code is not None:
+                    return code
 
 
 def _body(change: Change) -> RunView | None:

@@ -1,21 +1,22 @@
 """``perfrun logs``: what the workers of a run write, or what is known of it once they are gone."""
 
-import queue
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from asyncio import Queue, sleep
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.console import Console
 
+from perfrun.api import Json
 from perfrun.api.names import RUN_LABEL, WORKER_CONTAINER, WORKER_INDEX
 from perfrun.api.sentence import printable
-from perfrun.cli.cluster import EVENTS, PERF_RUNS, PODS, Cluster, ClusterError, Json
-from perfrun.cli.cluster.errors import NoSuchError, NotYetError
+from perfrun.cli.cluster.refusals import sentence
+from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import abandoned, tell
+from perfrun.kube.errors import KubeError, NotFoundError, NotYetError
+from perfrun.kube.resources import CORE_EVENTS, PERF_RUNS, PODS
 
 _LOOK_S = 1.0
 
@@ -53,14 +54,14 @@ def _waits(status: Json) -> str:
 def logs(
     cluster: Cluster, name: str, out: Console, err: Console, *, worker: int | None, follow: bool
 ) -> Exit:
-    """Print what the workers of a run have written. Raises ClusterError."""
+    """Print what the workers of a run have written. Raises KubeError."""
     run = _run(cluster, name)
     if run is None:
         tell(err, f"there is no PerfRun {name} in namespace {cluster.namespace}")
         return Exit.USAGE
     pods = _pods(cluster, name)
     while follow and not pods and run is not None and not run.done:
-        time.sleep(_LOOK_S)
+        cluster.wait(sleep(_LOOK_S))
         run, pods = _run(cluster, name), _pods(cluster, name)
     if not pods:
         return _instead(cluster, run, out, err)
@@ -83,38 +84,43 @@ def _print(cluster: Cluster, pods: Sequence[WorkerPod], out: Console, err: Conso
             tell(err, f"worker {pod.index} has not started: {pod.waits}")
             continue
         try:
-            for line in cluster.log(pod.name, WORKER_CONTAINER, follow=False):
-                tell(out, prefix + line)
-        except (NotYetError, NoSuchError) as error:
+            cluster.wait(_copy(cluster, pod, prefix, out))
+        except (NotYetError, NotFoundError) as error:
             tell(err, f"worker {pod.index} has no log: {error}")
+
+
+async def _copy(cluster: Cluster, pod: WorkerPod, prefix: str, out: Console) -> None:
+    log = cluster.kube.log(cluster.namespace, pod.name, WORKER_CONTAINER, follow=False)
+    async for line in log:
+        tell(out, prefix + line)
 
 
 def _follow(
     cluster: Cluster, run: str, pods: Sequence[WorkerPod], out: Console, err: Console
 ) -> None:
     """All of them at once, as it is written."""
-    lines: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
+    lines: Queue[str | Exception | None] = Queue()
 
-    def read(pod: WorkerPod) -> None:
+    async def read(pod: WorkerPod) -> None:
         prefix = _prefix(pod, pods)
         try:
-            for line in _log_when_there(cluster, run, pod):
-                lines.put(prefix + line)
-        except NoSuchError:
+            async for line in _log_when_there(cluster, run, pod):
+                lines.put_nowait(prefix + line)
+        except NotFoundError:
             pass  # the run is over, and its pods with it
         except Exception as error:  # told by the one who waits
-            lines.put(error)
-        lines.put(None)
+            lines.put_nowait(error)
+        lines.put_nowait(None)
 
     for pod in pods:
-        threading.Thread(target=read, args=(pod,), daemon=True).start()
+        cluster.begin(read(pod))
     reading = len(pods)
     while reading and not abandoned(out):
-        match lines.get():
+        match cluster.wait(lines.get()):
             case None:
                 reading -= 1
-            case ClusterError() as error:
-                tell(err, str(error))
+            case KubeError() as error:
+                tell(err, sentence(error))
             case Exception() as error:
                 raise error
             case line:
@@ -123,17 +129,19 @@ def _follow(
         tell(err, ended.line)
 
 
-def _log_when_there(cluster: Cluster, run: str, pod: WorkerPod) -> Iterator[str]:
+async def _log_when_there(cluster: Cluster, run: str, pod: WorkerPod) -> AsyncIterator[str]:
     """Its log, once the container has started; nothing where it never does."""
-    while (body := cluster.find(PODS, pod.name)) is not None:
+    kube, namespace = cluster.kube, cluster.namespace
+    while (body := await kube.find(PODS, namespace, pod.name)) is not None:
         with suppress(NotYetError):
             if not WorkerPod.of(body).waits:
-                yield from cluster.log(pod.name, WORKER_CONTAINER, follow=True)
+                async for line in kube.log(namespace, pod.name, WORKER_CONTAINER, follow=True):
+                    yield line
                 return
-        standing = _run(cluster, run)
-        if standing is None or standing.done:
+        standing = await kube.find(PERF_RUNS, namespace, run)
+        if standing is None or RunView.of(standing).done:
             return
-        time.sleep(_LOOK_S)
+        await sleep(_LOOK_S)
 
 
 def _instead(cluster: Cluster, run: RunView | None, out: Console, err: Console) -> Exit:
@@ -151,7 +159,7 @@ def _instead(cluster: Cluster, run: RunView | None, out: Console, err: Console) 
     for kind, message in run.findings:
         tell(out, f"finding  {kind}: {message}")
     fields = f"involvedObject.kind=PerfRun,involvedObject.uid={run.uid}"
-    events, _ = cluster.list(EVENTS, fields=fields)
+    events = cluster.list(CORE_EVENTS, fields=fields)
     for event in sorted(events, key=_moment):
         moment, reason, message = (
             printable(str(text)) for text in (_moment(event), event.get("reason"), event["message"])
@@ -166,7 +174,7 @@ def _run(cluster: Cluster, name: str) -> RunView | None:
 
 
 def _pods(cluster: Cluster, run: str) -> list[WorkerPod]:
-    bodies, _ = cluster.list(PODS, labels=f"{RUN_LABEL}={run}")
+    bodies = cluster.list(PODS, labels=f"{RUN_LABEL}={run}")
     return sorted(map(WorkerPod.of, bodies), key=lambda pod: (pod.index, pod.name))
 
 

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from perfrun.api.test.perftest import REQUEST_ANNOTATION
-from perfrun.cli.cluster import PERF_TESTS, Cluster
 from perfrun.cli.cluster.following import NotThereError, follow
+from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import TestView
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import tell
+from perfrun.kube.resources import PERF_TESTS
 from perfrun.logic.plan.names import requested_run_name
 
 ANSWER_S = 30.0
@@ -17,12 +18,13 @@ ANSWER_S = 30.0
 
 
 def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, strict: bool) -> Exit:
-    """Ask for one run of ``test``. Raises ClusterError."""
+    """Ask for one run of ``test``. Raises KubeError."""
     if cluster.find(PERF_TESTS, test) is None:
         tell(out, f"there is no PerfTest {test} in namespace {cluster.namespace}")
         return Exit.USAGE
     asked = datetime.now(UTC).isoformat()
-    cluster.annotate(PERF_TESTS, test, REQUEST_ANNOTATION, asked)
+    body = {"metadata": {"annotations": {REQUEST_ANNOTATION: asked}}}
+    cluster.wait(cluster.kube.patch(PERF_TESTS, cluster.namespace, test, body))
     run = requested_run_name(test, asked)
     told = f"PerfRun {run} was requested in namespace {cluster.namespace}"
     if not wait:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from perfrun.api import Json
 from perfrun.api.run.perfrun import Phase, Verdict
 from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
-
-Json = dict[str, Any]
 
 _WORTH_TELLING = ("Suspect", "Regressed", "Recovered", "Improved", "Incomparable")
 

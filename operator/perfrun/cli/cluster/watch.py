@@ -6,14 +6,15 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from perfrun.cli.cluster import PERF_RUNS, PERF_TESTS, Cluster
 from perfrun.cli.cluster.board import COLUMNS, Board
 from perfrun.cli.cluster.feed import Failed, Feed, Listed
 from perfrun.cli.cluster.following import NotThereError, follow
+from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
 from perfrun.cli.terminal.exits import Exit, of_verdict
 from perfrun.cli.terminal.streams import InPlace, abandoned, tell
 from perfrun.cli.terminal.tables import print_table, table_lines
+from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
 
 _TICK_S = 1.0
 _MARGIN = 3
@@ -24,7 +25,7 @@ _RUN = ("run/", "runs/", "prun/", "perfrun/", "perfruns/")
 def watch(
     cluster: Cluster, about: str | None, out: Console, err: Console, *, once: bool, strict: bool
 ) -> Exit:
-    """Show a namespace, a test of it or (``run/NAME``) a run. Raises ClusterError."""
+    """Show a namespace, a test of it or (``run/NAME``) a run. Raises KubeError."""
     if about is not None and about.startswith(_RUN):
         return _watch_run(cluster, about.partition("/")[2], out, err, once=once, strict=strict)
     if about is not None and cluster.find(PERF_TESTS, about) is None:
@@ -61,7 +62,7 @@ def _watch_run(
 def _show_once(cluster: Cluster, about: str | None, out: Console, err: Console) -> None:
     board = Board(about)
     for resource in (PERF_TESTS, PERF_RUNS):
-        board.take(Listed(resource, cluster.list(resource)[0]))
+        board.take(Listed(resource, cluster.list(resource)))
     rows = board.rows(datetime.now(UTC))
     if rows:
         print_table(out, COLUMNS, rows)
@@ -73,12 +74,13 @@ def _show(cluster: Cluster, about: str | None, out: Console) -> None:
     """Until a Ctrl-C, or until nobody reads on."""
     board = Board(about)
     title = f"{cluster.namespace}/{about}" if about else f"namespace {cluster.namespace}"
-    with Feed(cluster) as feed, Screen(out, title) as screen:
+    feed = Feed(cluster)
+    with Screen(out, title) as screen:
         for resource in (PERF_TESTS, PERF_RUNS):
             feed.watch(resource)
         while not abandoned(out):
             lines: list[str] = []
-            for change in feed.all(_TICK_S):
+            for change in feed.next(_TICK_S):
                 if isinstance(change, Failed):
                     raise change.error
                 lines += board.take(change)

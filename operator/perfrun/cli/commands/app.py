@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -12,6 +12,9 @@ from perfrun import __version__
 from perfrun.cli.completion import Shell
 from perfrun.cli.terminal.exits import Exit, worst
 from perfrun.cli.terminal.streams import Output, TextForm, console, tell
+
+if TYPE_CHECKING:
+    from perfrun.cli.cluster.shell import Cluster
 
 LOCAL = "On this machine"
 CLUSTER = "In a cluster"
@@ -98,6 +101,20 @@ def run_names(ctx: typer.Context, incomplete: str) -> list[str]:
     from perfrun.cli import completion
 
     return completion.run_names(ctx.params, incomplete)
+
+
+def connected(context: str | None, namespace: str | None) -> "Cluster":
+    """The cluster that kubectl would speak to. Raises KubeError, also without a client for it."""
+    from perfrun.kube.errors import KubeError
+
+    try:
+        from perfrun.cli.cluster.shell import Cluster
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("aiohttp", "kubernetes", "urllib3"):
+            raise
+        install = "pip install '.[operator]' in a clone of perfrun"
+        raise KubeError(0, f"a client of Kubernetes is needed: {install}") from error
+    return Cluster(context, namespace)
 
 
 def leave(code: Exit, out: Output, err: Output) -> NoReturn:

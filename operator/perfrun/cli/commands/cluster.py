@@ -12,6 +12,7 @@ from perfrun.cli.commands.app import (
     Namespace,
     Strict,
     app,
+    connected,
     leave,
     outputs,
     run_names,
@@ -20,7 +21,7 @@ from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import console, tell
 
 if TYPE_CHECKING:
-    from perfrun.cli.cluster import Cluster
+    from perfrun.cli.cluster.shell import Cluster
 
 
 def _tests(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -121,26 +122,18 @@ def _speak(
 ) -> None:
     """Do what is to be done with a cluster, and leave.
 
-    ``act`` imports what it needs by itself: all of that needs the client that is looked for here.
+    ``act`` imports what it needs by itself: most of that needs a client of Kubernetes.
     """
+    from perfrun.cli.cluster.refusals import sentence
     from perfrun.cli.terminal.signals import interruptible
+    from perfrun.kube.errors import KubeError
 
     out, err = outputs()
     try:
-        from perfrun.cli.cluster import Cluster, ClusterError
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("kubernetes", "urllib3"):
-            raise
-        tell(
-            console(err),
-            "a client of Kubernetes is needed: pip install '.[operator]' in a clone of perfrun",
-        )
-        leave(Exit.ERROR, out, err)
-    try:
-        with interruptible():
-            code = act(Cluster(context, namespace), console(out), console(err))
-    except ClusterError as error:
-        tell(console(err), str(error))
+        with interruptible(), connected(context, namespace) as cluster:
+            code = act(cluster, console(out), console(err))
+    except KubeError as error:
+        tell(console(err), sentence(error))
         code = Exit.ERROR
     except KeyboardInterrupt:
         tell(console(err), "stopped here; what runs in the cluster goes on")

@@ -1,6 +1,7 @@
 """Commands about finished runs, of files and of a cluster."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from perfrun.cli.commands.app import (
     MarkdownFile,
     Namespace,
     app,
+    connected,
     leave,
     outputs,
     run_names,
@@ -26,7 +28,7 @@ from perfrun.cli.commands.app import (
 from perfrun.cli.terminal.streams import console
 
 if TYPE_CHECKING:
-    from perfrun.cli.sources import Objects
+    from perfrun.cli.cluster.shell import Cluster
 
 _AGAINST = "--against"
 
@@ -76,8 +78,9 @@ def report(
             (forms.MARKDOWN, md_file),
         ],
     )
-    sources = Sources(_cluster(context, namespace), last=1, full=html_file is not None)
-    code = report(runs, sources, wanted, console(out), console(err), strict=strict)
+    with _cluster(context, namespace) as cluster:
+        sources = Sources(cluster, last=1, full=html_file is not None)
+        code = report(runs, sources, wanted, console(out), console(err), strict=strict)
     leave(code, out, err)
 
 
@@ -150,26 +153,26 @@ def compare(
         ],
     )
     wanted = ComparisonRequest(runs, against or [], test, doubtful)
-    sources = Sources(_cluster(context, namespace), last=2, full=True)
-    code = compare_runs(wanted, sources, places, console(out), console(err))
+    with _cluster(context, namespace) as cluster:
+        sources = Sources(cluster, last=2, full=True)
+        code = compare_runs(wanted, sources, places, console(out), console(err))
     leave(code, out, err)
 
 
-def _cluster(context: str | None, namespace: str | None) -> Callable[[], "Objects"]:
+@contextmanager
+def _cluster(context: str | None, namespace: str | None) -> Iterator[Callable[[], "Cluster"]]:
     """The cluster, connected to when it is asked for first."""
-    from perfrun.cli.sources import UnreachableError
+    from perfrun.cli.cluster.refusals import sentence
+    from perfrun.kube.errors import KubeError
 
-    @cache
-    def connect() -> "Objects":
-        try:
-            from perfrun.cli.results import ClusterObjects
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in ("kubernetes", "urllib3"):
-                raise
-            raise UnreachableError(
-                "runs of a cluster need a client of Kubernetes: "
-                "pip install '.[operator]' in a clone of perfrun"
-            ) from error
-        return ClusterObjects.connected(context, namespace)
+    with ExitStack() as stack:
 
-    return connect
+        @cache
+        def connect() -> "Cluster":
+            try:
+                return stack.enter_context(connected(context, namespace))
+            except KubeError as error:
+                why = f"what is no file is the name of a run in a cluster, and {sentence(error)}"
+                raise KubeError(0, why) from error
+
+        yield connect

@@ -6,8 +6,10 @@ of what workers have to tell, and shows no tests.
 
 from ipaddress import ip_address
 
+from perfrun.api import Json
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import ENDPOINT_SLICES, LEASES, Json, Kube
+from perfrun.kube.client import Kube
+from perfrun.kube.resources import ENDPOINT_SLICES, LEASES
 
 
 async def lead_here(kube: Kube, settings: Settings, lease_uid: str) -> None:

@@ -14,16 +14,11 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+from perfrun.api import Json
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import (
-    LEASES,
-    AlreadyExistsError,
-    ConflictError,
-    Json,
-    Kube,
-    KubeError,
-    NotFoundError,
-)
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import AlreadyExistsError, ConflictError, KubeError, NotFoundError
+from perfrun.kube.resources import LEASES
 from perfrun.logic.run.lease import (
     LEASE_S,
     RENEW_WITHIN_S,

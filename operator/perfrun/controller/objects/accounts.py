@@ -9,17 +9,12 @@ import asyncio
 import hashlib
 import hmac
 
+from perfrun.api import Json
 from perfrun.controller.objects.manifests import MANAGED_BY, WORKER_ACCOUNT
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import (
-    ACCOUNTS,
-    TOKEN_REVIEWS,
-    AlreadyExistsError,
-    ConflictError,
-    Json,
-    Kube,
-    RefusedError,
-)
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import AlreadyExistsError, ConflictError, RefusedError
+from perfrun.kube.resources import ACCOUNTS, TOKEN_REVIEWS
 
 SIGNATURE = "perfrun.dev/signature"
 

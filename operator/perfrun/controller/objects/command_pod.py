@@ -5,10 +5,10 @@ but its program. What the worker has is not mounted there: no token, no plan, no
 that the command is given as its environment.
 """
 
+from perfrun.api import Json
 from perfrun.api.names import COMMAND_CONTAINER
 from perfrun.api.test.benchmark import BenchmarkTarget
 from perfrun.api.test.values import KeyRef
-from perfrun.kube.client import Json
 from perfrun.launcher.pack import argv
 
 COMMAND_DIR = "/perfrun"

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from perfrun.api import API_VERSION
 from perfrun.api.metadata import Metadata
 from perfrun.api.sentence import printable
-from perfrun.kube.client import EVENTS, AlreadyExistsError, Kube, KubeError, TerminatingError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import AlreadyExistsError, KubeError, TerminatingError
+from perfrun.kube.resources import EVENTS
 
 logger = logging.getLogger(__name__)
 

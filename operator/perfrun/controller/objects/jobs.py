@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from perfrun.api import Json
 from perfrun.api.names import WORKER_CONTAINER, WORKER_INDEX
 from perfrun.api.quantities import NS_PER_S
 from perfrun.api.test.perftest import PerfTestSpec
@@ -12,7 +13,6 @@ from perfrun.controller.objects.command_pod import with_command
 from perfrun.controller.objects.manifests import WORKER_ACCOUNT, owner_reference, run_labels
 from perfrun.controller.objects.store import Key
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import Json
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.plan.run_plan import longest, longest_clean_up
 from perfrun.measure.plan import RunPlan

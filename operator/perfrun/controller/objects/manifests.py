@@ -4,11 +4,10 @@ import base64
 import hashlib
 from typing import Any
 
-from perfrun.api import API_VERSION
+from perfrun.api import API_VERSION, Json
 from perfrun.api import names as api_names
 from perfrun.api.metadata import Metadata
 from perfrun.controller.objects.store import Key
-from perfrun.kube.client import Json
 from perfrun.logic.plan.names import job_name, short_hash
 from perfrun.measure.plan import RunPlan
 

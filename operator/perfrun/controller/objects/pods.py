@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from perfrun.api import Json
 from perfrun.api.names import COMMAND_CONTAINER, WORKER_CONTAINER, WORKER_INDEX
 from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
-from perfrun.kube.client import Json, owned_by
+from perfrun.kube.client import owned_by
 from perfrun.logic.run.facts import JobState, WorkerFacts
 from perfrun.logic.run.losses import leaves_undone
 

@@ -7,9 +7,12 @@ from typing import NamedTuple
 import yaml
 from pydantic import ValidationError
 
+from perfrun.api import Json
 from perfrun.api.policy import PerfPolicy, PerfPolicySpec
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import PERF_POLICIES, AlreadyExistsError, Json, Kube
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import AlreadyExistsError
+from perfrun.kube.resources import PERF_POLICIES
 from perfrun.logic.problems import parse_problems
 from perfrun.logic.schedule.policy import (
     DEFAULT,

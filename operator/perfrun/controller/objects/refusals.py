@@ -9,9 +9,12 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from perfrun.api import Json
 from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
-from perfrun.kube.client import EVENTS, Json, Kube, KubeError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import EVENTS
 from perfrun.logic.run.facts import Refusal
 
 logger = logging.getLogger(__name__)

@@ -6,9 +6,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
+from perfrun.api import Json
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.run.perfrun import PerfRunStatus
-from perfrun.kube.client import Json, Kube, Resource
+from perfrun.kube.client import Kube
+from perfrun.kube.resources import Resource
 from perfrun.logic.run.status import PASSING
 from perfrun.logic.verdict.outcome import RunVerdict
 

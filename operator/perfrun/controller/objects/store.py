@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from perfrun.api import Json
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, Phase, Reason, SloStatus, Verdict
 from perfrun.api.times import parse_time
 from perfrun.controller.objects.policies import PolicyRecord, policies_of
-from perfrun.kube.client import PERF_POLICIES, PERF_RUNS, PERF_TESTS, Json
+from perfrun.kube.resources import PERF_POLICIES, PERF_RUNS, PERF_TESTS
 from perfrun.logic.schedule.admission import Admission, AdmissionRules
 from perfrun.logic.schedule.policy import NamespacePolicies, Policies
 from perfrun.logic.schedule.queues import Contender, Queues

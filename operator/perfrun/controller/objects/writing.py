@@ -2,17 +2,12 @@
 
 from collections.abc import Collection
 
+from perfrun.api import Json
 from perfrun.controller.objects.manifests import SHA_ANNOTATION
 from perfrun.coordinator.errors import Conflict
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    AlreadyExistsError,
-    ConflictError,
-    Json,
-    Kube,
-    Resource,
-    owned_by,
-)
+from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.errors import AlreadyExistsError, ConflictError
+from perfrun.kube.resources import CONFIG_MAPS, Resource
 
 MAX_DELETED = 60_000
 """Objects of one run or test: the largest reports of 5,000 workers and more."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
+from perfrun.api import Json
 from perfrun.api.metadata import Metadata
 from perfrun.api.run.perfrun import PerfRun, Phase, Verdict, WorkerCounts
 from perfrun.api.test.perftest import PerfTestSettings
@@ -21,15 +22,9 @@ from perfrun.controller.objects.writing import find_or_create
 from perfrun.controller.run.finish import Finisher
 from perfrun.controller.run.open_runs import revision_spec, unreadable_revision
 from perfrun.controller.test.checks import CheckFailedError, Checks
-from perfrun.kube.client import (
-    PERF_RUNS,
-    PERF_TESTS,
-    REVISIONS,
-    Json,
-    Kube,
-    RefusedError,
-    owned_by,
-)
+from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.errors import RefusedError
+from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, REVISIONS
 from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.run.status import open_conditions
 from perfrun.logic.schedule.admission import Placement, queue_limit

@@ -13,7 +13,9 @@ from perfrun.controller.objects.writing import create_once
 from perfrun.controller.run.facts import as_timedelta
 from perfrun.controller.run.open_runs import OpenRun
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import JOBS, PERF_RUNS, Kube, KubeError, TerminatingError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError, TerminatingError
+from perfrun.kube.resources import JOBS, PERF_RUNS
 from perfrun.logic.plan.run_plan import longest_clean_up
 from perfrun.logic.run.facts import RunFacts
 

@@ -5,13 +5,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from perfrun.api import Json
 from perfrun.api.run.environment import Environment, WorkloadStatus
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import PerfTestSettings, PerfTestSpec
 from perfrun.api.test.pod import PodTemplate
 from perfrun.controller.objects.jobs import worker_resources
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import PERF_TESTS, PODS, WORKLOADS, Json, Kube, KubeError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import PERF_TESTS, PODS, WORKLOADS
 
 logger = logging.getLogger(__name__)
 

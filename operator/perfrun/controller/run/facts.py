@@ -15,7 +15,8 @@ from perfrun.controller.objects.refusals import Refusals
 from perfrun.controller.run.open_runs import OpenRun, UnreadableError
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.session import RunSession
-from perfrun.kube.client import JOBS, PODS, Kube, owned_by
+from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.resources import JOBS, PODS
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.plan.run_plan import load_end, longest
 from perfrun.logic.run.facts import CleanUp, JobState, Refusal, RunFacts, WorkerFacts

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 
+from perfrun.api import Json
 from perfrun.api.metadata import Metadata
 from perfrun.api.run.perfrun import PerfRun, Phase, Verdict, WorkerCounts
 from perfrun.api.sentence import cut
@@ -21,16 +22,9 @@ from perfrun.controller.objects.writing import delete_owned, store_config_map
 from perfrun.controller.run.environment import Surroundings
 from perfrun.controller.run.open_runs import OpenRun, OpenRuns
 from perfrun.controller.run.sampler import Sampler
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    JOBS,
-    PERF_RUNS,
-    Json,
-    Kube,
-    KubeError,
-    RefusedError,
-    owned_by,
-)
+from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.errors import KubeError, RefusedError
+from perfrun.kube.resources import CONFIG_MAPS, JOBS, PERF_RUNS
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.run.facts import RunFacts
 from perfrun.logic.run.losses import losses, untidy

@@ -1,11 +1,13 @@
 """Whose token it is: TokenReview, and then the pod that the token is bound to."""
 
+from perfrun.api import Json
 from perfrun.api.names import WORKER_INDEX
 from perfrun.controller.objects.jobs import AUDIENCE
 from perfrun.controller.objects.pods import has_ended
 from perfrun.controller.run.open_runs import OpenRuns
 from perfrun.coordinator.errors import Refused
-from perfrun.kube.client import PODS, TOKEN_REVIEWS, Json, Kube, owned_by
+from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.resources import PODS, TOKEN_REVIEWS
 
 _EXTRA_POD = "authentication.kubernetes.io/pod-name"
 _EXTRA_POD_UID = "authentication.kubernetes.io/pod-uid"

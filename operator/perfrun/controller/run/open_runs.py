@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from perfrun.api import Json
 from perfrun.api.run.checked import Asks
 from perfrun.api.run.perfrun import CapacityStatus, HoldStatus, PerfRun, Phase
 from perfrun.api.test.perftest import PerfTestSpec
@@ -30,17 +31,9 @@ from perfrun.controller.objects.store import Key, Store
 from perfrun.controller.objects.writing import sha_of, store_report
 from perfrun.controller.test.checks import Checks
 from perfrun.coordinator.app import MAX_REPORT
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    JOBS,
-    PERF_RUNS,
-    REVISIONS,
-    ConflictError,
-    Json,
-    Kube,
-    NotFoundError,
-    owned_by,
-)
+from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.errors import ConflictError, NotFoundError
+from perfrun.kube.resources import CONFIG_MAPS, JOBS, PERF_RUNS, REVISIONS
 from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.plan.run_plan import make_plan

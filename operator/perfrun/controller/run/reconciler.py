@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
+from perfrun.api import Json
 from perfrun.api.names import STOP_ANNOTATION
 from perfrun.api.run.perfrun import HoldStatus, PerfRun, Phase
 from perfrun.api.sentence import cut, printable
@@ -31,17 +32,9 @@ from perfrun.controller.test.checks import CheckFailedError
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    JOBS,
-    PERF_RUNS,
-    PODS,
-    Json,
-    Kube,
-    KubeError,
-    RefusedError,
-    TerminatingError,
-)
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError, RefusedError, TerminatingError
+from perfrun.kube.resources import CONFIG_MAPS, JOBS, PERF_RUNS, PODS
 from perfrun.logic.plan.names import job_name
 from perfrun.logic.problems import parse_problems
 from perfrun.logic.run.facts import JobState, RunFacts

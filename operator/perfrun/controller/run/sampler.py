@@ -22,16 +22,10 @@ from perfrun.controller.objects.manifests import observed_config_map
 from perfrun.controller.objects.writing import store_config_map
 from perfrun.controller.run.environment import selected_by
 from perfrun.controller.run.open_runs import OpenRun
-from perfrun.controller.run.usage import NO_METRICS, POD_METRICS, Usage, restarts, usage
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    PODS,
-    WORKLOADS,
-    Kube,
-    KubeError,
-    NotFoundError,
-    owned_by,
-)
+from perfrun.controller.run.usage import NO_METRICS, Usage, restarts, usage
+from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.errors import KubeError, NotFoundError
+from perfrun.kube.resources import CONFIG_MAPS, POD_METRICS, PODS, WORKLOADS
 from perfrun.measure.observed import MAX_OBSERVATIONS, MAX_TROUBLE, Observation, ObservedMetric
 from perfrun.measure.wire import Wire, parse_json, unzip
 

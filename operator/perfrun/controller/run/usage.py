@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import NamedTuple
 
-from kubernetes.utils.quantity import parse_quantity
-
+from perfrun.api import Json
 from perfrun.api.times import parse_time
-from perfrun.kube.client import Json, Resource
+from perfrun.kube.decoding import quantity
 
-POD_METRICS = Resource("metrics.k8s.io/v1beta1", "PodMetrics", "pods")
 NO_METRICS = "the cluster does not serve metrics.k8s.io: install metrics-server"
 
 
@@ -32,16 +29,11 @@ def usage(pods: Sequence[Json]) -> Usage:
         used = [one["usage"] for pod in pods for one in pod["containers"]]
         return Usage(
             at=max(parse_time(pod["timestamp"]) for pod in pods),
-            cores=float(sum(_quantity(one["cpu"]) for one in used)),
-            memory=int(sum(_quantity(one["memory"]) for one in used)),
+            cores=float(sum(quantity(one["cpu"]) for one in used)),
+            memory=int(sum(quantity(one["memory"]) for one in used)),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its answer cannot be read: {error!r}") from error
-
-
-def _quantity(text: object) -> Decimal:
-    number: Decimal = parse_quantity(text)  # type: ignore[no-untyped-call]
-    return number
 
 
 def restarts(pods: Sequence[Json]) -> int:

@@ -17,10 +17,13 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from perfrun.api import Json
 from perfrun.api.quantities import NS_PER_S
 from perfrun.controller.settings import Settings
 from perfrun.coordinator.intake import Bucket
-from perfrun.kube.client import ACCESS_REVIEWS, SECRETS, TOKEN_REVIEWS, Json, Kube, KubeError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import ACCESS_REVIEWS, SECRETS, TOKEN_REVIEWS
 
 logger = logging.getLogger(__name__)
 

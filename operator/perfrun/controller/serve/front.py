@@ -26,7 +26,8 @@ from perfrun.controller.serve.health import Health
 from perfrun.controller.serve.server import PortLimits, serving
 from perfrun.controller.serve.tls import CertificatePair, server_context
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import Kube, Resource
+from perfrun.kube.client import Kube
+from perfrun.kube.resources import Resource
 
 PROBES = PortLimits(connections=1024, each_peer=512, head_s=5.0, life_s=10.0)
 """The kubelet asks once every few seconds. Where others hold more, they make room for it."""

@@ -16,7 +16,9 @@ from enum import StrEnum
 
 from perfrun.controller.objects.store import Key, Store
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import Kube, KubeError, Resource
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import Resource
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import SECRETS, Kube
+from perfrun.kube.client import Kube
+from perfrun.kube.resources import SECRETS
 
 VALID = timedelta(days=3650)
 RENEW_BEFORE = timedelta(days=90)

@@ -22,12 +22,15 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from perfrun import __version__
+from perfrun.api import Json
 from perfrun.api.run.checked import CheckStatus
 from perfrun.api.test.perftest import PerfTestStatus
 from perfrun.controller.objects.store import Key
 from perfrun.controller.test.check_process import HEADER
 from perfrun.coordinator.intake import NamespaceTurns
-from perfrun.kube.client import PERF_TESTS, Json, Kube, KubeError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import PERF_TESTS
 from perfrun.logic.accept.examine import MAX_SPEC_BYTES, Examined, too_large
 
 logger = logging.getLogger(__name__)

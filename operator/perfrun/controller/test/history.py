@@ -7,12 +7,8 @@ from perfrun.controller.objects.manifests import CONTENT_LABEL, RUN_LABEL, TEST_
 from perfrun.controller.objects.status import write_status
 from perfrun.controller.objects.store import Key, Store
 from perfrun.controller.objects.writing import delete_owned
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    PERF_RUNS,
-    REVISIONS,
-    Kube,
-)
+from perfrun.kube.client import Kube
+from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, REVISIONS
 from perfrun.logic.run.history import HistoryEntry, expired, stale_results
 
 

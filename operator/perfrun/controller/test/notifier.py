@@ -21,7 +21,9 @@ from perfrun.controller.metrics import Metrics
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.store import Key, Store
 from perfrun.controller.test.receivers import Receiver, Receivers
-from perfrun.kube.client import PERF_RUNS, Kube, NotFoundError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import NotFoundError
+from perfrun.kube.resources import PERF_RUNS
 from perfrun.logic.problems import Problem
 from perfrun.logic.run.notices import (
     GIVE_UP_S,

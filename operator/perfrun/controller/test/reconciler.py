@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from perfrun.api import Json
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.run.perfrun import Verdict
 from perfrun.api.sentence import cut
@@ -27,7 +28,9 @@ from perfrun.controller.test.notifier import Notifier
 from perfrun.controller.test.starts import NameTakenError, RunStarter
 from perfrun.controller.test.ticks import Prepared, Ticker
 from perfrun.controller.test.trends import Trender, regressed_condition
-from perfrun.kube.client import PERF_TESTS, Json, Kube, RefusedError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import RefusedError
+from perfrun.kube.resources import PERF_TESTS
 from perfrun.logic.accept.examine import Examined
 from perfrun.logic.problems import parse_problems
 from perfrun.logic.run.health import HealthFacts, health_condition

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 from typing import NamedTuple
 
+from perfrun.api import Json
 from perfrun.api.names import STOP_ANNOTATION
 from perfrun.api.run.perfrun import PerfRun, Reason
 from perfrun.api.test.perftest import REQUEST_ANNOTATION, CheckedTest
@@ -12,15 +13,9 @@ from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import run_manifest
 from perfrun.controller.objects.store import Key, RunRecord, Store, run_record
 from perfrun.controller.test.ticks import Ticker
-from perfrun.kube.client import (
-    PERF_RUNS,
-    WORKLOADS,
-    AlreadyExistsError,
-    ConflictError,
-    Json,
-    Kube,
-    owned_by,
-)
+from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.errors import AlreadyExistsError, ConflictError
+from perfrun.kube.resources import PERF_RUNS, WORKLOADS
 from perfrun.logic.plan.names import scheduled_run_name, short_hash
 from perfrun.logic.problems import Problem
 from perfrun.logic.schedule import due as schedule

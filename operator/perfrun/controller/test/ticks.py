@@ -14,11 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from perfrun.api import Json
 from perfrun.api.metadata import Metadata
 from perfrun.api.times import format_time
 from perfrun.controller.objects.manifests import run_manifest
 from perfrun.controller.objects.store import Key, Store
-from perfrun.kube.client import PERF_RUNS, PERF_TESTS, Json, Kube, KubeError
+from perfrun.kube.client import Kube
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
 from perfrun.logic.plan.names import scheduled_run_name
 
 logger = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from perfrun.api import Json
 from perfrun.api.metadata import Condition
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.sentence import cut
@@ -21,15 +22,9 @@ from perfrun.api.test.perftest import CheckedTest
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import TREND_KEY, trend_config_map, trend_name
 from perfrun.controller.objects.store import Key, RunRecord, Store
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    PERF_RUNS,
-    AlreadyExistsError,
-    ConflictError,
-    Json,
-    Kube,
-    owned_by,
-)
+from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.errors import AlreadyExistsError, ConflictError
+from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS
 from perfrun.logic.comparison.comparable import fingerprint, left_out, point_of
 from perfrun.logic.plan.names import short_hash
 from perfrun.logic.trend.detect import TrendRules, accept, advance

@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from perfrun.kube.client import ConflictError, KubeError, NotFoundError, TerminatingError
+from perfrun.kube.errors import ConflictError, KubeError, NotFoundError, TerminatingError
 
 K = TypeVar("K", bound=Hashable)
 logger = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 import kopf
 
-from perfrun.kube.client import METADATA_LIST, Json
+from perfrun.api import Json
+from perfrun.kube.client import METADATA_LIST
 from perfrun.kube.decoding import decode
 
 logger = logging.getLogger(__name__)

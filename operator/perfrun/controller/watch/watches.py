@@ -5,7 +5,7 @@ from typing import Any
 import kopf
 from pydantic import ValidationError
 
-from perfrun.api import GROUP, VERSION
+from perfrun.api import GROUP, VERSION, Json
 from perfrun.api.run.perfrun import PerfRun, Phase
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.objects.policies import policy_record
@@ -13,7 +13,6 @@ from perfrun.controller.objects.store import Key, RunRecord, Store, run_record
 from perfrun.controller.run.reconciler import RunReconciler
 from perfrun.controller.watch.queue import WorkQueue
 from perfrun.controller.watch.session import session_of
-from perfrun.kube.client import Json
 
 # The server ends a watch after this; kopf then lists anew.
 SERVER_TIMEOUT_S = 300

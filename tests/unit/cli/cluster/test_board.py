@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from perfrun.cli.cluster import PERF_RUNS, PERF_TESTS
 from perfrun.cli.cluster.board import Board
 from perfrun.cli.cluster.feed import Away, Changed, Deleted, Listed
 from perfrun.cli.cluster.watch import Screen, screen_lines
+from perfrun.kube.errors import AwayError
+from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
 from tests.unit.cli.fake_api import perftest_body, run_body
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -74,8 +75,8 @@ def test_what_is_deleted_is_told_but_not_the_old_runs_that_go():
 def test_a_server_that_is_away_and_back_is_told_once_each():
     board = Board()
     listed(board, [perftest_body()], [])
-    away = Away("https://k8s does not answer")
-    assert board.take(away) == [f"{away.reason}; trying again, and the runs go on"]
+    away = Away(AwayError(0, "https://k8s does not answer"))
+    assert board.take(away) == [f"{away.error}; trying again, and the runs go on"]
     assert board.take(away) == []
     assert board.away
     assert listed(board, [perftest_body()], []) == ["the API server answers again"]

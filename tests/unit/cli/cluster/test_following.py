@@ -1,17 +1,20 @@
 """One run until it is done: what is said of it, and what comes of it."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from perfrun.cli.cluster import PERF_RUNS, ClusterError
 from perfrun.cli.cluster.feed import Away, Changed, Deleted, Failed, Listed
 from perfrun.cli.cluster.following import AWAY_S, Following, NotThereError, Telling, follow
 from perfrun.cli.terminal.exits import Exit
-from tests.unit.cli.cluster.test_feed import Script, event
-from tests.unit.cli.fake_api import run_body
+from perfrun.kube.errors import AwayError, KubeError
+from perfrun.kube.resources import PERF_RUNS
+from tests.unit.cli.cluster.test_feed import event
+from tests.unit.cli.fake_api import FakeApi, run_body
+from tests.unit.cli.fixtures_cluster import cluster_of
 
 RUNNING = Changed(PERF_RUNS, run_body(phase="Running", progress="3s, 180 requests/s"))
 NOTHING = Listed(PERF_RUNS, [])
@@ -80,23 +83,23 @@ def test_a_run_that_is_deleted_is_an_error_with_a_sentence():
 
 
 def test_a_server_that_is_away_is_told_and_waited_for_but_not_for_ever():
-    away = Away("https://k8s does not answer: refused")
+    away = Away(AwayError(0, "https://k8s does not answer: refused"))
     ended, lines = followed(RUNNING, away, away, RUNNING, done("Pass"))
     assert ended is Exit.OK
-    assert lines[1] == f"{away.reason}; the run goes on, and so does waiting for it"
+    assert lines[1] == f"{away.error}; the run goes on, and so does waiting for it"
     assert len(lines) == 4
-    with pytest.raises(ClusterError, match="refused"):
+    with pytest.raises(KubeError, match="refused"):
         followed(RUNNING, *[away] * int(AWAY_S + 2))
 
 
 def test_being_away_at_first_is_not_taken_for_a_run_that_is_not_there():
-    away = Away("no answer")
+    away = Away(AwayError(0, "no answer"))
     assert followed(away, *[None] * 40, NOTHING, RUNNING, patience=60)[0] is None
 
 
 def test_a_refusal_is_raised():
-    with pytest.raises(ClusterError, match="may not"):
-        followed(Failed(ClusterError("may not")))
+    with pytest.raises(KubeError, match="may not"):
+        followed(Failed(KubeError(403, "may not")))
 
 
 def test_control_characters_do_not_reach_the_terminal():
@@ -121,9 +124,11 @@ def test_on_a_terminal_a_phase_keeps_its_last_line_and_the_rest_is_in_place():
     assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l")
 
 
-def test_follow_reads_a_list_and_a_watch():
+def test_follow_reads_a_list_and_a_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     over = event("MODIFIED", "9", run_body(phase="Done", verdict="Pass", message="fine"))
-    script = Script([[run_body(phase="Running", progress="1s")]], [[over]])
+    running = run_body(phase="Running", progress="1s")
+    api = FakeApi({"perfruns": [running]}, events={"perfruns": [[over]]})
     out = console()
-    assert follow(script, "api-1", out, strict=False) is Exit.OK
+    with cluster_of(api, tmp_path, monkeypatch) as cluster:
+        assert follow(cluster, "api-1", out, strict=False) is Exit.OK
     assert out.file.getvalue() == "Running: 1s\nPass: fine\n"  # type: ignore[attr-defined]

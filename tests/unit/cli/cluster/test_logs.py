@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.cli.cluster import Cluster
 from perfrun.cli.cluster.logs import logs
+from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.terminal.exits import Exit
 from tests.unit.cli.fake_api import FakeApi, pod_body, run_body
 from tests.unit.cli.fixtures_cluster import Streams, cluster_of
@@ -100,7 +100,11 @@ def test_following_waits_for_a_worker_until_the_run_is_over(
     pod = api.objects["pods"][1]
     pod["status"] = {"phase": "Pending"}
     steps = [lambda: None, lambda: pod.update(status={"phase": "Running"})]
-    monkeypatch.setattr("perfrun.cli.cluster.logs.time.sleep", lambda _: steps.pop(0)())
+
+    async def sleep(_: float) -> None:
+        steps.pop(0)()
+
+    monkeypatch.setattr("perfrun.cli.cluster.logs.sleep", sleep)
     assert said(cluster, "api-2", 2, follow=True)[:2] == (Exit.OK, ["two"])
     pod["status"] = {"phase": "Pending"}
     over = {"phase": "Done", "verdict": "Error", "message": "could not start"}

@@ -2,9 +2,10 @@
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.controller.lead.endpoints import lead_here
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import ENDPOINT_SLICES, Json
+from perfrun.kube.resources import ENDPOINT_SLICES
 from tests.unit.controller.build import settings
 from tests.unit.controller.fake_kube import FakeKube
 

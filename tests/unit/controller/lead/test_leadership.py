@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from perfrun.controller.lead.leadership import Leadership, LostLeaseError, NotLeadingError
-from perfrun.kube.client import LEASES, KubeError
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import LEASES
 from perfrun.logic.run.lease import LEASE_S, RENEW_WITHIN_S, RETRY_S
 from tests.unit.controller.build import settings
 from tests.unit.controller.fake_kube import FakeKube

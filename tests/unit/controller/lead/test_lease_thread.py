@@ -14,7 +14,8 @@ from perfrun.controller.lead import lease_thread as module
 from perfrun.controller.lead.heartbeat import Heartbeat
 from perfrun.controller.lead.leadership import NotLeadingError
 from perfrun.controller.lead.lease_thread import LeaseThread
-from perfrun.kube.client import LEASES, KubeError
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import LEASES
 from tests.unit.controller.build import settings
 from tests.unit.controller.fake_kube import FakeKube
 

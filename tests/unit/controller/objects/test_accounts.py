@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.controller.objects.accounts import SIGNATURE, Accounts, api_audiences
 from perfrun.controller.objects.manifests import MANAGED_BY
-from perfrun.kube.client import ACCOUNTS, Json, KubeError, RefusedError
+from perfrun.kube.errors import KubeError, RefusedError
+from perfrun.kube.resources import ACCOUNTS
 from tests.unit.controller.build import settings
 from tests.unit.controller.fake_kube import FakeKube
 

@@ -10,7 +10,7 @@ from perfrun.controller.objects.policies import (
     policy_record,
     written_policies,
 )
-from perfrun.kube.client import PERF_POLICIES
+from perfrun.kube.resources import PERF_POLICIES
 from perfrun.logic.schedule.policy import DEFAULT, DEFAULT_NAME
 from tests.unit.controller.build import settings
 from tests.unit.controller.fake_kube import FakeKube

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.controller.objects.refusals import FIRST_LOOK_S, LOOK_AGAIN_S, Refusals, refusal_of
-from perfrun.kube.client import EVENTS, Json, KubeError
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import EVENTS
 from perfrun.logic.run.facts import Refusal
 from tests.unit.controller.fake_kube import FakeKube
 

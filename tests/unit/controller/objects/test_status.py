@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from perfrun.api import Json
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.run.perfrun import WorkerCounts
 from perfrun.controller.objects.status import as_json, changed, conditions_json, write_status
-from perfrun.kube.client import PERF_RUNS, Json
+from perfrun.kube.resources import PERF_RUNS
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 

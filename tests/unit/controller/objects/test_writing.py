@@ -5,6 +5,7 @@ import hashlib
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.controller.objects import writing
 from perfrun.controller.objects.manifests import report_config_maps
 from perfrun.controller.objects.writing import (
@@ -15,7 +16,8 @@ from perfrun.controller.objects.writing import (
     store_report,
 )
 from perfrun.coordinator.errors import Conflict
-from perfrun.kube.client import CONFIG_MAPS, ConflictError, Json
+from perfrun.kube.errors import ConflictError
+from perfrun.kube.resources import CONFIG_MAPS
 from tests.unit.controller import build
 from tests.unit.controller.fake_kube import FakeKube
 

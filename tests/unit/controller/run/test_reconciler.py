@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.api.names import STOP_ANNOTATION
 from perfrun.api.policy import PerfPolicySpec
 from perfrun.api.run.perfrun import HoldStatus, PerfRun
@@ -33,7 +34,8 @@ from perfrun.controller.run.reconciler import MAX_FAILURES, RunReconciler, stop_
 from perfrun.controller.run.sampler import Sampler
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused
-from perfrun.kube.client import (
+from perfrun.kube.errors import ConflictError, KubeError, RefusedError, TerminatingError
+from perfrun.kube.resources import (
     ACCOUNTS,
     CONFIG_MAPS,
     EVENTS,
@@ -44,11 +46,6 @@ from perfrun.kube.client import (
     REVISIONS,
     TOKEN_REVIEWS,
     WORKLOADS,
-    ConflictError,
-    Json,
-    KubeError,
-    RefusedError,
-    TerminatingError,
 )
 from perfrun.logic.plan.names import job_name
 from perfrun.measure.report import TERMINATED

@@ -8,21 +8,13 @@ from typing import Any
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.api.times import format_time
 from perfrun.controller.objects.manifests import CHUNK_BYTES, observed_config_map
 from perfrun.controller.run.open_runs import OpenRun
 from perfrun.controller.run.sampler import SETTLE_S, Sampler, packed
-from perfrun.controller.run.usage import POD_METRICS
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    PODS,
-    WORKLOADS,
-    Json,
-    KubeError,
-    NotFoundError,
-    RefusedError,
-    Resource,
-)
+from perfrun.kube.errors import KubeError, NotFoundError, RefusedError
+from perfrun.kube.resources import CONFIG_MAPS, POD_METRICS, PODS, WORKLOADS, Resource
 from perfrun.logic.schedule.policy import asks_of
 from perfrun.measure.observed import MAX_POINTS, Observation
 from tests.unit.controller.build import KEY, perf_run, perf_test, plan_of

@@ -19,7 +19,8 @@ from perfrun.controller.serve.access import (
     StaticToken,
     static_token,
 )
-from perfrun.kube.client import SECRETS, KubeError, Resource
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import SECRETS, Resource
 from tests.unit.controller.build import Json, settings
 from tests.unit.controller.fake_kube import FakeKube
 

@@ -14,7 +14,7 @@ from perfrun.controller.objects.store import Key
 from perfrun.controller.serve import front as module
 from perfrun.controller.serve.front import Front
 from perfrun.controller.serve.health import Watch
-from perfrun.kube.client import PERF_RUNS
+from perfrun.kube.resources import PERF_RUNS
 from tests.cluster.components import free_port
 from tests.unit.controller.build import perf_run, settings
 from tests.unit.controller.metrics.scrape import DONE

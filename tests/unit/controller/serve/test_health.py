@@ -11,7 +11,7 @@ from perfrun.controller.objects.store import Key, Store, run_record
 from perfrun.controller.serve import health as module
 from perfrun.controller.serve.front import probes_app
 from perfrun.controller.serve.health import DEAD_AFTER_S, LOST_AFTER_S, Health, Resync, Watch
-from perfrun.kube.client import PERF_RUNS, PERF_TESTS, Resource
+from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, Resource
 from tests.unit.controller.build import Json, perf_run, run_body, settings
 
 

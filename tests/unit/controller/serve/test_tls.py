@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.controller.serve.tls import (
     RENEW_BEFORE,
     VALID,
@@ -16,7 +17,6 @@ from perfrun.controller.serve.tls import (
     make_pair,
     server_context,
 )
-from perfrun.kube.client import Json
 from tests.unit.controller.build import settings
 
 NOW = datetime.now(UTC)

@@ -16,7 +16,7 @@ from perfrun.controller.objects.store import Key
 from perfrun.controller.test import checks as checks_module
 from perfrun.controller.test.check_process import bound
 from perfrun.controller.test.checks import CheckFailedError, Checks, check_status, outcome_of
-from perfrun.kube.client import PERF_TESTS
+from perfrun.kube.resources import PERF_TESTS
 from perfrun.logic.accept import examine as budgets
 from perfrun.logic.accept.examine import examine
 from tests.unit.controller.build import Json

@@ -4,17 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.controller.objects.manifests import owner_reference
 from perfrun.controller.objects.store import Store, run_record
 from perfrun.controller.test.history import Historian
-from perfrun.kube.client import (
-    CONFIG_MAPS,
-    PERF_RUNS,
-    REVISIONS,
-    Json,
-    Resource,
-)
+from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, REVISIONS, Resource
 from perfrun.logic.run.history import RESULTS_KEPT
 from tests.unit.controller import build
 from tests.unit.controller.fake_kube import FakeKube

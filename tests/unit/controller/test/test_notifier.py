@@ -17,7 +17,8 @@ from perfrun.controller.objects.store import Store, run_record
 from perfrun.controller.test import notifier as module
 from perfrun.controller.test.notifier import Notifier
 from perfrun.controller.test.receivers import Receiver, Receivers
-from perfrun.kube.client import EVENTS, PERF_RUNS, KubeError
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import EVENTS, PERF_RUNS
 from perfrun.logic.run.notices import SIGNATURE_HEADER, signature
 from tests.unit.controller.build import checked_test, run_body
 from tests.unit.controller.fake_kube import FakeKube

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import CheckedTest
 from perfrun.api.times import format_time
@@ -18,14 +19,8 @@ from perfrun.controller.objects.manifests import run_manifest
 from perfrun.controller.objects.store import Store, run_record
 from perfrun.controller.test.starts import NameTakenError, RunStarter, Started, _schedule_epoch
 from perfrun.controller.test.ticks import Ticker
-from perfrun.kube.client import (
-    EVENTS,
-    PERF_RUNS,
-    Json,
-    KubeError,
-    RefusedError,
-    TerminatingError,
-)
+from perfrun.kube.errors import KubeError, RefusedError, TerminatingError
+from perfrun.kube.resources import EVENTS, PERF_RUNS
 from tests.unit.controller import build
 from tests.unit.controller.fake_kube import FakeKube
 

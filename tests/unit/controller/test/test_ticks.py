@@ -11,7 +11,8 @@ from perfrun.api.test.perftest import Schedule
 from perfrun.controller.objects.store import Key, Store, run_record
 from perfrun.controller.test import ticks as module
 from perfrun.controller.test.ticks import Prepared, Ticker
-from perfrun.kube.client import PERF_RUNS, KubeError
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import PERF_RUNS
 from perfrun.logic.schedule.due import next_tick
 from tests.unit.controller.build import run_body
 from tests.unit.controller.fake_kube import FakeKube

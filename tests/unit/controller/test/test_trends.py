@@ -13,7 +13,8 @@ from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import TREND_KEY
 from perfrun.controller.objects.store import Store, run_record
 from perfrun.controller.test.trends import Trender, regressed_condition
-from perfrun.kube.client import CONFIG_MAPS, EVENTS, PERF_RUNS, KubeError
+from perfrun.kube.errors import KubeError
+from perfrun.kube.resources import CONFIG_MAPS, EVENTS, PERF_RUNS
 from tests.unit.controller.build import checked_test, run_body
 from tests.unit.controller.fake_kube import FakeKube
 

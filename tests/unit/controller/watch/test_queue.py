@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from perfrun.controller.watch.queue import BACKOFF_FIRST_S, BACKOFF_MOST_S, WorkQueue
-from perfrun.kube.client import ConflictError, KubeError
+from perfrun.kube.errors import ConflictError, KubeError
 
 PATIENCE_S = 5.0
 

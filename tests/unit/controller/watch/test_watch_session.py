@@ -11,8 +11,9 @@ import kopf
 import pytest
 from aiohttp import web
 
+from perfrun.api import Json
 from perfrun.controller.watch.session import METADATA, WatchStream, session_of
-from perfrun.kube.client import METADATA_LIST, Json
+from perfrun.kube.client import METADATA_LIST
 
 DEEP = b'{"a":' * 5000 + b"1" + b"}" * 5000
 

@@ -14,9 +14,19 @@ import certifi
 import pytest
 from kubernetes.config import kube_config
 
-from perfrun.cli.cluster import EVENTS, PERF_RUNS, PERF_TESTS, AwayError, Cluster, ClusterError
-from perfrun.cli.cluster.errors import GoneError, NoSuchError, NotYetError
-from tests.unit.cli.fake_api import FakeApi, perftest_body, run_body, serving, status_body
+from perfrun.api import Json
+from perfrun.cli.cluster.refusals import sentence
+from perfrun.cli.cluster.shell import Cluster
+from perfrun.kube.errors import (
+    AwayError,
+    GoneError,
+    KubeError,
+    NotFoundError,
+    NotYetError,
+    RefusedError,
+)
+from perfrun.kube.resources import CORE_EVENTS, PERF_RUNS, PERF_TESTS
+from tests.unit.cli.fake_api import FakeApi, run_body, serving, status_body
 
 
 @pytest.fixture
@@ -29,10 +39,8 @@ def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     """In the namespace of the kubeconfig: shop."""
     config = tmp_path / "config"
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
-    with serving(api, config):
-        cluster = Cluster(None, None)
+    with serving(api, config), Cluster(None, None) as cluster:
         yield cluster
-        cluster.close()
 
 
 def forbidden(verb: str, user: str) -> dict:
@@ -43,25 +51,35 @@ def forbidden(verb: str, user: str) -> dict:
     return status_body(403, said, "Forbidden")
 
 
-def refused(act: Callable[[], object], kind: type[ClusterError] = ClusterError) -> str:
+def refused(act: Callable[[], object], kind: type[KubeError] = KubeError) -> str:
     with pytest.raises(kind) as caught:
         act()
-    return str(caught.value)
+    return sentence(caught.value)
+
+
+def watch(cluster: Cluster, fields: str = "") -> list[Json]:
+    async def events() -> list[Json]:
+        watched = cluster.kube.watch(PERF_RUNS, cluster.namespace, "7", fields=fields)
+        return [event async for event in watched]
+
+    return cluster.wait(events())
+
+
+def log(cluster: Cluster, pod: str, *, follow: bool) -> list[str]:
+    async def lines() -> list[str]:
+        log = cluster.kube.log(cluster.namespace, pod, "worker", follow=follow)
+        return [line async for line in log]
+
+    return cluster.wait(lines())
 
 
 def test_a_list_has_all_pages_and_the_version_to_watch_from(api: FakeApi, cluster: Cluster):
     api.objects["perfruns"] = [run_body(f"api-{number}") for number in range(5)]
-    items, version = cluster.list(PERF_RUNS, labels="")
+    items, version = cluster.wait(cluster.kube.list_to_watch(PERF_RUNS, cluster.namespace))
     assert [body["metadata"]["name"] for body in items] == [f"api-{number}" for number in range(5)]
     assert version == "7"
     assert len(api.asked) == 3
     assert "/namespaces/shop/perfruns?limit=500" in api.asked[0]
-
-
-def test_a_list_of_all_namespaces_asks_for_all(api: FakeApi, cluster: Cluster):
-    api.objects["perftests"] = [perftest_body()]
-    assert len(cluster.list(PERF_TESTS, everywhere=True)[0]) == 1
-    assert api.asked[0].startswith("GET /apis/perfrun.dev/v1alpha1/perftests?")
 
 
 def test_what_is_not_there_is_none_and_a_missing_api_is_told_with_how_to_install(
@@ -96,7 +114,8 @@ def test_a_missing_right_is_named_with_the_role_that_grants_it(
 
 def test_writing_needs_edit(api: FakeApi, cluster: Cluster):
     api.refusing["PATCH", "perftests"] = forbidden("patch", "bob")
-    said = refused(lambda: cluster.annotate(PERF_TESTS, "api", "a", "b"))
+    patch = cluster.kube.patch(PERF_TESTS, cluster.namespace, "api", {"metadata": {}})
+    said = refused(lambda: cluster.wait(patch))
     assert "bob may not patch perftests.perfrun.dev in namespace shop" in said
     assert "--clusterrole=edit" in said
 
@@ -109,19 +128,20 @@ def test_a_user_that_is_no_word_gets_no_command_to_paste(api: FakeApi, cluster: 
 @pytest.mark.parametrize(
     ("code", "kind", "said"),
     [
-        (401, ClusterError, "does not accept these credentials"),
+        (401, KubeError, "does not accept these credentials"),
         (429, AwayError, "slow down"),
         (503, AwayError, "slow down"),
-        (422, ClusterError, "slow down"),
+        (422, RefusedError, "slow down"),
     ],
 )
 def test_other_refusals(
-    api: FakeApi, cluster: Cluster, code: int, kind: type[ClusterError], said: str
+    api: FakeApi, cluster: Cluster, code: int, kind: type[KubeError], said: str
 ):
     api.refusing["GET", "perfruns"] = status_body(code, "slow down")
-    with pytest.raises(ClusterError, match=said) as caught:
+    with pytest.raises(KubeError) as caught:
         cluster.list(PERF_RUNS)
     assert type(caught.value) is kind
+    assert said in sentence(caught.value)
 
 
 def test_what_a_server_says_does_not_steer_the_terminal(api: FakeApi, cluster: Cluster):
@@ -139,7 +159,7 @@ def test_a_server_that_is_gone_is_told_in_a_sentence_and_asked_once(
     with serving(api, config):
         cluster = Cluster(None, None)
     said = refused(lambda: cluster.list(PERF_RUNS), AwayError)
-    assert said == f"{cluster.host} does not answer: [Errno 111] Connection refused"
+    assert said == f"{cluster.kube.host} does not answer: [Errno 111] Connection refused"
     assert not caplog.records
     cluster.close()
 
@@ -153,26 +173,33 @@ def test_a_watch_gives_events_and_raises_where_its_version_is_gone(api: FakeApi,
     changed = {"type": "MODIFIED", "object": run_body()}
     error = {"type": "ERROR", "object": status_body(410, "too old resource version")}
     api.events["perfruns"] = [[changed, error], []]
-    events = cluster.watch(PERF_RUNS, "7", fields="metadata.name=api-1")
-    assert next(events) == changed
+    seen: list[Json] = []
+
+    async def read() -> None:
+        async for event in cluster.kube.watch(
+            PERF_RUNS, cluster.namespace, "7", fields="metadata.name=api-1"
+        ):
+            seen.append(event)  # noqa: PERF401
+
     with pytest.raises(GoneError):
-        next(events)
+        cluster.wait(read())
+    assert seen == [changed]
     assert "resourceVersion=7" in api.asked[0]
     assert "fieldSelector=metadata.name=api-1" in api.asked[0]
 
 
 def test_a_watch_that_may_not_be_is_refused_as_a_watch(api: FakeApi, cluster: Cluster):
     api.refusing["watch", "perfruns"] = forbidden("watch", "bob")
-    assert "bob may not watch perfruns" in refused(lambda: next(cluster.watch(PERF_RUNS, "7")))
+    assert "bob may not watch perfruns" in refused(lambda: watch(cluster))
 
 
 def test_a_log_is_lines_and_says_why_there_is_none(api: FakeApi, cluster: Cluster):
     api.logs = {"there": "one\ntwo\n", "waiting": 400}
-    assert list(cluster.log("there", "worker", follow=False)) == ["one", "two"]
+    assert log(cluster, "there", follow=False) == ["one", "two"]
     with pytest.raises(NotYetError, match="ContainerCreating"):
-        next(cluster.log("waiting", "worker", follow=True))
-    with pytest.raises(NoSuchError):
-        next(cluster.log("gone", "worker", follow=True))
+        log(cluster, "waiting", follow=True)
+    with pytest.raises(NotFoundError):
+        log(cluster, "gone", follow=True)
 
 
 def test_namespaces(api: FakeApi, cluster: Cluster):
@@ -182,7 +209,7 @@ def test_namespaces(api: FakeApi, cluster: Cluster):
 
 
 def test_an_unknown_context_names_those_that_there_are(cluster: Cluster):
-    with pytest.raises(ClusterError, match="there is no context mars; there are: fake"):
+    with pytest.raises(KubeError, match="there is no context mars; there are: fake"):
         Cluster("mars", None)
 
 
@@ -191,14 +218,14 @@ def test_a_kubeconfig_that_is_none_is_told(tmp_path: Path, monkeypatch, text: st
     config = tmp_path / "config"
     config.write_text(text)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
-    with pytest.raises(ClusterError, match="no cluster to speak to"):
+    with pytest.raises(KubeError, match="no cluster to speak to"):
         Cluster(None, None)
 
 
 def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path, monkeypatch):
     config = str(tmp_path / "config")
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", config)
-    with pytest.raises(ClusterError) as refused:
+    with pytest.raises(KubeError) as refused:
         Cluster(None, None)
     assert f"(there is no {config})" in str(refused.value)
 
@@ -219,25 +246,26 @@ def as_pod(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pod_without_a_kubeconfig_speaks_as_its_service_account(tmp_path: Path, monkeypatch):
     as_pod(tmp_path, monkeypatch)
-    cluster = Cluster(None, None)
-    assert (cluster.host, cluster.namespace) == ("https://10.96.0.1:443", "shop")
-    assert Cluster(None, "other").namespace == "other"
+    with Cluster(None, None) as cluster:
+        assert (cluster.kube.host, cluster.namespace) == ("https://10.96.0.1:443", "shop")
+    with Cluster(None, "other") as cluster:
+        assert cluster.namespace == "other"
 
 
 def test_a_kubeconfig_and_a_context_go_before_the_service_account(
     api: FakeApi, tmp_path: Path, monkeypatch
 ):
     as_pod(tmp_path, monkeypatch)
-    with pytest.raises(ClusterError, match="no cluster to speak to"):
+    with pytest.raises(KubeError, match="no cluster to speak to"):
         Cluster("mars", None)
     config = tmp_path / "config"
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
-    with serving(api, config):
-        assert Cluster(None, None).host.startswith("http://127.0.0.1:")
+    with serving(api, config), Cluster(None, None) as cluster:
+        assert cluster.kube.host.startswith("http://127.0.0.1:")
 
 
 def test_events_are_of_the_core(api: FakeApi, cluster: Cluster):
-    cluster.list(EVENTS, fields="involvedObject.uid=u")
+    cluster.list(CORE_EVENTS, fields="involvedObject.uid=u")
     assert api.asked[0].startswith("GET /api/v1/namespaces/shop/events?")
 
 
@@ -308,11 +336,10 @@ def test_a_certificate_authority_without_key_usage_is_taken(tmp_path: Path, monk
     with over_tls(tmp_path, "cluster") as url:
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig_for(tmp_path, url, "cluster")))
         monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", os.environ["KUBECONFIG"])
-        cluster = Cluster(None, None)
-        strict = cluster._api.rest_client.pool_manager.connection_pool_kw["ssl_context"]
-        assert not strict.verify_flags & ssl.VERIFY_X509_STRICT
-        assert cluster.list(PERF_RUNS) == ([], "")
-        cluster.close()
+        with Cluster(None, None) as cluster:
+            context = cluster.kube._api.rest_client.ssl_context
+            assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+            assert cluster.list(PERF_RUNS) == []
 
 
 def test_a_certificate_of_another_cluster_is_said_to_be_that(tmp_path: Path, monkeypatch):
@@ -321,9 +348,9 @@ def test_a_certificate_of_another_cluster_is_said_to_be_that(tmp_path: Path, mon
     with over_tls(tmp_path, "cluster") as url:
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig_for(tmp_path, url, "another")))
         monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", os.environ["KUBECONFIG"])
-        with pytest.raises(ClusterError) as found:
-            Cluster(None, None).list(PERF_RUNS)
-    assert str(found.value) == (
+        with Cluster(None, None) as cluster:
+            told = refused(lambda: cluster.list(PERF_RUNS))
+    assert told == (
         f"{url}: its certificate is not accepted: self-signed certificate. Is "
         "certificate-authority-data of the kubeconfig that of this cluster?"
     )

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.cli.cluster import Cluster
-from perfrun.cli.results import ClusterObjects
-from perfrun.cli.sources import Sources, UnreachableError
+from perfrun.cli.cluster.refusals import sentence
+from perfrun.cli.cluster.shell import Cluster
+from perfrun.cli.sources import RunArgumentError, Sources
+from perfrun.kube.errors import KubeError
 from tests.unit.cli.fake_api import FakeApi, perftest_body, status_body
 from tests.unit.cli.fixtures_cluster import cluster_of
 from tests.unit.cli.test_sources import kept
@@ -36,7 +37,7 @@ def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def sources(cluster: Cluster) -> Sources:
-    return Sources(lambda: ClusterObjects(cluster), last=1, full=True)
+    return Sources(lambda: cluster, last=1, full=True)
 
 
 @pytest.mark.parametrize("argument", ["r-1", "run/r-1", "test/api-under-load"])
@@ -46,11 +47,26 @@ def test_a_run_comes_with_its_full_result(cluster: Cluster, argument: str):
     assert (one.run.metadata.name, one.result, reader.notes) == ("r-1", a_result(), [])
 
 
-def test_what_is_not_there_is_none(cluster: Cluster):
-    objects = ClusterObjects(cluster)
-    assert objects.run("none") is None
-    assert (objects.has_test("fresh"), objects.has_test("none")) == (True, False)
-    assert objects.piece("none") == "the ConfigMap none is gone"
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("none", "there is no PerfRun none in namespace shop"),
+        ("test/none", "there is no PerfTest none in namespace shop"),
+        ("test/fresh", "PerfTest fresh has 0 finished runs in namespace shop"),
+    ],
+)
+def test_what_is_not_there_is_told(cluster: Cluster, argument: str, told: str):
+    with pytest.raises(RunArgumentError, match=told):
+        sources(cluster).read(argument)
+
+
+def test_a_piece_that_is_gone_leaves_the_status(api: FakeApi, cluster: Cluster):
+    api.objects["configmaps"].clear()
+    reader = sources(cluster)
+    (one,) = reader.read("r-1")
+    assert one.result is None
+    (note,) = reader.notes
+    assert note.endswith("is gone)")
 
 
 def test_whoever_may_not_read_config_maps_gets_the_status_and_a_note(
@@ -67,7 +83,7 @@ def test_whoever_may_not_read_config_maps_gets_the_status_and_a_note(
 
 def test_an_api_server_that_fails_is_no_missing_result(api: FakeApi, cluster: Cluster):
     api.refusing["GET", "configmaps"] = status_body(500, "etcd is away")
-    with pytest.raises(UnreachableError, match="etcd is away"):
+    with pytest.raises(KubeError, match="etcd is away"):
         sources(cluster).read("r-1")
 
 
@@ -75,5 +91,6 @@ def test_whoever_may_not_read_runs_is_told(api: FakeApi, cluster: Cluster):
     message = 'perfruns "x" is forbidden: User "jo" cannot list resource "perfruns"'
     api.refusing["GET", "perfruns"] = status_body(403, message, "Forbidden")
     for argument in ("r-1", "test/api-under-load"):
-        with pytest.raises(UnreachableError, match="jo may not"):
+        with pytest.raises(KubeError) as refused:
             sources(cluster).read(argument)
+        assert sentence(refused.value).startswith("jo may not")

@@ -1,0 +1,104 @@
+"""Where the API server is and who asks it: a pod by its service account, a user by a kubeconfig.
+
+A kubeconfig is read by the synchronous half of the client library, as the other half does not renew
+what a login command gives, and takes no certificates from it. While such a command runs, the event
+loop stands still.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import yaml
+from kubernetes import config
+from kubernetes.aio import client
+from kubernetes.config import incluster_config, kube_config
+
+from perfrun.api.sentence import printable
+from perfrun.kube.errors import KubeError
+
+# What the library raises for a kubeconfig of another form.
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
+
+
+class Login(NamedTuple):
+    """A configuration of the client library, and the namespace that it is at home in."""
+
+    configuration: client.Configuration
+    namespace: str | None
+
+
+def login_of_pod() -> Login | None:
+    """By the service account of this pod; None where this is no pod."""
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(  # type: ignore[no-untyped-call]
+            client_configuration=configuration
+        )
+    except config.ConfigException:
+        return None
+    try:
+        file = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
+        namespace = file.read_text().strip() or None
+    except OSError:
+        namespace = None
+    return Login(_completed(configuration), namespace)
+
+
+def login_of_user(context: str | None) -> Login:
+    """By KUBECONFIG, otherwise ``~/.kube/config``; None: its current context. Raises KubeError."""
+    configuration = client.Configuration()
+    try:
+        contexts, current = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
+        chosen = next((one for one in contexts if one["name"] == context), current)
+        if context is not None and chosen["name"] != context:
+            names = ", ".join(one["name"] for one in contexts)
+            raise KubeError(0, f"there is no context {context}; there are: {names}")
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            context=chosen["name"], client_configuration=configuration
+        )
+        namespace = chosen["context"].get("namespace")
+    except (config.ConfigException, yaml.YAMLError, OSError, *_MALFORMED) as error:
+        raise KubeError(
+            0,
+            f"no cluster to speak to ({_why(error)}): set KUBECONFIG, write ~/.kube/config, or run "
+            "in a pod with a service account",
+        ) from error
+    return Login(_completed(configuration), namespace if isinstance(namespace, str) else None)
+
+
+def has_kubeconfig() -> bool:
+    """Whether there is any that this user would log in by."""
+    files = kube_config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
+    return any(Path(file).expanduser().is_file() for file in files if file)
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with the kubeconfig; the client library names no file that is not there."""
+    where = printable(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
+    if not has_kubeconfig():
+        return f"there is no {where}"
+    if isinstance(error, _MALFORMED):
+        return f"{where} is malformed"
+    return printable(str(error))
+
+
+def _completed(configuration: client.Configuration) -> client.Configuration:
+    """With what is the same for everybody. Raises KubeError."""
+    # Many clusters' certificates lack extensions that Python 3.13 asks for by default; chain
+    # and host name are verified all the same (docs/decisions/lenient-certificates.md).
+    configuration.disable_strict_ssl_verification = True
+    # The proxy of the environment, once: the library would read ~/.netrc for each request.
+    configuration.client_session_kwargs = {"trust_env": False}
+    where = urlsplit(configuration.host)
+    if configuration.proxy is None and not proxy_bypass(where.hostname or ""):
+        proxies = getproxies()
+        configuration.proxy = proxies.get(where.scheme) or proxies.get("all")
+    scheme = urlsplit(configuration.proxy or "http:").scheme
+    if scheme not in ("http", "https"):
+        raise KubeError(
+            0, f"{configuration.host}: its proxy is one of {scheme}: only http and https are known"
+        )
+    return configuration
