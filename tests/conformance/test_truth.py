@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from perfrun.logic.verdict.objectives import NEEDED_BEYOND
+from perfrun.measure.histogram import NEEDED_BEYOND
 from perfrun.measure.record import Outcome, Timing
 from tests.conformance.generators import Load, perfrun
 from tests.conformance.server import MS, serving

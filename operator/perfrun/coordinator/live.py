@@ -4,22 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from perfrun.api.quantities import NS_PER_S
+from perfrun.api.test.metric import QUANTILES
 from perfrun.coordinator.search import SearchView
 from perfrun.logic.plan.stop import LOST_AFTER
-from perfrun.measure.histogram import Histogram
+from perfrun.measure.histogram import Histogram, supports
 from perfrun.measure.record import add_errors
 from perfrun.measure.report import Interval
 
 _NO_LATENCIES = Histogram()
-
-
-@dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Latencies in ns."""
-
-    p50: float
-    p95: float
-    p99: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +39,9 @@ class Live:
     rate: float = 0.0
     """Requests that ended in the last interval, per second."""
     errors: Mapping[str, int] = field(default_factory=dict)
-    recent: Percentiles | None = None
-    """Of the successes told in the last one to two seconds; None where there were none."""
+    recent: Mapping[str, float] = field(default_factory=dict)
+    """Percentiles (ns) of the successes told in the last one to two seconds, as far as these are
+    enough to tell them."""
     workers: tuple[WorkerLive, ...] = ()
     """Those that have posted an interval, by index."""
     search: SearchView | None = None
@@ -79,7 +72,7 @@ class _Recent:
         self._turn(now)
         self._now.add(latency)
 
-    def percentiles(self, now: int) -> Percentiles | None:
+    def percentiles(self, now: int) -> Mapping[str, float]:
         self._turn(now)
         return percentiles(Histogram.merged((self._before, self._now)))
 
@@ -135,11 +128,13 @@ class LiveMerge:
         )
 
 
-def percentiles(histogram: Histogram) -> Percentiles | None:
-    """The three percentiles of a live view; None without samples."""
-    if not histogram.count:
-        return None
-    return Percentiles(*(histogram.quantile(q) for q in (0.5, 0.95, 0.99)))
+def percentiles(histogram: Histogram) -> Mapping[str, float]:
+    """The percentiles of a live view that there are enough samples of, in ns."""
+    return {
+        name: histogram.quantile(QUANTILES[name])
+        for name in ("p50", "p95", "p99")
+        if supports(histogram.count, QUANTILES[name])
+    }
 
 
 def _rate(before: Interval | None, interval: Interval) -> float:

@@ -34,6 +34,9 @@ MAX_COUNT = 2**53
 MAX_VALUE_NS = 2**53
 """Of a duration: 104 days."""
 
+NEEDED_BEYOND = 10
+"""Samples of a higher rank that a percentile needs to be told, wherever it is told."""
+
 # The wire format V2: an envelope (cookie, length) around a zlib stream of a header and of
 # ZigZag LEB128 counts, where a negative number is a run of buckets without samples.
 _ENVELOPE = struct.Struct(">II")
@@ -51,6 +54,21 @@ _OBJECT_BYTES = 512
 """Of a histogram that has come over the wire, beside its counts."""
 
 Counts = npt.NDArray[np.int64]
+
+
+def beyond(count: int, q: float) -> int:
+    """How many of so many samples are of a higher rank than the quantile ``q``."""
+    return count - math.ceil(q * count - 1e-9)
+
+
+def supports(count: int, q: float) -> bool:
+    """Whether so many samples are enough to tell the quantile ``q``."""
+    return beyond(count, q) >= NEEDED_BEYOND
+
+
+def samples_needed(q: float) -> int:
+    """How many samples it takes to tell the quantile ``q``: 200 for a p95."""
+    return round(NEEDED_BEYOND / (1 - q))
 
 
 class Room:
@@ -236,7 +254,7 @@ class Histogram:
 
     def beyond(self, q: float) -> int:
         """How many samples are of a higher rank than the quantile ``q``."""
-        return self.count - math.ceil(q * self.count - 1e-9)
+        return beyond(self.count, q)
 
     def below(self, value_ns: float) -> int:
         """How many samples lie in buckets wholly below the one that ``value_ns`` falls in."""

@@ -1,5 +1,6 @@
 """The live view over several workers."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,15 +49,16 @@ def test_a_lost_worker_keeps_its_counts_and_loses_its_rate():
 
 def test_recent_latencies_are_those_of_the_last_two_seconds():
     merge = LiveMerge()
-    merge.take(0, make_interval(1), 10 * S)
-    assert merge.snapshot(10 * S + 1).recent is not None
-    assert merge.snapshot(11 * S).recent is not None
-    assert merge.snapshot(12 * S).recent is None
+    for worker in range(20):
+        merge.take(worker, make_interval(1), 10 * S)
+    assert merge.snapshot(10 * S + 1).recent == pytest.approx({"p50": 5e6, "p95": 5e6}, rel=0.001)
+    assert merge.snapshot(11 * S).recent.keys() == {"p50", "p95"}, "of 200 samples there is no p99"
+    assert merge.snapshot(12 * S).recent == {}
 
 
 def test_nothing_yet_is_all_zero():
     live = LiveMerge().snapshot(S)
-    assert (live.sent, live.rate, live.recent) == (0, 0.0, None)
+    assert (live.sent, live.rate, live.recent) == (0, 0.0, {})
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 5)), max_size=12))

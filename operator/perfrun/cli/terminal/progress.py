@@ -202,8 +202,4 @@ def _figures(progress: Progress) -> list[tuple[str, str]]:
     ]
     if live.dropped:
         figures.append(("dropped", f"{live.dropped:,}"))
-    if live.recent is not None:
-        figures.append(("p50", format_duration(live.recent.p50)))
-        figures.append(("p95", format_duration(live.recent.p95)))
-        figures.append(("p99", format_duration(live.recent.p99)))
-    return figures
+    return figures + [(name, format_duration(ns)) for name, ns in live.recent.items()]

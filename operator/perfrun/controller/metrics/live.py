@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from perfrun.api.quantities import NS_PER_S
+from perfrun.api.test.metric import QUANTILES
 from perfrun.controller.metrics.families import TEST, add, number
 from perfrun.controller.objects.store import Key
 from perfrun.coordinator.live import Live
@@ -57,7 +58,4 @@ def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:
 
 
 def _quantiles(live: Live) -> dict[str, float]:
-    recent = live.recent
-    if recent is None:
-        return {}
-    return {"0.5": recent.p50, "0.95": recent.p95, "0.99": recent.p99}
+    return {str(QUANTILES[name]): ns for name, ns in live.recent.items()}

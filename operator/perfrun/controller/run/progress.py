@@ -12,8 +12,8 @@ def progress_line(live: Live, facts: RunFacts) -> str:
     parts = [f"{live.elapsed // NS_PER_S}s", f"{live.rate:.0f} requests/s"]
     if live.search is not None:
         parts.insert(1, live.search.line())
-    if live.recent is not None:
-        parts.append(f"p95 {format_duration(live.recent.p95)}")
+    if (p95 := live.recent.get("p95")) is not None:
+        parts.append(f"p95 {format_duration(p95)}")
     parts.append(f"{live.failed} failed")
     if live.dropped:
         parts.append(f"{live.dropped} dropped")

@@ -21,9 +21,7 @@ from perfrun.api.test.scenario import Scenario, Step
 from perfrun.api.test.slo import format_measured, parse_limit
 from perfrun.logic.plan.run_plan import scenarios_of
 from perfrun.logic.plan.shape import Shape
-
-NEEDED_BEYOND = 10
-"""Samples of a higher rank that a percentile needs to be told."""
+from perfrun.measure import histogram
 
 
 class ClassObjective(NamedTuple):
@@ -175,7 +173,7 @@ def out_of_reach(load: Load, scenarios: Sequence[Scenario], objective: Objective
 def samples_needed(metric: str) -> int:
     """How many samples a metric needs to be told: 200 for a p95; one where it is no percentile."""
     quantile = QUANTILES.get(METRICS[metric].statistic)
-    return 1 if quantile is None else round(NEEDED_BEYOND / (1 - quantile))
+    return 1 if quantile is None else histogram.samples_needed(quantile)
 
 
 def _of_class(line: ClassObjective, step: str, name: str) -> Objective:

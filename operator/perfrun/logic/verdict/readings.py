@@ -29,9 +29,9 @@ from perfrun.api.test.metric import (
 )
 from perfrun.api.test.slo import format_measured
 from perfrun.logic.plan.shape import NS
-from perfrun.logic.verdict.objectives import NEEDED_BEYOND, class_label
+from perfrun.logic.verdict.objectives import class_label
 from perfrun.logic.verdict.own_delays import Miss
-from perfrun.measure.histogram import Histogram
+from perfrun.measure.histogram import Histogram, samples_needed, supports
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import (
     Outcome,
@@ -124,8 +124,8 @@ class Distribution:
         return Reading(value, value if exact else math.inf, self.count)
 
     def _percentile(self, quantile: float) -> Reading | NoReading:
-        if self.whole.beyond(quantile) < NEEDED_BEYOND:
-            needed = round(NEEDED_BEYOND / (1 - quantile))
+        if not supports(self.count, quantile):
+            needed = samples_needed(quantile)
             return NoReading(
                 f"needs {needed} samples, but there were {self.count}", self.count, True
             )

@@ -9,8 +9,7 @@ from perfrun.api.quantities import format_duration, parse_duration
 from perfrun.api.run.perfrun import SloStatus
 from perfrun.api.test.metric import QUANTILES, subject
 from perfrun.logic.comparison.model import Reported
-from perfrun.logic.verdict.objectives import NEEDED_BEYOND
-from perfrun.measure.histogram import Histogram
+from perfrun.measure.histogram import NEEDED_BEYOND, Histogram, supports
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import Outcome, StepRecord, Timing, timing_key, total
 from perfrun.measure.report import WorkerReport
@@ -70,8 +69,8 @@ class Curve:
         """The value at a share, as far as it is known."""
         if share > self.known and self.bound is not None:
             return f">={format_duration(self.bound)}"
-        if share > 1 - 1 / self.samples.count:
-            return ""
+        if not supports(self.samples.count, share):
+            return "n/a"
         return format_duration(self.samples.quantile(share))
 
     def points(self, first: float, last: float) -> list[Point]:

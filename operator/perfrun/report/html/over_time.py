@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from perfrun.api.quantities import format_duration, parse_duration
+from perfrun.measure.histogram import samples_needed, supports
 from perfrun.measure.sketch import Sketch
 from perfrun.report.html.charts import (
     Area,
@@ -22,8 +23,6 @@ _FAR = 4
 """A limit this many times above everything that was measured is told, and not drawn."""
 _DRAWN = (("p50", "median"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-_MIN_SAMPLES = {"p50": 5, "p95": 20, "p99": 100, "max": 1}
-"""Requests of a point that a percentile needs: of fewer, it is the slowest under another name."""
 
 
 def charts_over_time(timeline: Timeline) -> Iterator[Chart]:
@@ -49,7 +48,7 @@ def _latency(timeline: Timeline) -> Chart:
     sketches = timeline.series.latency
     values = {
         name: [
-            sketch.quantile(share) if sketch.count >= _MIN_SAMPLES[name] else None
+            sketch.quantile(share) if name == "max" or supports(sketch.count, share) else None
             for sketch in sketches
         ]
         for name, share in _SHARES.items()
@@ -111,9 +110,10 @@ def _seldom(
 ) -> Iterator[str]:
     """What is not drawn everywhere, because too little was sent."""
     points = sum(sketch.count > 0 for sketch in sketches)
-    for name in ("p95", "p99"):
+    for name in ("p50", "p95", "p99"):
         if sum(value is not None for value in values[name]) < points:
-            yield f"{name} is drawn where a point has {_MIN_SAMPLES[name]} requests or more."
+            needed = samples_needed(_SHARES[name])
+            yield f"{name} is drawn where a point has {needed} requests or more."
 
 
 def _timeouts(timeline: Timeline) -> Iterator[str]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from perfrun.api.quantities import NS_PER_S
+from perfrun.api.test.metric import QUANTILES
 from perfrun.api.times import parse_time
 from perfrun.logic.comparison.model import Reported
+from perfrun.measure.histogram import supports
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.series import Series
@@ -16,6 +18,8 @@ from perfrun.report.html.scales import Scale, clock, time_axis
 
 MAX_POINTS = 300
 """More of them nobody sees on a page; each two are joined until there are no more."""
+MIN_POINTS = 30
+"""So many are left where points are joined because they have too few samples for a percentile."""
 MAX_HOLDS = 12
 """Of a capacity search, that are named in a chart."""
 _COUNTS = ("planned", "started", "succeeded", "failed")
@@ -31,12 +35,14 @@ class Timeline:
 
     @cached_property
     def series(self) -> Series:
-        """The series, in at most 300 points; counts that are not there are 0."""
+        """The series, in points that can be seen and told; counts that are not there are 0."""
         series = self.report.series.model_copy(deep=True)
         length = max(len(getattr(series, name)) for name in _COUNTS)
         for name in _COUNTS:
             setattr(series, name, getattr(series, name) or [0] * length)
-        while len(series.started) > MAX_POINTS:
+        while len(series.started) > MAX_POINTS or (
+            len(series.started) >= 2 * MIN_POINTS and not _told(series)
+        ):
             series.halve()
         return series
 
@@ -140,6 +146,12 @@ class Timeline:
             DataRow((self.starts[index] + self.ends[index]) / 2, (self.span_text(index), *cells))
             for index, cells in enumerate(zip(*columns, strict=True))
         ]
+
+
+def _told(series: Series) -> bool:
+    """Whether most points with samples have enough for a p95."""
+    counts = [count for sketch in series.latency if (count := sketch.count)]
+    return 2 * sum(supports(count, QUANTILES["p95"]) for count in counts) >= len(counts)
 
 
 def _between(start: str | None, end: str | None) -> float | None:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from perfrun.api.test.load import Load
 from perfrun.cli.terminal.progress import ProgressView
-from perfrun.coordinator.live import Live, Percentiles, WorkerLive
+from perfrun.coordinator.live import Live, WorkerLive
 from perfrun.coordinator.search import SearchView
 from perfrun.local.run import STOP_SECONDS, Progress
 from perfrun.logic.plan.capacity import Bracket
@@ -26,7 +26,7 @@ RUNNING = Live(
     dropped=1,
     rate=74.0,
     errors={"Timeout": 2},
-    recent=Percentiles(1e6, 5e6, 9e6),
+    recent={"p50": 1e6, "p95": 5e6, "p99": 9e6},
     workers=POSTED,
 )
 

@@ -7,7 +7,7 @@ import pytest
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.controller.metrics import Metrics
-from perfrun.coordinator.live import Live, Percentiles, WorkerLive
+from perfrun.coordinator.live import Live, WorkerLive
 from perfrun.logic.plan.stop import LOST_AFTER
 from perfrun.measure.plan import RunPlan
 from tests.unit.controller.build import perf_test, plan_of
@@ -25,7 +25,7 @@ LIVE = Live(
     failed=3,
     rate=99.5,
     errors={"http://secret.example/": 3},
-    recent=Percentiles(p50=10e6, p95=20e6, p99=30e6),
+    recent={"p50": 10e6, "p95": 20e6, "p99": 30e6},
     workers=(WorkerLive(0, 12, NS_PER_S), WorkerLive(1, 3, LOST_AFTER + 1)),
 )
 
@@ -90,7 +90,7 @@ def test_a_standby_asks_nobody() -> None:
 def test_a_value_that_is_no_number_costs_its_own_series_and_no_other(value: Any) -> None:
     metrics = leading()
     fields = ("elapsed", "in_flight", "succeeded", "planned", "rate")
-    recent = Percentiles(p50=value, p95=2e9, p99=value)
+    recent = {"p50": value, "p95": 2e9, "p99": value}
     odd = Live(**{**dict.fromkeys(fields, value), "failed": 3, "recent": recent})
     metrics.under_way = lambda: [(PLAN, odd)]
     seen = scrape(metrics)

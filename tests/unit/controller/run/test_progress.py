@@ -6,7 +6,7 @@ import pytest
 
 from perfrun.api.run.perfrun import Phase
 from perfrun.controller.run.progress import progress_line
-from perfrun.coordinator.live import Live, Percentiles, WorkerLive
+from perfrun.coordinator.live import Live, WorkerLive
 from perfrun.coordinator.search import SearchView
 from perfrun.logic.plan.capacity import Bracket
 from perfrun.logic.run.facts import JobState, RunFacts
@@ -25,7 +25,7 @@ ONE, TWO = WorkerLive(0, 1, 0), WorkerLive(1, 1, 0)
     ("live", "line"),
     [
         (Live(), "the load is running; no interval has arrived yet"),
-        (Live(elapsed=12 * S, rate=998.4, recent=Percentiles(10 * MS, 31 * MS, 40 * MS),
+        (Live(elapsed=12 * S, rate=998.4, recent={"p50": 10 * MS, "p95": 31 * MS},
               workers=(ONE, TWO)),
          "12s, 998 requests/s, p95 31ms, 0 failed"),
         (Live(elapsed=12 * S + 1, rate=0.0, failed=7, workers=(ONE, TWO)),

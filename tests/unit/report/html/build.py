@@ -29,7 +29,8 @@ def sketch(*latencies: int) -> Sketch:
 
 def series(seconds: int = 10, rate: int = 100, **parts: Any) -> Series:
     """A steady load of which all requests succeed; ``parts`` say what is different."""
-    each = sketch(*[(index + 1) * MS for index in range(rate)])
+    # Enough for a p99.
+    each = sketch(*[(index + 1) * MS for index in range(rate)] * 10)
     made = {
         "planned": [rate] * seconds,
         "started": [rate] * seconds,

@@ -66,23 +66,34 @@ def test_a_limit_of_one_of_several_steps_is_not_one_of_all():
 
 
 def test_seconds_without_successes_are_gaps():
-    some = sketch(*[MS] * 5)
+    some = sketch(*[MS] * 20)
     chart = charts(series(latency=[some] * 4 + [sketch()] * 2 + [some] * 4))["latency"]
     assert [len(piece) for piece in chart.lines[0].pieces] == [4, 4]
     assert chart.rows[4].cells == ("4s to 5s", "", "", "", "")
 
 
 def test_the_last_straggler_is_no_collapse():
-    chart = charts(series(latency=[sketch(*[MS] * 120)] * 9 + [sketch(200 * MS)]))["latency"]
+    chart = charts(series(latency=[sketch(*[MS] * 1000)] * 9 + [sketch(200 * MS)]))["latency"]
     drawn = {line.name.partition(" ")[0]: line for line in chart.lines}
     assert [len(piece) for piece in drawn["p50"].pieces] == [9]
     assert [len(piece) for piece in drawn["max"].pieces] == [10]
     for area in chart.areas:
         assert [len(piece) for piece in area.lower] == [len(piece) for piece in area.upper] == [9]
     assert chart.notes == [
-        "p95 is drawn where a point has 20 requests or more.",
-        "p99 is drawn where a point has 100 requests or more.",
+        "p50 is drawn where a point has 20 requests or more.",
+        "p95 is drawn where a point has 200 requests or more.",
+        "p99 is drawn where a point has 1000 requests or more.",
     ]
+
+
+def test_points_are_joined_until_a_percentile_can_be_told_but_not_to_a_few():
+    few = sketch(*[MS] * 60)
+    chart = charts(series(seconds=120, rate=60, latency=[few] * 120))["latency"]
+    assert len(chart.rows) == 30, "of 240 requests each"
+    assert all(chart.rows[n].cells[2] for n in range(30))
+    short = charts(series(seconds=59, rate=60, latency=[few] * 59))["latency"]
+    assert len(short.rows) == 59
+    assert not any(row.cells[2] for row in short.rows)
 
 
 def test_timeouts_are_not_hidden():
