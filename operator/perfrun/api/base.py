@@ -68,6 +68,22 @@ class StatusModel(ApiModel):
 
     model_config = ConfigDict(extra="ignore", strict=False)
 
+    def updated(self, changes: Self) -> Self:
+        """This status with the fields that are set in ``changes``, a partial one; None counts."""
+        named = {name: getattr(changes, name) for name in changes.model_fields_set}
+        return self.model_copy(update=named)
+
+    def as_patch(self) -> dict[str, Any]:
+        """A partial status as a JSON merge patch (RFC 7386): what is set, and null where it is set
+        to None, which removes a field."""
+        fields = type(self).model_fields
+        names = [name for name in fields if name in self.model_fields_set]
+        removed = [fields[name].alias or name for name in names if getattr(self, name) is None]
+        written = self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, include=self.model_fields_set
+        )
+        return {**dict.fromkeys(removed), **written}
+
     @model_serializer(mode="wrap")
     def _without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is said, and no empty map or text in the place of what is not."""

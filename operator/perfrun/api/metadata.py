@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+MAX_CONDITIONS = 16
 MAX_OWNERS = 1000
 """Ten thousand cost a tenth of a second each time that the object is read."""
 

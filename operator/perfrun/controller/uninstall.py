@@ -10,18 +10,16 @@ import sys
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
 from perfrun.api import Json
 from perfrun.api.metadata import Metadata
 from perfrun.api.run.perfrun import PerfRunStatus, WorkerCounts
 from perfrun.controller.objects.manifests import MANAGED_BY, WORKER_ACCOUNT
-from perfrun.controller.objects.status import end_as_json, write_status
+from perfrun.controller.objects.status import correct_status, read_status
 from perfrun.controller.settings import Settings
 from perfrun.kube.client import Kube
 from perfrun.kube.errors import KubeError, NotFoundError
 from perfrun.kube.resources import ACCOUNTS, JOBS, PERF_RUNS, Resource
-from perfrun.logic.run.status import done_status
+from perfrun.logic.run.status import done
 from perfrun.logic.verdict.outcome import cancelled
 
 logger = logging.getLogger("perfrun.uninstall")
@@ -100,14 +98,12 @@ async def _delete(kube: Kube, resource: Resource, body: Json) -> None:
 async def _end(kube: Kube, run: Json) -> None:
     """Write the end of one run; where the operator wrote meanwhile, the next look does it."""
     about = Metadata.model_validate(run["metadata"])
-    try:
-        status = PerfRunStatus.model_validate(run.get("status", {}))
-    except ValidationError:
-        status = PerfRunStatus()  # whoever wrote that: the run ends all the same
+    # Whoever wrote what cannot be read: the run ends all the same.
+    status = read_status(PerfRunStatus, run) or PerfRunStatus()
     run_verdict = cancelled(WHY, status.workers or WorkerCounts(planned=0))
-    ended = done_status(status, run_verdict, datetime.now(UTC), about.generation)
+    ended = done(status, about.generation, datetime.now(UTC), run_verdict)
     try:
-        await write_status(kube, PERF_RUNS, about, end_as_json(ended))
+        await correct_status(kube, PERF_RUNS, run, ended)
     except NotFoundError:
         return
     logger.info("ended PerfRun %s/%s", about.namespace, about.name)

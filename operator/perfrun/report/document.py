@@ -7,10 +7,10 @@ from typing import Any
 from perfrun.api import API_VERSION
 from perfrun.api.metadata import RunMetadata
 from perfrun.api.quantities import NS_PER_US
-from perfrun.api.run.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, Phase, TestRef
+from perfrun.api.run.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, TestRef
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.times import format_time
-from perfrun.logic.run.status import done_conditions
+from perfrun.logic.run.status import done
 from perfrun.logic.verdict.outcome import RunVerdict
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
@@ -39,14 +39,9 @@ def local_run(
     if times.start is not None and report is not None:
         load_end = times.start + timedelta(microseconds=report.load_time // NS_PER_US)
     status = PerfRunStatus(
-        observed_generation=1,
-        phase=Phase.DONE,
         start_time=format_time(times.start) if times.start else None,
         load_end_time=format_time(load_end) if load_end else None,
-        completion_time=format_time(times.completed),
         stopped=stopped,
-        conditions=done_conditions(run_verdict, (), times.completed, generation=1),
-        **run_verdict.as_status(),
     )
     return PerfRun(
         metadata=RunMetadata(
@@ -56,7 +51,7 @@ def local_run(
             creation_timestamp=times.created,
         ),
         spec=PerfRunSpec(test_ref=TestRef(name=plan.test)),
-        status=status,
+        status=status.updated(done(status, 1, times.completed, run_verdict)),
     )
 
 

@@ -30,7 +30,7 @@ def test_it_says_when_and_what():
     assert status.verdict is Verdict.ERROR
     assert status.start_time == "2026-11-22T02:00:01Z"
     assert status.load_end_time == "2026-11-22T02:00:02Z"
-    assert status.completion_time == "2026-11-22T02:00:09Z"
+    assert status.completion_time == "2026-11-22T02:00:09.000000Z"
     assert [condition.type for condition in status.conditions] == ["Complete", "SLOMet", "Stalled"]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from perfrun.api.base import ApiModel, Rule, StatusModel
-from perfrun.api.metadata import Condition, RunMetadata
+from perfrun.api.metadata import MAX_CONDITIONS, Condition, RunMetadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.run.environment import Environment
 from perfrun.api.sentence import Sentence
@@ -25,6 +25,7 @@ MAX_HOLDS = 100
 MAX_BENCHMARKS_TOLD = 100
 
 Reason = Literal["Scheduled", "Change", "Requested", "Rollout", "Confirmation", "Retry"]
+NoticeOutcome = Literal["Delivered", "GivenUp"]
 
 
 class Phase(StrEnum):
@@ -468,10 +469,10 @@ class PerfRunStatus(StatusModel):
     environment: Environment | None = None
     result: ResultRef | None = None
     notified: Annotated[
-        dict[Annotated[str, Field(max_length=16)], Literal["Delivered", "GivenUp"]],
+        dict[Annotated[str, Field(max_length=16)], NoticeOutcome],
         Field(max_length=128),
     ] = Field(default={}, description="Result of each notification, by its id.")
-    conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
+    conditions: Annotated[list[Condition], Field(max_length=MAX_CONDITIONS)] = Field(
         default=[], description="Conditions of the run: Complete, SLOMet, Reconciling, Stalled."
     )
 

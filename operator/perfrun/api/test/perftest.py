@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from perfrun.api.base import ApiModel, Rule, StatusModel, exactly_one_of
-from perfrun.api.metadata import Condition, Metadata
+from perfrun.api.metadata import MAX_CONDITIONS, Condition, Metadata
 from perfrun.api.names import VariableName
 from perfrun.api.run.checked import CheckStatus
 from perfrun.api.run.perfrun import Verdict
@@ -333,7 +333,7 @@ class PerfTestStatus(StatusModel):
         default=None,
         description="The metadata.generation of the test that this status describes.",
     )
-    conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
+    conditions: Annotated[list[Condition], Field(max_length=MAX_CONDITIONS)] = Field(
         default=[], description="Conditions of the test: Ready, Regressed, Reconciling, Stalled."
     )
     active: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=100)] = Field(

@@ -4,17 +4,17 @@ One that appeared with its first event would hide it: ``increase()`` needs a sam
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from perfrun.api.run.perfrun import PerfRun, RequestCounts, Verdict
+from perfrun.api.run.perfrun import NoticeOutcome, PerfRun, RequestCounts, Verdict
 from perfrun.controller.metrics.families import TEST
 from perfrun.controller.objects.store import Key
 
 T = TypeVar("T")
 
-NOTICE_OUTCOMES = ("Delivered", "GivenUp")
+NOTICE_OUTCOMES = get_args(NoticeOutcome)
 _OUTCOMES = ("succeeded", "failed", "censored")
 _MAX_COUNT = 2**53
 """Of one run; more than this no float can count, and a status that says so is wrong."""

@@ -1,79 +1,76 @@
-"""Writing status: merge patches that name the uid and the version that they were decided on."""
+"""The one place that writes the status of a PerfTest or PerfRun.
 
-from dataclasses import fields
-from typing import Any
+What it says is decided in ``logic.run.status``. Merge patches name the uid and the version that
+they were decided on.
+"""
 
-from pydantic import BaseModel
-from pydantic.alias_generators import to_camel
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from perfrun.api import Json
-from perfrun.api.metadata import Condition, Metadata
-from perfrun.api.run.perfrun import PerfRunStatus
+from perfrun.api.base import StatusModel
+from perfrun.api.metadata import Metadata
 from perfrun.kube.client import Kube
 from perfrun.kube.resources import Resource
-from perfrun.logic.run.status import PASSING
-from perfrun.logic.verdict.outcome import RunVerdict
 
-MAX_CONDITION = 4096
-"""Characters of a condition's message."""
+S = TypeVar("S", bound=StatusModel)
 
 
-async def write_status(kube: Kube, resource: Resource, about: Metadata, changes: Json) -> Json:
-    """Change fields of a status; None removes one. Gives the object as it is then.
+def read_status(model: type[S], body: Json) -> S | None:
+    """The status of an object; None where somebody else has written what cannot be read."""
+    try:
+        return model.model_validate(body.get("status") or {})
+    except ValidationError:
+        return None
 
-    Raises ConflictError where the object has changed since it was read, or is another one of the
-    same name: the decision is then made anew, on what is true.
+
+async def write_status(
+    kube: Kube,
+    resource: Resource,
+    about: Metadata,
+    changes: StatusModel,
+    *,
+    any_version: bool = False,
+) -> Json:
+    """Change the fields that are set in ``changes``. Gives the object as it is then.
+
+    Raises ConflictError where the object is another one of the same name, or has changed since it
+    was read (unless ``any_version``): the decision is then made anew, on what is true.
     """
-    body = {
-        "metadata": {"uid": about.uid, "resourceVersion": about.resource_version},
-        "status": changes,
+    return await _write(kube, resource, about, changes.as_patch(), any_version=any_version)
+
+
+async def correct_status(kube: Kube, resource: Resource, body: Json, changes: StatusModel) -> Json:
+    """The same for an object as it was read: nothing is written where it says so already.
+
+    A status that cannot be read is replaced: nobody could go by it.
+    """
+    standing: Json = body.get("status") or {}
+    wanted = changes.as_patch()
+    if read_status(type(changes), body) is None:
+        wanted = {**dict.fromkeys(standing), **wanted}
+    patch = {
+        name: merge_patch(standing.get(name), value)
+        for name, value in wanted.items()
+        if standing.get(name) != value
     }
+    if not patch:
+        return body
+    return await _write(kube, resource, Metadata.model_validate(body["metadata"]), patch)
+
+
+def merge_patch(old: Any, new: Any) -> Any:
+    """The JSON merge patch (RFC 7386) that makes ``new`` of ``old``: null for what is no more."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    changed = {n: merge_patch(old.get(n), value) for n, value in new.items() if old.get(n) != value}
+    return {**dict.fromkeys(old.keys() - new.keys()), **changed}
+
+
+async def _write(
+    kube: Kube, resource: Resource, about: Metadata, patch: Json, *, any_version: bool = False
+) -> Json:
+    version = {} if any_version else {"resourceVersion": about.resource_version}
+    body = {"metadata": {"uid": about.uid, **version}, "status": patch}
     return await kube.patch(resource, about.namespace, about.name, body, sub="status")
-
-
-def as_json(value: Any) -> Any:
-    """A part of a status as JSON; absent fields stay absent."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if isinstance(value, list):
-        return [as_json(item) for item in value]
-    return value
-
-
-_END = {
-    *(one.name for one in fields(RunVerdict)),
-    "observed_generation",
-    "phase",
-    "completion_time",
-    "conditions",
-}
-"""What the end of a run decides about its status."""
-
-
-def end_as_json(done: PerfRunStatus) -> Json:
-    """The changes by which a run ends; what it had while it was under way goes."""
-    ends = done.model_dump(mode="json", by_alias=True, exclude_none=True, include=_END)
-    return {**ends, **{to_camel(name): None for name in PASSING}}
-
-
-def changed(old: Json, new: Json) -> Json:
-    """Of ``new`` what differs from ``old``: nothing to write where nothing has changed.
-
-    As a merge patch: in an object that is replaced, what was there and is no more is null.
-    """
-    return {
-        name: _instead(old.get(name), value)
-        for name, value in new.items()
-        if old.get(name) != value
-    }
-
-
-def _instead(old: Any, new: Any) -> Any:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {**dict.fromkeys(old), **new}
-    return new
-
-
-def conditions_json(conditions: list[Condition]) -> list[Json]:
-    """Conditions as they stand in a status."""
-    return [condition.as_json() for condition in conditions]

@@ -6,9 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 from perfrun.api import Json
 from perfrun.api.metadata import Metadata
-from perfrun.api.run.perfrun import PerfRun, Phase, Verdict, WorkerCounts
+from perfrun.api.run.perfrun import (
+    PerfRun,
+    PerfRunStatus,
+    QueueStatus,
+    Verdict,
+    WorkerCounts,
+)
 from perfrun.api.test.perftest import PerfTestSettings
-from perfrun.api.times import format_time, parse_time
+from perfrun.api.times import parse_time
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import (
     TEST_LABEL,
@@ -16,7 +22,7 @@ from perfrun.controller.objects.manifests import (
     revision_manifest,
     revision_name,
 )
-from perfrun.controller.objects.status import conditions_json, write_status
+from perfrun.controller.objects.status import write_status
 from perfrun.controller.objects.store import Store, run_record
 from perfrun.controller.objects.writing import find_or_create
 from perfrun.controller.run.finish import Finisher
@@ -26,7 +32,7 @@ from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import RefusedError
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, REVISIONS
 from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
-from perfrun.logic.run.status import open_conditions
+from perfrun.logic.run.status import Frozen, queued, starting
 from perfrun.logic.schedule.admission import Placement, queue_limit
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, turn_did_not_come
 
@@ -217,47 +223,26 @@ class Acceptor:
 
     def _standing(
         self, run: PerfRun, outcome: Examined, placement: Placement, now: datetime
-    ) -> Json | None:
+    ) -> PerfRunStatus | None:
         """What to write of the run's place; None where it stands there already."""
         assert outcome.asks is not None
-        phase = Phase.QUEUED if placement.position else Phase.STARTING
-        queue = {"reason": placement.reason, "position": placement.position}
-        standing = run.status.queue
-        placed = standing is not None and standing.model_dump() == queue
-        if phase is Phase.QUEUED and placed and run.status.target == outcome.target:
+        status, generation = run.status, run.metadata.generation
+        frozen = Frozen(
+            revision=status.revision or revision_name(run.spec.test_ref.name, outcome.what_runs),
+            target=outcome.target,
+            comparison_key=outcome.comparison_key,
+            workers=outcome.asks.workers,
+        )
+        if not placement.position:
+            return starting(status, generation, now, frozen)
+        place = QueueStatus(reason=placement.reason, position=placement.position)
+        if status.queue == place and status.target == frozen.target:
             return None
-        return {
-            "observedGeneration": run.metadata.generation,
-            "phase": phase.value,
-            "target": outcome.target,
-            "revision": run.status.revision
-            or revision_name(run.spec.test_ref.name, outcome.what_runs),
-            "comparisonKey": outcome.comparison_key,
-            "workers": {"planned": outcome.asks.workers, "ready": 0, "reported": 0},
-            "queue": queue if phase is Phase.QUEUED else None,
-            **(_turn(run, now) if phase is Phase.STARTING else {}),
-            "conditions": conditions_json(
-                open_conditions(
-                    phase,
-                    run.status.conditions,
-                    now.replace(microsecond=0),
-                    run.metadata.generation,
-                )
-            ),
-        }
+        return queued(status, generation, now, frozen, place)
 
     async def _cancel(self, run: PerfRun, run_verdict: RunVerdict) -> float:
         await self._finisher.end(run, run_verdict)
         return 0.0
-
-
-def _turn(run: PerfRun, now: datetime) -> Json:
-    """What is written when the turn of a run comes."""
-    return {
-        "acceptedTime": run.status.accepted_time or format_time(now),
-        "turnTime": format_time(now),
-        "turns": (run.status.turns or 0) + 1,
-    }
 
 
 def _too_late(run: PerfRun, reason: str) -> RunVerdict:

@@ -3,8 +3,6 @@
 import logging
 
 from perfrun.api.run.perfrun import PerfRun
-from perfrun.api.sentence import cut
-from perfrun.api.times import format_time
 from perfrun.controller.objects.accounts import Accounts
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.jobs import teardown_job_manifest
@@ -18,6 +16,7 @@ from perfrun.kube.errors import KubeError, TerminatingError
 from perfrun.kube.resources import JOBS, PERF_RUNS
 from perfrun.logic.plan.run_plan import longest_clean_up
 from perfrun.logic.run.facts import RunFacts
+from perfrun.logic.run.status import not_launched, tearing_down
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,8 @@ class CleanUps:
         """
         if facts.clean_up is None:
             deadline = facts.now + as_timedelta(longest_clean_up(opened.plan))
-            run = await self._write(run, teardownDeadline=format_time(deadline), launchError=None)
+            body = await write_status(self._kube, PERF_RUNS, run.metadata, tearing_down(deadline))
+            run = PerfRun.parse(body)
         job = teardown_job_manifest(
             opened.key, opened.plan, opened.spec, self._settings, with_ca=self._with_ca
         )
@@ -51,14 +51,10 @@ class CleanUps:
             raise
         except KubeError as error:
             logger.warning("run %s: no Job for its teardown yet: %s", opened.key, error)
-            # Kept: at the deadline it is the reason.
-            await self._write(run, launchError=cut(str(error)))
+            changes = not_launched(str(error))
+            await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             return RETRY_S
         name = job["metadata"]["name"]
         note = f"worker 0 was lost: created Job {name}, which runs the teardown"
         await self._events.tell("PerfRun", run.metadata, "CleaningUp", note)
         return 1.0
-
-    async def _write(self, run: PerfRun, **changes: str | None) -> PerfRun:
-        body = await write_status(self._kube, PERF_RUNS, run.metadata, dict(changes))
-        return PerfRun.parse(body)

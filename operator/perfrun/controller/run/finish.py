@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 from perfrun.api import Json
 from perfrun.api.metadata import Metadata
-from perfrun.api.run.perfrun import PerfRun, Phase, Verdict, WorkerCounts
-from perfrun.api.sentence import cut
-from perfrun.api.times import format_moment, parse_time
+from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, ResultRef, Verdict, WorkerCounts
+from perfrun.api.times import parse_time
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import (
@@ -17,7 +16,7 @@ from perfrun.controller.objects.manifests import (
     SHA_ANNOTATION,
     result_config_maps,
 )
-from perfrun.controller.objects.status import as_json, end_as_json, write_status
+from perfrun.controller.objects.status import correct_status, read_status, write_status
 from perfrun.controller.objects.writing import delete_owned, store_config_map
 from perfrun.controller.run.environment import Surroundings
 from perfrun.controller.run.open_runs import OpenRun, OpenRuns
@@ -28,7 +27,7 @@ from perfrun.kube.resources import CONFIG_MAPS, JOBS, PERF_RUNS
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.run.facts import RunFacts
 from perfrun.logic.run.losses import losses, untidy
-from perfrun.logic.run.status import done_status
+from perfrun.logic.run.status import done, kept
 from perfrun.logic.verdict.judge import judge
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, errored, unreported
 from perfrun.measure.observed import add_observations
@@ -75,10 +74,9 @@ class Finisher:
             run_verdict, packed, machines = await self._judge(run, opened, facts, now)
         if packed is None:
             return await self.end(run, run_verdict)
-        kept = await self._keep(run, opened, packed)
+        result = await self._keep(run, opened, packed)
         where = await self._surroundings.of(run, opened.spec, machines)
-        changes = {"result": kept, "environment": as_json(where)}
-        return await self.end(run, run_verdict, changes, now)
+        return await self.end(run, run_verdict, kept(result, where), now)
 
     async def _judge(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, now: datetime
@@ -107,10 +105,10 @@ class Finisher:
             untidy=untidy(facts),
         )
         run_verdict = await asyncio.to_thread(judge, opened.spec, outcome)
-        done = _done(run, run_verdict, now)
+        ended = run.model_copy(update={"status": run.status.updated(_done(run, run_verdict, now))})
 
         def pack() -> bytes:
-            return result_document(opened.plan, opened.spec, done, merged).pack()
+            return result_document(opened.plan, opened.spec, ended, merged).pack()
 
         return run_verdict, await asyncio.to_thread(pack), merged.generator.machines
 
@@ -127,24 +125,28 @@ class Finisher:
         self,
         run: PerfRun,
         run_verdict: RunVerdict,
-        kept: Json | None = None,
+        measured: PerfRunStatus | None = None,
         completed: datetime | None = None,
     ) -> Json:
         """Write the verdict and tell of it. Gives the PerfRun as it is then.
 
-        ``kept``: of the status, where the result is and where it was measured. ``completed``: when
-        it was judged, as the result has it; now, where it is in no result.
+        ``measured``: where the result is and where it was measured. ``completed``: when it was
+        judged, as the result has it; now, where it is in no result.
         """
         now = completed or datetime.now(UTC)
+        changes = _done(run, run_verdict, now)
+        if measured is not None:
+            changes = changes.updated(measured)
         try:
-            body = await self._write(_done(run, run_verdict, now), kept or {})
+            body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
         except RefusedError as error:
             # Without an end here the run would be judged, and refused, for ever.
             run_verdict = errored(f"its verdict could not be written: {error}", counted(run))
-            body = await self._write(_done(run, run_verdict, now), {})
-        done = PerfRun.parse(body)
-        self._metrics.count_run(done)
-        await self.tell(done)
+            changes = _done(run, run_verdict, now)
+            body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
+        ended = PerfRun.parse(body)
+        self._metrics.count_run(ended)
+        await self.tell(ended)
         logger.info(
             "run %s/%s: %s: %s",
             run.metadata.namespace,
@@ -157,35 +159,31 @@ class Finisher:
     async def give_up(self, body: Json, why: str) -> None:
         """End a run that cannot be read: somebody else has written into it. Done once."""
         about = Metadata.model_validate(body["metadata"])
-        standing = body.get("status") or {}
-        message = cut(f"this object cannot be read: {why}")
-        said: Json = {"phase": Phase.DONE.value, "verdict": Verdict.ERROR.value}
-        said["message"] = message
+        read = read_status(PerfRunStatus, body)
+        status = read or PerfRunStatus()
+        run_verdict = errored(
+            f"this object cannot be read: {why}", status.workers or WorkerCounts(planned=0)
+        )
+        ended = done(status, about.generation, datetime.now(UTC), run_verdict)
         await self.delete_jobs(about.namespace, about.uid)
-        if any(standing.get(name) != text for name, text in said.items()):
-            now = format_moment(datetime.now(UTC))
-            # What cannot be read goes: nobody could go by it.
-            said |= {"completionTime": now, "observedGeneration": about.generation}
-            changes = {**dict.fromkeys(standing), **said}
-            await write_status(self._kube, PERF_RUNS, about, changes)
+        known = (status.phase, status.verdict, status.message)
+        if read is None or known != (ended.phase, ended.verdict, ended.message):
+            await correct_status(self._kube, PERF_RUNS, body, ended)
+            message = run_verdict.message
             await self._events.tell("PerfRun", about, Verdict.ERROR.value, message, warning=True)
 
-    async def tell(self, done: PerfRun) -> None:
+    async def tell(self, ended: PerfRun) -> None:
         """The events of the verdict, and of what is left; told twice they are there once."""
-        verdict = done.status.verdict
+        verdict = ended.status.verdict
         if verdict is not None:
             bad = verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
             await self._events.tell(
-                "PerfRun", done.metadata, verdict.value, done.status.message or "", warning=bad
+                "PerfRun", ended.metadata, verdict.value, ended.status.message or "", warning=bad
             )
-        if (untidy := done.status.untidy) is not None:
+        if (untidy := ended.status.untidy) is not None:
             await self._events.tell(
-                "PerfRun", done.metadata, "TeardownFailed", untidy, warning=True
+                "PerfRun", ended.metadata, "TeardownFailed", untidy, warning=True
             )
-
-    async def _write(self, done: PerfRun, kept: Json) -> Json:
-        changes = {**end_as_json(done.status), **kept}
-        return await write_status(self._kube, PERF_RUNS, done.metadata, changes)
 
     async def tidy(self, run: PerfRun) -> None:
         """Remove what a finished run needs no more: its Jobs with their pods, plan and reports."""
@@ -207,7 +205,7 @@ class Finisher:
         self._sampler.forget(uid)
         self._keep_tries.pop(uid, None)
 
-    async def _keep(self, run: PerfRun, opened: OpenRun, packed: bytes) -> Json | None:
+    async def _keep(self, run: PerfRun, opened: OpenRun, packed: bytes) -> ResultRef | None:
         """Store the full result in ConfigMaps and say where; None where it cannot be kept.
 
         A verdict does not wait for ever for its figures: they are given up where the API server
@@ -231,11 +229,11 @@ class Finisher:
                 raise
             await self._give_up(run, str(error))
             return None
-        return {
-            "configMaps": [body["metadata"]["name"] for body in maps],
-            "sha256": maps[0]["metadata"]["annotations"][SHA_ANNOTATION],
-            "bytes": len(packed),
-        }
+        return ResultRef(
+            config_maps=[body["metadata"]["name"] for body in maps],
+            sha256=maps[0]["metadata"]["annotations"][SHA_ANNOTATION],
+            bytes=len(packed),
+        )
 
     async def _give_up(self, run: PerfRun, why: str) -> None:
         note = f"the full result is not kept: {why}"
@@ -248,7 +246,5 @@ def counted(run: PerfRun) -> WorkerCounts:
     return run.status.workers or WorkerCounts(planned=0)
 
 
-def _done(run: PerfRun, run_verdict: RunVerdict, now: datetime) -> PerfRun:
-    """The run as it is once it is judged."""
-    status = done_status(run.status, run_verdict, now, run.metadata.generation)
-    return run.model_copy(update={"status": status})
+def _done(run: PerfRun, run_verdict: RunVerdict, now: datetime) -> PerfRunStatus:
+    return done(run.status, run.metadata.generation, now, run_verdict)

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from perfrun.api import Json
 from perfrun.api.run.checked import Asks
-from perfrun.api.run.perfrun import CapacityStatus, HoldStatus, PerfRun, Phase
+from perfrun.api.run.perfrun import HoldStatus, PerfRun, Phase
 from perfrun.api.test.perftest import PerfTestSpec
-from perfrun.api.times import format_time, parse_time
+from perfrun.api.times import parse_time
 from perfrun.controller.objects.manifests import (
     CHUNK_BYTES,
     CONTENT_LABEL,
@@ -26,7 +26,7 @@ from perfrun.controller.objects.manifests import (
     joined,
     report_config_maps,
 )
-from perfrun.controller.objects.status import as_json, conditions_json, write_status
+from perfrun.controller.objects.status import write_status
 from perfrun.controller.objects.store import Key, Store
 from perfrun.controller.objects.writing import sha_of, store_report
 from perfrun.controller.test.checks import Checks
@@ -38,7 +38,7 @@ from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.logic.problems import parse_problems
-from perfrun.logic.run.status import open_conditions
+from perfrun.logic.run.status import running, searching
 from perfrun.measure.plan import NetworkRule, RunPlan
 from perfrun.measure.record import ConservationError
 from perfrun.measure.report import TERMINATED, WorkerReport, add_report
@@ -213,21 +213,7 @@ class OpenRuns:
                 return parse_time(run.status.start_time)
             if run.status.phase is not Phase.STARTING:
                 raise ConflictError(409, f"{key} is not starting any more: {run.status.phase}")
-            changes = {
-                "phase": Phase.RUNNING.value,
-                "startTime": format_time(time),
-                "progress": None,
-                "message": None,
-                "workers": {"planned": workers, "ready": workers, "reported": 0},
-                "conditions": conditions_json(
-                    open_conditions(
-                        Phase.RUNNING,
-                        run.status.conditions,
-                        time.replace(microsecond=0),
-                        run.metadata.generation,
-                    )
-                ),
-            }
+            changes = running(run.status, run.metadata.generation, time, workers)
             try:
                 await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             except ConflictError:
@@ -245,11 +231,8 @@ class OpenRuns:
             run = PerfRun.parse(await self._kube.get(PERF_RUNS, *key))
             if run.metadata.uid != uid or run.status.phase is not Phase.RUNNING:
                 raise ConflictError(409, f"{key} is not running any more")
-            status = CapacityStatus(holds=list(holds))
             try:
-                await write_status(
-                    self._kube, PERF_RUNS, run.metadata, {"capacity": as_json(status)}
-                )
+                await write_status(self._kube, PERF_RUNS, run.metadata, searching(holds))
             except ConflictError:
                 continue  # the reconciler wrote meanwhile: read again
             return

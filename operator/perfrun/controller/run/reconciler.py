@@ -9,14 +9,14 @@ from pydantic import ValidationError
 
 from perfrun.api import Json
 from perfrun.api.names import STOP_ANNOTATION
-from perfrun.api.run.perfrun import HoldStatus, PerfRun, Phase
-from perfrun.api.sentence import cut, printable
-from perfrun.api.times import format_time, parse_time
+from perfrun.api.run.perfrun import HoldStatus, PerfRun, PerfRunStatus, Phase
+from perfrun.api.sentence import printable
+from perfrun.api.times import parse_time
 from perfrun.controller.objects.accounts import Accounts
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.jobs import job_manifest
 from perfrun.controller.objects.manifests import RUN_LABEL, plan_config_map
-from perfrun.controller.objects.status import as_json, changed, conditions_json, write_status
+from perfrun.controller.objects.status import write_status
 from perfrun.controller.objects.store import Key, Store, run_record
 from perfrun.controller.objects.writing import create_once
 from perfrun.controller.run.admit import Acceptor
@@ -37,10 +37,10 @@ from perfrun.kube.errors import KubeError, RefusedError, TerminatingError
 from perfrun.kube.resources import CONFIG_MAPS, JOBS, PERF_RUNS, PODS
 from perfrun.logic.plan.names import job_name
 from perfrun.logic.problems import parse_problems
+from perfrun.logic.run import status as transition
 from perfrun.logic.run.facts import JobState, RunFacts
-from perfrun.logic.run.lifecycle import Act, Decision, collecting_deadline, decide
+from perfrun.logic.run.lifecycle import Act, Decision, decide
 from perfrun.logic.run.losses import untidy
-from perfrun.logic.run.status import open_conditions
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored
 
 logger = logging.getLogger(__name__)
@@ -159,12 +159,11 @@ class RunReconciler:
             await self._finisher.tidy(run)
             self._let_go(run.metadata.uid)
             if run.status.job is not None:
-                await write_status(self._kube, PERF_RUNS, run.metadata, {"job": None})
+                await self._write(run, transition.tidied())
                 return None
         if run.status.observed_generation != run.metadata.generation:
             # spec.stop came after the end: seen, and nothing to do about it.
-            seen = {"observedGeneration": run.metadata.generation}
-            await write_status(self._kube, PERF_RUNS, run.metadata, seen)
+            await self._write(run, transition.seen(run.metadata.generation))
         return None
 
     async def _advance(self, run: PerfRun, stop: str | None) -> float | None:
@@ -226,27 +225,8 @@ class RunReconciler:
 
     async def _requeue(self, run: PerfRun, facts: RunFacts, why: str) -> float:
         """Give the turn of a run back whose pods are not scheduled, and end them."""
-        timeout = as_timedelta(facts.start_timeout)
-        changes = {
-            "phase": Phase.QUEUED.value,
-            "job": None,
-            "launchError": None,
-            "progress": None,
-            "message": cut(why),
-            "queue": {"reason": cut(why), "position": 1},
-            "startDeadline": format_time(facts.accepted + timeout),
-            "workers": {"planned": facts.planned, "ready": 0, "reported": 0},
-            "conditions": conditions_json(
-                open_conditions(
-                    Phase.QUEUED,
-                    run.status.conditions,
-                    facts.now.replace(microsecond=0),
-                    run.metadata.generation,
-                )
-            ),
-        }
-        body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
-        self._store.put_run(run_record(PerfRun.parse(body)))
+        changes = transition.requeued(run.status, run.metadata.generation, facts, why)
+        self._store.put_run(run_record(await self._write(run, changes)))
         self._let_go(run.metadata.uid)
         # Should this process end now, its next look in the queue deletes it.
         await self._finisher.delete_jobs(run.metadata.namespace, run.metadata.uid)
@@ -255,7 +235,7 @@ class RunReconciler:
 
     async def _stop(self, run: PerfRun, reason: str) -> None:
         """Tell all workers to end the load, and keep that they were told."""
-        await write_status(self._kube, PERF_RUNS, run.metadata, {"stopped": reason})
+        await self._write(run, transition.stopping(reason))
         self._coordinator.stop(run.metadata.uid, reason)
         await self._events.tell("PerfRun", run.metadata, "Stopping", reason)
 
@@ -265,9 +245,8 @@ class RunReconciler:
         match decision.act:
             case Act.LAUNCH:
                 if (run.status.turns or 1) > 1 and await self._has_former_pods(run):
-                    await self._write_progress(
-                        run, _waits_for("waits until its previous pods have ended")
-                    )
+                    told = "waits until its previous pods have ended"
+                    await self._write_progress(run, transition.waiting(told))
                     return LAUNCH_RETRY_S
                 return await self._launch(run, opened)
             case Act.REQUEUE:
@@ -280,7 +259,9 @@ class RunReconciler:
             case Act.STOP:
                 await self._stop(run, decision.message)
             case Act.COLLECT:
-                return await self._collect(run, facts)
+                await self._write(
+                    run, transition.collecting(run.status, run.metadata.generation, facts)
+                )
             case Act.CLEAN_UP:
                 return await self._clean_ups.start(run, opened, facts)
             case Act.JUDGE:
@@ -334,13 +315,11 @@ class RunReconciler:
         except KubeError as error:
             told = f"the workers could not be created yet: {error}"
             logger.warning("run %s: %s", opened.key, told)
-            # Kept: at the deadline it is the reason.
-            now = {**_waits_for(told), "launchError": cut(str(error))}
-            await self._write_progress(run, now)
+            changes = transition.waiting(told).updated(transition.not_launched(str(error)))
+            await self._write_progress(run, changes)
             return LAUNCH_RETRY_S
         name = job["metadata"]["name"]
-        changes = {"job": name, "launchError": None, "progress": None, "message": None}
-        await write_status(self._kube, PERF_RUNS, run.metadata, changes)
+        await self._write(run, transition.launched(name))
         await self._events.tell(
             "PerfRun",
             run.metadata,
@@ -360,25 +339,6 @@ class RunReconciler:
         self._coordinator.close(uid)  # what they have said is not about this turn
         return False
 
-    async def _collect(self, run: PerfRun, facts: RunFacts) -> float:
-        now, deadline = facts.now, collecting_deadline(facts)
-        changes = {
-            "phase": Phase.COLLECTING.value,
-            "loadEndTime": format_time(now),
-            "reportDeadline": format_time(deadline),
-            "progress": "waiting for the reports of the workers",
-            "conditions": conditions_json(
-                open_conditions(
-                    Phase.COLLECTING,
-                    run.status.conditions,
-                    now.replace(microsecond=0),
-                    run.metadata.generation,
-                )
-            ),
-        }
-        await write_status(self._kube, PERF_RUNS, run.metadata, changes)
-        return 0.0
-
     async def _tell_progress(self, run: PerfRun, facts: RunFacts, decision: Decision) -> None:
         uid = run.metadata.uid
         now = asyncio.get_running_loop().time()
@@ -388,28 +348,14 @@ class RunReconciler:
             return
         self._told[uid] = now
         line = decision.message or progress_line(self._coordinator.live(uid), facts)
-        starting = facts.phase is Phase.STARTING
-        ready = run.status.workers.ready if run.status.workers else 0
-        await self._write_progress(
-            run,
-            {
-                **(_waits_for(line) if starting else {"progress": cut(line)}),
-                "workers": {
-                    "planned": facts.planned,
-                    "ready": max(facts.ready, ready),
-                    "reported": len(facts.reported),
-                },
-            },
-        )
+        await self._write_progress(run, transition.progress(run.status, facts, line))
 
-    async def _write_progress(self, run: PerfRun, now: Json) -> None:
-        if difference := changed(as_json(run.status), now):
-            await write_status(self._kube, PERF_RUNS, run.metadata, difference)
+    async def _write_progress(self, run: PerfRun, changes: PerfRunStatus) -> None:
+        if run.status.updated(changes) != run.status:
+            await self._write(run, changes)
 
-
-def _waits_for(line: str) -> Json:
-    """What a run waits for before its load, where all look: it may be why it ends."""
-    return {"progress": cut(line), "message": cut(line)}
+    async def _write(self, run: PerfRun, changes: PerfRunStatus) -> PerfRun:
+        return PerfRun.parse(await write_status(self._kube, PERF_RUNS, run.metadata, changes))
 
 
 def stop_of(body: Json) -> str | None:

@@ -19,12 +19,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from perfrun import __version__
 from perfrun.api import Json
 from perfrun.api.run.checked import CheckStatus
 from perfrun.api.test.perftest import PerfTestStatus
+from perfrun.controller.objects.status import read_status
 from perfrun.controller.objects.store import Key
 from perfrun.controller.test.check_process import HEADER
 from perfrun.coordinator.intake import NamespaceTurns
@@ -226,13 +225,11 @@ async def _start() -> _Pool:
 
 def outcome_of(body: Json) -> Examined | None:
     """What stands on a test about its generation, as far as this version has written it."""
-    try:
-        status = PerfTestStatus.model_validate(body.get("status") or {})
-    except ValidationError:
-        return None  # somebody else has written there
-    noted = status.check
+    status = read_status(PerfTestStatus, body)
+    noted = status.check if status is not None else None
     if (
-        noted is None
+        status is None
+        or noted is None
         or noted.version != __version__
         or status.observed_generation != body["metadata"]["generation"]
     ):

@@ -10,6 +10,7 @@ from perfrun.controller.objects.writing import delete_owned
 from perfrun.kube.client import Kube
 from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, REVISIONS
 from perfrun.logic.run.history import HistoryEntry, expired, stale_results
+from perfrun.logic.run.status import result_dropped
 
 
 class Historian:
@@ -53,7 +54,7 @@ class Historian:
         labels = f"{RUN_LABEL}={name},{CONTENT_LABEL}=result"
         await delete_owned(self._kube, CONFIG_MAPS, namespace, labels, run.metadata.uid)
         if run.status.result is not None:
-            await write_status(self._kube, PERF_RUNS, run.metadata, {"result": None})
+            await write_status(self._kube, PERF_RUNS, run.metadata, result_dropped())
 
     async def _drop_revisions(self, test: CheckedTest, key: Key) -> None:
         """Delete revisions that neither a run nor the test itself needs."""

@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 import httpx
 
 from perfrun import __version__
-from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.run.perfrun import NoticeOutcome, PerfRun
 from perfrun.api.test.perftest import CheckedTest
 from perfrun.api.times import parse_time
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.objects.events import Events
+from perfrun.controller.objects.status import write_status
 from perfrun.controller.objects.store import Key, Store
 from perfrun.controller.test.receivers import Receiver, Receivers
 from perfrun.kube.client import Kube
@@ -35,6 +36,7 @@ from perfrun.logic.run.notices import (
     payload,
     signature,
 )
+from perfrun.logic.run.status import notified
 
 logger = logging.getLogger(__name__)
 
@@ -155,14 +157,11 @@ class Notifier:
         self._metrics.notified(notice.receiver, became)
         # Without its version: each receiver notes a key of its own, and a conflict would have the
         # notice told twice (docs/decisions/lease.md).
-        patch = {
-            "metadata": {"uid": notice.run_uid},
-            "status": {"notified": {notice.id: became}},
-        }
+        changes = notified(notice.id, became)
         with contextlib.suppress(NotFoundError):
-            await self._kube.patch(PERF_RUNS, *key, patch, sub="status")
+            await write_status(self._kube, PERF_RUNS, run.metadata, changes, any_version=True)
 
-    async def _deliver(self, key: Key, notice: Notice, run: PerfRun) -> str:
+    async def _deliver(self, key: Key, notice: Notice, run: PerfRun) -> NoticeOutcome:
         receiver = self._receivers.find(notice.receiver, key.namespace)
         assert receiver is not None, "it was there when it was queued"
         began, tries = time.monotonic(), 0

@@ -10,17 +10,11 @@ from perfrun.api import Json
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.run.perfrun import Verdict
 from perfrun.api.sentence import cut
-from perfrun.api.test.perftest import CheckedTest, PerfTestSettings, PerfTestStatus
+from perfrun.api.test.perftest import CheckedTest, LastMissed, PerfTestSettings, PerfTestStatus
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.metrics import Metrics
 from perfrun.controller.objects.events import Events
-from perfrun.controller.objects.status import (
-    MAX_CONDITION,
-    as_json,
-    changed,
-    conditions_json,
-    write_status,
-)
+from perfrun.controller.objects.status import correct_status, read_status
 from perfrun.controller.objects.store import Key, RunRecord, Store
 from perfrun.controller.test.checks import Checks, check_status
 from perfrun.controller.test.history import Historian
@@ -33,7 +27,7 @@ from perfrun.kube.errors import RefusedError
 from perfrun.kube.resources import PERF_TESTS
 from perfrun.logic.accept.examine import Examined
 from perfrun.logic.problems import parse_problems
-from perfrun.logic.run.health import HealthFacts, health_condition
+from perfrun.logic.run.health import HealthFacts, conditions_of_test
 from perfrun.logic.schedule.due import ScheduleDecision, jitter
 from perfrun.logic.schedule.policy import NamespacePolicies
 
@@ -41,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 MAX_SLEEP_S = 300.0
 MAX_ACTIVE = 100
+MAX_CONDITION = 4096
+"""Characters of a condition's message."""
 MAX_MISSED = 256
 """Characters of why a run was missed."""
 ROLLOUT_LOOK_S = 10.0
@@ -131,10 +127,14 @@ class TestReconciler:
         ready = _ready(test, warnings, policies.suspended)
         decision = started.decision
         missed = self._missed(test)
-        status = {**started.noted, **self._seen(test), **_next(decision), "trend": as_json(trend)}
-        if missed and not _knows_later(status.get("lastMissed"), missed[-1]):
-            about = missed[-1]
-            status["lastMissed"] = {"time": _due(about), "reason": _why_missed(about)}
+        coming = decision.next if decision is not None else None
+        planned = PerfTestStatus(
+            next_schedule_time=format_time(coming) if coming else None, trend=trend
+        )
+        status = started.noted.updated(self._seen(test)).updated(planned)
+        if missed and not _knows_later(status.last_missed, missed[-1]):
+            last = LastMissed(time=_due(missed[-1]), reason=_why_missed(missed[-1]))
+            status = status.updated(PerfTestStatus(last_missed=last))
         version = await self._write(body, test, outcome, status, ready, regressed_condition(trend))
         self._prepare(test, version, decision)
         await self._tell(test, decision, warnings)
@@ -159,7 +159,7 @@ class TestReconciler:
 
     # --- what is said --------------------------------------------------------------------------
 
-    def _seen(self, test: CheckedTest) -> Json:
+    def _seen(self, test: CheckedTest) -> PerfTestStatus:
         """The part of the status that follows from the runs; it never goes back to an older one."""
         said = test.status
         key = Key(test.metadata.namespace, test.metadata.name)
@@ -168,20 +168,21 @@ class TestReconciler:
         ended = (run for run in runs if run.done and run.missed is None)
         done = sorted(ended, key=lambda run: run.completed or "")
         active = sorted((run for run in runs if not run.done), key=lambda run: not run.holds_target)
-        seen: Json = {"active": [run.key.name for run in active][:MAX_ACTIVE]}
+        seen = PerfTestStatus(active=[run.key.name for run in active][:MAX_ACTIVE])
         if said.last_run is not None and Key(key.namespace, said.last_run) not in self._store.runs:
-            seen["lastRun"] = None  # what it came to stays
+            seen = seen.updated(PerfTestStatus(last_run=None))  # what it came to stays
         if done and _not_before(done[-1].completed, said.last_completion_time):
             last = done[-1]
-            seen |= {
-                "lastRun": last.key.name,
-                "lastVerdict": last.verdict.value if last.verdict else None,
-                "lastSlos": last.slos,
-                "lastCompletionTime": last.completed,
-            }
+            outcome = PerfTestStatus(
+                last_run=last.key.name,
+                last_verdict=last.verdict,
+                last_slos=last.slos,
+                last_completion_time=last.completed,
+            )
+            seen = seen.updated(outcome)
         passed = [run.completed for run in done if run.verdict is Verdict.PASS]
         if passed and _not_before(passed[-1], said.last_successful_time):
-            seen["lastSuccessfulTime"] = passed[-1]
+            seen = seen.updated(PerfTestStatus(last_successful_time=passed[-1]))
         return seen
 
     def _missed(self, test: CheckedTest) -> list[RunRecord]:
@@ -227,7 +228,7 @@ class TestReconciler:
         ready = Condition(
             type="Ready", status="False", reason=reason, message=cut(shown, MAX_CONDITION)
         )
-        await self._write(body, test, outcome, {"nextScheduleTime": None}, ready)
+        await self._write(body, test, outcome, PerfTestStatus(next_schedule_time=None), ready)
         await self._events.tell("PerfTest", test.metadata, reason, shown, warning=True)
         self._ticker.forget(Key(test.metadata.namespace, test.metadata.name))
         return None
@@ -249,61 +250,34 @@ class TestReconciler:
         body: Json,
         test: CheckedTest,
         outcome: Examined,
-        status: Json,
+        status: PerfTestStatus,
         ready: Condition,
         regressed: Condition | None = None,
     ) -> str:
         """Gives the resourceVersion of the test as it is then."""
-        health = health_condition(_facts(test, outcome, status, ready, regressed))
-        conditions = [one for one in (ready, regressed, health) if one is not None]
-        now = datetime.now(UTC).replace(microsecond=0)
-        previous = {condition.type: condition for condition in test.status.conditions}
-        for condition in conditions:
-            condition.observed_generation = test.metadata.generation
-            before = previous.get(condition.type)
-            same = before is not None and before.status == condition.status
-            condition.last_transition_time = before.last_transition_time if same and before else now
-        standing = body.get("status") or {}
-        wanted = {
-            # What cannot be read goes: nobody could go by it.
-            **({} if _readable(standing) else dict.fromkeys(standing)),
-            "observedGeneration": test.metadata.generation,
-            "check": as_json(check_status(outcome)),
-            **status,
-            "conditions": conditions_json(conditions),
-        }
-        if difference := changed(standing, wanted):
-            body = await write_status(self._kube, PERF_TESTS, test.metadata, difference)
+        generation, said = test.metadata.generation, test.status.updated(status)
+        health = HealthFacts(
+            ready=ready,
+            regressed=regressed,
+            gates=outcome.gates,
+            regression_fails=test.spec.baseline.on_regression == "Fail",
+            active=said.active[0] if said.active else None,
+            last_run=said.last_run,
+            last_verdict=said.last_verdict,
+        )
+        now, previous = datetime.now(UTC), test.status.conditions
+        looked = PerfTestStatus(
+            observed_generation=generation,
+            check=check_status(outcome),
+            conditions=conditions_of_test(health, previous, now, generation),
+        )
+        body = await correct_status(self._kube, PERF_TESTS, body, status.updated(looked))
         key = Key(test.metadata.namespace, test.metadata.name)
         # What is due and cannot be created stays due: an alert looks for times that have passed.
-        self._metrics.next_run(key, status.get("nextScheduleTime", test.status.next_schedule_time))
+        self._metrics.next_run(key, said.next_schedule_time)
         self._metrics.show_ready(key, ready=ready.status == "True")
         version: str = body["metadata"]["resourceVersion"]
         return version
-
-
-def _facts(
-    test: CheckedTest,
-    outcome: Examined,
-    status: Json,
-    ready: Condition,
-    regressed: Condition | None,
-) -> HealthFacts:
-    """What its health follows from, with what ``status`` is about to say."""
-    # Not by way of JSON: what somebody else has written may not stand it twice.
-    new = PerfTestStatus.model_validate(status)
-    said = test.status.model_copy(
-        update={name: getattr(new, name) for name in new.model_fields_set}
-    )
-    return HealthFacts(
-        ready=ready,
-        regressed=regressed,
-        gates=outcome.gates,
-        regression_fails=test.spec.baseline.on_regression == "Fail",
-        active=said.active[0] if said.active else None,
-        last_run=said.last_run,
-        last_verdict=said.last_verdict,
-    )
 
 
 def _checked(body: Json, outcome: Examined) -> CheckedTest:
@@ -311,7 +285,7 @@ def _checked(body: Json, outcome: Examined) -> CheckedTest:
     return CheckedTest(
         metadata=Metadata.model_validate(body["metadata"]),
         spec=PerfTestSettings.parse(body["spec"]),
-        status=_status(body),
+        status=read_status(PerfTestStatus, body) or PerfTestStatus(),
         what_runs=outcome.what_runs,
     )
 
@@ -320,22 +294,11 @@ def _without_spec(body: Json) -> CheckedTest:
     """The identity and status of a test whose spec cannot be read."""
     metadata = Metadata.model_validate(body["metadata"])
     return CheckedTest(
-        metadata=metadata, spec=PerfTestSettings(), status=_status(body), what_runs=""
+        metadata=metadata,
+        spec=PerfTestSettings(),
+        status=read_status(PerfTestStatus, body) or PerfTestStatus(),
+        what_runs="",
     )
-
-
-def _status(body: Json) -> PerfTestStatus:
-    """What was said of a test; nothing, where somebody else has written what cannot be read."""
-    standing = body.get("status") or {}
-    return PerfTestStatus.model_validate(standing if _readable(standing) else {})
-
-
-def _readable(status: Json) -> bool:
-    try:
-        PerfTestStatus.model_validate(status)
-    except ValidationError:
-        return False
-    return True
 
 
 def _unreadable(error: Exception) -> str:
@@ -373,19 +336,14 @@ def _why_missed(run: RunRecord) -> str:
     return cut(f"run {run.key.name}: {run.missed.message}", MAX_MISSED)
 
 
-def _knows_later(noted: Json | None, missed: RunRecord) -> bool:
-    return noted is not None and parse_time(noted["time"]) >= parse_time(_due(missed))
+def _knows_later(noted: LastMissed | None, missed: RunRecord) -> bool:
+    return noted is not None and parse_time(noted.time) >= parse_time(_due(missed))
 
 
 def _not_before(completed: str | None, known: str | None) -> bool:
     """Whether a completion is not older than what is known. Both have six digits of a second, so
     their texts sort as their times do."""
     return known is None or (completed is not None and completed >= known)
-
-
-def _next(decision: ScheduleDecision | None) -> Json:
-    coming = decision.next if decision is not None else None
-    return {"nextScheduleTime": format_time(coming) if coming else None}
 
 
 def _sleep(decision: ScheduleDecision | None, now: datetime) -> float | None:

@@ -4,10 +4,9 @@ import logging
 from datetime import datetime
 from typing import NamedTuple
 
-from perfrun.api import Json
 from perfrun.api.names import STOP_ANNOTATION
 from perfrun.api.run.perfrun import PerfRun, Reason
-from perfrun.api.test.perftest import REQUEST_ANNOTATION, CheckedTest
+from perfrun.api.test.perftest import REQUEST_ANNOTATION, CheckedTest, LastMissed, PerfTestStatus
 from perfrun.api.times import format_time, parse_time
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import run_manifest
@@ -35,8 +34,8 @@ class NameTakenError(Exception):
 class Started(NamedTuple):
     """What was created, as far as others have to know."""
 
-    noted: Json
-    """For the status."""
+    noted: PerfTestStatus
+    """What of the status changes with it."""
     decision: ScheduleDecision | None
     """None without a schedule."""
     doubts: list[Problem] = []
@@ -60,13 +59,14 @@ class RunStarter:
         if suspended:
             test = test.model_copy(update={"spec": test.spec.model_copy(update={"suspend": True})})
         noted = await self._start_triggered(test)
-        noted |= await self._start_retry(test, now)
-        noted |= await self._start_confirmation(test)
+        noted = noted.updated(await self._start_retry(test, now))
+        noted = noted.updated(await self._start_confirmation(test))
         rolled_out, doubts = await self._start_rollout(test)
         started = await self._start_scheduled(test, now)
-        return started._replace(noted={**noted, **rolled_out, **started.noted}, doubts=doubts)
+        noted = noted.updated(rolled_out).updated(started.noted)
+        return started._replace(noted=noted, doubts=doubts)
 
-    async def _start_triggered(self, test: CheckedTest) -> Json:
+    async def _start_triggered(self, test: CheckedTest) -> PerfTestStatus:
         """Create the runs that a change or a request asks for. Gives what to note of it."""
         due = triggers(
             TriggerFacts(
@@ -82,9 +82,9 @@ class RunStarter:
         )
         for run in due.runs:
             await self._create(test, run.name, run.reason)
-        return {"lastChange": due.last_change, "lastRequest": due.last_request}
+        return PerfTestStatus(last_change=due.last_change, last_request=due.last_request)
 
-    async def _start_rollout(self, test: CheckedTest) -> tuple[Json, list[Problem]]:
+    async def _start_rollout(self, test: CheckedTest) -> tuple[PerfTestStatus, list[Problem]]:
         """Create the run that a rollout asks for. Gives what to note, and what is not there."""
         workloads, missing = [], []
         for index, thing in enumerate(test.spec.observe or []):
@@ -99,20 +99,20 @@ class RunStarter:
             else:
                 workloads.append(rollout.rolled(body))
         if missing or not workloads:
-            return {}, missing
+            return PerfTestStatus(), missing
         due = rollout.decide(
             RolloutFacts(test.metadata.name, test.spec.suspend, workloads, test.status.last_rollout)
         )
         if due.run is not None:
             await self._create(test, due.run, "Rollout")
-        return {"lastRollout": due.last_rollout}, []
+        return PerfTestStatus(last_rollout=due.last_rollout), []
 
-    async def _start_retry(self, test: CheckedTest, now: datetime) -> Json:
+    async def _start_retry(self, test: CheckedTest, now: datetime) -> PerfTestStatus:
         """Do once more what ended Inconclusive. Gives what to note of it."""
         runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
         done = [run for run in runs if run.done and run.completed]
         if test.spec.suspend or not done or len(done) < len(runs):
-            return {}  # a run that is under way will say more
+            return PerfTestStatus()  # a run that is under way will say more
         last = max(done, key=lambda run: run.completed or "")
         assert last.completed is not None
         ended = LastRun(
@@ -126,37 +126,38 @@ class RunStarter:
         limit, noted = test.spec.retry_inconclusive, test.status.last_retry
         due = retry(test.metadata.name, ended, limit, noted, now)
         if due is None:
-            return {}
+            return PerfTestStatus()
         await self._create(test, due.name, due.reason)
-        return {"lastRetry": due.name}
+        return PerfTestStatus(last_retry=due.name)
 
-    async def _start_confirmation(self, test: CheckedTest) -> Json:
+    async def _start_confirmation(self, test: CheckedTest) -> PerfTestStatus:
         """Measure once more what is suspected to be slower. Gives what to note of it."""
         trend, key = test.status.trend, Key(test.metadata.namespace, test.metadata.name)
         runs = self._store.runs_of(key)
         if trend is None or test.spec.suspend or not all(run.done for run in runs):
-            return {}
+            return PerfTestStatus()
         name = confirmation(
             test.metadata.name, trend, test.status.last_confirmation, test.spec.baseline
         )
         if name is None:
-            return {}
+            return PerfTestStatus()
         await self._create(test, name, "Confirmation")
-        return {"lastConfirmation": name}
+        return PerfTestStatus(last_confirmation=name)
 
     async def _start_scheduled(self, test: CheckedTest, now: datetime) -> Started:
         """Create the run that the schedule asks for."""
         written = test.spec.schedule
         if written is None:
-            return Started({"scheduledSince": None, "scheduleHash": None}, None)
-        noted = _schedule_epoch(test, now)
+            return Started(PerfTestStatus(scheduled_since=None, schedule_hash=None), None)
+        since, written_hash = _schedule_epoch(test, now)
+        noted = PerfTestStatus(scheduled_since=format_time(since), schedule_hash=written_hash)
         active = await self._active_scheduled(test)
         last, missed = test.status.last_schedule_time, test.status.last_missed
         facts = ScheduleFacts(
             schedule=written,
             test=test.metadata.name,
             suspended=test.spec.suspend,
-            since=parse_time(noted["scheduledSince"]),
+            since=since,
             last_schedule_time=parse_time(last) if last else None,
             active=[run.key.name for run in active],
             last_missed=parse_time(missed.time) if missed else None,
@@ -177,10 +178,11 @@ class RunStarter:
             tick = format_time(decision.start)
             name = scheduled_run_name(test.metadata.name, decision.start)
             await self._create(test, name, "Scheduled", tick)
-            noted["lastScheduleTime"] = tick
+            noted = noted.updated(PerfTestStatus(last_schedule_time=tick))
         if decision.missed is not None:
             time, why = decision.missed
-            noted["lastMissed"] = {"time": format_time(time), "reason": why}
+            last_missed = LastMissed(time=format_time(time), reason=why)
+            noted = noted.updated(PerfTestStatus(last_missed=last_missed))
         return Started(noted, decision)
 
     async def _active_scheduled(self, test: CheckedTest) -> list[RunRecord]:
@@ -230,14 +232,15 @@ class RunStarter:
         self._store.put_run(run_record(PerfRun.parse(body)))
 
 
-def _schedule_epoch(test: CheckedTest, now: datetime) -> Json:
-    """Since when the present schedule counts: an edited or added one starts counting now."""
+def _schedule_epoch(test: CheckedTest, now: datetime) -> tuple[datetime, str]:
+    """Since when the present schedule counts, and its hash: an edited or added one starts counting
+    now."""
     assert test.spec.schedule is not None
     written = short_hash(test.spec.schedule.cron, test.spec.schedule.time_zone)
     if test.status.schedule_hash == written and test.status.scheduled_since:
-        since = test.status.scheduled_since
+        since = parse_time(test.status.scheduled_since)
     elif test.status.observed_generation is None and test.metadata.creation_timestamp:
-        since = format_time(test.metadata.creation_timestamp)
+        since = test.metadata.creation_timestamp
     else:
-        since = format_time(now.replace(microsecond=0))
-    return {"scheduledSince": since, "scheduleHash": written}
+        since = now.replace(microsecond=0)
+    return since, written

@@ -1,14 +1,20 @@
-"""Whether a test is healthy to those who deliver: Argo CD, Flux, Helm and all that follow kstatus.
+"""The conditions of a PerfTest; and whether it is healthy to those who deliver: Argo CD, Flux, Helm
+and all that follow kstatus.
 
 One of two conditions says so, or none: ``Reconciling``, something is under way that has to be
 waited for; ``Stalled``, somebody has to act. A verdict only counts where the test says that
 performance may block: ``onBreach: Fail``, or ``onRegression: Fail``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from perfrun.api.metadata import Condition
 from perfrun.api.run.perfrun import Verdict
+from perfrun.logic.run.status import dated
+
+_OURS = frozenset({"Ready", "Regressed", "Reconciling", "Stalled"})
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,15 @@ class HealthFacts:
     """The first of its runs that are under way."""
     last_run: str | None = None
     last_verdict: Verdict | None = None
+
+
+def conditions_of_test(
+    facts: HealthFacts, previous: Sequence[Condition], now: datetime, generation: int
+) -> list[Condition]:
+    """All conditions of a test, after those that stand there."""
+    told = (facts.ready, facts.regressed, health_condition(facts))
+    fresh = [condition for condition in told if condition is not None]
+    return dated(fresh, _OURS, previous, now, generation)
 
 
 def health_condition(facts: HealthFacts) -> Condition | None:

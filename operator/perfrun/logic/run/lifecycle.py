@@ -86,7 +86,7 @@ def _starting(facts: RunFacts) -> Decision:
         return Decision(Act.CANCEL, f"stopped before the load started: {facts.stop}")
     if facts.fatal is not None:
         return Decision(Act.FAIL, facts.fatal)
-    left = (_start_deadline(facts) - facts.now).total_seconds()
+    left = (start_deadline(facts) - facts.now).total_seconds()
     limit = f"within {format_duration(facts.start_timeout)} (load.startTimeout)"
     if left > 0 and _is_overdue(facts):
         return _give_back(facts)
@@ -259,7 +259,8 @@ def _dead(facts: RunFacts) -> set[int]:
     return {worker.index for worker in facts.workers if worker.dead and worker.index in there}
 
 
-def _start_deadline(facts: RunFacts) -> datetime:
+def start_deadline(facts: RunFacts) -> datetime:
+    """When every worker has to be ready."""
     return facts.accepted + timedelta(microseconds=facts.start_timeout / 1000)
 
 

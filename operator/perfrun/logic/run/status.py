@@ -1,22 +1,206 @@
-"""The status of a run as it goes on, in one place: its phases' conditions, and its end.
+"""The status of a PerfRun: what each transition changes in it, and nothing else.
+
+A transition gives a partial status: the fields that it sets, where None removes one. Nobody else
+sets a field of that status; who writes one sends its ``as_patch()``.
 
 Conditions follow kstatus (https://github.com/kubernetes-sigs/cli-utils, pkg/kstatus), by which
 Flux, Helm and others wait: ``Reconciling`` while a run is under way, ``Stalled`` where it has ended
 as something that only a user can mend. A missed objective is that only where it gates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from perfrun.api.metadata import Condition
-from perfrun.api.run.perfrun import PerfRunStatus, Phase, Verdict
-from perfrun.api.times import format_moment
+from perfrun.api.metadata import MAX_CONDITIONS, Condition
+from perfrun.api.run.environment import Environment
+from perfrun.api.run.perfrun import (
+    CapacityStatus,
+    HoldStatus,
+    NoticeOutcome,
+    PerfRunStatus,
+    Phase,
+    QueueStatus,
+    ResultRef,
+    Verdict,
+    WorkerCounts,
+)
+from perfrun.api.sentence import cut
+from perfrun.api.times import format_moment, format_time
+from perfrun.logic.run.facts import RunFacts
+from perfrun.logic.run.lifecycle import collecting_deadline, start_deadline
 from perfrun.logic.verdict.outcome import RunVerdict
 
 _STALLED = {Verdict.FAIL: "ObjectiveMissed", Verdict.ERROR: "Error"}
 _OURS = frozenset({"Complete", "SLOMet", "Reconciling", "Stalled"})
-PASSING = ("queue", "progress", "launch_error", "result")
-"""What a run has while it is under way, and not once it is done."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What a run executes, whatever becomes of its test."""
+
+    revision: str
+    target: str
+    comparison_key: str
+    workers: int
+
+
+# --- from its creation to the load -------------------------------------------------------------
+
+
+def queued(
+    before: PerfRunStatus, generation: int, now: datetime, frozen: Frozen, place: QueueStatus
+) -> PerfRunStatus:
+    """It is accepted, and waits for its turn."""
+    return _accepted(Phase.QUEUED, before, generation, now, frozen).updated(
+        PerfRunStatus(queue=place)
+    )
+
+
+def starting(
+    before: PerfRunStatus, generation: int, now: datetime, frozen: Frozen
+) -> PerfRunStatus:
+    """Its turn has come, for the first time or again."""
+    return _accepted(Phase.STARTING, before, generation, now, frozen).updated(
+        PerfRunStatus(
+            queue=None,
+            accepted_time=before.accepted_time or format_time(now),
+            turn_time=format_time(now),
+            turns=(before.turns or 0) + 1,
+        )
+    )
+
+
+def requeued(before: PerfRunStatus, generation: int, facts: RunFacts, why: str) -> PerfRunStatus:
+    """It has given its turn back."""
+    return _under_way(Phase.QUEUED, before, generation, facts.now).updated(
+        PerfRunStatus(
+            job=None,
+            launch_error=None,
+            progress=None,
+            message=cut(why),
+            queue=QueueStatus(reason=cut(why), position=1),
+            start_deadline=format_time(start_deadline(facts)),
+            workers=WorkerCounts(planned=facts.planned),
+        )
+    )
+
+
+def waiting(line: str) -> PerfRunStatus:
+    """What it waits for before its load, where all look: it may be why it ends."""
+    return PerfRunStatus(progress=cut(line), message=cut(line))
+
+
+def not_launched(why: str) -> PerfRunStatus:
+    """A Job could not be created; at the deadline that is the reason."""
+    return PerfRunStatus(launch_error=cut(why))
+
+
+def launched(job: str) -> PerfRunStatus:
+    """The Job of its workers is there."""
+    return PerfRunStatus(job=job, launch_error=None, progress=None, message=None)
+
+
+# --- the load ----------------------------------------------------------------------------------
+
+
+def running(before: PerfRunStatus, generation: int, start: datetime, workers: int) -> PerfRunStatus:
+    """All workers are ready, and the load begins at ``start``."""
+    return _under_way(Phase.RUNNING, before, generation, start).updated(
+        PerfRunStatus(
+            start_time=format_time(start),
+            progress=None,
+            message=None,
+            workers=WorkerCounts(planned=workers, ready=workers),
+        )
+    )
+
+
+def progress(before: PerfRunStatus, facts: RunFacts, line: str) -> PerfRunStatus:
+    """How far it is. Workers that were ready once stay so."""
+    ready = before.workers.ready if before.workers else 0
+    counts = WorkerCounts(
+        planned=facts.planned, ready=max(facts.ready, ready), reported=len(facts.reported)
+    )
+    starts = facts.phase is Phase.STARTING
+    told = waiting(line) if starts else PerfRunStatus(progress=cut(line))
+    return told.updated(PerfRunStatus(workers=counts))
+
+
+def searching(holds: Sequence[HoldStatus]) -> PerfRunStatus:
+    """What a capacity search has tried."""
+    return PerfRunStatus(capacity=CapacityStatus(holds=list(holds)))
+
+
+def stopping(reason: str) -> PerfRunStatus:
+    """Its workers are told to end the load."""
+    return PerfRunStatus(stopped=cut(reason))
+
+
+def collecting(before: PerfRunStatus, generation: int, facts: RunFacts) -> PerfRunStatus:
+    """The load is over; reports are waited for."""
+    return _under_way(Phase.COLLECTING, before, generation, facts.now).updated(
+        PerfRunStatus(
+            load_end_time=format_time(facts.now),
+            report_deadline=format_time(collecting_deadline(facts)),
+            progress="waiting for the reports of the workers",
+        )
+    )
+
+
+def tearing_down(deadline: datetime) -> PerfRunStatus:
+    """A Job of its own is to run the teardown until ``deadline``."""
+    return PerfRunStatus(teardown_deadline=format_time(deadline), launch_error=None)
+
+
+# --- the end, and after it ---------------------------------------------------------------------
+
+
+def done(
+    before: PerfRunStatus, generation: int | None, now: datetime, run_verdict: RunVerdict
+) -> PerfRunStatus:
+    """It has ended, and whatever it had only while it was under way is gone."""
+    return run_verdict.as_status().updated(
+        PerfRunStatus(
+            observed_generation=generation,
+            phase=Phase.DONE,
+            # Two runs may end within a second, and the history goes by the order.
+            completion_time=format_moment(now),
+            conditions=done_conditions(run_verdict, before.conditions, now, generation),
+            queue=None,
+            progress=None,
+            launch_error=None,
+            result=None,
+        )
+    )
+
+
+def kept(result: ResultRef | None, environment: Environment) -> PerfRunStatus:
+    """With its end: where the full result is (None: it is not kept), and where it was measured."""
+    return PerfRunStatus(result=result, environment=environment)
+
+
+def tidied() -> PerfRunStatus:
+    """Its Job is deleted."""
+    return PerfRunStatus(job=None)
+
+
+def seen(generation: int) -> PerfRunStatus:
+    """Its spec has changed after its end: nothing to do about it."""
+    return PerfRunStatus(observed_generation=generation)
+
+
+def result_dropped() -> PerfRunStatus:
+    """Its full result is no longer kept."""
+    return PerfRunStatus(result=None)
+
+
+def notified(notice: str, outcome: NoticeOutcome) -> PerfRunStatus:
+    """What became of a notice, by its id. A merge patch leaves the others'."""
+    return PerfRunStatus(notified={notice: outcome})
+
+
+# --- conditions --------------------------------------------------------------------------------
 
 
 def open_conditions(
@@ -27,7 +211,7 @@ def open_conditions(
         Condition(type="Complete", status="False", reason=phase.value),
         Condition(type="Reconciling", status="True", reason=phase.value),
     ]
-    return _dated(fresh, previous, now, generation)
+    return dated(fresh, _OURS, previous, now, generation)
 
 
 def done_conditions(
@@ -45,42 +229,30 @@ def done_conditions(
         fresh.append(
             Condition(type="Stalled", status="True", reason=_STALLED[verdict], message=message)
         )
-    return _dated(fresh, previous, now, generation)
+    return dated(fresh, _OURS, previous, now, generation)
 
 
-def done_status(
-    before: PerfRunStatus, run_verdict: RunVerdict, now: datetime, generation: int | None
-) -> PerfRunStatus:
-    """The status of a run that is judged: what was passing is gone."""
-    changes = {
-        **run_verdict.as_status(),
-        "observed_generation": generation,
-        "phase": Phase.DONE,
-        # Two runs may end within a second, and the history goes by the order.
-        "completion_time": format_moment(now),
-        "conditions": done_conditions(
-            run_verdict, before.conditions, now.replace(microsecond=0), generation
-        ),
-        **dict.fromkeys(PASSING),
-    }
-    return before.model_copy(update=changes)
-
-
-def _dated(
+def dated(
     fresh: list[Condition],
+    ours: Collection[str],
     previous: Sequence[Condition],
     now: datetime,
     generation: int | None,
 ) -> list[Condition]:
-    """``fresh`` and what others have set; ``last_transition_time`` is ``now`` where a status
-    changes, else what it was."""
+    """``fresh``, and what others have set: ``previous`` of a type that is not ``ours``.
+
+    ``last_transition_time`` is ``now`` where a status changes, else what it was. Of others' are
+    kept as many as there is room for.
+    """
     before = {condition.type: condition for condition in previous}
     for condition in fresh:
         old = before.get(condition.type)
         same = old is not None and old.status == condition.status
-        condition.last_transition_time = (old and same and old.last_transition_time) or now
+        since = old.last_transition_time if old is not None and same else None
+        condition.last_transition_time = since or now.replace(microsecond=0)
         condition.observed_generation = generation
-    return [old for old in previous if old.type not in _OURS] + fresh
+    others = [old for old in previous if old.type not in ours]
+    return others[: MAX_CONDITIONS - len(fresh)] + fresh
 
 
 def _slo_met(run_verdict: RunVerdict) -> tuple[str, str]:
@@ -93,3 +265,26 @@ def _slo_met(run_verdict: RunVerdict) -> tuple[str, str]:
             return "Unknown", "Error"
         case _:
             return "Unknown", "Inconclusive"
+
+
+def _under_way(
+    phase: Phase, before: PerfRunStatus, generation: int, now: datetime
+) -> PerfRunStatus:
+    return PerfRunStatus(
+        observed_generation=generation,
+        phase=phase,
+        conditions=open_conditions(phase, before.conditions, now, generation),
+    )
+
+
+def _accepted(
+    phase: Phase, before: PerfRunStatus, generation: int, now: datetime, frozen: Frozen
+) -> PerfRunStatus:
+    return _under_way(phase, before, generation, now).updated(
+        PerfRunStatus(
+            target=frozen.target,
+            revision=frozen.revision,
+            comparison_key=frozen.comparison_key,
+            workers=WorkerCounts(planned=frozen.workers),
+        )
+    )

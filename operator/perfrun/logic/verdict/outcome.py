@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
 
 from perfrun.api.run.perfrun import (
     MAX_HOLDS,
@@ -10,6 +9,7 @@ from perfrun.api.run.perfrun import (
     CapacityStatus,
     GeneratorStatus,
     HoldStatus,
+    PerfRunStatus,
     SloStatus,
     StepStatus,
     Summary,
@@ -59,10 +59,10 @@ class RunVerdict:
     reason: str = ""
     """Of the condition Complete, where it says more than the verdict."""
 
-    def as_status(self) -> dict[str, Any]:
-        """Its fields by their names, which are those of a PerfRunStatus."""
-        named = (one.name for one in fields(self) if one.name != "reason")
-        return {name: getattr(self, name) for name in named}
+    def as_status(self) -> PerfRunStatus:
+        """What it sets of a status; where it knows nothing, what was known before stays."""
+        named = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "reason"}
+        return PerfRunStatus(**{name: value for name, value in named.items() if value is not None})
 
     def with_untidy(self, untidy: str | None) -> "RunVerdict":
         """The same, and that the teardown failed where it did: what is left is the user's to

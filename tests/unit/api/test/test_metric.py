@@ -34,7 +34,6 @@ ALLOWED = [  # module, names, what they are there
     ("controller/objects/command_pod.py", "requests cpu", RESOURCES),
     ("controller/objects/jobs.py", "requests cpu memory", RESOURCES),
     ("controller/run/usage.py", "cpu memory", RESOURCES),
-    ("controller/run/open_runs.py", "capacity", STATUS),
     ("coordinator/live.py", "latency", LATENCIES),
     ("engine/benchmark/readers/*.py", "*", "what the tool's own results call them"),
     ("engine/http/connection_policy.py", "connections", "an attribute"),

@@ -611,7 +611,10 @@ async def test_run_whose_status_is_rubbish_ends_with_a_sentence_once(world: Worl
     phase, verdict, message = world.end
     assert (phase, verdict) == ("Done", "Error")
     assert message.startswith("this object cannot be read: status.startTime")
-    assert "workers" not in world.status
+    assert "startTime" not in world.status
+    assert world.status["workers"] == {"planned": 0, "ready": 0, "reported": 0}
+    # An end like any other: what follows kstatus sees it.
+    assert {one["type"] for one in world.status["conditions"]} == {"Complete", "SLOMet", "Stalled"}
     assert world.kube.asked["patch", "perfruns"] == 1
 
 

@@ -41,7 +41,8 @@ def hourly(status: Json | None = None, cron: str = "0 * * * *", **more: object) 
 
 def noted(test: CheckedTest) -> Json:
     """What is noted of a schedule when it is looked at first."""
-    return {**_schedule_epoch(test, HOUR), "scheduledSince": format_time(PRIOR)}
+    _, written = _schedule_epoch(test, HOUR)
+    return {"scheduleHash": written, "scheduledSince": format_time(PRIOR)}
 
 
 @dataclass
@@ -86,8 +87,8 @@ async def test_run_that_is_there_already_is_noted_and_not_made_twice(
     """As after a kill between the creation and the status, or behind a slow watch."""
     world.stands(DUE, known=known)
     started = await world.start("Forbid")
-    assert started.noted["lastScheduleTime"] == format_time(HOUR)
-    assert "lastMissed" not in started.noted
+    assert started.noted.last_schedule_time == format_time(HOUR)
+    assert "last_missed" not in started.noted.model_fields_set
     assert world.runs == [DUE]
     assert [run.key.name for run in world.store.unfinished()] == [DUE]
     assert world.kube.all(EVENTS) == [], "it is not told again"
@@ -164,12 +165,12 @@ async def test_runs_that_count_are_those_that_name_the_test_in_its_namespace(wor
         body["spec"]["reason"] = "Scheduled"
         world.kube.put(PERF_RUNS, body)
         world.store.put_run(run_record(PerfRun.parse(body)))
-    assert "lastMissed" not in (await world.start("Forbid")).noted
+    assert "last_missed" not in (await world.start("Forbid")).noted.model_fields_set
     assert DUE in world.runs
     world.stands(BEFORE, phase="Running")
     world.kube.objects["perfruns", "team", BEFORE]["metadata"]["labels"] = {"key": "another"}
     later = await world.start("Forbid", HOUR + timedelta(hours=1))
-    assert BEFORE in later.noted["lastMissed"]["reason"]
+    assert BEFORE in later.noted.last_missed.reason
 
 
 @pytest.mark.parametrize(

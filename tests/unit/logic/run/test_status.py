@@ -1,12 +1,24 @@
-"""The status of a run: its conditions while it is under way, and its end."""
+"""The status of a run: what each transition changes, and its conditions."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from perfrun.api.metadata import Condition
-from perfrun.api.run.perfrun import PerfRunStatus, Phase, QueueStatus, Verdict, WorkerCounts
-from perfrun.logic.run.status import done_conditions, done_status, open_conditions
+from perfrun.api.metadata import MAX_CONDITIONS, Condition
+from perfrun.api.run.perfrun import (
+    CapacityStatus,
+    HoldStatus,
+    PerfRunStatus,
+    Phase,
+    QueueStatus,
+    ResultRef,
+    Verdict,
+    WorkerCounts,
+)
+from perfrun.logic.run import status as transition
+from perfrun.logic.run.facts import JobState, RunFacts
+from perfrun.logic.run.status import Frozen, done, done_conditions, open_conditions
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored
 from tests.unit.logic.build import MS, judged, report, spec, step
 
@@ -87,6 +99,77 @@ def test_a_finished_run_is_stalled_only_where_somebody_has_to_act(
     assert "Reconciling" not in after
 
 
+FROZEN = Frozen(revision="api-1", target="shop:80", comparison_key="k", workers=3)
+FACTS = RunFacts(
+    phase=Phase.STARTING,
+    now=NOW,
+    accepted=EARLIER,
+    start_timeout=60 * 1000 * MS,
+    planned=3,
+    job=JobState.ACTIVE,
+    launched=True,
+    ready=1,
+    reported=frozenset({2}),
+)
+
+
+def reasons(status: PerfRunStatus) -> dict[str, str]:
+    return {condition.type: condition.reason for condition in status.conditions}
+
+
+def test_a_run_passes_through_its_phases() -> None:
+    place = QueueStatus(reason="shop:80 is under load", position=1)
+    queued = transition.queued(PerfRunStatus(), 1, EARLIER, FROZEN, place)
+    assert (queued.phase, queued.queue, queued.target) == (Phase.QUEUED, place, "shop:80")
+    assert queued.workers == WorkerCounts(planned=3)
+
+    starting = queued.updated(transition.starting(queued, 1, EARLIER, FROZEN))
+    assert (starting.phase, starting.queue, starting.turns) == (Phase.STARTING, None, 1)
+    assert starting.accepted_time == starting.turn_time == "2026-11-22T00:00:00Z"
+
+    launched = starting.updated(transition.waiting("pulls")).updated(transition.launched("pr-1"))
+    assert (launched.job, launched.progress, launched.message) == ("pr-1", None, None)
+
+    running = launched.updated(transition.running(launched, 1, NOW, 3))
+    assert (running.phase, running.start_time) == (Phase.RUNNING, "2026-11-23T00:00:00Z")
+    assert running.workers == WorkerCounts(planned=3, ready=3)
+
+    facts = replace(FACTS, phase=Phase.RUNNING, now=NOW + timedelta(seconds=9))
+    collecting = running.updated(transition.collecting(running, 1, facts))
+    assert (collecting.phase, collecting.load_end_time) == (
+        Phase.COLLECTING,
+        "2026-11-23T00:00:09Z",
+    )
+    for status in (queued, starting, running, collecting):
+        assert status.phase is not None
+        assert status.observed_generation == 1
+        assert reasons(status) == dict.fromkeys(("Complete", "Reconciling"), status.phase.value)
+
+
+def test_a_run_that_gives_its_turn_back_keeps_when_it_was_accepted() -> None:
+    before = PerfRunStatus(phase=Phase.STARTING, accepted_time="2026-11-22T00:00:00Z", turns=1,
+                           job="pr-1", launch_error="quota", progress="waits")  # fmt: skip
+    queued = before.updated(transition.requeued(before, 2, FACTS, "no node has room"))
+    assert (queued.phase, queued.job, queued.launch_error, queued.progress) == (
+        Phase.QUEUED, None, None, None,
+    )  # fmt: skip
+    assert queued.message == "no node has room"
+    assert queued.queue == QueueStatus(reason="no node has room", position=1)
+    assert queued.start_deadline == "2026-11-22T00:01:00Z"
+    again = queued.updated(transition.starting(queued, 2, NOW, FROZEN))
+    assert (again.turns, again.accepted_time) == (2, "2026-11-22T00:00:00Z")
+    assert again.turn_time == "2026-11-23T00:00:00Z"
+
+
+def test_progress_is_the_message_only_before_the_load_and_ready_workers_stay_so() -> None:
+    before = PerfRunStatus(workers=WorkerCounts(planned=3, ready=2))
+    starts = transition.progress(before, FACTS, "x" * 5000)
+    assert starts.message == starts.progress
+    assert starts.workers == WorkerCounts(planned=3, ready=2, reported=1)
+    loads = transition.progress(before, replace(FACTS, phase=Phase.RUNNING), "12s")
+    assert loads.model_fields_set == {"progress", "workers"}
+
+
 def test_the_end_of_a_run_takes_back_what_was_passing() -> None:
     before = PerfRunStatus(
         phase=Phase.STARTING,
@@ -94,12 +177,31 @@ def test_the_end_of_a_run_takes_back_what_was_passing() -> None:
         progress="1 of 2 workers",
         launch_error="quota",
         revision="api-1",
+        result=ResultRef(sha256="of another try"),
     )
-    after = done_status(before, cancelled("stopped", ONE), NOW, 7)
+    changes = done(before, 7, NOW, cancelled("stopped", ONE))
+    after = before.updated(changes)
     assert (after.phase, after.verdict, after.observed_generation) == (
         Phase.DONE,
         Verdict.INCONCLUSIVE,
         7,
     )
-    assert (after.queue, after.progress, after.launch_error) == (None, None, None)
+    assert (after.queue, after.progress, after.launch_error, after.result) == (None,) * 4
     assert after.revision == "api-1"
+    gone = {name for name, value in changes.as_patch().items() if value is None}
+    assert gone == {"queue", "progress", "launchError", "result"}
+
+
+def test_the_end_leaves_what_a_capacity_search_has_found() -> None:
+    found = CapacityStatus(holds=[HoldStatus(rate="400/s", outcome="Met")])
+    before = PerfRunStatus(phase=Phase.RUNNING, capacity=found)
+    assert before.updated(done(before, 1, NOW, errored("lost", ONE))).capacity == found
+
+
+def test_conditions_of_others_leave_room_for_ours() -> None:
+    others = [
+        Condition(type=f"Other{n}", status="True", reason="Is") for n in range(MAX_CONDITIONS)
+    ]
+    after = done(PerfRunStatus(conditions=others), 1, NOW, errored("lost", ONE))
+    assert len(after.conditions) == MAX_CONDITIONS
+    assert reasons(after).keys() >= {"Complete", "SLOMet", "Stalled"}
