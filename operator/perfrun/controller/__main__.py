@@ -96,66 +96,68 @@ class Operator:
         self.metrics = front.metrics
         self.health = front.health
         self._lease = lease
-        kube = kube.fenced(lease.time_to_write)
-        events = Events(kube, settings.pod_name)
+        self._kube = kube = kube.fenced(lease.time_to_write)
+        self._events = Events(kube, settings.pod_name)
         self.checks = Checks(kube, lambda key: self.tests.add(key))
+        self.ticker = Ticker(kube, self.store, lambda key: self.tests.add(key))
         open_runs = OpenRuns(kube, self.store, self.checks, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
         self.metrics.under_way = self.coordinator.under_way
-        reconciler = self._run_reconciler(kube, events, open_runs)
-        self.ticker = Ticker(kube, self.store, lambda key: self.tests.add(key))
-        receivers = Receivers.read(settings.receivers)
-        self.metrics.expect_receivers(receivers.all_names)
-        self.notifier = Notifier(kube, self.store, events, self.metrics, receivers, new_client())
-        tests = TestReconciler(
-            kube,
-            self.store,
-            Historian(kube, self.store),
-            events,
-            self.metrics,
-            self.ticker,
-            self.notifier,
-            self.checks,
-        )
-        calm = self.ticker.calm
-        turns = (calm, namespace_of, MAX_OF_NAMESPACE)
-        self.runs: WorkQueue[Key] = WorkQueue(reconciler.reconcile, "run", *turns)
-        self.tests: WorkQueue[Key] = WorkQueue(tests.reconcile, "test", *turns)
-        self.watches = Watches(self.store, self.tests, self.runs, reconciler, self.metrics)
-        look_at = {
-            PERF_TESTS: self.tests.add,
-            PERF_RUNS: self.runs.add,
-            PERF_POLICIES: lambda _: self.watches.policies_changed(),
-        }
-        self.resync = Resync(
-            kube,
-            self.store,
-            self.health,
-            settings,
-            {resource: look_at[resource] for resource in watched(settings)},
-        )
+        self.notifier = self._new_notifier()
+        runs = self._run_reconciler(open_runs)
+        turns = (self.ticker.calm, namespace_of, MAX_OF_NAMESPACE)
+        self.runs: WorkQueue[Key] = WorkQueue(runs.reconcile, "run", *turns)
+        self.tests: WorkQueue[Key] = WorkQueue(self._test_reconciler().reconcile, "test", *turns)
+        self.watches = Watches(self.store, self.tests, self.runs, runs, self.metrics)
+        self.resync = self._new_resync()
         if settings.watch_namespaces:
             for name, record in written_policies(settings).items():
                 self.store.put_policy(name, record)
-        self._kube = kube
 
-    def _run_reconciler(self, kube: Kube, events: Events, open_runs: OpenRuns) -> RunReconciler:
+    def _new_notifier(self) -> Notifier:
+        receivers = Receivers.read(self.settings.receivers)
+        self.metrics.expect_receivers(receivers.all_names)
+        return Notifier(self._kube, self.store, self._events, self.metrics, receivers, new_client())
+
+    def _run_reconciler(self, open_runs: OpenRuns) -> RunReconciler:
+        kube, pair = self._kube, self.pair
         surroundings, sampler = Surroundings(kube, self.settings), Sampler(kube)
-        finisher = Finisher(kube, open_runs, events, self.metrics, surroundings, sampler)
+        finisher = Finisher(kube, open_runs, self._events, self.metrics, surroundings, sampler)
         return RunReconciler(
             kube,
             self.store,
             self.coordinator,
             open_runs,
-            Acceptor(kube, self.store, finisher, events, self.checks),
+            Acceptor(kube, self.store, finisher, self._events, self.checks),
             finisher,
             surroundings,
-            events,
+            self._events,
             self.settings,
             sampler,
-            Accounts(kube, self.pair.key if self.pair else ""),
-            self.pair.certificate if self.pair else "",
+            Accounts(kube, pair.key if pair else ""),
+            pair.certificate if pair else "",
         )
+
+    def _test_reconciler(self) -> TestReconciler:
+        return TestReconciler(
+            self._kube,
+            self.store,
+            Historian(self._kube, self.store),
+            self._events,
+            self.metrics,
+            self.ticker,
+            self.notifier,
+            self.checks,
+        )
+
+    def _new_resync(self) -> Resync:
+        look_at = {
+            PERF_TESTS: self.tests.add,
+            PERF_RUNS: self.runs.add,
+            PERF_POLICIES: lambda _: self.watches.policies_changed(),
+        }
+        known = {resource: look_at[resource] for resource in watched(self.settings)}
+        return Resync(self._kube, self.store, self.health, self.settings, known)
 
     async def run(self) -> None:
         """Until SIGTERM. Any part that fails ends the process: the kubelet starts it anew."""

@@ -225,3 +225,24 @@ async def test_run_whose_turn_did_not_come_is_missed_and_no_verdict(world: World
         assert world.status["lastMissed"]["reason"] == f"run shop-2: {why['message']}"
     told = [one for one in world.kube.all(EVENTS) if one["reason"] == "MissedSchedule"]
     assert len(told) == 1
+
+
+async def test_what_an_edited_test_asked_for_goes_from_its_check(world: World) -> None:
+    world.be(load={"open": {"rate": "500/s", "duration": "10s"}})
+    await world.reconciler.reconcile(KEY)
+    assert world.status["check"]["asks"]["rate"]["amount"] == 500
+    body = world.kube.objects["perftests", *KEY]
+    body["metadata"]["generation"] = 2
+    body["spec"]["load"] = {"closed": {"users": 5, "duration": "10s"}}
+    await world.reconciler.reconcile(KEY)
+    asks = world.status["check"]["asks"]
+    # A policy would judge what nobody asks for any more, once the operator has been restarted.
+    assert "rate" not in asks
+    assert asks["users"]["amount"] == 5
+
+
+async def test_conditions_of_others_stay(world: World) -> None:
+    other = {"type": "Owned", "status": "True", "reason": "ByTeam", "message": ""}
+    world.be(status={"conditions": [other]})
+    await world.reconciler.reconcile(KEY)
+    assert world.conditions() == {"Owned": ("True", "ByTeam"), "Ready": ("True", "Accepted")}

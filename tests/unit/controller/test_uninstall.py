@@ -2,6 +2,7 @@
 
 import pytest
 
+from perfrun.api.run.perfrun import PerfRun
 from perfrun.controller import uninstall as module
 from perfrun.controller.objects.manifests import MANAGED_BY, owner_reference
 from perfrun.controller.uninstall import uninstall
@@ -35,6 +36,24 @@ async def test_runs_end_and_jobs_go_and_history_stays(kube: FakeKube) -> None:
     add_run(kube, "old", phase="Done")
     await uninstall(kube, settings())  # type: ignore[arg-type]
     assert (verdicts(kube), kube.all(JOBS)) == ({"one": "Inconclusive", "old": None}, [])
+
+
+async def test_its_end_is_one_like_any_other(kube: FakeKube) -> None:
+    passing = {"progress": "12s", "launchError": "quota", "queue": {"reason": "?", "position": 1}}
+    under_way = {"type": "Reconciling", "status": "True", "reason": "Running"}
+    run = run_body("one", phase="Running", revision="api-1", conditions=[under_way], **passing)
+    run["metadata"]["generation"] = 2
+    kube.put(PERF_RUNS, run)
+    kube.put(PERF_RUNS, run_body("rubbish", phase="Running", startTime="yesterday"))
+    await uninstall(kube, settings())  # type: ignore[arg-type]
+    one, rubbish = (run["status"] for run in kube.all(PERF_RUNS))
+    assert (one["phase"], one["observedGeneration"], one["revision"]) == ("Done", 2, "api-1")
+    assert {c["type"]: (c["status"], c["reason"]) for c in one["conditions"]} == {
+        "Complete": ("True", "Finished"), "SLOMet": ("Unknown", "Inconclusive"),
+    }  # fmt: skip
+    assert not passing.keys() & one.keys()
+    assert one.keys() - {"revision"} == rubbish.keys()
+    assert PerfRun.parse(kube.all(PERF_RUNS)[1]).status.phase == "Done"
 
 
 async def test_accounts_of_workers_go_and_others_stay(kube: FakeKube) -> None:

@@ -19,12 +19,14 @@ SOURCES = Path(perfrun.__file__).parent
 
 
 class Recorder(FakeKube):
-    """Keeps the last patch."""
+    """Keeps what was sent."""
 
-    body: Json | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Json] = []
 
     async def patch(self, *where: Any, sub: str = "") -> Json:
-        self.body = where[3]
+        self.sent.append(where[3])
         return await super().patch(*where, sub=sub)
 
     def run(self, **status: Any) -> Json:
@@ -40,11 +42,10 @@ async def test_only_differences_are_written_and_what_is_to_go_is_null() -> None:
     workers = WorkerCounts(planned=2, ready=1)
     same = PerfRunStatus(phase=Phase.RUNNING, workers=workers, queue=None)
     assert await correct_status(kube, PERF_RUNS, body, same) is body  # type: ignore[arg-type]
-    assert kube.body is None
+    assert kube.sent == []
     more = PerfRunStatus(progress=None, workers=WorkerCounts(planned=2, ready=2))
     after = await correct_status(kube, PERF_RUNS, body, more)  # type: ignore[arg-type]
-    assert kube.body is not None
-    assert kube.body["status"] == {"progress": None, "workers": {"ready": 2}}
+    assert [one["status"] for one in kube.sent] == [{"progress": None, "workers": {"ready": 2}}]
     assert after["status"] == {
         "phase": "Running", "workers": {"planned": 2, "ready": 2, "reported": 0},
     }  # fmt: skip
@@ -92,12 +93,12 @@ async def test_write_names_the_object_and_version_that_it_was_decided_on() -> No
     place = QueueStatus(reason="shop:80 is under load", position=2)
     named = {"uid": about.uid, "resourceVersion": about.resource_version}
     await write_status(kube, PERF_RUNS, about, PerfRunStatus(queue=place))  # type: ignore[arg-type]
-    assert kube.body == {
+    assert kube.sent[-1] == {
         "metadata": named, "status": {"queue": {"reason": place.reason, "position": 2}},
     }  # fmt: skip
     gone = PerfRunStatus(queue=None)
     await write_status(kube, PERF_RUNS, about, gone, any_version=True)  # type: ignore[arg-type]
-    assert kube.body == {"metadata": {"uid": about.uid}, "status": {"queue": None}}
+    assert kube.sent[-1] == {"metadata": {"uid": about.uid}, "status": {"queue": None}}
 
 
 def calls() -> dict[str, list[ast.Call]]:
