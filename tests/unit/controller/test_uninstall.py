@@ -2,6 +2,7 @@
 
 import pytest
 
+from perfrun.api import Json
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.controller import uninstall as module
 from perfrun.controller.objects.manifests import MANAGED_BY, owner_reference
@@ -39,7 +40,8 @@ async def test_runs_end_and_jobs_go_and_history_stays(kube: FakeKube) -> None:
 
 
 async def test_its_end_is_one_like_any_other(kube: FakeKube) -> None:
-    passing = {"progress": "12s", "launchError": "quota", "queue": {"reason": "?", "position": 1}}
+    place = {"reason": "?", "position": 1}
+    passing: Json = {"progress": "12s", "launchError": "quota", "queue": place}
     under_way = {"type": "Reconciling", "status": "True", "reason": "Running"}
     run = run_body("one", phase="Running", revision="api-1", conditions=[under_way], **passing)
     run["metadata"]["generation"] = 2
