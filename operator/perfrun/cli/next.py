@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Console
 
+from perfrun.api import Json
 from perfrun.api.quantities import format_exact_duration
 from perfrun.api.test.perftest import PerfTest
 from perfrun.api.times import format_time, parse_time
@@ -16,8 +16,6 @@ from perfrun.local.files.selector import Selector
 from perfrun.logic.schedule.forecast import forecast
 from perfrun.logic.schedule.policy import Policies
 from perfrun.logic.schedule.upcoming import Upcoming, load_length
-
-Json = dict[str, Any]
 
 
 def parse_from(text: str | None) -> datetime:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from perfrun.api import API_VERSION
+from perfrun.api import API_VERSION, Json
 from perfrun.api.test.metric import ERROR_RATE, LATENCY, LATENCY_P95
-from perfrun.cli.init.draft import Json
 from perfrun.cli.init.secrets import fill_note, secret_name, secret_ref, secret_value
 from perfrun.cli.init.texts import UniqueNames, slug
 from perfrun.cli.init.write import yaml_text

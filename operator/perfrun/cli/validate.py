@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Console
 
+from perfrun.api import Json
 from perfrun.cli.costs import Daily, Estimate, daily, load_words, plan_of, total_words
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import TextForm, tell, tell_structured
 from perfrun.local.files.manifests import Manifest, read_manifests, selected
 from perfrun.local.files.selector import Selector
-
-Json = dict[str, Any]
 
 
 def validate_files(

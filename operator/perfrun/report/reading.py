@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from perfrun.api import Json
 from perfrun.api.names import DNS_LABEL
 from perfrun.api.run.perfrun import PerfRun, Phase, ResultRef
 from perfrun.logic.comparison.model import Reported
@@ -28,8 +29,6 @@ _RESULT_KEY = "result.json.gz"
 _LISTS = ("List", "PerfRunList")
 _MAX_NAME_LENGTH = 253
 _LABEL = re.compile(DNS_LABEL)
-
-Json = dict[str, Any]
 
 
 def read_document(data: bytes) -> list[Reported]:

@@ -17,15 +17,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from perfrun.api import GROUP, VERSION
+from perfrun.api import GROUP, VERSION, Json
 from perfrun.api.base import NOT_BUILT_KEY, ApiModel, Rule, not_built_message
 from perfrun.api.names import DNS_LABEL, RUN_NAME_MAX, TEST_NAME_MAX
 from perfrun.api.notations import NOTATIONS
 from perfrun.api.policy import PerfPolicy
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import PerfTest
-
-Json = dict[str, Any]
 
 _HEADER = "# Made from operator/perfrun/api by `make crds`. Do not edit: change the models.\n"
 _VALIDATIONS = "x-kubernetes-validations"

@@ -4,11 +4,9 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from perfrun.api import Json
 from perfrun.api.schema.crd import KINDS, CustomResource, schema
-
-Json = dict[str, Any]
 
 _HEADER = """\
 # Field reference

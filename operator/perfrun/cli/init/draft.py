@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Json = dict[str, Any]
+from perfrun.api import Json
 
 MAX_SCENARIOS = 50
 MAX_STEPS = 50

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from perfrun.api import Json
 from perfrun.api.quantities import format_exact_rate
 from perfrun.api.test.metric import ERROR_RATE, LATENCY_P95, THROUGHPUT
-from perfrun.cli.init.draft import Json, LoadDraft, ScenarioDraft
+from perfrun.cli.init.draft import LoadDraft, ScenarioDraft
 
 RATE = 20.0
 _NEEDED = 240

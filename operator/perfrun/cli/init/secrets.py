@@ -2,7 +2,7 @@
 
 import re
 
-from perfrun.cli.init.draft import Json
+from perfrun.api import Json
 from perfrun.cli.init.texts import variable_name
 
 FEED = "secrets"

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from perfrun.api import API_VERSION
-from perfrun.cli.init.draft import Draft, Json, ScenarioDraft, StepDraft
+from perfrun.api import API_VERSION, Json
+from perfrun.cli.init.draft import Draft, ScenarioDraft, StepDraft
 from perfrun.cli.init.texts import one_line
 from perfrun.local.files.scalars import kubernetes_float, kubernetes_int
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from perfrun.api import Json
 from perfrun.cli.init.draft import (
     MAX_PATH_LENGTH,
     MAX_STEPS,
     Draft,
-    Json,
     ScenarioDraft,
     SourceError,
     StepDraft,

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from perfrun.cli.init.draft import Json, SourceError
+from perfrun.api import Json
+from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.source import number_of, rows, table, text_of
 from perfrun.cli.init.texts import encoded_value, is_static_name, one_line, usable_url
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote_plus, unquote, unquote_plus
 
-from perfrun.cli.init.draft import Json
+from perfrun.api import Json
 from perfrun.cli.init.har.entries import Entry, Param
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, FormField, multipart
 from perfrun.cli.init.openapi.parameters import Variables, header_value

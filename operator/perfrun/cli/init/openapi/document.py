@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from perfrun.api import Json
 from perfrun.cli.init.draft import (
     MAX_PATH_LENGTH,
     MAX_SCENARIOS,
     Draft,
-    Json,
     ScenarioDraft,
     SourceError,
     StepDraft,

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from perfrun.api import Json
 from perfrun.api.names import VARIABLE_NAME
-from perfrun.cli.init.draft import Json
 from perfrun.cli.init.openapi.refs import OpenApiDocument, example_in, types_of
 from perfrun.cli.init.openapi.sample import NOTHING, SchemaSampler, bounds
 from perfrun.cli.init.openapi.styles import as_text, in_header, in_path, in_query, style_of

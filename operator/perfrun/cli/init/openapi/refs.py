@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import unquote
 
-from perfrun.cli.init.draft import Json
+from perfrun.api import Json
 from perfrun.cli.init.source import table, text_of
 
 _MAX_HOPS = 20

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from perfrun.cli.init.draft import Json
+from perfrun.api import Json
 from perfrun.cli.init.openapi.refs import OpenApiDocument, types_of
 from perfrun.cli.init.source import number_of, rows, table, text_of
 from perfrun.cli.init.texts import Made, chosen, clean, literal

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
-from perfrun.cli.init.draft import Json
+from perfrun.api import Json
 from perfrun.cli.init.openapi.refs import OpenApiDocument
 from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_ref
 from perfrun.cli.init.source import rows, table, text_of

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from perfrun.cli.init.draft import DEFAULT_URL, Json
+from perfrun.api import Json
+from perfrun.cli.init.draft import DEFAULT_URL
 from perfrun.cli.init.source import rows, table, text_of
 from perfrun.cli.init.texts import MAX_URL_LENGTH, usable_url
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from perfrun.cli.init.draft import Json
+from perfrun.api import Json
 from perfrun.cli.init.source import text_of
 from perfrun.cli.init.texts import Made, Part, clean, encoded_value, literal
 

@@ -6,7 +6,7 @@ References stay as they are: what they name stays where it was.
 from collections.abc import Iterator
 from typing import Any
 
-from perfrun.cli.init.draft import Json
+from perfrun.api import Json
 from perfrun.cli.init.openapi.refs import OpenApiDocument
 from perfrun.cli.init.source import rows, table, text_of
 
