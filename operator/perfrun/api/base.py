@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
     model_serializer,
@@ -19,7 +21,12 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from perfrun.api.sentence import MAX_SENTENCE, printable
+
 NOT_BUILT_KEY = "x-perfrun-not-built"
+
+Sentence = Annotated[str, Field(max_length=MAX_SENTENCE), AfterValidator(printable)]
+"""For users, in a status or a report: printable, whoever sends it."""
 
 
 class Rule(NamedTuple):

@@ -1,9 +1,9 @@
-"""Sentences for users, as statuses and reports hold them, and what others wrote in them."""
+"""Sentences for users, as statuses and reports hold them, and what others wrote in them.
+
+Every command of ``perfrun`` loads this: no pydantic here.
+"""
 
 import re
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
 
 MAX_SENTENCE = 2048
 """Characters of a sentence in a status, and in what workers say."""
@@ -37,7 +37,3 @@ def without_commands(text: str) -> str:
 def cut(text: str, most: int = MAX_SENTENCE) -> str:
     """A sentence within the bound of its field: a status that is too long is refused whole."""
     return text if len(text) <= most else text[: most - 3] + "..."
-
-
-Sentence = Annotated[str, Field(max_length=MAX_SENTENCE), AfterValidator(printable)]
-"""Printable, whoever sends it."""

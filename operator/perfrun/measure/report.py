@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from perfrun.api.sentence import Sentence
+from perfrun.api.base import Sentence
 from perfrun.api.test.metric import MEASURES
 from perfrun.measure.benchmark import BenchmarkRecord
 from perfrun.measure.histogram import Histogram, Room

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perfrun.api.base import Sentence
 from perfrun.api.run.environment import WorkloadStatus
-from perfrun.api.sentence import Sentence
 from perfrun.api.test.baseline import MAX_CHANGES, MetricChange
 from perfrun.api.times import Time
 from perfrun.measure.wire import Count, Wire, parse_json, unzip

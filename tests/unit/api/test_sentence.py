@@ -3,7 +3,8 @@
 import pytest
 from pydantic import TypeAdapter
 
-from perfrun.api.sentence import MAX_SENTENCE, Sentence, cut, printable
+from perfrun.api.base import Sentence
+from perfrun.api.sentence import MAX_SENTENCE, cut, printable
 
 
 def test_sentence_is_cut_to_its_bound_and_says_so() -> None:

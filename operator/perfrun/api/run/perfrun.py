@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from perfrun.api.base import ApiModel, Rule, StatusModel
+from perfrun.api.base import ApiModel, Rule, Sentence, StatusModel
 from perfrun.api.metadata import MAX_CONDITIONS, Condition, RunMetadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.run.environment import Environment
-from perfrun.api.sentence import Sentence
 from perfrun.api.test.metric import subject
 from perfrun.api.test.observe import ObservedStatus
 from perfrun.api.times import Time

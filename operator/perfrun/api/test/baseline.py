@@ -4,10 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from perfrun.api.base import ApiModel, Rule, StatusModel
+from perfrun.api.base import ApiModel, Rule, Sentence, StatusModel
 from perfrun.api.names import DNS_LABEL, RUN_NAME_MAX
 from perfrun.api.quantities import Percent
-from perfrun.api.sentence import Sentence
 from perfrun.api.times import Time
 
 ACCEPT_ANNOTATION = "perfrun.dev/accept-level"

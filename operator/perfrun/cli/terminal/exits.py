@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from perfrun.api.run.perfrun import Verdict
+if TYPE_CHECKING:
+    from perfrun.api.run.perfrun import Verdict
 
 
 class Exit(IntEnum):
@@ -16,8 +18,11 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def of_verdict(verdict: Verdict | None, *, strict: bool) -> Exit:
+def of_verdict(verdict: "Verdict | None", *, strict: bool) -> Exit:
     """What a verdict means; without ``strict`` only a Fail is a failure."""
+    # Only here: who asks for help needs no models of the API.
+    from perfrun.api.run.perfrun import Verdict
+
     match verdict:
         case Verdict.ERROR:
             return Exit.ERROR
