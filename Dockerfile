@@ -41,6 +41,8 @@ COPY --from=build-browser /opt/perfrun /opt/perfrun
 ENV PATH=/opt/perfrun/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    OPENBLAS_NUM_THREADS=1 \
+    PYDANTIC_DISABLE_PLUGINS=1 \
     PERFRUN_CHROMIUM_SANDBOX=off \
     HOME=/tmp
 USER 65532:65532
@@ -53,7 +55,9 @@ LABEL org.opencontainers.image.title="perfrun" \
 COPY --from=build /opt/perfrun /opt/perfrun
 ENV PATH=/opt/perfrun/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    OPENBLAS_NUM_THREADS=1 \
+    PYDANTIC_DISABLE_PLUGINS=1
 USER 65532:65532
 ENTRYPOINT []
 CMD ["perfrun", "--help"]

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 
+from perfrun import start_lean
 from perfrun.cli.terminal.signals import leave_on_interrupt
 
 _DEFECT = 3
@@ -15,6 +16,7 @@ _DEFECT = 3
 def main() -> None:
     """The entry point: a defect of ours is an Error (3), never mistaken for a verdict."""
     leave_on_interrupt()
+    start_lean()
     try:
         from perfrun.cli.commands import run_command
 

@@ -16,7 +16,7 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n
 
 
 async def ceiling() -> float:
-    """Requests a second that the engine reaches on a loopback sink, in a quarter of a second.
+    """Requests a second that the engine reaches on a loopback sink, in a tenth of a second.
 
     The sink runs in the same loop on the same core, so it is a lower bound of what the worker can
     send elsewhere.
@@ -43,7 +43,7 @@ def _plan(port: int) -> RunPlan:
         seed=0,
         target=Target(http=HttpTarget(url=url)),
         scenarios=default_scenarios(),
-        load=Load(closed=Closed.model_validate({"users": 32, "duration": "250ms"})),
+        load=Load(closed=Closed.model_validate({"users": 32, "duration": "100ms"})),
     )
 
 

@@ -10,6 +10,8 @@ import runpy
 import signal
 import sys
 
+from perfrun import start_lean
+
 PARENT = "PERFRUN_PARENT"
 """Names the variable with the process id of perfrun."""
 _PR_SET_PDEATHSIG = 1
@@ -23,6 +25,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.environ.get(PARENT) not in (None, str(os.getppid())):
             return  # it went before the kernel was asked
+    start_lean()
     runpy.run_module("perfrun.worker", run_name="__main__", alter_sys=True)
 
 

@@ -7,8 +7,8 @@ from time import monotonic_ns
 from perfrun.api.quantities import NS_PER_US
 from perfrun.api.test.metric import observables
 from perfrun.api.test.perftest import PerfTest
+from perfrun.logic.plan.run_plan import look_period
 from perfrun.logic.problems import suggestion
-from perfrun.logic.verdict.observed import period
 from perfrun.measure.observed import Observation
 from perfrun.measure.plan import RunPlan
 from perfrun.observe.source import ObservedSource, Unseen
@@ -60,7 +60,7 @@ class LocalWatch:
             for thing in plan.observe
             if thing.workload is not None
         }
-        self._watcher = Watcher(sources, period(plan))
+        self._watcher = Watcher(sources, look_period(plan))
         self._began = datetime.now(UTC)
 
     def start(self) -> None:

@@ -3,9 +3,9 @@
 from typing import Literal
 
 from perfrun import __version__
+from perfrun.api.test.feed import Feed
 from perfrun.api.test.load import Load
 from perfrun.api.test.observe import Observed
-from perfrun.api.test.perftest import Feed
 from perfrun.api.test.scenario import Scenario, Step
 from perfrun.api.test.target import Target
 from perfrun.measure.wire import Wire

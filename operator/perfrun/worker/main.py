@@ -17,8 +17,7 @@ from perfrun.engine.errors import EngineError
 from perfrun.engine.load.setup_teardown import PATIENCE_WHEN_STOPPED
 from perfrun.engine.run import Engine
 from perfrun.engine.selfcheck import ceiling
-from perfrun.logic.plan.run_plan import SEARCH_AWAY, grace
-from perfrun.logic.verdict.observed import period
+from perfrun.logic.plan.run_plan import SEARCH_AWAY, grace, look_period
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, Interval, Ready, Start, Trouble, WorkerReport
@@ -97,7 +96,7 @@ class Worker:
             return await self._give_up(error)
         self._engine = engine
         if self._config.index == 0:
-            self._watcher = Watcher(sources_of(self._plan, values), period(self._plan))
+            self._watcher = Watcher(sources_of(self._plan, values), look_period(self._plan))
         spare_collector()
         # How fast it sends says nothing about a command.
         reached = await ceiling() if self._plan.target.benchmark is None else 0.0

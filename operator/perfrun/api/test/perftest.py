@@ -4,12 +4,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from perfrun.api.base import ApiModel, Rule, StatusModel, exactly_one_of
+from perfrun.api.base import ApiModel, Rule, StatusModel
 from perfrun.api.metadata import MAX_CONDITIONS, Condition, Metadata
 from perfrun.api.names import VariableName
 from perfrun.api.run.checked import CheckStatus
 from perfrun.api.run.perfrun import Verdict
 from perfrun.api.test.baseline import Baseline, TrendStatus
+from perfrun.api.test.feed import Feed
 from perfrun.api.test.load import Burst, Load
 from perfrun.api.test.notification import Notification
 from perfrun.api.test.observe import Observed, Workload
@@ -17,7 +18,6 @@ from perfrun.api.test.pod import PodTemplate
 from perfrun.api.test.scenario import Scenario, Step
 from perfrun.api.test.slo import Slo
 from perfrun.api.test.target import Target
-from perfrun.api.test.values import ValueSource
 from perfrun.api.times import Time
 
 CRON_PATTERN = r"^(@[a-z]+|[0-9A-Za-z*?,/#-]+( +[0-9A-Za-z*?,/#-]+){4})$"
@@ -75,47 +75,6 @@ class HistoryLimits(ApiModel):
     other: Annotated[int, Field(ge=0, le=1000)] = Field(
         default=20, description="Number of finished runs with any other verdict to keep."
     )
-
-
-class Generated(ApiModel):
-    """Generates rows from templates. A row has the same values in every worker and every step."""
-
-    rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
-        description="Number of rows. Generated rows take no memory."
-    )
-    columns: Annotated[
-        dict[VariableName, Annotated[str, Field(max_length=4096)]],
-        Field(
-            min_length=1,
-            max_length=64,
-            description="Column names and their templates. A template may use variables and all "
-            'functions except now() and nowMs(). Example: `{id: "$(uuid())"}`.',
-        ),
-    ]
-
-
-class Feed(ApiModel):
-    """A table of test data. Each iteration uses one row; templates read it as $(feed.column)."""
-
-    name: VariableName = Field(description="Name of the feed in templates, as in $(name.column).")
-    csv_from: ValueSource | None = Field(
-        default=None,
-        description="Reads rows from a CSV file with a header line. At most 100000 rows.",
-    )
-    jsonl_from: ValueSource | None = Field(
-        default=None,
-        description="Reads rows from a JSON Lines file: one object per line, all with the same "
-        "keys. At most 100000 rows. $(feed.key.key) reads a nested value.",
-    )
-    generate: Generated | None = None
-    order: Literal["Random", "Sequential", "Unique"] = Field(
-        default="Sequential",
-        description="How iterations choose rows. Sequential: in order, starting over at the end. "
-        "Random: at random. Unique: in order, no row twice in a run; iterations that find no row "
-        "left fail with the error class Data.",
-    )
-
-    rules = (exactly_one_of("csvFrom", "jsonlFrom", "generate", what="a feed"),)
 
 
 def once() -> Load:

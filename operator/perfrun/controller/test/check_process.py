@@ -30,6 +30,7 @@ from perfrun.logic.accept.examine import (
     examine,
     too_large,
 )
+from perfrun.logic.plan.json_path import rfc9535
 
 HEADER = struct.Struct("!I")
 """Before each message: its length in bytes. Messages are JSON."""
@@ -45,6 +46,7 @@ def main(sockets: list[int]) -> int:
     with contextlib.suppress(OSError):
         # Where memory is short in the container, the kernel is to end this and not the operator.
         Path("/proc/self/oom_score_adj").write_text("1000")
+    rfc9535()  # which a check would load by itself each time
     gc.collect()
     gc.freeze()  # what is loaded stays shared by all that is forked
     children = set()

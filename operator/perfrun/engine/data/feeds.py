@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from perfrun.api.test.perftest import Feed, Generated
+from perfrun.api.test.feed import Feed, Generated
 from perfrun.api.test.values import ValueSource
 from perfrun.engine.data.generate import mix
 from perfrun.engine.data.rows import Cells, Rows, RowSource, Use

@@ -5,8 +5,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from perfrun.api.test.target import HttpTarget
-from perfrun.engine.http.http2 import frames
-from perfrun.engine.http.http2.pool import Http2Pool
 from perfrun.engine.http.pool import Origin, Pool, Security
 from perfrun.logic.plan.network import Fence
 
@@ -28,6 +26,10 @@ def version_of(target: HttpTarget) -> HttpVersion:
     """How a target is spoken to."""
     timeout, shares = target.connect_timeout, target.connections == "Shared"
     if target.protocol == "HTTP/2":
+        # Only here: the tables of HPACK take time to load.
+        from perfrun.engine.http.http2 import frames
+        from perfrun.engine.http.http2.pool import Http2Pool
+
         return HttpVersion(
             cache(frames.encoder),
             lambda request: bytes(request.http1),

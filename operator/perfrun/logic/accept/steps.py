@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from perfrun.api import template
-from perfrun.api.test.perftest import Feed, PerfTestSpec
+from perfrun.api.test.feed import Feed
+from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.scenario import HttpRequest, Step
 from perfrun.logic.plan.json_path import finder
 from perfrun.logic.problems import Problem, field_path, suggestion

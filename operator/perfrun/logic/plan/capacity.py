@@ -9,11 +9,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from perfrun.api.quantities import format_rate, parse_rate
-from perfrun.api.run.perfrun import HoldStatus
 from perfrun.api.test.load import Capacity
+
+if TYPE_CHECKING:  # workers know no status
+    from perfrun.api.run.perfrun import HoldStatus
 
 WIDTH = 1.05
 """The upper end of a bracket that is narrow enough, as a multiple of the lower one."""
@@ -83,7 +85,7 @@ class Found:
     """Why the search ended before it was sure."""
 
 
-def held(holds: Sequence[HoldStatus]) -> list[FinishedHold]:
+def held(holds: Sequence["HoldStatus"]) -> list[FinishedHold]:
     """The holds of a status that are over. Raises ValueError for what nobody of us wrote."""
     return [
         FinishedHold(parse_rate(hold.rate), HoldOutcome(hold.outcome))

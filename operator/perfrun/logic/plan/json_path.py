@@ -3,24 +3,28 @@
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
-
-import jsonpath
 
 Find = Callable[[Any], list[object]]
 """All values that a path finds in a document. Raises RecursionError for one nested too deeply."""
 
-_PLAIN = re.compile(r"\$((?:\.[A-Za-z_][A-Za-z0-9_]*|\[(?:0|[1-9][0-9]*)\])*)\Z")
+_PLAIN = re.compile(r"\$((?:\.[A-Za-z_][A-Za-z0-9_]*|\[(?:0|[1-9][0-9]{0,14})\])*)\Z")
+"""Names and indexes, of which RFC 9535 allows more than fifteen digits, but not all numbers."""
 _PART = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]+)\]")
 
 
-class _Dialect(jsonpath.JSONPathEnvironment):
-    max_recursion_depth = 10_000
-    """Of ``..``; the library's 100 is less than JSON that services send. Python's own limit is
-    met earlier, with a RecursionError."""
+@cache
+def rfc9535() -> Any:
+    """The library's compiler of paths, loaded when a path needs it: most need none."""
+    import jsonpath
 
+    class Dialect(jsonpath.JSONPathEnvironment):
+        max_recursion_depth = 10_000
+        """Of ``..``; the library's 100 is less than JSON that services send. Python's own limit is
+        met earlier, with a RecursionError."""
 
-_RFC9535 = _Dialect(strict=True)
+    return Dialect(strict=True)
 
 
 def finder(path: str) -> Find:
@@ -29,16 +33,8 @@ def finder(path: str) -> Find:
     A path of names and indexes alone is walked directly: at thousands of responses a second a
     query engine would cost more than the rest of the request.
     """
-    if not path:
-        raise ValueError("is not a JSONPath (RFC 9535): it is empty")
-    try:
-        query = _RFC9535.compile(path)
-    except Exception as error:  # the library raises others than its own for some paths
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"is not a JSONPath (RFC 9535): {said}") from error
     if (plain := _PLAIN.match(path)) is None:
-        # The library reads a text once more as a JSON document; nothing is below one.
-        return lambda document: [] if isinstance(document, str) else query.findall(document)
+        return _query(path)
     keys = [name or int(index) for name, index in _PART.findall(plain[1])]
 
     def walk(document: Any) -> list[object]:
@@ -53,6 +49,18 @@ def finder(path: str) -> Find:
         return [document]
 
     return walk
+
+
+def _query(path: str) -> Find:
+    if not path:
+        raise ValueError("is not a JSONPath (RFC 9535): it is empty")
+    try:
+        query = rfc9535().compile(path)
+    except Exception as error:  # the library raises others than its own for some paths
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"is not a JSONPath (RFC 9535): {said}") from error
+    # The library reads a text once more as a JSON document; nothing is below one.
+    return lambda document: [] if isinstance(document, str) else query.findall(document)
 
 
 def equal(found: object, expected: object) -> bool:

@@ -3,16 +3,19 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfrun.api.test.benchmark import COMMAND_STEP
 from perfrun.api.test.load import Capacity, Open
-from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.scenario import DEFAULT_STEP, Scenario, Step, default_scenarios
 from perfrun.logic.plan.capacity import most_holds
 from perfrun.logic.plan.names import short_hash
 from perfrun.logic.plan.shape import NS, Shape, count_arrivals, share, user_time
+from perfrun.measure.observed import MAX_POINTS
 from perfrun.measure.plan import NetworkRule, RunPlan
+
+if TYPE_CHECKING:  # workers know a plan, and no spec
+    from perfrun.api.test.perftest import PerfTestSpec
 
 MIN_GRACE = 30 * NS
 STOP_GRACE = 5 * NS
@@ -31,13 +34,17 @@ HOLD_REPORTS = 20 * NS
 SEARCH_AWAY = 120 * NS
 """How long a worker waits for the next hold of a coordinator that is away."""
 
+MIN_PERIOD = 2 * NS
+SPARE_POINTS = 20
+"""Of an observation, before T0 and after the end."""
+
 MEASURED = ("target", "scenarios", "variables", "feeds", "setup", "load")
 """What of a test decides about its figures, but for:"""
 NOT_MEASURED_OF_LOAD = ("stopWhen", "minCoverage", "onWorkerLoss", "startTimeout")
 
 
 def make_plan(
-    spec: PerfTestSpec,
+    spec: "PerfTestSpec",
     *,
     uid: str,
     namespace: str,
@@ -64,7 +71,7 @@ def make_plan(
     )
 
 
-def scenarios_of(spec: PerfTestSpec) -> list[Scenario]:
+def scenarios_of(spec: "PerfTestSpec") -> list[Scenario]:
     """The scenarios that run: those of the spec, or the default one."""
     if spec.scenarios is not None:
         return spec.scenarios
@@ -143,18 +150,25 @@ def longest_load(plan: RunPlan) -> int:
     return end
 
 
+def look_period(plan: RunPlan) -> int:
+    """ns between two looks at what is observed: 2 s, more where there would be more points than
+    are kept."""
+    whole = longest_load(plan) + grace(plan)
+    return max(MIN_PERIOD, -(-whole // (MAX_POINTS - SPARE_POINTS)))
+
+
 def longest_search(capacity: Capacity) -> int:
     """ns that a capacity search takes at most, by the most holds that it may need."""
     around = HOLD_LEAD + HOLD_GRACE + HOLD_REPORTS
     return most_holds(capacity) * (capacity.hold + around) + SEARCH_AWAY
 
 
-def what_runs_hash(spec: PerfTestSpec) -> str:
+def what_runs_hash(spec: "PerfTestSpec") -> str:
     """Ten characters that change when what a run executes or is judged by changes."""
     return short_hash(_canonical(spec.what_runs(defaults=False)))
 
 
-def comparison_key(spec: PerfTestSpec) -> str:
+def comparison_key(spec: "PerfTestSpec") -> str:
     """Ten characters shared by runs whose measurements may be compared.
 
     Only what is measured goes in: a changed objective keeps its history.

@@ -10,26 +10,17 @@ import numpy as np
 from perfrun.api.quantities import NS_PER_S, format_bytes, format_duration
 from perfrun.api.test.metric import OBSERVABLES, OBSERVED, RESTARTS, observables
 from perfrun.api.test.observe import ObservedStatus
-from perfrun.logic.plan.run_plan import grace, longest_load
+from perfrun.logic.plan.run_plan import MIN_PERIOD
 from perfrun.logic.verdict.readings import NoReading, Reading
-from perfrun.measure.observed import MAX_POINTS, Observation
+from perfrun.measure.observed import Observation
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
-MIN_PERIOD = 2 * NS_PER_S
-SPARE_POINTS = 20
-"""Before T0 and after the end."""
 WORKLOAD_RESOLUTION = 15 * NS_PER_S
 """Of metrics.k8s.io, as metrics-server is shipped."""
 MIN_WORKLOAD_WINDOW = 4 * WORKLOAD_RESOLUTION
 _MAX_GAP = 4 * WORKLOAD_RESOLUTION
 _GAP_OF_WINDOW = 0.25
-
-
-def period(plan: RunPlan) -> int:
-    """ns between two looks: 2 s, more where there would be more points than are kept."""
-    whole = longest_load(plan) + grace(plan)
-    return max(MIN_PERIOD, -(-whole // (MAX_POINTS - SPARE_POINTS)))
 
 
 def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Reading | NoReading:

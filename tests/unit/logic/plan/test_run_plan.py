@@ -8,15 +8,18 @@ import pytest
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.plan import names
 from perfrun.logic.plan.run_plan import (
+    MIN_PERIOD,
     comparison_key,
     grace,
     load_end,
     longest,
+    look_period,
     make_plan,
     planned,
     planned_user_time,
     what_runs_hash,
 )
+from perfrun.measure.observed import MAX_POINTS
 from perfrun.measure.plan import RunPlan
 
 S = 1_000_000_000
@@ -168,3 +171,13 @@ def test_names_are_dns_labels_of_at_most_63_characters(name: str) -> None:
     assert len(name) <= 63
     assert name.replace("-", "").isalnum()
     assert name == name.lower()
+
+
+@pytest.mark.parametrize("duration", ["10s", "10m", "24h"])
+def test_looks_are_as_many_as_are_kept(duration: str) -> None:
+    one = spec({"open": {"rate": "1/s", "duration": duration}})
+    plan = make_plan(one, uid="u", namespace="n", test="t", run="r")
+    assert one.load.open is not None
+    looks = one.load.open.levels()[0].hold / look_period(plan)
+    assert look_period(plan) >= MIN_PERIOD
+    assert looks < MAX_POINTS

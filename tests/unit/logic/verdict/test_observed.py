@@ -7,9 +7,8 @@ import pytest
 from perfrun.api.run.perfrun import SloStatus, Verdict
 from perfrun.api.test.metric import OBSERVABLES, OBSERVED, observables
 from perfrun.api.test.observe import Sort
-from perfrun.logic.plan.run_plan import make_plan
-from perfrun.logic.verdict.observed import period, theil_sen
-from perfrun.measure.observed import MAX_POINTS, Observation, ObservedMetric
+from perfrun.logic.verdict.observed import theil_sen
+from perfrun.measure.observed import Observation, ObservedMetric
 from perfrun.measure.report import WorkerReport
 from tests.unit.logic.build import MS, S, judged, report, spec, step
 
@@ -173,12 +172,3 @@ def test_a_capacity_search_is_observed_as_a_whole() -> None:
 
 def test_the_slope_is_the_median_of_all() -> None:
     assert theil_sen([0, 1, 2, 3, 4], [0, 2, 4, 1000, 8]) == 2.0
-
-
-@pytest.mark.parametrize("duration", ["10s", "10m", "24h"])
-def test_looks_are_as_many_as_are_kept(duration: str) -> None:
-    one = spec({"open": {"rate": "1/s", "duration": duration}})
-    plan = make_plan(one, uid="u", namespace="n", test="t", run="r")
-    looks = one.load.open.levels()[0].hold / period(plan)
-    assert period(plan) >= 2 * S
-    assert looks < MAX_POINTS
