@@ -6,12 +6,8 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
-from perfrun.api.names import DNS_LABEL
-
 TIMEOUT_S = 1.5
 _RUN = "run/"
-# What is no such name is not given to a shell, which may evaluate it.
-_NAME = re.compile(DNS_LABEL)
 
 
 class Shell(StrEnum):
@@ -42,6 +38,7 @@ def test_or_run_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
 def _names(given: Mapping[str, Any], incomplete: str, *, runs: bool) -> list[str]:
     # A completion has nobody to tell of what is wrong, a missing client included.
     with suppress(Exception):
+        from perfrun.api.names import DNS_LABEL
         from perfrun.cli.cluster.shell import Cluster
         from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
 
@@ -49,5 +46,7 @@ def _names(given: Mapping[str, Any], incomplete: str, *, runs: bool) -> list[str
         with Cluster(context, namespace, patience=TIMEOUT_S) as cluster:
             bodies = cluster.list(PERF_RUNS if runs else PERF_TESTS)
         names = sorted(str(body["metadata"]["name"]) for body in bodies)
-        return [name for name in names if name.startswith(incomplete) and _NAME.fullmatch(name)]
+        # What is no such name is not given to a shell, which may evaluate it.
+        right = re.compile(DNS_LABEL).fullmatch
+        return [name for name in names if name.startswith(incomplete) and right(name)]
     return []
