@@ -32,7 +32,7 @@ _MYSQL: dict[ObservedMetric, str] = {
 }
 
 
-class Login(Protocol):
+class DatabaseLogin(Protocol):
     """A connection that counts."""
 
     async def count(self, metric: ObservedMetric) -> float | str:
@@ -51,7 +51,7 @@ class SqlSource(ObservedSource):
         """``name`` is how the server's own lists call the connection."""
         self._dsn, self._resolver, self._name = dsn, resolver, name
         self._times = LoginTimeouts(connect=_PATIENCE, statement=_PATIENCE)
-        self._login: Login | None = None
+        self._login: DatabaseLogin | None = None
 
     @override
     async def look(self) -> ObservedValues:
@@ -69,7 +69,7 @@ class SqlSource(ObservedSource):
             await self.close()
             raise
 
-    async def _open(self) -> Login:
+    async def _open(self) -> DatabaseLogin:
         counts = _Mysql if self._dsn.driver == "mysql" else _Postgres
         return counts(await login(self._dsn, self._resolver, self._name, self._times))
 
@@ -81,7 +81,7 @@ class SqlSource(ObservedSource):
                 await login.close()
 
 
-class _Postgres(Login):
+class _Postgres(DatabaseLogin):
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
@@ -103,7 +103,7 @@ class _Postgres(Login):
         self._connection.terminate()
 
 
-class _Mysql(Login):
+class _Mysql(DatabaseLogin):
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 

@@ -108,7 +108,7 @@ async def changes(
             wait = min(2 * wait, LONGEST_PAUSE_S)
 
 
-class Feed:
+class ChangeFeed:
     """The changes of several kinds, in one place, while the command waits for them."""
 
     def __init__(self, cluster: Cluster) -> None:

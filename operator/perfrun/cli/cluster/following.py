@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from perfrun.cli.cluster.feed import Away, Change, Changed, Failed, Feed, Listed
+from perfrun.cli.cluster.feed import Away, Change, Changed, ChangeFeed, Failed, Listed
 from perfrun.cli.cluster.refusals import sentence
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
@@ -111,7 +111,7 @@ def follow(
     Raises NotThereError, KubeError.
     """
     started = time.monotonic()
-    feed = Feed(cluster)
+    feed = ChangeFeed(cluster)
     with Telling(out) as telling:
         following = Following(run, telling, strict=strict, started=started, patience=patience)
         feed.watch(PERF_RUNS, fields=f"metadata.name={run}")

@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.text import Text
 
 from perfrun.cli.cluster.board import COLUMNS, Board
-from perfrun.cli.cluster.feed import Failed, Feed, Listed
+from perfrun.cli.cluster.feed import ChangeFeed, Failed, Listed
 from perfrun.cli.cluster.following import NotThereError, follow
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
@@ -74,7 +74,7 @@ def _show(cluster: Cluster, about: str | None, out: Console) -> None:
     """Until a Ctrl-C, or until nobody reads on."""
     board = Board(about)
     title = f"{cluster.namespace}/{about}" if about else f"namespace {cluster.namespace}"
-    feed = Feed(cluster)
+    feed = ChangeFeed(cluster)
     with Screen(out, title) as screen:
         for resource in (PERF_TESTS, PERF_RUNS):
             feed.watch(resource)

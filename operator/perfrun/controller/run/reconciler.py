@@ -25,11 +25,11 @@ from perfrun.controller.run.environment import Surroundings
 from perfrun.controller.run.facts import FactReader, accepted, as_timedelta
 from perfrun.controller.run.finish import Finisher, counted
 from perfrun.controller.run.open_runs import OpenRun, OpenRuns, UnreadableError
-from perfrun.controller.run.progress import progress_line
 from perfrun.controller.run.sampler import Sampler
 from perfrun.controller.settings import Settings
 from perfrun.controller.test.checks import CheckFailedError
 from perfrun.coordinator.coordinator import Coordinator
+from perfrun.coordinator.live import progress_line
 from perfrun.coordinator.search import search_of
 from perfrun.coordinator.session import RunSession
 from perfrun.kube.client import Kube

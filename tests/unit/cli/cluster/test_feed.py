@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from perfrun.api import Json
-from perfrun.cli.cluster.feed import Away, Changed, Deleted, Failed, Feed, Listed, changes
+from perfrun.cli.cluster.feed import Away, Changed, ChangeFeed, Deleted, Failed, Listed, changes
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.kube.errors import AwayError, GoneError, KubeError
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, Resource
@@ -108,7 +108,7 @@ def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 def test_several_kinds_come_in_one_place(api: FakeApi, cluster: Cluster):
     api.events["perfruns"] = [[event("ADDED", "8"), event("DELETED", "9")]]
-    feed = Feed(cluster)
+    feed = ChangeFeed(cluster)
     for resource in (PERF_RUNS, PERF_TESTS):
         feed.watch(resource)
     found: list[Any] = []
@@ -122,7 +122,7 @@ def test_several_kinds_come_in_one_place(api: FakeApi, cluster: Cluster):
 
 def test_what_does_not_pass_ends_it(api: FakeApi, cluster: Cluster):
     api.refusing["GET", "perfruns"] = status_body(403, "may not", "Forbidden")
-    feed = Feed(cluster)
+    feed = ChangeFeed(cluster)
     feed.watch(PERF_RUNS)
     (change,) = feed.next(5)
     assert isinstance(change, Failed)
@@ -131,7 +131,7 @@ def test_what_does_not_pass_ends_it(api: FakeApi, cluster: Cluster):
 
 
 def test_a_defect_is_raised_where_it_can_be_told(cluster: Cluster):
-    feed = Feed(cluster)
+    feed = ChangeFeed(cluster)
     feed.watch(None)  # type: ignore[arg-type]
     (change,) = feed.next(5)
     assert isinstance(change, Failed)
@@ -140,4 +140,4 @@ def test_a_defect_is_raised_where_it_can_be_told(cluster: Cluster):
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01])
 def test_nothing_comes_of_nothing(cluster: Cluster, seconds: float):
-    assert Feed(cluster).next(seconds) == []
+    assert ChangeFeed(cluster).next(seconds) == []
