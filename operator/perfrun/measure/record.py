@@ -91,7 +91,14 @@ _COUNTS_OF_STEP = (
 )
 _COUNTS_OF_SCENARIO = ("planned", "started", "dropped", "finished", "failed", "censored")
 _COUNTS_OF_GENERATOR = ("late_sends", "periods", "throttled_periods", "connections")
-_TIMES_OF_GENERATOR = ("paused_time", "cpu_time", "wall_time", "user_time")
+_TIMES_OF_GENERATOR = (
+    "paused_time",
+    "cpu_time",
+    "wall_time",
+    "waited_time",
+    "stolen_time",
+    "user_time",
+)
 
 
 WallTime = Annotated[float, Field(ge=0, le=2**40)]
@@ -256,6 +263,10 @@ class GeneratorRecord(Wire):
     """ns of CPU over the window, all workers."""
     wall_time: Total = 0
     """ns of the window, summed over workers."""
+    waited_time: Total = 0
+    """ns in which a worker could have run, and waited for a CPU; summed over workers."""
+    stolen_time: Total = 0
+    """ns for which other virtual machines had its CPU; summed over workers."""
     periods: Count = 0
     throttled_periods: Count = 0
     """Of the cgroup's CPU quota, over the window."""

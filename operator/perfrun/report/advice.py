@@ -39,12 +39,11 @@ _BY_SQL_CLASS = {
     "Sql53": "the database ran out of something (connections, memory, disk): see maxConnections",
     "Sql57": "the database ended statements: timeout, or an administrator",
 }
-_MORE_CPU = "perfrun was the limit: give it more CPU, or raise spec.load.workers"
 _BY_FINDING = {
-    "Lag": _MORE_CPU,
-    "LateSends": _MORE_CPU,
-    "Stall": _MORE_CPU,
-    "SentBelowPlanned": _MORE_CPU,
+    **dict.fromkeys(
+        ("Lag", "LateSends", "Stall", "SentBelowPlanned"),
+        "perfrun itself was delayed: see its findings for the cause",
+    ),
     "Throttled": "perfrun was the limit: raise or remove its CPU limit in spec.podTemplate",
     "Exhausted": "perfrun was the limit: raise spec.load.workers, or reuse connections",
     "StartSkew": "workers did not start together: see what their nodes were busy with",
@@ -85,7 +84,7 @@ def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
     findings = status.generator.findings if status.generator else []
     holds = status.capacity.holds if status.capacity else []
     if any(hold.outcome == "Unclear" for hold in holds):
-        yield f"a rate was not met by perfrun's own fault (Unclear): {_MORE_CPU}"
+        yield "a rate was not met by perfrun's own fault (Unclear): see its findings for the cause"
     unsure = [slo for slo in status.slos if slo.verdict is Verdict.INCONCLUSIVE]
     for finding in findings:
         # A finding is worth advice where a verdict was taken back for it, and says so.

@@ -231,6 +231,7 @@ def _generator(generator: GeneratorStatus, run: PerfRun) -> RenderableType:
         ("workers", f"{workers.reported}/{workers.planned}" if workers else None),
         ("lag p99", generator.lag_p99),
         ("CPU", generator.cpu),
+        ("waited for CPU", generator.cpu_wait),
         ("throttled", generator.throttled),
         ("ceiling", generator.ceiling),
         ("connections reused", generator.reuse),

@@ -163,7 +163,7 @@ def test_what_failed_is_no_matter_of_cpu_and_memory():
 @pytest.mark.parametrize(
     ("kind", "advice"),
     [
-        ("Stall", "perfrun was the limit: give it more CPU"),
+        ("Stall", "perfrun itself was delayed"),
         ("Coverage", "see why a worker was lost"),
         ("Dropped", "raise spec.load.open.maxInFlight"),
     ],

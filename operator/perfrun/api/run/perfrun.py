@@ -347,6 +347,15 @@ class GeneratorStatus(StatusModel):
     throttled: Text | None = Field(
         default=None, description="Share of CPU periods in which a CPU limit throttled workers."
     )
+    cpu_wait: Text | None = Field(
+        default=None,
+        description="Share of the time in which a worker could have run, but waited for a CPU that "
+        "other programs used. Example: 0.3%.",
+    )
+    steal: Text | None = Field(
+        default=None,
+        description="Share of the time in which other virtual machines had the worker's CPU.",
+    )
     ceiling: Text | None = Field(
         default=None,
         description="Rate of requests that the workers reached in their self-check before the "

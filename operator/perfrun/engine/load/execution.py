@@ -225,6 +225,8 @@ class Execution(IterationStarter):
         if first is not None and last is not None:
             record.cpu_time = last.cpu - first.cpu
             record.wall_time = last.at - first.at
+            record.waited_time = max(0, last.waited - first.waited)
+            record.stolen_time = max(0, last.stolen - first.stolen)
             record.periods = last.periods - first.periods
             # The kernel counts on between its writing of the two: one more would be no truth.
             record.throttled_periods = min(last.throttled - first.throttled, record.periods)

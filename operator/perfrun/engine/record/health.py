@@ -1,6 +1,7 @@
-"""The generator's own health: CPU time, throttling by the cgroup, stalls of the event loop."""
+"""The generator's own health: CPU time and waits for it, throttling, stalls of the event loop."""
 
 import asyncio
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ BEAT = 5 * NS_PER_MS
 PAUSE = NS_PER_MS
 """A beat that comes later than this counts as a pause; timers alone are about 1 ms coarse."""
 
+_SCHEDULED = Path("/proc/self/schedstat")
+_STAT = Path("/proc/stat")
 _OWN_GROUPS = Path("/proc/self/cgroup")
 # cgroup v2, then v1 in its usual mounts.
 _MOUNTS = (
@@ -36,12 +39,43 @@ class Sample(NamedTuple):
     periods: int
     throttled: int
     """Periods of the cgroup's CPU quota, and those in which it was used up; 0 without a quota."""
+    waited: int
+    """ns for which the thread of the load could have run, and waited for a CPU."""
+    stolen: int
+    """ns for which other virtual machines had the CPUs of this one, on average over them."""
 
 
 def sample() -> Sample:
     """The process as it is now."""
     periods, throttled = _throttling()
-    return Sample(monotonic_ns(), time.process_time_ns(), periods, throttled)
+    return Sample(monotonic_ns(), time.process_time_ns(), periods, throttled, _waited(), _stolen())
+
+
+def parse_schedstat(text: str) -> int:
+    """ns spent waiting on a run queue, of /proc/PID/schedstat."""
+    return int(text.split()[1])
+
+
+def parse_steal(text: str) -> int:
+    """Ticks of steal for each CPU on average, of /proc/stat."""
+    lines = text.splitlines()
+    cpus = sum(line.startswith("cpu") for line in lines) - 1
+    return int(lines[0].split()[8]) // max(1, cpus)
+
+
+def _waited() -> int:
+    """Of the process's first thread, which is the one of the load."""
+    try:
+        return parse_schedstat(_SCHEDULED.read_text())
+    except (OSError, ValueError, IndexError):
+        return 0  # not Linux, or a kernel without statistics of the scheduler
+
+
+def _stolen() -> int:
+    try:
+        return parse_steal(_STAT.read_text()) * NS_PER_S // os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def parse_cpu_stat(text: str) -> tuple[int, int]:

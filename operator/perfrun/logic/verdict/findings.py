@@ -31,6 +31,8 @@ LATE_SENDS = 0.05
 SENT = 0.99
 THROTTLED = 0.01
 STALL = 100 * NS_PER_MS
+STOLEN, WAITED, BUSY = 0.01, 0.02, 0.8
+"""Shares of the window: of steal, of waiting for a CPU, and of using one, that delay a worker."""
 SKEW = NS_PER_S
 OMITTED = 2.0
 """How much longer the 99th percentile would be with what was left out, to be worth a word."""
@@ -72,6 +74,9 @@ def examine(
         lag_p99=format_duration(lag.quantile(0.99)) if lag is not None else None,
         cpu=_percent(record.cpu_time, record.wall_time),
         throttled=_percent(record.throttled_periods, record.periods),
+        # 0 where the system does not tell.
+        cpu_wait=_percent(record.waited_time, record.wall_time) if record.waited_time else None,
+        steal=_percent(record.stolen_time, record.wall_time) if record.stolen_time else None,
         ceiling=format_rate(record.ceiling) if record.ceiling > 0 else None,
         start_skew=format_duration(record.start_skew) if record.started_at else None,
         send_spread=format_duration(spread) if plan.load.burst is not None else None,
@@ -129,8 +134,35 @@ def _lag(evidence: Evidence) -> Finding | None:
         "Lag",
         "Inflating",
         f"1 in 100 iterations started {format_duration(seen, [allowed])} or more after it was "
-        f"due, at most {format_duration(allowed)} is harmless: give the workers more CPU, or use "
-        "more workers",
+        f"due, at most {format_duration(allowed)} is harmless: {_cause(evidence.generator)}",
+    )
+
+
+def _cause(record: GeneratorRecord) -> str:
+    """What most likely kept the workers from running in time, and what to do about it."""
+
+    def share(part: int) -> float:
+        return part / record.wall_time if record.wall_time else 0.0
+
+    used, waited, stolen = map(share, (record.cpu_time, record.waited_time, record.stolen_time))
+    if record.periods and record.throttled_periods > THROTTLED * record.periods:
+        return "the CPU limit throttled it, so raise or remove the limit in podTemplate"
+    if stolen > STOLEN:
+        return (
+            f"other virtual machines had its CPU for {format_percent(stolen, [STOLEN])} of the "
+            "time (steal), so use nodes that do not share their CPUs"
+        )
+    if used > BUSY:
+        return f"it used {format_percent(used, [BUSY])} of a core, so use more workers"
+    if waited > WAITED:
+        return (
+            f"it used {format_percent(used)} of a core, but waited for a CPU for "
+            f"{format_percent(waited, [WAITED])} of the time, because its machine was busy with "
+            "other programs: use a quieter machine, or request more CPU"
+        )
+    return (
+        f"the cause is unknown (it used {format_percent(used)} of a core and did not wait for a "
+        "CPU): look at what else its machine did"
     )
 
 
@@ -145,7 +177,7 @@ def _late_sends(evidence: Evidence) -> Finding | None:
         "LateSends",
         "UnderLoading",
         f"{share} of iterations started more than 10ms late, at most {format_percent(LATE_SENDS)} "
-        "is harmless: the load was not the one that the test specifies",
+        f"is harmless: {_cause(record)}",
     )
 
 
@@ -172,7 +204,7 @@ def _stalled(evidence: Evidence) -> Finding | None:
         "Stall",
         "Inflating",
         f"a worker was paused for {format_duration(stall, [STALL])}, at most "
-        f"{format_duration(STALL)} is harmless: its node may be overloaded",
+        f"{format_duration(STALL)} is harmless: {_cause(evidence.generator)}",
     )
 
 

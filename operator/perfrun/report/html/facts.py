@@ -126,6 +126,8 @@ def generator(run: PerfRun) -> list[Fact]:
         known = (
             ("Lag, p99", health.lag_p99),
             ("CPU", health.cpu),
+            ("Waited for CPU", health.cpu_wait),
+            ("Steal", health.steal),
             ("Throttled", health.throttled),
             ("Ceiling", health.ceiling),
             ("Connections reused", health.reuse),

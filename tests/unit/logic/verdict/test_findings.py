@@ -132,11 +132,37 @@ def test_a_finding_shows_what_was_seen_and_what_is_harmless() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("parts", "cause"),
+    [
+        ({}, "the cause is unknown (it used 20% of a core and did not wait for a CPU)"),
+        ({"waited_time": S // 5}, "the cause is unknown"),
+        ({"waited_time": S}, "it used 20% of a core, but waited for a CPU for 10% of the time"),
+        ({"waited_time": S, "cpu_time": 9 * S}, "it used 90% of a core, so use more workers"),
+        ({"waited_time": S, "stolen_time": S // 2}, "for 5% of the time (steal)"),
+        (
+            {"waited_time": S, "periods": 100, "throttled_periods": 2},
+            "the CPU limit throttled it, so raise or remove the limit",
+        ),
+    ],
+)
+def test_a_delay_is_told_with_its_cause(parts: dict[str, Any], cause: str) -> None:
+    delayed = {"lag": lag(*[20 * MS] * 1000), "late_sends": 1000, "longest_stall": S}
+    told = {
+        one.type: one.message
+        for one in health(OPEN, **{"cpu_time": 2 * S, **delayed, **parts}).findings
+    }
+    for kind in ("Lag", "LateSends", "Stall"):
+        assert cause in told[kind]
+
+
 def test_the_generators_health_in_figures() -> None:
     status = health(
         OPEN,
         lag=lag(*[210_000] * 1000),
         cpu_time=61 * S // 10,
+        waited_time=S // 100,
+        stolen_time=S // 10,
         periods=100,
         ceiling=78_000.0,
         started_at=[10.0, 10.003],
@@ -145,6 +171,8 @@ def test_the_generators_health_in_figures() -> None:
         "lagP99": "0.21ms",
         "cpu": "61%",
         "throttled": "0%",
+        "cpuWait": "0.1%",
+        "steal": "1%",
         "ceiling": "78000/s",
         "startSkew": "3ms",
         "coverage": "100%",
