@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 
 from perfrun.api.run.perfrun import PerfRun
+from perfrun.local.files.manifests import read_manifests
 from perfrun.measure.result import RunResult
+from perfrun.pytest_plugin.given import Given
+from perfrun.pytest_plugin.running import Background
 
 PATIENCE = 40.0
 
@@ -115,6 +118,16 @@ def cli(tmp_path: Path) -> Cli:
 def children(pid: int) -> list[int]:
     file = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in file.read_text().split()]
+
+
+def children_of_threads() -> list[int]:
+    """Of this process: a child belongs to the thread that started it."""
+    files = Path("/proc/self/task").glob("*/children")
+    return [int(child) for file in files for child in file.read_text().split()]
+
+
+def is_worker(pid: int) -> bool:
+    return b"perfrun.local.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -338,6 +351,30 @@ def test_ctrl_c_reports_what_was_measured_and_leaves_nobody_behind(
     assert run.status.summary is not None
     assert run.status.summary.attempts.window == len(target.seen)
     assert run.status.stopped == "by Ctrl-C"
+
+
+def test_workers_that_do_not_heed_a_stop_are_ended_and_named(
+    cli: Cli, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perfrun.logic.run.lifecycle.LAST_REPORTS_S", 0.5)
+    load = "{workers: 2, open: {rate: 40/s, duration: 60s}}"
+    (manifest,) = read_manifests([str(cli.manifest("api", target.url, load))])
+    assert manifest.test is not None
+    run = Background(Given(manifest.test, {}))
+    run.start()
+    until(lambda: len(target.seen) >= 40)
+    stuck = min(pid for pid in children_of_threads() if is_worker(pid))
+    os.kill(stuck, signal.SIGSTOP)
+    run.stop("by the test")
+    run.wait()
+    reported, lost = run.outcome()
+    assert gone(stuck)
+    status = reported.run.status
+    assert (status.verdict, status.stopped) == ("Inconclusive", "by the test")
+    assert status.workers is not None
+    assert status.workers.reported == 1
+    (sentence,) = lost
+    assert re.fullmatch("worker [01]: it took too long, and was ended", sentence)
 
 
 def test_ctrl_c_before_the_load_begins(cli: Cli) -> None:

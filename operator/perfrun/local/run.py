@@ -23,7 +23,7 @@ from perfrun.coordinator.search import search_of
 from perfrun.local.processes import LocalWatch
 from perfrun.local.scratch import scratch
 from perfrun.local.values import FoundValues
-from perfrun.local.workers import Tokens, WorkerProcesses
+from perfrun.local.workers import WorkerProcesses
 from perfrun.logic.plan.run_plan import STOP_GRACE, longest, longest_clean_up
 from perfrun.logic.run.facts import CleanUp, JobState, RunFacts
 from perfrun.logic.run.lifecycle import Act, Decision, collecting_deadline, decide, stop_deadline
@@ -159,10 +159,8 @@ class _Run:
         self._stop = stop
         self._on_progress = on_progress
         self._store = MemoryStore()
-        # One more: for the worker that only runs the teardown.
-        tokens = Tokens(plan.load.workers + 1)
-        self._coordinator = Coordinator(self._store, tokens, lead=LEAD)
-        self._workers = WorkerProcesses(plan, folder, tokens, stop.at_once)
+        self._workers = WorkerProcesses(plan, folder, stop.at_once)
+        self._coordinator = Coordinator(self._store, self._workers.tokens, lead=LEAD)
         self._created, self._since = datetime.now(UTC), asyncio.get_running_loop().time()
         self._session = self._coordinator.open(
             plan,
@@ -195,7 +193,7 @@ class _Run:
         return self._result(facts)
 
     async def _live(self, values: FoundValues, coordinator: str) -> RunFacts:
-        """The facts at the end, when nobody lives."""
+        """Look, decide, act, until the run is to end and nobody lives; returns the last facts."""
         while True:
             if self._stop.killed:
                 await self._workers.end(self._session.reported)
@@ -229,7 +227,8 @@ class _Run:
                     await asyncio.sleep(_TICK_SECONDS)
 
     def _facts(self) -> RunFacts:
-        session, plan, stop = self._session, self._plan, self._stop
+        """What is true now; the twin of :mod:`perfrun.controller.run.facts`."""
+        session, plan = self._session, self._plan
         # By a clock that nobody sets.
         passed = asyncio.get_running_loop().time() - self._since
         now = self._created + timedelta(seconds=passed)
@@ -239,9 +238,10 @@ class _Run:
         # While all are ready, as during a setup, nobody is in trouble with the target.
         troubled = session.arrived == session.workers > session.ready_count
         self._troubled_since = (self._troubled_since or now) if troubled else None
+        under_load = Phase.COLLECTING if self._collecting else Phase.RUNNING
         trouble = self._coordinator.trouble(plan.uid)
         return RunFacts(
-            phase=self._phase,
+            phase=under_load if begun else Phase.STARTING,
             now=now,
             accepted=self._created,
             start_timeout=plan.load.start_timeout,
@@ -254,7 +254,7 @@ class _Run:
             fatal=trouble.message if trouble and trouble.hopeless else None,
             trouble=trouble.message if trouble else None,
             troubled_since=self._troubled_since,
-            stop=stop.reason,
+            stop=self._stop.reason,
             stopped=self._stopped,
             report_deadline=self._report_deadline,
             reports_travel=False,
@@ -262,12 +262,6 @@ class _Run:
             cleaned=session.cleaned,
             clean_up=self._clean_up(now),
         )
-
-    @property
-    def _phase(self) -> Phase:
-        if self._session.start is None:
-            return Phase.STARTING
-        return Phase.COLLECTING if self._collecting else Phase.RUNNING
 
     def _clean_up(self, now: datetime) -> CleanUp | None:
         if self._stop.killed:

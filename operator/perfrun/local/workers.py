@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -100,11 +100,12 @@ class WorkerProcess:
 class WorkerProcesses:
     """The processes of one run: its workers, who cleans up for them, a benchmark's launcher."""
 
-    def __init__(self, plan: RunPlan, folder: Path, tokens: Tokens, at_once: asyncio.Event) -> None:
+    def __init__(self, plan: RunPlan, folder: Path, at_once: asyncio.Event) -> None:
         """``at_once``: set, nobody is given time to end."""
+        # One more: for the worker that only runs the teardown.
+        self.tokens = Tokens(plan.load.workers + 1)
         self._plan = plan
         self._folder = folder
-        self._tokens = tokens
         self._at_once = at_once
         self._coordinator = ""
         self._workers: list[WorkerProcess] = []
@@ -147,16 +148,29 @@ class WorkerProcesses:
         )
 
     async def end(self, reported: Collection[int]) -> None:
-        """End all that live: first asked, then killed. Those that have not ``reported`` were too
-        slow for somebody."""
-        for worker in self._all:
-            worker.late = worker.late or (worker.alive and worker.index not in reported)
+        """End all that live: first asked, then, or at once, killed. Those that have not
+        ``reported`` took too long."""
+        living = [worker for worker in self._all if worker.alive]
+        for worker in living:
+            worker.late = worker.index not in reported
+            if not self._at_once.is_set():
+                worker.signal(signal.SIGTERM)
+        everyone = asyncio.gather(*(worker.wait() for worker in living))
+        impatient = asyncio.ensure_future(self._at_once.wait())
         patience = TEARDOWN_SECONDS if self._plan.teardown else TERM_SECONDS
-        await end_workers(self._all, self._at_once, patience)
+        try:
+            await asyncio.wait(
+                (everyone, impatient), timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            impatient.cancel()
+        for worker in living:
+            worker.signal(signal.SIGKILL)
+        await everyone
 
     async def close(self) -> None:
         """Leave no process behind, whatever has happened."""
-        await end_workers(self._all, self._at_once)
+        await self.end(())
         if self._launcher is not None:
             await self._launcher.end()
 
@@ -171,7 +185,7 @@ class WorkerProcesses:
 
     async def _start(self, index: int) -> WorkerProcess:
         token_file = self._folder / f"token-{index}"
-        token_file.write_text(self._tokens.by_index[index])
+        token_file.write_text(self.tokens.by_index[index])
         env = {
             "PERFRUN_PLAN": str(self._folder / "plan.json"),
             "PERFRUN_COORDINATOR": self._coordinator,
@@ -181,47 +195,19 @@ class WorkerProcesses:
             "PERFRUN_COMMAND_FOLDER": str(self._commands),
             "PERFRUN_REPORT_DEADLINE": str(_REPORT_SECONDS),
         }
-        return await start_worker(index, env, self._folder / f"worker-{index}.log")
-
-
-async def start_worker(index: int, env: Mapping[str, str], log: Path) -> WorkerProcess:
-    """Start one worker with ``env`` added to ours."""
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "perfrun.local.child",
-            env={**_inherited(), **env, PARENT: str(os.getpid())},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            # A Ctrl-C of the terminal is for us: we tell the workers in order.
-            start_new_session=True,
-        )
-    return WorkerProcess(index, process, log)
-
-
-async def end_workers(
-    workers: list[WorkerProcess], at_once: asyncio.Event, patience: float = TERM_SECONDS
-) -> None:
-    """End those that still live: first asked, then, or ``at_once``, killed. None is left.
-
-    ``patience``: the seconds from one to the other.
-    """
-    if not at_once.is_set():
-        for worker in workers:
-            worker.signal(signal.SIGTERM)
-    everyone = asyncio.gather(*(worker.wait() for worker in workers))
-    impatient = asyncio.ensure_future(at_once.wait())
-    try:
-        await asyncio.wait(
-            (everyone, impatient), timeout=patience, return_when=asyncio.FIRST_COMPLETED
-        )
-    finally:
-        impatient.cancel()
-    for worker in workers:
-        worker.signal(signal.SIGKILL)
-    await everyone
+        log = self._folder / f"worker-{index}.log"
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "perfrun.local.child"),
+                env={**_inherited(), **env, PARENT: str(os.getpid())},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # A Ctrl-C of the terminal is for us: we tell the workers in order.
+                start_new_session=True,
+            )
+        return WorkerProcess(index, process, log)
 
 
 def _inherited() -> dict[str, str]:

@@ -24,6 +24,35 @@ from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import TextForm, console, tell
 from perfrun.local.files.selector import Selector, parse_selector
 
+Secrets = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="Values of Secrets and ConfigMaps, as files DIR/NAME/KEY.",
+    ),
+]
+TargetUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Where the targets are from here, as in http://localhost:8000; the paths are "
+        "those of the manifests.",
+    ),
+]
+Slowest = Annotated[
+    int, typer.Option(min=0, max=1000, metavar="N", help="List the N slowest tests at the end.")
+]
+Observe = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=PID",
+        help="Look at a process of this machine in the place of the observed workload NAME; "
+        "NAME=port:8000 is the one that listens there.",
+    ),
+]
+
 
 def _selector(text: str | None) -> Selector | None:
     if text is None:
@@ -45,35 +74,11 @@ def run(
     html_file: HtmlFile = None,
     junit_file: JunitFile = None,
     md_file: MarkdownFile = None,
-    secrets: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            exists=True,
-            file_okay=False,
-            help="Values of Secrets and ConfigMaps, as files DIR/NAME/KEY.",
-        ),
-    ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Where the targets are from here, as in http://localhost:8000; the paths are "
-            "those of the manifests.",
-        ),
-    ] = None,
+    secrets: Secrets = None,
+    url: TargetUrl = None,
     strict: Strict = False,
-    slowest: Annotated[
-        int, typer.Option(min=0, max=1000, metavar="N", help="List the N slowest tests at the end.")
-    ] = 0,
-    observe: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=PID",
-            help="Look at a process of this machine in the place of the observed workload NAME; "
-            "NAME=port:8000 is the one that listens there.",
-        ),
-    ] = None,
+    slowest: Slowest = 0,
+    observe: Observe = None,
 ) -> None:
     """Run the PerfTests of manifests on this machine and judge them.
 
