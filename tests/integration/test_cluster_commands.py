@@ -215,6 +215,7 @@ async def test_a_watch_that_nobody_reads_ends(filled: Shop) -> None:
 async def test_watch_once_shows_what_is_now(filled: Shop) -> None:
     code, out, _ = await filled.perfrun("watch", "api", "--once")
     assert code == 0
+    assert (await filled.perfrun("watch", "ptest/api", "--once"))[0] == 0
     rows = [line.split("\t") for line in out.splitlines()]
     assert [rows[0][0], rows[1][:3], rows[1][5]] == [
         "TEST", ["api", "api-2", "Running"], "3s, 180 requests/s",

@@ -15,8 +15,6 @@ from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, PERF_TESTS, Resource
 from perfrun.logic.comparison.model import Reported
 from perfrun.report.reading import MAX_BYTES, join_result, read_document, read_run
 
-_RUN_PREFIXES = ("run", "runs", "perfrun", "perfruns", "prun", "perfruns.perfrun.dev")
-_TEST_PREFIXES = ("test", "tests", "perftest", "perftests", "ptest", "perftests.perfrun.dev")
 _FILE_ENDINGS = (".json", ".json.gz")
 
 
@@ -57,9 +55,9 @@ class Sources:
             return _parsed("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
         if Path(argument).is_file():
             return _parsed(argument, _content(argument))
-        if slash and kind in _RUN_PREFIXES:
+        if slash and PERF_RUNS.is_called(kind):
             return [self._run(name)]
-        if slash and kind in _TEST_PREFIXES:
+        if slash and PERF_TESTS.is_called(kind):
             return self._last_of(name)
         if slash or argument.endswith(_FILE_ENDINGS):
             return _parsed(argument, _content(argument))

@@ -14,6 +14,12 @@ class Resource:
     api_version: str
     kind: str
     plural: str
+    names: tuple[str, ...] = ()
+    """Further ones, by which users call it."""
+
+    def is_called(self, name: str) -> bool:
+        """Whether ``name`` is the one before the slash, as in ``perftest/shop``."""
+        return name in (self.plural, self.full_name, self.kind.lower(), *self.names)
 
     @property
     def group(self) -> str:
@@ -48,8 +54,8 @@ def _segment(name: str) -> str:
     return quote(name, safe="")
 
 
-PERF_TESTS = Resource(API_VERSION, "PerfTest", "perftests")
-PERF_RUNS = Resource(API_VERSION, "PerfRun", "perfruns")
+PERF_TESTS = Resource(API_VERSION, "PerfTest", "perftests", ("ptest", "test", "tests"))
+PERF_RUNS = Resource(API_VERSION, "PerfRun", "perfruns", ("prun", "run", "runs"))
 PERF_POLICIES = Resource(API_VERSION, "PerfPolicy", "perfpolicies")
 JOBS = Resource("batch/v1", "Job", "jobs")
 PODS = Resource("v1", "Pod", "pods")

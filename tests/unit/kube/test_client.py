@@ -25,7 +25,7 @@ from perfrun.kube.errors import (
     TooLargeError,
     UnknownKindError,
 )
-from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, TOKEN_REVIEWS
+from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, PERF_TESTS, TOKEN_REVIEWS
 
 Json = dict[str, Any]
 
@@ -75,6 +75,12 @@ async def rote() -> AsyncIterator[Rote]:
 )  # fmt: skip
 def test_path(path: str, expected: str) -> None:
     assert path == expected
+
+
+@pytest.mark.parametrize("name", ["prun", "run", "perfrun", "perfruns", "perfruns.perfrun.dev"])
+def test_names_by_which_users_call_a_kind(name: str) -> None:
+    assert PERF_RUNS.is_called(name)
+    assert not PERF_TESTS.is_called(name)
 
 
 @pytest.mark.parametrize("name", ["../x", "10/s", "a%2Fb", ".", "..", ""])

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
 from perfrun.api import Json
 from perfrun.api.times import format_time
@@ -12,8 +11,6 @@ from perfrun.cli.cluster.refusals import sentence
 from perfrun.cli.cluster.views import RunView, TestView, age, due, recency
 from perfrun.cli.terminal.tables import Column
 from perfrun.kube.resources import PERF_TESTS, Resource
-
-View = TypeVar("View", TestView, RunView)
 
 COLUMNS = (
     Column("TEST"),

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from perfrun.api import Json
 from perfrun.cli.cluster.shell import Cluster
+from perfrun.kube.client import Kube
 from perfrun.kube.errors import AwayError, GoneError
 from perfrun.kube.resources import Resource
 
@@ -56,24 +56,8 @@ class Failed:
 Change = Listed | Changed | Deleted | Away | Failed
 
 
-class Watched(Protocol):
-    """The part of a client that is needed here."""
-
-    async def list_to_watch(
-        self, resource: Resource, namespace: str, *, fields: str = ""
-    ) -> tuple[list[Json], str]:
-        """All objects, and the version to watch from."""
-        ...
-
-    def watch(
-        self, resource: Resource, namespace: str, version: str, *, fields: str = ""
-    ) -> AsyncIterator[Json]:
-        """Events after that version."""
-        ...
-
-
 async def changes(
-    kube: Watched,
+    kube: Kube,
     resource: Resource,
     namespace: str,
     fields: str = "",

@@ -19,15 +19,17 @@ from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
 _TICK_S = 1.0
 _MARGIN = 3
 """Lines of the screen that are not rows of tests."""
-_RUN = ("run/", "runs/", "prun/", "perfrun/", "perfruns/")
 
 
 def watch(
     cluster: Cluster, about: str | None, out: Console, err: Console, *, once: bool, strict: bool
 ) -> Exit:
     """Show a namespace, a test of it or (``run/NAME``) a run. Raises KubeError."""
-    if about is not None and about.startswith(_RUN):
-        return _watch_run(cluster, about.partition("/")[2], out, err, once=once, strict=strict)
+    kind, slash, name = (about or "").partition("/")
+    if slash and PERF_RUNS.is_called(kind):
+        return _watch_run(cluster, name, out, err, once=once, strict=strict)
+    if slash and PERF_TESTS.is_called(kind):
+        about = name
     if about is not None and cluster.find(PERF_TESTS, about) is None:
         hint = f"; there is a run: run/{about}" if cluster.find(PERF_RUNS, about) else ""
         tell(err, f"there is no PerfTest {about} in namespace {cluster.namespace}{hint}")

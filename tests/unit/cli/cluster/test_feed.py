@@ -9,13 +9,14 @@ import pytest
 from perfrun.api import Json
 from perfrun.cli.cluster.feed import Away, Changed, ChangeFeed, Deleted, Failed, Listed, changes
 from perfrun.cli.cluster.shell import Cluster
+from perfrun.kube.client import Kube
 from perfrun.kube.errors import AwayError, GoneError, KubeError
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, Resource
 from tests.unit.cli.fake_api import FakeApi, run_body, status_body
 from tests.unit.cli.fixtures_cluster import cluster_of
 
 
-class Script:
+class Script(Kube):
     """A source that does what it is told to; the last step is repeated."""
 
     def __init__(self, lists: list[Any], watches: list[Any]) -> None:
