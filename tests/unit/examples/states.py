@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from perfrun.api.metadata import Condition
-from perfrun.api.run.perfrun import Phase, Verdict, WorkerCounts
+from perfrun.api.run.perfrun import PerfRunStatus, Phase, Verdict, WorkerCounts
+from perfrun.logic.run import status as transition
 from perfrun.logic.run.health import HealthFacts, health_condition
-from perfrun.logic.run.status import done_conditions, open_conditions
+from perfrun.logic.run.status import open_conditions
 from perfrun.logic.verdict.outcome import RunVerdict
 
 Json = dict[str, Any]
@@ -75,9 +76,8 @@ def under_way(phase: str, **status: Any) -> Json:
 
 def done(verdict: str, message: str) -> Json:
     run_verdict = RunVerdict(Verdict(verdict), message, WorkerCounts(planned=1))
-    conditions = [one.as_json() for one in done_conditions(run_verdict, [], NOW, 1)]
-    told = {"phase": "Done", "verdict": verdict, "message": message}
-    return perfrun(observedGeneration=1, conditions=conditions, **told)
+    ended = transition.done(PerfRunStatus(), 1, NOW, run_verdict).as_patch()
+    return perfrun(**{name: value for name, value in ended.items() if value is not None})
 
 
 def perfrun(**status: Any) -> Json:

@@ -32,7 +32,7 @@ from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import RefusedError
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, REVISIONS
 from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
-from perfrun.logic.run.status import Frozen, queued, starting
+from perfrun.logic.run.status import frozen, queued, starting
 from perfrun.logic.schedule.admission import Placement, queue_limit
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, turn_did_not_come
 
@@ -226,19 +226,18 @@ class Acceptor:
     ) -> PerfRunStatus | None:
         """What to write of the run's place; None where it stands there already."""
         assert outcome.asks is not None
-        status, generation = run.status, run.metadata.generation
-        frozen = Frozen(
-            revision=status.revision or revision_name(run.spec.test_ref.name, outcome.what_runs),
-            target=outcome.target,
-            comparison_key=outcome.comparison_key,
-            workers=outcome.asks.workers,
+        accepted = frozen(
+            run.status.revision or revision_name(run.spec.test_ref.name, outcome.what_runs),
+            outcome.target,
+            outcome.comparison_key,
+            outcome.asks.workers,
         )
         if not placement.position:
-            return starting(status, generation, now, frozen)
+            return accepted.updated(starting(run, now))
         place = QueueStatus(reason=placement.reason, position=placement.position)
-        if status.queue == place and status.target == frozen.target:
+        if run.status.queue == place and run.status.target == outcome.target:
             return None
-        return queued(status, generation, now, frozen, place)
+        return accepted.updated(queued(run, now, place))
 
     async def _cancel(self, run: PerfRun, run_verdict: RunVerdict) -> float:
         await self._finisher.end(run, run_verdict)

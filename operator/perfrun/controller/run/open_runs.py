@@ -213,7 +213,7 @@ class OpenRuns:
                 return parse_time(run.status.start_time)
             if run.status.phase is not Phase.STARTING:
                 raise ConflictError(409, f"{key} is not starting any more: {run.status.phase}")
-            changes = running(run.status, run.metadata.generation, time, workers)
+            changes = running(run, time, workers)
             try:
                 await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             except ConflictError:

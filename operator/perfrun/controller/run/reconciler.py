@@ -225,8 +225,8 @@ class RunReconciler:
 
     async def _requeue(self, run: PerfRun, facts: RunFacts, why: str) -> float:
         """Give the turn of a run back whose pods are not scheduled, and end them."""
-        changes = transition.requeued(run.status, run.metadata.generation, facts, why)
-        self._store.put_run(run_record(await self._write(run, changes)))
+        queued = await self._write(run, transition.requeued(run, facts, why))
+        self._store.put_run(run_record(queued))
         self._let_go(run.metadata.uid)
         # Should this process end now, its next look in the queue deletes it.
         await self._finisher.delete_jobs(run.metadata.namespace, run.metadata.uid)
@@ -259,9 +259,7 @@ class RunReconciler:
             case Act.STOP:
                 await self._stop(run, decision.message)
             case Act.COLLECT:
-                await self._write(
-                    run, transition.collecting(run.status, run.metadata.generation, facts)
-                )
+                await self._write(run, transition.collecting(run, facts))
             case Act.CLEAN_UP:
                 return await self._clean_ups.start(run, opened, facts)
             case Act.JUDGE:
@@ -348,7 +346,7 @@ class RunReconciler:
             return
         self._told[uid] = now
         line = decision.message or progress_line(self._coordinator.live(uid), facts)
-        await self._write_progress(run, transition.progress(run.status, facts, line))
+        await self._write_progress(run, transition.progress(run, facts, line))
 
     async def _write_progress(self, run: PerfRun, changes: PerfRunStatus) -> None:
         if run.status.updated(changes) != run.status:

@@ -9,7 +9,6 @@ as something that only a user can mend. A missed objective is that only where it
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from perfrun.api.metadata import MAX_CONDITIONS, Condition
@@ -18,6 +17,7 @@ from perfrun.api.run.perfrun import (
     CapacityStatus,
     HoldStatus,
     NoticeOutcome,
+    PerfRun,
     PerfRunStatus,
     Phase,
     QueueStatus,
@@ -35,51 +35,45 @@ _STALLED = {Verdict.FAIL: "ObjectiveMissed", Verdict.ERROR: "Error"}
 _OURS = frozenset({"Complete", "SLOMet", "Reconciling", "Stalled"})
 
 
-@dataclass(frozen=True)
-class Frozen:
-    """What a run executes, whatever becomes of its test."""
-
-    revision: str
-    target: str
-    comparison_key: str
-    workers: int
-
-
 # --- from its creation to the load -------------------------------------------------------------
 
 
-def queued(
-    before: PerfRunStatus, generation: int, now: datetime, frozen: Frozen, place: QueueStatus
-) -> PerfRunStatus:
-    """It is accepted, and waits for its turn."""
-    return _accepted(Phase.QUEUED, before, generation, now, frozen).updated(
-        PerfRunStatus(queue=place)
+def frozen(revision: str, target: str, comparison_key: str, workers: int) -> PerfRunStatus:
+    """It is accepted: what it executes is fixed, whatever becomes of its test."""
+    return PerfRunStatus(
+        revision=revision,
+        target=target,
+        comparison_key=comparison_key,
+        workers=WorkerCounts(planned=workers),
     )
 
 
-def starting(
-    before: PerfRunStatus, generation: int, now: datetime, frozen: Frozen
-) -> PerfRunStatus:
+def queued(run: PerfRun, now: datetime, place: QueueStatus) -> PerfRunStatus:
+    """It waits for its turn."""
+    return _under_way(Phase.QUEUED, run, now).updated(PerfRunStatus(queue=place))
+
+
+def starting(run: PerfRun, now: datetime) -> PerfRunStatus:
     """Its turn has come, for the first time or again."""
-    return _accepted(Phase.STARTING, before, generation, now, frozen).updated(
+    return _under_way(Phase.STARTING, run, now).updated(
         PerfRunStatus(
             queue=None,
-            accepted_time=before.accepted_time or format_time(now),
+            accepted_time=run.status.accepted_time or format_time(now),
             turn_time=format_time(now),
-            turns=(before.turns or 0) + 1,
+            turns=(run.status.turns or 0) + 1,
         )
     )
 
 
-def requeued(before: PerfRunStatus, generation: int, facts: RunFacts, why: str) -> PerfRunStatus:
+def requeued(run: PerfRun, facts: RunFacts, why: str) -> PerfRunStatus:
     """It has given its turn back."""
-    return _under_way(Phase.QUEUED, before, generation, facts.now).updated(
+    place = QueueStatus(reason=cut(why), position=1)
+    return queued(run, facts.now, place).updated(
         PerfRunStatus(
             job=None,
             launch_error=None,
             progress=None,
             message=cut(why),
-            queue=QueueStatus(reason=cut(why), position=1),
             start_deadline=format_time(start_deadline(facts)),
             workers=WorkerCounts(planned=facts.planned),
         )
@@ -104,9 +98,9 @@ def launched(job: str) -> PerfRunStatus:
 # --- the load ----------------------------------------------------------------------------------
 
 
-def running(before: PerfRunStatus, generation: int, start: datetime, workers: int) -> PerfRunStatus:
+def running(run: PerfRun, start: datetime, workers: int) -> PerfRunStatus:
     """All workers are ready, and the load begins at ``start``."""
-    return _under_way(Phase.RUNNING, before, generation, start).updated(
+    return _under_way(Phase.RUNNING, run, start).updated(
         PerfRunStatus(
             start_time=format_time(start),
             progress=None,
@@ -116,9 +110,9 @@ def running(before: PerfRunStatus, generation: int, start: datetime, workers: in
     )
 
 
-def progress(before: PerfRunStatus, facts: RunFacts, line: str) -> PerfRunStatus:
+def progress(run: PerfRun, facts: RunFacts, line: str) -> PerfRunStatus:
     """How far it is. Workers that were ready once stay so."""
-    ready = before.workers.ready if before.workers else 0
+    ready = run.status.workers.ready if run.status.workers else 0
     counts = WorkerCounts(
         planned=facts.planned, ready=max(facts.ready, ready), reported=len(facts.reported)
     )
@@ -137,9 +131,9 @@ def stopping(reason: str) -> PerfRunStatus:
     return PerfRunStatus(stopped=cut(reason))
 
 
-def collecting(before: PerfRunStatus, generation: int, facts: RunFacts) -> PerfRunStatus:
+def collecting(run: PerfRun, facts: RunFacts) -> PerfRunStatus:
     """The load is over; reports are waited for."""
-    return _under_way(Phase.COLLECTING, before, generation, facts.now).updated(
+    return _under_way(Phase.COLLECTING, run, facts.now).updated(
         PerfRunStatus(
             load_end_time=format_time(facts.now),
             report_deadline=format_time(collecting_deadline(facts)),
@@ -267,24 +261,10 @@ def _slo_met(run_verdict: RunVerdict) -> tuple[str, str]:
             return "Unknown", "Inconclusive"
 
 
-def _under_way(
-    phase: Phase, before: PerfRunStatus, generation: int, now: datetime
-) -> PerfRunStatus:
+def _under_way(phase: Phase, run: PerfRun, now: datetime) -> PerfRunStatus:
+    generation = run.metadata.generation
     return PerfRunStatus(
         observed_generation=generation,
         phase=phase,
-        conditions=open_conditions(phase, before.conditions, now, generation),
-    )
-
-
-def _accepted(
-    phase: Phase, before: PerfRunStatus, generation: int, now: datetime, frozen: Frozen
-) -> PerfRunStatus:
-    return _under_way(phase, before, generation, now).updated(
-        PerfRunStatus(
-            target=frozen.target,
-            revision=frozen.revision,
-            comparison_key=frozen.comparison_key,
-            workers=WorkerCounts(planned=frozen.workers),
-        )
+        conditions=open_conditions(phase, run.status.conditions, now, generation),
     )

@@ -9,6 +9,7 @@ from perfrun.api.metadata import MAX_CONDITIONS, Condition
 from perfrun.api.run.perfrun import (
     CapacityStatus,
     HoldStatus,
+    PerfRun,
     PerfRunStatus,
     Phase,
     QueueStatus,
@@ -18,7 +19,7 @@ from perfrun.api.run.perfrun import (
 )
 from perfrun.logic.run import status as transition
 from perfrun.logic.run.facts import JobState, RunFacts
-from perfrun.logic.run.status import Frozen, done, done_conditions, open_conditions
+from perfrun.logic.run.status import done, done_conditions, open_conditions
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored
 from tests.unit.logic.build import MS, judged, report, spec, step
 
@@ -99,7 +100,6 @@ def test_a_finished_run_is_stalled_only_where_somebody_has_to_act(
     assert "Reconciling" not in after
 
 
-FROZEN = Frozen(revision="api-1", target="shop:80", comparison_key="k", workers=3)
 FACTS = RunFacts(
     phase=Phase.STARTING,
     now=NOW,
@@ -113,29 +113,36 @@ FACTS = RunFacts(
 )
 
 
+def a_run(status: PerfRunStatus, generation: int = 1) -> PerfRun:
+    about = {"name": "api-1", "generation": generation}
+    run = PerfRun.parse({"metadata": about, "spec": {"testRef": {"name": "api"}}})
+    return run.model_copy(update={"status": status})
+
+
 def reasons(status: PerfRunStatus) -> dict[str, str]:
     return {condition.type: condition.reason for condition in status.conditions}
 
 
 def test_a_run_passes_through_its_phases() -> None:
     place = QueueStatus(reason="shop:80 is under load", position=1)
-    queued = transition.queued(PerfRunStatus(), 1, EARLIER, FROZEN, place)
+    accepted = transition.frozen("shop-1", "shop:80", "key", workers=3)
+    queued = accepted.updated(transition.queued(a_run(PerfRunStatus()), EARLIER, place))
     assert (queued.phase, queued.queue, queued.target) == (Phase.QUEUED, place, "shop:80")
     assert queued.workers == WorkerCounts(planned=3)
 
-    starting = queued.updated(transition.starting(queued, 1, EARLIER, FROZEN))
+    starting = queued.updated(transition.starting(a_run(queued), EARLIER))
     assert (starting.phase, starting.queue, starting.turns) == (Phase.STARTING, None, 1)
     assert starting.accepted_time == starting.turn_time == "2026-11-22T00:00:00Z"
 
     launched = starting.updated(transition.waiting("pulls")).updated(transition.launched("pr-1"))
     assert (launched.job, launched.progress, launched.message) == ("pr-1", None, None)
 
-    running = launched.updated(transition.running(launched, 1, NOW, 3))
+    running = launched.updated(transition.running(a_run(launched), NOW, 3))
     assert (running.phase, running.start_time) == (Phase.RUNNING, "2026-11-23T00:00:00Z")
     assert running.workers == WorkerCounts(planned=3, ready=3)
 
     facts = replace(FACTS, phase=Phase.RUNNING, now=NOW + timedelta(seconds=9))
-    collecting = running.updated(transition.collecting(running, 1, facts))
+    collecting = running.updated(transition.collecting(a_run(running), facts))
     assert (collecting.phase, collecting.load_end_time) == (
         Phase.COLLECTING,
         "2026-11-23T00:00:09Z",
@@ -147,26 +154,31 @@ def test_a_run_passes_through_its_phases() -> None:
 
 
 def test_a_run_that_gives_its_turn_back_keeps_when_it_was_accepted() -> None:
-    before = PerfRunStatus(phase=Phase.STARTING, accepted_time="2026-11-22T00:00:00Z", turns=1,
-                           job="pr-1", launch_error="quota", progress="waits")  # fmt: skip
-    queued = before.updated(transition.requeued(before, 2, FACTS, "no node has room"))
-    assert (queued.phase, queued.job, queued.launch_error, queued.progress) == (
-        Phase.QUEUED, None, None, None,
-    )  # fmt: skip
+    before = PerfRunStatus(
+        phase=Phase.STARTING,
+        accepted_time="2026-11-22T00:00:00Z",
+        turns=1,
+        job="pr-1",
+        launch_error="quota",
+        progress="waits",
+    )
+    queued = before.updated(transition.requeued(a_run(before, 2), FACTS, "no node has room"))
+    assert (queued.phase, queued.observed_generation) == (Phase.QUEUED, 2)
+    assert (queued.job, queued.launch_error, queued.progress) == (None, None, None)
     assert queued.message == "no node has room"
     assert queued.queue == QueueStatus(reason="no node has room", position=1)
     assert queued.start_deadline == "2026-11-22T00:01:00Z"
-    again = queued.updated(transition.starting(queued, 2, NOW, FROZEN))
+    again = queued.updated(transition.starting(a_run(queued), NOW))
     assert (again.turns, again.accepted_time) == (2, "2026-11-22T00:00:00Z")
     assert again.turn_time == "2026-11-23T00:00:00Z"
 
 
 def test_progress_is_the_message_only_before_the_load_and_ready_workers_stay_so() -> None:
-    before = PerfRunStatus(workers=WorkerCounts(planned=3, ready=2))
-    starts = transition.progress(before, FACTS, "x" * 5000)
+    run = a_run(PerfRunStatus(workers=WorkerCounts(planned=3, ready=2)))
+    starts = transition.progress(run, FACTS, "x" * 5000)
     assert starts.message == starts.progress
     assert starts.workers == WorkerCounts(planned=3, ready=2, reported=1)
-    loads = transition.progress(before, replace(FACTS, phase=Phase.RUNNING), "12s")
+    loads = transition.progress(run, replace(FACTS, phase=Phase.RUNNING), "12s")
     assert loads.model_fields_set == {"progress", "workers"}
 
 
