@@ -6,13 +6,12 @@ from pydantic import ConfigDict, Field
 
 from perfrun.api.base import ApiModel, Rule, StatusModel
 from perfrun.api.metadata import MAX_CONDITIONS, Condition, Metadata
-from perfrun.api.names import VariableName
+from perfrun.api.names import DNS_LABEL, VariableName
 from perfrun.api.run.checked import CheckStatus
 from perfrun.api.run.perfrun import Verdict
 from perfrun.api.test.baseline import Baseline, TrendStatus
 from perfrun.api.test.feed import Feed
 from perfrun.api.test.load import Burst, Load
-from perfrun.api.test.notification import Notification
 from perfrun.api.test.observe import Observed, Workload
 from perfrun.api.test.pod import PodTemplate
 from perfrun.api.test.scenario import Scenario, Step
@@ -21,10 +20,26 @@ from perfrun.api.test.target import Target
 from perfrun.api.times import Time
 
 CRON_PATTERN = r"^(@[a-z]+|[0-9A-Za-z*?,/#-]+( +[0-9A-Za-z*?,/#-]+){4})$"
-
-
 REQUEST_ANNOTATION = "perfrun.dev/run-requested-at"
 """On a PerfTest: each new value asks for one run."""
+
+Occasion = Literal["Warn", "Fail", "Error", "Regressed", "Recovered"]
+OCCASIONS: tuple[Occasion, ...] = ("Warn", "Fail", "Error", "Regressed", "Recovered")
+
+# Receivers are set up by the cluster's owner, and used here by name.
+ReceiverName = Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=63)]
+
+
+class Notification(ApiModel):
+    """A receiver, and which events it is notified of."""
+
+    receiver: ReceiverName = Field(
+        description="Name of a receiver from the value `receivers` of the Helm chart."
+    )
+    events: Annotated[list[Occasion], Field(min_length=1, max_length=len(OCCASIONS))] = Field(
+        default=list(OCCASIONS),
+        description="Events to notify the receiver of: verdicts of runs, and trends of the test.",
+    )
 
 
 class Schedule(ApiModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from perfrun.api.base import ApiModel
-from perfrun.api.test.notification import ReceiverName
+from perfrun.api.test.perftest import ReceiverName
 from perfrun.logic.problems import parse_problems
 
 FILE = "receivers.json"

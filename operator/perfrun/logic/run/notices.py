@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from perfrun.api.run.perfrun import PerfRun, SloStatus, Verdict
 from perfrun.api.sentence import cut
 from perfrun.api.test.baseline import MetricChange, Told
-from perfrun.api.test.notification import Notification, Occasion
+from perfrun.api.test.perftest import Notification, Occasion
 
 WITHIN = timedelta(hours=6)
 """What is older is history: adding a receiver tells nothing about it."""

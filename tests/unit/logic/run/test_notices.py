@@ -11,7 +11,7 @@ import pytest
 
 from perfrun.api.run.perfrun import PerfRun, SloStatus, Verdict
 from perfrun.api.test.baseline import MetricChange, Told
-from perfrun.api.test.notification import Notification
+from perfrun.api.test.perftest import Notification
 from perfrun.logic.run.notices import (
     FIRST_PAUSE_S,
     MAX_PAUSE_S,
