@@ -220,6 +220,15 @@ def test_a_target_that_refuses_connections_is_an_error_after_a_short_wait(cli: C
     assert cli.leftovers == []
 
 
+def test_a_port_of_this_machine_where_nobody_listens_is_told_at_once(cli: Cli) -> None:
+    file = cli.manifest("api", "http://127.0.0.1:1/", "{burst: {requests: 1, concurrency: 1}}")
+    code, out, err = cli.run(file)
+    assert code == 3, err
+    said = " ".join(out.split())
+    assert "within 1.2s after they had come up (load.startTimeout: 10s waits longer)" in said
+    assert "127.0.0.1:1 refused a connection" in said
+
+
 def test_secrets_come_from_files(cli: Cli, target: Target) -> None:
     token = "no-uid-has-this-in-it"  # "abc" was found in a random uid now and then
     (cli.folder / "values" / "shop").mkdir(parents=True)

@@ -28,6 +28,8 @@ class RunTrouble:
     message: str
     hopeless: bool
     """Trying again will not help: a worker has said so."""
+    reason: str = ""
+    """The error class of the first worker that has trouble; empty: none has."""
 
 
 @dataclass(slots=True)
@@ -243,7 +245,9 @@ class RunSession:
         message = self._waiting_for(hopeless or troubled, now)
         if message is None:
             return None
-        return RunTrouble(message, bool(hopeless))
+        first = next(iter((hopeless or troubled).values()), None)
+        reason = first.trouble.reason if first is not None and first.trouble is not None else ""
+        return RunTrouble(message, bool(hopeless), reason)
 
     def live(self, now: int) -> Live:
         """How the load goes."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -24,6 +25,7 @@ from perfrun.local.processes import LocalWatch
 from perfrun.local.scratch import scratch
 from perfrun.local.values import FoundValues
 from perfrun.local.workers import WorkerProcesses
+from perfrun.logic.plan.network import is_own
 from perfrun.logic.plan.run_plan import STOP_GRACE, longest, longest_clean_up
 from perfrun.logic.run.facts import CleanUp, JobState, RunFacts
 from perfrun.logic.run.lifecycle import Act, Decision, collecting_deadline, decide, stop_deadline
@@ -37,6 +39,8 @@ STOP_SECONDS = STOP_GRACE // NS_PER_S
 """How long a load that is stopped waits for the requests that are open."""
 _AT_ONCE = "perfrun was to end at once"
 _SHUTDOWN_SECONDS = 1.0
+_REFUSED = "Connect"
+"""The class of errors of connections that nobody takes."""
 _TICK_SECONDS = 0.1
 
 
@@ -254,6 +258,9 @@ class _Run:
             fatal=trouble.message if trouble and trouble.hopeless else None,
             trouble=trouble.message if trouble else None,
             troubled_since=self._troubled_since,
+            nobody_listens=trouble is not None
+            and trouble.reason == _REFUSED
+            and _is_expected_up(plan),
             stop=self._stop.reason,
             stopped=self._stopped,
             report_deadline=self._report_deadline,
@@ -318,6 +325,12 @@ class _Run:
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def _is_expected_up(plan: RunPlan) -> bool:
+    """Whether the target is of this machine, and its test does not say how long to wait for it."""
+    host = urlsplit(plan.target.url or "").hostname or ""
+    return is_own(host) and "start_timeout" not in plan.load.model_fields_set
 
 
 def _timedelta(ns: int) -> timedelta:

@@ -41,6 +41,7 @@ def test_passing_trouble_is_told_as_long_as_it_lasts_and_is_never_hopeless():
     assert late is not None
     assert (early.hopeless, late.hopeless) == (False, False)
     assert late.message == "worker 1: shop refuses connections"
+    assert late.reason == "Connect"
 
 
 def test_final_trouble_wins_over_passing_trouble():

@@ -249,12 +249,12 @@ def _not_listed(rule: NetworkRule, address: Address) -> NotAllowedError:
 
 def _remedy(host: str, change: str) -> str:
     """What to do about a refusal. No policy makes a worker's own pod the target that was meant."""
-    if _is_own(host):
+    if is_own(host):
         return "in a cluster this is the worker's own pod: use the name of the target's Service"
     return f"to allow it: {change}"
 
 
-def _is_own(host: str) -> bool:
+def is_own(host: str) -> bool:
     """Whether a host, or an address, leads back to whoever connects to it."""
     address = address_of(host)
     if address is None:

@@ -129,6 +129,9 @@ class RunFacts:
     troubled_since: datetime | None = None
     """Since when all workers are up and not all are ready, where that may not take as long as the
     whole start: on one machine nothing has to be scheduled or pulled."""
+    nobody_listens: bool = False
+    """The trouble is that this machine refuses connections to itself, and the test does not say
+    that its target is to be waited for."""
     stop: str | None = None
     """Why it has to stop; None: it has not."""
     stopped: bool = False

@@ -61,6 +61,8 @@ MAX_TURNS = 5
 """How often a run may leave the queue whose pods are not scheduled."""
 TROUBLE_WITHIN = timedelta(seconds=10)
 """How long workers of one machine may be up and not all ready."""
+NOBODY_WITHIN = timedelta(seconds=1.2)
+"""The same where nobody listens at the target's port of this machine: a try, and one more."""
 REFUSED_FOR = timedelta(seconds=15)
 """How long pods are refused for a reason that will not pass, until their run ends."""
 # A worker that was ended retries its report for a while; what is not here by then is lost.
@@ -106,10 +108,21 @@ def _starting(facts: RunFacts) -> Decision:
         return Decision(Act.FAIL, _refused(facts, refusal))
     if left <= 0:
         return Decision(Act.FAIL, f"not all workers were ready {limit}: {waiting_for(facts)}")
-    if facts.troubled_since is not None and facts.now - facts.troubled_since >= TROUBLE_WITHIN:
-        within = f"within {TROUBLE_WITHIN.total_seconds():g}s after they had come up"
-        return Decision(Act.FAIL, f"not all workers were ready {within}: {waiting_for(facts)}")
+    if (lasting := _lasting_trouble(facts)) is not None:
+        return Decision(Act.FAIL, lasting)
     return Decision(Act.WAIT, waiting_for(facts), min(STEP_S, left))
+
+
+def _lasting_trouble(facts: RunFacts) -> str | None:
+    """What to say of workers of one machine that are up, and have had trouble for too long."""
+    within = NOBODY_WITHIN if facts.nobody_listens else TROUBLE_WITHIN
+    if facts.troubled_since is None or facts.now - facts.troubled_since < within:
+        return None
+    seconds = f"{within.total_seconds():g}s"
+    told = f"not all workers were ready within {seconds} after they had come up"
+    longest = f"{TROUBLE_WITHIN.total_seconds():g}s"
+    wait = f" (load.startTimeout: {longest} waits longer)" if facts.nobody_listens else ""
+    return f"{told}{wait}: {waiting_for(facts)}"
 
 
 def _is_overdue(facts: RunFacts) -> bool:

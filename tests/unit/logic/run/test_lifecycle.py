@@ -186,6 +186,29 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
         "not all workers were ready within 10s after they had come up: shop refuses",
     ),
     (
+        "on one machine nobody listens, which a second try may change",
+        {
+            "now": at(4.1),
+            "trouble": "127.0.0.1:9 refused a connection",
+            "troubled_since": at(3),
+            "nobody_listens": True,
+        },
+        Act.WAIT,
+        "127.0.0.1:9 refused a connection",
+    ),
+    (
+        "on one machine still nobody listens",
+        {
+            "now": at(4.2),
+            "trouble": "127.0.0.1:9 refused a connection",
+            "troubled_since": at(3),
+            "nobody_listens": True,
+        },
+        Act.FAIL,
+        "not all workers were ready within 1.2s after they had come up (load.startTimeout: 10s "
+        "waits longer): 127.0.0.1:9 refused a connection",
+    ),
+    (
         "a worker ended and has no pod",
         {"workers": [WorkerFacts("", 1, dead=True, problem="it was ended by SIGKILL")]},
         Act.FAIL,
