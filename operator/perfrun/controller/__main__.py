@@ -20,7 +20,7 @@ from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.policies import ensure_policy, written_policies
 from perfrun.controller.objects.store import Key, namespace_of
 from perfrun.controller.run.admit import Acceptor
-from perfrun.controller.run.environment import Surroundings
+from perfrun.controller.run.environment import EnvironmentReader
 from perfrun.controller.run.finish import Finisher
 from perfrun.controller.run.identity import PodIdentity
 from perfrun.controller.run.open_runs import OpenRuns
@@ -121,8 +121,8 @@ class Operator:
 
     def _run_reconciler(self, open_runs: OpenRuns) -> RunReconciler:
         kube, pair = self._kube, self.pair
-        surroundings, sampler = Surroundings(kube, self.settings), Sampler(kube)
-        finisher = Finisher(kube, open_runs, self._events, self.metrics, surroundings, sampler)
+        environment, sampler = EnvironmentReader(kube, self.settings), Sampler(kube)
+        finisher = Finisher(kube, open_runs, self._events, self.metrics, environment, sampler)
         return RunReconciler(
             kube,
             self.store,
@@ -130,7 +130,7 @@ class Operator:
             open_runs,
             Acceptor(kube, self.store, finisher, self._events, self.checks),
             finisher,
-            surroundings,
+            environment,
             self._events,
             self.settings,
             sampler,

@@ -1,4 +1,4 @@
-"""What was seen of the target's surroundings while the load went on: points over time."""
+"""What was seen of the target's environment while the load went on: points over time."""
 
 from typing import Annotated, Self
 

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 MAX_TEXT = 512
 
 
-class Surroundings:
+class EnvironmentReader:
     """Notes where runs took place."""
 
     def __init__(self, kube: Kube, settings: Settings) -> None:

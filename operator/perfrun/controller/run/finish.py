@@ -18,7 +18,7 @@ from perfrun.controller.objects.manifests import (
 )
 from perfrun.controller.objects.status import correct_status, read_status, write_status
 from perfrun.controller.objects.writing import delete_owned, store_config_map
-from perfrun.controller.run.environment import Surroundings
+from perfrun.controller.run.environment import EnvironmentReader
 from perfrun.controller.run.open_runs import OpenRun, OpenRuns
 from perfrun.controller.run.sampler import Sampler
 from perfrun.kube.client import Kube, owned_by
@@ -50,11 +50,11 @@ class Finisher:
         runs: OpenRuns,
         events: Events,
         metrics: Metrics,
-        surroundings: Surroundings,
+        environment: EnvironmentReader,
         sampler: Sampler,
     ) -> None:
         self._kube = kube
-        self._surroundings = surroundings
+        self._environment = environment
         self._sampler = sampler
         self._runs = runs
         self._events = events
@@ -75,7 +75,7 @@ class Finisher:
         if packed is None:
             return await self.end(run, run_verdict)
         result = await self._keep(run, opened, packed)
-        where = await self._surroundings.of(run, opened.spec, machines)
+        where = await self._environment.of(run, opened.spec, machines)
         return await self.end(run, run_verdict, kept(result, where), now)
 
     async def _judge(

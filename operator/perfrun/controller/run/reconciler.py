@@ -21,7 +21,7 @@ from perfrun.controller.objects.store import Key, Store, run_record
 from perfrun.controller.objects.writing import create_once
 from perfrun.controller.run.admit import Acceptor
 from perfrun.controller.run.clean_up import CleanUps
-from perfrun.controller.run.environment import Surroundings
+from perfrun.controller.run.environment import EnvironmentReader
 from perfrun.controller.run.facts import FactReader, accepted, as_timedelta
 from perfrun.controller.run.finish import Finisher, counted
 from perfrun.controller.run.open_runs import OpenRun, OpenRuns, UnreadableError
@@ -68,7 +68,7 @@ class RunReconciler:
         runs: OpenRuns,
         acceptor: Acceptor,
         finisher: Finisher,
-        surroundings: Surroundings,
+        environment: EnvironmentReader,
         events: Events,
         settings: Settings,
         sampler: Sampler,
@@ -82,7 +82,7 @@ class RunReconciler:
         self._runs = runs
         self._acceptor = acceptor
         self._finisher = finisher
-        self._surroundings = surroundings
+        self._environment = environment
         self._events = events
         self._settings = settings
         self._sampler = sampler
@@ -297,7 +297,7 @@ class RunReconciler:
             opened.spec,
             self._settings,
             with_ca=bool(self._ca),
-            away_from=await self._surroundings.selectors(run),
+            away_from=await self._environment.selectors(run),
         )
         try:
             await self._accounts.ensure(run.metadata.namespace)

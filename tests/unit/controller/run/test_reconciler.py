@@ -26,7 +26,7 @@ from perfrun.controller.objects.manifests import (
 from perfrun.controller.objects.policies import PolicyRecord
 from perfrun.controller.objects.store import Key, Store, run_record
 from perfrun.controller.run.admit import Acceptor
-from perfrun.controller.run.environment import Surroundings
+from perfrun.controller.run.environment import EnvironmentReader
 from perfrun.controller.run.finish import KEEP_TRIES, Finisher
 from perfrun.controller.run.identity import PodIdentity
 from perfrun.controller.run.open_runs import MAX_OTHERS, MAX_PIECES, OpenRuns, UnreadableError
@@ -148,13 +148,13 @@ def world() -> World:
     metrics = Metrics(store)
     runs = OpenRuns(kube, store, ChecksHere(), lambda _: None)  # type: ignore[arg-type]
     events = Events(kube, "operator")  # type: ignore[arg-type]
-    around = Surroundings(kube, settings())  # type: ignore[arg-type]
+    environment = EnvironmentReader(kube, settings())  # type: ignore[arg-type]
     sampler = Sampler(kube)  # type: ignore[arg-type]
-    finisher = Finisher(kube, runs, events, metrics, around, sampler)  # type: ignore[arg-type]
+    finisher = Finisher(kube, runs, events, metrics, environment, sampler)  # type: ignore[arg-type]
     coordinator = Coordinator(runs, PodIdentity(kube, runs))  # type: ignore[arg-type]
     acceptor = Acceptor(kube, store, finisher, events, ChecksHere())  # type: ignore[arg-type]
     reconciler = RunReconciler(
-        kube, store, coordinator, runs, acceptor, finisher, around, events, settings(), sampler,  # type: ignore[arg-type]
+        kube, store, coordinator, runs, acceptor, finisher, environment, events, settings(), sampler,  # type: ignore[arg-type]
         Accounts(kube, "key"),  # type: ignore[arg-type]
     )  # fmt: skip
     test = perf_test(load={"workers": WORKERS, "burst": {"requests": 100, "concurrency": 10}})
