@@ -1,7 +1,6 @@
 """The part of an object's metadata that perfrun reads."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -66,7 +65,3 @@ class Condition(BaseModel):
     last_transition_time: datetime | None = Field(
         default=None, description="When the status of the condition last changed."
     )
-
-    def as_json(self) -> dict[str, Any]:
-        """The condition as it stands in a status."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from perfrun.api.metadata import Condition
 from perfrun.api.run.perfrun import PerfRunStatus, Phase, Verdict, WorkerCounts
+from perfrun.api.test.perftest import PerfTestStatus
 from perfrun.logic.run import status as transition
 from perfrun.logic.run.health import HealthFacts, health_condition
 from perfrun.logic.run.status import open_conditions
@@ -43,8 +44,8 @@ NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
 def perftest(spec: Json, *conditions: Json, generation: int = 1, **status: Any) -> Json:
     health = health_condition(facts(spec, list(conditions), status))
-    found = [*conditions, *([health.as_json()] if health else [])]
-    told = {"observedGeneration": 1, "conditions": found, **status}
+    ours = PerfTestStatus(conditions=[health] if health else []).as_patch()["conditions"]
+    told = {"observedGeneration": 1, "conditions": [*conditions, *ours], **status}
     return {
         "apiVersion": "perfrun.dev/v1alpha1",
         "kind": "PerfTest",
@@ -70,8 +71,9 @@ def facts(spec: Json, conditions: list[Json], status: Json) -> HealthFacts:
 
 
 def under_way(phase: str, **status: Any) -> Json:
-    conditions = [one.as_json() for one in open_conditions(Phase(phase), [], NOW, 1)]
-    return perfrun(observedGeneration=1, phase=phase, conditions=conditions, **status)
+    conditions = open_conditions(Phase(phase), [], NOW, 1)
+    told = PerfRunStatus(observed_generation=1, phase=Phase(phase), conditions=conditions)
+    return perfrun(**told.as_patch(), **status)
 
 
 def done(verdict: str, message: str) -> Json:

@@ -1,6 +1,7 @@
 """What is written of a status: only what has changed, and only on what it was decided on."""
 
 import ast
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import perfrun
 from perfrun.api import Json
 from perfrun.api.metadata import Condition, Metadata
 from perfrun.api.run.perfrun import PerfRunStatus, Phase, QueueStatus, WorkerCounts
+from perfrun.api.test.perftest import PerfTestStatus
 from perfrun.controller.objects.status import correct_status, merge_patch, write_status
 from perfrun.kube.resources import PERF_RUNS
 from tests.unit.controller.build import run_body
@@ -101,28 +103,34 @@ async def test_write_names_the_object_and_version_that_it_was_decided_on() -> No
     assert kube.sent[-1] == {"metadata": {"uid": about.uid}, "status": {"queue": None}}
 
 
-def calls() -> dict[str, list[ast.Call]]:
-    """All calls of the package, by the file."""
-    return {
-        str(file.relative_to(SOURCES)): [
-            node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
-        ]
-        for file in SOURCES.rglob("*.py")
-    }
+def nodes(under: str = ".") -> Iterator[tuple[str, ast.AST]]:
+    """All nodes of the package, with the file that they stand in."""
+    for file in (SOURCES / under).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            yield str(file.relative_to(SOURCES)), node
 
 
 def test_one_place_writes_a_status_and_one_decides_what_that_of_a_run_says() -> None:
-    """Whoever writes one hands over a model, as its types say: no name of a field is a text."""
+    """Whoever writes one hands over a model, as its types say."""
     writers, authors = set(), set()
-    for file, found in calls().items():
-        for call in found:
-            named = {one.arg: one.value for one in call.keywords}
-            if "sub" in named and ast.unparse(named["sub"]) == "'status'":
-                writers.add(file)
-            if call.keywords and ast.unparse(call.func) == "PerfRunStatus":
-                authors.add(file)
+    for file, node in nodes():
+        if isinstance(node, ast.keyword) and ast.unparse(node) == "sub='status'":
+            writers.add(file)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "PerfRunStatus":
+            authors |= {file} if node.keywords else set()
     assert writers == {"controller/objects/status.py"}
     # Its verdict's part of the end; and of a run outside of a cluster, which has no transitions.
     assert authors == {
         "logic/run/status.py", "logic/verdict/outcome.py", "report/document.py",
     }  # fmt: skip
+
+
+def test_no_field_of_a_status_is_a_text_in_the_operator() -> None:
+    fields = [*PerfRunStatus.model_fields.values(), *PerfTestStatus.model_fields.values()]
+    names = {field.alias for field in fields if field.alias and not field.alias.islower()}
+    quoted = {
+        (file, node.value)
+        for file, node in nodes("controller")
+        if isinstance(node, ast.Constant) and node.value in names
+    }
+    assert quoted == {("controller/run/environment.py", "startTime")}  # that of a pod
