@@ -199,9 +199,12 @@ def test_a_missed_objective_is_told_and_only_strict_makes_it_fail(cli: Cli, targ
         "{burst: {requests: 10, concurrency: 2}}",
         "[{metric: successRate, min: 99%}]",
     )
-    assert cli.run(file)[0] == 0
+    code, out, _ = cli.run(file)
+    assert code == 0
+    assert out.splitlines()[-1].startswith("exit code 0, although 1 objective was missed: it does")
     code, out, _ = cli.run(file, "--strict")
     assert (code, out.splitlines()[0]) == (1, "▲ WARN  shop/api")
+    assert "exit code" not in out
     assert "Status5xx 10" in out
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from perfrun.api.run.perfrun import Phase
 from perfrun.cli.cluster.refusals import sentence
 from perfrun.cli.sources import RunArgumentError, Sources, read_all
-from perfrun.cli.terminal.exits import Exit, of_verdict, worst
+from perfrun.cli.terminal.exits import Exit, FailOn, of_verdict, worst
 from perfrun.cli.terminal.forms import Compared, Runs
 from perfrun.cli.terminal.outputs import Outputs
 from perfrun.cli.terminal.streams import tell
@@ -27,9 +27,12 @@ def report(
     out: Console,
     err: Console,
     *,
-    strict: bool,
+    fail_on: FailOn | None,
 ) -> Exit:
-    """Write the runs, or print them where no file is named."""
+    """Write the runs, or print them where no file is named.
+
+    Without ``fail_on`` the verdicts say nothing about the exit code.
+    """
     try:
         runs = read_all(sources, arguments)
     except RunArgumentError as error:
@@ -50,14 +53,14 @@ def report(
         if one.run.status.phase is not Phase.DONE:
             phase = one.run.status.phase or "not begun"
             tell(err, f"note: {one.run.metadata.name} is not done ({phase}): it has no verdict yet")
-    unwritten = list(outputs.write(Runs(runs, several, strict), several=several))
+    unwritten = list(outputs.write(Runs(runs, several, fail_on or FailOn.FAIL), several=several))
     for problem in unwritten:
         tell(err, problem)
     if not outputs:
         for one in runs:
             print_run(one.run, out)
             out.print()
-    codes = [of_verdict(one.run.status.verdict, strict=True) for one in runs if strict]
+    codes = [of_verdict(one.run.status.verdict, fail_on) for one in runs if fail_on is not None]
     return worst([Exit.OK, *codes, *([Exit.ERROR] if unwritten else [])])
 
 

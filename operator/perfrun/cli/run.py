@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.text import Text
 
-from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun, Verdict
 from perfrun.api.test.perftest import PerfTest, PerfTestSpec
-from perfrun.cli.terminal.exits import Exit, of_verdict, worst
+from perfrun.cli.terminal.exits import Exit, FailOn, of_verdict, worst
 from perfrun.cli.terminal.forms import Runs
 from perfrun.cli.terminal.outputs import Outputs
 from perfrun.cli.terminal.progress import ProgressView
@@ -70,7 +71,7 @@ def run_files(
     out: Console,
     err: Console,
     *,
-    strict: bool = False,
+    fail_on: FailOn = FailOn.FAIL,
     selector: Selector | None = None,
     slowest: int = 0,
 ) -> Exit:
@@ -82,7 +83,7 @@ def run_files(
     if nothing is None and not any(one.test or one.problems for one in manifests):
         nothing = "no PerfTest in the given files: nothing to run"
     return run_manifests(
-        manifests, outputs, here, out, err, strict=strict, nothing=nothing, slowest=slowest
+        manifests, outputs, here, out, err, fail_on=fail_on, nothing=nothing, slowest=slowest
     )
 
 
@@ -93,7 +94,7 @@ def run_manifests(
     out: Console,
     err: Console,
     *,
-    strict: bool = False,
+    fail_on: FailOn = FailOn.FAIL,
     nothing: str | None = None,
     slowest: int = 0,
 ) -> Exit:
@@ -110,17 +111,20 @@ def run_manifests(
         tell(err, problem)
     if told or problems:
         return Exit.USAGE
-    finished, unwritten = _run_each(wanted, outputs, out, err, strict=strict)
+    finished, unwritten = _run_each(wanted, outputs, out, err, fail_on=fail_on)
     if slowest:
         print_slowest([one.run for one in finished], slowest, out)
     for sentence in unwritten:
         tell(err, sentence)
-    codes = [exit_code(one, strict=strict) for one in finished]
-    return worst([*codes, Exit.ERROR] if unwritten else codes)
+    codes = [exit_code(one, fail_on) for one in finished]
+    code = worst([*codes, Exit.ERROR] if unwritten else codes)
+    if code is Exit.OK and (note := zero_note([one.run for one in finished], fail_on)) is not None:
+        out.print(Text(note, style="yellow"), soft_wrap=True)
+    return code
 
 
 def _run_each(
-    wanted: _Wanted, outputs: Outputs[Runs], out: Console, err: Console, *, strict: bool
+    wanted: _Wanted, outputs: Outputs[Runs], out: Console, err: Console, *, fail_on: FailOn
 ) -> tuple[list[FinishedTest], list[str]]:
     """The tests that were run, until one was interrupted, and why outputs could not be written."""
     finished: list[FinishedTest] = []
@@ -132,7 +136,7 @@ def _run_each(
         # Before anything is printed: whoever reads the report may go away.
         reported = [Reported(one.run, one.result) for one in finished]
         failed = outputs.write(
-            Runs(reported, several=wanted.several, strict=strict),
+            Runs(reported, wanted.several, fail_on),
             several=wanted.several,
             last=interrupted or number == len(wanted.tests),
         )
@@ -169,11 +173,24 @@ def run_test(
     return FinishedTest(run, result, interrupted=local.stopped is not None)
 
 
-def exit_code(finished: FinishedTest, *, strict: bool) -> Exit:
-    """What one run means for the exit code; without ``strict`` only a Fail is a failure."""
+def exit_code(finished: FinishedTest, fail_on: FailOn) -> Exit:
+    """What one run means for the exit code."""
     if finished.interrupted:
         return Exit.INTERRUPTED
-    return of_verdict(finished.run.status.verdict, strict=strict)
+    return of_verdict(finished.run.status.verdict, fail_on)
+
+
+def zero_note(runs: Sequence[PerfRun], fail_on: FailOn) -> str | None:
+    """Why the exit code is 0 although objectives were missed; None where none was."""
+    verdicts = [slo.verdict for run in runs for slo in run.status.slos]
+    missed = sum(verdict in (Verdict.WARN, Verdict.FAIL) for verdict in verdicts)
+    if not missed:
+        return None
+    counted, none = ("1 objective was", "it does not have")
+    if missed > 1:
+        counted, none = (f"{missed} objectives were", "none of them has")
+    reason = f"--fail-on {fail_on}" if Verdict.FAIL in verdicts else f"{none} onBreach: Fail"
+    return f"exit code 0, although {counted} missed: {reason} (--fail-on warn exits with 1)"
 
 
 def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:

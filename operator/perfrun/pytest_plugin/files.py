@@ -6,6 +6,7 @@ from pathlib import Path
 
 from perfrun.api.names import TEST_NAME_MAX
 from perfrun.cli.terminal import forms
+from perfrun.cli.terminal.exits import FailOn
 from perfrun.cli.terminal.forms import Runs
 from perfrun.cli.terminal.outputs import write_whole
 from perfrun.logic.comparison.model import Reported
@@ -23,7 +24,8 @@ _FORMS = {
 
 def write_reports(reported: Reported, folder: Path, stem: str, *, strict: bool) -> Iterator[str]:
     """Write a run in each form. Gives what could not be written: that fails no test."""
-    runs = Runs([reported], several=False, strict=strict)
+    fail_on = FailOn.INCONCLUSIVE if strict else FailOn.FAIL
+    runs = Runs([reported], several=False, fail_on=fail_on)
     for ending, form in _FORMS.items():
         file = folder / f"{stem}{ending}"
         try:

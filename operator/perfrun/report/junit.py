@@ -1,11 +1,11 @@
 """Finished runs as JUnit XML: what CI systems show as tests.
 
 A suite is a run. Its first case, ``run``, is the load itself; each objective is one more. A miss is
-a failure only where the test says so (onBreach: Fail), or with ``strict``.
+a failure only where the test says so (onBreach: Fail), unless another rule is asked for.
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC
 
 from perfrun.api.quantities import NS_PER_S, parse_duration
@@ -22,27 +22,27 @@ _SUMMARY = [
 _KINDS = ("failure", "error", "skipped")
 
 
-def junit(runs: Sequence[PerfRun], *, strict: bool = False) -> str:
-    """The document. ``strict``: Warn and Inconclusive are failures too."""
-    suites = [_suite(run, strict=strict) for run in runs]
+def junit(runs: Sequence[PerfRun], *, failing: Collection[Verdict] = (Verdict.FAIL,)) -> str:
+    """The document. Verdicts in ``failing`` are failures."""
+    suites = [_suite(run, failing=failing) for run in runs]
     root = ET.Element("testsuites", {"name": "perfrun", **_sums(suites)})
     root.extend(suites)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(run: PerfRun, *, strict: bool) -> ET.Element:
+def _suite(run: PerfRun, *, failing: Collection[Verdict]) -> ET.Element:
     status = run.status
     name = f"{run.metadata.namespace}.{run.spec.test_ref.name}"
     seconds = _seconds(status)
     suite = ET.Element("testsuite", {"name": _clean(name)})
     suite.append(_properties(run))
-    suite.append(_the_run(run, name, seconds, strict=strict))
+    suite.append(_the_run(run, name, seconds, failing=failing))
     for slo in status.slos:
         case = ET.SubElement(
             suite, "testcase", {"classname": _clean(name), "name": _objective(slo), "time": "0"}
         )
-        _judge(case, slo.verdict, slo.message, strict=strict)
+        _judge(case, slo.verdict, slo.message, failing=failing)
     ET.SubElement(suite, "system-out").text = _clean("\n".join(_told(run)))
     for attribute, count in _counted(suite).items():
         suite.set(attribute, str(count))
@@ -53,7 +53,9 @@ def _suite(run: PerfRun, *, strict: bool) -> ET.Element:
     return suite
 
 
-def _the_run(run: PerfRun, name: str, seconds: float, *, strict: bool) -> ET.Element:
+def _the_run(
+    run: PerfRun, name: str, seconds: float, *, failing: Collection[Verdict]
+) -> ET.Element:
     """Whether there was a load to be judged, and what its verdict has beyond the objectives'."""
     status = run.status
     case = ET.Element(
@@ -64,14 +66,16 @@ def _the_run(run: PerfRun, name: str, seconds: float, *, strict: bool) -> ET.Ele
         _add(case, "error", "NotDone", f"the run has no verdict yet: {status.phase or 'not begun'}")
     elif status.verdict is not worst([slo.verdict for slo in status.slos]):
         # An Error, a load that was ended early, or none of the objectives applied.
-        _judge(case, status.verdict, message, strict=strict)
+        _judge(case, status.verdict, message, failing=failing)
     return case
 
 
-def _judge(case: ET.Element, verdict: Verdict, message: str, *, strict: bool) -> None:
+def _judge(
+    case: ET.Element, verdict: Verdict, message: str, *, failing: Collection[Verdict]
+) -> None:
     if verdict is Verdict.ERROR:
         _add(case, "error", verdict.value, message)
-    elif verdict is Verdict.FAIL or (strict and verdict in (Verdict.WARN, Verdict.INCONCLUSIVE)):
+    elif verdict in failing:
         _add(case, "failure", verdict.value, message)
     elif verdict in _SKIPPED:
         ET.SubElement(case, "skipped", {"message": _clean(f"{verdict.value}: {message}")})

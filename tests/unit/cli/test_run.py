@@ -12,9 +12,9 @@ from perfrun import __version__
 from perfrun.api.run.perfrun import PerfRun, Verdict, WorkerCounts
 from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.commands import app
-from perfrun.cli.run import FinishedTest, Here, exit_code, run_files, tell_manifests
+from perfrun.cli.run import FinishedTest, Here, exit_code, run_files, tell_manifests, zero_note
 from perfrun.cli.terminal import forms
-from perfrun.cli.terminal.exits import Exit, worst
+from perfrun.cli.terminal.exits import Exit, FailOn, worst
 from perfrun.cli.terminal.outputs import Outputs
 from perfrun.cli.terminal.streams import Output
 from perfrun.local.files.manifests import parse_manifests
@@ -25,6 +25,7 @@ from perfrun.measure.result import RunResult
 from tests.unit.coordinator.conftest import NOW, make_plan
 from tests.unit.local.files.test_manifests import GOOD
 from tests.unit.report.sample import a_run, an_error
+from tests.unit.report.test_junit import slo
 
 
 def finished(run: PerfRun, *, interrupted: bool = False) -> FinishedTest:
@@ -33,23 +34,39 @@ def finished(run: PerfRun, *, interrupted: bool = False) -> FinishedTest:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code", "strict"),
+    ("verdict", "codes"),
     [
-        ("Pass", 0, 0),
-        ("Warn", 0, 1),
-        ("Inconclusive", 0, 1),
-        ("Fail", 1, 1),
-        ("Error", 3, 3),
+        ("Pass", (0, 0, 0, 0)),
+        ("Inconclusive", (1, 0, 0, 0)),
+        ("Warn", (1, 1, 0, 0)),
+        ("Fail", (1, 1, 1, 0)),
+        ("Error", (3, 3, 3, 3)),
     ],
 )
-def test_exit_code_of_a_verdict(verdict, code, strict):
+def test_exit_code_of_a_verdict(verdict, codes):
     one = finished(a_run(verdict=verdict))
-    assert (exit_code(one, strict=False), exit_code(one, strict=True)) == (code, strict)
+    kinds = (FailOn.INCONCLUSIVE, FailOn.WARN, FailOn.FAIL, FailOn.ERROR)
+    assert tuple(exit_code(one, fail_on) for fail_on in kinds) == codes
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "note"),
+    [
+        (["Pass", "Inconclusive", "NotApplicable"], None),
+        (["Pass", "Warn"], "1 objective was missed: it does not have onBreach: Fail"),
+        (["Warn", "Warn"], "2 objectives were missed: none of them has onBreach: Fail"),
+        (["Warn", "Fail"], "2 objectives were missed: --fail-on error"),
+    ],
+)
+def test_why_the_exit_code_is_0_where_objectives_were_missed(verdicts, note):
+    runs = [a_run(slos=[slo(verdict)]) for verdict in verdicts]
+    told = zero_note(runs, FailOn.ERROR)
+    assert told == (note and f"exit code 0, although {note} (--fail-on warn exits with 1)")
 
 
 def test_an_interrupted_run_is_130_whatever_its_verdict():
     for run in (a_run(verdict="Pass"), an_error("no")):
-        assert exit_code(finished(run, interrupted=True), strict=True) == 130
+        assert exit_code(finished(run, interrupted=True), FailOn.INCONCLUSIVE) == 130
 
 
 def test_of_several_the_first_of_130_2_3_1_0_counts():

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from perfrun.api.run.perfrun import PerfRun
+from perfrun.cli.terminal.exits import FailOn
 from perfrun.report.junit import junit
 from tests.unit.report.sample import a_run, an_error
 
@@ -30,8 +31,8 @@ CHILDREN = {
 }
 
 
-def parsed(*runs: PerfRun, strict: bool = False) -> ET.Element:
-    root = ET.fromstring(junit(runs, strict=strict))
+def parsed(*runs: PerfRun, fail_on: FailOn = FailOn.FAIL) -> ET.Element:
+    root = ET.fromstring(junit(runs, failing=fail_on.verdicts))
     for element in root.iter():
         assert set(element.attrib) <= ATTRIBUTES[element.tag]
         order = CHILDREN.get(element.tag, [])
@@ -76,19 +77,20 @@ def test_a_suite_is_a_run_and_each_objective_a_case():
 
 
 @pytest.mark.parametrize(
-    ("verdict", "usually", "strictly"),
+    ("verdict", "kinds_of"),
     [
-        ("Pass", "system-out", "system-out"),
-        ("Warn", "system-out", "failure"),
-        ("Fail", "failure", "failure"),
-        ("Inconclusive", "skipped", "failure"),
-        ("NotApplicable", "skipped", "skipped"),
+        ("Pass", ("system-out", "system-out", "system-out", "system-out")),
+        ("Warn", ("system-out", "system-out", "failure", "failure")),
+        ("Fail", ("system-out", "failure", "failure", "failure")),
+        ("Inconclusive", ("skipped", "skipped", "skipped", "failure")),
+        ("NotApplicable", ("skipped", "skipped", "skipped", "skipped")),
     ],
 )
-def test_only_a_fail_is_a_failure_unless_strict(verdict: str, usually: str, strictly: str):
+def test_which_verdicts_are_failures_is_as_for_the_exit_code(verdict: str, kinds_of: tuple[str]):
     run = a_run(slos=[slo(verdict)], verdict="Inconclusive" if verdict[0] == "N" else verdict)
-    for strict, kind in ((False, usually), (True, strictly)):
-        assert kinds(parsed(run, strict=strict))["errorRate, max 1%"] == [kind]
+    by = (FailOn.ERROR, FailOn.FAIL, FailOn.WARN, FailOn.INCONCLUSIVE)
+    for fail_on, kind in zip(by, kinds_of, strict=True):
+        assert kinds(parsed(run, fail_on=fail_on))["errorRate, max 1%"] == [kind]
 
 
 def test_a_warning_is_a_property_of_the_suite_too():

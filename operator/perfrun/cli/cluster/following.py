@@ -11,7 +11,7 @@ from perfrun.cli.cluster.feed import Away, Change, Changed, ChangeFeed, Failed, 
 from perfrun.cli.cluster.refusals import sentence
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
-from perfrun.cli.terminal.exits import Exit, of_verdict
+from perfrun.cli.terminal.exits import Exit, FailOn, of_verdict
 from perfrun.cli.terminal.streams import InPlace, tell
 from perfrun.kube.errors import AwayError
 from perfrun.kube.resources import PERF_RUNS
@@ -56,10 +56,10 @@ class Following:
     """What the changes of one run come to."""
 
     def __init__(
-        self, run: str, telling: Telling, *, strict: bool, started: float, patience: float
+        self, run: str, telling: Telling, *, fail_on: FailOn, started: float, patience: float
     ) -> None:
         """``patience``: seconds that it may take from ``started`` until there is such a run."""
-        self._run, self._telling, self._strict = run, telling, strict
+        self._run, self._telling, self._fail_on = run, telling, fail_on
         self._deadline = started + patience
         self._away_since: float | None = None
         self._known = False
@@ -94,7 +94,7 @@ class Following:
         if view is not None:
             self._known = True
             self._telling.say(view.line, "" if view.done else view.phase or "Created")
-            return of_verdict(view.known_verdict, strict=self._strict) if view.done else None
+            return of_verdict(view.known_verdict, self._fail_on) if view.done else None
         if self._known:
             self._telling.say("the run is gone: it was deleted")
             return Exit.ERROR
@@ -104,7 +104,7 @@ class Following:
 
 
 def follow(
-    cluster: Cluster, run: str, out: Console, *, strict: bool, patience: float = 0.0
+    cluster: Cluster, run: str, out: Console, *, fail_on: FailOn, patience: float = 0.0
 ) -> Exit:
     """Tell of the run until it is done; it may take ``patience`` seconds to be created.
 
@@ -113,7 +113,7 @@ def follow(
     started = time.monotonic()
     feed = ChangeFeed(cluster)
     with Telling(out) as telling:
-        following = Following(run, telling, strict=strict, started=started, patience=patience)
+        following = Following(run, telling, fail_on=fail_on, started=started, patience=patience)
         feed.watch(PERF_RUNS, fields=f"metadata.name={run}")
         while True:
             changes: list[Change | None] = [*feed.next(_LOOK_S)]

@@ -8,7 +8,7 @@ from perfrun.api.test.perftest import REQUEST_ANNOTATION
 from perfrun.cli.cluster.following import NotThereError, follow
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import TestView
-from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.exits import Exit, FailOn
 from perfrun.cli.terminal.streams import tell
 from perfrun.kube.resources import PERF_TESTS
 from perfrun.logic.plan.names import requested_run_name
@@ -17,7 +17,7 @@ ANSWER_S = 30.0
 """How long it may take until the operator has created what was asked for."""
 
 
-def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, strict: bool) -> Exit:
+def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, fail_on: FailOn) -> Exit:
     """Ask for one run of ``test``. Raises KubeError."""
     if cluster.find(PERF_TESTS, test) is None:
         tell(out, f"there is no PerfTest {test} in namespace {cluster.namespace}")
@@ -33,7 +33,7 @@ def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, strict: bo
         return Exit.OK
     tell(out, told)
     try:
-        return follow(cluster, run, out, strict=strict, patience=ANSWER_S)
+        return follow(cluster, run, out, fail_on=fail_on, patience=ANSWER_S)
     except NotThereError:
         tell(out, f"no run was created within {ANSWER_S:.0f}s; {_why(cluster, test)}")
         return Exit.ERROR

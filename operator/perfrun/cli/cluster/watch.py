@@ -11,7 +11,7 @@ from perfrun.cli.cluster.feed import ChangeFeed, Failed, Listed
 from perfrun.cli.cluster.following import NotThereError, follow
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
-from perfrun.cli.terminal.exits import Exit, of_verdict
+from perfrun.cli.terminal.exits import Exit, FailOn, of_verdict
 from perfrun.cli.terminal.streams import InPlace, abandoned, tell
 from perfrun.cli.terminal.tables import print_table, table_lines
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
@@ -22,12 +22,12 @@ _MARGIN = 3
 
 
 def watch(
-    cluster: Cluster, about: str | None, out: Console, err: Console, *, once: bool, strict: bool
+    cluster: Cluster, about: str | None, out: Console, err: Console, *, once: bool, fail_on: FailOn
 ) -> Exit:
     """Show a namespace, a test of it or (``run/NAME``) a run. Raises KubeError."""
     kind, slash, name = (about or "").partition("/")
     if slash and PERF_RUNS.is_called(kind):
-        return _watch_run(cluster, name, out, err, once=once, strict=strict)
+        return _watch_run(cluster, name, out, err, once=once, fail_on=fail_on)
     if slash and PERF_TESTS.is_called(kind):
         about = name
     if about is not None and cluster.find(PERF_TESTS, about) is None:
@@ -45,11 +45,11 @@ def watch(
 
 
 def _watch_run(
-    cluster: Cluster, name: str, out: Console, err: Console, *, once: bool, strict: bool
+    cluster: Cluster, name: str, out: Console, err: Console, *, once: bool, fail_on: FailOn
 ) -> Exit:
     try:
         if not once:
-            return follow(cluster, name, out, strict=strict)
+            return follow(cluster, name, out, fail_on=fail_on)
         body = cluster.find(PERF_RUNS, name)
     except NotThereError:
         body = None
@@ -58,7 +58,7 @@ def _watch_run(
         return Exit.USAGE
     run = RunView.of(body)
     tell(out, run.line)
-    return of_verdict(run.known_verdict, strict=strict) if run.done else Exit.OK
+    return of_verdict(run.known_verdict, fail_on) if run.done else Exit.OK
 
 
 def _show_once(cluster: Cluster, about: str | None, out: Console, err: Console) -> None:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from perfrun import __version__
 from perfrun.cli.completion import Shell
-from perfrun.cli.terminal.exits import Exit, worst
+from perfrun.cli.terminal.exits import Exit, FailOn, worst
 from perfrun.cli.terminal.streams import Output, TextForm, console, tell
 
 if TYPE_CHECKING:
@@ -86,7 +86,15 @@ Labels = Annotated[
     ),
 ]
 TextOutput = Annotated[TextForm, typer.Option("--output", "-o", help="text, json or yaml.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 for anything but Pass.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Short for --fail-on inconclusive.")]
+FailOnVerdict = Annotated[
+    FailOn | None,
+    typer.Option(
+        "--fail-on",
+        metavar="VERDICT",
+        help="The mildest verdict to exit with 1 for: inconclusive, warn, fail, or error for none.",
+    ),
+]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Default: the context's.")]
 Context = Annotated[str | None, typer.Option(help="Of the kubeconfig.")]
 
@@ -94,6 +102,11 @@ Context = Annotated[str | None, typer.Option(help="Of the kubeconfig.")]
 def outputs() -> tuple[Output, Output]:
     """Standard output and standard error."""
     return Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")
+
+
+def fail_on_of(fail_on: FailOn | None, *, strict: bool) -> FailOn | None:
+    """What ``--fail-on`` and ``--strict`` say together."""
+    return FailOn.INCONCLUSIVE if strict else fail_on
 
 
 def run_names(ctx: typer.Context, incomplete: str) -> list[str]:

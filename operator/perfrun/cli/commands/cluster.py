@@ -9,15 +9,17 @@ from rich.console import Console
 from perfrun.cli.commands.app import (
     CLUSTER,
     Context,
+    FailOnVerdict,
     Namespace,
     Strict,
     app,
     connected,
+    fail_on_of,
     leave,
     outputs,
     run_names,
 )
-from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.exits import Exit, FailOn
 from perfrun.cli.terminal.streams import console, tell
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def watch(
     namespace: Namespace = None,
     once: Annotated[bool, typer.Option("--once", help="Show what is now, and end.")] = False,
     strict: Strict = False,
+    fail_on: FailOnVerdict = None,
     context: Context = None,
 ) -> None:
     """Watch the runs under way, and what changes; of a single run, until its verdict.
@@ -56,11 +59,12 @@ def watch(
     Exit codes: 0 done, 1 Fail, 2 no such test, run or namespace, 3 Error, 130 stopped watching; the
     runs go on.
     """
+    failing = fail_on_of(fail_on, strict=strict) or FailOn.FAIL
 
     def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
         from perfrun.cli.cluster.watch import watch
 
-        return watch(cluster, about, out, err, once=once, strict=strict)
+        return watch(cluster, about, out, err, once=once, fail_on=failing)
 
     _speak(act, context, namespace)
 
@@ -74,20 +78,20 @@ def trigger(
     namespace: Namespace = None,
     context: Context = None,
     wait: Annotated[bool, typer.Option("--wait", help="Tell of the run until it is done.")] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="With --wait: exit with 1 for anything but Pass.")
-    ] = False,
+    strict: Strict = False,
+    fail_on: FailOnVerdict = None,
 ) -> None:
     """Ask for a run of a PerfTest that is in a cluster.
 
     Exit codes: 0 asked for (with --wait: done), 1 Fail, 2 no such test or usage wrong, 3 Error, 130
     stopped waiting; the run goes on.
     """
+    failing = fail_on_of(fail_on, strict=strict) or FailOn.FAIL
 
     def act(cluster: "Cluster", out: Console, _: Console) -> Exit:
         from perfrun.cli.cluster.trigger import trigger
 
-        return trigger(cluster, test, out, wait=wait, strict=strict)
+        return trigger(cluster, test, out, wait=wait, fail_on=failing)
 
     _speak(act, context, namespace)
 

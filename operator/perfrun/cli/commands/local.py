@@ -7,6 +7,7 @@ import typer
 
 from perfrun.cli.commands.app import (
     LOCAL,
+    FailOnVerdict,
     Files,
     HtmlFile,
     JsonFile,
@@ -17,10 +18,11 @@ from perfrun.cli.commands.app import (
     Strict,
     TextOutput,
     app,
+    fail_on_of,
     leave,
     outputs,
 )
-from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.exits import Exit, FailOn
 from perfrun.cli.terminal.streams import TextForm, console, tell
 from perfrun.local.files.selector import Selector, parse_selector
 
@@ -77,6 +79,7 @@ def run(
     secrets: Secrets = None,
     url: TargetUrl = None,
     strict: Strict = False,
+    fail_on: FailOnVerdict = None,
     slowest: Slowest = 0,
     observe: Observe = None,
 ) -> None:
@@ -106,7 +109,7 @@ def run(
         Here(secrets, url, observe or ()),
         report,
         console(err),
-        strict=strict,
+        fail_on=fail_on_of(fail_on, strict=strict) or FailOn.FAIL,
         selector=_selector(labels),
         slowest=slowest,
     )

@@ -7,6 +7,7 @@ import typer
 
 from perfrun.cli.commands.app import (
     LOCAL,
+    FailOnVerdict,
     HtmlFile,
     JsonFile,
     JunitFile,
@@ -14,10 +15,11 @@ from perfrun.cli.commands.app import (
     ResultFile,
     Strict,
     app,
+    fail_on_of,
     leave,
     outputs,
 )
-from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.exits import Exit, FailOn
 from perfrun.cli.terminal.streams import console, tell
 
 _LOAD = "Load"
@@ -172,6 +174,7 @@ def quick(
         ),
     ] = None,
     strict: Strict = False,
+    fail_on: FailOnVerdict = None,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -236,7 +239,12 @@ def quick(
     )
     report = console(err if wanted.takes_stdout else out)
     code = run_manifests(
-        list(test.manifests()), wanted, Here(), report, console(err), strict=strict
+        list(test.manifests()),
+        wanted,
+        Here(),
+        report,
+        console(err),
+        fail_on=fail_on_of(fail_on, strict=strict) or FailOn.FAIL,
     )
     if save is not None and save.is_file() and code is not Exit.USAGE:
         if test.secrets_note is None:

@@ -14,13 +14,16 @@ from typing_extensions import override
 from perfrun.cli.commands.app import (
     REPORTS,
     Context,
+    FailOnVerdict,
     HtmlFile,
     JsonFile,
     JunitFile,
     MarkdownFile,
     Namespace,
+    Strict,
     app,
     connected,
+    fail_on_of,
     leave,
     outputs,
     run_names,
@@ -51,17 +54,15 @@ def report(
     junit_file: JunitFile = None,
     json_file: JsonFile = None,
     md_file: MarkdownFile = None,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Exit with 1, and in JUnit fail, for anything but Pass."),
-    ] = False,
+    strict: Strict = False,
+    fail_on: FailOnVerdict = None,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
     """Print or write finished runs.
 
-    Exit codes: 0 done, whatever the verdicts; with --strict 1 for anything but Pass; 2 no such run,
-    or a file that is none; 3 no cluster, or a file that could not be written.
+    Exit codes: 0 done, whatever the verdicts; with --fail-on 1 for that verdict or a worse one;
+    2 no such run, or a file that is none; 3 no cluster, or a file that could not be written.
     """
     from perfrun.cli.reports import report
     from perfrun.cli.sources import Sources
@@ -80,7 +81,14 @@ def report(
     )
     with _cluster(context, namespace) as cluster:
         sources = Sources(cluster, last=1, full=html_file is not None)
-        code = report(runs, sources, wanted, console(out), console(err), strict=strict)
+        code = report(
+            runs,
+            sources,
+            wanted,
+            console(out),
+            console(err),
+            fail_on=fail_on_of(fail_on, strict=strict),
+        )
     leave(code, out, err)
 
 

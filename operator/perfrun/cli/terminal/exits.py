@@ -1,10 +1,11 @@
 """What the exit code says, see docs/reference/cli.md."""
 
 from collections.abc import Iterable
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    # Imported where it is used: who asks for help needs no models of the API.
     from perfrun.api.run.perfrun import Verdict
 
 
@@ -18,20 +19,35 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def of_verdict(verdict: "Verdict | None", *, strict: bool) -> Exit:
-    """What a verdict means; without ``strict`` only a Fail is a failure."""
-    # Only here: who asks for help needs no models of the API.
+class FailOn(StrEnum):
+    """The mildest verdict that is a failure."""
+
+    INCONCLUSIVE = "inconclusive"
+    WARN = "warn"
+    FAIL = "fail"
+    ERROR = "error"
+
+    @property
+    def verdicts(self) -> "frozenset[Verdict]":
+        """The verdicts that are failures. An Error always is, with an exit code of its own."""
+        from perfrun.api.run.perfrun import Verdict
+
+        worst_first = (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE)
+        counted = {FailOn.ERROR: 0, FailOn.FAIL: 1, FailOn.WARN: 2, FailOn.INCONCLUSIVE: 3}
+        return frozenset(worst_first[: counted[self]])
+
+
+def of_verdict(verdict: "Verdict | None", fail_on: FailOn) -> Exit:
+    """What a verdict means."""
     from perfrun.api.run.perfrun import Verdict
 
-    match verdict:
-        case Verdict.ERROR:
-            return Exit.ERROR
-        case Verdict.PASS:
-            return Exit.OK
-        case Verdict.FAIL:
-            return Exit.MISSED
-        case _:
-            return Exit.MISSED if strict else Exit.OK
+    if verdict is Verdict.ERROR:
+        return Exit.ERROR
+    if verdict is Verdict.PASS:
+        return Exit.OK
+    # With nothing but Pass as a success, a run that was not judged is none either.
+    missed = verdict in fail_on.verdicts or fail_on is FailOn.INCONCLUSIVE
+    return Exit.MISSED if missed else Exit.OK
 
 
 _WORST_FIRST = (Exit.INTERRUPTED, Exit.USAGE, Exit.ERROR, Exit.MISSED, Exit.OK)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from perfrun.cli.terminal.exits import FailOn
 from perfrun.cli.terminal.outputs import Form
 from perfrun.logic.comparison.model import Comparison, Reported
 from perfrun.report.document import run_object
@@ -19,7 +20,7 @@ class Runs:
     runs: Sequence[Reported]
     several: bool
     """Whether there may be more than one: then they are written as a list, were it of one."""
-    strict: bool
+    fail_on: FailOn = FailOn.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def _pages(subject: Runs) -> dict[str, str]:
 
 
 def _junit(subject: Runs) -> str:
-    return junit([one.run for one in subject.runs], strict=subject.strict)
+    return junit([one.run for one in subject.runs], failing=subject.fail_on.verdicts)
 
 
 def _markdown(subject: Runs) -> str:

@@ -20,6 +20,8 @@ from perfrun.api.sentence import printable, without_commands
 if TYPE_CHECKING:
     from rich.live import Live
 
+LOG_WIDTH = 160
+"""Columns of what is no terminal."""
 MAX_LINE = 64 * 1024
 """Characters of a line."""
 
@@ -105,10 +107,15 @@ class Output(io.TextIOBase):
 
 
 def console(output: Output) -> Console:
-    """A console on it. Words and marks carry the meaning; rich obeys NO_COLOR and TERM."""
+    """A console on it. Words and marks carry the meaning; rich obeys NO_COLOR and TERM.
+
+    Where no person looks, as in the log of a CI job, there is room for all columns.
+    """
+    wide = not output.isatty() and "COLUMNS" not in os.environ
     plain = bool(os.environ.get("NO_COLOR"))
     return Console(
         file=cast(IO[str], output),
+        width=LOG_WIDTH if wide else None,
         highlight=False,
         # NO_COLOR leaves bold and dim to rich: whoever sets it wants no escape codes at all.
         force_terminal=False if plain else None,

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from perfrun.cli.cluster.feed import Away, Changed, Deleted, Failed, Listed
 from perfrun.cli.cluster.following import AWAY_S, Following, NotThereError, Telling, follow
-from perfrun.cli.terminal.exits import Exit
+from perfrun.cli.terminal.exits import Exit, FailOn
 from perfrun.kube.errors import AwayError, KubeError
 from perfrun.kube.resources import PERF_RUNS
 from tests.unit.cli.cluster.test_feed import event
@@ -24,12 +24,14 @@ def console(*, terminal: bool = False) -> Console:
     return Console(file=io.StringIO(), width=60, force_terminal=terminal, highlight=False)
 
 
-def followed(*changes: Any, patience: float = 0.0, strict: bool = False) -> tuple[Any, list[str]]:
+def followed(
+    *changes: Any, patience: float = 0.0, fail_on: FailOn = FailOn.FAIL
+) -> tuple[Any, list[str]]:
     """What they come to, one a second, and the lines that were printed."""
     out = console()
     code = None
     with Telling(out) as telling:
-        following = Following("api-1", telling, strict=strict, started=0, patience=patience)
+        following = Following("api-1", telling, fail_on=fail_on, started=0, patience=patience)
         for second, change in enumerate(changes, 1):
             code = following.take(change, float(second))
     return code, out.file.getvalue().splitlines()  # type: ignore[attr-defined]
@@ -40,18 +42,19 @@ def done(verdict: str, message: str = "it is over") -> Changed:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "strict", "code"),
+    ("verdict", "fail_on", "code"),
     [
-        ("Pass", True, Exit.OK),
-        ("Warn", False, Exit.OK),
-        ("Warn", True, Exit.MISSED),
-        ("Fail", False, Exit.MISSED),
-        ("Error", False, Exit.ERROR),
-        ("Splendid", False, Exit.ERROR),  # of a newer operator: no success that is known
+        ("Pass", FailOn.INCONCLUSIVE, Exit.OK),
+        ("Warn", FailOn.FAIL, Exit.OK),
+        ("Warn", FailOn.INCONCLUSIVE, Exit.MISSED),
+        ("Fail", FailOn.FAIL, Exit.MISSED),
+        ("Fail", FailOn.ERROR, Exit.OK),
+        ("Error", FailOn.FAIL, Exit.ERROR),
+        ("Splendid", FailOn.FAIL, Exit.ERROR),  # of a newer operator: no success that is known
     ],
 )
-def test_the_verdict_decides(verdict: str, strict: bool, code: Exit):
-    ended, lines = followed(RUNNING, done(verdict), strict=strict)
+def test_the_verdict_decides(verdict: str, fail_on: FailOn, code: Exit):
+    ended, lines = followed(RUNNING, done(verdict), fail_on=fail_on)
     assert ended is code
     assert lines == ["Running: 3s, 180 requests/s", f"{verdict}: it is over"]
 
@@ -130,5 +133,5 @@ def test_follow_reads_a_list_and_a_watch(tmp_path: Path, monkeypatch: pytest.Mon
     api = FakeApi({"perfruns": [running]}, events={"perfruns": [[over]]})
     out = console()
     with cluster_of(api, tmp_path, monkeypatch) as cluster:
-        assert follow(cluster, "api-1", out, strict=False) is Exit.OK
+        assert follow(cluster, "api-1", out, fail_on=FailOn.FAIL) is Exit.OK
     assert out.file.getvalue() == "Running: 1s\nPass: fine\n"  # type: ignore[attr-defined]

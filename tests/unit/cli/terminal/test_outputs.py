@@ -32,7 +32,7 @@ def outputs(*files: Path | None, stream: Any = None) -> Outputs[Runs]:
 def written(where: Outputs[Runs], number: int = 1, *, last: bool = True) -> list[str]:
     several = number > 1
     runs = [Reported(a_run(), RESULT)] * number
-    return list(where.write(Runs(runs, several, strict=False), several=several, last=last))
+    return list(where.write(Runs(runs, several), several=several, last=last))
 
 
 def test_one_run_is_an_object_and_several_are_a_list_as_kubectl_reads_one(tmp_path: Path):
