@@ -100,10 +100,12 @@ class QuickTest(NamedTuple):
         """The manifest."""
         return yaml_text(self.document)
 
-    @property
-    def secrets_note(self) -> str | None:
-        """How to fill the Secret; None where nothing needs one."""
-        return fill_note(self.secret, list(self.secrets)) if self.secrets else None
+    def saved_note(self, file: Path) -> str:
+        """What to do with the manifest, which is in ``file``."""
+        if not self.secrets:
+            return f"{file}: written; the same again: perfrun run {file}"
+        filled = fill_note(self.secret, list(self.secrets))
+        return f"{file}: written, without the values of secret headers. {filled}"
 
     def manifests(self) -> Iterator[Manifest]:
         """What ``perfrun run`` would read, with the options in the place of fields' names."""

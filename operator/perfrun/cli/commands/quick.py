@@ -247,9 +247,5 @@ def quick(
         fail_on=fail_on_of(fail_on, strict=strict) or FailOn.FAIL,
     )
     if save is not None and save.is_file() and code is not Exit.USAGE:
-        if test.secrets_note is None:
-            next_ = f"; the same again: perfrun run {save}"
-        else:
-            next_ = f", without the values of secret headers. {test.secrets_note}"
-        tell(console(err), f"{save}: written{next_}")
+        tell(console(err), test.saved_note(save))
     leave(code, out, err)
