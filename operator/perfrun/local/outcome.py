@@ -10,7 +10,7 @@ from perfrun.api.test.perftest import PerfTest
 from perfrun.local.run import LocalRun
 from perfrun.logic.plan.names import requested_run_name
 from perfrun.logic.plan.run_plan import make_plan
-from perfrun.logic.run.lifecycle import Act
+from perfrun.logic.run.lifecycle import Action
 from perfrun.logic.verdict.judge import judge
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, cancelled, errored, unreported
 from perfrun.measure.plan import RunPlan
@@ -45,9 +45,9 @@ def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
 
 def judged(test: PerfTest, local: LocalRun) -> RunVerdict:
     """What a run came to, also where there are no data."""
-    if local.end.act is Act.FAIL:
+    if local.end.action is Action.FAIL:
         return errored(local.end.message, local.workers).with_untidy(local.untidy)
-    if local.end.act is Act.CANCEL:
+    if local.end.action is Action.CANCEL:
         return cancelled(local.end.message, local.workers).with_untidy(local.untidy)
     if local.report is None:
         nothing = unreported(local.workers, local.stopped, local.lost, local.holds)

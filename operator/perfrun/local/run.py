@@ -28,7 +28,7 @@ from perfrun.local.workers import WorkerProcesses
 from perfrun.logic.plan.network import is_own
 from perfrun.logic.plan.run_plan import STOP_GRACE, longest, longest_clean_up
 from perfrun.logic.run.facts import CleanUp, JobState, RunFacts
-from perfrun.logic.run.lifecycle import Act, Decision, collecting_deadline, decide, stop_deadline
+from perfrun.logic.run.lifecycle import Action, Decision, collecting_deadline, decide, stop_deadline
 from perfrun.logic.run.losses import losses, untidy
 from perfrun.measure.observed import add_observations
 from perfrun.measure.plan import RunPlan
@@ -61,7 +61,7 @@ class LocalRun:
     """What came of a run: a report where one came."""
 
     plan: RunPlan
-    end: Decision = field(default_factory=lambda: Decision(Act.JUDGE))
+    end: Decision = field(default_factory=lambda: Decision(Action.JUDGE))
     """What was decided at last: to Judge the load; without one to Fail or to Cancel, and why."""
     report: WorkerReport | None = None
     workers: WorkerCounts = field(default_factory=lambda: WorkerCounts(planned=0))
@@ -205,26 +205,26 @@ class _Run:
             decision = decide(facts)
             if self._end is None:
                 self._on_progress(self._progress(facts))
-            match decision.act:
-                case Act.LAUNCH:
+            match decision.action:
+                case Action.LAUNCH:
                     self._launched = True
                     await self._workers.launch(values, coordinator)
-                case Act.STOP:
+                case Action.STOP:
                     self._stopped = True
                     self._coordinator.stop(self._plan.uid, decision.message)
                     self._report_deadline = stop_deadline(facts)
-                case Act.COLLECT:
+                case Action.COLLECT:
                     self._collecting = True
                     self._report_deadline = collecting_deadline(facts)
-                case Act.CLEAN_UP:
+                case Action.CLEAN_UP:
                     limit = _timedelta(longest_clean_up(self._plan))
                     self._teardown_deadline = facts.now + limit
                     await self._workers.launch_cleaner()
-                case Act.JUDGE | Act.FAIL | Act.CANCEL:
+                case Action.JUDGE | Action.FAIL | Action.CANCEL:
                     self._end = self._end or decision
                     if not self._workers.any_alive:
                         return facts
-                    if decision.act is not Act.JUDGE:
+                    if decision.action is not Action.JUDGE:
                         self._coordinator.stop(self._plan.uid, decision.message)
                     await self._workers.end(self._session.reported)
                 case _:
@@ -300,7 +300,7 @@ class _Run:
             for index, packed in sorted(self._store.reports.items())
         }
         cleaner = reports.pop(self._plan.cleaner, None)
-        told = losses(facts, session.terminated) if end.act is Act.JUDGE else []
+        told = losses(facts, session.terminated) if end.action is Action.JUDGE else []
         result = LocalRun(
             self._plan,
             end,
@@ -315,7 +315,7 @@ class _Run:
             lost=[] if self._stop.killed else told,
             untidy=untidy(facts) or (cleaner.untidy if cleaner is not None else None),
         )
-        if end.act is Act.JUDGE and reports:
+        if end.action is Action.JUDGE and reports:
             result.report = merge(list(reports.values()))
             if cleaner is not None:
                 result.report.add_teardown(cleaner)

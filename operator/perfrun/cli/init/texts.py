@@ -32,7 +32,7 @@ _STATIC_NAME = re.compile(
 )
 
 
-class Made(NamedTuple):
+class VaryingText(NamedTuple):
     """A value that differs in each request: the call of a function, or one of several texts."""
 
     call: str = ""
@@ -46,7 +46,7 @@ class Made(NamedTuple):
         return f"$(choice({', '.join(texts)}))"
 
 
-Part = str | Made
+Part = str | VaryingText
 
 
 def chosen(texts: Sequence[str]) -> Part:
@@ -60,7 +60,7 @@ def chosen(texts: Sequence[str]) -> Part:
             break
         if "'" not in text and text.isprintable():
             shown.append(text)
-    return Made(choices=tuple(shown)) if len(shown) > 1 else clean(texts[0])
+    return VaryingText(choices=tuple(shown)) if len(shown) > 1 else clean(texts[0])
 
 
 def clean(text: str) -> str:
@@ -97,12 +97,12 @@ def path_template(parts: Sequence[Part]) -> str:
     return out
 
 
-def _pairs(parts: Sequence[Part]) -> list[tuple[str, Made | None]]:
+def _pairs(parts: Sequence[Part]) -> list[tuple[str, VaryingText | None]]:
     """Texts that stand side by side as one: what is escaped may begin in one and end in another."""
-    pairs: list[tuple[str, Made | None]] = []
+    pairs: list[tuple[str, VaryingText | None]] = []
     text = ""
     for part in parts:
-        if isinstance(part, Made):
+        if isinstance(part, VaryingText):
             pairs.append((text, part))
             text = ""
         else:

@@ -39,7 +39,7 @@ from perfrun.logic.plan.names import job_name
 from perfrun.logic.problems import parse_problems
 from perfrun.logic.run import status as transition
 from perfrun.logic.run.facts import JobState, RunFacts
-from perfrun.logic.run.lifecycle import Act, Decision, decide
+from perfrun.logic.run.lifecycle import Action, Decision, decide
 from perfrun.logic.run.losses import untidy
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored
 
@@ -181,18 +181,22 @@ class RunReconciler:
         )
         decision = decide(facts)
         # Asked only once the load is over: its patience counts from the first time.
-        if decision.act is Act.JUDGE and not self._sampler.settled(run.metadata.uid, facts.now):
+        if decision.action is Action.JUDGE and not self._sampler.settled(
+            run.metadata.uid, facts.now
+        ):
             decision = decide(replace(facts, settled=False))
-        if (refused := self._refused(run, opened, facts, decision.act)) is not None:
+        if (refused := self._refused(run, opened, facts, decision.action)) is not None:
             await self._finisher.end(run, errored(refused, counted(run)))
             return 0.0
         return await self._act(run, opened, facts, decision)
 
-    def _refused(self, run: PerfRun, opened: OpenRun, facts: RunFacts, act: Act) -> str | None:
+    def _refused(
+        self, run: PerfRun, opened: OpenRun, facts: RunFacts, action: Action
+    ) -> str | None:
         """Why no pod may be made of what was frozen. Its test was let through, and may not have
         said the same; what has workers was asked about before."""
-        first = act is Act.CLEAN_UP and facts.job is JobState.ABSENT
-        if act is not Act.LAUNCH and not first:
+        first = action is Action.CLEAN_UP and facts.job is JobState.ABSENT
+        if action is not Action.LAUNCH and not first:
             return None
         problems = self._store.policies_of(run.metadata.namespace).refuses(opened.asks)
         return f"PerfTest {run.spec.test_ref.name}: {problems[0]}" if problems else None
@@ -242,31 +246,31 @@ class RunReconciler:
     async def _act(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, decision: Decision
     ) -> float | None:
-        match decision.act:
-            case Act.LAUNCH:
+        match decision.action:
+            case Action.LAUNCH:
                 if (run.status.turns or 1) > 1 and await self._has_former_pods(run):
                     told = "waits until its previous pods have ended"
                     await self._write_progress(run, transition.waiting(told))
                     return LAUNCH_RETRY_S
                 return await self._launch(run, opened)
-            case Act.REQUEUE:
+            case Action.REQUEUE:
                 return await self._requeue(run, facts, decision.message)
-            case Act.WAIT:
+            case Action.WAIT:
                 if facts.phase is Phase.STARTING and facts.ready < facts.planned:
                     await self._keep_plan(run, opened)
                 await self._tell_progress(run, facts, decision)
                 return decision.wake
-            case Act.STOP:
+            case Action.STOP:
                 await self._stop(run, decision.message)
-            case Act.COLLECT:
+            case Action.COLLECT:
                 await self._write(run, transition.collecting(run, facts))
-            case Act.CLEAN_UP:
+            case Action.CLEAN_UP:
                 return await self._clean_ups.start(run, opened, facts)
-            case Act.JUDGE:
+            case Action.JUDGE:
                 await self._finisher.judge(run, opened, facts)
-            case Act.FAIL:
+            case Action.FAIL:
                 await self._end(run, opened, facts, errored(decision.message, counted(run)))
-            case Act.CANCEL:
+            case Action.CANCEL:
                 await self._end(run, opened, facts, cancelled(decision.message, counted(run)))
         return 0.0
 

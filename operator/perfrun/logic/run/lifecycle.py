@@ -16,7 +16,7 @@ from perfrun.logic.run.facts import JobState, Refusal, RunFacts, WorkerFacts
 from perfrun.logic.run.losses import owes_teardown
 
 
-class Act(StrEnum):
+class Action(StrEnum):
     """What is to be done about a run now."""
 
     WAIT = "Wait"
@@ -42,7 +42,7 @@ class Act(StrEnum):
 class Decision:
     """What to do, the sentence for the user, and when to look again."""
 
-    act: Act
+    action: Action
     message: str = ""
     wake: float | None = None
     """Seconds."""
@@ -85,32 +85,34 @@ def decide(facts: RunFacts) -> Decision:
 
 def _starting(facts: RunFacts) -> Decision:
     if facts.stop is not None:
-        return Decision(Act.CANCEL, f"stopped before the load started: {facts.stop}")
+        return Decision(Action.CANCEL, f"stopped before the load started: {facts.stop}")
     if facts.fatal is not None:
-        return Decision(Act.FAIL, facts.fatal)
+        return Decision(Action.FAIL, facts.fatal)
     left = (start_deadline(facts) - facts.now).total_seconds()
     limit = f"within {format_duration(facts.start_timeout)} (load.startTimeout)"
     if left > 0 and _is_overdue(facts):
         return _give_back(facts)
     if not facts.launched:
         if left > 0:
-            return Decision(Act.LAUNCH)
+            return Decision(Action.LAUNCH)
         why = facts.launch_error or "the operator was not running"
-        return Decision(Act.FAIL, f"its workers could not be created {limit}: {why}")
+        return Decision(Action.FAIL, f"its workers could not be created {limit}: {why}")
     if facts.job is JobState.ABSENT:
-        return Decision(Act.FAIL, "its Job was deleted before the load started")
+        return Decision(Action.FAIL, "its Job was deleted before the load started")
     if dead := [worker for worker in facts.workers if worker.dead]:
-        return Decision(Act.FAIL, f"a worker ended before the load started: {dead[0].sentence}")
+        return Decision(Action.FAIL, f"a worker ended before the load started: {dead[0].sentence}")
     if facts.job is JobState.FINISHED:
-        return Decision(Act.FAIL, "its Job ended before the load started; see kubectl describe job")
+        return Decision(
+            Action.FAIL, "its Job ended before the load started; see kubectl describe job"
+        )
     refusal = facts.refusal
     if refusal is not None and refusal.lasting and facts.now - refusal.since > REFUSED_FOR:
-        return Decision(Act.FAIL, _refused(facts, refusal))
+        return Decision(Action.FAIL, _refused(facts, refusal))
     if left <= 0:
-        return Decision(Act.FAIL, f"not all workers were ready {limit}: {waiting_for(facts)}")
+        return Decision(Action.FAIL, f"not all workers were ready {limit}: {waiting_for(facts)}")
     if (lasting := _lasting_trouble(facts)) is not None:
-        return Decision(Act.FAIL, lasting)
-    return Decision(Act.WAIT, waiting_for(facts), min(STEP_S, left))
+        return Decision(Action.FAIL, lasting)
+    return Decision(Action.WAIT, waiting_for(facts), min(STEP_S, left))
 
 
 def _lasting_trouble(facts: RunFacts) -> str | None:
@@ -149,63 +151,65 @@ def _give_back(facts: RunFacts) -> Decision:
     )
     why = facts.launch_error or waiting_for(facts)
     if facts.turns >= MAX_TURNS:
-        return Decision(Act.FAIL, f"{what}, also in the last of {facts.turns} turns: {why}")
-    return Decision(Act.REQUEUE, f"{what}, so it returned to the queue: {why}")
+        return Decision(Action.FAIL, f"{what}, also in the last of {facts.turns} turns: {why}")
+    return Decision(Action.REQUEUE, f"{what}, so it returned to the queue: {why}")
 
 
 def _running(facts: RunFacts) -> Decision:
     if facts.stop is not None and not facts.stopped:
-        return Decision(Act.STOP, facts.stop)
+        return Decision(Action.STOP, facts.stop)
     if _all_in(facts):
         if owes_teardown(facts):
-            return Decision(Act.COLLECT, "all workers that are alive have reported")
-        return Decision(Act.JUDGE)
+            return Decision(Action.COLLECT, "all workers that are alive have reported")
+        return Decision(Action.JUDGE)
     if facts.job is not JobState.ACTIVE:
-        return Decision(Act.COLLECT, "the Job of the workers has ended")
+        return Decision(Action.COLLECT, "the Job of the workers has ended")
     if not any_alive(facts):
-        return Decision(Act.COLLECT, "all workers have ended")
+        return Decision(Action.COLLECT, "all workers have ended")
     if facts.load_end is not None and facts.now >= facts.load_end:
-        return Decision(Act.COLLECT, "the load is over")
+        return Decision(Action.COLLECT, "the load is over")
     if facts.report_deadline is None or facts.now >= facts.report_deadline:
-        return Decision(Act.COLLECT, "the load has taken longer than allowed")
+        return Decision(Action.COLLECT, "the load has taken longer than allowed")
     end = facts.load_end or facts.report_deadline
-    return Decision(Act.WAIT, wake=min(LOAD_STEP_S, (end - facts.now).total_seconds()))
+    return Decision(Action.WAIT, wake=min(LOAD_STEP_S, (end - facts.now).total_seconds()))
 
 
 def _collecting(facts: RunFacts) -> Decision:
     if _all_in(facts):
-        return Decision(Act.JUDGE)
+        return Decision(Action.JUDGE)
     # Without a deadline there is nothing to wait for: somebody has edited the status.
     if facts.report_deadline is None or facts.now >= _last_moment(facts, facts.report_deadline):
-        return Decision(Act.JUDGE, "the deadline for reports has passed")
+        return Decision(Action.JUDGE, "the deadline for reports has passed")
     missing = facts.planned - len(facts.reported)
     message = f"waiting for the reports of {missing} of {facts.planned} workers"
-    return Decision(Act.WAIT, message, STEP_S)
+    return Decision(Action.WAIT, message, STEP_S)
 
 
 def _once_undone(facts: RunFacts, decision: Decision) -> Decision:
     """A decision, but the teardown before the end of a run whose worker 0 could not run it."""
-    if decision.act not in (Act.JUDGE, Act.FAIL, Act.CANCEL) or not owes_teardown(facts):
+    if decision.action not in (Action.JUDGE, Action.FAIL, Action.CANCEL) or not owes_teardown(
+        facts
+    ):
         return decision
     clean_up = facts.clean_up
     if clean_up is None:
-        return Decision(Act.CLEAN_UP)
+        return Decision(Action.CLEAN_UP)
     left = (clean_up.deadline - facts.now).total_seconds()
     if left <= 0 or clean_up.job is JobState.FINISHED:
         return decision
     if clean_up.job is JobState.ABSENT:
-        return Decision(Act.CLEAN_UP)
+        return Decision(Action.CLEAN_UP)
     message = "worker 0 was lost: waiting for its replacement to run the teardown"
     if clean_up.problem is not None:
         message += f" ({clean_up.problem})"
-    return Decision(Act.WAIT, message, min(STEP_S, left))
+    return Decision(Action.WAIT, message, min(STEP_S, left))
 
 
 def _once_settled(facts: RunFacts, decision: Decision) -> Decision:
     """A decision, but the verdict not before the metrics have come that it may hang on."""
-    if decision.act is not Act.JUDGE or facts.settled:
+    if decision.action is not Action.JUDGE or facts.settled:
         return decision
-    return Decision(Act.WAIT, "waiting for the last metrics", STEP_S)
+    return Decision(Action.WAIT, "waiting for the last metrics", STEP_S)
 
 
 def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from perfrun.api.names import VARIABLE_NAME
 from perfrun.api.template import Call, Literal, Reference, parse
 from perfrun.cli.init.texts import (
-    Made,
     UniqueNames,
+    VaryingText,
     chosen,
     clean,
     counted,
@@ -49,14 +49,14 @@ def test_texts_of_a_path_are_literals_together_too(texts):
 
 @given(NASTY, NASTY, st.lists(NASTY, min_size=1, max_size=4))
 def test_what_is_made_in_a_path_stays_made_whatever_stands_beside_it(before, after, options):
-    template = path_template([before, Made("uuid()"), after, chosen(options), before])
+    template = path_template([before, VaryingText("uuid()"), after, chosen(options), before])
     parts = [part for part in parse(template) if not isinstance(part, Literal)]
     assert parts[0] == Call("uuid", ())
     assert len(parts) == 1 or parts[1].function == "choice"
 
 
 def test_a_dollar_before_a_template_does_not_make_a_literal_of_it():
-    assert path_template(["/cost$", Made("item")]) == "/cost%24$(item)"
+    assert path_template(["/cost$", VaryingText("item")]) == "/cost%24$(item)"
     assert parse("/cost%24$(item)")[1] == Reference("item")
 
 
@@ -65,7 +65,7 @@ def test_of_many_texts_some_are_chosen_and_few_are_no_choice():
     assert chosen(["a", "a"]) == "a"
     assert chosen(["it's", "b"]) == "it's"  # a quote cannot stand in a quoted text
     made = chosen([str(number) for number in range(1000)])
-    assert isinstance(made, Made)
+    assert isinstance(made, VaryingText)
     assert 2 < len(made.choices) <= 64
     assert len(chosen(["x" * 700, "y" * 700, "z" * 700]).template()) < 2000
 

@@ -19,7 +19,7 @@ from perfrun.logic.run.lifecycle import (
     MAX_TURNS,
     REFUSED_FOR,
     STEP_S,
-    Act,
+    Action,
     any_alive,
     collecting_deadline,
     decide,
@@ -36,153 +36,168 @@ UNSCHEDULED: dict[str, Any] = {
     "unscheduled_for": 30 * S,
 }
 
-STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
-    ("nothing was created yet", {"launched": False, "job": JobState.ABSENT}, Act.LAUNCH, ""),
-    ("created before the operator was killed, not noted", {"launched": False}, Act.LAUNCH, ""),
+STARTING: list[tuple[str, dict[str, Any], Action, str]] = [
+    ("nothing was created yet", {"launched": False, "job": JobState.ABSENT}, Action.LAUNCH, ""),
+    ("created before the operator was killed, not noted", {"launched": False}, Action.LAUNCH, ""),
     (
         "what cannot be created is tried until the timeout",
         {"launched": False, "launch_error": "the webhook is away", "now": at(59)},
-        Act.LAUNCH,
+        Action.LAUNCH,
         "",
     ),
     (
         "it could not be created in time",
         {"launched": False, "launch_error": "the webhook is away", "now": at(60)},
-        Act.FAIL,
+        Action.FAIL,
         "could not be created within 60s (load.startTimeout): the webhook is away",
     ),
     (
         "the operator was not running for all of the start",
         {"launched": False, "now": at(61)},
-        Act.FAIL,
+        Action.FAIL,
         "the operator was not running",
     ),
     (
         "its pods have no node, and nobody else waits: it keeps its turn",
         {**UNSCHEDULED, "wanted": False},
-        Act.WAIT,
+        Action.WAIT,
         "worker 1 (pr-x-1-abcde): Unschedulable: 0/1 nodes",
     ),
     (
         "its pods have no node, and somebody waits: not before the time that it may wait",
         {**UNSCHEDULED, "now": at(29.9)},
-        Act.WAIT,
+        Action.WAIT,
         "Unschedulable",
     ),
     (
         "its pods have no node while somebody waits: the turn goes back",
         UNSCHEDULED,
-        Act.REQUEUE,
+        Action.REQUEUE,
         "1 of 2 workers' pods were not scheduled within 30s (limits.unscheduledFor) while runs of "
         "other namespaces waited, so it returned to the queue: worker 1 (pr-x-1-abcde): Unschedulable: 0/1",
     ),
     (
         "in a later turn the time counts from that one",
         {**UNSCHEDULED, "turn": at(10), "turns": 2},
-        Act.WAIT,
+        Action.WAIT,
         "Unschedulable",
     ),
     (
         "its Job cannot be created while somebody waits",
         {**UNSCHEDULED, "workers": (), "launched": False, "launch_error": "the webhook is away"},
-        Act.REQUEUE,
+        Action.REQUEUE,
         "2 of 2 workers' pods were not scheduled within 30s",
     ),
     (
         "the last of its turns",
         {**UNSCHEDULED, "turns": MAX_TURNS},
-        Act.FAIL,
+        Action.FAIL,
         f"also in the last of {MAX_TURNS} turns: worker 1 (pr-x-1-abcde): Unschedulable",
     ),
     (
         "startTimeout runs over all turns",
         {**UNSCHEDULED, "now": at(60), "turn": at(20), "turns": 2},
-        Act.FAIL,
+        Action.FAIL,
         "within 60s (load.startTimeout): worker 1 (pr-x-1-abcde): Unschedulable",
     ),
     (
         "all pods have nodes, and are slow: the turn is kept",
         {**UNSCHEDULED, "workers": [pod(0), pod(1)]},
-        Act.WAIT,
+        Action.WAIT,
         "0 of 2 workers are ready",
     ),
-    ("workers come up", {"ready": 1}, Act.WAIT, "1 of 2 workers are ready"),
+    ("workers come up", {"ready": 1}, Action.WAIT, "1 of 2 workers are ready"),
     (
         "stopped before anything was created",
         {"launched": False, "stop": "spec.stop was set"},
-        Act.CANCEL,
+        Action.CANCEL,
         "stop",
     ),
-    ("stopped while workers come up", {"stop": "spec.stop was set"}, Act.CANCEL, "spec.stop"),
+    ("stopped while workers come up", {"stop": "spec.stop was set"}, Action.CANCEL, "spec.stop"),
     (
         "a stop wins over a worker's complaint",
         {"stop": "spec.stop was set", "fatal": "no"},
-        Act.CANCEL,
+        Action.CANCEL,
         "stop",
     ),
-    ("a worker says that it is hopeless", {"fatal": "Secret x is missing"}, Act.FAIL, "Secret x"),
-    ("its Job was deleted", {"job": JobState.ABSENT}, Act.FAIL, "Job was deleted"),
+    (
+        "a worker says that it is hopeless",
+        {"fatal": "Secret x is missing"},
+        Action.FAIL,
+        "Secret x",
+    ),
+    ("its Job was deleted", {"job": JobState.ABSENT}, Action.FAIL, "Job was deleted"),
     (
         "a worker died",
         {"workers": [pod(1, dead=True, problem="OOMKilled")]},
-        Act.FAIL,
+        Action.FAIL,
         "worker 1 (pr-x-1-abcde): OOMKilled",
     ),
     (
         "a worker ended well, too early",
         {"workers": [pod(0, dead=True)]},
-        Act.FAIL,
+        Action.FAIL,
         "without a message",
     ),
-    ("the Job ended and its pods are gone", {"job": JobState.FINISHED}, Act.FAIL, "its Job ended"),
-    ("the last moment before the timeout", {"now": at(59.9)}, Act.WAIT, "0 of 2"),
-    ("the timeout, nobody knows why", {"now": at(60)}, Act.FAIL, "within 60s (load.startTimeout)"),
+    (
+        "the Job ended and its pods are gone",
+        {"job": JobState.FINISHED},
+        Action.FAIL,
+        "its Job ended",
+    ),
+    ("the last moment before the timeout", {"now": at(59.9)}, Action.WAIT, "0 of 2"),
+    (
+        "the timeout, nobody knows why",
+        {"now": at(60)},
+        Action.FAIL,
+        "within 60s (load.startTimeout)",
+    ),
     (
         "the timeout, with the pod's reason",
         {"now": at(61), "workers": [pod(1, problem="Unschedulable: 0/1 nodes")]},
-        Act.FAIL,
+        Action.FAIL,
         "worker 1 (pr-x-1-abcde): Unschedulable",
     ),
     (
         "a quota has no room: it may free up",
         {"refusal": refused(QUOTA, 50), "workers": [pod(0)]},
-        Act.WAIT,
+        Action.WAIT,
         "1 of 2 workers' pods were not created: " + QUOTA,
     ),
     (
         "the timeout, with the quota's words",
         {"now": at(61), "refusal": refused(QUOTA)},
-        Act.FAIL,
+        Action.FAIL,
         "within 60s (load.startTimeout): 2 of 2 workers' pods were not created: " + QUOTA,
     ),
     (
         "Pod Security has refused just now",
         {"refusal": refused(SECURITY, REFUSED_FOR.total_seconds())},
-        Act.WAIT,
+        Action.WAIT,
         SECURITY,
     ),
     (
         "Pod Security refuses for good",
         {"refusal": refused(SECURITY, REFUSED_FOR.total_seconds() + 0.1)},
-        Act.FAIL,
+        Action.FAIL,
         "2 of 2 workers' pods were not created: " + SECURITY,
     ),
     (
         "the timeout, with the worker's trouble",
         {"now": at(61), "trouble": "shop refuses"},
-        Act.FAIL,
+        Action.FAIL,
         "shop refuses",
     ),
     (
         "on one machine, a worker that is up has trouble",
         {"now": at(12.9), "trouble": "shop refuses", "troubled_since": at(3)},
-        Act.WAIT,
+        Action.WAIT,
         "shop refuses",
     ),
     (
         "on one machine, it has had it for too long",
         {"now": at(13), "trouble": "shop refuses", "troubled_since": at(3)},
-        Act.FAIL,
+        Action.FAIL,
         "not all workers were ready within 10s after they had come up: shop refuses",
     ),
     (
@@ -193,7 +208,7 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
             "troubled_since": at(3),
             "nobody_listens": True,
         },
-        Act.WAIT,
+        Action.WAIT,
         "127.0.0.1:9 refused a connection",
     ),
     (
@@ -204,94 +219,94 @@ STARTING: list[tuple[str, dict[str, Any], Act, str]] = [
             "troubled_since": at(3),
             "nobody_listens": True,
         },
-        Act.FAIL,
+        Action.FAIL,
         "not all workers were ready within 1.2s after they had come up (load.startTimeout: 10s "
         "waits longer): 127.0.0.1:9 refused a connection",
     ),
     (
         "a worker ended and has no pod",
         {"workers": [WorkerFacts("", 1, dead=True, problem="it was ended by SIGKILL")]},
-        Act.FAIL,
+        Action.FAIL,
         "a worker ended before the load started: worker 1: it was ended by SIGKILL",
     ),
 ]
 
-RUNNING: list[tuple[str, dict[str, Any], Act, str]] = [
-    ("under load", {}, Act.WAIT, ""),
-    ("a part has reported", {"reported": frozenset({1})}, Act.WAIT, ""),
-    ("all have reported", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
+RUNNING: list[tuple[str, dict[str, Any], Action, str]] = [
+    ("under load", {}, Action.WAIT, ""),
+    ("a part has reported", {"reported": frozenset({1})}, Action.WAIT, ""),
+    ("all have reported", {"reported": frozenset({0, 1})}, Action.JUDGE, ""),
     (
         "one has reported, the other is dead",
         {"reported": frozenset({0}), "workers": [pod(1, dead=True)]},
-        Act.JUDGE,
+        Action.JUDGE,
         "",
     ),
     (
         "one has reported and ended, the other goes on",
         {"reported": frozenset({0}), "workers": [pod(0, dead=True)]},
-        Act.WAIT,
+        Action.WAIT,
         "",
     ),
     (
         "a dead pod whose index is not known is no worker",
         {"reported": frozenset({0}), "workers": [pod(-1, dead=True)]},
-        Act.WAIT,
+        Action.WAIT,
         "",
     ),
     (
         "all are dead, none has reported, and a side car keeps the Job active",
         {"workers": [pod(0, dead=True), pod(1, dead=True)]},
-        Act.COLLECT,
+        Action.COLLECT,
         "all workers have ended",
     ),
-    ("the Job has ended", {"job": JobState.FINISHED}, Act.COLLECT, "Job"),
-    ("the Job was deleted", {"job": JobState.ABSENT}, Act.COLLECT, "Job"),
-    ("the load is over", {"load_end": NOW}, Act.COLLECT, "load is over"),
-    ("just before the load is over", {"load_end": at(0.1)}, Act.WAIT, ""),
-    ("a burst takes longer than it may", {"report_deadline": NOW}, Act.COLLECT, "longer"),
+    ("the Job has ended", {"job": JobState.FINISHED}, Action.COLLECT, "Job"),
+    ("the Job was deleted", {"job": JobState.ABSENT}, Action.COLLECT, "Job"),
+    ("the load is over", {"load_end": NOW}, Action.COLLECT, "load is over"),
+    ("just before the load is over", {"load_end": at(0.1)}, Action.WAIT, ""),
+    ("a burst takes longer than it may", {"report_deadline": NOW}, Action.COLLECT, "longer"),
     (
         "its start was lost: there is no end to wait for",
         {"report_deadline": None},
-        Act.COLLECT,
+        Action.COLLECT,
         "longer",
     ),
 ]
 
-COLLECTING: list[tuple[str, dict[str, Any], Act, str]] = [
-    ("reports are missing", {"reported": frozenset({1})}, Act.WAIT, "1 of 2 workers"),
-    ("all are there", {"reported": frozenset({0, 1})}, Act.JUDGE, ""),
+COLLECTING: list[tuple[str, dict[str, Any], Action, str]] = [
+    ("reports are missing", {"reported": frozenset({1})}, Action.WAIT, "1 of 2 workers"),
+    ("all are there", {"reported": frozenset({0, 1})}, Action.JUDGE, ""),
     (
         "the rest is dead",
         {"reported": frozenset({0}), "workers": [pod(1, dead=True)]},
-        Act.JUDGE,
+        Action.JUDGE,
         "",
     ),
     (
         "a report under way of dead workers is waited for",
         {"workers": [pod(0, dead=True), pod(1, dead=True)]},
-        Act.WAIT,
+        Action.WAIT,
         "2 of 2",
     ),
     (
         "the time is over, with a part",
         {"reported": frozenset({1}), "report_deadline": NOW},
-        Act.JUDGE,
+        Action.JUDGE,
         "the deadline for reports has passed",
     ),
     (
         "reports that do not travel are not waited for",
         {"workers": [pod(0, dead=True), pod(1, dead=True)], "reports_travel": False},
-        Act.JUDGE,
+        Action.JUDGE,
         "has passed",
     ),
     (
         "one that lives may still hand its report in",
         {"workers": [pod(0, dead=True)], "reports_travel": False},
-        Act.WAIT,
+        Action.WAIT,
         "2 of 2",
     ),
-    ("the time is over, with nothing", {"report_deadline": NOW}, Act.JUDGE, "has passed"),
-    ("no deadline was kept", {"report_deadline": None}, Act.JUDGE, "has passed"),
+    ("the time is over, with nothing", {"report_deadline": NOW}, Action.JUDGE, "has passed"),
+    ("no deadline was kept", {"report_deadline": None}, Action.JUDGE, "has passed"),
 ]
 
 
@@ -300,128 +315,134 @@ ALL_KILLED = [pod(0, killed=True), pod(1, killed=True)]
 OVER = {"reported": frozenset({1}), "workers": FIRST_KILLED}
 UNDER_WAY_YET = CleanUp(at(30), JobState.ACTIVE)
 LOST = "worker 0 was lost: waiting for its replacement to run the teardown"
-TEARDOWN: list[tuple[str, Phase, dict[str, Any], Act, str]] = [
-    ("worker 0 is killed, others go on", Phase.RUNNING, {"workers": FIRST_KILLED}, Act.WAIT, ""),
-    ("those have reported", Phase.RUNNING, OVER, Act.COLLECT, "that are alive have reported"),
-    ("and that was noted", Phase.COLLECTING, OVER, Act.CLEAN_UP, ""),
+TEARDOWN: list[tuple[str, Phase, dict[str, Any], Action, str]] = [
+    ("worker 0 is killed, others go on", Phase.RUNNING, {"workers": FIRST_KILLED}, Action.WAIT, ""),
+    ("those have reported", Phase.RUNNING, OVER, Action.COLLECT, "that are alive have reported"),
+    ("and that was noted", Phase.COLLECTING, OVER, Action.CLEAN_UP, ""),
     (
         "all were killed, and a report of theirs may be under way",
         Phase.COLLECTING,
         {"workers": ALL_KILLED},
-        Act.WAIT,
+        Action.WAIT,
         "2 of 2",
     ),
     (
         "it was not",
         Phase.COLLECTING,
         {"workers": ALL_KILLED, "report_deadline": NOW},
-        Act.CLEAN_UP,
+        Action.CLEAN_UP,
         "",
     ),
     (
         "it was noted, not created",
         Phase.COLLECTING,
         {**OVER, "clean_up": CleanUp(at(30))},
-        Act.CLEAN_UP,
+        Action.CLEAN_UP,
         "",
     ),
-    ("it runs", Phase.COLLECTING, {**OVER, "clean_up": UNDER_WAY_YET}, Act.WAIT, LOST),
+    ("it runs", Phase.COLLECTING, {**OVER, "clean_up": UNDER_WAY_YET}, Action.WAIT, LOST),
     (
         "its pod has no place",
         Phase.COLLECTING,
         {**OVER, "clean_up": CleanUp(at(30), JobState.ACTIVE, "Unschedulable: no")},
-        Act.WAIT,
+        Action.WAIT,
         "(Unschedulable: no)",
     ),
     (
         "it has reported",
         Phase.COLLECTING,
         {**OVER, "clean_up": UNDER_WAY_YET, "cleaned": True},
-        Act.JUDGE,
+        Action.JUDGE,
         "",
     ),
     (
         "it ended without a report",
         Phase.COLLECTING,
         {**OVER, "clean_up": CleanUp(at(30), JobState.FINISHED)},
-        Act.JUDGE,
+        Action.JUDGE,
         "",
     ),
     (
         "its time is over",
         Phase.COLLECTING,
         {**OVER, "clean_up": CleanUp(NOW, JobState.ACTIVE)},
-        Act.JUDGE,
+        Action.JUDGE,
         "",
     ),
     (
         "its time is over before it was created",
         Phase.COLLECTING,
         {**OVER, "clean_up": CleanUp(NOW)},
-        Act.JUDGE,
+        Action.JUDGE,
         "",
     ),
     (
         "worker 0 has done it, and was killed then",
         Phase.COLLECTING,
         {"reported": frozenset({0, 1}), "workers": ALL_KILLED},
-        Act.JUDGE,
+        Action.JUDGE,
         "",
     ),
     (
         "worker 0 ended by itself, its report was lost",
         Phase.COLLECTING,
         {"reported": frozenset({1}), "workers": [pod(0, dead=True)]},
-        Act.JUDGE,
+        Action.JUDGE,
         "",
     ),
     (
         "worker 0 lives, and nobody hears of it",
         Phase.COLLECTING,
         {"reported": frozenset({1}), "workers": [pod(0)], "report_deadline": NOW},
-        Act.JUDGE,
+        Action.JUDGE,
         "",
     ),
     (
         "the Job was deleted and nobody has reported",
         Phase.COLLECTING,
         {"job": JobState.ABSENT, "report_deadline": NOW},
-        Act.CLEAN_UP,
+        Action.CLEAN_UP,
         "",
     ),
-    ("killed in the setup", Phase.STARTING, {"workers": FIRST_KILLED}, Act.CLEAN_UP, ""),
+    ("killed in the setup", Phase.STARTING, {"workers": FIRST_KILLED}, Action.CLEAN_UP, ""),
     (
         "killed in the setup, and that was undone",
         Phase.STARTING,
         {"workers": FIRST_KILLED, "clean_up": UNDER_WAY_YET, "cleaned": True},
-        Act.FAIL,
+        Action.FAIL,
         "a worker ended before the load started",
     ),
-    ("the setup has failed", Phase.STARTING, {"fatal": "no", "workers": [pod(0)]}, Act.FAIL, "no"),
+    (
+        "the setup has failed",
+        Phase.STARTING,
+        {"fatal": "no", "workers": [pod(0)]},
+        Action.FAIL,
+        "no",
+    ),
     (
         "stopped in the setup",
         Phase.STARTING,
         {"stop": "spec.stop was set", "workers": [pod(0)]},
-        Act.CANCEL,
+        Action.CANCEL,
         "spec.stop",
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("phase", "changes", "act", "says"), [pytest.param(*row[1:], id=row[0]) for row in TEARDOWN]
+    ("phase", "changes", "action", "says"), [pytest.param(*row[1:], id=row[0]) for row in TEARDOWN]
 )
 def test_what_a_run_did_is_undone_before_its_end(
-    phase: Phase, changes: dict[str, Any], act: Act, says: str
+    phase: Phase, changes: dict[str, Any], action: Action, says: str
 ) -> None:
     usual = {} if phase is Phase.STARTING else {"report_deadline": at(30)}
     decision = decide(facts(phase, undoes=True, **{**usual, **changes}))
-    assert (decision.act, says in decision.message) == (act, True), decision
+    assert (decision.action, says in decision.message) == (action, True), decision
 
 
 def test_without_a_teardown_nobody_waits_for_one() -> None:
-    assert decide(facts(Phase.RUNNING, **OVER)).act is Act.JUDGE
-    assert decide(facts(Phase.COLLECTING, **OVER, report_deadline=at(30))).act is Act.JUDGE
+    assert decide(facts(Phase.RUNNING, **OVER)).action is Action.JUDGE
+    assert decide(facts(Phase.COLLECTING, **OVER, report_deadline=at(30))).action is Action.JUDGE
 
 
 @pytest.mark.parametrize(
@@ -445,17 +466,17 @@ def test_why_something_is_left_is_told(changes: dict[str, Any], said: str | None
 def rows() -> list[Any]:
     tables = ((Phase.STARTING, STARTING), (Phase.RUNNING, RUNNING), (Phase.COLLECTING, COLLECTING))
     return [
-        pytest.param(phase, changes, act, says, id=f"{phase}: {case}")
+        pytest.param(phase, changes, action, says, id=f"{phase}: {case}")
         for phase, table in tables
-        for case, changes, act, says in table
+        for case, changes, action, says in table
     ]
 
 
-@pytest.mark.parametrize(("phase", "changes", "act", "says"), rows())
-def test_decision(phase: Phase, changes: dict[str, Any], act: Act, says: str) -> None:
+@pytest.mark.parametrize(("phase", "changes", "action", "says"), rows())
+def test_decision(phase: Phase, changes: dict[str, Any], action: Action, says: str) -> None:
     usual = {} if phase is Phase.STARTING else {"report_deadline": at(30)}
     decision = decide(facts(phase, **{**usual, **changes}))
-    assert (decision.act, says in decision.message) == (act, True), decision
+    assert (decision.action, says in decision.message) == (action, True), decision
 
 
 @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.DONE])
@@ -595,15 +616,15 @@ any_facts = st.builds(
 @given(any_facts)
 def test_no_run_waits_without_an_end(some: RunFacts) -> None:
     later = RunFacts(**{**some.__dict__, "now": at(7201)})
-    assert decide(later).act not in (Act.WAIT, Act.LAUNCH)
+    assert decide(later).action not in (Action.WAIT, Action.LAUNCH)
     if later.clean_up is not None:
-        assert decide(later).act is not Act.CLEAN_UP
+        assert decide(later).action is not Action.CLEAN_UP
 
 
 @given(any_facts)
 def test_who_waits_says_when_to_look_again_and_that_is_soon(some: RunFacts) -> None:
     decision = decide(some)
-    if decision.act is Act.WAIT:
+    if decision.action is Action.WAIT:
         assert decision.wake is not None
         assert 0 < decision.wake <= (LOAD_STEP_S if some.phase is Phase.RUNNING else STEP_S)
 
@@ -617,16 +638,16 @@ def test_a_wait_under_load_ends_with_the_load() -> None:
 
 @given(any_facts)
 def test_a_load_is_stopped_once_and_then_goes_on_to_its_end(some: RunFacts) -> None:
-    asked = decide(some).act is Act.STOP
+    asked = decide(some).action is Action.STOP
     assert asked is (some.phase is Phase.RUNNING and some.stop is not None and not some.stopped)
-    assert decide(replace(some, stopped=True)).act is not Act.STOP
+    assert decide(replace(some, stopped=True)).action is not Action.STOP
 
 
 @given(any_facts)
 def test_only_a_verdict_waits_for_what_is_observed(some: RunFacts) -> None:
     decision, unsettled = decide(some), decide(replace(some, settled=False))
-    if decision.act is Act.JUDGE:
-        assert (unsettled.act, unsettled.wake) == (Act.WAIT, STEP_S)
+    if decision.action is Action.JUDGE:
+        assert (unsettled.action, unsettled.wake) == (Action.WAIT, STEP_S)
         assert unsettled.message == "waiting for the last metrics"
     else:
         assert unsettled == decision
@@ -636,28 +657,28 @@ def test_only_a_verdict_waits_for_what_is_observed(some: RunFacts) -> None:
 def test_only_a_load_that_began_is_judged_and_only_one_that_did_not_is_cancelled(
     some: RunFacts,
 ) -> None:
-    act = decide(some).act
+    action = decide(some).action
     began = some.phase is not Phase.STARTING
-    assert act in (
-        {Act.WAIT, Act.STOP, Act.COLLECT, Act.CLEAN_UP, Act.JUDGE}
+    assert action in (
+        {Action.WAIT, Action.STOP, Action.COLLECT, Action.CLEAN_UP, Action.JUDGE}
         if began
-        else {Act.WAIT, Act.LAUNCH, Act.CLEAN_UP, Act.FAIL, Act.CANCEL}
+        else {Action.WAIT, Action.LAUNCH, Action.CLEAN_UP, Action.FAIL, Action.CANCEL}
     )
 
 
 @pytest.mark.parametrize(
     ("job", "since", "expected"),
     [
-        pytest.param(JobState.ACTIVE, at(-5), Act.WAIT, id="it-has-only-just-come-back"),
-        pytest.param(JobState.ACTIVE, NOW - FOUND_AGAIN_WITHIN, Act.JUDGE, id="it-waited-long"),
-        pytest.param(JobState.ACTIVE, None, Act.JUDGE, id="it-was-never-away"),
-        pytest.param(JobState.FINISHED, at(-5), Act.JUDGE, id="nobody-is-left-to-report"),
+        pytest.param(JobState.ACTIVE, at(-5), Action.WAIT, id="it-has-only-just-come-back"),
+        pytest.param(JobState.ACTIVE, NOW - FOUND_AGAIN_WITHIN, Action.JUDGE, id="it-waited-long"),
+        pytest.param(JobState.ACTIVE, None, Action.JUDGE, id="it-was-never-away"),
+        pytest.param(JobState.FINISHED, at(-5), Action.JUDGE, id="nobody-is-left-to-report"),
     ],
 )
 def test_after_an_outage_workers_are_given_time_to_hand_in_what_they_have(
-    job: JobState, since: datetime | None, expected: Act
+    job: JobState, since: datetime | None, expected: Action
 ) -> None:
     past = facts(
         Phase.COLLECTING, job=job, listening_since=since, report_deadline=at(-1), load_end=at(-60)
     )
-    assert decide(past).act is expected
+    assert decide(past).action is expected

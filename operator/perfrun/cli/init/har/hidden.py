@@ -14,8 +14,8 @@ from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, is_uuid, secret_name, secret_ref, secret_value
 from perfrun.cli.init.texts import (
     HEADER_NAME,
-    Made,
     Part,
+    VaryingText,
     clean,
     is_static_name,
     literal,
@@ -149,32 +149,32 @@ class SecretReplacer:
 
     def _shown(self, name: str, value: str) -> str:
         if value and (secret_name(name) or secret_value(value)):
-            return Made(self._feed.reference(name or "value", value)).template()
+            return VaryingText(self._feed.reference(name or "value", value)).template()
         return literal(value)
 
     def _segment(self, segment: str, before: str) -> Part:
         if _NUMBER.match(segment) or is_uuid(segment):
             return self._variables.reference(f"{_singular(before)}_id", segment)
         if _is_token(segment):
-            return Made(self._feed.reference(f"{_singular(before)}_key", segment))
+            return VaryingText(self._feed.reference(f"{_singular(before)}_key", segment))
         return segment
 
     def _query_pair(self, pair: str) -> list[Part]:
         name, mark, value = pair.partition("=")
         plain, shown = unquote_plus(name), unquote_plus(value)
         if mark and value and (secret_name(plain) or secret_value(shown)):
-            return [f"{name}=", Made(self._feed.reference(plain, shown))]
+            return [f"{name}=", VaryingText(self._feed.reference(plain, shown))]
         if is_uuid(value) and _FRESH.search(plain):
-            return [f"{name}=", Made("uuid()")]
+            return [f"{name}=", VaryingText("uuid()")]
         if _BUSTER.match(value):
-            return [f"{name}=", Made("nowMs()")]
+            return [f"{name}=", VaryingText("nowMs()")]
         return [pair]
 
     def _form_pair(self, pair: str) -> str:
         name, _, value = pair.partition("=")
         plain, shown = unquote_plus(name), unquote_plus(value)
         if value and (secret_name(plain) or secret_value(shown)):
-            return f"{literal(name)}={Made(self._feed.reference(plain, shown)).template()}"
+            return f"{literal(name)}={VaryingText(self._feed.reference(plain, shown)).template()}"
         return literal(pair)
 
     def _value(self, value: Any, name: str, depth: int) -> Any:
@@ -188,7 +188,7 @@ class SecretReplacer:
         if isinstance(value, str):
             return self._shown(name, value)
         if secret_name(name) and not isinstance(value, bool) and value is not None:
-            return Made(self._feed.reference(name, str(value))).template()
+            return VaryingText(self._feed.reference(name, str(value))).template()
         return value
 
     def authorization(self, entries: list[Entry]) -> Json:

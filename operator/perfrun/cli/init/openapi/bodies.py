@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from perfrun.cli.init.openapi.styles import as_text, in_query, style_of
 from perfrun.cli.init.source import table
-from perfrun.cli.init.texts import Made, clean, literal
+from perfrun.cli.init.texts import VaryingText, clean, literal
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -38,7 +38,7 @@ def form(value: Mapping[str, Any], encodings: Mapping[str, Any]) -> str:
 
 
 def _in_form(part: Any) -> str:
-    return part.template(quote) if isinstance(part, Made) else literal(part)
+    return part.template(quote) if isinstance(part, VaryingText) else literal(part)
 
 
 def fields(
@@ -51,7 +51,7 @@ def fields(
         stated = table(encodings.get(key)).get("contentType")
         kind = stated.partition(",")[0].strip() if isinstance(stated, str) else ""
         for one in several if isinstance(several, list) else [several]:
-            text = one.template() if isinstance(one, Made) else literal(as_text(one))
+            text = one.template() if isinstance(one, VaryingText) else literal(as_text(one))
             if key in files:
                 file_kind = kind if _is_one(kind) else "application/octet-stream"
                 found.append(FormField(str(key), text, f"{key}.bin", file_kind))

@@ -12,7 +12,7 @@ from perfrun.cli.init.openapi.sample import NOTHING, SchemaSampler, bounds
 from perfrun.cli.init.openapi.styles import as_text, in_header, in_path, in_query, style_of
 from perfrun.cli.init.secrets import FEED, secret_name, secret_ref
 from perfrun.cli.init.source import number_of, rows, table, text_of
-from perfrun.cli.init.texts import HEADER_NAME, Made, Part, path_template, variable_name
+from perfrun.cli.init.texts import HEADER_NAME, Part, VaryingText, path_template, variable_name
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _NOT_HERE = frozenset({"accept", "content-type", "authorization"})
@@ -45,7 +45,7 @@ class Variables:
         if known not in self.values and len(self.values) == _MAX_VARIABLES:
             return value
         self.values[known] = value
-        return Made(known)
+        return VaryingText(known)
 
 
 @dataclass
@@ -135,7 +135,11 @@ class Filler:
         value = self._plain_value(one, filled)
         if value is None or value == [] or value == {}:
             return NOTHING
-        if table(one.get("content")) and value is not NOTHING and not isinstance(value, Made):
+        if (
+            table(one.get("content"))
+            and value is not NOTHING
+            and not isinstance(value, VaryingText)
+        ):
             return as_text(value) if isinstance(value, dict | list) else value
         return value
 
@@ -161,7 +165,7 @@ class Filler:
         if "integer" in kinds or "number" in kinds:
             filled.made_up[name] = None
             low, high = bounds(schema, 1, _MAX_ID)
-            return Made(f"int({low}, {high})") if low < high else low
+            return VaryingText(f"int({low}, {high})") if low < high else low
         if schema.get("format") == "uuid":
             filled.made_up[name] = None
         elif "string" in kinds and "format" not in schema:

@@ -8,7 +8,7 @@ from typing import Any
 from perfrun.api import Json
 from perfrun.cli.init.openapi.refs import OpenApiDocument, types_of
 from perfrun.cli.init.source import number_of, rows, table, text_of
-from perfrun.cli.init.texts import Made, chosen, clean, literal
+from perfrun.cli.init.texts import VaryingText, chosen, clean, literal
 
 MAX_VALUES = 300
 """Of one body."""
@@ -62,7 +62,7 @@ class SchemaSampler:
         """Names of texts that have to look like something that cannot be made."""
 
     def of(self, schema: object, name: str = "") -> Any:
-        """A value: JSON, with :class:`Made` for texts that differ; or NOTHING."""
+        """A value: JSON, with :class:`VaryingText` for texts that differ; or NOTHING."""
         return self._of(schema, name, 0, frozenset())
 
     def given(self, value: Any, schema: object = None) -> Any:
@@ -175,19 +175,19 @@ class SchemaSampler:
     def _text(self, schema: Json, name: str) -> Any:
         kind = text_of(schema.get("format"))
         if kind in _BY_FORMAT:
-            return Made(_BY_FORMAT[kind])
+            return VaryingText(_BY_FORMAT[kind])
         if kind in _FIXED:
             return _FIXED[kind]
         if "pattern" in schema:
             self.guessed[name or "a text"] = None
             return "example"
         if name.lower().endswith("email"):
-            return Made("email()")
+            return VaryingText("email()")
         if name.lower() in ("name", "fullname", "full_name"):
-            return Made("name()")
+            return VaryingText("name()")
         least = int(min(max(number_of(schema.get("minLength")), 1), _MAX_TEXT_LENGTH))
         most = int(number_of(schema.get("maxLength")) or 12)
-        return Made(f"text({max(least, min(12, most))})")
+        return VaryingText(f"text({max(least, min(12, most))})")
 
     def _copied(self, value: Any, depth: int) -> Any:
         """An example, in what a manifest can hold."""
@@ -287,7 +287,7 @@ def _limit(schema: Json, key: str, exclusive: str, step: int) -> int | None:
 
 def templated(value: Any) -> Any:
     """A sample as the ``json`` of a request: literals escaped, what is made as templates."""
-    if isinstance(value, Made):
+    if isinstance(value, VaryingText):
         return value.template()
     if isinstance(value, str):
         return literal(value)

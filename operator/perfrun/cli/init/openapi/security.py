@@ -8,7 +8,14 @@ from perfrun.api import Json
 from perfrun.cli.init.openapi.refs import OpenApiDocument
 from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_ref
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.texts import HEADER_NAME, Made, Part, encoded_value, one_line, usable_url
+from perfrun.cli.init.texts import (
+    HEADER_NAME,
+    Part,
+    VaryingText,
+    encoded_value,
+    one_line,
+    usable_url,
+)
 
 
 @dataclass
@@ -99,7 +106,7 @@ def _api_key(access: Access, scheme: Json, feed: SecretFeed) -> bool:
     if where == "query" and name:
         access.query += [
             f"{'&' if access.query else ''}{encoded_value(name)}=",
-            Made(feed.reference(name)),
+            VaryingText(feed.reference(name)),
         ]
         return True
     if where == "cookie" and name:

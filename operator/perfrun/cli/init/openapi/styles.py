@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from perfrun.api import Json
 from perfrun.cli.init.source import text_of
-from perfrun.cli.init.texts import Made, Part, clean, encoded_value, literal
+from perfrun.cli.init.texts import Part, VaryingText, clean, encoded_value, literal
 
 _DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "%7C", "tabDelimited": "%09"}
 _RESERVED = "~-._/:?@!$'()*,;"
@@ -41,7 +41,7 @@ def as_text(value: Any) -> str:
 
 def _fixed(value: Any) -> Any:
     """With a text in the place of what would be made, which cannot be within JSON in a text."""
-    if isinstance(value, Made):
+    if isinstance(value, VaryingText):
         return value.choices[0] if value.choices else "example"
     if isinstance(value, dict):
         return {key: _fixed(one) for key, one in value.items()}
@@ -84,7 +84,9 @@ def in_path(name: str, value: Any, style: Style) -> list[Part]:
 def in_header(value: Any, style: Style) -> str:
     """The template of a header's value."""
     pieces = _joined(_flat(value, "=" if style.explode else None), ",", str)
-    return "".join(one.template() if isinstance(one, Made) else literal(one) for one in pieces)
+    return "".join(
+        one.template() if isinstance(one, VaryingText) else literal(one) for one in pieces
+    )
 
 
 def _deep(key: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
@@ -117,7 +119,7 @@ def _joined(pieces: list[list[Any]], delimiter: str, encode: Callable[[str], str
 
 
 def _shown(value: Any, encode: Callable[[str], str]) -> Part:
-    return value if isinstance(value, Made) else encode(as_text(value))
+    return value if isinstance(value, VaryingText) else encode(as_text(value))
 
 
 def _reserved(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from perfrun.engine.errors import ErrorClass, lost_by
 from perfrun.engine.http.http1 import MAX_HEAD
-from perfrun.engine.http.http2.flow_control import Uploads
+from perfrun.engine.http.http2.flow_control import FlowControl
 from perfrun.engine.http.http2.frames import (
     FIRST_WINDOW,
     HEAD,
@@ -66,7 +66,7 @@ class Http2Connection(asyncio.Protocol):
         """Headers that are continued: stream, flags, block so far, its bytes on the wire."""
         self._next_id = 1
         self._limit = MAX_STREAMS
-        self._uploads = Uploads()
+        self._flow_control = FlowControl()
         self._consumed = 0
         self._controls = 0
         self._batch: list[bytes] | None = None
@@ -93,7 +93,7 @@ class Http2Connection(asyncio.Protocol):
         self._open[number] = stream
         _, block, body = request
         if body:
-            self._write(headers(number, block, end=False) + self._uploads.begin(number, body))
+            self._write(headers(number, block, end=False) + self._flow_control.begin(number, body))
         elif (length := len(block)) <= MAX_FRAME:
             # Flags: END_STREAM and END_HEADERS.
             self._write(HEAD.pack(length >> 8, length & 255, FrameType.HEADERS, 5, number) + block)
@@ -115,7 +115,7 @@ class Http2Connection(asyncio.Protocol):
     def cancel(self, number: int, code: Code = Code.CANCEL) -> None:
         """Tell the peer that nobody waits for a response any more."""
         if self._open.pop(number, None) is not None:
-            self._uploads.drop(number)
+            self._flow_control.drop(number)
             self._write(reset(number, code))
             self._leave()
 
@@ -123,7 +123,7 @@ class Http2Connection(asyncio.Protocol):
         """A response is complete."""
         self._open.pop(number, None)
         self._controls = 0
-        if self._uploads.waiting and self._uploads.drop(number):
+        if self._flow_control.waiting and self._flow_control.drop(number):
             # Answered before it was whole: without this, the stream would stay open for the peer.
             self._write(reset(number, Code.CANCEL))
         if self.is_closing:
@@ -263,7 +263,7 @@ class Http2Connection(asyncio.Protocol):
             case FrameType.WINDOW_UPDATE:
                 if number_:
                     self._check_was_open(number_)
-                self._upload(self._uploads.widen(number_, number(payload) & LAST_ID))
+                self._upload(self._flow_control.widen(number_, number(payload) & LAST_ID))
             case FrameType.RST_STREAM:
                 self._on_reset(number_, number(payload))
             case FrameType.PING:
@@ -287,9 +287,9 @@ class Http2Connection(asyncio.Protocol):
             if name == Setting.MAX_CONCURRENT_STREAMS:
                 self._limit = min(value, MAX_STREAMS)
             elif name == Setting.MAX_FRAME_SIZE:
-                self._uploads.reframe(value)
+                self._flow_control.reframe(value)
             elif name == Setting.INITIAL_WINDOW_SIZE:
-                freed = self._uploads.resize(value)
+                freed = self._flow_control.resize(value)
             elif name == Setting.ENABLE_PUSH and value:
                 raise FrameError("a server that wants pushes")
         self._write(frame(FrameType.SETTINGS, Flag.ACK, 0))
@@ -308,7 +308,7 @@ class Http2Connection(asyncio.Protocol):
         self._check_was_open(number_)
         if (stream := self._open.pop(number_, None)) is None:
             return
-        self._uploads.drop(number_)
+        self._flow_control.drop(number_)
         if code == Code.REFUSED_STREAM:
             stream.refuse()
         else:
@@ -332,7 +332,7 @@ class Http2Connection(asyncio.Protocol):
         self.is_closing = True
         last = number(payload[:4]) & LAST_ID
         for number_ in [each for each in self._open if each > last]:
-            self._uploads.drop(number_)
+            self._flow_control.drop(number_)
             if (stream := self._open.pop(number_, None)) is not None:
                 stream.refuse()
 

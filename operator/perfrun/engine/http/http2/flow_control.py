@@ -22,7 +22,7 @@ class _Upload:
         self.window = window
 
 
-class Uploads:
+class FlowControl:
     """The bodies of one connection. What each method returns is to be sent at once."""
 
     __slots__ = ("_first_window", "_frame_size", "_window", "waiting")

@@ -4,7 +4,7 @@ import pytest
 
 from perfrun.cli.init.openapi.bodies import FormField, multipart
 from perfrun.cli.init.openapi.styles import Style, as_text, in_header, in_path, in_query
-from perfrun.cli.init.texts import Made, path_template
+from perfrun.cli.init.texts import VaryingText, path_template
 from tests.unit.cli.init.given import document, get, openapi, post, read_back
 
 LIST = ["blue", "black", "brown"]
@@ -66,10 +66,10 @@ def test_reserved_characters_stay_where_they_may():
 
 def test_what_is_made_stays_made():
     style = Style("form", explode=False)
-    (parts,) = in_query("id", [Made("int(1, 9)"), "x"], style)
+    (parts,) = in_query("id", [VaryingText("int(1, 9)"), "x"], style)
     assert path_template(["/?", *parts]) == "/?id=$(int(1, 9)),x"
-    assert in_header([Made("uuid()")], style) == "$(uuid())"
-    assert as_text({"a": Made("uuid()")}) == '{"a": "example"}'
+    assert in_header([VaryingText("uuid()")], style) == "$(uuid())"
+    assert as_text({"a": VaryingText("uuid()")}) == '{"a": "example"}'
 
 
 def test_parameters_of_a_document_are_written_in_their_styles():

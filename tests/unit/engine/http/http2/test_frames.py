@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.engine.http.http2.flow_control import Uploads
+from perfrun.engine.http.http2.flow_control import FlowControl
 from perfrun.engine.http.http2.frames import (
     FIRST_WINDOW,
     HEAD,
@@ -165,7 +165,7 @@ def test_more_padding_than_payload_is_an_error(payload: bytes) -> None:
 def test_bodies_arrive_whole_and_in_order_and_never_exceed_a_window(
     bodies: list[bytes], first: int, steps: list[tuple[int, int]]
 ) -> None:
-    uploads = Uploads()
+    uploads = FlowControl()
     uploads.resize(first)
     sent = [uploads.begin(2 * place + 1, body) for place, body in enumerate(bodies)]
     windows = {2 * place + 1: first for place in range(len(bodies))}
@@ -186,7 +186,7 @@ def test_bodies_arrive_whole_and_in_order_and_never_exceed_a_window(
 
 
 def test_the_window_of_the_connection_is_shared_by_all() -> None:
-    uploads = Uploads()
+    uploads = FlowControl()
     uploads.resize(MAX_WINDOW)
     uploads.reframe(1 << 20)
     body = b"x" * (FIRST_WINDOW - 10)
@@ -201,7 +201,7 @@ def test_the_window_of_the_connection_is_shared_by_all() -> None:
 
 
 def test_a_smaller_first_window_takes_from_what_is_open() -> None:
-    uploads = Uploads()
+    uploads = FlowControl()
     uploads.resize(10)
     assert len(uploads.begin(1, b"x" * 20)) == HEAD_LENGTH + 10
     assert uploads.resize(5) == b""
@@ -212,7 +212,7 @@ def test_a_smaller_first_window_takes_from_what_is_open() -> None:
 
 
 def test_windows_and_frame_sizes_that_are_not_allowed() -> None:
-    uploads = Uploads()
+    uploads = FlowControl()
     for wrong in (
         lambda: uploads.widen(0, 0),
         lambda: uploads.widen(0, MAX_WINDOW),
