@@ -83,6 +83,9 @@ def test_what_goes_wrong_completes_nothing_and_says_nothing(api: FakeApi, capfd)
         (["watch", "run/"], ["run/api-1"]),
         (["next", "--output", ""], ["text", "json", "yaml"]),
         (["wat"], ["watch"]),
+        (["q"], ["quick"]),
+        (["quick", "-m", "P"], ["POST", "PUT", "PATCH"]),
+        (["quick", "--fail-on", "w"], ["warn"]),
     ],
 )
 def test_kubectl_asks_for_words_and_whether_files_may_be_offered(

@@ -261,8 +261,8 @@ def test_a_manifest_that_is_there_is_not_replaced(tmp_path: Path):
 
 
 @pytest.mark.parametrize("command", ["run", "validate", "next"])
-def test_a_url_in_the_place_of_a_file_is_told_which_command_takes_it(command):
-    url = "https://shop:8443/api"
+@pytest.mark.parametrize("url", ["https://shop:8443/api", "localhost:8000", "127.0.0.1:80/x"])
+def test_a_url_in_the_place_of_a_file_is_told_which_command_takes_it(command, url):
     done = CliRunner().invoke(app, [command, url], env={"COLUMNS": "300"})
     assert done.exit_code == 2
     assert f"{url}: is a URL, not a file; to put load on it: perfrun quick {url}" in done.output

@@ -30,7 +30,7 @@ _OBJECTIVES = "Objectives"
 def _methods(incomplete: str) -> list[str]:
     from perfrun.api.test.scenario import Method
 
-    return [method for method in get_args(Method) if method.startswith(incomplete.upper())]
+    return [method for method in get_args(Method) if method.startswith(incomplete)]
 
 
 @app.command(rich_help_panel=LOCAL)

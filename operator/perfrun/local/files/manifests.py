@@ -31,6 +31,7 @@ _KIND = "PerfTest"
 _POLICY = "PerfPolicy"
 _OUR_KINDS = (_KIND, "PerfRun", _POLICY)
 _ALIKE = 0.8
+_LIKE_A_URL = re.compile(r"https?://|[A-Za-z0-9.-]+:[0-9]+(/|\Z)")
 _PARSED = ("metadata", "spec")
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 
@@ -80,7 +81,7 @@ def selected(
 
 def _read(file: str) -> Iterator[Manifest]:
     path = Path(file)
-    if re.match(r"https?://", file):
+    if _LIKE_A_URL.match(file) and not path.exists():
         advice = f"to put load on it: perfrun quick {file}; a manifest is to be downloaded first"
         yield Manifest(file, problems=(f"is a URL, not a file; {advice}",))
         return
