@@ -198,6 +198,18 @@ async def test_watches_a_namespace_and_ends_with_ctrl_c(filled: Shop) -> None:
     assert (code, err) == (130, "stopped here; what runs in the cluster goes on\n")
 
 
+async def test_ctrl_c_ends_the_waiting_for_a_run(filled: Shop) -> None:
+    for words, first in (
+        (["watch", "run/api-2"], "Running: 3s, 180 requests/s"),
+        (["trigger", "api", "--wait"], "PerfRun api-r"),
+    ):
+        process = await filled.start(*words)
+        assert (await line(process)).startswith(first)
+        process.send_signal(signal.SIGINT)
+        code, _, err = await ended(process)
+        assert (code, err) == (130, "stopped here; what runs in the cluster goes on\n")
+
+
 async def test_a_watch_that_nobody_reads_ends(filled: Shop) -> None:
     reading, writing = os.pipe()
     process = await asyncio.create_subprocess_exec(

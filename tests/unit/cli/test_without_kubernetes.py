@@ -1,9 +1,14 @@
 """Commands that look into a cluster, where the client of Kubernetes is not installed."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from perfrun.report.document import run_object
+from tests.unit.report.sample import a_run
 
 INSTALL = "pip install '.[operator]' in a clone of perfrun"
 PROGRAM = """
@@ -43,6 +48,14 @@ def test_what_to_install_is_all_that_is_said(arguments: list[str]) -> None:
     assert INSTALL in done.stderr
     assert "Traceback" not in done.stderr
     assert "defect" not in done.stderr
+
+
+def test_a_file_is_reported_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(run_object(a_run())))
+    done = perfrun("report", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "WARN  shop/api-under-load" in done.stdout
 
 
 def test_a_shell_is_offered_nothing_and_told_nothing() -> None:

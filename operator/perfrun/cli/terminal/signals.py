@@ -5,7 +5,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 INTERRUPTED = 130
 
@@ -19,14 +18,15 @@ def leave_on_interrupt() -> None:
 def interruptible() -> Iterator[None]:
     """Meanwhile a Ctrl-C (and SIGTERM) raises KeyboardInterrupt: for when a terminal is to be
     left as it was."""
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, _raise) for kind in kinds]
+    # The default one: asyncio takes its place in a loop, so that no other task gets the exception.
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _interrupt}
+    before = {kind: signal.signal(kind, handler) for kind, handler in handlers.items()}
     try:
         yield
     finally:
-        for kind, handler in zip(kinds, before, strict=True):
+        for kind, handler in before.items():
             signal.signal(kind, handler)
 
 
-def _raise(_: int, __: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+def _interrupt(_: int, __: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)

@@ -1,7 +1,10 @@
 """Requests to an API server: what is asked, and the sentence where it is refused."""
 
+import asyncio
+import gc
 import json
 import os
+import signal
 import ssl
 import subprocess
 import threading
@@ -17,6 +20,7 @@ from kubernetes.config import kube_config
 from perfrun.api import Json
 from perfrun.cli.cluster.refusals import sentence
 from perfrun.cli.cluster.shell import Cluster
+from perfrun.cli.terminal.signals import interruptible
 from perfrun.kube.errors import (
     AwayError,
     GoneError,
@@ -27,6 +31,7 @@ from perfrun.kube.errors import (
 )
 from perfrun.kube.resources import CORE_EVENTS, PERF_RUNS, PERF_TESTS
 from tests.unit.cli.fake_api import FakeApi, run_body, serving, status_body
+from tests.unit.cli.fixtures_cluster import cluster_of
 
 
 @pytest.fixture
@@ -37,9 +42,7 @@ def api() -> FakeApi:
 @pytest.fixture
 def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """In the namespace of the kubeconfig: shop."""
-    config = tmp_path / "config"
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
-    with serving(api, config), Cluster(None, None) as cluster:
+    with cluster_of(api, tmp_path, monkeypatch) as cluster:
         yield cluster
 
 
@@ -262,6 +265,33 @@ def test_a_kubeconfig_and_a_context_go_before_the_service_account(
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
     with serving(api, config), Cluster(None, None) as cluster:
         assert cluster.kube.host.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_ctrl_c_ends_the_waiting_and_nobody_else_gets_it(
+    api: FakeApi,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: signal.Signals,
+):
+    ended: list[str] = []
+
+    async def go_on() -> None:
+        try:
+            signal.raise_signal(kind)  # it comes while this one has its turn
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("with the cluster")
+
+    with cluster_of(api, tmp_path, monkeypatch) as cluster:
+        cluster.begin(go_on())
+        with interruptible(), pytest.raises(KeyboardInterrupt):
+            cluster.wait(asyncio.Event().wait())
+        assert ended == []
+    assert ended == ["with the cluster"]
+    gc.collect()
+    assert not caplog.records
 
 
 def test_events_are_of_the_core(api: FakeApi, cluster: Cluster):
