@@ -16,6 +16,9 @@ PORTABLE := tests/unit/api tests/unit/measure
 # Unit tests of runs on this machine, which has to be Linux; they need no Kubernetes client either.
 LOCAL := $(addprefix tests/unit/,engine launcher local observe pytest_plugin reach report worker)
 
+# Tests start some thousand processes of perfrun: they compile its modules once, and not each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check check-manifests docs quick format crds \
         test-portable test-lowest changelog dist chart release-check release-notes \
