@@ -81,7 +81,7 @@ def cases(folder: Path, port: int) -> dict[str, list[str]]:
         "perfrun validate FILE": [*perfrun, "validate", str(test)],
         "perfrun run, 100 requests": [*perfrun, "run", str(test)],
         "perfrun run, refused": [*perfrun, "run", str(refused)],
-        "perfrun list (its modules)": ["-c", "import perfrun.cli.cluster.list"],
+        "perfrun watch (its modules)": ["-c", "import perfrun.cli.cluster.watch"],
         "a worker (its modules)": ["-m", "perfrun.worker"],
         "a check process": ["-m", "perfrun.controller.test.check_process"],
         "the operator (its modules)": ["-c", "import perfrun.controller.__main__"],
