@@ -95,7 +95,10 @@ def _completed(configuration: client.Configuration) -> client.Configuration:
     where = urlsplit(configuration.host)
     if configuration.proxy is None and not proxy_bypass(where.hostname or ""):
         proxies = getproxies()
-        configuration.proxy = proxies.get(where.scheme) or proxies.get("all")
+        # ALL_PROXY is often one for SOCKS, and kubectl does without it.
+        for_all = proxies.get("all", "")
+        proxy = proxies.get(where.scheme) or (for_all if for_all.startswith("http") else None)
+        configuration.proxy = proxy
     scheme = urlsplit(configuration.proxy or "http:").scheme
     if scheme not in ("http", "https"):
         raise KubeError(

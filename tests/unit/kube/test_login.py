@@ -143,11 +143,15 @@ async def test_the_proxy_of_a_kubeconfig_goes_before_that_of_the_environment(
     assert [host for host, _ in api.asked] == ["k8s.example", "other.example"]
 
 
-async def test_no_proxy_of_the_environment_is_obeyed(
-    api: Api, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("everywhere", "but_for"),
+    [("http://127.0.0.1:1", "127.0.0.1"), ("socks5://127.0.0.1:1", "")],
+)
+async def test_no_proxy_is_obeyed_and_one_for_socks_is_left_to_others(
+    api: Api, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, everywhere: str, but_for: str
 ) -> None:
-    monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("all_proxy", everywhere)
+    monkeypatch.setenv("no_proxy", but_for)
     write(kubeconfig, {"server": api.url})
     await ask()
     assert len(api.asked) == 1
