@@ -153,9 +153,14 @@ class Coordinator:
             run.let_go()
 
     def trouble(self, uid: str) -> RunTrouble | None:
-        """Why the load of an open run has not begun; its host knows how long it may wait."""
+        """What workers of an open run say that keeps its load from beginning."""
         session = self.session(uid)
-        return session.trouble(self._clock.monotonic()) if session else None
+        return session.trouble() if session else None
+
+    def silent(self, uid: str) -> tuple[int, int] | None:
+        """A worker of an open run that came up and has been silent for too long, and its ns."""
+        session = self.session(uid)
+        return session.silent(self._clock.monotonic()) if session else None
 
     def live(self, uid: str) -> Live:
         """How the load of a run goes; all zero where nothing is known."""

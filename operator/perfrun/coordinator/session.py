@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from perfrun.api.quantities import NS_PER_S, format_duration
+from perfrun.api.quantities import NS_PER_S
 from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.live import Live, LiveMerge
 from perfrun.coordinator.search import HoldSearch, NextStep
@@ -23,13 +23,13 @@ SILENT_AFTER = 30 * NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class RunTrouble:
-    """Why the barrier stays shut."""
+    """What workers say that keeps them from being ready."""
 
     message: str
     hopeless: bool
     """Trying again will not help: a worker has said so."""
-    reason: str = ""
-    """The error class of the first worker that has trouble; empty: none has."""
+    reason: str
+    """The error class of the first of them."""
 
 
 @dataclass(slots=True)
@@ -186,7 +186,7 @@ class RunSession:
             and now < self.start_deadline
             and self.setup is not None
             and self.ready_count == self.workers
-            and not self._silent(now)
+            and self.silent(now) is None
         )
 
     def wants_setup(self, now: int) -> bool:
@@ -232,8 +232,8 @@ class RunSession:
             order = Order()
         return order.model_copy(update=more)
 
-    def trouble(self, now: int) -> RunTrouble | None:
-        """Why the load has not begun, in one sentence for the user; None once it has."""
+    def trouble(self) -> RunTrouble | None:
+        """What workers say that keeps the load from beginning; None once it has begun."""
         if self.start is not None:
             return None
         troubled = {
@@ -242,38 +242,23 @@ class RunSession:
             if worker.ready.trouble is not None
         }
         hopeless = {index: ready for index, ready in troubled.items() if ready.final}
-        message = self._waiting_for(hopeless or troubled, now)
-        if message is None:
+        if not troubled:
             return None
-        first = next(iter((hopeless or troubled).values()), None)
-        reason = first.trouble.reason if first is not None and first.trouble is not None else ""
-        return RunTrouble(message, bool(hopeless), reason)
+        told = hopeless or troubled
+        first = next(iter(told.values())).trouble
+        return RunTrouble(_sentence(told), bool(hopeless), first.reason if first else "")
+
+    def silent(self, now: int) -> tuple[int, int] | None:
+        """The first worker that has come up and been silent for too long, and for how many ns."""
+        for index, worker in sorted(self._barrier.items()):
+            if now - worker.heard > SILENT_AFTER:
+                return index, now - worker.heard
+        return None
 
     def live(self, now: int) -> Live:
         """How the load goes."""
         live = self._live.snapshot(now)
         return live if self.search is None else replace(live, search=self.search.view())
-
-    def _waiting_for(self, troubled: dict[int, Ready], now: int) -> str | None:
-        if troubled:
-            return _sentence(troubled)
-        if missing := self.workers - len(self._barrier):
-            return f"{missing} of {self.workers} workers have not come up"
-        if self.setup is None:
-            return "worker 0 has not come to the end of the setup"
-        if silent := self._silent(now):
-            age = format_duration(now - self._barrier[silent[0]].heard)
-            return f"worker {silent[0]} was ready, but has been silent for {age}"
-        if now >= self.start_deadline:
-            return "all workers were ready, but the start could not be recorded in time"
-        return None
-
-    def _silent(self, now: int) -> list[int]:
-        return [
-            index
-            for index, worker in sorted(self._barrier.items())
-            if now - worker.heard > SILENT_AFTER
-        ]
 
 
 def _sentence(told: dict[int, Ready]) -> str:

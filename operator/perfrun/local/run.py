@@ -204,7 +204,7 @@ class _Run:
             facts = self._facts()
             decision = decide(facts)
             if self._end is None:
-                self._on_progress(self._progress(facts))
+                self._on_progress(self._progress(facts, decision))
             match decision.action:
                 case Action.LAUNCH:
                     self._launched = True
@@ -240,7 +240,7 @@ class _Run:
         if begun and self._report_deadline is None:
             self._report_deadline = now + _timedelta(LEAD + longest(plan))
         # While all are ready, as during a setup, nobody is in trouble with the target.
-        troubled = session.arrived == session.workers > session.ready_count
+        troubled = session.arrived == session.workers != session.ready_count
         self._troubled_since = (self._troubled_since or now) if troubled else None
         under_load = Phase.COLLECTING if self._collecting else Phase.RUNNING
         trouble = self._coordinator.trouble(plan.uid)
@@ -253,10 +253,13 @@ class _Run:
             job=JobState.ACTIVE,
             launched=self._launched,
             workers=self._workers.facts(session.terminated),
+            arrived=session.arrived,
             ready=session.ready_count,
             reported=frozenset(session.reported),
             fatal=trouble.message if trouble and trouble.hopeless else None,
             trouble=trouble.message if trouble else None,
+            in_setup=session.setup is None,
+            silent=self._coordinator.silent(plan.uid),
             troubled_since=self._troubled_since,
             nobody_listens=trouble is not None
             and trouble.reason == _REFUSED
@@ -276,20 +279,18 @@ class _Run:
         deadline = self._teardown_deadline
         return None if deadline is None else self._workers.clean_up(deadline)
 
-    def _progress(self, facts: RunFacts) -> Progress:
-        session = self._session
+    def _progress(self, facts: RunFacts, decision: Decision) -> Progress:
         waiting = None
         if facts.phase is Phase.STARTING:
             # Workers that are still starting are no news.
-            up = session.arrived == session.workers
-            waiting = facts.trouble if facts.trouble is not None and up else "starting"
+            waiting = decision.message if facts.arrived == facts.planned else "starting"
         return Progress(
             plan=self._plan,
             live=self._coordinator.live(self._plan.uid),
             waiting=waiting,
             ready=facts.ready,
             reported=len(facts.reported),
-            stopping=self._stop.reason or session.stop_reason,
+            stopping=self._stop.reason or self._session.stop_reason,
         )
 
     def _result(self, facts: RunFacts) -> LocalRun:

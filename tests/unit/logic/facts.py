@@ -42,5 +42,6 @@ def facts(phase: Phase, **changes: Any) -> RunFacts:
         "planned": 2,
         "job": JobState.ACTIVE,
         "launched": True,
+        "arrived": 2,
     }
     return RunFacts(**{**usual, **changes})

@@ -120,12 +120,18 @@ class RunFacts:
     """Since when the coordinator of this process can be reached about the run."""
     heard: frozenset[int] = frozenset()
     """The workers that have spoken to it since."""
+    arrived: int = 0
+    """Workers that have said that they are ready, or why they are not."""
     ready: int = 0
     reported: frozenset[int] = frozenset()
     fatal: str | None = None
     """A worker said what is wrong, and that trying again will not help."""
     trouble: str | None = None
-    """What keeps workers from being ready at the moment."""
+    """What workers say that keeps them from being ready at the moment."""
+    in_setup: bool = False
+    """There is a setup, and it has not come to its end."""
+    silent: tuple[int, int] | None = None
+    """A worker that was ready and has been silent since, and for how many ns."""
     troubled_since: datetime | None = None
     """Since when all workers are up and not all are ready, where that may not take as long as the
     whole start: on one machine nothing has to be scheduled or pulled."""

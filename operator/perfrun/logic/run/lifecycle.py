@@ -255,8 +255,20 @@ def waiting_for(facts: RunFacts) -> str:
                 f"{worker.title} is running, but has not reached the coordinator "
                 f"{facts.coordinator}: check the egress NetworkPolicies of its namespace"
             )
-    if facts.trouble is not None:
-        return facts.trouble
+    return facts.trouble or _barrier(facts)
+
+
+def _barrier(facts: RunFacts) -> str:
+    """What the workers wait for that have come up, where nobody complains."""
+    if missing := facts.planned - facts.arrived:
+        return f"{missing} of {facts.planned} workers have not come up"
+    if facts.in_setup:
+        return "worker 0 has not come to the end of the setup"
+    if facts.silent is not None:
+        index, age = facts.silent
+        return f"worker {index} was ready, but has been silent for {format_duration(age)}"
+    if facts.ready == facts.planned and facts.now >= start_deadline(facts):
+        return "all workers were ready, but the start could not be recorded in time"
     return f"{facts.ready} of {facts.planned} workers are ready"
 
 

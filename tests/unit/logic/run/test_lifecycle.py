@@ -485,6 +485,28 @@ def test_nothing_is_decided_about_runs_that_are_not_under_way(phase: Phase) -> N
         decide(facts(phase))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arrived": 0}, "2 of 2 workers have not come up"),
+        ({"arrived": 1, "ready": 1}, "1 of 2 workers have not come up"),
+        ({"ready": 2, "in_setup": True}, "worker 0 has not come to the end of the setup"),
+        ({"ready": 2, "silent": (0, 599 * S)}, "worker 0 was ready, but has been silent for 599s"),
+        ({"ready": 2}, "all workers were ready, but the start could not be recorded in time"),
+        ({"ready": 1}, "1 of 2 workers are ready"),
+        ({"arrived": 1, "trouble": "worker 0: shop refuses"}, "worker 0: shop refuses"),
+    ],
+)
+def test_what_is_missing_is_told_when_the_deadline_passes(
+    changes: dict[str, Any], message: str
+) -> None:
+    late = decide(facts(Phase.STARTING, now=at(60), **changes))
+    assert (late.action, late.message) == (
+        Action.FAIL,
+        f"not all workers were ready within 60s (load.startTimeout): {message}",
+    )
+
+
 def test_what_keeps_a_run_waiting_is_told_by_the_most_telling_thing() -> None:
     starting = facts(Phase.STARTING, trouble="shop refuses", workers=[pod(0), pod(1, problem="no")])
     assert waiting_for(starting) == "worker 1 (pr-x-1-abcde): no"
@@ -600,6 +622,9 @@ any_facts = st.builds(
     reported=st.frozensets(st.integers(0, 2)),
     fatal=st.none() | st.just("hopeless"),
     trouble=st.none() | st.just("trouble"),
+    arrived=st.integers(0, 3),
+    in_setup=st.booleans(),
+    silent=st.none() | st.just((0, 40 * S)),
     stop=st.none() | st.just("spec.stop was set"),
     stopped=st.booleans(),
     load_end=st.none() | st.integers(0, 7200).map(at),
