@@ -152,7 +152,7 @@ class Histogram:
         assert self._dense is not None
         # Not all 184 KiB: memory that was not touched for a second is slow on virtual machines.
         first, last = _bucket(self.least), _bucket(self.greatest)
-        used = first + np.flatnonzero(self._dense[first : last + 1])
+        used = first + self._dense[first : last + 1].nonzero()[0]
         return used, self._dense[used]
 
     def _keep_small(self, at: npt.NDArray[np.integer], counts: Counts) -> None:

@@ -53,14 +53,15 @@ class Sketch(Wire):
         return self
 
     @classmethod
-    def of(cls, histogram: Histogram) -> Self:
+    def of(cls, histogram: Histogram) -> "Sketch":
         """The samples of a histogram."""
         used, counts = histogram.used()
         if not len(used):
             return cls()
         buckets = _BUCKET_OF[used]
-        firsts = np.flatnonzero(np.diff(buckets, prepend=-1))
-        return cls(
+        firsts = [0, *((buckets[1:] != buckets[:-1]).nonzero()[0] + 1)]
+        # Not validated: it is right by construction, and this is work between requests of a load.
+        return cls.model_construct(
             buckets=buckets[firsts].tolist(),
             counts=np.add.reduceat(counts, firsts).tolist(),
             least=min(max(0, histogram.least), MAX_COUNT),
@@ -77,15 +78,17 @@ class Sketch(Wire):
 
     def add(self, other: "Sketch") -> None:
         """Take the samples of another sketch in."""
-        if not other.counts:
-            return
-        self.least = min(self.least, other.least) if self.counts else other.least
-        self.greatest = max(self.greatest, other.greatest)
-        both = dict(zip(self.buckets, self.counts, strict=True))
-        for bucket, count in zip(other.buckets, other.counts, strict=True):
-            both[bucket] = both.get(bucket, 0) + count
-        self.buckets = sorted(both)
-        self.counts = [both[bucket] for bucket in self.buckets]
+        if not self.counts:
+            self.buckets, self.counts = other.buckets, other.counts
+            self.least, self.greatest = other.least, other.greatest
+        elif other.counts:
+            self.least = min(self.least, other.least)
+            self.greatest = max(self.greatest, other.greatest)
+            both = dict(zip(self.buckets, self.counts, strict=True))
+            for bucket, count in zip(other.buckets, other.counts, strict=True):
+                both[bucket] = both.get(bucket, 0) + count
+            self.buckets = sorted(both)
+            self.counts = [both[bucket] for bucket in self.buckets]
 
     @property
     def count(self) -> int:

@@ -41,6 +41,15 @@ def test_every_quantile_is_within_two_per_cent_of_the_fine_histogram_s(
     assert (coarse.count, coarse.least, coarse.greatest) == (len(values), min(values), max(values))
 
 
+@settings(max_examples=60, deadline=None)
+@given(sketches, sketches)
+def test_adding_to_an_empty_sketch_leaves_the_other_one_alone(first: Sketch, more: Sketch) -> None:
+    before, whole = first.model_copy(deep=True), Sketch()
+    for sketch in (first, more):
+        whole.add(sketch)
+    assert first == before
+
+
 def test_of_many_samples_too() -> None:
     values = np.random.default_rng(7).lognormal(0, 1.5, 100_000) * 20 * MS
     fine = histogram(values.astype(np.int64).tolist())
