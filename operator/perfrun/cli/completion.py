@@ -1,10 +1,10 @@
 """What shells may complete: names of tests and runs of the cluster, quickly or not at all."""
 
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
-from typing import Any
+
+import typer
 
 TIMEOUT_S = 1.5
 _RUN = "run/"
@@ -18,30 +18,31 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-def test_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
+def test_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """The tests of the namespace that the command line means."""
-    return _names(given, incomplete, runs=False)
+    return _names(ctx, incomplete, runs=False)
 
 
-def run_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
+def run_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """The runs of that namespace."""
-    return _names(given, incomplete, runs=True)
+    return _names(ctx, incomplete, runs=True)
 
 
-def test_or_run_names(given: Mapping[str, Any], incomplete: str) -> list[str]:
+def test_or_run_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Tests, and runs as ``run/NAME`` once that is begun."""
     if incomplete.startswith(_RUN):
-        return [_RUN + name for name in run_names(given, incomplete.removeprefix(_RUN))]
-    return [name for name in (*test_names(given, incomplete), _RUN) if name.startswith(incomplete)]
+        return [_RUN + name for name in run_names(ctx, incomplete.removeprefix(_RUN))]
+    return [name for name in (*test_names(ctx, incomplete), _RUN) if name.startswith(incomplete)]
 
 
-def _names(given: Mapping[str, Any], incomplete: str, *, runs: bool) -> list[str]:
+def _names(ctx: typer.Context, incomplete: str, *, runs: bool) -> list[str]:
     # A completion has nobody to tell of what is wrong, a missing client included.
     with suppress(Exception):
         from perfrun.api.names import DNS_LABEL
         from perfrun.cli.cluster.shell import Cluster
         from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
 
+        given = ctx.params
         context, namespace = given.get("context"), given.get("namespace")
         with Cluster(context, namespace, patience=TIMEOUT_S) as cluster:
             bodies = cluster.list(PERF_RUNS if runs else PERF_TESTS)

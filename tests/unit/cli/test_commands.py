@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -56,22 +58,27 @@ def test_a_script_for_each_shell(shell: str):
     assert f"_PERFRUN_COMPLETE=complete_{shell}" in done.output
 
 
+def typed(given: dict[str, str]) -> Any:
+    """A command line of which these options are known."""
+    return SimpleNamespace(params=given)
+
+
 def test_names_are_completed_from_the_cluster(api: FakeApi):
-    assert completion.test_names({}, "") == ["api", "orders"]
-    assert completion.test_names({"namespace": "shop"}, "o") == ["orders"]
-    assert completion.test_names({"namespace": "empty"}, "") == []
-    assert completion.test_or_run_names({}, "") == ["api", "orders", "run/"]
-    assert completion.test_or_run_names({}, "run/a") == ["run/api-1"]
+    assert completion.test_names(typed({}), "") == ["api", "orders"]
+    assert completion.test_names(typed({"namespace": "shop"}), "o") == ["orders"]
+    assert completion.test_names(typed({"namespace": "empty"}), "") == []
+    assert completion.test_or_run_names(typed({}), "") == ["api", "orders", "run/"]
+    assert completion.test_or_run_names(typed({}), "run/a") == ["run/api-1"]
 
 
 def test_what_a_shell_could_evaluate_is_not_offered(api: FakeApi):
-    assert completion.run_names({}, "") == ["api-1"]
+    assert completion.run_names(typed({}), "") == ["api-1"]
 
 
 def test_what_goes_wrong_completes_nothing_and_says_nothing(api: FakeApi, capfd):
     api.refusing["GET", "perftests"] = status_body(403, "no")
-    assert completion.test_names({}, "") == []
-    assert completion.test_names({"context": "mars"}, "") == []
+    assert completion.test_names(typed({}), "") == []
+    assert completion.test_names(typed({"context": "mars"}), "") == []
     assert capfd.readouterr() == ("", "")
 
 

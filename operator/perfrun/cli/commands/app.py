@@ -109,13 +109,6 @@ def fail_on_of(fail_on: FailOn | None, *, strict: bool) -> FailOn | None:
     return FailOn.INCONCLUSIVE if strict else fail_on
 
 
-def run_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of PerfRuns, as completion."""
-    from perfrun.cli import completion
-
-    return completion.run_names(ctx.params, incomplete)
-
-
 def connected(context: str | None, namespace: str | None) -> "Cluster":
     """The cluster that kubectl would speak to. Raises KubeError, also without a client for it."""
     from perfrun.kube.errors import KubeError

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from perfrun.cli import completion
 from perfrun.cli.commands.app import (
     CLUSTER,
     Context,
@@ -17,25 +18,12 @@ from perfrun.cli.commands.app import (
     fail_on_of,
     leave,
     outputs,
-    run_names,
 )
 from perfrun.cli.terminal.exits import Exit, FailOn
 from perfrun.cli.terminal.streams import console, tell
 
 if TYPE_CHECKING:
     from perfrun.cli.cluster.shell import Cluster
-
-
-def _tests(ctx: typer.Context, incomplete: str) -> list[str]:
-    from perfrun.cli.completion import test_names
-
-    return test_names(ctx.params, incomplete)
-
-
-def _tests_and_runs(ctx: typer.Context, incomplete: str) -> list[str]:
-    from perfrun.cli.completion import test_or_run_names
-
-    return test_or_run_names(ctx.params, incomplete)
 
 
 @app.command(rich_help_panel=CLUSTER)
@@ -45,7 +33,7 @@ def watch(
         typer.Argument(
             metavar="TEST|run/RUN",
             help="One test, or one run until it is done.",
-            autocompletion=_tests_and_runs,
+            autocompletion=completion.test_or_run_names,
         ),
     ] = None,
     namespace: Namespace = None,
@@ -73,7 +61,9 @@ def watch(
 def trigger(
     test: Annotated[
         str,
-        typer.Argument(metavar="TEST", help="The name of a PerfTest.", autocompletion=_tests),
+        typer.Argument(
+            metavar="TEST", help="The name of a PerfTest.", autocompletion=completion.test_names
+        ),
     ],
     namespace: Namespace = None,
     context: Context = None,
@@ -99,7 +89,10 @@ def trigger(
 @app.command(rich_help_panel=CLUSTER)
 def logs(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="The name of a PerfRun.", autocompletion=run_names)
+        str,
+        typer.Argument(
+            metavar="RUN", help="The name of a PerfRun.", autocompletion=completion.run_names
+        ),
     ],
     namespace: Namespace = None,
     worker: Annotated[int | None, typer.Option(metavar="N", min=0, help="Only this one.")] = None,

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand
 from typing_extensions import override
 
+from perfrun.cli import completion
 from perfrun.cli.commands.app import (
     REPORTS,
     Context,
@@ -26,7 +27,6 @@ from perfrun.cli.commands.app import (
     fail_on_of,
     leave,
     outputs,
-    run_names,
 )
 from perfrun.cli.terminal.streams import console
 
@@ -40,7 +40,7 @@ Runs = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN|FILE",
-        autocompletion=run_names,
+        autocompletion=completion.run_names,
         help="Names of PerfRuns, test/NAME for the last of a test, files of perfrun run "
         "(--result or --json), or - for stdin.",
     ),
