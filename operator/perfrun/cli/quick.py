@@ -30,6 +30,7 @@ _ORIGIN = re.compile(r"([^:]+://[^/?]*)(.*)", re.DOTALL)
 _BARE = re.compile(r"[0-9]+(\.[0-9]+)?")
 _OBJECTIVE = re.compile(r"\s*([A-Za-z0-9.]+)\s*([<>])=?\s*(\S+)\s*")
 _TEMPLATE = "$("
+_PARAMETER = re.compile(r"[?&]([^=&]+)=")
 _CONTENT_TYPE = "Content-Type"
 _STEP = "spec.scenarios[0].steps[0]"
 _OPTIONS = (
@@ -100,12 +101,17 @@ class QuickTest(NamedTuple):
         """The manifest."""
         return yaml_text(self.document)
 
-    def saved_note(self, file: Path) -> str:
-        """What to do with the manifest, which is in ``file``."""
-        if not self.secrets:
-            return f"{file}: written; the same again: perfrun run {file}"
-        filled = fill_note(self.secret, list(self.secrets))
-        return f"{file}: written, without the values of secret headers. {filled}"
+    def saved_notes(self, file: Path) -> Iterator[str]:
+        """What to know of the manifest, which is in ``file``."""
+        if self.secrets:
+            filled = fill_note(self.secret, list(self.secrets))
+            yield f"{file}: written, without the values of secret headers. {filled}"
+        else:
+            yield f"{file}: written; the same again: perfrun run {file}"
+        url = self.document["spec"]["target"]["http"]["url"]
+        shown = [name for name in _PARAMETER.findall(url) if secret_name(name)]
+        if shown:
+            yield f"{file}: its URL has the value of {', '.join(shown)}: keep the file to yourself"
 
     def manifests(self) -> Iterator[Manifest]:
         """What ``perfrun run`` would read, with the options in the place of fields' names."""

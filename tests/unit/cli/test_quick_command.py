@@ -175,7 +175,17 @@ def test_a_secret_header_is_sent_from_memory_and_never_written(header):
     assert missing == []
     assert list(values.values()) == [header.partition(": ")[2].encode()]
     (key,) = made.secrets
-    assert f"generic {made.secret} --from-literal={key}=..." in made.saved_note(Path("a.yaml"))
+    assert f"generic {made.secret} --from-literal={key}=..." in next(
+        made.saved_notes(Path("a.yaml"))
+    )
+
+
+def test_what_to_do_with_a_saved_manifest_is_told():
+    made = quick_test(QuickOptions("shop?page=1&api_key=x"))
+    assert list(made.saved_notes(Path("a.yaml"))) == [
+        "a.yaml: written; the same again: perfrun run a.yaml",
+        "a.yaml: its URL has the value of api_key: keep the file to yourself",
+    ]
 
 
 def test_two_secret_headers_have_a_key_each():

@@ -247,5 +247,6 @@ def quick(
         fail_on=fail_on_of(fail_on, strict=strict) or FailOn.FAIL,
     )
     if save is not None and save.is_file() and code is not Exit.USAGE:
-        tell(console(err), test.saved_note(save))
+        for note in test.saved_notes(save):
+            tell(console(err), note)
     leave(code, out, err)
