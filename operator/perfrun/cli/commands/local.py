@@ -92,16 +92,8 @@ def run(
     from perfrun.cli.terminal.outputs import Outputs
 
     out, err = outputs()
-    wanted = Outputs(
-        out,
-        [
-            (forms.JSON, json_file),
-            (forms.RESULT, result_file),
-            (forms.HTML, html_file),
-            (forms.JUNIT, junit_file),
-            (forms.MARKDOWN, md_file),
-        ],
-    )
+    places = (json_file, result_file, html_file, junit_file, md_file)
+    wanted = Outputs(out, list(zip(forms.OF_A_RUN, places, strict=True)))
     report = console(err if wanted.takes_stdout else out)
     code = run_files(
         files,

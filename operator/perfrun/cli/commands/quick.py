@@ -226,17 +226,9 @@ def quick(
     except ValueError as error:
         tell(console(err), f"quick: {error}")
         leave(Exit.USAGE, out, err)
-    wanted = Outputs(
-        out,
-        [
-            (Form("--save", lambda _: test.text, new=True), save),
-            (forms.JSON, json_file),
-            (forms.RESULT, result_file),
-            (forms.HTML, html_file),
-            (forms.JUNIT, junit_file),
-            (forms.MARKDOWN, md_file),
-        ],
-    )
+    manifest: Form[forms.Runs] = Form("--save", lambda _: test.text, new=True)
+    files = (json_file, result_file, html_file, junit_file, md_file)
+    wanted = Outputs(out, [(manifest, save), *zip(forms.OF_A_RUN, files, strict=True)])
     report = console(err if wanted.takes_stdout else out)
     code = run_manifests(
         list(test.manifests()),

@@ -91,6 +91,8 @@ RESULT = Form("--result", _results)
 HTML = Form("--html", _page, pages=_pages)
 JUNIT = Form("--junit", _junit)
 MARKDOWN = Form("--md", _markdown)
+OF_A_RUN = (JSON, RESULT, HTML, JUNIT, MARKDOWN)
+"""What a run that has just ended can be written in."""
 
 COMPARISON_JSON = Form("--json", _comparison_json)
 COMPARISON_HTML = Form("--html", _comparison_page)
