@@ -18,6 +18,9 @@ LOCAL := $(addprefix tests/unit/,engine launcher local observe pytest_plugin rea
 
 # Tests start some thousand processes of perfrun: they compile its modules once, and not each time.
 unexport PYTHONDONTWRITEBYTECODE
+# As in the image.
+export OPENBLAS_NUM_THREADS := 1
+export PYDANTIC_DISABLE_PLUGINS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check check-manifests docs quick format crds \

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -33,12 +34,21 @@ spec:
 """
 
 
+class Case(NamedTuple):
+    """What is started: the arguments of Python, and how it ends."""
+
+    arguments: list[str]
+    code: int = 0
+
+
 class Start(NamedTuple):
     """One start: seconds."""
 
     cpu: float
     """User and system time of the process and of those that it has waited for."""
     wall: float
+    right: bool
+    """It ended as it should: another checkout may not have the command."""
 
 
 class _Answers(asyncio.Protocol):
@@ -68,59 +78,70 @@ def serving() -> Iterator[int]:
         loop.close()
 
 
-def cases(folder: Path, port: int) -> dict[str, list[str]]:
-    """The arguments of Python by what is started."""
+def cases(folder: Path, port: int, closed: int) -> dict[str, Case]:
+    """By name. At ``port`` the server of :func:`serving` listens, at ``closed`` nobody."""
     test, refused = folder / "burst.yaml", folder / "refused.yaml"
     test.write_text(TEST.format(port=port))
-    refused.write_text(TEST.format(port=9))  # nobody listens at the port of "discard"
+    refused.write_text(TEST.format(port=closed))
     perfrun = ["-m", "perfrun.cli.main"]
+    quick = [*perfrun, "quick", "-n", "100", "-c", "10", f"http://127.0.0.1:{port}/"]
     return {
-        "python -c pass": ["-c", "pass"],
-        "perfrun --help": [*perfrun, "--help"],
-        "perfrun run --help": [*perfrun, "run", "--help"],
-        "perfrun validate FILE": [*perfrun, "validate", str(test)],
-        "perfrun run, 100 requests": [*perfrun, "run", str(test)],
-        "perfrun run, refused": [*perfrun, "run", str(refused)],
-        "perfrun watch (its modules)": ["-c", "import perfrun.cli.cluster.watch"],
-        "a worker (its modules)": ["-m", "perfrun.worker"],
-        "a check process": ["-m", "perfrun.controller.test.check_process"],
-        "the operator (its modules)": ["-c", "import perfrun.controller.__main__"],
+        "python -c pass": Case(["-c", "pass"]),
+        "perfrun --help": Case([*perfrun, "--help"]),
+        "perfrun run --help": Case([*perfrun, "run", "--help"]),
+        "perfrun validate FILE": Case([*perfrun, "validate", str(test)]),
+        "perfrun quick -n 100": Case(quick),
+        "perfrun run, 100 requests": Case([*perfrun, "run", str(test)]),
+        "perfrun run, refused": Case([*perfrun, "run", str(refused)], code=3),
+        "perfrun watch (its modules)": Case(["-c", "import perfrun.cli.cluster.watch"]),
+        "a worker (its modules)": Case(["-m", "perfrun.local.child"], code=2),
+        "a check process": Case(["-m", "perfrun.controller.test.check_process"]),
+        "the operator (its modules)": Case(["-c", "import perfrun.controller.__main__"]),
     }
 
 
-def started(arguments: Sequence[str], code: Path) -> Start:
-    """Start Python with the package of the checkout ``code``, and wait for its end."""
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(code / "operator"), "COLUMNS": "100"}
+def started(case: Case, checkout: Path) -> Start:
+    """Start Python with the package of a checkout, and wait for its end."""
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(checkout / "operator"),
+        "COLUMNS": "100",
+    }
     begun = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, *arguments],
+        [sys.executable, *case.arguments],
         env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
     )
-    _, _, used = os.wait4(process.pid, 0)
-    return Start(used.ru_utime + used.ru_stime, time.monotonic() - begun)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.monotonic() - begun
+    return Start(used.ru_utime + used.ru_stime, wall, process.returncode == case.code)
 
 
 def measure(
-    wanted: dict[str, list[str]], checkouts: Sequence[Path], rounds: int
+    wanted: dict[str, Case], checkouts: Sequence[Path], rounds: int
 ) -> dict[str, list[Start]]:
     """The medians of each case, one for each checkout."""
     found: dict[tuple[str, Path], list[Start]] = {}
     for number in range(rounds + 1):
-        for name, arguments in wanted.items():
+        for name, case in wanted.items():
             for checkout in checkouts:
-                start = started(arguments, checkout)
+                start = started(case, checkout)
                 if number > 0:  # the first one compiles what is not compiled yet
                     found.setdefault((name, checkout), []).append(start)
     return {name: [_median(found[name, checkout]) for checkout in checkouts] for name in wanted}
 
 
 def _median(starts: Sequence[Start]) -> Start:
-    return Start(
-        statistics.median(one.cpu for one in starts), statistics.median(one.wall for one in starts)
-    )
+    cpu, wall = (statistics.median(one[index] for one in starts) for index in (0, 1))
+    return Start(cpu, wall, all(one.right for one in starts))
+
+
+def _cells(start: Start) -> str:
+    return f"{start.cpu:.2f} | {start.wall:.2f}" if start.right else "n/a | n/a"
 
 
 def main() -> int:
@@ -131,18 +152,16 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
     options = parser.parse_args()
     checkouts = [*([options.against.resolve()] if options.against else []), ROOT]
-    with serving() as port, tempfile.TemporaryDirectory() as folder:
-        wanted = {
-            name: arguments
-            for name, arguments in cases(Path(folder), port).items()
-            if options.only in name
-        }
+    with serving() as port, tempfile.TemporaryDirectory() as folder, socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))  # and never listens
+        known = cases(Path(folder), port, unheard.getsockname()[1])
+        wanted = {name: case for name, case in known.items() if options.only in name}
         found = measure(wanted, checkouts, options.rounds)
     names = ["before", "now"] if len(checkouts) > 1 else ["now"]
     print("|  |", " | ".join(f"CPU s, {one} | wall s, {one}" for one in names), "|")
     print("| :-- |", " | ".join("--: | --:" for _ in names), "|")
     for name, medians in found.items():
-        print(f"| {name} |", " | ".join(f"{one.cpu:.2f} | {one.wall:.2f}" for one in medians), "|")
+        print(f"| {name} |", " | ".join(_cells(one) for one in medians), "|")
     return 0
 
 

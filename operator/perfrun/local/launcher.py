@@ -55,7 +55,12 @@ async def start_launcher(target: BenchmarkTarget, values: FoundValues, folder: P
 
 
 def _inherited() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("PERFRUN_")}
+    # The command gets what the user has, and nothing that we have set for ourselves.
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PERFRUN_") and name not in perfrun.set_here
+    }
 
 
 def _given(target: BenchmarkTarget, values: FoundValues) -> Mapping[str, str]:
