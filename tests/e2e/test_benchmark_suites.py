@@ -80,7 +80,7 @@ def test_an_image_that_has_nothing_but_a_program_will_do(suite: Shop) -> None:
     assert _message(status) == "it could not be started: /no/such: No such file or directory"
     status = _run(suite, "endless", ["/pause"], image=empty, timeout="2s")
     assert status["summary"]["errors"] == {"Timeout": 1}
-    assert _message(status).startswith("it had not ended after 2s (timeout)")
+    assert _message(status).startswith("it was still running after 2s (timeout)")
 
 
 def test_rubbish_and_a_command_out_of_memory_are_told(suite: Shop) -> None:
@@ -102,7 +102,7 @@ def test_a_stop_ends_the_command(suite: Shop) -> None:
     suite.kubectl("patch", "prun", name, "--type=merge", "-p", '{"spec":{"stop":true}}')
     status = suite.done(name, 60)["status"]
     assert status["verdict"] == "Inconclusive"
-    assert _message(status) == "it was stopped; it said last: working"
+    assert _message(status) == "it was stopped; its last output: working"
 
 
 def manifest(

@@ -90,7 +90,9 @@ def test_workers_that_are_evicted_leave_no_rows_and_no_connections(database: Sho
     status = database.done(run)["status"]
     assert (status["verdict"], status["workers"]["reported"]) == ("Inconclusive", 2)
     assert status["message"].startswith("stopped (no worker was left); ")
-    lost = r"; lost: worker [01]\b.*: .*\(what it measured before that is counted\) \(and 1 more\)$"
+    lost = (
+        r"; lost: worker [01]\b.*: .*\(its measurements before that are counted\) \(and 1 more\)$"
+    )
     assert re.search(lost, status["message"])
     _nothing_is_left(database)
 

@@ -79,7 +79,7 @@ def test_a_result_that_is_gone_leaves_the_status_and_a_note(
     shop.kubectl("delete", "configmap", piece)
     done = perfrun(shop, "report", name, "--html", "-")
     assert done.returncode == 0
-    assert f"its full result is not to be had (the ConfigMap {piece} is gone)" in done.stderr
+    assert f"its full result cannot be read (the ConfigMap {piece} was deleted)" in done.stderr
     assert name in done.stdout
 
 

@@ -45,7 +45,9 @@ IPV6_SLICES = ("perfrun-coordinator-ipv6", "perfrun-leader-ipv6")
 # rights of the chart.
 SELDOM = {
     Right("", "list", "batch", "jobs", ""): "it is uninstalled, which comes after this test",
-    Right("", "delete", "", "serviceaccounts", "perfrun-worker"): "its signature is another one's",
+    Right("", "delete", "", "serviceaccounts", "perfrun-worker"): (
+        "its signature is another one's"
+    ),
     Right("", "list", "events.k8s.io", "events", ""): "the Job controller could not create a pod",
     Right("", "patch", "", "configmaps", ""): "a result is stored again after a kill",
     **{

@@ -143,7 +143,7 @@ def test_a_suite_that_fails_is_no_pass_and_says_how(suite: Suite) -> None:
 @pytest.mark.parametrize(
     ("code", "error", "said"),
     [
-        ("pass", "Results", "the command has not written $(results)"),
+        ("pass", "Results", "the command did not write $(results)"),
         ("import os; open(os.environ['PERFRUN_RESULTS'], 'w').write('x')", "Results", "not JSON"),
         (
             "import os; os.symlink('/etc/hostname', os.environ['PERFRUN_RESULTS'])",
@@ -156,7 +156,7 @@ def test_a_suite_that_fails_is_no_pass_and_says_how(suite: Suite) -> None:
             "larger than the 64 MiB",
         ),
         ("import sys; sys.exit('no database')", "Exit", "exit code 1: no database"),
-        ("import os; os.kill(os.getpid(), 9)", "Killed", "ended by SIGKILL"),
+        ("import os; os.kill(os.getpid(), 9)", "Killed", "killed by SIGKILL"),
     ],
     ids=["nothing", "rubbish", "link", "gigabyte", "exit", "killed"],
 )
@@ -192,7 +192,7 @@ def test_a_command_that_takes_too_long_is_ended_and_listens_to_no_signal(suite: 
     )
     run, _ = suite.run(suite.python(code, timeout="1s", slos=[{**MEAN, "max": "1s"}]))
     assert errors(run) == {"Timeout": 1}
-    assert message(run) == "it had not ended after 1s (timeout); it said last: working"
+    assert message(run) == "it was still running after 1s (timeout); its last output: working"
     assert [slo.verdict for slo in run.status.slos] == ["Inconclusive"]
     assert not Path(f"/proc/{pid.read_text()}").exists()
 

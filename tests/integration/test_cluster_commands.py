@@ -187,7 +187,7 @@ async def test_watches_a_namespace_and_ends_with_ctrl_c(filled: Shop) -> None:
         "orders: no run is scheduled",
     ]
     await filled.create_run("orders-1", "orders")
-    assert await line(process) == "orders-1: Created: on its way"
+    assert await line(process) == "orders-1: Created: in progress"
     queue = {"reason": "shop:80 is under load by api-2", "position": 1}
     await filled.say("perfruns", "orders-1", phase="Queued", queue=queue)
     assert await line(process) == "orders-1: Queued, place 1: shop:80 is under load by api-2"
@@ -195,7 +195,7 @@ async def test_watches_a_namespace_and_ends_with_ctrl_c(filled: Shop) -> None:
     assert await line(process) == "orders-1: the run was deleted"
     process.send_signal(signal.SIGINT)
     code, _, err = await ended(process)
-    assert (code, err) == (130, "stopped here; what runs in the cluster goes on\n")
+    assert (code, err) == (130, "perfrun stopped; runs in the cluster continue\n")
 
 
 async def test_ctrl_c_ends_the_waiting_for_a_run(filled: Shop) -> None:
@@ -240,7 +240,7 @@ async def test_what_is_not_there_cannot_be_watched(filled: Shop) -> None:
         (["run/nope"], f"there is no PerfRun nope {where}\n"),
         (["run/nope", "--once"], f"there is no PerfRun nope {where}\n"),
         (["nope"], f"there is no PerfTest nope {where}\n"),
-        (["api-1"], f"there is no PerfTest api-1 {where}; there is a run: run/api-1\n"),
+        (["api-1"], f"there is no PerfTest api-1 {where}; did you mean the run, run/?api-1\n"),
     ):
         assert await filled.perfrun("watch", *words) == (2, "", said)
 
@@ -249,7 +249,7 @@ async def test_a_run_that_is_deleted_ends_the_watch(filled: Shop) -> None:
     process = await filled.start("watch", "run/api-2")
     await line(process)
     await filled.api.call("DELETE", f"{OURS}/{filled.namespace}/perfruns/api-2")
-    assert await ended(process) == (3, "the run is gone: it was deleted\n", "")
+    assert await ended(process) == (3, "the run was deleted\n", "")
 
 
 async def test_a_terminal_shows_a_table_and_is_left_as_it_was(filled: Shop) -> None:
@@ -334,8 +334,8 @@ async def test_an_api_server_that_goes_away_is_said_and_nothing_is_missed(
     await line(one)
     await until_line(everything, "api-2: Running")
     await door.shut()
-    assert "the run goes on, and so does waiting for it" in await line(one)
-    assert "trying again, and the runs go on" in await until_line(everything, "does not answer")
+    assert "the run continues, and perfrun still waits for it" in await line(one)
+    assert "trying again, and the runs continue" in await until_line(everything, "does not answer")
     await filled.say("perfruns", "api-2", phase="Done", verdict="Pass", message="fine")
     await door.open()
     assert (await ended(one))[:2] == (0, "Pass: fine\n")
@@ -385,7 +385,7 @@ async def test_logs_of_a_run_that_is_over_are_what_is_known_of_it(filled: Shop) 
         0,
         ["api-1  Pass: fine", "2026-11-25T10:00:03Z  Passed: 3 of 3 objectives met"],
     )
-    assert err.startswith("the workers' pods are gone")
+    assert err.startswith("the workers' pods and their logs have been deleted")
 
 
 async def test_logs_of_what_is_not_there_or_has_not_started(filled: Shop) -> None:
@@ -467,7 +467,7 @@ async def test_no_perfrun_no_credentials_no_server(shop: Shop, tmp_path: Path) -
     assert "does not answer: [Errno 111] Connection refused" in await said("watch")
     for words in (["watch"], ["logs", "x"], ["watch", "x"]):
         _, _, err = await shop.perfrun(*words, config=tmp_path / "none")
-        assert err.startswith("no cluster to speak to")
+        assert err.startswith("no cluster found")
 
 
 async def test_a_cluster_without_perfrun_is_told_how_to_get_it(

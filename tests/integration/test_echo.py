@@ -98,7 +98,7 @@ def test_echo_of_a_token_service_is_in_nothing_that_a_run_writes(
     outputs = [f"--{kind}={tmp_path / f'out.{kind}'}" for kind in ("json", "html", "junit", "md")]
     exit_code, out, err = cli.run(file, "--secrets", folder.parent, *outputs)
     assert exit_code == 3, out + err
-    assert f"gave no token: {code}" in out
+    assert f"returned no token: {code}" in out
     written = {path.name: path.read_text() for path in tmp_path.glob("out.*")}
     assert_clean({"stdout": out, "stderr": err, **written})
 

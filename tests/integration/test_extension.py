@@ -231,7 +231,7 @@ def test_connections_that_the_server_closes_are_failures_and_opened_anew(
         ({"kind": "web-socket"}, "protocol web-socket is not installed in this worker (installed"),
         ({"options": {"pth": "/"}}, 'websocket knows no pth; did you mean "path"?'),
         ({"options": {"path": "room"}}, "options: scheme is ws or wss, and path begins with /"),
-        ({"address": "127.0.0.1:1"}, "127.0.0.1:1 refused a connection"),
+        ({"address": "127.0.0.1:1"}, "127.0.0.1:1 refused the connection"),
         ({"options": {"scheme": "wss"}}, "(websocket) could not be opened"),
     ],
 )

@@ -170,7 +170,7 @@ def test_an_access_log_gives_the_same_mix_again(shop: Shop, terminal: Terminal) 
     terminal.cli.folder.mkdir()
     file = terminal.made("--access-log", log, "--url", shop.url)
     text = file.read_text()
-    load = text[text.index("open:") : text.index("  # What it has to meet")]
+    load = text[text.index("open:") : text.index("  # Objectives: set")]
     terminal.passed(file, load, "open: {rate: 150/s, duration: 2s}\n")
     assert shop.wrong == []
     assert all(shop.seen[what] > asked[what] for what in ("list", "pet", "stock"))

@@ -179,7 +179,7 @@ def test_a_token_that_is_not_given_is_said_with_the_field_and_the_error_code(
     code, status, said = run(cli, shop, load, OAUTH2, secret="wrong")
     assert (code, status["verdict"]) == (3, "Error"), said
     assert "spec.target.http.auth.oauth2" in status["message"]
-    assert "gave no token: invalid_client" in status["message"]
+    assert "returned no token: invalid_client" in status["message"]
     assert "who is that" not in said, "a service's own words may hold the secret"
     assert "wrong" not in said
     assert shop.seen == []
@@ -189,4 +189,4 @@ def test_a_service_accounts_token_is_only_there_in_a_cluster(cli: Cli, shop: Sho
     more = ", auth: {{serviceAccountToken: {{audience: shop}}}}"
     code, status, said = run(cli, shop, BURST, more)
     assert (code, status["verdict"]) == (3, "Error"), said
-    assert "no service account outside of a cluster" in status["message"]
+    assert "no service accounts outside of a cluster" in status["message"]

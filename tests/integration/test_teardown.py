@@ -140,4 +140,4 @@ def test_perfrun_that_is_to_end_at_once_says_what_it_leaves(cli: Cli, database: 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, out + err
-    assert "perfrun was to end at once" in told(cli)["untidy"]
+    assert "perfrun was told to end at once" in told(cli)["untidy"]

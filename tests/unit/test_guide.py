@@ -167,7 +167,7 @@ def test_the_reasons_to_wait_in_the_queue_are_told():
     """They are sentences: the words of each of them are in the entry."""
     source = (REPO / "operator/perfrun/logic/schedule/admission.py").read_text()
     entry = next(line for line in GUIDE.splitlines() if '<a id="queued">' in line)
-    for words in ("is loading", "is ahead of this run for", "limits.runs"):
+    for words in ("is loading", "has priority over this run for", "limits.runs"):
         assert words in source
         assert words in entry
 

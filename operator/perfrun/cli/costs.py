@@ -18,7 +18,7 @@ from perfrun.logic.schedule.due import ticks
 from perfrun.measure.plan import RunPlan
 
 _DAYS = 28
-"""Over which runs a day are averaged: whole weeks, whatever the weekday fields say."""
+"""Over which runs per day are averaged: whole weeks, whatever the weekday fields say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Daily:
 
     def words(self) -> Iterator[str]:
         """The parts of a sentence."""
-        yield f"{self.runs:.4g} runs a day"
+        yield _per_day(f"{self.runs:.4g}", "run")
         if self.requests is None:
             yield "as many requests as the target answers"
         else:
-            yield f"{self.requests.text('.0f')} requests a day"
+            yield _per_day(self.requests.text(".0f"), "request")
         if self.core_hours is not None:
-            yield f"{self.core_hours.text('.3g')} core-hours a day"
+            yield _per_day(self.core_hours.text(".3g"), "core-hour")
 
 
 def load_words(plan: RunPlan) -> Iterator[str]:
@@ -116,17 +116,22 @@ def total_words(tests: Sequence[Daily | None]) -> Iterator[str]:
         yield "none of them scheduled"
         return
     yield f"{len(scheduled)} of them scheduled"
-    yield f"{sum(one.runs for one in scheduled):.4g} runs a day"
-    yield from _sum([one.requests for one in scheduled], "requests", ".0f")
-    yield from _sum([one.core_hours for one in scheduled], "core-hours", ".3g")
+    yield _per_day(f"{sum(one.runs for one in scheduled):.4g}", "run")
+    yield from _sum([one.requests for one in scheduled], "request", ".0f")
+    yield from _sum([one.core_hours for one in scheduled], "core-hour", ".3g")
+
+
+def _per_day(number: str, what: str) -> str:
+    """``1 run per day``, ``at most 2 runs per day``."""
+    return f"{number} {what}{'' if number == '1' else 's'} per day"
 
 
 def _sum(amounts: Sequence[Estimate | None], what: str, form: str) -> Iterator[str]:
     known = [one for one in amounts if one is not None]
     if known:
-        words = f"{sum(known, Estimate(0)).text(form)} {what} a day"
+        words = _per_day(sum(known, Estimate(0)).text(form), what)
         unknown = len(amounts) - len(known)
-        yield f"{words} without {unknown} of unknown number" if unknown else words
+        yield f"{words}, not counting {unknown} of unknown number" if unknown else words
 
 
 def _requests(plan: RunPlan) -> Estimate | None:

@@ -26,8 +26,8 @@ def parse_from(text: str | None) -> datetime:
         return parse_time(text)
     except ValueError as error:
         raise ValueError(
-            f"--from: {text!r} is not a time with a time zone: write it as 2026-11-24T02:00:00Z, "
-            "or with +01:00 at its end"
+            f"--from: {text!r} is not a time with a time zone: write it as "
+            "2026-11-24T02:00:00Z, or with +01:00 at the end"
         ) from error
 
 
@@ -101,11 +101,11 @@ def _lines(test: PerfTest, runs: Sequence[Upcoming]) -> Iterator[str]:
     if schedule is None:
         whens = []
         if test.spec.runs_on_change:
-            whens.append("when it is created and when what it runs changes")
+            whens.append("when it is created, and when what it runs changes")
         if workloads := test.spec.runs_on_rollout:
             names = ", ".join(f"{one.kind} {one.name}" for one in workloads)
             whens.append(f"after each rollout of {names}")
-        yield f"{name}: no schedule: it runs {' and '.join(whens) or 'only when it is asked to'}"
+        yield f"{name}: no schedule: it runs {' and '.join(whens) or 'only on request'}"
         return
     length = load_length(test.spec)
     takes = "a load of unknown length"

@@ -117,7 +117,7 @@ def _compared(wanted: ComparisonRequest, sources: Sources) -> tuple[list[Reporte
     runs, baseline = _chosen(given, wanted.test), _chosen(against, wanted.test)
     if wanted.against:
         if not runs or not baseline:
-            side = "--against" if runs else "what is to be compared"
+            side = "--against" if runs else "the runs to compare"
             raise ValueError(f"no run is left in {side}")
         return [*baseline, *runs], compare(baseline, runs, doubtful=wanted.doubtful)
     if len(runs) < 2:
@@ -131,7 +131,7 @@ def _refuse_mixed(given: Sequence[Sequence[Reported]]) -> None:
     tests = list(dict.fromkeys(_test(one) for runs in given for one in runs))
     if len(tests) > 1 and any(len(runs) > 1 for runs in given):
         raise ValueError(
-            f"there are runs of several tests ({', '.join(tests[:5])}): say which with --test"
+            f"these are runs of several tests ({', '.join(tests[:5])}): select one with --test"
         )
 
 

@@ -159,8 +159,8 @@ def run_test(
     if plan.load.workers > cores():
         tell(
             err,
-            f"note: {plan.load.workers} workers share {cores()} cores of this machine; "
-            "they may be slower than what they measure",
+            f"note: {plan.load.workers} workers share {cores()} cores of this machine; they "
+            "may be slower than the target",
         )
     if (benchmark := plan.target.benchmark) is not None:
         tell(err, f"note: the command runs as it is installed here, not in {benchmark.image}")
@@ -199,7 +199,7 @@ def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
         if manifest.skipped:
             tell(err, f"{manifest.source}: skipped: {manifest.skipped}")
         if manifest.policy is not None:
-            tell(err, f"{manifest.source}: skipped: PerfPolicy: it holds in a cluster")
+            tell(err, f"{manifest.source}: skipped: a PerfPolicy applies only in a cluster")
         for warning in manifest.warnings:
             if warning in manifest.in_cluster:
                 continue

@@ -82,10 +82,10 @@ class Sources:
                 f"there is no PerfTest {printable(test)} in namespace {cluster.namespace}"
             )
         if len(mine) < self.last:
-            wanted = "one" if self.last == 1 else f"{self.last} that are to be compared"
+            wanted = "one" if self.last == 1 else f"{self.last} to compare"
             raise RunArgumentError(
                 f"PerfTest {printable(test)} has {len(mine)} finished runs in namespace "
-                f"{cluster.namespace}: {wanted} must be there"
+                f"{cluster.namespace}, but {wanted} are needed"
             )
         newest = sorted(mine, key=_completed)[-self.last :]
         return [self._reported(body, cluster) for body in newest]
@@ -103,13 +103,15 @@ class Sources:
         ref, name = run.status.result, run.metadata.name
         if ref is None or not ref.config_maps:
             if run.status.phase is Phase.DONE and run.status.summary is not None:
-                self.notes.append(f"{name}: no full result is kept; its status is all there is")
+                self.notes.append(
+                    f"{name}: its full result is no longer kept; only its status is used"
+                )
             return None
         pieces: dict[str, Json] = {}
         for piece in ref.config_maps:
             found = _piece(cluster, piece)
             if isinstance(found, str):
-                self.notes.append(f"{name}: its full result is not to be had ({found})")
+                self.notes.append(f"{name}: its full result cannot be read ({found})")
                 return None
             pieces[piece] = found
         try:

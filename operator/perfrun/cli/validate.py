@@ -45,10 +45,10 @@ def describe(manifest: Manifest, now: datetime) -> Iterator[str]:
         yield f"skipped: {manifest.skipped}"
     if manifest.held is not None and not manifest.problems:
         kind, _, name, data = manifest.held
-        yield f"ok: {kind} {name}: its keys are values for perfrun run: {', '.join(sorted(data))}"
+        yield f"ok: {kind} {name}: perfrun run takes values from it: {', '.join(sorted(data))}"
     if manifest.policy is not None and not manifest.problems:
         name = manifest.policy.metadata.name
-        yield f"ok: PerfPolicy {name}: it holds in a cluster; perfrun next looks at it"
+        yield f"ok: PerfPolicy {name}: it applies in a cluster; perfrun next takes it into account"
     yield from manifest.problems
     for warning in manifest.warnings:
         yield f"warning: {warning}"

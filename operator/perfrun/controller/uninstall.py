@@ -28,7 +28,7 @@ MAX_PASSES = 20
 PAUSE_S = 2.0
 """Together well within the deadline of the chart's Job."""
 
-WHY = "perfrun was uninstalled while it was under way"
+WHY = "perfrun was uninstalled while the run was in progress"
 
 
 async def uninstall(kube: Kube, settings: Settings) -> None:
@@ -119,7 +119,7 @@ async def _main() -> int:
     try:
         await uninstall(kube, Settings.from_env())
     except KubeError as error:
-        logger.error("could not end what is running: %s", error)  # noqa: TRY400
+        logger.error("running tests could not be ended: %s", error)  # noqa: TRY400
         return 1
     finally:
         await kube.close()

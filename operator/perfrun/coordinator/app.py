@@ -1,4 +1,4 @@
-"""The coordinator over HTTP: four routes for workers, and sentences for what is turned away."""
+"""The coordinator over HTTP: four routes for workers, and messages for rejected requests."""
 
 import asyncio
 import logging
@@ -19,14 +19,15 @@ _LOG = logging.getLogger(__name__)
 MAX_REPORT = 8 * 1024 * 1024
 MAX_READY = 256 * 1024
 MAX_INTERVAL = 128 * 1024
-"""Its histogram can have 40 KiB where every bucket is used, its 64 classes of errors 6 KiB."""
+"""Its histogram can take 40 KiB if every bucket is used, its 64 error classes 6 KiB."""
 MAX_VALUES = 300
-"""In the JSON of either, strings apart. Parsed in the event loop: thousands would take a while."""
+"""Values in the JSON of either, not counting strings. It is parsed in the event loop, where
+thousands would take long."""
 REPORTS_AT_ONCE = 16
-"""In memory, of all runs: 128 MiB at most."""
+"""Reports in memory at once, over all runs: 128 MiB at most."""
 REPORTS_OF_EACH = 6
-"""Of one namespace: whoever may read the tokens of its workers can send them as slowly as a body
-may come."""
+"""Reports of one namespace: whoever can read the tokens of its workers can send reports as slowly
+as a body may arrive."""
 _TURN_SECONDS = 10.0
 _BODY_SECONDS = 30.0
 _RETRY_AFTER = "1"
@@ -85,13 +86,13 @@ async def _report(request: web.Request) -> web.Response:
 
 
 async def _admitted(request: web.Request) -> tuple[Coordinator, str, int]:
-    """The coordinator, and the worker that may speak to it. Raises CoordinatorError."""
+    """The coordinator and the authenticated worker. Raises CoordinatorError."""
     coordinator = request.app[COORDINATOR]
     uid, index = request.match_info["uid"], int(request.match_info["index"])
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     try:
         if not _UID.match(uid):
-            raise Malformed("that is not the uid of a run")
+            raise Malformed("the path has no valid uid of a run")
         await coordinator.admit(uid, index, token.strip() if scheme.lower() == "bearer" else "")
     except CoordinatorError as error:
         error.stranger = True
@@ -104,7 +105,7 @@ async def _body(request: web.Request, limit: int) -> bytes:
 
     Raises CoordinatorError.
     """
-    too_large = f"a body of more than {limit} bytes is not taken"
+    too_large = f"a body of more than {limit} bytes is not accepted"
     if (request.content_length or 0) > limit:
         raise TooLarge(too_large)
     body = bytearray()
@@ -115,11 +116,11 @@ async def _body(request: web.Request, limit: int) -> bytes:
                 if len(body) > limit:
                     raise TooLarge(too_large)
     except TimeoutError as error:
-        raise Malformed(f"the body did not come within {_BODY_SECONDS:.0f} s") from error
+        raise Malformed(f"the body did not arrive within {_BODY_SECONDS:.0f} s") from error
     except (OSError, web.RequestPayloadError) as error:
         # A worker that dies in the middle of a message is no defect of ours: its run's coverage
         # says what is missing, and nobody is left to read an answer.
-        raise Gone("the worker went away before its message was complete") from error
+        raise Gone("the worker disconnected before its message was complete") from error
     return bytes(body)
 
 

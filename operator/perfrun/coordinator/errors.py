@@ -1,4 +1,4 @@
-"""Why a worker's message is turned away. Each class is one HTTP status; the text is a sentence."""
+"""Why a worker's message is rejected. Each class is one HTTP status; the text is a sentence."""
 
 # ruff: noqa: N818 -- named after the answer that they become
 
@@ -6,12 +6,12 @@ from typing import ClassVar
 
 
 class CoordinatorError(Exception):
-    """A message that was not taken; ``retry`` says whether the worker should send it again."""
+    """A message was rejected; ``retry`` says whether the worker should send it again."""
 
     status: ClassVar[int] = 500
     retry: ClassVar[bool] = False
     stranger = False
-    """Whether its sender was not let in."""
+    """Whether the sender was not authenticated."""
 
 
 class Malformed(CoordinatorError):
@@ -21,31 +21,31 @@ class Malformed(CoordinatorError):
 
 
 class Gone(CoordinatorError):
-    """The sender went away in the middle of its message."""
+    """The sender disconnected in the middle of its message."""
 
     status = 400
 
 
 class Unauthenticated(CoordinatorError):
-    """No token came along."""
+    """The message has no token."""
 
     status = 401
 
 
 class Refused(CoordinatorError):
-    """The token is not one of a worker of this run and index."""
+    """The token does not belong to the worker of this run and index."""
 
     status = 403
 
 
 class Conflict(CoordinatorError):
-    """Another worker with the same index, or another report of it, was here first."""
+    """Another worker with the same index, or another report of it, came first."""
 
     status = 409
 
 
 class Over(CoordinatorError):
-    """The run has ended: nothing is taken any more."""
+    """The run has ended: nothing is accepted any more."""
 
     status = 410
 
@@ -57,14 +57,14 @@ class TooLarge(CoordinatorError):
 
 
 class TooMany(CoordinatorError):
-    """This worker sends more than it may; what it sent was not read."""
+    """This worker sends more messages than allowed; the message was not read."""
 
     status = 429
     retry = True
 
 
 class Unavailable(CoordinatorError):
-    """Not now: the run is not open here (yet), or the host could not write or check."""
+    """Not now: the run is not open here yet, or the host could not store or check something."""
 
     status = 503
     retry = True

@@ -1,4 +1,5 @@
-"""Whose tokens are let in: each is checked now and then, and nobody has it done without end."""
+"""Authentication by token: each token is checked from time to time, and nobody can cause an
+unlimited number of checks."""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -9,24 +10,24 @@ from perfrun.coordinator.errors import Refused, TooMany, Unauthenticated, Unavai
 from perfrun.coordinator.intake import Bucket
 
 KNOWN_FOR = 600 * NS_PER_S
-"""At most, from a check until the next: a token may expire, and a pod may end."""
+"""Longest time between two checks: a token may expire, and a pod may end."""
 REFUSED_FOR = 30 * NS_PER_S
 REFUSED_KEPT = 1000
 CHECKS, EACH = 20, 4
-"""Checks that may be asked for at once: so many, and so many for each worker."""
+"""Checks allowed at once: a fixed number, and a number per worker."""
 REFILL = NS_PER_S // 2
-"""How long it takes until one more may be."""
+"""Time until one more check is allowed."""
 MESSAGES, MESSAGES_A_SECOND = 30, 10
-"""What a worker may send at once, and on and on. It has one or two to say a second, and five where
-it waits for the others to end."""
+"""Messages that a worker may send at once, and per second. It sends one or two per second, and five
+while it waits for the others to end."""
 
 
 class TokenGate:
     """The tokens of one run's workers. Times are ns of the monotonic clock.
 
     A check is a request to the API server. A worker needs one every few minutes, and one more
-    whenever the kubelet renews its token; whoever sends ever new tokens uses up the run's own
-    share, and no other's.
+    whenever the kubelet renews its token; whoever keeps sending new tokens uses up the share of
+    that run only.
     """
 
     def __init__(self, workers: int) -> None:
@@ -34,16 +35,16 @@ class TokenGate:
         self._messages: dict[int, Bucket] = {}
         """By worker."""
         self._identities: dict[bytes, tuple[int, str]] = {}
-        """By digest of index and token: until when it is known, and who it is."""
+        """By digest of index and token: until when the token is trusted, and the identity."""
         self._refused: OrderedDict[bytes, tuple[int, str]] = OrderedDict()
-        """By such a digest: until when a token is turned away unasked, and why."""
+        """By the same digest: until when a token is rejected without a check, and why."""
 
     async def identity(
         self, index: int, token: str, now: int, check: Callable[[], Awaitable[str]]
     ) -> str:
-        """Who the sender is, by ``check`` where that is not known. Raises CoordinatorError."""
+        """The identity of the sender, from ``check`` if it is unknown. Raises CoordinatorError."""
         if not token:
-            raise Unauthenticated("a token is needed: Authorization: Bearer TOKEN")
+            raise Unauthenticated("a token is required: Authorization: Bearer TOKEN")
         digest = sha256(f"{index}\n{token}".encode()).digest()
         until, identity = self._identities.get(digest, (0, ""))
         if now < until:
@@ -52,7 +53,7 @@ class TokenGate:
         if now < until:
             raise Refused(why)
         if not self._checks.take(now):
-            raise Unavailable("too many tokens that are not known were sent for this run")
+            raise Unavailable("too many unknown tokens were sent for this run")
         try:
             found = await check()
         except Refused as error:
@@ -68,7 +69,7 @@ class TokenGate:
         self._identities[digest] = (now + KNOWN_FOR * (768 + digest[0]) // 1024, identity)
 
     def count(self, index: int, now: int) -> None:
-        """One more message of a worker that was let in. Raises TooMany."""
+        """Count one more message of an authenticated worker. Raises TooMany."""
         bucket = self._messages.setdefault(index, Bucket(MESSAGES, NS_PER_S // MESSAGES_A_SECOND))
         if not bucket.take(now):
             raise TooMany(

@@ -1,4 +1,4 @@
-"""What the host of a coordinator brings: a durable store, identities, and clocks."""
+"""What the host of a coordinator provides: a durable store, identities, and clocks."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from perfrun.api.run.perfrun import HoldStatus
 
 
 class DurableStore(Protocol):
-    """Where what must outlive this process is kept. Any exception means: not kept, try again."""
+    """Stores what must outlive this process. Any exception means: not stored, try again."""
 
     async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:
         """Keep T0 of a run and return the T0 that stands: one persisted earlier wins.
@@ -19,29 +19,29 @@ class DurableStore(Protocol):
         """
 
     async def persist_holds(self, uid: str, holds: Sequence[HoldStatus]) -> None:
-        """Keep all holds of a capacity search; no worker is told of the last before it returns."""
+        """Store all holds of a capacity search; no worker gets the last one before this returns."""
 
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:
         """Keep a worker's report (:meth:`WorkerReport.pack`); durable when it returns.
 
         Idempotent: the same report may come again when its acknowledgement was lost. Raises
-        :class:`~perfrun.coordinator.errors.Conflict` where another one of that worker is there.
+        :class:`~perfrun.coordinator.errors.Conflict` if there is a different one of that worker.
         """
 
 
 class Identity(Protocol):
-    """Who sends a message."""
+    """The senders of messages."""
 
     async def identify(self, uid: str, index: int, token: str) -> str:
         """The identity of a worker (a pod's uid) that may speak as ``index`` of run ``uid``.
 
-        Raises :class:`~perfrun.coordinator.errors.Refused` with a sentence where it may not; any
-        other exception means that it could not be found out now. Asked again from time to time.
+        Raises :class:`~perfrun.coordinator.errors.Refused` with a sentence if it may not; any other
+        exception means that this could not be checked now. Called again from time to time.
         """
 
 
 class Clock(Protocol):
-    """Both times: one to measure with, one to write down."""
+    """Two clocks: one to measure with, one to record times of day."""
 
     def monotonic(self) -> int:
         """ns since some fixed moment; never goes back."""

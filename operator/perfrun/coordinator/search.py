@@ -20,17 +20,17 @@ from perfrun.logic.verdict.objectives import Objective
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Order, WorkerReport
 
-AGAIN = "the operator was restarted in it: the rate is held again"
+AGAIN = "the operator was restarted during this hold: it is repeated"
 
 
 @dataclass(frozen=True, slots=True)
 class SearchView:
-    """How far a search is, for people."""
+    """The progress of a search, for people."""
 
     hold: int
-    """The number of the present hold; 0: none was told yet."""
+    """Number of the current hold; 0: none was announced yet."""
     rate: float
-    """Of that hold."""
+    """Rate of that hold."""
     bracket: Bracket
 
     def line(self) -> str:
@@ -46,7 +46,7 @@ class SearchView:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What is to be persisted, and then told: a hold, or None for the end."""
+    """What to persist and then announce: a hold, or None for the end."""
 
     holds: list[HoldStatus]
     hold: Hold | None
@@ -77,14 +77,14 @@ class HoldSearch:
         self._lost: str | None = None
         self._came: set[int] = set()
         self.merged: WorkerReport | None = None
-        """What has come of the present hold."""
+        """Reports of the current hold so far."""
         self.room = 0
-        """Bytes that its histograms take, about."""
+        """Approximate size of its histograms, in bytes."""
 
     # --- facts --------------------------------------------------------------------------------
 
     def awaits(self, index: int, report: WorkerReport) -> bool:
-        """Whether it is a report of the present hold; of another one it is of no use."""
+        """Whether it is a report of the current hold; other reports are useless."""
         return (
             self._hold is not None
             and self._lost is None
@@ -107,12 +107,12 @@ class HoldSearch:
             self.lose(f"worker {index} ended ({report.stopped})")
 
     def cut(self, reason: str) -> None:
-        """A stop condition was true: end the present hold."""
+        """A stop condition was true: end the current hold."""
         if self._hold is not None and self._cut is None:
             self._cut = reason
 
     def lose(self, why: str) -> None:
-        """A worker is lost, and so is the search; the first reason stands."""
+        """A worker is lost, so the search has failed; the first reason is kept."""
         self._forget_reports()
         if not self._done:
             self._lost = self._lost or why
@@ -123,16 +123,16 @@ class HoldSearch:
     # --- answers ------------------------------------------------------------------------------
 
     def order(self) -> Order:
-        """What a worker is told."""
+        """The answer to a worker."""
         return Order(hold=self._hold, cut=self._cut, done=self._done)
 
     def view(self) -> SearchView:
-        """How far it is."""
+        """The progress."""
         rate = parse_rate(self.holds[-1].rate) if self.holds else 0.0
         return SearchView(len(self.holds), rate, bracket(held(self.holds)))
 
     def is_due(self, now: int) -> bool:
-        """Whether the next step is to be made (``now`` in ns after T0)."""
+        """Whether the next step is due (``now`` in ns after T0)."""
         if self._done:
             return False
         if self._hold is None or self._lost is not None:
@@ -149,7 +149,8 @@ class HoldSearch:
         return self._hold.start + self._hold.length + HOLD_GRACE + HOLD_REPORTS
 
     def judged(self) -> list[HoldStatus]:
-        """All holds, the present one judged by what has come. Takes a while: for a thread."""
+        """All holds, with the current one judged by the reports so far. Slow: call it in a
+        thread."""
         if not self.holds or self.holds[-1].outcome is not None:
             return self.holds
         last = self.holds[-1]
@@ -172,7 +173,8 @@ class HoldSearch:
         return f"worker {silent[0]}{others} did not report this hold"
 
     def step(self, holds: list[HoldStatus], start_time: datetime, now: int) -> NextStep:
-        """What follows from the judged ``holds``: the next one begins a while from ``now``."""
+        """The next step after the judged ``holds``: the next hold begins some time after
+        ``now``."""
         rate = next_rate(self._capacity, held(holds))
         if rate is None or self._lost is not None:
             return NextStep(holds, None)
@@ -188,7 +190,7 @@ class HoldSearch:
         return NextStep([*holds, begun(rate, format_moment(time))], hold)
 
     def tell(self, step: NextStep) -> None:
-        """A step is persisted: from now on it is what workers are told."""
+        """A step is persisted: from now on it is the answer to workers."""
         self.holds = step.holds
         self._cut = None
         self._forget_reports()

@@ -1,15 +1,15 @@
-"""Scenarios ready to be walked, as far as the engine looks at them."""
+"""Compiled scenarios, as far as the engine needs to know them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 
 class AnyStep(Protocol):
-    """A step of whatever kind."""
+    """A step of any kind."""
 
     @property
     def name(self) -> str:
-        """As it is counted under."""
+        """The name under which it is counted."""
 
     @property
     def think_time(self) -> int:
@@ -17,7 +17,7 @@ class AnyStep(Protocol):
 
 
 class AwaitedStep(AnyStep, Protocol):
-    """A step of a kind that is spoken to with ``await``."""
+    """A step of a kind that is used with ``await``."""
 
     def render(self, number: int, values: dict[str, str]) -> Any:
         """The request of the iteration ``number``, with what it has extracted so far.
@@ -27,7 +27,7 @@ class AwaitedStep(AnyStep, Protocol):
 
 
 class CompiledScenario(NamedTuple):
-    """A scenario ready to be walked."""
+    """A scenario that is ready to run."""
 
     name: str
     steps: Sequence[AnyStep]

@@ -16,14 +16,14 @@ class SetupError(EngineError):
 
 
 class OutOfDataError(Exception):
-    """There is no data left for this iteration: a feed of unique rows has been used up."""
+    """There is no data left for this iteration: a feed with unique rows is exhausted."""
 
     def __init__(self, feed: str) -> None:
-        super().__init__(f"the feed {feed} has no row left")
+        super().__init__(f"the feed {feed} has no rows left")
 
 
 class ResponseError(Exception):
-    """A response that cannot be used: the class that its request fails with, and why in words."""
+    """A response that cannot be used: the error class of its request, and the reason in words."""
 
     def __init__(self, reason: ErrorClass, said: str = "") -> None:
         super().__init__(said or reason.value)
@@ -31,23 +31,26 @@ class ResponseError(Exception):
 
 
 FORESEEN = (OutOfDataError, UnicodeError, RecursionError)
-"""What the data of one request may raise without a defect of perfrun's."""
+"""Exceptions that the data of one request may cause without a defect in perfrun."""
 
 
 def spoilt_by(error: Exception) -> str:
-    """What was wrong with the data of one request, without any of it: it may be a secret."""
+    """What was wrong with the data of one request, without the data itself, which may be secret."""
     match error:
         case OutOfDataError():
             return str(error)
         case UnicodeError():
-            return "a value has half of a character (a lone surrogate), which cannot be sent"
+            return (
+                "a value contains a lone surrogate, which is not a valid character and cannot "
+                "be sent"
+            )
         case RecursionError():
             return "the JSON is nested too deeply"
-    return f"the data of this request could not be used: {type(error).__name__}"
+    return f"the request could not be built from its data: {type(error).__name__}"
 
 
 def lost_by(error: Exception | None) -> ErrorClass:
-    """How a request failed whose connection was lost with an error.
+    """The failure of a request whose connection was lost with an error.
 
     In TLS 1.3 a server may refuse a client's certificate only after the client's handshake.
     """

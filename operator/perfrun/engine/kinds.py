@@ -1,4 +1,4 @@
-"""Which kind a target is of. A new kind is a module of its own, and a line here."""
+"""The kinds of targets. A new kind is a new module and a line here."""
 
 from perfrun.engine.errors import DataError
 from perfrun.engine.http.kind import HttpKind
@@ -10,7 +10,8 @@ _IN_A_CLUSTER = {"browser": "; in a cluster, set the chart's value worker.browse
 
 
 def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
-    """The kind of a plan's target, for a worker. Raises DataError for what it cannot resolve."""
+    """The kind of a plan's target, for a worker. Raises DataError if something cannot be
+    resolved."""
     if plan.target.kind in ("sql", "browser"):
         try:
             return _of_an_extra(plan, values, index)

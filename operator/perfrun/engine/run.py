@@ -34,7 +34,7 @@ async def tear_down(plan: RunPlan, values: Values, extracted: dict[str, str]) ->
 
 
 class Engine:
-    """One worker's share of a plan, compiled. Raises DataError for what cannot be resolved."""
+    """One worker's share of a plan, compiled. Raises DataError if something cannot be resolved."""
 
     def __init__(self, plan: RunPlan, index: int, values: Values) -> None:
         self._plan, self._index = plan, index
@@ -45,27 +45,28 @@ class Engine:
         self._scenarios = self._kind.compile(planned)
         self._around = SetupTeardown(plan, self._kind)
         self._begun = False
-        """Whether the target has seen anything that a teardown might have to undo."""
+        """Whether anything was sent that a teardown might have to undo."""
         self._stopped = Order()
-        """The first order to stop that came."""
+        """The first request to stop."""
         self._execution: Execution | None = None
 
     async def check(self) -> None:
-        """Reach the target, without a request of the load. Raises EngineError."""
+        """Check that the target can be reached, without a request of the load. Raises
+        EngineError."""
         await self._kind.check()
 
     async def close(self) -> None:
-        """Let go of everything. Nothing is asked of the engine any more."""
+        """Release everything. No calls of the engine follow."""
         await self._kind.close()
 
     async def setup(self) -> dict[str, str]:
-        """Run the setup, once in a run; what it has extracted. Raises SetupError."""
+        """Run the setup, once per run. Returns the extracted values. Raises SetupError."""
         await self._kind.renew()  # the barrier may have taken longer than a token lives
         self._begun = True
         return await self._around.setup()
 
     def use(self, extracted: dict[str, str]) -> None:
-        """Take what the setup has extracted. Raises DataError where it cannot be sent."""
+        """Use the values that the setup extracted. Raises DataError if they cannot be sent."""
         self._around.extracted = extracted
         plan = with_values(self._plan, extracted)
         self._scenarios = self._kind.compile(plan)
@@ -75,7 +76,8 @@ class Engine:
         return self._begun and self._index == 0 and bool(self._plan.teardown)
 
     async def teardown(self) -> str | None:
-        """Run the teardown if anything is to be undone, once; what went wrong, in words."""
+        """Run the teardown if there is anything to undo, once. Returns what went wrong, in
+        words."""
         if not self._tears_down:
             return None
         self._begun = False
@@ -129,7 +131,7 @@ class Engine:
             self._execution.stop(reason, breached=breached)
 
     def follow(self, order: Order) -> None:
-        """Do what the coordinator says; what was done already is not done again."""
+        """Follow the coordinator's answer; repeated answers change nothing."""
         if order.stop is not None:
             self.stop(order.stop, breached=order.breached)
         search = self._execution
@@ -143,6 +145,6 @@ class Engine:
                 search.cut(order.cut, order.hold.number)
 
     def give_up_search(self, reason: str) -> None:
-        """Nobody says what to hold next: end a capacity search after the present hold."""
+        """The coordinator is lost: end a capacity search after the current hold."""
         if isinstance(self._execution, Search):
             self._execution.finish_search(reason)

@@ -1,4 +1,4 @@
-"""What this worker could do at most: a short load of its own against itself."""
+"""The maximum rate of this worker: a short load against itself."""
 
 import asyncio
 from time import monotonic_ns
@@ -48,7 +48,7 @@ def _plan(port: int) -> RunPlan:
 
 
 class _Sink(asyncio.Protocol):
-    """Answers whatever comes: each read is one small request, for none is ever pipelined."""
+    """Answers every read: each one is one small request, because requests are never pipelined."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes.

@@ -32,7 +32,7 @@ def parse_processes(texts: Sequence[str]) -> dict[str, int]:
             from perfrun.observe.process import listening_on, pid_of
         except ImportError:
             raise ValueError(
-                "--observe needs psutil: pip install '.[observe]' in a clone of perfrun brings it"
+                "--observe needs psutil: run pip install '.[observe]' in a clone of perfrun"
             ) from None
         try:
             found[name] = listening_on(int(number)) if is_port else pid_of(int(number))
@@ -45,7 +45,8 @@ def unused(processes: Mapping[str, int], tests: Sequence[PerfTest]) -> list[str]
     """A sentence for each process that no test observes."""
     known = {thing.name for test in tests for thing in test.spec.observe or [] if thing.workload}
     return [
-        f"--observe {name}: no test observes a workload of that name{suggestion(name, known) or ''}"
+        f"--observe {name}: no test observes a workload with that "
+        f"name{suggestion(name, known) or ''}"
         for name in processes
         if name not in known
     ]
@@ -82,8 +83,8 @@ def _source(name: str, processes: Mapping[str, int]) -> ObservedSource:
     if pid is None:
         return Unseen(
             observables("workload"),
-            f"workloads are seen in a cluster only; for a process of this machine add "
-            f"--observe {name}=PID or --observe {name}=port:PORT",
+            "workloads are observed only in a cluster; to observe a process of this machine "
+            f"instead, add --observe {name}=PID or --observe {name}=port:PORT",
         )
     from perfrun.observe.process import ProcessSource
 

@@ -95,8 +95,8 @@ def _missing(ref: ValueRef, folder: Path | None) -> str:
             f"file DIR/{ref.name}/{ref.key}"
         )
     return (
-        f"{wanted}: there is no file {folder / ref.name / ref.key}, and no such {ref.kind} in "
-        f"the manifests"
+        f"{wanted}: neither the file {folder / ref.name / ref.key} nor that {ref.kind} in the "
+        "manifests exists"
     )
 
 
@@ -106,7 +106,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> bytes:
     if not isinstance(value, str):
-        raise ValueError("must be a text: put it in quotes")
+        raise ValueError("must be a string: put it in quotes")
     return value.encode()
 
 
@@ -114,4 +114,4 @@ def _decoded(value: object) -> bytes:
     try:
         return base64.b64decode(b"".join(_text(value).split()), validate=True)
     except binascii.Error:
-        raise ValueError("is not base64: write a plain text under stringData") from None
+        raise ValueError("is not base64: write plain text under stringData") from None

@@ -16,7 +16,7 @@ MAX_VALUE = 1e18
 
 def _statistic(name: str) -> str:
     if name not in BENCHMARK or name == MEMORY_PEAK:
-        raise ValueError("a statistic that there is not")
+        raise ValueError("an unknown statistic")
     return name
 
 

@@ -54,7 +54,7 @@ class CommandEnd(Wire):
         said = f": {self.last_words}" if self.last_words else ""
         if self.signal == "SIGKILL" and not self.stopped:
             return (
-                f"it was ended by SIGKILL, as the kernel does where memory is short "
+                "it was killed by SIGKILL, for example because memory ran out "
                 f"(podTemplate.resources.limits.memory){said}"
             )
         return f"{f'exit code {self.code}' if self.signal is None else self.signal}{said}"

@@ -82,8 +82,8 @@ class Room:
         self._left -= size
         if self._left < 0:
             raise ValueError(
-                f"the histograms take more than {self._size // 1024**2} MiB, which is the most "
-                f"that is decoded of one document"
+                f"the histograms take more than {self._size // 1024**2} MiB, the limit for one "
+                "document"
             )
 
 
@@ -317,15 +317,15 @@ class Histogram:
                 raise ValueError("a histogram without samples, but with a sum")
             return
         if not -MAX_VALUE_NS <= self.least <= self.greatest <= MAX_VALUE_NS:
-            raise ValueError("a histogram whose least and greatest values cannot be")
+            raise ValueError("a histogram with impossible least and greatest values")
         if not self.count * self.least <= self.total <= self.count * self.greatest:
-            raise ValueError("a histogram whose sum is not between its least and greatest values")
+            raise ValueError("a histogram whose sum does not match its least and greatest values")
         if not 0 <= self.clamped <= self.count:
             raise ValueError("a histogram with more clamped samples than samples")
         assert self._used is not None
         at = self._used[0]
         if (int(at[0]), int(at[-1])) != (_bucket(self.least), _bucket(self.greatest)):
-            raise ValueError("a histogram whose least and greatest values are in other buckets")
+            raise ValueError("a histogram whose least and greatest values do not match its buckets")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
@@ -363,18 +363,18 @@ def _inflated(text: str) -> bytes:
         inflating = zlib.decompressobj()
         payload = inflating.decompress(data[_ENVELOPE.size :], _MAX_PAYLOAD + 1)
     except (ValueError, struct.error, zlib.error) as error:  # binascii.Error is a ValueError
-        raise ValueError("not a histogram in HDR V2") from error
+        raise ValueError("not an HdrHistogram in V2 encoding") from error
     if cookie & ~_WORD_SIZE != _ENVELOPE_COOKIE or length != len(data) - _ENVELOPE.size:
-        raise ValueError("not a histogram in HDR V2")
+        raise ValueError("not an HdrHistogram in V2 encoding")
     if len(payload) > _MAX_PAYLOAD:
-        raise ValueError(f"a histogram of more than {_MAX_PAYLOAD} bytes when it is inflated")
+        raise ValueError(f"a histogram of more than {_MAX_PAYLOAD} bytes after decompression")
     if not inflating.eof or inflating.unused_data or len(payload) < _HEADER.size:
-        raise ValueError("a histogram that is cut off, or has something behind it")
+        raise ValueError("a histogram that is truncated or has trailing data")
     cookie, length, offset, digits, lowest, highest, _ = _HEADER.unpack_from(payload)
     if cookie & ~_WORD_SIZE != _HEADER_COOKIE or length != len(payload) - _HEADER.size:
-        raise ValueError("not a histogram in HDR V2")
+        raise ValueError("not an HdrHistogram in V2 encoding")
     if (offset, digits, lowest, highest) != (0, DIGITS, LOWEST_US, HIGHEST_US):
-        raise ValueError("a histogram of another range or precision than perfrun's")
+        raise ValueError("a histogram with a different range or precision than perfrun's")
     return payload[_HEADER.size :]
 
 
@@ -386,7 +386,7 @@ def _used_buckets(payload: bytes) -> tuple[Counts, Counts]:
         return nothing, nothing
     goes_on = encoded >= 0x80  # all bytes of a number but its last one
     if goes_on[-1]:
-        raise ValueError("a histogram that is cut off")
+        raise ValueError("a histogram that is truncated")
     zigzag = encoded.astype(np.int64)
     further = np.flatnonzero(goes_on)
     if len(further):
@@ -394,10 +394,10 @@ def _used_buckets(payload: bytes) -> tuple[Counts, Counts]:
         zigzag = _joined(zigzag, goes_on, further)
     numbers = (zigzag >> 1) ^ -(zigzag & 1)
     if int(numbers.min()) < -BUCKET_COUNT or int(numbers.max()) > MAX_COUNT:
-        raise ValueError("a histogram with a count that cannot be")
+        raise ValueError("a histogram with an impossible count")
     until = np.cumsum(np.maximum(-numbers, 1))
     if int(until[-1]) > BUCKET_COUNT:
-        raise ValueError("a histogram of another range or precision than perfrun's")
+        raise ValueError("a histogram with a different range or precision than perfrun's")
     used = np.flatnonzero(numbers > 0)
     counts = numbers[used]
     if int(numbers.max()) * len(used) > MAX_COUNT and counts.sum(dtype=np.float64) > MAX_COUNT:
@@ -419,4 +419,4 @@ def _joined(parts: Counts, goes_on: npt.NDArray[np.bool_], further: Counts) -> C
         further = further[goes_on[further]]
         if not len(further):
             return parts[parts >= 0]
-    raise ValueError("a histogram with a count that cannot be")
+    raise ValueError("a histogram with an impossible count")

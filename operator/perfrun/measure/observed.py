@@ -14,7 +14,7 @@ MAX_TROUBLE = 512
 
 def _observable(metric: str) -> str:
     if metric not in OBSERVABLES:
-        raise ValueError("a metric that is not observed")
+        raise ValueError("a metric that is not one of observed things")
     return metric
 
 
@@ -40,7 +40,7 @@ class Observation(Wire):
     @model_validator(mode="after")
     def _is_even(self) -> Self:
         if len(self.at) != len(self.values) or self.at != sorted(self.at):
-            raise ValueError("an observation whose points are not in their order")
+            raise ValueError("an observation whose points are not in order")
         return self
 
     def put(self, at: int, value: float) -> None:
@@ -49,7 +49,7 @@ class Observation(Wire):
         A value that no message may carry is told as trouble: it must not cost the whole report.
         """
         if not abs(value) <= MAX_VALUE:  # so it is with NaN
-            self.trouble = f"a value of {value:g} is beyond what can be kept ({MAX_VALUE:g})"
+            self.trouble = f"a value of {value:g} exceeds the maximum of {MAX_VALUE:g}"
             return
         if self.at and at <= self.at[-1]:
             return

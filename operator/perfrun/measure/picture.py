@@ -17,9 +17,9 @@ def _jpeg(text: str) -> str:
     try:
         data = base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise ValueError("a picture that is no base64") from error
+        raise ValueError("a picture that is not base64") from error
     if not data.startswith(_BEGINS):
-        raise ValueError("a picture that is no JPEG")
+        raise ValueError("a picture that is not a JPEG")
     return text
 
 

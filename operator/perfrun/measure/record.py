@@ -167,14 +167,14 @@ class StepRecord(Wire):
         ):
             samples = self.timings.get(timing_key(Timing.LATENCY, outcome))
             law(
-                f"{where}: one latency sample a {outcome} request",
+                f"{where}: one latency sample per {outcome} request",
                 samples.count if samples else 0,
                 count,
             )
         for name, histogram in self.measures.items():
             if histogram.count > self.succeeded:
                 raise ConservationError(
-                    f"{where}: {histogram.count} samples of {name} of {self.succeeded} successes"
+                    f"{where}: {histogram.count} samples of {name} for {self.succeeded} successes"
                 )
 
 
@@ -358,7 +358,7 @@ def add_errors(into: dict[str, int], other: dict[str, int]) -> None:
 
 def _sum(name: str, value: int, most: int) -> int:
     if value > most:
-        raise ValueError(f"{name} adds up to {value}, more than {most}")
+        raise ValueError(f"{name} adds up to {value}, more than the limit of {most}")
     return value
 
 

@@ -125,9 +125,11 @@ class Interval(Wire):
         law("planned = started + dropped", self.planned, self.started + self.dropped)
         law("failed = sum of errors", self.failed, sum(self.errors.values()))
         if self.succeeded + self.failed > self.sent:
-            raise ConservationError(f"more than the {self.sent} requests that were sent have ended")
+            raise ConservationError(f"more requests ended than the {self.sent} that were sent")
         if self.latency.count > self.succeeded:
-            raise ConservationError(f"{self.latency.count} latencies of {self.succeeded} successes")
+            raise ConservationError(
+                f"{self.latency.count} latencies for {self.succeeded} successes"
+            )
 
 
 class Hold(Wire):
@@ -354,55 +356,57 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
             named = [(record["scenario"], record["step"]) for record in phase["steps"]]
             scenarios = [record["scenario"] for record in phase["scenarios"]]
             if len(set(named)) < len(named) or not steps.issuperset(named):
-                raise ValueError("a report with steps that are not in its plan, or are there twice")
+                raise ValueError("a report with steps that are not in its plan or occur twice")
             known = {scenario for scenario, _ in steps}
             if len(set(scenarios)) < len(scenarios) or not known.issuperset(scenarios):
                 raise ValueError("a report with scenarios that are not in its plan")
             for record in phase["steps"]:
                 if not _TIMINGS.issuperset(record["timings"]):
-                    raise ValueError("a report with timings that there are not")
+                    raise ValueError("a report with unknown timings")
                 if not MEASURES.keys() >= set(record.get("measures", ())):
-                    raise ValueError("a report with measures that there are not")
+                    raise ValueError("a report with unknown measures")
                 if max(len(record["errors"]), len(record.get("said", ()))) > MAX_ERROR_CLASSES:
-                    raise ValueError("a report with too many classes of errors")
+                    raise ValueError("a report with too many error classes")
             seen = phase.get("picture")
             if seen is not None and (seen["scenario"], seen["step"]) not in steps:
                 raise ValueError("a report with a picture of a step that is not in its plan")
             if not all(_OUTCOMES.issuperset(record["journeys"]) for record in phase["scenarios"]):
-                raise ValueError("a report with outcomes that there are not")
+                raise ValueError("a report with unknown outcomes")
         _check_series(raw["series"])
         _check_observed(raw.get("observed", []), plan)
         if raw.get("benchmark") is not None and plan.target.benchmark is None:
-            raise ValueError("a report of a benchmark, which its plan is not")
+            raise ValueError(
+                "a report with benchmark results, although its plan is not a benchmark"
+            )
     except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError("a report that is not laid out like one") from error
+        raise ValueError("a report that is not in the expected format") from error
 
 
 def _check_observed(raw: Any, plan: RunPlan) -> None:
     """Raise ValueError for what is not in the plan, or is there twice; the points have bounds."""
     named = [(one["name"], one["metric"]) for one in raw]
     if not {thing.name for thing in plan.observe}.issuperset(name for name, _ in named):
-        raise ValueError("a report with something observed that is not in its plan")
+        raise ValueError("a report with an observation that is not in its plan")
     if len(set(named)) < len(named):
-        raise ValueError("a report with something observed that is there twice")
+        raise ValueError("a report with an observation that occurs twice")
 
 
 def _check_series(raw: Any) -> None:
     """Raise ValueError for a series that is larger than a worker's can be."""
     errors, sketches = raw["errors"], raw["latency"]
     if len(errors) > MAX_ERROR_CLASSES:
-        raise ValueError("a report with too many classes of errors in its series")
+        raise ValueError("a report with too many error classes in its series")
     names = ("planned", "started", "succeeded", "failed", "inFlight", "lag")
     lists = [*(raw[name] for name in names), *errors.values()]
     if any(len(points) > MAX_POINTS for points in (*lists, sketches)):
         raise ValueError(f"a report with a series of more than {MAX_POINTS} points")
     if any(len(sketch["buckets"]) > MAX_BUCKETS for sketch in sketches):
-        raise ValueError(f"a report with a point of more than {MAX_BUCKETS} latency buckets")
+        raise ValueError(f"a report with a point with more than {MAX_BUCKETS} latency buckets")
     if any(
         max(counts, default=0) > MAX_COUNT
         for counts in (*lists, *(sketch["counts"] for sketch in sketches))
     ):
-        raise ValueError(f"a report with a point that counts more than {MAX_COUNT}")
+        raise ValueError(f"a report with a count above {MAX_COUNT} in a point")
 
 
 def merge(reports: list[WorkerReport]) -> WorkerReport:

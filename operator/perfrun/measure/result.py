@@ -45,7 +45,7 @@ class RunResult(Wire):
         The report has to belong to the plan before any of its histograms is decoded.
         """
         if not isinstance(raw, dict) or "plan" not in raw:
-            raise ValueError("not a result: there is no plan in it")
+            raise ValueError("not a result: it has no plan")
         measured = raw.get("report")
         # By its JSON: a text is a member of an enumeration there, and a list a tuple.
         plan = RunPlan.model_validate_json(json.dumps(raw["plan"]))

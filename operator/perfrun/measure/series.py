@@ -69,11 +69,11 @@ class Series(Wire):
     def _is_even(self) -> Self:
         doubled, rest = divmod(self.resolution, NS_PER_S)
         if rest or doubled < 1 or doubled & (doubled - 1) or self.resolution > _MAX_POINT:
-            raise ValueError("a series with points that are not of 1 s, 2 s, 4 s, ...")
+            raise ValueError("a series whose points are not 1 s, 2 s, 4 s, ... long")
         if len({len(points) for points in self._lists() if points}) > 1:
             raise ValueError("a series with lists of different lengths")
         if not all(self.errors.values()):
-            raise ValueError("a series with a class of errors that has no points")
+            raise ValueError("a series with an error class that has no points")
         return self
 
     def _lists(self) -> list[list[int] | list[Sketch]]:
@@ -139,7 +139,7 @@ class Series(Wire):
             )
         for index, sketch in enumerate(self.latency):
             law(
-                f"point {index}: one response time a success",
+                f"point {index}: one response time per success",
                 sketch.count,
                 self.succeeded[index] if self.succeeded else 0,
             )

@@ -45,11 +45,11 @@ class Sketch(Wire):
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if len(self.buckets) != len(self.counts):
-            raise ValueError("a sketch with more buckets than counts, or fewer")
+            raise ValueError("a sketch with different numbers of buckets and counts")
         if any(one >= next_ for one, next_ in zip(self.buckets, self.buckets[1:], strict=False)):
-            raise ValueError("a sketch with buckets that do not ascend")
+            raise ValueError("a sketch whose buckets are not in ascending order")
         if self.least > self.greatest:
-            raise ValueError("a sketch with a least value above its greatest")
+            raise ValueError("a sketch whose least value is above its greatest")
         return self
 
     @classmethod

@@ -88,9 +88,9 @@ def unzip(packed: bytes, most: int) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
             data = file.read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError("not compressed by gzip, or damaged") from error
+        raise ValueError("not gzip data, or damaged") from error
     if len(data) > most:
-        raise ValueError(f"more than {most // 1024**2} MiB when it is unpacked")
+        raise ValueError(f"more than {most // 1024**2} MiB after decompression")
     return data
 
 
@@ -103,25 +103,25 @@ def parse_json(data: bytes, most: int) -> Any:
     """
     holders = data.count(b"[") + data.count(b"{")
     if holders > most // 4 or holders + data.count(b",") > most:
-        raise ValueError(f"JSON of more than {most} values, or {most // 4} lists and objects")
+        raise ValueError(f"JSON with more than {most} values, or {most // 4} lists and objects")
     try:
         return json.loads(data, parse_constant=_no_number, parse_int=_integer)
     except RecursionError:
-        raise ValueError("JSON of too many levels") from None
+        raise ValueError("JSON with too many levels") from None
     except UnicodeDecodeError as error:
-        raise ValueError("JSON that is not in UTF-8") from error
+        raise ValueError("JSON that is not UTF-8") from error
 
 
 def _integer(text: str) -> int:
     if len(text) > _MAX_DIGITS:
-        raise ValueError(f"JSON with a whole number of more than {_MAX_DIGITS} digits")
+        raise ValueError(f"JSON with an integer of more than {_MAX_DIGITS} digits")
     return int(text)
 
 
 def check_values(message: bytes, most: int) -> None:
     """Raise ValueError for JSON of more than ``most`` values, of a message of some 100 KiB."""
     if _marks(message) > most and _marks(_STRING.sub(b"", message)) > most:
-        raise ValueError(f"JSON of more than {most} values")
+        raise ValueError(f"JSON with more than {most} values")
 
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
@@ -132,7 +132,7 @@ def _marks(data: bytes) -> int:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"JSON with {text}, which is no number")
+    raise ValueError(f"JSON with {text}, which is not a JSON number")
 
 
 def reason_of(error: ValueError) -> str:
@@ -152,10 +152,12 @@ def _decode(value: Any, info: ValidationInfo) -> Histogram:
     if isinstance(value, Histogram):
         return value
     if not isinstance(value, dict) or value.keys() != {"hdr", *_EXACT}:
-        raise ValueError("a histogram is an object with hdr, total, least, greatest and clamped")
+        raise ValueError(
+            "a histogram must be an object with hdr, total, least, greatest and clamped"
+        )
     text, numbers = value["hdr"], {name: value[name] for name in _EXACT}
     if type(text) is not str or any(type(number) is not int for number in numbers.values()):
-        raise ValueError("a histogram with something else than numbers")
+        raise ValueError("a histogram with values that are not numbers")
     room = info.context if isinstance(info.context, Room) else None
     return Histogram.decode(text, **numbers, room=room)
 

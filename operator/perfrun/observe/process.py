@@ -27,7 +27,7 @@ class ProcessSource(ObservedSource):
             root = psutil.Process(self._pid)
             family = [root, *root.children(recursive=True)]
         except psutil.Error as error:
-            raise UnseenError(f"process {self._pid} cannot be looked at: {error}") from error
+            raise UnseenError(f"process {self._pid} cannot be read: {error}") from error
         now, used, memory = monotonic(), {}, 0
         for process in family:
             try:
@@ -38,7 +38,7 @@ class ProcessSource(ObservedSource):
             except psutil.NoSuchProcess:
                 continue  # it has ended just now
             except psutil.Error as error:
-                told = f"process {process.pid} cannot be looked at: {error}"
+                told = f"process {process.pid} cannot be read: {error}"
                 raise UnseenError(told) from error
         reading: ObservedValues = {MEMORY: float(memory)}
         if self._looked is not None and now > self._looked:
@@ -56,7 +56,7 @@ class ProcessSource(ObservedSource):
 def pid_of(pid: int) -> int:
     """The same pid. Raises LookupError where no such process runs."""
     if not psutil.pid_exists(pid):
-        raise LookupError(f"there is no process {pid}")
+        raise LookupError(f"process {pid} does not exist")
     return pid
 
 
@@ -70,11 +70,12 @@ def listening_on(port: int) -> int:
         ]
     except psutil.AccessDenied as error:
         raise LookupError(
-            f"the system does not say what listens on port {port}: give the process's id"
+            f"the system does not tell which process listens on port {port}: give the id of "
+            "the process"
         ) from error
     pids = sorted({pid for pid in found if pid})
     if not pids:
-        hidden = " that may be looked at" if found else ""
+        hidden = " that you may read" if found else ""
         raise LookupError(f"no process{hidden} listens on port {port}")
     # Servers fork: the one whose parent is not among them has started the others.
     return next((pid for pid in pids if psutil.Process(pid).ppid() not in pids), pids[0])

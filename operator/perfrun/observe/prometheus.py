@@ -18,8 +18,8 @@ MAX_BYTES = 64 * 1024
 """Of an answer: a single number takes some hundred."""
 _SHOWN = 200
 _NO_SERIES = (
-    "the query gave no series, and one is needed: are its metric and labels there? "
-    "Where none means zero, sum(QUERY) or vector(0) gives one"
+    "the query returned no series, but must return one: check its metric and labels. If no "
+    "series means zero, use sum(QUERY) or vector(0)"
 )
 
 
@@ -55,7 +55,7 @@ class PrometheusSource(ObservedSource):
         except (httpx.HTTPError, OSError) as error:
             self._resolver.refused(address)
             reason = str(error) or type(error).__name__
-            raise UnseenError(f"Prometheus {where} cannot be asked: {reason}") from error
+            raise UnseenError(f"Prometheus {where} cannot be reached: {reason}") from error
         return {VALUE: _number(where, status, content)}
 
     async def _ask(self, address: str) -> tuple[int, bytes]:
@@ -71,7 +71,7 @@ class PrometheusSource(ObservedSource):
             async for piece in answer.aiter_bytes():
                 content += piece
                 if len(content) > MAX_BYTES:
-                    raise UnseenError(f"the query gave more than {MAX_BYTES // 1024} KiB")
+                    raise UnseenError(f"the query returned more than {MAX_BYTES // 1024} KiB")
             return answer.status_code, content
 
     @override
@@ -86,9 +86,11 @@ def _number(where: str, status: int, content: bytes) -> float:
     except ValueError:
         said = None
     if not isinstance(said, dict) or said.get("status") not in ("success", "error"):
-        raise UnseenError(f"{where} answered with HTTP status {status}, and not like a Prometheus")
+        raise UnseenError(
+            f"{where} answered with HTTP status {status}, but not in the format of Prometheus"
+        )
     if said["status"] == "error":
-        why = str(said.get("error", "it does not say why"))[:_SHOWN]
+        why = str(said.get("error", "it gave no reason"))[:_SHOWN]
         raise UnseenError(f"Prometheus {where} refused the query: {why}")
     try:
         kind, result = said["data"]["resultType"], said["data"]["result"]
@@ -97,21 +99,21 @@ def _number(where: str, status: int, content: bytes) -> float:
                 raise UnseenError(_NO_SERIES)
             if len(result) > 1:
                 raise UnseenError(
-                    f"the query gave {len(result)} series, and one is needed: sum() makes one"
+                    f"the query returned {len(result)} series, but must return one: use sum()"
                 )
             if "histogram" in result[0]:
                 raise UnseenError(
-                    "the query gave a histogram, and no number: histogram_quantile() makes one"
+                    "the query returned a histogram, not a number: use histogram_quantile()"
                 )
             result = result[0]["value"]
         elif kind != "scalar":
             raise UnseenError(
-                f"the query gave a {str(kind)[:_SHOWN]}, and no number: a function such as rate() "
-                "makes one of a range"
+                f"the query returned a {str(kind)[:_SHOWN]}, not a number: for a range, use a "
+                "function such as rate()"
             )
         value = float(result[1])
     except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise UnseenError(f"{where} answered in a form that Prometheus does not have") from error
+        raise UnseenError(f"{where} did not answer in the format of Prometheus") from error
     if not math.isfinite(value):
-        raise UnseenError(f"the query gave {value}, as of 0 divided by 0")
+        raise UnseenError(f"the query returned {value}, which is not a finite number")
     return value

@@ -46,7 +46,9 @@ def _prometheus(
         ref = asked.token_from.secret_key_ref
         token = values.secret(ref.name, ref.key, f"{where}.tokenFrom")
         if not token.isascii() or not token.isprintable():
-            raise DataError(f"{where}.tokenFrom: the token has characters that no header can have")
+            raise DataError(
+                f"{where}.tokenFrom: the token has characters that are not allowed in a header"
+            )
     parts = urlsplit(asked.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     resolver = Resolver(parts.hostname or "", port, fence)
@@ -65,4 +67,4 @@ def _verify(
     try:
         return ssl.create_default_context(cadata=pem)
     except (ssl.SSLError, ValueError) as error:
-        raise DataError(f"{field}: it holds no certificate in PEM") from error
+        raise DataError(f"{field}: it contains no certificate in PEM") from error

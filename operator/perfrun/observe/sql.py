@@ -63,7 +63,7 @@ class SqlSource(ObservedSource):
             raise UnseenError(error.message) from error
         except ConnectionError as error:
             self._login = None
-            raise UnseenError(f"{self._dsn} has ended the connection") from error
+            raise UnseenError(f"{self._dsn} closed the connection") from error
         except BaseException:
             # In the middle of an answer: whatever comes next on it is not for the next question.
             await self.close()
@@ -94,7 +94,7 @@ class _Postgres(DatabaseLogin):
         except asyncpg.PostgresError as error:
             if self._connection.is_closed():
                 raise ConnectionResetError from error
-            return f"the server refused to say: {error.args[0]}"
+            return f"the server refused the query: {error.args[0]}"
         except (asyncpg.InterfaceError, OSError) as error:
             raise ConnectionResetError from error
 
@@ -118,7 +118,7 @@ class _Mysql(DatabaseLogin):
         except MySQLError as error:
             if is_lost(error):
                 raise ConnectionResetError from error
-            return f"the server refused to say: {error.args[-1]}"
+            return f"the server refused the query: {error.args[-1]}"
         except OSError as error:
             raise ConnectionResetError from error
 

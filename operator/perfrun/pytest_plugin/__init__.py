@@ -17,10 +17,10 @@ __all__ = ["PerfrunWarning"]
 
 MARKERS = {
     "performance": "measures how fast something is",
-    "load": "puts the load on that is expected in use",
-    "stress": "puts more load on than is expected in use",
-    "benchmark": "measures one thing alone, to be compared with earlier runs",
-    "slow": "takes long: left out with -m 'not slow'",
+    "load": "generates the load that is expected in production",
+    "stress": "generates more load than is expected in production",
+    "benchmark": "measures one thing in isolation, to compare it with earlier runs",
+    "slow": "takes long: exclude it with -m 'not slow'",
     "e2e": "needs the whole system",
 }
 
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: {meaning}")
     folder = config.getoption("--perfrun-report")
     if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
-        raise pytest.UsageError(f"--perfrun-report {folder}: it is there, and no folder")
+        raise pytest.UsageError(f"--perfrun-report {folder}: exists and is not a folder")
     session = PluginSession(strict=config.getoption("--perfrun-strict"), reports=folder)
     config.stash[_SESSION] = session
     config.pluginmanager.register(session, "perfrun-session")

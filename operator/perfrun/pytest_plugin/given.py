@@ -52,9 +52,9 @@ def _chosen(manifests: Iterable[Manifest], file: Path, name: str | None) -> Perf
     if len(found) == 1:
         return found[0]
     names = ", ".join(test.metadata.name for test in tests) or "none"
-    wanted = "one PerfTest" if name is None else f"one PerfTest of the name {name}"
-    hint = ": say which one with name=" if len(found) > 1 and name is None else ""
-    raise InvalidTestError(f"{file}: {wanted} is wanted, and there are: {names}{hint}")
+    wanted = "one PerfTest" if name is None else f"one PerfTest named {name}"
+    hint = ": select one with name=" if len(found) > 1 and name is None else ""
+    raise InvalidTestError(f"{file}: expected {wanted}, but found: {names}{hint}")
 
 
 def _changed(
@@ -63,7 +63,7 @@ def _changed(
     spec = test.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if url is not None:
         if "http" not in spec["target"]:
-            raise InvalidTestError("url: the target of this test is not http: it has no url")
+            raise InvalidTestError("url: the target of this test is not http, so it has no URL")
         spec["target"]["http"]["url"] = url
     if variables:
         spec["variables"] = {**spec.get("variables", {}), **variables}

@@ -61,25 +61,27 @@ def parse_dsn(text: str, where: str) -> Dsn:
             parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         )
     except ValueError:
-        raise DataError(f"{where}: it is no URL, as in {_EXAMPLE}") from None
+        raise DataError(f"{where}: it is not a URL, as in {_EXAMPLE}") from None
     driver = _DRIVERS.get(parts.scheme)
     if driver is None:
-        raise DataError(f"{where}: it begins with none of {', '.join(_DRIVERS)}, as in {_EXAMPLE}")
+        raise DataError(
+            f"{where}: it must begin with one of {', '.join(_DRIVERS)}, as in {_EXAMPLE}"
+        )
     if not host or not parts.username:
-        raise DataError(f"{where}: it names no host or no user, as in {_EXAMPLE}")
+        raise DataError(f"{where}: it has no host or no user, as in {_EXAMPLE}")
     database = unquote(parts.path.lstrip("/"))
     if not database:
-        raise DataError(f"{where}: it names no database, as in {_EXAMPLE}")
+        raise DataError(f"{where}: it has no database, as in {_EXAMPLE}")
     mode = options.pop("sslmode", "prefer")
     if options:
         raise DataError(
-            f"{where}: of options only sslmode is known, not {', '.join(options)[:200]}"
+            f"{where}: the only option is sslmode, but it has {', '.join(options)[:200]}"
         )
     known: dict[str, SslMode] = {one: one for one in get_args(SslMode)}
     if mode not in known:
         # Of what is given only a name of libpq is shown: the rest may be a password gone astray.
         given = f" {mode}" if mode in _OF_LIBPQ else ""
-        raise DataError(f"{where}: sslmode{given} is none of {', '.join(known)}")
+        raise DataError(f"{where}: sslmode{given} is not one of {', '.join(known)}")
     SECRETS.learn(unquote(parts.password or ""))
     return Dsn(
         driver=driver,

@@ -109,8 +109,8 @@ def said_by(error: BaseException) -> str:
 def unconnected(server: str, error: OSError) -> str:
     """That a server has not taken a connection, and why, where that says more."""
     if isinstance(error, ConnectionRefusedError):
-        return f"{server} refused a connection"
+        return f"{server} refused the connection"
     # One of a timeout of our own says nothing.
     silent = isinstance(error, TimeoutError) and not str(error)
-    why = "no answer in time" if silent else said_by(error)
-    return f"{server} cannot be connected to: {why}"
+    why = "no response in time" if silent else said_by(error)
+    return f"{server} cannot be reached: {why}"

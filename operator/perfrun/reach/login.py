@@ -42,7 +42,9 @@ async def login(dsn: Dsn, resolver: Resolver, name: str, times: LoginTimeouts) -
     assert failure is not None
     if isinstance(failure, TimeoutError):
         seconds = f"{times.connect / NS_PER_S:g}s"
-        raise OpenError(ErrorClass.CONNECT, f"{dsn} let nobody in within {seconds}") from None
+        raise OpenError(
+            ErrorClass.CONNECT, (f"{dsn} did not accept a login within {seconds}")
+        ) from None
     said = unconnected(str(dsn), failure)
     raise OpenError(ErrorClass.CONNECT, said, exhausted_by(failure)) from failure
 

@@ -72,7 +72,9 @@ async def connect(dsn: Dsn, address: str, name: str, times: LoginTimeouts) -> Te
         raise OSError(str(error)) from error
     except ConnectionError as error:
         if "rejected SSL" in str(error):
-            raise OpenError(ErrorClass.TLS, f"TLS with {dsn} failed: it has none") from error
+            raise OpenError(
+                ErrorClass.TLS, (f"TLS with {dsn} failed: the server does not support TLS")
+            ) from error
         raise
     connection.exchange_texts(BUILTIN_TYPE_OID_MAP)
     return connection

@@ -122,7 +122,7 @@ class Resolver:
         head_start: float,
     ) -> tuple[T, str]:
         """The first of the addresses that answers, each begun a while after the one before it."""
-        failure = OSError("there is no address")
+        failure = OSError("it has no address")
         trying: dict[asyncio.Future[T], tuple[str, float]] = {}
         try:
             while left or trying:

@@ -52,8 +52,8 @@ class NoValues:
 
     def service_account_token(self, field: str) -> Path:
         """There is none."""
-        raise DataError(f"{field}: there is no service account here")
+        raise DataError(f"{field}: no service account is available here")
 
     def command_folder(self, field: str) -> Path:
         """There is none."""
-        raise DataError(f"{field}: there is no launcher here")
+        raise DataError(f"{field}: no launcher is available here")

@@ -100,7 +100,7 @@ def _legend(columns: Sequence[RunColumn], shown: int) -> Iterator[RenderableType
         facts.append(column.verdict.value if column.verdict is not None else "not done")
         yield _line(f"{letter}: {', '.join(facts)}")
     if len(columns) > shown:
-        yield _line(f"no room for {len(columns) - shown} more: --md, --html and --json have them")
+        yield _line(f"no space for {len(columns) - shown} more: use --md, --html or --json")
 
 
 def _cells_table(rows: Sequence[Row], shown: int) -> Table:

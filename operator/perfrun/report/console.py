@@ -138,7 +138,7 @@ def _figures(table: FigureTable, width: int) -> RenderableType:
     for name, figures in table.rows:
         shown.add_row(Text(printable(name)), *(Text(figures[column]) for column in columns))
     if left := table.columns[len(columns) :]:
-        return Group(shown, Text(f"no room for {', '.join(left)}", style="dim"))
+        return Group(shown, Text(f"no space for {', '.join(left)}", style="dim"))
     return shown
 
 
@@ -161,7 +161,7 @@ def _pages(rows: Sequence[PageRow], width: int) -> RenderableType:
         before = row.step
     left_out = [name for index, name in enumerate(HEAD) if index not in shown]
     if left_out:
-        return Group(table, Text(f"no room for {', '.join(left_out)}", style="dim"))
+        return Group(table, Text(f"no space for {', '.join(left_out)}", style="dim"))
     return table
 
 
@@ -189,9 +189,7 @@ def _why_dropped(generator: GeneratorStatus | None) -> str:
     found = {finding.type for finding in generator.findings} if generator else set()
     if found & {"SentBelowPlanned", "Coverage"}:
         return "they could not be started in time, see Generator"
-    return (
-        "the target was slower than the load, and as many as load.open.maxInFlight allows were open"
-    )
+    return "the target was slower than the load, and load.open.maxInFlight was reached"
 
 
 def _objectives(slos: Sequence[SloStatus], marks: dict[Verdict, str]) -> RenderableType:

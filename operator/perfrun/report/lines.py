@@ -53,7 +53,7 @@ def command_lines(status: PerfRunStatus) -> list[str]:
     lines = [", ".join(facts)] if facts else []
     lines += [benchmark.message] if benchmark.message else []
     if benchmark.left_out:
-        lines.append(f"{benchmark.left_out} more benchmarks are not told here")
+        lines.append(f"{benchmark.left_out} more benchmarks are not shown here")
     return lines
 
 

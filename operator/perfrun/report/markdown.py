@@ -144,15 +144,15 @@ def _groups_table(comparison: Comparison) -> str:
     head = ("Metric", "Baseline", "Compared", "Change", "99% interval", "p", "Shown", "From")
     rows = [_group_row(row) for row in comparison.rows]
     return _table(head, rows, right=True) + (
-        "\n\nMedians of the runs, with the least and the greatest. From: the smallest change that "
-        "could have been shown."
+        "\n\nMedians of the runs, with the smallest and the largest value. From: the smallest "
+        "change that could have been detected."
     )
 
 
 def _group_row(row: Row) -> tuple[str, ...]:
     found = row.statistics
     if found is None:
-        return (escaped(row.name), "", "", "", "", "", "no figure on both sides", "")
+        return (escaped(row.name), "", "", "", "", "", "not measured on both sides", "")
     return (
         escaped(row.name),
         f"{escaped(found.baseline.text)} ({escaped(found.baseline.spread)})",

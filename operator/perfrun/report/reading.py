@@ -36,21 +36,21 @@ def read_document(data: bytes) -> list[Reported]:
     document = _parsed(data)
     found = list(_runs(document))
     if not found:
-        raise ValueError("there is no run in it")
+        raise ValueError("it has no run")
     return found
 
 
 def read_run(body: Json, result: RunResult | None = None) -> Reported:
     """A run of a cluster, and what is kept of its result."""
     if body.get("kind", "PerfRun") != "PerfRun":
-        raise ValueError(f"a {_short(body['kind'])}, where a PerfRun is read")
+        raise ValueError(f"a {_short(body['kind'])}, but a PerfRun is expected")
     try:
         run = PerfRun.parse(body)
     except ValidationError as error:
         raise ValueError(f"not a PerfRun: {_first(error)}") from error
     _check(run)
     if result is not None and result.plan.uid != run.metadata.uid:
-        raise ValueError(f"the result is not of the run {run.metadata.name}, but of another one")
+        raise ValueError(f"the result belongs to a different run than {run.metadata.name}")
     return Reported(run, result)
 
 
@@ -59,13 +59,15 @@ def join_result(ref: ResultRef, pieces: Mapping[str, Json]) -> RunResult:
     whole = b""
     for name in ref.config_maps:
         if name not in pieces:
-            raise ValueError(f"the ConfigMap {name} is gone")
+            raise ValueError(f"the ConfigMap {name} was deleted")
         try:
             whole += base64.b64decode(pieces[name]["binaryData"][_RESULT_KEY], validate=True)
         except (KeyError, TypeError, binascii.Error) as error:
-            raise ValueError(f"the ConfigMap {name} holds no piece of a result") from error
+            raise ValueError(f"the ConfigMap {name} does not contain a part of a result") from error
     if hashlib.sha256(whole).hexdigest() != ref.sha256:
-        raise ValueError("the ConfigMaps do not hold what was stored: the hash is another one")
+        raise ValueError(
+            "the result in the ConfigMaps is damaged: its hash does not match the recorded one"
+        )
     return _result(_parsed(whole))
 
 
@@ -78,8 +80,8 @@ def _parsed(data: bytes) -> Any:
         return parse_json(data, MAX_RESULT_VALUES)
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"not JSON: {error.msg} (line {error.lineno}); what is read here is written by "
-            "perfrun run --result or --json, or by kubectl get -o json"
+            f"not JSON: {error.msg} (line {error.lineno}); use a file of perfrun run --result "
+            "or --json, or of kubectl get -o json"
         ) from error
 
 
@@ -88,9 +90,9 @@ def _runs(document: Any) -> Iterator[Reported]:
     if isinstance(document, dict) and document.get("kind") in _LISTS:
         items = document.get("items")
         if not isinstance(items, list):
-            raise ValueError("a List without items")
+            raise ValueError("it is a List without items")
     if len(items) > MAX_RUNS:
-        raise ValueError(f"{len(items)} runs in one file: {MAX_RUNS} at most")
+        raise ValueError(f"{len(items)} runs in one file, at most {MAX_RUNS} are allowed")
     for number, item in enumerate(items):
         try:
             yield _run(item)
@@ -136,7 +138,7 @@ def _check(run: PerfRun) -> None:
     name, namespace = run.metadata.name, run.metadata.namespace
     for what, text in (("name", name), ("namespace", namespace)):
         if len(text) > _MAX_NAME_LENGTH or not _LABEL.fullmatch(text.replace(".", "-")):
-            raise ValueError(f"metadata.{what}: {_short(text)} is no {what} of an object")
+            raise ValueError(f"metadata.{what}: {_short(text)} is not a valid {what} of an object")
 
 
 def _first(error: ValidationError) -> str:

@@ -115,11 +115,11 @@ def _notes(summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str
     seen = requests.succeeded + requests.censored + summary.errors.get("Timeout", 0)
     if seen < requests.sent:
         yield (
-            f"latency is of successes, timeouts and requests still open: "
+            "latency includes successes, timeouts and requests that were still open: "
             f"{number(seen)} of {number(requests.sent)} requests"
         )
     if left_out:
-        yield f"no room for {', '.join(left_out)}"
+        yield f"no space for {', '.join(left_out)}"
 
 
 def _figure(text: str | None) -> str:

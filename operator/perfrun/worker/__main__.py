@@ -1,4 +1,4 @@
-"""``python -m perfrun.worker``: one worker process, told by its environment what to do."""
+"""``python -m perfrun.worker``: one worker process, configured by its environment."""
 
 import asyncio
 import os

@@ -13,17 +13,18 @@ from perfrun.worker.lines import log
 from perfrun.worker.secrets import MountedValues
 
 VALUES_SECONDS = 20.0
-"""How long it waits for what the setup has extracted; then it does what it can without."""
+"""How long it waits for the values that the setup extracted; then it does what it can without
+them."""
 
 
 class Cleaner:
-    """One such worker. It does not wait for a signal: what was not undone then is not undone."""
+    """One such worker. It does not handle signals: if it is stopped, the rest is not undone."""
 
     def __init__(self, config: Config, plan: RunPlan) -> None:
         self._config, self._plan = config, plan
 
     async def live(self) -> int:
-        """The whole life; returns the exit code, 0 once the report was taken."""
+        """Run it; returns the exit code, 0 if the report was accepted."""
         async with Client(self._config, self._plan.uid) as client:
             try:
                 report = await self._clean_up(await self._values(client))
@@ -38,12 +39,12 @@ class Cleaner:
         return 1
 
     async def _values(self, client: Client) -> dict[str, str]:
-        """What the setup has extracted, as far as the coordinator knows it."""
+        """The values that the setup extracted, as far as the coordinator knows them."""
         try:
             async with asyncio.timeout(VALUES_SECONDS):
                 return (await client.ready(Ready())).values
         except TimeoutError:
-            log("away", message="the coordinator does not say what the setup has extracted")
+            log("away", message="the coordinator did not send the values that the setup extracted")
             return {}
 
     async def _clean_up(self, values: dict[str, str]) -> WorkerReport:

@@ -1,4 +1,5 @@
-"""How a worker talks to its coordinator: HTTP/1.1 with JSON, patient where that one is away."""
+"""How a worker talks to its coordinator: HTTP/1.1 with JSON, with retries while the coordinator
+cannot be reached."""
 
 import asyncio
 import math
@@ -21,31 +22,32 @@ LONG_POLL = 30.0
 """Seconds; the coordinator answers within ten."""
 FIRST_PAUSE, MAX_PAUSE = 0.2, 2.0
 MAX_ASKED = 10.0
-"""Of what the coordinator asks to wait before the next try."""
+"""Longest wait that the coordinator may request before the next attempt, in seconds."""
 INTERVAL_TIMEOUT = 5.0
 COMPLAIN_AFTER = 30.0
 _REFUSALS = (400, 403, 409, 410, 413, 422)
-"""Asking again would not help. 404 is none of them: an operator that restarts knows no run yet."""
+"""Statuses after which another attempt would not help. 404 is not one of them: an operator that
+restarts does not know the run yet."""
 _PACKED = ("report", "hold")
 
 Answer = TypeVar("Answer", bound=Wire)
 
 
 class WorkerRefusedError(Exception):
-    """The coordinator knows this worker and does not want it; the message is its own."""
+    """The coordinator rejected this worker; the message is the coordinator's."""
 
 
 class CoordinatorAwayError(Exception):
-    """The coordinator could not be reached in time, or has no time for this now."""
+    """The coordinator could not be reached in time, or is too busy."""
 
     def __init__(self, why: str, after: float = 0.0) -> None:
-        """``after``: how many seconds it has asked for."""
+        """``after``: the requested wait, in seconds."""
         super().__init__(why)
         self.after = after
 
 
 class Client:
-    """One worker's line to the coordinator of its run."""
+    """One worker's connection to the coordinator of its run."""
 
     def __init__(self, config: Config, uid: str) -> None:
         self._config = config
@@ -70,7 +72,7 @@ class Client:
         await self._http.aclose()
 
     async def ready(self, message: Ready) -> Start:
-        """Stand at the barrier; asks until there is an answer. Raises WorkerRefusedError."""
+        """Wait at the barrier; asks until there is an answer. Raises WorkerRefusedError."""
         body = message.to_bytes()
         answer = await self._insist(lambda: self._post("ready", body, LONG_POLL), math.inf)
         return _parsed(Start, answer)
@@ -80,7 +82,7 @@ class Client:
         await self._post("ready", message.to_bytes(), INTERVAL_TIMEOUT)
 
     async def interval(self, message: Interval) -> Order:
-        """Tell how it goes, once. Raises CoordinatorAwayError and WorkerRefusedError."""
+        """Send the progress, once. Raises CoordinatorAwayError and WorkerRefusedError."""
         return _parsed(Order, await self._post("interval", message.to_bytes(), INTERVAL_TIMEOUT))
 
     async def hold(self, message: WorkerReport, deadline: float) -> None:
@@ -139,8 +141,10 @@ class Client:
             where = self._config.coordinator_host
             log(
                 "away",
-                message=f"Worker could not reach coordinator {where}: check egress NetworkPolicy "
-                f"({error})",
+                message=(
+                    f"the worker could not reach the coordinator at {where}: check the egress "
+                    f"rules of NetworkPolicies ({error})"
+                ),
             )
 
 

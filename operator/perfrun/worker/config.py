@@ -1,4 +1,4 @@
-"""What a worker is told by its environment."""
+"""The configuration of a worker, from its environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Where the plan is, who coordinates, and which of the workers this is."""
+    """The path of the plan, the coordinator, and the index of this worker."""
 
     plan: Path
     coordinator: str
@@ -25,11 +25,11 @@ class Config:
     token_file: Path | None
     """Read again for each request: the kubelet rotates it."""
     secrets: Path | None
-    """Holds ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
+    """Contains ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
     command_folder: Path | None
-    """Shared with the launcher of a benchmark's command; None: there is none."""
+    """Folder shared with the launcher of a benchmark's command; None: no launcher."""
     report_deadline: float
-    """Seconds for which the report is offered to a coordinator that is away."""
+    """Seconds during which the worker tries to deliver its report."""
 
     @property
     def coordinator_host(self) -> str:
@@ -39,7 +39,7 @@ class Config:
 
 
 def from_environment(env: Mapping[str, str]) -> Config:
-    """The configuration. Raises ConfigError for what is missing or not a number."""
+    """The configuration. Raises ConfigError if something is missing or not a number."""
     index = env.get("PERFRUN_INDEX") or _required(env, "JOB_COMPLETION_INDEX")
     return Config(
         plan=Path(_required(env, "PERFRUN_PLAN")),
@@ -58,7 +58,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
 def _required(env: Mapping[str, str], name: str) -> str:
     if value := env.get(name):
         return value
-    raise ConfigError(f"{name} is not set: a worker is started by the operator or by perfrun run")
+    raise ConfigError(f"{name} is not set: workers are started by the operator or by perfrun run")
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:

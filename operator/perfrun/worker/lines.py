@@ -1,4 +1,4 @@
-"""The worker's log: one line for each event, which nobody else's words can forge or steer."""
+"""The worker's log: one line per event, which foreign text cannot forge."""
 
 import logging
 import re
@@ -11,9 +11,9 @@ from typing_extensions import override
 from perfrun.reach.foreign import foreign
 
 MAX_FIELD = 8192
-"""Characters of a field: of a traceback the last ones."""
+"""Maximum characters of a field; of a traceback the last ones are kept."""
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%,-]+")
-"""What needs no quotes."""
+"""Values that need no quotes."""
 
 
 def log(event: str, **fields: object) -> None:
@@ -24,8 +24,8 @@ def log(event: str, **fields: object) -> None:
 
 
 def take_over() -> None:
-    """Have all that libraries and the interpreter say go the same way: an error may repeat what a
-    server has said."""
+    """Send the output of libraries and the interpreter the same way: an error may repeat a server's
+    message."""
     logging.basicConfig(level=logging.WARNING, handlers=[_Handler()], force=True)
     logging.captureWarnings(capture=True)
     warnings.simplefilter("ignore", ResourceWarning)

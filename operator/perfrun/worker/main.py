@@ -1,4 +1,4 @@
-"""The life of a worker: compile, check, stand at the barrier, run, deliver."""
+"""The life of a worker: compile, check, wait at the barrier, run, deliver the report."""
 
 import asyncio
 import contextlib
@@ -32,18 +32,18 @@ from perfrun.worker.reaching import Reaching
 from perfrun.worker.secrets import MountedValues
 
 PAUSE_IN_TROUBLE = 1.0
-"""Seconds between two words to the coordinator; the target is tried less and less often."""
+"""Seconds between two messages to the coordinator; the target is tried less and less often."""
 DEADLINE_WHEN_TERMINATED = 5.0
-"""Seconds for the report of a worker that was sent a signal."""
+"""Seconds for the report of a worker that got a signal."""
 CLEAN_UP_SECONDS = PATIENCE_WHEN_STOPPED + 5.0
-"""For the teardown where there was no load."""
+"""Seconds for the teardown if there was no load."""
 OTHERS_SECONDS = 5.0
 LOOK_FOR_OTHERS = 0.25
 KEPT_INTERVALS = 10
-"""Intervals are advisory: of those that a coordinator that is away did not take, the last."""
+"""Intervals are advisory: of those that could not be delivered, only the last is kept."""
 TERMINATED_EARLY = (
-    "the worker was ended by a signal before the load began (eviction, node shutdown or deletion "
-    "of the pod): nothing was sent, and there is no report"
+    "the worker was stopped by a signal before the load began (eviction, node shutdown or "
+    "deletion of the pod): it sent no requests and has no report"
 )
 
 T = TypeVar("T")
@@ -57,19 +57,19 @@ class Worker:
         self._client = Client(config, plan.uid)
         self._engine: Engine | None = None
         self._setup: dict[str, str] | None = None
-        """What this worker has extracted in the setup, where it has run it."""
+        """The values that this worker extracted in the setup, if it ran the setup."""
         self._terminated = asyncio.Event()
         self._intervals: deque[Interval] = deque(maxlen=KEPT_INTERVALS)
         self._news = asyncio.Event()
         self._refused: WorkerRefusedError | None = None
         self._fallback: Fallback | None = None
         self._watcher = Watcher({}, NS_PER_S)
-        """Of worker 0 only: what is observed is observed once."""
+        """Only on worker 0: things are observed once per run."""
         self._tasks: list[asyncio.Task[None]] = []
-        """Posts under load."""
+        """Posts in flight."""
 
     async def live(self) -> int:
-        """The whole life; returns the exit code, 0 once the report was taken."""
+        """Run it; returns the exit code, 0 if the report was accepted."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._terminate)
@@ -117,14 +117,14 @@ class Worker:
         return 0
 
     async def _give_up(self, error: EngineError) -> int:
-        """Say what makes the run impossible."""
+        """Report what makes the run impossible."""
         log("trouble", reason=error.reason, message=error.message, final="true")
         trouble = Trouble(reason=error.reason, message=foreign(error.message))
         await self._unless_terminated(self._client.ready(Ready(trouble=trouble, final=True)))
         return 1
 
     async def _clean_up(self) -> None:
-        """Undo what a setup has done where there was no load; a load does so by itself."""
+        """Run the teardown after a setup without a load; a load runs it by itself."""
         if self._engine is None:
             return
         try:
@@ -163,7 +163,7 @@ class Worker:
                 trouble = await self._unless_terminated(reaching.tried())
 
     async def _unless_terminated(self, waiting: Coroutine[Any, Any, T]) -> T:
-        """What is waited for; raises _TerminatedError when the signal comes first."""
+        """The awaited result; raises _TerminatedError if the signal arrives first."""
         task = asyncio.create_task(waiting)
         signalled = asyncio.create_task(self._terminated.wait())
         try:
@@ -273,17 +273,18 @@ class Worker:
                     await self._repost()
 
     async def _repost(self) -> None:
-        """Tell a new coordinator what the setup has extracted, for workers that come late."""
+        """Send the extracted values of the setup to a new coordinator, for workers that join
+        late."""
         with contextlib.suppress(CoordinatorAwayError, WorkerRefusedError):
             await self._client.repost(Ready(setup=self._setup))
 
 
 class _TerminatedError(Exception):
-    """The signal came before the start."""
+    """The signal arrived before the start."""
 
 
 def load_plan(config: Config) -> RunPlan:
-    """The plan of the run. Raises ConfigError for a file that is missing or of another version."""
+    """The plan of the run. Raises ConfigError if the file is missing or from another version."""
     try:
         return RunPlan.model_validate_json(config.plan.read_bytes())
     except OSError as error:
@@ -297,7 +298,7 @@ def load_plan(config: Config) -> RunPlan:
 
 
 def raise_descriptor_limit() -> None:
-    """Allow as many connections as the system does without being asked for more."""
+    """Raise the soft limit of open files to the hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

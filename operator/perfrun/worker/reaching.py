@@ -1,4 +1,4 @@
-"""Trying to reach the target before the load: less and less often, and not for ever in vain."""
+"""Attempts to reach the target before the load: less and less often, and not forever."""
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
@@ -9,21 +9,21 @@ from perfrun.measure.report import Trouble
 from perfrun.reach.foreign import foreign
 
 FIRST_PAUSE, MAX_PAUSE = 1.0, 10.0
-"""Seconds from a try to the next one."""
+"""Seconds between two attempts."""
 GROWTH = 1.5
 MAX_REFUSALS = 3
-"""One after the other, as of a login: each further one may lock an account out."""
+"""Consecutive failures, for example of a login: more could lock an account."""
 
 
 class Log(Protocol):
     """Writes a line of the worker's log."""
 
     def __call__(self, event: str, **fields: object) -> None:
-        """``fields`` never hold a value from a Secret."""
+        """``fields`` never contain a value from a Secret."""
 
 
 class Reaching:
-    """The tries of one worker to reach its target."""
+    """The attempts of one worker to reach its target."""
 
     def __init__(
         self,
@@ -31,17 +31,18 @@ class Reaching:
         log: Log,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """``check`` raises EngineError where the target is not reached; ``clock`` has seconds."""
+        """``check`` raises EngineError if the target cannot be reached; ``clock`` returns
+        seconds."""
         self._check, self._log, self._clock = check, log, clock
         self._trouble: Trouble | None = None
-        """Of the last try."""
+        """Problem of the last attempt."""
         self._refusals = 0
         self._pause = FIRST_PAUSE
         self._due = 0.0
 
     async def tried(self) -> Trouble | None:
-        """What keeps the worker from the target, by a try now or by the last one where the next
-        is not due yet. Raises EngineError where another try will not help.
+        """Why the target cannot be reached, from an attempt now, or from the last one if the next
+        is not due yet. Raises EngineError if another attempt will not help.
         """
         if self._clock() < self._due:
             return self._trouble

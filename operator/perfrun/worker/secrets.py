@@ -7,10 +7,10 @@ from perfrun.reach.foreign import SECRETS
 
 
 class MountedValues:
-    """Values below a directory that holds ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
+    """Values in a directory that contains ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
 
     def __init__(self, root: Path | None, command_folder: Path | None = None) -> None:
-        """All Secrets that are there are hidden in what is told from now on, used or not."""
+        """All Secrets in it are hidden in messages from now on, used or not."""
         self._root, self._command_folder = root, command_folder
         for path in sorted(root.glob("secrets/*/*")) if root is not None else ():
             # The kubelet keeps what it links to in folders of its own.
@@ -35,15 +35,17 @@ class MountedValues:
         file = None if self._root is None else self._root / "serviceaccount" / "token"
         if file is None or not file.is_file():
             raise DataError(
-                f"{field}: there is no service account outside of a cluster: "
-                f"run the test there, or use auth.bearer with a token of your own"
+                f"{field}: there are no service accounts outside of a cluster: run the test in "
+                "a cluster, or use auth.bearer with your own token"
             )
         return file
 
     def command_folder(self, field: str) -> Path:
         """The folder that is shared with the launcher of a command."""
         if self._command_folder is None:
-            raise DataError(f"{field}: PERFRUN_COMMAND_FOLDER is not set: there is no launcher")
+            raise DataError(
+                f"{field}: PERFRUN_COMMAND_FOLDER is not set, so no launcher is available"
+            )
         return self._command_folder
 
     def _file(self, folder: str, kind: str, name: str, key: str, field: str) -> Path:
@@ -60,6 +62,6 @@ def _text(path: Path, what: str) -> str:
         # Not as a text file: line breaks of two characters, as in cells of CSV, would be one.
         return path.read_bytes().decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise DataError(f"{what} is not text in UTF-8") from error
+        raise DataError(f"{what} is not UTF-8 text") from error
     except OSError as error:
         raise DataError(f"{what} cannot be read: {error.strerror}") from error

@@ -34,7 +34,7 @@ PATIENCE_S = 20
         (page("/restless"), "Timeout", "waiting for the page to be quiet for 400ms"),
         (page("/plain", click="p["), "Data", "to click it"),
         (page("/round"), "Protocol", "ERR_TOO_MANY_REDIRECTS"),
-        (page("/file"), "Protocol", "a download, or no page"),
+        (page("/file"), "Protocol", "a download, not a page"),
         (page("/hang-up"), "Reset", "ERR_EMPTY_RESPONSE"),
     ],
 )
@@ -63,7 +63,7 @@ def closed_port() -> int:
     ("url", "error", "said"),
     [
         (lambda _: "http://no-such-host.invalid", "DNS", "no-such-host.invalid"),
-        (lambda _: f"http://127.0.0.1:{closed_port()}", "Connect", "refused a connection"),
+        (lambda _: f"http://127.0.0.1:{closed_port()}", "Connect", "refused the connection"),
         (lambda shop: shop.url.replace("http:", "https:"), "TLS", "ERR_SSL_PROTOCOL_ERROR"),
     ],
 )

@@ -120,7 +120,7 @@ async def test_a_main_loop_that_stands_still_for_20_s_keeps_the_lease_and_its_pr
     assert await busy.loop_lag() > STALL_S / 2
     log = busy.log.read_text()
     assert log.count("the main loop has stood still for") == 1
-    assert log.count("the main loop goes on, after") == 1
+    assert log.count("the main loop continues after") == 1
     assert busy.stop() == 0
 
 

@@ -28,10 +28,10 @@ async def test_echo_of_a_token_service_is_in_no_status_event_or_log(
     status = await world.until_done("one")
     events = await world.until_events("one", "Error")
     log = world.operator.log.read_text()[before:]
-    assert "gave no token: HTTP status 401" in status["message"]
-    assert any("gave no token: HTTP status 401" in event["note"] for event in events)
-    assert "gave no token: HTTP status 401" in log
-    assert "gave no token: HTTP status 401" in said
+    assert "returned no token: HTTP status 401" in status["message"]
+    assert any("returned no token: HTTP status 401" in event["note"] for event in events)
+    assert "returned no token: HTTP status 401" in log
+    assert "returned no token: HTTP status 401" in said
     # What is compared is the text itself, not how JSON escapes it.
     texts = {"status": _texts(status), "events": _texts(events), "log": log, "worker": said}
     assert_clean(texts)

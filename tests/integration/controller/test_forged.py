@@ -82,7 +82,7 @@ async def test_run_that_names_the_target_of_others_keeps_nobody_waiting(world: W
     await world.create_run("honest", "other")
     assert (await world.finish("honest"))["verdict"] == "Pass"
     told = await world.until_done("forged")
-    assert "its status has been changed" in told["message"]
+    assert "its status was changed" in told["message"]
 
 
 async def test_check_that_somebody_else_has_written_lets_no_load_through(

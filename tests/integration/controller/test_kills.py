@@ -49,7 +49,7 @@ async def test_killed_after_a_report_another_one_of_that_worker_is_still_refused
     answer = await first.insist("report", forged.pack())
     assert (answer.status_code, answer.json()["message"]) == (
         409,
-        "worker 0 has reported already, and something else than this",
+        "worker 0 has already sent a different report",
     )
     assert (await first.report()).status_code == 200
     assert (await second.report()).status_code == 200

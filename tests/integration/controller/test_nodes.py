@@ -71,7 +71,7 @@ async def test_worker_whose_pod_is_gone_is_lost_under_load(world: World) -> None
     status = await world.until_done("one", seconds=60)
     assert (status["verdict"], status["workers"]["reported"]) == ("Inconclusive", 1)
     assert "lost: worker 1 (" in status["message"]
-    assert "its pod is gone" in status["message"]
+    assert "its pod no longer exists" in status["message"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_worker_that_is_evicted_and_reports_is_lost_like_one_that_is_kille
     assert "stopped" not in status["message"]
     assert status["message"].endswith(
         f"; lost: worker 1 ({pod['metadata']['name']}): Evicted: The node was low on memory. "
-        "(what it measured before that is counted)"
+        "(its measurements before that are counted)"
     )
 
 

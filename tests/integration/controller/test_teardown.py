@@ -108,7 +108,7 @@ async def test_all_are_killed_and_the_teardown_that_fails_is_told(world: World) 
     world.operator.start()
     answer = await late.insist("ready", Ready().to_bytes())
     assert Start.model_validate_json(answer.content).values == {}
-    why = "step end was left out: $(basket) is not a variable of the test"
+    why = "step end was skipped: $(basket) is not a variable of the test"
     assert (await late.insist("report", cleaned(0, why).pack())).status_code == 200
     status = await world.until_done("one")
     assert (status["verdict"], status["untidy"]) == ("Error", why)

@@ -87,4 +87,4 @@ async def test_wrong_calls(
 async def test_no_cluster_is_told_in_a_sentence(tmp_path: Path) -> None:
     code, said = await trigger(None, "shop", config=str(tmp_path / "none"))
     assert (code, said.count("\n")) == (3, 1)
-    assert "no cluster to speak to" in said
+    assert "no cluster found" in said

@@ -119,7 +119,7 @@ async def test_mariadb_connections_and_locks_once_they_may_be_seen(my: Mariadb) 
         first, second = await my_login(my), await my_login(my)
         reading = await source.look()
         assert reading["connections"] == 2.0
-        assert "refused to say" in str(reading["locks"])
+        assert "refused the query" in str(reading["locks"])
         assert "PROCESS" in str(reading["locks"])
     my.ask(f"GRANT PROCESS ON *.* TO {USER}@'127.0.0.1'")
     async with watching(my.dsn()) as source:
@@ -137,5 +137,5 @@ async def test_mariadb_connections_and_locks_once_they_may_be_seen(my: Mariadb) 
 
 async def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     async with watching("postgresql://me:s3cret@127.0.0.1:9/shop") as source:
-        with pytest.raises(UnseenError, match=r"127\.0\.0\.1:9 refused a connection"):
+        with pytest.raises(UnseenError, match=r"127\.0\.0\.1:9 refused the connection"):
             await source.look()

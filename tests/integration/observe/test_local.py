@@ -136,7 +136,7 @@ def test_a_leak_breaches_its_limit_and_nothing_of_it_disturbs_the_load(
     grown = float(verdicts["memory.growth", "api"]["measured"].removesuffix("Mi"))
     assert 8 < grown < 16
     assert memory.at[0] < 0 < memory.at[-1]
-    assert "the query gave no series" in verdicts["value.max", "nothing"]["message"]
+    assert "the query returned no series" in verdicts["value.max", "nothing"]["message"]
     # Nobody but perfrun itself was there.
     assert verdicts["connections.max", "orders"]["measured"] == "0"
 
@@ -186,4 +186,4 @@ def test_a_name_that_no_test_observes_is_refused(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "--observe apo: no test observes a workload of that name" in done.stderr
+    assert "--observe apo: no test observes a workload with that name" in done.stderr

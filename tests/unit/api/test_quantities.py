@@ -109,7 +109,7 @@ def test_a_measured_duration_just_above_its_limit_does_not_read_as_the_limit() -
     assert q.format_duration(500_400_000, [500_000_000]) == "500.4ms"
 
 
-durations = st.integers(0, 2**53)  # 104 days: above it a float has no room for single ns
+durations = st.integers(0, 2**53)  # 104 days: above it a float has no space for single ns
 numbers = st.from_regex(re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?", re.ASCII), fullmatch=True)
 
 

@@ -101,7 +101,7 @@ def test_nothing_runs_when_one_manifest_is_wrong(tmp_path: Path):
     (tmp_path / "b.yaml").write_text(GOOD.replace("spec:", "specc:"))
     code, text = ran(tmp_path)
     assert code is Exit.USAGE
-    assert "b.yaml:1: specc: there is no such field" in text
+    assert "b.yaml:1: specc: unknown field" in text
 
 
 def test_nothing_selected_is_wrong_usage_and_says_so_once(tmp_path: Path):
@@ -109,7 +109,7 @@ def test_nothing_selected_is_wrong_usage_and_says_so_once(tmp_path: Path):
     code, text = ran(tmp_path, selector=parse_selector("type=load"))
     assert code is Exit.USAGE
     assert text.strip() == (
-        "--selector type=load: the PerfTest does not have such labels (metadata.labels)"
+        "--selector type=load: the PerfTest does not have these labels (metadata.labels)"
     )
 
 
@@ -121,7 +121,7 @@ def test_nothing_to_run_is_wrong_usage(tmp_path: Path):
     assert "service.yaml:1: skipped: Service (v1)" in text
     head = "apiVersion: perfrun.dev/v1alpha1\nkind: PerfPolicy\n"
     file.write_text(f"{head}metadata: {{name: lab}}\nspec: {{}}\n")
-    assert "service.yaml:1: skipped: PerfPolicy: it holds in a cluster" in ran(file)[1]
+    assert "service.yaml:1: skipped: a PerfPolicy applies only in a cluster" in ran(file)[1]
     assert "nothing to run" in text
 
 
@@ -139,7 +139,7 @@ def test_one_place_for_two_outputs_is_wrong_usage(tmp_path: Path):
     for place, same in ((tmp_path / "o", tmp_path / "." / "o"), (Path("-"), Path("-"))):
         code, text = ran(file, json_file=place, result_file=same)
         assert code is Exit.USAGE
-        assert "--json and --result both name" in text
+        assert "--json and --result both write to" in text
 
 
 def test_a_load_that_nobody_reported_on_is_an_error_and_a_stopped_one_is_not():

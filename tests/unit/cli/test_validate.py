@@ -40,13 +40,13 @@ def test_what_a_load_is(load, costs):
 def test_a_scheduled_test_is_counted_by_the_day():
     text = GOOD.replace(BURST, "workers: 4, open: {rate: 100/s, duration: 15m}")
     text = text.replace("spec:", 'spec:\n  schedule: {cron: "0 2 * * *"}')
-    assert said(text)[-1].endswith("1 runs a day, 90000 requests a day, 1 core-hours a day")
+    assert said(text)[-1].endswith("1 run per day, 90000 requests per day, 1 core-hour per day")
 
 
 def test_every_minute_and_weekdays():
     for cron, runs in (("* * * * *", "1440"), ("0 2 * * 1-5", "0.7143")):
         text = GOOD.replace("spec:", f'spec:\n  schedule: {{cron: "{cron}"}}')
-        assert f"{runs} runs a day" in said(text)[-1]
+        assert f"{runs} runs per day" in said(text)[-1]
 
 
 NIGHTLY = GOOD.replace("spec:", 'spec:\n  schedule: {cron: "0 2 * * *"}')
@@ -63,22 +63,26 @@ TWO_SCENARIOS = """  scenarios:
         (
             "closed: {users: 20, duration: 1h}",
             "",
-            "as many requests as the target answers, 1 core-hours a day",
+            "as many requests as the target answers, 1 core-hour per day",
         ),
         # Ten users, each at most once in two seconds, for an hour, and once at its start.
         (
             "closed: {users: 10, duration: 1h, thinkTime: 2s}",
             "",
-            "at most 18010 requests a day, 1 core-hours a day",
+            "at most 18010 requests per day, 1 core-hour per day",
         ),
         # A pause of 1.5s in the mean, 1.75 requests; the k-th of twenty users comes when k twentieths of the ramp are over.
         (
             "workers: 2, closed: {stages: [{users: 20, ramp: 1h, hold: 1h}]}",
             TWO_SCENARIOS,
-            "at most 123935 requests a day, 4 core-hours a day",
+            "at most 123935 requests per day, 4 core-hours per day",
         ),
-        ("open: {rate: 100/s, duration: 1h}", TWO_SCENARIOS, "630000 requests a day, 1 core-hours"),
-        ("burst: {requests: 400, concurrency: 4}", TWO_SCENARIOS, "700 requests a day"),
+        (
+            "open: {rate: 100/s, duration: 1h}",
+            TWO_SCENARIOS,
+            "630000 requests per day, 1 core-hour",
+        ),
+        ("burst: {requests: 400, concurrency: 4}", TWO_SCENARIOS, "700 requests per day"),
     ],
 )
 def test_what_a_day_costs(load, more, costs):
@@ -88,14 +92,14 @@ def test_what_a_day_costs(load, more, costs):
 
 def test_setup_and_teardown_are_requests_too():
     steps = "  setup: [{name: in}]\n  teardown: [{name: out}]\n"
-    assert "12 requests a day" in said(NIGHTLY + steps)[-1]
+    assert "12 requests per day" in said(NIGHTLY + steps)[-1]
 
 
 def test_a_search_costs_at_most_its_holds():
     load = "capacity: {from: 100/s, to: 800/s, hold: 30s}"
     text = NIGHTLY.replace(BURST, load).replace("min: 100%", "min: 99%")
     assert "at most" in (line := said(text)[-1])
-    assert "holds of 30s, 1 worker, 1 runs a day, at most " in line
+    assert "holds of 30s, 1 worker, 1 run per day, at most " in line
 
 
 def of_all(*texts: str) -> str | None:
@@ -109,12 +113,12 @@ def test_several_tests_have_a_total():
     assert of_all(scheduled) is None
     assert of_all(GOOD, GOOD) == "in all: 2 tests, none of them scheduled"
     assert of_all(scheduled, GOOD, scheduled) == (
-        "in all: 3 tests, 2 of them scheduled, 2 runs a day, 720000 requests a day, "
-        "2 core-hours a day"
+        "in all: 3 tests, 2 of them scheduled, 2 runs per day, 720000 requests per day, "
+        "2 core-hours per day"
     )
     assert of_all(scheduled, unknown, NIGHTLY) == (
-        "in all: 3 tests, 3 of them scheduled, 3 runs a day, 360010 requests a day without 1 of "
-        "unknown number, 2 core-hours a day without 1 of unknown number"
+        "in all: 3 tests, 3 of them scheduled, 3 runs per day, 360010 requests per day, not "
+        "counting 1 of unknown number, 2 core-hours per day, not counting 1 of unknown number"
     )
     assert of_all(scheduled, GOOD.replace("min: 100%", "min: fast")) is None
 
@@ -138,7 +142,7 @@ def test_for_programs(tmp_path):
         {"runs": 1.0, "requests": {"value": 10.0, "atMost": False}, "coreHours": None},
     )
     assert wrong["ok"] is False
-    assert "specc: there is no such field" in wrong["problems"][0]
+    assert "specc: unknown field" in wrong["problems"][0]
     assert yaml.safe_load(validated(tmp_path, form=TextForm.YAML)[1]) == json.loads(text)
 
 
@@ -152,14 +156,16 @@ def test_only_the_selected(tmp_path):
     assert "api" not in text
     code, text = validated(tmp_path, selector="type=load")
     assert code is Exit.USAGE
-    assert text == ("--selector type=load: none of 2 PerfTests has such labels (metadata.labels)\n")
+    assert text == (
+        "--selector type=load: none of 2 PerfTests has these labels (metadata.labels)\n"
+    )
 
 
 def test_what_is_wrong_is_told_though_it_is_not_selected(tmp_path):
     broken = LABELLED.replace("spec:", "specc:")
     code, text = validated(tmp_path, GOOD, broken, selector="type=load")
     assert code is Exit.USAGE
-    assert "specc: there is no such field" in text
+    assert "specc: unknown field" in text
 
 
 def test_problems_and_no_costs_where_something_is_wrong():
@@ -170,7 +176,9 @@ def test_problems_and_no_costs_where_something_is_wrong():
 
 def test_a_policy_alone_is_right_or_wrong(tmp_path: Path):
     text = "apiVersion: perfrun.dev/v1alpha1\nkind: PerfPolicy\nmetadata: {name: lab}\nspec: {}\n"
-    assert said(text) == ["ok: PerfPolicy lab: it holds in a cluster; perfrun next looks at it"]
+    assert said(text) == [
+        "ok: PerfPolicy lab: it applies in a cluster; perfrun next takes it into account"
+    ]
     file, out = tmp_path / "f.yaml", io.StringIO()
     file.write_text(text)
     assert validate_files([str(file)], Console(file=out), TextForm.JSON) is Exit.OK

@@ -216,7 +216,7 @@ async def test_changed_policy_is_asked_about_what_was_accepted(world: World) -> 
 async def test_run_whose_turn_did_not_come_is_missed_and_no_verdict(world: World) -> None:
     world.be(runOn=[])
     world.done("shop-1", "Pass", 1)
-    why = {"message": "its turn did not come in time: a/x is loading shop.team:80"}
+    why = {"message": "it did not get a turn in time: a/x is loading shop.team:80"}
     expired = {"type": "Complete", "status": "True", "reason": "QueueExpired", **why}
     world.done("shop-2", "Error", 2, conditions=[expired])
     for _ in range(2):

@@ -123,7 +123,7 @@ async def test_a_second_worker_of_an_index_is_a_conflict(world: World, deadline)
 async def test_an_unknown_run_is_to_be_asked_again_and_an_ended_one_is_gone(world: World, deadline):
     status, body, headers = await world.ready(0)
     assert (status, headers["Retry-After"]) == (503, "1")
-    assert "not open here" in body["message"]
+    assert "not been opened here" in body["message"]
     world.coordinator.open(make_plan(1), start_deadline=deadline)
     world.coordinator.close(UID)
     assert (await world.ready(0))[:2] == (410, {"message": "this run is over"})
@@ -218,7 +218,7 @@ async def test_second_report_that_differs_is_refused_and_changes_nothing(world: 
     status, answer, _ = await world.post(0, "report", another_report())
     assert (status, answer["message"]) == (
         409,
-        "worker 0 has reported already, and something else than this",
+        "worker 0 has already sent a different report",
     )
     assert (await world.post(0, "report", packed))[0] == 200
     assert (world.store.reports, world.store.calls) == ({0: packed}, 1)

@@ -47,7 +47,7 @@ async def test_report_of_a_worker_that_sends_another_at_the_same_time_is_not_rea
     await until(lambda: world.store.calls == 1)
     status, answer, headers = await world.post(0, "report", packed)
     assert (status, headers["Retry-After"]) == (429, "1")
-    assert "worker 0 is being taken" in answer["message"]
+    assert "worker 0 is being processed" in answer["message"]
     neighbour = asyncio.create_task(world.post(1, "report", packed))
     await until(lambda: world.store.calls == 2)
     world.store.gate.set()
@@ -128,7 +128,7 @@ async def test_place_that_comes_while_its_waiter_gives_up_is_given_to_the_next()
 async def test_report_that_finds_no_turn_is_to_be_sent_again() -> None:
     intake = Intake(1, 1, patience=0.01)
     async with intake.turn("team", "run", 0):
-        with pytest.raises(Unavailable, match="send it again"):
+        with pytest.raises(Unavailable, match="try again"):
             async with intake.turn("team", "run", 1):
                 pass
         with pytest.raises(TooMany):

@@ -14,7 +14,7 @@ from .server import plan, running
 
 @contextlib.contextmanager
 def silent(address: str, port: int) -> Iterator[None]:
-    """Nothing that is sent there is answered: what listens there has no room for a connection."""
+    """Nothing that is sent there is answered: what listens there has no space for a connection."""
     with contextlib.ExitStack() as held:
         listening = held.enter_context(socket.socket())
         listening.bind((address, port))

@@ -117,7 +117,7 @@ REFUSED = OpenError(ErrorClass.POLICY, "PerfPolicy p does not let it")
         ("Page.goto: Target page, context or browser has been closed", None, "Browser", "crashed"),
         ("Page.goto: net::ERR_CONNECTION_RESET at http://a/crashed/b", None, "Reset", "RESET"),
         ("Page.goto: net::ERR_CONNECTION_RESET at http://a/ERR_ABORTED", None, "Reset", "RESET"),
-        ("Page.goto: net::ERR_ABORTED at http://a/", None, "Protocol", "a download, or no page"),
+        ("Page.goto: net::ERR_ABORTED at http://a/", None, "Protocol", "a download, not a page"),
         ("Page.goto: Download is starting\nCall log: x", None, "Protocol", "a download"),
         ("Page.goto: Target crashed \nx", None, "Browser", "crashed"),
         ("Page.click: Navigation failed because page crashed!", None, "Browser", "crashed"),
@@ -159,7 +159,7 @@ def test_what_is_connected_to(url: str, endpoint: Endpoint | None) -> None:
     [
         ("BrowserType.launch: closed\nChromium sandboxing failed!\n====", "NO_SANDBOX=off"),
         ("BrowserType.launch: Executable doesn't exist\nx", "Executable doesn't exist (spec"),
-        ("", "it did not answer"),
+        ("", "it did not respond"),
     ],
 )
 def test_why_a_browser_did_not_start_is_a_line(message: str, said: str) -> None:

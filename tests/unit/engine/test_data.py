@@ -129,10 +129,10 @@ async def test_random_rows_are_whole_and_repeatable(run: Run) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "needs a header line"),
+        ("", "must have a header line"),
         ("id\n", "at least one row"),
         ("id,name\n1\n", "line 2 has 1 cells, the header 2"),
-        ("id,id\n1,2\n", "a name of its own"),
+        ("id,id\n1,2\n", "different names"),
         ('id\n"1\n', "not CSV"),
         ("id\n1\n", "has no column name; it has: id"),
     ],
@@ -176,14 +176,14 @@ async def test_objects_of_json_lines_are_rows(run: Run) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("\n \n", "needs at least one line with an object"),
-        ('{"name": 1}\n\n{"id": 1, "name": 1}', "line 3 has the key id, line 1 has not"),
-        ('{"id": 1, "name": 1}\n{"name": 1}', "line 1 has the key id, line 2 has not"),
+        ("\n \n", "must have at least one line with an object"),
+        ('{"name": 1}\n\n{"id": 1, "name": 1}', "line 3 has the key id, line 1 does not"),
+        ('{"id": 1, "name": 1}\n{"name": 1}', "line 1 has the key id, line 2 does not"),
         ('{"name": {"first": 1}}\n[1]', "line 2 is not an object"),
         ('{"name": 1}\n{"name": SECRET}', "line 2 is not JSON: Expecting value (character 10)"),
         ('{"name": 1, "name": 2}', "line 1 is not JSON: the key name appears twice"),
         ('{"name": NaN}', "line 1 is not JSON: NaN is not a JSON number"),
-        ('{"name": "\\ud800"}', "line 1 is not JSON: it has half of a character"),
+        ('{"name": "\\ud800"}', "line 1 is not JSON: it contains a lone surrogate"),
         ('{"name": ' + "[" * 100_000, "line 1 is not JSON: it is nested too deeply"),
         ('{"id": 1}', "the feed users has no name in line 1; it has: id"),
         ("x" * (1024 * 1024 + 1), "more than 1048576 characters"),

@@ -155,8 +155,8 @@ def test_two_packages_with_one_name_are_no_choice_of_ours(installed: Path) -> No
     [
         ("no-module", "could not be loaded: ModuleNotFoundError: No module named 'nowhere"),
         ("exits", "could not be loaded: SystemExit: 3"),
-        ("no-class", "is no class below perfrun.extension.Extension"),
-        ("unfinished", "is no class below perfrun.extension.Extension that has all"),
+        ("no-class", "is not a subclass of perfrun.extension.Extension"),
+        ("unfinished", "is not a subclass of perfrun.extension.Extension with all"),
     ],
 )
 def test_a_package_that_is_no_good_is_told(installed: Path, kind: str, says: str) -> None:
@@ -297,13 +297,13 @@ async def step_of(run: Run, server: Server, **target: Any) -> StepRecord:
         ("raises", "Protocol", "wrong has a defect: KeyError at lines.py:"),
         ("exits", "Protocol", "wrong has a defect: SystemExit at lines.py:"),
         ("cancels itself", "Protocol", "wrong has a defect: CancelledError at lines.py:"),
-        ("gives nothing", "Protocol", "something else than a Reply"),
-        ("gives text", "Protocol", "something else than a Reply"),
-        ("gives an error of its own", "Protocol", "something else than a Reply"),
-        ("counts backwards", "Protocol", "something else than a Reply"),
+        ("gives nothing", "Protocol", "did not return a Reply"),
+        ("gives text", "Protocol", "did not return a Reply"),
+        ("gives an error of its own", "Protocol", "did not return a Reply"),
+        ("counts backwards", "Protocol", "did not return a Reply"),
         ("loses", "Reset", "Broken pipe"),
         ("loses in TLS", "TLS", "SSLError"),
-        ("gives up", "Timeout", "wrong gave up by itself"),
+        ("gives up", "Timeout", "wrong was cancelled by the extension itself"),
         ("hangs", "Timeout", ""),
         ("ignores its end", "Timeout", ""),
     ],
@@ -388,7 +388,7 @@ async def test_a_farewell_that_hears_nothing_is_not_waited_for(
         ("hangs", "Connect", "was not ready within 150ms"),
         ("is refused", "Connect", "could not be opened: Connection refused"),
         ("is not trusted", "TLS", "TLS with 127.0.0.1"),
-        ("gives up", "Connect", "gave up by itself"),
+        ("gives up", "Connect", "was cancelled by the extension itself"),
         ("is told", "Status4xx", "the server wants another login"),
         ("is strange", "Protocol", "the server is strange"),
     ],
@@ -437,6 +437,6 @@ async def test_a_peer_gives_addresses_and_says_who_is_not_there() -> None:
     (await peer.connect()).close()
     listening.close()
     await listening.wait_closed()
-    with pytest.raises(OpenError, match=f"localhost:{port} refused a connection"):
+    with pytest.raises(OpenError, match=f"localhost:{port} refused the connection"):
         await peer.connect()
     assert str(Peer("::1", 80, Resolver("::1", 80, ANYWHERE))) == "[::1]:80"

@@ -69,9 +69,9 @@ async def test_a_response_is_read_whole(
         pytest.param(
             raw(b"HTTP/1.1 101 X\r\nUpgrade: y\r\nConnection: upgrade\r\n\r\n"),
             "Protocol",
-            id="upgrade that nobody asked for",
+            id="upgrade that was not requested",
         ),
-        pytest.param(hang, "Timeout", id="no answer in time"),
+        pytest.param(hang, "Timeout", id="no response in time"),
         pytest.param(slow(5), "Timeout", id="answer too late"),
         pytest.param(answer(404), "Status4xx", id="404"),
         pytest.param(answer(503), "Status5xx", id="503"),

@@ -135,7 +135,7 @@ PERFTESTS = (
         "a run of a test that gates is under way",
         judged(FAILS, "Fail", active=["api-2"]),
         "Progressing",
-        "PerfRun api-2 is under way",
+        "PerfRun api-2 is in progress",
     ),
     Case(
         "the first run of a test that gates is under way",

@@ -86,7 +86,7 @@ def test_names_by_which_users_call_a_kind(name: str) -> None:
 @pytest.mark.parametrize("name", ["../x", "10/s", "a%2Fb", ".", "..", ""])
 def test_name_that_no_object_can_have_is_not_asked_for(name: str) -> None:
     for where in (("team", name), (name, "a")):
-        with pytest.raises(NotFoundError, match="no object can have the name"):
+        with pytest.raises(NotFoundError, match="is not a valid name of an object"):
             CONFIG_MAPS.path(*where)
 
 

@@ -102,7 +102,7 @@ def test_a_signal_is_told_by_its_name(tmp_path: Path) -> None:
     assert (found.code, found.signal, found.failure) == (None, "SIGSEGV", "SIGSEGV: last")
     (tmp_path / "second").mkdir()
     killed = ended(tmp_path / "second", "sh", "-c", "kill -KILL $$")
-    assert "where memory is short" in str(killed.failure)
+    assert "because memory ran out" in str(killed.failure)
 
 
 def test_a_signal_without_a_name_is_told_by_its_number(tmp_path: Path) -> None:

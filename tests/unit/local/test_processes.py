@@ -35,7 +35,7 @@ def test_a_process_is_named_by_its_id_or_its_port() -> None:
         (["=1"], "--observe =1: write NAME=PID"),
         (["api=many"], "--observe api=many: write NAME=PID"),
         (["api=99999999999999"], "write NAME=PID"),
-        (["api=999999999"], "--observe api=999999999: there is no process 999999999"),
+        (["api=999999999"], "--observe api=999999999: process 999999999 does not exist"),
         (["api=port:1"], "--observe api=port:1: no process listens on port 1"),
         ([f"api={os.getpid()}"] * 2, "api is given twice"),
     ],
@@ -48,7 +48,7 @@ def test_what_names_no_process_is_refused(texts: list[str], said: str) -> None:
 def test_a_process_that_nobody_observes_is_told() -> None:
     assert unused({"api": 1}, [perf_test()]) == []
     (said,) = unused({"apo": 1}, [perf_test()])
-    assert said.startswith("--observe apo: no test observes a workload of that name")
+    assert said.startswith("--observe apo: no test observes a workload with that name")
     assert '"api"' in said
 
 

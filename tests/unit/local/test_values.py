@@ -59,8 +59,8 @@ def test_both_fields_of_a_secret_are_read_and_string_data_wins():
     ("text", "problem"),
     [
         ("kind: Secret\ndata: {a: 'no base64!'}", "data.a: is not base64"),
-        ("kind: Secret\nstringData: {a: 7}", "stringData.a: must be a text: put it in quotes"),
-        ("kind: ConfigMap\ndata: {a: true}", "data.a: must be a text"),
+        ("kind: Secret\nstringData: {a: 7}", "stringData.a: must be a string: put it in quotes"),
+        ("kind: ConfigMap\ndata: {a: true}", "data.a: must be a string"),
         ("kind: Secret\n", "metadata.name: this field is required"),
     ],
 )

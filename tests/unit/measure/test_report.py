@@ -169,7 +169,7 @@ def test_a_field_that_is_not_known_is_refused() -> None:
     [
         ({"sent": 9}, "sent = succeeded"),
         ({"errors": {}}, "failed = sum of errors"),
-        ({"succeeded": 3, "failed": 1, "errors": {"Timeout": 1}}, "one latency sample a success"),
+        ({"succeeded": 3, "failed": 1, "errors": {"Timeout": 1}}, "one latency sample per success"),
     ],
 )
 def test_counts_that_do_not_add_up_are_a_defect(change: dict[str, Any], law: str) -> None:

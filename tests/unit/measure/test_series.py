@@ -151,7 +151,7 @@ def test_what_was_put_in_is_there_and_adds_up(a: Series, b: Series) -> None:
     ("change", "law"),
     [
         ({"errors": {"Timeout": [2]}}, "point 0: failed = sum of errors: 1 is not 2"),
-        ({"latency": [sketch(1)]}, "point 0: one response time a success: 1 is not 2"),
+        ({"latency": [sketch(1)]}, "point 0: one response time per success: 1 is not 2"),
     ],
 )
 def test_points_that_do_not_add_up_are_a_defect(change: dict[str, Any], law: str) -> None:
@@ -172,18 +172,18 @@ def test_a_series_from_before_these_lists_is_read_and_stays_without_them() -> No
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"resolution": 0}, "not of 1 s, 2 s"),
-        ({"resolution": -S}, "not of 1 s, 2 s"),
-        ({"resolution": 3 * S}, "not of 1 s, 2 s"),
-        ({"resolution": S + 1}, "not of 1 s, 2 s"),
-        ({"resolution": S << 200}, "not of 1 s, 2 s"),
+        ({"resolution": 0}, "not 1 s, 2 s"),
+        ({"resolution": -S}, "not 1 s, 2 s"),
+        ({"resolution": 3 * S}, "not 1 s, 2 s"),
+        ({"resolution": S + 1}, "not 1 s, 2 s"),
+        ({"resolution": S << 200}, "not 1 s, 2 s"),
         ({"planned": [1], "lag": [1, 2]}, "different lengths"),
         ({"planned": [1], "errors": {"Reset": [1, 2]}}, "different lengths"),
         ({"planned": [1], "errors": {"Reset": []}}, "no points"),
         ({"planned": [-1]}, "greater than or equal to 0"),
         ({"inFlight": [1 << 63]}, "less than or equal to"),
         ({"errors": {"x" * 65: [1]}}, "at most 64 characters"),
-        ({"latency": [{"buckets": [1], "counts": []}]}, "more buckets than counts"),
+        ({"latency": [{"buckets": [1], "counts": []}]}, "different numbers of buckets and counts"),
     ],
 )
 def test_what_is_no_series_is_refused(wrong: dict[str, Any], says: str) -> None:

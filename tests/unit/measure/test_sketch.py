@@ -98,9 +98,9 @@ def test_it_comes_back_from_its_bytes_unchanged(sketch: Sketch) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"buckets": [1, 2], "counts": [1]}, "more buckets than counts"),
-        ({"buckets": [2, 1], "counts": [1, 1]}, "do not ascend"),
-        ({"buckets": [1, 1], "counts": [1, 1]}, "do not ascend"),
+        ({"buckets": [1, 2], "counts": [1]}, "different numbers of buckets and counts"),
+        ({"buckets": [2, 1], "counts": [1, 1]}, "not in ascending order"),
+        ({"buckets": [1, 1], "counts": [1, 1]}, "not in ascending order"),
         ({"buckets": [-1], "counts": [1]}, "greater than or equal to 0"),
         ({"buckets": [MAX_BUCKETS], "counts": [1]}, f"less than {MAX_BUCKETS}"),
         ({"buckets": [1], "counts": [0]}, "greater than or equal to 1"),
@@ -108,7 +108,7 @@ def test_it_comes_back_from_its_bytes_unchanged(sketch: Sketch) -> None:
         ({"buckets": [1], "counts": [0.5]}, "valid integer"),
         ({"buckets": "12", "counts": [1]}, "valid list"),
         ({"buckets": list(range(5000)), "counts": [1] * 5000}, f"at most {MAX_BUCKETS}"),
-        ({"least": 2, "greatest": 1}, "least value above"),
+        ({"least": 2, "greatest": 1}, "least value is above"),
         ({"least": -1}, "greater than or equal to 0"),
         ({"more": 1}, "Extra inputs"),
     ],

@@ -69,7 +69,7 @@ async def test_the_cpu_of_children_counts() -> None:
 async def test_a_process_that_is_gone_is_told() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
     await process.wait()
-    with pytest.raises(UnseenError, match=f"process {process.pid} cannot be looked at"):
+    with pytest.raises(UnseenError, match=f"process {process.pid} cannot be read"):
         await ProcessSource(process.pid).look()
 
 

@@ -85,16 +85,20 @@ async def test_a_single_series_and_a_scalar_are_numbers(server: Server, ask: Ask
 @pytest.mark.parametrize(
     ("kind", "result", "said"),
     [
-        ("vector", [], "the query gave no series, and one is needed"),
-        ("vector", [], "Where none means zero, sum(QUERY) or vector(0) gives one"),
-        ("vector", [{"value": [1, "1"]}] * 3, "the query gave 3 series, and one is needed: sum()"),
-        ("vector", [{"histogram": [1, {}]}], "the query gave a histogram, and no number"),
-        ("matrix", [], "the query gave a matrix, and no number"),
-        ("vector", [{"value": [1.0, "NaN"]}], "the query gave nan"),
-        ("scalar", [1.0, "+Inf"], "the query gave inf"),
-        ("vector", [{"value": "x"}], "in a form that Prometheus does not have"),
-        ("vector", [None], "in a form that Prometheus does not have"),
-        ("scalar", None, "in a form that Prometheus does not have"),
+        ("vector", [], "the query returned no series, but must return one"),
+        ("vector", [], "If no series means zero, use sum(QUERY) or vector(0)"),
+        (
+            "vector",
+            [{"value": [1, "1"]}] * 3,
+            "the query returned 3 series, but must return one: use sum()",
+        ),
+        ("vector", [{"histogram": [1, {}]}], "the query returned a histogram, not a number"),
+        ("matrix", [], "the query returned a matrix, not a number"),
+        ("vector", [{"value": [1.0, "NaN"]}], "the query returned nan"),
+        ("scalar", [1.0, "+Inf"], "the query returned inf"),
+        ("vector", [{"value": "x"}], "not answer in the format of Prometheus"),
+        ("vector", [None], "not answer in the format of Prometheus"),
+        ("scalar", None, "not answer in the format of Prometheus"),
     ],
 )
 async def test_what_is_no_single_number_is_told(
@@ -108,9 +112,13 @@ async def test_what_is_no_single_number_is_told(
     ("status", "text", "said"),
     [
         (400, '{"status": "error", "error": "parse error"}', "refused the query: parse error"),
-        (502, "<html>bad gateway</html>", "answered with HTTP status 502, and not like a Prom"),
-        (200, "[]", "not like a Prometheus"),
-        (200, '{"status": "success"}', "in a form that Prometheus does not have"),
+        (
+            502,
+            "<html>bad gateway</html>",
+            "answered with HTTP status 502, but not in the format of Prom",
+        ),
+        (200, "[]", "not in the format of Prometheus"),
+        (200, '{"status": "success"}', "not answer in the format of Prometheus"),
         (200, " " * 70_000, "more than 64 KiB"),
     ],
 )
@@ -123,7 +131,7 @@ async def test_rubbish_and_errors_are_told(
 
 async def test_a_server_that_is_not_there_is_told() -> None:
     source = PrometheusSource("http://localhost:9", "up", Resolver("localhost", 9, ANYWHERE), False)
-    with pytest.raises(UnseenError, match="Prometheus localhost:9 cannot be asked"):
+    with pytest.raises(UnseenError, match="Prometheus localhost:9 cannot be reached"):
         await source.look()
     await source.close()
 

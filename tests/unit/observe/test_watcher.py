@@ -62,7 +62,7 @@ async def test_points_are_told_from_the_start_and_the_last_one_is_of_the_end() -
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (UnseenError("the query gave no series"), "the query gave no series"),
+        (UnseenError("the query returned no series"), "the query returned no series"),
         (RuntimeError("of a\ndriver"), "RuntimeError: of a driver"),
     ],
 )

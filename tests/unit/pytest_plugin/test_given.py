@@ -36,9 +36,9 @@ def of(file: Path, **more: Any) -> Given:
 
 def test_a_test_of_several_is_named(manifest: Path):
     assert of(manifest, name="two").test.metadata.name == "two"
-    with pytest.raises(InvalidTestError, match="there are: one, two: say which one with name="):
+    with pytest.raises(InvalidTestError, match="found: one, two: select one with name="):
         of(manifest)
-    with pytest.raises(InvalidTestError, match="of the name three is wanted, and there are: one"):
+    with pytest.raises(InvalidTestError, match="expected one PerfTest named three, but found: one"):
         of(manifest, name="three")
 
 

@@ -201,7 +201,7 @@ def test_a_file_in_the_place_of_the_folder_is_a_wrong_option(pytester: pytest.Py
     pytester.makepyfile("def test_it(): pass")
     done = session(pytester, "--perfrun-report", "out")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["*--perfrun-report out: it is there, and no folder"])
+    done.stderr.fnmatch_lines(["*--perfrun-report out: exists and is not a folder"])
 
 
 def test_runs_of_an_interrupted_session_are_told(pytester: pytest.Pytester):

@@ -34,17 +34,23 @@ def test_what_a_dsn_says(text: str, expected: Dsn) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "begins with none of"),
-        (f"oracle://u:{SECRET}@db/shop", "begins with none of"),
-        (f"postgresql://u:{SECRET}@/shop", "names no host"),
+        ("", "must begin with one of"),
+        (f"oracle://u:{SECRET}@db/shop", "must begin with one of"),
+        (f"postgresql://u:{SECRET}@/shop", "has no host"),
         ("postgresql://db/shop", "no user"),
         (f"postgresql://u:{SECRET}@db", "no database"),
-        (f"postgresql://u:{SECRET}@db:port/shop", "no URL"),
-        (f"postgresql://u:{SECRET}@[db/shop", "no URL"),
-        (f"postgresql://u:{SECRET}@db/shop?host=/var/run", "only sslmode is known, not host"),
-        (f"postgresql://u:{SECRET}@db/shop?passfile=/etc/shadow", "only sslmode"),
-        (f"postgresql://u:{SECRET}@db/shop?sslmode=sometimes", "sslmode is none of disable"),
-        (f"postgresql://u:{SECRET}@db/shop?sslmode=verify-ca", "sslmode verify-ca is none of dis"),
+        (f"postgresql://u:{SECRET}@db:port/shop", "not a URL"),
+        (f"postgresql://u:{SECRET}@[db/shop", "not a URL"),
+        (
+            f"postgresql://u:{SECRET}@db/shop?host=/var/run",
+            "the only option is sslmode, but it has host",
+        ),
+        (f"postgresql://u:{SECRET}@db/shop?passfile=/etc/shadow", "the only option is sslmode"),
+        (f"postgresql://u:{SECRET}@db/shop?sslmode=sometimes", "sslmode is not one of disable"),
+        (
+            f"postgresql://u:{SECRET}@db/shop?sslmode=verify-ca",
+            "sslmode verify-ca is not one of dis",
+        ),
     ],
 )
 def test_what_is_refused_without_a_word_of_the_password(text: str, says: str) -> None:

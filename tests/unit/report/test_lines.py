@@ -72,7 +72,7 @@ def test_benchmarks_of_the_same_statistics_share_a_table_in_the_order_of_their_t
     ]
     assert command_lines(a_run().status) == [
         "took 4.24s, memory at most 57Mi",
-        "2 more benchmarks are not told here",
+        "2 more benchmarks are not shown here",
     ]
 
 
@@ -82,7 +82,7 @@ def test_what_does_not_fit_a_terminal_is_left_out_and_named(width: int, left_out
     text = "\n".join(lines)
     assert all(len(line) <= width for line in lines)
     assert "421us" in text
-    assert ("no room for" in text) is bool(left_out)
+    assert ("no space for" in text) is bool(left_out)
     assert left_out in " ".join(text.split())
 
 

@@ -77,23 +77,23 @@ def with_status(**status: Any) -> bytes:
     ("data", "reason"),
     [
         (b"", "not JSON: Expecting value"),
-        (b"apiVersion: v1\n", "written by perfrun run --result or --json, or by kubectl get -o"),
-        (b'"\xff"', "JSON that is not in UTF-8"),
+        (b"apiVersion: v1\n", "use a file of perfrun run --result or --json, or of kubectl get -o"),
+        (b'"\xff"', "JSON that is not UTF-8"),
         (b"[" * 100_000, "too many levels"),
         (b"1" * 10_000, "more than 40 digits"),
-        (b'{"plan": NaN}', "JSON with NaN, which is no number"),
-        (b"[]", "there is no run in it"),
+        (b'{"plan": NaN}', "JSON with NaN, which is not a JSON number"),
+        (b"[]", "it has no run"),
         (b"[1]", "neither a result"),
-        (b'{"kind": "List"}', "a List without items"),
-        (b'{"kind": "Pod"}', "a Pod, where a PerfRun is read"),
+        (b'{"kind": "List"}', "it is a List without items"),
+        (b'{"kind": "Pod"}', "a Pod, but a PerfRun is expected"),
         (b'{"kind": "PerfRun"}', "not a PerfRun: metadata: this field is required (and 1 more)"),
         (b'{"plan": {}}', "not a result of this version of perfrun: "),
         (b'{"plan": 3}', "not a result of this version of perfrun: "),
-        (text([{}] * (MAX_RUNS + 1)), "501 runs in one file: 500 at most"),
+        (text([{}] * (MAX_RUNS + 1)), "501 runs in one file, at most 500 are allowed"),
         (b"\x1f\x8b\x08\x00garbage", "gzip"),
         pytest.param(gzip.compress(b"x" * 40_000_000, mtime=0), "more than", id="inflated"),
         (changed(run="../../etc/passwd"), "metadata.name: ../../etc/passwd is no name"),
-        (changed(namespace="x" * 300), "is no namespace of an object"),
+        (changed(namespace="x" * 300), "is not a valid namespace of an object"),
         (changed(test="Not A Name"), "spec.testRef.name"),
         (
             with_status(startTime="soon"),
@@ -131,7 +131,7 @@ def test_a_result_cannot_make_more_histograms_than_its_plan_has_steps():
     document = json.loads(a_result().to_bytes())
     record = {"scenario": "x", "step": "y", "timings": {}, "errors": {}}
     document["report"]["window"]["steps"] = [record] * 10_000
-    with pytest.raises(ValueError, match="steps that are not in its plan, or are there twice"):
+    with pytest.raises(ValueError, match="steps that are not in its plan or occur twice"):
         read_document(text(document))
 
 
@@ -139,7 +139,7 @@ def test_a_result_cannot_make_more_histograms_than_its_plan_has_steps():
 def test_a_histogram_of_something_else_than_numbers_is_none(value: Any):
     document = json.loads(a_result().to_bytes())
     document["report"]["generator"]["lag"]["least"] = value
-    with pytest.raises(ValueError, match=r"generator\.lag|is no number"):
+    with pytest.raises(ValueError, match=r"generator\.lag|is not a JSON number"):
         read_document(text(document))
 
 
@@ -174,11 +174,11 @@ def test_pieces_that_are_gone_or_changed_are_no_result():
     ref, maps = pieces(a_result().pack(), 400)
     first = ref.config_maps[0]
     for body, reason in (
-        (None, f"the ConfigMap {first} is gone"),
+        (None, f"the ConfigMap {first} was deleted"),
         ({}, f"the ConfigMap {first} holds no piece"),
         ({"binaryData": {"result.json.gz": "%%%"}}, f"the ConfigMap {first} holds no piece"),
         ({"binaryData": {"result.json.gz": 7}}, f"the ConfigMap {first} holds no piece"),
-        ({"binaryData": {"result.json.gz": ""}}, "the hash is another one"),
+        ({"binaryData": {"result.json.gz": ""}}, "its hash does not match"),
     ):
         other = {**maps, first: body} if body is not None else maps.keys() - {first}
         held = other if isinstance(other, dict) else {name: maps[name] for name in other}
@@ -190,7 +190,9 @@ def test_pieces_that_are_gone_or_changed_are_no_result():
 def test_a_result_of_another_run_is_not_taken():
     body = warned()
     body["metadata"]["uid"] = "another"
-    with pytest.raises(ValueError, match="the result is not of the run api-under-load-rab3de4fgh5"):
+    with pytest.raises(
+        ValueError, match="the result belongs to a different run than api-under-load-rab3de4fgh5"
+    ):
         read_run(body, a_result())
     body["metadata"]["uid"] = UID
     assert read_run(body, a_result()).result == a_result()
@@ -199,9 +201,9 @@ def test_a_result_of_another_run_is_not_taken():
 def test_a_file_of_a_stranger_is_bounded_before_it_is_decoded():
     document = json.loads(a_result().to_bytes())
     document["report"]["generator"]["lag"]["hdr"] = hostile.hdr(bytes(hostile.MiB), 60)
-    with pytest.raises(ValueError, match="when it is inflated"):
+    with pytest.raises(ValueError, match="after decompression"):
         read_document(text(document))
-    with pytest.raises(ValueError, match="JSON of more than 2000000 values"):
+    with pytest.raises(ValueError, match="JSON with more than 2000000 values"):
         read_document(b"[" + b"[]," * 3_000_000 + b"[]]")
-    with pytest.raises(ValueError, match="32 MiB when it is unpacked"):
+    with pytest.raises(ValueError, match="32 MiB after decompression"):
         read_document(hostile.gzipped(bytes(hostile.MiB), 100))

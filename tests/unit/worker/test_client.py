@@ -15,8 +15,8 @@ from tests.unit.coordinator.conftest import make_report
 
 URL = "https://perfrun-coordinator.perfrun-system.svc:8443"
 SENTENCE = (
-    'event=away message="Worker could not reach coordinator perfrun-coordinator.perfrun-system.svc:8443: '
-    'check egress NetworkPolicy (ConnectError: refused)"\n'
+    'event=away message="the worker could not reach the coordinator at perfrun-coordinator.perfrun-system.svc:8443: '
+    'check the egress rules of NetworkPolicies (ConnectError: refused)"\n'
 )
 OK = (200, {"startIn": 1, "values": {}})
 

@@ -79,5 +79,5 @@ def test_no_name_leads_out_of_the_mount(tmp_path: Path, name: str, key: str) -> 
 def test_a_value_that_is_not_text_is_named_and_not_shown(tmp_path: Path) -> None:
     (tmp_path / "secrets" / "shop").mkdir(parents=True)
     (tmp_path / "secrets" / "shop" / "token").write_bytes(b"\xff\xfe")
-    with pytest.raises(DataError, match="not text in UTF-8"):
+    with pytest.raises(DataError, match="not UTF-8 text"):
         MountedValues(tmp_path).secret("shop", "token", "f")

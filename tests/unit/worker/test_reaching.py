@@ -8,7 +8,7 @@ from perfrun.engine.errors import DataError, EngineError, ErrorClass, OpenError
 from perfrun.measure.report import Trouble
 from perfrun.worker.reaching import MAX_PAUSE, MAX_REFUSALS, Reaching
 
-AWAY = OpenError(ErrorClass.CONNECT, "shop:8000 refused a connection")
+AWAY = OpenError(ErrorClass.CONNECT, "shop:8000 refused the connection")
 STARTING = OpenError("Sql57", "db:5432 refused the login: the database system is starting up")
 WRONG = OpenError(
     "Sql28", "db:5432 refused the login: password authentication failed", refused=True

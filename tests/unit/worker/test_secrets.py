@@ -38,7 +38,7 @@ def test_a_value_is_every_byte_but_the_line_break_at_its_end(
 
 
 def test_a_value_that_is_no_text_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not text in UTF-8"):
+    with pytest.raises(DataError, match="not UTF-8 text"):
         mounted(tmp_path, b"\xff").secret("shop", "k", "here")
 
 

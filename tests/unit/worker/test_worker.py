@@ -183,7 +183,7 @@ async def test_what_cannot_be_observed_is_told_and_the_load_goes_on(
     told = {(one.name, one.metric): one.trouble for one in report.observed}
     missing = "there is no Secret db with a key dsn (spec.observe[db].sql.dsnFrom)"
     assert told[("db", "connections")] == told[("db", "locks")] == missing
-    assert "Prometheus 127.0.0.1:9 cannot be asked" in str(told[("queue", "value")])
+    assert "Prometheus 127.0.0.1:9 cannot be reached" in str(told[("queue", "value")])
     assert len(told) == 3
 
 
@@ -220,7 +220,7 @@ async def test_a_signal_before_the_start_ends_the_worker(
         process.send_signal(signal.SIGTERM)
         code, log = await ended(process)
     assert (code, server.log) == (1, []), log
-    assert "ended by a signal before the load began" in log.splitlines()[-1]
+    assert "stopped by a signal before the load began" in log.splitlines()[-1]
 
 
 async def test_a_stop_at_the_barrier_is_reported(coordinator: Coordinator, launch: Launch) -> None:
@@ -240,7 +240,7 @@ async def test_a_target_that_is_away_is_trouble_until_it_is_there(
     trouble = coordinator.readies[-1].trouble
     assert trouble is not None
     assert trouble.reason == "Connect"
-    assert trouble.message == "127.0.0.1:1 refused a connection"
+    assert trouble.message == "127.0.0.1:1 refused the connection"
     assert coordinator.readies[-1].final is False
 
 
@@ -270,7 +270,7 @@ async def test_a_login_that_is_refused_is_final_trouble_after_three_tries(
     last = coordinator.readies[-1]
     assert last.trouble is not None
     assert (last.final, last.trouble.reason) == (True, "Data")
-    assert "gave no token: invalid_client" in last.trouble.message
+    assert "returned no token: invalid_client" in last.trouble.message
     assert log.count("event=trouble") == 2, log
 
 
@@ -342,7 +342,7 @@ async def test_away_from_its_coordinator_it_judges_by_itself(
     (report,) = coordinator.reports
     assert report.breached
     assert "errorRate was 100% for " in (report.stopped or "")
-    assert "the coordinator was away" in (report.stopped or "")
+    assert "the coordinator could not be reached" in (report.stopped or "")
     assert report.window.attempts == len(server.log)
 
 
@@ -383,7 +383,7 @@ async def test_the_worker_after_the_last_one_only_runs_the_teardown(
     (report,) = coordinator.reports
     assert (report.window.attempts, report.teardown.attempts) == (0, 1)
     assert report.untidy is not None
-    assert report.untidy.startswith("step lost was left out")
+    assert report.untidy.startswith("step lost was skipped")
 
 
 async def test_a_teardown_that_cannot_be_sent_is_reported(

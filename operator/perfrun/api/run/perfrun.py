@@ -96,7 +96,7 @@ class QueueStatus(StatusModel):
     """Why the run waits in the queue, and for how many others. Set while it is queued."""
 
     reason: Sentence = Field(description="Why the run waits.")
-    position: Count = Field(description="About how many turns there are before this run.")
+    position: Count = Field(description="Approximate position in the queue; 1 is next.")
 
 
 class WorkerCounts(StatusModel):

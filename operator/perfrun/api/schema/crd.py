@@ -152,7 +152,7 @@ KINDS = (
                 "Position",
                 ".status.queue.position",
                 "integer",
-                description="About how many turns there are in the queue until its own.",
+                description="Approximate position in the queue; 1 is next.",
                 priority=1,
             ),
             PrinterColumn("Waits For", ".status.queue.reason", priority=1),

@@ -48,7 +48,7 @@ def _waits(status: Json) -> str:
     known = [(one.get("state") or {}).get("waiting") or {} for one in containers]
     known += [one for one in status.get("conditions") or [] if one.get("status") == "False"]
     said = (f"{one.get('reason', '')}: {one.get('message', '')}".strip(": ") for one in known)
-    return printable(next((text for text in said if text), "it is Pending"))
+    return printable(next((text for text in said if text), "the pod is Pending"))
 
 
 def logs(
@@ -68,7 +68,7 @@ def logs(
     chosen = [pod for pod in pods if worker in (None, pod.index)]
     if not chosen:
         known = ", ".join(str(pod.index) for pod in pods)
-        tell(err, f"run {name} has no pod of worker {worker}; there are those of: {known}")
+        tell(err, f"run {name} has no pod of worker {worker}; it has pods of: {known}")
         return Exit.USAGE
     if follow:
         _follow(cluster, name, chosen, out, err)
@@ -146,15 +146,15 @@ async def _log_when_there(cluster: Cluster, run: str, pod: WorkerPod) -> AsyncIt
 
 def _instead(cluster: Cluster, run: RunView | None, out: Console, err: Console) -> Exit:
     if run is None:
-        tell(err, "the run is gone: it was deleted")
+        tell(err, "the run was deleted")
         return Exit.ERROR
     if run.done:
         tell(
             err,
-            "the workers' pods are gone, and their logs with them; what is known about the run:",
+            "the workers' pods and their logs have been deleted; what is known about the run:",
         )
     else:
-        tell(err, "no worker of the run has a pod yet; what is known about the run:")
+        tell(err, "no worker has a pod yet; what is known about the run:")
     tell(out, f"{run.name}  {run.line}")
     for kind, message in run.findings:
         tell(out, f"finding  {kind}: {message}")

@@ -29,7 +29,7 @@ def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, fail_on: F
     told = f"PerfRun {run} was requested in namespace {cluster.namespace}"
     if not wait:
         # Whether an operator runs is not known here: a user's rights end at the namespace.
-        tell(out, f"{told}; it exists once the operator has created it: perfrun watch run/{run}")
+        tell(out, f"{told}; the operator will create it: perfrun watch run/{run}")
         return Exit.OK
     tell(out, told)
     try:

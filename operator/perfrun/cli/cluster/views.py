@@ -123,7 +123,7 @@ class RunView:
             return f"{self.verdict or 'Done'}: {self.message}".rstrip(": ")
         if self.queue:
             return f"Queued, place {self.position}: {self.queue}"
-        return f"{self.phase or 'Created'}: {self.progress or 'on its way'}"
+        return f"{self.phase or 'Created'}: {self.progress or 'in progress'}"
 
 
 def recency(run: RunView) -> tuple[datetime, str]:

@@ -31,7 +31,7 @@ def watch(
     if slash and PERF_TESTS.is_called(kind):
         about = name
     if about is not None and cluster.find(PERF_TESTS, about) is None:
-        hint = f"; there is a run: run/{about}" if cluster.find(PERF_RUNS, about) else ""
+        hint = f"; did you mean the run, run/{about}?" if cluster.find(PERF_RUNS, about) else ""
         tell(err, f"there is no PerfTest {about} in namespace {cluster.namespace}{hint}")
         return Exit.USAGE
     if not cluster.has_namespace():

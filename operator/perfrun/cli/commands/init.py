@@ -12,36 +12,43 @@ from perfrun.cli.terminal.streams import console
 def init(
     openapi: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="From an OpenAPI 3 document, in JSON or YAML."),
+        typer.Option(
+            metavar="FILE", help=("Make the test from an OpenAPI 3 document in JSON or YAML.")
+        ),
     ] = None,
     har: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="From a browser's recording (HAR): one journey."),
+        typer.Option(metavar="FILE", help="Make one journey from a browser's recording (HAR)."),
     ] = None,
     access_log: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="From an access log, gzip too: its mix and its rate."),
+        typer.Option(metavar="FILE", help="Take mix and rate from an access log, also gzipped."),
     ] = None,
     url: Annotated[
-        str, typer.Option(help="The service under load; else what the source says.")
+        str, typer.Option(help="The service to test. Default: the one in the source.")
     ] = "",
-    name: Annotated[str, typer.Option(help="Of the test; else made from the source.")] = "",
+    name: Annotated[
+        str, typer.Option(help=("Name of the test. Default: made from the source."))
+    ] = "",
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="A new file; default: standard output."
+            "--output", "-o", metavar="FILE", help="File to create. Default: standard output."
         ),
     ] = "-",
     writes: Annotated[
-        bool, typer.Option("--writes", help="Take requests too that change something.")
+        bool, typer.Option("--writes", help="Include requests that change data.")
     ] = False,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="With --har: static assets too, and other origins as tests."),
+        typer.Option(
+            "--all",
+            help=("With --har: include static assets, and other origins as tests of their own."),
+        ),
     ] = False,
     top: Annotated[
         int,
-        typer.Option(min=1, max=50, help="With --access-log: so many kinds of requests at most."),
+        typer.Option(min=1, max=50, help="With --access-log: maximum number of kinds of requests."),
     ] = 20,
 ) -> None:
     """Write a first PerfTest, from what you have already. FILE may be - for standard input."""

@@ -61,10 +61,10 @@ def init_test(wish: Wish, out: Output, err: Console) -> Exit:
     shown = one_line(wish.output, 80) if wish.output != _STDOUT else "FILE"
     text = write_drafts(drafts, shown)
     if len(text.encode()) > MAX_FILE:
-        tell(err, f"what was made has more than {MAX_FILE // 1024} KiB: take a smaller source")
+        tell(err, f"the test is larger than {MAX_FILE // 1024} KiB: use a smaller source")
         return Exit.USAGE
     if (wrong := unlike(drafts, text)) is not None:
-        tell(err, f"nothing is written, because of a defect of perfrun: {one_line(wrong, 500)}")
+        tell(err, f"nothing was written, because of a defect of perfrun: {one_line(wrong, 500)}")
         return Exit.ERROR
     return _write(wish, text, drafts, out, err)
 
@@ -75,22 +75,25 @@ def _problems(wish: Wish) -> Sequence[str]:
         problems.append("give one of --openapi, --har and --access-log: a test has one source")
     if wish.url and not usable_url(wish.url):
         problems.append(
-            f"--url: {one_line(wish.url, 100)!r} is no URL of a service: write http:// or https:// "
-            f"and a host, without user information or fragment"
+            f"--url: {one_line(wish.url, 100)!r} is not a URL of a service: write http:// or "
+            "https:// and a host, without user, password or fragment"
         )
     elif wish.url and wish.sources and "?" in wish.url:
-        problems.append("--url: a query cannot stand before the paths of the source: leave it out")
+        problems.append(
+            "--url: the paths of the source are appended to it, so it must not have a query: "
+            "remove the query"
+        )
     if wish.name and (len(wish.name) > TEST_NAME_MAX or not re.fullmatch(DNS_LABEL, wish.name)):
         problems.append(
-            f"--name: {one_line(wish.name, 60)!r} is no name: at most {TEST_NAME_MAX} lowercase "
-            f"letters, digits and '-'"
+            f"--name: {one_line(wish.name, 60)!r} is not a valid name: use at most "
+            f"{TEST_NAME_MAX} lowercase letters, digits and '-'"
         )
     if wish.output != _STDOUT:
         file = Path(wish.output)
         if file.exists():
-            problems.append(f"--output: {file} is there already: give another name, or remove it")
+            problems.append(f"--output: {file} already exists: use a different name, or remove it")
         elif not file.absolute().parent.is_dir():
-            problems.append(f"--output: there is no folder {file.absolute().parent}")
+            problems.append(f"--output: no such folder: {file.absolute().parent}")
     return problems
 
 
@@ -138,11 +141,11 @@ def unlike(drafts: Sequence[Draft], text: str) -> str | None:
     than the drafts mean; None where neither is so."""
     problems = [one for it in parse_manifests("it", text.encode()) for one in it.problems]
     if problems:
-        return f"what was made is no valid test: {problems[0]}"
+        return f"the generated test is not valid: {problems[0]}"
     read = [document.value for document in load_documents(text)]
     meant = [manifest(draft) for draft in drafts]
     if len(read) != len(meant):
-        return f"{len(meant)} tests were made, and {len(read)} are read"
+        return f"{len(meant)} tests were generated, but {len(read)} were read back"
     found = (_difference(one, other, "") for one, other in zip(meant, read, strict=True))
     return next((one for one in found if one is not None), None)
 
@@ -174,7 +177,7 @@ def _write(wish: Wish, text: str, drafts: list[Draft], out: Output, err: Console
     for draft in drafts:
         for note in draft.notes:
             tell(err, one_line(note))
-    tell(err, f"{wish.output}: written. Look it through, then: perfrun validate {wish.output}")
+    tell(err, f"{wish.output}: written. Review it, then run: perfrun validate {wish.output}")
     return Exit.OK
 
 

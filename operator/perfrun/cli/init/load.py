@@ -24,8 +24,8 @@ def steady(scenarios: Sequence[ScenarioDraft]) -> LoadDraft:
     hold = _seconds_for(scenarios, RATE)
     load = {"open": {"rate": _rate(RATE), "duration": f"{hold // 60}m"}}
     notes = (
-        "Iterations begin at this rate whether or not earlier ones are done. Start small, and "
-        "raise it to what your service has to stand; capacity searches for the most that it can.",
+        "Iterations start at this rate whether or not earlier ones are done. Start small, and "
+        "raise it to what your service must handle; capacity searches for the maximum.",
     )
     return _judged(scenarios, load, notes, RATE, RATE * hold)
 
@@ -40,8 +40,8 @@ def as_logged(scenarios: Sequence[ScenarioDraft], median: float, peak: float) ->
     ramp = _RAMP if stages else 0
     stages.append({"rate": _rate(peak), "ramp": f"{ramp}s", "hold": f"{hold}s"})
     notes = (
-        f"Of the log: in the seconds that had any requests, {_rate(median)} in the median and "
-        f"{_rate(peak)} in the busiest one, which is held here.",
+        f"From the log: among the seconds with requests, the median is {_rate(median)} and the "
+        f"maximum {_rate(peak)}, which is used here.",
     )
     load = {"open": {"stages": stages, "arrivals": "Poisson"}}
     return _judged(scenarios, load, notes, peak, peak * hold)
@@ -50,7 +50,7 @@ def as_logged(scenarios: Sequence[ScenarioDraft], median: float, peak: float) ->
 def users(scenarios: Sequence[ScenarioDraft], number: int = 5) -> LoadDraft:
     """A few users who go through a journey over and over."""
     load = {"closed": {"users": number, "duration": "2m", "thinkTime": "1s"}}
-    notes = ("So many users at a time go through the journey, again and again.",)
+    notes = ("This many users repeat the journey at the same time.",)
     return _judged(scenarios, load, notes, None, math.inf)
 
 
@@ -66,7 +66,7 @@ def _judged(
     rare = frozenset(name for name, share in shares.items() if share * iterations < _NEEDED)
     if rare:
         names = " and ".join(sorted(rare))
-        notes = (*notes, f"{names} requests are too rare in this load to be judged apart.")
+        notes = (*notes, f"{names} requests are too rare in this load to be judged separately.")
     told = {name: share for name, share in shares.items() if name not in rare}
     return LoadDraft(load, tuple(_objectives(told, rate)), notes, rare)
 

@@ -21,12 +21,12 @@ def read_document(file: str) -> Any:
         wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
         text = data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
-        raise SourceError(f"{file}: not a text in UTF-8") from None
+        raise SourceError(f"{file}: not UTF-8 text") from None
     if text.lstrip()[:1] in ("{", "["):
         try:
             return json.loads(text)
         except RecursionError:
-            raise SourceError(f"{file}: nested too deeply to be read") from None
+            raise SourceError(f"{file}: nested too deeply") from None
         except ValueError as error:
             # YAML may begin with a brace too, but not a large file of it.
             wrong = f"{file}: not JSON: {error}"

@@ -101,8 +101,8 @@ def _document(draft: Draft, file: str) -> str:
 
 
 _SLO_NOTES = (
-    "What it has to meet: set the limits to what your users need. A miss is a Warn, with "
-    "onBreach: Fail it fails the run.",
+    "Objectives: set the limits to what your users need. A missed objective gives Warn, or "
+    "Fail with onBreach: Fail.",
 )
 
 

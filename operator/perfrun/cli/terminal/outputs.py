@@ -74,7 +74,7 @@ class Outputs(Generic[S]):
         for one, other in combinations(self._places, 2):
             if one.file.resolve() == other.file.resolve():
                 options = f"{one.form.option} and {other.form.option}"
-                yield f"{options} both name {one.file}: give each a place of its own"
+                yield f"{options} both write to {one.file}: use different files"
         for place in self._places:
             if (reason := _unwritable(place, several=several)) is not None:
                 yield f"{place.form.option} {place.file}: cannot be written: {reason}"
@@ -119,7 +119,7 @@ def _unwritable(place: Destination[S], *, several: bool) -> str | None:
     folder = file.absolute().parent
     if place.is_folder(several=several):
         if file == _STDOUT or (file.exists() and not file.is_dir()):
-            return "there is one page for each run: give a folder"
+            return "each run has its own page: give a folder"
         folder = file if file.is_dir() else folder
     elif file == _STDOUT:
         return None

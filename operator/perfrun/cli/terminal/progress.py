@@ -73,7 +73,10 @@ def _state(progress: Progress) -> str:
 
 def _line(progress: Progress, width: int) -> str:
     if progress.stopping is not None:
-        return f"stopping ({progress.stopping}){_waited_for(progress)}; once more to end at once"
+        return (
+            f"stopping ({progress.stopping}){_waited_for(progress)}; press Ctrl+C again to end "
+            "at once"
+        )
     if progress.waiting is not None:
         return f"{progress.ready}/{progress.plan.load.workers} workers ready: {progress.waiting}"
     clock = _clock(progress)

@@ -59,7 +59,7 @@ def table_lines(
         lines.append(_line(cells, widths, these, ellipsis))
     if left_out:
         names = ", ".join(columns[index].name for index in left_out)
-        lines.append(Text(f"no room for {names}", style="dim"))
+        lines.append(Text(f"no space for {names}", style="dim"))
     return lines
 
 

@@ -85,7 +85,7 @@ class Leadership:
                 async with asyncio.timeout(ATTEMPT_S):
                     await self._campaign()
             except (KubeError, TimeoutError) as error:
-                logger.warning("Lease %s: %s", self._name, str(error) or "no answer in time")
+                logger.warning("Lease %s: %s", self._name, str(error) or "no response in time")
             if not self.leading.is_set():
                 await asyncio.sleep(RETRY_S)
         while True:
@@ -101,7 +101,7 @@ class Leadership:
             async with asyncio.timeout(ATTEMPT_S):
                 await self._write({"holderIdentity": ""})
         except (KubeError, TimeoutError) as error:
-            logger.warning("Lease %s could not be given back: %s", self._name, error)
+            logger.warning("Lease %s could not be released: %s", self._name, error)
 
     async def _campaign(self) -> None:
         body = await self._kube.find(LEASES, self._namespace, self._name)
@@ -147,7 +147,7 @@ class Leadership:
             raise LostLeaseError(f"Lease {self._name} was deleted") from error
         except (KubeError, TimeoutError) as error:
             logger.warning(
-                "Lease %s not renewed: %s", self._name, str(error) or "no answer in time"
+                "Lease %s not renewed: %s", self._name, str(error) or "no response in time"
             )
             return
         self._deadline = sent + RENEW_WITHIN_S
@@ -182,7 +182,10 @@ class Leadership:
             async with asyncio.timeout(ATTEMPT_S):
                 await self._announce(self._fenced, self._settings, lease_uid)
         except (KubeError, TimeoutError) as error:
-            logger.warning("workers could not be led here: %s", str(error) or "no answer in time")
+            logger.warning(
+                "the Service could not be pointed to this operator: %s",
+                str(error) or "no response in time",
+            )
         else:
             self._announced = self._now()
 

@@ -62,7 +62,7 @@ class LeaseThread:
     def time_to_write(self) -> float:
         """Seconds for which a write may take now. Raises NotLeadingError."""
         if self._leadership is None:
-            raise NotLeadingError(0, "this operator has not asked for the Lease yet")
+            raise NotLeadingError(0, "this operator has not tried to get the Lease yet")
         return self._leadership.time_to_write()
 
     async def release(self) -> None:
@@ -87,7 +87,7 @@ class LeaseThread:
             self._end(f"{lost.exceptions[0]}: ending, so that only one operator acts")
         except* Exception:
             logger.exception("the thread of the Lease failed")
-            self._end("without the Lease's thread nothing may be written: ending")
+            self._end("the operator may not write anything without the thread of the Lease: ending")
 
     async def _tell(self, leadership: Leadership) -> None:
         await leadership.leading.wait()
@@ -112,10 +112,10 @@ class LeaseThread:
             if not busy and lag > BUSY_AFTER_S:
                 busy = True
                 logger.warning(
-                    "the main loop has stood still for %.1fs: probes and the Lease go on, "
-                    "all else waits",
+                    "the main loop has stood still for %.1fs: probes and the Lease continue, "
+                    "everything else waits",
                     lag,
                 )
             elif busy and lag < BUSY_AFTER_S:
                 busy = False
-                logger.warning("the main loop goes on, after %.1fs", self._heartbeat.worst())
+                logger.warning("the main loop continues after %.1fs", self._heartbeat.worst())

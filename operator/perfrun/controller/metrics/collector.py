@@ -120,16 +120,16 @@ class Metrics(Collector):
     def own(self) -> Iterator[Metric]:
         """Of the operator itself. Safe to be asked for by any thread."""
         yield GaugeMetricFamily(
-            "perfrun_leader", "1: this operator acts; 0: it stands by.", self.leading
+            "perfrun_leader", "1: this operator leads; 0: it is on standby.", self.leading
         )
         yield GaugeMetricFamily(
             "perfrun_loop_lag_seconds",
-            "The longest time of the last minute for which the operator's work stood still.",
+            "The longest stall of the operator's main loop in the last minute.",
             self.loop_lag(),
         )
         ages = GaugeMetricFamily(
             "perfrun_watch_age_seconds",
-            "Since a list showed that the watch of a kind is up to date.",
+            "Time since a list confirmed that the watch of a kind is up to date.",
             labels=["kind"],
         )
         for kind, age in self.watch_ages().items():
@@ -178,7 +178,7 @@ class Metrics(Collector):
         )
         trend = GaugeMetricFamily(
             "perfrun_trend",
-            "1 for how the last run compares with those before it.",
+            "1 for the state of the trend of the last run.",
             labels=[*TEST, "state"],
         )
         for key in keys:
@@ -199,7 +199,7 @@ def _collected(*groups: Callable[[], Iterable[Metric]]) -> list[Metric]:
         try:
             collected += list(showable(group()))
         except Exception:
-            logger.exception("metrics: a group of series is left out of this scrape")
+            logger.exception("metrics: a group of series is missing from this scrape")
     return collected
 
 

@@ -88,7 +88,7 @@ class Counters:
         """The notices to each receiver."""
         notices = CounterMetricFamily(
             "perfrun_notifications",
-            "Notices to receivers that were delivered, or given up.",
+            "Notifications that were delivered, or given up.",
             labels=["receiver", "outcome"],
         )
         for labels, count in self._notices.items():

@@ -73,14 +73,14 @@ def figure_families(last: Mapping[Key, RunFigures]) -> Iterator[Metric]:
     """Latency, throughput and errors by step."""
     latency = SummaryMetricFamily(
         "perfrun_latency_seconds",
-        'Response time in the last run; step "" is all.',
+        'Response time in the last run; step "" means all steps.',
         labels=_STEP,
     )
     throughput = GaugeMetricFamily(
-        "perfrun_throughput", "Successful requests a second in the last run.", labels=_STEP
+        "perfrun_throughput", "Successful requests per second in the last run.", labels=_STEP
     )
     errors = GaugeMetricFamily(
-        "perfrun_error_ratio", "Failed requests of those sent in the last run.", labels=_STEP
+        "perfrun_error_ratio", "Share of failed requests in the last run.", labels=_STEP
     )
     for key, run in last.items():
         for part in run.parts:
@@ -104,17 +104,17 @@ def objective_families(last: Mapping[Key, RunFigures]) -> Iterator[Metric]:
     )
     measured = GaugeMetricFamily(
         "perfrun_slo_measured",
-        "What an objective measured in the last run, in base units.",
+        "Measured value of an objective in the last run, in base units.",
         labels=_SLO,
     )
     limit = GaugeMetricFamily(
         "perfrun_slo_limit", "The limit of an objective, in base units.", labels=_SLO
     )
     met = GaugeMetricFamily(
-        "perfrun_slo_met", "1: met, 0: missed; absent: neither could be shown.", labels=_SLO
+        "perfrun_slo_met", "1: met, 0: missed; absent: inconclusive.", labels=_SLO
     )
     finished = GaugeMetricFamily(
-        "perfrun_last_run_timestamp_seconds", "When the last run was completed.", labels=TEST
+        "perfrun_last_run_timestamp_seconds", "When the last run ended.", labels=TEST
     )
     for key, run in last.items():
         finished.add_metric(list(key), run.completed)

@@ -15,31 +15,31 @@ from perfrun.logic.plan.stop import LOST_AFTER
 def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:
     """How the load of each test goes; nothing of a test without a run under way."""
     rate = GaugeMetricFamily(
-        "perfrun_live_rate", "Requests that ended a second, in the last interval.", labels=TEST
+        "perfrun_live_rate", "Requests that ended per second, in the last interval.", labels=TEST
     )
     in_flight = GaugeMetricFamily(
-        "perfrun_live_in_flight", "Requests that wait for their answer.", labels=TEST
+        "perfrun_live_in_flight", "Requests that wait for their response.", labels=TEST
     )
     latency = SummaryMetricFamily(
         "perfrun_live_latency_seconds",
-        "Response time of what succeeded in the last one to two seconds.",
+        "Response time of requests that succeeded in the last one to two seconds.",
         labels=TEST,
     )
     requests = GaugeMetricFamily(
         "perfrun_live_requests",
-        "Requests since the load began, warm-up included.",
+        "Requests since the load began, including the warm-up.",
         labels=[*TEST, "outcome"],
     )
     iterations = GaugeMetricFamily(
         "perfrun_live_iterations",
-        "Iterations since the load began, warm-up included.",
+        "Iterations since the load began, including the warm-up.",
         labels=[*TEST, "state"],
     )
     elapsed = GaugeMetricFamily(
-        "perfrun_live_elapsed_seconds", "Since the load began.", labels=TEST
+        "perfrun_live_elapsed_seconds", "Time since the load began.", labels=TEST
     )
     workers = GaugeMetricFamily(
-        "perfrun_live_workers", "Workers that were heard of lately.", labels=TEST
+        "perfrun_live_workers", "Workers that have recently sent an interval.", labels=TEST
     )
     for key, live in runs.items():
         add(rate, key, live.rate)

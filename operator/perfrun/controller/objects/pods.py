@@ -67,7 +67,7 @@ def gone_pod(job: str, index: int) -> WorkerFacts:
         index=index,
         dead=True,
         left_undone=True,
-        problem="its pod is gone: it was deleted, or its node was",
+        problem="its pod no longer exists: it was deleted, or its node was",
     )
 
 
@@ -89,7 +89,7 @@ def _deletion(metadata: Json, now: datetime) -> str | None:
     if "deletionTimestamp" not in metadata:
         return None
     if _is_overdue(metadata, now):
-        return "it was deleted, and its node does not say that it has ended"
+        return "it was deleted, and its node has not confirmed that it ended"
     return "it was deleted"
 
 

@@ -73,8 +73,8 @@ def written_policies(settings: Settings) -> dict[str, PolicyRecord]:
         return {body["metadata"]["name"]: policy_record(body) for body in bodies}
     except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
         raise ValueError(
-            f"PERFRUN_POLICY_FILE {settings.policy_file} cannot be read: {error!r}: it is "
-            f"a list of policies, each with metadata.name and spec"
+            f"PERFRUN_POLICY_FILE {settings.policy_file} cannot be read: {error!r}: it must be "
+            "a list of policies, each with metadata.name and spec"
         ) from error
 
 

@@ -59,7 +59,7 @@ class Refusals:
             events = await self._kube.list(EVENTS, namespace, fields=fields)
         except KubeError as error:
             # A reason is worth a request, and not the run.
-            logger.warning("events of Job %s in %s are not read: %s", job, namespace, error)
+            logger.warning("events of Job %s in %s could not be read: %s", job, namespace, error)
             return None
         return refusal_of(events)
 

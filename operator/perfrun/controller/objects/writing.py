@@ -58,7 +58,7 @@ async def store_report(kube: Kube, pieces: list[Json], uid: str) -> None:
             if sha_of(standing) == sha_of(body):
                 continue
             if await _is_whole(kube, pieces[0], standing):
-                raise Conflict("another report of this worker is stored already") from None
+                raise Conflict("a different report of this worker is already stored") from None
             # Left by a report that was never acknowledged.
             await _replace(kube, standing, body)
 

@@ -110,10 +110,10 @@ class Acceptor:
     async def _refuse_one_too_many(self, run: PerfRun) -> float:
         namespace = run.metadata.namespace
         why = (
-            f"{self._store.queues.open_in(namespace)} runs of namespace {namespace} are not done, "
-            f"but at most {self._store.policies_of(namespace).open_runs} are allowed "
-            "(limits.openRunsPerNamespace of its PerfPolicies): wait until others have ended, or "
-            "delete runs that nobody needs"
+            f"{self._store.queues.open_in(namespace)} runs of namespace {namespace} are not "
+            f"done, but at most {self._store.policies_of(namespace).open_runs} are allowed "
+            "(limits.openRunsPerNamespace of its PerfPolicies): wait until others have ended, "
+            "or delete runs that are no longer needed"
         )
         return await self._cancel(run, turn_did_not_come("TooManyRuns", Verdict.ERROR, why))
 
@@ -123,8 +123,8 @@ class Acceptor:
         body = await self._kube.find(PERF_TESTS, run.metadata.namespace, name)
         if body is None:
             raise AdmissionError(
-                f"PerfTest {name} does not exist in namespace {run.metadata.namespace}: "
-                f"create it, and then a new PerfRun"
+                f"PerfTest {name} does not exist in namespace {run.metadata.namespace}: create "
+                "it, and then create a new PerfRun"
             )
         return None if body["metadata"].get("deletionTimestamp") else body
 
@@ -247,7 +247,7 @@ class Acceptor:
 def _too_late(run: PerfRun, reason: str) -> RunVerdict:
     """Its turn has not come in time, or not again where its pods were not scheduled before."""
     if run.status.start_deadline is None:
-        why = f"its turn did not come in time: {reason}"
+        why = f"it did not get a turn in time: {reason}"
         return turn_did_not_come("QueueExpired", Verdict.ERROR, why)
     return errored(
         f"not all workers were ready in time (load.startTimeout); it waited for another turn "

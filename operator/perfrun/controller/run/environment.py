@@ -35,7 +35,9 @@ class EnvironmentReader:
             try:
                 workloads.append(workload_status(name, body, await self._pods(body)))
             except KubeError as error:
-                logger.warning("run %s: pods of what it observes: %s", run.metadata.name, error)
+                logger.warning(
+                    "run %s: observed pods could not be read: %s", run.metadata.name, error
+                )
         resources = worker_resources(
             spec.target, self._settings, spec.pod_template or PodTemplate()
         )
@@ -63,7 +65,9 @@ class EnvironmentReader:
             written = (await self._kube.get(PERF_TESTS, namespace, name))["spec"]
             test = PerfTestSettings.parse(written)
         except (KubeError, ValidationError) as error:
-            logger.warning("run %s: what its test observes: %s", run.metadata.name, error)
+            logger.warning(
+                "run %s: observed workloads could not be read: %s", run.metadata.name, error
+            )
             return []
         found = []
         for observed in test.observe or []:

@@ -212,7 +212,7 @@ class Finisher:
         refuses them, or fails time after time. Raises KubeError before that.
         """
         if len(packed) > RESULT_MOST_BYTES:
-            await self._give_up(run, f"it has {len(packed)} bytes")
+            await self._give_up(run, f"its size is {len(packed)} bytes")
             return None
         maps = result_config_maps(opened.key, opened.plan, packed)
         try:
@@ -236,7 +236,7 @@ class Finisher:
         )
 
     async def _give_up(self, run: PerfRun, why: str) -> None:
-        note = f"the full result is not kept: {why}"
+        note = f"the full result is not stored: {why}"
         logger.warning("run %s/%s: %s", run.metadata.namespace, run.metadata.name, note)
         await self._events.tell("PerfRun", run.metadata, "ResultNotKept", note, warning=True)
 

@@ -29,7 +29,7 @@ class PodIdentity:
         name, pod_uid = _bound_pod(review.get("status", {}), run.namespace)
         pod = await self._kube.find(PODS, run.namespace, name)
         if pod is None or pod["metadata"].get("uid") != pod_uid:
-            raise Refused(f"pod {name} of the token does not exist any more")
+            raise Refused(f"pod {name} of the token no longer exists")
         if has_ended(pod):
             # One that is being terminated still reports what it has measured.
             raise Refused(f"pod {name} of the token has ended")

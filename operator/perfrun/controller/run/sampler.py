@@ -172,7 +172,7 @@ class Sampler:
         try:
             await store_config_map(self._kube, body, course.uid)
         except KubeError as error:
-            logger.warning("run %s: what was observed is not kept: %s", course.opened.key, error)
+            logger.warning("run %s: observations could not be stored: %s", course.opened.key, error)
 
     async def _kept(self, course: _Course) -> list[Observation]:
         body = observed_config_map(course.opened.key, course.opened.plan, {})
@@ -184,7 +184,7 @@ class Sampler:
             data = base64.b64decode(standing["binaryData"][KEY])
             return (await asyncio.to_thread(_unpacked, data)).observed
         except (KubeError, KeyError, TypeError, ValueError) as error:
-            logger.warning("run %s: what was observed is lost: %s", course.opened.key, error)
+            logger.warning("run %s: observations are lost: %s", course.opened.key, error)
             return []
 
 

@@ -33,7 +33,7 @@ def usage(pods: Sequence[Json]) -> Usage:
             memory=int(sum(quantity(one["memory"]) for one in used)),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"its answer cannot be read: {error!r}") from error
+        raise ValueError(f"its response cannot be read: {error!r}") from error
 
 
 def restarts(pods: Sequence[Json]) -> int:

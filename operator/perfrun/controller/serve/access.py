@@ -54,7 +54,9 @@ class StaticToken:
         token = _bearer(request)
         if token and hmac.compare_digest(token.encode(), self._token):
             return None
-        return _refusal(AccessDecision(401, "a token is needed: that of the Secret for metrics"))
+        return _refusal(
+            AccessDecision(401, "a token is required: the one in the Secret for metrics")
+        )
 
 
 class AccessDecision(NamedTuple):
@@ -80,7 +82,7 @@ class Reviewed:
         """None for who may read, or the refusal."""
         token = _bearer(request)
         if not token:
-            return _refusal(AccessDecision(401, "a token is needed: Authorization: Bearer TOKEN"))
+            return _refusal(AccessDecision(401, "a token is required: Authorization: Bearer TOKEN"))
         digest, now = sha256(token.encode()).digest(), self._now()
         if now < self._allowed.get(digest, 0):
             return None
@@ -89,16 +91,12 @@ class Reviewed:
             return _refusal(answer)
         # One that was let in before is looked at again whatever others send.
         if digest not in self._allowed and not self._unknown.take(now):
-            return _refusal(
-                AccessDecision(503, "too many tokens that are not known were sent: try again")
-            )
+            return _refusal(AccessDecision(503, "too many unknown tokens were sent: try again"))
         try:
             answer = await self._review(token)
         except KubeError as error:
             logger.warning("metrics: a token could not be reviewed: %s", error)
-            return _refusal(
-                AccessDecision(503, "the API server could not be asked about the token")
-            )
+            return _refusal(AccessDecision(503, "the API server could not review the token"))
         return self._remember(digest, answer)
 
     async def _review(self, token: str) -> AccessDecision:

@@ -138,7 +138,9 @@ def probes_app(health: Health) -> web.Application:
 
     async def healthz(_: web.Request) -> web.Response:
         if dead := health.dead_watches:
-            return web.Response(status=503, text=f"no news from the watch of {', '.join(dead)}\n")
+            return web.Response(
+                status=503, text=(f"no events or lists from the watch of {', '.join(dead)}\n")
+            )
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:

@@ -46,7 +46,7 @@ class Watch(StrEnum):
 
 _FOUND = {
     Watch.CURRENT: "it is up to date again (%d objects behind)",
-    Watch.LAGGING: "it is behind on %d objects, and delivers others: it has much to do",
+    Watch.LAGGING: "it is behind on %d objects, but delivers others: it is busy",
     Watch.SILENT: "it is behind on %d objects, and delivers nothing",
 }
 

@@ -191,7 +191,7 @@ class Checks:
             if pool is self._pool:
                 pool.kill()
                 self._pool = None
-            raise CheckFailedError(f"the process that checks is gone: {error!r}") from error
+            raise CheckFailedError(f"the process that checks tests has died: {error!r}") from error
         except asyncio.CancelledError:
             writer.close()
             raise

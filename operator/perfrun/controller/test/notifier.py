@@ -207,7 +207,7 @@ class Notifier:
                 ) as answer:
                     await _judge(answer)
         except TimeoutError as error:
-            raise UndeliveredError(f"no answer within {receiver.timeout_seconds} s") from error
+            raise UndeliveredError(f"no response within {receiver.timeout_seconds} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Not its text: a URL may be the secret itself.
             raise UndeliveredError(f"it cannot be reached ({type(error).__name__})") from error

@@ -23,7 +23,7 @@ class Receiver(ApiModel):
     format: Literal["cloudevents", "slack"] = "cloudevents"
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2048)] | None = None
     namespaces: Annotated[list[str], Field(max_length=256)] = Field(
-        default=[], description="Whose tests may use it. Empty: all."
+        default=[], description="Namespaces whose tests may use it. Empty: all."
     )
     timeout_seconds: Annotated[int, Field(ge=1, le=60)] = 10
 
@@ -76,7 +76,7 @@ class Receivers:
         if url is None:
             raise ValueError("it has neither url nor urlFrom")
         if not url.startswith(("http://", "https://")):
-            raise ValueError("what its Secret holds is no URL")
+            raise ValueError("its Secret does not contain a valid URL")
         return url
 
     def key(self, receiver: Receiver) -> str | None:

@@ -304,7 +304,7 @@ def _without_spec(body: Json) -> CheckedTest:
 def _unreadable(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return str(parse_problems(error)[0])
-    return f"status: cannot be read: {error}"
+    return f"status cannot be read: {error}"
 
 
 def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Condition:
@@ -320,7 +320,7 @@ def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Con
             reason="Suspended",
             message="suspended: runs start only on request, not by schedule or change",
         )
-    message = f"accepted, with doubts: {doubts}" if doubts else "accepted"
+    message = f"accepted with warnings: {doubts}" if doubts else "accepted"
     return Condition(
         type="Ready", status="True", reason="Accepted", message=cut(message, MAX_CONDITION)
     )

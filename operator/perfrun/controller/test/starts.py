@@ -216,11 +216,11 @@ class RunStarter:
         except AlreadyExistsError:
             body = await self._kube.get(PERF_RUNS, namespace, name)
             if body["metadata"].get("deletionTimestamp"):
-                raise ConflictError(409, f"PerfRun {name} is going away") from None
+                raise ConflictError(409, f"PerfRun {name} is being deleted") from None
             if not owned_by(body, test.metadata.uid):
                 raise NameTakenError(
-                    f"the run {name} ({reason}) is due, but there is a PerfRun of that name that "
-                    "does not belong to this test: delete it"
+                    f"the run {name} ({reason}) is due, but a PerfRun with that name belongs "
+                    "to something else: delete it"
                 ) from None
         else:
             logger.info(

@@ -169,8 +169,8 @@ class Trender:
         taken = [accept(history, run) for history in histories]
         if not any(taken):
             note = (
-                f"{ACCEPT_ANNOTATION}: {run} is not one of the runs that are compared: name a "
-                "newer run that was not Inconclusive"
+                f"{ACCEPT_ANNOTATION}: {run} is not a compared run: name a newer run that was "
+                "not Inconclusive"
             )
             await self._events.tell(
                 "PerfTest", test.metadata, "LevelNotAccepted", note, warning=True
@@ -218,7 +218,9 @@ class Trender:
         try:
             await self._kube.create(CONFIG_MAPS, namespace, body)
         except AlreadyExistsError:
-            raise ConflictError(409, f"ConfigMap {name} is there, and not this test's") from None
+            raise ConflictError(
+                409, f"ConfigMap {name} exists, but does not belong to this test"
+            ) from None
 
 
 def _one_more(left: LeftOut | None, run: PerfRun, why: str) -> LeftOut:

@@ -101,7 +101,7 @@ def _guarded(handle: Deliver) -> Deliver:
         try:
             handle(kind, body)
         except Exception:
-            logger.exception("event %s of %s is left out", kind, body["metadata"].get("name"))
+            logger.exception("event %s of %s is skipped", kind, body["metadata"].get("name"))
 
     return deliver
 

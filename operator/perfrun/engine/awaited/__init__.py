@@ -1,1 +1,1 @@
-"""Targets that are spoken to with ``await``: a task for each iteration."""
+"""Targets that are used with ``await``: one task per iteration."""

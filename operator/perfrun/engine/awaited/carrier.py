@@ -1,8 +1,8 @@
-"""Carries the load of targets that are spoken to with ``await``: a task an iteration.
+"""Carries the load of targets that are used with ``await``: one task per iteration.
 
-HTTP does without tasks, for their cost would be most of a request's. A database, a page or a
-message broker takes so long to answer that it does not matter, and a :class:`Speaker` with three
-short methods is all that such a kind has to bring.
+HTTP does without tasks, because they would be most of the cost of a request. A database, a page or
+a message broker answers so slowly that this cost does not matter, and such a kind only has to
+provide a :class:`Speaker` with three short methods.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from perfrun.measure.record import Outcome, Timing
 
 
 class AwaitedCarrier(Carrier):
-    """The iterations under way, and the connections that they go over."""
+    """The iterations in flight, and their connections."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class AwaitedCarrier(Carrier):
         notes_sends: bool = False,
         looks: bool = False,
     ) -> None:
-        """``looks``: sessions have something to be seen, of which the worst is kept."""
+        """``looks``: sessions can be photographed; the picture of the worst visit is kept."""
         self.looks = looks
         self.limits = limits
         self.ended, self.course = ended, course
@@ -101,13 +101,13 @@ class AwaitedCarrier(Carrier):
         self.sessions.close()
 
     def retire(self, walk: "_Walk") -> None:
-        """An iteration is over, and its user starts none at once."""
+        """An iteration is over, and its user does not start another one at once."""
         del self._walks[walk]
         if self.on_quiet is not None and not self._walks:
             self.on_quiet()
 
     def tell(self, defect: dict[str, Any]) -> None:
-        """Give a defect to the loop's handler of exceptions."""
+        """Report a defect to the exception handler of the loop."""
         self._loop.call_exception_handler(defect)
 
     def note_send(self, now: int) -> None:
@@ -117,7 +117,7 @@ class AwaitedCarrier(Carrier):
 
 
 class _Walk:
-    """One iteration after another of one user."""
+    """The iterations of one user, one after the other."""
 
     __slots__ = (
         "_aside",
@@ -152,13 +152,13 @@ class _Walk:
     ) -> None:
         self._carrier, self._user = carrier, user
         self.values: dict[str, str] = {}
-        """What its steps have extracted so far."""
+        """Values that its steps have extracted so far."""
         self._session: Session[Any] | None = None
         self._over = False
-        """Whether it was censored: nothing is counted any more."""
+        """Whether it was censored: nothing more is counted."""
         self.begun = 0
-        """When the step that is awaited was entered, monotonic ns; 0: none is. Not before its task
-        runs: one that is cancelled earlier would be gone without having been counted."""
+        """When the awaited step was entered, monotonic ns; 0: no step is awaited. Not before its
+        task runs: one that is cancelled earlier would be gone without having been counted."""
         self._set_out(course, number, due, now)
 
     def _set_out(self, course: Course[Any], number: int, due: int, now: int) -> None:
@@ -175,7 +175,7 @@ class _Walk:
         self._entered, self._written, self._overdue = now, 0, False
 
     async def go(self) -> None:
-        """Walk the iteration, and those that its user starts at once."""
+        """Run the iteration, and those that its user starts at once afterwards."""
         while True:
             await self._walk()
             if self._over:
@@ -210,7 +210,7 @@ class _Walk:
             whole.journeys[Outcome.SUCCESS].values.append(now - self._due - self._aside)
 
     async def _one_step(self) -> str | None:
-        """One step, counted; the class that it failed with."""
+        """Run and count one step; returns the class that it failed with."""
         done = await self._performed()
         if self._over:
             return None
@@ -267,7 +267,7 @@ class _Walk:
         return done
 
     async def _send(self, request: Any) -> Done:
-        """The step, over a connection. Raises UnusedError where it was no attempt."""
+        """Run the step over a connection. Raises UnusedError if it does not count as an attempt."""
         carrier, tally = self._carrier, self._tally
         self._session = session = await carrier.sessions.take(self._user, tally)
         self._written = now = monotonic_ns()
@@ -281,7 +281,8 @@ class _Walk:
             raise
 
     async def _look(self, error: str | None, aside: int) -> int:
-        """Keep how a visit looks at its end, if it is the worst so far; ns that this took."""
+        """Keep a picture of a visit at its end, if it is the worst so far. Returns how long this
+        took, ns."""
         whole, began = self._course.tally, monotonic_ns()
         took = began - self._due - self._aside - aside
         if self._session is None or (error is None and self._at < len(self._course.steps) - 1):
@@ -291,7 +292,7 @@ class _Walk:
         try:
             made = await self._pictured(self._session, error, max(0, took))
         except Exception as defect:  # of the kind: this iteration is still to be counted
-            message = f"step {self._step.name} was not pictured"
+            message = f"step {self._step.name} could not be photographed"
             self._carrier.tell({"message": message, "exception": defect})
         else:
             # Another visit may have been pictured meanwhile.
@@ -313,7 +314,7 @@ class _Walk:
         )
 
     def _broken_off(self, error: BaseException) -> Done:
-        """What ended a step before it was done. Its connection is in no state to be used again."""
+        """What ended a step before it was done. Its connection cannot be used again."""
         said = self._session.doing() if self._session is not None else ""
         self._drop()
         if self._overdue:
@@ -333,11 +334,11 @@ class _Walk:
         return Done(ErrorClass.PROTOCOL)
 
     def _tell(self, defect: BaseException) -> None:
-        message = f"step {self._step.name} ended in a defect"
+        message = f"step {self._step.name} failed because of a defect of perfrun"
         self._carrier.tell({"message": message, "exception": defect})
 
     def timed_out(self) -> None:
-        """The step's time is up. Where the kind does not let go, it is told only once."""
+        """The step has timed out. A kind that does not stop is told only once."""
         if not self._overdue:
             self._overdue = True
             self.task.cancel()
@@ -364,7 +365,7 @@ class _Walk:
         return now - (self._due if not self._at else self._written or self._entered)
 
     def censor(self) -> None:
-        """The run is over; how this iteration would have ended is not known."""
+        """The run is over; how this iteration would have ended is unknown."""
         now, whole = monotonic_ns(), self._course.tally
         self._over = True
         if self._entered:

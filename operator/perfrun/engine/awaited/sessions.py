@@ -18,12 +18,12 @@ S_contra = TypeVar("S_contra", bound=AwaitedStep, contravariant=True)
 
 
 class Done(NamedTuple):
-    """What came of one step."""
+    """The result of one step."""
 
     error: str | None = None
     """The class that it failed with; None: it succeeded."""
     received: int = 0
-    """Bytes, as far as they are known."""
+    """Bytes, as far as known."""
     passed: int = 0
     failed: int = 0
     """Checks."""
@@ -32,15 +32,15 @@ class Done(NamedTuple):
     measures: Mapping[str, float] = {}
     """Of a success, by name of :data:`perfrun.api.test.metric.MEASURES`: ns, or plain numbers."""
     aside: int = 0
-    """ns that it took for reasons of its own, and not the target's: they do not count."""
+    """ns that the generator itself caused; they do not count."""
 
 
 class UnusedError(OSError):
-    """The server had ended the connection, for being idle, before it looked at what was sent."""
+    """The server had closed the idle connection before it read the request."""
 
 
 class Session(Protocol[S_contra]):
-    """A connection to the target; one iteration has it at a time."""
+    """A connection to the target; one iteration uses it at a time."""
 
     async def perform(self, step: S_contra, request: Any, values: dict[str, str]) -> Done:
         """Run a step with what it has rendered; what it extracts goes into ``values``.
@@ -50,33 +50,33 @@ class Session(Protocol[S_contra]):
         """
 
     async def picture(self) -> bytes | None:
-        """How it looks, as a small JPEG; None: there is nothing to be seen. Returns soon."""
+        """A picture of it, as a small JPEG; None: there is nothing to show. Returns soon."""
         return None
 
     def doing(self) -> str:
-        """What it is in the midst of, for a step that times out; empty: nothing to tell."""
+        """What it is doing, for the message of a step that times out; may be empty."""
         return ""
 
     def is_usable(self) -> bool:
-        """Whether it may be used once more."""
+        """Whether it can be used again."""
 
     def abandon(self) -> None:
-        """Let go of it at once, whatever it is in the midst of."""
+        """Close it at once, whatever it is doing."""
 
 
 class Speaker(Protocol[S_contra]):
     """How connections to a target are opened."""
 
     async def open(self) -> Session[S_contra]:
-        """A new one. Raises OpenError."""
+        """Open a new connection. Raises OpenError."""
 
 
 class ConnectionLimits(NamedTuple):
-    """What a carrier has of the target at most."""
+    """The limits of a carrier."""
 
     connections: Literal["Shared", "PerUser", "PerRequest"]
     most: int
-    """Connections that are open at once; a step that finds none waits for one."""
+    """Maximum number of open connections; a step that finds none waits for one."""
     timeout: int
     """ns that a step may take, the wait for its connection included."""
 
@@ -91,21 +91,21 @@ class Sessions:
         self.exhausted: dict[str, int] = {}
         """How often the generator ran out of Ports, Descriptors or Memory."""
         self.forbidden: str | None = None
-        """What a policy said first of a host that was to be connected to."""
+        """The first message of a policy that refused a host."""
         self._speaker = speaker
         self._loop = asyncio.get_running_loop()
         self._idle: list[Session[Any]] = []
         self._free = limits.most
-        """Connections that may be opened still."""
+        """Number of connections that may still be opened."""
         self._waiting: deque[asyncio.Future[Session[Any] | None]] = deque()
         self._opening = self._attempts = 0
 
     def has_connected(self, users: int) -> bool:
-        """Whether the first connections of so many users are open, or have failed."""
+        """Whether the first connections of this number of users are open, or have failed."""
         return self._attempts >= users or (self._attempts > 0 and not self._opening)
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close idle connections."""
         while self._idle:
             self._idle.pop().abandon()
 
@@ -128,7 +128,7 @@ class Sessions:
         return await self._open(tally)
 
     async def _wait(self) -> Session[Any] | None:
-        """Somebody's connection; None: one may be opened."""
+        """An existing connection; None: a new one may be opened."""
         waiting: asyncio.Future[Session[Any] | None] = self._loop.create_future()
         self._waiting.append(waiting)
         try:
@@ -165,11 +165,11 @@ class Sessions:
             self.note_forbidden(error.message)
 
     def note_forbidden(self, sentence: str) -> None:
-        """Keep what a policy said, if it is the first time."""
+        """Keep the first message of a policy."""
         self.forbidden = self.forbidden or foreign(sentence, MAX_FORBIDDEN)
 
     def give(self, user: VirtualUser, session: Session[Any]) -> None:
-        """A step is over: somebody else may use its connection, if anybody may."""
+        """A step is over: its connection is free for others, if it is usable."""
         if self.limits.connections == "PerRequest" or not session.is_usable():
             self.drop(session)
         elif self.limits.connections == "PerUser":
@@ -178,12 +178,13 @@ class Sessions:
             self._hand_on(session)
 
     def drop(self, session: Session[Any]) -> None:
-        """Let go of a connection: who waits longest may open one."""
+        """Close a connection: the step that has waited longest may open a new one."""
         session.abandon()
         self._hand_on(None)
 
     def _hand_on(self, session: Session[Any] | None) -> None:
-        """A connection, or with None the right to open one, to whoever waits longest."""
+        """Give a connection, or with None the right to open one, to the step that has waited
+        longest."""
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
@@ -196,11 +197,11 @@ class Sessions:
 
 
 class _Kept(NamedTuple):
-    """A connection that is one user's own."""
+    """A connection that belongs to one user."""
 
     sessions: Sessions
     session: Session[Any]
 
     def close(self) -> None:
-        """The user is gone: so is its connection."""
+        """The user leaves: close its connection."""
         self.sessions.drop(self.session)

@@ -1,1 +1,1 @@
-"""Targets that are benchmark suites of the user's own: a command that is run once."""
+"""Targets that are the user's own benchmark suites: a command that runs once."""

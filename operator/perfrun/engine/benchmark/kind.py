@@ -1,4 +1,4 @@
-"""Targets that are benchmark suites: one command, run once, whose results are read."""
+"""Targets that are benchmark suites: a command that runs once, and whose results are read."""
 
 import asyncio
 import contextlib
@@ -27,29 +27,29 @@ from perfrun.reach.foreign import foreign
 from perfrun.reach.values import Values
 
 LOOK = 0.02
-"""Seconds between two looks at whether the command has ended."""
+"""Seconds between two checks whether the command has ended."""
 PATIENCE = 8.0
-"""Seconds for a command that is stopped: the launcher gives it five of them."""
+"""Seconds for a command to stop; the launcher gives it five of them."""
 _SLACK = 0.1
-"""Seconds: the step's time begins a little before ours."""
+"""Seconds: the step's clock starts a little before ours."""
 _LOST = (
-    "its container or process was ended from outside, as where memory is short "
+    "its container or process was killed from outside, for example because memory ran out "
     "(podTemplate.resources.limits.memory)"
 )
 
 
 class CommandStep:
-    """The one step: all that there is to know is in the plan."""
+    """The only step: everything about it is in the plan."""
 
     def __init__(self, name: str) -> None:
         self.name, self.think_time = name, 0
 
     def render(self, number: int, values: dict[str, str]) -> None:
-        """There is nothing to fill in: it is run once."""
+        """There are no templates: the command runs once."""
 
 
 class BenchmarkKind(Kind):
-    """The command, by way of its launcher. Raises DataError where there is none."""
+    """The command, run by its launcher. Raises DataError if there is no launcher."""
 
     def __init__(self, plan: RunPlan, values: Values) -> None:
         target = plan.target.the_benchmark
@@ -69,13 +69,13 @@ class BenchmarkKind(Kind):
 
     @override
     async def check(self) -> None:
-        """The launcher is there: the image was found, and runs."""
+        """The launcher is ready: the image was found and runs."""
         if not self._place.has_launcher():
             raise EngineError(ErrorClass.CONNECT, "the launcher of the command has not started yet")
 
     @override
     async def renew(self) -> None:
-        """There is nothing that ages."""
+        """Nothing expires."""
 
     @override
     @contextlib.asynccontextmanager
@@ -98,7 +98,7 @@ class BenchmarkKind(Kind):
 
 
 class _Starter(Speaker[CommandStep]):
-    """There is no connection: what is opened is the command itself, not started yet."""
+    """There is no connection: opening prepares the command, which is not started yet."""
 
     def __init__(self, command: "CommandSession") -> None:
         self._command = command
@@ -109,7 +109,7 @@ class _Starter(Speaker[CommandStep]):
 
 
 class CommandSession(Session[CommandStep]):
-    """The one time that it is run."""
+    """The single run of the command."""
 
     def __init__(self, place: CommandFolder, order: CommandOrder, target: BenchmarkTarget) -> None:
         self._place, self._order, self._target = place, order, target
@@ -128,7 +128,7 @@ class CommandSession(Session[CommandStep]):
             limit = format_exact_duration(self._target.timeout)
             self._tell(
                 None,
-                "it was stopped" if in_time else f"it had not ended after {limit} (timeout)",
+                "it was stopped" if in_time else f"it was still running after {limit} (timeout)",
             )
             raise
         if end is None:
@@ -137,7 +137,7 @@ class CommandSession(Session[CommandStep]):
         return await self._judge(end)
 
     async def _ended(self) -> CommandEnd | None:
-        """How it ended, once it has; None: nobody is there to say so."""
+        """How it ended; None: the launcher is gone, so this is unknown."""
         while (end := self._place.end()) is None:
             if not self._place.has_launcher():
                 return self._place.end()  # it may have said so in its last moment
@@ -178,7 +178,8 @@ class CommandSession(Session[CommandStep]):
         self._place.stop()
 
     async def finish(self) -> None:
-        """Have it ended where it has not, and wait for that: nothing is to be left behind."""
+        """Stop the command if it still runs, and wait for its end, so that nothing is left
+        behind."""
         self._place.stop()
         for _ in range(round(PATIENCE / LOOK)):
             if not self._place.has_launcher():
@@ -186,6 +187,6 @@ class CommandSession(Session[CommandStep]):
             await asyncio.sleep(LOOK)
         end = self._place.end()
         if self._began and end is not None and end.stopped:
-            said = f"; it said last: {end.last_words}" if end.last_words else ""
+            said = f"; its last output: {end.last_words}" if end.last_words else ""
             self.record.memory_peak = end.peak
             self.record.failure = foreign(f"{self.record.failure}{said}", MAX_TROUBLE)

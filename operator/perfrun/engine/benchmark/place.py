@@ -37,11 +37,11 @@ class CommandFolder:
 
     @property
     def results(self) -> Path:
-        """The file that the command is to write."""
+        """The file that the command should write."""
         return self._folder / RESULTS
 
     def enter(self) -> None:
-        """Have the launcher know that there is a worker, until this process ends."""
+        """Tell the launcher that a worker exists, until this process ends."""
         if self._lock is None:
             new = self._folder / f"{WORKER}.new"
             self._lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -49,7 +49,7 @@ class CommandFolder:
             new.rename(self._folder / WORKER)
 
     def has_launcher(self) -> bool:
-        """Whether one has started, and lives."""
+        """Whether a launcher has started and is alive."""
         try:
             found = os.open(self._folder / LAUNCHER, os.O_RDWR | _PLAIN)
         except OSError:
@@ -63,18 +63,19 @@ class CommandFolder:
         return False
 
     def start(self, order: CommandOrder) -> None:
-        """Have the command started. Raises OSError."""
+        """Tell the launcher to start the command. Raises OSError."""
         new = self._folder / f"{START}.new"
         new.write_bytes(order.to_bytes())
         new.rename(self._folder / START)
 
     def stop(self) -> None:
-        """Have it ended, or never started. What hinders that hinders the command's owner only."""
+        """Tell the launcher to stop the command, or not to start it. Only the owner of the command
+        can prevent this."""
         with suppress(OSError):
             os.close(os.open(self._folder / STOP, os.O_CREAT | os.O_WRONLY | _PLAIN, 0o600))
 
     def end(self) -> CommandEnd | None:
-        """What came of the command; None: nothing yet, or nothing that can be read."""
+        """How the command ended; None: not yet, or unreadable."""
         try:
             return CommandEnd.model_validate_json(read_bounded(self._folder / DONE, MAX_DONE_BYTES))
         except (ResultsError, ValidationError):

@@ -1,4 +1,4 @@
-"""The results that a command has written, read as what they are: a file of a stranger."""
+"""The results that a command has written: an untrusted file."""
 
 import json
 import os
@@ -30,23 +30,23 @@ MAX_BYTES = 64 * 1024 * 1024
 def read_results(file: Path, form: ResultsFormat) -> tuple[list[Benchmark], int]:
     """The benchmarks of a file, and how many more there were. Raises ResultsError.
 
-    Of those with the same name none is told: an objective could be judged by the wrong one.
+    Benchmarks with the same name are left out: an objective could be judged by the wrong one.
     """
     found = list(READERS[form](_parsed(read_bounded(file, MAX_BYTES))))
     if not found:
-        raise ResultsError("there is no benchmark in the results: did the command find any?")
+        raise ResultsError("the results have no benchmark: did the command find any?")
     names = Counter(one.name for one in found)
     kept = [one for one in found if names[one.name] == 1][:MAX_BENCHMARKS]
     if not kept:
         raise ResultsError(
-            f"no benchmark has a name of its own in its first {MAX_NAME} characters: "
-            f"{found[0].name} is there {names[found[0].name]} times"
+            f"the benchmarks must have different names in their first {MAX_NAME} characters: "
+            f"{found[0].name} occurs {names[found[0].name]} times"
         )
     return kept, len(found) - len(kept)
 
 
 def read_bounded(file: Path, most: int) -> bytes:
-    """The content of a plain file, which whoever wrote it may have made anything else.
+    """The content of a regular file; the command may have created something else in its place.
 
     Raises ResultsError for a link, a pipe, or more than ``most`` bytes.
     """
@@ -54,16 +54,18 @@ def read_bounded(file: Path, most: int) -> bytes:
         # A link could lead to what only the worker may read; a pipe would never end.
         handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise ResultsError("the command has not written $(results)") from None
+        raise ResultsError("the command did not write $(results)") from None
     except OSError as error:
         raise ResultsError(f"the results cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise ResultsError("the results are no plain file")
+        raise ResultsError("the results are not a regular file")
     with os.fdopen(handle, "rb") as opened:
         data = opened.read(most + 1)
     if len(data) > most:
-        raise ResultsError(f"the results are larger than the {most // 1024**2} MiB that are read")
+        raise ResultsError(
+            f"the results are larger than the {most // 1024**2} MiB that perfrun reads"
+        )
     return data
 
 
@@ -73,9 +75,9 @@ def _parsed(data: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         if not data.strip():
             raise ResultsError("the results are empty") from None
-        why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise ResultsError(f"the results are not JSON: {why}") from error
 
 
 def _no_number(text: str) -> None:
-    """NaN and infinities: they are no measurements, and readers leave out what is no number."""
+    """NaN and infinities are not measurements; readers leave them out."""

@@ -1,4 +1,4 @@
-"""One Chromium for all windows of a worker: found, started, and started anew where it has died."""
+"""One Chromium for all windows of a worker: found, started, and restarted if it dies."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,10 @@ from perfrun.reach.errors import DataError, ErrorClass, OpenError
 
 PROGRAM_VARIABLE = "PERFRUN_CHROMIUM"
 SANDBOX_VARIABLE = "PERFRUN_CHROMIUM_SANDBOX"
-"""``off``: a pod may make no namespaces of users, which the sandbox is made of."""
+"""``off``: a pod may not create the user namespaces that the sandbox needs."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _NOWHERE = "socks5://127.0.0.1:9"
-"""For what the browser wants for itself: windows have proxies of their own."""
+"""For the browser's own requests: each window has its own proxy."""
 _FLAGS = (
     # No look-ups but the proxy's, and nothing past it.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
@@ -35,7 +35,7 @@ _WATCH = (files(__package__) / "watch.js").read_text(encoding="utf-8")
 
 
 def program() -> str:
-    """Where Chromium is. Raises DataError where it is not."""
+    """The path of Chromium. Raises DataError if it is not installed."""
     named = os.environ.get(PROGRAM_VARIABLE)
     if named:
         return named
@@ -44,16 +44,16 @@ def program() -> str:
             return found
     raise DataError(
         "spec.target.browser needs Chromium, which is not installed here: install it (Debian: "
-        f"apt-get install chromium), or say where it is in the variable {PROGRAM_VARIABLE}; in a "
+        f"apt-get install chromium), or set its path in the variable {PROGRAM_VARIABLE}; in a "
         "cluster, set the chart's value worker.browserImage"
     )
 
 
 class Chromium:
-    """The browser of a worker. Raises DataError where there is none to start."""
+    """The browser of a worker. Raises DataError if none is installed."""
 
     def __init__(self, user_agent: str) -> None:
-        """``user_agent``: what is told to servers beside the browser's own name."""
+        """``user_agent``: sent to servers in addition to the browser's own name."""
         self._program, self._suffix = program(), user_agent
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
@@ -62,7 +62,7 @@ class Chromium:
         self._unwanted: set[asyncio.Task[None]] = set()
 
     async def window(self, target: BrowserTarget, proxy: str) -> BrowserContext:
-        """A new one, with nothing stored. Raises OpenError."""
+        """A new window with nothing stored. Raises OpenError."""
         try:
             return await self._window(target, proxy)
         except PlaywrightError as error:
@@ -98,7 +98,7 @@ class Chromium:
         return context
 
     async def started(self) -> Browser:
-        """The browser, which runs. Raises OpenError."""
+        """The running browser. Raises OpenError."""
         if self._browser is not None and self._browser.is_connected():
             return self._browser
         if self._starting is None:
@@ -145,7 +145,7 @@ class Chromium:
                     await browser.close()
 
     async def close(self) -> None:
-        """End it, and what drives it."""
+        """Stop the browser and its driver."""
         if self._starting is not None:
             await asyncio.wait({self._starting})
         await self._stop_browser()
@@ -157,7 +157,7 @@ class Chromium:
 
 
 async def _closed(opening: "asyncio.Task[BrowserContext]") -> None:
-    """Close a window that nobody waits for any more, once it is open."""
+    """Close a window that is no longer needed as soon as it is open."""
     with contextlib.suppress(PlaywrightError, TimeoutError):
         context = await opening
         async with asyncio.timeout(_CLOSE_SECONDS):
@@ -165,7 +165,7 @@ async def _closed(opening: "asyncio.Task[BrowserContext]") -> None:
 
 
 def _retrieved(starting: "asyncio.Task[Browser]") -> None:
-    """Take note of a failure that nobody waits for any more, or asyncio logs it."""
+    """Retrieve an exception that nobody awaits any more, so that asyncio does not log it."""
     if not starting.cancelled():
         starting.exception()
 

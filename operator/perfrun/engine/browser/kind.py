@@ -25,7 +25,7 @@ from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values
 
 _MAX_WINDOWS = 1000
-"""The load says how many there are; memory runs out long before."""
+"""The load determines the number of windows; memory runs out long before this limit."""
 
 
 class BrowserKind(Kind):
@@ -43,7 +43,7 @@ class BrowserKind(Kind):
 
     @override
     async def check(self) -> None:
-        """The browser, and the target's name and port, no request."""
+        """Check the browser, and the name and port of the target, without a request."""
         endpoint = endpoint_of(self._target.url)
         assert endpoint is not None
         _, writer = await self._ways.connect(endpoint)
@@ -52,7 +52,7 @@ class BrowserKind(Kind):
 
     @override
     async def renew(self) -> None:
-        """There is nothing that grows old."""
+        """Nothing expires."""
 
     @override
     @contextlib.asynccontextmanager
@@ -73,7 +73,7 @@ class BrowserKind(Kind):
 
 
 class _Windows(Speaker[PageStep]):
-    """Opens windows, and sees to it that they are closed."""
+    """Opens windows and makes sure that they are closed."""
 
     def __init__(self, plan: RunPlan, ways: Ways) -> None:
         self.chromium = Chromium(plan.user_agent)
@@ -91,7 +91,7 @@ class _Windows(Speaker[PageStep]):
             # A step whose time is up is in here too.
             self._later(let_go(context, gate))
             if isinstance(error, PlaywrightError):
-                said = f"no window was opened: {error.message}"
+                said = f"no window could be opened: {error.message}"
                 raise OpenError(ErrorClass.BROWSER, said) from error
             raise
         return Window(context, page, gate, self._target, self._later)

@@ -1,4 +1,4 @@
-"""What went wrong in a page, as a class of errors and in words."""
+"""What went wrong in a page, as an error class and in words."""
 
 import re
 from typing import NamedTuple
@@ -44,28 +44,30 @@ class Failure(NamedTuple):
 
 
 def is_dead(message: str) -> bool:
-    """Whether what the browser says means that it, or the page, has crashed."""
+    """Whether a message of the browser means that it, or the page, has crashed."""
     return _DEAD.match(_first(message)) is not None
 
 
 def not_started(message: str, sandbox: str) -> str:
-    """Why a browser did not start, in a line. ``sandbox`` is the variable that turns that off."""
+    """Why a browser did not start, in one line. ``sandbox`` is the variable that disables the
+    sandbox."""
     if "sandboxing failed" in message:
         return (
-            f"its sandbox does not work here, which needs namespaces of users; {sandbox}=off "
-            f"starts it without"
+            f"its sandbox does not work here, because it needs user namespaces; {sandbox}=off "
+            "starts it without"
         )
-    first = (message.strip().splitlines() or ["it did not answer"])[0]
+    first = (message.strip().splitlines() or ["it did not respond"])[0]
     return f"{first} (spec.target.browser)"
 
 
 def failure_of(message: str, doing: str, refused: OpenError | None) -> Failure:
-    """Of what the browser says. ``refused``: why the page's server was not connected to."""
+    """The failure behind a message of the browser. ``refused``: why the proxy did not connect to
+    the server of the page."""
     if is_dead(message):
         return Failure(ErrorClass.BROWSER, f"{CRASHED} while {doing}")
     first = _first(message)
     if first.startswith(("Download is starting", "net::ERR_ABORTED")):
-        return Failure(ErrorClass.PROTOCOL, "a download, or no page: there is nothing to show")
+        return Failure(ErrorClass.PROTOCOL, "the response is a download, not a page")
     found = _NET.match(first)
     if found is None:
         return Failure(ErrorClass.DATA, f"{first[:100]} ({doing})")
@@ -76,13 +78,13 @@ def failure_of(message: str, doing: str, refused: OpenError | None) -> Failure:
 
 
 def _first(message: str) -> str:
-    """The first line without the call that failed: URLs and selectors may read like anything."""
+    """The first line without the call that failed: URLs and selectors may contain any text."""
     line = (message.splitlines() or [""])[0]
     return _CALL.sub("", line)
 
 
 def endpoint_of(url: str) -> Endpoint | None:
-    """What is connected to for a URL."""
+    """The host and port that a URL connects to."""
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)

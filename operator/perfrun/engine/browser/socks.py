@@ -1,9 +1,8 @@
-"""The only way out for a browser: a SOCKS5 proxy (RFC 1928) that the policies stand in.
+"""The only way out for a browser: a SOCKS5 proxy (RFC 1928) that enforces the policies.
 
-A browser connects to whatever a page names. So it is given no way to look a name up or to reach
-anything by itself: each of its windows has a proxy of its own on the loopback interface, which
-looks names up as the rest of perfrun does, connects to nothing that the fence has not seen, and
-counts what comes back.
+A browser connects to whatever a page names. So it cannot resolve a name or reach anything by
+itself: each of its windows has its own proxy on the loopback interface, which resolves names like
+the rest of perfrun, connects only to addresses that the policies allow, and counts received bytes.
 """
 
 import asyncio
@@ -18,28 +17,28 @@ from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, unconnecte
 from perfrun.reach.resolver import Resolver
 
 MAX_HOSTS = 1024
-"""Whose addresses are remembered; a page that names more is looked up each time."""
+"""Number of hosts whose addresses are cached; further hosts are resolved each time."""
 MAX_REFUSALS = 100
 _CHUNK = 64 * 1024
 _VERSION, _NO_LOGIN, _CONNECT = 5, 0, 1
 _IPV4, _NAME, _IPV6 = 1, 3, 4
 _GRANTED, _FORBIDDEN, _UNREACHABLE = 0, 2, 4
 _BOUND = b"\x00\x01\x00\x00\x00\x00\x00\x00"
-"""An address that the proxy connects from: none of the browser's business."""
+"""Placeholder for the address that the proxy connects from, which the browser does not need."""
 
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Endpoint(NamedTuple):
-    """What a browser wants to connect to."""
+    """The host and port that a browser wants to connect to."""
 
     host: str
     port: int
 
 
 class Ways:
-    """Where the hosts of all windows are. Raises nothing until one is asked for."""
+    """Resolves the hosts of all windows. Raises nothing until a host is requested."""
 
     def __init__(self, fence: Fence, connect_timeout: float) -> None:
         """``connect_timeout`` in seconds."""
@@ -47,7 +46,7 @@ class Ways:
         self._known: dict[Endpoint, Resolver] = {}
 
     async def connect(self, endpoint: Endpoint) -> Streams:
-        """A connection to an address that the fence has seen. Raises OpenError."""
+        """A connection to an address that the policies allow. Raises OpenError."""
         resolver = self._known.get(endpoint)
         if resolver is None:
             resolver = Resolver(endpoint.host, endpoint.port, self._fence)
@@ -81,18 +80,18 @@ class SocksProxy:
         self._server: asyncio.Server | None = None
         self._tunnels: set[asyncio.Task[None]] = set()
         self.received = 0
-        """Bytes that came from servers, TLS and headers included."""
+        """Bytes received from servers, including TLS and headers."""
         self.refusals: dict[Endpoint, OpenError] = {}
-        """Why the last connection to an endpoint did not come about."""
+        """Why the last connection to an endpoint failed."""
 
     async def open(self) -> str:
-        """Listen; the proxy's address, as a browser takes it."""
+        """Start to listen. Returns the address of the proxy in the browser's notation."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
         return f"socks5://127.0.0.1:{port}"
 
     def close(self) -> None:
-        """Listen no more, and end what is open."""
+        """Stop listening, and close open connections."""
         if self._server is not None:
             self._server.close()
         for tunnel in self._tunnels:
@@ -143,7 +142,8 @@ class SocksProxy:
 
 
 async def _asked_for(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Endpoint | None:
-    """What is to be connected to; None for what is no such request. Raises IncompleteReadError."""
+    """The host and port to connect to; None if it is not a valid request. Raises
+    IncompleteReadError."""
     version, methods = await reader.readexactly(2)
     offered = await reader.readexactly(methods)
     if version != _VERSION or _NO_LOGIN not in offered:
@@ -195,7 +195,8 @@ async def _read_to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamW
 async def _at_once(
     browser: asyncio.StreamWriter, server: asyncio.StreamWriter
 ) -> AsyncIterator[None]:
-    """Both without delay (Nagle's would be measured), and the server's closed at the end."""
+    """Disable Nagle's algorithm on both (its delay would be measured), and close the server's at
+    the end."""
     for writer in (browser, server):
         line: socket.socket = writer.get_extra_info("socket")
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,4 +1,4 @@
-"""Steps compiled to what is done in a page."""
+"""Steps compiled to actions in a page."""
 
 from typing import NamedTuple
 
@@ -11,16 +11,16 @@ from perfrun.reach.values import Values
 
 
 class Deed(NamedTuple):
-    """What one execution of a step does, in this order."""
+    """The actions of one execution of a step, in this order."""
 
     goto: str | None
     """A whole URL."""
     fill: list[tuple[str, str]]
-    """Selectors of fields, and what is typed into them."""
+    """Selectors of fields, and the text to type into them."""
 
 
 class PageStep:
-    """A step ready to be run."""
+    """A step that is ready to run."""
 
     def __init__(
         self,
@@ -36,9 +36,9 @@ class PageStep:
         """ns after the step."""
         self.click, self.wait_for = request.click, request.wait_for
         self.status = frozenset(step.expect.status) if step.expect is not None else frozenset()
-        """Of which the page has to have one; empty: any below 400."""
+        """Allowed statuses of the page; empty: any below 400."""
         self.is_last = is_last
-        """Whether the visit is over with it."""
+        """Whether the visit ends with this step."""
         self._goto, self._fill = goto, fill
 
     def render(self, number: int, values: dict[str, str]) -> Deed:

@@ -1,4 +1,4 @@
-"""From what a browser tells of a page to the figures of a visit.
+"""From a browser's timing of a page to the figures of a visit.
 
 First contentful paint, largest contentful paint, layout shift: as the browser gives them (W3C
 Paint Timing, Largest Contentful Paint, Layout Instability). Time to interactive and total blocking
@@ -18,9 +18,9 @@ from perfrun.api.test.metric import (
 )
 
 LONG_TASK = 50.0
-"""ms: from there on a task is called long (W3C Long Tasks), and what is beyond it blocks."""
+"""ms: longer tasks are long tasks (W3C Long Tasks); the time beyond it is blocking time."""
 MAX_TIME = 3600_000.0
-"""ms; what a page says of itself is not believed beyond."""
+"""ms; larger values from a page are not trusted."""
 MAX_SHIFT = 1000.0
 
 
@@ -45,7 +45,8 @@ class PageState(NamedTuple):
 
 
 def seen_of(raw: Any) -> PageState | None:
-    """What the page's own script has answered; None for anything else: pages can be hostile."""
+    """The state from the answer of the page's script; None for anything invalid: pages can be
+    hostile."""
     try:
         return PageState(
             now=_number(raw["now"]),
@@ -63,7 +64,7 @@ def seen_of(raw: Any) -> PageState | None:
 def _number(value: Any, most: float = MAX_TIME) -> float:
     number = float(value)
     if not 0 <= number <= most:
-        raise ValueError(f"{number} is no such number")
+        raise ValueError(f"{number} is not a valid number")
     return number
 
 
@@ -76,14 +77,14 @@ def quiet_since(seen: PageState, crowded_until: float) -> float:
 
 
 def interactive(seen: PageState) -> float | None:
-    """Time to interactive of a page that is quiet, ms; None: nothing was painted."""
+    """Time to interactive of a quiet page, ms; None: nothing was painted."""
     if seen.paint is None:
         return None
     return max(seen.paint, seen.ready, seen.last_task_end)
 
 
 def blocked(seen: PageState) -> float | None:
-    """Total blocking time, ms: what of the long tasks from the first paint on is beyond 50 ms."""
+    """Total blocking time, ms: the time beyond 50 ms of each long task since the first paint."""
     if seen.paint is None:
         return None
     lengths = [start + length - max(start, seen.paint) for start, length in seen.tasks]

@@ -1,4 +1,4 @@
-"""A visit: one window of the browser, what is done in it, and what is seen of it."""
+"""A visit: one window of the browser, its actions and its measurements."""
 
 import asyncio
 import contextlib
@@ -22,14 +22,14 @@ from perfrun.measure.picture import MAX_BYTES
 from perfrun.reach.errors import ErrorClass
 
 FEW_REQUESTS = 2
-"""May be open in a quiet window (web.dev/tti)."""
+"""Open requests that a quiet window allows (web.dev/tti)."""
 MAX_MESSAGES = 10_000
-"""Of a window's console that are looked at: a flood must not be what is measured."""
+"""Console messages per window that are read: a flood must not distort the measurement."""
 _LOOK_AGAIN_MS = 20.0
 _CLOSE_SECONDS = 5.0
 _PICTURE_SECONDS = 3.0
 _QUALITIES = (60, 20)
-"""Of JPEG: the first with which a picture is small enough."""
+"""JPEG qualities; the first with which a picture is small enough is used."""
 _STATE = "window.__perfrun ? window.__perfrun() : null"
 
 
@@ -40,12 +40,12 @@ class _PageError(Exception):
 
 
 class Tally:
-    """What a window has been seen to do since the step began."""
+    """What happened in a window since the step began."""
 
     def __init__(self) -> None:
         self.requests = self.console_errors = 0
         self.navigations = 0
-        """Of the whole page, redirects included."""
+        """Bytes of the whole page, including redirects."""
         self.status: int | None = None
         """Of the page itself."""
         self.failed_at = ""
@@ -69,7 +69,7 @@ class Window(Session[PageStep]):
         self._seen = Tally()
         self._open: set[Request] = set()
         self._crowded_until = 0
-        """When more than few requests were open last, monotonic ns."""
+        """When too many requests were open for the last time, monotonic ns."""
         self._messages = 0
         self._doing = ""
         self._over = False
@@ -126,7 +126,7 @@ class Window(Session[PageStep]):
             self._doing = "loading the page"
             await page.goto(deed.goto, wait_until="load")
         for selector, value in deed.fill:
-            self._doing = f"waiting for {selector}, to fill it"
+            self._doing = f"waiting for {selector}, to fill it in"
             await page.fill(selector, value)
         if step.click is not None:
             self._doing = f"waiting for {step.click}, to click it"
@@ -136,7 +136,7 @@ class Window(Session[PageStep]):
             await page.wait_for_selector(step.wait_for, state="visible")
 
     async def _primed(self, url: str) -> int:
-        """Load a page so that it is cached; ns that it took."""
+        """Load a page so that it is cached. Returns how long this took, ns."""
         began = monotonic_ns()
         self._begin()
         self._doing = "loading the page to warm the cache"
@@ -150,7 +150,7 @@ class Window(Session[PageStep]):
         self._gate.refusals.clear()
 
     async def _quiet(self) -> PageState:
-        """Wait for the page's quiet window; how it is then."""
+        """Wait for the quiet window of the page. Returns its state then."""
         quiet = self._target.quiet_window / NS_PER_MS
         self._doing = f"waiting for the page to be quiet for {quiet:g}ms"
         while True:
@@ -163,7 +163,7 @@ class Window(Session[PageStep]):
             await asyncio.sleep(max(left, 1.0) / 1000)
 
     async def _state(self) -> PageState | None:
-        """None: it is just becoming another page."""
+        """None: it is navigating to another page."""
         try:
             raw = await self._page.evaluate(_STATE)
         except PlaywrightError as error:
@@ -174,11 +174,11 @@ class Window(Session[PageStep]):
         if raw is None:
             return None
         if (seen := seen_of(raw)) is None:
-            raise _PageError(Failure(ErrorClass.PROTOCOL, "the page's timing makes no sense"))
+            raise _PageError(Failure(ErrorClass.PROTOCOL, "the page reported an invalid timing"))
         return seen
 
     def _crowded(self, seen: PageState) -> float:
-        """Until when, in the page's time (ms), more than few requests were open."""
+        """Until when, in the page's time (ms), too many requests were open."""
         if len(self._open) > FEW_REQUESTS:
             return seen.now
         if not self._crowded_until:
@@ -198,7 +198,7 @@ class Window(Session[PageStep]):
         raise _PageError(Failure(error, f"status {status}"))
 
     def _check_policy(self) -> None:
-        """A page without the parts that a policy keeps out is not the page: raises _PageError."""
+        """A page is incomplete without the parts that a policy blocks: raises _PageError."""
         for refusal in self._gate.refusals.values():
             if refusal.reason is ErrorClass.POLICY:
                 raise _PageError(Failure(ErrorClass.POLICY, refusal.message))
@@ -219,7 +219,8 @@ class Window(Session[PageStep]):
             self._seen.navigations += 1
 
     def _is_own(self, request: Request) -> bool:
-        """Whether it is of this page. Pop-ups are closed, and what they asked for may never end."""
+        """Whether a request belongs to this page. Pop-ups are closed, and their requests may never
+        end."""
         with contextlib.suppress(PlaywrightError):  # the first one of a pop-up has no frame yet
             return request.frame.page == self._page
         return False
@@ -287,7 +288,7 @@ class Window(Session[PageStep]):
 
 
 async def let_go(context: BrowserContext | None, gate: SocksProxy) -> None:
-    """Close a window, as far as there is one, and its proxy."""
+    """Close a window, if there is one, and its proxy."""
     if context is not None:
         with contextlib.suppress(PlaywrightError, TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):

@@ -16,7 +16,7 @@ from perfrun.reach.foreign import SECRETS
 from perfrun.reach.values import Values, value_of
 
 _SEPARATORS = re.compile(r'[",;:{}\[\]\s]+')
-"""What stands between the cells of a file."""
+"""The separator between the cells of a file."""
 
 
 class GeneratedRows:
@@ -36,7 +36,7 @@ class GeneratedRows:
         }
 
     def column(self, name: str, where: str) -> Cells:
-        """A column. Raises DataError where there is no such column."""
+        """A column. Raises DataError if it does not exist."""
         if name not in self._columns:
             raise DataError(f"{where} has no column {name}; it has: {', '.join(self._columns)}")
         return self._columns[name]
@@ -84,6 +84,7 @@ def _text(source: ValueSource, values: Values, where: str) -> str:
 
 
 def _seed(uid: str, feed: str, column: str) -> int:
-    """Of a column's values. Not of the plan's seed: those of setup and teardown differ from it."""
+    """The seed of a column's values. It does not depend on the plan's seed, because setup and
+    teardown have other ones."""
     digest = hashlib.sha256(f"{uid}/{feed}/{column}".encode()).digest()
     return int.from_bytes(digest[:6], "big")

@@ -1,4 +1,4 @@
-"""Data that looks real, drawn from 64 random bits each."""
+"""Realistic data, each value from 64 random bits."""
 
 import time
 from collections.abc import Callable

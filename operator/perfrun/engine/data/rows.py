@@ -1,4 +1,4 @@
-"""A feed as templates use it: its columns by name, and which row each iteration has."""
+"""A feed as templates use it: its columns by name, and the row of each iteration."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Protocol
@@ -9,18 +9,18 @@ from perfrun.engine.errors import OutOfDataError
 Pick = Callable[[int], int]
 """The row of an iteration, by its number in the whole run."""
 Cells = Callable[[int], str]
-"""What a column has in a row, by the number of the row."""
+"""The value of a column, by row number."""
 Order = Literal["Random", "Sequential", "Unique"]
 
 
 class Use(NamedTuple):
-    """How the iterations of a plan ask for rows."""
+    """How the iterations of a plan choose rows."""
 
     rank: Callable[[int], int] | None = None
-    """The place of an iteration among those of its scenario, by its number; None: there is but one
-    scenario, and the place is the number."""
+    """The position of an iteration among those of its scenario, by its number; None: there is only
+    one scenario, so position and number are the same."""
     largest_batch: int = 1
-    """Of all steps: a row of one's batch must not be one of another iteration's with more."""
+    """Rows per iteration, over all steps: batches of different iterations must not share a row."""
 
 
 class RowSource(Protocol):
@@ -28,24 +28,25 @@ class RowSource(Protocol):
 
     @property
     def rows(self) -> int:
-        """How many there are, at least one."""
+        """Number of rows, at least one."""
 
     def column(self, name: str, where: str) -> Cells:
-        """A column. Raises DataError where there is no such column, or not in every row."""
+        """A column. Raises DataError if it does not exist in every row."""
 
 
 class Rows:
-    """A feed that was read."""
+    """A feed that was read from a file."""
 
     def __init__(self, name: str, source: RowSource, order: Order, salt: int, use: Use) -> None:
         self._name, self._source = name, source
         self._order, self._salt, self._use = order, salt, use
         self.batch = 1
-        """Rows that an iteration of the step that is compiled next has of its own: it asks for
-        them by its number times that, and what follows."""
+        """Number of rows that each iteration of the step that is compiled next uses: they begin at
+        its number times this."""
 
     def column(self, name: str, where: str) -> Callable[[int, Mapping[str, str]], str]:
-        """What a column gives each iteration. Raises DataError where there is no such column."""
+        """The value of a column for each iteration. Raises DataError if the column does not
+        exist."""
         cells = self._source.column(name, f"{where}: the feed {self._name}")
         pick = self._pick()
         return lambda number, _values: cells(pick(number))

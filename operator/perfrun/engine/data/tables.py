@@ -1,4 +1,4 @@
-"""What files of feeds hold: CSV with a header line, or JSON Lines."""
+"""The contents of feed files: CSV with a header line, or JSON Lines."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from perfrun.engine.errors import DataError
 
 MAX_ROWS = 100_000
 MAX_BYTES = 1024 * 1024
-"""Of a feed; Kubernetes keeps no more in a Secret or ConfigMap."""
+"""Maximum size of a feed; a Secret or ConfigMap cannot be larger."""
 
 
 class Table:
@@ -65,15 +65,15 @@ def _read_csv(text: str, where: str) -> list[list[str]]:
     except csv.Error as error:
         refuse(f"line {reader.line_num} is not CSV: {error}")
     if len(table) < 2:
-        refuse("needs a header line and at least one row")
+        refuse("must have a header line and at least one row")
     header = [name.strip() for name in table[0]]
     if "" in header or len(set(header)) < len(header):
-        refuse("every column needs a name of its own in the header line")
+        refuse("the columns must have different names in the header line")
     return [header, *table[1:]]
 
 
 def _read_lines(text: str, where: str) -> list[tuple[int, dict[str, Any]]]:
-    """The objects, all with the same keys, and the lines that they stand in."""
+    """The objects, all with the same keys, and their line numbers."""
     found: list[tuple[int, dict[str, Any]]] = []
     # Not splitlines(): a text may hold other characters that it takes for the end of a line.
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
@@ -86,12 +86,12 @@ def _read_lines(text: str, where: str) -> list[tuple[int, dict[str, Any]]]:
             first, key = found[0][0], strange[0]
             has, lacks = (number, first) if key in one else (first, number)
             raise DataError(
-                f"{where}: line {has} has the key {key}, line {lacks} has not: "
-                f"every line needs the same keys"
+                f"{where}: line {has} has the key {key}, line {lacks} does not: all lines must "
+                "have the same keys"
             )
         found.append((number, one))
     if not found:
-        raise DataError(f"{where}: needs at least one line with an object")
+        raise DataError(f"{where}: must have at least one line with an object")
     return found
 
 
@@ -107,12 +107,12 @@ def _read_object(line: str, where: str) -> dict[str, Any]:
 
 
 def _why(error: Exception) -> str:
-    """Never with the line itself: the feed may be kept in a Secret."""
+    """Never contains the line itself: the feed may come from a Secret."""
     match error:
         case json.JSONDecodeError():
             return f"{error.msg} (character {error.colno})"
         case UnicodeEncodeError():
-            return "it has half of a character (a lone surrogate)"
+            return "it contains a lone surrogate, which is not a valid character"
         case RecursionError():
             return "it is nested too deeply"
     return str(error)

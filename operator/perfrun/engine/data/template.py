@@ -1,7 +1,7 @@
 """Templates compiled to functions of the iteration's number.
 
-What a template gives depends on the run's seed, on its place in the plan and on the number of the
-iteration, and on nothing else: a run can be repeated, and no state is shared between iterations.
+The value of a template depends only on the run's seed, on its place in the plan and on the number
+of the iteration: a run can be repeated, and iterations share no state.
 """
 
 import base64
@@ -19,13 +19,14 @@ from perfrun.engine.errors import DataError
 
 Extracted = Mapping[str, str]
 Render = Callable[[int, Extracted], str]
-"""The text for an iteration: by its number in the whole run, and by what it has extracted."""
+"""The text for an iteration, by its number in the whole run and the values that it has
+extracted."""
 NOTHING: Extracted = {}
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Template:
-    """A compiled text. ``static`` is the text itself where no function is in it."""
+    """A compiled text. ``static`` is the text itself if it contains no function."""
 
     __slots__ = ("_format", "_makers", "_renders", "static")
 
@@ -46,14 +47,14 @@ class Template:
             self.static = "".join(item for item in joined if isinstance(item, str))
 
     def __call__(self, number: int, values: Extracted = NOTHING) -> str:
-        """The text for an iteration. Raises OutOfDataError where a feed has nothing left."""
+        """The text for an iteration. Raises OutOfDataError if a feed has no rows left."""
         return self._format % tuple([make(number, values) for make in self._makers])
 
     def check(self, check: Callable[[str], object]) -> None:
         """Apply a check to every text that does not depend on the iteration.
 
-        What functions give needs none: letters, digits, spaces and ``@+-./:=``; the texts of
-        choice stand in the template itself, which the API has checked.
+        Values of functions need no check: they consist of letters, digits, spaces and ``@+-./:=``;
+        the texts of choice are part of the template, which the API has checked.
         """
         for item in self._renders:
             if isinstance(item, str):
@@ -64,7 +65,7 @@ class Template:
 
 
 class Compiler:
-    """Compiles the templates of one plan. Each function call gets a random stream of its own."""
+    """Compiles the templates of one plan. Each function call gets its own random stream."""
 
     def __init__(
         self, seed: int, variables: Mapping[str, str], feeds: Mapping[str, Rows] | None = None
@@ -73,14 +74,15 @@ class Compiler:
         self._variables = variables
         self._feeds = feeds or {}
         self.extracted: frozenset[str] = frozenset()
-        """Names that steps before the one that is compiled have extracted."""
+        """Names that earlier steps than the one being compiled extract."""
         self._places = 0
         self._sequences = 0
         self._letters = ""
         self._bytes = b""
 
     def text(self, text: str, where: str) -> Template:
-        """A template. Raises DataError that names ``where`` for what cannot be resolved."""
+        """Compile a template. Raises DataError that names ``where`` if something cannot be
+        resolved."""
         try:
             parts = parse(text)
         except ValueError as error:
@@ -88,7 +90,7 @@ class Compiler:
         return Template([self._part(part, where) for part in parts])
 
     def line(self, text: str, where: str) -> Template:
-        """A template of one line: control characters that data brings along become spaces."""
+        """Compile a template of one line: control characters in data become spaces."""
         try:
             parts = parse(text)
         except ValueError as error:
@@ -104,7 +106,7 @@ class Compiler:
         return Template(['"', *inner, '"'])
 
     def json(self, value: Any, where: str) -> Template:
-        """A JSON document whose texts may hold templates; what they give is escaped."""
+        """Compile a JSON document whose strings may contain templates; their values are escaped."""
         if isinstance(value, str):
             return self._json_text(value, where)
         if isinstance(value, dict):
@@ -135,7 +137,7 @@ class Compiler:
         return self._variables[name]
 
     def next_place(self) -> int:
-        """A number of its own for each place in the plan that draws from the seed."""
+        """A unique number for each place in the plan that uses random values."""
         self._places += 1
         return self._places
 
@@ -184,7 +186,8 @@ class Compiler:
 
 
 def sendable(text: str) -> str:
-    """A text that UTF-8 can write. Raises UnicodeEncodeError for one with half of a character."""
+    """A text that can be encoded as UTF-8. Raises UnicodeEncodeError for one with a lone
+    surrogate."""
     text.encode()
     return text
 
@@ -213,7 +216,7 @@ def _one_line(part: Part, made: str | Render) -> str | Render:
 
 
 def _json_part(part: Part, made: str | Render) -> str | Render:
-    """A part of a text as it stands between the quotes of a JSON string."""
+    """A part of a text, escaped for use between the quotes of a JSON string."""
     if isinstance(made, str):
         return encode_basestring_ascii(made)[1:-1]
     if isinstance(part, Call) and part.function != "choice":

@@ -1,1 +1,1 @@
-"""Protocols that packages bring along: found, asked for their names, and kept within bounds."""
+"""Protocols from other packages: found, checked, and limited in time."""

@@ -1,4 +1,4 @@
-"""One connection of an extension after the other: opened, used and closed, each within a time."""
+"""The connections of an extension: opened, used and closed, each with a time limit."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,8 @@ class ClosingConnections:
         task.add_done_callback(self._tasks.discard)
 
     async def end(self) -> None:
-        """Wait until all are closed, or should be. One that swallows its end is left alone."""
+        """Wait until all are closed, or should be. One that ignores its cancellation is left
+        alone."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS + 1)
 
@@ -42,15 +43,15 @@ class ClosingConnections:
 
 
 class Turn:
-    """Notes whether the loop has come round since. Without that, users of an extension that
-    blocks, or answers at once, would start over for ever, and nothing could end the load."""
+    """Notices whether the event loop has run since. Otherwise users of an extension that blocks, or
+    answers at once, would start over forever, and nothing could end the load."""
 
     def __init__(self) -> None:
         self._has_come = False
         self._handle = asyncio.get_running_loop().call_soon(self._comes)
 
     async def has_come(self) -> None:
-        """Wait for it, where it has not."""
+        """Wait for the loop, if it has not run."""
         if not self._has_come:
             self._handle.cancel()
             await asyncio.sleep(0)
@@ -60,7 +61,7 @@ class Turn:
 
 
 class ExtensionSpeaker(Speaker[ExtensionStep]):
-    """Has connections opened, within the time for it, and puts into words why one was not."""
+    """Opens connections within the time limit, and explains failures."""
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class ExtensionSpeaker(Speaker[ExtensionStep]):
         return f"{self._peer} ({self._target.kind})"
 
     async def _opened(self) -> Any:
-        """A connection of the extension's. Raises OpenError, whatever that raises."""
+        """A connection of the extension. Raises OpenError, whatever the extension raises."""
         turn = Turn()
         try:
             return await self._extension.open(self._peer)
@@ -103,7 +104,9 @@ class ExtensionSpeaker(Speaker[ExtensionStep]):
             refused = error.refused
             raise OpenError(ErrorClass.PROTOCOL, error.message, refused=refused) from error
         except TimeoutError as error:
-            raise OpenError(ErrorClass.CONNECT, f"{self._what} gave up by itself") from error
+            raise OpenError(
+                ErrorClass.CONNECT, (f"{self._what} was cancelled by the extension itself")
+            ) from error
         except ssl.SSLError as error:
             said = f"TLS with {self._what} failed: {lost(error)}"
             refused = isinstance(error, ssl.SSLCertVerificationError)
@@ -121,7 +124,7 @@ class ExtensionSpeaker(Speaker[ExtensionStep]):
 
 
 class _Session(Session[ExtensionStep]):
-    """One connection of an extension. After anything but a reply it is not used again."""
+    """One connection of an extension. Without a reply it is not used again."""
 
     def __init__(
         self, extension: Extension[Any], connection: Any, kind: str, closing: ClosingConnections
@@ -146,7 +149,9 @@ class _Session(Session[ExtensionStep]):
         try:
             reply = await self._extension.perform(self._connection, **request)
         except TimeoutError:
-            return Done(ErrorClass.TIMEOUT, said=f"{self._kind} gave up by itself")
+            return Done(
+                ErrorClass.TIMEOUT, said=(f"{self._kind} was cancelled by the extension itself")
+            )
         except OSError as error:
             return Done(lost_by(error), said=lost(error))
         except (*FOREIGN, asyncio.CancelledError) as error:
@@ -154,7 +159,7 @@ class _Session(Session[ExtensionStep]):
                 raise
             return Done(ErrorClass.PROTOCOL, said=self._told(error))
         if not _is_sound(reply):
-            said = f"{self._kind} has a defect: it gave something else than a Reply"
+            said = f"{self._kind} has a defect: it did not return a Reply"
             return Done(ErrorClass.PROTOCOL, said=said)
         self._broken = broken
         return step.judged(reply, values)

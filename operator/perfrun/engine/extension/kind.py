@@ -1,4 +1,4 @@
-"""Targets whose protocol a package brings along."""
+"""Targets whose protocol comes from another package."""
 
 import contextlib
 import sys
@@ -22,7 +22,8 @@ from perfrun.reach.values import Values, value_of
 
 
 class ExtensionKind(Kind):
-    """Its package, its options, its steps. Raises DataError for what cannot be resolved."""
+    """Load the package, the options and the steps. Raises DataError if something cannot be
+    resolved."""
 
     def __init__(self, plan: RunPlan, values: Values) -> None:
         self._target, self._values = plan.target.the_extension, values
@@ -41,12 +42,12 @@ class ExtensionKind(Kind):
 
     @override
     async def check(self) -> None:
-        """A connection, no request."""
+        """Open a connection, without a request."""
         (await self._speaker.open()).abandon()
 
     @override
     async def renew(self) -> None:
-        """What a connection needs, it needs when it is opened."""
+        """Everything that a connection needs is obtained when it is opened."""
 
     @override
     @contextlib.asynccontextmanager

@@ -24,13 +24,13 @@ GROUP = "perfrun.kinds"
 SECONDS_TO_LOAD = 30.0
 _WHERE = "spec.target.extension"
 _WHAT_TO_DO = (
-    "install the package that brings it: into the image that the chart's value worker.image "
-    "names, or beside perfrun where `perfrun run` is used"
+    "install the package that provides it: in the image of the chart's value worker.image, or "
+    "in the environment of perfrun for `perfrun run`"
 )
 
 
 def load(kind: str, options: Mapping[str, str], seconds: float = SECONDS_TO_LOAD) -> Extension[Any]:
-    """The protocol of a name, with these options. Raises DataError."""
+    """The protocol with this name and these options. Raises DataError."""
     entry = _entry(kind)
     made: Future[Extension[Any]] = Future()
     # A thread, because an import cannot be ended: the run is, and this worker with it.
@@ -39,8 +39,8 @@ def load(kind: str, options: Mapping[str, str], seconds: float = SECONDS_TO_LOAD
         return made.result(seconds)
     except TimeoutError:
         raise DataError(
-            f"{_WHERE}.kind: {_name(entry)} was not loaded within {seconds:g}s: see what its "
-            f"module does when it is imported"
+            f"{_WHERE}.kind: {_name(entry)} was not loaded within {seconds:g}s: check what its "
+            "module does when it is imported"
         ) from None
 
 
@@ -86,8 +86,8 @@ def _made(entry: EntryPoint, options: Mapping[str, str]) -> Extension[Any]:
         ) from error
     if not (isinstance(found, type) and issubclass(found, Extension)) or inspect.isabstract(found):
         raise DataError(
-            f"{_WHERE}.kind: {entry.value} of {_name(entry)} is no class below "
-            f"perfrun.extension.Extension that has all of its methods"
+            f"{_WHERE}.kind: {entry.value} of {_name(entry)} is not a subclass of "
+            "perfrun.extension.Extension with all of its methods"
         )
     names_of(found).check(options, f"{_WHERE}.options", entry.name)
     try:
@@ -99,14 +99,14 @@ def _made(entry: EntryPoint, options: Mapping[str, str]) -> Extension[Any]:
 
 
 class NamedParameters(NamedTuple):
-    """What something can be told by name."""
+    """The named parameters that something accepts."""
 
     known: frozenset[str]
     required: frozenset[str]
     takes_any: bool
 
     def check(self, given: Iterable[str], where: str, kind: str) -> None:
-        """Raises DataError for a name that is not known, and for one that is missing."""
+        """Raises DataError for an unknown name, and for a missing one."""
         given = set(given)
         for name in sorted(given - self.known):
             if not self.takes_any:
@@ -118,7 +118,7 @@ class NamedParameters(NamedTuple):
 
 
 def names_of(called: Callable[..., object], leave_out: int = 0) -> NamedParameters:
-    """The parameters of a call by name, but for the first ``leave_out``."""
+    """The parameters of a callable by name, without the first ``leave_out``."""
     parameters = list(inspect.signature(called).parameters.values())[leave_out:]
     named = [
         one

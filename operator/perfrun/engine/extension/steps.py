@@ -1,4 +1,4 @@
-"""Steps of an extension: texts by name, compiled once, and what is expected of what comes back."""
+"""Steps of an extension: texts by name, compiled once, and the expectations of replies."""
 
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ class _NoHead(NamedTuple):
 
 
 class ExtensionStep:
-    """A step ready to be run."""
+    """A step that is ready to run."""
 
     def __init__(self, step: Step, where: str, texts: dict[str, Template]) -> None:
         self.name = step.name
@@ -39,11 +39,11 @@ class ExtensionStep:
         self._is_looked_at = self._expectation.needs_body or bool(self._extract)
 
     def render(self, number: int, values: dict[str, str]) -> dict[str, str]:
-        """The texts of the iteration ``number``. Raises OutOfDataError."""
+        """The texts of iteration ``number``. Raises OutOfDataError."""
         return {name: sendable(text(number, values)) for name, text in self._texts}
 
     def judged(self, reply: Reply, values: dict[str, str]) -> Done:
-        """What a step came to; what it extracts goes into ``values``."""
+        """The result of a step; extracted values go into ``values``."""
         received, passed, failed = len(reply.body), reply.passed, reply.failed
         if reply.error is not None:
             return Done(reply.error, received, passed, failed, reply.said)
@@ -55,7 +55,7 @@ class ExtensionStep:
         judged = self._expectation.judge(_FINE, answer)
         passed, failed = passed + judged.passed, failed + judged.failed
         if judged.error is None and not self._extract(_NoHead(), answer, values):
-            said = "what is to be extracted was not found"
+            said = "the value to extract was not found"
             return Done(ErrorClass.DATA, received, passed, failed, said)
         return Done(judged.error, received, passed, failed, judged.said)
 

@@ -9,7 +9,7 @@ from perfrun.engine.http.pool import Origin
 from perfrun.engine.http.request import encoded_target, origin_of
 
 MAX_REFUSALS = 10
-"""Of one request; then it has failed."""
+"""Attempts per request; then it has failed."""
 STATUSES = frozenset({301, 302, 303, 307, 308})
 _OF_A_BODY = frozenset(
     {
@@ -24,19 +24,19 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 class FurtherAttempts:
-    """What became of a request that did not end with its first attempt."""
+    """The result of a request that needed more than one attempt."""
 
     __slots__ = ("hops", "refusals", "retries", "since")
 
     def __init__(self, since: int) -> None:
         self.hops = self.retries = self.refusals = 0
-        """Redirects followed, attempts made again, attempts that the peer did not look at."""
+        """Redirects followed, retries, and attempts that the server did not process."""
         self.since = since
         """When the first byte of the first attempt was written (or the step begun), ns."""
 
 
 class Redirected(NamedTuple):
-    """The next request, and where it goes."""
+    """The next request and its destination."""
 
     origin: Origin
     request: bytes
@@ -51,9 +51,9 @@ def follow(
 ) -> Redirected:
     """The request that a redirect asks for.
 
-    301, 302 (after POST) and 303 ask for a GET without a body, 307 and 308 for the same again.
-    ``secret_names`` (lower case) are the headers that never go to another origin. Raises
-    ResponseError where the redirect leads to no http or https URL.
+    301, 302 (after POST) and 303 lead to a GET without a body, 307 and 308 to the same request
+    again. ``secret_names`` (lower case) are headers that are never sent to another origin. Raises
+    ResponseError if the redirect does not lead to an http or https URL.
     """
     sent, _, body = request.partition(b"\r\n\r\n")
     line, *fields = sent.split(b"\r\n")
@@ -63,7 +63,7 @@ def follow(
         there = urljoin(here, _text(location))
         target, host = origin_of(there), _host(there)
     except ValueError as error:
-        said = "the redirect leads to no http or https URL"
+        said = "the redirect does not lead to an http or https URL"
         raise ResponseError(ErrorClass.PROTOCOL, said) from error
     dropped = {b"host"}
     if target != origin:
@@ -76,7 +76,7 @@ def follow(
 
 
 def _text(location: bytes) -> str:
-    """A Location as text. What is not UTF-8 goes back as the bytes that came, as of Latin-1."""
+    """A Location as text. Bytes that are not UTF-8 are sent back unchanged, as Latin-1."""
     try:
         return location.decode("utf-8").strip()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What is under way: iterations, requests with their deadlines, connections."""
+"""Everything in flight: iterations, requests with their deadlines, connections."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,18 +22,18 @@ from perfrun.reach.foreign import foreign
 
 
 class Walk(Timed, Protocol):
-    """An iteration on its way, as far as it is told what happens around it."""
+    """An iteration in flight, as far as it is notified of events."""
 
     values: dict[str, str]
-    """What its steps have extracted so far."""
+    """Values that its steps have extracted so far."""
 
     def start(
         self, course: Course[CompiledStep], number: int, due: int, user: VirtualUser, now: int
     ) -> None:
-        """Set out; only when it is new, or spare."""
+        """Start; only if it is new or spare."""
 
     def send_step(self, now: int) -> None:
-        """Begin the step that is next: the pause before it is over."""
+        """Begin the next step: the pause before it is over."""
 
     def connected(self, opened: Opened) -> None:
         """A connection was opened for this iteration."""
@@ -42,11 +42,11 @@ class Walk(Timed, Protocol):
         """No connection could be opened for this iteration."""
 
     def censor(self) -> None:
-        """The run is over; how this iteration would have ended is not known."""
+        """The run is over; how this iteration would have ended is unknown."""
 
 
 class HttpCarrier(Carrier):
-    """The requests of one run that are under way, and what they go over."""
+    """The requests of one run that are in flight, and their connections."""
 
     def __init__(
         self,
@@ -59,40 +59,40 @@ class HttpCarrier(Carrier):
         *,
         notes_sends: bool = False,
     ) -> None:
-        """``notes_sends``: whether it is noted when iterations send first, as of a burst."""
+        """``notes_sends``: whether to record when iterations send first, as for a burst."""
         self.timeout = target.timeout
         self.redirects = target.redirects
         retries = target.retries or Retries()
         self.retries = retries.limit
         self.again_after = frozenset(retries.errors if retries.limit else ())
-        """Error classes after which an attempt is made again."""
+        """Error classes that are retried."""
         self.cookies, self.compression = target.cookies, target.compression
         self.take, self.give = policy.take, policy.give
         self._iteration = iteration
         self.ended, self.course = ended, course
         self.all: list[Walk] = []
-        """Every iteration there is, under way or spare."""
+        """All iterations, in flight or spare."""
         self.spare: list[Walk] = []
-        """Iterations that are over, to be used again: cheaper than a new one for each request."""
+        """Finished iterations, to be reused: cheaper than a new one per request."""
         self.thinking: dict[Walk, asyncio.TimerHandle] = {}
         """Iterations between two steps."""
         self.on_quiet: Callable[[], None] | None = None
         self.notes_sends = notes_sends
         self.prepares = notes_sends or target.cookies
-        """Whether there is something to be done before an attempt is sent."""
+        """Whether something has to be done before an attempt is sent."""
         self.first_send = self.last_send = 0
         self.exhausted: dict[str, int] = {}
         self.forbidden: str | None = None
         self._foreign, self._fence = trust.foreign, trust.fence
         self._connecting = self._connects = 0
-        """Connections that are being opened; those that were, or could not be."""
+        """Connections that are being opened; connections that were opened, or could not be."""
         home = origin_of(target.url)
         self.version = version_of(target)
-        """How requests are written, and the pools that carry them."""
+        """How requests are written, and the pools that they use."""
         self.home = self.version.pool(home, trust.home, trust.fence)
         """The connections of the target's own origin."""
         self.held = self.home if policy.holds else None
-        """Whose connections stay with an iteration that goes on at once."""
+        """Pools whose connections stay with an iteration that continues at once."""
         self._pools = {home: self.home}
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self.timeout, self.all)
@@ -110,7 +110,7 @@ class HttpCarrier(Carrier):
         return len(self.all) - len(self.spare)
 
     def retire(self, iteration: Walk) -> None:
-        """An iteration is over; it may be used again."""
+        """An iteration is over; it may be reused."""
         iteration.begun = 0
         self.spare.append(iteration)
         if self.on_quiet is not None and not self.in_flight():
@@ -137,7 +137,7 @@ class HttpCarrier(Carrier):
         return self._loop.create_task(self._connect(iteration, pool))
 
     def soon(self, call: Callable[[str], None], said: str) -> asyncio.Handle:
-        """Call with some words in the next turn of the loop."""
+        """Call with a message in the next cycle of the loop."""
         return self._loop.call_soon(call, said)
 
     def note_send(self, now: int) -> None:
@@ -167,7 +167,7 @@ class HttpCarrier(Carrier):
             self._connects += 1
 
     def think(self, iteration: Walk, pause: int) -> None:
-        """Go on with an iteration after ``pause`` ns."""
+        """Continue an iteration after ``pause`` ns."""
         iteration.begun = 0
         self.thinking[iteration] = self._loop.call_later(pause / NS_PER_S, self._resume, iteration)
 

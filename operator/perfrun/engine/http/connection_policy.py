@@ -1,4 +1,4 @@
-"""Over which connection a user's request goes."""
+"""Which connection a user's request uses."""
 
 import select
 from typing import Protocol, Self
@@ -12,26 +12,27 @@ from perfrun.engine.http.pool import Origin, Pool
 from perfrun.engine.load.virtual_user import VirtualUser
 
 IDLE_LIMIT = 4 * NS_PER_S
-"""Common servers close what was idle for 5 s; a request on such a connection would be lost."""
+"""Common servers close connections that were idle for 5 s; a request on such a connection would be
+lost."""
 LOOK_AFTER = NS_PER_S // 10
-"""Idle for so long, a connection is looked at before it is used. Servers close none earlier."""
+"""A connection that was idle for this long is checked before use. Servers close none earlier."""
 _HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
 class HttpUser:
-    """What is kept for one user of a target that speaks HTTP."""
+    """The state of one user of an HTTP target."""
 
     __slots__ = ("connections", "cookies")
 
     def __init__(self) -> None:
         self.connections: dict[Origin, Link] = {}
-        """Its own, where each user has some."""
+        """The user's own connections, if each user has some."""
         self.cookies = Cookies()
-        """What the target has set for it, where cookies are kept."""
+        """The cookies that the target has set for it, if cookies are kept."""
 
     @classmethod
     def of(cls, user: VirtualUser) -> Self:
-        """That of a user; a new one where nothing is kept for it so far."""
+        """The state of a user; a new one if it has none yet."""
         state = user.state
         if not isinstance(state, cls):
             state = user.state = cls()
@@ -44,10 +45,10 @@ class HttpUser:
 
 
 class ConnectionPolicy(Protocol):
-    """Over which connection a request goes, and what becomes of it afterwards."""
+    """Which connection a request uses, and what happens to it afterwards."""
 
     holds: bool = False
-    """Whether an iteration that goes on at once would take the connection that it gives back."""
+    """Whether an iteration that continues at once would get back the connection that it returns."""
 
     def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:
         """A connection to use now; None: open one."""
@@ -85,7 +86,7 @@ class Shared(ConnectionPolicy):
 
 
 class PerUser(ConnectionPolicy):
-    """Every user keeps connections of its own; in an open load, every iteration is a new user."""
+    """Every user keeps its own connections; in an open load, every iteration is a new user."""
 
     @override
     def take(self, pool: Pool, user: VirtualUser, now: int) -> Link | None:

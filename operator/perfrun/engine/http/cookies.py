@@ -14,11 +14,11 @@ from typing import NamedTuple
 from perfrun.engine.http.pool import Origin
 
 FRESH_FOR = 1.0
-"""Seconds for which a Cookie header is sent again before it is asked whether some has expired."""
+"""Seconds for which a Cookie header is reused before expiry is checked again."""
 MAX_PATHS = 1000
-"""Whose Cookie headers are remembered; templates may make a new path each time."""
+"""Number of paths whose Cookie headers are cached; templates may generate a new path each time."""
 MAX_COOKIES = 1000
-"""Of one user; then the oldest goes."""
+"""Cookies per user; beyond that the oldest is dropped."""
 
 _BLANK = b" \t"
 _SECONDS = re.compile(rb"-?[0-9]{1,18}\Z")
@@ -44,7 +44,7 @@ _FIRST_YEAR = 1601
 
 
 class _Key(NamedTuple):
-    """What one cookie replaces another by."""
+    """The key by which one cookie replaces another."""
 
     domain: str
     path: bytes
@@ -54,7 +54,7 @@ class _Key(NamedTuple):
 class _Cookie(NamedTuple):
     value: bytes
     created: int
-    """Its place among all that the user was given."""
+    """Its position in the order in which the user got cookies."""
     expires: float
     """Seconds since the epoch."""
     host_only: bool
@@ -62,7 +62,7 @@ class _Cookie(NamedTuple):
 
 
 class Cookies:
-    """What a target has set for one user, and the Cookie headers that follow from it."""
+    """The cookies that a target has set for one user, and the resulting Cookie headers."""
 
     __slots__ = ("_created", "_headers", "_kept")
 
@@ -72,14 +72,14 @@ class Cookies:
         self._headers: dict[tuple[Origin, bytes], tuple[float, bytes]] = {}
 
     def set(self, origin: Origin, path: bytes, values: list[bytes]) -> None:
-        """Take in the Set-Cookie headers of a response to a request for ``path``."""
+        """Store the Set-Cookie headers of a response to a request for ``path``."""
         for value in values:
             self._set(_host(origin), path, value)
         if values:
             self._headers.clear()
 
     def header(self, origin: Origin, path: bytes) -> bytes:
-        """The value of the Cookie header of a request for ``path``; empty: it has none."""
+        """The value of the Cookie header for a request to ``path``; empty: none."""
         if not self._kept:
             return b""
         now = time.monotonic()
@@ -93,7 +93,7 @@ class Cookies:
         return value
 
     def _set(self, host: str, path: bytes, value: bytes) -> None:
-        """5.2 and 5.3: one header. Nothing is kept of a cookie of somebody else's domain."""
+        """5.2 and 5.3: one header. Cookies of other domains are ignored."""
         pair, *attributes = value.split(b";")
         name, equals, content = (part.strip(_BLANK) for part in pair.partition(b"="))
         if not equals or not name:
@@ -128,7 +128,7 @@ class Cookies:
 
 
 class _Said(NamedTuple):
-    """What the attributes of a cookie come to."""
+    """The parsed attributes of a cookie."""
 
     domain: str
     path: bytes
@@ -137,7 +137,8 @@ class _Said(NamedTuple):
 
 
 def _said(attributes: list[bytes], path: bytes) -> _Said:
-    """5.2.1 to 5.2.6: of several of a name the last one counts; an odd one is ignored."""
+    """5.2.1 to 5.2.6: of several attributes with one name the last counts; an invalid one is
+    ignored."""
     domain, whose, secure = "", _default_path(path), False
     ends: float | None = None
     age: float | None = None
@@ -159,7 +160,7 @@ def _said(attributes: list[bytes], path: bytes) -> _Said:
 
 
 def _host(origin: Origin) -> str:
-    """As it stands in attributes: lower case, and names of other scripts as DNS has them."""
+    """As in attributes: lower case, and internationalized names in their DNS form."""
     host = origin.host.lower()
     try:
         return host if host.isascii() else host.encode("idna").decode()
@@ -193,7 +194,7 @@ def _is_below(path: bytes, whose: bytes) -> bool:
 
 
 def _date(text: bytes) -> float | None:
-    """5.1.1: a date in whatever order its parts come; None: it is none."""
+    """5.1.1: a date with its parts in any order; None: not a date."""
     clock: tuple[int, int, int] | None = None
     day = month = year = None
     for token in _DELIMITER.split(text):
@@ -221,7 +222,8 @@ def path_of(request: bytes) -> bytes:
 
 
 def with_cookies(request: bytes, value: bytes) -> bytes:
-    """An HTTP/1.1 request with a Cookie header, unless there is none to send or it has one."""
+    """An HTTP/1.1 request with a Cookie header, unless there are no cookies or it already has
+    one."""
     line = request.find(b"\r\n")
     if not value or b"\r\ncookie:" in request[line : request.find(b"\r\n\r\n")].lower():
         return request

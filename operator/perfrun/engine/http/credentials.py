@@ -33,27 +33,28 @@ from perfrun.reach.values import Values
 _LOG = logging.getLogger(__name__)
 _WHERE = "spec.target.http.auth"
 RENEW_AFTER = 0.8
-"""Of a token's life: the rest is for a token service that is away for a while."""
+"""Share of a token's lifetime after which it is renewed: the rest is for a token service that is
+down for a while."""
 DEFAULT_LIFE = 3600.0
-"""Seconds, of a token whose server does not say (RFC 6749, 5.1, only recommends that)."""
+"""Lifetime in seconds if the server does not send one (RFC 6749, 5.1, only recommends it)."""
 RETRY_SECONDS = 5.0
 MIN_WAIT = 0.5
 TIMEOUT_SECONDS = 15.0
 _REFUSALS = (400, 401, 403)
-"""Of a token service that takes neither the client nor its secret (RFC 6749, 5.2)."""
+"""Error codes of a token service that rejects the client or its secret (RFC 6749, 5.2)."""
 _ERROR_CODE = re.compile(r"[a-z]{2,20}(_[a-z]{1,20}){0,4}")
-"""As RFC 6749, 5.2 and its extensions have them: ``invalid_client``."""
+"""Error codes as in RFC 6749, 5.2 and its extensions: ``invalid_client``."""
 _BAD_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
-"""OpenSSL's name, in what the HTTP client says."""
+"""OpenSSL's name for the error, in the message of the HTTP client."""
 LOOK_SECONDS = 10.0
-"""Between two looks at a token that the kubelet keeps fresh."""
+"""Time between two reads of a token that the kubelet keeps fresh."""
 
 
 class Credential(Protocol):
     """The Authorization header of every request."""
 
     authorization: str
-    """As it is now; empty: it has not been obtained yet."""
+    """The current value; empty: not obtained yet."""
 
     @property
     def header(self) -> Template:
@@ -61,7 +62,8 @@ class Credential(Protocol):
         return Template([lambda _number, _values: self.authorization])
 
     async def obtain(self) -> None:
-        """Get it, unless it is fresh. Raises EngineError, after which it may be tried again."""
+        """Obtain it, unless it is fresh. Raises EngineError, after which the call may be
+        repeated."""
 
     async def keep(self) -> None:
         """Keep it fresh until cancelled."""
@@ -80,11 +82,11 @@ class Fixed(Credential):
 
     @override
     async def obtain(self) -> None:
-        """It is there."""
+        """The value is constant."""
 
     @override
     async def keep(self) -> None:
-        """It stays as it is."""
+        """The value never changes."""
 
 
 class MountedToken(Credential):
@@ -115,7 +117,7 @@ class MountedToken(Credential):
 
 
 class ClientCredentials(Credential):
-    """A token by the client credentials grant (RFC 6749, 4.4)."""
+    """A token from the client credentials grant (RFC 6749, 4.4)."""
 
     def __init__(
         self, asked: OAuth2Auth, client: tuple[str, str], verify: ssl.SSLContext, fence: Fence
@@ -132,7 +134,7 @@ class ClientCredentials(Credential):
             self._form["audience"] = asked.audience
         self._life = DEFAULT_LIFE
         self._renew_at = 0.0
-        """When the token is to be renewed; it is good for a while longer (s, monotonic)."""
+        """When to renew the token; it stays valid for a while longer (s, monotonic)."""
         self.authorization = ""
 
     @override
@@ -159,7 +161,9 @@ class ClientCredentials(Credential):
         try:
             address = (await self._resolver.candidates())[0]
         except OpenError as error:
-            raise EngineError(error.reason, f"{where} cannot be asked: {error.message}") from error
+            raise EngineError(
+                error.reason, (f"{where} cannot be reached: {error.message}")
+            ) from error
         try:
             async with httpx.AsyncClient(
                 verify=self._verify, trust_env=False, timeout=TIMEOUT_SECONDS
@@ -176,7 +180,7 @@ class ClientCredentials(Credential):
             reason = str(error) or type(error).__name__
             raise EngineError(
                 ErrorClass.CONNECT,
-                f"{where} cannot be asked: {reason}",
+                f"{where} cannot be reached: {reason}",
                 refused=_BAD_CERTIFICATE in reason,
             ) from error
         said = _document(answer)
@@ -184,7 +188,7 @@ class ClientCredentials(Credential):
         if answer.status_code != httpx.codes.OK or not isinstance(token, str) or not token:
             raise EngineError(
                 ErrorClass.DATA,
-                f"{where} gave no token: {_complaint(answer, said)}",
+                f"{where} returned no token: {_complaint(answer, said)}",
                 refused=answer.status_code in _REFUSALS,
             )
         SECRETS.learn(token)
@@ -194,7 +198,7 @@ class ClientCredentials(Credential):
 
 
 def credential_of(target: HttpTarget, values: Values, fence: Fence) -> Credential | None:
-    """The credential of a target; None: it needs none. Raises DataError for a missing value."""
+    """The credential of a target; None if it needs none. Raises DataError for a missing value."""
     auth = target.auth
     if auth is None:
         return None
@@ -233,7 +237,7 @@ def _secret(source: SecretValue, values: Values, field: str) -> str:
 
 
 def _life(said: object) -> float:
-    """Seconds; some services write the number as a text."""
+    """Seconds; some services send the number as a string."""
     try:
         life = float(said) if isinstance(said, int | float | str) else 0.0
     except ValueError:
@@ -250,7 +254,7 @@ def _document(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _complaint(answer: httpx.Response, said: dict[str, Any]) -> str:
-    """The error code of a token service: nothing else, since it may repeat what it was sent."""
+    """The error code of a token service, and nothing else: the response may repeat the secrets."""
     code = said.get("error")
     if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
         return foreign(code)

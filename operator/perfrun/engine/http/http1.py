@@ -1,9 +1,9 @@
 """HTTP/1.1 on one connection: write a request, read a response, never pipelined.
 
-The hot path is ``data_received``. A response whose head has been parsed before, byte for byte, and
-that came as a whole is recognised by comparing bytes; anything else goes through a C parser. At the
-end there is one call of the exchange that waits for it. Headers are only looked up where a
-redirect, a check or an extraction asks for one.
+The hot path is ``data_received``. A complete response whose head is byte for byte one that was
+parsed before is recognised by comparing bytes; anything else goes through a C parser. At the end,
+the waiting exchange is called once. Headers are looked up only if a redirect, a check or an
+extraction needs one.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from perfrun.engine.http.odd_head import put_plainly
 from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 
 MAX_HEAD = 64 * 1024
-"""Bytes of status line and headers; more is not HTTP that anyone means to test."""
+"""Maximum bytes of status line and headers."""
 
 _END_OF_HEAD = b"\r\n\r\n"
 _STATUS_LINE = b"HTTP/1."
@@ -69,15 +69,15 @@ class Connection(asyncio.Protocol):
         self._interim = 0
         self._head_done = False
         self._odd: str | None = None
-        """What the parser has refused in a head that has not come as a whole."""
+        """The error of the parser in a head that is not complete yet."""
         self.keep_alive = True
-        """Whether another request may follow the response, as far as that one says."""
+        """Whether another request may follow, according to the response."""
         self.status = 0
         """The status code of the response."""
         self.transport: Any = None
         """An asyncio.Transport once connected; Any, because its calls are the hot path."""
         self.first_byte = 0
-        """When the response began, monotonic ns; 0: it has not."""
+        """When the response began, monotonic ns; 0: not yet."""
         self.received = 0
         """Bytes of the response so far, headers included."""
         self.head = b""
@@ -185,12 +185,12 @@ class Connection(asyncio.Protocol):
             self._break(ErrorClass.PROTOCOL, f"more than {MAX_HEAD} bytes of headers")
 
     def _feed(self, data: bytes) -> str:
-        """Give what has come to the parser; what is wrong with it, if anything is."""
+        """Feed received bytes to the parser. Returns what is wrong with them, if anything."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             if not self._complete:
-                return "an upgrade that nobody asked for"
+                return "an upgrade that was not requested"
         except httptools.HttpParserError as error:
             if not self._complete:
                 return str(error) if self._head_done else self._feed_odd(str(error))
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
         return ""
 
     def _feed_odd(self, wrong: str) -> str:
-        """Put a head plainly that the parser has refused, once all of it is there, and go on."""
+        """Normalise a complete head that the parser rejected, and continue."""
         before, after = self._split_head()
         if not after.startswith(_STATUS_LINE[: len(after)]):
             return wrong
@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
         return ""
 
     def _split_head(self) -> tuple[bytes, bytes]:
-        """What has come of interim responses, and of the final one."""
+        """Bytes of interim responses, and of the final one."""
         at = 0
         for _ in range(self._interim):
             at = self.head.index(_END_OF_HEAD, at) + len(_END_OF_HEAD)
@@ -303,7 +303,7 @@ class Connection(asyncio.Protocol):
             self._interim += 1
 
     def keep(self, part: bytes) -> None:
-        """A part of a body that is to be looked at."""
+        """A part of a body that is needed."""
         self._kept += len(part)
         if self._kept > self._read_plan.size_limit:
             self._too_much = True
@@ -324,7 +324,7 @@ def _field(name: bytes) -> re.Pattern[bytes]:
 
 
 class _StatusSink:
-    """The parser calls only what it finds: the fewer methods, the less time."""
+    """The parser calls only methods that exist: fewer methods take less time."""
 
     __slots__ = ("on_message_complete",)
 

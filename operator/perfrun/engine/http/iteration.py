@@ -1,4 +1,4 @@
-"""One iteration walking its steps: callbacks, no coroutines, no look-ups."""
+"""One iteration that executes its steps: callbacks, no coroutines, no look-ups."""
 
 import asyncio
 from time import monotonic_ns
@@ -23,7 +23,7 @@ _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
 
 
 class Iteration:
-    """One due start of a scenario. Every way through it ends in one call of :meth:`_end`.
+    """One run through a scenario. Every path ends in one call of :meth:`_end`.
 
     Response time of the first step counts from when the iteration was due; of later steps, from
     the first byte written (before there is one: from when the step was begun).
@@ -52,7 +52,7 @@ class Iteration:
 
     _step: CompiledStep
     _request: Any
-    """As its protocol sends it."""
+    """In the form that its protocol sends."""
 
     def __init__(self, carrier: HttpCarrier) -> None:
         self._carrier = carrier
@@ -61,15 +61,15 @@ class Iteration:
         self._opening: asyncio.Task[None] | asyncio.Handle | None = None
         self._pool = carrier.home
         self.begun = 0
-        """When the request that is under way was begun, monotonic ns; 0: none is."""
+        """When the request in flight was begun, monotonic ns; 0: none."""
         self.values: dict[str, str] = {}
-        """What the steps so far have extracted."""
+        """Values that the steps have extracted so far."""
         carrier.all.append(self)
 
     def start(
         self, course: Course[CompiledStep], number: int, due: int, user: VirtualUser, now: int
     ) -> None:
-        """Set out; only when it is new, or was given back to ``carrier.spare``."""
+        """Start; only if it is new, or was returned to ``carrier.spare``."""
         self._take(course)
         self._number = number
         self._due = due
@@ -83,11 +83,11 @@ class Iteration:
         self._steps, self._whole, self._stays = course
 
     def send_step(self, now: int) -> None:
-        """Begin the step that is next."""
+        """Begin the next step."""
         self._begin(now, None)
 
     def _begin(self, now: int, connection: Link | None) -> None:
-        """Begin a step, over a connection that is held or over any that is free."""
+        """Begin a step, over the connection that it holds or over any free one."""
         self._step, self._tally = step, tally = self._steps[self._at]
         tally.sent += 1
         self.begun = now
@@ -129,7 +129,7 @@ class Iteration:
         connection.send(self, request, self._step.read_plan)
 
     def _spoil(self, error: Exception) -> None:
-        """Fail before anything of the attempt is written: its data cannot be sent."""
+        """Fail before the attempt is written: its data cannot be sent."""
         # Not at once: the user may start over and find as little, without end.
         self._opening = self._carrier.soon(self._spoilt, spoilt_by(error))
 
@@ -226,7 +226,7 @@ class Iteration:
         self._opening = self._carrier.connect(self, self._pool)
 
     def refused(self) -> None:
-        """The peer never looked at the last attempt: that one does not count."""
+        """The server never processed the last attempt: it does not count."""
         now = monotonic_ns()
         more = self._further(now)
         more.refusals += 1
@@ -238,7 +238,7 @@ class Iteration:
         self._attempt(self._pool, now)
 
     def timed_out(self) -> None:
-        """The request's time is up."""
+        """The request has timed out."""
         self._outlasted(Outcome.TIMEOUT, monotonic_ns())
         self._give_up()
         self._fail(ErrorClass.TIMEOUT)
@@ -258,7 +258,8 @@ class Iteration:
     # --- what a response means ----------------------------------------------------------------
 
     def _passes(self, connection: Link, now: int) -> bool:
-        """Whether the step succeeded; if not, the iteration has been led on or ended."""
+        """Whether the step succeeded; if not, the iteration has been redirected, retried or
+        ended."""
         try:
             if self._carrier.cookies:
                 self._keep_cookies(connection)
@@ -283,7 +284,7 @@ class Iteration:
         cookies.set(self._pool.origin, path, connection.headers(b"set-cookie"))
 
     def _judged(self, connection: Link) -> tuple[ErrorClass | None, str]:
-        """What is wrong with a final response, and in words; what is asked for is extracted."""
+        """What is wrong with a final response, as class and in words. Extracts values."""
         step = self._step
         body = b""
         if step.read_plan.mode is ReadMode.BODY:
@@ -295,7 +296,7 @@ class Iteration:
         self._tally.checks_passed += judged.passed
         self._tally.checks_failed += judged.failed
         if judged.error is None and not step.extract(connection, answer, self.values):
-            return ErrorClass.DATA, "what is to be extracted was not found"
+            return ErrorClass.DATA, "the value to extract was not found"
         return judged.error, judged.said
 
     def _redirected(self, connection: Link) -> Pool | None:
@@ -321,7 +322,7 @@ class Iteration:
     # --- what comes after it: the next step, another attempt, or the end ----------------------
 
     def _go_on(self, held: Link | None, now: int) -> None:
-        """To the next step: at once, or after the pause of the one before it."""
+        """Continue with the next step: at once, or after the pause of the last one."""
         if not (pause := self._step.think_time):
             self._begin(now, held)
             return
@@ -374,7 +375,8 @@ class Iteration:
         return encode(with_cookies(plain, value)) if value else request
 
     def _end(self, pause: int, now: int) -> None:
-        """It is over; the last thing that it does, for it may set out anew meanwhile."""
+        """End the iteration. This must be the last action, because it may be started again in
+        it."""
         carrier, user = self._carrier, self._user
         self.begun = 0
         number = carrier.ended(user, pause, now)
@@ -386,7 +388,7 @@ class Iteration:
     # --- the connection and the time of what is under way -------------------------------------
 
     def _outlasted(self, outcome: Outcome, now: int) -> None:
-        """Record what is known of a request whose end was not seen: lower bounds."""
+        """Record lower bounds for a request whose end was not seen."""
         connection = self._connection
         if connection is None:
             return
@@ -404,7 +406,7 @@ class Iteration:
         return now - (self._written or self.begun)
 
     def _give_back(self, now: int) -> None:
-        """The response is complete: somebody else may use the connection, if anybody may."""
+        """The response is complete: release the connection, if it can be used again."""
         connection = self._connection
         assert connection is not None
         self._connection = None
@@ -414,7 +416,7 @@ class Iteration:
             connection.close()
 
     def _count_bytes(self) -> None:
-        """Count what has come of a response that does not come as a whole."""
+        """Count the bytes of a response that did not arrive completely."""
         connection = self._connection
         assert connection is not None
         if connection.first_byte:  # before it, those counted are of the response before

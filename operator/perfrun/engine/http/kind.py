@@ -21,7 +21,7 @@ from perfrun.reach.values import Values
 
 
 class HttpKind(Kind):
-    """Its TLS, its credential, its steps. Raises DataError for what cannot be resolved."""
+    """Load TLS settings, credential and steps. Raises DataError if something cannot be resolved."""
 
     def __init__(self, plan: RunPlan, values: Values) -> None:
         self._target = plan.target.the_http
@@ -37,7 +37,7 @@ class HttpKind(Kind):
 
     @override
     async def check(self) -> None:
-        """Its token, DNS, TCP and TLS, no request."""
+        """Check token, DNS, TCP and TLS, without a request."""
         await self.renew()
         origin = origin_of(self._target.url)
         home = version_of(self._target).pool(origin, self._trust.home, self._trust.fence)

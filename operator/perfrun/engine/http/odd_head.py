@@ -1,4 +1,5 @@
-"""Heads of HTTP/1.1 responses that the parser refuses and RFC 9112 has a client read."""
+"""Heads of HTTP/1.1 responses that the parser rejects, but that a client must accept by RFC
+9112."""
 
 import re
 
@@ -29,7 +30,7 @@ def put_plainly(message: bytes) -> bytes | None:
 
 
 def _one_length(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The fields with one Content-Length at most, unless there are different ones."""
+    """The fields with at most one Content-Length, unless the lengths differ."""
     others = [field for field in fields if field[0].lower() != b"content-length"]
     if any(name.lower() == b"transfer-encoding" for name, _ in others):
         return others

@@ -31,7 +31,7 @@ class Origin:
 
 
 class Security(NamedTuple):
-    """How TLS is spoken: the context, and the name that a certificate has to carry."""
+    """TLS settings: the context, and the name that the certificate must have."""
 
     context: ssl.SSLContext
     server_name: str | None
@@ -51,11 +51,11 @@ class Trust(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A new connection, and how long each phase of opening it took (ns)."""
+    """A new connection, and the duration of each phase of opening it (ns)."""
 
     connection: Link
     dns: int
-    """Waiting for a look-up of the name; 0 where its addresses were known."""
+    """DNS: 0 if the addresses were known."""
     connect: int
     """TCP: from SYN to connected, over all addresses that were tried."""
     tls: int
@@ -74,7 +74,7 @@ class Pool:
         self._resolver = Resolver(origin.host, origin.port, fence)
         self._sessions = TlsSessions() if security.reuses_sessions else None
         self.idle: dict[Link, None] = {}
-        """Open and free, the last used one last. What a server closes goes by itself."""
+        """Idle connections, the last used one last. Those that the server closes are removed."""
         self.opened = 0
         """Connections opened so far."""
 
@@ -123,7 +123,7 @@ class Pool:
         return Opened(connection, begin - asked, connected - begin, done - connected)
 
     async def _connect(self, address: str) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
-        """A connection of TCP, over which a handshake may have begun."""
+        """A TCP connection, with a TLS handshake if needed."""
         loop = asyncio.get_running_loop()
         # By address and not by a socket of our own: that takes uvloop less than half the time.
         return await loop.create_connection(self._new_protocol, address, self.origin.port)

@@ -1,4 +1,4 @@
-"""The protocols that are spoken: how each writes a request, and the pool that carries it."""
+"""The supported protocols: how each writes a request, and its pool."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,11 +9,11 @@ from perfrun.engine.http.pool import Origin, Pool, Security
 from perfrun.logic.plan.network import Fence
 
 Encode = Callable[[bytes], Any]
-"""Makes of an HTTP/1.1 request what :meth:`Link.send` takes."""
+"""Converts an HTTP/1.1 request to the argument of :meth:`Link.send`."""
 
 
 class HttpVersion(NamedTuple):
-    """One protocol. All work on requests is done on their HTTP/1.1 form."""
+    """One protocol. Requests are always edited in their HTTP/1.1 form."""
 
     encoder: Callable[[str], Encode]
     """By the scheme of the origin."""
@@ -23,7 +23,7 @@ class HttpVersion(NamedTuple):
 
 
 def version_of(target: HttpTarget) -> HttpVersion:
-    """How a target is spoken to."""
+    """The protocol of a target."""
     timeout, shares = target.connect_timeout, target.connections == "Shared"
     if target.protocol == "HTTP/2":
         # Only here: the tables of HPACK take time to load.

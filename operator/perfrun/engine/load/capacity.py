@@ -1,4 +1,4 @@
-"""A capacity search under way: hold after hold as they are told, each measured for itself."""
+"""A running capacity search: one announced hold after the other, each measured separately."""
 
 import asyncio
 from collections.abc import Callable
@@ -44,21 +44,21 @@ class Search(Execution):
         self.on_hold: OnHold | None = None
         """Called with the report of each hold that is over; must return at once."""
         self._hold: Hold | None = None
-        """The hold that was told last."""
+        """The last announced hold."""
         self._window: Hold | None = None
-        """The hold that the window is of."""
+        """The hold of the window."""
         self._holding = False
-        """Whether it is released from."""
+        """Whether iterations of it are released."""
         self._quiet = True
-        """Whether the hold of the window is reported."""
+        """Whether the hold of the window has been reported."""
         self._over = False
         self._cut: str | None = None
-        """Why the hold of the window was ended before its time."""
+        """Why the hold of the window was ended early."""
         self._censoring: asyncio.TimerHandle | None = None
         self._late = 0
-        """How long after its start the hold of the window was taken up, ns."""
+        """How late the hold of the window was started, ns."""
         self._exhausted: dict[str, int] = {}
-        """How often the generator had run out of things before the hold."""
+        """How often the generator had run out of a resource before the hold."""
 
     @override
     def _new_pacer(self, index: int) -> HoldPacer:
@@ -68,20 +68,20 @@ class Search(Execution):
     # --- what it is told ----------------------------------------------------------------------
 
     def hold(self, hold: Hold) -> None:
-        """Hold this rate next. Told again it changes nothing."""
+        """Start this hold next. Repeating the call changes nothing."""
         if self._over or (self._hold is not None and hold.number <= self._hold.number):
             return
         self._hold = hold
         self._later(self._start + hold.start - _SET_OUT - monotonic_ns(), self._begin_hold)
 
     def cut(self, reason: str, number: int) -> None:
-        """A condition of ``stopWhen`` was true in the hold of that number: end it now."""
+        """A condition of ``stopWhen`` was true in the hold with that number: end it now."""
         if self._holding and self._window is not None and self._window.number == number:
             self._end_hold(reason)
 
     def finish_search(self, reason: str | None = None) -> None:
-        """There are no more holds. With a ``reason`` it is not the end that was to be, and the
-        present hold is brought to its end; else it is ended at once."""
+        """There are no more holds. With a ``reason`` the search ends early and the current hold is
+        completed; otherwise it ends at once."""
         if self._over:
             return
         self._over = True
@@ -185,7 +185,7 @@ class Search(Execution):
 
     @override
     def report(self, ceiling: float) -> WorkerReport:
-        """Everything: the last hold as the window, the earlier ones as its warm-up."""
+        """The whole report: the last hold is the window, the earlier ones its warm-up."""
         whole = self._measured(self._recorder.earlier, self._stopped, breached=self._breached)
         whole.generator.ceiling = ceiling
         whole.series = self._intervals.series

@@ -1,4 +1,4 @@
-"""One run under way: it starts what the pacer releases, and knows when all is over."""
+"""One running load: it starts what the pacer releases, and knows when everything has ended."""
 
 import asyncio
 import time
@@ -25,11 +25,11 @@ from perfrun.measure.report import WorkerReport
 
 AnyCourse = Course[Any]
 LATE = 10 * NS_PER_MS
-"""A hand-over later than this after the due time is counted as late."""
+"""An iteration that starts later than this after its due time is counted as late."""
 
 
 class Execution(IterationStarter):
-    """A run from its T0 (monotonic ns) until nothing is under way any more."""
+    """A run from its T0 (monotonic ns) until nothing is in flight any more."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Execution(IterationStarter):
         order: list[int],
         kind: Kind,
     ) -> None:
-        """``order`` is one cycle of scenario_order; that of odd weights takes a while to make."""
+        """``order`` is one cycle of scenario_order, which is slow to compute for some weights."""
         self._plan, self._start = plan, start
         self._pacer = self._new_pacer(index)
         self._pacing = Pacing(self._pacer, self)
@@ -54,7 +54,7 @@ class Execution(IterationStarter):
         self._scenarios, self._workers = scenarios, plan.load.workers
         self._order = Turns(order, self._workers).cycle(index)
         self._cycle = self._new_cycle()
-        """What the worker's iterations run in turn: in the warm-up, in the window."""
+        """The courses of the worker's iterations in turn: in the warm-up, in the window."""
         self._set_out = self._carrier.begin
         self._late_sends = 0
         self._stopped: str | None = None
@@ -186,7 +186,7 @@ class Execution(IterationStarter):
 
     @property
     def extracted(self) -> dict[str, str]:
-        """What the first iteration has extracted: of a setup there is only one."""
+        """Values that the first iteration has extracted: a setup has only one."""
         return self._carrier.extracted
 
     # --- what came of it ----------------------------------------------------------------------

@@ -17,16 +17,16 @@ S = TypeVar("S")
 
 
 class Course(NamedTuple, Generic[S]):
-    """What an iteration runs, and where it is counted."""
+    """The scenario of an iteration, and where it is counted."""
 
     steps: list[tuple[S, StepTally]]
     tally: ScenarioTally
     stays: bool
-    """Whether all later iterations run the same, and are counted there."""
+    """Whether all later iterations use the same course."""
 
 
 class Ended(Protocol):
-    """Told when an iteration is over."""
+    """Called when an iteration is over."""
 
     def __call__(self, user: VirtualUser, pause: int, now: int) -> int:
         """``pause``: ns that the user thinks before it may start over; it is ``now``.
@@ -36,7 +36,7 @@ class Ended(Protocol):
 
 
 Courses = Callable[[int, int], Course[Any]]
-"""What the iteration of a number runs that is due at a time (monotonic ns)."""
+"""Chooses the course of an iteration by its number and due time (monotonic ns)."""
 
 
 class Carrier(Protocol):
@@ -46,14 +46,14 @@ class Carrier(Protocol):
     """
 
     on_quiet: Callable[[], None] | None
-    """Called whenever no iteration is under way any more."""
+    """Called whenever no iteration is in flight any more."""
     first_send: int
     last_send: int
-    """Of the first attempts of iterations, monotonic ns; 0: none yet."""
+    """Times of the first attempts of iterations, monotonic ns; 0: none yet."""
     exhausted: dict[str, int]
     """How often the generator ran out of Ports, Descriptors or Memory."""
     forbidden: str | None
-    """What a policy said first of a host that was to be connected to."""
+    """The first message of a policy that refused a host."""
 
     @property
     def connections(self) -> int:
@@ -61,7 +61,7 @@ class Carrier(Protocol):
 
     @property
     def extracted(self) -> dict[str, str]:
-        """What the first iteration has extracted: of a setup there is only one."""
+        """Values that the first iteration has extracted: a setup has only one."""
 
     def begin(
         self, course: Course[Any], number: int, due: int, user: VirtualUser, now: int
@@ -69,35 +69,36 @@ class Carrier(Protocol):
         """Start an iteration."""
 
     def in_flight(self) -> int:
-        """Iterations under way."""
+        """Number of iterations in flight."""
 
     def has_connected(self, users: int) -> bool:
-        """Whether the first connections of so many users are open, or have failed."""
+        """Whether the first connections of this number of users are open, or have failed."""
 
     def censor(self) -> None:
-        """End everything that is under way; what it would have become is not known."""
+        """End everything in flight; its outcome is unknown."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
 
 
 class Kind(Protocol):
-    """One worker's dealings with a target of one kind."""
+    """One worker's access to a target of one kind."""
 
     def compile(self, plan: RunPlan) -> list[CompiledScenario]:
-        """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
+        """Compile every step of a plan. Raises DataError if something cannot be resolved."""
 
     async def check(self) -> None:
-        """Reach the target, without a request of the load. Raises EngineError."""
+        """Check that the target can be reached, without a request of the load. Raises
+        EngineError."""
 
     async def renew(self) -> None:
-        """Make sure that what it needs to speak to the target is fresh. Raises EngineError."""
+        """Make sure that the credentials for the target are fresh. Raises EngineError."""
 
     def kept_fresh(self) -> AbstractAsyncContextManager[None]:
-        """Keep it so meanwhile."""
+        """Keep them fresh until cancelled."""
 
     async def close(self) -> None:
-        """Let go of what outlives a load; nothing is asked of it any more."""
+        """Release everything that outlives a load; no calls follow."""
         return  # most have nothing of the kind
 
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
@@ -107,5 +108,5 @@ class Kind(Protocol):
         """
 
     def complete(self, report: WorkerReport) -> None:  # noqa: ARG002 (for those that override it)
-        """Add what it has measured beside requests, once the load is over."""
+        """Add measurements other than requests, after the load."""
         return  # without it the method is an abstract one

@@ -1,9 +1,9 @@
-"""Who is released when. A new load shape is a new pacer, never a new loop.
+"""Which iteration is released when. A new load shape is a new pacer, never a new loop.
 
-A pacer is asked what is to be done at a time, and answers; it reads no clock, sets no timer and
-touches no connection: that is what :mod:`perfrun.engine.load.pacing` is for. It gives every
-iteration its number (unique among all workers) and its due time. It never looks at responses; it
-only hears when an iteration of a user has ended.
+A pacer decides what to do at a given time. It reads no clock, sets no timer and touches no
+connection; :mod:`perfrun.engine.load.pacing` does. It gives every iteration its number (unique
+among all workers) and its due time. It never sees responses; it is only told when an iteration of a
+user has ended. Why its answers have this form: docs/decisions/pacers-answers.md.
 """
 
 from abc import abstractmethod
@@ -29,16 +29,17 @@ from perfrun.logic.plan.shape import (
 from perfrun.measure.plan import RunPlan
 
 BATCH = 64
-"""Decisions before the loop may serve its sockets again."""
+"""Maximum decisions before the loop serves its sockets again."""
 BURST_BATCH = 1000
-"""As many of a burst's users as can be released at once without a stall of the loop."""
+"""Number of a burst's users that can be released at once without a stall of the loop."""
 OVERDUE = NS_PER_S
-"""An open load's iteration that could not be released within this time of its due is dropped."""
+"""An iteration of an open load that could not be released within this time after it was due is
+dropped."""
 JOINED = NS_PER_S // 100
 """A worker that starts later than this after T0 has joined mid-schedule."""
 IN_FLIGHT_PER_WORKER = 1000
 NONE = -1
-"""In place of an iteration's number: the user starts none now."""
+"""In place of an iteration's number: the user does not start one now."""
 
 
 @dataclass(slots=True)
@@ -47,12 +48,12 @@ class Release:
 
     number: int
     due: int
-    """Monotonic ns; what the response time of its first step counts from."""
+    """Monotonic ns; the response time of its first step counts from here."""
     lag: int
-    """ns since it was to be handed over."""
+    """ns since it should have been released."""
     user: VirtualUser
     then: int = 0
-    """Nothing else is to be done before then (monotonic ns): spares a WaitUntil."""
+    """Nothing else is due before then (monotonic ns): saves a WaitUntil."""
 
 
 @dataclass(slots=True)
@@ -66,14 +67,14 @@ class Drop:
 
 @dataclass(slots=True)
 class Leave:
-    """A user that has rested starts nothing more."""
+    """A user that has paused leaves, because its time is up."""
 
     user: VirtualUser
 
 
 @dataclass(slots=True)
 class WaitUntil:
-    """There is nothing to be done before then."""
+    """Nothing is due before then."""
 
     time: int
     """Monotonic ns."""
@@ -84,35 +85,35 @@ class End:
     """Nothing will be released any more."""
 
     early: str | None = None
-    """Why, where it is before the plan."""
+    """The reason, if the load ends early."""
 
 
 def _unheard(user: VirtualUser, until: WaitUntil | End | None) -> None:
-    """Nobody has asked to hear."""
+    """The default of ``idles``: nobody listens."""
 
 
 class Pacer(Protocol):
     """Decides what is released until the load's end, or until it is stopped.
 
-    It decides by what it is told alone. All times are monotonic ns.
+    It decides only by its arguments. All times are monotonic ns.
     """
 
     batch: int = BATCH
-    """Decisions before the loop may serve its sockets again."""
+    """Maximum decisions before the loop serves its sockets again."""
     idles: Callable[[VirtualUser, WaitUntil | End | None], None] = staticmethod(_unheard)
-    """Hears of a user that starts nothing now. WaitUntil: it rests, and :meth:`next` is to be asked
-    by then. End: it leaves, who was the first to find that all is released. None: it leaves.
-    Called, because the hot path of a closed load has no time for more than a number."""
+    """Called for a user that starts nothing now. WaitUntil: it pauses, and :meth:`next` must be
+    called by then. End: it leaves, and is the first to find that everything is released. None: it
+    leaves. A callback, because the hot path of a closed load has no time for more than a number."""
 
     def user_time(self) -> int:
-        """ns in which users were active until the load's end; 0 where the load has none."""
+        """ns in which users were active until the load's end; 0 if the load has no users."""
         return 0
 
     def start(self, now: int) -> None:
-        """Take up the schedule, once, before or after T0."""
+        """Start the schedule, once, before or after T0."""
 
     def next(self, now: int) -> Release | Drop | Leave | WaitUntil | End:
-        """What is to be done now. Asked again and again, until it is to wait or has ended."""
+        """What to do now. Called repeatedly, until the answer is to wait or to end."""
 
     def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         """An iteration of ``user`` is over, who pauses for ``pause`` ns before the next one.
@@ -122,18 +123,18 @@ class Pacer(Protocol):
         """
 
     def stop(self, now: int) -> Sequence[VirtualUser]:
-        """Decide nothing any more. The users that rest: they leave."""
+        """Decide nothing any more. Returns the users that pause: they leave."""
 
 
 class Share(NamedTuple):
-    """A worker's place in the whole, and its T0 (monotonic ns)."""
+    """A worker's index among all workers, and its T0 (monotonic ns)."""
 
     workers: int
     worker: int
     start: int
 
     def joins(self, now: int) -> int:
-        """Since when a worker takes part that takes up its schedule ``now``."""
+        """Since when a worker takes part that starts its schedule ``now``."""
         return now if now - self.start > JOINED else self.start
 
 
@@ -157,7 +158,8 @@ class OpenPacer(Pacer):
     """Releases each iteration when it is due, whether or not earlier ones are done.
 
     An iteration that finds ``limit`` others running, or whose time has passed by more than
-    :data:`OVERDUE`, is dropped: started later it would be a burst that nobody asked for.
+    :data:`OVERDUE`, is dropped: starting it later would create a burst that is not part of the
+    test.
     """
 
     def __init__(self, place: Share, due: Iterator[Times], end: int, limit: int) -> None:
@@ -168,7 +170,7 @@ class OpenPacer(Pacer):
         self._number, self._workers = place.worker, place.workers
         self._due = self._joined = place.start
         self._users: list[VirtualUser] = []
-        """Those that have left, to be used again: cheaper than a new one for each arrival."""
+        """Users that have left, to be reused: cheaper than a new one per arrival."""
 
     @override
     def start(self, now: int) -> None:
@@ -214,7 +216,7 @@ class HoldPacer(OpenPacer):
         self._plan, self._whole, self._limit = plan, place, limit
 
     def hold(self, rate: float, start: int, length: int) -> None:
-        """Take on a hold from ``start`` ns after T0; the one before must be over."""
+        """Begin a hold at ``start`` ns after T0; the one before must be over."""
         load, whole = hold_plan(self._plan, rate, length).load, self._whole
         due = arrivals(load, whole.workers, whole.worker, self._plan.seed)
         self._place = whole._replace(start=whole.start + start)
@@ -224,7 +226,7 @@ class HoldPacer(OpenPacer):
 
 
 class UserPacer(Pacer):
-    """Users that each start over when they are done, until they are off. All times in ns."""
+    """Users that start over when they are done, until their time is up. All times in ns."""
 
     def __init__(self, place: Share, end: int, think_time: int = 0) -> None:
         self._place, self._end = place, end
@@ -233,7 +235,7 @@ class UserPacer(Pacer):
         self._over = False
         self._joined = place.start
         self._resting: list[tuple[int, int, VirtualUser]] = []
-        """A heap of users that pause: until when, whose turn comes first, who."""
+        """A heap of users that pause: until when, order of arrival, user."""
         self._rests = 0
 
     @override
@@ -276,11 +278,11 @@ class UserPacer(Pacer):
 
     @abstractmethod
     def _next(self, now: int) -> Release | Drop | WaitUntil | End:
-        """What is to be done now but for those who rest."""
+        """What to do now, apart from users that pause."""
 
 
 class ClosedPacer(UserPacer):
-    """Keeps users at work, each from its ``on`` to its ``off``."""
+    """Keeps users active, each from its ``on`` to its ``off``."""
 
     def __init__(self, place: Share, spans: list[UserSpan], end: int, think_time: int) -> None:
         super().__init__(place, end, think_time)
@@ -363,7 +365,7 @@ class BurstPacer(UserPacer):
         return self._release(VirtualUser(self._end), self._joined, now)
 
     def _give_up(self) -> Drop:
-        """Drop what is left: requests that are under way are still being timed."""
+        """Drop the rest; requests in flight are still timed."""
         self._over = True
         self._early = f"the burst did not end within {format_duration(MAX_BURST)}"
         self._requests -= 1
@@ -372,7 +374,7 @@ class BurstPacer(UserPacer):
 
 
 def _times(due: Iterator[Times], start: int, end: int) -> Iterator[int]:
-    """When iterations are due (monotonic ns), and then the end for ever."""
+    """The due times of iterations (monotonic ns), and then the end forever."""
     for chunk in due:
         yield from (chunk + start).tolist()
     while True:

@@ -1,4 +1,4 @@
-"""The clock and the timer around a pacer: asks it what is to be done now, and does it."""
+"""The clock and the timer around a pacer: asks it what to do now, and does it."""
 
 import asyncio
 from time import monotonic_ns
@@ -13,28 +13,28 @@ class IterationStarter(Protocol):
     """Carries out what a pacer decides. All times are monotonic ns."""
 
     def begin(self, number: int, due: int, now: int, lag: int, user: VirtualUser) -> None:
-        """Start an iteration; it is ``now``, ``lag`` ns after it was to be handed over."""
+        """Start an iteration at ``now``, ``lag`` ns later than it should have been released."""
 
     def drop(self, number: int, due: int) -> None:
         """An iteration was due and cannot be started."""
 
     def load_ended(self, early: str | None = None) -> None:
-        """Nothing will be released any more; ``early`` is why, where it is before the plan."""
+        """Nothing will be released any more; ``early`` is the reason if the load ends early."""
 
 
 class Pacing:
-    """Has a pacer's decisions carried out when it is time. Needs a running event loop."""
+    """Carries out a pacer's decisions in time. Needs a running event loop."""
 
     def __init__(self, pacer: Pacer, starter: IterationStarter) -> None:
         self._pacer, self._starter = pacer, starter
         pacer.idles = self._idle
         self._alarm = Alarm(asyncio.get_running_loop(), self._wake)
         self._wakes_at = 0
-        """For when the alarm is set, monotonic ns."""
+        """The time of the alarm, monotonic ns."""
         self._runs = False
 
     def start(self) -> None:
-        """Take up the pacer's schedule; after a stop or an end, its next one."""
+        """Start the pacer's schedule; after a stop or an end, its next one."""
         now = monotonic_ns()
         self._pacer.start(now)
         self._runs = True

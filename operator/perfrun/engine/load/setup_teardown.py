@@ -1,4 +1,4 @@
-"""Setup and teardown: steps that are run once, before and after the load.
+"""Setup and teardown: steps that run once, before and after the load.
 
 They go through the same engine as the load, so that TLS, credentials, templates, checks and
 extraction mean the same: each is one iteration of a scenario of that name.
@@ -20,41 +20,42 @@ from perfrun.measure.record import PhaseRecord
 
 _ONCE = Load(burst=Burst(requests=1, concurrency=1))
 PATIENCE_WHEN_STOPPED = 20.0
-"""Seconds for the teardown of a run that was stopped, before what it waits for gets its grace. The
-pod of a worker has to be given more than that to end, and what its load gets before."""
+"""Seconds for the teardown of a stopped run, until requests in flight get their grace period. The
+termination grace period of a worker's pod must be longer than this plus the time that its load gets
+before."""
 MAX_EXTRACTED_BYTES = 64 * 1024
-"""Bytes that a setup may extract: every worker is told all of them."""
+"""Bytes that a setup may extract: all of them are sent to every worker."""
 _UNKNOWN = "0"
-"""Stands for what the setup will extract, as long as that is not known."""
+"""Placeholder for a value that the setup will extract."""
 
 
 def names_of_setup(plan: RunPlan) -> dict[str, str]:
-    """What the setup will extract, with values that only stand for the real ones."""
+    """The names that the setup will extract, with placeholders as values."""
     return {name: _UNKNOWN for step in plan.setup for name in step.extract}
 
 
 def with_values(plan: RunPlan, values: Mapping[str, str]) -> RunPlan:
-    """A plan whose variables also have what the setup has extracted."""
+    """A plan whose variables include the values that the setup extracted."""
     return plan.model_copy(update={"variables": {**plan.variables, **values}})
 
 
 class SetupTeardown:
-    """The steps around a load, compiled once to find what is wrong with them. Raises DataError."""
+    """Compile setup and teardown to find problems in them. Raises DataError."""
 
     def __init__(self, plan: RunPlan, kind: Kind) -> None:
         self._plan, self._kind = plan, kind
         self.setup_record, self.teardown_record = PhaseRecord(), PhaseRecord()
         self.extracted: dict[str, str] = {}
-        """What the setup has extracted, as far as it came."""
+        """The values that the setup extracted so far."""
         self._compiled("setup", plan.setup, {})
         self._compiled("teardown", plan.teardown, names_of_setup(plan))
 
     async def setup(self) -> dict[str, str]:
-        """Run the setup; what it has extracted. Raises SetupError that names the step."""
+        """Run the setup. Returns the extracted values. Raises SetupError that names the step."""
         execution, self.setup_record = await self._run("setup", self._plan.setup, {})
         self.extracted = execution.extracted if execution is not None else {}
         if trouble := _trouble(self.setup_record):
-            raise SetupError(ErrorClass.CHECK, f"spec.setup: {trouble}: the load was not started")
+            raise SetupError(ErrorClass.CHECK, f"spec.setup: {trouble}; the load was not started")
         size = sum(len(value.encode()) for value in self.extracted.values())
         if size > MAX_EXTRACTED_BYTES:
             raise SetupError(
@@ -85,7 +86,7 @@ class SetupTeardown:
             try:
                 self._compiled("teardown", [*possible, step], self.extracted)
             except DataError as error:
-                trouble = trouble or f"step {step.name} was left out: {error.message}"
+                trouble = trouble or f"step {step.name} was skipped: {error.message}"
             else:
                 possible.append(step)
         return possible, trouble
@@ -127,5 +128,5 @@ def _trouble(record: PhaseRecord) -> str | None:
         for error in step.errors:
             return f"step {step.step} failed with {error}"
         if step.censored:
-            return f"step {step.step} was ended before it was answered"
+            return f"step {step.step} was interrupted before the response arrived"
     return None

@@ -1,4 +1,4 @@
-"""Virtual users. What a target keeps for one of them is the business of its kind alone."""
+"""Virtual users. Only the kind of target knows the state that it keeps for a user."""
 
 from typing import Protocol
 
@@ -7,22 +7,23 @@ class UserState(Protocol):
     """What a kind of target keeps for one user: connections, cookies, a session."""
 
     def close(self) -> None:
-        """The user starts nothing more: let go of what is its own."""
+        """The user leaves: release its state."""
 
 
 class VirtualUser:
-    """Who starts iterations: one of a closed load or a burst; of an open one, each arrival."""
+    """A user that starts iterations: one of a closed load or a burst; in an open load, each
+    arrival."""
 
     __slots__ = ("off", "state")
 
     def __init__(self, off: int = 0) -> None:
         self.off = off
-        """From when on it starts no more iterations, monotonic ns."""
+        """When it stops starting iterations, monotonic ns."""
         self.state: UserState | None = None
-        """What its kind keeps for it, which nobody else looks at."""
+        """State of its kind of target, opaque to everything else."""
 
     def leave(self) -> None:
-        """Close what is kept for the user."""
+        """Close the state of the user."""
         if self.state is not None:
             self.state.close()
             self.state = None

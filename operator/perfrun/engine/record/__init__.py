@@ -1,1 +1,1 @@
-"""What is counted and timed while the load runs, and how the generator itself is."""
+"""Counts and timings while the load runs, and the health of the generator."""

@@ -16,7 +16,7 @@ from perfrun.measure.histogram import Histogram
 HEARTBEAT = 20 * NS_PER_MS
 BEAT = 5 * NS_PER_MS
 PAUSE = NS_PER_MS
-"""A beat that comes later than this counts as a pause; timers alone are about 1 ms coarse."""
+"""A beat that is later than this counts as a pause; timers alone are about 1 ms coarse."""
 
 _SCHEDULED = Path("/proc/self/schedstat")
 _STAT = Path("/proc/stat")
@@ -30,7 +30,7 @@ _MOUNTS = (
 
 
 class Sample(NamedTuple):
-    """What the process has used so far."""
+    """Resources that the process has used so far."""
 
     at: int
     """Monotonic ns."""
@@ -46,7 +46,7 @@ class Sample(NamedTuple):
 
 
 def sample() -> Sample:
-    """The process as it is now."""
+    """The present use of the process."""
     periods, throttled = _throttling()
     return Sample(monotonic_ns(), time.process_time_ns(), periods, throttled, _waited(), _stolen())
 
@@ -85,7 +85,7 @@ def parse_cpu_stat(text: str) -> tuple[int, int]:
 
 
 def own_group(text: str) -> str:
-    """The path of a process's CPU group, of /proc/PID/cgroup: v1, else v2, else the root."""
+    """The path of a process's CPU cgroup from /proc/PID/cgroup: v1, else v2, else the root."""
     groups = [line.split(":", 2) for line in text.splitlines() if line.count(":") >= 2]
     of_cpu = [path for _, kinds, path in groups if "cpu" in kinds.split(",")]
     unified = [path for _, kinds, path in groups if not kinds]
@@ -94,7 +94,7 @@ def own_group(text: str) -> str:
 
 @cache
 def _cpu_stats() -> tuple[Path, ...]:
-    """Where the group's statistics may be; a container may see its own group at the root."""
+    """Possible paths of the cgroup's statistics; a container may see its own cgroup at the root."""
     try:
         group = own_group(_OWN_GROUPS.read_text()).lstrip("/")
     except OSError:
@@ -113,7 +113,8 @@ def _throttling() -> tuple[int, int]:
 
 
 def machine() -> str:
-    """The processor and the architecture: figures of another kind of node do not compare."""
+    """The processor and the architecture: results of different kinds of nodes are not
+    comparable."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -128,10 +129,10 @@ def machine() -> str:
 
 
 class StallDetector:
-    """Notices when the event loop is not served: a regular call that comes late.
+    """Detects stalls of the event loop: a regular call that comes late.
 
     Not before the load is ``settled``: a burst keeps the loop busy by opening all its connections
-    at once, which is the load that was asked for; how far its sends were spread tells of that.
+    at once, as the test requests; the spread of its sends shows that.
     """
 
     def __init__(
@@ -142,11 +143,11 @@ class StallDetector:
     ) -> None:
         """``sent`` counts the requests so far, ``in_flight`` those that are open now."""
         self.longest_stall = 0
-        """ns by which a beat was late at most."""
+        """The largest delay of a beat, ns."""
         self.paused_time = 0
-        """ns by which beats were late that were late by more than :data:`PAUSE`, in all."""
+        """Total delay of beats that were later than :data:`PAUSE`, ns."""
         self.pauses = Histogram()
-        """How late such beats were, once for each request that was open meanwhile."""
+        """The delays of such beats, once for each request that was open meanwhile."""
         self._settled = settled
         self._sent, self._in_flight = sent, in_flight
         self._sent_before = self._open_before = 0
@@ -156,7 +157,7 @@ class StallDetector:
         self._expected = 0
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._counts = self._settled()
         self._note_open()
         self._wait()
@@ -166,7 +167,7 @@ class StallDetector:
         self._timer = self._loop.call_later(BEAT / NS_PER_S, self._beat)
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
 

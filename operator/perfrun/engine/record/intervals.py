@@ -1,4 +1,4 @@
-"""How a run goes, second by second: the series of the report, and the interval messages."""
+"""The progress of a run, second by second: the series of the report, and the interval messages."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ OnInterval = Callable[[Interval], None]
 
 
 class Intervals:
-    """Looks at the counts each second after T0; costs the hot path nothing."""
+    """Reads the counts each second after T0, at no cost to the hot path."""
 
     def __init__(self, recorder: Recorder, start: int, in_flight: Callable[[], int]) -> None:
         self.series = Series()
@@ -27,13 +27,13 @@ class Intervals:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, on_interval: OnInterval | None) -> None:
-        """Look from now on, and tell of each second that passed."""
+        """Start reading, and report each second that passed."""
         self._on_interval = on_interval
         self._next = max(0, monotonic_ns() - self._start) // NS_PER_S + 1
         self._set_timer()
 
     def end(self) -> None:
-        """Take in what the last, broken second counted."""
+        """Add the counts of the last, incomplete second."""
         if self._timer is not None:
             self._timer.cancel()
         second = max(0, monotonic_ns() - self._start) // NS_PER_S
@@ -57,7 +57,7 @@ class Intervals:
             self._on_interval(self._interval(elapsed, totals, latency))
 
     def _take(self, second: int, totals: Totals, latency: Histogram) -> None:
-        """Count what is new for ``second`` (from 0); seconds that were missed stay empty."""
+        """Add new counts to ``second`` (from 0); missed seconds stay empty."""
         known, self._known = self._known, totals
         errors = {name: count - known.errors.get(name, 0) for name, count in totals.errors.items()}
         self.series.put(

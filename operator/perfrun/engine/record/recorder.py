@@ -30,14 +30,14 @@ from perfrun.reach.foreign import foreign
 
 
 class Fold(Protocol):
-    """Something that samples are folded into."""
+    """A container that samples are folded into."""
 
     def fold(self, values: npt.NDArray[np.int64]) -> None:
-        """Take samples in."""
+        """Add samples."""
 
 
 class Folded:
-    """Samples in a histogram, made when it is needed: a plan may have 2500 steps, and a histogram
+    """Samples in a histogram that is created on demand: a plan may have 2500 steps, and a histogram
     takes 184 KiB."""
 
     __slots__ = ("_histogram",)
@@ -46,13 +46,13 @@ class Folded:
         self._histogram: Histogram | None = None
 
     def fold(self, values: npt.NDArray[np.int64]) -> None:
-        """Take samples in."""
+        """Add samples."""
         if self._histogram is None:
             self._histogram = Histogram()
         self._histogram.fold(values)
 
     def histogram(self) -> Histogram | None:
-        """All samples so far; None where there are none."""
+        """All samples so far; None if there are none."""
         return self._histogram
 
     def take(self) -> Histogram:
@@ -70,7 +70,7 @@ class Greatest:
         self._value = 0
 
     def fold(self, values: npt.NDArray[np.int64]) -> None:
-        """Take samples in."""
+        """Add samples."""
         self._value = max(self._value, int(values.max()))
 
     def take(self) -> int:
@@ -80,7 +80,8 @@ class Greatest:
 
 
 class Samples:
-    """Durations (ns) of one kind: an array to append to, and what it is folded into."""
+    """Durations (ns) of one kind: an array to append to, and the container that it is folded
+    into."""
 
     __slots__ = ("_folded", "_into", "values")
 
@@ -91,7 +92,7 @@ class Samples:
         self._into: tuple[Fold, ...] = (self._folded, *more)
 
     def fold(self) -> None:
-        """Move what was appended to where it is kept."""
+        """Fold the appended samples."""
         if not self.values:
             return
         values = np.array(self.values, dtype=np.int64)
@@ -100,7 +101,7 @@ class Samples:
             into.fold(values)
 
     def histogram(self) -> Histogram | None:
-        """All samples so far in the (first) histogram; None where there are none."""
+        """All samples so far in the (first) histogram; None if there are none."""
         self.fold()
         return self._folded.histogram()
 
@@ -117,7 +118,7 @@ class ErrorClasses:
         self._known: set[str] = set()
 
     def name(self, error: str) -> str:
-        """What an error is counted as."""
+        """The class that an error is counted under."""
         plain = str(error)[:MAX_NAME]  # also of an ErrorClass
         name = class_among(self._known, plain or OTHER_ERRORS)
         self._known.add(name)
@@ -163,14 +164,14 @@ class StepTally:
         self.bytes_received = self.checks_passed = self.checks_failed = 0
         self.errors: dict[str, int] = {}
         self.said: dict[str, str] = {}
-        """What was known of the first failure of each class."""
+        """The message of the first failure of each class."""
         self.latency = Samples(Folded(), recent)
         service, ttfb = Folded(), Folded()
         self.service, self.ttfb = Samples(service), Samples(ttfb)
         self.quick = Samples(service, ttfb)
-        """Service times of responses that came as a whole: their first byte is their last one."""
+        """Service times of responses that arrived at once: their first byte is also their last."""
         self.body = Samples()
-        """From first to last byte, of responses that did not come as a whole."""
+        """Time from first to last byte of responses that did not arrive at once."""
         self.add_body = self.body.values.append
         self.add_latency = self.latency.values.append
         self.add_service = self.service.values.append
@@ -179,19 +180,19 @@ class StepTally:
         self.slowest: list[tuple[int, str]] = []
         """A heap of the slowest requests: ns, and trace id."""
         self.others: dict[str, Samples] = {}
-        """All timings but the three above, by timing key."""
+        """All other timings, by timing key."""
         self.measures: dict[str, Samples] = {}
         """By name of :data:`perfrun.api.test.metric.MEASURES`."""
 
     def sample(self, timing: Timing, outcome: Outcome, value: int) -> None:
-        """Record a duration (ns) that is not one of a success's usual three."""
+        """Record a duration (ns) other than the usual three of a success."""
         key = timing_key(timing, outcome)
         if (samples := self.others.get(key)) is None:
             samples = self.others[key] = Samples()
         samples.values.append(value)
 
     def measure(self, measures: Mapping[str, float]) -> None:
-        """Record what a success was measured by beside its duration: ns, or plain numbers."""
+        """Record other measurements of a success: ns, or plain numbers."""
         for name, value in measures.items():
             if (samples := self.measures.get(name)) is None:
                 samples = self.measures[name] = Samples()
@@ -200,14 +201,14 @@ class StepTally:
             samples.values.append(round(kept * its.scale))
 
     def note_slow(self, latency: int, trace_id: str) -> None:
-        """Keep the trace of a request, if it is among the slowest."""
+        """Keep the trace id of a request, if it is among the slowest."""
         if len(self.slowest) < MAX_SLOWEST:
             heappush(self.slowest, (latency, trace_id))
         elif latency > self.slowest[0][0]:
             heapreplace(self.slowest, (latency, trace_id))
 
     def fail(self, error: str, said: str = "") -> None:
-        """Count a failed request, by its class; ``said`` is why, in words."""
+        """Count a failed request by its class; ``said`` is the reason, in words."""
         name = self.classes.name(error)
         self.errors[name] = self.errors.get(name, 0) + 1
         if said and name not in self.said:
@@ -235,7 +236,7 @@ class StepTally:
         yield from self.measures.values()
 
     def record(self) -> StepRecord:
-        """What was counted, as it is reported."""
+        """The counts in the form of the report."""
         self.quick.fold()
         usual = {
             timing_key(Timing.BODY, Outcome.SUCCESS): self.body,
@@ -294,7 +295,7 @@ class ScenarioTally:
         self.dropped = self.failed = self.censored = 0
         self.journeys = {outcome: Samples() for outcome in Outcome}
         self.picture: Picture | None = None
-        """Of its worst visit."""
+        """Picture of its worst visit."""
         self.steps = [
             StepTally(scenario.name, step.name, recent, classes) for step in scenario.steps
         ]
@@ -306,11 +307,11 @@ class ScenarioTally:
 
     @property
     def finished(self) -> int:
-        """Iterations whose last step, and so every one, succeeded."""
+        """Iterations whose last step, and so every step, succeeded."""
         return self.steps[-1].succeeded
 
     def record(self) -> ScenarioRecord:
-        """What was counted, as it is reported."""
+        """The counts in the form of the report."""
         return ScenarioRecord(
             scenario=self.name,
             planned=self.started + self.dropped,
@@ -344,7 +345,7 @@ class PhaseTally:
         self.scenarios = [ScenarioTally(scenario, recent, classes) for scenario in scenarios]
 
     def record(self) -> PhaseRecord:
-        """What was counted, as it is reported."""
+        """The counts in the form of the report."""
         record = PhaseRecord(
             steps=[step.record() for scenario in self.scenarios for step in scenario.steps],
             scenarios=[scenario.record() for scenario in self.scenarios],
@@ -360,7 +361,7 @@ class Totals:
     __slots__ = ("dropped", "errors", "failed", "sent", "started", "succeeded")
 
     def __init__(self, phases: tuple[PhaseTally, ...], before: "Totals | None" = None) -> None:
-        """``before``: what windows counted that are closed."""
+        """``before``: counts of windows that are closed."""
         scenarios = [scenario for phase in phases for scenario in phase.scenarios]
         steps = [step for scenario in scenarios for step in scenario.steps]
         self.started = sum(scenario.started for scenario in scenarios)
@@ -382,7 +383,7 @@ class Totals:
 
 
 class Recorder:
-    """All that is counted of a run, by phase."""
+    """All counts of a run, by phase."""
 
     def __init__(self, scenarios: list[CompiledScenario]) -> None:
         self._scenarios = scenarios
@@ -395,10 +396,10 @@ class Recorder:
         self._before: Totals | None = None
         self._worst_lag = Greatest()
         self.lag = Samples(None, self._worst_lag)
-        """Of iterations that were late at all; those that start when another ends never are."""
+        """Lag of late iterations; those that start when another ends are never late."""
 
     def turn(self) -> None:
-        """Close the window and open a new one; nothing may be under way."""
+        """Close the window and open a new one; nothing may be in flight."""
         self._before = self.totals()
         self.earlier.add(self.window.record())
         self.window = PhaseTally(self._scenarios, self._recent, self._classes)
@@ -406,7 +407,7 @@ class Recorder:
         self.lag = Samples(None, self._worst_lag)
 
     def lag_histogram(self) -> Histogram:
-        """The lag of every iteration that was started since the last turn."""
+        """The lag of every iteration that was started since the last call."""
         whole = Histogram.merged(filter(None, [self.lag.histogram()]))
         started = Totals((self.warmup, self.window)).started
         whole.fold(np.zeros(started - whole.count, dtype=np.int64))
@@ -417,7 +418,7 @@ class Recorder:
         return Totals((self.warmup, self.window), self._before)
 
     def sent(self) -> int:
-        """Requests so far, of the warm-up and the window that is open."""
+        """Requests so far, of the warm-up and the current window."""
         return sum(
             step.sent
             for phase in (self.warmup, self.window)

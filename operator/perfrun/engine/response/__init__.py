@@ -1,1 +1,1 @@
-"""What is read of a response, checked, and extracted."""
+"""Reading, checking and extracting from responses."""

@@ -1,4 +1,4 @@
-"""The content of a response: its body, unpacked where it was sent compressed."""
+"""The content of a response: its body, decompressed if necessary."""
 
 import zlib
 
@@ -6,10 +6,10 @@ from perfrun.engine.errors import ErrorClass, ResponseError
 from perfrun.engine.response.extract import Head
 
 ACCEPTED = "gzip, deflate"
-"""What is asked for with ``compression``."""
+"""The codings that are requested with ``compression``."""
 MAX_MEMBERS = 1000
 _GZIP = 16 + zlib.MAX_WBITS
-"""How zlib is told that gzip wraps the data."""
+"""The argument that tells zlib to expect gzip."""
 _PACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 
 
@@ -27,7 +27,7 @@ def unpacked(body: bytes, head: Head, limit: int) -> bytes:
         try:
             body = _inflated(body, limit) if coding == b"deflate" else _gunzipped(body, limit)
         except zlib.error as error:
-            said = f"the body is not {coding.decode()}, as its Content-Encoding says"
+            said = f"the body is not {coding.decode()}, although its Content-Encoding says so"
             raise ResponseError(ErrorClass.PROTOCOL, said) from error
     return body
 
@@ -40,7 +40,7 @@ def _inflated(body: bytes, limit: int) -> bytes:
 
 
 def _gunzipped(body: bytes, limit: int) -> bytes:
-    """All members, one after the other (RFC 1952, 2.2). Zeros may fill up what follows them."""
+    """All members, one after the other (RFC 1952, 2.2). They may be followed by zeros."""
     parts: list[bytes] = []
     for _ in range(MAX_MEMBERS):
         part, body = _unpacked_once(body, limit, _GZIP)
@@ -48,11 +48,11 @@ def _gunzipped(body: bytes, limit: int) -> bytes:
         limit -= len(part)
         if not body.strip(b"\0"):
             return b"".join(parts)
-    raise ResponseError(ErrorClass.SIZE, f"more than {MAX_MEMBERS} members of gzip")
+    raise ResponseError(ErrorClass.SIZE, f"more than {MAX_MEMBERS} gzip members")
 
 
 def _unpacked_once(body: bytes, limit: int, window: int) -> tuple[bytes, bytes]:
-    """What is packed, and what follows it. Raises zlib.error."""
+    """The decompressed data, and the bytes after it. Raises zlib.error."""
     unpacker = zlib.decompressobj(window)
     # One byte more than is allowed: a small body can unpack to gigabytes.
     data = unpacker.decompress(body, limit + 1)

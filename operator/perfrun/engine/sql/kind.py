@@ -22,11 +22,11 @@ from perfrun.reach.values import Values
 
 _WHERE = "spec.target.sql.dsnFrom"
 _LATER = 100 * NS_PER_MS
-"""By which the server's own limit is longer: what takes too long ends here, as a timeout."""
+"""How much longer the server's own limit is: a slow statement ends here first, as a timeout."""
 
 
 class SqlKind(Kind):
-    """Its address, its login, its statements. Raises DataError for what cannot be resolved."""
+    """Load address, login and statements. Raises DataError if something cannot be resolved."""
 
     def __init__(self, plan: RunPlan, values: Values, index: int) -> None:
         self._target, self._values = plan.target.the_sql, values
@@ -42,7 +42,7 @@ class SqlKind(Kind):
 
     @override
     async def check(self) -> None:
-        """Its name, a connection and the login, no statement."""
+        """Check name, connection and login, without a statement."""
         (await self._speaker.open()).abandon()
 
     @override
@@ -75,7 +75,7 @@ class _SqlSpeaker(Speaker[SqlStep]):
         self._login = dsn, resolver, plan.user_agent, self._times
         self._driver = dsn.driver
         self.closing: set[asyncio.Task[None]] = set()
-        """Connections that are closed with the server's help; each ends within some seconds."""
+        """Connections that are being closed by the driver; each ends within some seconds."""
 
     @override
     async def open(self) -> Session[SqlStep]:

@@ -43,21 +43,24 @@ class MysqlSession(Session[SqlStep]):
         except (ValueError, TypeError):
             if step.in_transaction:
                 await self._roll_back()
-            return Done(ErrorClass.DATA, said="the statement has more or fewer parameters")
+            return Done(
+                ErrorClass.DATA, said=("the number of parameters does not match the statement")
+            )
         try:
             return judged(step, rows, _texts(step, first), values)
         except NotTextError as error:
             return Done(ErrorClass.DATA, said=str(error))
 
     async def _roll_back(self) -> None:
-        """Else the next one on this connection would commit what was done so far."""
+        """Roll back; otherwise the next transaction on this connection would commit the changes so
+        far."""
         try:
             await self._connection.rollback()
         except MySQLError:
             self._connection.close()
 
     async def _run(self, step: SqlStep, request: list[list[Row]]) -> tuple[int, "_First | None"]:
-        """Rows that came back or were changed, and the first that came, of the last statement."""
+        """Number of returned or changed rows, and the first returned row, of the last statement."""
         rows: int = 0
         first: _First | None = None
         for statement, parameters in zip(step.statements, request, strict=True):
@@ -92,7 +95,7 @@ async def _execute(
 
 
 class _First(NamedTuple):
-    """A row, and what the server says of its columns."""
+    """A row, and the server's description of its columns."""
 
     description: tuple[Any, ...]
     values: tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""Values of MySQL as it writes them itself: a text that is written back is the same data."""
+"""Values of MySQL in its own notation: writing the text back gives the same data."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -9,13 +9,13 @@ import numpy as np
 from asyncmy.constants import FIELD_TYPE
 
 _NO_SCALE = 31
-"""Of a number with a floating point: as many digits as it needs."""
+"""Decimals of a floating-point number: as many digits as it needs."""
 _MAX_FIXED = 15
-"""Digits before or after the point from which on a power of ten is written."""
+"""Number of digits before or after the point from which exponents are used."""
 
 
 class NotTextError(Exception):
-    """Bytes of which a text cannot be made."""
+    """Bytes that are not text."""
 
 
 def as_text(column: str, kind: int, scale: int, value: Any) -> str | None:
@@ -40,7 +40,7 @@ def _of_bytes(column: str, value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         raise NotTextError(
-            f"column {column} has bytes that are no text: read hex({column}), write unhex(%s)"
+            f"column {column} has bytes that are not text: read hex({column}), write unhex(%s)"
         ) from None
 
 

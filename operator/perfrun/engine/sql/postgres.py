@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 
 _CLOSING_S = 2.0
 _FIRST_OF_USERS = 16384
-"""OIDs below are of types that the server has by itself."""
+"""Lower OIDs are built-in types."""
 _MAY_BE_EMPTY = frozenset(
     (
         *("text", "varchar", "bpchar", "char", "name", "unknown", "cstring", "refcursor"),
         *("xml", "tsvector", "tsquery", "varbit", "int2vector", "oidvector"),
     )
 )
-"""Types of which an empty text is a value."""
+"""Types for which an empty string is a value."""
 _OUTDATED = ("Sql0A", "Sql26", "Sql42")
-"""A statement that is prepared no more, or whose tables are others than when it was."""
+"""A statement that is no longer prepared, or whose tables have changed since."""
 _LAST_WORDS = ("FATAL", "PANIC")
-"""Of a severity with which the server ends the connection."""
+"""Severities with which the server closes the connection."""
 _IDLE_FOR_TOO_LONG = "57P05"
 _NOT_KEPT = ("26000", "42P05")
-"""There is no such prepared statement, or already: it was another connection to the server."""
+"""The prepared statement does not exist, or exists already: a pooler used a different
+connection."""
 _OF_A_PARAMETER = re.compile(r"^[^:\"]*\$(\d+)(?: = |$)", re.MULTILINE)
 """In the context of an error: the server was reading this parameter."""
 
@@ -45,8 +46,8 @@ class PostgresSession(Session[SqlStep]):
     def __init__(
         self, connection: TextConnection, closing: "set[asyncio.Task[None]] | None" = None
     ) -> None:
-        """``closing`` is given where the server has no limit of its own for what goes on in it:
-        then that is cancelled, by tasks in there."""
+        """``closing`` is given if the server has no limit of its own: then tasks in it cancel
+        running statements."""
         self._connection, self._closing = connection, closing
         self._prepared: dict[str, _Prepared] = {}
         self._numbers = itertools.count()
@@ -74,7 +75,7 @@ class PostgresSession(Session[SqlStep]):
         return judged(step, rows, first, values)
 
     def _refused(self, step: SqlStep, error: asyncpg.PostgresError) -> Done:
-        """What the server has said of a step, whose statements may have to be prepared anew."""
+        """The server's error for a step; its statements may have to be prepared again."""
         reason, said = sql_class(error), str(error.args[0])
         parameter = _OF_A_PARAMETER.search(error.context or "")
         if parameter is not None and reason == "Sql22":
@@ -84,7 +85,7 @@ class PostgresSession(Session[SqlStep]):
             for statement in step.statements:
                 self._prepared.pop(statement.text, None)
         if error.sqlstate in _NOT_KEPT and step.prepared:
-            said += "; with a pooler that keeps none, use prepared: false"
+            said += "; with a pooler that does not keep prepared statements, use prepared: false"
         return Done(reason, said=telling(reason, said))
 
     async def _run(
@@ -130,23 +131,24 @@ class PostgresSession(Session[SqlStep]):
         task.add_done_callback(self._closing.discard)
 
     async def _cancel(self) -> None:
-        """What the driver was told to give up it has the server cancel as it closes."""
+        """Statements that were abandoned are cancelled in the server while the connection
+        closes."""
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await self._connection.close(timeout=_CLOSING_S)
 
 
 class CountError(Exception):
-    """A statement with more or fewer parameters than are given."""
+    """The number of parameters does not match the statement."""
 
 
 class _Prepared:
-    """A statement as the server knows it, and which of its parameters an empty text makes NULL."""
+    """A prepared statement, and which of its parameters become NULL if they are empty."""
 
     def __init__(self, statement: "PreparedStatement[Any]", given: int) -> None:
         self.statement = statement
         types = statement.get_parameters()
         if len(types) != given:
-            raise CountError(f"the statement has {len(types)} parameters, and {given} are given")
+            raise CountError(f"the statement has {len(types)} parameters, but {given} are given")
         self._nulls = [
             index
             for index, one in enumerate(types)
@@ -154,7 +156,7 @@ class _Prepared:
         ]
 
     def typed(self, row: Row) -> Sequence[str | None]:
-        """Texts as they are sent: the server turns them into its types."""
+        """Parameters as text: the server converts them to its types."""
         if "" not in row:
             return row
         sent: list[str | None] = list(row)
@@ -170,6 +172,7 @@ def _count(status: str, fetched: int) -> int:
 
 
 def _condition(error: asyncpg.PostgresError) -> str:
-    """``numeric value out of range`` of SQLSTATE 22003: what it says itself has the value in it."""
+    """``numeric value out of range`` of SQLSTATE 22003: the server's own message contains the
+    value."""
     words = re.findall("[A-Z][a-z]+", type(error).__name__.removesuffix("Error"))
     return " ".join(words).lower()

@@ -1,4 +1,4 @@
-"""Steps compiled to statements and to what gives their parameters."""
+"""Steps compiled to statements and templates of their parameters."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class CompiledStatement(NamedTuple):
 
 
 class SqlStep:
-    """A step ready to be run."""
+    """A step that is ready to run."""
 
     def __init__(self, step: Step, statements: list[CompiledStatement]) -> None:
         request = step.the_sql
@@ -34,11 +34,11 @@ class SqlStep:
         self.in_transaction = request.transaction is not None
         self.batch, self.prepared = request.batch, request.prepared
         self.rows = step.expect.rows if step.expect is not None else None
-        """How many are expected; None: any."""
+        """Expected number of rows; None: any."""
         self.columns = {
             name: one.column for name, one in step.extract.items() if one.column is not None
         }
-        """By the name of what is extracted."""
+        """Columns by the name of the extracted value."""
 
     def render(self, number: int, values: dict[str, str]) -> list[list[Row]]:
         """For each statement its rows of parameters, one but for a batch.
@@ -61,32 +61,32 @@ class SqlStep:
 def judged(
     step: SqlStep, rows: int, first: Mapping[str, str | None] | None, values: dict[str, str]
 ) -> Done:
-    """What a step came to that the database has done: ``rows`` of them, and the ``first`` one, with
-    its values as the database writes them."""
+    """The result of an executed step: the number of ``rows``, and the ``first`` one with its values
+    as the database writes them."""
     for name, column in step.columns.items():
         value = first.get(column) if first is not None else None
         if value is None:
-            return Done(ErrorClass.DATA, said=f"there is no row with a column {column}")
+            return Done(ErrorClass.DATA, said=f"no row has a column {column}")
         values[name] = value
     if step.rows is None:
         return _DONE
     if rows == step.rows:
         return Done(passed=1)
-    return Done(ErrorClass.CHECK, failed=1, said=f"{rows} rows, and {step.rows} are expected")
+    return Done(ErrorClass.CHECK, failed=1, said=f"{rows} rows, but {step.rows} are expected")
 
 
 _DONE = Done()
 _OF_VALUES = ("Sql22", "Sql23", "Sql44")
-"""Data exceptions, constraints and checks: what a server says of them has values in it."""
+"""Data exceptions, constraints and checks: messages of the server about them contain values."""
 
 
 def telling(error: str, said: str) -> str:
-    """What the server said, where it speaks of statements and not of values."""
+    """The server's message, if it is about statements and not about values."""
     return "" if error in _OF_VALUES else said
 
 
 def compile_sql(plan: RunPlan, values: Values) -> list[CompiledScenario]:
-    """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
+    """Compile every step of a plan. Raises DataError if something cannot be resolved."""
     feeds = read_feeds(plan, values)
     compiler = Compiler(plan.seed, plan.variables, feeds)
     scenarios = []

@@ -15,8 +15,8 @@ class OverBudgetError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            f"its check takes more than {MAX_CPU_S:.0f} s of CPU, and in a cluster it has 1 s: "
-            f"make it smaller or simpler, for example its regular expressions"
+            f"checking it takes more than {MAX_CPU_S:.0f} s of CPU time, but a cluster allows "
+            "1 s: make it smaller or simpler, for example its regular expressions"
         )
 
 

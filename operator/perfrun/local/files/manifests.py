@@ -75,7 +75,7 @@ def selected(
     tests = sum(one.test is not None for one in manifests)
     if tests and not any(one.test or one.problems for one in kept):
         few = "the PerfTest does not have" if tests == 1 else f"none of {tests} PerfTests has"
-        return kept, f"--selector {selector.text}: {few} such labels (metadata.labels)"
+        return kept, f"--selector {selector.text}: {few} these labels (metadata.labels)"
     return kept, None
 
 
@@ -90,7 +90,7 @@ def _read(file: str) -> Iterator[Manifest]:
     elif path.is_dir():
         found = sorted(entry for entry in path.iterdir() if entry.suffix in (".yaml", ".yml"))
         if not found:
-            yield Manifest(file, problems=("a folder without *.yaml files",))
+            yield Manifest(file, problems=("the folder has no *.yaml files",))
         for entry in found:
             yield from _read_file(entry)
     else:
@@ -111,19 +111,19 @@ def parse_manifests(name: str, data: bytes) -> Iterator[Manifest]:
     """The documents of one file. Nothing is raised: problems are in what is returned."""
     if len(data) > MAX_FILE:
         yield Manifest(
-            name, problems=(f"has more than {MAX_FILE // 1024} KiB: it is not a manifest",)
+            name, problems=(f"is larger than {MAX_FILE // 1024} KiB, too large for a manifest",)
         )
         return
     try:
         documents = load_documents(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        yield Manifest(name, problems=("not a text in UTF-8",))
+        yield Manifest(name, problems=("is not UTF-8 text",))
         return
     except YamlError as error:
         yield Manifest(name, problems=(str(error),))
         return
     if not documents:
-        yield Manifest(name, problems=("no document in it",))
+        yield Manifest(name, problems=("has no document",))
     for document in documents:
         yield from _manifests(f"{name}:{document.number}", document)
 
@@ -217,7 +217,7 @@ def _identity_problem(value: dict[str, Any]) -> str | None:
             return None
         meant = _alike(str(kind), _OUR_KINDS)
         hint = f'did you mean "{meant}"?' if meant else f"there are: {', '.join(_OUR_KINDS)}"
-        return f"kind: there is no kind {str(kind)[:60]} in {group}; {hint}"
+        return f"kind: {group} has no kind {str(kind)[:60]}; {hint}"
     if _alike(str(kind), (_KIND,)) is None:
         return None
     if not api:
@@ -240,7 +240,7 @@ def _envelope_problems(value: dict[str, Any]) -> Iterator[str]:
         yield f"apiVersion: {value['apiVersion']} is not served; write {API_VERSION}"
     for field in value:
         if field not in _TOP:
-            yield f"{field}: there is no such field; there are: {', '.join(_TOP)}"
+            yield f"{field}: unknown field; use one of: {', '.join(_TOP)}"
 
 
 def _name_problems(value: dict[str, Any]) -> Iterator[str]:

@@ -24,8 +24,8 @@ def moved_to(origin: str, tests: Sequence[PerfTest]) -> list[PerfTest]:
     """
     if _ORIGIN.fullmatch(origin) is None:
         raise ValueError(
-            f"--url {origin}: write scheme, host and port only, as in --url http://localhost:8000; "
-            "paths are those of the manifest"
+            f"--url {origin}: write scheme, host and port only, as in --url "
+            "http://localhost:8000; paths are taken from the manifest"
         )
     moved = [_moved(test, origin.rstrip("/")) for test in tests]
     if tests and all(after is before for after, before in zip(moved, tests, strict=True)):

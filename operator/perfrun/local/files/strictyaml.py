@@ -105,7 +105,9 @@ def _built(loader: Any, node: yaml.ScalarNode) -> Any:
     found = loader.booleans(text) if node.tag == _BOOL else loader.numbers(text)
     if found is None or (node.tag == _INT and not isinstance(found, int)):
         kind = node.tag.rpartition(":")[2]
-        raise YamlError(f"{_where(node.start_mark)}{text[:60] or 'an empty text'} is no {kind}")
+        raise YamlError(
+            f"{_where(node.start_mark)}{text[:60] or 'an empty text'} is not a valid {kind}"
+        )
     return found
 
 
@@ -175,7 +177,7 @@ def _json_documents(text: str) -> Iterator[Document]:
         try:
             value, end = decoder.raw_decode(text, at)
         except RecursionError:
-            raise YamlError(f"nested more than {MAX_DEPTH} deep") from None
+            raise YamlError(f"nested more than {MAX_DEPTH} levels deep") from None
         except YamlError as error:
             raise _with_line(error, text, number) from None
         _check_json(value, 0)
@@ -201,12 +203,12 @@ def _after_space(text: str, at: int) -> int:
 
 def _check_json(value: object, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise YamlError(f"nested more than {MAX_DEPTH} deep")
+        raise YamlError(f"nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise YamlError(f"{value[:20]!r} has half of a surrogate pair in it") from None
+            raise YamlError(f"{value[:20]!r} contains half of a surrogate pair") from None
     elif isinstance(value, dict):
         for key, one in value.items():
             _check_json(key, depth)
@@ -227,12 +229,14 @@ def _check_events(text: str, kind: Any) -> None:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    raise YamlError(f"{_where(event.start_mark)}nested more than {MAX_DEPTH} deep")
+                    raise YamlError(
+                        f"{_where(event.start_mark)}nested more than {MAX_DEPTH} levels deep"
+                    )
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             elif kind is _Loader and getattr(event, "version", None) not in (None, (1, 1)):
                 where = _where(event.start_mark)
-                raise YamlError(f"{where}kubectl reads YAML 1.1 alone: remove the %YAML line")
+                raise YamlError(f"{where}kubectl reads only YAML 1.1: remove the %YAML line")
     except yaml.YAMLError:
         return  # said better when the document is read
 
@@ -312,7 +316,7 @@ class _Check:
             where = _where(key.start_mark)
             if key.tag != _STR:
                 shown = key.value if isinstance(key, yaml.ScalarNode) else "this"
-                raise YamlError(f"{where}the key {shown} is not read as a text: quote it")
+                raise YamlError(f"{where}the key {shown} is not read as a string: quote it")
             if key.value in seen:
                 raise YamlError(f"{where}the key {key.value} appears twice: remove one")
             seen.add(key.value)
@@ -321,7 +325,9 @@ class _Check:
         """Refuse what no JSON can be made of: dates, sets, bytes, objects of a language."""
         if node.tag not in _PLAIN_TAGS:
             tag = str(node.tag).replace("tag:yaml.org,2002:", "!!")
-            raise YamlError(f"{_where(node.start_mark)}the tag {tag[:60]} is not read: remove it")
+            raise YamlError(
+                f"{_where(node.start_mark)}the tag {tag[:60]} is not supported: remove it"
+            )
 
     def _scalar(self, node: yaml.ScalarNode) -> None:
         if node.tag == _MERGE:  # not a key
@@ -338,8 +344,8 @@ class _Check:
         else:
             return
         self._warnings.append(
-            f"{_where(node.start_mark)}{text[:60]} is read as {meaning} (YAML 1.1): "
-            f"write {meaning}, or quote it to mean the text"
+            f"{_where(node.start_mark)}{text[:60]} is read as {meaning} (YAML 1.1): write "
+            f"{meaning}, or quote it if you mean the string"
         )
 
 

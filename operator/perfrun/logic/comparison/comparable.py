@@ -50,7 +50,7 @@ def left_out(run: PerfRun) -> str | None:
     ]
     # Before the verdict, which may be Inconclusive for just that.
     if faults:
-        return f"its load generator was at fault ({', '.join(faults)})"
+        return f"its load generator had problems ({', '.join(faults)})"
     if status.stopped:
         return "it was stopped"
     if status.verdict not in _PROVES:
@@ -58,8 +58,8 @@ def left_out(run: PerfRun) -> str | None:
     if status.workers is None or status.workers.reported < status.workers.planned:
         return "not all workers have reported"
     if not is_covered(status):
-        return "a part of its load was lost"
-    return None if _values(run) else "it has no metric that is compared"
+        return "part of its load was lost"
+    return None if _values(run) else "it has no comparable metric"
 
 
 def is_covered(status: PerfRunStatus) -> bool:

@@ -49,7 +49,9 @@ def _comparison(
 ) -> Comparison:
     runs = [*baseline, *compared]
     if len(runs) > MAX_RUNS:
-        raise ValueError(f"{len(runs)} runs are more than can be compared: {MAX_RUNS} at most")
+        raise ValueError(
+            f"{len(runs)} runs cannot be compared at once: at most {MAX_RUNS} are allowed"
+        )
     _refuse_twice(runs)
     doubts = [doubt_about(one) for one in runs]
     columns = [
@@ -108,9 +110,9 @@ def _doubts(
             left_out = grouped and not column.counted
             told.setdefault((doubt, left_out), []).append(column.name)
     for (doubt, left_out), who in told.items():
-        meaning = "a difference may come from that"
+        meaning = "this may explain differences"
         if left_out:
-            more = "; --doubtful counts such runs" if doubt.by_generator else ""
+            more = "; --doubtful includes such runs" if doubt.by_generator else ""
             meaning = f"left out of the statistics{more}"
         yield f"{names(who)} {doubt.text}: {meaning}"
 
@@ -197,11 +199,11 @@ def _about_differences(rows: Sequence[Row], columns: Sequence[RunColumn]) -> Ite
             if change is not None and change.tone in (Tone.BETTER, Tone.WORSE)
         ]
         more = f" and {len(told) - _MAX_TOLD} more" if len(told) > _MAX_TOLD else ""
-        yield f"different: {', '.join(told[:_MAX_TOLD])}{more}" if told else "no figure differs"
+        yield f"different: {', '.join(told[:_MAX_TOLD])}{more}" if told else "no value differs"
     yield (
-        "two runs can show that they differ, and not that the target does: how far runs of one "
-        f"target lie apart is not known from one of each. {least_runs()} runs on each side can "
-        "show a change: perfrun compare NEW... --against OLD..."
+        "two runs can differ without a change of the target: one run of each does not show "
+        f"how much runs vary. {least_runs()} runs on each side are enough to show a change: "
+        "perfrun compare NEW... --against OLD..."
     )
 
 
@@ -214,17 +216,17 @@ def _about_groups(rows: Sequence[Row], columns: Sequence[RunColumn]) -> Iterator
     if not known:
         left_out = sum(not column.counted for column in columns)
         why = (
-            f"{left_out} left out, see below (--doubtful counts those with a generator at fault)"
+            f"{left_out} left out, see below (--doubtful includes those with generator problems)"
             if left_out
-            else "there is no figure on both sides"
+            else "no metric was measured on both sides"
         )
-        yield f"{count}: {why}; so nothing is compared"
+        yield f"{count}: {why}; nothing was compared"
         return
     able = [one for one in known if one.shown is not Shown.TOO_FEW]
     if not able:
         yield (
-            f"{count}: too few to tell a change from chance, however large; {least_runs()} on "
-            "each side can, or one against ten"
+            f"{count}: too few to distinguish any change from chance; use {least_runs()} on "
+            "each side, or one against ten"
         )
         return
     different = [one for one in able if one.shown is Shown.DIFFERENT]
@@ -238,11 +240,11 @@ def _about_groups(rows: Sequence[Row], columns: Sequence[RunColumn]) -> Iterator
 def _how(able: Sequence[Statistics]) -> str:
     if all(one.p is None for one in able):
         return (
-            "the unit is the run: one stands out where it lies outside of what the spread of the "
-            f"baseline makes likely (1% to each side, shared out over {len(able)} metrics)"
+            "the unit is the run: a value stands out if it is outside of the likely range of "
+            f"the baseline (1% on each side, divided by {len(able)} metrics)"
         )
     return (
-        f"the unit is the run (exact two-sided Mann-Whitney test, {ALPHA:.0%} for each metric): "
-        f"where nothing has changed, one of these {len(able)} metrics says so wrongly in at most "
-        f"{min(len(able) * ALPHA, 1):.0%} of such comparisons"
+        f"the unit is the run (exact two-sided Mann-Whitney test, {ALPHA:.0%} for each "
+        f"metric): if nothing has changed, at least one of these {len(able)} metrics shows a "
+        f"change in at most {min(len(able) * ALPHA, 1):.0%} of such comparisons"
     )

@@ -62,9 +62,9 @@ def standing_out(
     runs = f"{len(level.sample)} runs of the baseline"
     told = f"{of.name} is {change.text} from the median of {runs}"
     if shown is Shown.DIFFERENT:
-        told += f", further than they stray{_meaning(change)}"
+        told += f", more than they vary{_meaning(change)}"
     else:
-        told += f", as they stray themselves; from {smallest} on it would stand out"
+        told += f", within their own variation; {smallest} or more would stand out"
     return Statistics(
         baseline=_side(of, baseline),
         compared=_side(of, [value]),
@@ -117,11 +117,15 @@ def _sentence(
         case Shown.DIFFERENT:
             return f"{of.name} changed by {change.text}{_meaning(change)} ({p})"
         case Shown.NOT_SHOWN:
-            return f"{of.name}: no change is shown ({change.text}, {p}); {smallest} would have been"
+            return (
+                f"{of.name}: no change detected ({change.text}, {p}); {smallest} would have "
+                "been detected"
+            )
         case Shown.TOO_FEW:
             return (
-                f"{of.name}: {change.text}, which may be chance: so few runs come to a p of "
-                f"{p_text(test.least_p)} at best; {least_runs()} on each side can show a change"
+                f"{of.name}: {change.text}, which may be chance: with so few runs, p is at "
+                f"least {p_text(test.least_p)}; {least_runs()} on each side are enough to show "
+                "a change"
             )
 
 

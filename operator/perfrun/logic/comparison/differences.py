@@ -32,7 +32,7 @@ def doubt_about(reported: Reported) -> Doubt | None:
     if status.phase is not Phase.DONE and status.verdict is None:
         return Doubt("is not done")
     if status.verdict is Verdict.ERROR or status.summary is None:
-        return Doubt("is an Error: it measured nothing")
+        return Doubt("ended as Error, without measurements")
     if status.stopped:
         return Doubt(f"was stopped {status.stopped}")
     workers = status.workers
@@ -40,11 +40,11 @@ def doubt_about(reported: Reported) -> Doubt | None:
         lost = workers.planned - workers.reported
         return Doubt(f"lost {lost} of {workers.planned} workers")
     if status.generator is not None and not is_covered(status):
-        return Doubt(f"put on {status.generator.coverage} of its load")
+        return Doubt(f"generated only {status.generator.coverage} of its load")
     findings = status.generator.findings if status.generator else []
     kinds = dict.fromkeys(one.type for one in findings if one.effect != "Informing")
     if kinds:
-        return Doubt(f"had a generator at fault ({', '.join(kinds)})", by_generator=True)
+        return Doubt(f"had generator problems ({', '.join(kinds)})", by_generator=True)
     return None
 
 
@@ -69,18 +69,18 @@ def _plans(runs: Sequence[Reported]) -> Iterator[str]:
         if mine is None or its is None:
             unknown.append(name)
         elif mine != its:
-            found = "their comparison keys differ, and their plans are not here to say where"
+            found = "their comparison keys differ; their plans are not available to show where"
             told.setdefault(found, []).append(name)
     head = first.run.metadata.name
     for found, who in told.items():
         yield (
-            f"{head} and {names(who)} do not measure the same, so that a difference may come from "
-            f"there: {found}"
+            f"{head} and {names(who)} do not measure the same, which may explain differences: "
+            f"{found}"
         )
     if unknown:
         yield (
-            f"whether {names(unknown)} measured the same as {head} is not known: their plans are "
-            "not here (perfrun run --result keeps them)"
+            f"it is unknown whether {names(unknown)} measured the same as {head}: their plans "
+            "are not available (perfrun run --result keeps them)"
         )
 
 
@@ -94,8 +94,8 @@ def _places(runs: Sequence[Reported]) -> Iterator[str]:
             told.setdefault(found, []).append(other.run.metadata.name)
     for found, who in told.items():
         yield (
-            f"{first.run.metadata.name} and {names(who)} did not run in the same place, so that a "
-            f"difference may come from there: {found}"
+            f"{first.run.metadata.name} and {names(who)} did not run in the same environment, "
+            f"which may explain differences: {found}"
         )
 
 
@@ -138,7 +138,7 @@ def _told(mine: Flat, its: Flat) -> str:
 
 def _difference(path: str, mine: str | None, its: str | None) -> str:
     if any(part in path for part in _UNSAID):
-        return f"{path} is not the same"
+        return f"{path} differs"
     return f"{path} is {_short(mine)} and {_short(its)}"
 
 

@@ -22,7 +22,7 @@ def scheduled_run_name(test: str, tick: datetime) -> str:
     ``tick`` must carry its time zone; the same minute gives the same name whatever the zone.
     """
     if tick.tzinfo is None:
-        raise ValueError("a scheduled time without a time zone names no minute")
+        raise ValueError("a scheduled time needs a time zone")
     return _checked(test, f"{int(tick.timestamp()) // 60}")
 
 

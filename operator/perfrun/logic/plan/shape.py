@@ -181,7 +181,7 @@ def count_arrivals(load: Load, workers: int, index: int, seed: int, until: int) 
         if shape.inverse(areas[-1:])[0] >= until:
             return count + int(np.count_nonzero(shape.inverse(areas) < until))
         count += len(areas)
-    raise AssertionError("arrivals go on without end")
+    raise AssertionError("arrivals never end")
 
 
 def user_spans(load: Load, workers: int, index: int) -> list[UserSpan]:

@@ -80,7 +80,7 @@ def decide(facts: RunFacts) -> Decision:
             return _once_settled(facts, _running(facts))
         case Phase.COLLECTING:
             return _once_settled(facts, _once_undone(facts, _collecting(facts)))
-    raise ValueError(f"nothing is decided here about a run that is {facts.phase}")
+    raise ValueError(f"no decision is possible for a run in phase {facts.phase}")
 
 
 def _starting(facts: RunFacts) -> Decision:

@@ -122,7 +122,7 @@ class Admission:
             first, doing = next(iter(holders)), "is loading"
         else:
             heads = [self._first(target, one) for one in before or [namespace]]
-            first, doing = min(heads)[1:], "is ahead of this run for"
+            first, doing = min(heads)[1:], "has priority over this run for"
         return Placement(position, f"{first[0]}/{first[1]} {doing} {target}")
 
     def _contending(self, target: str) -> Iterator[str]:

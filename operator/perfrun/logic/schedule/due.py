@@ -157,7 +157,7 @@ def zone(name: str) -> tzinfo:
         # Those of the same continent first: not all 600 are compared.
         zones = sorted(zoneinfo.available_timezones(), key=lambda one: (one[:3] != name[:3], one))
         hint = suggestion(name, zones)
-        raise ValueError(f"there is no time zone {name}{hint}") from error
+        raise ValueError(f"{name} is not a time zone{hint}") from error
 
 
 def _settled_until(facts: ScheduleFacts) -> datetime:

@@ -154,7 +154,7 @@ class Pending:
         """Its turn has not come in time."""
         reason: NoRun = "QueueExpired" if self.held is None else "OutsideHours"
         until = clock(self.expires, self.one.tick)
-        self.one.fail(reason, f"its turn does not come until {until}: {self.blocked}")
+        self.one.fail(reason, f"it gets no turn until {until}: {self.blocked}")
 
     def _opening(self, now: datetime) -> datetime:
         """The next minute that its policies let it start in, or when it is too late for it."""
@@ -178,7 +178,7 @@ def clock(moment: datetime, beside: datetime) -> str:
 
 def _refusal(spec: PerfTestSpec, policies: NamespacePolicies) -> tuple[NoRun, str] | None:
     if spec.suspend:
-        return "Suspended", "suspended: it does not start by itself"
+        return "Suspended", "suspended: it starts only on request"
     if (suspended := policies.suspended) is not None:
         return "PolicySuspended", suspended
     for problem in policies.problems(spec):

@@ -156,8 +156,8 @@ def _differences(old: History, new: History) -> str:
         if old.environment.get(name) != new.environment.get(name)
     ]
     told = [
-        f"{name} was {old.environment.get(name, 'not known')}, "
-        f"is {new.environment.get(name, 'not known')}"
+        f"{name} was {old.environment.get(name, 'not known')}, now "
+        f"{new.environment.get(name, 'not known')}"
         for name in names[:3]
     ]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -22,7 +22,7 @@ def measured(metric: str, of: str, report: WorkerReport) -> Reading | NoReading:
     """
     record = report.benchmark
     if record is None:
-        return NoReading("is not known: the command was not run")
+        return NoReading("is not known: the command did not run")
     doubt = f"the command failed: {record.failure}" if record.failure is not None else ""
     if metric == MEMORY_PEAK:
         if record.memory_peak is None:

@@ -315,7 +315,7 @@ def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None
         "SentBelowPlanned",
         "UnderLoading",
         f"{started} of {due} iterations were started, at least {format_percent(SENT)} are "
-        f"required, and the load generator was at fault ({', '.join(faults)})",
+        f"required; the load generator had problems ({', '.join(faults)})",
     )
 
 

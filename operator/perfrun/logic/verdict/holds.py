@@ -65,8 +65,8 @@ def judge_hold(
     if report.late > MAX_LATE:
         # What it dropped is neither the target's fault nor a limit of the generator's.
         why = (
-            f"a worker learned of it {format_duration(report.late)} after its start: the rate is "
-            "held again"
+            f"a worker learned of it {format_duration(report.late)} after its start: the hold "
+            "is repeated"
         )
         return HoldVerdict(HoldOutcome.REPEATED, why, run_verdict)
     outcome, message = _outcome(run_verdict)

@@ -51,7 +51,7 @@ def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> RunVerdict:
     if result.unfinished is not None:
         verdict = worst([verdict, Verdict.INCONCLUSIVE])
         if ending is None:
-            message = f"not sure, because {result.unfinished}: {message}"
+            message = f"uncertain, because {result.unfinished}: {message}"
     return replace(
         of_hold,
         verdict=verdict,
@@ -77,7 +77,7 @@ def _judge_last_hold(
 
 def _nothing_held(asked: Sequence[Objective], outcome: RunOutcome) -> RunVerdict:
     """Of a capacity search that was over before its first hold was."""
-    message = "no rate was held: nothing is known about the target"
+    message = "no hold was completed: nothing is known about the target"
     result = ObjectiveVerdict(Verdict.INCONCLUSIVE, message)
     ending = ending_of(outcome)
     return RunVerdict(

@@ -52,7 +52,7 @@ def _named(runs: Sequence[Reported], comparison: Comparison) -> list[tuple[str, 
 def _missing(runs: Sequence[Reported], comparison: Comparison) -> str | None:
     """Whose distribution is not drawn, and why."""
     if len(runs) > MAX_CURVES:
-        return f"Distributions are drawn of at most {MAX_CURVES} runs."
+        return f"The chart shows the distributions of at most {MAX_CURVES} runs."
     names = [
         name
         for name, one in _named(runs, comparison)
@@ -60,6 +60,4 @@ def _missing(runs: Sequence[Reported], comparison: Comparison) -> str | None:
     ]
     if not names:
         return None
-    return (
-        f"No distribution is drawn of {', '.join(names)}: the full result is not kept any longer."
-    )
+    return f"The chart does not show {', '.join(names)}: the full result is no longer kept."

@@ -179,7 +179,7 @@ def _chart(
         summary=". ".join(_words(one) for one in curves) + ".",
         x=x,
         y=y,
-        x_title="percentile: so many requests took no longer",
+        x_title="percentile (share of requests that took at most this long)",
         columns=("percentile", *(one.name for one in curves)),
         rows=[
             DataRow(beyond(share), (f"{share * 100:.6g}%", *(one.text(share) for one in curves)))
@@ -211,7 +211,10 @@ def _lines(one: Curve) -> Iterator[ChartLine]:
 
 def _told(curves: Sequence[Curve]) -> Iterator[str]:
     if any(one.known > one.supported for one in curves):
-        yield f"Dotted: fewer than {NEEDED_BEYOND} requests were slower, so chance decides."
+        yield (
+            f"Dotted: fewer than {NEEDED_BEYOND} requests were slower, so the curve depends on "
+            "chance."
+        )
     ended = [
         f"{one.samples.count - one.samples.below(one.bound):,} of {one.name.partition(',')[0]}"
         for one in curves
@@ -220,7 +223,7 @@ def _told(curves: Sequence[Curve]) -> Iterator[str]:
     if ended:
         yield (
             "▲ ends a curve: the slowest requests timed out or were still open at the end "
-            f"({', '.join(ended)}), and how long they would have taken is not known."
+            f"({', '.join(ended)}), so it is unknown how long they would have taken."
         )
 
 

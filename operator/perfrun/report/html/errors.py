@@ -25,7 +25,7 @@ def errors_chart(timeline: Timeline) -> Chart:
     return Chart(
         key="errors",
         title="Errors by class",
-        unit="failed requests a second, warm-up included",
+        unit="failed requests per second, including the warm-up",
         summary=f"{failed:,} requests failed: {told}.",
         x=timeline.x,
         y=count_axis(max(whole), tick_number),
@@ -44,7 +44,7 @@ def errors_chart(timeline: Timeline) -> Chart:
         spans=timeline.spans,
         moments=timeline.moments,
         height=180,
-        notes=["The table has only those times at which requests failed."],
+        notes=["The table lists only the times at which requests failed."],
     )
 
 

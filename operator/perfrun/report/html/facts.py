@@ -266,8 +266,9 @@ def without_result(result: RunResult | None) -> str | None:
     """Why there are no charts; None: there are."""
     if result is None:
         return (
-            "The full result of this run is not kept any longer, so there are no charts: these "
-            "are the figures of its status. Results are kept for the last five runs of a test."
+            "The full result of this run is no longer kept, so there are no charts: the "
+            "figures are those of its status. Results are kept for the last five runs of a "
+            "test."
         )
     if result.report is None:
         return "No worker reported, so there is nothing to draw."

@@ -49,7 +49,7 @@ def unseen(timeline: Timeline) -> Iterator[str]:
         if one.name not in seen and one.trouble is not None
     }
     for name, why in told.items():
-        yield f"Nothing was seen of {name}: {why}"
+        yield f"{name} could not be observed: {why}"
 
 
 def _chart(key: str, one: Observation, timeline: Timeline) -> Chart:
@@ -108,7 +108,7 @@ def _trend(one: Observation, timeline: Timeline, drawn: Observable) -> ChartLine
         return None
     ends = [(at, fitted.at(at) / drawn.divisor) for at in (begin, end)]
     grown = format_measured(MEMORY_GROWTH, fitted.slope * 1e9, [])
-    return ChartLine(f"slope: {grown} a second", [ends], "planned")
+    return ChartLine(f"slope: {grown} per second", [ends], "planned")
 
 
 def _limits(
@@ -150,7 +150,7 @@ def _around(
     if parts:
         yield f"It was {' and '.join(parts)}."
     if one.trouble is not None:
-        yield f"Once it could not be seen: {one.trouble}"
+        yield f"It could not be observed all the time: {one.trouble}"
 
 
 def _texts(family: str) -> Callable[[float], str]:

@@ -79,11 +79,12 @@ class Timeline:
     def missing(self) -> str | None:
         """What there is nothing to draw of, and why; None: nothing is missing."""
         if not self.starts:
-            return "The result holds no course of the load over time."
+            return "The result has no data over time."
         if not self.series.latency:
             return (
-                "The result is of a perfrun that kept no response times, error classes, requests "
-                "under way and lag over time: only rates are drawn."
+                "The result comes from a version of perfrun that did not record response "
+                "times, error classes, requests in flight and lag over time: only rates are "
+                "drawn."
             )
         return None
 

@@ -65,7 +65,7 @@ def test_one_worker_without_an_index(cluster: Cluster):
     assert said(cluster, "api-2", 2)[1] == ["two"]
     code, lines, told = said(cluster, "api-2", 7)
     assert (code, lines) == (Exit.USAGE, [])
-    assert told == "run api-2 has no pod of worker 7; there are those of: 2, 10\n"
+    assert told == "run api-2 has no pod of worker 7; it has pods of: 2, 10\n"
 
 
 def test_a_worker_that_has_not_started_is_told_and_the_others_are_shown(
@@ -80,7 +80,7 @@ def test_a_worker_that_has_not_started_is_told_and_the_others_are_shown(
 @pytest.mark.parametrize(
     ("status", "why"),
     [
-        ({}, "it is Pending"),
+        ({}, "the pod is Pending"),
         ({"conditions": [{"status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]},
          "Unschedulable: 0/1 nodes"),
         ({"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]},
@@ -135,13 +135,13 @@ def test_after_the_run_there_is_what_is_known_of_it(cluster: Cluster, follow: bo
         "2026-11-25T10:00:01Z  Started: 2 workers",
         "2026-11-25T10:00:09Z  Inconclusive: 1 of 3 [2J",
     ]
-    assert told.startswith("the workers' pods are gone, and their logs with them")
+    assert told.startswith("the workers' pods and their logs have been deleted")
 
 
 def test_before_the_pods_there_is_what_is_known_of_the_run(cluster: Cluster):
     code, lines, told = said(cluster, "api-3")
-    assert (code, lines[0]) == (Exit.OK, "api-3  Starting: on its way")
-    assert told.startswith("no worker of the run has a pod yet")
+    assert (code, lines[0]) == (Exit.OK, "api-3  Starting: in progress")
+    assert told.startswith("no worker has a pod yet")
 
 
 def test_a_run_that_is_not_there_is_wrong_usage(cluster: Cluster):

@@ -71,8 +71,8 @@ def test_why_a_test_has_no_next_run(suspend: object, waits: str):
 @pytest.mark.parametrize(
     ("status", "state", "line"),
     [
-        ({}, "Created", "Created: on its way"),
-        ({"phase": "Starting"}, "Starting", "Starting: on its way"),
+        ({}, "Created", "Created: in progress"),
+        ({"phase": "Starting"}, "Starting", "Starting: in progress"),
         (
             {"phase": "Queued", "queue": {"reason": "busy", "position": 3}},
             "Queued (3)",
@@ -81,7 +81,7 @@ def test_why_a_test_has_no_next_run(suspend: object, waits: str):
         ({"phase": "Running", "progress": "3s"}, "Running", "Running: 3s"),
         ({"phase": "Done", "verdict": "Pass", "message": "fine"}, "Pass", "Pass: fine"),
         ({"phase": "Done", "verdict": "Pass"}, "Pass", "Pass"),
-        ({"phase": "Pausing"}, "Pausing", "Pausing: on its way"),
+        ({"phase": "Pausing"}, "Pausing", "Pausing: in progress"),
     ],
 )
 def test_how_far_a_run_is(status: dict, state: str, line: str):

@@ -45,19 +45,19 @@ def test_a_starter_for_a_url_keeps_its_path_and_query_in_the_step():
     ("wish", "sentence"),
     [
         ({"openapi": "a", "har": "b"}, "give one of --openapi, --har and --access-log"),
-        ({"url": "shop:8080"}, "--url: 'shop:8080' is no URL"),
-        ({"url": "http://joe:pw@shop"}, "without user information"),
-        ({"url": "http://[::1"}, "is no URL"),
-        ({"url": "http://shop:0"}, "is no URL"),
-        ({"url": "http://shop?x=1", "har": "b"}, "--url: a query cannot stand before"),
-        ({"name": "Not A Name"}, "--name: 'Not A Name' is no name"),
+        ({"url": "shop:8080"}, "--url: 'shop:8080' is not a URL"),
+        ({"url": "http://joe:pw@shop"}, "without user, password"),
+        ({"url": "http://[::1"}, "is not a URL"),
+        ({"url": "http://shop:0"}, "is not a URL"),
+        ({"url": "http://shop?x=1", "har": "b"}, "so it must not have a query"),
+        ({"name": "Not A Name"}, "--name: 'Not A Name' is not a valid name"),
         ({"name": "x" * 41}, "at most 40"),
-        ({"output": "/tmp"}, "is there already"),
-        ({"output": "/nope/x/f.yaml"}, "there is no folder /nope/x"),
+        ({"output": "/tmp"}, "already exists"),
+        ({"output": "/nope/x/f.yaml"}, "no such folder: /nope/x"),
         ({"openapi": "/nope"}, "/nope: cannot be read: No such file or directory"),
         ({"har": str(DATA / "petstore.yaml")}, "not a HAR recording"),
         ({"openapi": str(DATA / "shop.har")}, "not an OpenAPI 3 document"),
-        ({"access_log": str(DATA / "shop.har")}, "is one of an access log"),
+        ({"access_log": str(DATA / "shop.har")}, "is from an access log"),
     ],
 )
 def test_what_is_wrong_is_a_sentence_and_writes_nothing(wish, sentence):
@@ -73,7 +73,7 @@ def test_a_file_is_new_and_is_read_back(tmp_path: Path):
     (manifest,) = read_manifests([str(file)])
     assert manifest.problems == manifest.warnings == ()
     assert said.splitlines()[-1] == (
-        f"{file}: written. Look it through, then: perfrun validate {file}"
+        f"{file}: written. Review it, then run: perfrun validate {file}"
     )
     before = file.read_bytes()
     assert made(output=str(file))[0] is Exit.USAGE

@@ -89,7 +89,7 @@ def test_one_page_for_several_runs_is_refused_before_they_run(tmp_path: Path):
     (tmp_path / "file").touch()
     for place in (Path("-"), tmp_path / "file"):
         (problem,) = outputs(None, None, place).problems(several=True)
-        assert problem.endswith("cannot be written: there is one page for each run: give a folder")
+        assert problem.endswith("cannot be written: each run has its own page: give a folder")
 
 
 def test_what_cannot_be_written_is_known_before(tmp_path: Path):
@@ -109,7 +109,7 @@ def test_one_place_is_not_given_to_two_forms(tmp_path: Path):
     same = outputs(tmp_path / "o", None, None, tmp_path / "folder" / ".." / "o")
     (tmp_path / "folder").mkdir()
     (problem,) = same.problems()
-    assert problem.startswith("--json and --junit both name ")
+    assert problem.startswith("--json and --junit both write to ")
 
 
 def test_a_file_that_fails_is_one_sentence_and_the_others_are_written(tmp_path: Path):

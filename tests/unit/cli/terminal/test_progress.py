@@ -71,7 +71,8 @@ def test_a_stop_is_told_at_once_and_once():
     stopping = progress(RUNNING, stopping="by Ctrl-C")
     text = shown(progress(RUNNING), stopping, stopping)
     assert text.splitlines()[1:] == [
-        "stopping (by Ctrl-C): waiting up to 5s for 3 open requests; once more to end at once"
+        "stopping (by Ctrl-C): waiting up to 5s for 3 open requests; press Ctrl+C again to "
+        "end at once"
     ]
 
 

@@ -62,7 +62,7 @@ def test_nothing_is_wider_than_the_terminal_and_what_is_left_out_is_named(width:
     shown = head.split()
     left_out = [column.name for column in COLUMNS if column.name not in shown]
     if left_out:
-        assert rows.pop() == f"no room for {', '.join(left_out)}"
+        assert rows.pop() == f"no space for {', '.join(left_out)}"
     assert max(map(len, [head, *rows])) <= width
 
 

@@ -93,7 +93,7 @@ async def test_the_lease_is_kept_while_the_main_loop_is_busy_and_that_is_told_on
     told = [record.message for record in caplog.records if "main loop" in record.message]
     assert len(told) == 2
     assert "has stood still for" in told[0]
-    assert "goes on, after" in told[1]
+    assert "continues after" in told[1]
 
 
 async def test_a_dead_main_loop_ends_the_process(lease: LeaseThread, ends: Ends) -> None:
@@ -140,7 +140,9 @@ async def test_what_goes_wrong_in_the_thread_ends_the_process(
 ) -> None:
     kube.failing["patch", "leases"] = ZeroDivisionError()  # type: ignore[assignment]
     await asyncio.to_thread(ends.happened.wait, 5)
-    assert ends.said == ["without the Lease's thread nothing may be written: ending"]
+    assert ends.said == [
+        "the operator may not write anything without the thread of the Lease: ending"
+    ]
 
 
 async def test_released_nothing_may_be_written_and_the_process_is_not_ended(
@@ -155,5 +157,5 @@ async def test_released_nothing_may_be_written_and_the_process_is_not_ended(
 
 
 async def test_before_it_is_entered_nothing_may_be_written(ends: Ends) -> None:
-    with pytest.raises(NotLeadingError, match="has not asked for the Lease yet"):
+    with pytest.raises(NotLeadingError, match="has not tried to get the Lease yet"):
         LeaseThread(settings(), Heartbeat(), ends).time_to_write()

@@ -265,7 +265,7 @@ def test_a_group_that_cannot_be_collected_leaves_the_others(
 
     metrics.under_way = fails
     assert scrape(metrics)[of("perfrun_verdict", verdict="Warn")] == 1.0
-    assert "a group of series is left out" in caplog.text
+    assert "a group of series is missing" in caplog.text
 
 
 def test_what_would_fail_the_scrape_is_left_out_whatever_shows_it() -> None:

@@ -154,7 +154,7 @@ def test_pod(status: Json, dead: bool, problem: str | None) -> None:
             -GONE_AFTER.total_seconds() - 1,
             [],
             True,
-            "it was deleted, and its node does not say that it has ended",
+            "it was deleted, and its node has not confirmed that it ended",
         ),
         (-GONE_AFTER.total_seconds() - 1, TAINTED, True, TAINT),
     ],

@@ -56,7 +56,7 @@ async def test_another_report_of_the_worker_changes_nothing_that_is_stored(
     kube = FakeKube()
     await store_report(kube, report(b"a", sizes[0]), UID)  # type: ignore[arg-type]
     before = stored(kube)
-    with pytest.raises(Conflict, match="another report of this worker"):
+    with pytest.raises(Conflict, match="a different report of this worker"):
         await store_report(kube, report(b"b", sizes[1]), UID)  # type: ignore[arg-type]
     assert {name: stored(kube)[name] for name in before} == before
 

@@ -366,7 +366,7 @@ async def test_run_whose_status_names_another_target_than_its_own_is_in_nobodys_
     world.be(phase="Starting", job=job_name(UID), target=target)
     await world.step()
     assert world.end[:2] == ("Done", "Error")
-    assert "its status has been changed" in world.end[2]
+    assert "its status was changed" in world.end[2]
 
 
 async def test_refusal_while_accepting_ends_the_run_with_its_words(world: World) -> None:
@@ -396,7 +396,7 @@ async def test_holds_of_a_search_are_kept_while_the_run_is_under_load(world: Wor
     await world.runs.persist_holds(UID, [HoldStatus(rate="100/s", start_time=ago(1))])
     assert [hold["rate"] for hold in world.status["capacity"]["holds"]] == ["100/s"]
     world.be(phase="Collecting", startTime=ago(5), job=job_name(UID))
-    with pytest.raises(ConflictError, match="is not running any more"):
+    with pytest.raises(ConflictError, match="is no longer running"):
         await world.runs.persist_holds(UID, [])
 
 
@@ -489,7 +489,7 @@ async def test_config_maps_with_the_labels_of_reports_are_not_read_without_end(
         await world.runs.stored_reports(UID)
     await world.step()
     assert world.end[:2] == ("Done", "Error")
-    assert "delete those that it has not written" in world.end[2]
+    assert "delete those that the operator did not create" in world.end[2]
 
 
 async def test_observed_workloads_are_noted_as_they_are_when_the_run_is_judged(
@@ -550,7 +550,7 @@ async def test_quota_on_the_result_leaves_the_verdict(world: World) -> None:
     assert (world.status["phase"], "result" in world.status) == ("Done", False)
     assert world.status["summary"]["requests"]["sent"] == 100
     told = [event["note"] for event in world.kube.all(EVENTS) if event["reason"] == "ResultNotKept"]
-    assert told == ["the full result is not kept: exceeded quota"]
+    assert told == ["the full result is not stored: exceeded quota"]
 
 
 async def test_result_that_fails_time_after_time_is_given_up(world: World) -> None:

@@ -54,7 +54,7 @@ class Asking:
         until = time.monotonic() + seconds
         while time.monotonic() < until:  # as a computation would, and not as time.sleep
             pass
-        assert found, f"no answer within {seconds} s"
+        assert found, f"no response within {seconds} s"
         asking.join()
         return found[0]
 

@@ -135,7 +135,7 @@ async def test_probes_over_http(clock: HandClock, health: Health) -> None:
             health.compared("PerfRun", Watch.SILENT)
         async with client.get("/healthz") as response:
             assert (response.status, await response.text()) == (
-                503, "no news from the watch of PerfRun\n",
+                503, "no events or lists from the watch of PerfRun\n",
             )  # fmt: skip
         assert await status("/metrics") == 404
 

@@ -102,8 +102,8 @@ async def test_runs_that_prove_nothing_are_told_with_the_reason_of_the_last(worl
     assert said is not None
     assert (said.state, said.message) == (
         "Collecting",
-        f"no run that can be compared yet; run {name} is left out: its load generator was at "
-        "fault (Lag)",
+        f"no run that can be compared yet; run {name} is left out: its load generator had "
+        "problems (Lag)",
     )
     for verdict in ("Pass", "Error"):
         name = world.ran("50ms", generator=LAG if verdict == "Pass" else {}, verdict=verdict)

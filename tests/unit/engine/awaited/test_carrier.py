@@ -420,4 +420,4 @@ async def test_a_picture_that_is_none_is_a_defect_and_no_run_without_end(takes: 
     report = await run(peer, Step(takes=takes), load=burst(2, 1), within=100 * MS)
     step = report.window.steps[0]
     assert (step.sent, step.succeeded + step.failed, report.window.picture) == (2, 2, None)
-    assert [one["message"] for one in seen] == ["step ask was not pictured"] * 2
+    assert [one["message"] for one in seen] == ["step ask could not be photographed"] * 2

@@ -152,17 +152,17 @@ def test_k6_machine_readable_summary_in_another_form(results: Any) -> None:
         ("", "the results are empty"),
         ("rubbish", "the results are not JSON: Expecting value"),
         (b"\xff\xfe\x00", "the results are not JSON"),
-        ("[" * 200_000, "it is nested too deep"),
+        ("[" * 200_000, "it is nested too deeply"),
         ("1" * 5000, "the results are not JSON"),
-        ("[]", "the document is no mapping"),
-        ("{}", "there is no list of benchmarks in it"),
-        ('{"benchmarks": {}}', "there is no list of benchmarks in it"),
-        ('{"benchmarks": [5]}', "one of the benchmarks is no mapping"),
-        ('{"benchmarks": []}', "there is no benchmark in the results"),
-        (suite({"name": "a", "stats": 5}), "stats of a is no mapping"),
-        (suite(one(mean="fast")), "there is no benchmark in the results"),
-        ('{"benchmarks": [{"name": "a", "stats": {"mean": NaN}}]}', "there is no benchmark"),
-        ('{"benchmarks": [{"name": "a", "stats": {"mean": 1e999}}]}', "there is no benchmark"),
+        ("[]", "the document is not a mapping"),
+        ("{}", "it has no list of benchmarks"),
+        ('{"benchmarks": {}}', "it has no list of benchmarks"),
+        ('{"benchmarks": [5]}', "one of the benchmarks is not a mapping"),
+        ('{"benchmarks": []}', "the results have no benchmark"),
+        (suite({"name": "a", "stats": 5}), "stats of a is not a mapping"),
+        (suite(one(mean="fast")), "the results have no benchmark"),
+        ('{"benchmarks": [{"name": "a", "stats": {"mean": NaN}}]}', "have no benchmark"),
+        ('{"benchmarks": [{"name": "a", "stats": {"mean": 1e999}}]}', "have no benchmark"),
         (f'{{"benchmarks": [{{"name": "a", "stats": {{"mean": 1{"0" * 400}}}}}]}}', "no benchmark"),
     ],
     ids=lambda value: str(value)[:30],
@@ -222,7 +222,9 @@ def test_benchmarks_that_cannot_be_told_apart_are_left_out_and_counted(
     file = written(tmp_path, suite(first, one("test_b"), second))
     found, left = read_results(file, "PytestBenchmark")
     assert ([one.name for one in found], left) == (["test_b"], 2)
-    with pytest.raises(ResultsError, match=r"^no benchmark has a name of its own .*: (x|a|same)"):
+    with pytest.raises(
+        ResultsError, match=r"^the benchmarks must have different names .*: (x|a|same)"
+    ):
         read_results(written(tmp_path, suite(first, second)), "PytestBenchmark")
 
 
@@ -233,7 +235,7 @@ def test_a_name_that_is_not_unicode_is_told_with_question_marks(tmp_path: Path) 
         with pytest.raises(ResultsError) as caught:
             read_results(written(tmp_path, document), "PytestBenchmark")
         str(caught.value).encode()
-    with pytest.raises(ResultsError, match=r"metric a\?b is no mapping"):
+    with pytest.raises(ResultsError, match=r"metric a\?b is not a mapping"):
         list(k6.read({"metrics": {"a\ud800b": 5}}))
 
 
@@ -255,11 +257,11 @@ def test_no_link_is_followed_no_pipe_waited_for_and_nothing_large_read(tmp_path:
     os.mkfifo(pipe)
     with pytest.raises(ResultsError, match="cannot be read: Too many levels of symbolic links"):
         read_bounded(link, 100)
-    with pytest.raises(ResultsError, match="are no plain file"):
+    with pytest.raises(ResultsError, match="are not a regular file"):
         read_bounded(pipe, 100)
-    with pytest.raises(ResultsError, match="are no plain file"):
+    with pytest.raises(ResultsError, match="are not a regular file"):
         read_bounded(tmp_path, 100)
-    with pytest.raises(ResultsError, match="has not written"):
+    with pytest.raises(ResultsError, match="did not write"):
         read_bounded(tmp_path / "none", 100)
     with pytest.raises(ResultsError, match="larger than the 0 MiB"):
         read_bounded(secret, 5)

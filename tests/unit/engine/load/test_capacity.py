@@ -173,9 +173,9 @@ async def test_without_a_coordinator_it_ends_after_its_hold() -> None:
     async with running() as server, search(searching(server)) as run:
         run.tell(1, 100, length=S)
         await until(lambda: len(server.log) >= 10)
-        run.engine.give_up_search("the coordinator was away for 2m")
+        run.engine.give_up_search("the coordinator could not be reached for 2m")
         whole = await asyncio.wait_for(run.ended, 5)
-    assert whole.stopped == "the coordinator was away for 2m"
+    assert whole.stopped == "the coordinator could not be reached for 2m"
     assert whole.window.scenarios[0].planned == 100
 
 

@@ -64,10 +64,10 @@ def test_other_versions_and_missing_ones_are_told():
 
 
 def test_files_that_are_no_manifests_are_told_without_a_traceback():
-    assert only(b"\xff\xfe\x00").problems == ("not a text in UTF-8",)
-    assert only(b"").problems == ("no document in it",)
+    assert only(b"\xff\xfe\x00").problems == ("is not UTF-8 text",)
+    assert only(b"").problems == ("has no document",)
     assert only("just text").problems[0].startswith("not an object")
-    assert "more than 1024 KiB" in only(b"x" * (MAX_FILE + 1)).problems[0]
+    assert "larger than 1024 KiB" in only(b"x" * (MAX_FILE + 1)).problems[0]
 
 
 def test_folders_are_read_in_order_and_missing_files_told(tmp_path: Path):
@@ -80,16 +80,14 @@ def test_folders_are_read_in_order_and_missing_files_told(tmp_path: Path):
     assert missing.problems == ("cannot be read: No such file or directory",)
     (tmp_path / "empty").mkdir()
     (empty,) = read_manifests([str(tmp_path / "empty")])
-    assert empty.problems == ("a folder without *.yaml files",)
+    assert empty.problems == ("the folder has no *.yaml files",)
 
 
 @pytest.mark.parametrize("kind", ["Perftest", "perftest", "PerfTests", "PerTest"])
 def test_a_misspelled_kind_is_an_error_and_not_skipped(kind):
     manifest = only(GOOD.replace("kind: PerfTest", f"kind: {kind}"))
     assert manifest.skipped == ""
-    assert manifest.problems == (
-        f'kind: there is no kind {kind} in perfrun.dev; did you mean "PerfTest"?',
-    )
+    assert manifest.problems == (f'kind: perfrun.dev has no kind {kind}; did you mean "PerfTest"?',)
 
 
 def test_an_unknown_kind_of_ours_is_an_error_and_other_ones_of_ours_are_skipped():
@@ -110,7 +108,7 @@ def test_a_policy_is_read_and_its_problems_name_their_fields():
         ("{limits: {rusn: 3}}", "spec.limits.rusn: "),
         ("{deny: {cidrs: [10.1.2.3/8]}}", "spec.deny.cidrs[0]: "),
         ("{allowedHours: [{timeZone: Europe/Berln}]}", "spec.allowedHours[0].timeZone: "),
-        ("{}\nsepc: {}", "sepc: there is no such field"),
+        ("{}\nsepc: {}", "sepc: unknown field"),
     ):
         (found,) = only(text + spec).problems
         assert found.startswith(problem)

@@ -87,8 +87,8 @@ def test_a_run_that_lost_a_part_of_its_load_is_no_point_however_much_the_test_be
         ({"verdict": "Error"}, "its verdict is Error"),
         ({"stopped": "by hand"}, "it was stopped"),
         ({"workers": {"planned": 2, "reported": 1}}, "not all workers have reported"),
-        ({"generator": {"coverage": "50%"}}, "a part of its load was lost"),
-        ({"summary": None}, "it has no metric that is compared"),
+        ({"generator": {"coverage": "50%"}}, "part of its load was lost"),
+        ({"summary": None}, "it has no comparable metric"),
         (
             {
                 "verdict": "Inconclusive",
@@ -100,7 +100,7 @@ def test_a_run_that_lost_a_part_of_its_load_is_no_point_however_much_the_test_be
                     ]
                 },
             },
-            "its load generator was at fault (Lag, Stall)",
+            "its load generator had problems (Lag, Stall)",
         ),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_pair_is_subtracted_and_not_tested():
     assert (change.text, change.tone, change.relative) == ("+10%", Tone.WORSE, True)
     assert (p95.cells[0].change, p95.statistics) == (None, None)
     assert found.conclusion[0] == "different: latency.p95 +10% (worse)"
-    assert found.conclusion[1].startswith("two runs can show that they differ, and not that the")
+    assert found.conclusion[1].startswith("two runs can differ without a change of the")
 
 
 def test_what_is_of_the_only_step_is_told_once_and_is_still_of_an_objective():
@@ -107,7 +107,7 @@ def test_too_few_runs_are_said_to_be_however_large_the_difference():
     assert (p95.shown, p95.interval, p95.smallest) == (Shown.TOO_FEW, None, None)
     assert p95.change.text == "x1,000"
     (sentence,) = found.conclusion
-    assert sentence.startswith("3 runs against 3: too few to tell a change from chance")
+    assert sentence.startswith("3 runs against 3: too few to distinguish any change from chance")
 
 
 @pytest.mark.parametrize(("p95", "shown"), [("150ms", Shown.DIFFERENT), ("104ms", Shown.NOT_SHOWN)])
@@ -178,7 +178,7 @@ def test_runs_in_doubt_are_shown_and_do_not_count():
 
 def test_a_run_that_lost_a_part_of_its_load_is_in_doubt_also_where_its_test_bears_that():
     found = compare([a_run("old", generator={"findings": [], "coverage": "75%"})], runs("n", "1s"))
-    assert found.columns[0].doubt == "put on 75% of its load"
+    assert found.columns[0].doubt == "generated only 75% of its load"
 
 
 LAG = {"findings": [{"type": "Lag", "effect": "Inflating", "message": "late"}]}
@@ -188,11 +188,11 @@ def test_a_generator_at_fault_counts_only_where_that_is_asked_for():
     old, new = runs("old", *OLD, generator=LAG), runs("new", *NEW)
     strict = compare(old, new)
     assert strict.conclusion == (
-        "5 runs against 0: 5 left out, see below (--doubtful counts those with a generator at "
-        "fault); so nothing is compared",
+        "5 runs against 0: 5 left out, see below (--doubtful includes those with generator "
+        "problems); nothing was compared",
     )
     assert (
-        "had a generator at fault (Lag): left out of the statistics; --doubtful counts"
+        "had generator problems (Lag): left out of the statistics; --doubtful includes"
         in (strict.warnings[-1])
     )
     counted = row(compare(old, new, doubtful=True), "latency.p95").statistics
@@ -203,7 +203,7 @@ def test_a_generator_at_fault_counts_only_where_that_is_asked_for():
 @pytest.mark.parametrize(
     ("status", "doubt"),
     [
-        ({"verdict": "Error", "summary": None}, "is an Error: it measured nothing"),
+        ({"verdict": "Error", "summary": None}, "ended as Error, without measurements"),
         ({"stopped": "by Ctrl-C"}, "was stopped by Ctrl-C"),
         ({"phase": "Running", "verdict": None}, "is not done"),
     ],
@@ -211,7 +211,7 @@ def test_a_generator_at_fault_counts_only_where_that_is_asked_for():
 def test_a_run_that_proves_nothing_says_why(status: dict[str, Any], doubt: str):
     found = compare([a_run("a")], [a_run("b", **status)])
     assert found.columns[1].doubt == doubt
-    assert f"b {doubt}: a difference may come from that" in found.warnings
+    assert f"b {doubt}: this may explain differences" in found.warnings
 
 
 def with_result(name: str, machine: str = "x86") -> Reported:
@@ -239,7 +239,7 @@ def test_other_plans_are_told_with_what_differs_in_them():
     plan = first.result.plan.model_copy(update={"load": load("200/s")})
     other = Reported(with_result("b").run, first.result.model_copy(update={"plan": plan}))
     (warning,) = differing(first, other)
-    assert warning.startswith("a and b do not measure the same, so that a difference may come from")
+    assert warning.startswith("a and b do not measure the same, which may explain")
     assert "load.open.rate is" in warning
     assert "minCoverage" not in warning
 
@@ -250,7 +250,7 @@ def test_values_that_nobody_wants_in_a_report_are_told_to_differ_and_no_more():
     plan = first.result.plan.model_copy(update={"variables": {"token": "hunter2"}})
     other = Reported(with_result("b").run, first.result.model_copy(update={"plan": plan}))
     (warning,) = differing(first, other)
-    assert "variables.token is not the same" in warning
+    assert "variables.token differs" in warning
     assert "hunter2" not in warning
 
 
@@ -268,8 +268,8 @@ def test_other_places_are_told():
     key = {"comparisonKey": "k"}
     found = line_up([a_run("a", environment=here, **key), a_run("b", environment=there, **key)])
     assert found.warnings == (
-        "a and b did not run in the same place, so that a difference may come from there: "
-        "machine is x86 and arm",
+        "a and b did not run in the same environment, which may explain differences: machine "
+        "is x86 and arm",
     )
 
 
@@ -277,7 +277,7 @@ def test_machines_of_local_runs_are_places_too():
     same, other = with_result("b"), with_result("c", machine="arm")
     places = [text for text in line_up([with_result("a"), same, other]).warnings if "place" in text]
     assert len(places) == 1
-    assert places[0].startswith("a and c did not run in the same place")
+    assert places[0].startswith("a and c did not run in the same environment")
 
 
 def test_a_run_that_is_given_twice_is_refused_as_it_would_be_evidence_of_nothing():
@@ -289,5 +289,7 @@ def test_a_run_that_is_given_twice_is_refused_as_it_would_be_evidence_of_nothing
 
 def test_too_many_runs_are_refused():
     many = [a_run(f"r-{number}") for number in range(MAX_RUNS + 1)]
-    with pytest.raises(ValueError, match="61 runs are more than can be compared: 60 at most"):
+    with pytest.raises(
+        ValueError, match=("61 runs cannot be compared at once: at most 60 are allowed")
+    ):
         line_up(many)

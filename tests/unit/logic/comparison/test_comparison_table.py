@@ -42,7 +42,7 @@ def test_runs_without_room_are_counted(width: int):
     text = printed(line_up([a_run(f"r{number}") for number in range(9)]), width)
     heads = line(text, "Metric")
     left = 9 - (len(heads) - 1)
-    assert f"no room for {left} more" in " ".join(text.split())
+    assert f"no space for {left} more" in " ".join(text.split())
     assert len(heads) - 1 >= 2
     if width > 40:
         assert max(map(len, text.splitlines())) <= width
@@ -53,7 +53,7 @@ def test_nothing_to_compare_is_said_without_an_empty_table():
     text = printed(compare(runs("old", *OLD), [a_run("new", **broken)]))
     assert "0 runs against 5: 1 left out, see below" in text
     assert "Metric" not in text
-    assert "! new is an Error: it measured nothing: left out of the statistics" in text
+    assert "! new ended as Error, without measurements: left out of the statistics" in text
 
 
 def test_what_others_wrote_is_no_markup_and_no_escape_code():

@@ -534,7 +534,7 @@ def test_worker_that_cannot_reach_the_coordinator_is_told_with_where_to_look(
         listening_since=at(listening),
         heard=frozenset(heard),
         coordinator="perfrun-coordinator.perfrun.svc:8443",
-        trouble="2 of 2 workers have not come up",
+        trouble="2 of 2 workers have not connected",
     )
     sentence = (
         "worker 1 (pr-x-1-abcde) is running, but has not reached the coordinator "

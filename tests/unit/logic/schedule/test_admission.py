@@ -97,14 +97,14 @@ TABLE: list[tuple[str, Contender, list[Contender], Placement]] = [
         "behind an older one that waits",
         ME,
         [run("x", age=20)],
-        Placement(1, f"a/x is ahead of this run for {SHOP}"),
+        Placement(1, f"a/x has priority over this run for {SHOP}"),
     ),
     ("before a younger one that waits", ME, [run("x", age=5)], Placement()),
     (
         "of the same age: by name",
         ME,
         [run("a", age=10)],
-        Placement(1, f"a/a is ahead of this run for {SHOP}"),
+        Placement(1, f"a/a has priority over this run for {SHOP}"),
     ),
     ("of the same age and name: by namespace", ME, [run("me", age=10, namespace="b")], Placement()),
     (
@@ -139,7 +139,7 @@ TABLE: list[tuple[str, Contender, list[Contender], Placement]] = [
     ),
     ("a request is not superseded by a change", ME, [run("new", 5, reason="Change")], Placement()),
     (
-        "its turn did not come in time",
+        "it did not get a turn in time",
         run("me", 3601),
         [run("x", admitted=True)],
         Placement(1, f"a/x is loading {SHOP}", expired=True),

@@ -81,7 +81,7 @@ def test_a_load_that_is_longer_than_the_pause(
 def test_runs_that_pile_up_expire_after_an_hour_or_the_deadline() -> None:
     runs = alone(scheduled(concurrencyPolicy="Allow"), count=10)
     assert reasons(runs) == [None] * 9 + ["QueueExpired"]
-    assert runs[9].notes[0].startswith("its turn does not come until 13:50: team/shop-")
+    assert runs[9].notes[0].startswith("it gets no turn until 13:50: team/shop-")
     urgent = alone(scheduled(concurrencyPolicy="Allow", startingDeadlineSeconds=600))
     assert reasons(urgent) == [None, None, "QueueExpired", None, "QueueExpired"]
 
@@ -102,7 +102,7 @@ def test_a_load_of_unknown_length_is_taken_for_short() -> None:
 def test_suspended_nothing_takes_place() -> None:
     runs = alone(scheduled(suspend=True))
     assert set(reasons(runs)) == {"Suspended"}
-    assert runs[0].notes == ["suspended: it does not start by itself"]
+    assert runs[0].notes == ["suspended: it starts only on request"]
 
 
 def test_a_policy_that_suspends_lets_nothing_take_place_in_its_namespaces() -> None:
@@ -125,7 +125,7 @@ def test_what_a_policy_refuses_does_not_take_place() -> None:
 @pytest.mark.parametrize(
     ("deadline", "expected", "said"),
     [
-        (None, "OutsideHours", "its turn does not come until 14:00: PerfPolicy night allows runs"),
+        (None, "OutsideHours", "it gets no turn until 14:00: PerfPolicy night allows runs"),
         (4 * 3600, None, "waits until 15:30: PerfPolicy night allows runs to start only at 15:30-"),
     ],
 )
@@ -163,7 +163,7 @@ def test_whose_target_is_not_free_in_time_does_not_take_place() -> None:
         now=NOON + timedelta(minutes=30),
     )
     assert reasons(second) == ["QueueExpired"] * 2
-    assert second[0].notes[0].startswith("its turn does not come until 13:02: team/a-")
+    assert second[0].notes[0].startswith("it gets no turn until 13:02: team/a-")
 
 
 def test_a_run_that_waits_is_active_for_its_own_schedule() -> None:

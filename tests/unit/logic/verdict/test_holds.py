@@ -85,7 +85,7 @@ def test_a_hold_that_a_worker_heard_of_late_is_held_again() -> None:
     said, why = outcome(late)
     assert (said, why) == (
         "Repeated",
-        "a worker learned of it 500ms after its start: the rate is held again",
+        "a worker learned of it 500ms after its start: the hold is repeated",
     )
 
 
@@ -177,7 +177,7 @@ def test_a_lost_worker_leaves_no_verdict() -> None:
     tried = holds(("100/s", HoldOutcome.MET), ("200/s", HoldOutcome.LOST))
     run = judged(tried, a_hold(200), CAPACITY)
     assert run.verdict is Verdict.INCONCLUSIVE
-    assert run.message.startswith("capacity >=100/s: not sure, because a worker was lost: ")
+    assert run.message.startswith("capacity >=100/s: uncertain, because a worker was lost: ")
     assert run.slos[1].message.endswith("required: not known, because a worker was lost")
 
 
@@ -209,9 +209,11 @@ def test_no_hold_was_begun() -> None:
     nothing = report(step([]), window=0)
     run = judged([], nothing, CAPACITY, stopped="by Ctrl-C")
     assert run.verdict is Verdict.INCONCLUSIVE
-    assert run.message == "stopped (by Ctrl-C): no rate was held: nothing is known about the target"
+    assert run.message == (
+        "stopped (by Ctrl-C): no hold was completed: nothing is known about the target"
+    )
     assert {(slo.verdict, slo.message) for slo in run.slos} == {
-        (Verdict.INCONCLUSIVE, "no rate was held: nothing is known about the target")
+        (Verdict.INCONCLUSIVE, "no hold was completed: nothing is known about the target")
     }
 
 

@@ -30,7 +30,7 @@ def test_two_groups_are_told_apart_by_statistics():
     assert f"▲ {row.statistics.change.text} worse" in page.text
     assert str(row.statistics.interval) in page.text
     assert comparison.conclusion[0] in page.text
-    assert "Distributions are drawn of at most 6 runs." in page.text
+    assert "The chart shows the distributions of at most 6 runs." in page.text
 
 
 def test_each_metric_that_varies_has_a_strip_with_a_point_for_each_run():
@@ -60,7 +60,7 @@ def test_runs_side_by_side_have_values_changes_and_distributions():
 def test_runs_without_results_are_named():
     runs = [Reported(OLD[0].run), NEW[0]]
     text = Page(comparison_page(runs, line_up(runs))).text
-    assert "No distribution is drawn of api-0: the full result is not kept any longer." in text
+    assert "The chart does not show api-0: the full result is no longer kept." in text
 
 
 def test_hostile_names_are_texts():

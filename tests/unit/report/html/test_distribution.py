@@ -76,14 +76,16 @@ def test_response_and_service_time_are_in_one_chart():
 def test_a_curve_that_ends_says_from_where_on():
     chart = charts(step(EVEN, timeouts=[5 * S] * 20))["distribution"]
     assert [line.label for line in chart.lines if line.label] == ["response ≥ 5s", "service ≥ 5s"]
-    assert "how long they would have taken is not known" in chart.notes[-1]
+    assert "it is unknown how long they would have taken" in chart.notes[-1]
 
 
 def test_the_last_ten_samples_are_dotted():
     chart = charts(step(EVEN))["distribution"]
     dotted = [line for line in chart.lines if "thin" in line.style]
     assert dotted[0].pieces[0][0][0] == pytest.approx(beyond(0.99))
-    assert chart.notes == ["Dotted: fewer than 10 requests were slower, so chance decides."]
+    assert chart.notes == [
+        "Dotted: fewer than 10 requests were slower, so the curve depends on chance."
+    ]
 
 
 def test_objectives_are_marked_at_their_percentile():

@@ -49,7 +49,7 @@ def test_a_leak_is_drawn_with_its_slope_and_with_what_was_before_and_after() -> 
     slo = {"metric": "memory.max", "of": "api", "max": "100Mi"}
     (chart,) = charts(LEAK, slos=[slo])
     assert (chart.title, chart.unit) == ("Memory of api", "MiB")
-    assert [line.name for line in chart.lines] == ["Memory", "slope: 1Mi a second"]
+    assert [line.name for line in chart.lines] == ["Memory", "slope: 1Mi per second"]
     assert chart.lines[0].pieces == [[(at * S, 50.0 + at) for at in range(0, 11, 2)]]
     assert chart.lines[1].pieces == [[(0, 50.0), (10 * S, 60.0)]]
     assert [(limit.value, limit.label) for limit in chart.limits] == [
@@ -63,7 +63,7 @@ def test_a_gap_is_not_drawn_over() -> None:
     cpu = seen("cpu", {0: 0.1, 1: 0.2, 2: 0.3, 3: 0.3, 9: 0.4, 10: 0.5}, trouble="it was away")
     (chart,) = charts(cpu)
     assert [len(piece) for piece in chart.lines[0].pieces] == [4, 2]
-    assert chart.notes == ["Once it could not be seen: it was away"]
+    assert chart.notes == ["It could not be observed all the time: it was away"]
 
 
 def test_a_limit_far_above_is_told() -> None:
@@ -96,7 +96,7 @@ def test_what_was_not_seen_at_all_is_said() -> None:
     no_locks = seen("locks", {}, name="db", trouble="db:5432 refused the login")
     part = seen("restarts", {}, trouble="not here")
     told = list(unseen(drawn(LEAK, part, nothing, no_locks)))
-    assert told == ["Nothing was seen of db: db:5432 refused the login"]
+    assert told == ["db could not be observed: db:5432 refused the login"]
 
 
 def test_a_page_has_them_under_the_response_times() -> None:

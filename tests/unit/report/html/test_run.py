@@ -98,7 +98,7 @@ def test_hostile_texts_are_texts():
 
 def test_a_run_with_everything_in_its_status_but_no_result():
     page = Page(run_page(Reported(a_run())))
-    assert "not kept any longer" in page.text
+    assert "no longer kept" in page.text
     assert page.all("figure") == []
     assert "buy/create-order-with-a-long-name" in page.text
     assert "a worker was paused for 210ms" in page.text
@@ -109,7 +109,7 @@ def test_a_run_with_everything_in_its_status_but_no_result():
 def test_an_error_says_what_to_do_and_has_no_empty_parts():
     page = Page(run_page(Reported(an_error("shop refuses connections"))))
     assert "Error shop refuses connections" in page.text
-    assert "nothing was judged: put right what the message names" in page.text
+    assert "nothing was judged: fix what the message names" in page.text
     assert "steps" not in page.ids
 
 

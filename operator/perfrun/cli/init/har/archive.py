@@ -39,9 +39,9 @@ def har_drafts(
     entries, unread = entries_of(root, source)
     left: Counter[str] = Counter()
     if unread:
-        left["not read, or not of HTTP"] = unread
+        left["unreadable, or not HTTP"] = unread
     if not entries:
-        raise SourceError(f"{one_line(source, 80)}: holds no request that can be read")
+        raise SourceError(f"{one_line(source, 80)}: has no readable request")
     by_origin: dict[str, list[Entry]] = {}
     for entry in entries:
         by_origin.setdefault(entry.origin, []).append(entry)
@@ -77,9 +77,9 @@ def har_drafts(
             drafts.append(draft)
     if not drafts:
         raise SourceError(
-            f"{one_line(source, 80)}: nothing is left of {len(entries)} requests: reads are taken "
-            f"(--writes: all methods) that are no static assets (--all: those too) and had "
-            f"success; left out: {_reasons(given_up)}"
+            f"{one_line(source, 80)}: none of {len(entries)} requests can be used. perfrun "
+            "uses successful reads (--writes: all methods) that are not static assets (--all: "
+            f"those too); left out: {_reasons(given_up)}"
         )
     return drafts
 
@@ -131,12 +131,12 @@ def _draft(
         ),
         target_notes=tuple(notes),
         data_notes=(*_VARIABLE_NOTES[: 1 if variables.values else 0], *feed.notes),
-        scenario_notes=("In the order of the recording; thinkTime is the pause that was made.",),
+        scenario_notes=("In the order of the recording; thinkTime is the recorded pause.",),
     )
 
 
 _VARIABLE_NOTES = (
-    "Ids of the recording, each in one place. For more than one, see feeds and extract in "
+    "Ids of the recording, each defined once. To use several, see feeds and extract in "
     "docs/reference/templates.md.",
 )
 
@@ -145,9 +145,9 @@ def _wanted(entry: Entry, left: Counter[str], *, writes: bool, everything: bool)
     if entry.static and not everything:
         why = "for static assets (--all)"
     elif not (writes or is_read(entry.method)):
-        why = "of methods that change something (--writes)"
+        why = "with methods that change data (--writes)"
     elif entry.status == 0:
-        why = "that got no response: given up, or blocked"
+        why = "without a response: cancelled, or blocked"
     elif entry.status is not None and not 200 <= entry.status < 400:
         why = "without success"
     else:
@@ -191,7 +191,9 @@ def _step(entry: Entry, hider: SecretReplacer, names: UniqueNames) -> StepDraft:
         json=body.json,
         body=body.text,
         status=_expected(entry.status),
-        notes=() if entry.status is not None else ("The recording has no response to it.",),
+        notes=()
+        if entry.status is not None
+        else ("The recording has no response to this request.",),
     )
 
 
@@ -240,12 +242,12 @@ def _target(entries: Sequence[Entry], hider: SecretReplacer) -> tuple[Json, list
         http["cookies"] = True
     if sent:
         notes.append(
-            "Cookies were sent and are not copied: users keep those that the target sets. Where "
-            "one has to be there before, take the header Cookie from a Secret (valueFrom)."
+            "Cookies are not copied: users keep those that the target sets. If a cookie must "
+            "exist before, take the header Cookie from a Secret (valueFrom)."
         )
     if hider.dropped:
         names = one_line(", ".join(hider.dropped), 200)
-        notes.append(f"Headers of the recording that are not copied: {names}.")
+        notes.append(f"Headers of the recording that were not copied: {names}.")
     if hider.keys:
         notes.append(fill_note(hider.secret, list(hider.keys)))
     return http, notes

@@ -104,7 +104,7 @@ class SecretReplacer:
     def body(self, entry: Entry) -> Body:
         """What a step sends. Raises UnwrittenError."""
         if entry.body is None:
-            raise UnwrittenError("with a body that the recording does not hold as a text")
+            raise UnwrittenError("with a body that the recording does not contain as text")
         if len(entry.body) > _MAX_BODY_LENGTH:
             raise UnwrittenError("with a body that is too long")
         kind = self.kind_of(entry).partition(";")[0].strip().lower()
@@ -125,7 +125,7 @@ class SecretReplacer:
         try:
             found = json.loads(text, parse_constant=_no_number, parse_float=_number)
         except (ValueError, RecursionError):
-            raise UnwrittenError("with a body that is no JSON") from None
+            raise UnwrittenError("with a body that is not JSON") from None
         value = self._value(found, "", 0)
         if value is None or not _is_exact(found):
             # A manifest has no null there, and of long numbers an API server keeps some digits.
@@ -135,7 +135,7 @@ class SecretReplacer:
     def _params(self, params: Sequence[Param], kind: str) -> Body:
         if kind == MULTIPART:
             if any(one.file and not one.value for one in params):
-                raise UnwrittenError("with a file that the recording does not hold")
+                raise UnwrittenError("with a file that the recording does not contain")
             parts = [
                 FormField(one.name, self._shown(one.name, one.value), one.file, one.kind)
                 for one in params
@@ -218,7 +218,7 @@ class SecretReplacer:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _number(text: str) -> float:

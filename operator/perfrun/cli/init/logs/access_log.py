@@ -52,18 +52,18 @@ def access_log_draft(
             traffic.add(parse_line(line))
     source = one_line(source, 80)
     if not traffic.lines:
-        raise SourceError(f"{source}: no line in it")
+        raise SourceError(f"{source}: has no lines")
     if not traffic.requests:
         raise SourceError(
-            f"{source}: none of {traffic.lines:,} lines is one of an access log: the common and "
-            f"the combined format of nginx and Apache are read, the default one of Envoy, and "
-            f"JSON with method, uri, status and time"
+            f"{source}: none of {traffic.lines:,} lines is from an access log: supported "
+            "formats are common and combined (nginx, Apache), the default of Envoy, and JSON "
+            "with method, uri, status and time"
         )
     wanted = _wanted(traffic, min(top, MAX_SCENARIOS), writes=writes)
     if not wanted:
         raise SourceError(
-            f"{source}: none of {traffic.requests:,} requests can be taken: reads are taken "
-            f"(--writes: all methods) that were answered by 2xx or 3xx"
+            f"{source}: none of {traffic.requests:,} requests can be used: perfrun uses reads "
+            "(--writes: all methods) with status 2xx or 3xx"
         )
     scenarios = tuple(_scenarios(wanted))
     return Draft(
@@ -73,10 +73,10 @@ def access_log_draft(
         load=as_logged(scenarios, *traffic.rates.median_and_peak()),
         http={"redirects": 0} if _redirects(wanted) else {},
         notes=tuple(_notes(traffic, wanted, source, cut_off=log.cut_off, writes=writes)),
-        target_notes=() if url else ("CHANGE THIS: a log does not say which service it is of.",),
+        target_notes=() if url else ("CHANGE THIS: a log does not tell which service wrote it.",),
         scenario_notes=(
-            "By how often they are in the log. Ids and queries are some of those that were seen: "
-            "look whether they may be asked for, and for personal data.",
+            "Weighted by how often they are in the log. Ids and queries are samples from it: "
+            "check that they may be requested and contain no personal data.",
         ),
     )
 
@@ -103,7 +103,7 @@ def _scenarios(wanted: Sequence[tuple[RequestKind, Occurrences, str]]) -> Iterat
     for number, (kind, seen, path) in enumerate(wanted, 1):
         notes = [f"{kind.method} {one_line(kind.path, 80)}: {counted(seen.count)}"]
         if not is_read(kind.method):
-            notes.append("Logs hold no bodies: add json or body, and its header Content-Type.")
+            notes.append("Logs contain no bodies: add json, or body and its header Content-Type.")
         step = StepDraft(
             name=names.take(slug(f"{kind.method} {kind.path}"), kind.method.lower()),
             path=path,
@@ -159,16 +159,16 @@ def _notes(
         f"{counted(len(wanted), 'kind')}, {taken / requests:.1%} of them."
     )
     if traffic.failed:
-        yield f"Left out: {counted(traffic.failed)} not answered by 2xx or 3xx."
+        yield f"Left out: {counted(traffic.failed)} with another status than 2xx or 3xx."
     changing = sum(one.count for kind, one in traffic.kinds.items() if not is_read(kind.method))
     if changing and not writes:
-        yield f"Left out: {counted(changing)} of methods that change something (--writes)."
+        yield f"Left out: {counted(changing)} with methods that change data (--writes)."
     if traffic.with_tokens:
-        yield f"Left out: {counted(traffic.with_tokens)} with what looks like a token in the path."
+        yield f"Left out: {counted(traffic.with_tokens)} with a path that seems to contain a token."
     if traffic.hidden:
         names = one_line(", ".join(traffic.hidden), 150)
-        yield f"Not copied: values that look secret, of the parameters {names}."
+        yield f"Not copied: values of the parameters {names}, which look like secrets."
     if traffic.unread:
         yield f"Not read: {traffic.unread:,} of {traffic.lines:,} lines."
     if cut_off:
-        yield "The file is damaged or cut off: what comes before that is used."
+        yield "The file is damaged or truncated: only the part before that is used."

@@ -97,25 +97,27 @@ def openapi_draft(root: Any, *, source: str, name: str, url: str, writes: bool) 
         notes=tuple(notes),
         target_notes=(*url_notes, *access.all_notes),
         data_notes=(*_variable_notes(writer.variables), *feed.notes),
-        scenario_notes=("How often each is called: weights of one to another.",),
+        scenario_notes=("Relative weights: how often each operation is called.",),
     )
 
 
 def _check_version(root: Any, source: str) -> None:
     if not isinstance(root, dict):
-        raise SourceError(f"{source}: not an OpenAPI document: an object with openapi and paths")
+        raise SourceError(
+            f"{source}: not an OpenAPI document, which is an object with openapi and paths"
+        )
     version = root.get("openapi")
     if "swagger" in root and not str(root["swagger"]).startswith("2"):
         raise SourceError(
-            f"{source}: Swagger {one_line(str(root['swagger']), 10)} is not read: Swagger 2.0 and "
-            f"OpenAPI 3 are"
+            f"{source}: Swagger {one_line(str(root['swagger']), 10)} is not supported: use "
+            "Swagger 2.0 or OpenAPI 3"
         )
     if "swagger" not in root and not str(version).startswith("3"):
         raise SourceError(
             f"{source}: not an OpenAPI 3 document: write openapi: 3.0.3 or 3.1.0, or swagger: '2.0'"
         )
     if not isinstance(root.get("paths"), dict):
-        raise SourceError(f"{source}: has no paths: nothing to call")
+        raise SourceError(f"{source}: has no paths, so there is nothing to call")
 
 
 def _wanted(
@@ -127,7 +129,7 @@ def _wanted(
         if one.body.get("deprecated") is True:
             _add(left, "marked deprecated")
         elif not (writes or is_read(one.method)):
-            _add(left, "of methods that change something (--writes)")
+            _add(left, "with methods that change data (--writes)")
         elif prefix is None:
             server = (one.servers or ["the document's server"])[0]
             _add(left, f"of another server: {one_line(server, 80)} (--url)")
@@ -226,7 +228,7 @@ class _Steps:
             return _Body("text/plain", text=shown if isinstance(shown, str) else "example")
         if request.get("required") is True or (content and not is_read(one.method)):
             raise _LeftOutError(
-                "with a body that cannot be made up (no JSON, form, multipart form or text)"
+                "with a body that cannot be generated (not JSON, form, multipart form or text)"
             )
         return _Body("")
 
@@ -273,17 +275,23 @@ def _step_notes(summary: str, filled: Filled, sampler: SchemaSampler) -> Iterato
         yield one_line(summary, 90)
     if filled.made_up:
         names = one_line(", ".join(filled.made_up), 150)
-        yield f"Made up: {names}. Use values that your service knows: a feed, or choice('a', 'b')."
+        yield (
+            f"Invented values: {names}. Use values that your service knows: a feed, or "
+            "choice('a', 'b')."
+        )
     if sampler.guessed:
-        yield f"Follows a pattern that is not guessed: {one_line(', '.join(sampler.guessed), 150)}."
+        yield (
+            "Must match a pattern, for which no value was generated: "
+            f"{one_line(', '.join(sampler.guessed), 150)}."
+        )
     if filled.missing:
-        yield f"Asked for and not filled in: {one_line(', '.join(filled.missing), 150)}."
+        yield f"Required but not filled in: {one_line(', '.join(filled.missing), 150)}."
 
 
 def _variable_notes(variables: Variables) -> tuple[str, ...]:
     if not variables.values:
         return ()
-    return ("CHANGE THESE: values of paths that the document gives no example of.",)
+    return ("CHANGE THESE: path parameters for which the document has no example.",)
 
 
 def _add(left: dict[str, int], why: str) -> None:

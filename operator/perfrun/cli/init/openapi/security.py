@@ -48,7 +48,7 @@ def access_of(
         scheme = document.resolved(schemes.get(name))
         if not _add(access, scheme, name, [text_of(one) for one in rows(scopes)], url, feed):
             access.notes.append(
-                f'The document asks for the security scheme "{one_line(str(name), 60)}" '
+                f'The document requires the security scheme "{one_line(str(name), 60)}" '
                 f"({one_line(text_of(scheme.get('type')) or 'unknown', 30)}): add it to auth or "
                 f"headers."
             )
@@ -110,7 +110,9 @@ def _api_key(access: Access, scheme: Json, feed: SecretFeed) -> bool:
         ]
         return True
     if where == "cookie" and name:
-        access.notes.append(f"The key cookie is a whole line: {one_line(name, 60)}=VALUE.")
+        access.notes.append(
+            f"The key cookie contains the whole header: {one_line(name, 60)}=VALUE."
+        )
         name, key = "Cookie", "cookie"
     else:
         key = "api-key"
@@ -119,7 +121,7 @@ def _api_key(access: Access, scheme: Json, feed: SecretFeed) -> bool:
     if where not in ("header", "cookie") or not HEADER_NAME.match(name) or name.lower() in known:
         return False
     if name.lower() in ("authorization", "cookie"):
-        access.notes.append(f"{name} is the whole value of that header.")
+        access.notes.append(f"{name} contains the whole value of that header.")
     key = key if key not in access.keys else f"{key}-{len(access.keys) + 1}"
     headers.append({"name": name, "valueFrom": secret_ref(access.secret, key)})
     access.keys[key] = None

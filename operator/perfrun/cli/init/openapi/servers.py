@@ -66,7 +66,7 @@ def base_url(
     if apart and all(listed is not None for listed in of_operations):
         most = usable[0] if usable and usable[0] in apart else apart.most_common(1)[0][0]
         own = Own(most, False, usable[0] if usable else "")
-        return most, ("The server of most of the operations.",), own
+        return most, ("The server of most operations.",), own
     if usable:
         others = f", of {len(servers)} servers" if len(servers) > 1 else ""
         notes = (f"The document's first usable server{others}.",)

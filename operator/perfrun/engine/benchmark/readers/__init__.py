@@ -1,1 +1,1 @@
-"""Readers of results: one small module for each form, and a line in :mod:`.table`."""
+"""Readers of results: one small module per format, and a line in :mod:`.table`."""

@@ -1,4 +1,4 @@
-"""What readers share: how a number is taken from a document that may hold anything."""
+"""What readers share: how to take a number from a document that may contain anything."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,14 +8,14 @@ from perfrun.reach.foreign import foreign
 
 
 class ResultsError(Exception):
-    """The results are not in the form that they should have; the message says what is wrong."""
+    """The results are not in the expected format; the message says what is wrong."""
 
 
 def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -> Benchmark | None:
     """The statistics of ``found`` that ``units`` names, each multiplied by its factor there.
 
-    What is no number, or one beyond ``MAX_VALUE``, is left out; None where nothing is left. A
-    long name is cut short, and what in it is not Unicode is ``?``.
+    Values that are not numbers, or above ``MAX_VALUE``, are left out; None if nothing is left. A
+    long name is truncated, and invalid Unicode in it becomes ``?``.
     """
     values = {}
     for statistic, factor in units.items():
@@ -36,10 +36,10 @@ def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -
 def mapping(value: Any, where: str) -> Mapping[str, Any]:
     """``value`` as a mapping. Raises ResultsError that says where it should have been one."""
     if not isinstance(value, dict):
-        raise ResultsError(f"{_told(where)} is no mapping")
+        raise ResultsError(f"{_told(where)} is not a mapping")
     return value
 
 
 def _told(text: str) -> str:
-    """Of a document: JSON may have halves of characters, which no message of ours may."""
+    """Text of a document without lone surrogates: JSON may contain them, messages may not."""
     return text.encode("utf-8", "replace").decode()

@@ -1,8 +1,8 @@
 """k6: what ``k6 run --summary-export=FILE`` writes, or handleSummary() with JSON.stringify(data).
 
-Its times are in milliseconds. The first form does not say which metrics are times: of those that
-are not k6's own only the second one can be read. With ``--new-machine-readable-summary`` both write
-a third form, with a list of metrics.
+Its times are in milliseconds. The first format does not say which metrics are times, so custom
+metrics can only be read from the second. With ``--new-machine-readable-summary`` both write a third
+form, with a list of metrics.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +39,7 @@ def read(document: Any) -> Iterator[Benchmark]:
     elif isinstance(whole.get("results"), dict):
         pairs = _listed(whole["results"], mapping(whole.get("config", {}), "config"))
     else:
-        raise ResultsError("there are no metrics in it")
+        raise ResultsError("it has no metrics")
     for name, found in pairs:
         metric = mapping(found, f"metric {name[:80]}")
         made = _described(name, metric) if "values" in metric else _bare(name, metric)
@@ -58,11 +58,11 @@ def _listed(results: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[t
     places = (results.get("metrics"), checks.get("metrics") if isinstance(checks, dict) else None)
     lists = [one for one in places if isinstance(one, list)]
     if not lists:
-        raise ResultsError("there are no metrics in it: neither metrics nor results.metrics")
+        raise ResultsError("it has no metrics: neither metrics nor results.metrics")
     for metric in (one for found in lists for one in found):
         name = mapping(metric, "one of results.metrics").get("name")
         if not isinstance(name, str):
-            raise ResultsError("one of results.metrics has no name")
+            raise ResultsError("an entry of results.metrics has no name")
         if metric.get("type") == "counter":
             values = mapping(metric.get("values", {}), f"values of {name[:80]}")
             metric = {**metric, "values": {**_a_second(values.get("count"), seconds), **values}}
@@ -75,7 +75,7 @@ def _a_second(count: Any, seconds: Any) -> dict[str, float]:
 
 
 def _described(name: str, metric: Mapping[str, Any]) -> Benchmark | None:
-    """Of handleSummary: with its type, and what it holds."""
+    """Read a metric of handleSummary, which has its type and its contents."""
     values = mapping(metric["values"], f"values of {name[:80]}")
     match metric.get("type"):
         case "trend" if metric.get("contains") == "time":
@@ -100,7 +100,7 @@ def _passes(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bare(name: str, values: Mapping[str, Any]) -> Benchmark | None:
-    """Of --summary-export: what it is shows in what it has."""
+    """Read a metric of --summary-export, whose type follows from its fields."""
     if "passes" in values:
         return benchmark(name, values, _RATE)
     if "avg" in values:

@@ -13,13 +13,13 @@ _UNITS = {**dict.fromkeys(_TIMES, float(NS_PER_S)), "ops": 1.0, "rounds": 1.0}
 
 
 def read(document: Any) -> Iterator[Benchmark]:
-    """Each benchmark, by its name; by its full one where several have the same.
+    """Each benchmark by its name, or by its full name if several have the same.
 
     Raises ResultsError for another document.
     """
     listed = mapping(document, "the document").get("benchmarks")
     if not isinstance(listed, list):
-        raise ResultsError("there is no list of benchmarks in it")
+        raise ResultsError("it has no list of benchmarks")
     found = [mapping(one, "one of the benchmarks") for one in listed]
     names = Counter(str(one.get("name")) for one in found)
     for one in found:

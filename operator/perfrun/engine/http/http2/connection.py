@@ -1,4 +1,4 @@
-"""HTTP/2 on one connection: what all its streams share."""
+"""HTTP/2 on one connection: the state that all streams share."""
 
 import asyncio
 from time import monotonic_ns
@@ -35,46 +35,46 @@ from perfrun.engine.http.http2.stream import Stream
 from perfrun.engine.http.link import Home
 
 MAX_STREAMS = 1000
-"""At a time on one connection, where the peer allows more."""
+"""Maximum number of concurrent streams, even if the server allows more."""
 LAST_ID = 2**31 - 1
 MAX_CONTROLS = 10_000
-"""Control frames that a peer may send while neither bodies nor responses move: more is a flood."""
+"""Control frames that a server may send without progress of a body or response: more is a flood."""
 _REFILL = MAX_WINDOW // 2
-"""Bytes of bodies after which the peer's windows are filled up again."""
+"""Bytes of bodies after which the windows of the server are refilled."""
 _OF_CONNECTION = (FrameType.SETTINGS, FrameType.PING, FrameType.GOAWAY)
 _PING_LENGTH = _GOAWAY_LENGTH = 8
 _PRIORITY_LENGTH = 5
 
 
 class Http2Connection(asyncio.Protocol):
-    """The connection that streams share. ``ready`` is done when the peer's settings are known."""
+    """The connection that streams share. ``ready`` is done when the server's settings are known."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
         self.transport: Any = None
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_closing = False
-        """Whether no stream can be begun any more."""
+        """Whether no new stream can be started."""
         self._slots: set[Stream] = set()
         self._open: dict[int, Stream] = {}
-        """By id: requests that wait for their response."""
+        """Requests that wait for their response, by stream id."""
         self._blocks = Blocks()
         self._rest = b""
         self._only: int | None = FrameType.SETTINGS
-        """The type that the next frame has to have; None: any."""
+        """The required type of the next frame; None: any."""
         self._partial = (0, 0, b"", 0)
-        """Headers that are continued: stream, flags, block so far, its bytes on the wire."""
+        """Unfinished headers: stream, flags, block so far, its bytes on the wire."""
         self._next_id = 1
         self._limit = MAX_STREAMS
         self._flow_control = FlowControl()
         self._consumed = 0
         self._controls = 0
         self._batch: list[bytes] | None = None
-        """While what was received is worked off: what is sent meanwhile goes out together."""
+        """Set while received data is processed: everything sent meanwhile is written together."""
 
     @property
     def has_room(self) -> bool:
-        """Whether one more stream can be used."""
+        """Whether another stream is available."""
         return not self.is_closing and len(self._slots) < self._limit
 
     def stream(self) -> Stream:
@@ -113,7 +113,7 @@ class Http2Connection(asyncio.Protocol):
             self._write(data)
 
     def cancel(self, number: int, code: Code = Code.CANCEL) -> None:
-        """Tell the peer that nobody waits for a response any more."""
+        """Tell the server that the response is no longer needed."""
         if self._open.pop(number, None) is not None:
             self._flow_control.drop(number)
             self._write(reset(number, code))
@@ -130,7 +130,7 @@ class Http2Connection(asyncio.Protocol):
             self._leave()
 
     def drop(self, stream: Stream) -> None:
-        """A stream is used no more; with the last one the connection goes."""
+        """A stream is no longer used; the connection is closed with the last one."""
         if stream in self._slots:
             self._slots.discard(stream)
             self.home.forget(stream)
@@ -139,7 +139,7 @@ class Http2Connection(asyncio.Protocol):
                 self._leave()
 
     def _leave(self) -> None:
-        """Close as soon as nobody waits for anything, but not before everything is written."""
+        """Close as soon as no stream waits, but not before everything is written."""
         if self.is_closing and not self._open and self._batch is None:
             self.transport.close()
 
@@ -178,7 +178,7 @@ class Http2Connection(asyncio.Protocol):
             high, low, kind, flags, number = unpack(data, at)
             size = (high << 8) | low
             if size > MAX_FRAME:
-                raise FrameError("a frame larger than allowed")
+                raise FrameError("a frame that is larger than allowed")
             stop = at + HEAD_LENGTH + size
             if stop > end:
                 break
@@ -209,7 +209,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _take(self, kind: int, flags: int, number: int, payload: bytes, now: int) -> None:
         if self._only is not None and kind != self._only:
-            raise FrameError("a frame of a type that may not come now")
+            raise FrameError("a frame of a type that is not allowed at this point")
         if kind == FrameType.DATA:
             self._on_data(flags, number, payload, now)
         elif kind == FrameType.HEADERS:
@@ -247,7 +247,8 @@ class Http2Connection(asyncio.Protocol):
         stream.on_head(head, size, now, end=bool(flags & Flag.END_STREAM))
 
     def _check_was_open(self, number: int) -> None:
-        """What a peer sent before it learnt that a stream is cancelled is no error."""
+        """Frames that the server sent before it learnt that a stream was cancelled are not an
+        error."""
         if not number & 1 or number >= self._next_id:
             raise FrameError("a frame on a stream that was never opened")
 
@@ -256,7 +257,7 @@ class Http2Connection(asyncio.Protocol):
         if self._controls > MAX_CONTROLS:
             raise FrameError("a flood of control frames")
         if number_ and kind in _OF_CONNECTION:
-            raise FrameError("a frame of the connection on a stream")
+            raise FrameError("a connection-level frame on a stream")
         match kind:
             case FrameType.SETTINGS:
                 self._on_settings(flags, payload)
@@ -275,12 +276,12 @@ class Http2Connection(asyncio.Protocol):
             case FrameType.CONTINUATION:
                 self._on_continuation(flags, number_, payload, now)
             case FrameType.PUSH_PROMISE:
-                raise FrameError("a push, which was not allowed")
+                raise FrameError("a push, although pushes are disabled")
 
     def _on_settings(self, flags: int, payload: bytes) -> None:
         if flags & Flag.ACK:
             if payload or self._only is not None:
-                raise FrameError("an acknowledgement that is none")
+                raise FrameError("a SETTINGS acknowledgement with a payload")
             return
         freed = b""
         for name, value in read_settings(payload):
@@ -291,7 +292,7 @@ class Http2Connection(asyncio.Protocol):
             elif name == Setting.INITIAL_WINDOW_SIZE:
                 freed = self._flow_control.resize(value)
             elif name == Setting.ENABLE_PUSH and value:
-                raise FrameError("a server that wants pushes")
+                raise FrameError("a server that enables pushes")
         self._write(frame(FrameType.SETTINGS, Flag.ACK, 0))
         self._upload(freed)
         self._only = None
@@ -300,7 +301,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _on_ping(self, flags: int, payload: bytes) -> None:
         if len(payload) != _PING_LENGTH:
-            raise FrameError("a PING of a wrong length")
+            raise FrameError("a PING of the wrong length")
         if not flags & Flag.ACK:
             self._write(frame(FrameType.PING, Flag.ACK, 0, payload))
 
@@ -315,20 +316,22 @@ class Http2Connection(asyncio.Protocol):
             stream.fail(ErrorClass.RESET)
 
     def _on_priority(self, number_: int, payload: bytes) -> None:
-        """It says nothing any more (RFC 9113, 5.3.2), but has to be well-formed (6.3)."""
+        """PRIORITY has no effect any more (RFC 9113, 5.3.2), but must be well-formed (6.3)."""
         if not number_:
-            raise FrameError("a PRIORITY of no stream")
+            raise FrameError("a PRIORITY without a stream")
         if len(payload) == _PRIORITY_LENGTH:
             return
         if (stream := self._open.get(number_)) is None:
             self._check_was_open(number_)
         else:
-            stream.fail(ErrorClass.PROTOCOL, Code.FRAME_SIZE_ERROR, "a PRIORITY of a wrong length")
+            stream.fail(
+                ErrorClass.PROTOCOL, Code.FRAME_SIZE_ERROR, ("a PRIORITY of the wrong length")
+            )
 
     def _on_goaway(self, payload: bytes) -> None:
-        """Requests up to the last id are still answered, those after it were never looked at."""
+        """Requests up to the last id are still answered, later ones were not processed."""
         if len(payload) < _GOAWAY_LENGTH:
-            raise FrameError("a GOAWAY of a wrong length")
+            raise FrameError("a GOAWAY of the wrong length")
         self.is_closing = True
         last = number(payload[:4]) & LAST_ID
         for number_ in [each for each in self._open if each > last]:
@@ -339,11 +342,11 @@ class Http2Connection(asyncio.Protocol):
     def _on_continuation(self, flags: int, number_: int, payload: bytes, now: int) -> None:
         expected, first, block, size = self._partial
         if self._only != FrameType.CONTINUATION or expected != number_:
-            raise FrameError("a continuation of nothing")
+            raise FrameError("a CONTINUATION without headers before it")
         block += payload
         size += len(payload) + HEAD_LENGTH
         if len(block) > MAX_HEAD:
-            raise FrameError("more headers than anyone means to test")
+            raise FrameError("more headers than perfrun accepts")
         if flags & Flag.END_HEADERS:
             self._only = None
             self._on_block(first, number_, block, size, now)
@@ -354,7 +357,7 @@ class Http2Connection(asyncio.Protocol):
         self.is_closing = True
         self._write(goaway(Code.PROTOCOL_ERROR))
         if not self.ready.done():
-            self.ready.set_exception(FrameError("what came is not HTTP/2"))
+            self.ready.set_exception(FrameError("the response is not HTTP/2"))
             self.ready.exception()  # nobody may be waiting any more
         streams, self._open = self._open, {}
         for stream in streams.values():

@@ -1,4 +1,4 @@
-"""HTTP/2 frames and header blocks (RFC 9113, RFC 7541): bytes in and out, no state of a run."""
+"""HTTP/2 frames and header blocks (RFC 9113, RFC 7541): bytes in and out, without state."""
 
 import re
 import struct
@@ -14,15 +14,15 @@ HEAD = struct.Struct(">HBBBL")
 """A frame's head: length (16 and 8 bits), type, flags, stream."""
 HEAD_LENGTH = 9
 MAX_FRAME = 16_384
-"""Bytes of a frame that everybody takes; no larger ones are allowed to the peer."""
+"""Maximum frame size that every peer accepts; the server may not send larger frames."""
 MAX_WINDOW = 2**31 - 1
 FIRST_WINDOW = 65_535
 MAX_BLOCKS = 256
-"""Header blocks whose meaning is remembered."""
+"""Number of decoded header blocks that are cached."""
 MAX_LITERALS = 1024
-"""Header fields whose encoding is remembered."""
+"""Number of encoded header fields that are cached."""
 MALFORMED = -1
-"""In place of a status: the fields do not make a response (RFC 9113, 8.3.2)."""
+"""In place of a status: the fields are not those of a response (RFC 9113, 8.3.2)."""
 
 _LONG = struct.Struct(">L")
 _SETTING = struct.Struct(">HL")
@@ -54,7 +54,7 @@ class Flag:
 
 
 class Setting(IntEnum):
-    """Settings that are of interest here."""
+    """The settings that are used here."""
 
     HEADER_TABLE_SIZE = 1
     ENABLE_PUSH = 2
@@ -64,7 +64,7 @@ class Setting(IntEnum):
 
 
 class Code(IntEnum):
-    """Error codes that are of interest here."""
+    """The error codes that are used here."""
 
     NO_ERROR = 0
     PROTOCOL_ERROR = 1
@@ -74,7 +74,7 @@ class Code(IntEnum):
 
 
 class FrameError(Exception):
-    """Bytes that are not HTTP/2; in words, as they are told."""
+    """Bytes that are not valid HTTP/2; the message says why."""
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -106,14 +106,14 @@ def settings(values: dict[Setting, int]) -> bytes:
 def read_settings(payload: bytes) -> Iterable[tuple[int, int]]:
     """The settings of a SETTINGS frame. Raises FrameError."""
     if len(payload) % _SETTING.size:
-        raise FrameError("a SETTINGS frame of a wrong length")
+        raise FrameError("a SETTINGS frame of the wrong length")
     return _SETTING.iter_unpack(payload)
 
 
 def number(payload: bytes) -> int:
     """What a WINDOW_UPDATE or an RST_STREAM consists of. Raises FrameError."""
     if len(payload) != _LONG.size:
-        raise FrameError("a frame of a wrong length")
+        raise FrameError("a frame of the wrong length")
     return int(_LONG.unpack(payload)[0])
 
 
@@ -142,7 +142,7 @@ def unpadded(flags: int, payload: bytes, *, headers: bool) -> bytes:
     if headers and flags & Flag.PRIORITY:
         start += 5
     if start > end:
-        raise FrameError("more padding than there is payload")
+        raise FrameError("more padding than payload")
     return payload[start:end]
 
 
@@ -150,7 +150,7 @@ class Request(NamedTuple):
     """A request as it is sent over HTTP/2."""
 
     http1: bytes
-    """The same as HTTP/1.1 would send it: what redirects and cookies are worked out on."""
+    """Its HTTP/1.1 form, which redirects and cookies are applied to."""
     block: bytes
     body: bytes
 
@@ -176,9 +176,9 @@ _encoder = hpack.Encoder()
 def encoder(scheme: str) -> Callable[[bytes], Request]:
     """How HTTP/1.1 requests become HTTP/2 ones.
 
-    Nothing is entered into the dynamic table (every literal is one that is never indexed), so a
-    block means the same on every connection: static requests are encoded once, and of others only
-    what differs from one to the next.
+    Nothing is added to the dynamic table (every literal is never-indexed), so a block means the
+    same on every connection: static requests are encoded once, and of others only the parts that
+    change.
     """
     given = _literal(b":scheme", scheme.encode())
 
@@ -215,12 +215,12 @@ def _literal(name: bytes, value: bytes) -> bytes:
 
 
 class ResponseHead(NamedTuple):
-    """What a block of response headers says."""
+    """The contents of a block of response headers."""
 
     status: int
-    """0: there is none, as in trailers; or :data:`MALFORMED`."""
+    """0: none, as in trailers; or :data:`MALFORMED`."""
     length: int
-    """Of Content-Length; -1: there is none."""
+    """Content-Length; -1: none."""
     fields: list[tuple[bytes, bytes]]
     wrong: str = ""
     """Why it is malformed."""
@@ -242,7 +242,7 @@ class Blocks:
         self._known: dict[bytes, ResponseHead] = {}
 
     def read(self, block: bytes) -> ResponseHead:
-        """What a block says. Raises FrameError."""
+        """Decode a block. Raises FrameError."""
         head = self._known.get(block)
         if head is not None:
             return head
@@ -250,7 +250,7 @@ class Blocks:
             decoded = self._decoder.decode(block, raw=True)
             fields = [(bytes(name), bytes(value)) for name, value in decoded]
         except (hpack.HPACKError, UnicodeError, IndexError) as error:  # the library raises all
-            raise FrameError(f"headers that are not HPACK: {error}") from error
+            raise FrameError(f"headers that are not valid HPACK: {error}") from error
         head = _head(fields)
         if len(self._known) >= MAX_BLOCKS:
             self._known.clear()
@@ -263,9 +263,9 @@ def _head(fields: list[tuple[bytes, bytes]]) -> ResponseHead:
     lengths = {value for name, value in fields if name == b"content-length"}
     wrong = _wrong_field(fields)
     if len(statuses) > 1 or not all(map(_is_status, statuses)):
-        wrong = "the status is no number of three digits, or there twice"
+        wrong = "the status is not a number of three digits, or occurs twice"
     elif len(lengths) > 1 or not all(map(_is_length, lengths)):
-        wrong = "the content-length is no number, or there are two"
+        wrong = "the content-length is not a number, or occurs twice"
     if wrong:
         return ResponseHead(MALFORMED, -1, fields, wrong)
     status = int(statuses[0]) if statuses else 0
@@ -281,13 +281,16 @@ def _wrong_field(fields: list[tuple[bytes, bytes]]) -> str:
     for name, value in fields:
         if name.startswith(b":"):
             if name != b":status":
-                return "a pseudo-header that no response has"
+                return "a pseudo-header that responses must not have"
             if not pseudo_may_come:
                 return "a pseudo-header after other headers"
             continue
         pseudo_may_come = False
         if not _NAME.match(name):
-            return "a header name with characters that HTTP/2 does not allow, as upper-case letters"
+            return (
+                "a header name with characters that HTTP/2 does not allow, such as upper-case "
+                "letters"
+            )
         if name in _NOT_IN_A_RESPONSE:
             return f"the header {name.decode()}, which belongs to HTTP/1.1"
         if _NOT_IN_A_VALUE.search(value):

@@ -1,4 +1,4 @@
-"""The streams of an origin that speaks HTTP/2: many on one connection, as far as it allows."""
+"""The streams of an HTTP/2 origin: many on one connection, as far as the server allows."""
 
 import asyncio
 import ssl
@@ -14,7 +14,8 @@ from perfrun.logic.plan.network import Fence
 
 
 class Http2Pool(Pool):
-    """Streams instead of connections; a new connection only where the others are full."""
+    """A pool of streams instead of connections; opens a new connection only if the others are
+    full."""
 
     def __init__(
         self,
@@ -25,7 +26,7 @@ class Http2Pool(Pool):
         *,
         shares: bool,
     ) -> None:
-        """``shares``: whether several users may be on one connection."""
+        """``shares``: whether several users may share a connection."""
         super().__init__(origin, security, connect_timeout, fence)
         self._shares = shares
         self._live: list[Http2Connection] = []
@@ -67,7 +68,7 @@ class Http2Pool(Pool):
     def _check_agreed(self, connection: Http2Connection) -> None:
         secured = connection.transport.get_extra_info("ssl_object")
         if secured is not None and secured.selected_alpn_protocol() != "h2":
-            raise FrameError("the peer has not chosen h2")
+            raise FrameError("the server did not select h2")
 
     @override
     def _protocol(self) -> asyncio.Protocol:

@@ -1,7 +1,7 @@
 """One stream of an HTTP/2 connection.
 
-To the rest of the engine it is what a connection is in HTTP/1.1: it carries one request after the
-other, each under a stream id of its own.
+The rest of the engine uses it like a connection in HTTP/1.1: it carries one request after the
+other, each with its own stream id.
 """
 
 from typing import Any, Protocol
@@ -20,23 +20,23 @@ class SharedConnection(Protocol):
     home: Home
     transport: Any
     is_closing: bool
-    """Whether no stream can be begun any more."""
+    """Whether no new stream can be started."""
 
     def begin(self, stream: "Stream", request: Request) -> int:
         """Send a request under a new id."""
 
     def cancel(self, number: int, code: Code = Code.CANCEL) -> None:
-        """Tell the peer that nobody waits for a response any more."""
+        """Tell the server that the response is no longer needed."""
 
     def forget(self, number: int) -> None:
         """A response is complete."""
 
     def drop(self, stream: "Stream") -> None:
-        """A stream is used no more; with the last one the connection goes."""
+        """A stream is no longer used; the connection is closed with the last one."""
 
 
 class Stream:
-    """One request at a time, on a connection that carries others too."""
+    """One request at a time, on a connection that also carries others."""
 
     __slots__ = (
         "_acknowledged",
@@ -65,14 +65,14 @@ class Stream:
         self._mode = ReadMode.STATUS
         self.first_byte = self.received = self.status = self.idle_since = 0
         self.keep_alive = True
-        """Not where the connection has come to its end while the response was under way."""
+        """False if the connection ended while the response was in flight."""
         self.body: list[bytes] = []
 
     # --- for the exchange: as http1.Connection has it -----------------------------------------
 
     @property
     def transport(self) -> "Stream":
-        """Itself, as far as anybody asks whether it can still be used."""
+        """Itself: it can be asked whether it is still usable."""
         return self
 
     def is_closing(self) -> bool:
@@ -104,11 +104,11 @@ class Stream:
         return [value for key, value in fields if key == name]
 
     def close(self) -> None:
-        """Give the stream up after a complete response."""
+        """Release the stream after a complete response."""
         self.abandon()
 
     def abandon(self) -> None:
-        """Give the stream up now, without telling the exchange; others go on."""
+        """Cancel the stream now, without notifying the exchange; other streams continue."""
         if self._exchange is not None:
             self._exchange = None
             self._connection.cancel(self._id)
@@ -125,13 +125,13 @@ class Stream:
         if self.status:
             # Trailers: they end the response and have no status.
             malformed = status or not end
-            said = head.wrong or "headers amid a body"
+            said = head.wrong or "headers in the middle of a body"
         elif status >= 200:
             self._head, self.status = head, status
             malformed, said = False, ""
         else:
             malformed = status < 100 or status == 101 or end
-            said = head.wrong or "no status of a final response"
+            said = head.wrong or "no final status"
         if malformed:
             self._malformed(said)
         elif end:
@@ -141,7 +141,7 @@ class Stream:
         """A part of the body, ``size`` bytes with its padding."""
         self.received += size + HEAD_LENGTH
         if not self.status:
-            self._malformed("a body before its headers")
+            self._malformed("a body before the headers")
             return
         self._told += len(payload)
         if self._mode is ReadMode.BODY:
@@ -158,10 +158,10 @@ class Stream:
         assert head is not None
         if self._mode is ReadMode.HEAD_ONLY or self.status in _BODILESS:
             if self._told:
-                self._malformed("a body where there can be none")
+                self._malformed("a body where none is allowed")
                 return
         elif head.length >= 0 and head.length != self._told:
-            self._malformed(f"a body of {self._told} bytes, and a content-length of {head.length}")
+            self._malformed(f"a body of {self._told} bytes, but a content-length of {head.length}")
             return
         self._exchange = None
         connection = self._connection
@@ -170,12 +170,13 @@ class Stream:
         exchange.responded(self, now)
 
     def unacknowledged(self) -> int:
-        """Bytes of the body that have come since this was asked last: the peer's window is less."""
+        """Bytes of the body that arrived since the last call: the server's window has shrunk by
+        them."""
         came, self._acknowledged = self._told - self._acknowledged, self._told
         return came
 
     def refuse(self) -> None:
-        """The peer will not look at the request; the stream is given up."""
+        """The server will not process the request; the stream ends."""
         exchange, self._exchange = self._exchange, None
         self._connection.drop(self)
         if exchange is not None:
@@ -185,7 +186,7 @@ class Stream:
         self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR, f"malformed HTTP/2: {said}")
 
     def fail(self, error: ErrorClass, code: Code = Code.CANCEL, said: str = "") -> None:
-        """End the request with an error, which the peer is told by ``code``, and the stream."""
+        """End the request with an error, and the stream with ``code``."""
         exchange, self._exchange = self._exchange, None
         self._connection.cancel(self._id, code)
         self._connection.drop(self)

@@ -1,4 +1,4 @@
-"""How TLS is agreed on, in full or by a session that is known from an earlier connection."""
+"""The TLS handshake, in full or with the session of an earlier connection."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ from perfrun.engine.http.tls.transport import Pipe, Secured
 
 
 class TlsSessions:
-    """The session that was agreed on with a server last: with it, a handshake is a short one."""
+    """The last session with a server: it makes the next handshake shorter."""
 
     __slots__ = ("latest",)
 
@@ -39,7 +39,7 @@ class Handshake(asyncio.Protocol):
         server_name: str,
         sessions: TlsSessions | None,
     ) -> None:
-        """``inner`` speaks over what is secured; ``sessions``: None for a full handshake."""
+        """``inner`` is the protocol above TLS; ``sessions``: None for a full handshake."""
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         offered = sessions.latest if sessions is not None else None
         tls = context.wrap_bio(incoming, outgoing, server_hostname=server_name, session=offered)
@@ -61,7 +61,7 @@ class Handshake(asyncio.Protocol):
         self._go_on()
 
     def eof_received(self) -> None:
-        self._fail(ConnectionResetError("the peer closed the connection during the handshake"))
+        self._fail(ConnectionResetError("the server closed the connection during the handshake"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(exc or ConnectionResetError("the connection was closed during the handshake"))

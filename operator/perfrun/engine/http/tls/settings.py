@@ -1,4 +1,4 @@
-"""How TLS is spoken to the target."""
+"""TLS settings of the target."""
 
 import ssl
 
@@ -22,7 +22,7 @@ def trust(target: HttpTarget, values: Values, fence: Fence) -> Trust:
 
 
 def verifying(target: HttpTarget, values: Values) -> ssl.SSLContext:
-    """For other services that belong to a target: the system's CAs, and the target's own."""
+    """For other services of a target: the system's CAs, and the target's own."""
     context = ssl.create_default_context()
     if target.tls is not None and target.tls.ca_from is not None:
         _load_ca(context, target.tls.ca_from, values)
@@ -55,7 +55,7 @@ def _load_client_certificate(context: ssl.SSLContext, secret: str, values: Value
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise DataError(
-            f"{field}: Secret {secret} holds no certificate with its key: {error}"
+            f"{field}: Secret {secret} does not contain a certificate and its key: {error}"
         ) from error
 
 
@@ -64,4 +64,4 @@ def _load_ca(context: ssl.SSLContext, source: ValueSource, values: Values) -> No
     try:
         context.load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError) as error:
-        raise DataError(f"{_WHERE}.caFrom: not a CA certificate in PEM: {error}") from error
+        raise DataError(f"{_WHERE}.caFrom: is not a CA certificate in PEM: {error}") from error

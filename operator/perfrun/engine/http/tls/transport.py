@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 _RECORD = 16 * 1024
-"""Bytes of plain text that a record of TLS has at most (RFC 8446, 5.1)."""
+"""Maximum bytes of plain text in a TLS record (RFC 8446, 5.1)."""
 _FEED = 2 * _RECORD
-"""Bytes given to OpenSSL at a time: its buffers grow with what they hold, and never shrink."""
+"""Bytes passed to OpenSSL at a time: its buffers grow and never shrink."""
 
 
 class Pipe(NamedTuple):
-    """OpenSSL's side of a connection, and what goes in and comes out of it."""
+    """OpenSSL's side of a connection, with its input and output."""
 
     tls: ssl.SSLObject
     incoming: ssl.MemoryBIO
@@ -58,16 +58,16 @@ class Secured(asyncio.Protocol):
         inner: asyncio.Protocol,
         keep: Callable[[], None] | None,
     ) -> None:
-        """``keep`` is called once, when the server has had the time to send a ticket."""
+        """``keep`` is called once, when the server had time to send a ticket."""
         self._transport = transport
         self._tls, self._incoming, self._outgoing = pipe
         self._inner: asyncio.Protocol | None = inner
         self._keep = keep
         self._backlog: list[memoryview] = []
-        """What is encrypted when the transport takes more."""
+        """Data to encrypt when the transport accepts more."""
         self._paused = False
         self._ended = False
-        """Whether the peer has said that it sends nothing more."""
+        """Whether the server has sent close_notify."""
         self._error: Exception | None = None
         # For the hot path: one look-up instead of two.
         self.is_closing = transport.is_closing
@@ -77,13 +77,13 @@ class Secured(asyncio.Protocol):
         self._feed, self._take = self._incoming.write, self._outgoing.read
 
     def begin(self) -> None:
-        """Send the last words of the handshake, and read what has come with the peer's."""
+        """Send the last message of the handshake, and read data that arrived with the server's."""
         self._receive(self._read_on())
 
     # --- asyncio.Transport, as far as HTTP needs one ------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Encrypt and send; where the transport is full, as much as it takes."""
+        """Encrypt and send; if the transport is full, only as much as it accepts."""
         if self.is_closing():
             return
         if self._backlog or self._paused or len(data) > _RECORD:
@@ -100,7 +100,7 @@ class Secured(asyncio.Protocol):
             self._send(self._take())
 
     def close(self) -> None:
-        """Say goodbye and close; the peer's goodbye is not waited for (RFC 8446, 6.1)."""
+        """Send close_notify and close, without waiting for the server's (RFC 8446, 6.1)."""
         if not self.is_closing():
             with contextlib.suppress(ssl.SSLError):
                 self._tls.unwrap()
@@ -112,7 +112,7 @@ class Secured(asyncio.Protocol):
         self._transport.abort()
 
     def get_extra_info(self, name: str) -> Any:
-        """``ssl_object``, or what the transport below knows."""
+        """``ssl_object``, or the information of the transport below."""
         return self._tls if name == "ssl_object" else self._transport.get_extra_info(name)
 
     # --- asyncio.Protocol ---------------------------------------------------------------------
@@ -148,7 +148,9 @@ class Secured(asyncio.Protocol):
     def eof_received(self) -> None:
         """The transport closes itself, and :meth:`connection_lost` follows."""
         if not self._ended and self._error is None:
-            self._error = ConnectionResetError("the peer closed the connection without goodbye")
+            self._error = ConnectionResetError(
+                "the server closed the connection without close_notify"
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
         inner, error = self._inner, self._error or exc
@@ -168,7 +170,7 @@ class Secured(asyncio.Protocol):
         return b"".join(parts)
 
     def _read_on(self, plain: bytes = b"") -> bytes:
-        """``plain``, and all that can be read after it."""
+        """``plain``, and everything that can be read after it."""
         parts = [plain]
         try:
             while self._incoming.pending or self._tls.pending():
@@ -190,12 +192,12 @@ class Secured(asyncio.Protocol):
         self._settle()
 
     def _note(self, error: ssl.SSLError) -> None:
-        """What OpenSSL has raised; that it wants to read more is no error."""
+        """Handle an exception of OpenSSL; wanting to read more is not an error."""
         if not isinstance(error, ssl.SSLWantReadError) and self._error is None:
             self._error = error
 
     def _settle(self) -> None:
-        """Send what a read or a write has left to be sent; close where that was the end."""
+        """Send the output of a read or a write; close if that was the end."""
         if self._backlog and self._error is None:
             self._push()
         if self._error is not None:
@@ -206,7 +208,7 @@ class Secured(asyncio.Protocol):
             self._flush()
 
     def _push(self) -> None:
-        """Encrypt what waits, a record at a time, until the transport has enough."""
+        """Encrypt waiting data, one record at a time, until the transport is full."""
         backlog = self._backlog
         try:
             while backlog and not self._paused and not self.is_closing():
@@ -231,4 +233,4 @@ class Secured(asyncio.Protocol):
 
 
 def _nobody(_: bytes) -> None:
-    """Takes what comes after the end."""
+    """Ignores everything after the end."""

@@ -52,7 +52,7 @@ def test_the_shop():
         "Left out: 1 request for static assets (--all).",
         "Left out: 1 request to other origins (--all).",
         "Left out: 1 request without success.",
-        "Left out: 1 request not read, or not of HTTP.",
+        "Left out: 1 request unreadable, or not HTTP.",
     ):
         assert note in draft.notes
 
@@ -188,9 +188,9 @@ def test_a_journey_has_fifty_steps_at_most():
         (None, "not a HAR recording"),
         ([], "not a HAR recording"),
         ({"log": {"entries": {}}}, "not a HAR recording"),
-        ({"log": {"entries": []}}, "holds no request"),
-        (har(har_entry("chrome://x")), "holds no request"),
-        (har(har_entry(f"{SHOP}/a.png")), "nothing is left of 1 requests"),
+        ({"log": {"entries": []}}, "has no readable request"),
+        (har(har_entry("chrome://x")), "has no readable request"),
+        (har(har_entry(f"{SHOP}/a.png")), "none of 1 requests can be used"),
     ],
 )
 def test_what_is_no_recording_is_told(root, sentence):
@@ -303,17 +303,17 @@ def test_a_multipart_form():
     del params[1]["value"]
     http, notes = posted({"mimeType": "multipart/form-data", "params": params})
     assert http is None
-    assert "1 request with a file that the recording does not hold" in notes
+    assert "1 request with a file that the recording does not contain" in notes
 
 
 @pytest.mark.parametrize(
     ("data", "more", "why"),
     [
-        ({}, {"bodySize": 24}, "with a body that the recording does not hold as a text"),
-        ({"mimeType": "application/json", "text": ""}, {"bodySize": 2}, "does not hold"),
-        ({"mimeType": FORM, "text": "//79", "encoding": "base64"}, {}, "does not hold as a text"),
-        ({"mimeType": "application/json", "text": '{"a": 1e999}'}, {}, "that is no JSON"),
-        ({"mimeType": "application/json", "text": '{"a": NaN}'}, {}, "that is no JSON"),
+        ({}, {"bodySize": 24}, "with a body that the recording does not contain as text"),
+        ({"mimeType": "application/json", "text": ""}, {"bodySize": 2}, "does not contain"),
+        ({"mimeType": FORM, "text": "//79", "encoding": "base64"}, {}, "does not contain as text"),
+        ({"mimeType": "application/json", "text": '{"a": 1e999}'}, {}, "that is not JSON"),
+        ({"mimeType": "application/json", "text": '{"a": NaN}'}, {}, "that is not JSON"),
         ({"mimeType": "text/xml", "params": [{"name": "a"}]}, {}, "with a form of type text/xml"),
         ({"mimeType": FORM, "params": [{"name": "a", "value": "b" * 17_000}]}, {}, "too long"),
     ],
@@ -364,9 +364,9 @@ def test_requests_that_were_not_answered():
     first, second = test.spec.scenarios[0].steps
     assert (first.http.path, first.expect) == ("/new", None)
     assert (second.http.path, second.expect.status) == ("/film", [200, 206])
-    assert draft.scenarios[0].steps[0].notes == ("The recording has no response to it.",)
-    assert "Left out: 1 request that got no response: given up, or blocked." in draft.notes
-    with pytest.raises(SourceError, match="left out: 1 request that got no response"):
+    assert draft.scenarios[0].steps[0].notes == ("The recording has no response to this request.",)
+    assert "Left out: 1 request without a response: cancelled, or blocked." in draft.notes
+    with pytest.raises(SourceError, match="left out: 1 request without a response"):
         drafts(har(aborted))
 
 
@@ -385,7 +385,7 @@ def test_cookies_may_be_listed_beside_the_headers():
     entry = har_entry("https://shop.example/", cookies=[{"name": "cart", "value": "7"}])
     (draft,) = drafts(har(entry))
     assert draft.http["cookies"] is True
-    assert any("Cookies were sent" in note for note in draft.target_notes)
+    assert any("Cookies are not copied" in note for note in draft.target_notes)
 
 
 def test_preflights_and_pseudo_headers_are_no_requests_of_a_user():

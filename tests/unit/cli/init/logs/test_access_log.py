@@ -70,7 +70,7 @@ def test_queries_are_those_of_the_log_without_secrets():
     first, second = line("/s?q=a&token=x1"), line("/s?q=b&token=x2")
     found = draft(first, second)
     assert found.scenarios[0].steps[0].path == "/s?q=$(choice('a', 'b'))"
-    assert "Not copied: values that look secret, of the parameters token." in found.notes
+    assert "Not copied: values of the parameters token, which look like secrets." in found.notes
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,16 @@ def test_what_is_left_out_is_told():
     assert found.notes == (
         "From a.log: 9 requests from 2026-11-24 09:00 to 2026-11-24 09:00; below: 1 kind, 66.7% of "
         "them.",
-        "Left out: 1 request not answered by 2xx or 3xx.",
-        "Left out: 1 request of methods that change something (--writes).",
-        "Left out: 1 request with what looks like a token in the path.",
+        "Left out: 1 request with another status than 2xx or 3xx.",
+        "Left out: 1 request with methods that change data (--writes).",
+        "Left out: 1 request with a path that seems to contain a token.",
         "Not read: 1 of 10 lines.",
     )
 
 
 def test_writes_have_no_body_and_say_so():
     found = draft(line("/b", "POST", 201), writes=True)
-    assert any("Logs hold no bodies" in note for note in found.scenarios[0].steps[0].notes)
+    assert any("Logs contain no bodies" in note for note in found.scenarios[0].steps[0].notes)
 
 
 def test_the_top_ones_are_taken():
@@ -129,9 +129,9 @@ def test_the_top_ones_are_taken():
 @pytest.mark.parametrize(
     ("texts", "sentence"),
     [
-        ([], "no line in it"),
-        (["hello", "world"], "none of 2 lines is one of an access log"),
-        ([line(status=500)], "none of 1 requests can be taken"),
+        ([], "has no lines"),
+        (["hello", "world"], "none of 2 lines is from an access log"),
+        ([line(status=500)], "none of 1 requests can be used"),
     ],
 )
 def test_what_is_no_access_log_is_told(texts, sentence):
@@ -240,7 +240,7 @@ def test_a_gzip_file_that_is_cut_off_is_used_as_far_as_it_goes(tmp_path):
     lines, log, _ = read(file)
     assert lines[:2] == [b"0\n", b"1\n"]
     assert log.cut_off
-    assert "damaged or cut off" in access_log_draft(
+    assert "damaged or truncated" in access_log_draft(
         _Cut(), source="a.gz", name="x", url="", writes=False, top=1
     ).notes[-1]  # fmt: skip
 
@@ -363,4 +363,4 @@ def test_requests_without_an_answer_are_left_out_and_told():
     apache = line("/late").replace('" 200 ', '" - ')
     told = draft(line("/a"), envoy, upgrade, apache)
     assert len(told.scenarios) == 1
-    assert "Left out: 3 requests not answered by 2xx or 3xx." in told.notes
+    assert "Left out: 3 requests with another status than 2xx or 3xx." in told.notes

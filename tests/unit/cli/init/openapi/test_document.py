@@ -58,7 +58,7 @@ def test_the_pet_shop():
 def test_writes_are_left_out_and_told_unless_asked_for():
     draft = openapi(read_document(str(DATA / "petstore.yaml")), writes=False)
     assert all(scenario.steps[0].method == "GET" for scenario in draft.scenarios)
-    assert "Left out: 2 operations of methods that change something (--writes)." in draft.notes
+    assert "Left out: 2 operations with methods that change data (--writes)." in draft.notes
 
 
 def test_a_document_that_only_writes_says_what_to_do():
@@ -72,7 +72,10 @@ def test_a_document_that_only_writes_says_what_to_do():
         ([], "not an OpenAPI document"),
         (None, "not an OpenAPI document"),
         ({"swagger": "2.0"}, "has no paths"),
-        ({"swagger": 1.2, "paths": {}}, "Swagger 1.2 is not read: Swagger 2.0 and OpenAPI 3 are"),
+        (
+            {"swagger": 1.2, "paths": {}},
+            "Swagger 1.2 is not supported: use Swagger 2.0 or OpenAPI 3",
+        ),
         ({"openapi": "4.0"}, "not an OpenAPI 3 document"),
         ({"openapi": "3.0.0"}, "has no paths"),
         ({"openapi": "3.0.0", "paths": {}}, "no operation to run"),
@@ -144,7 +147,7 @@ def test_a_form_and_a_body_that_cannot_be_made():
     (step,) = steps({"/a": post(schema, "application/x-www-form-urlencoded")})
     assert step.http.body == "a%20b=x%26y&id=$(uuid())"
     assert [one.value for one in step.http.headers] == ["application/x-www-form-urlencoded"]
-    with pytest.raises(SourceError, match="a body that cannot be made up"):
+    with pytest.raises(SourceError, match="a body that cannot be generated"):
         openapi(document({"/a": post({}, "multipart/form-data")}))
 
 
@@ -228,7 +231,7 @@ def test_references_that_lead_in_circles_or_out():
     (test,) = read_back(draft)
     assert test.spec.scenarios[0].steps[0].http.json_ == {"kids": [], "name": "n"}
     assert any("References to other documents" in note for note in draft.notes)
-    with pytest.raises(SourceError, match="cannot be made up"):
+    with pytest.raises(SourceError, match="cannot be generated"):
         openapi(
             document(
                 {"/loop": post({"$ref": "#/components/schemas/Loop"})},
@@ -297,9 +300,9 @@ def test_yaml_as_people_write_it(tmp_path):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"\xff\xff", "not a text in UTF-8"),
+        (b"\xff\xff", "not UTF-8 text"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"a: " + b"[" * 100 + b"]" * 100, "nested more than 64 deep"),
+        (b"a: " + b"[" * 100 + b"]" * 100, "nested more than 64 levels deep"),
         (b"{nope", "line 2|flow mapping"),
         (b"a: &a [*a]", "alias"),
         (b"a: 'x", "line"),

@@ -293,7 +293,9 @@ _ANSWERED = (200, b"ok", 2 * HEAD_LENGTH + 3)
             frame(FrameType.HEADERS, 0, 1) + frame(FrameType.PING, 0, 0, b"8" * 8),
             id="not continued",
         ),
-        pytest.param(frame(FrameType.CONTINUATION, 4, 1), id="a continuation of nothing"),
+        pytest.param(
+            frame(FrameType.CONTINUATION, 4, 1), id=("a CONTINUATION without headers before it")
+        ),
         pytest.param(
             frame(FrameType.HEADERS, 0, 1) + frame(9, 4, 3), id="continued on another stream"
         ),
@@ -308,7 +310,7 @@ _ANSWERED = (200, b"ok", 2 * HEAD_LENGTH + 3)
         ),
         pytest.param(frame(FrameType.SETTINGS, 0, 0, b"\0\2\0\0\0\1"), id="ENABLE_PUSH"),
         pytest.param(frame(FrameType.SETTINGS, 0, 0, b"\0\5\0\0\0\1"), id="frames of one byte"),
-        pytest.param(frame(FrameType.PING, 0, 0, b"short"), id="PING of a wrong length"),
+        pytest.param(frame(FrameType.PING, 0, 0, b"short"), id="PING of the wrong length"),
         pytest.param(frame(FrameType.WINDOW_UPDATE, 0, 0, b"\0\0\0\0"), id="a window widened by 0"),
         pytest.param(
             frame(FrameType.WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"), id="a window too large"
@@ -352,8 +354,10 @@ async def test_a_breach_of_the_protocol_ends_the_connection_and_the_peer_is_told
         pytest.param(frame(FrameType.HEADERS, 5, 1, b"\x0f\x0d\x012"), id="no status"),
         pytest.param(frame(FrameType.HEADERS, 4, 1, b"\x08\x03101"), id="101"),
         pytest.param(frame(FrameType.HEADERS, 4, 1, b"\x88\x88"), id="two statuses"),
-        pytest.param(frame(FrameType.DATA, 1, 1, b"x"), id="a body before its headers"),
-        pytest.param(frame(FrameType.HEADERS, 4, 1, b"\x88") * 2, id="headers amid a body"),
+        pytest.param(frame(FrameType.DATA, 1, 1, b"x"), id="a body before the headers"),
+        pytest.param(
+            frame(FrameType.HEADERS, 4, 1, b"\x88") * 2, id=("headers in the middle of a body")
+        ),
         pytest.param(frame(FrameType.HEADERS, 5, 1, b"\x88\x0f\x0d\x012"), id="less than was told"),
         pytest.param(_head((b"X-Big", b"1")), id="an upper-case name"),
         pytest.param(_head((b"x y", b"1")), id="a name with a blank"),
@@ -385,7 +389,7 @@ async def test_a_breach_of_the_protocol_ends_the_connection_and_the_peer_is_told
             frame(FrameType.HEADERS, 4, 1, b"\x89") + frame(FrameType.DATA, 1, 1, b"x"),
             id="204 with a body",
         ),
-        pytest.param(frame(FrameType.PRIORITY, 0, 1, b"prio"), id="PRIORITY of a wrong length"),
+        pytest.param(frame(FrameType.PRIORITY, 0, 1, b"prio"), id="PRIORITY of the wrong length"),
     ],
 )
 async def test_a_malformed_response_is_the_end_of_its_stream_only(data: bytes) -> None:
