@@ -449,7 +449,7 @@ def test_a_worker_that_is_ended_is_named_and_only_told_where_the_test_says_so(
     assert status.message is not None
     assert status.message.startswith(told)
     lost = (
-        r"lost: worker \d: it was ended by a signal \(its measurements before that are counted\)$"
+        r"lost: worker \d: it was stopped by a signal \(its measurements before that are counted\)$"
     )
     assert re.search(lost, status.message)
     assert re.search(f"(?m)^note: {lost}", err)

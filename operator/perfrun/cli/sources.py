@@ -129,7 +129,7 @@ def _piece(cluster: Objects, name: str) -> Json | str:
         raise
     except KubeError as error:
         return sentence(error)
-    return found if found is not None else f"the ConfigMap {name} is gone"
+    return found if found is not None else f"the ConfigMap {name} was deleted"
 
 
 def _content(file: str) -> bytes:

@@ -35,12 +35,12 @@ _LOG = logging.getLogger(__name__)
 Read = TypeVar("Read")
 
 POLL_SECONDS = 10.0
-"""How long a worker that is ready waits for an answer before it has to ask again."""
+"""How long a ready worker waits for an answer before it has to ask again."""
 _RETRY_SECONDS = 1.0
 _ENDED_KEPT = 10_000
 _CHECKS_AT_ONCE = 16
 MAX_HOLDS_ROOM = 128 * 1024 * 1024
-"""Bytes of histograms that are kept of the present holds of all capacity searches together."""
+"""Maximum size of the histograms of the current holds of all capacity searches, in bytes."""
 
 
 @dataclass(slots=True)
@@ -49,14 +49,14 @@ class _Run:
     gate: TokenGate
     reports: Reports
     decided: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once those who wait at the barrier can be answered."""
+    """Set when the workers at the barrier can be answered."""
     setup_due: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once worker 0 is to run the setup."""
+    """Set when worker 0 should run the setup."""
     starting: asyncio.Task[None] | None = None
     searching: asyncio.Task[None] | None = None
 
     def let_go(self) -> None:
-        """Answer all who wait, and choose no T0 and no hold any more."""
+        """Answer all waiting workers, and choose no T0 and no hold any more."""
         for task in (self.starting, self.searching):
             if task is not None:
                 task.cancel()
@@ -99,7 +99,7 @@ class Coordinator:
         reported: Mapping[int, str] = MappingProxyType({}),
         search: HoldSearch | None = None,
     ) -> RunSession:
-        """Take workers of a run from now on; the session that is open already, if there is one.
+        """Accept workers of a run from now on. Returns the session that is already open, if any.
 
         ``start`` is the persisted T0 and ``reported`` the workers whose report is stored, each with
         the SHA-256 of it in hex, after a restart of the host. The barrier does not open after
@@ -126,7 +126,7 @@ class Coordinator:
         return run.session if run else None
 
     def namespace(self, uid: str) -> str:
-        """Whose run it is; empty: it is not open."""
+        """Namespace of the run; empty if it is not open."""
         run = self._runs.get(uid)
         return run.session.plan.namespace if run else ""
 
@@ -137,7 +137,7 @@ class Coordinator:
             run.decided.set()
 
     def close(self, uid: str) -> None:
-        """Take nothing more of a run: its workers are told that it is over."""
+        """Accept nothing more for a run: its workers are told that it is over."""
         run = self._runs.pop(uid, None)
         if run is None:
             return
@@ -147,7 +147,7 @@ class Coordinator:
             self._ended.popitem(last=False)
 
     def release(self) -> None:
-        """This process ends, the runs do not: who waits is told to ask again, wherever it is."""
+        """This process ends, but the runs do not: waiting workers are told to ask again."""
         runs, self._runs = self._runs, {}
         for run in runs.values():
             run.let_go()
@@ -163,12 +163,13 @@ class Coordinator:
         return session.silent(self._clock.monotonic()) if session else None
 
     def live(self, uid: str) -> Live:
-        """How the load of a run goes; all zero where nothing is known."""
+        """The progress of the load of a run; all zero if nothing is known."""
         session = self.session(uid)
         return session.live(self._clock.monotonic()) if session else Live()
 
     def under_way(self) -> list[tuple[RunPlan, Live]]:
-        """How each load goes that has begun and is not reported whole; the youngest comes last."""
+        """The progress of each load that has begun and is not completely reported; the youngest
+        comes last."""
         begun = [
             (session.start, session)
             for session in (run.session for run in self._runs.values())
@@ -183,7 +184,8 @@ class Coordinator:
     # --- for the workers (by way of the app) --------------------------------------------------
 
     async def admit(self, uid: str, index: int, token: str) -> None:
-        """Check that ``token`` may speak as worker ``index``, and now. Raises CoordinatorError."""
+        """Check that ``token`` belongs to worker ``index`` and may send now. Raises
+        CoordinatorError."""
         run, now = self._run(uid), self._clock.monotonic()
         identity = await run.gate.identity(
             index, token, now, lambda: self._identify(uid, index, token)
@@ -214,7 +216,7 @@ class Coordinator:
         return session.start_answer(index, self._clock.monotonic())
 
     def interval(self, uid: str, index: int, interval: Interval) -> Order:
-        """How far a worker is; the answer says whether to go on."""
+        """Take a worker's progress; the answer says whether to continue."""
         run = self._run_of_load(uid, index)
         run.session.interval(index, interval, self._clock.monotonic())
         self._search_on(uid, run)
@@ -228,7 +230,7 @@ class Coordinator:
         run = self._run_of_load(uid, index)
         search = run.session.search
         if search is None:
-            raise Malformed("this run is no capacity search")
+            raise Malformed("this run is not a capacity search")
         async with self._unpacking:
             await self._take_hold(run.session.plan, search, index, packed)
         self._search_on(uid, run)
@@ -260,13 +262,14 @@ class Coordinator:
             # In a thread: thousands of steps take a while.
             merged, room = await asyncio.to_thread(_added, search.merged, report)
         except ValueError as error:
-            search.lose(f"the report of worker {index} cannot be added to the others: {error}")
+            search.lose(f"the report of worker {index} cannot be merged with the others: {error}")
             raise Malformed(f"not a worker's report: {reason_of(error)}") from error
         search.take(index, report, merged, room)
         self._make_room()
 
     def _make_room(self) -> None:
-        """Give up the searches that take most, until what is kept of all is within its bound."""
+        """Give up the searches that need the most memory, until all together are within the
+        limit."""
         found = [run.session.search for run in self._runs.values()]
         searches = [search for search in found if search is not None]
         while sum(search.room for search in searches) > MAX_HOLDS_ROOM:
@@ -283,12 +286,12 @@ class Coordinator:
             return run
         if uid in self._ended:
             raise Over("this run is over")
-        raise Unavailable("this run is not open here (yet): ask again")
+        raise Unavailable("this run has not been opened here yet: try again")
 
     def _run_of_load(self, uid: str, index: int) -> _Run:
         run = self._run(uid)
         if index == run.session.plan.cleaner:
-            raise Malformed("this worker puts on no load: it only runs the teardown")
+            raise Malformed("this worker generates no load: it only runs the teardown")
         return run
 
     async def _store_report(self, uid: str, index: int, packed: bytes) -> None:
@@ -298,7 +301,7 @@ class Coordinator:
             raise
         except Exception as error:
             _LOG.warning("run %s: report of worker %d not stored: %s", uid, index, error)
-            raise Unavailable("the report could not be stored: send it again") from error
+            raise Unavailable("the report could not be stored: try again") from error
 
     async def _identify(self, uid: str, index: int, token: str) -> str:
         try:
@@ -308,10 +311,10 @@ class Coordinator:
             raise
         except Exception as error:
             _LOG.warning("run %s: worker %d not identified: %s", uid, index, error)
-            raise Unavailable("the token could not be checked: ask again") from error
+            raise Unavailable("the token could not be checked: try again") from error
 
     async def _begin(self, run: _Run) -> None:
-        """Persist T0, then let the barrier open; try again for as long as the start is due."""
+        """Persist T0, then open the barrier; try again as long as the start is due."""
         session = run.session
         while session.is_due(self._clock.monotonic()):
             chosen = self._clock.wall() + timedelta(microseconds=self._lead // NS_PER_US)
@@ -325,7 +328,7 @@ class Coordinator:
                 run.decided.set()
 
     def _search_on(self, uid: str, run: _Run) -> None:
-        """Judge a hold and tell of the next one, if it is time for that."""
+        """Judge a hold and announce the next one, if it is time."""
         session = run.session
         if session.search is None or session.start is None or session.stop_reason is not None:
             return
@@ -336,13 +339,13 @@ class Coordinator:
             )
 
     async def _next_hold(self, session: RunSession, search: HoldSearch) -> None:
-        """Persist what a hold came to and which is next, then let the workers be told."""
+        """Persist the result of a hold and the next hold, then announce it to the workers."""
         try:
             await self._persist_next(session, search)
         except Exception as error:
             # The run still has its end: by what was found until now.
-            _LOG.exception("run %s: its capacity search cannot go on", session.plan.uid)
-            session.stop(f"the capacity search could not go on: {type(error).__name__}: {error}")
+            _LOG.exception("run %s: its capacity search cannot continue", session.plan.uid)
+            session.stop(f"the capacity search could not continue: {type(error).__name__}: {error}")
 
     async def _persist_next(self, session: RunSession, search: HoldSearch) -> None:
         holds = await asyncio.to_thread(search.judged)
@@ -362,13 +365,13 @@ class Coordinator:
                 return
 
     def _monotonic_of(self, time: datetime) -> int:
-        """When ``time`` is on the monotonic clock, by how the two clocks stand now."""
+        """``time`` on the monotonic clock, computed from the present values of both clocks."""
         ahead = (time - self._clock.wall()) // timedelta(microseconds=1)
         return self._clock.monotonic() + ahead * NS_PER_US
 
 
 async def _read(read: Callable[[bytes, RunPlan], Read], packed: bytes, plan: RunPlan) -> Read:
-    """What ``read`` makes of a report, in a thread. Raises Malformed."""
+    """The result of ``read`` for a report, computed in a thread. Raises Malformed."""
     try:
         return await asyncio.to_thread(read, packed, plan)
     except ValueError as error:
@@ -376,7 +379,7 @@ async def _read(read: Callable[[bytes, RunPlan], Read], packed: bytes, plan: Run
 
 
 def _ending(packed: bytes, plan: RunPlan) -> tuple[str | None, bool]:
-    """How the load ended by a worker's report; nothing else of it is kept in memory."""
+    """How the load ended according to a worker's report; nothing else of it is kept in memory."""
     report = WorkerReport.unpack(packed, plan)
     return report.stopped, report.breached
 
@@ -394,7 +397,7 @@ def _added(merged: WorkerReport | None, report: WorkerReport) -> tuple[WorkerRep
 
 
 async def _first_of(events: list[asyncio.Event], patience: float) -> None:
-    """Until one of the events is set, at most ``patience`` seconds."""
+    """Wait until one of the events is set, at most ``patience`` seconds."""
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)

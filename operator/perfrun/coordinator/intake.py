@@ -10,11 +10,11 @@ from perfrun.coordinator.errors import Conflict, TooMany, Unavailable
 
 
 class NamespaceTurns:
-    """Places that are given to the namespace that holds the fewest; of equals, to the one that has
-    waited longest for one. Within a namespace, the first that came goes first."""
+    """A free place goes to the namespace that holds the fewest; of equals, to the one that has
+    waited longest. Within a namespace, first come, first served."""
 
     def __init__(self, at_once: int, each: int) -> None:
-        """``at_once``: places in all. ``each``: how many of them one namespace may hold."""
+        """``at_once``: number of places. ``each``: how many of them one namespace may hold."""
         self._at_once = at_once
         self._each = each
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
@@ -50,7 +50,7 @@ class NamespaceTurns:
 
 
 class Bucket:
-    """The right to ``most`` things at once, and to one more every ``refill`` ns."""
+    """A token bucket: allows ``most`` things at once, and one more every ``refill`` ns."""
 
     def __init__(self, most: int, refill: int) -> None:
         self._most = most
@@ -59,7 +59,7 @@ class Bucket:
         self._filled = 0
 
     def take(self, now: int) -> bool:
-        """Whether one more may be, ``now`` in ns; it is counted if so."""
+        """Whether one more is allowed at ``now`` (ns); if so, it is counted."""
         self._left = min(self._left + (now - self._filled) / self._refill, self._most)
         self._filled = now
         if self._left < 1:
@@ -69,21 +69,21 @@ class Bucket:
 
 
 class Intake:
-    """Reports are large: few are in memory at once, one of each worker, and some of a namespace.
-    Whose workers send slowly keeps no others waiting: the next place that is free is theirs."""
+    """Reports are large, so only a few are in memory at once: one per worker, and a limited number
+    per namespace. Slow senders do not block other namespaces, which get the next free place."""
 
     def __init__(self, at_once: int, each: int, patience: float) -> None:
-        """``each``: of one namespace. ``patience``: seconds that a report waits for its turn."""
+        """``each``: limit per namespace. ``patience``: seconds that a report waits for its turn."""
         self._turns = NamespaceTurns(at_once, each)
         self._patience = patience
         self._senders: set[tuple[str, int]] = set()
 
     @asynccontextmanager
     async def turn(self, namespace: str, uid: str, index: int) -> AsyncIterator[None]:
-        """From before a report is read until it is dealt with. Raises TooMany, Unavailable."""
+        """Held from before a report is read until it is processed. Raises TooMany, Unavailable."""
         sender = (uid, index)
         if sender in self._senders:
-            raise TooMany(f"a report of worker {index} is being taken: wait for its answer")
+            raise TooMany(f"a report of worker {index} is being processed: wait for the response")
         self._senders.add(sender)
         try:
             async with AsyncExitStack() as held:
@@ -97,7 +97,7 @@ class Intake:
             async with asyncio.timeout(self._patience):
                 await held.enter_async_context(self._turns.turn(namespace))
         except TimeoutError as error:
-            raise Unavailable("many reports come at once: send it again") from error
+            raise Unavailable("too many reports arrive at once: try again") from error
 
 
 class Reports:
@@ -119,7 +119,7 @@ class Reports:
                 await store()
                 self._stored[index] = digest
             elif stored != digest:
-                raise Conflict(f"worker {index} has reported already, and something else than this")
+                raise Conflict(f"worker {index} has already sent a different report")
 
 
 def _digest(packed: bytes) -> str:

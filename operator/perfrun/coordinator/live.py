@@ -1,4 +1,4 @@
-"""How a run goes, from the intervals that its workers post: advisory, never judged."""
+"""The progress of a run, from the intervals that its workers post: advisory, never judged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _NO_LATENCIES = Histogram()
 
 @dataclass(frozen=True, slots=True)
 class WorkerLive:
-    """What is known of one worker: ``age`` is the time (ns) since its last interval."""
+    """The state of one worker; ``age`` is the time (ns) since its last interval."""
 
     index: int
     sequence: int
@@ -29,7 +29,7 @@ class Live:
     """A snapshot over all workers. Counts are since T0, warm-up included."""
 
     elapsed: int = 0
-    """ns since T0 of the worker that is furthest."""
+    """ns since T0 of the most advanced worker."""
     in_flight: int = 0
     planned: int = 0
     started: int = 0
@@ -44,14 +44,14 @@ class Live:
     """Percentiles (ns) of the successes told in the last one to two seconds, as far as these are
     enough to tell them."""
     workers: tuple[WorkerLive, ...] = ()
-    """Those that have posted an interval, by index."""
+    """Workers that have posted an interval, by index."""
     search: SearchView | None = None
-    """Of a capacity search."""
+    """Progress of a capacity search."""
 
 
 @dataclass(slots=True)
 class _Track:
-    """The last interval of one worker, when it came (ns), and the rate since the one before.
+    """The last interval of one worker, when it arrived (ns), and the rate since the one before.
 
     Its latencies are not kept here: a thousand workers' histograms would be 190 MB.
     """
@@ -86,14 +86,14 @@ class _Recent:
 
 
 class LiveMerge:
-    """Takes intervals in and gives :class:`Live` snapshots."""
+    """Collects intervals and makes :class:`Live` snapshots."""
 
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
         self._recent = _Recent()
 
     def take(self, index: int, interval: Interval, now: int) -> None:
-        """Take one interval in; one that came before (a repeated post) changes nothing."""
+        """Add one interval; a repeated one changes nothing."""
         before = self._tracks.get(index)
         if before is not None and interval.sequence <= before.last.sequence:
             before.came = now
@@ -104,7 +104,7 @@ class LiveMerge:
         self._recent.add(interval.latency, now)
 
     def snapshot(self, now: int) -> Live:
-        """How the run goes at ``now`` (ns, of the clock that :meth:`take` was given)."""
+        """A snapshot at ``now`` (ns, on the clock of :meth:`take`)."""
         every = [track.last for track in self._tracks.values()]
         present = [track for track in self._tracks.values() if now - track.came <= LOST_AFTER]
         errors: dict[str, int] = {}

@@ -267,7 +267,9 @@ class Kube:
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise KubeError(0, f"{self.host} answers with no JSON: is it an API server?", asked)
+            raise KubeError(
+                0, f"{self.host} does not answer with JSON: is it an API server?", asked
+            )
         return value
 
     async def _lines(
@@ -320,8 +322,8 @@ class Kube:
             why = getattr(error.certificate_error, "verify_message", "") or str(error)
             raise KubeError(
                 0,
-                f"{self.host}: its certificate is not accepted: {why}. Is "
-                "certificate-authority-data of the kubeconfig that of this cluster?",
+                f"{self.host}: its certificate is not trusted: {why}. Does "
+                "certificate-authority-data in the kubeconfig belong to this cluster?",
                 asked,
             ) from error
         except (ApiException, OSError, TimeoutError, aiohttp.ClientError) as error:
@@ -357,7 +359,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         if len(data) > MAX_ANSWER:
             response.close()
             raise TooLargeError(
-                0, f"the API server sends more than {MAX_ANSWER // 1024**2} MiB at once"
+                0, f"the response of the API server is larger than {MAX_ANSWER // 1024**2} MiB"
             )
     return bytes(data)
 

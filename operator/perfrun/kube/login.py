@@ -63,7 +63,7 @@ def login_of_user(context: str | None) -> Login:
     except (config.ConfigException, yaml.YAMLError, OSError, *_MALFORMED) as error:
         raise KubeError(
             0,
-            f"no cluster to speak to ({_why(error)}): set KUBECONFIG, write ~/.kube/config, or run "
+            f"no cluster found ({_why(error)}): set KUBECONFIG, write ~/.kube/config, or run "
             "in a pod with a service account",
         ) from error
     return Login(_completed(configuration), namespace if isinstance(namespace, str) else None)

@@ -50,7 +50,7 @@ class Resource:
 def _segment(name: str) -> str:
     # The API server decodes %2F before it splits the path: the rest would be a subresource.
     if name in ("", ".", "..") or "/" in name or "%" in name:
-        raise NotFoundError(404, f"no object can have the name {name[:64]!r}")
+        raise NotFoundError(404, f"{name[:64]!r} is not a valid name of an object")
     return quote(name, safe="")
 
 

@@ -37,7 +37,7 @@ from perfrun.measure.report import WorkerReport, merge
 LEAD = 300 * NS_PER_MS
 STOP_SECONDS = STOP_GRACE // NS_PER_S
 """How long a load that is stopped waits for the requests that are open."""
-_AT_ONCE = "perfrun was to end at once"
+_AT_ONCE = "perfrun was told to end at once"
 _SHUTDOWN_SECONDS = 1.0
 _REFUSED = "Connect"
 """The class of errors of connections that nobody takes."""

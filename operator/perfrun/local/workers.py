@@ -36,7 +36,7 @@ class Tokens:
     async def identify(self, uid: str, index: int, token: str) -> str:  # noqa: ARG002
         if index < len(self.by_index) and secrets.compare_digest(token, self.by_index[index]):
             return f"worker-{index}"
-        raise Refused(f"the token is not the one of worker {index}")
+        raise Refused(f"the token does not belong to worker {index}")
 
 
 class WorkerProcess:

@@ -71,8 +71,8 @@ def _told(one: ObservedStatus) -> str:
     if figures:
         return figures
     if one.message:
-        return f"nothing was seen: {one.message}"
-    return "too little was seen in the window for a figure"
+        return f"not observed: {one.message}"
+    return "too few observations in the window"
 
 
 def by_count(errors: Mapping[str, int]) -> str:

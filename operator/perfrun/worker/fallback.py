@@ -7,8 +7,8 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Interval, Order
 
 AWAY_AFTER = 5 * NS_PER_S
-"""Without an answer for so long, the coordinator is away."""
-BY_FALLBACK = "judged by a worker alone, because the coordinator was away"
+"""The coordinator counts as lost after this time without an answer."""
+BY_FALLBACK = "judged by a single worker, because the coordinator could not be reached"
 
 
 class Fallback:
@@ -31,7 +31,8 @@ class Fallback:
             self._watch.watch_only(order.hold.start, order.hold.start + order.hold.length)
 
     def judge(self, interval: Interval, now: int) -> Order | None:
-        """What the coordinator would say of this interval, if it is away and if it mattered."""
+        """The coordinator's answer to this interval, if the coordinator is lost and the answer
+        matters."""
         sentence = self._watch.take(0, interval, now)
         if sentence is None or now - self._heard <= AWAY_AFTER:
             return None
@@ -41,7 +42,7 @@ class Fallback:
         return Order(stop=reason, breached=True)
 
     def gave_up(self, now: int) -> str | None:
-        """Why there is no use in waiting for the next hold of a capacity search."""
+        """Why it is useless to wait for the next hold of a capacity search."""
         if not self._searching or now - self._heard <= SEARCH_AWAY:
             return None
-        return f"the coordinator was away for {format_duration(now - self._heard)}"
+        return f"the coordinator could not be reached for {format_duration(now - self._heard)}"

@@ -289,7 +289,7 @@ def test_a_body_from_a_file_and_from_standard_input(
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"<a/>")))
         assert read_body(name) == "<a/>"
     file.write_bytes(b"\xff")
-    with pytest.raises(ValueError, match="is not a text in UTF-8"):
+    with pytest.raises(ValueError, match="is is not UTF-8 text"):
         read_body(f"@{file}")
 
 

@@ -54,7 +54,7 @@ def sources(cluster: Objects, *, last: int = 1, full: bool = True) -> Sources:
 
 
 def no_cluster() -> Objects:
-    raise KubeError(0, "no cluster to speak to")
+    raise KubeError(0, "no cluster found")
 
 
 def names(found: list[Any]) -> list[str]:
@@ -118,7 +118,11 @@ def test_a_test_means_its_last_finished_runs_oldest_first(last: int, expected: l
     [
         ("none", 1, "there is no PerfRun none in namespace shop, and no file of that name"),
         ("test/none", 1, "there is no PerfTest none in namespace shop"),
-        ("test/api-under-load", 9, "has 3 finished runs in namespace shop: 9 that are to be"),
+        (
+            "test/api-under-load",
+            9,
+            "has 3 finished runs in namespace shop, but 9 to compare are needed",
+        ),
         ("test/fresh", 1, "PerfTest fresh has 0 finished runs in namespace shop: one must be"),
     ],
 )
@@ -162,8 +166,8 @@ def damaged(maps: Json) -> Json:
 @pytest.mark.parametrize(
     ("harm", "note"),
     [
-        (gone, "r-1: its full result is not to be had (the ConfigMap pr-x-result-0 is gone)"),
-        (damaged, "r-1: its full result cannot be used (the ConfigMaps do not hold what was"),
+        (gone, "r-1: its full result cannot be read (the ConfigMap pr-x-result-0 was deleted)"),
+        (damaged, "r-1: its full result cannot be used (the result in the ConfigMaps is damaged"),
     ],
 )
 def test_without_its_full_result_the_status_serves_and_a_note_says_so(
@@ -180,7 +184,7 @@ def test_without_its_full_result_the_status_serves_and_a_note_says_so(
 def test_a_result_that_was_never_kept_is_noted():
     reader = sources(FakeCluster(run("r-1")))
     reader.read("r-1")
-    assert reader.notes == ["r-1: no full result is kept; its status is all there is"]
+    assert reader.notes == ["r-1: its full result is no longer kept; only its status is used"]
 
 
 def test_an_object_that_is_no_perfrun_is_one_sentence():

@@ -135,7 +135,7 @@ async def test_kind_that_is_not_served_is_told_from_an_object_that_is_not_there(
 @pytest.mark.parametrize("body", ["<html>log in first</html>", "[]"])
 async def test_success_that_is_no_object_is_an_error(rote: Rote, body: str) -> None:
     rote.answers = [(200, body)]
-    with pytest.raises(KubeError, match="answers with no JSON: is it an API server"):
+    with pytest.raises(KubeError, match="does not answer with JSON: is it an API server"):
         await rote.kube.get(CONFIG_MAPS, "team", "a")
 
 

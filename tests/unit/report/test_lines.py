@@ -128,8 +128,8 @@ OBSERVED = [
 ]
 LINES = [
     "api: cpu.max 420m, memory.growth -1.5Mi",
-    "db: nothing was seen: db:5432 refused the login",
-    "queue: too little was seen in the window for a figure",
+    "db: not observed: db:5432 refused the login",
+    "queue: too few observations in the window",
 ]
 
 

@@ -54,7 +54,7 @@ def test_in_a_search_it_cuts_the_hold() -> None:
 
 
 def test_a_search_is_given_up_after_a_while_and_another_load_never() -> None:
-    for load, why in ((OPEN, None), (SEARCH, "the coordinator was away for 121s")):
+    for load, why in ((OPEN, None), (SEARCH, "the coordinator could not be reached for 121s")):
         fallback = Fallback(planned(load), now=0)
         assert fallback.gave_up(SEARCH_AWAY) is None
         assert fallback.gave_up(SEARCH_AWAY + S) == why

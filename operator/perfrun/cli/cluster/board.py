@@ -37,7 +37,7 @@ class Board:
         """Note a change. Gives what there is to say of it, in lines."""
         if isinstance(change, Away):
             reason = sentence(change.error)
-            lines = [] if self.away else [f"{reason}; trying again, and the runs go on"]
+            lines = [] if self.away else [f"{reason}; trying again, and the runs continue"]
             self.away = reason
             return lines
         back = ["the API server answers again"] if self.away and isinstance(change, Listed) else []

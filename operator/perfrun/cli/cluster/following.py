@@ -88,7 +88,7 @@ class Following:
             self._away_since = now
         if now - self._away_since > AWAY_S:
             raise error
-        self._telling.say(f"{sentence(error)}; the run goes on, and so does waiting for it")
+        self._telling.say(f"{sentence(error)}; the run continues, and perfrun still waits for it")
 
     def _seen(self, view: RunView | None, now: float) -> Exit | None:
         if view is not None:
@@ -96,7 +96,7 @@ class Following:
             self._telling.say(view.line, "" if view.done else view.phase or "Created")
             return of_verdict(view.known_verdict, self._fail_on) if view.done else None
         if self._known:
-            self._telling.say("the run is gone: it was deleted")
+            self._telling.say("the run was deleted")
             return Exit.ERROR
         if now > self._deadline:
             raise NotThereError(self._run)

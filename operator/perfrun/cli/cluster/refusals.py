@@ -16,7 +16,7 @@ _SAFE = re.compile(r"[A-Za-z0-9._@:/+-]+")
 _ACCOUNT = "system:serviceaccount:"
 _MOST = 1000
 _READING = ("get", "list", "watch")
-_INSTALL = "perfrun is not installed there: helm install, see docs/how-to/install.md"
+_INSTALL = "perfrun is not installed there: install the chart, see docs/how-to/install.md"
 
 
 def sentence(error: KubeError) -> str:

@@ -194,12 +194,12 @@ def starter_draft(*, name: str, url: str) -> Draft:
         scenarios=scenarios,
         load=steady(scenarios),
         notes=(
-            "A first test. From what you have already: perfrun init --openapi, --har or "
-            "--access-log.",
+            "A first test. To start from what you already have: perfrun init --openapi, --har "
+            "or --access-log.",
         ),
-        target_notes=() if url else ("CHANGE THIS: the service that is put under load.",),
+        target_notes=() if url else ("CHANGE THIS: the service to test.",),
         scenario_notes=(
-            "What a user does: steps in order; of several scenarios each is chosen by its weight. "
-            "$(...) makes data: path: /items/$(int(1, 100)). More: docs/reference/templates.md.",
+            "What a user does: steps in order. Several scenarios are chosen by weight. $(...) "
+            "generates data: path: /items/$(int(1, 100)). More: docs/reference/templates.md.",
         ),
     )

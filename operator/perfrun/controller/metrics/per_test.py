@@ -33,7 +33,8 @@ class TestLabels:
         """1 for each test, with its labels."""
         family = GaugeMetricFamily(
             "perfrun_test_labels",
-            "1, with those labels of the PerfTest that metrics.testLabels of the chart names.",
+            "1, with the labels of the PerfTest that are listed in metrics.testLabels of the "
+            "chart.",
             labels=[*TEST, *self._names.values()],
         )
         none = [""] * len(self._names)
@@ -58,15 +59,15 @@ def label_names(keys: Iterable[str]) -> dict[str, str]:
 def kept_families(store: Store, tests: Iterable[Key]) -> Iterator[Metric]:
     """How many are under way, how many were in vain, and what their results take."""
     active = GaugeMetricFamily(
-        "perfrun_run_active", "Runs that are not done, queued ones included.", labels=TEST
+        "perfrun_run_active", "Runs that are not done, including queued ones.", labels=TEST
     )
     streak = GaugeMetricFamily(
         "perfrun_inconclusive_streak",
-        "The last finished runs in a row that were Inconclusive.",
+        "Number of the last finished runs in a row that were Inconclusive.",
         labels=TEST,
     )
     size = GaugeMetricFamily(
-        "perfrun_results_bytes", "The full results that are kept, compressed.", labels=TEST
+        "perfrun_results_bytes", "Size of the stored full results, compressed.", labels=TEST
     )
     for key in tests:
         runs = store.runs_of(key)

@@ -249,7 +249,7 @@ class RunReconciler:
         match decision.action:
             case Action.LAUNCH:
                 if (run.status.turns or 1) > 1 and await self._has_former_pods(run):
-                    told = "waits until its previous pods have ended"
+                    told = "waiting until its previous pods have ended"
                     await self._write_progress(run, transition.waiting(told))
                     return LAUNCH_RETRY_S
                 return await self._launch(run, opened)

@@ -75,7 +75,7 @@ def _parsed(data: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         if not data.strip():
             raise ResultsError("the results are empty") from None
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+        why = ("it is nested too deeply") if isinstance(error, RecursionError) else str(error)[:200]
         raise ResultsError(f"the results are not JSON: {why}") from error
 
 

@@ -133,11 +133,11 @@ def names_of(called: Callable[..., object], leave_out: int = 0) -> NamedParamete
 
 
 FOREIGN = (Exception, SystemExit)
-"""All that code of others may raise without meaning us: none of it ends a worker."""
+"""Everything that foreign code may raise by itself: none of it ends a worker."""
 
 
 def told(kind: str, of: type, error: BaseException) -> str:
-    """A defect in words: its type and its place. Its own words may hold a secret."""
+    """A defect in words: its type and its place. Its message may contain a secret."""
     name = type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename == _file(of)] or frames[-1:]
@@ -146,7 +146,8 @@ def told(kind: str, of: type, error: BaseException) -> str:
 
 
 def lost(error: OSError) -> str:
-    """How a connection was lost or not opened, in the system's words; its own may hold a secret."""
+    """How a connection was lost or not opened, in the words of the system; the extension's message
+    may contain a secret."""
     if isinstance(error, ssl.SSLError):  # one that OpenSSL has not made has none of these
         said = getattr(error, "verify_message", None) or getattr(error, "reason", None)
         return said or type(error).__name__
@@ -155,7 +156,7 @@ def lost(error: OSError) -> str:
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether a cancellation was asked for by perfrun, and is no accident of the extension's."""
+    """Whether perfrun requested a cancellation, rather than the extension."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 

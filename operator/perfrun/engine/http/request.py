@@ -1,4 +1,4 @@
-"""Steps compiled to bytes: what can be written once is written once, at the start."""
+"""Steps compiled to bytes: everything constant is encoded once, at the start."""
 
 import re
 from collections.abc import Callable
@@ -27,22 +27,22 @@ _COMPUTED = ("content-length", "transfer-encoding")
 _PORTS = {"http": 80, "https": 443}
 
 Encoded = Callable[[int, Extracted], bytes]
-"""What a template gives an iteration, as it is sent."""
+"""The value of a template for an iteration, as bytes."""
 TraceId = Callable[[int], str]
 """The trace id (32 hexadecimal digits) of a step's request, by the number of the iteration."""
 
 
 class HeaderField(NamedTuple):
-    """A header as it is sent."""
+    """A header as bytes."""
 
     name: str
     value: Template
     secret: bool = False
-    """Never sent to another origin."""
+    """Whether it must never be sent to another origin."""
 
 
 class CompiledStep:
-    """A step ready to be sent."""
+    """A step that is ready to send."""
 
     __slots__ = (
         "_build",
@@ -71,9 +71,9 @@ class CompiledStep:
         """ns after the step."""
         self.expectation = Expectation(step.expect, f"{where}.expect.json")
         self.extract = Extractor(step.extract, f"{where}.extract")
-        """What later steps need of the response."""
+        """Values that later steps need from the response."""
         self.fine = frozenset[int]() if self.extract else self.expectation.fine
-        """Status codes with which a response succeeds, whatever else it says."""
+        """Status codes that alone make a response a success."""
         self.checks = self.expectation.status_checks
         """Checks that such a response has passed."""
         needs_body = self.expectation.needs_body or self.extract.needs_body
@@ -81,7 +81,7 @@ class CompiledStep:
         if step.the_http.method == "HEAD":
             mode = ReadMode.HEAD_ONLY
         self.read_plan = ReadPlan(mode, self.expectation.size_limit)
-        """How its responses are read."""
+        """How to read its responses."""
         self.secret_names = frozenset(
             field.name.lower().encode() for field in fields if field.secret
         )
@@ -91,7 +91,7 @@ class CompiledStep:
             self.fine = frozenset()  # every response is looked at, for the slowest are kept
         self._build = build.request
         self.raw: Any = build.request(0, {}) if build.is_static else None
-        """The request, where it is the same for every iteration."""
+        """The request, if it is the same for every iteration."""
 
     def render(self, number: int, values: dict[str, str]) -> Any:
         """The request of the iteration ``number``; ``values`` are what it has extracted so far.
@@ -102,7 +102,7 @@ class CompiledStep:
 
 
 class Builder:
-    """Puts a request together: request line, headers, length, body."""
+    """Builds a request: request line, headers, length, body."""
 
     __slots__ = ("_body", "_encode", "_fields", "_framed", "_method", "_path")
 
@@ -150,7 +150,7 @@ def origin_of(url: str) -> Origin:
         raise ValueError(f"{url} is not an http or https URL")
     port = _PORTS[parts.scheme] if parts.port is None else parts.port
     if not port:
-        raise ValueError(f"{url} has the port 0, which nobody listens on")
+        raise ValueError(f"{url} has port 0, on which nothing can listen")
     return Origin(parts.scheme, parts.hostname, port)
 
 
@@ -251,7 +251,7 @@ def _header_fields(
     for header in headers:
         at = f"{where}[{header.name}]"
         if header.name.lower() in _COMPUTED:
-            raise DataError(f"{at}: perfrun computes {header.name} by itself: remove it")
+            raise DataError(f"{at}: perfrun sets {header.name} itself: remove it")
         if header.value_from is not None:
             text, secret = value_of(header.value_from, values, f"{at}.valueFrom")
             fields.append(HeaderField(header.name, Template([one_line(text, at)]), secret))
@@ -264,17 +264,17 @@ def _header_fields(
 
 
 def _over(fields: list[HeaderField], own: list[HeaderField]) -> list[HeaderField]:
-    """Both, without those of ``fields`` that ``own`` names as well."""
+    """Both, without those of ``fields`` that are also in ``own``."""
     names = {field.name.lower() for field in own}
     return [field for field in fields if field.name.lower() not in names] + own
 
 
 def one_line(text: str, where: str) -> str:
-    """A value that a header can carry. Raises DataError for any other."""
+    """A valid header value. Raises DataError for any other."""
     if _CONTROL.search(text):
         raise DataError(
-            f"{where}: the value has a line break or another control character, "
-            f"which a header cannot carry"
+            f"{where}: the value has a line break or another control character, which is not "
+            "allowed in a header"
         )
     return text
 
@@ -284,14 +284,14 @@ def _encoded_path(text: str) -> bytes:
 
 
 def _folded(template: Template, encode: Callable[[str], bytes]) -> bytes | Encoded:
-    """The bytes of a template that does not change, else a function that makes them."""
+    """The bytes of a constant template, or else a function that makes them."""
     if template.static is not None:
         return encode(template.static)
     return lambda number, values: encode(template(number, values))
 
 
 def trace_ids(seed: int, place: int) -> TraceId:
-    """The ids of one step's requests; the same again for the same seed and place in the plan.
+    """The trace ids of one step's requests; they depend only on the seed and the place in the plan.
 
     W3C Trace Context, version 00 (https://www.w3.org/TR/trace-context/): every request names its
     trace, so that a slow one can be looked up.
@@ -307,7 +307,7 @@ def trace_ids(seed: int, place: int) -> TraceId:
 
 
 def traceparent(ids: TraceId) -> Template:
-    """The header's value: sampled, the request being the parent of whatever follows."""
+    """The value of the header: sampled, with the request as the parent of later spans."""
     return Template(["00-", lambda number, _: ids(number), "-", _parent(ids), "-01"])
 
 

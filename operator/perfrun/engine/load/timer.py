@@ -19,8 +19,8 @@ class Alarm:
     """Calls back on the event loop once the monotonic clock has passed a given time.
 
     Event-loop timers are 1 ms coarse: at 2000/s that is 560 us of lag. So this is a timerfd, read
-    by the loop like a socket. Setting the alarm again clears what has expired, so a callback that
-    always sets or clears it needs no read of the descriptor.
+    by the loop like a socket. Setting the alarm again clears an expiration, so a callback that
+    always sets or clears it need not read the descriptor.
     """
 
     __slots__ = ("_callback", "_fd", "_loop", "_set")
@@ -32,15 +32,15 @@ class Alarm:
         loop.add_reader(self._fd, callback)
 
     def at(self, when: int) -> None:
-        """Call back at ``when`` (monotonic ns); at once where that has passed."""
+        """Call back at ``when`` (monotonic ns); at once if that has passed."""
         self._set(max(when, 1))
 
     def clear(self) -> None:
-        """Do not call back. Part of every callback that does not set the alarm again."""
+        """Do not call back. A callback that does not set the alarm again must call this."""
         self._set(0)
 
     def close(self) -> None:
-        """Give the descriptor back. The alarm cannot be set any more; once is enough."""
+        """Close the descriptor. The alarm cannot be set any more."""
         if self._fd >= 0:
             self._loop.remove_reader(self._fd)
             os.close(self._fd)
@@ -87,17 +87,17 @@ else:
 
 
 MIN_SWEEP = 5 * NS_PER_MS
-"""Between two looks for what is overdue: each looks at all that is under way."""
+"""Time between two checks for overdue items: each check visits everything in flight."""
 
 
 class Timed(Protocol):
     """Something that may take too long."""
 
     begun: int
-    """When it began, monotonic ns; 0: nothing is under way."""
+    """When it began, monotonic ns; 0: nothing is in flight."""
 
     def timed_out(self) -> None:
-        """Its time is up."""
+        """It has timed out."""
 
 
 class Deadline:
@@ -108,17 +108,17 @@ class Deadline:
     """
 
     def __init__(self, timeout: int, all_: Collection[Timed]) -> None:
-        """``all_`` is looked at as it is then. Needs a running event loop."""
+        """``all_`` is read at each check. Needs a running event loop."""
         self._timeout, self._all = timeout, all_
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(timeout / NS_PER_S, self._sweep)
 
     def close(self) -> None:
-        """End nothing any more."""
+        """Stop checking."""
         self._timer.cancel()
 
     def _sweep(self) -> None:
-        """End what is overdue, and look again when the next one is."""
+        """End overdue items, and check again when the next one is due."""
         now = monotonic_ns()
         first = now
         for one in self._all:

@@ -1,4 +1,4 @@
-"""What is expected of a response, compiled once."""
+"""The expectations of a response, compiled once."""
 
 from typing import NamedTuple
 
@@ -8,18 +8,18 @@ from perfrun.engine.response.extract import Answer, NotJsonError, finder
 from perfrun.logic.plan.json_path import equal
 
 MAX_BODY = 16 * 1024 * 1024
-"""Bytes of a body that are kept for checks where ``maxBytes`` sets no limit."""
+"""Bytes of a body that are kept for checks if ``maxBytes`` sets no limit."""
 
 
 class CheckResult(NamedTuple):
-    """What came of a response's checks."""
+    """The result of a response's checks."""
 
     error: ErrorClass | None
     """None: the request succeeded."""
     passed: int
     failed: int
     said: str = ""
-    """What was not as expected, in words; nothing of what the target has answered but a status."""
+    """What was not as expected, in words; contains nothing of the response except its status."""
 
 
 class Expectation:
@@ -45,7 +45,7 @@ class Expectation:
         """Checks that a response with one of them has passed."""
 
     def wants(self, status: int) -> bool:
-        """Whether a status is one that the test asks for by name."""
+        """Whether the test lists this status."""
         return status in self._status
 
     def judge(self, status: int, answer: Answer) -> CheckResult:
@@ -62,14 +62,16 @@ class Expectation:
         try:
             document = answer.json()
         except NotJsonError:
-            return CheckResult(ErrorClass.CHECK, passed, len(self._paths), "the body is no JSON")
+            return CheckResult(ErrorClass.CHECK, passed, len(self._paths), "the body is not JSON")
         missed = [
             path for path, find, expected in self._paths if not _holds(find(document), expected)
         ]
         passed += len(self._paths) - len(missed)
         if not missed:
             return CheckResult(None, passed, 0)
-        return CheckResult(ErrorClass.CHECK, passed, len(missed), f"{missed[0]} is another one")
+        return CheckResult(
+            ErrorClass.CHECK, passed, len(missed), f"{missed[0]} has a different value"
+        )
 
 
 def _holds(found: list[object], expected: object) -> bool:

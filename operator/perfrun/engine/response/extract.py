@@ -39,12 +39,12 @@ class Answer:
         return self._document
 
     def text(self) -> str:
-        """The body as text; what is not UTF-8 is replaced."""
+        """The body as text; invalid UTF-8 is replaced."""
         return self.body.decode("utf-8", "replace")
 
 
 def finder(path: str, where: str) -> json_path.Find:
-    """A JSONPath, compiled. Raises DataError that names ``where``."""
+    """Compile a JSONPath. Raises DataError that names ``where``."""
     try:
         return json_path.finder(path)
     except ValueError as error:
@@ -56,7 +56,7 @@ MAX_LENGTH = 64 * 1024
 
 
 class Head(Protocol):
-    """As much of a response as an extraction from its headers needs."""
+    """The part of a response that an extraction from headers needs."""
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header; ``name`` in lower case."""
@@ -81,7 +81,7 @@ class Extractor:
         return bool(self._finds)
 
     def __call__(self, head: Head, answer: Answer, values: MutableMapping[str, str]) -> bool:
-        """Put what is found into ``values``; whether all of it was found."""
+        """Put found values into ``values``. Returns whether all were found."""
         for name, find in self._finds:
             found = find(head, answer)
             if found is None or len(found) > MAX_LENGTH:
@@ -135,5 +135,5 @@ def _of_json(path: str, where: str) -> Find:
 
 
 def _as_text(value: object) -> str:
-    """A text as it is, anything else as JSON writes it."""
+    """A string as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

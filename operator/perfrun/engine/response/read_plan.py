@@ -1,4 +1,4 @@
-"""How the responses to a step are read, and what is remembered of them."""
+"""How the responses to a step are read, and which head is remembered."""
 
 import re
 from enum import IntEnum
@@ -6,7 +6,7 @@ from enum import IntEnum
 from perfrun.api.quantities import NS_PER_MS
 
 LEARN_EVERY = NS_PER_MS
-"""A head is learnt at most so often: where each is another one, learning would only cost."""
+"""Minimum time between two learnt heads: if every head differs, learning would only cost time."""
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
@@ -15,13 +15,13 @@ _BODILESS = (204, 304)
 
 
 class ReadMode(IntEnum):
-    """What of a response has to be looked at."""
+    """The part of a response that is needed."""
 
     STATUS = 0
     """Only the status: the body is counted, not kept."""
     BODY = 1
     HEAD_ONLY = 2
-    """The answer to HEAD: it ends with its headers, whatever length they tell of."""
+    """The response to HEAD: it ends after its headers, whatever their length says."""
 
 
 class ReadPlan:
@@ -35,16 +35,16 @@ class ReadPlan:
     __slots__ = ("body_at", "head", "learn_at", "length", "mode", "size_limit", "status")
 
     def __init__(self, mode: ReadMode, size_limit: int) -> None:
-        """``size_limit``: bytes of body that are kept, only with :attr:`ReadMode.BODY`."""
+        """``size_limit``: bytes of the body to keep, only with :attr:`ReadMode.BODY`."""
         self.mode = mode
         self.size_limit = size_limit
         self.head = b""
         self.body_at = 0
         self.length = -1
-        """Of the whole message, bytes; -1: none is known."""
+        """Length of the whole message in bytes; -1: unknown."""
         self.status = 0
         self.learn_at = 0
-        """From when on (monotonic ns) another head may be learnt."""
+        """When another head may be learnt (monotonic ns)."""
 
     def learn(self, message: bytes, status: int, now: int) -> None:
         """Remember the head of a complete message that leaves the connection open."""

@@ -105,7 +105,7 @@ def _cpu_limit(workload: WorkloadStatus) -> float | None:
 def fingerprint(environment: Environment | None) -> dict[str, str]:
     """All that has to be the same for two runs to be compared: by name, the value.
 
-    Images are not in it: they are what is to be compared.
+    Images are not in it: they are the runs to compare.
     """
     if environment is None:
         return {}

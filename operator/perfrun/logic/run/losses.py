@@ -4,11 +4,11 @@ from collections.abc import Collection
 
 from perfrun.logic.run.facts import JobState, RunFacts, WorkerFacts
 
-SIGNALLED = "it was ended by a signal"
+SIGNALLED = "it was stopped by a signal"
 ENDED = f"{SIGNALLED} (eviction, node shutdown or deletion of the pod)"
-JOB_GONE = f"{SIGNALLED}, and its Job is gone"
-LATE = "it took too long, and was ended"
-COUNTED = "what it measured before that is counted"
+JOB_GONE = f"{SIGNALLED}, and its Job was deleted"
+LATE = "it took too long and was stopped"
+COUNTED = "its measurements before that are counted"
 """Of a lost worker that could still report."""
 # Of a worker that ends by itself, well or not: it has cleaned up then. A SIGTERM (143) ends it
 # only while it begins, or afterwards.

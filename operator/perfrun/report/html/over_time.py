@@ -67,8 +67,10 @@ def _latency(timeline: Timeline) -> Chart:
         key="latency",
         title="Response time",
         unit=_with_scale("of successful requests, from when they were due", y),
-        summary=f"Percentiles of each {timeline.interval}. {shown} was {format_duration(worst)} "
-        f"at most. {_limit_words(limits)}",
+        summary=(
+            f"Percentiles of each {timeline.interval}. {shown} was at most "
+            f"{format_duration(worst)}. {_limit_words(limits)}"
+        ),
         x=timeline.x,
         y=y,
         x_title=timeline.x_title,
@@ -113,7 +115,7 @@ def _seldom(
     for name in ("p50", "p95", "p99"):
         if sum(value is not None for value in values[name]) < points:
             needed = samples_needed(_SHARES[name])
-            yield f"{name} is drawn where a point has {needed} requests or more."
+            yield f"{name} is drawn only for points with at least {needed} requests."
 
 
 def _timeouts(timeline: Timeline) -> Iterator[str]:
@@ -158,7 +160,7 @@ def _rate(timeline: Timeline) -> Chart:
     if rated and dropped:
         areas = [
             Area(
-                "planned and not started",
+                "planned but not started",
                 timeline.steps(started, until_end=True),
                 timeline.steps(planned, until_end=True),
                 "stripe-0",
@@ -199,7 +201,7 @@ def _in_flight(timeline: Timeline) -> Chart:
             notes.append(f"At most {most:,} were allowed.")
     return Chart(
         key="in-flight",
-        title="Iterations under way",
+        title="Iterations in flight",
         unit="at the end of each point",
         summary=f"At most {highest:,} at a time.",
         x=timeline.x,
@@ -223,7 +225,7 @@ def _lag(timeline: Timeline) -> Chart:
         key="lag",
         title="Lag of the generator",
         unit=_with_scale("the worst of each point", y),
-        summary=f"perfrun handed iterations over {format_duration(max(values))} late at most.",
+        summary=f"perfrun started iterations at most {format_duration(max(values))} late.",
         x=timeline.x,
         y=y,
         x_title=timeline.x_title,
@@ -233,7 +235,7 @@ def _lag(timeline: Timeline) -> Chart:
         spans=timeline.spans,
         moments=timeline.moments,
         height=140,
-        notes=["From when an iteration was due to when perfrun handed it over."],
+        notes=["Time between when an iteration was due and when perfrun started it."],
     )
 
 

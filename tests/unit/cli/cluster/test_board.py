@@ -76,7 +76,7 @@ def test_a_server_that_is_away_and_back_is_told_once_each():
     board = Board()
     listed(board, [perftest_body()], [])
     away = Away(AwayError(0, "https://k8s does not answer"))
-    assert board.take(away) == [f"{away.error}; trying again, and the runs go on"]
+    assert board.take(away) == [f"{away.error}; trying again, and the runs continue"]
     assert board.take(away) == []
     assert board.away
     assert listed(board, [perftest_body()], []) == ["the API server answers again"]

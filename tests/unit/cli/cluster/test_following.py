@@ -65,7 +65,7 @@ def test_each_state_is_told_once():
     ended, lines = followed(created, created, queued, queued, None, RUNNING, RUNNING)
     assert ended is None
     assert lines == [
-        "Created: on its way",
+        "Created: in progress",
         "Queued, place 2: busy",
         "Running: 3s, 180 requests/s",
     ]
@@ -82,14 +82,14 @@ def test_a_run_that_is_not_there_has_its_time_to_come():
 def test_a_run_that_is_deleted_is_an_error_with_a_sentence():
     for gone in (Deleted(PERF_RUNS, run_body()), NOTHING):
         ended, lines = followed(RUNNING, gone)
-        assert (ended, lines[-1]) == (Exit.ERROR, "the run is gone: it was deleted")
+        assert (ended, lines[-1]) == (Exit.ERROR, "the run was deleted")
 
 
 def test_a_server_that_is_away_is_told_and_waited_for_but_not_for_ever():
     away = Away(AwayError(0, "https://k8s does not answer: refused"))
     ended, lines = followed(RUNNING, away, away, RUNNING, done("Pass"))
     assert ended is Exit.OK
-    assert lines[1] == f"{away.error}; the run goes on, and so does waiting for it"
+    assert lines[1] == f"{away.error}; the run continues, and perfrun still waits for it"
     assert len(lines) == 4
     with pytest.raises(KubeError, match="refused"):
         followed(RUNNING, *[away] * int(AWAY_S + 2))

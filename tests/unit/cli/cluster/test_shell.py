@@ -169,7 +169,9 @@ def test_a_server_that_is_gone_is_told_in_a_sentence_and_asked_once(
 
 def test_an_answer_that_is_no_json_is_told(api: FakeApi, cluster: Cluster):
     api.refusing["GET", "perfruns"] = b"<html>log in first</html>"
-    assert "answers with no JSON: is it an API server?" in refused(lambda: cluster.list(PERF_RUNS))
+    assert ("does not answer with JSON: is it an API server?") in refused(
+        lambda: cluster.list(PERF_RUNS)
+    )
 
 
 def test_a_watch_gives_events_and_raises_where_its_version_is_gone(api: FakeApi, cluster: Cluster):
@@ -221,7 +223,7 @@ def test_a_kubeconfig_that_is_none_is_told(tmp_path: Path, monkeypatch, text: st
     config = tmp_path / "config"
     config.write_text(text)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
-    with pytest.raises(KubeError, match="no cluster to speak to"):
+    with pytest.raises(KubeError, match="no cluster found"):
         Cluster(None, None)
 
 
@@ -259,7 +261,7 @@ def test_a_kubeconfig_and_a_context_go_before_the_service_account(
     api: FakeApi, tmp_path: Path, monkeypatch
 ):
     as_pod(tmp_path, monkeypatch)
-    with pytest.raises(KubeError, match="no cluster to speak to"):
+    with pytest.raises(KubeError, match="no cluster found"):
         Cluster("mars", None)
     config = tmp_path / "config"
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
@@ -381,6 +383,6 @@ def test_a_certificate_of_another_cluster_is_said_to_be_that(tmp_path: Path, mon
         with Cluster(None, None) as cluster:
             told = refused(lambda: cluster.list(PERF_RUNS))
     assert told == (
-        f"{url}: its certificate is not accepted: self-signed certificate. Is "
-        "certificate-authority-data of the kubeconfig that of this cluster?"
+        f"{url}: its certificate is not trusted: self-signed certificate. Does "
+        "certificate-authority-data in the kubeconfig belong to this cluster?"
     )

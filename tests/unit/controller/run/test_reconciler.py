@@ -430,7 +430,7 @@ async def test_worker_that_was_ended_and_has_reported_is_named(world: World) -> 
     await world.measure(terminated=[1])
     await world.step()
     assert world.end[:2] == ("Done", "Pass")
-    assert "; lost: worker 1: it was ended by a signal" in world.end[2]
+    assert "; lost: worker 1: it was stopped by a signal" in world.end[2]
 
 
 @pytest.mark.parametrize(

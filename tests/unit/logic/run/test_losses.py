@@ -33,15 +33,15 @@ def test_losses_name_a_dead_worker_that_did_not_report() -> None:
         ({"workers": []}, f"worker 1: {ENDED}"),
         (
             {"workers": [WorkerFacts("", 1, dead=True, problem=LATE)]},
-            "worker 1: it took too long, and was ended",
+            "worker 1: it took too long and was stopped",
         ),
-        ({"job": JobState.ABSENT}, "worker 1: it was ended by a signal, and its Job is gone"),
+        ({"job": JobState.ABSENT}, "worker 1: it was stopped by a signal, and its Job was deleted"),
     ],
     ids=[
         "why is known",
         "why was seen before its pod was gone",
         "it ended well",
-        "its pod is gone",
+        "its pod no longer exists",
         "it is a process",
         "its Job was deleted",
     ],
@@ -50,7 +50,7 @@ def test_losses_name_a_worker_that_was_ended_although_it_has_reported(
     changes: dict[str, Any], said: str
 ) -> None:
     over = facts(Phase.COLLECTING, reported=frozenset({0, 1}), **changes)
-    assert losses(over, [1]) == [f"{said} (what it measured before that is counted)"]
+    assert losses(over, [1]) == [f"{said} (its measurements before that are counted)"]
 
 
 def test_losses_are_in_the_order_of_the_workers() -> None:

@@ -80,9 +80,9 @@ def test_the_last_straggler_is_no_collapse():
     for area in chart.areas:
         assert [len(piece) for piece in area.lower] == [len(piece) for piece in area.upper] == [9]
     assert chart.notes == [
-        "p50 is drawn where a point has 20 requests or more.",
-        "p95 is drawn where a point has 200 requests or more.",
-        "p99 is drawn where a point has 1000 requests or more.",
+        "p50 is drawn only for points with at least 20 requests.",
+        "p95 is drawn only for points with at least 200 requests.",
+        "p99 is drawn only for points with at least 1000 requests.",
     ]
 
 
@@ -111,7 +111,7 @@ def test_what_was_planned_and_not_started_is_marked():
         "iterations started",
         "requests succeeded",
     ]
-    assert [area.name for area in chart.areas] == ["planned and not started"]
+    assert [area.name for area in chart.areas] == ["planned but not started"]
     assert chart.summary.startswith("960 of 1,000 planned iterations were started")
 
 
@@ -159,7 +159,7 @@ def test_a_result_of_an_older_perfrun_says_what_it_lacks():
 def test_a_result_without_any_series_says_so():
     drawn = timeline(measured(Series()))
     assert list(charts_over_time(drawn)) == []
-    assert "no course" in str(drawn.missing())
+    assert "no data over time" in str(drawn.missing())
 
 
 def test_a_series_in_which_counts_are_absent_is_drawn_all_the_same():
