@@ -178,7 +178,7 @@ def read_body(text: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"--body: {name} is not a text in UTF-8") from None
+        raise ValueError(f"--body: {name} is not UTF-8 text") from None
 
 
 def _address(text: str) -> tuple[str, str | None]:

@@ -82,10 +82,10 @@ class Sources:
                 f"there is no PerfTest {printable(test)} in namespace {cluster.namespace}"
             )
         if len(mine) < self.last:
-            wanted = "one" if self.last == 1 else f"{self.last} to compare"
+            wanted = "one is" if self.last == 1 else f"{self.last} to compare are"
             raise RunArgumentError(
                 f"PerfTest {printable(test)} has {len(mine)} finished runs in namespace "
-                f"{cluster.namespace}, but {wanted} are needed"
+                f"{cluster.namespace}, but {wanted} needed"
             )
         newest = sorted(mine, key=_completed)[-self.last :]
         return [self._reported(body, cluster) for body in newest]

@@ -1,4 +1,5 @@
-"""Numbers and how they travel: histograms, counters, the plan, a worker's report, their merge.
+"""Measurements and their wire formats: histograms, counters, the plan, a worker's report, the
+merge.
 
 Wire formats carry a version. Nothing here knows the network, a clock, or Kubernetes.
 """

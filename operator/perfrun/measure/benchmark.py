@@ -1,4 +1,4 @@
-"""What a benchmark suite said of itself: the statistics of its own tool, as they are."""
+"""The results of a benchmark suite: the statistics of its own tool, unchanged."""
 
 from typing import Annotated
 
@@ -11,7 +11,8 @@ MAX_BENCHMARKS = 500
 MAX_NAME = 200
 MAX_TROUBLE = 512
 MAX_VALUE = 1e18
-"""Of any statistic, either way: 31 years in ns. Its text and its integer fit into the API."""
+"""Largest absolute value of a statistic: 31 years in ns. Fits into the API as text and as
+integer."""
 
 
 def _statistic(name: str) -> str:
@@ -29,18 +30,18 @@ class Benchmark(Wire):
 
     name: str = Field(min_length=1, max_length=MAX_NAME)
     values: dict[Statistic, Value] = Field(max_length=len(BENCHMARK))
-    """ns, 1/s, or as it is counted, by :data:`perfrun.api.test.metric.BENCHMARK`."""
+    """ns, 1/s, or a count, by :data:`perfrun.api.test.metric.BENCHMARK`."""
 
 
 class BenchmarkRecord(Wire):
-    """All that is known of the one time that the command was run."""
+    """Everything known about the single run of the command."""
 
     benchmarks: list[Benchmark] = Field(default=[], max_length=MAX_BENCHMARKS)
     left_out: int = Field(default=0, ge=0, le=2**53)
-    """Benchmarks that are not told: there were too many, or others of the same name."""
+    """Number of benchmarks that were left out: there were too many, or several with one name."""
     memory_peak: int | None = Field(default=None, ge=0, le=2**53)
-    """Bytes: the most that was resident of the command, or of one process that it waited for."""
+    """Maximum resident memory of the command, or of one process that it waited for, in bytes."""
     failure: str | None = Field(default=None, max_length=MAX_TROUBLE)
     """How the command failed; None: it ended with exit code 0."""
     trouble: str | None = Field(default=None, max_length=MAX_TROUBLE)
-    """Why there are no results, where there are none."""
+    """Why there are no results, if there are none."""

@@ -9,44 +9,44 @@ from perfrun.measure.wire import Wire
 
 START, STOP, DONE = "start", "stop", "done"
 RESULTS = "results.json"
-"""The file that the command is to write."""
+"""The file that the command should write."""
 WORKER, LAUNCHER = "worker", "launcher"
-"""Locked by each of them as long as it lives."""
+"""Locked by each of them while it is alive."""
 MAX_DONE_BYTES = 64 * 1024
 
 
 _LINES, _CHARACTERS = 3, 300
-"""Of what a command has said last, in a sentence."""
+"""Maximum characters of a command's last output in a message."""
 
 
 class CommandOrder(Wire):
-    """What is to be run."""
+    """The command to run."""
 
     argv: list[str]
     env: dict[str, str] = {}
-    """Added to the launcher's own, which has what the test asks for."""
+    """Added to the launcher's own environment, which has the test's variables."""
     hidden: list[str] = []
-    """Variables whose values must not be told."""
+    """Variables whose values must not appear in messages."""
 
 
 class CommandEnd(Wire):
-    """What came of it."""
+    """How the command ended."""
 
     missing: str | None = Field(max_length=8192)
     """Why it could not be started at all."""
     code: int | None
     signal: str | None = Field(max_length=32)
-    """The one that ended it, where one did."""
+    """The signal that ended it, if any."""
     stopped: bool
-    """Whether it was told to end before it did."""
+    """Whether it was told to end."""
     peak: int = Field(ge=0, le=2**53)
-    """Bytes that were resident at most, of it or of the largest process that it waited for."""
+    """Maximum resident memory of it, or of the largest process that it waited for, in bytes."""
     tail: str = Field(max_length=8192)
     """The end of its output."""
 
     @property
     def failure(self) -> str | None:
-        """How it failed, with the last that it said; None: it ended well."""
+        """How it failed, with its last output; None: it succeeded."""
         if self.missing is not None:
             return f"it could not be started: {self.missing}"
         if self.code == 0:
@@ -61,6 +61,6 @@ class CommandEnd(Wire):
 
     @property
     def last_words(self) -> str:
-        """The last lines of its output that say anything: some tools say why before they end."""
+        """The last non-empty lines of its output: some tools print the reason before they end."""
         lines = [line.strip() for line in self.tail.splitlines() if line.strip()]
         return " | ".join(lines[-_LINES:])[-_CHARACTERS:]

@@ -4,8 +4,8 @@ The bucket layout is HdrHistogram's (https://hdrhistogram.org), so that V2 on th
 any HDR tool; counts live in a numpy array, because recording one value with the library costs
 0.95 us and appending it to a list that is folded in bulk 0.1 us.
 
-What comes over the wire is decoded here and not by the library, which inflates without a limit and
-checks the size afterwards.
+Histograms from the wire are decoded here and not by the library, which decompresses without a limit
+and checks the size afterwards.
 """
 
 import base64
@@ -30,12 +30,13 @@ _BUCKETS = 22  # until 2048 << 21 passes HIGHEST_US
 BUCKET_COUNT = (_BUCKETS + 1) * _HALF
 
 MAX_COUNT = 2**53
-"""Of samples, and of anything else that is counted: exact for every reader of JSON."""
+"""Maximum number of samples, and of anything else that is counted: exact for every reader of
+JSON."""
 MAX_VALUE_NS = 2**53
-"""Of a duration: 104 days."""
+"""Maximum duration: 104 days."""
 
 NEEDED_BEYOND = 10
-"""Samples of a higher rank that a percentile needs to be told, wherever it is told."""
+"""Samples of a higher rank that a percentile needs in order to be reported."""
 
 # The wire format V2: an envelope (cookie, length) around a zlib stream of a header and of
 # ZigZag LEB128 counts, where a negative number is a run of buckets without samples.
@@ -44,41 +45,42 @@ _ENVELOPE_COOKIE = 0x1C849304
 _HEADER = struct.Struct(">IIIIQQd")
 _HEADER_COOKIE = 0x1C849303
 _WORD_SIZE = 0xF0
-"""The bits of a cookie that say nothing here."""
+"""The bits of a cookie that are ignored here."""
 _MAX_VARINT = 8
 """Bytes: 55 bits are enough for MAX_COUNT with its sign."""
 _MAX_PAYLOAD = _HEADER.size + _MAX_VARINT * BUCKET_COUNT
 _MAX_TEXT = -(-(_ENVELOPE.size + _MAX_PAYLOAD + 1024) // 3) * 4
-"""Of the base64; zlib makes what it cannot compress a little longer."""
+"""Maximum length of the base64; zlib makes incompressible data a little longer."""
 _OBJECT_BYTES = 512
-"""Of a histogram that has come over the wire, beside its counts."""
+"""Memory of a histogram from the wire, in addition to its counts."""
 
 Counts = npt.NDArray[np.int64]
 
 
 def beyond(count: int, q: float) -> int:
-    """How many of so many samples are of a higher rank than the quantile ``q``."""
+    """How many of ``count`` samples are of a higher rank than the quantile ``q``."""
     return count - math.ceil(q * count - 1e-9)
 
 
 def supports(count: int, q: float) -> bool:
-    """Whether so many samples are enough to tell the quantile ``q``."""
+    """Whether ``count`` samples are enough to report the quantile ``q``."""
     return beyond(count, q) >= NEEDED_BEYOND
 
 
 def samples_needed(q: float) -> int:
-    """How many samples it takes to tell the quantile ``q``: 200 for a p95."""
+    """How many samples the quantile ``q`` needs: 200 for a p95."""
     return round(NEEDED_BEYOND / (1 - q))
 
 
 class Room:
-    """How many bytes the histograms of one document may take, inflated and decoded."""
+    """The memory that the histograms of one document may take when decoded, in bytes."""
 
     def __init__(self, size: int) -> None:
         self._size = self._left = size
 
     def take(self, size: int) -> None:
-        """Use up ``size`` bytes. Raises ValueError where they are not left, then and ever after."""
+        """Use up ``size`` bytes. Raises ValueError if they are not left, then and always
+        afterwards."""
         self._left -= size
         if self._left < 0:
             raise ValueError(
@@ -114,8 +116,8 @@ MIDDLE_US = (_LOW + HIGH_US) / 2
 class Histogram:
     """Counts of durations. The sum, the least and the greatest are kept exactly beside them.
 
-    Values are given and read in nanoseconds; buckets are of microseconds. What lies outside
-    1 us to 1 h is clamped to the nearest end and counted in ``clamped``.
+    Values are given and read in nanoseconds; buckets are of microseconds. Values outside 1 us to 1
+    h are clamped to the nearest end and counted in ``clamped``.
     """
 
     __slots__ = ("_dense", "_used", "clamped", "count", "greatest", "least", "total")
@@ -135,7 +137,7 @@ class Histogram:
 
     @property
     def counts(self) -> Counts:
-        """The samples in each bucket; not to be written to."""
+        """The samples in each bucket; read-only."""
         if self._used is None:
             assert self._dense is not None
             return self._dense
@@ -145,7 +147,7 @@ class Histogram:
         return dense
 
     def used(self) -> tuple[Counts, Counts]:
-        """The buckets that hold something, ascending, and their counts."""
+        """The non-empty buckets, ascending, and their counts."""
         if self._used is not None:
             at, counts = self._used
             return at.astype(np.int64), counts.astype(np.int64)
@@ -156,20 +158,20 @@ class Histogram:
         return used, self._dense[used]
 
     def _keep_small(self, at: npt.NDArray[np.integer], counts: Counts) -> None:
-        """Keep only the buckets that hold something."""
+        """Keep only the non-empty buckets."""
         self._dense = None
         fitting = np.min_scalar_type(int(counts.max())) if len(counts) else np.dtype(np.uint8)
         self._used = at.astype(np.uint16), counts.astype(fitting)
 
     @property
     def size(self) -> int:
-        """Bytes in memory, about."""
+        """Approximate size in memory, in bytes."""
         if self._used is None:
             return _OBJECT_BYTES + BUCKET_COUNT * 8
         return _OBJECT_BYTES + sum(part.nbytes for part in self._used)
 
     def copy(self) -> "Histogram":
-        """The same samples; what is small stays small."""
+        """A copy; a compact histogram stays compact."""
         new = Histogram.__new__(Histogram)
         new._used = self._used
         new._dense = None if self._dense is None else self._dense.copy()
@@ -198,7 +200,7 @@ class Histogram:
             self._extend(times, value_ns * times, value_ns, value_ns)
 
     def add(self, other: "Histogram") -> None:
-        """Take the counts of another histogram in. Raises ValueError for more than MAX_COUNT."""
+        """Add the counts of another histogram. Raises ValueError for more than MAX_COUNT."""
         if other.count == 0:
             return
         if self.count + other.count > MAX_COUNT:
@@ -292,8 +294,8 @@ class Histogram:
     ) -> Self:
         """The reverse of :meth:`encode`. Raises ValueError for anything but such a text.
 
-        It takes at most 184 KiB when it is inflated, which is the size of all buckets, and a small
-        multiple of that meanwhile; ``room`` bounds many histograms together.
+        It takes at most 184 KiB after decompression, the size of all buckets, and a small multiple
+        of that meanwhile; ``room`` limits many histograms together.
         """
         payload = _inflated(text)
         if room is not None:
@@ -309,7 +311,7 @@ class Histogram:
         return whole
 
     def _check_sums(self) -> None:
-        """Raise ValueError unless the exact figures can be those of the buckets."""
+        """Raise ValueError unless the exact figures are consistent with the buckets."""
         if self.count > MAX_COUNT:
             raise ValueError(f"a histogram of more than {MAX_COUNT} samples")
         if not self.count:
@@ -347,14 +349,14 @@ class Histogram:
 
 
 def _bucket(value_ns: int) -> int:
-    """The index of the bucket of one value: as :func:`bucket_of`, for one that was just read."""
+    """The index of the bucket of one value, as :func:`bucket_of`."""
     us = min(max((value_ns + 500) // 1000, LOWEST_US), HIGHEST_US)
     bucket = max(us.bit_length() - _SUB_BITS, 0)
     return ((bucket + 1) << (_SUB_BITS - 1)) + (us >> bucket) - _HALF
 
 
 def _inflated(text: str) -> bytes:
-    """The counts of a text as they are encoded, bounded. Raises ValueError."""
+    """The encoded counts of a text, with a size limit. Raises ValueError."""
     if len(text) > _MAX_TEXT:
         raise ValueError(f"a histogram of more than {_MAX_TEXT} characters")
     try:
@@ -379,7 +381,7 @@ def _inflated(text: str) -> bytes:
 
 
 def _used_buckets(payload: bytes) -> tuple[Counts, Counts]:
-    """The buckets that hold something, and what they hold. Raises ValueError."""
+    """The non-empty buckets and their counts. Raises ValueError."""
     encoded = np.frombuffer(payload, dtype=np.uint8)
     if not len(encoded):
         nothing = np.zeros(0, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What was seen of a visit that went badly: one small picture."""
+"""A small picture of the worst visit."""
 
 import base64
 import binascii
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from perfrun.measure.wire import Wire
 
 MAX_BYTES = 100 * 1024
-"""Of a picture; four thirds of that as text. It is stored with the run."""
+"""Maximum size of a picture; as text it is a third larger. It is stored with the run."""
 _BEGINS = b"\xff\xd8\xff"
 
 
@@ -28,21 +28,22 @@ class Picture(Wire):
 
     scenario: str = Field(max_length=63)
     step: str = Field(max_length=63)
-    """The last one of the visit."""
+    """The last step of the visit."""
     error: str = Field(default="", max_length=64)
     """The class that the step failed with; empty: the visit succeeded."""
     took: int = Field(ge=0)
-    """ns, all of the visit."""
+    """Duration of the whole visit, ns."""
     jpeg: Annotated[str, Field(max_length=-(-MAX_BYTES // 3) * 4), AfterValidator(_jpeg)]
     """In base64."""
 
     def is_worse(self, other: "Picture | None") -> bool:
-        """A failure is worse than what succeeded, the slower success is, and the first failure."""
+        """A failure is worse than a success; of two successes the slower one is worse, of two
+        failures the first."""
         return other is None or is_worse(bool(self.error), self.took, other)
 
 
 def is_worse(failed: bool, took: int, than: Picture) -> bool:
-    """Whether a visit is worth a picture in the place of another one."""
+    """Whether a visit's picture should replace that of another one."""
     if failed or than.error:
         return failed and not than.error
     return took > than.took

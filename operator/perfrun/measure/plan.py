@@ -1,4 +1,5 @@
-"""The plan: what every worker of a run is told. One text for all; shares follow from the index."""
+"""The plan that every worker of a run gets. It is the same for all; shares follow from the
+index."""
 
 from typing import Literal
 
@@ -12,7 +13,7 @@ from perfrun.measure.wire import Wire
 
 
 class NetworkRule(Wire):
-    """What one policy lets a worker connect to."""
+    """The addresses that one policy allows a worker to connect to."""
 
     policy: str
     hosts: list[str] | None = None
@@ -23,7 +24,7 @@ class NetworkRule(Wire):
 
 
 class RunPlan(Wire):
-    """What is to be measured. A worker's share is a pure function of this and of its index."""
+    """What to measure. A worker's share is a pure function of this and of its index."""
 
     version: Literal[1] = 1
     uid: str
@@ -41,14 +42,14 @@ class RunPlan(Wire):
     load: Load
     observe: list[Observed] = []
     network: list[NetworkRule] = []
-    """Each of them has to allow what is connected to."""
+    """Each of them has to allow a connection."""
 
     @property
     def cleaner(self) -> int:
-        """The index of the worker that only runs the teardown, where worker 0 was lost."""
+        """The index of the worker that only runs the teardown if worker 0 was lost."""
         return self.load.workers
 
     @property
     def user_agent(self) -> str:
-        """How requests name their sender, so that the target's owner can find it."""
+        """The name of the sender in requests, so that the target's owner can find it."""
         return f"perfrun/{__version__} {self.namespace}/{self.test}"

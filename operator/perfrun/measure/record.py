@@ -34,7 +34,7 @@ from perfrun.measure.wire import ConservationError as ConservationError
 MAX_MACHINES = 16
 MAX_WORKERS = 5000
 MAX_STEPS, MAX_SCENARIOS = 2500, 50
-"""Of a plan."""
+"""Maximum number of steps in a plan."""
 
 
 class Outcome(StrEnum):
@@ -42,26 +42,26 @@ class Outcome(StrEnum):
 
     SUCCESS = "success"
     FAILURE = "failure"
-    """Anything that went wrong before the timeout: an error, a status or a check not expected."""
+    """Any failure before the timeout: an error, an unexpected status or a failed check."""
     TIMEOUT = "timeout"
-    """Counted among the failed; kept apart because it is slow, and latency covers it."""
+    """Also counted as failed; separate because it is slow, and latency covers it."""
     CENSORED = "censored"
     """Still open when the run ended: its age is a lower bound of its latency."""
 
 
 class Timing(StrEnum):
-    """From when to when a duration was measured; the end is the last byte of the response."""
+    """The interval that a duration covers; it ends with the last byte of the response."""
 
     LATENCY = "latency"
     """Response time: from when the request was due."""
     SERVICE = "service"
     """Service time: from the first byte written of the last attempt."""
     DNS = "dns"
-    """Waiting for the look-up of a name, where a connection had to be opened."""
+    """Time for DNS, if a connection had to be opened."""
     CONNECT = "connect"
-    """TCP set-up of a connection, where one was opened."""
+    """TCP set-up of a connection, if one was opened."""
     TLS = "tls"
-    """The TLS handshake of a connection, where one was opened."""
+    """The TLS handshake of a connection, if one was opened."""
     TTFB = "ttfb"
     """From the first byte written to the first byte read."""
     BODY = "body"
@@ -69,15 +69,15 @@ class Timing(StrEnum):
 
 
 MAX_SLOWEST = 10
-"""Requests of a step whose traces are kept."""
+"""Slow requests per step whose trace ids are kept."""
 
 
 class Traced(Wire):
-    """A slow request, and where to look it up."""
+    """A slow request, with its trace id."""
 
     latency: Nanoseconds
     trace_id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    """Of the W3C traceparent that it carried."""
+    """Trace id of its W3C traceparent."""
 
 
 _COUNTS_OF_STEP = (
@@ -120,14 +120,14 @@ class StepRecord(Wire):
     failed: Count = 0
     censored: Count = 0
     attempts: Count = 0
-    """Requests on the wire, redirects included: first byte written. What the server counts."""
+    """Requests on the wire, including redirects: as the server counts them."""
     bytes_received: Total = 0
     checks_passed: Count = 0
     checks_failed: Count = 0
     errors: dict[ErrorName, Count] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """Failed requests by error class (Timeout, Status5xx, Connect, ...)."""
     said: dict[ErrorName, Said] = Field(default={}, max_length=MAX_ERROR_CLASSES)
-    """Of each error class, what was known of the first such failure, in words."""
+    """The message of the first failure of each error class."""
     timings: dict[str, WireHistogram] = {}
     """By :func:`timing_key`."""
     measures: dict[str, WireHistogram] = {}
@@ -140,7 +140,7 @@ class StepRecord(Wire):
         return self.timings.setdefault(timing_key(timing, outcome), Histogram())
 
     def add(self, other: "StepRecord") -> None:
-        """Take the counts of the same step elsewhere in."""
+        """Add the counts of the same step from another worker."""
         add_fields(self, other, _COUNTS_OF_STEP)
         add_fields(self, other, ("bytes_received",), MAX_TOTAL)
         add_errors(self.errors, other.errors)
@@ -193,7 +193,7 @@ class ScenarioRecord(Wire):
     """By outcome: from the arrival to the end of the last step."""
 
     def add(self, other: "ScenarioRecord") -> None:
-        """Take the counts of the same scenario elsewhere in."""
+        """Add the counts of the same scenario from another worker."""
         add_fields(self, other, _COUNTS_OF_SCENARIO)
         add_histograms(self.journeys, other.journeys)
 
@@ -214,10 +214,10 @@ class PhaseRecord(Wire):
     steps: list[StepRecord] = []
     scenarios: list[ScenarioRecord] = []
     picture: Picture | None = None
-    """Of pages: the first visit that failed, else the slowest one."""
+    """For pages: the first visit that failed, or else the slowest one."""
 
     def add(self, other: "PhaseRecord") -> None:
-        """Take the same phase of another worker in."""
+        """Add the same phase of another worker."""
         mine = {(step.scenario, step.step): step for step in self.steps}
         for step in other.steps:
             if (found := mine.get((step.scenario, step.step))) is not None:
@@ -247,18 +247,18 @@ class PhaseRecord(Wire):
 
 
 class GeneratorRecord(Wire):
-    """The health of the generator, so that its own faults are not read as the target's."""
+    """The health of the load generator, so that its own faults are not blamed on the target."""
 
     lag: WireHistogram
-    """From when an iteration was due to when the pacer handed it over."""
+    """Time between when an iteration was due and when the pacer released it."""
     late_sends: Count = 0
-    """Iterations handed over more than 10 ms after they were due."""
+    """Iterations released more than 10 ms after they were due."""
     longest_stall: Nanoseconds = 0
-    """The longest time the event loop was not served, ns."""
+    """The longest pause of the event loop, ns."""
     paused_time: Total = 0
-    """ns for which the event loop was not served, all pauses together, summed over workers."""
+    """Total time of all pauses of the event loop, summed over workers, ns."""
     pauses: WireHistogram
-    """How long each of these pauses was, once for each request that was open meanwhile."""
+    """The length of each of these pauses, once for each request that was open meanwhile."""
     cpu_time: Total = 0
     """ns of CPU over the window, all workers."""
     wall_time: Total = 0
@@ -269,14 +269,14 @@ class GeneratorRecord(Wire):
     """ns for which other virtual machines had its CPU; summed over workers."""
     periods: Count = 0
     throttled_periods: Count = 0
-    """Of the cgroup's CPU quota, over the window."""
+    """Periods of the cgroup's CPU quota in the window."""
     ceiling: Rate = 0.0
-    """Requests a second that the worker reached against itself before the start."""
+    """Requests per second that the worker reached against itself before the start."""
     exhausted: dict[ErrorName, Count] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """How often the generator ran out of Ports, Descriptors or Memory."""
     first_send: Nanoseconds = 0
     last_send: Nanoseconds = 0
-    """Of first attempts in the window, ns after T0; a burst's spread is their difference."""
+    """Times of first attempts in the window, ns after T0; a burst's spread is their difference."""
     started_at: list[WallTime] = Field(default=[], max_length=MAX_WORKERS)
     """Wall time (s since 1970) of each worker's T0: they should agree."""
     user_time: Total = 0
@@ -290,11 +290,11 @@ class GeneratorRecord(Wire):
 
     @classmethod
     def empty(cls) -> Self:
-        """A record of nothing yet."""
+        """An empty record."""
         return cls(lag=Histogram(), pauses=Histogram())
 
     def add(self, other: "GeneratorRecord") -> None:
-        """Take another worker in."""
+        """Add another worker."""
         self.first_send = _earliest(
             self.lag.count, self.first_send, other.lag.count, other.first_send
         )
@@ -310,7 +310,7 @@ class GeneratorRecord(Wire):
         self.machines = sorted({*self.machines, *other.machines})[:MAX_MACHINES]
 
     def check(self) -> None:
-        """Raise ConservationError where a part is more than its whole."""
+        """Raise ConservationError if a part is more than its whole."""
         for what, part, of, whole in (
             ("late sends", self.late_sends, "samples of lag", self.lag.count),
             ("throttled periods", self.throttled_periods, "periods", self.periods),

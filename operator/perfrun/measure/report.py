@@ -1,4 +1,4 @@
-"""What a worker says: that it is ready, how it goes (advisory), and at the end everything."""
+"""The messages of a worker: ready, progress (advisory), and the final report."""
 
 import gzip
 from collections.abc import Iterator
@@ -38,22 +38,25 @@ from perfrun.measure.wire import (
 )
 
 MAX_REPORT_BYTES = 16 * 1024 * 1024
-"""Of JSON: twice what is taken when it is packed, and histograms can hardly be packed."""
+"""Maximum size of JSON: twice the limit of the compressed form, because histograms hardly
+compress."""
 MAX_REPORT_VALUES = 600_000
-"""In JSON. Most are of a series: 420,000 where latencies are spread over three decades each second.
+"""Maximum number of values in JSON. Most belong to a series: 420,000 if latencies are spread over
+three decades in each second.
 """
 MAX_REPORT_ROOM = 96 * 1024 * 1024
-"""Bytes that the histograms of one report may take, inflated and decoded together."""
+"""Memory that the decoded histograms of one report may take, in bytes."""
 MAX_MERGED_ROOM = 256 * 1024 * 1024
 """Bytes of the histograms of all workers together."""
 MAX_COUNT = 2**50
-"""In a point of a worker's series: those of 5,000 workers still fit into 63 bits."""
+"""Maximum count in a point of a worker's series: the sum of 5,000 workers still fits into 63
+bits."""
 MAX_HOLDS = 1000
 MAX_FORBIDDEN = 4096
 MAX_EXTRACTED, MAX_EXTRACTED_LENGTH = 2000, 64 * 1024
 """How many values a setup extracts, and how many characters each of them may have."""
 TERMINATED = "terminated"
-"""Why a worker ended that was sent a signal: by an eviction, a drain, or somebody's deletion."""
+"""The reason of a worker that was stopped by a signal: an eviction, a drain, or a deletion."""
 _TIMINGS = {timing_key(timing, outcome) for timing in Timing for outcome in Outcome}
 _OUTCOMES = {outcome.value for outcome in Outcome}
 
@@ -68,7 +71,7 @@ Extracted = Annotated[
 
 
 class Trouble(Wire):
-    """Why a worker cannot go on: an error class, and a sentence for the user."""
+    """Why a worker cannot continue: an error class, and a sentence for the user."""
 
     reason: str = Field(max_length=64)
     """DNS, Connect, TLS, Policy, Data, Internal."""
@@ -76,34 +79,35 @@ class Trouble(Wire):
 
 
 class Ready(Wire):
-    """A worker stands at the barrier (or never will)."""
+    """A worker is at the barrier, or cannot get there."""
 
     version: Literal[1] = 1
     ceiling: Rate = 0.0
-    """Requests a second that it reached against itself."""
+    """Requests per second that it reached against itself."""
     trouble: Trouble | None = None
     """Set: the target cannot be reached; an error of the run, once startTimeout has passed."""
     final: bool = False
-    """With trouble: trying again will not help, as with a missing Secret."""
+    """With ``trouble``: trying again will not help, for example if a Secret is missing."""
     setup: Extracted | None = None
-    """Worker 0, once it has run the setup: what that has extracted. Never kept or shown."""
+    """From worker 0, after the setup: the extracted values. Never stored or shown."""
 
 
 class Start(Wire):
     """The answer to :class:`Ready`."""
 
     start_in: Moment | None = None
-    """ns until T0, negative where it has passed; None: not yet, ask again."""
+    """ns until T0, negative if it has passed; None: not yet, ask again."""
     stop: str | None = None
-    """Set: do not start; report what there is, with this reason."""
+    """If set: do not start; report with this reason."""
     setup: bool = False
-    """Run the setup now, and say ready again with what it has extracted."""
+    """Run the setup now, and send Ready again with the extracted values."""
     values: Extracted = {}
-    """With ``start_in``: what the setup has extracted."""
+    """With ``start_in``: the values that the setup extracted."""
 
 
 class Interval(Wire):
-    """How far a worker is: cumulative counts since T0, and latencies since the last interval."""
+    """The progress of a worker: cumulative counts since T0, and latencies since the last
+    interval."""
 
     version: Literal[1] = 1
     sequence: Count
@@ -118,7 +122,7 @@ class Interval(Wire):
     failed: Count
     errors: dict[ErrorName, Count] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     latency: WireHistogram
-    """Of all requests that succeeded since the last interval."""
+    """Latencies of all requests that succeeded since the last interval."""
 
     def check(self) -> None:
         """Raise ConservationError unless the counts add up."""
@@ -133,12 +137,12 @@ class Interval(Wire):
 
 
 class Hold(Wire):
-    """A rate that a capacity search tries: all workers together put it on for so long."""
+    """A rate that a capacity search tries: all workers together generate it for this time."""
 
     number: int = Field(ge=1, le=MAX_HOLDS)
-    """Of the search's holds, from 1."""
+    """Number of the hold, from 1."""
     rate: Rate = Field(gt=0)
-    """Iterations a second, of all workers."""
+    """Iterations per second, over all workers."""
     start: Nanoseconds
     """After T0."""
     length: Nanoseconds = Field(gt=0)
@@ -148,19 +152,19 @@ class Order(Wire):
     """The answer to an :class:`Interval`."""
 
     stop: str | None = None
-    """Set: end the load now; the text says who asked, or which condition was true."""
+    """If set: end the load now; the text says who requested it, or which condition was true."""
     breached: bool = False
     """With ``stop``: it was a condition of ``stopWhen``."""
     hold: Hold | None = None
-    """A capacity search: the hold that was told last. It is told again and again."""
+    """In a capacity search: the last announced hold. It is repeated in every answer."""
     cut: str | None = None
-    """Set: a condition of ``stopWhen`` was true, end ``hold`` now, and wait for the next one."""
+    """If set: a condition of ``stopWhen`` was true; end ``hold`` now, and wait for the next one."""
     done: bool = False
     """The capacity search is over: there are no more holds."""
     others_done: bool = False
-    """Every other worker's report is stored: nothing is sent any more but by this one."""
+    """Every other worker's report is stored: only this worker still sends requests."""
     repost: bool = False
-    """Say again what the setup has extracted: this coordinator is a new one."""
+    """Send the extracted values of the setup again: this coordinator is a new one."""
 
 
 class WorkerReport(Wire):
@@ -168,18 +172,18 @@ class WorkerReport(Wire):
 
     version: Literal[1] = 1
     workers: int = Field(default=1, ge=1, le=MAX_WORKERS)
-    """How many workers' reports are in here."""
+    """Number of workers whose reports it contains."""
     warmup: PhaseRecord
     window: PhaseRecord
     generator: GeneratorRecord
     series: Series
     window_time: Nanoseconds
-    """Of the window; a burst's ends with its last outcome."""
+    """Length of the window; a burst's window ends with its last outcome."""
     load_time: Nanoseconds
     """From T0 to the end of the load (planned end, or an earlier stop)."""
     stopped: Sentence | None = None
-    """Set: the load ended before its plan, for this reason; :data:`TERMINATED` where no worker that
-    reported was left to go on with it."""
+    """If set: the load ended early, for this reason; :data:`TERMINATED` if no reporting worker was
+    left to continue it."""
     breached: bool = False
     """With ``stopped``: the reason is a condition of ``stopWhen`` that was true."""
     hold: int = Field(default=0, ge=0, le=MAX_HOLDS)
@@ -188,22 +192,22 @@ class WorkerReport(Wire):
 
     setup: PhaseRecord = PhaseRecord()
     teardown: PhaseRecord = PhaseRecord()
-    """Each one iteration of a scenario of that name, by worker 0; the teardown by another one
-    where that was lost."""
+    """Each is one iteration of a scenario of that name, by worker 0; the teardown by another worker
+    if worker 0 was lost."""
     untidy: Sentence | None = None
     """What went wrong with the teardown."""
     forbidden: str | None = Field(default=None, max_length=MAX_FORBIDDEN)
-    """What a policy said of a host that was to be connected to."""
+    """The message of a policy that refused a host."""
     observed: list[Observation] = Field(default=[], max_length=MAX_OBSERVATIONS)
-    """What was seen of ``spec.observe``, by name and metric."""
+    """Observations of ``spec.observe``, by name and metric."""
     benchmark: BenchmarkRecord | None = None
-    """What the target said of itself, where it is a benchmark."""
+    """The results of a benchmark target."""
     late: Nanoseconds = 0
-    """How long after its start the hold was taken up by the worker that heard of it last."""
+    """How long after its start the last worker learned of the hold."""
 
     @classmethod
     def of_nothing(cls) -> "WorkerReport":
-        """The report of a worker that has put on no load."""
+        """The report of a worker that generated no load."""
         return cls(
             warmup=PhaseRecord(),
             window=PhaseRecord(),
@@ -214,7 +218,7 @@ class WorkerReport(Wire):
         )
 
     def add_teardown(self, other: "WorkerReport") -> None:
-        """Take in what a worker has reported that only ran the teardown."""
+        """Add the report of the worker that only ran the teardown."""
         self.teardown.add(other.teardown)
         self.untidy = self.untidy or other.untidy
 
@@ -270,8 +274,8 @@ class WorkerReport(Wire):
     def unpack(cls, packed: bytes, plan: RunPlan | None = None) -> "WorkerReport":
         """The reverse of :meth:`pack`. Raises ValueError for anything else, or too much.
 
-        With ``plan`` also for what one worker cannot have measured of it: other steps, before any
-        histogram is decoded, and counts that do not add up.
+        With ``plan`` also for other steps than the plan's, before any histogram is decoded, and for
+        counts that do not add up.
         """
         raw = parse_json(unzip(packed, MAX_REPORT_BYTES), MAX_REPORT_VALUES)
         if plan is None:
@@ -283,7 +287,7 @@ class WorkerReport(Wire):
 
     @property
     def histogram_bytes(self) -> int:
-        """What all histograms take in memory, about."""
+        """Approximate memory of all histograms."""
         return sum(one.size for one in self._histograms())
 
     def _histograms(self) -> Iterator[Histogram]:
@@ -332,8 +336,8 @@ def add_report(whole: WorkerReport | None, report: WorkerReport) -> WorkerReport
 
 
 def _says_more(report: WorkerReport) -> int:
-    """How much the end of one worker's load says of the whole load's: a condition that was true,
-    or an order, ends it for all; a worker that was ended by itself leaves it to the others."""
+    """Why the whole load ended, from the end of one worker's load: a condition or a request ends it
+    for all; a worker that was stopped alone leaves it to the others."""
     if report.breached:
         return 3
     if report.stopped is None:
@@ -383,7 +387,8 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
 
 
 def _check_observed(raw: Any, plan: RunPlan) -> None:
-    """Raise ValueError for what is not in the plan, or is there twice; the points have bounds."""
+    """Raise ValueError for observations that are not in the plan or occur twice, and for points
+    beyond their bounds."""
     named = [(one["name"], one["metric"]) for one in raw]
     if not {thing.name for thing in plan.observe}.issuperset(name for name, _ in named):
         raise ValueError("a report with an observation that is not in its plan")

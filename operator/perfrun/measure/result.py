@@ -1,4 +1,4 @@
-"""The result document: all that a run measured, exact and self-contained."""
+"""The result document: everything that a run measured, exact and self-contained."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from perfrun.measure.report import WorkerReport, check_belongs, read_report
 from perfrun.measure.wire import Wire, parse_json, unzip
 
 MAX_RESULT_BYTES = 32 * 1024 * 1024
-"""Of JSON; what is stored has 4 MiB at most when it is packed."""
+"""Maximum size of JSON; the stored document has at most 4 MiB after compression."""
 MAX_RESULT_VALUES = 2_000_000
 
 

@@ -1,4 +1,4 @@
-"""How a load went over time: counts, errors, lag and latencies of each second, or of longer points.
+"""A load over time: counts, errors, lag and latencies of each second, or of longer points.
 
 A long load has longer points, so that its series stays small. Workers' series add up, whatever the
 lengths of their points are and in whichever order: joining points and adding series commute.
@@ -15,7 +15,7 @@ from perfrun.measure.sketch import MAX_COUNT, Sketch
 from perfrun.measure.wire import MAX_ERROR_CLASSES, ErrorName, Wire, class_among, law
 
 MAX_POINTS = 600
-"""Of a series; then each two are joined."""
+"""Maximum points of a series; beyond that pairs are joined."""
 _MAX_POINT = NS_PER_S << 20
 
 _COUNTS = ("planned", "started", "succeeded", "failed")
@@ -30,7 +30,7 @@ Points = Annotated[
 
 @dataclass
 class Second:
-    """What is new in one second of the load."""
+    """The counts of one second of the load."""
 
     planned: int = 0
     started: int = 0
@@ -51,7 +51,7 @@ class Series(Wire):
     """
 
     resolution: int = NS_PER_S
-    """ns of a point: 1 s, doubled as often as the load is too long for it."""
+    """Length of a point in ns: 1 s, doubled until the load fits."""
     planned: Points = []
     started: Points = []
     succeeded: Points = []
@@ -59,7 +59,7 @@ class Series(Wire):
     errors: dict[ErrorName, Points] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """Failed requests by error class: in each point they add up to ``failed``."""
     in_flight: Points = []
-    """Iterations under way at the end of each point."""
+    """Iterations in flight at the end of each point."""
     lag: Points = []
     """The worst lag (ns) of an iteration that was started in each point."""
     latency: Annotated[list[Sketch], FailFast()] = Field(default=[], max_length=MAX_POINTS)
@@ -84,7 +84,7 @@ class Series(Wire):
         return max(len(points) for points in self._lists())
 
     def put(self, second: int, new: Second) -> None:
-        """Take in what is new in ``second`` (from 0); seconds that are skipped stay empty."""
+        """Add the counts of ``second`` (from 0); skipped seconds stay empty."""
         index = second * NS_PER_S // self.resolution
         while index >= MAX_POINTS:
             self.halve()
@@ -109,7 +109,7 @@ class Series(Wire):
         self.latency.extend(Sketch() for _ in range(length - len(self.latency)))
 
     def add(self, other: "Series") -> None:
-        """Take another worker in, at the coarser of the two resolutions."""
+        """Add another worker, at the coarser of the two resolutions."""
         if other.resolution < self.resolution:
             other = other.model_copy()  # its lists are replaced and not changed
         while self.resolution < other.resolution:

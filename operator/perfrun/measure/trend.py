@@ -1,4 +1,5 @@
-"""What is kept of a test's runs to compare later ones with: points, and where the trend stands."""
+"""The history of a test's runs for comparison with later ones: points, and the state of the
+trend."""
 
 import gzip
 from enum import StrEnum
@@ -33,14 +34,15 @@ Level = Annotated[float, Field(ge=MIN_LEVEL, le=MAX_LEVEL)]
 
 
 class Stage(StrEnum):
-    """Where the comparison of new runs with the baseline stands."""
+    """The stage of the comparison of new runs with the baseline."""
 
     SETTLED = "Settled"
-    """Each run is held against the baseline, and then belongs to it."""
+    """Each run is compared with the baseline, and then becomes part of it."""
     SUSPECT = "Suspect"
-    """One run was out of the ordinary; fresh runs are to show whether that stays so."""
+    """One run was unusual; fresh runs will show whether the change persists."""
     REGRESSED = "Regressed"
-    """It stays so. The baseline stands still until runs are back, or the level is accepted."""
+    """The change persists. The baseline does not change until runs are back, or the level is
+    accepted."""
 
 
 class Point(Wire):
@@ -67,11 +69,11 @@ class Shift(Wire):
 
 
 class Passage(Wire):
-    """A change of the state, to be told once."""
+    """A change of the state, to be reported once."""
 
     state: Literal["Suspect", "Stable", "Regressed", "Recovered", "Improved"]
     run: RunName
-    """The run that brought it about."""
+    """The run that caused it."""
     completed: Time
     sentence: Sentence
     changes: list[MetricChange] = Field(default=[], max_length=MAX_CHANGES)
@@ -87,9 +89,9 @@ class History(Wire):
     fresh: list[Point] = Field(default=[], max_length=MAX_POINTS)
     """Since a run became suspect, that one first."""
     shifts: list[Shift] = Field(default=[], max_length=MAX_METRICS)
-    """What is suspected, or confirmed."""
+    """The suspected or confirmed shifts."""
     settled: Literal["", "Recovered", "Improved"] = ""
-    """What the last confirmed change came to, until ten runs lie behind it."""
+    """The outcome of the last confirmed change, until ten runs later."""
     settled_runs: Count = 0
     since: Time | Literal[""] = ""
     """When the stage, or ``settled``, began."""

@@ -1,8 +1,8 @@
 """What every wire format shares: a version, strictness, bounded numbers, histograms as HDR V2.
 
-Whoever sends a message may be a stranger: each number, name and list has a bound here or in its
-model, and JSON is counted before anything is made of it. Counts obey laws: what is started, sent or
-failed is found again in what became of it.
+Senders are not trusted: each number, name and list has a bound here or in its model, and the values
+in JSON are counted before it is parsed. Counts obey laws: everything that was started, sent or
+failed has an outcome.
 """
 
 import gzip
@@ -29,11 +29,11 @@ from perfrun.api.sentence import printable
 from perfrun.measure.histogram import MAX_COUNT, Histogram, Room
 
 MAX_TOTAL = 2**63 - 1
-"""Of what is summed up over users or bytes: the integers of the API."""
+"""Maximum of sums over users or bytes: the integers of the API."""
 MAX_NAME = 64
 MAX_ERROR_CLASSES = 64
 TIMEOUT, OTHER_ERRORS = "Timeout", "Other"
-"""The second: what is beyond so many classes."""
+"""The second: the class of everything beyond that number of classes."""
 _MAX_REASON = 200
 _MAX_DIGITS = 40
 
@@ -83,7 +83,7 @@ def class_among(known: Collection[str], name: str) -> str:
 
 
 def unzip(packed: bytes, most: int) -> bytes:
-    """The unpacked bytes, at most ``most``. Raises ValueError for anything but such a gzip."""
+    """The decompressed bytes, at most ``most``. Raises ValueError for anything else."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
             data = file.read(most + 1)
@@ -136,7 +136,7 @@ def _no_number(text: str) -> NoReturn:
 
 
 def reason_of(error: ValueError) -> str:
-    """Why a message is refused, in one short line: where, and what is wrong there."""
+    """Why a message is refused, in one short line: the place, and what is wrong there."""
     if not isinstance(error, ValidationError):
         return str(error).partition("\n")[0][:_MAX_REASON]
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -1,4 +1,4 @@
-"""Where a database is, who asks, and by which TLS: read from a Secret, and told to nobody."""
+"""Address, login and TLS of a database: read from a Secret, and never shown."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ _PORTS: dict[Driver, int] = {"postgresql": 5432, "mysql": 3306}
 
 @dataclass(frozen=True, slots=True)
 class Dsn:
-    """The parts of a data source name; what is secret in it is not printed."""
+    """The parts of a data source name; secrets in it are not printed."""
 
     driver: Driver
     host: str
@@ -41,11 +41,11 @@ class Dsn:
 
 @dataclass(slots=True)
 class LoginTimeouts:
-    """What is waited for at most, ns; of one target, for all of its logins."""
+    """Time limits in ns, for all logins of one target."""
 
     connect: int
     statement: int | None
-    """That the server is told; None: it has refused to be, as poolers do."""
+    """The statement timeout to set in the server; None: the server refused it, as poolers do."""
 
 
 def parse_dsn(text: str, where: str) -> Dsn:
@@ -108,7 +108,8 @@ def security(dsn: Dsn) -> ssl.SSLContext | None:
 
 
 class _Named(ssl.SSLContext):
-    """Checks the certificate against the name in the DSN: what is connected to is an address."""
+    """Checks the certificate against the name in the DSN, because the connection is made to an
+    address."""
 
     _name: str
 

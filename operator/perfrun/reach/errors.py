@@ -1,4 +1,4 @@
-"""Why a server could not be reached, or what is needed to reach it is not there."""
+"""Why a server could not be reached, or which value for it is missing."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ class ErrorClass(StrEnum):
     RESET = "Reset"
     """The connection ended before the response did."""
     PROTOCOL = "Protocol"
-    """What came back is not HTTP."""
+    """The response is not HTTP."""
     STATUS4XX = "Status4xx"
     STATUS5XX = "Status5xx"
     CHECK = "Check"
@@ -25,11 +25,11 @@ class ErrorClass(StrEnum):
     POLICY = "Policy"
     DATA = "Data"
     EXIT = "Exit"
-    """A command ended with another exit code than 0, or could not be started."""
+    """A command ended with a non-zero exit code, or could not be started."""
     KILLED = "Killed"
     """A command was ended by a signal, or from outside."""
     RESULTS = "Results"
-    """A command has left no results that can be read."""
+    """A command left no readable results."""
     BROWSER = "Browser"
     """The browser crashed, or did not start."""
 
@@ -43,7 +43,7 @@ class EngineError(Exception):
         """An :class:`ErrorClass`, or ``Sql`` with the class of a SQLSTATE."""
         self.message = message
         self.refused = refused
-        """Trying again will hardly help, as with a wrong password."""
+        """Trying again will hardly help, for example with a wrong password."""
 
 
 class DataError(EngineError):
@@ -66,17 +66,17 @@ class OpenError(EngineError):
     ) -> None:
         super().__init__(reason, message, refused=refused)
         self.exhausted = exhausted
-        """Ports, Descriptors or Memory, where it was the generator that ran out."""
+        """Ports, Descriptors or Memory, if the generator ran out of them."""
 
 
 def tls_error(server: object, error: BaseException) -> OpenError:
-    """What is told of TLS that could not be agreed on. A certificate stays what it is."""
+    """The message of a failed TLS handshake. Retrying does not help with a certificate."""
     refused = isinstance(error, ssl.SSLCertVerificationError)
     return OpenError(ErrorClass.TLS, f"TLS with {server} failed: {said_by(error)}", refused=refused)
 
 
 def sql_error(state: object, otherwise: str) -> str:
-    """``Sql23`` of SQLSTATE 23505; of what is none, ``Sql`` and ``otherwise``."""
+    """``Sql23`` for SQLSTATE 23505; without a SQLSTATE, ``Sql`` and ``otherwise``."""
     known = isinstance(state, str) and re.fullmatch(r"[0-9A-Z]{5}", state)
     return f"Sql{str(state)[:2] if known else otherwise}"
 
@@ -91,12 +91,12 @@ _EXHAUSTED = {
 
 
 def exhausted_by(error: OSError) -> str | None:
-    """What the generator has run out of, where that is what an error says."""
+    """The resource that the generator ran out of, if that is the error."""
     return _EXHAUSTED.get(error.errno) if error.errno is not None else None
 
 
 def said_by(error: BaseException) -> str:
-    """What an error of a connection says, without its number."""
+    """The message of a connection error, without its number."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
     if isinstance(error, ssl.SSLError):
@@ -107,7 +107,7 @@ def said_by(error: BaseException) -> str:
 
 
 def unconnected(server: str, error: OSError) -> str:
-    """That a server has not taken a connection, and why, where that says more."""
+    """The message of a failed connection, with the reason if there is more to say."""
     if isinstance(error, ConnectionRefusedError):
         return f"{server} refused the connection"
     # One of a timeout of our own says nothing.

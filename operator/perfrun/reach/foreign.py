@@ -8,9 +8,9 @@ from perfrun.api.sentence import MAX_SENTENCE, printable
 from perfrun.launcher.hiding import Hider
 
 SECRETS = Hider()
-"""Every secret value that this process has read, been given or made."""
+"""Every secret value that this process has read, received or created."""
 MAX_READ = 64 * 1024
-"""Characters of a text that are looked at: what is shown of it is its beginning."""
+"""Characters of a text that are processed: only its beginning is shown."""
 
 
 def foreign(text: str, most: int = MAX_SENTENCE) -> str:

@@ -12,8 +12,8 @@ from perfrun.reach.errors import ErrorClass, OpenError, exhausted_by, tls_error,
 from perfrun.reach.resolver import Resolver
 
 Connect = Callable[[Dsn, str, str, LoginTimeouts], Awaitable[Any]]
-"""A connection to an address, under a name. Raises OpenError where the server has refused the
-login, and OSError where it could not be spoken to."""
+"""A connection to an address, under a name. Raises OpenError if the server refused the login, and
+OSError if it could not be reached."""
 
 
 async def login(dsn: Dsn, resolver: Resolver, name: str, times: LoginTimeouts) -> Any:
@@ -50,7 +50,8 @@ async def login(dsn: Dsn, resolver: Resolver, name: str, times: LoginTimeouts) -
 
 
 def _connect_of(dsn: Dsn) -> Connect:
-    """Of the one driver that is needed: only that is loaded, and has to be there."""
+    """The login of the driver that is needed: only that driver is imported, and must be
+    installed."""
     if dsn.driver == "mysql":
         from perfrun.reach import mysql
 

@@ -12,7 +12,8 @@ from perfrun.reach.dsn import Dsn, LoginTimeouts, security
 from perfrun.reach.errors import OpenError, sql_error
 
 STATEMENTS = 200
-"""That are kept prepared on a connection; the server's own limit is for all connections."""
+"""Prepared statements per connection; the server's own limit applies to all connections
+together."""
 _FIRST_OF_CLIENT = 2000
 """Codes from here to 2999 are the client's own: the connection is lost."""
 _FIRST_OF_SERVER = 3000
@@ -20,11 +21,11 @@ _LAST_WORDS = (1053, 1927)
 """The server shuts down, the connection was killed."""
 _IDLE_FOR_TOO_LONG = 4031
 _WRONG_LOGIN = (1044, 1045, 1049)
-"""A database that the user may not use, a wrong user or password, a database that is not there."""
+"""Codes for: no access to the database, wrong user or password, unknown database."""
 
 
 async def connect(dsn: Dsn, address: str, name: str, times: LoginTimeouts) -> Connection:
-    """A connection. Raises OpenError where the login is refused, and OSError."""
+    """Open a connection. Raises OpenError if the login is refused, and OSError."""
     try:
         connection: Connection = await asyncmy.connect(
             host=address,
@@ -51,7 +52,7 @@ async def connect(dsn: Dsn, address: str, name: str, times: LoginTimeouts) -> Co
 
 
 async def _bound(connection: Connection, statement: int) -> None:
-    """What nobody waits for any more is not to go on in the server: MariaDB, then MySQL."""
+    """Limit statements in the server, so that abandoned ones end: MariaDB, then MySQL."""
     for setting in (
         f"SET SESSION max_statement_time = {statement / NS_PER_S:.3f}",
         f"SET SESSION max_execution_time = {max(1, statement // NS_PER_MS)}",
@@ -71,19 +72,19 @@ def _is_for_good(error: MySQLError) -> bool:
 
 
 def is_lost(error: MySQLError) -> bool:
-    """Whether the connection is gone without a word of the server."""
+    """Whether the connection was lost without a message of the server."""
     code = error.args[0] if error.args else 0
     of_client = isinstance(code, int) and _FIRST_OF_CLIENT <= code < _FIRST_OF_SERVER
     return of_client or isinstance(error, InterfaceError)
 
 
 def is_last(error: MySQLError) -> bool:
-    """Whether the server has ended the connection with it."""
+    """Whether the server closed the connection with this error."""
     return bool(error.args) and error.args[0] in _LAST_WORDS
 
 
 def is_unused(error: MySQLError) -> bool:
-    """Whether the server had ended the connection before it looked at what was sent."""
+    """Whether the server had closed the connection before it read the request."""
     return bool(error.args) and error.args[0] == _IDLE_FOR_TOO_LONG
 
 

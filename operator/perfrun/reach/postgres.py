@@ -1,4 +1,5 @@
-"""Connections to PostgreSQL, by asyncpg; every value travels as the text that the server reads."""
+"""Connections to PostgreSQL, by asyncpg; every value is sent and received in the server's text
+format."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -13,19 +14,19 @@ from perfrun.reach.errors import ErrorClass, OpenError, sql_error
 
 _TIMEOUT = "statement_timeout"
 _REFUSED_BY_POOLERS = ("08P01", "0A000")
-"""What poolers say to a setting that they do not know, PgBouncer by default."""
+"""The error of poolers for a setting that they do not know (PgBouncer by default)."""
 
 
 class TextConnection(asyncpg.Connection):  # type: ignore[misc]
     """Values of all types are text in both directions, as the server itself reads and writes them.
 
-    The driver would want Python's types for parameters, and give such of results: of some types it
-    has none, of others another range than the server. It has no public way to say so for arrays,
-    ranges and the types of users (docs/decisions/sql-values-are-text.md).
+    The driver uses Python's types for parameters and results: some types have none, others have a
+    different range than in the server. It has no public way to change this for arrays, ranges and
+    user-defined types (docs/decisions/sql-values-are-text.md).
     """
 
     def exchange_texts(self, oids: Mapping[int, str]) -> None:
-        """From now on, for types by their OIDs."""
+        """Use text for these types, by OID, from now on."""
         settings = self._protocol.get_settings()
         for oid, name in oids.items():
             settings.set_builtin_type_codec(oid, name, "pg_catalog", "scalar", "text", "text")
@@ -33,7 +34,8 @@ class TextConnection(asyncpg.Connection):  # type: ignore[misc]
     async def _introspect_types(
         self, typeoids: set[int], _timeout: float | None
     ) -> tuple[list[Any], Any]:
-        """The driver asks the server what types these are: statements that no test has written."""
+        """Prevents the driver from asking the server for types: those statements are not part of
+        the test."""
         self.exchange_texts({oid: f"type {oid}" for oid in typeoids})
         return [], SimpleNamespace(name="none was sent")
 
@@ -85,8 +87,8 @@ def _is_of_a_setting(error: asyncpg.PostgresError) -> bool:
 
 
 def _is_for_good(error: asyncpg.PostgresError) -> bool:
-    """Whether a login is wrong (class 28), or its database (3D000). A server that only starts, or
-    has no connection left, says something else."""
+    """Whether a login is wrong (class 28), or its database (3D000). A server that is starting, or
+    has no free connections, reports other codes."""
     state = error.sqlstate or ""
     return state.startswith("28") or state == "3D000"
 

@@ -1,4 +1,4 @@
-"""Where a host is: looked up now and then, and nothing but what the policies let through."""
+"""Name resolution: repeated from time to time, and limited to addresses that the policies allow."""
 
 import asyncio
 import contextlib
@@ -17,9 +17,10 @@ from perfrun.reach.errors import ErrorClass, OpenError
 RESOLVED_FOR = 5 * NS_PER_S
 """How long addresses are used before the name is looked up again."""
 SILENT_FOR = 60 * NS_PER_S
-"""How long an address that did not answer is tried last; looking the name up changes nothing."""
+"""How long an address that did not answer is tried last, even if the name is looked up again."""
 HEAD_START_S = 0.25
-"""Of an address before the next one is tried as well (RFC 8305, 8: Connection Attempt Delay)."""
+"""Time for an address before the next one is tried as well (RFC 8305, 8: Connection Attempt
+Delay)."""
 
 T = TypeVar("T")
 
@@ -77,7 +78,7 @@ class Resolver:
         self._refused.add(address)
 
     def silent(self, address: str) -> None:
-        """Try this one last for a while: it lets all who try it wait."""
+        """Try this address last for a while, because it does not answer."""
         self._silent[address] = monotonic_ns() + SILENT_FOR
 
     def _is_bad(self, address: str) -> bool:
@@ -121,7 +122,7 @@ class Resolver:
         let_go: Callable[[T], object],
         head_start: float,
     ) -> tuple[T, str]:
-        """The first of the addresses that answers, each begun a while after the one before it."""
+        """The first address that answers; attempts start one after the other."""
         failure = OSError("it has no address")
         trying: dict[asyncio.Future[T], tuple[str, float]] = {}
         try:
@@ -148,7 +149,7 @@ class Resolver:
         raise failure
 
     def _note_silent(self, trying: Iterable[tuple[str, float]], head_start: float) -> None:
-        """Another address has answered: those that had their head start are silent."""
+        """Another address has answered: those whose head start is over count as silent."""
         now = monotonic()
         for address, since in trying:
             if now - since >= head_start:
@@ -177,7 +178,7 @@ class Resolver:
         self._until = monotonic_ns() + RESOLVED_FOR
 
     def _let_through(self, addresses: list[str]) -> list[str]:
-        """Those that may be connected to. Raises NotAllowedError where there is none."""
+        """The allowed addresses. Raises NotAllowedError if there are none."""
         found, refusal = [], None
         for address in addresses:
             try:
@@ -192,12 +193,12 @@ class Resolver:
 
 
 def _end(let_go: Callable[[T], object], attempt: asyncio.Future[T]) -> None:
-    """Let go of what an attempt has come to, if it has."""
+    """Close the result of an attempt, if it has one."""
     if not attempt.cancelled() and attempt.exception() is None:
         let_go(attempt.result())
 
 
 def _retrieved(lookup: "asyncio.Task[None]") -> None:
-    """Take note of a failure that nobody waits for any more, or asyncio logs it."""
+    """Retrieve an exception that nobody awaits any more, so that asyncio does not log it."""
     if not lookup.cancelled():
         lookup.exception()

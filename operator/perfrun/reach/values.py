@@ -1,4 +1,4 @@
-"""Values that a plan only refers to: who gives them is the worker's business."""
+"""Values that a plan only refers to; the worker provides them."""
 
 from pathlib import Path
 from typing import Protocol
@@ -36,7 +36,7 @@ def value_of(source: ValueSource, values: Values, field: str) -> tuple[str, bool
 
 
 class NoValues:
-    """For plans that refer to nothing."""
+    """For plans without references."""
 
     def secret(self, name: str, key: str, field: str) -> str:
         """There is none."""

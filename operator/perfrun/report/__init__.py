@@ -1,1 +1,1 @@
-"""What people read of a finished run, and the objects that say it."""
+"""Reports of finished runs, and the objects that contain them."""

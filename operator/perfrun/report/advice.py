@@ -1,4 +1,4 @@
-"""What to do next about a finished run: at most a few sentences, from its status alone."""
+"""What to do next after a finished run: a few sentences, derived only from its status."""
 
 from collections.abc import Iterator, Sequence
 
@@ -55,7 +55,7 @@ _BY_FINDING = {
 
 
 def next_steps(run: PerfRun) -> list[str]:
-    """Sentences in the order of use; none where there is nothing to add."""
+    """Sentences, the most useful first; may be empty."""
     status = run.status
     if status.verdict is Verdict.ERROR:
         return [_about_error(status)]

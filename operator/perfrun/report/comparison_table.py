@@ -121,7 +121,7 @@ def _figure(cell: Cell) -> Text:
 
 
 def _fitting(rows: Sequence[Row], columns: int, width: int) -> int:
-    """How many runs there is room for; two at least."""
+    """Number of runs that fit, at least two."""
     room = width - min(max((len(row.name) for row in rows), default=0), _NAME)
     for shown in range(columns):
         room -= max((len(_figure(row.cells[shown]).plain) for row in rows), default=0) + _GAP

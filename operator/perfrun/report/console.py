@@ -1,7 +1,7 @@
 """Finished runs for a terminal: verdict first, then the figures, then what to do next; of several
 runs, which took the longest.
 
-Nothing is said by colour alone. A narrow terminal is shown fewer columns, never half a figure.
+Colour is never the only sign. A narrow terminal gets fewer columns, never truncated figures.
 """
 
 from collections.abc import Iterable, Sequence
@@ -203,7 +203,7 @@ def _objectives(slos: Sequence[SloStatus], marks: dict[Verdict, str]) -> Rendera
 
 
 def _search(capacity: CapacityStatus) -> RenderableType:
-    """The holds of a capacity search; why one was not met is told in a row of its own."""
+    """The holds of a capacity search; the reason of a missed one is in a separate row."""
     table = simple_table()
     for name in ("Hold", "Rate", "p95", "Errors"):
         table.add_column(name, no_wrap=True, justify="right")
@@ -263,7 +263,7 @@ def _spaced(parts: Iterable[RenderableType]) -> list[RenderableType]:
 
 
 def print_slowest(runs: Sequence[PerfRun], most: int, console: Console) -> None:
-    """The ``most`` tests by how long their loads took, and where that is equal by their p95."""
+    """The ``most`` tests with the longest loads; ties are ordered by p95."""
     ordered = sorted(runs, key=_slowness, reverse=True)[:most]
     heading = f"Slowest {len(ordered)} of {len(runs)}" if len(ordered) < len(runs) else "Slowest"
     table = simple_table()

@@ -1,4 +1,4 @@
-"""From a verdict to the objects that keep it: the PerfRun, and the full result document."""
+"""From a verdict to the objects that store it: the PerfRun, and the full result document."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ def local_run(
     report: WorkerReport | None = None,
     stopped: str | None = None,
 ) -> PerfRun:
-    """The PerfRun that a cluster would hold of such a run. All times are aware."""
+    """The PerfRun that a cluster would have. All times are aware."""
     load_end = None
     if times.start is not None and report is not None:
         load_end = times.start + timedelta(microseconds=report.load_time // NS_PER_US)
@@ -56,7 +56,7 @@ def local_run(
 
 
 def run_object(run: PerfRun) -> dict[str, Any]:
-    """A PerfRun as a Kubernetes object in JSON: kind and all, nothing that is unset."""
+    """A PerfRun as a Kubernetes object in JSON: with its kind, without unset fields."""
     dumped = run.model_dump(mode="json", by_alias=True, exclude_none=True)
     metadata = {
         name: value for name, value in dumped["metadata"].items() if value not in ("", {}, [])
@@ -73,7 +73,7 @@ def run_object(run: PerfRun) -> dict[str, Any]:
 def result_document(
     plan: RunPlan, spec: PerfTestSpec, run: PerfRun, report: WorkerReport | None
 ) -> RunResult:
-    """Everything that was measured, with what it was judged by and as."""
+    """Everything that was measured, with the objectives and the verdict."""
     status = run.status
     return RunResult(
         plan=plan,

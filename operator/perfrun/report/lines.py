@@ -1,5 +1,5 @@
-"""Parts of a run in lines and small tables for any report: what a benchmark suite said of itself,
-what was observed, why requests failed."""
+"""Parts of a run in lines and small tables for any report: results of a benchmark suite,
+observations, reasons of failed requests."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -44,7 +44,7 @@ def figure_tables(benchmark: BenchmarkStatus) -> list[FigureTable]:
 
 
 def command_lines(status: PerfRunStatus) -> list[str]:
-    """How the command went: how long it took, the memory it had, and what was wrong with it."""
+    """How the command ended: its duration, its memory, and its problems."""
     benchmark, latency = status.benchmark, status.summary.latency if status.summary else None
     facts = [f"took {latency.max}"] if latency is not None and latency.max else []
     if benchmark is None:
@@ -62,7 +62,7 @@ def _place(statistic: str) -> tuple[int, str]:
 
 
 def observed_lines(observed: Sequence[ObservedStatus]) -> list[str]:
-    """``api: cpu.max 420m, memory.max 210Mi``; without figures why there are none."""
+    """``api: cpu.max 420m, memory.max 210Mi``; without figures, the reason."""
     return [f"{one.name}: {_told(one)}" for one in observed]
 
 

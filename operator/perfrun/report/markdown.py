@@ -1,6 +1,6 @@
 """Finished runs as Markdown: short enough for a merge request or the summary of a CI job.
 
-What others wrote is escaped, so that it neither marks up, links, mentions nor breaks a table.
+Foreign text is escaped, so that it cannot add markup, links or mentions, or break a table.
 """
 
 import re
@@ -46,7 +46,7 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text of others as itself, on one line."""
+    """Foreign text, escaped, on one line."""
     # By their numbers: a backslash does not keep a name from being mentioned, or a number linked.
     line = " ".join(printable(text).split())
     return _MARKED.sub(lambda found: f"&#{ord(found[0])};", line)

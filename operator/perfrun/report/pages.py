@@ -1,4 +1,4 @@
-"""What pages were measured by, as a table for any report."""
+"""The measurements of pages, as a table for any report."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from perfrun.measure.picture import Picture
 HEAD = ("Page", "Measure", "p50", "p75", "p95", "max", "Samples")
 MAX_STEPS = 30
 _LEFT_OUT = ("Samples", "p95", "p50", "max")
-"""What goes first where there is no room."""
+"""The columns that are dropped first if there is no space."""
 _GAP = 3
 
 
@@ -44,7 +44,7 @@ def page_rows(steps: Sequence[StepStatus]) -> list[PageRow]:
 
 
 def fitting(rows: Sequence[PageRow], width: int) -> list[int]:
-    """The columns that there is room for, by their number in :data:`HEAD`."""
+    """The columns that fit, by their number in :data:`HEAD`."""
     widths = [max(len(cell) for cell in column) for column in zip(HEAD, *rows, strict=True)]
     shown = list(range(len(HEAD)))
     for name in _LEFT_OUT:
@@ -55,7 +55,7 @@ def fitting(rows: Sequence[PageRow], width: int) -> list[int]:
 
 
 def caption(picture: Picture) -> str:
-    """Which visit a picture is of."""
+    """Which visit a picture shows."""
     where = f"{picture.scenario}, at the end of step {picture.step}"
     if picture.error:
         return f"The first visit that failed ({picture.error}): {where}."

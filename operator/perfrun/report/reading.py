@@ -41,7 +41,7 @@ def read_document(data: bytes) -> list[Reported]:
 
 
 def read_run(body: Json, result: RunResult | None = None) -> Reported:
-    """A run of a cluster, and what is kept of its result."""
+    """A run of a cluster, and its stored result."""
     if body.get("kind", "PerfRun") != "PerfRun":
         raise ValueError(f"a {_short(body['kind'])}, but a PerfRun is expected")
     try:
@@ -134,7 +134,7 @@ def _of_result(result: RunResult) -> Reported:
 
 
 def _check(run: PerfRun) -> None:
-    """What the models leave open: names go into files."""
+    """Checks beyond the models: names become names of files."""
     name, namespace = run.metadata.name, run.metadata.namespace
     for what, text in (("name", name), ("namespace", namespace)):
         if len(text) > _MAX_NAME_LENGTH or not _LABEL.fullmatch(text.replace(".", "-")):

@@ -1,4 +1,4 @@
-"""The table of a run's steps: what fits the width, and what a figure stands for."""
+"""The table of a run's steps: the columns that fit, and notes about the figures."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from rich.text import Text
 from perfrun.api.run.perfrun import LatencyStatus, StepStatus, Summary
 
 _LEFT_OUT = ("p50", "avg", "p99", "max")
-"""What goes first where there is no room."""
+"""The columns that are dropped first if there is no space."""
 _STATISTICS = ("avg", "p50", "p95", "p99", "max")
 ALL = "all steps"
 _MAX_STEPS = 30
@@ -48,7 +48,7 @@ def steps_table(
 
 
 def simple_table() -> Table:
-    """A table as all of the report are: a line under the head, and nothing else."""
+    """A table in the style of the report: a line under the head, and nothing else."""
     return Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -86,7 +86,7 @@ def _row(name: str, part: Summary | StepStatus) -> Row:
 
 
 def _fitting(rows: Sequence[Row], width: int) -> tuple[list[str], list[str]]:
-    """The columns that there is room for, and those that there is none for."""
+    """The columns that fit, and those that do not."""
     shown = list(rows[0])
     least = min(_NAME, _width(rows, shown[0]))
     left_out: list[str] = []

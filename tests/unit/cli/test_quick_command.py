@@ -244,7 +244,7 @@ def test_what_is_saved_is_read_back_as_the_same(options: QuickOptions):
         (["--p95", "500"], "quick: --p95: the limit of this metric must be a duration"),
         (["--p99", "1s", "--error-rate", "1"], "quick: --error-rate: the limit of this metric"),
         (["--slo", "p95<5ms"], 'quick: --slo p95: p95 is measured only for benchmark targets; did'),
-        (["--json", "-", "--save", "-"], "--save and --json both name -"),
+        (["--json", "-", "--save", "-"], "--save and --json both write to -"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_the_option_and_nothing_is_sent(arguments, told):
@@ -289,7 +289,7 @@ def test_a_body_from_a_file_and_from_standard_input(
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"<a/>")))
         assert read_body(name) == "<a/>"
     file.write_bytes(b"\xff")
-    with pytest.raises(ValueError, match="is is not UTF-8 text"):
+    with pytest.raises(ValueError, match="is not UTF-8 text"):
         read_body(f"@{file}")
 
 

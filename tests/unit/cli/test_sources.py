@@ -123,7 +123,11 @@ def test_a_test_means_its_last_finished_runs_oldest_first(last: int, expected: l
             9,
             "has 3 finished runs in namespace shop, but 9 to compare are needed",
         ),
-        ("test/fresh", 1, "PerfTest fresh has 0 finished runs in namespace shop: one must be"),
+        (
+            "test/fresh",
+            1,
+            "PerfTest fresh has 0 finished runs in namespace shop, but one is needed",
+        ),
     ],
 )
 def test_what_is_not_there_is_said(argument: str, last: int, sentence: str):

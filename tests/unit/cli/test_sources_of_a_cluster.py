@@ -66,7 +66,7 @@ def test_a_piece_that_is_gone_leaves_the_status(api: FakeApi, cluster: Cluster):
     (one,) = reader.read("r-1")
     assert one.result is None
     (note,) = reader.notes
-    assert note.endswith("is gone)")
+    assert note.endswith("was deleted)")
 
 
 def test_whoever_may_not_read_config_maps_gets_the_status_and_a_note(
@@ -78,7 +78,7 @@ def test_whoever_may_not_read_config_maps_gets_the_status_and_a_note(
     (one,) = reader.read("r-1")
     assert one.result is None
     (note,) = reader.notes
-    assert note.startswith("r-1: its full result is not to be had (jo may not get configmaps in")
+    assert note.startswith("r-1: its full result cannot be read (jo may not get configmaps in")
 
 
 def test_an_api_server_that_fails_is_no_missing_result(api: FakeApi, cluster: Cluster):

@@ -92,7 +92,7 @@ def with_status(**status: Any) -> bytes:
         (text([{}] * (MAX_RUNS + 1)), "501 runs in one file, at most 500 are allowed"),
         (b"\x1f\x8b\x08\x00garbage", "gzip"),
         pytest.param(gzip.compress(b"x" * 40_000_000, mtime=0), "more than", id="inflated"),
-        (changed(run="../../etc/passwd"), "metadata.name: ../../etc/passwd is no name"),
+        (changed(run="../../etc/passwd"), "metadata.name: ../../etc/passwd is not a valid name"),
         (changed(namespace="x" * 300), "is not a valid namespace of an object"),
         (changed(test="Not A Name"), "spec.testRef.name"),
         (
@@ -175,9 +175,12 @@ def test_pieces_that_are_gone_or_changed_are_no_result():
     first = ref.config_maps[0]
     for body, reason in (
         (None, f"the ConfigMap {first} was deleted"),
-        ({}, f"the ConfigMap {first} holds no piece"),
-        ({"binaryData": {"result.json.gz": "%%%"}}, f"the ConfigMap {first} holds no piece"),
-        ({"binaryData": {"result.json.gz": 7}}, f"the ConfigMap {first} holds no piece"),
+        ({}, f"the ConfigMap {first} does not contain a part"),
+        (
+            {"binaryData": {"result.json.gz": "%%%"}},
+            f"the ConfigMap {first} does not contain a part",
+        ),
+        ({"binaryData": {"result.json.gz": 7}}, f"the ConfigMap {first} does not contain a part"),
         ({"binaryData": {"result.json.gz": ""}}, "its hash does not match"),
     ):
         other = {**maps, first: body} if body is not None else maps.keys() - {first}

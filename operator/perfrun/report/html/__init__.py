@@ -1,6 +1,6 @@
 """Self-contained HTML pages: one run, or a comparison of several.
 
-A page needs no network and no script: what the script adds is reading single points of a chart.
+A page needs no network and no script: the script only helps to read single points of a chart.
 """
 
 from perfrun.report.html.comparison import comparison_page

@@ -1,4 +1,4 @@
-"""What a chart is made of, whatever it shows; :mod:`perfrun.report.html.drawing` draws it.
+"""The parts of a chart; :mod:`perfrun.report.html.drawing` draws it.
 
 A chart of response times also has the objectives that limit them.
 """
@@ -15,7 +15,7 @@ from perfrun.report.html.svg import percent
 
 Point = tuple[float, float]
 Pieces = Sequence[Sequence[Point]]
-"""Stretches of points; between them there is nothing to draw."""
+"""Connected segments of points; nothing is drawn between segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ChartLine:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """What lies between two curves over the same places."""
+    """The area between two curves."""
 
     name: str
     lower: Pieces
@@ -45,7 +45,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the x axis with a meaning of its own."""
+    """A labelled range of the x axis."""
 
     start: float
     end: float
@@ -54,7 +54,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A place of the x axis where something happened."""
+    """A position on the x axis where something happened."""
 
     at: float
     label: str
@@ -63,7 +63,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A value that was not to be exceeded, from one place of the x axis to another."""
+    """A limit, from one position on the x axis to another."""
 
     value: float
     label: str
@@ -83,14 +83,14 @@ class DataRow:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything that is drawn, and what it says in words."""
+    """The contents of a chart, and a description of it in words."""
 
     key: str
     title: str
     unit: str
     """What the y axis shows."""
     summary: str
-    """What the picture says, for those who do not see it."""
+    """A description of the picture, for people who cannot see it."""
     x: Scale
     y: Scale
     x_title: str
@@ -104,7 +104,7 @@ class Chart:
     notes: Sequence[str] = ()
     height: int = 240
     read: bool = True
-    """Whether its points are many enough to be read one by one."""
+    """Whether it has enough points to offer reading single ones."""
 
     @property
     def places(self) -> list[str]:
@@ -141,7 +141,7 @@ def connected(
 
 
 def latency_limits(slos: Sequence[SloStatus], plan: RunPlan) -> list[SloStatus]:
-    """Objectives on the response time of all requests: of a test's only step as well."""
+    """Objectives on the response time of all requests, or of a test's only step."""
     of_all = {""}
     if sum(len(scenario.steps) for scenario in plan.scenarios) == 1:
         of_all |= {plan.scenarios[0].name, plan.scenarios[0].steps[0].name}

@@ -50,7 +50,7 @@ def _named(runs: Sequence[Reported], comparison: Comparison) -> list[tuple[str, 
 
 
 def _missing(runs: Sequence[Reported], comparison: Comparison) -> str | None:
-    """Whose distribution is not drawn, and why."""
+    """Runs whose distribution is not drawn, and why."""
     if len(runs) > MAX_CURVES:
         return f"The chart shows the distributions of at most {MAX_CURVES} runs."
     names = [

@@ -1,4 +1,4 @@
-"""Distributions on an axis of percentiles, where each decade of the slowest has as much room."""
+"""Distributions on a percentile axis, on which each decade of the tail has the same width."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ _SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 0.99999)
 
 
 class Look(NamedTuple):
-    """How a curve is told from others."""
+    """What distinguishes a curve from the others."""
 
     style: str
     mark: str = ""
@@ -45,13 +45,13 @@ _LOOKS = [Look(f"s{index}", mark) for index, mark in enumerate("●■◆▼★�
 
 @dataclass(frozen=True)
 class Curve:
-    """One distribution, as far as it is known."""
+    """One distribution, as far as known."""
 
     name: str
     look: Look
     samples: Histogram
     bound: int | None
-    """What the fastest of those that did not end has waited (ns); None: all have ended."""
+    """The shortest wait of requests that did not end (ns); None: all ended."""
 
     @property
     def known(self) -> float:
@@ -193,7 +193,7 @@ def _chart(
 
 
 def _lines(one: Curve) -> Iterator[ChartLine]:
-    """What is known well; what rests on few samples; and where it ends, as no more is known."""
+    """The reliable part, the part with few samples, and the end of what is known."""
     supported = min(one.known, one.supported)
     solid, thin = one.points(0.0, supported), one.points(supported, one.known)
     marked = [
@@ -252,7 +252,7 @@ def _present(*curves: Curve | None) -> list[Curve]:
 
 
 def _thinned(points: Sequence[Point]) -> list[Point]:
-    """Without what lies on a level between two others."""
+    """Without redundant points on a horizontal line."""
     return [
         point
         for index, point in enumerate(points)

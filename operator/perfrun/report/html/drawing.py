@@ -1,8 +1,8 @@
 """Charts as inline SVG that is readable on a phone and without colours.
 
 The curves lie in an inner SVG that is stretched to the width there is; texts and marks are placed
-beside it by percentages, so that they are as large on a phone as on a desk. Nothing is said by
-colour alone: lines differ by dashes, areas by stripes, and all have their names beside them.
+beside it by percentages, so that they have the same size on a phone and on a desktop. Colour is
+never the only sign: lines differ by dashes, areas by stripes, and all have their names beside them.
 """
 
 from collections.abc import Iterator, Sequence

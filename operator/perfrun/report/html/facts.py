@@ -1,4 +1,4 @@
-"""What a page says of a run in words and small tables: when, what, where, and how well measured."""
+"""Facts about a run in words and small tables: when, what, where, and how well it was measured."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def heading(run: PerfRun) -> list[Fact]:
 
 
 def key_figures(summary: Summary) -> list[Fact]:
-    """Those that are looked for first."""
+    """The most important figures."""
     facts = [Fact(THROUGHPUT, summary.throughput), Fact("errors", summary.error_rate or "n/a")]
     if summary.capacity is not None:
         facts.insert(0, Fact(CAPACITY, summary.capacity))
@@ -140,7 +140,7 @@ def generator(run: PerfRun) -> list[Fact]:
 
 
 def environment(reported: Reported) -> list[Fact]:
-    """Where the run took place, what of the target ran then, and what was run."""
+    """The environment of the run, the state of the target's workloads, and the test."""
     return [*_what(reported), *_where(reported), *_target(reported.run)]
 
 

@@ -24,12 +24,12 @@ from perfrun.report.html.timeline import Timeline
 
 MAX_CHARTS = 16
 _GAP = 4
-"""Times the usual distance of two points: further apart, nothing is drawn between them."""
+"""Points that are further apart than this multiple of the usual distance are not connected."""
 _FAR = 4
 
 
 def observed_charts(timeline: Timeline) -> Iterator[Chart]:
-    """One of each thing and metric that was seen."""
+    """One chart per observed thing and metric."""
     places = {thing.name: place for place, thing in enumerate(timeline.plan.observe)}
     seen = [one for one in timeline.report.observed if _inside(one, timeline.x)]
     order = list(OBSERVABLES)
@@ -41,7 +41,7 @@ def observed_charts(timeline: Timeline) -> Iterator[Chart]:
 
 
 def unseen(timeline: Timeline) -> Iterator[str]:
-    """Sentences about what could not be seen at all."""
+    """Sentences about things that could not be observed at all."""
     seen = {one.name for one in timeline.report.observed if one.values}
     told = {
         one.name: one.trouble
@@ -141,7 +141,7 @@ def _parsed(metric: str, text: str | None) -> float | None:
 def _around(
     one: Observation, x: Scale, text: Callable[[float], str], drawn: Observable
 ) -> Iterator[str]:
-    """What was seen before the load and after it, and what went wrong."""
+    """Values before and after the load, and problems."""
     points = list(zip(one.at, one.values, strict=True))
     before = [value for at, value in points if at < x.low]
     after = [value for at, value in points if at > x.high]

@@ -1,4 +1,4 @@
-"""Charts over the time of a load: response times, rates, what was under way, lag."""
+"""Charts over the time of a load: response times, rates, iterations in flight, lag."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from perfrun.report.html.scales import Scale, count_axis, duration_axis, tick_nu
 from perfrun.report.html.timeline import Timeline, per_second
 
 _FAR = 4
-"""A limit this many times above everything that was measured is told, and not drawn."""
+"""A limit this many times above all measured values is mentioned, but not drawn."""
 _DRAWN = (("p50", "median"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
@@ -40,7 +40,7 @@ def charts_over_time(timeline: Timeline) -> Iterator[Chart]:
 
 
 def lag_chart(timeline: Timeline) -> Chart | None:
-    """The generator's own lateness; None where there was none to have."""
+    """The generator's own lag; None if there was none to measure."""
     return _lag(timeline) if timeline.rated and any(timeline.series.lag) else None
 
 
@@ -110,7 +110,7 @@ def _band(
 def _seldom(
     values: Mapping[str, Sequence[float | None]], sketches: Sequence[Sketch]
 ) -> Iterator[str]:
-    """What is not drawn everywhere, because too little was sent."""
+    """Curves that are incomplete because there were too few requests."""
     points = sum(sketch.count > 0 for sketch in sketches)
     for name in ("p50", "p95", "p99"):
         if sum(value is not None for value in values[name]) < points:

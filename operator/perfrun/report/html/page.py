@@ -1,4 +1,4 @@
-"""The environment of our templates: everything is escaped, and what is not seen is left out."""
+"""The environment of our templates: everything is escaped, and invisible characters are removed."""
 
 import base64
 import hashlib
@@ -64,7 +64,7 @@ def _asset(name: str) -> str:
 
 
 def _policy(script: str) -> str:
-    """No network at all, and no script but ours."""
+    """Forbids all network access, and all scripts except ours."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "

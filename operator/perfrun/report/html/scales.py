@@ -1,4 +1,4 @@
-"""From values to places on an axis, and the ticks that a person reads them by."""
+"""From values to positions on an axis, and the ticks."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -96,7 +96,7 @@ def time_axis(end: int) -> Scale:
 
 
 def percentile_axis(count: int) -> Scale:
-    """Of shares of ``count`` samples: each decade of what lies beyond gets as much room.
+    """An axis for shares of ``count`` samples: each decade of the tail has the same width.
 
     Places are asked for by :func:`beyond`.
     """

@@ -1,4 +1,4 @@
-"""One metric of two groups of runs: a point for each run, so that their spread is seen."""
+"""One metric of two groups of runs: a point for each run, to show their spread."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""SVG as text, with everything that goes in escaped."""
+"""SVG as text, with all contents escaped."""
 
 from markupsafe import Markup, escape
 
@@ -11,7 +11,7 @@ Attribute = str | float | None
 
 
 def clean(text: str, most: int = MAX_CHARACTERS) -> str:
-    """A text of others as it is shown: nothing that is not seen, and not too long."""
+    """Foreign text for display: without invisible characters, and not too long."""
     shown = printable(text)
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 

@@ -17,7 +17,7 @@ from perfrun.report.html.facts import moment
 from perfrun.report.html.scales import Scale, clock, time_axis
 
 MAX_POINTS = 300
-"""More of them nobody sees on a page; each two are joined until there are no more."""
+"""Maximum points in a chart; beyond that pairs are joined."""
 MIN_POINTS = 30
 """So many are left where points are joined because they have too few samples for a percentile."""
 MAX_HOLDS = 12
@@ -35,7 +35,7 @@ class Timeline:
 
     @cached_property
     def series(self) -> Series:
-        """The series, in points that can be seen and told; counts that are not there are 0."""
+        """The series in points that are large enough to show; missing counts are 0."""
         series = self.report.series.model_copy(deep=True)
         length = max(len(getattr(series, name)) for name in _COUNTS)
         for name in _COUNTS:
@@ -77,7 +77,7 @@ class Timeline:
         return f"The load was stopped {self.report.stopped}." if self.report.stopped else None
 
     def missing(self) -> str | None:
-        """What there is nothing to draw of, and why; None: nothing is missing."""
+        """Which charts are missing, and why; None: none is missing."""
         if not self.starts:
             return "The result has no data over time."
         if not self.series.latency:
@@ -90,7 +90,7 @@ class Timeline:
 
     @cached_property
     def spans(self) -> list[Span]:
-        """What is not of the window."""
+        """The parts outside of the window."""
         warmup, end = self.plan.load.warmup or 0, self.report.load_time
         spans = [Span(0, min(warmup, end), "warm-up, not judged")] if warmup else []
         if self.ends and self.ends[-1] - end >= self.series.resolution:
@@ -104,7 +104,7 @@ class Timeline:
 
     @cached_property
     def holds(self) -> list[Moment]:
-        """When each rate of a capacity search began to be held."""
+        """When each hold of a capacity search began."""
         status = self.reported.run.status
         holds = status.capacity.holds if status.capacity is not None else []
         named = len(holds) <= MAX_HOLDS

@@ -220,7 +220,7 @@ async def test_watch_with_a_backlog_is_behind_and_not_silent(
     bodies = [run_body(name, version="7") for name in ("a", "b", "c")]
     await _deliver_while_listing(world, bodies, bodies[0])
     assert not await world.compare()
-    assert "watch of PerfRun: it is behind on 2 objects, and delivers others" in caplog.text
+    assert "watch of PerfRun: it is behind on 2 objects, but delivers others" in caplog.text
     assert not world.health.caught_up.is_set()
     assert "PerfRun" not in world.health._synced
 

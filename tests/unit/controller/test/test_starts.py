@@ -99,7 +99,7 @@ async def test_run_of_that_name_that_is_somebody_elses_is_left_alone_and_named(
 ) -> None:
     # DIFFERS: a CronJob goes on as if nothing were due.
     world.stands(DUE, known=False, uid="another")
-    with pytest.raises(NameTakenError, match=f"{DUE} .* does not belong to this test"):
+    with pytest.raises(NameTakenError, match=f"{DUE} .* belongs to something else"):
         await world.start("Forbid")
 
 

@@ -195,7 +195,7 @@ async def test_another_machine_is_another_history(world: World) -> None:
     said = await world.look()
     assert said is not None
     assert said.state == "Incomparable"
-    assert "machine was A, is B" in said.message
+    assert "machine was A, now B" in said.message
     world.ran("50ms", environment={"machines": ["A"]})
     said = await world.look()
     assert said is not None

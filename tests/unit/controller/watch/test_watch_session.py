@@ -160,7 +160,7 @@ async def test_watch_goes_on_where_an_object_cannot_be_handled(
         async for _ in response.content.iter_chunked(1024 * 1024):
             pass
     assert names == ["run-1", "run-2", "run-3"]
-    assert "event ADDED of run-1 is left out" in caplog.text
+    assert "event ADDED of run-1 is skipped" in caplog.text
 
 
 async def test_what_is_refused_is_for_kopf(server: Server) -> None:

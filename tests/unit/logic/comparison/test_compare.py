@@ -95,7 +95,7 @@ def test_groups_that_overlap_show_no_change_and_say_what_would_have_been():
     p95 = row(found, "latency.p95").statistics
     assert p95 is not None
     assert p95.shown is Shown.NOT_SHOWN
-    assert p95.sentence.startswith("latency.p95: no change is shown (+1.0%, p 0.")
+    assert p95.sentence.startswith("latency.p95: no change detected (+1.0%, p 0.")
     assert p95.sentence.endswith(f"{p95.smallest} would have been")
     assert found.conclusion[0] == "5 runs against 5: none of 6 metrics shows a change"
 
@@ -260,7 +260,7 @@ def test_comparison_keys_that_differ_are_told_and_unknown_ones_too():
     assert "a and b do not measure the same" in warning
     assert "their comparison keys differ" in warning
     (unknown,) = line_up([a_run("a"), keyed]).warnings
-    assert unknown.startswith("whether b measured the same as a is not known")
+    assert unknown.startswith("it is unknown whether b measured the same as a")
 
 
 def test_other_places_are_told():
@@ -275,7 +275,9 @@ def test_other_places_are_told():
 
 def test_machines_of_local_runs_are_places_too():
     same, other = with_result("b"), with_result("c", machine="arm")
-    places = [text for text in line_up([with_result("a"), same, other]).warnings if "place" in text]
+    places = [
+        text for text in line_up([with_result("a"), same, other]).warnings if "environment" in text
+    ]
     assert len(places) == 1
     assert places[0].startswith("a and c did not run in the same environment")
 

@@ -353,8 +353,8 @@ def test_any_text_is_a_schedule_or_has_a_problem(cron: str) -> None:
     ("name", "reason"),
     [
         ("Europe/Berln", 'did you mean "Europe/Berlin"'),
-        ("Mars/Olympus", " is not a time zoneMars/Olympus"),
-        ("Europe", " is not a time zoneEurope"),  # a folder
+        ("Mars/Olympus", "Mars/Olympus is not a time zone"),
+        ("Europe", "Europe is not a time zone"),  # a folder
         ("../etc/passwd", "is not a time zone"),
         ("localtime", "the machine that the operator runs on"),
     ],
