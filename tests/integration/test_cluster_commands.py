@@ -207,7 +207,7 @@ async def test_ctrl_c_ends_the_waiting_for_a_run(filled: Shop) -> None:
         assert (await line(process)).startswith(first)
         process.send_signal(signal.SIGINT)
         code, _, err = await ended(process)
-        assert (code, err) == (130, "stopped here; what runs in the cluster goes on\n")
+        assert (code, err) == (130, "perfrun stopped; runs in the cluster continue\n")
 
 
 async def test_a_watch_that_nobody_reads_ends(filled: Shop) -> None:

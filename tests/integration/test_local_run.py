@@ -229,7 +229,7 @@ def test_a_port_of_this_machine_where_nobody_listens_is_told_at_once(cli: Cli) -
     assert code == 3, err
     said = " ".join(out.split())
     assert "within 1.2s after they had come up (load.startTimeout: 10s waits longer)" in said
-    assert "127.0.0.1:1 refused a connection" in said
+    assert "127.0.0.1:1 refused the connection" in said
 
 
 def test_secrets_come_from_files(cli: Cli, target: Target) -> None:
@@ -386,7 +386,7 @@ def test_workers_that_do_not_heed_a_stop_are_ended_and_named(
     assert status.workers is not None
     assert status.workers.reported == 1
     (sentence,) = lost
-    assert re.fullmatch("worker [01]: it took too long, and was ended", sentence)
+    assert re.fullmatch("worker [01]: it took too long and was stopped", sentence)
 
 
 def test_ctrl_c_before_the_load_begins(cli: Cli) -> None:

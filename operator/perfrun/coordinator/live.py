@@ -162,5 +162,5 @@ def progress_line(live: Live, facts: RunFacts) -> str:
     if live.dropped:
         parts.append(f"{live.dropped} dropped")
     if len(live.workers) < facts.planned:
-        parts.append(f"{len(live.workers)} of {facts.planned} workers heard of")
+        parts.append(f"{len(live.workers)} of {facts.planned} workers have sent an interval")
     return ", ".join(parts)

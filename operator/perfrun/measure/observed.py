@@ -21,7 +21,7 @@ def _observable(metric: str) -> str:
 ObservedMetric = Annotated[str, AfterValidator(_observable)]
 """One of :data:`perfrun.api.test.metric.OBSERVABLES`."""
 MAX_VALUE = 1e18
-"""Of anything observed, either way: it becomes a number of a status, and figures of a chart."""
+"""Largest absolute value of an observation: it becomes a number of a status and of a chart."""
 Value = Annotated[float, Field(ge=-MAX_VALUE, le=MAX_VALUE)]
 
 
@@ -35,7 +35,7 @@ class Observation(Wire):
     """ns since T0, ascending; negative before it."""
     values: Annotated[list[Value], FailFast()] = Field(default=[], max_length=MAX_POINTS)
     trouble: str | None = Field(default=None, max_length=MAX_TROUBLE)
-    """What went wrong when it was last looked at in vain."""
+    """The last problem while observing it."""
 
     @model_validator(mode="after")
     def _is_even(self) -> Self:
@@ -58,7 +58,7 @@ class Observation(Wire):
         self._thin()
 
     def add(self, other: "Observation") -> None:
-        """Take in what another process saw of the same."""
+        """Merge the observations of the same thing by another process."""
         points = dict(zip(other.at, other.values, strict=True))
         points |= dict(zip(self.at, self.values, strict=True))
         self.at = sorted(points)
@@ -71,7 +71,7 @@ class Observation(Wire):
         return self.model_copy(update={"at": [at - zero for at in self.at]}, deep=True)
 
     def _thin(self) -> None:
-        """Keep of each two neighbours the higher one, until there are few enough."""
+        """Keep the higher one of each two neighbours, until there are few enough."""
         while len(self.at) > MAX_POINTS:
             pairs = range(0, len(self.at), 2)
             kept = [
@@ -82,7 +82,7 @@ class Observation(Wire):
 
 
 def add_observations(into: list[Observation], others: list[Observation]) -> None:
-    """Take in what another process saw, thing by thing and metric by metric."""
+    """Merge the observations of another process, by thing and metric."""
     mine = {(one.name, one.metric): one for one in into}
     for other in others:
         if (known := mine.get((other.name, other.metric))) is not None:

@@ -10,34 +10,42 @@ _MISSED = (Verdict.WARN, Verdict.FAIL)
 _SLOWNESS = (Notation.DURATION, Notation.RATE)
 
 _BY_ERROR = {
-    "DNS": "the target's name was not resolved: check the target's address and the DNS here",
+    "DNS": "the name of the target could not be resolved: check its address and the DNS",
     "Connect": "connections were refused or lost: is the target up, and does a policy allow it?",
-    "TLS": "TLS failed: see tls of the target (caFrom, serverName), or sslmode of a DSN",
+    "TLS": "TLS failed: check tls of the target (caFrom, serverName), or sslmode of the DSN",
     "Timeout": "requests timed out: lower the load, or raise the target's timeout",
     "Reset": "the target closed connections: look for restarts and its own connection limits",
-    "Protocol": "answers were not of the target's protocol: is this the right port?",
+    "Protocol": "responses did not follow the protocol of the target: is this the right port?",
     "Status4xx": "the target refused requests (4xx): check paths, spec.target.http.auth and limits",
     "Status5xx": "the target failed (5xx): read its log for the time of this run",
-    "Check": "answers were not as expected: see expect of the step",
-    "Size": "answers were larger than expect.maxBytes",
-    "Policy": "a request left what is allowed: see the PerfPolicy, and where the target redirects",
-    "Data": "requests could not be made from the data: see variables, templates and parameters",
-    "Exit": "the command failed: read the last that it said",
-    "Killed": "the command was ended from outside: look at its memory limit and at its pod",
-    "Results": "the command wrote no results that can be read: see $(results) in its arguments",
-    "Browser": "the browser crashed or did not start: give the workers more memory in "
-    "spec.podTemplate.resources, or use fewer users a worker",
+    "Check": "responses were not as expected: see expect of the step",
+    "Size": "responses were larger than expect.maxBytes",
+    "Policy": (
+        "a request went to an address that is not allowed: see the PerfPolicy, and where the "
+        "target redirects to"
+    ),
+    "Data": "requests could not be built from the data: see variables, templates and parameters",
+    "Exit": "the command failed: read its last output",
+    "Killed": "the command was killed from outside: check its memory limit and its pod",
+    "Results": "the command wrote no readable results: see $(results) in its arguments",
+    "Browser": (
+        "the browser crashed or did not start: give the workers more memory in "
+        "spec.podTemplate.resources, or fewer users per worker"
+    ),
 }
 
 _BY_SQL_CLASS = {
     "Sql08": "the database closed connections: look for restarts and its own connection limits",
     "Sql22": "the database refused values: see the parameters of the step",
-    "Sql23": "rows broke a constraint: use data that is new in each run, and clean up",
+    "Sql23": "rows violated a constraint: use data that is new in each run, and clean up",
     "Sql28": "the login was refused: see the Secret of spec.target.sql.dsnFrom",
-    "Sql40": "transactions were rolled back (deadlock or conflict): that is load on the same rows",
-    "Sql42": "the database does not understand or allow the statement: see the step's sql",
+    "Sql40": (
+        "transactions were rolled back (deadlock or conflict): transactions compete for the "
+        "same rows"
+    ),
+    "Sql42": "the database rejected the statement (syntax or permission): see sql of the step",
     "Sql53": "the database ran out of something (connections, memory, disk): see maxConnections",
-    "Sql57": "the database ended statements: timeout, or an administrator",
+    "Sql57": "the database cancelled statements: a timeout, or an administrator",
 }
 _BY_FINDING = {
     **dict.fromkeys(
@@ -46,9 +54,12 @@ _BY_FINDING = {
     ),
     "Throttled": "perfrun was the limit: raise or remove its CPU limit in spec.podTemplate",
     "Exhausted": "perfrun was the limit: raise spec.load.workers, or reuse connections",
-    "StartSkew": "workers did not start together: see what their nodes were busy with",
-    "Coverage": "a part of the load is not known: see why a worker was lost",
-    "Omission": "users of a closed load wait with the target: spec.load.open sees its pauses",
+    "StartSkew": "workers did not start at the same time: check what kept their nodes busy",
+    "Coverage": "a part of the load is unknown: check why a worker was lost",
+    "Omission": (
+        "users of a closed load wait while the target pauses: use spec.load.open to measure "
+        "the pauses"
+    ),
     "Dropped": "lower the rate, or raise spec.load.open.maxInFlight: the target was slower than "
     "the load",
 }
@@ -66,10 +77,10 @@ def next_steps(run: PerfRun) -> list[str]:
 def _about_error(status: PerfRunStatus) -> str:
     if status.start_time is not None:
         return (
-            "the load ran, and nobody told what came of it: see why the workers ended (memory, "
+            "the load ran, but its results are unknown: check why the workers ended (memory, "
             "a signal), and run again"
         )
-    return "nothing was judged: put right what the message names, and run again"
+    return "nothing was judged: fix what the message names, and run again"
 
 
 def _about_errors(status: PerfRunStatus) -> Iterator[str]:
@@ -84,19 +95,22 @@ def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
     findings = status.generator.findings if status.generator else []
     holds = status.capacity.holds if status.capacity else []
     if any(hold.outcome == "Unclear" for hold in holds):
-        yield "a rate was not met by perfrun's own fault (Unclear): see its findings for the cause"
+        yield (
+            "a rate was not reached because of perfrun itself (Unclear): see its findings for "
+            "the cause"
+        )
     unsure = [slo for slo in status.slos if slo.verdict is Verdict.INCONCLUSIVE]
     for finding in findings:
         # A finding is worth advice where a verdict was taken back for it, and says so.
         if any(finding.message in slo.message for slo in unsure) and finding.type in _BY_FINDING:
             yield _BY_FINDING[finding.type]
     if status.stopped is None and any(slo.measured == "unsupported" for slo in unsure):
-        yield "a longer or larger load gives the samples that an objective lacked"
+        yield "an objective had too few samples: run a longer or larger load"
     if any(slo.verdict in _MISSED and _is_about_slowness(slo) for slo in status.slos):
         yield _about_slowness(status.steps)
     if not status.slos and status.summary is not None and status.benchmark is None:
         yield (
-            "say what is good enough: slos: [{metric: latency.p95, max: 500ms}], or for "
+            "define what is good enough: slos: [{metric: latency.p95, max: 500ms}], or for "
             "perfrun quick --p95 500ms"
         )
 

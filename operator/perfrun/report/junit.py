@@ -56,7 +56,8 @@ def _suite(run: PerfRun, *, failing: Collection[Verdict]) -> ET.Element:
 def _the_run(
     run: PerfRun, name: str, seconds: float, *, failing: Collection[Verdict]
 ) -> ET.Element:
-    """Whether there was a load to be judged, and what its verdict has beyond the objectives'."""
+    """The case of the load itself: whether it could be judged, and parts of the verdict that do not
+    come from objectives."""
     status = run.status
     case = ET.Element(
         "testcase", {"classname": _clean(name), "name": "run", "time": f"{seconds:.3f}"}
@@ -168,7 +169,8 @@ def _sums(suites: Sequence[ET.Element]) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    """Without what XML cannot hold: control characters, surrogates, and the last two of a plane."""
+    """Without characters that XML does not allow: control characters, surrogates, and
+    noncharacters."""
     return "".join(char if _is_xml(ord(char)) else " " for char in text)
 
 

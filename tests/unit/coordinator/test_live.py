@@ -99,7 +99,7 @@ ONE, TWO = WorkerLive(0, 1, 0), WorkerLive(1, 1, 0)
         (Live(elapsed=12 * S + 1, rate=0.0, failed=7, workers=(ONE, TWO)),
          "12s, 0 requests/s, 7 failed"),
         (Live(elapsed=S, rate=10.0, dropped=3, workers=(ONE,)),
-         "1s, 10 requests/s, 0 failed, 3 dropped, 1 of 2 workers heard of"),
+         "1s, 10 requests/s, 0 failed, 3 dropped, 1 of 2 workers have sent an interval"),
         (Live(elapsed=S, workers=(ONE, TWO), search=SearchView(0, 0.0, Bracket(0, None, False, False))),
          "1s, before the first hold, 0 requests/s, 0 failed"),
         (Live(elapsed=S, workers=(ONE, TWO), search=SearchView(3, 400.0, Bracket(200, None, False, False))),

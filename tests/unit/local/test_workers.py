@@ -69,8 +69,8 @@ async def test_a_worker_that_lives_has_no_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("late", "said"),
     [
-        (False, "it was ended by a signal (what it measured before that is counted)"),
-        (True, "it took too long, and was ended (what it measured before that is counted)"),
+        (False, "it was stopped by a signal (its measurements before that are counted)"),
+        (True, "it took too long and was stopped (its measurements before that are counted)"),
     ],
 )
 async def test_a_worker_that_was_ended_and_has_reported_is_a_loss(

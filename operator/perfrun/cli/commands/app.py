@@ -44,8 +44,10 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    help="Performance tests as Kubernetes objects: run them on this machine, without a cluster, or "
-    "look after those of a cluster.",
+    help=(
+        "Performance tests as Kubernetes objects: run them on this machine, without a "
+        "cluster, or manage those of a cluster."
+    ),
 )
 
 
@@ -54,27 +56,31 @@ COMPLETE_VARIABLE = "_PERFRUN_COMPLETE"
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILE", help="Manifests: files, folders of *.yaml, or - for stdin."),
+    typer.Argument(
+        metavar="FILE", help=("Manifests: files, folders with *.yaml files, or - for stdin.")
+    ),
 ]
 JsonFile = Annotated[
     Path | None,
     typer.Option(
-        "--json", metavar="OUT", help="Write the PerfRun; here and below - is standard output."
+        "--json",
+        metavar="OUT",
+        help=("Write the PerfRun. For this and the options below, - is standard output."),
     ),
 ]
 ResultFile = Annotated[
-    Path | None, typer.Option("--result", metavar="OUT", help="Write all that was measured.")
+    Path | None, typer.Option("--result", metavar="OUT", help="Write everything that was measured.")
 ]
 HtmlFile = Annotated[
     Path | None,
     typer.Option(
         "--html",
         metavar="OUT",
-        help="Write a page that needs no network; of several runs a folder.",
+        help="Write a self-contained HTML page; for several runs a folder.",
     ),
 ]
 JunitFile = Annotated[
-    Path | None, typer.Option("--junit", metavar="OUT", help="Write JUnit XML, for a CI system.")
+    Path | None, typer.Option("--junit", metavar="OUT", help="Write JUnit XML for a CI system.")
 ]
 MarkdownFile = Annotated[
     Path | None, typer.Option("--md", metavar="OUT", help="Write a summary in Markdown.")
@@ -82,10 +88,13 @@ MarkdownFile = Annotated[
 Labels = Annotated[
     str | None,
     typer.Option(
-        "--selector", "-l", metavar="LABELS", help="PerfTests with such labels: type=load,!slow."
+        "--selector",
+        "-l",
+        metavar="LABELS",
+        help=("Only PerfTests with these labels, as in type=load,!slow."),
     ),
 ]
-TextOutput = Annotated[TextForm, typer.Option("--output", "-o", help="text, json or yaml.")]
+TextOutput = Annotated[TextForm, typer.Option("--output", "-o", help="Format: text, json or yaml.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Short for --fail-on inconclusive.")]
 FailOnVerdict = Annotated[
     FailOn | None,
@@ -96,7 +105,7 @@ FailOnVerdict = Annotated[
     ),
 ]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Default: the context's.")]
-Context = Annotated[str | None, typer.Option(help="Of the kubeconfig.")]
+Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
 
 
 def outputs() -> tuple[Output, Output]:
@@ -119,7 +128,7 @@ def connected(context: str | None, namespace: str | None) -> "Cluster":
         if (error.name or "").partition(".")[0] not in ("aiohttp", "kubernetes", "urllib3"):
             raise
         install = "pip install '.[operator]' in a clone of perfrun"
-        raise KubeError(0, f"a client of Kubernetes is needed: {install}") from error
+        raise KubeError(0, f"the Kubernetes client is not installed: run {install}") from error
     return Cluster(context, namespace)
 
 
@@ -146,7 +155,7 @@ def _version(wanted: bool) -> None:
 
 @app.command(rich_help_panel=OTHER)
 def completion(
-    shell: Annotated[Shell, typer.Argument(help="The shell that it is for.")],
+    shell: Annotated[Shell, typer.Argument(help="Shell to write the completion for.")],
 ) -> None:
     """Print a script that lets a shell complete commands, options and names of the cluster.
 

@@ -32,15 +32,17 @@ Secrets = Annotated[
         metavar="DIR",
         exists=True,
         file_okay=False,
-        help="Values of Secrets and ConfigMaps, as files DIR/NAME/KEY.",
+        help="Folder with values of Secrets and ConfigMaps, as files DIR/NAME/KEY.",
     ),
 ]
 TargetUrl = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="Where the targets are from here, as in http://localhost:8000; the paths are "
-        "those of the manifests.",
+        help=(
+            "Where to reach the targets from this machine, as in http://localhost:8000; paths "
+            "are taken from the manifests."
+        ),
     ),
 ]
 Slowest = Annotated[
@@ -50,8 +52,10 @@ Observe = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=PID",
-        help="Look at a process of this machine in the place of the observed workload NAME; "
-        "NAME=port:8000 is the one that listens there.",
+        help=(
+            "Observe a process of this machine instead of the workload NAME; NAME=port:8000 "
+            "is the process that listens on that port."
+        ),
     ),
 ]
 
@@ -121,10 +125,12 @@ def validate(files: Files, labels: Labels = None, output: TextOutput = TextForm.
 def next_(
     files: Files,
     labels: Labels = None,
-    count: Annotated[int, typer.Option(min=1, max=1000, help="How many times to show.")] = 5,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Number of times to show.")] = 5,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Look from there: 2026-11-24T02:00:00Z."),
+        typer.Option(
+            "--from", metavar="TIME", help=("Start from this time, as in 2026-11-24T02:00:00Z.")
+        ),
     ] = None,
     output: TextOutput = TextForm.TEXT,
 ) -> None:

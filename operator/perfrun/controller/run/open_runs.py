@@ -102,11 +102,11 @@ async def revision_spec(kube: Kube, run: PerfRun) -> Json:
     """The JSON of what the run was frozen to. Raises UnreadableError where it is gone."""
     name = run.status.revision
     if name is None:
-        raise UnreadableError("what it was to run is not known: its status has no revision")
+        raise UnreadableError("its status has no revision, so it is unknown what to run")
     try:
         body = await kube.get(REVISIONS, run.metadata.namespace, name)
     except NotFoundError as error:
-        raise UnreadableError(f"what it was to run is gone: {error}") from error
+        raise UnreadableError(f"its revision no longer exists: {error}") from error
     try:
         spec: Json = body["data"]["spec"]
     except (KeyError, TypeError) as error:
@@ -116,9 +116,7 @@ async def revision_spec(kube: Kube, run: PerfRun) -> Json:
 
 def unreadable_revision(name: str, why: object) -> UnreadableError:
     """What is said of a revision that no plan can be made of."""
-    return UnreadableError(
-        f"what it was to run cannot be read from ControllerRevision {name}: {why}"
-    )
+    return UnreadableError(f"its revision, ControllerRevision {name}, cannot be read: {why}")
 
 
 def _opened(body: Json, run: PerfRun, outcome: Examined, network: Sequence[NetworkRule]) -> OpenRun:
@@ -166,8 +164,8 @@ class OpenRuns:
         if run.status.target != opened.target:
             # Others wait for what a status names.
             raise UnreadableError(
-                f"its status has been changed: it names target {run.status.target}, and what it "
-                f"runs is for {opened.target}"
+                f"its status was changed: it says target {run.status.target}, but its revision "
+                f"has target {opened.target}"
             )
         return opened
 
@@ -208,11 +206,11 @@ class OpenRuns:
         while True:
             run = PerfRun.parse(await self._kube.get(PERF_RUNS, *key))
             if run.metadata.uid != uid:
-                raise ConflictError(409, f"{key} is another run by now")
+                raise ConflictError(409, f"{key} is now a different run")
             if run.status.start_time is not None:
                 return parse_time(run.status.start_time)
             if run.status.phase is not Phase.STARTING:
-                raise ConflictError(409, f"{key} is not starting any more: {run.status.phase}")
+                raise ConflictError(409, f"{key} is no longer starting: {run.status.phase}")
             changes = running(run, time, workers)
             try:
                 await write_status(self._kube, PERF_RUNS, run.metadata, changes)
@@ -230,7 +228,7 @@ class OpenRuns:
         while True:
             run = PerfRun.parse(await self._kube.get(PERF_RUNS, *key))
             if run.metadata.uid != uid or run.status.phase is not Phase.RUNNING:
-                raise ConflictError(409, f"{key} is not running any more")
+                raise ConflictError(409, f"{key} is no longer running")
             try:
                 await write_status(self._kube, PERF_RUNS, run.metadata, searching(holds))
             except ConflictError:
@@ -284,7 +282,7 @@ class OpenRuns:
             if seen > most:
                 raise UnreadableError(
                     f"{UNUSABLE}: more than {most} ConfigMaps have the labels {labels}: delete "
-                    f"those that it has not written"
+                    "those that the operator did not create"
                 )
             for index, number, piece in _pieces_in(page, uid):
                 if index in range(run.plan.cleaner + 1):
@@ -339,7 +337,7 @@ def _pieces_in(page: list[Json], uid: str) -> Iterator[tuple[int, int, _Piece]]:
         try:
             index, number = int(marks[REPORT_INDEX_LABEL]), int(marks[PIECE_LABEL])
         except (KeyError, ValueError) as error:
-            raise _damaged(name, f"its label {error} is not what it was") from error
+            raise _damaged(name, f"its label {error} was changed") from error
         yield index, number, _Piece(name, sha_of(body))
 
 
@@ -358,7 +356,7 @@ def _unpacked(pieces: list[Json], plan: RunPlan) -> WorkerReport:
     try:
         packed = joined(pieces)
         if packed is None:
-            raise _damaged(name, "its hash does not fit what is in it")
+            raise _damaged(name, "its hash does not match its content")
         return WorkerReport.unpack(packed, plan)
     except ValueError as error:
         raise _damaged(name, reason_of(error)) from error

@@ -96,7 +96,7 @@ def test_groups_that_overlap_show_no_change_and_say_what_would_have_been():
     assert p95 is not None
     assert p95.shown is Shown.NOT_SHOWN
     assert p95.sentence.startswith("latency.p95: no change detected (+1.0%, p 0.")
-    assert p95.sentence.endswith(f"{p95.smallest} would have been")
+    assert p95.sentence.endswith(f"{p95.smallest} would have been detected")
     assert found.conclusion[0] == "5 runs against 5: none of 6 metrics shows a change"
 
 

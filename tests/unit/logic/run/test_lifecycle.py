@@ -204,24 +204,24 @@ STARTING: list[tuple[str, dict[str, Any], Action, str]] = [
         "on one machine nobody listens, which a second try may change",
         {
             "now": at(4.1),
-            "trouble": "127.0.0.1:9 refused a connection",
+            "trouble": "127.0.0.1:9 refused the connection",
             "troubled_since": at(3),
             "nobody_listens": True,
         },
         Action.WAIT,
-        "127.0.0.1:9 refused a connection",
+        "127.0.0.1:9 refused the connection",
     ),
     (
         "on one machine still nobody listens",
         {
             "now": at(4.2),
-            "trouble": "127.0.0.1:9 refused a connection",
+            "trouble": "127.0.0.1:9 refused the connection",
             "troubled_since": at(3),
             "nobody_listens": True,
         },
         Action.FAIL,
-        "not all workers were ready within 1.2s after they had come up (load.startTimeout: 10s "
-        "waits longer): 127.0.0.1:9 refused a connection",
+        "not all workers were ready within 1.2s after they had come up (load.startTimeout: "
+        "10s waits longer): 127.0.0.1:9 refused the connection",
     ),
     (
         "a worker ended and has no pod",

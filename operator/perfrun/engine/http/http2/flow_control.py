@@ -1,4 +1,4 @@
-"""Request bodies on their way over HTTP/2, as far as the peer's windows allow (RFC 9113, 5.2)."""
+"""Request bodies over HTTP/2, as fast as the server's windows allow (RFC 9113, 5.2)."""
 
 from perfrun.engine.http.http2.frames import (
     FIRST_WINDOW,
@@ -12,7 +12,7 @@ from perfrun.engine.http.http2.frames import (
 
 
 class _Upload:
-    """A body, how much of it is sent, and how much more of it the peer takes (bytes)."""
+    """A body, how much of it was sent, and how much more the server accepts (bytes)."""
 
     __slots__ = ("at", "body", "window")
 
@@ -23,7 +23,7 @@ class _Upload:
 
 
 class FlowControl:
-    """The bodies of one connection. What each method returns is to be sent at once."""
+    """The bodies of one connection. The caller must send what each method returns at once."""
 
     __slots__ = ("_first_window", "_frame_size", "_window", "waiting")
 
@@ -31,7 +31,7 @@ class FlowControl:
         self._window = self._first_window = FIRST_WINDOW
         self._frame_size = MAX_FRAME
         self.waiting: dict[int, _Upload] = {}
-        """By stream: what is not yet sent as a whole, the oldest first."""
+        """Unfinished bodies by stream, the oldest first."""
 
     def begin(self, number: int, body: bytes) -> bytes:
         """Send a body on a new stream."""
@@ -39,13 +39,13 @@ class FlowControl:
         return self._advance(number, upload)
 
     def drop(self, number: int) -> bool:
-        """Send no more on a stream; whether there was more to send."""
+        """Stop sending on a stream. Returns whether there was more to send."""
         return self.waiting.pop(number, None) is not None
 
     def widen(self, number: int, by: int) -> bytes:
         """A WINDOW_UPDATE; stream 0 is the connection. Raises FrameError."""
         if not by:
-            raise FrameError("a window that is widened by nothing")
+            raise FrameError("a WINDOW_UPDATE of 0")
         if number:
             upload = self.waiting.get(number)
             if upload is None:
@@ -56,7 +56,7 @@ class FlowControl:
         return self._advance_all()
 
     def resize(self, first_window: int) -> bytes:
-        """SETTINGS_INITIAL_WINDOW_SIZE, which changes what is open too. Raises FrameError."""
+        """SETTINGS_INITIAL_WINDOW_SIZE, which also changes open streams. Raises FrameError."""
         if first_window > MAX_WINDOW:
             raise FrameError("a window that is too large")
         by, self._first_window = first_window - self._first_window, first_window
