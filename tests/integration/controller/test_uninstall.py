@@ -45,4 +45,4 @@ async def test_runs_under_way_and_waiting_have_an_end_like_any_other(
     async def gone() -> bool:
         return not await world.jobs("one")
 
-    await until("its Job was deleted", gone)
+    await until("its Job is gone", gone)
