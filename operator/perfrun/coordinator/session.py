@@ -81,7 +81,7 @@ class RunSession:
         if not 0 <= index < self.workers:
             raise Malformed(f"there is no worker {index}: the run has {self.workers} workers")
         if self._identities.setdefault(index, identity) != identity:
-            raise Conflict(f"worker {index} of this run is another one, which came first")
+            raise Conflict(f"worker {index} of this run has already connected as another process")
 
     def ready(self, index: int, ready: Ready, now: int) -> None:
         """A worker stands at the barrier, or says why it cannot.
@@ -91,7 +91,7 @@ class RunSession:
         if index == 0 and ready.setup is not None:
             extracted = {name for step in self.plan.setup for name in step.extract}
             if not extracted.issuperset(ready.setup):
-                raise Malformed("not a Ready: setup: values that the setup does not extract")
+                raise Malformed("not a Ready: setup has values that the setup steps do not extract")
             self.setup = ready.setup
         self._barrier[index] = _AtBarrier(ready, now)
 
@@ -134,7 +134,7 @@ class RunSession:
         if stopped == TERMINATED:
             self.terminated.add(index)
         if self.search is not None:
-            self.search.lose(f"worker {index} ended ({stopped or 'nobody knows why'})")
+            self.search.lose(f"worker {index} ended ({stopped or 'for an unknown reason'})")
         elif breached:
             # It was away, and has judged by itself: the others are to end as well.
             self.breach(stopped or "")
@@ -265,5 +265,5 @@ def _sentence(told: dict[int, Ready]) -> str:
     """The first trouble, and how many more workers have one."""
     (index, ready), others = next(iter(told.items())), len(told) - 1
     assert ready.trouble is not None
-    suffix = f" (and {others} more with trouble)" if others else ""
+    suffix = f" (and {others} more with problems)" if others else ""
     return f"worker {index}: {ready.trouble.message}{suffix}"

@@ -94,7 +94,9 @@ Labels = Annotated[
         help=("Only PerfTests with these labels, as in type=load,!slow."),
     ),
 ]
-TextOutput = Annotated[TextForm, typer.Option("--output", "-o", help="Format: text, json or yaml.")]
+TextOutput = Annotated[
+    TextForm, typer.Option("--output", "-o", help=("Format: Format: text, json or yaml."))
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Short for --fail-on inconclusive.")]
 FailOnVerdict = Annotated[
     FailOn | None,

@@ -32,17 +32,17 @@ def watch(
         str | None,
         typer.Argument(
             metavar="TEST|run/RUN",
-            help="One test, or one run until it is done.",
+            help="A test, or run/NAME: one run until it is done.",
             autocompletion=completion.test_or_run_names,
         ),
     ] = None,
     namespace: Namespace = None,
-    once: Annotated[bool, typer.Option("--once", help="Show what is now, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Show the current state and exit.")] = False,
     strict: Strict = False,
     fail_on: FailOnVerdict = None,
     context: Context = None,
 ) -> None:
-    """Watch the runs under way, and what changes; of a single run, until its verdict.
+    """Watch runs in progress and changes; a single run until its verdict.
 
     Exit codes: 0 done, 1 Fail, 2 no such test, run or namespace, 3 Error, 130 stopped watching; the
     runs go on.
@@ -67,11 +67,13 @@ def trigger(
     ],
     namespace: Namespace = None,
     context: Context = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Tell of the run until it is done.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help=("Show the progress of the run until it is done."))
+    ] = False,
     strict: Strict = False,
     fail_on: FailOnVerdict = None,
 ) -> None:
-    """Ask for a run of a PerfTest that is in a cluster.
+    """Start a run of a PerfTest in a cluster.
 
     Exit codes: 0 asked for (with --wait: done), 1 Fail, 2 no such test or usage wrong, 3 Error, 130
     stopped waiting; the run goes on.
@@ -95,13 +97,15 @@ def logs(
         ),
     ],
     namespace: Namespace = None,
-    worker: Annotated[int | None, typer.Option(metavar="N", min=0, help="Only this one.")] = None,
+    worker: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help=("Only this worker."))
+    ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the workers end.")
+        bool, typer.Option("--follow", "-f", help="Keep printing until the workers end.")
     ] = False,
     context: Context = None,
 ) -> None:
-    """Print what the workers of a run write; once they are gone, what is known of the run.
+    """Print the logs of a run's workers, or, if they were deleted, what is known about the run.
 
     Exit codes: 0 done, 2 no such run or worker, 3 Error, 130 stopped.
     """
@@ -133,6 +137,6 @@ def _speak(
         tell(console(err), sentence(error))
         code = Exit.ERROR
     except KeyboardInterrupt:
-        tell(console(err), "stopped here; what runs in the cluster goes on")
+        tell(console(err), "perfrun stopped; runs in the cluster continue")
         code = Exit.INTERRUPTED
     leave(code, out, err)

@@ -41,8 +41,10 @@ Runs = Annotated[
     typer.Argument(
         metavar="RUN|FILE",
         autocompletion=completion.run_names,
-        help="Names of PerfRuns, test/NAME for the last of a test, files of perfrun run "
-        "(--result or --json), or - for stdin.",
+        help=(
+            "Names of PerfRuns, test/NAME for the last run of a test, files of perfrun run "
+            "(--result or --json), or - for stdin."
+        ),
     ),
 ]
 
@@ -121,22 +123,23 @@ def compare(
         typer.Option(
             _AGAINST,
             metavar="RUN|FILE...",
-            help="The baseline: all that follow, up to the next option. Default: the first run.",
+            help="The baseline: one or more runs, up to the next option. Default: the first run.",
         ),
     ] = None,
     html_file: Annotated[
         Path | None,
-        typer.Option("--html", metavar="OUT", help="Write a page that needs no network."),
+        typer.Option("--html", metavar="OUT", help="Write a self-contained HTML page."),
     ] = None,
     md_file: MarkdownFile = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="OUT", help="Write every figure of it.")
+        Path | None,
+        typer.Option("--json", metavar="OUT", help=("Write all figures of the comparison.")),
     ] = None,
     test: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of files with several, only this test.")
+        str | None, typer.Option(metavar="NAME", help="Only this test, if the files have several.")
     ] = None,
     doubtful: Annotated[
-        bool, typer.Option("--doubtful", help="Count runs whose generator was at fault, too.")
+        bool, typer.Option("--doubtful", help="Include runs with problems of the load generator.")
     ] = False,
     namespace: Namespace = None,
     context: Context = None,
@@ -180,7 +183,7 @@ def _cluster(context: str | None, namespace: str | None) -> Iterator[Callable[[]
             try:
                 return stack.enter_context(connected(context, namespace))
             except KubeError as error:
-                why = f"what is no file is the name of a run in a cluster, and {sentence(error)}"
+                why = f"it is not a file, so it must be a run in a cluster, but {sentence(error)}"
                 raise KubeError(0, why) from error
 
         yield connect

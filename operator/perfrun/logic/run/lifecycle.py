@@ -261,9 +261,9 @@ def waiting_for(facts: RunFacts) -> str:
 def _barrier(facts: RunFacts) -> str:
     """What the workers wait for that have come up, where nobody complains."""
     if missing := facts.planned - facts.arrived:
-        return f"{missing} of {facts.planned} workers have not come up"
+        return f"{missing} of {facts.planned} workers have not connected"
     if facts.in_setup:
-        return "worker 0 has not come to the end of the setup"
+        return "worker 0 has not finished the setup"
     if facts.silent is not None:
         index, age = facts.silent
         return f"worker {index} was ready, but has been silent for {format_duration(age)}"

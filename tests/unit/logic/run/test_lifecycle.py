@@ -488,9 +488,9 @@ def test_nothing_is_decided_about_runs_that_are_not_under_way(phase: Phase) -> N
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"arrived": 0}, "2 of 2 workers have not come up"),
-        ({"arrived": 1, "ready": 1}, "1 of 2 workers have not come up"),
-        ({"ready": 2, "in_setup": True}, "worker 0 has not come to the end of the setup"),
+        ({"arrived": 0}, "2 of 2 workers have not connected"),
+        ({"arrived": 1, "ready": 1}, "1 of 2 workers have not connected"),
+        ({"ready": 2, "in_setup": True}, "worker 0 has not finished the setup"),
         ({"ready": 2, "silent": (0, 599 * S)}, "worker 0 was ready, but has been silent for 599s"),
         ({"ready": 2}, "all workers were ready, but the start could not be recorded in time"),
         ({"ready": 1}, "1 of 2 workers are ready"),

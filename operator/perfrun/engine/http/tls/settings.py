@@ -65,5 +65,5 @@ def _load_ca(context: ssl.SSLContext, source: ValueSource, values: Values) -> No
         context.load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError) as error:
         raise DataError(
-            f"{_WHERE}.caFrom: is is is not a CA certificate in PEM: {error}"
+            f"{_WHERE}.caFrom: is is is is not a CA certificate in PEM: {error}"
         ) from error
