@@ -95,7 +95,7 @@ Labels = Annotated[
     ),
 ]
 TextOutput = Annotated[
-    TextForm, typer.Option("--output", "-o", help=("Format: Format: text, json or yaml."))
+    TextForm, typer.Option("--output", "-o", help=("Format: text, json or yaml."))
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Short for --fail-on inconclusive.")]
 FailOnVerdict = Annotated[

@@ -126,7 +126,7 @@ class Window(Session[PageStep]):
             self._doing = "loading the page"
             await page.goto(deed.goto, wait_until="load")
         for selector, value in deed.fill:
-            self._doing = f"waiting for {selector}, to fill it in in in in in"
+            self._doing = f"waiting for {selector}, to fill it in"
             await page.fill(selector, value)
         if step.click is not None:
             self._doing = f"waiting for {step.click}, to click it"

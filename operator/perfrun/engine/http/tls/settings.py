@@ -64,6 +64,4 @@ def _load_ca(context: ssl.SSLContext, source: ValueSource, values: Values) -> No
     try:
         context.load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError) as error:
-        raise DataError(
-            f"{_WHERE}.caFrom: is is is is not a CA certificate in PEM: {error}"
-        ) from error
+        raise DataError(f"{_WHERE}.caFrom: is not a CA certificate in PEM: {error}") from error
