@@ -213,7 +213,7 @@ def test_a_target_that_refuses_connections_is_an_error_after_a_short_wait(cli: C
     file = cli.manifest(
         "api",
         "http://127.0.0.1:1/",
-        "{startTimeout: 2s, burst: {requests: 1, concurrency: 1}}",
+        "{startTimeout: 6s, burst: {requests: 1, concurrency: 1}}",
     )
     code, out, err = cli.run(file, "--json", "o.json")
     assert (code, out.splitlines()[0]) == (3, "✘ ERROR  shop/api"), err
