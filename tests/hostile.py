@@ -112,9 +112,9 @@ def bombs() -> Iterator[Bomb]:
     yield Bomb("nested report", "report", gzip.compress(b"[" * 100_000), "levels")
     yield Bomb("lists in a report", "report", gzipped(b"[[],[]," * 50_000, 40), "values")
     objects = b'{"warmup":[' + b'{"a":1},' * 149_990 + b"1]}"
-    yield Bomb("objects in a report", "report", gzip.compress(objects), "laid out")
+    yield Bomb("objects in a report", "report", gzip.compress(objects), "expected format")
     long = b'{"warmup":"' + b"x" * (16 * MiB - 20) + b'"}'
-    yield Bomb("a long text in a report", "report", gzip.compress(long), "laid out")
+    yield Bomb("a long text in a report", "report", gzip.compress(long), "expected format")
     digits = b"[" + b",".join([b"9" * 4000] * 4000) + b"]"
     yield Bomb("long numbers in a report", "report", gzip.compress(digits), "digits")
     yield Bomb("long report", "report", gzipped(bytes(MiB), 500), "16 MiB")
@@ -130,7 +130,7 @@ def bombs() -> Iterator[Bomb]:
     timings = {f"{timing.value}/{one.value}": full for timing in Timing for one in Outcome}
     wide = {name: histogram(text) for name, text in timings.items()}
     yield Bomb("full histograms", "report", report(timings=wide), "histogram")
-    yield Bomb("unknown setup values", "ready", b'{"setup":{"a":"b"}}', "does not extract")
+    yield Bomb("unknown setup values", "ready", b'{"setup":{"a":"b"}}', "do not extract")
 
 
 def _lag(text: str) -> bytes:

@@ -400,7 +400,7 @@ async def test_logs_of_what_is_not_there_or_has_not_started(filled: Shop) -> Non
     await filled.api.call("POST", f"/api/v1/namespaces/{filled.namespace}/pods", pod)
     code, out, err = await filled.perfrun("logs", "api-2")
     assert (code, out) == (0, "")
-    assert err == "worker 0 has not started: it is Pending\n"
+    assert err == "worker 0 has not started: the pod is Pending\n"
     assert (await filled.perfrun("logs", "api-2", "--worker", "1"))[0] == 2
 
 

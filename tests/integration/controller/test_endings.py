@@ -18,7 +18,7 @@ async def test_stop_while_starting_is_inconclusive_and_tidies_up(world: World) -
     async def gone() -> bool:
         return not await world.jobs("one")
 
-    await until("its Job was deleted", gone)
+    await until("its Job is gone", gone)
 
 
 async def test_stop_under_load_is_told_to_the_workers_and_measured_so_far(world: World) -> None:
@@ -118,7 +118,7 @@ async def test_run_held_by_a_finalizer_gives_its_target_and_its_load_up(world: W
     async def gone() -> bool:
         return not await world.jobs("one")
 
-    await until("its Job was deleted", gone)
+    await until("its Job is gone", gone)
     assert (await world.finish("two"))["verdict"] == "Pass"
     assert (await world.run("one"))["metadata"]["deletionTimestamp"]
     await world.api.merge(world.ours("perfruns", "one"), {"metadata": {"finalizers": None}})
