@@ -91,9 +91,9 @@ def bombs() -> Iterator[Bomb]:
     """Each of them once ended, starved or misled an operator, or could have."""
     inflating = hdr(bytes(MiB), 600)
     yield Bomb("inflating report", "report", _lag(inflating), "characters")
-    yield Bomb("small inflating report", "report", _lag(hdr(bytes(MiB), 60)), "inflated")
+    yield Bomb("small inflating report", "report", _lag(hdr(bytes(MiB), 60)), "after decompression")
     small = hdr(bytes(MiB), 60)
-    yield Bomb("small inflating interval", "interval", interval(latency=histogram(small)), "inflat")
+    yield Bomb("small inflating interval", "interval", interval(latency=histogram(small)), "after decompression")
     yield Bomb(
         "order of histograms", "interval", _text([histogram(small)] * 40), "more than 131072"
     )
