@@ -93,7 +93,12 @@ def bombs() -> Iterator[Bomb]:
     yield Bomb("inflating report", "report", _lag(inflating), "characters")
     yield Bomb("small inflating report", "report", _lag(hdr(bytes(MiB), 60)), "after decompression")
     small = hdr(bytes(MiB), 60)
-    yield Bomb("small inflating interval", "interval", interval(latency=histogram(small)), "after decompression")
+    yield Bomb(
+        "small inflating interval",
+        "interval",
+        interval(latency=histogram(small)),
+        "after decompression",
+    )
     yield Bomb(
         "order of histograms", "interval", _text([histogram(small)] * 40), "more than 131072"
     )

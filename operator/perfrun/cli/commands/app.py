@@ -103,7 +103,7 @@ FailOnVerdict = Annotated[
     typer.Option(
         "--fail-on",
         metavar="VERDICT",
-        help="The mildest verdict to exit with 1 for: inconclusive, warn, fail, or error for none.",
+        help="Exit with 1 for this verdict or a worse one: inconclusive, warn or fail; error: never.",
     ),
 ]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Default: the context's.")]
