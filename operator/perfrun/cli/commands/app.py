@@ -103,7 +103,7 @@ FailOnVerdict = Annotated[
     typer.Option(
         "--fail-on",
         metavar="VERDICT",
-        help="Exit with 1 for this verdict or a worse one: inconclusive, warn or fail; error: never.",
+        help="Exit with 1 for this verdict or a worse one: inconclusive, warn, fail or error.",
     ),
 ]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Default: the context's.")]
