@@ -1,1 +1,4 @@
-"""The command line: ``perfrun run`` and ``perfrun validate``, without a cluster."""
+"""The command line: ``commands/`` has the options, and the work is in the modules beside it.
+
+``cluster/`` is for commands that read a cluster, ``init/`` drafts tests, ``terminal/`` draws.
+"""

@@ -1,4 +1,7 @@
-"""The table of a run's steps: the columns that fit, and notes about the figures."""
+"""The table of a run's steps in a terminal and in Markdown: the columns that fit, and notes.
+
+The page has its own, in ``html/templates/run.html.j2``.
+"""
 
 import re
 from collections.abc import Iterator, Sequence

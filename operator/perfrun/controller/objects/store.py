@@ -85,7 +85,7 @@ class RunRecord(NamedTuple):
     @property
     def holds_target(self) -> bool:
         """Whether it has left the queue and is not done: nobody else may load its target."""
-        return self.phase in (Phase.STARTING, Phase.RUNNING, Phase.COLLECTING)
+        return self.phase not in (None, Phase.QUEUED, Phase.DONE)
 
     def contender(self, target: str) -> Contender:
         """How admission sees it."""

@@ -1,4 +1,8 @@
-"""What was lost with a worker: how, in words, and the teardown that worker 0 owed."""
+"""What was lost with a worker: how, in words, and the teardown that worker 0 owed.
+
+Whether a worker is lost is a fact, ``WorkerFacts.dead``: ``controller/objects/pods.py`` reads it of
+a pod, ``local/workers.py`` of a process.
+"""
 
 from collections.abc import Collection
 

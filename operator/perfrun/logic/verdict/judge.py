@@ -1,4 +1,8 @@
-"""The verdict: objectives against measurements, and what the generator's faults leave of it."""
+"""The verdict of a run, put together: of its load or search, of what was observed, of refusals.
+
+Objectives are compared in ``compare.py``, and what the whole comes to is in ``load.py`` and
+``search.py``.
+"""
 
 from dataclasses import replace
 

@@ -1,1 +1,1 @@
-"""Readers of results: one small module per format, and a line in :mod:`.table`."""
+"""Readers of results: a module for each format, and a line in ``engine/benchmark/results.py``."""
