@@ -103,7 +103,7 @@ FailOnVerdict = Annotated[
     typer.Option(
         "--fail-on",
         metavar="VERDICT",
-        help="Exit with 1 for this verdict or a worse one: inconclusive, warn, fail or error.",
+        help="Exit with 1 from this verdict on: inconclusive, warn or fail; with error, never.",
     ),
 ]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Default: the context's.")]
