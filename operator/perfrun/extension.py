@@ -18,24 +18,25 @@ from perfrun.reach.errors import exhausted_by, unconnected
 from perfrun.reach.resolver import Resolver
 
 CLOSE_SECONDS = 2.0
-"""What :meth:`Extension.close` has before it is cancelled."""
+"""Seconds that :meth:`Extension.close` has before it is cancelled."""
 
 C = TypeVar("C")
-"""What a connection is to a protocol: whatever :meth:`Extension.open` gives."""
+"""The type of a protocol's connections: whatever :meth:`Extension.open` returns."""
 
 
 class Reply(NamedTuple):
-    """What came of one request."""
+    """The result of one request."""
 
     body: bytes = b""
-    """What came back: counted, and what ``expect`` and ``extract`` of the step look at."""
+    """The response: its bytes are counted, and ``expect`` and ``extract`` of the step apply
+    to it."""
     error: ErrorClass | None = None
     """How the request failed; None: it succeeded, as far as the protocol can tell."""
     said: str = ""
     """Why it failed, in words, which everybody may read: no value of an option or a request."""
     passed: int = 0
     failed: int = 0
-    """Checks of the protocol's own."""
+    """The protocol's own checks."""
 
 
 class Peer:
@@ -89,7 +90,7 @@ class Extension(ABC, Generic[C]):
     async def open(self, peer: Peer) -> C:
         """A new connection, ready to be used, within the target's ``connectTimeout``.
 
-        Raises OpenError, or lets an OSError through. Whatever else is raised is a defect.
+        Raises OpenError, or lets an OSError through. Any other exception is a defect.
         """
 
     @abstractmethod
@@ -109,7 +110,7 @@ class Extension(ABC, Generic[C]):
 
     @abstractmethod
     async def close(self, connection: C) -> None:
-        """Close a connection, whatever it is in the midst of, in at most CLOSE_SECONDS."""
+        """Close a connection, whatever it is doing, within CLOSE_SECONDS."""
 
 
 async def _connected(address: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The API server, as perfrun speaks to it: plain JSON, few verbs, one error tree.
+"""perfrun's client of the API server: plain JSON, few verbs, one tree of errors.
 
 The generated classes of the client library are not used: they cost more to build than the
 requests, and they drop fields that they do not know.
@@ -35,7 +35,7 @@ REQUEST_TIMEOUT_S = 30.0
 WATCH_S = 50
 """The server ends a watch after this, so that a connection that died is noticed soon."""
 SILENCE_S = 60.0
-"""How long a watch may say nothing: it has bookmarks."""
+"""How long a watch may be silent: it has bookmarks."""
 PAGE = 500
 METADATA_PAGE = 100
 """Anybody may write 256 KiB of annotations into each object."""
@@ -47,7 +47,7 @@ MAX_ANNOTATION = 1024
 JSON = "application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METHODS = {"create": "POST", "patch": "PATCH", "delete": "DELETE"}
-"""Of the verbs that write. All others are a GET."""
+"""Methods of the verbs that write. All others are a GET."""
 
 
 class Kube:
@@ -109,7 +109,7 @@ class Kube:
         return await self._request(Asked(self.host, "get", resource, namespace, name))
 
     async def find(self, resource: Resource, namespace: str, name: str) -> Json | None:
-        """The object, or None where there is none."""
+        """The object, or None if it does not exist."""
         try:
             return await self.get(resource, namespace, name)
         except NotFoundError:
@@ -202,7 +202,8 @@ class Kube:
         return await self._request(asked, body, content_type="application/merge-patch+json")
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
-        """Delete in the background. False where there was none, or another one of that name."""
+        """Delete in the background. False if it does not exist, or is a different object with that
+        name."""
         body: Json = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             await self._request(Asked(self.host, "delete", resource, namespace, name), body)
@@ -312,7 +313,7 @@ class Kube:
 
     @contextmanager
     def _reached(self, asked: Asked) -> Iterator[None]:
-        """Whatever else goes wrong, as a KubeError."""
+        """Convert other failures to a KubeError."""
         try:
             yield
         except ConfigException as error:  # a login that runs a command
@@ -331,7 +332,7 @@ class Kube:
 
 
 def _event(line: bytes) -> Json:
-    """One event of a watch; what is none is passed over."""
+    """One event of a watch; anything else is skipped."""
     try:
         event = decode(line) if line.strip() else {}
     except ValueError:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked of an API server."""
+    """The request to an API server."""
 
     host: str
     verb: str
-    """As roles have it: get, list, watch, create, patch or delete."""
+    """The verb as in roles: get, list, watch, create, patch or delete."""
     resource: "Resource"
     namespace: str | None
     name: str | None = None
@@ -30,7 +30,7 @@ class Asked:
 
 
 class KubeError(Exception):
-    """The API server refused, or could not be asked."""
+    """The API server refused the request, or could not be reached."""
 
     def __init__(self, status: int, message: str, asked: Asked | None = None) -> None:
         """``status``: of HTTP; 0 where there was no answer."""
@@ -64,15 +64,15 @@ class NotYetError(RefusedError):
 
 
 class TerminatingError(KubeError):
-    """The namespace is going away: nothing can be created in it, and nothing need be."""
+    """The namespace is being deleted: nothing can be created in it."""
 
 
 class GoneError(KubeError):
-    """The version that a watch was to go on from is no longer known: list again."""
+    """The version to continue a watch from is no longer available: list again."""
 
 
 class TooLargeError(KubeError):
-    """An answer with more bytes than are read."""
+    """A response that is larger than the limit."""
 
 
 class AwayError(KubeError):
@@ -80,7 +80,7 @@ class AwayError(KubeError):
 
 
 def refusal(asked: Asked, status: int, body: bytes) -> KubeError:
-    """The error for an answer that is no success."""
+    """The error for a response that is not a success."""
     try:
         answer = decode(body or b"{}")
     except ValueError:

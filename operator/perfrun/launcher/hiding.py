@@ -24,7 +24,7 @@ MAX_LINES = 256
 MAX_SPELLING_LENGTH = 6
 """Characters that one of a secret may become, as in ``\\u00e9``."""
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-"""What no encoding changes (RFC 3986, 2.3)."""
+"""Characters that no encoding changes (RFC 3986, 2.3)."""
 _SHORT_ESCAPES = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", '"': '"', "'": "'",
                   "\\": "\\", "/": "/"}  # fmt: skip
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
@@ -38,7 +38,7 @@ DEPTH = 2
 
 
 class Hider:
-    """The secrets that one process knows."""
+    """The secrets of one process."""
 
     def __init__(self) -> None:
         self._patterns: dict[str, re.Pattern[str]] = {}

@@ -1,4 +1,4 @@
-"""Run one command when a worker says so, and tell what came of it: ``run.py FOLDER``.
+"""Run one command when a worker asks for it, and report how it ended: ``run.py FOLDER``.
 
 Both have the folder in common. The worker writes ``start`` (what to run) and ``stop``; this program
 writes ``done``, each in one go. Each of them holds a lock as long as it lives (``worker`` and
@@ -26,11 +26,11 @@ if TYPE_CHECKING:  # typing takes long to load
     from perfrun.launcher.hiding import Hider
 
 MAX_TAIL = 4096
-"""Bytes of the last output that are told, and characters once secret values are hidden."""
+"""Bytes of the last output that are reported, and characters after secret values are hidden."""
 MAX_SPELLINGS = 6
 """Bytes that one of a secret value may become, as in ``\\u00e9``."""
 TERM_SECONDS = 5.0
-"""What a command that is stopped gets to end by itself."""
+"""Seconds that a stopped command has to end by itself."""
 SWEEP_SECONDS = 2.0
 """For what the command has left behind: what forks for ever could hold us up for ever."""
 WAIT_SECONDS = 0.05
@@ -68,12 +68,12 @@ def tell(folder: str, end: str) -> None:
 
 
 def is_to_stop(folder: str) -> bool:
-    """Whether the worker wants no more of it."""
+    """Whether the worker has requested a stop."""
     return os.path.lexists(f"{folder}/stop")
 
 
 class WorkerLock:
-    """The other side, known by the lock that it holds."""
+    """The other side, recognised by the lock that it holds."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -98,7 +98,7 @@ class WorkerLock:
 
 
 class Command:
-    """The one time that the command is run."""
+    """The single run of the command."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Command:
         self.kill_at: float | None = None
 
     def run(self) -> dict[str, str | int | bool | None]:
-        """How it ended, and the most memory that it had."""
+        """How it ended, and its maximum memory."""
         output, failure, pid = self.start()
         while True:
             self.copy(output, WAIT_SECONDS)

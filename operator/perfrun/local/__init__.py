@@ -1,1 +1,1 @@
-"""A run on this machine: workers are processes, the twin of ``controller``."""
+"""A run on this machine: the counterpart of ``controller``, with processes as workers."""

@@ -1,4 +1,4 @@
-"""One run of a test on this machine: what its workers are to do, and what came of it.
+"""One run of a test on this machine: the plan of its workers, and the outcome.
 
 Shared by all that start one: ``perfrun run`` and the plugin of pytest.
 """
@@ -19,7 +19,7 @@ from perfrun.report.document import RunTimes, local_run, result_document
 
 
 def new_plan(test: PerfTest) -> RunPlan:
-    """What the workers of a new run are to do."""
+    """The plan of a new run."""
     name, uid = test.metadata.name, str(uuid.uuid4())
     return make_plan(
         test.spec,
@@ -31,7 +31,7 @@ def new_plan(test: PerfTest) -> RunPlan:
 
 
 def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
-    """What came of it, judged; whatever happened, there is a PerfRun that says so."""
+    """The judged outcome; there is always a PerfRun, whatever happened."""
     assert local.ended is not None
     run = local_run(
         local.plan,
@@ -44,7 +44,7 @@ def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
 
 
 def judged(test: PerfTest, local: LocalRun) -> RunVerdict:
-    """What a run came to, also where there are no data."""
+    """The outcome of a run, even without data."""
     if local.end.action is Action.FAIL:
         return errored(local.end.message, local.workers).with_untidy(local.untidy)
     if local.end.action is Action.CANCEL:

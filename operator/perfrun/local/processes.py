@@ -1,4 +1,4 @@
-"""Processes of this machine in the place of workloads: ``perfrun run --observe NAME=PID``."""
+"""Processes of this machine in place of workloads: ``perfrun run --observe NAME=PID``."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -53,7 +53,7 @@ def unused(processes: Mapping[str, int], tests: Sequence[PerfTest]) -> list[str]
 
 
 class LocalWatch:
-    """Looks at the processes that stand for a plan's workloads. Needs a running event loop."""
+    """Observes the processes that replace a plan's workloads. Needs a running event loop."""
 
     def __init__(self, plan: RunPlan, processes: Mapping[str, int]) -> None:
         sources = {
@@ -70,7 +70,7 @@ class LocalWatch:
         self._watcher.start(monotonic_ns())
 
     async def finish(self, start: datetime | None) -> list[Observation]:
-        """Look once more, and say what was seen, told from T0; None: there was none."""
+        """Observe once more, and return the observations relative to T0; None if there are none."""
         seen = await self._watcher.finish()
         if start is None:
             return []

@@ -36,11 +36,11 @@ from perfrun.measure.report import WorkerReport, merge
 
 LEAD = 300 * NS_PER_MS
 STOP_SECONDS = STOP_GRACE // NS_PER_S
-"""How long a load that is stopped waits for the requests that are open."""
+"""How long a stopped load waits for open requests."""
 _AT_ONCE = "perfrun was told to end at once"
 _SHUTDOWN_SECONDS = 1.0
 _REFUSED = "Connect"
-"""The class of errors of connections that nobody takes."""
+"""The error class of connections that nobody accepts."""
 _TICK_SECONDS = 0.1
 
 
@@ -58,7 +58,7 @@ class Progress:
 
 @dataclass(slots=True)
 class LocalRun:
-    """What came of a run: a report where one came."""
+    """The outcome of a run, with a report if there is one."""
 
     plan: RunPlan
     end: Decision = field(default_factory=lambda: Decision(Action.JUDGE))
@@ -72,13 +72,13 @@ class LocalRun:
     holds: list[HoldStatus] = field(default_factory=list)
     """Of a capacity search."""
     lost: list[str] = field(default_factory=list)
-    """Workers that were lost, with their last words."""
+    """Lost workers, with their last output."""
     untidy: str | None = None
     """What went wrong with the teardown."""
 
 
 class Stop:
-    """The wish to end the run: the first asks, the second kills."""
+    """Requests to end the run: the first asks, the second kills."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
@@ -324,7 +324,7 @@ class _Run:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 

@@ -1,4 +1,4 @@
-"""What a test takes from Secrets and ConfigMaps, where there is no cluster to keep them.
+"""Values from Secrets and ConfigMaps without a cluster.
 
 They are found in ``--secrets DIR``, as files ``DIR/NAME/KEY``, or else in the Secrets and
 ConfigMaps of the manifests that were given.
@@ -35,7 +35,7 @@ class Held(NamedTuple):
 
 
 def parse_held(document: Mapping[str, Any]) -> tuple[Held, list[str]]:
-    """What a Secret or ConfigMap holds, and what is wrong with it, as ``field: message``."""
+    """The contents of a Secret or ConfigMap, and its problems, as ``field: message``."""
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     data: dict[str, bytes] = {}

@@ -18,7 +18,7 @@ from perfrun.logic.run.losses import LATE, SIGNALLED, leaves_undone
 from perfrun.measure.plan import RunPlan
 
 TERM_SECONDS = 3.0
-"""What a worker gets to end that has nothing to undo."""
+"""Seconds to end for a worker without a teardown."""
 TEARDOWN_SECONDS = 30.0
 """What worker 0 gets to undo what was done, where the run is ended early."""
 _REPORT_SECONDS = 30.0
@@ -40,7 +40,7 @@ class Tokens:
 
 
 class WorkerProcess:
-    """One worker; what it says goes to a log file."""
+    """One worker; its output goes to a log file."""
 
     def __init__(self, index: int, process: asyncio.subprocess.Process, log: Path) -> None:
         self.index = index

@@ -1,1 +1,1 @@
-"""Manifests as files: read strictly, and told where they are wrong."""
+"""Manifests as files: read strictly, with the place of each problem."""

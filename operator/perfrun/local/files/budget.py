@@ -1,4 +1,4 @@
-"""A bound on what one document may cost to check, on the machine of whoever wrote it."""
+"""A limit for the cost of checking one document."""
 
 import signal
 import threading
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 MAX_CPU_S = 10.0
-"""Ten times what a cluster gives it: here nobody else waits."""
+"""Ten times the limit in a cluster: here nobody else waits."""
 
 
 class OverBudgetError(Exception):
-    """The time is up."""
+    """The limit is exceeded."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -38,7 +38,7 @@ _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What became of one document: test, values, policy, problems, or nothing of another kind."""
+    """The result for one document: test, values, policy or problems; nothing for other kinds."""
 
     source: str
     """``FILE:DOCUMENT`` (of a List ``FILE:DOCUMENT.items[0]``), or ``FILE`` for the whole file."""
@@ -185,7 +185,7 @@ def _manifest(source: str, value: object, warnings: tuple[str, ...]) -> Manifest
 
 
 def _unfit(spec: object) -> Problem | None:
-    """Why no cluster would look at a spec at all."""
+    """Why a cluster would refuse to check a spec."""
     if (deep := too_deep(spec)) is not None:
         return deep
     return too_large(len(json.dumps(spec, ensure_ascii=False, default=str).encode()))
@@ -207,7 +207,8 @@ def _group(api: object) -> str:
 
 
 def _identity_problem(value: dict[str, Any]) -> str | None:
-    """What is wrong with a document that is meant for us but does not say so rightly."""
+    """Problems of a document that is probably meant for perfrun, but has a wrong kind or
+    apiVersion."""
     kind, api = value.get("kind"), value.get("apiVersion")
     group = _group(api)
     if group == GROUP:
@@ -235,7 +236,7 @@ def _alike(word: str, known: Iterable[str]) -> str | None:
 
 
 def _envelope_problems(value: dict[str, Any]) -> Iterator[str]:
-    """What the API server would say of everything around the spec."""
+    """The API server's errors about everything except the spec."""
     if value["apiVersion"] != API_VERSION:
         yield f"apiVersion: {value['apiVersion']} is not served; write {API_VERSION}"
     for field in value:
