@@ -57,7 +57,7 @@ test-e2e: $(STAMP) ## the image, the chart and a whole cluster
 test-portable: $(STAMP) ## unit tests of code that runs on any system, not only on Linux
 	$(BIN)/pytest -n 4 $(PORTABLE)
 
-test-lowest: ## unit tests with the lowest versions that pyproject.toml allows, first without the operator's
+test-lowest: ## unit tests with the lowest versions that pyproject.toml allows, without and with the packages of the operator
 	@$(PYTHON) -m venv --clear build/lowest
 	@$(LOWEST)/pip install --quiet uv
 	$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python --resolution lowest-direct \
@@ -78,7 +78,7 @@ campaign: $(STAMP) ## all faults in all phases, a long soak, a thousand manifest
 	    --campaign build/campaign.jsonl
 	$(BIN)/python -m tests.e2e.faults.outcomes build/campaign.jsonl
 
-bench: $(STAMP) ## compared with wrk, oha, hey, vegeta, k6 and Locust, as tables (installs them)
+bench: $(STAMP) ## benchmarks beside wrk, oha, hey, vegeta, k6 and Locust (installs them), as tables
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.transports --rounds 3 --seconds 1
 
@@ -111,14 +111,14 @@ crds: $(STAMP) ## CRDs, the field reference and the kustomize base, from the cod
 	@$(CLUSTER) build
 	@PATH=$$($(CLUSTER) path):$$PATH deploy/render.sh
 
-cluster-up: ## the embedded cluster, reused when it is up
+cluster-up: ## start the embedded cluster, or reuse it
 	@$(CLUSTER) up
 	@echo 'eval "$$($(CLUSTER) env)"   # for kubectl and helm in this shell'
 
-cluster-down: ## end the embedded cluster, and nothing else
+cluster-down: ## stop the embedded cluster
 	@$(CLUSTER) down
 
-image: cluster-up ## build the image and give it to the embedded cluster
+image: cluster-up ## build the image and load it into the embedded cluster
 	@$(CLUSTER) image localhost/perfrun:dev .
 
 venv: $(STAMP) ## the Python environment for development, in .venv
