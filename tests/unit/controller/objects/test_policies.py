@@ -34,7 +34,7 @@ def test_a_policy_of_hours_in_a_zone_that_is_not_there_forbids_all_and_says_so()
     hours = [{"from": "22:00"}, {"from": "22:00", "timeZone": "Europe/Berln"}]
     record = policy_record({"metadata": {"name": "night"}, "spec": {"allowedHours": hours}})
     assert record.spec is None
-    assert record.why.startswith("spec.allowedHours[1].timeZone: ")
+    assert record.why.startswith("spec.allowedHours[1].timeZone: Europe/Berln is not a time zone")
     assert "cannot be read" in str(policies_of({"night": record}).of("shop").suspended)
 
 
