@@ -28,6 +28,8 @@ class Component:
     argv: Sequence[str | Path]
     ready: Callable[[], bool]
     files: Mapping[Path, str] = field(default_factory=dict)
+    before: Callable[[], None] | None = None
+    """What is to be done whenever it is about to be started."""
 
     def fingerprint(self) -> str:
         """Tells a changed command line or configuration."""
@@ -50,6 +52,8 @@ class Component:
             processes.stop(self.name)
             for path, text in self.files.items():
                 write(path, text)
+            if self.before is not None:
+                self.before()
             record = processes.start(self.name, self.argv, self.fingerprint())
         processes.wait(record, self.ready, READY_SECONDS)
 

@@ -76,13 +76,22 @@ def _forget_results(network: str) -> None:
         result.unlink()
 
 
+def forget_services() -> None:
+    """Delete the rules of kube-proxy.
+
+    One that finds those of another may leave the chain of an endpoint empty, and its Service then
+    refuses connections (seen with 1.35.4, after a kube-proxy that was killed).
+    """
+    for table in _TABLES:
+        if succeeds(["nft", "list", "table", *table]):
+            run(["nft", "delete", "table", *table])
+
+
 def down(made_with: Settings) -> None:
     """Undo `up`, and what kube-proxy and the CNI plugins left in the kernel and in /var."""
     recorded = made_with.state / "network.json"
     if recorded.exists():
-        for table in _TABLES:
-            if succeeds(["nft", "list", "table", *table]):
-                run(["nft", "delete", "table", *table])
+        forget_services()
         if is_up(made_with):
             run(["ip", "link", "delete", made_with.bridge])
         if shutil.which("iptables"):

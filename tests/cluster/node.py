@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.cluster import network
 from tests.cluster.commands import Argv, succeeds
 from tests.cluster.components import Component, answers, client_context, unverified_context
 from tests.cluster.gobuild import binary
@@ -176,7 +177,9 @@ def proxy(made_with: Settings) -> Component:
     }
     health = f"http://127.0.0.1:{ports.proxy_health}/healthz"
     argv: Argv = [binary("kube-proxy"), f"--config={path}"]
-    return Component("proxy", argv, lambda: answers(health), {path: _json(config)})
+    return Component(
+        "proxy", argv, lambda: answers(health), {path: _json(config)}, network.forget_services
+    )
 
 
 def dns(made_with: Settings) -> Component:

@@ -712,7 +712,7 @@ async def test_report_is_not_written_over_what_belongs_to_somebody_else(world: W
 
 
 async def test_gone_revision_is_unreadable(world: World) -> None:
-    with pytest.raises(UnreadableError, match="is gone"):
+    with pytest.raises(UnreadableError, match="no longer exists"):
         await world.runs.frozen(perf_run(target=TARGET, revision="nothing"))
 
 

@@ -187,7 +187,7 @@ def test_runs_of_another_environment_are_said_not_to_compare() -> None:
     new = after([60.0]).model_copy(update={"environment": {"machine": "B"}})
     said = describe(new, RULES, [old])
     assert said.state == "Incomparable"
-    assert "machine was A, is B: 1 of the 10 runs" in said.message
+    assert "machine was A, now B: 1 of the 10 runs" in said.message
 
 
 @pytest.mark.parametrize(
