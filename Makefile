@@ -52,7 +52,7 @@ test-integration: $(STAMP) ## with a real API server, and real local loads
 	@$(BIN)/python -m tests.stages integration integration-timing integration-alone
 
 test-e2e: $(STAMP) ## the image, the chart and a whole cluster
-	@$(BIN)/python -m tests.stages e2e-disturbs e2e e2e-timing e2e-alone
+	@$(BIN)/python -m tests.stages e2e e2e-disturbs e2e-timing e2e-alone
 
 test-portable: $(STAMP) ## unit tests of code that runs on any system, not only on Linux
 	$(BIN)/pytest -n 4 $(PORTABLE)

@@ -79,17 +79,17 @@ STAGES: dict[str, list[Words]] = {
         [*_CLUSTER, "image", _IMAGE.format(""), "."],
         [*_CLUSTER, "image", _IMAGE.format("-browser"), ".", "--target=browser"],
     ],
-    "e2e-disturbs": [_pytest(*_DISTURBS, "tests/e2e")],
     "e2e": [_BUILD, _beside("tests/e2e", PROCESSES, *_PLAIN)],
     "integration-timing": [_beside("tests/integration", 2, *_TIMING)],
+    "e2e-disturbs": [_pytest(*_DISTURBS, "tests/e2e")],
     "e2e-timing": [_beside("tests/e2e", 2, *_TIMING)],
     "integration-alone": [_pytest(*_ALONE, "tests/integration")],
     "e2e-alone": [_pytest(*_ALONE, "tests/e2e")],
 }
 _ON_THE_CLUSTER = {"image", *(name for name in STAGES if name.startswith("e2e"))}
 BESIDE = (
-    (("integration",), ("image", "e2e-disturbs")),
-    (("integration-timing",), ("e2e-timing",)),
+    (("integration",), ("image",)),
+    (("integration-timing",), ("e2e-disturbs", "e2e-timing")),
 )
 """Lanes of stages that run at the same time: one leaves the other most of the cores."""
 

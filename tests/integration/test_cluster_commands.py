@@ -240,7 +240,7 @@ async def test_what_is_not_there_cannot_be_watched(filled: Shop) -> None:
         (["run/nope"], f"there is no PerfRun nope {where}\n"),
         (["run/nope", "--once"], f"there is no PerfRun nope {where}\n"),
         (["nope"], f"there is no PerfTest nope {where}\n"),
-        (["api-1"], f"there is no PerfTest api-1 {where}; did you mean the run, run/?api-1\n"),
+        (["api-1"], f"there is no PerfTest api-1 {where}; did you mean the run, run/api-1?\n"),
     ):
         assert await filled.perfrun("watch", *words) == (2, "", said)
 
@@ -276,7 +276,9 @@ async def test_a_terminal_shows_a_table_and_is_left_as_it_was(filled: Shop) -> N
     await until("the table follows", lambda: sees(b"4s, 181 requests/s"))
     process.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 130
-    await until("the cursor is back", lambda: sees(b"stopped here"))
+    await until(
+        "the cursor is back", lambda: sees(b"perfrun stopped; runs in the cluster continue")
+    )
     asyncio.get_running_loop().remove_reader(control)
     os.close(control)
     assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")

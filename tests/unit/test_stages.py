@@ -103,16 +103,16 @@ def test_a_stage_that_fails_is_told_and_is_the_last(
 
 
 def test_those_that_share_nothing_run_at_the_same_time() -> None:
-    at_once = ["integration-timing", "e2e-timing"]
-    each = [[name] for name in at_once]
-    assert stages.turns(["units", *at_once, "e2e-alone"]) == [[["units"]], each, [["e2e-alone"]]]
+    timing = [["integration-timing"], ["e2e-disturbs", "e2e-timing"]]
+    assert stages.turns(["units", "integration-timing", "e2e-timing", "e2e-alone"]) == [
+        [["units"]],
+        [["integration-timing"], ["e2e-timing"]],
+        [["e2e-alone"]],
+    ]
     assert stages.turns(["integration", "e2e"]) == [[["integration"]], [["e2e"]]]
     assert stages.turns(["e2e-disturbs", "e2e"]) == [[["e2e-disturbs"]], [["e2e"]]]
     all_of_them = stages.turns(list(stages.STAGES))
-    assert [turn for turn in all_of_them if len(turn) > 1] == [
-        [["integration"], ["image", "e2e-disturbs"]],
-        each,
-    ]
+    assert [turn for turn in all_of_them if len(turn) > 1] == [[["integration"], ["image"]], timing]
     assert sorted(name for turn in all_of_them for lane in turn for name in lane) == sorted(
         stages.STAGES
     )
@@ -130,21 +130,23 @@ def test_of_two_at_once_each_goes_to_its_end_and_both_are_told(
     one, other = str(tmp_path / "one"), str(tmp_path / "other")
     well = [sys.executable, "-c", "print('and more')"]
     commands = {
-        "integration": [[sys.executable, "-c", waits, one, other, "3"], well],
-        "image": [[sys.executable, "-c", waits, other, one, "0"]],
-        "e2e-disturbs": [well],
-        "e2e": [well],
+        "integration-timing": [[sys.executable, "-c", waits, one, other, "3"], well],
+        "e2e-disturbs": [[sys.executable, "-c", waits, other, one, "0"]],
+        "e2e-timing": [well],
+        "e2e-alone": [well],
     }
     monkeypatch.setattr(stages, "STAGES", commands)
     assert stages.run(list(commands)) == 1
     said = capfd.readouterr().out
-    assert f"integration said:\nI am {one}" in said
-    assert f"image said:\nI am {other}" in said
+    assert f"integration-timing said:\nI am {one}" in said
+    assert f"e2e-disturbs said:\nI am {other}" in said
     assert said.count("and more\n") == 1, "what is well goes on, and nothing comes after"
-    table = [
-        line for line in said.splitlines() if re.match(r"(integration|image|e2e)\S* +\d+ s ", line)
+    table = [line for line in said.splitlines() if re.match(r"(integration|e2e)\S* +\d+ s ", line)]
+    assert [line.split()[0] for line in table] == [
+        "integration-timing",
+        "e2e-disturbs",
+        "e2e-timing",
     ]
-    assert [line.split()[0] for line in table] == ["integration", "image", "e2e-disturbs"]
     assert ["FAILED" in line for line in table] == [True, False, False]
 
 

@@ -60,6 +60,7 @@ def _latency(timeline: Timeline) -> Chart:
     lines = [
         ChartLine(f"{name}{f' ({what})' if what else ''}", pieces[name], f"q-{name}", name)
         for name, what in _DRAWN
+        if pieces[name]
     ]
     shown = next(name for name in ("p95", "p50", "max") if any(values[name]))
     worst = max(value for value in values[shown] if value is not None)
@@ -78,8 +79,9 @@ def _latency(timeline: Timeline) -> Chart:
         rows=timeline.rows(*(list(map(_duration, its)) for its in values.values())),
         lines=lines,
         areas=[
-            _band(timeline, values, "p50", "p95", "band-1"),
-            _band(timeline, values, "p95", "p99", "band-2"),
+            _band(timeline, values, lower, upper, style)
+            for lower, upper, style in (("p50", "p95", "band-1"), ("p95", "p99", "band-2"))
+            if pieces[lower] and pieces[upper]
         ],
         spans=timeline.spans,
         moments=[*(replace(hold, label="") for hold in timeline.holds), *timeline.moments],
