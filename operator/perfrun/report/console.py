@@ -34,7 +34,7 @@ from perfrun.report.lines import (
     observed_lines,
 )
 from perfrun.report.pages import HEAD, PageRow, fitting, page_rows
-from perfrun.report.steps import number, simple_table, steps_table
+from perfrun.report.steps import figure, number, simple_table, steps_table
 
 STYLES: dict[Verdict, str] = {
     Verdict.PASS: "green",
@@ -211,8 +211,7 @@ def _search(capacity: CapacityStatus) -> RenderableType:
     for index, hold in enumerate(capacity.holds, 1):
         outcome = hold.outcome or "not judged"
         told = f"{outcome}: {hold.message}" if outcome not in ("Met", "not judged") else outcome
-        p95 = "n/a" if hold.p95 in (None, "unsupported") else hold.p95
-        row = (str(index), hold.rate, p95, hold.error_rate or "n/a", printable(told))
+        row = (str(index), hold.rate, figure(hold.p95), hold.error_rate or "n/a", printable(told))
         table.add_row(*map(Text, row))
     return table
 

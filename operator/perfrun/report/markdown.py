@@ -21,7 +21,7 @@ from perfrun.report.lines import (
     observed_lines,
 )
 from perfrun.report.pages import HEAD, page_rows
-from perfrun.report.steps import number, step_rows
+from perfrun.report.steps import figure, number, step_rows
 
 _MARKED = re.compile(r"[\\`*_\[\]|~#!<>&@$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _MAX_CELLS = 8
@@ -190,7 +190,7 @@ def _verdict(verdict: Verdict | None) -> str:
 
 
 def _or_none(text: str | None) -> str:
-    return "n/a" if text in (None, "unsupported") else escaped(str(text))
+    return escaped(figure(text))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = False) -> str:

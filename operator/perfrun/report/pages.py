@@ -6,6 +6,7 @@ from typing import NamedTuple
 from perfrun.api.quantities import format_duration
 from perfrun.api.run.perfrun import StepStatus
 from perfrun.measure.picture import Picture
+from perfrun.report.steps import figure
 
 HEAD = ("Page", "Measure", "p50", "p75", "p95", "max", "Samples")
 MAX_STEPS = 30
@@ -32,10 +33,10 @@ def page_rows(steps: Sequence[StepStatus]) -> list[PageRow]:
         PageRow(
             step=step.name,
             measure=name,
-            p50=_figure(of.p50),
-            p75=_figure(of.p75),
-            p95=_figure(of.p95),
-            max=_figure(of.max),
+            p50=figure(of.p50),
+            p75=figure(of.p75),
+            p95=figure(of.p95),
+            max=figure(of.max),
             samples=f"{of.samples:,}",
         )
         for step in steps[:MAX_STEPS]
@@ -60,7 +61,3 @@ def caption(picture: Picture) -> str:
     if picture.error:
         return f"The first visit that failed ({picture.error}): {where}."
     return f"The slowest visit, {format_duration(picture.took)}: {where}."
-
-
-def _figure(text: str | None) -> str:
-    return "n/a" if text in (None, "unsupported") else str(text)

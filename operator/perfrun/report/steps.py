@@ -79,7 +79,7 @@ def step_rows(summary: Summary, steps: Sequence[StepStatus]) -> list[Row]:
 
 def _row(name: str, part: Summary | StepStatus) -> Row:
     latency = part.latency or LatencyStatus()
-    figures = {its: _figure(getattr(latency, its)) for its in _STATISTICS}
+    figures = {its: figure(getattr(latency, its)) for its in _STATISTICS}
     return {
         "Step": name,
         "Rate": _grouped(part.throughput),
@@ -125,7 +125,8 @@ def _notes(summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str
         yield f"no space for {', '.join(left_out)}"
 
 
-def _figure(text: str | None) -> str:
+def figure(text: str | None) -> str:
+    """A figure of the status, ``n/a`` where there is none."""
     return "n/a" if text in (None, "unsupported") else str(text)
 
 

@@ -15,7 +15,7 @@ from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
 from perfrun.report.lines import by_count, explained
-from perfrun.report.steps import ALL, number
+from perfrun.report.steps import ALL, figure, number
 
 MAX_TRACES = 10
 
@@ -59,11 +59,6 @@ def key_figures(summary: Summary) -> list[Fact]:
         told = ((name, getattr(summary.latency, name)) for name in ("p50", "p95", "p99", "max"))
         facts += [Fact(name, figure(text)) for name, text in told]
     return facts
-
-
-def figure(text: str | None) -> str:
-    """A figure of the status, ``n/a`` where there is none."""
-    return "n/a" if text in (None, "unsupported") else str(text)
 
 
 def requests(counts: RequestCounts) -> str:
