@@ -145,7 +145,7 @@ def _cause(record: GeneratorRecord) -> str:
         return part / record.wall_time if record.wall_time else 0.0
 
     used, waited, stolen = map(share, (record.cpu_time, record.waited_time, record.stolen_time))
-    if record.periods and record.throttled_periods > THROTTLED * record.periods:
+    if _is_throttled(record):
         return "the CPU limit throttled it, so raise or remove the limit in podTemplate"
     if stolen > STOLEN:
         return (
@@ -181,11 +181,14 @@ def _late_sends(evidence: Evidence) -> Finding | None:
     )
 
 
+def _is_throttled(record: GeneratorRecord) -> bool:
+    # Without periods there is no quota, whatever a worker says of them.
+    return record.periods > 0 and record.throttled_periods > THROTTLED * record.periods
+
+
 def _throttled(evidence: Evidence) -> Finding | None:
     record = evidence.generator
-    if record.throttled_periods <= THROTTLED * record.periods:
-        return None
-    if not record.periods:
+    if not _is_throttled(record):
         return None
     share = format_percent(record.throttled_periods / record.periods, [THROTTLED])
     return _finding(
