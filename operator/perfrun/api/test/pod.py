@@ -124,6 +124,8 @@ class PodTemplate(ApiModel):
                     own.topology_spread_constraints or self.topology_spread_constraints
                 ),
                 "priority_class_name": own.priority_class_name or self.priority_class_name,
+                "resources": own.resources or self.resources,
+                "image_pull_secrets": [*self.image_pull_secrets, *own.image_pull_secrets],
             }
         )
 

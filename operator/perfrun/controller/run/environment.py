@@ -9,7 +9,6 @@ from perfrun.api import Json
 from perfrun.api.run.environment import Environment, WorkloadStatus
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import PerfTestSettings, PerfTestSpec
-from perfrun.api.test.pod import PodTemplate
 from perfrun.controller.objects.jobs import worker_resources
 from perfrun.controller.settings import Settings
 from perfrun.kube.client import Kube
@@ -38,9 +37,8 @@ class EnvironmentReader:
                 logger.warning(
                     "run %s: observed pods could not be read: %s", run.metadata.name, error
                 )
-        resources = worker_resources(
-            spec.target, self._settings, spec.pod_template or PodTemplate()
-        )
+        template = self._settings.worker_pod.extended_by(spec.pod_template)
+        resources = worker_resources(spec.target, self._settings, template)
         return Environment(
             machines=machines,
             resources={
