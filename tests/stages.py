@@ -227,6 +227,21 @@ def _ends_with_us() -> None:
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
 
 
+def _mark_of(mark: str, stage: str) -> str:
+    return f"{mark}-{stage}"
+
+
+def _left_of(mark: str) -> set[int]:
+    """Processes of a stage. The embedded cluster is looked after by itself."""
+    return leftovers.marked(MARK_OF_STAGES, mark) - leftovers.marked(MARK, state_dir())
+
+
+def _kill(processes: set[int]) -> None:
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class Stage:
     """A stage under way: its commands, one after the other, each in a session of its own."""
 
@@ -236,7 +251,7 @@ class Stage:
         Of a result with tests that failed, those are run once more.
         """
         self.result = result
-        self._mark = f"{mark}-{result.name}"
+        self._mark = _mark_of(mark, result.name)
         self._beside = beside
         self._is_second = bool(result.again)
         self._left = list(enumerate(result.again or STAGES[result.name]))
@@ -277,11 +292,7 @@ class Stage:
             self._ended(INTERRUPTED)
         self.result.seconds += time.monotonic() - self._began
         self.result.cpu += self._cpu_of_cluster() - self._cluster
-        # The embedded cluster is looked after by itself.
-        left = leftovers.marked(MARK_OF_STAGES, self._mark)
-        for pid in left - leftovers.marked(MARK, state_dir()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(_left_of(self._mark))
 
     def _start(self, number: int, words: Words) -> "subprocess.Popen[bytes]":
         print(f"\n$ {_shown(words)}", flush=True)
@@ -329,13 +340,14 @@ class Stage:
 
 def _turn(lanes: Sequence[Lane], mark: str, results: list[Result]) -> bool:
     """Run stages at the same time, each lane to its end; whether all are well."""
-    turn = [[Result(name) for name in lane] for lane in lanes]
-    results += itertools.chain(*turn)
-    _run_beside(turn, mark)
-    for result in itertools.chain(*turn):
-        if result.again and not any(one.failed for one in itertools.chain(*turn)):
+    in_lanes = [[Result(name) for name in lane] for lane in lanes]
+    turn = list(itertools.chain(*in_lanes))
+    results += turn
+    _run_beside(in_lanes, mark)
+    for result in turn:
+        if result.again and not any(one.failed for one in turn):
             _run_beside([[result]], mark)
-    return not any(result.failed for result in itertools.chain(*turn))
+    return not any(result.failed for result in turn)
 
 
 def _run_beside(lanes: Sequence[Sequence[Result]], mark: str) -> None:
@@ -390,13 +402,9 @@ def clean_up(mark: str, *, was_up: bool) -> None:
     """
     sys.stdin.buffer.read()
     until = time.monotonic() + GRACE_S
-    while left := set().union(
-        *(leftovers.marked(MARK_OF_STAGES, f"{mark}-{name}") for name in STAGES)
-    ) - leftovers.marked(MARK, state_dir()):
+    while left := set[int]().union(*(_left_of(_mark_of(mark, name)) for name in STAGES)):
         if time.monotonic() > until:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            _kill(left)
         time.sleep(POLL_S)
     if settings.recorded() is None:
         return
