@@ -67,7 +67,7 @@ def supports(count: int, q: float) -> bool:
     return beyond(count, q) >= NEEDED_BEYOND
 
 
-def samples_needed(q: float) -> int:
+def samples_for(q: float) -> int:
     """How many samples the quantile ``q`` needs: 200 for a p95."""
     return round(NEEDED_BEYOND / (1 - q))
 

@@ -21,7 +21,7 @@ from perfrun.api.test.scenario import Scenario, Step
 from perfrun.api.test.slo import format_measured, parse_limit
 from perfrun.logic.plan.run_plan import scenarios_of
 from perfrun.logic.plan.shape import Shape
-from perfrun.measure import histogram
+from perfrun.measure.histogram import samples_for
 
 
 class ClassObjective(NamedTuple):
@@ -173,7 +173,7 @@ def out_of_reach(load: Load, scenarios: Sequence[Scenario], objective: Objective
 def samples_needed(metric: str) -> int:
     """How many samples a metric needs to be told: 200 for a p95; one where it is no percentile."""
     quantile = QUANTILES.get(METRICS[metric].statistic)
-    return 1 if quantile is None else histogram.samples_needed(quantile)
+    return 1 if quantile is None else samples_for(quantile)
 
 
 def _of_class(line: ClassObjective, step: str, name: str) -> Objective:

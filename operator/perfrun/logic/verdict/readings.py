@@ -31,7 +31,7 @@ from perfrun.api.test.slo import format_measured
 from perfrun.logic.plan.shape import NS
 from perfrun.logic.verdict.objectives import class_label
 from perfrun.logic.verdict.own_delays import Miss
-from perfrun.measure.histogram import Histogram, samples_needed, supports
+from perfrun.measure.histogram import Histogram, samples_for, supports
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import (
     Outcome,
@@ -125,7 +125,7 @@ class Distribution:
 
     def _percentile(self, quantile: float) -> Reading | NoReading:
         if not supports(self.count, quantile):
-            needed = samples_needed(quantile)
+            needed = samples_for(quantile)
             return NoReading(
                 f"needs {needed} samples, but there were {self.count}", self.count, True
             )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from perfrun.api.quantities import format_duration, parse_duration
-from perfrun.measure.histogram import samples_needed, supports
+from perfrun.measure.histogram import samples_for, supports
 from perfrun.measure.sketch import Sketch
 from perfrun.report.html.charts import (
     Area,
@@ -116,7 +116,7 @@ def _seldom(
     points = sum(sketch.count > 0 for sketch in sketches)
     for name in ("p50", "p95", "p99"):
         if sum(value is not None for value in values[name]) < points:
-            needed = samples_needed(_SHARES[name])
+            needed = samples_for(_SHARES[name])
             yield f"{name} is drawn only for points with at least {needed} requests."
 
 
