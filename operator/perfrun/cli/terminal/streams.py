@@ -9,7 +9,6 @@ import io
 import json
 import os
 from enum import StrEnum
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, TextIO, cast
 
 from rich.console import Console
@@ -163,11 +162,6 @@ class InPlace:
             self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()

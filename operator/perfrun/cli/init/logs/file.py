@@ -7,7 +7,6 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from rich.console import Console
@@ -49,12 +48,7 @@ class LogFile:
             raise SourceError(f"{self._file}: cannot be read: {error.strerror}") from None
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._live:
             self._err.file.write("\r\x1b[K")
             self._err.file.flush()
