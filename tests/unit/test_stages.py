@@ -1,18 +1,22 @@
 """The stages of `make test`: what is told of them, and that nothing is left of one that ends badly."""
 
 import contextlib
+import io
+import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests import stages
 from tests.budget import Budgets
-from tests.cluster import leftovers
+from tests.cluster import cluster, leftovers, settings
 from tests.cluster.paths import REPO
 from tests.cluster.processes import start_time
 from tests.stages import Result, read_tests, summary
@@ -254,3 +258,53 @@ def test_nothing_is_left_of_a_stage_that_is_interrupted(number: int) -> None:
     said, _ = running.communicate(timeout=60)
     assert "FAILED: python -c" in said
     assert leftovers.marked(stages.MARK_OF_STAGES, mark) == set()
+
+
+@pytest.fixture
+def cleaned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What became of the cluster. Standard input has ended, as when the stages are killed."""
+    became: list[str] = []
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setattr(stages, "GRACE_S", 0.5)
+    monkeypatch.setattr(cluster, "down", lambda: became.append("down"))
+    kept = SimpleNamespace(kubectl=lambda *words: became.append(" ".join(words)))
+    monkeypatch.setattr(cluster, "running", lambda: kept)
+    return became
+
+
+def test_what_a_killed_run_has_left_is_killed(
+    cleaned: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "recorded", lambda: None)
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    mine, other = (
+        subprocess.Popen(sleeping, env={**os.environ, stages.MARK_OF_STAGES: mark})
+        for mark in (f"killed-{os.getpid()}-units", f"other-{os.getpid()}-units")
+    )
+    # Nobody else would reap it, and a process that has ended has no environment any more.
+    threading.Thread(target=mine.wait, daemon=True).start()
+    try:
+        stages.clean_up(f"killed-{os.getpid()}", was_up=False)
+        assert mine.wait(10) == -signal.SIGKILL
+        assert other.poll() is None, "of another run"
+    finally:
+        other.kill()
+        other.wait()
+    assert cleaned == [], "no cluster was there"
+
+
+@pytest.mark.parametrize(
+    ("in_ci", "was_up", "became"),
+    [
+        ("true", False, ["down"]),
+        ("true", True, ["delete namespace -l perfrun.dev/e2e --wait=false"]),
+        ("", False, ["delete namespace -l perfrun.dev/e2e --wait=false"]),
+    ],
+)
+def test_the_cluster_is_put_back_as_it_was(
+    in_ci: str, was_up: bool, became: list[str], cleaned: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "recorded", lambda: "a cluster")
+    monkeypatch.setenv("CI", in_ci)
+    stages.clean_up("nobody", was_up=was_up)
+    assert cleaned == became

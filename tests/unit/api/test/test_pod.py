@@ -104,3 +104,10 @@ def test_what_all_pods_have_is_extended_by_a_tests_own() -> None:
     assert [one.key for one in both.tolerations] == ["load", "spot"]
     assert (both.affinity, both.annotations) == ({"podAffinity": {}}, {"a": "b"})
     assert (both.priority_class_name, both.resources) == ("high", own.resources)
+    usual = PodTemplate.model_validate(
+        {"resources": {"requests": {"cpu": "1"}}, "imagePullSecrets": [{"name": "all"}]}
+    )
+    plain = PodTemplate.model_validate({"imagePullSecrets": [{"name": "mine"}]})
+    both = usual.extended_by(plain)
+    assert both.resources == usual.resources
+    assert [one.name for one in both.image_pull_secrets] == ["all", "mine"]
