@@ -112,7 +112,10 @@ async def _serve(kind: str) -> None:
         sys.stdout.write(f"{len(service.read)}\n")
         sys.stdout.flush()
     server.close()
-    np.save(sys.stdout.buffer, np.array([service.numbers, service.read, service.answered]))
+    # Not straight into standard output: NumPy writes past its buffer, and the array would be lost.
+    seen = io.BytesIO()
+    np.save(seen, np.array([service.numbers, service.read, service.answered]))
+    sys.stdout.buffer.write(seen.getvalue())
 
 
 @dataclass
