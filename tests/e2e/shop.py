@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
+
 from tests.cluster.handle import Cluster
 
 Json = dict[str, Any]
@@ -58,6 +60,11 @@ class Shop:
     def apply(self, manifest: str) -> None:
         """kubectl apply of a text."""
         self.kubectl("apply", "-f", "-", input=manifest)
+
+    def apply_all_but_tests(self, path: Path) -> None:
+        """kubectl apply of what an example has beside its tests: its Secrets, above all."""
+        manifests = yaml.safe_load_all(path.read_text())
+        self.apply(yaml.safe_dump_all(one for one in manifests if one["kind"] != "PerfTest"))
 
     def runs(self, test: str) -> list[Json]:
         """The runs of a test, oldest first."""

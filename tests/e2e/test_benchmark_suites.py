@@ -21,7 +21,7 @@ ALLOWED = "/spec/allowedBenchmarkImages"
 
 
 @pytest.fixture(scope="module")
-def suite(shop: Shop) -> Iterator[Shop]:
+def refusing(shop: Shop) -> Iterator[Shop]:
     """The shop, with the example's image on the node; what was allowed meanwhile is not after."""
     shop.cluster.build_image(IMAGE, EXAMPLE)
     yield shop
@@ -29,19 +29,25 @@ def suite(shop: Shop) -> Iterator[Shop]:
     shop.cluster.kubectl("patch", "perfpolicy", "perfrun-default", "--type=json", "-p", undo)
 
 
-def test_no_image_may_run_before_the_command_of_the_refusal_has_allowed_it(suite: Shop) -> None:
-    suite.apply(manifest("refused", ["true"]))
-    told = until("it is refused", lambda: _refusal(suite, "refused"))
+@pytest.fixture
+def suite(refusing: Shop) -> Shop:
+    """The shop, where every image may run."""
+    _allow(refusing, "*")
+    return refusing
+
+
+def test_no_image_may_run_before_the_command_of_the_refusal_has_allowed_it(refusing: Shop) -> None:
+    refusing.apply(manifest("refused", ["true"]))
+    told = until("it is refused", lambda: _refusal(refusing, "refused"))
     assert f"{IMAGE} is not allowed by PerfPolicy perfrun-default" in told
     kubectl, *command = shlex.split(told.partition("to allow it: ")[2])
     assert kubectl == "kubectl"
-    suite.cluster.kubectl(*command)
-    until("it is allowed", lambda: not _refusal(suite, "refused"))
-    suite.kubectl("delete", "ptest", "refused")
+    refusing.cluster.kubectl(*command)
+    until("it is allowed", lambda: not _refusal(refusing, "refused"))
+    refusing.kubectl("delete", "ptest", "refused")
 
 
 def test_the_example_passes(suite: Shop) -> None:
-    _allow(suite, "*")
     suite.kubectl("apply", "-n", suite.namespace, "-f", "-", input=_example("order-book"))
     suite.kubectl("annotate", "ptest", "order-book", "perfrun.dev/run-requested-at=now")
     run = suite.done(suite.first_run("order-book"))

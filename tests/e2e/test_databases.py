@@ -51,6 +51,7 @@ def database(shop: Shop) -> Shop:
     text = (HERE / "database.yaml").read_text()
     shop.apply(text.replace("TARGET_IMAGE", shop.cluster.target_image))
     shop.kubectl("rollout", "status", "deploy/orders-db", "--timeout=90s")
+    shop.apply_all_but_tests(EXAMPLE)
     return shop
 
 

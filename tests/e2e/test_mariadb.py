@@ -42,6 +42,7 @@ def database(shop: Shop) -> Shop:
     text = (HERE / "mariadb.yaml").read_text()
     shop.apply(text.replace("TARGET_IMAGE", shop.cluster.target_image))
     shop.kubectl("rollout", "status", "deploy/orders-mysql", "--timeout=90s")
+    shop.apply_all_but_tests(EXAMPLE)
     return shop
 
 
