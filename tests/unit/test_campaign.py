@@ -47,7 +47,7 @@ def test_what_was_seen_is_in_the_tables(tmp_path: Path):
     ]
     for line in (
         "| 200 runs in a row | first | last |",
-        "| objects of perfrun's in the namespace | 40 | 41 |",
+        "| perfrun's objects in the namespace | 40 | 41 |",
         "| mutated manifests | 1000 |",
         "| accepted | 300 |",
         "| runs of a test that does not change | 60 |",

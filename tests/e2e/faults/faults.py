@@ -205,7 +205,7 @@ FAULTS = (
         kill_worker,
         {"Starting": "Error", "Running": "Inconclusive", "Collecting": "Inconclusive"},
     ),
-    Fault("kubelet-killed", "the kubelet is killed, and starts anew", kill_kubelet, _WHOLE),
+    Fault("kubelet-killed", "the kubelet is killed, and starts again", kill_kubelet, _WHOLE),
     Fault(
         "apiserver-away",
         f"the API server does not answer for {AWAY_S:.0f} s",
@@ -262,20 +262,20 @@ FAULTS = (
     ),
     Fault(
         "leader-frozen",
-        "of two operators, the leader stands still for 20 s",
+        "of two operators, the leader is frozen for 20 s",
         freeze_leader,
         _WHOLE,
         replicas=2,
     ),
     Fault(
         "operator-upgraded",
-        "the operator is upgraded (helm upgrade), the old beside the new",
+        "the operator is upgraded (helm upgrade), with the old one beside the new one",
         upgrade,
         _WHOLE,
     ),
     Fault(
         "node-gone",
-        "the node's kubelet stands still until the node is not ready",
+        "the node's kubelet is frozen until the node is not ready",
         lose_node,
         _WHOLE,
         seconds=240,

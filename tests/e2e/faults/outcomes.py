@@ -58,7 +58,7 @@ def soak(record: Record) -> str:
             f"| operator's memory, MiB resident | {first['memory']:.1f} | {last['memory']:.1f} |",
             f"| the same, lowest of each half | {record['low'][0]:.1f} | {record['low'][1]:.1f} |",
             f"| watches of perfrun's kinds | {first['watches']} | {last['watches']} |",
-            f"| objects of perfrun's in the namespace | {first['objects']} | {last['objects']} |",
+            f"| perfrun's objects in the namespace | {first['objects']} | {last['objects']} |",
         ]
     )
 
@@ -76,7 +76,7 @@ def trend(record: Record) -> str:
     """What was told of a test that did not change."""
     rows = [f"| runs of a test that does not change | {record['runs']} |", "|---|--:|"]
     rows += [f"| state of its trend: {state} | {n} |" for state, n in record["states"].items()]
-    rows.append(f"| told as Regressed, Improved or Recovered | {record['told']} |")
+    rows.append(f"| reported as Regressed, Improved or Recovered | {record['told']} |")
     return "\n".join(rows)
 
 

@@ -167,7 +167,7 @@ async def _work(worker: Worker, struck: asyncio.Event) -> int:
 def _title(before: int, after: int) -> str:
     way = "forward" if after > before else "back"
     by = timedelta(seconds=abs(after - before))
-    return f"the operator's clock is set {way} by {by} (played workers)"
+    return f"the operator's clock is set {way} by {by} (simulated workers)"
 
 
 async def test_a_schedule_takes_the_last_time_of_a_leap_and_none_twice(
