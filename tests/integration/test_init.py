@@ -137,14 +137,14 @@ def terminal(tmp_path: Path) -> Terminal:
 
 
 def test_an_openapi_document_runs_at_once(shop: Shop, terminal: Terminal) -> None:
-    file = terminal.made("--openapi", API, "--url", shop.url)
+    file = terminal.made(API, "--url", shop.url)
     terminal.passed(file, "{rate: 20/s, duration: 1m}", "{rate: 150/s, duration: 2s}")
     assert set(shop.seen) == {"list", "pet", "stock"}
     assert (shop.wrong, shop.tenants) == ([], {"eu"})
 
 
 def test_its_writes_send_what_the_document_asks_for(shop: Shop, terminal: Terminal) -> None:
-    file = terminal.made("--openapi", API, "--url", shop.url, "--writes")
+    file = terminal.made(API, "--url", shop.url, "--writes")
     out = terminal("run", file)[2]
     assert "takes a value from Secret pet-shop-credentials" in out  # nothing ran without it
     assert shop.seen.total() == 0
@@ -161,14 +161,14 @@ def test_its_writes_send_what_the_document_asks_for(shop: Shop, terminal: Termin
 
 
 def test_an_access_log_gives_the_same_mix_again(shop: Shop, terminal: Terminal) -> None:
-    file = terminal.made("--openapi", API, "--url", shop.url, "--name", "pet-shop")
+    file = terminal.made(API, "--url", shop.url, "--name", "pet-shop")
     terminal.passed(file, "{rate: 20/s, duration: 1m}", "{rate: 150/s, duration: 2s}")
     log = terminal.cli.folder / "access.log"
     log.write_text("\n".join([*shop.log, "garbage"]) + "\n")
     asked = Counter(shop.seen)
     terminal.cli.folder = terminal.cli.folder / "again"
     terminal.cli.folder.mkdir()
-    file = terminal.made("--access-log", log, "--url", shop.url)
+    file = terminal.made(log, "--url", shop.url)
     text = file.read_text()
     load = text[text.index("open:") : text.index("  # Objectives: set")]
     terminal.passed(file, load, "open: {rate: 150/s, duration: 2s}\n")
@@ -185,7 +185,7 @@ def test_a_recording_is_gone_through_in_its_order(shop: Shop, terminal: Terminal
         har_entry(f"{shop.url}/pets/4711", at=0.5),
     ]
     recording.write_text(json.dumps(har(*entries)))
-    file = terminal.made("--har", recording)
+    file = terminal.made(recording)
     terminal.passed(
         file,
         "{users: 5, duration: 2m, thinkTime: 1s}\n",

@@ -10,19 +10,14 @@ from perfrun.cli.terminal.streams import console
 
 @app.command(rich_help_panel=LOCAL)
 def init(
-    openapi: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help=("Make the test from an OpenAPI 3 document in JSON or YAML.")
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            help="OpenAPI document, browser's recording (HAR) or access log. Its content says "
+            "which; - is standard input.",
+            show_default=False,
         ),
-    ] = None,
-    har: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Make one journey from a browser's recording (HAR)."),
-    ] = None,
-    access_log: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Take mix and rate from an access log, also gzipped."),
     ] = None,
     url: Annotated[
         str, typer.Option(help="The service to test. Default: the one in the source.")
@@ -43,22 +38,20 @@ def init(
         bool,
         typer.Option(
             "--all",
-            help=("With --har: include static assets, and other origins as tests of their own."),
+            help="Of a recording: include static assets, and other origins as tests of their own.",
         ),
     ] = False,
     top: Annotated[
         int,
-        typer.Option(min=1, max=50, help="With --access-log: maximum number of kinds of requests."),
+        typer.Option(min=1, max=50, help="Of an access log: maximum number of kinds of requests."),
     ] = 20,
 ) -> None:
-    """Write a first PerfTest, from what you have already. FILE may be - for standard input."""
+    """Write a first PerfTest, from what you have already."""
     from perfrun.cli.init.command import Wish, init_test
 
     out, err = outputs()
     wish = Wish(
-        openapi=openapi,
-        har=har,
-        access_log=access_log,
+        files=files or (),
         url=url,
         name=name,
         output=output,

@@ -10,12 +10,8 @@ from rich.console import Console
 
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.cli.init.draft import DEFAULT_URL, Draft, ScenarioDraft, SourceError, StepDraft
-from perfrun.cli.init.har.archive import har_drafts
+from perfrun.cli.init.importers import Wanted, drafts_of
 from perfrun.cli.init.load import steady
-from perfrun.cli.init.logs.access_log import access_log_draft
-from perfrun.cli.init.logs.file import LogFile
-from perfrun.cli.init.openapi.document import openapi_draft
-from perfrun.cli.init.source import read_document
 from perfrun.cli.init.texts import one_line, path_template, slug, usable_url
 from perfrun.cli.init.write import manifest, write_drafts
 from perfrun.cli.terminal.exits import Exit
@@ -30,20 +26,13 @@ _STDOUT = "-"
 class Wish:
     """What the command line says."""
 
-    openapi: str | None = None
-    har: str | None = None
-    access_log: str | None = None
+    files: Sequence[str] = ()
     url: str = ""
     name: str = ""
     output: str = _STDOUT
     writes: bool = False
     everything: bool = False
     top: int = 20
-
-    @property
-    def sources(self) -> list[str]:
-        """The files that were given."""
-        return [one for one in (self.openapi, self.har, self.access_log) if one is not None]
 
 
 def init_test(wish: Wish, out: Output, err: Console) -> Exit:
@@ -71,14 +60,12 @@ def init_test(wish: Wish, out: Output, err: Console) -> Exit:
 
 def _problems(wish: Wish) -> Sequence[str]:
     problems = []
-    if len(wish.sources) > 1:
-        problems.append("give one of --openapi, --har and --access-log: a test has one source")
     if wish.url and not usable_url(wish.url):
         problems.append(
             f"--url: {one_line(wish.url, 100)!r} is not a URL of a service: write http:// or "
             "https:// and a host, without user, password or fragment"
         )
-    elif wish.url and wish.sources and "?" in wish.url:
+    elif wish.url and wish.files and "?" in wish.url:
         problems.append(
             "--url: the paths of the source are appended to it, so it must not have a query: "
             "remove the query"
@@ -98,42 +85,18 @@ def _problems(wish: Wish) -> Sequence[str]:
 
 
 def _drafts(wish: Wish, err: Console) -> list[Draft]:
-    # Below a target's path there may be no second slash.
-    url, name = wish.url.rstrip("/"), wish.name
-    if wish.openapi is not None:
-        root = read_document(wish.openapi)
-        source = _shown(wish.openapi)
-        return [openapi_draft(root, source=source, name=name, url=url, writes=wish.writes)]
-    if wish.har is not None:
-        return har_drafts(
-            read_document(wish.har),
-            source=_shown(wish.har),
-            name=name,
-            url=url,
-            writes=wish.writes,
-            everything=wish.everything,
-        )
-    if wish.access_log is not None:
-        with LogFile(wish.access_log, err) as log:
-            return [
-                access_log_draft(
-                    log,
-                    source=_shown(wish.access_log),
-                    name=name or slug(_stem(wish.access_log), 40) or "traffic",
-                    url=url,
-                    writes=wish.writes,
-                    top=wish.top,
-                )
-            ]
-    return [starter_draft(name=name, url=wish.url)]
-
-
-def _shown(file: str) -> str:
-    return "standard input" if file == _STDOUT else Path(file).name
-
-
-def _stem(file: str) -> str:
-    return "" if file == _STDOUT else Path(file).name.partition(".")[0]
+    if not wish.files:
+        return [starter_draft(name=wish.name, url=wish.url)]
+    wanted = Wanted(
+        err,
+        # Below a target's path there may be no second slash.
+        url=wish.url.rstrip("/"),
+        name=wish.name,
+        writes=wish.writes,
+        everything=wish.everything,
+        top=wish.top,
+    )
+    return drafts_of(wish.files, wanted)
 
 
 def unlike(drafts: Sequence[Draft], text: str) -> str | None:
@@ -194,8 +157,8 @@ def starter_draft(*, name: str, url: str) -> Draft:
         scenarios=scenarios,
         load=steady(scenarios),
         notes=(
-            "A first test. To start from what you already have: perfrun init --openapi, --har "
-            "or --access-log.",
+            "A first test. To start from what you already have: perfrun init FILE (OpenAPI, a "
+            "recording, an access log).",
         ),
         target_notes=() if url else ("CHANGE THIS: the service to test.",),
         scenario_notes=(

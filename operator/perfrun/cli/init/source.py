@@ -1,57 +1,183 @@
 """Reading what a user names as a source: bounded, and with a sentence for whatever is wrong."""
 
+import io
 import json
+import os
+import re
 import sys
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self, cast
+
+from typing_extensions import override
 
 from perfrun.cli.init.draft import SourceError
-from perfrun.local.files.strictyaml import YamlError, load_foreign
+from perfrun.local.files.strictyaml import LocatedObject, YamlError, load_foreign, load_located
 
 MIB = 1024 * 1024
 MAX_YAML = 16 * MIB
 MAX_JSON = 256 * MIB
+_HEAD = 64 * 1024
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
+_TOKENS = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\n]')
+"""Of a JSON text: strings, which may contain the others; where objects begin and end; and lines."""
 
 
-def read_document(file: str) -> Any:
-    """A JSON or YAML document, ``-`` is standard input. Raises SourceError."""
-    data = _bytes(file)
-    try:
-        # Shells of Windows write UTF-16 into files.
-        wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-        text = data.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError:
-        raise SourceError(f"{file}: not UTF-8 text") from None
-    if text.lstrip()[:1] in ("{", "["):
+class SourceFile:
+    """A file that a user names: read once, so that it may be standard input. A context manager.
+
+    Raises SourceError.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.name = file
+        self.stream: BinaryIO
+        """From the first byte on."""
+        self.size = 0
+        """In bytes; 0 where it is not known."""
         try:
-            return json.loads(text)
-        except RecursionError:
-            raise SourceError(f"{file}: nested too deeply") from None
-        except ValueError as error:
-            # YAML may begin with a brace too, but not a large file of it.
-            wrong = f"{file}: not JSON: {error}"
-    else:
-        wrong = f"{file}: more than {MAX_YAML // MIB} MiB of YAML: convert it to JSON"
-    if len(data) > MAX_YAML:
-        raise SourceError(wrong)
-    try:
-        return load_foreign(text)
-    except YamlError as error:
-        raise SourceError(f"{file}: {error}") from None
+            if file == "-":
+                self._opened: BinaryIO = sys.stdin.buffer
+            else:
+                self._opened = Path(file).open("rb")  # noqa: SIM115 - closed by __exit__
+                self.size = os.fstat(self._opened.fileno()).st_size
+            self.head = self._opened.read(_HEAD)
+        except OSError as error:
+            raise self._unreadable(error) from None
+        self.stream = cast(BinaryIO, io.BufferedReader(_Resumed(self.head, self._opened)))
 
+    def __enter__(self) -> Self:
+        return self
 
-def _bytes(file: str) -> bytes:
-    try:
-        if file == "-":
-            data = sys.stdin.buffer.read(MAX_JSON + 1)
+    def __exit__(self, *_: object) -> None:
+        if self.name != "-":
+            self._opened.close()
+
+    @property
+    def shown(self) -> str:
+        """What comments and messages call it."""
+        return "standard input" if self.name == "-" else Path(self.name).name
+
+    @property
+    def position(self) -> int:
+        """How many bytes of a file were read from the disk."""
+        return self._opened.tell()
+
+    @property
+    def stem(self) -> str:
+        """The name without its endings; empty for standard input."""
+        return "" if self.name == "-" else Path(self.name).name.partition(".")[0]
+
+    def head_text(self) -> str:
+        """The beginning as a text, whatever it is."""
+        wide = self.head[:2] in _WIDE
+        return self.head.decode("utf-16" if wide else "utf-8-sig", "replace")
+
+    def data(self) -> bytes:
+        """All of it, once. Raises SourceError where that is too much."""
+        try:
+            data = self.stream.read(MAX_JSON + 1)
+        except OSError as error:
+            raise self._unreadable(error) from None
+        if len(data) > MAX_JSON:
+            limit = MAX_JSON // MIB
+            raise SourceError(f"{self.name}: more than {limit} MiB: take a smaller part of it")
+        return data
+
+    @cached_property
+    def text(self) -> str:
+        """All of it as a text. Raises SourceError."""
+        data = self.data()
+        try:
+            # Shells of Windows write UTF-16 into files.
+            return data.decode("utf-16" if data[:2] in _WIDE else "utf-8-sig")
+        except UnicodeDecodeError:
+            raise SourceError(f"{self.name}: not UTF-8 text") from None
+
+    @cached_property
+    def document(self) -> Any:
+        """The JSON or YAML document, the first one. Raises SourceError."""
+        text = self.text
+        if text.lstrip()[:1] in ("{", "["):
+            try:
+                return json.loads(text)
+            except RecursionError:
+                raise SourceError(f"{self.name}: nested too deeply") from None
+            except ValueError as error:
+                # YAML may begin with a brace too, but not a large file of it.
+                wrong = f"{self.name}: not JSON: {error}"
         else:
-            with Path(file).open("rb") as stream:
-                data = stream.read(MAX_JSON + 1)
-    except OSError as error:
-        raise SourceError(f"{file}: cannot be read: {error.strerror}") from None
-    if len(data) > MAX_JSON:
-        raise SourceError(f"{file}: more than {MAX_JSON // MIB} MiB: take a smaller part of it")
-    return data
+            wrong = f"{self.name}: more than {MAX_YAML // MIB} MiB of YAML: convert it to JSON"
+        if len(text) > MAX_YAML:
+            raise SourceError(wrong)
+        try:
+            return load_foreign(text)
+        except YamlError as error:
+            raise SourceError(f"{self.name}: {error}") from None
+
+    def located_json(self) -> Any:
+        """A JSON document whose objects know their lines. Raises SourceError."""
+        text = self.text
+        lines = _lines_of_objects(text)
+        try:
+            return json.loads(
+                text, object_pairs_hook=lambda pairs: LocatedObject(pairs, line=next(lines, 0))
+            )
+        except RecursionError:
+            raise SourceError(f"{self.name}: nested too deeply") from None
+        except ValueError as error:
+            raise SourceError(f"{self.name}: not JSON: {error}") from None
+
+    def located_documents(self) -> list[Any]:
+        """The YAML or JSON documents of a file; objects know their lines. Raises SourceError."""
+        if len(self.text) > MAX_YAML:
+            raise SourceError(f"{self.name}: more than {MAX_YAML // MIB} MiB of YAML")
+        try:
+            return load_located(self.text)
+        except YamlError as error:
+            raise SourceError(f"{self.name}: {error}") from None
+
+    def _unreadable(self, error: OSError) -> SourceError:
+        return SourceError(f"{self.name}: cannot be read: {error.strerror or error}")
+
+
+class _Resumed(io.RawIOBase):
+    """A stream of which the head was read already."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        self._head = self._head[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _lines_of_objects(text: str) -> Iterator[int]:
+    """The lines on which the objects of a JSON text begin, in the order in which they end: that of
+    a decoder's hook."""
+    line, begun = 1, []
+    for token in _TOKENS.finditer(text):
+        match token[0]:
+            case "\n":
+                line += 1
+            case "{":
+                begun.append(line)
+            case "}" if begun:
+                yield begun.pop()
+
+
+def line_of(value: object) -> int:
+    """The line on which an object begins; 0 where that is not known."""
+    return value.line if isinstance(value, LocatedObject) else 0
 
 
 def table(value: object) -> dict[str, Any]:

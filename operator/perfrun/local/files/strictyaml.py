@@ -10,7 +10,7 @@ their keys and numbers keep how they are written.
 import json
 import math
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 import yaml
@@ -72,6 +72,24 @@ class _CoreLoader(_Base):  # type: ignore[misc]
     """
 
 
+class LocatedObject(dict[str, Any]):
+    """An object of a document, and the line on which it begins."""
+
+    def __init__(self, pairs: Iterable[tuple[str, Any]] = (), *, line: int = 0) -> None:
+        super().__init__(pairs)
+        self.line = line
+
+
+class _LocatedLoader(_CoreLoader):
+    """The same, with objects that know their lines."""
+
+
+def _located(loader: Any, node: yaml.MappingNode) -> Iterator[LocatedObject]:
+    made = LocatedObject(line=node.start_mark.line + 1)
+    yield made
+    made.update(loader.construct_mapping(node))
+
+
 class _Reads(NamedTuple):
     """In the place of a pattern that decides about a tag."""
 
@@ -114,12 +132,14 @@ def _built(loader: Any, node: yaml.ScalarNode) -> Any:
 for _class, _booleans, _numbers in (
     (_Loader, kubernetes_boolean, kubernetes_number),
     (_CoreLoader, CORE_BOOLEANS.get, core_number),
+    (_LocatedLoader, CORE_BOOLEANS.get, core_number),
 ):
     _class.booleans = staticmethod(_booleans)
     _class.numbers = staticmethod(_numbers)
     _class.yaml_implicit_resolvers = _resolvers(_booleans, _numbers)
     for _tag in (_BOOL, _INT, _FLOAT):
         _class.add_constructor(_tag, _built)
+_LocatedLoader.add_constructor("tag:yaml.org,2002:map", _located)
 
 
 def load_documents(text: str) -> list[Document]:
@@ -144,6 +164,13 @@ def load_foreign(text: str) -> Any:
     aliases do harm. Raises YamlError."""
     _check_events(text, _CoreLoader)
     return next((one.value for one in _documents(text, _CoreLoader)), None)
+
+
+def load_located(text: str) -> list[Any]:
+    """All documents of such a file, empty ones left out: their objects are LocatedObject. Raises
+    YamlError."""
+    _check_events(text, _LocatedLoader)
+    return [one.value for one in _documents(text, _LocatedLoader)]
 
 
 def _json_documents(text: str) -> Iterator[Document]:

@@ -11,6 +11,7 @@ from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.init.command import unlike
 from perfrun.cli.init.draft import Draft
 from perfrun.cli.init.openapi.document import openapi_draft
+from perfrun.cli.init.source import SourceFile
 from perfrun.cli.init.write import write_drafts
 from perfrun.local.files.manifests import parse_manifests
 
@@ -30,7 +31,7 @@ def read_back(*drafts: Draft) -> list[PerfTest]:
 
 
 def openapi(root: Any, *, writes: bool = True, url: str = "", name: str = "") -> Draft:
-    return openapi_draft(root, source="api.json", name=name, url=url, writes=writes)
+    return openapi_draft(root, "api.json", name=name, url=url, writes=writes)
 
 
 def document(paths: Any, **more: Any) -> dict[str, Any]:
@@ -61,6 +62,11 @@ def har_entry(url: str, method: str = "GET", **more: Any) -> dict[str, Any]:
 def har(*entries: Any) -> Any:
     """As it comes from a file."""
     return json.loads(json.dumps({"log": {"entries": list(entries)}}))
+
+
+def read_document(file: str) -> Any:
+    with SourceFile(file) as source:
+        return source.document
 
 
 def quiet() -> tuple[Console, io.StringIO]:

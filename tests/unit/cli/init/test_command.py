@@ -16,6 +16,8 @@ from tests.unit.cli.init.given import DATA, document, get, openapi, quiet
 from tests.unit.cli.init.logs.test_access_log import draft as log_draft
 from tests.unit.cli.init.logs.test_access_log import line
 
+PETS, RECORDING = str(DATA / "petstore.yaml"), str(DATA / "shop.har")
+
 
 def made(**wish) -> tuple[Exit, str, str]:
     stdout = io.StringIO()
@@ -44,20 +46,19 @@ def test_a_starter_for_a_url_keeps_its_path_and_query_in_the_step():
 @pytest.mark.parametrize(
     ("wish", "sentence"),
     [
-        ({"openapi": "a", "har": "b"}, "give one of --openapi, --har and --access-log"),
+        ({"files": [PETS, RECORDING]}, "yaml is an OpenAPI document, and "),
+        ({"files": [PETS, RECORDING]}, "is a HAR recording: a test has the requests of one"),
         ({"url": "shop:8080"}, "--url: 'shop:8080' is not a URL"),
         ({"url": "http://joe:pw@shop"}, "without user, password"),
         ({"url": "http://[::1"}, "is not a URL"),
         ({"url": "http://shop:0"}, "is not a URL"),
-        ({"url": "http://shop?x=1", "har": "b"}, "so it must not have a query"),
+        ({"url": "http://shop?x=1", "files": ["b"]}, "so it must not have a query"),
         ({"name": "Not A Name"}, "--name: 'Not A Name' is not a valid name"),
         ({"name": "x" * 41}, "at most 40"),
         ({"output": "/tmp"}, "already exists"),
         ({"output": "/nope/x/f.yaml"}, "no such folder: /nope/x"),
-        ({"openapi": "/nope"}, "/nope: cannot be read: No such file or directory"),
-        ({"har": str(DATA / "petstore.yaml")}, "not a HAR recording"),
-        ({"openapi": str(DATA / "shop.har")}, "not an OpenAPI 3 document"),
-        ({"access_log": str(DATA / "shop.har")}, "is from an access log"),
+        ({"files": ["/nope"]}, "/nope: cannot be read: No such file or directory"),
+        ({"files": ["/tmp"]}, "/tmp: cannot be read: Is a directory"),
     ],
 )
 def test_what_is_wrong_is_a_sentence_and_writes_nothing(wish, sentence):
@@ -68,7 +69,7 @@ def test_what_is_wrong_is_a_sentence_and_writes_nothing(wish, sentence):
 
 def test_a_file_is_new_and_is_read_back(tmp_path: Path):
     file = tmp_path / "api.yaml"
-    code, text, said = made(openapi=str(DATA / "petstore.yaml"), output=str(file))
+    code, text, said = made(files=[str(DATA / "petstore.yaml")], output=str(file))
     assert (code, text) == (Exit.OK, "")
     (manifest,) = read_manifests([str(file)])
     assert manifest.problems == manifest.warnings == ()
@@ -81,7 +82,7 @@ def test_a_file_is_new_and_is_read_back(tmp_path: Path):
 
 
 def test_the_url_of_the_command_line_goes_first():
-    _, text, _ = made(openapi=str(DATA / "petstore.yaml"), url="http://127.0.0.1:9/v1/")
+    _, text, _ = made(files=[str(DATA / "petstore.yaml")], url="http://127.0.0.1:9/v1/")
     (manifest,) = parse_manifests("f", text.encode())
     assert manifest.test.spec.target.http.url == "http://127.0.0.1:9/v1"
 

@@ -93,7 +93,7 @@ def test_an_id_of_a_recording_keeps_its_zeros(tmp_path: Path):
     file.write_text(json.dumps(har(har_entry("https://shop.example/parcels/0077"))))
     err, said = quiet()
     out = tmp_path / "t.yaml"
-    wish = Wish(har=str(file), output=str(out))
+    wish = Wish(files=[str(file)], output=str(out))
     assert init_test(wish, Output(io.StringIO(), "standard output"), err) is Exit.OK, (
         said.getvalue()
     )

@@ -1,72 +1,58 @@
 """An access log of any size, line by line, with what has been read so far on standard error."""
 
 import gzip
-import os
-import sys
 import time
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, Self, cast
 
 from rich.console import Console
 
 from perfrun.cli.init.draft import SourceError
+from perfrun.cli.init.source import MIB, SourceFile
 from perfrun.cli.init.texts import one_line
 from perfrun.cli.terminal.streams import tell
 
 MAX_LINE_LENGTH = 32 * 1024
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 _OFTEN = 100_000
 _SECONDS = {True: 0.5, False: 10.0}
 """Between two words about the progress: on a terminal, and elsewhere."""
-MIB = 1024 * 1024
 
 
 class LogFile:
     """Gives the lines of a file, unpacked where it is gzip; a context manager."""
 
-    def __init__(self, file: str, err: Console) -> None:
-        self._file = file
+    def __init__(self, source: SourceFile, err: Console) -> None:
+        self._source = source
         self._err = err
         self._live = err.is_terminal
-        self._raw: BinaryIO | None = None
-        self._size = 0
         self._next = time.monotonic() + _SECONDS[self._live]
         self.cut_off = False
         """The file ended before its end."""
 
     def __enter__(self) -> Self:
-        """Raises SourceError."""
-        try:
-            if self._file == "-":
-                self._raw = sys.stdin.buffer
-            else:
-                self._raw = Path(self._file).open("rb")
-                self._size = os.fstat(self._raw.fileno()).st_size
-        except OSError as error:
-            raise SourceError(f"{self._file}: cannot be read: {error.strerror}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._live:
             self._err.file.write("\r\x1b[K")
             self._err.file.flush()
-        if self._raw is not None and self._file != "-":
-            self._raw.close()
 
     def lines(self) -> Iterator[bytes]:
         """The lines; of one that is too long only its beginning, which is none of a log."""
-        assert self._raw is not None
+        raw = self._source.stream
         try:
             # Some files are gzip without being called so.
-            packed = self._raw.peek(2)[:2] == _GZIP  # type: ignore[attr-defined]
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw)) if packed else self._raw
+            packed = self._source.head[:2] == GZIP
+            stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
             yield from self._counted(stream)
         except (EOFError, zlib.error, gzip.BadGzipFile):
             self.cut_off = True
         except OSError as error:
-            raise SourceError(f"{self._file}: cannot be read: {error.strerror or error}") from None
+            raise SourceError(
+                f"{self._source.name}: cannot be read: {error.strerror or error}"
+            ) from None
 
     def _counted(self, stream: BinaryIO) -> Iterator[bytes]:
         number = 0
@@ -85,9 +71,9 @@ class LogFile:
             return
         self._next = now + _SECONDS[self._live]
         text = f"{lines:,} lines"
-        if self._size and self._raw is not None:
-            done = self._raw.tell()
-            text += f", {done // MIB:,} of {self._size // MIB:,} MiB ({done / self._size:.0%})"
+        if size := self._source.size:
+            done = self._source.position
+            text += f", {done // MIB:,} of {size // MIB:,} MiB ({done / size:.0%})"
         if self._live:
             self._err.file.write(f"\r\x1b[K{text[: self._err.width - 1]}")
             self._err.file.flush()

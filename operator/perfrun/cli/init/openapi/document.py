@@ -61,7 +61,7 @@ class _LeftOutError(Exception):
     """Why an operation is not taken."""
 
 
-def openapi_draft(root: Any, *, source: str, name: str, url: str, writes: bool) -> Draft:
+def openapi_draft(root: Any, source: str, *, name: str, url: str, writes: bool) -> Draft:
     """The draft of a document. Raises SourceError."""
     _check_version(root, source)
     if "swagger" in root:

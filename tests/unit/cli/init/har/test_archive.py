@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.har.archive import har_drafts
-from perfrun.cli.init.source import read_document
 from perfrun.cli.init.write import write_drafts
-from tests.unit.cli.init.given import DATA, har, har_entry, read_back
+from tests.unit.cli.init.given import DATA, har, har_entry, read_back, read_document
 from tests.unit.cli.init.openapi.test_document import JSON
 from tests.unit.cli.init.test_texts import NASTY
 

@@ -17,6 +17,7 @@ from perfrun.cli.init.logs.access_log import access_log_draft
 from perfrun.cli.init.logs.file import MAX_LINE_LENGTH, LogFile
 from perfrun.cli.init.logs.lines import parse_line
 from perfrun.cli.init.logs.traffic import MAX_KINDS, Rates, Traffic, normal_path
+from perfrun.cli.init.source import SourceFile
 from tests.unit.cli.init.given import quiet, read_back
 from tests.unit.cli.init.test_texts import NASTY
 
@@ -221,7 +222,7 @@ def test_seconds_out_of_order_are_counted_once_and_old_ones_are_let_go():
 
 def read(file: Path | str) -> tuple[list[bytes], LogFile, io.StringIO]:
     console, said = quiet()
-    with LogFile(str(file), console) as log:
+    with SourceFile(str(file)) as source, LogFile(source, console) as log:
         return list(log.lines()), log, said
 
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.cli.init.draft import SourceError
-from perfrun.cli.init.source import read_document
-from tests.unit.cli.init.given import DATA, document, get, openapi, post, read_back
+from tests.unit.cli.init.given import DATA, document, get, openapi, post, read_back, read_document
 from tests.unit.cli.init.test_texts import NASTY
 
 _WORDS = """$ref type properties items allOf oneOf enum default example examples format minimum maximum

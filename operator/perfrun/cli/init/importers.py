@@ -1,0 +1,90 @@
+"""Which importer reads which kind of source: one row each, and the same for all of them.
+
+An importer gets a file and what the command line wants, and gives drafts. What it cannot express it
+names in the notes of a draft, with the line where the source has one; a source of which no test can
+be made is a SourceError.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from perfrun.cli.init.draft import Draft, SourceError
+from perfrun.cli.init.har.archive import har_drafts
+from perfrun.cli.init.kinds import SourceKind, kind_of
+from perfrun.cli.init.logs.access_log import access_log_draft
+from perfrun.cli.init.logs.file import LogFile
+from perfrun.cli.init.openapi.document import openapi_draft
+from perfrun.cli.init.source import SourceFile
+from perfrun.cli.init.texts import slug
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line says about a draft."""
+
+    err: Console
+    """For progress."""
+    url: str = ""
+    """Without a slash at its end."""
+    name: str = ""
+    writes: bool = False
+    everything: bool = False
+    top: int = 20
+
+
+Importer = Callable[[SourceFile, Wanted], list[Draft]]
+
+
+def _openapi(source: SourceFile, wanted: Wanted) -> list[Draft]:
+    root, shown = source.document, source.shown
+    return [openapi_draft(root, shown, name=wanted.name, url=wanted.url, writes=wanted.writes)]
+
+
+def _har(source: SourceFile, wanted: Wanted) -> list[Draft]:
+    return har_drafts(
+        source.document,
+        source=source.shown,
+        name=wanted.name,
+        url=wanted.url,
+        writes=wanted.writes,
+        everything=wanted.everything,
+    )
+
+
+def _access_log(source: SourceFile, wanted: Wanted) -> list[Draft]:
+    with LogFile(source, wanted.err) as log:
+        return [
+            access_log_draft(
+                log,
+                source=source.shown,
+                name=wanted.name or slug(source.stem, 40) or "traffic",
+                url=wanted.url,
+                writes=wanted.writes,
+                top=wanted.top,
+            )
+        ]
+
+
+IMPORTERS: Mapping[SourceKind, Importer] = {
+    SourceKind.OPENAPI: _openapi,
+    SourceKind.HAR: _har,
+    SourceKind.ACCESS_LOG: _access_log,
+}
+
+
+def drafts_of(files: Sequence[str], wanted: Wanted) -> list[Draft]:
+    """The drafts of the files, of which one has the requests. Raises SourceError."""
+    drafts: list[Draft] = []
+    first = ""
+    for file in files:
+        with SourceFile(file) as source:
+            kind = kind_of(source)
+            if drafts:
+                raise SourceError(
+                    f"{first}, and {file} is {kind}: a test has the requests of one source"
+                )
+            drafts = IMPORTERS[kind](source, wanted)
+            first = f"{file} is {kind}"
+    return drafts

@@ -1,0 +1,70 @@
+"""What a file is, by what is in it: its name says nothing, and standard input has none."""
+
+import json
+import re
+from enum import StrEnum
+from typing import Any
+
+from perfrun.cli.init.draft import SourceError
+from perfrun.cli.init.logs.file import GZIP
+from perfrun.cli.init.source import SourceFile, table
+
+
+class SourceKind(StrEnum):
+    """What a source is, as messages call it."""
+
+    OPENAPI = "an OpenAPI document"
+    HAR = "a HAR recording"
+    ACCESS_LOG = "an access log"
+
+
+_SUPPORTED = ", ".join(SourceKind)
+_KEY = re.compile(r"""["']?(openapi|swagger|paths|info|log|apiVersion)["']?[ ]*:""")
+"""Of a YAML document, at the beginning of a line."""
+_MAX_LINES = 1000
+
+
+def kind_of(source: SourceFile) -> SourceKind:
+    """What is not anything else is an access log. Raises SourceError."""
+    head = source.head_text().lstrip()
+    if source.head[:2] == GZIP:
+        return SourceKind.ACCESS_LOG
+    if not head:
+        raise SourceError(f"{source.name}: is empty")
+    if head.startswith("{"):
+        return _of_json(source, head)
+    if "\0" in head:
+        raise SourceError(f"{source.name}: is not text. init reads {_SUPPORTED}")
+    if any(map(_KEY.match, head.split("\n"))):
+        return _of_document(source)
+    return SourceKind.ACCESS_LOG
+
+
+def _of_json(source: SourceFile, head: str) -> SourceKind:
+    """One document, or an object on each line."""
+    try:
+        first = table(json.loads(head.partition("\n")[0]))
+    except (ValueError, RecursionError):
+        first = {}
+    if not first:
+        return _of_document(source)
+    return _known(first) or SourceKind.ACCESS_LOG
+
+
+def _of_document(source: SourceFile) -> SourceKind:
+    known = _known(table(source.document))
+    if known is None:
+        raise SourceError(
+            f"{source.name}: is not a document that init knows: it needs the key openapi, swagger "
+            f"or log (HAR) at its top. init reads {_SUPPORTED}"
+        )
+    return known
+
+
+def _known(root: dict[str, Any]) -> SourceKind | None:
+    """The kind of a document, by its keys."""
+    if isinstance(root.get("log"), dict):
+        return SourceKind.HAR
+    if root.keys() & {"openapi", "swagger", "paths"}:
+        return SourceKind.OPENAPI
+    return None
