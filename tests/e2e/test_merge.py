@@ -76,7 +76,7 @@ def test_percentiles_of_two_workers_are_those_of_all_their_samples(shop: Shop) -
     for statistic, quantile in QUANTILES.items():
         exact = truth[int(np.ceil(quantile * len(truth))) - 1]
         assert whole.quantile(quantile) == pytest.approx(exact, rel=PRECISION, abs=MICROSECOND)
-        if shown[statistic] != "unsupported":  # shown with three digits
+        if statistic in shown:  # shown with three digits
             assert parse_duration(shown[statistic]) == pytest.approx(
                 exact, rel=6 * PRECISION, abs=MICROSECOND
             )

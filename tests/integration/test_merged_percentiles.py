@@ -102,5 +102,5 @@ async def test_merged_percentiles_are_those_of_the_merged_raw_samples(
         exact = truth[int(np.ceil(quantile * len(truth))) - 1]
         assert whole.quantile(quantile) == pytest.approx(exact, rel=PRECISION, abs=MICROSECOND)
         text = getattr(shown.latency, name)
-        if text != "unsupported":  # shown with three digits
+        if text is not None:  # shown with three digits
             assert parse_duration(text) == pytest.approx(exact, rel=6 * PRECISION, abs=MICROSECOND)

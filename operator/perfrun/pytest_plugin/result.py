@@ -175,7 +175,7 @@ def _seconds(text: str) -> float:
 
 def _exact(text: str | None, parse: Callable[[str], float]) -> float:
     """A figure that is better the less it is: never less than it may have been."""
-    if text is None or text == "unsupported":
+    if text is None:
         return math.nan
     return math.inf if text.startswith(_LOWER_BOUND) else parse(text)
 

@@ -104,7 +104,7 @@ def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
         # A finding is worth advice where a verdict was taken back for it, and says so.
         if any(finding.message in slo.message for slo in unsure) and finding.type in _BY_FINDING:
             yield _BY_FINDING[finding.type]
-    if status.stopped is None and any(slo.measured == "unsupported" for slo in unsure):
+    if status.stopped is None and any(slo.unsupported for slo in unsure):
         yield "an objective had too few samples: run a longer or larger load"
     if any(slo.verdict in _MISSED and _is_about_slowness(slo) for slo in status.slos):
         yield _about_slowness(status.steps)

@@ -295,5 +295,4 @@ def _slowness(run: PerfRun) -> tuple[float, float]:
 
 def _p95(run: PerfRun) -> str | None:
     summary = run.status.summary
-    p95 = summary.latency.p95 if summary is not None and summary.latency is not None else None
-    return None if p95 == "unsupported" else p95
+    return summary.latency.p95 if summary is not None and summary.latency is not None else None

@@ -10,7 +10,7 @@ from datetime import UTC
 
 from perfrun.api.quantities import NS_PER_S, parse_duration
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict, figure_of
-from perfrun.api.test.metric import LATENCY, MEMORY_PEAK, METRICS, MetricSource, subject
+from perfrun.api.test.metric import LATENCY, MEMORY_PEAK, METRICS, STATISTICS, MetricSource, subject
 from perfrun.api.times import parse_time
 from perfrun.logic.verdict.compare import worst
 from perfrun.report.advice import next_steps
@@ -19,6 +19,7 @@ _SKIPPED = (Verdict.NOT_APPLICABLE, Verdict.INCONCLUSIVE)
 _SUMMARY = [
     name for name, row in METRICS.items() if row.source is MetricSource.LOAD and not row.statistic
 ]
+_LATENCY = [f"{LATENCY}.{statistic}" for statistic in STATISTICS]
 _KINDS = ("failure", "error", "skipped")
 
 
@@ -117,8 +118,7 @@ def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
             **{name: figure_of(summary, name) for name in _SUMMARY},
             "requests": str(summary.requests.sent),
         }
-        latency = summary.latency.model_dump() if summary.latency else {}
-        figures |= {f"{LATENCY}.{statistic}": text for statistic, text in latency.items()}
+        figures |= {name: figure_of(summary, name) for name in _LATENCY}
         yield from ((name, text) for name, text in figures.items() if text is not None)
     if (benchmark := status.benchmark) is not None:
         if benchmark.memory_peak is not None:

@@ -127,13 +127,12 @@ def _notes(summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str
 
 def figure(text: str | None) -> str:
     """A figure of the status, ``n/a`` where there is none."""
-    return "n/a" if text in (None, "unsupported") else str(text)
+    return "n/a" if text is None else text
 
 
 def _lacking(latency: LatencyStatus | None) -> bool:
-    return latency is not None and any(
-        getattr(latency, statistic) == "unsupported" for statistic in _STATISTICS
-    )
+    lacking = latency.unsupported or [] if latency is not None else []
+    return any(one.statistic in _STATISTICS for one in lacking)
 
 
 def _grouped(rate: str) -> str:

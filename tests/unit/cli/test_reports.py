@@ -122,7 +122,8 @@ def test_two_files_are_held_against_each_other(cli: Cli):
     old, new = kept_groups()
     done = cli("compare", old[0], new[0])
     assert done.exit_code == 0
-    assert "different: latency.p95 +20% (worse)" in done.stdout
+    assert "no change is shown: one run of each" in done.stdout
+    assert "the second run measured: latency.p95 +20%" in done.stdout
 
 
 def test_all_that_follows_against_is_the_baseline(cli: Cli):

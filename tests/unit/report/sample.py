@@ -12,8 +12,8 @@ LATENCY = {
     "p90": "190.7ms",
     "p95": "612ms",
     "p99": "1.21s",
-    "p999": "unsupported",
     "max": ">=5s",
+    "unsupported": [{"statistic": "p999", "reason": "needs 10000 samples, but there were 330"}],
 }
 
 
@@ -61,7 +61,13 @@ def warned() -> dict[str, Any]:
                 step(
                     "create-order-with-a-long-name",
                     "buy",
-                    latency={**LATENCY, "p99": "unsupported"},
+                    latency={
+                        **LATENCY,
+                        "p99": None,
+                        "unsupported": [
+                            {"statistic": "p99", "reason": "needs 1000 samples, but there were 330"}
+                        ],
+                    },
                 ),
             ],
             "slos": [

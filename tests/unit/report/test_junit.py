@@ -99,6 +99,7 @@ def test_a_warning_is_a_property_of_the_suite_too():
         "latency.p95 of list was 612ms, at most 500ms allowed"
     )
     assert properties["latency.p95"] == "612ms"
+    assert "latency.p999" not in properties  # too few samples
     assert properties["finding: Stall"] == "a worker was paused for 210ms"
     assert properties["verdict"] == "Warn"
 

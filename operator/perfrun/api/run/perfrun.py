@@ -137,9 +137,21 @@ class AttemptCounts(StatusModel):
     teardown: Count = Field(default=0, description="Attempts in the teardown.")
 
 
+class Unsupported(StatusModel):
+    """A percentile that has too few samples to be given."""
+
+    statistic: Name = Field(description="Name of the percentile. Example: p99.")
+    reason: Sentence = Field(
+        description="Why it is not given. Example: needs 1000 samples, but there were 320."
+    )
+
+
+UnsupportedList = Annotated[list[Unsupported], Field(max_length=16)]
+
+
 class LatencyStatus(StatusModel):
-    """Response times, as in `30.1ms`. `unsupported` means too few samples for a percentile;
-    `>=` marks a lower bound."""
+    """Response times, as in `30.1ms`; `>=` marks a lower bound. A percentile with too few samples
+    is left out, and `unsupported` says why."""
 
     avg: Text | None = Field(default=None, description="Average.")
     min: Text | None = Field(default=None, description="Minimum.")
@@ -150,16 +162,23 @@ class LatencyStatus(StatusModel):
     p99: Text | None = Field(default=None, description="99th percentile.")
     p999: Text | None = Field(default=None, description="99.9th percentile.")
     max: Text | None = Field(default=None, description="Maximum.")
+    unsupported: UnsupportedList | None = Field(
+        default=None, description="Percentiles that have too few samples."
+    )
 
 
 class MeasureStatus(StatusModel):
-    """Measurements of a page. `unsupported` means too few samples for a percentile."""
+    """Measurements of a page. A percentile with too few samples is left out, and `unsupported`
+    says why."""
 
     samples: Count = Field(default=0, description="Number of samples.")
     p50: Text | None = Field(default=None, description="50th percentile (median).")
     p75: Text | None = Field(default=None, description="75th percentile.")
     p95: Text | None = Field(default=None, description="95th percentile.")
     max: Text | None = Field(default=None, description="Maximum.")
+    unsupported: UnsupportedList | None = Field(
+        default=None, description="Percentiles that have too few samples."
+    )
 
 
 class HoldStatus(StatusModel):
@@ -251,12 +270,12 @@ class StepStatus(StatusModel):
 def figure_of(part: Summary | StepStatus | MeasureStatus, metric: str) -> str | None:
     """The figure of a metric, as in ``latency.p95``: fields are called as metrics are.
 
-    None where there is none, and of a percentile that has too few samples.
+    None where there is none, as of a percentile that has too few samples.
     """
     value: Any = part
     for name in metric.split("."):
         value = getattr(value, re.sub("([A-Z])", r"_\1", name).lower(), None)
-    return None if value is None or value == "unsupported" else str(value)
+    return None if value is None else str(value)
 
 
 class SloStatus(StatusModel):
@@ -273,6 +292,11 @@ class SloStatus(StatusModel):
     )
     measured: Text | None = Field(
         default=None, description="The measured value. `>=` marks a lower bound."
+    )
+    unsupported: Sentence | None = Field(
+        default=None,
+        description="Why there is no measured value although there are samples. "
+        "Example: needs 1000 samples, but there were 320.",
     )
     samples: Count = Field(default=0, description="Number of samples that the value is based on.")
     verdict: Verdict = Field(description="Verdict of the objective.")

@@ -157,7 +157,7 @@ def _bounds(slo: SloStatus) -> Iterator[SloFigures]:
 
 
 def _parsed(parse: Callable[[object], T], text: str | None) -> T | None:
-    """The number behind a figure of a status; None for ``unsupported`` and ``>=5s``."""
+    """The number behind a figure of a status; None for none and for ``>=5s``."""
     try:
         return parse(text)
     except (ValueError, OverflowError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from perfrun.api.run.perfrun import Verdict
 from perfrun.api.test.metric import Notation
 from perfrun.logic.comparison.contrast import change_between, standing_out, statistics_of
 from perfrun.logic.comparison.differences import Doubt, doubt_about, names, warnings_about
@@ -191,18 +192,30 @@ def _spread(found: Sequence[Measurable], columns: Sequence[RunColumn]) -> dict[s
 
 
 def _about_differences(rows: Sequence[Row], columns: Sequence[RunColumn]) -> Iterator[str]:
+    unsure = [
+        column.name
+        for column in columns
+        if column.doubt is not None or column.verdict is Verdict.INCONCLUSIVE
+    ]
+    if unsure:
+        noun = "is" if len(unsure) == 1 else "are"
+        yield f"no change is shown: {names(unsure)} {noun} inconclusive or in doubt"
+    else:
+        yield "no change is shown: one run of each does not tell how much runs vary"
     if len(columns) == 2:
         changes = [(row.name, row.cells[1].change) for row in rows]
         told = [
-            f"{name} {change.text} ({change.tone})"
+            f"{name} {change.text}"
             for name, change in changes
             if change is not None and change.tone in (Tone.BETTER, Tone.WORSE)
         ]
         more = f" and {len(told) - _MAX_TOLD} more" if len(told) > _MAX_TOLD else ""
-        yield f"different: {', '.join(told[:_MAX_TOLD])}{more}" if told else "no value differs"
+        if told:
+            yield f"the second run measured: {', '.join(told[:_MAX_TOLD])}{more}"
+        else:
+            yield "both runs measured the same"
     yield (
-        "two runs can differ without a change of the target: one run of each does not show "
-        f"how much runs vary. {least_runs()} runs on each side are enough to show a change: "
+        f"{least_runs()} runs on each side are enough to show a change: "
         "perfrun compare NEW... --against OLD..."
     )
 

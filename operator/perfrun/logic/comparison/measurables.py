@@ -44,7 +44,7 @@ class Measurable:
         return direction(self.metric)
 
     def value(self, run: int) -> float | None:
-        """In the unit of the metric; None where it is unknown, unsupported or only a bound."""
+        """In the unit of the metric; None where it is unknown or only a bound."""
         text = self.texts.get(run)
         try:
             return None if text is None else parse_measured(self.metric, text)
@@ -62,7 +62,11 @@ def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
             if text is not None:
                 one.texts.setdefault(number, text)
     order = {metric: place for place, metric in enumerate(_OVERALL)}
-    known = [one for one in found.values() if one.texts and not _same_as_all(one, found, runs)]
+    known = [
+        one
+        for one in found.values()
+        if (one.texts or one.objective) and not _same_as_all(one, found, runs)
+    ]
     # Sorting is stable: what is of all steps first, then as the runs name it.
     return sorted(known, key=lambda one: (one.of != "", order.get(one.metric, len(order))))
 

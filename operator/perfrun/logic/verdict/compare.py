@@ -22,6 +22,8 @@ class ObjectiveVerdict:
     sentence: str
     measured: str | None = None
     samples: int = 0
+    unsupported: str | None = None
+    """Why a percentile is not given: it has too few samples."""
     miss: Miss | None = None
     """A miss that delays of the generator itself may explain."""
     ending: str = ""
@@ -70,9 +72,11 @@ def compare(objective: Objective, reading: Reading | NoReading) -> ObjectiveVerd
     """What an objective comes to by what was measured, and the sentence for it."""
     if isinstance(reading, NoReading):
         verdict = Verdict.INCONCLUSIVE if reading.applicable else Verdict.NOT_APPLICABLE
-        measured = "unsupported" if reading.unsupported else None
         return ObjectiveVerdict(
-            verdict, f"{objective.subject} {reading.reason}", measured, reading.samples
+            verdict,
+            f"{objective.subject} {reading.reason}",
+            samples=reading.samples,
+            unsupported=reading.reason if reading.unsupported else None,
         )
     text = reading.text(objective.metric, objective.limits)
     sentence = f"{objective.subject} was {text}{reading.note}, {_allowed(objective)}"
@@ -81,7 +85,9 @@ def compare(objective: Objective, reading: Reading | NoReading) -> ObjectiveVerd
     if rule.verdict is not None:
         return ObjectiveVerdict(rule.verdict, sentence, text, reading.samples, ending=ending)
     missed = Verdict.FAIL if objective.on_breach == "Fail" else Verdict.WARN
-    return ObjectiveVerdict(missed, sentence, text, reading.samples, reading.miss, ending)
+    return ObjectiveVerdict(
+        missed, sentence, text, reading.samples, miss=reading.miss, ending=ending
+    )
 
 
 def _allowed(objective: Objective) -> str:
@@ -135,6 +141,7 @@ def status_of(objective: Objective, result: ObjectiveVerdict, faults: Faults) ->
         min=objective.min,
         on_breach=objective.on_breach,
         measured=result.measured,
+        unsupported=result.unsupported,
         samples=result.samples,
         verdict=result.verdict,
         message=cut(result.sentence + result.ending),

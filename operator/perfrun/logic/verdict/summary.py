@@ -14,6 +14,7 @@ from perfrun.api.run.perfrun import (
     RequestCounts,
     StepStatus,
     Summary,
+    Unsupported,
 )
 from perfrun.api.test.metric import (
     ERROR_RATE,
@@ -106,9 +107,17 @@ def _figures(part: Scope, limits: Limits, *rates: str) -> dict[str, Any]:
 
 
 def _text(found: Reading | NoReading, metric: str, limits: Limits) -> str | None:
-    if isinstance(found, Reading):
-        return found.text(metric, limits.get(metric, ()))
-    return "unsupported" if found.unsupported else None
+    return found.text(metric, limits.get(metric, ())) if isinstance(found, Reading) else None
+
+
+def _unsupported(found: Mapping[str, Reading | NoReading]) -> list[Unsupported] | None:
+    """By statistic: those that have too few samples."""
+    lacking = [
+        Unsupported(statistic=name, reason=one.reason)
+        for name, one in found.items()
+        if isinstance(one, NoReading) and one.unsupported
+    ]
+    return lacking or None
 
 
 def _latency(distribution: Distribution, limits: Limits) -> LatencyStatus | None:
@@ -116,20 +125,23 @@ def _latency(distribution: Distribution, limits: Limits) -> LatencyStatus | None
         return None
     found = {name: distribution.statistic(name) for name in STATISTICS}
     return LatencyStatus(
-        **{name: _text(one, f"{LATENCY}.{name}", limits) for name, one in found.items()}
+        **{name: _text(one, f"{LATENCY}.{name}", limits) for name, one in found.items()},
+        unsupported=_unsupported(found),
     )
 
 
 def _measures(scope: Scope, limits: Limits) -> dict[str, MeasureStatus]:
     return {
-        name: MeasureStatus(
-            samples=histogram.count,
-            **{
-                its: _text(read(metric, scope), metric, limits)
-                for its in ("p50", "p75", "p95", "max")
-                if (metric := f"{name}.{its}")
-            },
-        )
+        name: _measure(scope, name, histogram.count, limits)
         for name in MEASURES
         if (histogram := scope.sum.measures.get(name)) is not None
     }
+
+
+def _measure(scope: Scope, name: str, samples: int, limits: Limits) -> MeasureStatus:
+    found = {its: read(f"{name}.{its}", scope) for its in ("p50", "p75", "p95", "max")}
+    return MeasureStatus(
+        samples=samples,
+        **{its: _text(one, f"{name}.{its}", limits) for its, one in found.items()},
+        unsupported=_unsupported(found),
+    )
