@@ -8,7 +8,7 @@ from perfrun.report.console import print_slowest
 from tests.unit.report.sample import a_run, an_error
 
 
-def ran(name: str, seconds: float, p95: str = "5ms"):
+def ran(name: str, seconds: float, p95: str | None = "5ms"):
     run = a_run(verdict="Pass")
     status = run.status.model_copy(
         update={
