@@ -124,8 +124,9 @@ def test_a_teardown_that_fails_is_told_also_where_nobody_has_measured(
             database.ask("GRANT DELETE ON orders TO loader")
     status = told(cli)
     assert (process.returncode, status["verdict"]) == (3, "Error"), out + err
-    assert status["untidy"] == "step orders failed with Sql42"
-    assert "the teardown failed: step orders failed with Sql42" in status["message"]
+    untidy = "step orders failed with Sql42: permission denied for table orders"
+    assert status["untidy"] == untidy
+    assert f"the teardown failed: {untidy}" in status["message"]
     assert orders(database) > 20
 
 

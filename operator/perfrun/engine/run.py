@@ -7,9 +7,11 @@ from perfrun.engine.load.capacity import OnHold, Search
 from perfrun.engine.load.execution import Execution
 from perfrun.engine.load.setup_teardown import SetupTeardown, names_of_setup, with_values
 from perfrun.engine.record.intervals import OnInterval
+from perfrun.launcher.hiding import MIN_PART
 from perfrun.logic.plan.shape import scenario_order
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Order, WorkerReport
+from perfrun.reach.foreign import SECRETS
 from perfrun.reach.values import Values
 
 
@@ -68,6 +70,9 @@ class Engine:
     def use(self, extracted: dict[str, str]) -> None:
         """Use the values that the setup extracted. Raises DataError if they cannot be sent."""
         self._around.extracted = extracted
+        for value in extracted.values():
+            if len(value) >= MIN_PART:  # it may be a token: reports show paths
+                SECRETS.learn(value)
         plan = with_values(self._plan, extracted)
         self._scenarios = self._kind.compile(plan)
 

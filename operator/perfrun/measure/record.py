@@ -4,7 +4,7 @@ Records of several workers add up; the conservation laws are checked on each and
 planned = started + dropped, and sent = succeeded + failed + censored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -17,16 +17,19 @@ from perfrun.measure.series import Series as Series
 from perfrun.measure.wire import (
     MAX_ERROR_CLASSES,
     MAX_RATE,
+    MAX_STATUS_CODES,
     MAX_TOTAL,
     Count,
     ErrorName,
     Nanoseconds,
     PartOfPlan,
     Rate,
+    StatusCode,
     Total,
     Wire,
     WireHistogram,
     class_among,
+    code_among,
     law,
 )
 from perfrun.measure.wire import ConservationError as ConservationError
@@ -128,6 +131,11 @@ class StepRecord(Wire):
     """Failed requests by error class (Timeout, Status5xx, Connect, ...)."""
     said: dict[ErrorName, Said] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """The message of the first failure of each error class."""
+    status_codes: dict[StatusCode, Count] = Field(default={}, max_length=MAX_STATUS_CODES + 1)
+    """Answers by status code, those of redirects and retries included. ``Other``: all beyond the
+    limit."""
+    examples: dict[StatusCode, Said] = Field(default={}, max_length=MAX_STATUS_CODES)
+    """The first failed request of each status code: its method and path, and what was wrong."""
     timings: dict[str, WireHistogram] = {}
     """By :func:`timing_key`."""
     measures: dict[str, WireHistogram] = {}
@@ -146,6 +154,9 @@ class StepRecord(Wire):
         add_errors(self.errors, other.errors)
         said = {**other.said, **self.said}
         self.said = {name: said[name] for name in self.errors if name in said}
+        add_status_codes(self.status_codes, other.status_codes)
+        examples = {**other.examples, **self.examples}
+        self.examples = {code: examples[code] for code in self.status_codes if code in examples}
         add_histograms(self.timings, other.timings)
         add_histograms(self.measures, other.measures)
         slowest = sorted([*self.slowest, *other.slowest], key=lambda one: -one.latency)
@@ -160,6 +171,8 @@ class StepRecord(Wire):
             self.succeeded + self.failed + self.censored,
         )
         law(f"{where}: failed = sum of errors", self.failed, sum(self.errors.values()))
+        if (answers := sum(self.status_codes.values())) > self.attempts:
+            raise ConservationError(f"{where}: {answers} answers to {self.attempts} attempts")
         for outcome, count in (
             (Outcome.SUCCESS, self.succeeded),
             (Outcome.TIMEOUT, self.errors.get("Timeout", 0)),
@@ -354,6 +367,12 @@ def add_errors(into: dict[str, int], other: dict[str, int]) -> None:
     """Add counts by error class; classes beyond :data:`MAX_ERROR_CLASSES` become one."""
     for key, count in other.items():
         add_counts(into, {class_among(into, key): count})
+
+
+def add_status_codes(into: dict[str, int], other: Mapping[str, int]) -> None:
+    """Add answers by status code; codes beyond :data:`MAX_STATUS_CODES` become one."""
+    for code, count in sorted(other.items(), key=lambda item: -item[1]):
+        add_counts(into, {code_among(into, code): count})
 
 
 def _sum(name: str, value: int, most: int) -> int:

@@ -34,6 +34,8 @@ MAX_NAME = 64
 MAX_ERROR_CLASSES = 64
 TIMEOUT, OTHER_ERRORS = "Timeout", "Other"
 """The second: the class of everything beyond that number of classes."""
+MAX_STATUS_CODES = 20
+"""Of one step; those beyond are counted as ``Other``."""
 _MAX_REASON = 200
 _MAX_DIGITS = 40
 
@@ -53,6 +55,10 @@ ErrorName = Annotated[
     Field(min_length=1, max_length=MAX_NAME),
     AfterValidator(lambda name: printable(name, MAX_NAME)),
 ]
+
+
+StatusCode = Annotated[str, Field(pattern=rf"^([1-9][0-9]{{2}}|{OTHER_ERRORS})$")]
+"""Of an answer, as in JSON."""
 
 
 class Wire(BaseModel):
@@ -80,6 +86,11 @@ def class_among(known: Collection[str], name: str) -> str:
     if name in known or name == TIMEOUT or len(known) < MAX_ERROR_CLASSES - 2:
         return name
     return OTHER_ERRORS
+
+
+def code_among(known: Collection[str], code: str) -> str:
+    """What an answer is counted as beside the status codes that are ``known``."""
+    return code if code in known or len(known) < MAX_STATUS_CODES else OTHER_ERRORS
 
 
 def unzip(packed: bytes, most: int) -> bytes:

@@ -28,6 +28,8 @@ from perfrun.report.advice import next_steps
 from perfrun.report.lines import (
     FigureTable,
     by_count,
+    code_lines,
+    code_rows,
     command_lines,
     explained,
     figure_tables,
@@ -181,7 +183,10 @@ def _counts(
         )
     if summary.errors:
         lines.append(f"errors: {by_count(summary.errors)}")
-        lines += explained(steps)
+    if code_rows(steps):
+        lines.append(f"status codes: {by_count(summary.status_codes)}")
+        lines += code_lines(steps)
+    lines += explained(steps)
     return _labelled("Requests", lines)
 
 

@@ -13,6 +13,7 @@ from perfrun.report.steps import number
 _ORDER = list(BENCHMARK)
 _GAP = 3
 MAX_FAILURES = 5
+_OF_STATUS = ("Status4xx", "Status5xx", "Check")
 
 
 class FigureTable(NamedTuple):
@@ -82,11 +83,51 @@ def by_count(errors: Mapping[str, int]) -> str:
 
 
 def explained(steps: Sequence[StepStatus]) -> Iterator[str]:
-    """Of the classes that are explained, the most frequent: ``list: Status4xx: status 404``."""
+    """Of the classes that are explained, the most frequent: ``list: Timeout: ...``.
+
+    Those that follow from a status code are in :func:`code_rows`, one by one.
+    """
     found = [
         (step.errors.get(kind, 0), f"{step.name}: {kind}: {said}")
         for step in steps
         for kind, said in step.said.items()
+        if not (step.examples and kind in _OF_STATUS)
     ]
     for _, line in sorted(found, key=lambda item: -item[0])[:MAX_FAILURES]:
         yield line
+
+
+class CodeRow(NamedTuple):
+    """The answers of a step with one status code."""
+
+    step: str
+    code: str
+    answers: int
+    example: str
+    """The first failed request, empty: none, or not kept."""
+
+
+def code_rows(steps: Sequence[StepStatus]) -> list[CodeRow]:
+    """Each status code of each step; empty where no answer was a failure, and each step has only
+    one code."""
+    rows = [
+        CodeRow(step.name, code, count, step.examples.get(code, ""))
+        for step in steps
+        for code, count in step.status_codes.items()
+    ]
+    telling = any(row.example for row in rows) or len(rows) > sum(
+        bool(step.status_codes) for step in steps
+    )
+    return rows if telling else []
+
+
+def code_lines(steps: Sequence[StepStatus]) -> Iterator[str]:
+    """The most frequent failures by status code: ``list: 404 (7 answers): GET /x: ...``."""
+    # Of those below 400 most answers are successes.
+    rows = sorted(
+        (row for row in code_rows(steps) if row.example),
+        key=lambda row: (row.code < "400", -row.answers),
+    )
+    for row in rows[:MAX_FAILURES]:
+        counted = "1 answer" if row.answers == 1 else f"{number(row.answers)} answers"
+        yield f"{row.step}: {row.code} ({counted}): {row.example}"

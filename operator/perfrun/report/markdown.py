@@ -135,6 +135,8 @@ def _requests(summary: Summary) -> str:
         text += f", {number(counts.censored)} still open at the end"
     if summary.errors:
         text += f" ({escaped(by_count(summary.errors))})"
+    if any(int(code) >= 400 for code in summary.status_codes if code.isdecimal()):
+        text += f"; status codes: {escaped(by_count(summary.status_codes))}"
     if summary.iterations.dropped:
         text += f"; {number(summary.iterations.dropped)} iterations dropped"
     return text

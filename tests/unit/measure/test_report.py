@@ -255,3 +255,44 @@ def test_the_window_of_a_search_is_the_last_hold_s(order: tuple[int, ...]) -> No
     assert whole.window.steps[0].succeeded == 300
     assert whole.warmup.steps[0].succeeded == 30
     assert whole.generator.longest_stall == 7
+
+
+def coded(codes: dict[str, int], examples: dict[str, str] | None = None) -> StepRecord:
+    record = step("list", sum(codes.values()), 0, 0, 0)
+    record.status_codes, record.examples = codes, examples or {}
+    return record
+
+
+def test_status_codes_of_workers_add_up_and_the_first_example_stays() -> None:
+    whole = coded({"200": 5, "404": 1}, {"404": "GET /a: mine"})
+    whole.add(coded({"404": 2, "429": 3}, {"404": "GET /b: theirs", "429": "GET /c: theirs"}))
+    assert whole.status_codes == {"200": 5, "404": 3, "429": 3}
+    assert whole.examples == {"404": "GET /a: mine", "429": "GET /c: theirs"}
+    whole.check()
+
+
+def test_status_codes_beyond_the_limit_become_one() -> None:
+    whole = coded({str(code): 1 for code in range(400, 419)})
+    theirs = {"500": 1, "501": 7, "502": 2, "Other": 4}
+    whole.add(coded(theirs, {"500": "GET /a: theirs", "501": "GET /b: theirs"}))
+    assert len(whole.status_codes) == 21
+    assert (whole.status_codes["501"], whole.status_codes["Other"]) == (7, 7)
+    assert whole.examples == {"501": "GET /b: theirs"}
+    whole.check()
+    assert WorkerReport.unpack(report([whole]).pack()).window.steps[0] == whole
+
+
+def test_more_answers_than_attempts_are_refused() -> None:
+    record = coded({"200": 5})
+    record.attempts = 4
+    with pytest.raises(ConservationError, match="step default/list: 5 answers to 4 attempts"):
+        record.check()
+
+
+@pytest.mark.parametrize(
+    "codes", [{"20": 1}, {"other": 1}, {"2000": 1}, {str(code): 1 for code in range(400, 422)}]
+)
+def test_status_codes_that_no_worker_counts_are_refused(codes: dict[str, int]) -> None:
+    packed = report([coded(codes)]).pack()
+    with pytest.raises(ValueError, match="statusCodes"):
+        WorkerReport.unpack(packed)

@@ -148,3 +148,59 @@ def test_they_stand_on_the_terminal_and_in_markdown() -> None:
     for line in LINES:
         assert line in printed
         assert f"- {line.split(':')[0]}: " in written
+
+
+def by_code(**more: Any) -> PerfRun:
+    """A run whose first step has answers of several status codes."""
+    failed = "expected status 200, got"
+    codes = {"200": 300, "404": 1200, "429": 1}
+    examples = {"404": f"GET /items/7: {failed} 404", "429": f"GET /items/8: {failed} 429"}
+    first = sample.step(
+        "list",
+        "browse",
+        errors={"Status4xx": 1201, "Timeout": 3},
+        said={"Status4xx": f"{failed} 404", "Timeout": "no response in time"},
+        statusCodes=codes,
+        examples=examples,
+        **more,
+    )
+    run = sample.a_run(steps=[first, sample.step("read", "browse", statusCodes={"200": 4})])
+    summary = run.status.summary.model_copy(update={"status_codes": {**codes, "200": 304}})
+    return run.model_copy(update={"status": run.status.model_copy(update={"summary": summary})})
+
+
+def test_status_codes_are_listed_with_the_first_failure_of_each() -> None:
+    lines = [line.strip() for line in printed(by_code(), width=120)]
+    start = lines.index("status codes: 404 1,200, 200 304, 429 1")
+    assert lines[start + 1 : start + 4] == [
+        "list: 404 (1,200 answers): GET /items/7: expected status 200, got 404",
+        "list: 429 (1 answer): GET /items/8: expected status 200, got 429",
+        "list: Timeout: no response in time",
+    ]
+    assert not any("Status4xx: expected" in line for line in lines)
+
+
+def test_a_page_has_a_table_of_status_codes() -> None:
+    page = run_page(Reported(by_code()))
+    table = page[page.index('id="codes"') :]
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", table[: table.index("</section>")])
+    rows = [cells[at : at + 4] for at in range(0, len(cells), 4)]
+    assert rows == [
+        ["Step", "Status code", "Answers", "First failed request"],
+        ["list", "200", "300", ""],
+        ["list", "404", "1,200", "GET /items/7: expected status 200, got 404"],
+        ["list", "429", "1", "GET /items/8: expected status 200, got 429"],
+        ["read", "200", "4", ""],
+    ]
+
+
+def test_status_codes_that_tell_nothing_are_left_out() -> None:
+    steps = [sample.step(name, "browse", statusCodes={"200": 4}) for name in ("list", "read")]
+    run = sample.a_run(steps=steps)
+    assert 'id="codes"' not in run_page(Reported(run))
+    assert not any("status codes" in line for line in printed(run))
+
+
+def test_status_codes_are_in_markdown_where_a_request_failed() -> None:
+    text = markdown([by_code()])
+    assert "status codes: 404 1,200, 200 304, 429 1" in text

@@ -209,6 +209,15 @@ class CapacityStatus(StatusModel):
 
 
 Errors = Annotated[dict[Name, Count], Field(max_length=64)]
+StatusCodes = Annotated[
+    dict[Name, Count],
+    Field(
+        max_length=21,
+        description="Number of answers by HTTP status code, redirects and retries included; of "
+        'more than 20 codes, the others as `Other`. Example: `{"200": 990, "404": 10}`.',
+    ),
+]
+MAX_EXAMPLES = 5
 
 
 class Summary(StatusModel):
@@ -240,6 +249,7 @@ class Summary(StatusModel):
     errors: Errors = Field(
         default={}, description="Number of failed requests by error class. Example: `{Timeout: 3}`."
     )
+    status_codes: StatusCodes = {}
 
 
 class StepStatus(StatusModel):
@@ -264,6 +274,14 @@ class StepStatus(StatusModel):
         Field(
             default={}, description="The message of the first failed request of each error class."
         )
+    )
+    status_codes: StatusCodes = {}
+    examples: Annotated[
+        dict[Name, Annotated[str, Field(max_length=200)]], Field(max_length=MAX_EXAMPLES)
+    ] = Field(
+        default={},
+        description="The first failed request of each status code: method, path, and what was "
+        "wrong. Only of the most frequent codes.",
     )
 
 

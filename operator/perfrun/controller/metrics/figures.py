@@ -30,6 +30,7 @@ class PartFigures(NamedTuple):
     """Seconds by quantile."""
     throughput: float | None
     error_ratio: float | None
+    status_codes: dict[str, int]
 
 
 class SloFigures(NamedTuple):
@@ -70,7 +71,7 @@ def figures_of(run: PerfRun) -> RunFigures:
 
 
 def figure_families(last: Mapping[Key, RunFigures]) -> Iterator[Metric]:
-    """Latency, throughput and errors by step."""
+    """Latency, throughput, errors and status codes by step."""
     latency = SummaryMetricFamily(
         "perfrun_latency_seconds",
         'Response time in the last run; step "" means all steps.',
@@ -82,9 +83,17 @@ def figure_families(last: Mapping[Key, RunFigures]) -> Iterator[Metric]:
     errors = GaugeMetricFamily(
         "perfrun_error_ratio", "Share of failed requests in the last run.", labels=_STEP
     )
+    answers = GaugeMetricFamily(
+        "perfrun_answers",
+        "Answers in the window of the last run by HTTP status code; of more than 20 codes of a "
+        "step, the others are one.",
+        labels=[*_STEP, "code"],
+    )
     for key, run in last.items():
         for part in run.parts:
             labels = [*key, part.step]
+            for code, count in part.status_codes.items():
+                add(answers, [*labels, code], count)
             named = dict(zip(_STEP, labels, strict=True))
             for quantile, seconds in part.latency.items():
                 latency.add_sample(
@@ -92,7 +101,7 @@ def figure_families(last: Mapping[Key, RunFigures]) -> Iterator[Metric]:
                 )
             add(throughput, labels, part.throughput)
             add(errors, labels, part.error_ratio)
-    yield from (latency, throughput, errors)
+    yield from (latency, throughput, errors, answers)
 
 
 def objective_families(last: Mapping[Key, RunFigures]) -> Iterator[Metric]:
@@ -142,6 +151,7 @@ def _part(step: str, part: Summary | StepStatus) -> PartFigures:
         },
         _parsed(parse_rate, part.throughput),
         _parsed(parse_percent, part.error_rate),
+        part.status_codes,
     )
 
 

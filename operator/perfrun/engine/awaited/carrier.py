@@ -216,6 +216,8 @@ class _Walk:
             return None
         tally, now = self._tally, monotonic_ns() - done.aside
         tally.bytes_received += done.received
+        if done.status:
+            tally.status_codes[done.status] += 1
         tally.checks_passed += done.passed
         tally.checks_failed += done.failed
         self._aside += done.aside
@@ -226,6 +228,8 @@ class _Walk:
         else:
             if done.error == ErrorClass.POLICY:
                 self._carrier.sessions.note_forbidden(done.said)
+            if done.status and tally.lacks_example(done.status):
+                tally.note_example(done.status, done.said or done.error)
             self._count_failure(done.error, now, done.said)
         self._entered = 0
         if done.error == ErrorClass.DATA:

@@ -33,6 +33,8 @@ class Done(NamedTuple):
     """Of a success, by name of :data:`perfrun.api.test.metric.MEASURES`: ns, or plain numbers."""
     aside: int = 0
     """ns that the generator itself caused; they do not count."""
+    status: int = 0
+    """The HTTP status code of the answer; 0: it has none."""
 
 
 class UnusedError(OSError):

@@ -18,6 +18,7 @@ from perfrun.engine.browser.problems import Failure, endpoint_of, failure_of
 from perfrun.engine.browser.socks import SocksProxy
 from perfrun.engine.browser.steps import Deed, PageStep
 from perfrun.engine.browser.timing import PageState, measures_of, quiet_since, seen_of
+from perfrun.engine.response.expect import other_status
 from perfrun.measure.picture import MAX_BYTES
 from perfrun.reach.errors import ErrorClass
 
@@ -91,14 +92,17 @@ class Window(Session[PageStep]):
         except PlaywrightError as error:
             self._over = True
             failure = self._failure(error.message)
-            return Done(failure.error, self._gate.received - before, said=failure.said)
+            done = Done(failure.error, self._gate.received - before, said=failure.said)
+            return done._replace(status=self._seen.status or 0)
         except _PageError as error:
             self._over = True
             failed = 1 if step.status else 0
             received = self._gate.received - before
-            return Done(error.failure.error, received, failed=failed, said=error.failure.said)
+            done = Done(error.failure.error, received, failed=failed, said=error.failure.said)
+            return done._replace(status=self._seen.status or 0)
         self._over = step.is_last
-        return done._replace(received=self._gate.received - before)
+        received = self._gate.received - before
+        return done._replace(received=received, status=self._seen.status or 0)
 
     async def _performed(self, step: PageStep, deed: Deed) -> Done:
         aside = 0
@@ -195,7 +199,8 @@ class Window(Session[PageStep]):
         error = ErrorClass.CHECK
         if status >= 400:
             error = ErrorClass.STATUS5XX if status >= 500 else ErrorClass.STATUS4XX
-        raise _PageError(Failure(error, f"status {status}"))
+        said = other_status(step.status, "below 400", status)
+        raise _PageError(Failure(error, said))
 
     def _check_policy(self) -> None:
         """A page is incomplete without the parts that a policy blocks: raises _PageError."""

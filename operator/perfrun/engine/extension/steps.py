@@ -9,7 +9,7 @@ from perfrun.engine.data.feeds import read_feeds
 from perfrun.engine.data.template import Compiler, Template, sendable
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.extension.load import NamedParameters
-from perfrun.engine.response.expect import Expectation
+from perfrun.engine.response.expect import Expectation, too_large
 from perfrun.engine.response.extract import Answer, Extractor
 from perfrun.extension import Reply
 from perfrun.measure.plan import RunPlan
@@ -50,13 +50,13 @@ class ExtensionStep:
         if not self._is_looked_at:
             return Done(None, received, passed, failed)
         if received > self._expectation.size_limit:
-            return Done(ErrorClass.SIZE, received, passed, failed, f"{received} bytes")
+            said = too_large(self._expectation.size_limit, received)
+            return Done(ErrorClass.SIZE, received, passed, failed, said)
         answer = Answer(reply.body)
         judged = self._expectation.judge(_FINE, answer)
         passed, failed = passed + judged.passed, failed + judged.failed
-        if judged.error is None and not self._extract(_NoHead(), answer, values):
-            said = "the value to extract was not found"
-            return Done(ErrorClass.DATA, received, passed, failed, said)
+        if judged.error is None and (missing := self._extract(_NoHead(), answer, values)):
+            return Done(ErrorClass.DATA, received, passed, failed, missing)
         return Done(judged.error, received, passed, failed, judged.said)
 
 

@@ -17,6 +17,7 @@ import httptools
 from perfrun.engine.errors import ErrorClass, lost_by
 from perfrun.engine.http.link import Exchange, Home
 from perfrun.engine.http.odd_head import put_plainly
+from perfrun.engine.response.expect import too_large
 from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 
 MAX_HEAD = 64 * 1024
@@ -175,7 +176,7 @@ class Connection(asyncio.Protocol):
         if wrong and not self._complete:
             self._break(ErrorClass.PROTOCOL, f"not HTTP/1.1: {wrong}")
         elif self._too_much:
-            self._break(ErrorClass.SIZE)
+            self._break(ErrorClass.SIZE, too_large(self._read_plan.size_limit))
         elif self._complete:
             if self.head is data and now >= self._read_plan.learn_at:  # it came as a whole
                 self._learn(data, now)

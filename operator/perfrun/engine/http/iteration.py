@@ -11,7 +11,7 @@ from perfrun.engine.http.connection_policy import HttpUser
 from perfrun.engine.http.cookies import path_of, with_cookies
 from perfrun.engine.http.link import Link
 from perfrun.engine.http.pool import Opened, Pool
-from perfrun.engine.http.request import CompiledStep
+from perfrun.engine.http.request import CompiledStep, shown
 from perfrun.engine.load.kind import Course
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.response.content import unpacked
@@ -161,6 +161,7 @@ class Iteration:
     def responded(self, connection: Link, now: int) -> None:  # noqa: C901 - the hot path
         """The response to the last attempt is complete."""
         tally, step, carrier = self._tally, self._step, self._carrier
+        tally.status_codes[connection.status] += 1
         tally.bytes_received += connection.received
         held: Link | None = connection
         if not connection.keep_alive or connection.home is not carrier.held:
@@ -273,6 +274,9 @@ class Iteration:
             self._attempt(there, now)
             return False
         if error is not None:
+            if self._tally.lacks_example(connection.status):
+                request = shown(self._carrier.version.plain(self._request), self.values)
+                self._tally.note_example(connection.status, f"{request}: {said or error}")
             self._fail(error, said)
         elif self._step.trace is not None:
             self._tally.note_slow(self._age(now), self._step.trace(self._number))
@@ -295,8 +299,8 @@ class Iteration:
         judged = step.expectation.judge(connection.status, answer)
         self._tally.checks_passed += judged.passed
         self._tally.checks_failed += judged.failed
-        if judged.error is None and not step.extract(connection, answer, self.values):
-            return ErrorClass.DATA, "the value to extract was not found"
+        if judged.error is None and (missing := step.extract(connection, answer, self.values)):
+            return ErrorClass.DATA, missing
         return judged.error, judged.said
 
     def _redirected(self, connection: Link) -> Pool | None:

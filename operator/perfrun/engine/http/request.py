@@ -18,9 +18,12 @@ from perfrun.engine.response.content import ACCEPTED
 from perfrun.engine.response.expect import Expectation
 from perfrun.engine.response.extract import Extractor
 from perfrun.engine.response.read_plan import ReadMode, ReadPlan
+from perfrun.launcher.hiding import MIN_PART, Hider
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values, value_of
 
+MAX_SHOWN = 1024
+"""Bytes of a request line that are looked at where it is shown."""
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_IN_A_PATH = re.compile(rb"[\x00-\x20\x7f-\xff#]")
 _COMPUTED = ("content-length", "transfer-encoding")
@@ -141,6 +144,17 @@ class Builder:
         length = b"Content-Length: %d\r\n" % len(body) if self._framed else b""
         parts = (self._method, path, fields, length, body)
         return self._encode(b"%s %s HTTP/1.1\r\n%s%s\r\n%s" % parts)
+
+
+def shown(request: bytes, values: Extracted) -> str:
+    """Method and path of a request, for people; what its iteration has extracted is hidden, because
+    it may be a token."""
+    hider = Hider()
+    for value in values.values():
+        if len(value) >= MIN_PART:
+            hider.learn(value)
+    line = request.partition(b" HTTP/1.1\r\n")[0][:MAX_SHOWN]
+    return hider.hide(line.decode("utf-8", "replace"))
 
 
 def origin_of(url: str) -> Origin:

@@ -126,7 +126,8 @@ class SetupTeardown:
 def _trouble(record: PhaseRecord) -> str | None:
     for step in record.steps:
         for error in step.errors:
-            return f"step {step.step} failed with {error}"
+            said = f": {step.said[error]}" if error in step.said else ""
+            return f"step {step.step} failed with {error}{said}"
         if step.censored:
             return f"step {step.step} was interrupted before the response arrived"
     return None

@@ -1,6 +1,7 @@
 """Counts and times while the load runs: appended one by one, folded into histograms in bulk."""
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from heapq import heappush, heapreplace
 from typing import Protocol
@@ -23,9 +24,10 @@ from perfrun.measure.record import (
     Traced,
     add_counts,
     add_fields,
+    add_status_codes,
     timing_key,
 )
-from perfrun.measure.wire import MAX_NAME, OTHER_ERRORS, class_among
+from perfrun.measure.wire import MAX_NAME, MAX_STATUS_CODES, OTHER_ERRORS, class_among
 from perfrun.reach.foreign import foreign
 
 
@@ -142,6 +144,7 @@ class StepTally:
         "checks_passed",
         "classes",
         "errors",
+        "examples",
         "latency",
         "measures",
         "others",
@@ -151,6 +154,7 @@ class StepTally:
         "sent",
         "service",
         "slowest",
+        "status_codes",
         "step",
         "ttfb",
     )
@@ -165,6 +169,10 @@ class StepTally:
         self.errors: dict[str, int] = {}
         self.said: dict[str, str] = {}
         """The message of the first failure of each class."""
+        self.status_codes: defaultdict[int, int] = defaultdict(int)
+        """Answers by status code."""
+        self.examples: dict[int, str] = {}
+        """The first failure of each status code."""
         self.latency = Samples(Folded(), recent)
         service, ttfb = Folded(), Folded()
         self.service, self.ttfb = Samples(service), Samples(ttfb)
@@ -214,6 +222,14 @@ class StepTally:
         if said and name not in self.said:
             self.said[name] = foreign(said, MAX_SAID)
 
+    def lacks_example(self, status: int) -> bool:
+        """Whether no failure with this status code is kept yet, and there is room for one."""
+        return status not in self.examples and len(self.examples) < MAX_STATUS_CODES
+
+    def note_example(self, status: int, text: str) -> None:
+        """Keep a failed request: its method and path, and what was wrong."""
+        self.examples[status] = foreign(text, MAX_SAID)
+
     @property
     def succeeded(self) -> int:
         """Requests that succeeded: each has one latency."""
@@ -251,6 +267,8 @@ class StepTally:
         }
         if (body := self.body.histogram()) is not None:
             body.fold(np.zeros(self.succeeded - body.count, dtype=np.int64))
+        codes: dict[str, int] = {}
+        add_status_codes(codes, {str(code): count for code, count in self.status_codes.items()})
         return StepRecord(
             scenario=self.scenario,
             step=self.step,
@@ -264,6 +282,10 @@ class StepTally:
             checks_failed=self.checks_failed,
             errors=dict(self.errors),
             said=dict(self.said),
+            status_codes=codes,
+            examples={
+                str(code): text for code, text in self.examples.items() if str(code) in codes
+            },
             timings=timings,
             measures={
                 name: histogram

@@ -57,7 +57,8 @@ def _unpacked_once(body: bytes, limit: int, window: int) -> tuple[bytes, bytes]:
     # One byte more than is allowed: a small body can unpack to gigabytes.
     data = unpacker.decompress(body, limit + 1)
     if len(data) > limit:
-        raise ResponseError(ErrorClass.SIZE)
+        said = "the body is larger after decompression than expect.maxBytes allows (default: 16Mi)"
+        raise ResponseError(ErrorClass.SIZE, said)
     if not unpacker.eof:
         raise zlib.error("cut short")
     return data, unpacker.unused_data

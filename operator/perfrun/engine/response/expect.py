@@ -1,7 +1,10 @@
 """The expectations of a response, compiled once."""
 
+import json
+from collections.abc import Collection
 from typing import NamedTuple
 
+from perfrun.api.sentence import cut
 from perfrun.api.test.scenario import Expect
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.response.extract import Answer, NotJsonError, finder
@@ -9,6 +12,10 @@ from perfrun.logic.plan.json_path import equal
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a body that are kept for checks if ``maxBytes`` sets no limit."""
+
+
+MAX_VALUE = 60
+"""Characters of a JSON value that are shown."""
 
 
 class CheckResult(NamedTuple):
@@ -19,7 +26,7 @@ class CheckResult(NamedTuple):
     passed: int
     failed: int
     said: str = ""
-    """What was not as expected, in words; contains nothing of the response except its status."""
+    """What was expected, and what came: of a response its status, or the beginning of one value."""
 
 
 class Expectation:
@@ -53,29 +60,61 @@ class Expectation:
         passed = failed = 0
         if self._status:
             if status not in self._status:
-                return CheckResult(_unexpected(status), 0, 1, f"status {status}")
+                return CheckResult(_unexpected(status), 0, 1, self._about_status(status))
             passed = 1
         elif not 200 <= status < 400:
-            return CheckResult(_unexpected(status), 0, 0, f"status {status}")
+            return CheckResult(_unexpected(status), 0, 0, self._about_status(status))
         if not self._paths:
             return CheckResult(None, passed, failed)
         try:
             document = answer.json()
         except NotJsonError:
-            return CheckResult(ErrorClass.CHECK, passed, len(self._paths), "the body is not JSON")
+            said = f"expected JSON, got a body of {len(answer.body)} bytes that is not JSON"
+            return CheckResult(ErrorClass.CHECK, passed, len(self._paths), said)
         missed = [
-            path for path, find, expected in self._paths if not _holds(find(document), expected)
+            said
+            for path, find, expected in self._paths
+            if (said := _difference(path, find(document), expected))
         ]
         passed += len(self._paths) - len(missed)
         if not missed:
             return CheckResult(None, passed, 0)
-        return CheckResult(
-            ErrorClass.CHECK, passed, len(missed), f"{missed[0]} has a different value"
-        )
+        return CheckResult(ErrorClass.CHECK, passed, len(missed), missed[0])
+
+    def _about_status(self, status: int) -> str:
+        return other_status(self._status, "2xx or 3xx", status)
 
 
-def _holds(found: list[object], expected: object) -> bool:
-    return bool(found) and all(equal(value, expected) for value in found)
+def other_status(wanted: Collection[int], otherwise: str, status: int) -> str:
+    """The message of a status that is none of those ``wanted``; of none, ``otherwise``."""
+    listed = " or ".join(map(str, sorted(wanted))) or otherwise
+    return f"expected status {listed}, got {status}"
+
+
+def too_large(limit: int, size: int | None = None) -> str:
+    """The message of a body of more than ``limit`` bytes; ``size``: None where it was not read to
+    its end."""
+    got = "more" if size is None else str(size)
+    return f"expected a body of at most {limit} bytes, got {got}: see expect.maxBytes"
+
+
+def _difference(path: str, found: list[object], expected: object) -> str:
+    """What is not as expected in the values that a path has found; empty: nothing."""
+    if not found:
+        return f"expected {path} to be {_shown(expected)}, but the body has no such value"
+    for value in found:
+        if not equal(value, expected):
+            return f"expected {path} to be {_shown(expected)}, got {_shown(value)}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    """A JSON value, as far as it is short: a response may be of any size."""
+    if isinstance(value, dict | list) and value:
+        kind, part = ("a list", "item") if isinstance(value, list) else ("an object", "field")
+        return f"{kind} of {len(value)} {part}{'s' if len(value) > 1 else ''}"
+    text = json.dumps(value[:MAX_VALUE] if isinstance(value, str) else value, ensure_ascii=False)
+    return cut(text, MAX_VALUE)
 
 
 def _unexpected(status: int) -> ErrorClass:

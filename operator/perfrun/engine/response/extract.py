@@ -72,7 +72,7 @@ class Extractor:
 
     def __init__(self, extractions: Mapping[str, Extraction], where: str) -> None:
         self._finds = [
-            (name, _compiled(extraction, f"{where}.{name}"))
+            (name, _source(extraction), _compiled(extraction, f"{where}.{name}"))
             for name, extraction in extractions.items()
         ]
         self.needs_body = any(extraction.header is None for extraction in extractions.values())
@@ -80,14 +80,22 @@ class Extractor:
     def __bool__(self) -> bool:
         return bool(self._finds)
 
-    def __call__(self, head: Head, answer: Answer, values: MutableMapping[str, str]) -> bool:
-        """Put found values into ``values``. Returns whether all were found."""
-        for name, find in self._finds:
+    def __call__(self, head: Head, answer: Answer, values: MutableMapping[str, str]) -> str:
+        """Put found values into ``values``. Returns what is missing, in words; empty: nothing."""
+        for name, source, find in self._finds:
             found = find(head, answer)
-            if found is None or len(found) > MAX_LENGTH:
-                return False
+            if found is None:
+                return f"extract.{name}: {source} was not found in the response"
+            if len(found) > MAX_LENGTH:
+                return f"extract.{name}: {source} has more than {MAX_LENGTH} characters"
             values[name] = found
-        return True
+        return ""
+
+
+def _source(extraction: Extraction) -> str:
+    if extraction.header is not None:
+        return f"the header {extraction.header}"
+    return extraction.json_ or f"a match of {extraction.regex}"
 
 
 def _compiled(extraction: Extraction, where: str) -> Find:

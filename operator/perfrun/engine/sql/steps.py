@@ -72,7 +72,7 @@ def judged(
         return _DONE
     if rows == step.rows:
         return Done(passed=1)
-    return Done(ErrorClass.CHECK, failed=1, said=f"{rows} rows, but {step.rows} are expected")
+    return Done(ErrorClass.CHECK, failed=1, said=f"expected {step.rows} rows, got {rows}")
 
 
 _DONE = Done()

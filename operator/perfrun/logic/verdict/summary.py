@@ -6,6 +6,7 @@ from typing import Any
 
 from perfrun.api.quantities import format_duration, format_rate
 from perfrun.api.run.perfrun import (
+    MAX_EXAMPLES,
     MAX_STEPS,
     AttemptCounts,
     IterationCounts,
@@ -74,6 +75,7 @@ def steps(plan: RunPlan, report: WorkerReport, limits: Limits) -> list[StepStatu
                 ),
                 measures=_measures(one, limits),
                 said={name: it for name, it in record.said.items() if name in figures["errors"]},
+                examples=_examples(record),
                 **figures,
             )
         )
@@ -103,7 +105,15 @@ def _figures(part: Scope, limits: Limits, *rates: str) -> dict[str, Any]:
         "timeout_rate": text(TIMEOUT_RATE),
         "latency": _latency(part.distribution(LATENCY), limits),
         "errors": dict(Counter(part.sum.errors).most_common(MAX_ERRORS)),
+        "status_codes": dict(Counter(part.sum.status_codes).most_common()),
     }
+
+
+def _examples(record: StepRecord) -> dict[str, str]:
+    """Those of the most frequent status codes."""
+    found = (code for code, _ in Counter(record.status_codes).most_common())
+    known = [code for code in found if code in record.examples]
+    return {code: record.examples[code] for code in known[:MAX_EXAMPLES]}
 
 
 def _text(found: Reading | NoReading, metric: str, limits: Limits) -> str | None:

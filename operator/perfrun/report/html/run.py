@@ -15,7 +15,7 @@ from perfrun.report.html.observed import observed_charts, unseen
 from perfrun.report.html.over_time import charts_over_time, lag_chart
 from perfrun.report.html.page import render
 from perfrun.report.html.timeline import Timeline
-from perfrun.report.lines import command_lines, figure_tables
+from perfrun.report.lines import code_rows, command_lines, figure_tables
 from perfrun.report.pages import caption, page_rows
 
 
@@ -52,6 +52,7 @@ def run_page(reported: Reported) -> str:
         drawn=drawn,
         command=command_lines(status),
         tables=figure_tables(status.benchmark) if status.benchmark is not None else [],
+        codes=code_rows(status.steps),
         pages=page_rows(status.steps),
         # Nothing but base64, which was looked at when it was read, and too long to be cut.
         picture=Markup(picture.jpeg) if picture is not None else None,  # noqa: S704

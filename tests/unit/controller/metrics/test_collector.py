@@ -38,6 +38,15 @@ def test_figures_of_the_last_run_in_base_units(metrics: Metrics) -> None:
     assert seen[of("perfrun_last_run_timestamp_seconds")] == 1795313170.0
 
 
+def test_answers_of_the_last_run_by_status_code(metrics: Metrics) -> None:
+    codes = {"200": 990, "404": 7, "Other": 3}
+    steps = [{**DONE["steps"][0], "statusCodes": codes}]
+    metrics.see_run(perf_run(**{**DONE, "steps": steps}))
+    seen = scrape(metrics)
+    found = {code: seen[of("perfrun_answers", step="list", code=code)] for code in codes}
+    assert found == codes
+
+
 def test_what_was_not_measured_is_an_absent_series_and_never_a_number(metrics: Metrics) -> None:
     metrics.see_run(perf_run(**DONE))
     seen = scrape(metrics)

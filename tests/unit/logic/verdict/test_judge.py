@@ -429,6 +429,20 @@ def test_the_verdict_on_steps_and_summary_reads_as_documented() -> None:
     assert (only.scenario, only.name, only.latency) == ("default", "get", whole.summary.latency)
 
 
+def test_status_codes_are_in_the_status_with_the_examples_of_the_most_frequent() -> None:
+    record = step([30 * MS] * 10, failed=28)
+    failed = {str(400 + number): 1 + number for number in range(7)}
+    record.status_codes = {"200": 10, **failed}
+    record.examples = {code: f"GET /{code}: expected status 200, got {code}" for code in failed}
+    whole = judged(spec(), report(record))
+    assert whole.summary is not None
+    assert whole.summary.status_codes == record.status_codes
+    (only,) = whole.steps
+    assert list(only.status_codes) == ["200", "406", "405", "404", "403", "402", "401", "400"]
+    assert list(only.examples) == ["406", "405", "404", "403", "402"]
+    assert only.examples["406"] == "GET /406: expected status 200, got 406"
+
+
 def test_the_summary_is_not_rounded_across_a_limit_either() -> None:
     measured = report(step([500_400_000] * 1000))
     whole = judged(spec(slos=[{"metric": "latency.avg", "max": "500ms"}]), measured)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.http.http2.frames import HEAD_LENGTH, Code, Request, ResponseHead
 from perfrun.engine.http.link import Exchange, Home
+from perfrun.engine.response.expect import too_large
 from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 
 _BODILESS = (204, 304)
@@ -146,7 +147,7 @@ class Stream:
         self._told += len(payload)
         if self._mode is ReadMode.BODY:
             if self._told > self._size_limit:
-                self.fail(ErrorClass.SIZE)
+                self.fail(ErrorClass.SIZE, said=too_large(self._size_limit))
                 return
             self.body.append(payload)
         if end:
