@@ -7,11 +7,18 @@ Data walks one way, and each step is one room of this package:
 import gc
 import os
 import sys
+from types import ModuleType
 
 __version__ = "0.1.0"
 
 set_here: set[str] = set()
 """Variables of the environment that the user did not set, but :func:`start_lean`."""
+
+
+class _WithoutMarkdown(ModuleType):
+    """What stands for ``rich.markdown``."""
+
+    Markdown: None = None
 
 
 def start_lean() -> None:
@@ -29,3 +36,5 @@ def start_lean() -> None:
     # httpx loads a command line of its own, with all that it needs, where click is installed. None
     # means that it cannot be imported.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    # Typer loads a parser of Markdown for its help, a third of the time of --help. Ours has none.
+    sys.modules.setdefault("rich.markdown", _WithoutMarkdown("rich.markdown"))

@@ -52,6 +52,8 @@ class ApiModel(BaseModel):
         # As the API server has it: "3" is no number, and 1 is no boolean.
         strict=True,
         serialize_by_alias=True,
+        # Built when it is first used: a program uses a few of these models.
+        defer_build=True,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()
