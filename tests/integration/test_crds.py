@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, WorkerCounts
 from perfrun.api.test.perftest import PerfTest
+from perfrun.logic.run.status import done_conditions
+from perfrun.logic.verdict.outcome import cancelled
 from tests.cluster.handle import ApiServer
 
 MINIMAL: dict[str, Any] = {
@@ -27,6 +30,7 @@ RUN: dict[str, Any] = {
     "metadata": {"name": "minimal-1"},
     "spec": {"testRef": {"name": "minimal"}},
 }
+NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
 # The page of the design: what a finished run says of itself.
 DONE = {
     "phase": "Done",
@@ -191,6 +195,75 @@ def test_finished_run_is_stored_and_shown_as_the_design_says(api: ApiServer) -> 
         "0.06%",
     ]
     api.kubectl("--namespace=crds", "wait", "--for=condition=Complete", "--timeout=5s", "prun/done")
+
+
+def test_wide_columns_tell_of_a_run_that_the_trend_leaves_out(api: ApiServer) -> None:
+    _apply(api, {**RUN, "metadata": {"name": "slow"}})
+    why = "its load generator had problems (Lag)"
+    _patch_status(api, "prun/slow", {**DONE, "message": "all met", "notCompared": why})
+    head, row = api.kubectl("--namespace=crds", "get", "prun", "slow", "-owide").stdout.splitlines()
+    assert row[head.index("NOT COMPARED") :].startswith(why)
+    assert "NOT COMPARED" not in api.kubectl("--namespace=crds", "get", "prun", "slow").stdout
+
+
+def _apply_as(
+    api: ApiServer, manager: str, document: dict[str, Any], *options: str
+) -> dict[str, Any]:
+    """Server-side apply, as one of several managers."""
+    done = api.kubectl(
+        "--namespace=crds", "apply", "--server-side", f"--field-manager={manager}", *options,
+        "--validate=strict", "-o", "json", "-f", "-", input=json.dumps(document),
+    )  # fmt: skip
+    stored: dict[str, Any] = json.loads(done.stdout)
+    return stored
+
+
+def test_conditions_of_two_managers_stand_side_by_side(api: ApiServer) -> None:
+    """Also where the operator, which knows them, then writes its own with a merge patch."""
+    _apply(api, {**RUN, "metadata": {"name": "shared"}})
+    about = {**{k: RUN[k] for k in ("apiVersion", "kind")}, "metadata": {"name": "shared"}}
+    told = {}
+    for manager, kind in (("operator", "Complete"), ("gate", "Approved")):
+        condition = {
+            "type": kind,
+            "status": "False",
+            "reason": "Waiting",
+            "message": "",
+            "lastTransitionTime": "2026-11-22T02:00:03Z",
+        }
+        status = {"conditions": [condition]}
+        told = _apply_as(api, manager, {**about, "status": status}, "--subresource=status")
+    assert [one["type"] for one in told["status"]["conditions"]] == ["Complete", "Approved"]
+    read = PerfRun.parse(told).status
+    fresh = done_conditions(cancelled("why", WorkerCounts(planned=1)), read.conditions, NOW, 1)
+    changes = PerfRunStatus(conditions=fresh).as_patch()
+    _patch_status(api, "prun/shared", changes)
+    shown = json.loads(api.kubectl("--namespace=crds", "get", "prun/shared", "-ojson").stdout)
+    kinds = {one["type"]: one["status"] for one in shown["status"]["conditions"]}
+    assert kinds == {"Approved": "False", "Complete": "True", "SLOMet": "Unknown"}
+
+
+def test_two_managers_own_steps_and_objectives_of_one_test(api: ApiServer) -> None:
+    """A team's test, and the objective that another one adds to it."""
+    document = {**MINIMAL, "metadata": {"name": "shared"}}
+    _apply_as(api, "team", document)
+    about = {**{k: MINIMAL[k] for k in ("apiVersion", "kind")}, "metadata": {"name": "shared"}}
+    added = {"metric": "latency.p95", "max": "500ms", "onBreach": "Fail"}
+    _apply_as(api, "sre", {**about, "spec": {"slos": [added]}})
+    stored = _apply_as(api, "team", document)
+    assert [slo["metric"] for slo in stored["spec"]["slos"]] == ["errorRate", "latency.p95"]
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-13-01T00:00:00Z", "2026-11-22T02:00:03"])
+def test_status_takes_no_text_for_a_time(api: ApiServer, time: str) -> None:
+    _apply(api, {**RUN, "metadata": {"name": "timed"}})
+    patch = json.dumps({"status": {"startTime": time}})
+    done = api.kubectl(
+        "--namespace=crds", "patch", "prun/timed", "--subresource=status", "--type=merge",
+        "-p", patch, check=False,
+    )  # fmt: skip
+    assert "status.startTime" in done.stderr
+    _patch_status(api, "prun/timed", {"startTime": "2026-11-22T02:00:03.123456Z"})
 
 
 def test_run_never_changes_but_may_be_stopped(api: ApiServer) -> None:

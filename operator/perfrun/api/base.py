@@ -6,6 +6,7 @@ from here, and a test sends every bad manifest through both.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import (
@@ -14,12 +15,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
     model_serializer,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from perfrun.api.sentence import MAX_SENTENCE, printable
 
@@ -27,6 +31,43 @@ NOT_BUILT_KEY = "x-perfrun-not-built"
 
 Sentence = Annotated[str, Field(max_length=MAX_SENTENCE), AfterValidator(printable)]
 """For users, in a status or a report: printable, whoever sends it."""
+
+
+LIST_TYPE = "x-kubernetes-list-type"
+"""What makes two items of a list the same one, so that several managers can own its items."""
+LIST_MAP_KEYS = "x-kubernetes-list-map-keys"
+
+
+def list_map(*keys: str) -> dict[str, Any]:
+    """The list type of a list of objects that ``keys`` tell apart, for ``json_schema_extra``."""
+    return {LIST_TYPE: "map", LIST_MAP_KEYS: list(keys)}
+
+
+@dataclass(frozen=True)
+class Unique:
+    """Annotates a list in which none is given twice: texts and numbers, or objects that a field of
+    one word tells apart."""
+
+    key: str = ""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), **(list_map(self.key) if self.key else {LIST_TYPE: "set"})}
+
+    def _checked(self, items: list[Any]) -> list[Any]:
+        seen = set()
+        for item in items:
+            value = getattr(item, self.key) if self.key else item
+            if value in seen:
+                raise ValueError(f"{value} is given twice: remove one")
+            seen.add(value)
+        return items
 
 
 class Rule(NamedTuple):

@@ -1,9 +1,12 @@
 """The part of an object's metadata that perfrun reads."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from perfrun.api.base import list_map
 
 MAX_CONDITIONS = 16
 MAX_OWNERS = 1000
@@ -65,3 +68,9 @@ class Condition(BaseModel):
     last_transition_time: datetime | None = Field(
         default=None, description="When the status of the condition last changed."
     )
+
+
+Conditions = Annotated[
+    list[Condition], Field(max_length=MAX_CONDITIONS, json_schema_extra=list_map("type"))
+]
+"""One of each type; other controllers may have some of their own."""

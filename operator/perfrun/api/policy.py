@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from perfrun.api.base import ApiModel
+from perfrun.api.base import ApiModel, Unique
 from perfrun.api.metadata import Metadata
 from perfrun.api.names import CIDR_PATTERN, CLOCK_PATTERN, HOST_PATTERN
 from perfrun.api.quantities import Duration, Rate
@@ -29,6 +29,7 @@ Cidr = Annotated[
 ]
 HostPattern = Annotated[str, Field(min_length=1, max_length=253, pattern=HOST_PATTERN)]
 ImagePattern = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9*._:/@-]+$")]
+ImagePatterns = Annotated[list[ImagePattern], Field(max_length=256), Unique()]
 NamespacePattern = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[-a-z0-9*]+$")]
 Clock = Annotated[str, Field(max_length=5, pattern=CLOCK_PATTERN)]
 
@@ -36,13 +37,13 @@ Clock = Annotated[str, Field(max_length=5, pattern=CLOCK_PATTERN)]
 class Allow(ApiModel):
     """What workers may connect to. A field that is not set restricts nothing."""
 
-    hosts: Annotated[list[HostPattern], Field(max_length=256)] | None = Field(
+    hosts: Annotated[list[HostPattern], Field(max_length=256), Unique()] | None = Field(
         default=None,
         description="Host names that workers may connect to: shop.example.com, *.example.com, or "
         "*.$(namespace).svc for Services in the namespace of the test. A host that is an IP "
         "address must be listed here or be in cidrs. Default: any.",
     )
-    cidrs: Annotated[list[Cidr], Field(max_length=256)] | None = Field(
+    cidrs: Annotated[list[Cidr], Field(max_length=256), Unique()] | None = Field(
         default=None,
         description="Networks that contain every address that workers may connect to. Default: "
         "any. Example: [10.0.0.0/8].",
@@ -52,7 +53,7 @@ class Allow(ApiModel):
 class Deny(ApiModel):
     """What workers must not connect to, even if `allow` allows it."""
 
-    cidrs: Annotated[list[Cidr], Field(max_length=256)] = Field(
+    cidrs: Annotated[list[Cidr], Field(max_length=256), Unique()] = Field(
         default_factory=list,
         description="Networks that workers must not connect to. Example: [169.254.0.0/16].",
     )
@@ -110,7 +111,7 @@ class Hours(ApiModel):
     """A time of day at which runs may start. It ends on the next day if ``to`` is not after
     ``from``."""
 
-    days: Annotated[list[Day], Field(min_length=1, max_length=7)] = Field(
+    days: Annotated[list[Day], Field(min_length=1, max_length=7), Unique()] = Field(
         default=list(DAYS), description="Days of the week on which it begins."
     )
     from_: Clock = Field(
@@ -129,7 +130,7 @@ class Hours(ApiModel):
 class PerfPolicySpec(ApiModel):
     """What tests may do. If several policies select a namespace, all of them apply."""
 
-    namespaces: Annotated[list[NamespacePattern], Field(max_length=256)] = Field(
+    namespaces: Annotated[list[NamespacePattern], Field(max_length=256), Unique()] = Field(
         default_factory=lambda: ["*"],
         description="Namespaces that the policy applies to; * stands for any characters. "
         'Example: [shop, "team-*"].',
@@ -137,12 +138,12 @@ class PerfPolicySpec(ApiModel):
     allow: Allow = Field(default_factory=Allow)
     deny: Deny = Field(default_factory=Deny)
     limits: Limits = Field(default_factory=Limits)
-    allowed_benchmark_images: Annotated[list[ImagePattern], Field(max_length=256)] = Field(
+    allowed_benchmark_images: ImagePatterns = Field(
         default_factory=list,
         description="Images that benchmark targets may use, as they are written in tests; * stands "
         "for any characters. Default: none. Example: [registry.example/team/*].",
     )
-    allowed_audiences: Annotated[list[Audience], Field(max_length=64)] = Field(
+    allowed_audiences: Annotated[list[Audience], Field(max_length=64), Unique()] = Field(
         default_factory=list,
         description="Audiences that auth.serviceAccountToken may use. Audiences of the Kubernetes "
         "API server are always refused. Default: none.",

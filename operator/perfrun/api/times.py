@@ -36,5 +36,9 @@ def _checked(text: str) -> str:
 # Of this century and the next: years that no sum of a time and a duration leaves.
 TIME_PATTERN = r"^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$"
 
-Time = Annotated[str, Field(max_length=40, pattern=TIME_PATTERN), AfterValidator(_checked)]
+Time = Annotated[
+    str,
+    Field(max_length=40, pattern=TIME_PATTERN, json_schema_extra={"format": "date-time"}),
+    AfterValidator(_checked),
+]
 """A time in an object, as text: whoever can write there may write anything else."""

@@ -28,6 +28,7 @@ async def test_run_goes_from_nothing_to_pass_and_leaves_only_its_result(world: W
     assert (status["verdict"], status["summary"]["requests"]["sent"]) == ("Pass", ALL)
     assert status["workers"] == {"planned": WORKERS, "ready": WORKERS, "reported": WORKERS}
     assert status["startTime"] <= status["completionTime"]
+    assert "notCompared" not in status
     assert {c["type"]: c["status"] for c in status["conditions"]}["Complete"] == "True"
 
     async def tidy() -> bool:
@@ -172,7 +173,11 @@ async def test_what_proved_nothing_is_done_again_as_often_as_the_test_says(world
     unprovable = [{"metric": "latency.p999", "max": "1s"}]
     await world.apply_test(slos=unprovable, retryInconclusive=1)
     await world.create_run("one")
-    assert (await world.finish("one"))["verdict"] == "Inconclusive"
+    ended = await world.finish("one")
+    assert (ended["verdict"], ended["notCompared"]) == (
+        "Inconclusive",
+        "its verdict is Inconclusive",
+    )
     runs = await world.until_runs(2)
     again = next(run for run in runs if run["spec"]["reason"] == "Retry")["metadata"]["name"]
     assert (await world.finish(again))["verdict"] == "Inconclusive"

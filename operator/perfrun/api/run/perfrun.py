@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from perfrun.api.base import ApiModel, Rule, Sentence, StatusModel
-from perfrun.api.metadata import MAX_CONDITIONS, Condition, RunMetadata
+from perfrun.api.metadata import Conditions, RunMetadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.run.environment import Environment
 from perfrun.api.test.metric import subject
@@ -517,12 +517,17 @@ class PerfRunStatus(StatusModel):
     benchmark: BenchmarkStatus | None = None
     generator: GeneratorStatus | None = None
     environment: Environment | None = None
+    not_compared: Sentence | None = Field(
+        default=None,
+        description="Why the trend leaves the run out: later runs are not compared with it. Not "
+        "set if the run counts.",
+    )
     result: ResultRef | None = None
     notified: Annotated[
         dict[Annotated[str, Field(max_length=16)], NoticeOutcome],
         Field(max_length=128),
     ] = Field(default={}, description="Result of each notification, by its id.")
-    conditions: Annotated[list[Condition], Field(max_length=MAX_CONDITIONS)] = Field(
+    conditions: Conditions = Field(
         default=[], description="Conditions of the run: Complete, SLOMet, Reconciling, Stalled."
     )
 

@@ -18,7 +18,14 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from perfrun.api import GROUP, VERSION, Json
-from perfrun.api.base import NOT_BUILT_KEY, ApiModel, Rule, not_built_message
+from perfrun.api.base import (
+    LIST_MAP_KEYS,
+    LIST_TYPE,
+    NOT_BUILT_KEY,
+    ApiModel,
+    Rule,
+    not_built_message,
+)
 from perfrun.api.names import DNS_LABEL, RUN_NAME_MAX, TEST_NAME_MAX
 from perfrun.api.notations import NOTATIONS
 from perfrun.api.policy import PerfPolicy
@@ -53,8 +60,8 @@ _KEPT = frozenset(
         _VALIDATIONS,
         "x-kubernetes-int-or-string",
         "x-kubernetes-preserve-unknown-fields",
-        "x-kubernetes-list-type",
-        "x-kubernetes-list-map-keys",
+        LIST_TYPE,
+        LIST_MAP_KEYS,
     }
 )
 # Handled by name below, or without a meaning for the API server.
@@ -156,6 +163,12 @@ KINDS = (
                 priority=1,
             ),
             PrinterColumn("Waits For", ".status.queue.reason", priority=1),
+            PrinterColumn(
+                "Not Compared",
+                ".status.notCompared",
+                description="Why the trend leaves the run out.",
+                priority=1,
+            ),
             PrinterColumn("Message", ".status.message", priority=1),
             _AGE,
         ),
@@ -301,6 +314,8 @@ def _structural(node: Json, defs: Mapping[str, Json], where: str) -> Json:
     if default is not None:
         made["default"] = default
     if "items" in node:
+        # Written down also where it is the default: who applies such a list owns all of it.
+        made.setdefault(LIST_TYPE, "atomic")
         made["items"] = _structural(node["items"], defs, f"{where}[]")
     if "properties" in node:
         _add_properties(made, node["properties"], defs, where)

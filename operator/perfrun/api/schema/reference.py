@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perfrun.api import Json
+from perfrun.api.base import LIST_TYPE
 from perfrun.api.schema.crd import KINDS, CustomResource, schema
 
 _HEADER = """\
@@ -77,7 +78,9 @@ def _row(name: str, field: Json, required: bool) -> str:
     shown = f"`{_cell(default)}`" if default not in (None, "") else "required" if required else ""
     rules = [] if "properties" in field else [rule["message"] for rule in _rules(field)]
     bounds = {k: v for k, v in field.items() if not (rules and k == "maxLength")}
-    notes = " ".join(_sentence(note) for note in [field["description"], *_bounds(bounds), *rules])
+    unique = ["no value twice"] if field.get(LIST_TYPE) == "set" else []
+    told = [field["description"], *_bounds(bounds), *unique, *rules]
+    notes = " ".join(_sentence(note) for note in told)
     return f"| `{name}` | {_type(field)} | {shown} | {_cell(notes)} |"
 
 

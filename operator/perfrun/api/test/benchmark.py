@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from perfrun.api.base import ApiModel, Rule, exactly_one_of
+from perfrun.api.base import ApiModel, Rule, Unique, exactly_one_of
 from perfrun.api.quantities import Duration
 from perfrun.api.test.values import ValueSource
 
@@ -57,16 +57,9 @@ class BenchmarkTarget(ApiModel):
         description="Program and arguments, without a shell. $(results) is the file that the "
         "command must write. Example: [pytest, --benchmark-json, $(results)]."
     )
-    env: Annotated[
-        list[EnvVar],
-        Field(
-            max_length=100,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
-        ),
-    ] = Field(default=[], description="Environment variables of the command.")
+    env: Annotated[list[EnvVar], Field(max_length=100), Unique("name")] = Field(
+        default=[], description="Environment variables of the command."
+    )
     results: ResultsFormat = Field(
         description="Format of the file that the command writes to $(results), also known to it as "
         "$PERFRUN_RESULTS."

@@ -4,8 +4,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from perfrun.api.base import ApiModel, Rule, StatusModel
-from perfrun.api.metadata import MAX_CONDITIONS, Condition, Metadata
+from perfrun.api.base import ApiModel, Rule, StatusModel, Unique, list_map
+from perfrun.api.metadata import Conditions, Metadata
 from perfrun.api.names import DNS_LABEL, VariableName
 from perfrun.api.run.checked import CheckStatus
 from perfrun.api.run.perfrun import Verdict
@@ -25,6 +25,8 @@ REQUEST_ANNOTATION = "perfrun.dev/run-requested-at"
 
 Occasion = Literal["Warn", "Fail", "Error", "Regressed", "Recovered"]
 OCCASIONS: tuple[Occasion, ...] = ("Warn", "Fail", "Error", "Regressed", "Recovered")
+Occasions = Annotated[list[Occasion], Field(min_length=1, max_length=len(OCCASIONS)), Unique()]
+RunOn = Annotated[list[Literal["Change", "Rollout"]], Field(max_length=2), Unique()]
 
 # Receivers are set up by the cluster's owner, and used here by name.
 ReceiverName = Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=63)]
@@ -36,7 +38,7 @@ class Notification(ApiModel):
     receiver: ReceiverName = Field(
         description="Name of a receiver from the value `receivers` of the Helm chart."
     )
-    events: Annotated[list[Occasion], Field(min_length=1, max_length=len(OCCASIONS))] = Field(
+    events: Occasions = Field(
         default=list(OCCASIONS),
         description="Events to notify the receiver of: verdicts of runs, and trends of the test.",
     )
@@ -97,10 +99,6 @@ def once() -> Load:
     return Load(burst=Burst(requests=1, concurrency=1))
 
 
-def _list_map(*keys: str) -> dict[str, Any]:
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
-
-
 class PerfTestSettings(ApiModel):
     """What of a test its runs do not execute, and whose workloads it observes.
 
@@ -111,7 +109,7 @@ class PerfTestSettings(ApiModel):
     model_config = ConfigDict(extra="ignore")
 
     schedule: Schedule | None = None
-    run_on: Annotated[list[Literal["Change", "Rollout"]], Field(max_length=2)] | None = Field(
+    run_on: RunOn | None = Field(
         default=None,
         description="Which events start a run. Change: the test is created or what it runs "
         "changes. Rollout: a rollout of an observed workload completes. Default: [Change] without "
@@ -126,7 +124,7 @@ class PerfTestSettings(ApiModel):
     observe: (
         Annotated[
             list[Observed],
-            Field(min_length=1, max_length=16, json_schema_extra=_list_map("name")),
+            Field(min_length=1, max_length=16, json_schema_extra=list_map("name")),
         ]
         | None
     ) = Field(
@@ -139,9 +137,7 @@ class PerfTestSettings(ApiModel):
         default=Baseline(),
         description="Which earlier runs each run is compared with, and when a change is reported.",
     )
-    notifications: Annotated[
-        list[Notification], Field(max_length=16, json_schema_extra=_list_map("receiver"))
-    ] = Field(
+    notifications: Annotated[list[Notification], Field(max_length=16), Unique("receiver")] = Field(
         default=[],
         description="Receivers to notify about the results of runs, in addition to Events and "
         "metrics.",
@@ -193,14 +189,14 @@ class PerfTestSpec(PerfTestSettings):
         description="Constants for templates: `{region: eu}` makes $(region) read `eu`. Values are "
         "not templates themselves.",
     )
-    feeds: Annotated[list[Feed], Field(max_length=16, json_schema_extra=_list_map("name"))] = Field(
+    feeds: Annotated[list[Feed], Field(max_length=16, json_schema_extra=list_map("name"))] = Field(
         default=[], description="Tables of test data for templates."
     )
     setup: Annotated[
         list[Step],
         Field(
             max_length=20,
-            json_schema_extra=_list_map("name"),
+            json_schema_extra=list_map("name"),
             description="Steps that worker 0 runs once before the load. All workers can use the "
             "values that they extract.",
         ),
@@ -209,14 +205,14 @@ class PerfTestSpec(PerfTestSettings):
         list[Step],
         Field(
             max_length=20,
-            json_schema_extra=_list_map("name"),
+            json_schema_extra=list_map("name"),
             description="Steps that run once after the load, also when the run failed.",
         ),
     ] = []
     scenarios: (
         Annotated[
             list[Scenario],
-            Field(min_length=1, max_length=50, json_schema_extra=_list_map("name")),
+            Field(min_length=1, max_length=50, json_schema_extra=list_map("name")),
         ]
         | None
     ) = Field(
@@ -230,7 +226,7 @@ class PerfTestSpec(PerfTestSettings):
     )
     slos: Annotated[
         list[Slo],
-        Field(max_length=50, json_schema_extra=_list_map("metric", "of", "onBreach")),
+        Field(max_length=50, json_schema_extra=list_map("metric", "of", "onBreach")),
     ] = Field(
         default=[],
         description="Objectives: limits that the measurements must meet. They decide the verdict "
@@ -307,7 +303,7 @@ class PerfTestStatus(StatusModel):
         default=None,
         description="The metadata.generation of the test that this status describes.",
     )
-    conditions: Annotated[list[Condition], Field(max_length=MAX_CONDITIONS)] = Field(
+    conditions: Conditions = Field(
         default=[], description="Conditions of the test: Ready, Regressed, Reconciling, Stalled."
     )
     active: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=100)] = Field(

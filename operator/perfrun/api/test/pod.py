@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema
 
-from perfrun.api.base import ApiModel, NotBuiltList, Rule
+from perfrun.api.base import ApiModel, NotBuiltList, Rule, Unique
 from perfrun.api.names import ObjectName
 
 Labels = Annotated[
@@ -100,9 +100,9 @@ class PodTemplate(ApiModel):
         default=None,
         description="PriorityClass of the pods. Names that begin with `system-` are refused.",
     )
-    image_pull_secrets: Annotated[list[LocalObjectReference], Field(max_length=8)] = Field(
-        default=[], description="Secrets with credentials for pulling images."
-    )
+    image_pull_secrets: Annotated[
+        list[LocalObjectReference], Field(max_length=8), Unique("name")
+    ] = Field(default=[], description="Secrets with credentials for pulling images.")
     sidecars: NotBuiltList = Field(default=None, description="Not implemented; must not be set.")
 
     def extended_by(self, own: Self | None) -> Self:

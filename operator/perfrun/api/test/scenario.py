@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from perfrun.api.base import ApiModel, at_most_one_of, exactly_one_of
+from perfrun.api.base import ApiModel, Unique, at_most_one_of, exactly_one_of, list_map
 from perfrun.api.names import PATH_PATTERN, HeaderName, PartName, VariableName
 from perfrun.api.quantities import ByteSize, Duration, JsonValue
 from perfrun.api.test.browser import BrowserRequest
@@ -60,9 +60,9 @@ class HttpRequest(ApiModel):
 class Expect(ApiModel):
     """What makes a response a success. Default: any final status below 400."""
 
-    status: Annotated[list[Annotated[int, Field(ge=100, le=599)]], Field(max_length=20)] = Field(
-        default=[], description="HTTP statuses that are a success. Example: [200, 404]."
-    )
+    status: Annotated[
+        list[Annotated[int, Field(ge=100, le=599)]], Field(max_length=20), Unique()
+    ] = Field(default=[], description="HTTP statuses that are a success. Example: [200, 404].")
     json_: Annotated[dict[JsonPathText, JsonValue], Field(max_length=20)] = Field(
         default={},
         alias="json",
@@ -179,10 +179,7 @@ class Scenario(ApiModel):
         Field(
             min_length=1,
             max_length=50,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
+            json_schema_extra=list_map("name"),
         ),
     ] = Field(description="Steps, executed in order. A failed step ends the iteration.")
 

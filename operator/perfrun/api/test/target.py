@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from perfrun.api.base import ApiModel, Rule, exactly_one_of
+from perfrun.api.base import ApiModel, Rule, Unique, exactly_one_of, list_map
 from perfrun.api.names import URL_PATTERN as URL_PATTERN
 from perfrun.api.names import HeaderName, HeaderValue
 from perfrun.api.names import Url as Url
@@ -47,7 +47,9 @@ class OAuth2Auth(ApiModel):
     )
     client_secret_from: SecretValue = Field(description="Secret key with the client secret.")
     scopes: Annotated[
-        list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$", max_length=256)]], Field(max_length=50)
+        list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$", max_length=256)]],
+        Field(max_length=50),
+        Unique(),
     ] = Field(default=[], description="Scopes to request. Example: [orders.read].")
     audience: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
         default=None,
@@ -164,7 +166,7 @@ Headers = Annotated[
     AfterValidator(_distinct),
     Field(
         max_length=50,
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        json_schema_extra=list_map("name"),
     ),
 ]
 
@@ -180,7 +182,8 @@ class Retries(ApiModel):
     )
     errors: Annotated[
         list[Literal["DNS", "Connect", "TLS", "Reset", "Status5xx"]],
-        Field(min_length=1, max_length=5, json_schema_extra={"x-kubernetes-list-type": "set"}),
+        Field(min_length=1, max_length=5),
+        Unique(),
     ] = Field(default=["Connect"], description="Error classes to retry.")
 
 

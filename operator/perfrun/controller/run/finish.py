@@ -24,10 +24,11 @@ from perfrun.controller.run.sampler import Sampler
 from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import KubeError, RefusedError
 from perfrun.kube.resources import CONFIG_MAPS, JOBS, PERF_RUNS
+from perfrun.logic.comparison.comparable import left_out
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.run.facts import RunFacts
 from perfrun.logic.run.losses import losses, untidy
-from perfrun.logic.run.status import done, kept
+from perfrun.logic.run.status import done, kept, not_compared
 from perfrun.logic.verdict.judge import judge
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, errored, unreported
 from perfrun.measure.observed import add_observations
@@ -137,6 +138,8 @@ class Finisher:
         changes = _done(run, run_verdict, now)
         if measured is not None:
             changes = changes.updated(measured)
+        ended = run.model_copy(update={"status": run.status.updated(changes)})
+        changes = changes.updated(not_compared(left_out(ended)))
         try:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
         except RefusedError as error:

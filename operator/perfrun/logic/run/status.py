@@ -174,6 +174,11 @@ def kept(result: ResultRef | None, environment: Environment) -> PerfRunStatus:
     return PerfRunStatus(result=result, environment=environment)
 
 
+def not_compared(reason: str | None) -> PerfRunStatus:
+    """Why the trend leaves the run out; None where it counts."""
+    return PerfRunStatus(not_compared=cut(reason) if reason is not None else None)
+
+
 def tidied() -> PerfRunStatus:
     """Its Job is deleted."""
     return PerfRunStatus(job=None)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import Field
 
-from perfrun.api.base import ApiModel
+from perfrun.api.base import LIST_MAP_KEYS, LIST_TYPE, ApiModel
 from perfrun.api.metadata import Metadata
 from perfrun.api.schema import crd
 
@@ -41,6 +41,29 @@ def test_lists_and_texts_are_bounded(kind: crd.CustomResource) -> None:
             assert "maxItems" in node, where
         if node.get("type") == "string" and "enum" not in node:
             assert "maxLength" in node, where
+
+
+@pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
+def test_every_list_says_what_several_managers_may_own_of_it(kind: crd.CustomResource) -> None:
+    """Lists that only the operator writes are atomic, but for conditions, which others add to."""
+    for where, node in _nodes(crd.schema(kind)):
+        if node.get("type") != "array":
+            continue
+        listed = node[LIST_TYPE]
+        items = node["items"]
+        assert (listed == "set") <= (items["type"] in ("string", "integer")), where
+        assert set(node.get(LIST_MAP_KEYS, [])) <= items.get("properties", {}).keys(), where
+        assert (listed == "map") == (LIST_MAP_KEYS in node), where
+        if where.endswith(".conditions"):
+            assert node[LIST_MAP_KEYS] == ["type"]
+            assert "type" in items["required"]
+
+
+@pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
+def test_what_is_named_a_time_is_one(kind: crd.CustomResource) -> None:
+    for where, node in _nodes(crd.schema(kind)):
+        if re.search(r"(?<!think)(Time|Deadline|[sS]ince)$", where):
+            assert node["format"] == "date-time", where
 
 
 def test_what_is_not_built_is_refused_by_name() -> None:
