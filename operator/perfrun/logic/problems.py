@@ -1,4 +1,4 @@
-"""What is wrong with a manifest, in the words that the operator and ``perfrun run`` share."""
+"""Problems of a manifest, in the words that the operator and ``perfrun run`` share."""
 
 import difflib
 import re
@@ -17,9 +17,9 @@ _MODELS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "PerfTestSpec": (PerfTestSpec, ("spec",)),
     "PerfRun": (PerfRun, ()),
 }
-"""The models that are validated from outside, by title, and where they stand in a manifest."""
+"""The models that are validated directly, by title, and their place in a manifest."""
 
-# A rule of a model names the field below it that it is about: ``burst: message``.
+# A rule of a model names the field below the model that it is about: ``burst: message``.
 _BELOW = re.compile(r"([a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*): (.*)", re.DOTALL)
 
 _LIMITS = {
@@ -33,11 +33,11 @@ _LIMITS = {
 MAX_PARSE_PROBLEMS = 100
 MAX_SUGGESTED_LENGTH = 64
 MAX_CANDIDATES = 256
-"""A suggestion costs as much as the word, times the words that it may be, are long."""
+"""A suggestion costs the length of the word times the length of all candidates."""
 
 
 class Problem(NamedTuple):
-    """Something wrong, or doubtful, and where."""
+    """Something wrong or doubtful, and where."""
 
     field: str
     """In API notation: ``spec.slos[0].max``."""
@@ -48,15 +48,16 @@ class Problem(NamedTuple):
 
 
 def parse_problems(error: ValidationError) -> list[Problem]:
-    """One problem per error of a manifest that did not parse, in the manifest's order: the first
-    hundred of them."""
+    """One problem for each error of a manifest that did not parse, in the manifest's order: at most
+    the first hundred.
+    """
     model, prefix = _MODELS.get(error.title, (None, ()))
     errors = error.errors(include_url=False)[:MAX_PARSE_PROBLEMS]
     return [_problem(dict(one), model, prefix) for one in errors]
 
 
 def field_path(parts: Iterable[str | int]) -> str:
-    """``spec.scenarios[0].name`` of its parts; keys that are no plain names are quoted."""
+    """``spec.scenarios[0].name`` from its parts; keys that are not plain names are quoted."""
     path = ""
     for part in parts:
         if isinstance(part, int):
@@ -69,7 +70,7 @@ def field_path(parts: Iterable[str | int]) -> str:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """``; did you mean "list"?`` for a misspelled word, or an empty text."""
+    """``; did you mean "list"?`` for a misspelled word, or an empty string."""
     if len(word) > MAX_SUGGESTED_LENGTH:
         return ""
     close = difflib.get_close_matches(word, [*islice(known, MAX_CANDIDATES)], n=1)
@@ -143,7 +144,7 @@ def _shown(value: object) -> str:
 
 
 def _siblings(model: type[BaseModel] | None, loc: Sequence[str | int]) -> list[str]:
-    """The field names that are possible where the last part of ``loc`` stands."""
+    """The names of fields that are possible at the last part of ``loc``."""
     for part in loc[:-1]:
         if model is None or isinstance(part, int):
             continue

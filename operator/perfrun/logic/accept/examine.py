@@ -1,7 +1,8 @@
-"""The whole check of one test, and what stays of it once it was accepted.
+"""The whole check of one test, and what is kept of it once it was accepted.
 
-What a test may cost is for its author to choose, and not for the operator to pay: it has this done
-in a process apart, within the budgets below (``controller/test/check_process.py``).
+The author of a test determines the cost of its check, and the operator must not pay for it. So the
+operator runs the check in a separate process, within the budgets below
+(``controller/test/check_process.py``).
 """
 
 from collections.abc import Iterator
@@ -18,13 +19,13 @@ from perfrun.logic.schedule.admission import place_of
 from perfrun.logic.schedule.policy import asks_of
 
 MAX_SPEC_BYTES = 256 * 1024
-"""Of a spec as compact JSON."""
+"""Size limit of a spec as compact JSON."""
 MAX_FROZEN_BYTES = 1024 * 1024
-"""The same with all that is written into it by default, as it is kept for a run."""
+"""Size limit of a spec with all defaults written out, as it is kept for a run."""
 MAX_CPU_S = 1.0
 MAX_MEMORY_BYTES = 256 * 1024 * 1024
 MAX_DEPTH = 64
-"""Levels of mappings and lists, one inside of the other."""
+"""How many mappings and lists may be nested in each other."""
 
 MAX_PROBLEMS = 5
 MAX_WARNINGS = 10
@@ -33,10 +34,10 @@ MAX_TEXT = 512
 
 
 class Examined(BaseModel):
-    """What the check of a spec came to."""
+    """The result of checking a spec."""
 
     problems: list[str] = []
-    """With one of these the test is not run, and nothing below is said."""
+    """If there are any, the test is not run, and the fields below are not set."""
     warnings: list[str] = []
     asks: Asks | None = None
     what_runs: str = ""
@@ -45,15 +46,15 @@ class Examined(BaseModel):
     gates: bool = False
     """Whether an objective or a regression may make the test Fail."""
     target: str = ""
-    """What one run at a time has."""
+    """What only one run at a time may load."""
     frozen: dict[str, Any] | None = None
-    """What a run executes, as it is kept for it; only where that was asked for."""
+    """What a run executes, as it is kept for the run; only if it was asked for."""
 
 
 def examine(spec: object, namespace: str, *, freeze: bool = False) -> Examined:
-    """Check the JSON of a spec of that namespace.
+    """Check the JSON of a spec in that namespace.
 
-    It may raise MemoryError or take for ever: whoever calls it bounds that.
+    It may raise MemoryError or never return, so the caller has to limit it.
     """
     if (deep := too_deep(spec)) is not None:
         return _refused([deep])
@@ -81,16 +82,16 @@ def _gates(spec: PerfTestSpec) -> bool:
 
 
 def too_deep(spec: object) -> Problem | None:
-    """The field in which a spec is nested more than ``MAX_DEPTH`` levels, in whatever depth."""
+    """The field in which a spec is nested more than ``MAX_DEPTH`` levels deep."""
     for path in _nested_over(spec, MAX_DEPTH):
-        # The field that is nested, and not the way down: that would be many names.
+        # Report the nested field only: the path to the innermost level would be long.
         field = field_path(["spec", *path[:8]])
         return Problem(field, f"is nested more than {MAX_DEPTH} levels deep: make it flatter")
     return None
 
 
 def _nested_over(value: object, levels: int) -> Iterator[tuple[str | int, ...]]:
-    """The paths of what is nested deeper; without recursion, however deep that is."""
+    """The paths of values that are nested deeper; without recursion, so any depth is safe."""
     waiting: list[tuple[tuple[str | int, ...], int, object]] = [((), 0, value)]
     while waiting:
         path, depth, one = waiting.pop()
@@ -100,12 +101,12 @@ def _nested_over(value: object, levels: int) -> Iterator[tuple[str | int, ...]]:
             yield path
             continue
         items = one.items() if isinstance(one, dict) else enumerate(one)
-        # Only the beginning of a path is told.
+        # Report only the beginning of a path.
         waiting += [((*path, key) if depth < 8 else path, depth + 1, item) for key, item in items]
 
 
 def too_large(size: int, most: int = MAX_SPEC_BYTES) -> Problem | None:
-    """What is said of a spec of so many bytes of JSON, before anything else is looked at."""
+    """The problem of a spec that is too large, before anything else in it is checked."""
     if size <= most:
         return None
     return Problem(
@@ -116,7 +117,7 @@ def too_large(size: int, most: int = MAX_SPEC_BYTES) -> Problem | None:
 
 
 def over_budget(what: str) -> Problem:
-    """What is said of a spec whose check needed more of ``what`` (CPU, memory) than it may."""
+    """The problem of a spec whose check needed more of ``what`` (CPU, memory) than it may use."""
     return Problem(
         "spec",
         f"checking it takes more than {what}: make it smaller or simpler, for example its regular "

@@ -1,4 +1,4 @@
-"""What steps may say depends on the kind of target: a page has a status, a query has rows."""
+"""What steps may contain depends on the kind of target: a page has a status, a query has rows."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -14,7 +14,7 @@ StepKind = Literal["http", "sql", "browser", "extension"]
 
 
 class Language(NamedTuple):
-    """The words of one kind."""
+    """What steps of one kind may expect and extract."""
 
     expect: frozenset[str]
     extract: frozenset[str]
@@ -63,7 +63,7 @@ def kind_problems(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def _of_no_steps(spec: PerfTestSpec) -> Iterator[Problem]:
-    """What a benchmark cannot have: nothing of it is ours to send."""
+    """What a benchmark cannot have, because perfrun does not send its requests."""
     given = {
         "scenarios": spec.scenarios,
         "setup": spec.setup,
@@ -79,7 +79,9 @@ def _of_no_steps(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def _page_problems(where: Place, step: Step, kind: StepKind) -> Iterator[Problem]:
-    """A visit begins on no page, and what is not a visit has no figures of pages."""
+    """A visit begins with an empty page, so its first step has to load one; only visits have
+    figures of pages.
+    """
     if step.class_ == "Page" and kind != "browser":
         yield Problem(field_path([*where, "class"]), "the class Page is only for browser targets")
     if where[-1] == 0 and step.browser is not None and step.browser.goto is None:

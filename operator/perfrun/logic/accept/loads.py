@@ -1,4 +1,4 @@
-"""Whether a load can be put on as it is written. Checks as in ``accept``."""
+"""Whether a load can be generated as it is written. Checks as in ``accept``."""
 
 from collections.abc import Iterator
 
@@ -15,15 +15,15 @@ from perfrun.logic.verdict.objectives import samples_needed, share
 MAX_LENGTH = 24 * 3600 * NS
 MAX_ITERATIONS = 1_000_000_000
 MAX_ARRIVALS = 20_000_000
-"""Of Poisson streams, which are drawn again to say how many were planned."""
+"""Limit for Poisson streams, which are drawn again to compute how many were planned."""
 MAX_WINDOWS = 10
-"""Of a worker's browser, without a warning."""
+"""Windows of a worker's browser that cause no warning."""
 IN_FLIGHT = 1000
-"""Of a worker, where an open load says nothing."""
+"""Iterations in flight for each worker, if an open load does not set a limit."""
 
 
 def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Loads over time that are too long, too large, or none."""
+    """Loads over time that are too long, too large or empty."""
     load = spec.load
     if load.burst is not None or load.capacity is not None:
         return
@@ -66,7 +66,7 @@ def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def search_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """A capacity search, and the objectives that every hold of it is judged by."""
+    """Problems of a capacity search, and of the objectives that judge each hold."""
     capacity, field = spec.load.capacity, "spec.load.capacity"
     for index, slo in enumerate(spec.slos):
         if slo.metric != CAPACITY:
@@ -113,7 +113,7 @@ def search_problems(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def late_stops(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Stop conditions that the load is over before they can be true."""
+    """Stop conditions that cannot become true before the load is over."""
     load = spec.load
     if load.capacity is not None:
         lasts: int | None = load.capacity.hold
@@ -129,7 +129,7 @@ def late_stops(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def crowded_browsers(spec: PerfTestSpec) -> Iterator[Problem]:
-    """More windows at once than the core of a worker can show without being what is measured."""
+    """More windows at once than the core of a worker can render without distorting the measurement."""
     load = spec.load
     if spec.target.browser is None or load.capacity is not None:
         return

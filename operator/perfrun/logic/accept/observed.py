@@ -1,4 +1,4 @@
-"""Whether what is observed, and objectives on it, fit together. Checks as in ``accept``."""
+"""Whether observed things and the objectives on them fit together. Checks as in ``accept``."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from perfrun.logic.verdict.observed import MIN_WORKLOAD_WINDOW
 
 
 def observe_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Servers that cannot be reached, and objectives on what is not observed."""
+    """Servers that cannot be reached, and objectives on things that are not observed."""
     things = {thing.name: thing for thing in spec.observe or []}
     for index, thing in enumerate(spec.observe or []):
         if thing.prometheus is not None:
@@ -52,10 +52,10 @@ def observe_problems(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def short_windows(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Objectives on a workload that is not seen often enough for them."""
+    """Objectives on a workload that is not observed often enough for them."""
     load = spec.load
     if load.burst is not None or load.capacity is not None:
-        return  # how long they are depends on the target
+        return  # their length depends on the target
     shape = Shape.of(load)
     if shape.end - shape.warmup >= MIN_WORKLOAD_WINDOW:
         return

@@ -1,7 +1,7 @@
-"""Whether a test can be run as it is written: what the API server's schema cannot see.
+"""Whether a test can be run as it is written: what the API server's schema cannot check.
 
-A check takes the spec and gives problems; a new check is a new row of ``_CHECKS``,
-``_CHECKS_OF`` or ``_DOUBTS``.
+A check takes the spec and yields problems; a new check is a new row of ``_CHECKS``, ``_CHECKS_OF``
+or ``_DOUBTS``.
 """
 
 from collections import Counter
@@ -53,24 +53,27 @@ SHORT_DEADLINE = 10
 
 
 class Acceptance(NamedTuple):
-    """What stands against running a test, and what is to be doubted in it."""
+    """What prevents a test from running, and what is doubtful in it."""
 
     problems: list[Problem]
-    """With one of these the test is not run."""
+    """If there are any, the test is not run."""
     warnings: list[Problem]
     in_cluster: list[Problem]
-    """Of the warnings those that hold for runs in a cluster only."""
+    """Those warnings that apply only to runs in a cluster."""
 
 
 def check(spec: PerfTestSpec) -> Acceptance:
-    """Everything that is wrong or doubtful in a spec that parsed. Warnings only when all is right:
-    what they are computed from may not exist otherwise."""
+    """Everything that is wrong or doubtful in a spec that parsed.
+
+    There are warnings only if there are no problems, because warnings are computed from values that
+    may not exist otherwise.
+    """
     checks = (*_CHECKS, *_CHECKS_OF[spec.target.kind])
     problems = [problem for one in checks for problem in one(spec)]
     if problems:
         return Acceptance(problems, [], [])
     warnings = [problem for one in _DOUBTS for problem in one(spec)]
-    # Elsewhere a workload's place is taken by a process, which is looked at oftener.
+    # Outside a cluster a process replaces the workload, and is sampled more often.
     in_cluster = list(short_windows(spec))
     return Acceptance(problems, warnings + in_cluster, in_cluster)
 
@@ -120,7 +123,9 @@ def _appended(step: Step) -> tuple[str, str] | None:
 
 
 def _names(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Steps, scenarios and what is observed share one name space: ``of`` names them."""
+    """Names of steps, scenarios and observed things, which share one name space because ``of``
+    names them.
+    """
     seen: dict[str, str] = {}
     for name, where in _named(spec):
         if name in seen:
@@ -134,7 +139,7 @@ def _names(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def _named(spec: PerfTestSpec) -> Iterator[tuple[str, str]]:
-    """Each name that ``of`` can be, with its place."""
+    """Each name that ``of`` may refer to, with its place."""
     for s, scenario in enumerate(spec.scenarios or []):
         yield scenario.name, field_path(["spec", "scenarios", s, "name"])
         for t, step in enumerate(scenario.steps):
@@ -156,9 +161,9 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
         if row.source is MetricSource.PAGE and spec.target.browser is None:
             yield Problem(f"{where}.metric", f"{slo.metric} is measured only for browser targets")
         if row.source is MetricSource.OBSERVED or slo.of in observed:
-            pass  # looked at in observe_problems
+            pass  # checked in observe_problems
         elif row.source is MetricSource.BENCHMARK:
-            pass  # looked at in benchmark_objective_problems; the names are known after the run
+            pass  # checked in benchmark_objective_problems; the names are known only after the run
         elif slo.of and slo.of not in known:
             hint = suggestion(slo.of, known) or f"; use one of: {', '.join(sorted(known))}"
             yield Problem(
@@ -255,11 +260,11 @@ def _unreachable_floors(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def _expected_iterations(spec: PerfTestSpec) -> float | None:
-    """Of the window; None for a closed load, where it depends on the target."""
+    """Iterations in the window; None for a closed load, where the number depends on the target."""
     if spec.load.burst is not None:
         return spec.load.burst.requests
     if spec.load.open is None:
-        return None  # nor a capacity search, which is refused where a hold gives too few
+        return None  # nor a capacity search, which is refused if a hold gives too few
     shape = Shape.of(spec.load)
     return shape.count(shape.end) - shape.count(shape.warmup)
 

@@ -1,4 +1,4 @@
-"""What can be wrong with steps and feeds: templates, the names in them, paths, extractions."""
+"""What can be wrong with steps and feeds: templates, names in them, paths, extractions."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,11 +16,13 @@ Place = list[str | int]
 _CLOCKS = ("now", "nowMs")
 
 MAX_SUGGESTIONS = 20
-"""Of names in templates. Whoever has misspelled more will have the rest looked at next time."""
+"""Limit on names in templates that are compared for suggestions. Further ones are reported after
+these are corrected.
+"""
 
 
 class Placed(NamedTuple):
-    """A step, where it stands, and the names that steps before it have extracted."""
+    """A step, its place, and the names that earlier steps have extracted."""
 
     where: Place
     step: Step
@@ -28,7 +30,7 @@ class Placed(NamedTuple):
 
 
 def placed_steps(spec: PerfTestSpec) -> Iterator[Placed]:
-    """Every step: of setup and of the scenarios, whose names teardown does not see."""
+    """Every step: those of the setup and of the scenarios, whose names the teardown cannot use."""
     yield from _in_order(["spec", "setup"], spec.setup, frozenset())
     of_setup = frozenset().union(*(step.extract for step in spec.setup))
     for s, scenario in enumerate(spec.scenarios or []):
@@ -43,16 +45,17 @@ def _in_order(where: Place, steps: list[Step], known: frozenset[str]) -> Iterato
 
 
 def steps_of(spec: PerfTestSpec) -> Iterator[tuple[Place, Step]]:
-    """The steps of the scenarios, and where they stand."""
+    """The steps of the scenarios, and their places."""
     for s, scenario in enumerate(spec.scenarios or []):
         for t, step in enumerate(scenario.steps):
             yield ["spec", "scenarios", s, "steps", t], step
 
 
 def template_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Templates that cannot be read, and names in them that nothing gives."""
+    """Templates that cannot be parsed, and names in them that are not defined."""
     feeds = {feed.name: feed for feed in spec.feeds}
-    unknown: dict[str, str] = {}  # what is said of a name: found out once, however often it stands
+    # the problem of each name: computed once, however often the name occurs
+    unknown: dict[str, str] = {}
     for where, text, extracted in _templated(spec):
         try:
             names = template.references(template.parse(text))
@@ -73,7 +76,7 @@ def template_problems(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def _unknown(name: str, spec: PerfTestSpec, known: Iterable[str]) -> str:
-    """What is wrong with a name, and which one of ``known`` may be meant."""
+    """What is wrong with a name, and which of ``known`` may have been meant."""
     if name in template.FUNCTIONS:
         return f"is not a variable; did you mean the function $({name}())?"
     if "." in name:
@@ -90,7 +93,7 @@ def _unknown(name: str, spec: PerfTestSpec, known: Iterable[str]) -> str:
 
 
 def extraction_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Extractions that cannot be read, and names that are given twice."""
+    """Extractions that cannot be parsed, and names that are defined twice."""
     given = dict.fromkeys(spec.variables, "a variable")
     given |= {feed.name: "a feed" for feed in spec.feeds}
     for where, step, _ in placed_steps(spec):
@@ -105,7 +108,7 @@ def extraction_problems(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def json_path_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Paths of checks that cannot be read."""
+    """Paths of checks that cannot be parsed."""
     for where, step, _ in placed_steps(spec):
         for path in step.expect.json_ if step.expect is not None else ():
             if wrong := _wrong_path(path):
@@ -113,7 +116,7 @@ def json_path_problems(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def bracket_doubts(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Templates of other tools, which are sent as they stand."""
+    """Templates of other tools, which perfrun sends as they are."""
     for where, text, _ in _templated(spec):
         for bracket in ("${", "{{"):
             if bracket in text:
@@ -139,7 +142,7 @@ def _wrong_regex(pattern: str) -> str | None:
 
 
 def _templated(spec: PerfTestSpec) -> Iterator[tuple[Place, str, frozenset[str]]]:
-    """Every text that may hold templates, where it stands, and the names extracted before."""
+    """Every string that may contain templates, its place, and the names extracted before."""
     http: Place = ["spec", "target", "http"]
     headers = spec.target.http.headers if spec.target.http is not None else []
     for index, header in enumerate(headers):
@@ -190,7 +193,7 @@ def _texts_in(where: Place, value: Any) -> Iterator[tuple[Place, str]]:
 
 
 def feed_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Names that are given twice, and columns that cannot be generated."""
+    """Names that are defined twice, and columns that cannot be generated."""
     given = dict.fromkeys(spec.variables, "a variable")
     for index, feed in enumerate(spec.feeds):
         if feed.name in given:

@@ -1,4 +1,4 @@
-"""What can be wrong with a target and with waiting for it, beyond what patterns can say."""
+"""What can be wrong with a target and its timeouts, beyond what patterns can check."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -10,25 +10,27 @@ from perfrun.logic.accept.steps import placed_steps
 from perfrun.logic.problems import Problem, field_path
 
 MAX_TIMEOUT = 3600 * NS_PER_S
-"""A run waits for its last requests, and its target waits with it."""
+"""A run waits for its last requests, and everything that waits for the same target waits with it.
+"""
 MAX_START = 24 * 3600 * NS_PER_S
 MAX_HOST_LENGTH = 253
 MIN_QUIET = 100 * NS_PER_MS
-"""Twice the shortest task that is called long."""
+"""Twice the shortest task that counts as long."""
 MAX_QUIET = 30 * NS_PER_S
 _EXTENSION = ["spec", "target", "extension"]
-# Written by the engine, of which it must be sure; a second one would be a smuggled request.
+# Only the engine writes these, because it must be sure of them; a second one would allow request
+# smuggling.
 _OURS = ("content-length", "transfer-encoding", "connection", "upgrade", "trailer", "te", "expect")
 
 
 def url_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """A URL that no host or port can be read from."""
+    """A URL without a usable host or port."""
     if spec.target.url is not None:
         yield from url_problem(f"spec.target.{spec.target.kind}.url", spec.target.url)
 
 
 def url_problem(field: str, url: str) -> Iterator[Problem]:
-    """The same of any URL of a spec."""
+    """The same for any URL of a spec."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -46,7 +48,7 @@ def url_problem(field: str, url: str) -> Iterator[Problem]:
 
 
 def duration_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Times that no run can wait for."""
+    """Times that are too long for a run to wait."""
     load, target = spec.load, spec.target.the_one
     where = f"spec.target.{spec.target.kind}"
     yield from _between(f"{where}.timeout", target.timeout, MAX_TIMEOUT)
@@ -69,7 +71,7 @@ def _quiet_window(length: int) -> Iterator[Problem]:
 
 
 def header_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Headers that are the engine's to write."""
+    """Headers that only the engine may write."""
     yield from _ours(["spec", "target", "http", "headers"], spec.target.the_http.headers)
     for where, step, _ in placed_steps(spec):
         yield from _ours([*where, "http", "headers"], step.the_http.headers)
@@ -96,14 +98,14 @@ def _at_most(where: str, value: int, most: int) -> Iterator[Problem]:
 
 
 def address_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """An address that no host or port can be read from."""
+    """An address without a usable host or port."""
     yield from url_problem(
         field_path([*_EXTENSION, "address"]), f"//{spec.target.the_extension.address}"
     )
 
 
 def option_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Options that are given twice, or as if they could differ between iterations."""
+    """Options that are given twice, or that contain templates."""
     target = spec.target.the_extension
     for name in target.options.keys() & target.options_from.keys():
         yield Problem(

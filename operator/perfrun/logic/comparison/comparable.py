@@ -1,4 +1,4 @@
-"""Which runs can be compared, and by what figures."""
+"""Which runs can be compared, and by which figures."""
 
 from perfrun.api.quantities import parse_cores, parse_percent
 from perfrun.api.run.environment import Environment, WorkloadStatus
@@ -17,7 +17,7 @@ _PROVES = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
 
 
 def point_of(run: PerfRun) -> Point | None:
-    """What later runs are compared with; None for a run whose figures prove nothing.
+    """The figures that later runs are compared with; None for a run whose figures prove nothing.
 
     :func:`left_out` says why.
     """
@@ -35,10 +35,10 @@ def point_of(run: PerfRun) -> Point | None:
 
 
 def left_out(run: PerfRun) -> str | None:
-    """Why the figures of a run prove nothing to later ones; None where they do.
+    """Why the figures of a run prove nothing to later runs; None if they do.
 
-    That is one without a verdict of its own, one that was stopped, one that lost workers, and one
-    whose generator was at fault: it is slow by itself.
+    This applies to a run that has no verdict of its own, was stopped, lost workers, or had a load
+    generator at fault, which makes a run slow by itself.
     """
     status = run.status
     if status.phase is not Phase.DONE:
@@ -48,7 +48,7 @@ def left_out(run: PerfRun) -> str | None:
         for finding in (status.generator.findings if status.generator else [])
         if finding.effect != "Informing"
     ]
-    # Before the verdict, which may be Inconclusive for just that.
+    # Before the verdict, because it may be Inconclusive for exactly this reason.
     if faults:
         return f"its load generator had problems ({', '.join(faults)})"
     if status.stopped:
@@ -63,9 +63,9 @@ def left_out(run: PerfRun) -> str | None:
 
 
 def is_covered(status: PerfRunStatus) -> bool:
-    """Whether all of the planned load was reported on, however little the test asks for.
+    """Whether workers reported on all of the planned load, even if the test asks for less.
 
-    A worker that is ended early reports, too; without it the target has had less to do.
+    A worker that is ended early reports too; without it the target had less to do.
     """
     covered = status.generator.coverage if status.generator is not None else None
     try:
@@ -75,7 +75,7 @@ def is_covered(status: PerfRunStatus) -> bool:
 
 
 def _cpu(run: PerfRun) -> dict[str, str]:
-    """The most CPU that each observed workload used, beside its limit where it has one."""
+    """The highest CPU use of each observed workload, with its limit if it has one."""
     environment = run.status.environment
     limits = {one.name: _cpu_limit(one) for one in environment.workloads} if environment else {}
     told = {}
@@ -103,9 +103,9 @@ def _cpu_limit(workload: WorkloadStatus) -> float | None:
 
 
 def fingerprint(environment: Environment | None) -> dict[str, str]:
-    """All that has to be the same for two runs to be compared: by name, the value.
+    """All that has to be the same for two runs to be compared: values by name.
 
-    Images are not in it: they are the runs to compare.
+    Images are not included, because runs with different images are the ones to compare.
     """
     if environment is None:
         return {}
@@ -131,7 +131,7 @@ def _values(run: PerfRun) -> dict[str, float]:
 
 
 def _take(values: dict[str, float], name: str, metric: str, text: str | None) -> None:
-    """A figure that is known, more than 0 and no absurd one: a logarithm is taken of it."""
+    """A figure that is known, positive and plausible, because its logarithm is used."""
     try:
         value = parse_limit(metric, text) if text is not None else 0.0
     except ValueError:

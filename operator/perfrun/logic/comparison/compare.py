@@ -23,25 +23,28 @@ from perfrun.logic.trend.detect import Level, levels
 from perfrun.measure.trend import History, Point
 
 MAX_RUNS = 60
-"""More of them no table shows, and no exact test counts in time."""
+"""With more runs no table is readable, and no exact test is fast enough."""
 _MAX_TOLD = 6
 
 
 def compare(
     baseline: Sequence[Reported], compared: Sequence[Reported], *, doubtful: bool = False
 ) -> Comparison:
-    """Hold runs against those of a baseline; at least one each.
+    """Compare runs with those of a baseline; at least one each.
 
-    One against one is only subtracted; as soon as one side has several, they are two groups.
-    ``doubtful``: runs whose generator was at fault count too. Raises ValueError for too many,
-    and for one that is given twice.
+    One run against one gives differences only. As soon as one side has several runs, both are
+    groups. With ``doubtful``, runs whose load generator was at fault count too. Raises ValueError
+    for too many runs, and for one that is given twice.
     """
     grouped = len(baseline) + len(compared) > 2
     return _comparison(baseline, compared, grouped=grouped, doubtful=doubtful)
 
 
 def line_up(runs: Sequence[Reported]) -> Comparison:
-    """Hold each of at least two runs against the first. Raises ValueError as :func:`compare`."""
+    """Compare each of at least two runs with the first.
+
+    Raises ValueError as :func:`compare`.
+    """
     return _comparison(runs[:1], runs[1:], grouped=False, doubtful=True)
 
 
@@ -78,7 +81,7 @@ def _comparison(
 
 
 def _refuse_twice(runs: Sequence[Reported]) -> None:
-    """A run that counts twice would make evidence of nothing."""
+    """A run that counts twice would create evidence from nothing."""
     seen = set()
     for one in runs:
         metadata = one.run.metadata
@@ -104,7 +107,7 @@ def _column(reported: Reported, group: Group, doubt: Doubt | None, doubtful: boo
 def _doubts(
     columns: Sequence[RunColumn], doubts: Sequence[Doubt | None], *, grouped: bool
 ) -> Iterator[str]:
-    """Each reason once, with the runs that it is about."""
+    """Each reason once, with the runs that it applies to."""
     told: dict[tuple[Doubt, bool], list[str]] = {}
     for column, doubt in zip(columns, doubts, strict=True):
         if doubt is not None:
@@ -148,7 +151,7 @@ def _row(
 
 
 def _side(of: Measurable, columns: Sequence[RunColumn], group: Group) -> dict[int, float]:
-    """The values that statistics are made of, by the number of their run."""
+    """The values that go into the statistics, by the number of their run."""
     return {
         index: value
         for index, column in enumerate(columns)
@@ -168,9 +171,9 @@ def _statistics(
 
 
 def _spread(found: Sequence[Measurable], columns: Sequence[RunColumn]) -> dict[str, Level]:
-    """How far ten or more runs of the baseline stray, where a single one is held against them.
+    """How much ten or more runs of the baseline vary, if a single run is compared with them.
 
-    No test of ranks can show anything of one run; how far it lies outside can.
+    No rank test can show anything about one run, but its distance from the others can.
     """
     if sum(one.group is Group.COMPARED and one.counted for one in columns) != 1:
         return {}

@@ -17,7 +17,7 @@ _MANY = 9.995
 
 
 def change_between(of: Measurable, before: float, after: float) -> Change:
-    """What became of ``before``."""
+    """The change from ``before`` to ``after``."""
     relative = of.kind in _RELATIVE and before > 0
     return _change(of, after / before - 1 if relative else after - before, relative=relative)
 
@@ -26,7 +26,7 @@ def statistics_of(
     of: Measurable, baseline: Sequence[float], compared: Sequence[float]
 ) -> Statistics:
     """Two groups of at least one value each."""
-    # A shift of logarithms is a ratio: runs stray by a part of what they measure.
+    # A shift of logarithms is a ratio: runs vary in proportion to what they measure.
     relative = of.kind in _RELATIVE and min(*baseline, *compared) > 0
     test = compare_groups(_into(baseline, relative), _into(compared, relative))
     change = _change(of, _back(test.shift, relative), relative=relative)
@@ -54,7 +54,7 @@ def statistics_of(
 def standing_out(
     of: Measurable, baseline: Sequence[float], value: float, level: Level
 ) -> Statistics:
-    """A single run against the spread of ten or more, by the rule of trends."""
+    """A single run compared with the spread of ten or more, by the rule of trends."""
     by = level.worse_by(value)
     change = _change(of, change_of(level.metric, by), relative=True)
     smallest = percent(smallest_change(level, 0.0))
@@ -147,7 +147,7 @@ def _tone(of: Measurable, value: float, text: str) -> Tone:
 
 
 def _text(of: Measurable, value: float, *, relative: bool) -> str:
-    """A change with its sign; none is ``0%``."""
+    """A change with its sign; no change is ``0%``."""
     if relative and value > _MANY:
         return f"x{value + 1:,.0f}"
     if relative:

@@ -1,4 +1,4 @@
-"""Why runs may differ for another reason than the target: their plans, their places, themselves."""
+"""Other reasons than the target why runs may differ: their plans, their environment, themselves."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,9 @@ from perfrun.measure.plan import RunPlan
 
 _NOT_MEASURED = tuple(f"load.{name}" for name in NOT_MEASURED_OF_LOAD)
 _UNSAID = ("variables", "headers", "auth", "feeds", "json", "body", "form")
-"""What may hold something that nobody wants in a report: it is told to differ, and no more."""
+"""Fields that may contain something that must not appear in a report: only the fact that they
+differ is reported.
+"""
 _MAX_NAMED = 4
 _LONG = 60
 
@@ -23,11 +25,11 @@ class Doubt(NamedTuple):
 
     text: str
     by_generator: bool = False
-    """The load was made, and may be slow by itself."""
+    """A load was generated, but the load generator itself may have been slow."""
 
 
 def doubt_about(reported: Reported) -> Doubt | None:
-    """The first reason for doubt; None: there is none."""
+    """The first reason for doubt, or None."""
     status = reported.run.status
     if status.phase is not Phase.DONE and status.verdict is None:
         return Doubt("is not done")
@@ -100,7 +102,7 @@ def _places(runs: Sequence[Reported]) -> Iterator[str]:
 
 
 def _place(reported: Reported) -> Flat:
-    """Where a run took place, as far as it is known."""
+    """The environment of a run, as far as it is known."""
     environment = reported.run.status.environment
     if environment is not None:
         return fingerprint(environment)
@@ -111,7 +113,7 @@ def _place(reported: Reported) -> Flat:
 
 
 def _measured(plan: RunPlan) -> Flat:
-    """What of a plan decides about its figures, by path."""
+    """What in a plan affects its figures, by path."""
     dumped = plan.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(MEASURED))
     flat = dict(_leaves(dumped, ""))
     return {path: text for path, text in flat.items() if not path.startswith(_NOT_MEASURED)}
@@ -129,7 +131,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _told(mine: Flat, its: Flat) -> str:
-    """What differs, in words; empty: nothing."""
+    """The differences, in words; empty if there are none."""
     paths = [path for path in {**mine, **its} if mine.get(path) != its.get(path)]
     words = [_difference(path, mine.get(path), its.get(path)) for path in paths[:_MAX_NAMED]]
     more = [f"and {len(paths) - _MAX_NAMED} more"] if len(paths) > _MAX_NAMED else []

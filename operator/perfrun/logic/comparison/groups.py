@@ -1,7 +1,8 @@
 """Two groups of runs: whether they differ, by how much, and what could have been shown.
 
 The exact Mann-Whitney test, the Hodges-Lehmann shift, and the interval that belongs to both (Moses,
-in Lehmann, Nonparametrics, 1975, section 2.6): no shape of the distribution is taken for granted.
+in Lehmann, Nonparametrics, 1975, section 2.6). They make no assumption about the shape of the
+distribution.
 """
 
 import math
@@ -14,7 +15,9 @@ import numpy as np
 from perfrun.logic.trend.statistics import mann_whitney, shift
 
 ALPHA = 0.01
-"""How often two groups that do not differ may be told to, for each metric; both sides together."""
+"""How often two groups that do not differ may be reported as different, for each metric; both sides
+together.
+"""
 
 
 class GroupTest(NamedTuple):
@@ -22,11 +25,11 @@ class GroupTest(NamedTuple):
 
     shift: float
     p: float
-    """Two-sided: how often chance alone makes two such groups at least as different."""
+    """Two-sided: how often chance alone makes two such groups differ at least as much."""
     least_p: float
-    """The smallest p that groups of this size can come to."""
+    """The smallest p that groups of this size can reach."""
     low: float | None
-    """The shift is between ``low`` and ``high``; None where the groups are too small to say."""
+    """The shift is between ``low`` and ``high``; None if the groups are too small to tell."""
     high: float | None
 
     @property
@@ -36,7 +39,9 @@ class GroupTest(NamedTuple):
 
     @property
     def smallest(self) -> float | None:
-        """From this shift on, to either side, the groups would be told apart, as they stray."""
+        """The smallest shift, in either direction, at which groups with this spread would be told
+        apart.
+        """
         if self.low is None or self.high is None:
             return None
         return max(self.high - self.shift, self.shift - self.low)
@@ -67,10 +72,10 @@ def least_runs() -> int:
 
 @lru_cache(maxsize=256)
 def _critical(n: int, m: int) -> int | None:
-    """The smallest U of which P(at least U) is at most half of ALPHA; None where there is none.
+    """The smallest U for which P(at least U) is at most half of ALPHA; None if there is none.
 
-    U counts the pairs in which the one value is greater: its ways are the coefficients of a
-    Gaussian binomial.
+    U counts the pairs in which a value of the one group is greater; the numbers of ways are the
+    coefficients of a Gaussian binomial.
     """
     ways = [1] + [0] * (n * m)
     for i in range(1, n + 1):

@@ -1,4 +1,4 @@
-"""Which metrics runs have in common to be compared by, and what each of them measured."""
+"""Which metrics the runs have in common, and what each run measured of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ _MAX_STEPS = 30
 
 @dataclass(slots=True)
 class Measurable:
-    """A metric of something, and by the number of the run what was measured, as text."""
+    """A metric of something, and the measured values as text, by the number of the run."""
 
     metric: str
     of: str
@@ -40,11 +40,11 @@ class Measurable:
 
     @property
     def direction(self) -> Direction:
-        """Which way it is better."""
+        """Which direction is better."""
         return direction(self.metric)
 
     def value(self, run: int) -> float | None:
-        """In the unit of the metric; None where it is unknown or only a bound."""
+        """In the unit of the metric; None if it is unknown or only a bound."""
         text = self.texts.get(run)
         try:
             return None if text is None else parse_measured(self.metric, text)
@@ -53,7 +53,9 @@ class Measurable:
 
 
 def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
-    """Everything that at least one run has a figure of: all steps, objectives, single steps."""
+    """Everything that at least one run has a figure for: all steps together, objectives, single
+    steps.
+    """
     found: dict[tuple[str, str], Measurable] = {}
     for number, run in enumerate(runs):
         for metric, of, text, objective in _figures(run):
@@ -67,14 +69,15 @@ def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
         for one in found.values()
         if (one.texts or one.objective) and not _same_as_all(one, found, runs)
     ]
-    # Sorting is stable: what is of all steps first, then as the runs name it.
+    # Sorting is stable: figures of all steps together come first, the others in the order of the
+    # runs.
     return sorted(known, key=lambda one: (one.of != "", order.get(one.metric, len(order))))
 
 
 def _same_as_all(
     one: Measurable, found: dict[tuple[str, str], Measurable], runs: Sequence[PerfRun]
 ) -> bool:
-    """Whether it is of the only step that the runs have, and says what is said of all steps."""
+    """Whether it is about the only step of the runs, and so repeats the figure of all steps."""
     if any([step.name for step in run.status.steps] != [one.of] for run in runs):
         return False
     whole = found.get((one.metric, ""))
@@ -85,9 +88,9 @@ def _same_as_all(
 
 
 def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
-    """Metric, of what, as text, and whether an objective says so."""
+    """Metric, what it is about, its text, and whether it comes from an objective."""
     status = run.status
-    # An objective's text comes first: it is never rounded across a limit.
+    # An objective's text comes first, because it is never rounded across a limit.
     yield from ((slo.metric, slo.of, slo.measured, True) for slo in _known(status.slos))
     if status.summary is not None:
         for metric in _OVERALL:
@@ -112,6 +115,6 @@ def _known(slos: Iterable[SloStatus]) -> Iterator[SloStatus]:
 
 
 def _name(step: StepStatus, steps: Sequence[StepStatus]) -> str:
-    """Its own; with its scenario where several have one of that name."""
+    """The step's name; with its scenario if several have a step of that name."""
     alike = sum(other.name == step.name for other in steps)
     return step.name if alike == 1 else f"{step.scenario}/{step.name}"

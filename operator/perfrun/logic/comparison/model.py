@@ -1,9 +1,9 @@
-"""What is compared, and what a comparison says; :mod:`perfrun.logic.comparison.compare` makes one.
+"""What is compared, and what a comparison says; :mod:`perfrun.logic.comparison.compare` creates
+one.
 
-The unit is the run. Samples within a run are not independent, so nothing here looks at them: of two
-runs there is a difference and no test of it; of two groups of runs there is one.
-
-Texts are ready to be shown, but not escaped: names come from users.
+The unit is the run. Samples within a run are not independent, so nothing here uses them: for two
+runs there is a difference but no test; for two groups of runs there is a test. Texts are ready to
+be shown, but not escaped, because names come from users.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from perfrun.measure.result import RunResult
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A finished run: its PerfRun, and all that it measured, where that is kept still."""
+    """A finished run: its PerfRun, and its full result if that is still kept."""
 
     run: PerfRun
     result: RunResult | None = None
 
 
 class Group(StrEnum):
-    """On which side of the comparison a run is."""
+    """Which side of the comparison a run is on."""
 
     BASELINE = "baseline"
     COMPARED = "compared"
@@ -36,7 +36,7 @@ class Tone(StrEnum):
     WORSE = "worse"
     SAME = "same"
     NEUTRAL = "neutral"
-    """Different, and neither better nor worse."""
+    """Different, but neither better nor worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class RunColumn:
     doubt: str | None
     """Why its figures prove nothing, as a sentence without its subject."""
     counted: bool
-    """Whether it has a part in statistics. All are shown."""
+    """Whether it counts in statistics. All runs are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Change:
     """A difference between two values of a metric: relative, or in points for ratios and counts."""
 
     value: float
-    """0.07 is 7% more; of a ratio, or where a value is 0, and of a count: the plain difference."""
+    """0.07 is 7% more; for a ratio, for a count, or if a value is 0: the plain difference."""
     relative: bool
     text: str
     """``+7.2%``, ``x12``, ``-0.3 points``, ``+12``."""
@@ -72,11 +72,11 @@ class Cell:
     """A metric in one run."""
 
     text: str
-    """As measured: ``612ms``, ``>=5s``; ``n/a`` where there is no figure."""
+    """As measured: ``612ms``, ``>=5s``; ``n/a`` if there is no figure."""
     value: float | None
     """In the unit of the metric (ns, 1/s, ratio, bytes); None where it is not known exactly."""
     change: Change | None
-    """From the first column; None there, in groups, and where one of the two is not known."""
+    """Compared with the first column; None there, in groups, and if one of the two is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +84,16 @@ class Side:
     """A metric in a group of runs."""
 
     values: tuple[float, ...]
-    """Of the runs that are counted and of which it is known."""
+    """Of the runs that count and have a known value."""
     median: float
     text: str
     """Of the median."""
     spread: str
-    """``28.9ms to 31.2ms``: the least and the greatest."""
+    """``28.9ms to 31.2ms``: the smallest and the greatest."""
 
 
 class Shown(StrEnum):
-    """What the statistics of a metric come to."""
+    """What the statistics of a metric show."""
 
     DIFFERENT = "different"
     NOT_SHOWN = "not shown"
@@ -109,10 +109,12 @@ class Statistics:
     change: Change
     """The Hodges-Lehmann shift."""
     p: float | None
-    """Of the exact two-sided Mann-Whitney test; None where a single run is held against the spread
-    of ten or more."""
+    """Of the exact two-sided Mann-Whitney test; None if a single run is compared with the spread of
+    ten or more.
+    """
     interval: str | None
-    """``+3.1% to +11%``: where the shift is, with 99% confidence; None where that is not known."""
+    """``+3.1% to +11%``: the interval of the shift, with 99% confidence; None if it is not known.
+    """
     smallest: str | None
     """``4.2%``: the smallest change that could have been shown; None: too few runs."""
     shown: Shown
@@ -140,14 +142,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that a page or a table of it says."""
+    """Everything that a page or a table of a comparison shows."""
 
     title: str
     grouped: bool
-    """Two groups, compared by statistics; else runs, each held against the first."""
+    """Two groups, compared by statistics; otherwise runs, each compared with the first."""
     columns: tuple[RunColumn, ...]
     rows: tuple[Row, ...]
     warnings: tuple[str, ...]
-    """Why a difference may not come from the target: other plans, places, runs in doubt."""
+    """Why a difference may not come from the target: different plans, environments, doubtful runs.
+    """
     conclusion: tuple[str, ...]
     """What was found, and what such a comparison can and cannot show; the most important first."""

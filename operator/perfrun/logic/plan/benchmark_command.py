@@ -1,4 +1,4 @@
-"""A benchmark's command and environment, with what their templates stand for."""
+"""A benchmark's command and environment, with their templates replaced."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -10,17 +10,17 @@ from perfrun.logic.problems import Problem, field_path, suggestion
 
 
 class Rendered(NamedTuple):
-    """What is started."""
+    """What the launcher starts."""
 
     argv: list[str]
     env: dict[str, str]
-    """Variables whose value the test has; those of Secrets and ConfigMaps are no part of it."""
+    """Variables whose values are in the test, without those from Secrets and ConfigMaps."""
     hidden: list[str]
-    """Names of variables whose values are taken from Secrets."""
+    """Names of variables whose values come from Secrets."""
 
 
 def rendered(target: BenchmarkTarget, variables: Mapping[str, str], results: str) -> Rendered:
-    """``results``: the file that the command is to write."""
+    """``results`` is the file that the command is to write."""
     known = {**variables, RESULTS_NAME: results}
     return Rendered(
         argv=[_filled(argument, known) for argument in target.command],
@@ -37,7 +37,7 @@ def rendered(target: BenchmarkTarget, variables: Mapping[str, str], results: str
 
 
 def command_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Templates that cannot be read, names that nothing gives, variables that are there twice."""
+    """Templates that cannot be parsed, names that are not defined, variables that are set twice."""
     target = spec.target.the_benchmark
     known = {*spec.variables, RESULTS_NAME}
     if RESULTS_NAME in spec.variables:

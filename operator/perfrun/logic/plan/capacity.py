@@ -1,8 +1,8 @@
-"""Where a capacity search goes next: the holds so far in, the next rate out, or what was found.
+"""Where a capacity search goes next: the holds so far in, the next rate or the result out.
 
-The rate is doubled until a hold fails, then the bracket is halved in ratio until its ends are
-within 5%, then the highest rate that was met is held once more. A rate that fails its second hold
-becomes the upper end, and the search goes on below it.
+The rate is doubled until a hold fails. Then the bracket is halved by ratio until its ends are
+within 5%. Then the highest rate that was met is held once more. A rate that fails its second hold
+becomes the upper end, and the search continues below it.
 """
 
 import math
@@ -14,35 +14,40 @@ from typing import TYPE_CHECKING, NamedTuple
 from perfrun.api.quantities import format_rate, parse_rate
 from perfrun.api.test.load import Capacity
 
-if TYPE_CHECKING:  # workers know no status
+if TYPE_CHECKING:  # workers do not know the status
     from perfrun.api.run.perfrun import HoldStatus
 
 WIDTH = 1.05
-"""The upper end of a bracket that is narrow enough, as a multiple of the lower one."""
+"""A bracket is narrow enough if its upper end is at most this multiple of the lower one."""
 DIGITS = 3
-"""Significant digits of a rate between two others: people read it, and 5% is as good as it gets."""
+"""Significant digits of a rate between two others: people read it, and the result is accurate to 5%
+only.
+"""
 HALVINGS = 5
-"""From a factor of 2 to one of 1.05, roundings included."""
+"""Steps from a factor of 2 to one of 1.05, including rounding."""
 SPARE_HOLDS = 8
-"""For confirmations that fail, and holds that an operator's restart interrupts."""
+"""For failed confirmations, and holds that a restart of the operator interrupts."""
 DECIMALS = 6
-"""Of a rate, as many as its notation has."""
+"""Digits that the notation of a rate can have."""
 _MIN_RATE = 1e-6
 
 
 class HoldOutcome(StrEnum):
-    """What a hold came to."""
+    """The outcome of a hold."""
 
     MET = "Met"
     MISSED = "Missed"
     """An objective was missed, a stop condition was true, or the target did not keep up."""
     UNCLEAR = "Unclear"
-    """By the generator's own fault it is not known: searched like a miss, and told as a bound."""
+    """Not known, because the load generator was at fault: searched like a miss, and reported as a
+    bound.
+    """
     LOST = "Lost"
-    """A worker was lost, and with it the search."""
+    """A worker was lost, which ends the search."""
     REPEATED = "Repeated"
-    """Not judged: the operator was restarted in it, or a worker heard of it too late. The rate is
-    held again."""
+    """Not judged: the operator was restarted during the hold, or a worker learned of it too late.
+    The rate is held again.
+    """
 
 
 class FinishedHold(NamedTuple):
@@ -54,16 +59,16 @@ class FinishedHold(NamedTuple):
 
 @dataclass(frozen=True)
 class Bracket:
-    """Between which rates the capacity is, by the holds so far."""
+    """The range in which the capacity lies, according to the holds so far."""
 
     low: float
-    """The highest rate that was met, below all that were not; 0: none was."""
+    """The highest rate that was met, below all that were not; 0 if there is none."""
     high: float | None
-    """The lowest rate that was not met; None: all were."""
+    """The lowest rate that was not met; None if all were met."""
     confirmed: bool
     """``low`` was met twice."""
     limited: bool
-    """``high`` was missed by the target, not by the generator's fault."""
+    """``high`` was missed because of the target, not of the load generator."""
 
     @property
     def narrow(self) -> bool:
@@ -73,20 +78,23 @@ class Bracket:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to. Rates are iterations a second."""
+    """The result of a search. Rates are iterations a second."""
 
     low: float
-    """The capacity is at least this: met and confirmed; 0 where nothing was."""
+    """The capacity is at least this: met and confirmed; 0 if no rate was met."""
     high: float
-    """The capacity is at most this; infinite where no target's limit was seen."""
+    """The capacity is at most this; infinite if the search saw no limit of the target."""
     text: str
     """``1200/s``; with ``>=`` where it may be more."""
     unfinished: str | None
-    """Why the search ended before it was sure."""
+    """Why the search ended before it was certain."""
 
 
 def held(holds: Sequence["HoldStatus"]) -> list[FinishedHold]:
-    """The holds of a status that are over. Raises ValueError for what nobody of us wrote."""
+    """The holds of a status that are over.
+
+    Raises ValueError for a status that perfrun did not write.
+    """
     return [
         FinishedHold(parse_rate(hold.rate), HoldOutcome(hold.outcome))
         for hold in holds
@@ -95,13 +103,13 @@ def held(holds: Sequence["HoldStatus"]) -> list[FinishedHold]:
 
 
 def most_holds(capacity: Capacity) -> int:
-    """How many holds a search makes at most, whatever the target does."""
+    """The maximum number of holds of a search, whatever the target does."""
     doublings = math.ceil(max(0.0, math.log2(capacity.to / capacity.from_)))
     return 1 + doublings + HALVINGS + 1 + SPARE_HOLDS
 
 
 def bracket(held: Sequence[FinishedHold]) -> Bracket:
-    """What holds, in any order, say together."""
+    """What the holds say together, in any order."""
     failed = [one for one in held if one.outcome in (HoldOutcome.MISSED, HoldOutcome.UNCLEAR)]
     high = min((one.rate for one in failed), default=None)
     met = [
@@ -115,7 +123,7 @@ def bracket(held: Sequence[FinishedHold]) -> Bracket:
 
 
 def next_rate(capacity: Capacity, held: Sequence[FinishedHold]) -> float | None:
-    """The rate to hold next; None: the search is over."""
+    """The rate to hold next; None if the search is over."""
     if len(held) >= most_holds(capacity):
         return None
     if any(one.outcome is HoldOutcome.LOST for one in held):

@@ -1,4 +1,4 @@
-"""JSONPath (RFC 9535): one dialect, for what is checked at apply and for what the engine finds."""
+"""JSONPath (RFC 9535): the same dialect when a test is applied and in the engine."""
 
 import json
 import re
@@ -7,31 +7,35 @@ from functools import cache
 from typing import Any
 
 Find = Callable[[Any], list[object]]
-"""All values that a path finds in a document. Raises RecursionError for one nested too deeply."""
+"""Yields all values that a path finds in a document. Raises RecursionError if it is nested too
+deeply.
+"""
 
 _PLAIN = re.compile(r"\$((?:\.[A-Za-z_][A-Za-z0-9_]*|\[(?:0|[1-9][0-9]{0,14})\])*)\Z")
-"""Names and indexes, of which RFC 9535 allows more than fifteen digits, but not all numbers."""
+"""Names and indexes. RFC 9535 allows indexes of up to fifteen digits, but not all such numbers."""
 _PART = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]+)\]")
 
 
 @cache
 def rfc9535() -> Any:
-    """The library's compiler of paths, loaded when a path needs it: most need none."""
+    """The library's compiler of paths, loaded only when a path needs it, which is rare."""
     import jsonpath
 
     class Dialect(jsonpath.JSONPathEnvironment):
         max_recursion_depth = 10_000
-        """Of ``..``; the library's 100 is less than JSON that services send. Python's own limit is
-        met earlier, with a RecursionError."""
+        """Depth limit of ``..``; the library's 100 is less than some services send. Python's own
+        limit comes first, with a RecursionError.
+        """
 
     return Dialect(strict=True)
 
 
 def finder(path: str) -> Find:
-    """A JSONPath, compiled. Raises ValueError that says what is wrong with it.
+    """Compile a JSONPath.
 
-    A path of names and indexes alone is walked directly: at thousands of responses a second a
-    query engine would cost more than the rest of the request.
+    Raises ValueError that says what is wrong with it. A path of only names and indexes is walked
+    directly: at thousands of responses a second a query engine would cost more than the rest of the
+    request.
     """
     if (plain := _PLAIN.match(path)) is None:
         return _query(path)
@@ -56,17 +60,17 @@ def _query(path: str) -> Find:
         raise ValueError("is not a JSONPath (RFC 9535): it is empty")
     try:
         query = rfc9535().compile(path)
-    except Exception as error:  # the library raises others than its own for some paths
+    except Exception as error:  # for some paths the library raises other exceptions than its own
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"is not a JSONPath (RFC 9535): {said}") from error
-    # The library reads a text once more as a JSON document; nothing is below one.
+    # The library would parse a string as another JSON document; nothing is below a string.
     return lambda document: [] if isinstance(document, str) else query.findall(document)
 
 
 def equal(found: object, expected: object) -> bool:
-    """Whether two JSON values are the same one (RFC 9535, 2.3.5.2.2).
+    """Whether two JSON values are equal (RFC 9535, 2.3.5.2.2).
 
-    Numbers are compared as numbers: 1 is 1.0. ``true`` is no number, whatever Python says.
+    Numbers are compared as numbers: 1 equals 1.0. Unlike in Python, ``true`` is not a number.
     """
     if isinstance(found, bool) or isinstance(expected, bool):
         return found is expected
@@ -93,8 +97,8 @@ _DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def read(body: bytes) -> Any:
-    """The document that a body is, in UTF-8, UTF-16 or UTF-32.
+    """Parse a body as JSON, in UTF-8, UTF-16 or UTF-32.
 
-    Raises ValueError where it is no JSON, and RecursionError where it is nested too deeply.
+    Raises ValueError if it is not JSON, and RecursionError if it is nested too deeply.
     """
     return _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))

@@ -1,4 +1,4 @@
-"""Names of runs and jobs. They are the lock: whoever creates the name first has the run."""
+"""Names of runs and jobs. A name is a lock: whoever creates it first has the run."""
 
 import base64
 import hashlib
@@ -10,8 +10,8 @@ HASH_LENGTH = 10
 
 
 def short_hash(*parts: str) -> str:
-    """Ten lowercase base32 characters (50 bits) of the parts in their order."""
-    # The separator keeps ("ab", "c") and ("a", "bc") apart; no part may hold it.
+    """Ten lowercase base32 characters (50 bits) that depend on the parts and their order."""
+    # The separator keeps ("ab", "c") and ("a", "bc") apart; no part may contain it.
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return base64.b32encode(digest).decode("ascii").lower()[:HASH_LENGTH]
 
@@ -19,7 +19,7 @@ def short_hash(*parts: str) -> str:
 def scheduled_run_name(test: str, tick: datetime) -> str:
     """The name of the run of a scheduled time: ``<test>-<unix minute>``.
 
-    ``tick`` must carry its time zone; the same minute gives the same name whatever the zone.
+    ``tick`` must have a time zone; the same minute gives the same name in every zone.
     """
     if tick.tzinfo is None:
         raise ValueError("a scheduled time needs a time zone")
@@ -29,7 +29,7 @@ def scheduled_run_name(test: str, tick: datetime) -> str:
 def change_run_name(test: str, what_runs_hash: str, generation: int) -> str:
     """The name of the run of a change: ``<test>-c<hash>``.
 
-    The generation is in it, so that going back to an earlier spec is a change too.
+    The hash includes the generation, so that going back to an earlier spec is a change too.
     """
     return _checked(test, f"c{short_hash(what_runs_hash, str(generation))}")
 
@@ -45,7 +45,7 @@ def rollout_run_name(test: str, before: str, state: str) -> str:
 
 
 def retry_prefix(test: str) -> str:
-    """What the names of all retries of a test begin with."""
+    """The prefix of the names of all retries of a test."""
     return f"{test}-k"
 
 

@@ -1,7 +1,7 @@
-"""What may be connected to: hosts and addresses in their normal form, beside the policies' rules.
+"""What workers may connect to: normalised hosts and addresses, compared with the policies' rules.
 
 A name says nothing about where it leads, and an address can be written in many ways. So names are
-compared as names, and every address that is really connected to is compared as an address.
+compared as names, and every address that a worker really connects to is compared as an address.
 """
 
 import json
@@ -16,13 +16,13 @@ Address = IPv4Address | IPv6Address
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last four bytes are an IPv4 address, and lead there."""
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
-"""RFC 8215: each network cuts it as it likes."""
+"""RFC 8215: each network places the IPv4 address where it likes."""
 _COMPATIBLE = IPv6Network("::/96")
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 
 class NotAllowedError(Exception):
-    """A policy does not let this be connected to; the text is for the user."""
+    """A policy does not allow this connection; the text is for the user."""
 
 
 class Fence:
@@ -36,8 +36,8 @@ class Fence:
     def name(self, host: str) -> str:
         """The name to look up for ``host``. Raises NotAllowedError.
 
-        ``api.shop`` may be a Service or a name of the internet, and which one is for the resolver
-        to find out. Where only the Service is allowed, only the Service is looked up.
+        ``api.shop`` may be a Service or an internet name; only the resolver can tell. If only the
+        Service is allowed, only the Service is looked up.
         """
         if not self._rules:
             return host
@@ -56,11 +56,11 @@ class Fence:
         raise _refused_host(next(rule for rule in self._rules if not _matches(rule, first)), first)
 
     def canonical(self, name: str, found: str, search: Sequence[str]) -> None:
-        """Raises NotAllowedError where a Service is another name for what is not let through.
+        """Raises NotAllowedError if a Service is an alias of a name that is not allowed.
 
-        ``name`` was looked up, and DNS calls it ``found``: the name itself, or where an
-        ExternalName leads. ``search`` are the domains that the resolver tries behind a name. Names
-        of the internet lead wherever those who own them say.
+        ``name`` was looked up, and DNS returned ``found``: the name itself, or the target of an
+        ExternalName. ``search`` are the domains that the resolver appends to a name. Internet names
+        lead wherever their owners say.
         """
         if not self._rules or not name.endswith(".svc"):
             return
@@ -77,7 +77,7 @@ class Fence:
                 raise NotAllowedError(why)
 
     def address(self, text: str) -> None:
-        """Raises NotAllowedError for an address (of a name) that no connection may go to."""
+        """Raises NotAllowedError for an address that no connection may go to."""
         if not self._rules:
             return
         address = _parsed(text)
@@ -91,22 +91,22 @@ class Fence:
 
 
 ANYWHERE = Fence([], "")
-"""Where no policy says anything."""
+"""If no policy says otherwise."""
 
 
 def normal_host(host: str) -> str:
-    """A host name in lower case, ASCII, without the dot at its end and ``.cluster.local``.
+    """A host name in lower case and ASCII, without a final dot and without ``.cluster.local``.
 
-    Raises ValueError for what cannot be a name.
+    Raises ValueError for a text that cannot be a name.
     """
     text = host if host.isascii() else host.encode("idna").decode("ascii")
     return text.lower().rstrip(".").removesuffix(".cluster.local")
 
 
 def address_of(host: str) -> Address | None:
-    """The address that a host is, in any spelling that resolvers take; None for a name.
+    """The address that a host stands for, in any spelling that resolvers accept; None for a name.
 
-    ``127.1``, ``0x7f000001``, ``2130706433``, ``[::ffff:7f00:1]`` and ``127.0.0.1`` are one.
+    ``127.1``, ``0x7f000001``, ``2130706433``, ``[::ffff:7f00:1]`` and ``127.0.0.1`` are the same.
     """
     bare = host.strip("[]").partition("%")[0].rstrip(".")
     try:
@@ -118,7 +118,8 @@ def address_of(host: str) -> Address | None:
 
 def _by_inet_aton(text: str) -> IPv4Address | None:
     """As inet_aton(3) reads it, and with it getaddrinfo(3): one to four numbers, decimal, octal or
-    hexadecimal, of which the last one fills all bytes that are left."""
+    hexadecimal, of which the last one fills all remaining bytes.
+    """
     numbers = []
     for part in text.split("."):
         base = 16 if part[:2].lower() == "0x" else 8 if part[:1] == "0" else 10
@@ -143,12 +144,14 @@ def _by_inet_aton(text: str) -> IPv4Address | None:
 
 
 def patch(policy: str, *operations: Mapping[str, object]) -> str:
-    """The command that changes a policy, for a shell: what is in it may be a tenant's text."""
+    """The shell command that changes a policy; it is quoted, because it may contain a tenant's
+    text.
+    """
     return f"kubectl patch perfpolicy {policy} --type=json -p {shlex.quote(json.dumps(operations))}"
 
 
 def _readings(host: str, namespace: str) -> Iterator[str]:
-    """The names that a host may stand for; the first one is how it is told of."""
+    """The names that a host may stand for; messages use the first one."""
     try:
         name = normal_host(host)
     except (ValueError, UnicodeError):
@@ -177,7 +180,7 @@ def _matches_one(pattern: str, name: str) -> bool:
 
 
 def _leads_to(address: Address) -> Iterator[Address]:
-    """The address, and the IPv4 address behind it, last."""
+    """The address, and the IPv4 address embedded in it, last."""
     yield address
     if isinstance(address, IPv6Address):
         behind = address.ipv4_mapped or address.sixtofour
@@ -188,7 +191,7 @@ def _leads_to(address: Address) -> Iterator[Address]:
 
 
 def _may_lead_to(address: Address) -> Iterator[IPv4Address]:
-    """Further IPv4 addresses that a network may take a connection to: only denials ask for them."""
+    """Further IPv4 addresses that a network may route a connection to: only denials check them."""
     if not isinstance(address, IPv6Address):
         return
     bits = int(address)
@@ -197,7 +200,7 @@ def _may_lead_to(address: Address) -> Iterator[IPv4Address]:
         yield last
     if address in _LOCAL_NAT64:
         yield last
-        # RFC 6052, 2.2: behind a prefix of 48, 56 or 64 bits, around bits 64 to 71, which are 0.
+        # RFC 6052, 2.2: after a prefix of 48, 56 or 64 bits, around bits 64 to 71, which are 0.
         without = (bits >> 64 << 56) | (bits & (1 << 56) - 1)
         for prefix in (48, 56, 64):
             yield IPv4Address((without >> (120 - prefix - 32)) & 0xFFFF_FFFF)
@@ -248,14 +251,14 @@ def _not_listed(rule: NetworkRule, address: Address) -> NotAllowedError:
 
 
 def _remedy(host: str, change: str) -> str:
-    """What to do about a refusal. No policy makes a worker's own pod the target that was meant."""
+    """What to do about a refusal. No policy could make a worker's own pod the intended target."""
     if is_own(host):
         return "in a cluster this is the worker's own pod: use the name of the target's Service"
     return f"to allow it: {change}"
 
 
 def is_own(host: str) -> bool:
-    """Whether a host, or an address, leads back to whoever connects to it."""
+    """Whether a host or an address leads back to the client itself."""
     address = address_of(host)
     if address is None:
         return host == "localhost" or host.endswith(".localhost")

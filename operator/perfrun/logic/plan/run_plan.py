@@ -14,32 +14,33 @@ from perfrun.logic.plan.shape import NS, Shape, count_arrivals, share, user_time
 from perfrun.measure.observed import MAX_POINTS
 from perfrun.measure.plan import NetworkRule, RunPlan
 
-if TYPE_CHECKING:  # workers know a plan, and no spec
+if TYPE_CHECKING:  # workers have a plan, but no spec
     from perfrun.api.test.perftest import PerfTestSpec
 
 MIN_GRACE = 30 * NS
 STOP_GRACE = 5 * NS
-"""What running iterations get at most when a load is stopped."""
+"""How long running iterations may continue when a load is stopped."""
 MAX_BURST = 3600 * NS
 DELIVERY = 30 * NS
-"""What a worker gets, after everything is over, to deliver its report."""
+"""How long a worker may take, after everything is over, to deliver its report."""
 CLEAN_UP_START = 60 * NS
-"""What a pod that only runs the teardown gets to come up, and to report."""
+"""How long a pod that only runs the teardown may take to start, and to report."""
 HOLD_GRACE = 5 * NS
-"""What running iterations get at most after a hold: the next one begins on a quiet target."""
+"""How long running iterations may continue after a hold: the next one begins with an idle target.
+"""
 HOLD_LEAD = 2 * NS
-"""From when a hold is told to when it begins: each worker asks once a second."""
+"""From the announcement of a hold to its start: each worker asks once a second."""
 HOLD_REPORTS = 20 * NS
-"""How long the reports of a hold are waited for, after the last iteration may have ended."""
+"""How long to wait for the reports of a hold, after the last iteration may have ended."""
 SEARCH_AWAY = 120 * NS
-"""How long a worker waits for the next hold of a coordinator that is away."""
+"""How long a worker waits for the next hold if the coordinator does not answer."""
 
 MIN_PERIOD = 2 * NS
 SPARE_POINTS = 20
-"""Of an observation, before T0 and after the end."""
+"""Points of an observation before T0 and after the end."""
 
 MEASURED = ("target", "scenarios", "variables", "feeds", "setup", "load")
-"""What of a test decides about its figures, but for:"""
+"""What in a test affects its figures, except for:"""
 NOT_MEASURED_OF_LOAD = ("stopWhen", "minCoverage", "onWorkerLoss", "startTimeout")
 
 
@@ -52,7 +53,7 @@ def make_plan(
     run: str,
     network: Sequence[NetworkRule] = (),
 ) -> RunPlan:
-    """The plan that every worker of the run ``uid`` is given."""
+    """Create the plan that every worker of the run ``uid`` receives."""
     return RunPlan(
         uid=uid,
         namespace=namespace,
@@ -79,10 +80,10 @@ def scenarios_of(spec: "PerfTestSpec") -> list[Scenario]:
 
 
 def planned(plan: RunPlan, until: int | None = None) -> int:
-    """Iterations planned over all workers that are due before ``until`` (ns after T0).
+    """How many iterations are planned over all workers before ``until`` (ns after T0).
 
-    Open loads exactly (Poisson: the streams are replayed), bursts all their requests. Raises
-    ValueError for a closed load, whose iterations depend on the target.
+    The number is exact for open loads (Poisson streams are replayed); for bursts it is all
+    requests. Raises ValueError for a closed load, whose iterations depend on the target.
     """
     load = plan.load
     if load.burst is not None:
@@ -99,18 +100,20 @@ def planned(plan: RunPlan, until: int | None = None) -> int:
 
 
 def planned_user_time(plan: RunPlan, until: int | None = None) -> int:
-    """ns in which users are to be active before ``until``, summed over the users of a closed
-    load. Raises ValueError for other loads."""
+    """ns for which users should be active before ``until``, summed over the users of a closed load.
+
+    Raises ValueError for other loads.
+    """
     if plan.load.closed is None:
         raise ValueError("only a closed load has users")
     return user_time(plan.load, Shape.of(plan.load).end if until is None else until)
 
 
 def hold_plan(plan: RunPlan, rate: float, length: int | None = None) -> RunPlan:
-    """One hold of a capacity search as a load of its own: an open one of that rate, for
-    ``length`` ns or as long as the search's holds are.
+    """One hold of a capacity search as a separate open load of that rate, for ``length`` ns or the
+    length of the search's holds.
 
-    Never sent: it has both ``capacity`` and ``open``, so that a reader can tell it from one.
+    It is never sent. It has both ``capacity`` and ``open``, so that a reader can recognise it.
     """
     capacity = plan.load.capacity
     if capacity is None:
@@ -120,13 +123,14 @@ def hold_plan(plan: RunPlan, rate: float, length: int | None = None) -> RunPlan:
 
 
 def load_end(plan: RunPlan) -> int | None:
-    """When the load ends, ns after T0; None where that is not known before: a burst ends with its
-    last response, a capacity search with what it finds."""
+    """When the load ends, ns after T0; None if that is not known in advance: a burst ends with its
+    last response, a capacity search with its result.
+    """
     return None if plan.load.open is None and plan.load.closed is None else Shape.of(plan.load).end
 
 
 def grace(plan: RunPlan) -> int:
-    """ns that running iterations get after the load's end before they are censored."""
+    """ns for which running iterations may continue after the load's end before they are censored."""
     return max(MIN_GRACE, plan.target.timeout)
 
 
@@ -136,7 +140,7 @@ def longest(plan: RunPlan) -> int:
 
 
 def longest_clean_up(plan: RunPlan) -> int:
-    """ns that a pod of its own gets for the teardown, from when it is asked for."""
+    """ns that a separate pod may take for the teardown, from its creation."""
     return CLEAN_UP_START + _worst_of(plan, plan.teardown)
 
 
@@ -151,14 +155,13 @@ def longest_load(plan: RunPlan) -> int:
 
 
 def look_period(plan: RunPlan) -> int:
-    """ns between two looks at what is observed: 2 s, more where there would be more points than
-    are kept."""
+    """ns between two observations: 2 s, or more if there would be more points than are kept."""
     whole = longest_load(plan) + grace(plan)
     return max(MIN_PERIOD, -(-whole // (MAX_POINTS - SPARE_POINTS)))
 
 
 def longest_search(capacity: Capacity) -> int:
-    """ns that a capacity search takes at most, by the most holds that it may need."""
+    """ns that a capacity search takes at most, with the maximum number of holds."""
     around = HOLD_LEAD + HOLD_GRACE + HOLD_REPORTS
     return most_holds(capacity) * (capacity.hold + around) + SEARCH_AWAY
 
@@ -171,11 +174,11 @@ def what_runs_hash(spec: "PerfTestSpec") -> str:
 def comparison_key(spec: "PerfTestSpec") -> str:
     """Ten characters shared by runs whose measurements may be compared.
 
-    Only what is measured goes in: a changed objective keeps its history.
+    They depend only on what is measured, so a changed objective keeps its history.
     """
     what = spec.what_runs(defaults=False)
     measured = {name: what[name] for name in MEASURED if name in what}
-    if "load" in measured:  # a benchmark has none
+    if "load" in measured:  # benchmarks have none
         measured["load"] = {
             name: value
             for name, value in measured["load"].items()
@@ -204,7 +207,7 @@ def _burst_rounds(plan: RunPlan) -> int:
 
 
 def _worst_iteration(plan: RunPlan) -> int:
-    """ns that an iteration takes at most: every step times out, and every pause is kept."""
+    """ns that an iteration takes at most: every step times out, and every pause is made."""
     return max(_worst_of(plan, scenario.steps) for scenario in plan.scenarios)
 
 

@@ -22,11 +22,11 @@ CHUNK = 4096
 
 Times = npt.NDArray[np.int64]
 Areas = npt.NDArray[np.float64]
-"""Levels times seconds; or plain levels."""
+"""Levels times seconds, or plain levels."""
 
 
 class Segment(NamedTuple):
-    """A straight piece of a shape: from level ``a`` at ``start`` to level ``b`` at ``end`` (ns)."""
+    """A linear piece of a shape: from level ``a`` at ``start`` to level ``b`` at ``end`` (ns)."""
 
     start: int
     end: int
@@ -40,7 +40,7 @@ class Segment(NamedTuple):
 
 
 class UserSpan(NamedTuple):
-    """A stretch in which a user of a closed load is active; ns after T0."""
+    """A period in which a user of a closed load is active; ns after T0."""
 
     user: int
     """The user's number among all workers' users, from 0."""
@@ -54,7 +54,7 @@ class Shape:
 
     segments: tuple[Segment, ...]
     warmup: int
-    """ns at the start that are measured apart and never judged."""
+    """ns at the start that are measured separately and never judged."""
 
     @classmethod
     def of(cls, load: Load) -> Self:
@@ -85,14 +85,14 @@ class Shape:
         return max((max(segment.a, segment.b) for segment in self.segments), default=0.0)
 
     def level(self, t_ns: int) -> float:
-        """The level at a time; where it jumps, the later one; 0 outside the load."""
+        """The level at a time; at a jump, the later one; 0 outside the load."""
         for start, end, a, b in self.segments:
             if start <= t_ns < end:
                 return a + (b - a) * (t_ns - start) / (end - start)
         return 0.0
 
     def area(self, t_ns: int) -> float:
-        """Level times seconds from T0 until a time: for an open load, iterations that were due."""
+        """Level times seconds from T0 until a time: for an open load, the iterations that were due."""
         whole = 0.0
         for segment in self.segments:
             start, end, a, b = segment
@@ -107,18 +107,19 @@ class Shape:
     def inverse(self, areas: npt.ArrayLike) -> Times:
         """When the area under the level reaches each of ``areas`` (ns, rounded).
 
-        Stretches at level 0 are jumped over: what is due at their start is due at their end.
-        What is never reached is given as :attr:`end`.
+        Periods at level 0 are skipped: what is due at their start is due at their end. Areas that
+        are never reached give :attr:`end`.
         """
         starts, spans, lows, slopes, reached = self._table
         wanted = np.asarray(areas, dtype=np.float64)
-        # An area that a sum of floats misses by a hair at a border belongs behind the border.
+        # An area that a sum of floats misses by a rounding error at a border belongs after the
+        # border.
         slack = reached[-1] * 1e-12 + 1e-9
         index = np.searchsorted(reached, wanted + slack, side="right") - 1
         beyond = index >= len(starts)
         index = np.minimum(index, len(starts) - 1)
         rest = np.maximum(wanted - reached[index], 0.0)
-        # low*t + slope*t²/2 = rest, in the form that is exact for slope 0 and low 0 alike.
+        # low*t + slope*t²/2 = rest, in the form that is exact both for slope 0 and for low 0.
         root = np.sqrt(np.maximum(lows[index] ** 2 + 2 * slopes[index] * rest, 0.0))
         below = lows[index] + root
         seconds = np.divide(2 * rest, below, out=np.zeros_like(rest), where=below > 0)
@@ -130,8 +131,8 @@ class Shape:
         """How many of the arrivals inverse(0), inverse(1) ... are due before ``until`` (ns)."""
         until = min(until, self.end)
         number = math.ceil(self.area(until))
-        # Rounding to whole ns can move the arrival next to a border over it: what counts is where
-        # the pacer puts it.
+        # Rounding to whole ns can move the arrival next to a border across it, so use the pacer's
+        # own time.
         while number > 0 and self._at(number - 1) >= until:
             number -= 1
         while self._at(number) < until:
@@ -143,8 +144,9 @@ class Shape:
 
     @cached_property
     def _table(self) -> tuple[Areas, Areas, Areas, Areas, Areas]:
-        """Start, length (ns), low level and slope (level a second) of each segment with an area;
-        and the area before each, with that of the whole at the end."""
+        """Start, length (ns), low level and slope (level per second) of each segment with an area;
+        and the area before each, with the total at the end.
+        """
         live = [segment for segment in self.segments if segment.area > 0] or [Segment(0, 1, 0, 0)]
         starts = np.array([segment.start for segment in live], dtype=np.float64)
         spans = np.array([segment.end - segment.start for segment in live], dtype=np.float64)
@@ -157,9 +159,10 @@ class Shape:
 def arrivals(load: Load, workers: int, index: int, seed: int) -> Iterator[Times]:
     """Due times of a worker's iterations, ascending, ns after T0, in chunks of at most 4096.
 
-    The worker's j-th iteration is number ``j * workers + index`` of the whole. Uniform: it is due
-    where the whole load's area reaches that number. Poisson: every worker draws an independent
-    stream at its part of the rate, so that the streams together are Poisson at the whole of it.
+    The worker's j-th iteration has the number ``j * workers + index`` in the run. Uniform: it is
+    due when the area of the whole load reaches that number. Poisson: every worker draws an
+    independent stream at its part of the rate, so that the streams together are Poisson at the full
+    rate.
     """
     shape = Shape.of(load)
     for areas in _arrival_areas(load, workers, index, seed):
@@ -177,7 +180,7 @@ def count_arrivals(load: Load, workers: int, index: int, seed: int, until: int) 
     until = min(until, shape.end)
     count = 0
     for areas in _arrival_areas(load, workers, index, seed):
-        # Only the chunk that the border falls into has to be turned into times.
+        # Only the chunk with the border has to be converted to times.
         if shape.inverse(areas[-1:])[0] >= until:
             return count + int(np.count_nonzero(shape.inverse(areas) < until))
         count += len(areas)
@@ -185,9 +188,9 @@ def count_arrivals(load: Load, workers: int, index: int, seed: int, until: int) 
 
 
 def user_spans(load: Load, workers: int, index: int) -> list[UserSpan]:
-    """When each user of a worker is active, in the order of users and of time.
+    """When each user of a worker is active, ordered by user and time.
 
-    The worker's u-th user is number ``u * workers + index`` of the whole; user g is active while
+    The worker's u-th user has the number ``u * workers + index`` in the run; user g is active while
     the level is at least g + 1.
     """
     shape = Shape.of(load)
@@ -231,10 +234,10 @@ def share(whole: int, workers: int, index: int) -> int:
 
 
 def scenario_order(weights: Sequence[int]) -> list[int]:
-    """One cycle of smooth weighted round robin, which :class:`Turns` go round.
+    """One cycle of smooth weighted round robin, which :class:`Turns` repeats.
 
-    Each index stands in the cycle as often as its weight (reduced by the common divisor), spread
-    as evenly as can be: weights 4, 1, 1 give 0 0 1 0 2 0 and not 0 0 0 0 1 2.
+    Each index occurs in the cycle as often as its weight (reduced by the common divisor), spread as
+    evenly as possible: weights 4, 1, 1 give 0 0 1 0 2 0 and not 0 0 0 0 1 2.
     """
     divisor = math.gcd(*weights)
     reduced = np.array([weight // divisor for weight in weights], dtype=np.int64)
@@ -252,10 +255,10 @@ def scenario_order(weights: Sequence[int]) -> list[int]:
 class Turns:
     """Which scenario each iteration runs, and how many of that scenario were due before it.
 
-    Each worker goes round one cycle by a count of its own, from another place in it. By the number
-    of the iteration in the whole run, workers whose count shares a divisor with the length of the
-    cycle would run some of the scenarios only; and a scenario that is chosen every fifth time
-    would see every fifth row of a feed.
+    Each worker goes through one cycle with its own count, starting at a different place. If the
+    number of the iteration in the whole run were used, workers whose count shares a divisor with
+    the length of the cycle would run only some of the scenarios, and a scenario that is chosen
+    every fifth time would see only every fifth row of a feed.
     """
 
     def __init__(self, order: Sequence[int], workers: int) -> None:
@@ -263,14 +266,14 @@ class Turns:
         self._places: dict[int, list[tuple[int, int]]] = {}
 
     def cycle(self, worker: int) -> list[int]:
-        """A worker's own: its iteration ``number`` runs ``number // workers`` modulo length."""
+        """A worker's own cycle: its iteration ``number`` runs ``number // workers`` modulo length."""
         start = len(self._order) * worker // self._workers
         return [*self._order[start:], *self._order[:start]]
 
     def rank(self, number: int) -> int:
-        """The place of an iteration among all of its scenario.
+        """The place of an iteration among all iterations of its scenario.
 
-        As of numbers, each worker has ranks of its own: a scenario's are never given twice.
+        As with numbers, each worker has its own ranks, so no rank of a scenario is used twice.
         """
         own, worker = divmod(number, self._workers)
         rounds, place = divmod(own, len(self._order))
@@ -281,7 +284,7 @@ class Turns:
 
 
 def _places(cycle: Sequence[int]) -> list[tuple[int, int]]:
-    """For each place: how often its scenario comes before it, and in all."""
+    """For each place: how often its scenario comes before it, and how often in all."""
     counts: Counter[int] = Counter()
     before = []
     for scenario in cycle:
@@ -316,7 +319,7 @@ def _arrival_areas(load: Load, workers: int, index: int, seed: int) -> Iterator[
     reached = 0.0
     while True:
         # Time rescaling: a Poisson stream at a varying rate has unit exponentials between its
-        # arrivals, measured in area under that rate.
+        # arrivals, measured as area under that rate.
         areas = reached + workers * np.cumsum(random.standard_exponential(CHUNK))
         reached = float(areas[-1])
         yield areas

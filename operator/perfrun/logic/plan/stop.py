@@ -1,8 +1,7 @@
-"""When ``stopWhen`` ends a load: seconds with what ended in them go in, a sentence comes out.
+"""When ``stopWhen`` ends a load: the outcomes of each second in, a sentence out.
 
-A condition is true when its limit was exceeded in every second that had outcomes, over a span of
-at least ``for``. Seconds without outcomes say nothing: they neither break a span nor begin or end
-one.
+A condition is true when its limit was exceeded in every second that had outcomes, over a span of at
+least ``for``. Seconds without outcomes neither interrupt a span nor begin or end one.
 """
 
 from collections.abc import Sequence
@@ -18,25 +17,25 @@ from perfrun.measure.report import Interval
 
 TIMEOUT = "Timeout"
 LOST_AFTER = 5 * NS_PER_S
-"""A worker that posted nothing for so long is not waited for."""
+"""The watch does not wait for a worker that has posted nothing for this long."""
 MAX_PENDING = 30
-"""Seconds that wait for a worker which speaks, but not of them: each takes a histogram."""
+"""How many seconds are kept while a worker reports, but not about them: each takes a histogram."""
 
 _NO_LATENCIES = Histogram()
 
 
 @dataclass(slots=True)
 class StopSecond:
-    """What ended in one second of the load, over all workers or of one."""
+    """What ended in one second of the load, in all workers or in one."""
 
     number: int
-    """From T0, from 0."""
+    """Counted from T0, starting at 0."""
     succeeded: int = 0
     failed: int = 0
-    """Timeouts are among them."""
+    """Including timeouts."""
     timeouts: int = 0
     latency: Histogram = field(default_factory=Histogram)
-    """Of what succeeded."""
+    """Of successful requests."""
 
     @property
     def outcomes(self) -> int:
@@ -44,7 +43,7 @@ class StopSecond:
         return self.succeeded + self.failed
 
     def add(self, other: "StopSecond") -> None:
-        """Take the same second of another worker in."""
+        """Add the same second of another worker."""
         self.succeeded += other.succeeded
         self.failed += other.failed
         self.timeouts += other.timeouts
@@ -54,7 +53,7 @@ class StopSecond:
 def second_of(before: Interval | None, interval: Interval) -> StopSecond:
     """What ended between two intervals of one worker, counted for the second that has passed.
 
-    Without the one before, of an interval that is not a worker's first one, nothing is known: it
+    Without the interval before, nothing is known unless this is the worker's first: the interval
     may count the whole load so far.
     """
     number = max(interval.elapsed // NS_PER_S - 1, 0)
@@ -72,17 +71,17 @@ def second_of(before: Interval | None, interval: Interval) -> StopSecond:
 
 @dataclass(slots=True)
 class _Span:
-    """Since which second a condition's limit is exceeded, and by how much at least."""
+    """Since which second a condition's limit has been exceeded, and by at least how much."""
 
     since: int
     least: float
 
 
 class StopJudge:
-    """Looks at each second once, in their order."""
+    """Looks at each second once, in order."""
 
     def __init__(self, conditions: Sequence[StopCondition], timeout: int) -> None:
-        """``timeout`` (ns) is what a request that timed out took at least."""
+        """``timeout`` (ns) is the minimum duration of a request that timed out."""
         self._conditions = conditions
         self._timeout = timeout
         self._spans: dict[int, _Span] = {}
@@ -106,14 +105,14 @@ class StopJudge:
         return None
 
     def restart(self) -> None:
-        """Forget what was: another load begins."""
+        """Forget the past seconds: another load begins."""
         self._spans.clear()
 
 
 class StopWatch:
     """Merges the intervals of workers by second, and says when a condition is true.
 
-    A second is judged when every worker has told of it, or of a later one. A worker that has been
+    A second is judged when every worker has reported it, or a later one. A worker that has been
     silent for :data:`LOST_AFTER` is not waited for.
     """
 
@@ -128,18 +127,18 @@ class StopWatch:
         self._next = 0
         """The first second that is not judged yet."""
         self._scanned = 0
-        """Of the second that is next to be judged: the workers before this one have told."""
+        """Workers before this index have reported the next second to be judged."""
         self._only: tuple[int, int] | None = None
 
     def watch_only(self, start: int, end: int) -> None:
-        """Judge the whole seconds between two times (ns after T0) alone, and nothing before."""
+        """Judge only the whole seconds between two times (ns after T0)."""
         self._judge.restart()
         self._only = -(-start // NS_PER_S), end // NS_PER_S
 
     def take(self, index: int, interval: Interval, now: int) -> str | None:
-        """Take one interval in, at ``now`` (ns of any clock that never goes back).
+        """Add one interval, at ``now`` (ns of any monotonic clock).
 
-        Why the load is to end, as in ``after 12s: errorRate was 100% for 10s, above 50%``.
+        Returns why the load should end, as in ``after 12s: errorRate was 100% for 10s, above 50%``.
         """
         before = self._last.get(index)
         if not self._conditions or (before and interval.sequence <= before.sequence):
@@ -150,7 +149,7 @@ class StopWatch:
         self._heard[index] = now
         if self._began is None:
             self._began = now
-        # A post that comes too late for its second changes nothing: that second is judged.
+        # A post that arrives too late changes nothing, because its second has been judged.
         if second.number >= self._next:
             known = self._pending.setdefault(second.number, StopSecond(second.number))
             known.add(second)
@@ -182,7 +181,7 @@ class StopWatch:
 
 
 def _value(metric: str, second: StopSecond, timeout: int) -> float | None:
-    """A second's figure, without regard to how many samples a percentile should have."""
+    """A second's figure, however few samples a percentile has."""
     if metric == ERROR_RATE:
         return second.failed / second.outcomes
     if metric == TIMEOUT_RATE:
@@ -201,7 +200,7 @@ def _value(metric: str, second: StopSecond, timeout: int) -> float | None:
 
 def _sentence(condition: StopCondition, least: float, lasted: int) -> str:
     shown = format_measured(condition.metric, least, [condition.limit])
-    # No ratio is more than all: "at least 100%" would only sound odd.
+    # A ratio cannot exceed 100%, so "at least 100%" would sound odd.
     whole = METRICS[condition.metric].kind is Notation.PERCENT and least >= 1.0
     return (
         f"{condition.metric} was {'' if whole else 'at least '}{shown} for "

@@ -1,1 +1,1 @@
-"""How a run goes on from phase to phase, and what is kept of it."""
+"""How a run moves from phase to phase, and what is kept of it."""

@@ -1,9 +1,9 @@
-"""The conditions of a PerfTest; and whether it is healthy to those who deliver: Argo CD, Flux, Helm
-and all that follow kstatus.
+"""The conditions of a PerfTest, and whether it is healthy for delivery tools: Argo CD, Flux, Helm
+and everything else that follows kstatus.
 
-One of two conditions says so, or none: ``Reconciling``, something is under way that has to be
-waited for; ``Stalled``, somebody has to act. A verdict only counts where the test says that
-performance may block: ``onBreach: Fail``, or ``onRegression: Fail``.
+At most one of two conditions is True: ``Reconciling`` if something in progress has to be waited
+for; ``Stalled`` if somebody has to act. A verdict counts only if the test says that performance may
+block: ``onBreach: Fail``, or ``onRegression: Fail``.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _OURS = frozenset({"Ready", "Regressed", "Reconciling", "Stalled"})
 
 @dataclass(frozen=True)
 class HealthFacts:
-    """What is known of a test."""
+    """What is known about a test."""
 
     ready: Condition
     regressed: Condition | None = None
@@ -27,7 +27,7 @@ class HealthFacts:
     """It has an objective with ``onBreach: Fail``, or ``onRegression: Fail``."""
     regression_fails: bool = False
     active: str | None = None
-    """The first of its runs that are under way."""
+    """The first of its runs in progress."""
     last_run: str | None = None
     last_verdict: Verdict | None = None
 
@@ -35,14 +35,14 @@ class HealthFacts:
 def conditions_of_test(
     facts: HealthFacts, previous: Sequence[Condition], now: datetime, generation: int
 ) -> list[Condition]:
-    """All conditions of a test, after those that stand there."""
+    """All conditions of a test, based on its current ones."""
     told = (facts.ready, facts.regressed, health_condition(facts))
     fresh = [condition for condition in told if condition is not None]
     return dated(fresh, _OURS, previous, now, generation)
 
 
 def health_condition(facts: HealthFacts) -> Condition | None:
-    """Reconciling or Stalled; None where the test is healthy."""
+    """Reconciling or Stalled; None if the test is healthy."""
     ready, regressed = facts.ready, facts.regressed
     if ready.status != "True":
         return _stalled(ready.reason, ready.message)

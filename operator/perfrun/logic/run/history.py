@@ -1,4 +1,4 @@
-"""Which finished runs and results are kept, and which are past their limits."""
+"""Which finished runs and results are kept, and which exceed their limits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,9 +22,9 @@ class HistoryEntry(NamedTuple):
 def expired(
     runs: Sequence[HistoryEntry], limits: HistoryLimits, pinned: str | None = None
 ) -> list[str]:
-    """The names of the runs to delete, oldest first: passed ones and others each by their limit.
+    """The names of the runs to delete, oldest first: passed ones and others have separate limits.
 
-    Never ``pinned``, which others are compared with.
+    Never includes ``pinned``, which others are compared with.
     """
     runs = [run for run in runs if run.name != pinned]
     passed = [run for run in runs if run.verdict is Verdict.PASS]

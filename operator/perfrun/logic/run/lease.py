@@ -1,4 +1,4 @@
-"""Who of several operators acts: the rules of a lease, after client-go's leader election.
+"""Which of several operators leads: the rules of a lease, after client-go's leader election.
 
 No clock is compared with another machine's. A standby takes a lease that it has seen unchanged for
 as long as the lease lasts; its holder stops earlier than that, by its own monotonic clock.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LEASE_S = 12.0
-"""A standby takes the lease after so long without a renewal."""
+"""A standby takes the lease if it was not renewed for this long."""
 RENEW_WITHIN_S = 8.0
 """The holder writes nothing later than this after it sent its last successful renewal."""
 RETRY_S = 2.0
@@ -19,7 +19,8 @@ class Candidate:
     """One process of the operator."""
 
     identity: str
-    """Of its pod: the kubelet starts a container anew only when the one before has ended."""
+    """The name of its pod: the kubelet starts a new container only when the previous one has ended.
+    """
     process: str
     """Different for each start."""
 
@@ -29,14 +30,14 @@ class HeldLease:
     """A lease as it was read."""
 
     identity: str
-    """Empty: nobody has it."""
+    """Empty if nobody holds it."""
     process: str
     duration: float
-    """Seconds that its holder has asked for."""
+    """In seconds, as its holder requested."""
 
 
 class Claim(StrEnum):
-    """How a candidate stands to a lease."""
+    """The relation of a candidate to a lease."""
 
     MINE = "Mine"
     FREE = "Free"

@@ -1,9 +1,9 @@
-"""How a run goes on: facts and the time in, one decision out. Table over phase and facts.
+"""What a run does next: facts and the time in, one decision out. A table of phase and facts.
 
-A run moves Queued -> Starting -> Running -> Collecting -> Done, never back; each phase but the
-last has an end by the clock, so that no run hangs. The operator may be killed between any two
-decisions: what was decided is in the API, and the next decision follows from it. ``perfrun run``
-obeys the same decisions, with the processes of one machine as workers.
+A run moves Queued -> Starting -> Running -> Collecting -> Done, never back; each phase but the last
+has a deadline, so that no run hangs. The operator may be killed between any two decisions: what was
+decided is in the API, and the next decision follows from it. ``perfrun run`` obeys the same
+decisions, with the processes of one machine as workers.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from perfrun.logic.run.losses import owes_teardown
 
 
 class Action(StrEnum):
-    """What is to be done about a run now."""
+    """What to do about a run now."""
 
     WAIT = "Wait"
     REQUEUE = "Requeue"
@@ -29,9 +29,9 @@ class Action(StrEnum):
     COLLECT = "Collect"
     """The load is over: wait for the reports that are still missing."""
     CLEAN_UP = "CleanUp"
-    """Have a worker of its own run the teardown, in place of a worker 0 that was lost."""
+    """Let a separate worker run the teardown in place of worker 0, which was lost."""
     JUDGE = "Judge"
-    """Merge what was reported and give the verdict."""
+    """Merge the reports and determine the verdict."""
     FAIL = "Fail"
     """End without a measurement; the verdict is Error."""
     CANCEL = "Cancel"
@@ -49,30 +49,32 @@ class Decision:
 
 
 STEP_S = 2.0
-"""How often a run is looked at that starts, or waits for the last reports."""
+"""How often to look at a run that is starting, or waiting for the last reports."""
 LOAD_STEP_S = 5.0
-"""The same under load, where what matters wakes the run by itself."""
+"""How often to look at a run under load, where important events wake the run anyway."""
 HEARD_WITHIN = timedelta(seconds=45)
-"""From the start of a worker's container to its first word; imports take a few seconds."""
+"""From the start of a worker's container to its first contact; imports take a few seconds."""
 FOUND_AGAIN_WITHIN = timedelta(seconds=45)
-"""From the start of a coordinator until workers that wait for one have handed in their reports:
-a connection to the one before may take 30 s to fail."""
+"""From the start of a coordinator until waiting workers have delivered their reports: a connection
+to the previous one may take 30 s to fail.
+"""
 MAX_TURNS = 5
-"""How often a run may leave the queue whose pods are not scheduled."""
+"""How often a run whose pods are not scheduled may leave the queue."""
 TROUBLE_WITHIN = timedelta(seconds=10)
-"""How long workers of one machine may be up and not all ready."""
+"""How long workers of one machine may be up without all being ready."""
 NOBODY_WITHIN = timedelta(seconds=1.2)
-"""The same where nobody listens at the target's port of this machine: a try, and one more."""
+"""The same if nothing listens on the target's port of this machine: two tries."""
 REFUSED_FOR = timedelta(seconds=15)
-"""How long pods are refused for a reason that will not pass, until their run ends."""
-# A worker that was ended retries its report for a while; what is not here by then is lost.
+"""How long a run waits when its pods are refused for a lasting reason."""
+# A worker that was ended retries its report for a while; reports that have not arrived by then are
+# lost.
 LAST_REPORTS_S = 15.0
 LAST_TEARDOWN_S = 45.0
 """The same for workers that were ended or stopped while they have something to undo."""
 
 
 def decide(facts: RunFacts) -> Decision:
-    """The next thing to do about a run that has left the queue and is not done."""
+    """The next action for a run that has left the queue and is not done."""
     match facts.phase:
         case Phase.STARTING:
             return _once_undone(facts, _starting(facts))
@@ -116,7 +118,7 @@ def _starting(facts: RunFacts) -> Decision:
 
 
 def _lasting_trouble(facts: RunFacts) -> str | None:
-    """What to say of workers of one machine that are up, and have had trouble for too long."""
+    """The problem of workers of one machine that are up, but have not been ready for too long."""
     within = NOBODY_WITHIN if facts.nobody_listens else TROUBLE_WITHIN
     if facts.troubled_since is None or facts.now - facts.troubled_since < within:
         return None
@@ -128,7 +130,7 @@ def _lasting_trouble(facts: RunFacts) -> str | None:
 
 
 def _is_overdue(facts: RunFacts) -> bool:
-    """Whether its pods have waited for nodes for so long that others have the turn first."""
+    """Whether its pods have waited so long for nodes that others get the turn first."""
     passed = facts.now - (facts.turn or facts.accepted)
     return (
         facts.wanted
@@ -138,7 +140,7 @@ def _is_overdue(facts: RunFacts) -> bool:
 
 
 def _unscheduled(facts: RunFacts) -> int:
-    """How many workers' pods have no node; who has been heard of runs on one."""
+    """How many workers' pods have no node; a worker that has made contact has one."""
     placed = {worker.index for worker in facts.workers if worker.scheduled} | facts.heard
     return facts.planned - len(placed)
 
@@ -186,7 +188,7 @@ def _collecting(facts: RunFacts) -> Decision:
 
 
 def _once_undone(facts: RunFacts, decision: Decision) -> Decision:
-    """A decision, but the teardown before the end of a run whose worker 0 could not run it."""
+    """The decision, or the teardown first, if the run's worker 0 could not run it."""
     if decision.action not in (Action.JUDGE, Action.FAIL, Action.CANCEL) or not owes_teardown(
         facts
     ):
@@ -206,15 +208,16 @@ def _once_undone(facts: RunFacts, decision: Decision) -> Decision:
 
 
 def _once_settled(facts: RunFacts, decision: Decision) -> Decision:
-    """A decision, but the verdict not before the metrics have come that it may hang on."""
+    """The decision, but no verdict before the metrics that it may depend on have arrived."""
     if decision.action is not Action.JUDGE or facts.settled:
         return decision
     return Decision(Action.WAIT, "waiting for the last metrics", STEP_S)
 
 
 def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:
-    """Until when reports are waited for: workers that live could not hand them in while nobody,
-    or nobody who could store them, was there to take them."""
+    """Until when to wait for reports: live workers could not deliver them while there was no
+    coordinator, or none that could store them.
+    """
     if not any_alive(facts):
         return deadline if facts.reports_travel else facts.now
     if facts.listening_since is None:
@@ -223,27 +226,29 @@ def _last_moment(facts: RunFacts, deadline: datetime) -> datetime:
 
 
 def any_alive(facts: RunFacts) -> bool:
-    """Whether a worker may still report. A side car that never ends keeps the Job of workers
-    active that have all ended."""
+    """Whether a worker may still report.
+
+    A sidecar that never ends keeps a Job active although all its workers have ended.
+    """
     return facts.job is JobState.ACTIVE and len(_dead(facts)) < facts.planned
 
 
 def collecting_deadline(facts: RunFacts) -> datetime:
-    """How long to wait for reports: to the plan's end, but not for workers that are dead."""
-    # The pods of a Job that was deleted may still be at it.
+    """How long to wait for reports: until the plan's end, but not for workers that are dead."""
+    # The pods of a deleted Job may still be running.
     ending = facts.undoes and facts.job is JobState.ABSENT
     soon = facts.now + timedelta(seconds=LAST_TEARDOWN_S if ending else LAST_REPORTS_S)
     return max(facts.report_deadline or soon, soon) if any_alive(facts) else soon
 
 
 def stop_deadline(facts: RunFacts) -> datetime:
-    """How long to wait for the reports of a load that is told to end now."""
+    """How long to wait for the reports of a load that is being stopped now."""
     soon = facts.now + timedelta(seconds=LAST_TEARDOWN_S if facts.undoes else LAST_REPORTS_S)
     return min(facts.report_deadline or soon, soon)
 
 
 def waiting_for(facts: RunFacts) -> str:
-    """What keeps a starting run from starting, the most telling thing first."""
+    """What keeps a starting run from starting, most informative first."""
     for worker in facts.workers:
         if worker.problem is not None:
             return worker.sentence
@@ -259,7 +264,7 @@ def waiting_for(facts: RunFacts) -> str:
 
 
 def _barrier(facts: RunFacts) -> str:
-    """What the workers wait for that have come up, where nobody complains."""
+    """What the workers that are up are waiting for, if none of them reports a problem."""
     if missing := facts.planned - facts.arrived:
         return f"{missing} of {facts.planned} workers have not connected"
     if facts.in_setup:

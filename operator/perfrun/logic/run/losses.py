@@ -1,7 +1,7 @@
-"""What was lost with a worker: how, in words, and the teardown that worker 0 owed.
+"""What was lost with a worker: how, in words, and the teardown that worker 0 did not run.
 
-Whether a worker is lost is a fact, ``WorkerFacts.dead``: ``controller/objects/pods.py`` reads it of
-a pod, ``local/workers.py`` of a process.
+Whether a worker is lost is a fact, ``WorkerFacts.dead``: ``controller/objects/pods.py`` reads it
+from a pod, ``local/workers.py`` from a process.
 """
 
 from collections.abc import Collection
@@ -13,17 +13,17 @@ ENDED = f"{SIGNALLED} (eviction, node shutdown or deletion of the pod)"
 JOB_GONE = f"{SIGNALLED}, and its Job was deleted"
 LATE = "it took too long and was stopped"
 COUNTED = "its measurements before that are counted"
-"""Of a lost worker that could still report."""
-# Of a worker that ends by itself, well or not: it has cleaned up then. A SIGTERM (143) ends it
-# only while it begins, or afterwards.
+"""Reason for a lost worker that could still report."""
+# A worker that ends by itself, successfully or not, has cleaned up. A SIGTERM (143) ends it only at
+# its start, or after the cleanup.
 _OWN_EXITS = (0, 1, 2, 143)
 
 
 def losses(facts: RunFacts, terminated: Collection[int] = ()) -> list[str]:
-    """Which workers were lost and how, where that is known, by their index.
+    """Which workers were lost and how, if that is known, by their index.
 
-    Those that died without a report, and those that were ``terminated``: they have reported what
-    there was by then, and nobody did the rest of their load.
+    These are workers that died without a report, and those that were ``terminated``: they reported
+    what they had done so far, and nobody did the rest of their load.
     """
     lost = {
         worker.index: worker.sentence
@@ -44,23 +44,24 @@ def _termination(index: int, worker: WorkerFacts | None, job: JobState) -> str:
 
 
 def leaves_undone(exit_code: int | None) -> bool:
-    """Whether a worker that ended so could not clean up before; None: nobody knows how.
+    """Whether a worker that ended this way could not clean up first.
 
-    ``exit_code``: 128 + the number of the signal, where one has ended it.
+    ``exit_code`` is 128 + the number of the signal, if a signal ended it; None if it is not known.
     """
     return exit_code not in _OWN_EXITS
 
 
 def owes_teardown(facts: RunFacts) -> bool:
-    """Whether the teardown is still to be run, and worker 0 will not do it: it runs it before it
-    reports, and whenever it ends by itself."""
+    """Whether the teardown still has to run, and worker 0 will not run it: worker 0 runs it before
+    it reports, and whenever it ends by itself.
+    """
     if not facts.undoes or facts.cleaned or 0 in facts.reported:
         return False
     return all(worker.left_undone for worker in facts.workers if worker.index == 0)
 
 
 def untidy(facts: RunFacts) -> str | None:
-    """Why the teardown was not run where worker 0 was lost."""
+    """Why the teardown was not run after worker 0 was lost."""
     if not owes_teardown(facts):
         return None
     problem = facts.clean_up.problem if facts.clean_up is not None else None

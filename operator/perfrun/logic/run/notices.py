@@ -1,4 +1,4 @@
-"""What is told to the outside: which notices are owed, what they say, and when to try again."""
+"""Notifications: which notices are owed, what they say, and when to try again."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ from perfrun.api.test.baseline import MetricChange, Told
 from perfrun.api.test.perftest import Notification, Occasion
 
 WITHIN = timedelta(hours=6)
-"""What is older is history: adding a receiver tells nothing about it."""
+"""Older events are history: adding a receiver sends nothing about them."""
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 120.0
 GIVE_UP_S = 3600.0
@@ -31,7 +31,7 @@ Format = Literal["cloudevents", "slack"]
 
 
 class NotifiableRun(NamedTuple):
-    """A run that is done, as far as it matters whom to tell."""
+    """A run that is done, with what notifications depend on."""
 
     name: str
     uid: str
@@ -42,18 +42,18 @@ class NotifiableRun(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """One thing to tell one receiver."""
+    """One notification for one receiver."""
 
     id: str
-    """The same whenever the same is told again: a receiver drops what it has seen."""
+    """The same whenever the same notice is sent again, so that a receiver can ignore duplicates."""
     receiver: str
     occasion: Occasion
     run: str
     run_uid: str
     sentence: str | None = None
-    """Of a trend; a verdict's is its run's message."""
+    """The sentence of a trend; a verdict uses its run's message."""
     changes: Sequence[MetricChange] = ()
-    """Of a trend: what is usual, and what is now."""
+    """For a trend: the usual values and the current ones."""
 
 
 def owed(
@@ -62,9 +62,10 @@ def owed(
     told: Sequence[Told],
     now: datetime,
 ) -> list[Notice]:
-    """What nobody has been told yet of runs that have just ended. ``told``: passages of the trend.
+    """Notices that have not been sent yet for runs that have just ended.
 
-    A passage belongs to the run that brought it about, and goes with it.
+    ``told``: transitions of the trend. A transition belongs to the run that caused it, and is sent
+    with it.
     """
     notices = []
     for run in runs:
@@ -95,7 +96,7 @@ def owed(
 
 
 def notice_id(run_uid: str, occasion: str, receiver: str) -> str:
-    """Sixteen hexadecimal characters that follow from what is told, and to whom."""
+    """Sixteen hexadecimal characters that depend on the event and the receiver."""
     return hashlib.sha256(f"{run_uid}\0{occasion}\0{receiver}".encode()).hexdigest()[:16]
 
 
@@ -107,16 +108,16 @@ def payload(notice: Notice, run: PerfRun, form: Format) -> tuple[bytes, str]:
 
 
 def signature(key: bytes, body: bytes, at: int) -> str:
-    """``t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">``: who sent it, and that it is new."""
+    """``t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">``: proves the sender and the time."""
     digest = hmac.new(key, f"{at}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={at},v1={digest}"
 
 
 def pause(tries: int, asked: float | None, rng: random.Random) -> float:
-    """Seconds until the next try, after so many. ``asked``: what the sink's Retry-After said."""
+    """Seconds until the next try, after this many. ``asked`` is the receiver's Retry-After."""
     backoff = min(FIRST_PAUSE_S * 2.0 ** min(tries - 1, 10), MAX_PAUSE_S)
     wait = max(backoff, min(asked or 0.0, MAX_PAUSE_S))
-    # Sinks that were away are not met by all that waited at one moment.
+    # Receivers that were down should not get all waiting notices at the same moment.
     return wait * rng.uniform(1.0, 1.2)
 
 
@@ -168,7 +169,7 @@ def _slack(notice: Notice, run: PerfRun) -> dict[str, Any]:
 
 
 def _mrkdwn(text: str) -> str:
-    # A test's text must not mention a channel, nor make a link of its own.
+    # A test's text must not mention a channel or create a link.
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("`", "'").replace("*", "∗").replace("_", "_\u2060")
 

@@ -1,11 +1,11 @@
 """The status of a PerfRun: what each transition changes in it, and nothing else.
 
-A transition gives a partial status: the fields that it sets, where None removes one. Nobody else
-sets a field of that status; who writes one sends its ``as_patch()``.
+A transition returns a partial status: the fields that it sets, where None removes one. No other
+code sets a field of that status; callers send its ``as_patch()``.
 
-Conditions follow kstatus (https://github.com/kubernetes-sigs/cli-utils, pkg/kstatus), by which
-Flux, Helm and others wait: ``Reconciling`` while a run is under way, ``Stalled`` where it has ended
-as something that only a user can mend. A missed objective is that only where it gates.
+Conditions follow kstatus (https://github.com/kubernetes-sigs/cli-utils, pkg/kstatus), which Flux,
+Helm and others use: ``Reconciling`` while a run is in progress, ``Stalled`` if it has ended in a
+way that only a user can correct. A missed objective counts as that only if it gates.
 """
 
 from collections.abc import Collection, Sequence
@@ -39,7 +39,7 @@ _OURS = frozenset({"Complete", "SLOMet", "Reconciling", "Stalled"})
 
 
 def frozen(revision: str, target: str, comparison_key: str, workers: int) -> PerfRunStatus:
-    """It is accepted: what it executes is fixed, whatever becomes of its test."""
+    """It is accepted: what it executes no longer changes, whatever happens to its test."""
     return PerfRunStatus(
         revision=revision,
         target=target,
@@ -81,17 +81,17 @@ def requeued(run: PerfRun, facts: RunFacts, why: str) -> PerfRunStatus:
 
 
 def waiting(line: str) -> PerfRunStatus:
-    """What it waits for before its load, where all look: it may be why it ends."""
+    """What it is waiting for before its load, for everybody to see: it may be why it ends."""
     return PerfRunStatus(progress=cut(line), message=cut(line))
 
 
 def not_launched(why: str) -> PerfRunStatus:
-    """A Job could not be created; at the deadline that is the reason."""
+    """A Job could not be created; at the deadline this is the reason."""
     return PerfRunStatus(launch_error=cut(why))
 
 
 def launched(job: str) -> PerfRunStatus:
-    """The Job of its workers is there."""
+    """The Job of its workers exists."""
     return PerfRunStatus(job=job, launch_error=None, progress=None, message=None)
 
 
@@ -111,7 +111,7 @@ def running(run: PerfRun, start: datetime, workers: int) -> PerfRunStatus:
 
 
 def progress(run: PerfRun, facts: RunFacts, line: str) -> PerfRunStatus:
-    """How far it is. Workers that were ready once stay so."""
+    """Its progress. Workers that were ready once stay ready."""
     ready = run.status.workers.ready if run.status.workers else 0
     counts = WorkerCounts(
         planned=facts.planned, ready=max(facts.ready, ready), reported=len(facts.reported)
@@ -132,7 +132,7 @@ def stopping(reason: str) -> PerfRunStatus:
 
 
 def collecting(run: PerfRun, facts: RunFacts) -> PerfRunStatus:
-    """The load is over; reports are waited for."""
+    """The load is over, and the run waits for reports."""
     return _under_way(Phase.COLLECTING, run, facts.now).updated(
         PerfRunStatus(
             load_end_time=format_time(facts.now),
@@ -143,7 +143,7 @@ def collecting(run: PerfRun, facts: RunFacts) -> PerfRunStatus:
 
 
 def tearing_down(deadline: datetime) -> PerfRunStatus:
-    """A Job of its own is to run the teardown until ``deadline``."""
+    """A separate Job runs the teardown until ``deadline``."""
     return PerfRunStatus(teardown_deadline=format_time(deadline), launch_error=None)
 
 
@@ -153,12 +153,12 @@ def tearing_down(deadline: datetime) -> PerfRunStatus:
 def done(
     before: PerfRunStatus, generation: int | None, now: datetime, run_verdict: RunVerdict
 ) -> PerfRunStatus:
-    """It has ended, and whatever it had only while it was under way is gone."""
+    """It has ended, and everything that it had only while it was in progress is removed."""
     return run_verdict.as_status().updated(
         PerfRunStatus(
             observed_generation=generation,
             phase=Phase.DONE,
-            # Two runs may end within a second, and the history goes by the order.
+            # Two runs may end within a second, and the history depends on their order.
             completion_time=format_moment(now),
             conditions=done_conditions(run_verdict, before.conditions, now, generation),
             queue=None,
@@ -170,7 +170,7 @@ def done(
 
 
 def kept(result: ResultRef | None, environment: Environment) -> PerfRunStatus:
-    """With its end: where the full result is (None: it is not kept), and where it was measured."""
+    """Set at its end: where the full result is (None: not kept), and where it was measured."""
     return PerfRunStatus(result=result, environment=environment)
 
 
@@ -185,7 +185,7 @@ def tidied() -> PerfRunStatus:
 
 
 def seen(generation: int) -> PerfRunStatus:
-    """Its spec has changed after its end: nothing to do about it."""
+    """Its spec has changed after its end; nothing has to be done."""
     return PerfRunStatus(observed_generation=generation)
 
 
@@ -195,7 +195,7 @@ def result_dropped() -> PerfRunStatus:
 
 
 def notified(notice: str, outcome: NoticeOutcome) -> PerfRunStatus:
-    """What became of a notice, by its id. A merge patch leaves the others'."""
+    """The outcome of a notice, by its id. A merge patch keeps the others'."""
     return PerfRunStatus(notified={notice: outcome})
 
 
@@ -238,10 +238,11 @@ def dated(
     now: datetime,
     generation: int | None,
 ) -> list[Condition]:
-    """``fresh``, and what others have set: ``previous`` of a type that is not ``ours``.
+    """``fresh``, and conditions of other controllers: those in ``previous`` whose type is not in
+    ``ours``.
 
-    ``last_transition_time`` is ``now`` where a status changes, else what it was. Of others' are
-    kept as many as there is room for.
+    ``last_transition_time`` is ``now`` if a status changes, otherwise what it was. As many of the
+    others' conditions are kept as there is room for.
     """
     before = {condition.type: condition for condition in previous}
     for condition in fresh:

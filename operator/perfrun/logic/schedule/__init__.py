@@ -1,1 +1,1 @@
-"""When runs are due, and which of those that wait goes next."""
+"""When runs are due, and which waiting run starts next."""

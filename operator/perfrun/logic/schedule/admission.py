@@ -1,7 +1,7 @@
-"""Who may load a target now: one run at a time or as many as policies let, in turns.
+"""Which runs may load a target now: one at a time or as many as policies allow, in turns.
 
-Namespaces take turns, so that one with thousands of runs that wait does not keep another one's
-waiting; within a namespace the oldest goes first. Only the heads of queues are looked at.
+Namespaces take turns, so that thousands of waiting runs of one namespace do not delay those of
+another; within a namespace the oldest run goes first. Only the heads of queues are examined.
 """
 
 from bisect import bisect_left
@@ -19,25 +19,26 @@ from perfrun.logic.schedule.queues import Contender, Order, Queues
 
 QUEUE_LIMIT = timedelta(hours=1)
 MAX_HEADS = 100
-"""Of one namespace that are looked at for its next turn; the others have one of their own accord,
-when they are looked at."""
+"""Targets of one namespace that are examined for its next turn; runs of the other targets get
+theirs when they are examined themselves.
+"""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class AdmissionRules:
-    """What policies say of the runs of one namespace now."""
+    """What policies say about the runs of one namespace now."""
 
     per_target: int = 1
     """How many runs may load one target at once."""
     caps: tuple[Cap, ...] = ()
-    """How many runs may go on at once in all."""
+    """How many runs may be in progress at once in total."""
     held: str | None = None
-    """Why none may start now, whoever else runs."""
+    """Why no run may start now, whatever else runs."""
 
     @classmethod
     def of(cls, policies: NamespacePolicies, now: datetime) -> "AdmissionRules":
-        """Those of a namespace at a time."""
+        """The rules of a namespace at a time."""
         return cls(policies.runs_per_target, tuple(policies.caps), policies.held(now))
 
 
@@ -46,7 +47,7 @@ class Placement:
     """Where a run stands in the queue; position 0: it may start."""
 
     position: int = 0
-    """About how many turns there are until its own, this one included."""
+    """Approximate number of turns until its own, including that one."""
     reason: str = ""
     superseded_by: str | None = None
     expired: bool = False
@@ -58,20 +59,20 @@ class Placement:
 
 
 class Admission:
-    """The decisions about one state of the queues. The rules are those of one moment."""
+    """The decisions about one state of the queues, with the rules of one moment."""
 
     def __init__(self, queues: Queues, rules: Callable[[str], AdmissionRules]) -> None:
-        """``rules`` of a namespace; asked often."""
+        """``rules`` of a namespace; called often."""
         self._queues = queues
         self._rules = rules
         self._counted: dict[Cap, int] = {}
-        """How many runs are under way that a cap counts, as far as this decision has asked."""
+        """How many runs in progress count towards a cap, as far as this decision has asked."""
 
     def place(self, me: Contender, now: datetime, limit: timedelta = QUEUE_LIMIT) -> Placement:
-        """Whether ``me``, which waits, may start, or what it waits for."""
+        """Whether the waiting run ``me`` may start, or what it waits for."""
         self._counted.clear()
         newest = self._queues.newest_change(me.namespace, me.test)
-        # Of queued changes only the newest matters: the older state is not deployed any more.
+        # Only the newest of queued changes matters: the older state is no longer deployed.
         if me.reason == "Change" and newest is not None and newest > me.order:
             return Placement(superseded_by=newest[2])
         held = self._rules(me.namespace).held
@@ -83,19 +84,21 @@ class Admission:
         return replace(found, expired=found.position > 0 and now - me.created > limit)
 
     def next_ones(self, most: int) -> list[Contender]:
-        """Those that may start now, as far as only their places in the queues matter."""
+        """The runs that may start now, as far as only the queues matter."""
         self._counted.clear()
         return list(islice(self._turns(), most))
 
     def is_wanted(self, me: Contender) -> bool:
-        """Whether a run of another namespace could start if ``me``, which has its turn, had not."""
+        """Whether a run of another namespace could start if ``me``, which has its turn, had not
+        started.
+        """
         self._counted.clear()
         for namespace in self._queues.namespaces():
             if namespace == me.namespace or self._rules(namespace).held is not None:
                 continue
             full, mine = self._full_caps(namespace), self._rules(me.namespace).caps
             if any(cap not in mine or self._own_share_used(cap, namespace) for cap in full):
-                continue  # it would wait all the same
+                continue  # it would have to wait in any case
             for head in islice(self._queues.heads(namespace), MAX_HEADS):
                 room = self._room(head.target, namespace)
                 if room + (head.target == me.target) > 0 and (full or room <= 0):
@@ -105,7 +108,7 @@ class Admission:
     # --- one target ----------------------------------------------------------------------------
 
     def _for_its_target(self, me: Contender) -> Placement | None:
-        """None where its target is free for it."""
+        """None if its target is free for it."""
         target, namespace = me.target, me.namespace
         before = self._before_on(target, namespace, min(me.order, self._first(target, namespace)))
         mine = bisect_left(self._queues.waiting_for(target, namespace), me.order)
@@ -126,12 +129,13 @@ class Admission:
         return Placement(position, f"{first[0]}/{first[1]} {doing} {target}")
 
     def _contending(self, target: str) -> Iterator[str]:
-        """The namespaces of which a run waits for nothing but this target."""
+        """The namespaces with a run that waits only for this target."""
         return (one for one in self._queues.namespaces_at(target) if self._eligible(one))
 
     def _before_on(self, target: str, namespace: str, first: Order) -> set[str]:
-        """The namespaces whose turn at a target comes before that of another one, of which
-        ``first`` waits."""
+        """The namespaces whose turn at a target comes before that of another one, whose run
+        ``first`` waits.
+        """
         mine = (self._queues.served_on(target, namespace), first)
         return {
             other
@@ -144,13 +148,13 @@ class Admission:
         return self._queues.waiting_for(target, namespace)[0]
 
     def _room(self, target: str, namespace: str) -> int:
-        """How many more runs of a namespace may load a target, as far as others load it."""
+        """How many more runs of a namespace may load a target, given the load of others."""
         return self._rules(namespace).per_target - len(self._queues.holders(target))
 
     # --- the number of runs in all -------------------------------------------------------------
 
     def _for_a_slot(self, me: Contender) -> Placement | None:
-        """None where one more run may go on, and it is this one."""
+        """None if one more run may start, and it is this one."""
         for cap in self._full_caps(me.namespace):
             return Placement(self._turn_of(me, cap), self._why_full(cap, me.namespace))
         caps = self._rules(me.namespace).caps
@@ -169,8 +173,9 @@ class Admission:
         return None
 
     def _turns(self) -> Iterator[Contender]:
-        """Those that wait and have room at their target, in the order in which they start: one of
-        each namespace in turn, those first that have less than their share."""
+        """Runs that wait and whose target has room for them, in the order in which they start: one
+        of each namespace in turn, starting with namespaces that have less than their share.
+        """
         namespaces = [one for one in self._queues.namespaces() if self._eligible(one)]
         turns = [(*self._turn(one), one, self._free_heads(one)) for one in namespaces]
         heapify(turns)
@@ -182,20 +187,22 @@ class Admission:
                 heappush(turns, (over, taken + 1, served, first, namespace, heads))
 
     def _free_heads(self, namespace: str) -> Iterator[Contender]:
-        """The runs of a namespace whose turn it is at their targets, the oldest first."""
+        """The runs of a namespace that are first in line at their targets, the oldest first."""
         for one in islice(self._queues.heads(namespace), MAX_HEADS):
             room = self._room(one.target, namespace)
             if room > 0 and len(self._before_on(one.target, namespace, one.order)) < room:
                 yield one
 
     def _turn(self, namespace: str) -> tuple[bool, int, datetime, Order]:
-        """When the first turn of a namespace comes: while others wait that have less than their
-        share, of none with more; of equals, of the one that has waited longest for a turn."""
+        """When the first turn of a namespace comes: while others that have less than their share
+        wait, namespaces with more come later; among equals, the one that has waited longest goes
+        first.
+        """
         first = self._queues.waiting_in(namespace)[0]
         return (self._over(namespace), 0, self._queues.served(namespace), first)
 
     def _over(self, namespace: str, more: int = 0) -> bool:
-        """Whether a namespace has its share of slots, with so many more."""
+        """Whether a namespace has its share of slots, counting ``more`` additional ones."""
         under_way = self._queues.under_way[namespace] + more
         return any(under_way >= cap.share for cap in self._rules(namespace).caps)
 
@@ -203,7 +210,7 @@ class Admission:
         return self._rules(namespace).held is None and not self._full_caps(namespace)
 
     def _full_caps(self, namespace: str) -> list[Cap]:
-        """The caps that let no more runs of a namespace go on."""
+        """The caps that allow no more runs of a namespace."""
         mine = self._queues.under_way[namespace]
         return [
             cap
@@ -222,7 +229,7 @@ class Admission:
         return self._counted[cap]
 
     def _turn_of(self, me: Contender, cap: Cap) -> int:
-        """Its place among all that wait for a slot."""
+        """Its place among all runs that wait for a slot."""
         mine = self._older(me)
         if self._own_share_used(cap, me.namespace):
             return mine + 1
@@ -237,7 +244,7 @@ class Admission:
         return mine + 1 + sum(others)
 
     def _older(self, me: Contender) -> int:
-        """How many runs of its namespace have waited for longer."""
+        """How many runs of its namespace have waited longer."""
         return bisect_left(self._queues.waiting_in(me.namespace), me.order)
 
     def _own_share_used(self, cap: Cap, namespace: str) -> bool:
@@ -265,8 +272,9 @@ def queue_limit(schedule: Schedule | None) -> timedelta:
 
 
 def place_of(target: Target, namespace: str) -> str:
-    """What one run at a time has: host:port, the Secret that says where a database is, or the
-    image of a benchmark, whose target is not ours to know."""
+    """What only one run at a time may load: host:port, the Secret with a database's address, or the
+    image of a benchmark, whose target is unknown.
+    """
     if target.sql is not None:
         ref = target.sql.dsn_from.secret_key_ref
         return f"secret/{namespace}/{ref.name}/{ref.key}"
@@ -281,8 +289,8 @@ def place_of(target: Target, namespace: str) -> str:
 def target_key(url: str, namespace: str) -> str:
     """host:port of a target, the same for all spellings of one Service.
 
-    ``http://shop`` in namespace a, ``http://shop.a`` and ``http://SHOP.a.svc.cluster.local:80``
-    are ``shop.a:80``.
+    ``http://shop`` in namespace a, ``http://shop.a`` and ``http://SHOP.a.svc.cluster.local:80`` are
+    ``shop.a:80``.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")

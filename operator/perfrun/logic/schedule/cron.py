@@ -1,9 +1,9 @@
-"""Cron expressions, as Kubernetes reads them, in a form that cronsim ticks through.
+"""Cron expressions, as Kubernetes reads them, in a form that cronsim understands.
 
-Kubernetes' CronJob uses robfig/cron 3.0.1. Its rules for a field, where they differ from those of
-others: ``N/step`` is ``N-MAX/step``; Sunday is 0 and nothing else; there is no ``L`` and no ``#``;
-and a day field is unrestricted only as ``*``, ``?`` or with a step of 1, so that ``*/2`` in it is a
-restriction. Of two restricted day fields either may match.
+Kubernetes' CronJob uses robfig/cron 3.0.1. Its rules for a field differ from others': ``N/step`` is
+``N-MAX/step``; Sunday is 0 and nothing else; there is no ``L`` and no ``#``; and a day field is
+unrestricted only as ``*``, ``?`` or with a step of 1, so that ``*/2`` in it is a restriction. If
+both day fields are restricted, either may match.
 """
 
 from typing import NamedTuple
@@ -62,7 +62,7 @@ _DAY_FIELDS = (_FIELDS[2], _FIELDS[4])
 def expanded(cron: str) -> str:
     """The five fields of an expression, written out so that cronsim ticks as Kubernetes does.
 
-    Raises ValueError for what is not understood, with the field that is wrong.
+    Raises ValueError for an expression that is not understood, with the field that is wrong.
     """
     if "=" in cron:
         raise ValueError("the time zone does not belong in cron: set timeZone instead of TZ=")
@@ -86,14 +86,15 @@ def expanded(cron: str) -> str:
 def _field(field: _Field, text: str) -> str:
     items = [_item(field, item) for item in text.split(",")]
     if field in _DAY_FIELDS and "*" in items:
-        # One unrestricted item makes the field unrestricted, wherever it stands in a list.
+        # One unrestricted item makes the field unrestricted, wherever it is in the list.
         return "*"
     return ",".join(items)
 
 
 def _item(field: _Field, text: str) -> str:
-    """One item of a field's list: ``*``, ``*/step`` (by which cronsim knows what runs by the clock,
-    whatever a clock change does), or the values one by one."""
+    """One item of a field's list: ``*``, ``*/step`` (by which cronsim recognises times that ignore
+    clock changes), or the single values.
+    """
     term, slash, step_text = text.partition("/")
     step = _step(field, step_text) if slash else 1
     if term in ("*", "?"):

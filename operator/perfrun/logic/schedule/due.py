@@ -1,6 +1,6 @@
 """When a test is due by its schedule, and what to do about it now.
 
-The rules are those of Kubernetes' CronJob, but that a tick skipped by Forbid never fires later,
+The rules are those of Kubernetes' CronJob, except that a tick skipped by Forbid never fires later,
 and that an edited schedule counts from its edit.
 """
 
@@ -19,12 +19,14 @@ from perfrun.logic.schedule.cron import expanded
 
 _FIRST_LOOK_BACK = timedelta(hours=1)
 _ANY_TIME = datetime(2024, 1, 1, tzinfo=UTC)
-"""Whether a schedule ever comes does not depend on when one asks."""
+"""The reference time for checking whether a schedule ever fires, so that the answer does not depend
+on the current time.
+"""
 
 
 @dataclass(frozen=True)
 class ScheduleFacts:
-    """What is known of a scheduled test."""
+    """What is known about a scheduled test."""
 
     schedule: Schedule
     test: str
@@ -34,9 +36,9 @@ class ScheduleFacts:
     last_schedule_time: datetime | None
     """The last tick that a run was started for."""
     active: Sequence[str]
-    """The names of its scheduled runs that are not done, queued ones included."""
+    """The names of its scheduled runs that are not done, including queued ones."""
     last_missed: datetime | None = None
-    """The last tick recorded as missed; it and earlier ones are settled."""
+    """The last tick recorded as missed; it and all earlier ones are settled."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class ScheduleDecision:
     start: datetime | None = None
     """The tick to run now; it names the run and is its scheduledTime."""
     missed: tuple[datetime, str] | None = None
-    """A tick that is not run, and why: to be recorded once."""
+    """A tick that is not run, and why: recorded once."""
     replace: bool = False
     """Stop the active runs first."""
     next: datetime | None = None
@@ -54,7 +56,7 @@ class ScheduleDecision:
 
 
 def decide(facts: ScheduleFacts, now: datetime) -> ScheduleDecision:
-    """What the schedule asks for at ``now``. All times carry a zone; results are in UTC."""
+    """What the schedule requires at ``now``. All times have a zone; results are in UTC."""
     if facts.suspended:
         return ScheduleDecision()
     schedule = facts.schedule
@@ -65,8 +67,8 @@ def decide(facts: ScheduleFacts, now: datetime) -> ScheduleDecision:
     if tick is None:
         return ScheduleDecision(next=following)
     if scheduled_run_name(facts.test, tick) in facts.active:
-        # It was started, and whoever did it was killed before noting it: it must not stand in its
-        # own way. Its name makes starting it again the same.
+        # It was started, and the operator was killed before recording that: it must not block
+        # itself. Starting it again gives the same name.
         return ScheduleDecision(start=tick, next=following)
     reason = _reason_to_miss(facts, tick + later, now)
     if reason is not None:
@@ -76,7 +78,7 @@ def decide(facts: ScheduleFacts, now: datetime) -> ScheduleDecision:
 
 
 def next_tick(schedule: Schedule, after: datetime) -> datetime | None:
-    """The first tick later than ``after``, in UTC; None where there is none in 50 years.
+    """The first tick later than ``after``, in UTC; None if there is none in 50 years.
 
     Raises ValueError for a schedule that :func:`problem_with_cron` or :func:`zone` refuses.
     """
@@ -93,14 +95,14 @@ def ticks(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     for local in simulated:
         tick = local.astimezone(UTC)
         # In the hour that a clock change repeats, the simulation starts from the wall clock and
-        # gives ticks of its first passing again.
+        # repeats the ticks of the first hour.
         if tick > last:
             last = tick
             yield tick
 
 
 def latest_tick(schedule: Schedule, after: datetime, until: datetime) -> datetime | None:
-    """The last tick in (after, until], in UTC. Its work does not grow with the time between."""
+    """The last tick in (after, until], in UTC. Its cost does not grow with the period."""
     look_back = _FIRST_LOOK_BACK
     while after < until:
         start = max(after, until - look_back)
@@ -116,12 +118,12 @@ def latest_tick(schedule: Schedule, after: datetime, until: datetime) -> datetim
 
 
 def due(schedule: Schedule, name: str, tick: datetime) -> datetime:
-    """When the run of a tick starts: later by the jitter, which is stable for a test's name."""
+    """When the run of a tick starts: delayed by the jitter, which is constant for a test's name."""
     return tick + jitter(schedule, name)
 
 
 def jitter(schedule: Schedule, name: str) -> timedelta:
-    """How much later than its tick a run starts; always the same for a test's name."""
+    """How much later than its tick a run starts; constant for a test's name."""
     if not schedule.jitter_seconds:
         return timedelta()
     drawn = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
@@ -133,7 +135,8 @@ def problem_with_cron(cron: str) -> str | None:
     try:
         simulated = CronSim(expanded(cron), _ANY_TIME)
     except CronSimError:
-        # Every field was checked: what the library refuses is a day that no month has.
+        # Every field was checked: the library can only refuse a day that does not exist in any
+        # month.
         return f"{cron!r} is a date that never occurs"
     except ValueError as error:
         return str(error)
@@ -143,7 +146,7 @@ def problem_with_cron(cron: str) -> str | None:
 
 
 def zone(name: str) -> tzinfo:
-    """The time zone of a name. Raises ValueError that suggests one where it is unknown."""
+    """The time zone with this name. Raises ValueError, with a suggestion, if it is unknown."""
     if name in ("Etc/UTC", "UTC"):
         return UTC
     if name == "localtime":
@@ -153,8 +156,8 @@ def zone(name: str) -> tzinfo:
     try:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        # OSError: a folder of the zone database, as in Europe.
-        # Those of the same continent first: not all 600 are compared.
+        # OSError: a folder of the zone database, as in Europe. Zones of the same continent come
+        # first, so that not all 600 are compared.
         zones = sorted(zoneinfo.available_timezones(), key=lambda one: (one[:3] != name[:3], one))
         hint = suggestion(name, zones)
         raise ValueError(f"{name} is not a time zone{hint}") from error

@@ -1,7 +1,8 @@
-"""The times of several scheduled tests together: who waits for whom, and who waits in vain.
+"""The times of several scheduled tests together: which runs wait for others, and which wait in
+vain.
 
-It walks from one moment at which something happens to the next, and asks of each run what the
-operator asks: the concurrency policy of its test, and admission.
+It goes from one moment at which something happens to the next, and asks the same questions about
+each run as the operator: the concurrency policy of its test, and admission.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,15 +15,15 @@ from perfrun.logic.schedule.queues import Queues
 from perfrun.logic.schedule.upcoming import Pending, ScheduledTest, Upcoming, clock
 
 MAX_REACH = timedelta(days=1)
-"""Before a time that is asked for: what others do earlier than that is not looked at."""
+"""Period before the requested time: what others do earlier than that is ignored."""
 
 
 def forecast(
     tests: Sequence[PerfTest], policies: Policies, now: datetime, count: int
 ) -> list[list[Upcoming]]:
-    """The next ``count`` times after ``now`` of each test, in their order; none without a schedule.
+    """The next ``count`` times after ``now`` of each test, in order; none without a schedule.
 
-    The tests have to be ones that :func:`perfrun.logic.accept.spec.check` accepts.
+    The tests have to be accepted by :func:`perfrun.logic.accept.spec.check`.
     """
     lines = {
         index: ScheduledTest(test, policies.of(test.metadata.namespace), now)
@@ -36,7 +37,7 @@ def forecast(
 
 
 def _groups(lines: Iterable[ScheduledTest], *, together: bool) -> list[list[ScheduledTest]]:
-    """Those that may have to wait for each other: by target, or all where runs are limited."""
+    """Tests that may have to wait for each other: by target, or all of them if runs are limited."""
     groups: dict[str, list[ScheduledTest]] = {}
     for line in lines:
         groups.setdefault("" if together else line.target, []).append(line)
@@ -58,7 +59,7 @@ class _Walk:
         self._reach = min(reach, MAX_REACH)
 
     def go(self) -> dict[ScheduledTest, list[Upcoming]]:
-        """Until all that was asked for is known."""
+        """Continue until everything requested is known."""
         while (short := self._short()) or self._asked_for_wait():
             if short and not self._asked_for_wait():
                 self._skip(min(line.next for line in short if line.next) - self._reach)
@@ -66,7 +67,7 @@ class _Walk:
         return self._found
 
     def _short(self) -> list[ScheduledTest]:
-        """The lines of which more is asked for."""
+        """The tests of which more times are requested."""
         return [
             line
             for line in self._lines
@@ -77,7 +78,7 @@ class _Walk:
         return any(run.asked for run in self._waiting)
 
     def _skip(self, moment: datetime) -> None:
-        """Leave out what the lines that are done with do before ``moment``."""
+        """Skip what finished tests do before ``moment``."""
         for line in self._lines:
             full = len(self._found[line]) == self._count
             if full and line.next is not None and line.next < moment:
@@ -126,7 +127,7 @@ class _Walk:
                 run.one.fail("Replaced", f"{run.blocked}; {after} (concurrencyPolicy Replace)")
 
     def _admit(self, now: datetime) -> None:
-        """Start those whose turn it is, and give up those that are too late."""
+        """Start the runs whose turn it is, and give up those that are too late."""
         for run in self._waiting:
             run.look(now)
         rules = {name: line.rules(now) for name, line in self._by_namespace.items()}

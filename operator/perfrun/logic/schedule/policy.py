@@ -1,4 +1,4 @@
-"""What the policies of a cluster say of one namespace: what is refused, and what has to wait."""
+"""What the policies of a cluster say about one namespace: what is refused, and what has to wait."""
 
 import json
 import re
@@ -23,7 +23,8 @@ DEFAULT_NAME = "perfrun-default"
 DEFAULT = PerfPolicySpec.parse(
     {
         "allow": {"hosts": [f"*.{NAMESPACE}.svc"]},
-        # A Service may lead anywhere. Not to the node, or to where clouds keep credentials.
+        # A Service may lead anywhere, but not to the node, or to addresses where clouds keep
+        # credentials.
         "deny": {
             "cidrs": [
                 "0.0.0.0/8",
@@ -47,23 +48,23 @@ DEFAULT = PerfPolicySpec.parse(
 
 
 MAX_OPEN_RUNS = 1000
-"""Of one namespace, where no policy says more or less."""
+"""Of one namespace, if no policy sets another limit."""
 UNSCHEDULED_FOR = parse_duration("5m")
-"""ns; the same."""
+"""ns; likewise."""
 
 
 class Cap(NamedTuple):
-    """How many runs may go on at once in the namespaces of a policy."""
+    """How many runs may be in progress at once in the namespaces of a policy."""
 
     policy: str
     runs: int | None
-    """In all of them together."""
+    """In all of these namespaces together."""
     per_namespace: int | None = None
-    """In each of them, as it is written: never more."""
+    """In each of them, as it is written: a hard limit."""
 
     @property
     def share(self) -> int:
-        """How many runs of one namespace come first where others wait; what is left is lent."""
+        """How many runs of one namespace go first if others wait; the rest is lent."""
         if self.per_namespace is not None:
             return self.per_namespace
         assert self.runs is not None, "a policy that limits neither is no cap"
@@ -72,13 +73,15 @@ class Cap(NamedTuple):
 
 @dataclass(frozen=True)
 class Policies:
-    """All policies that there are, by name."""
+    """All existing policies, by name."""
 
     specs: Mapping[str, PerfPolicySpec]
     unreadable: Mapping[str, str]
-    """Why a policy cannot be read. As long as there is one, nothing starts: it may forbid it."""
+    """Why a policy cannot be read. While there is one, nothing starts, because the policy may
+    forbid it.
+    """
     api_audiences: frozenset[str] = frozenset()
-    """Those that the API server takes tokens for: none of them is let through."""
+    """Audiences of the API server: no policy can allow them."""
 
     @property
     def capped(self) -> bool:
@@ -86,7 +89,7 @@ class Policies:
         return any(_cap(name, spec) is not None for name, spec in self.specs.items())
 
     def of(self, namespace: str) -> "NamespacePolicies":
-        """Those that select a namespace."""
+        """The policies that select a namespace."""
         chosen = {
             name: spec
             for name, spec in sorted(self.specs.items())
@@ -97,7 +100,7 @@ class Policies:
 
 @dataclass(frozen=True)
 class NamespacePolicies:
-    """The policies of one namespace. Each of them has to let a run through."""
+    """The policies of one namespace. Each of them has to allow a run."""
 
     namespace: str
     specs: Mapping[str, PerfPolicySpec]
@@ -109,7 +112,7 @@ class NamespacePolicies:
         return self.refuses(asks_of(spec))
 
     def refuses(self, asks: Asks) -> list[Problem]:
-        """The same, of what stays of a test that was checked."""
+        """The same, from what is kept of a checked test."""
         found = list(_network_problems(asks, Fence(self.network, self.namespace)))
         if asks.audience in self.api_audiences:
             return [*found, Problem(_AUDIENCE_FIELD, FOR_THE_API_SERVER)]
@@ -122,7 +125,7 @@ class NamespacePolicies:
 
     @property
     def network(self) -> list[NetworkRule]:
-        """What workers have to be told of them."""
+        """The rules that workers need to know."""
         return [
             NetworkRule(
                 policy=name,
@@ -162,26 +165,27 @@ class NamespacePolicies:
 
     @property
     def runs_per_target(self) -> int:
-        """Runs at once for one target: the least that is written; 1 where nothing is."""
+        """Runs at once for one target: the smallest limit; 1 if there is none."""
         written = [spec.limits.runs_per_target for spec in self.specs.values()]
         return min((most for most in written if most is not None), default=1)
 
     @property
     def caps(self) -> list[Cap]:
-        """How many runs may go on at once."""
+        """How many runs may be in progress at once."""
         found = (_cap(name, spec) for name, spec in self.specs.items())
         return [cap for cap in found if cap is not None]
 
     @property
     def open_runs(self) -> int:
-        """How many runs of the namespace may be open: the least that is written."""
+        """How many runs of the namespace may be open: the smallest limit."""
         written = [spec.limits.open_runs_per_namespace for spec in self.specs.values()]
         return min((most for most in written if most is not None), default=MAX_OPEN_RUNS)
 
     @property
     def unscheduled_for(self) -> int:
         """ns for which a run may keep its turn while not all of its pods are scheduled and others
-        wait: the least that is written."""
+        wait: the smallest limit.
+        """
         written = [spec.limits.unscheduled_for for spec in self.specs.values()]
         return min((most for most in written if most is not None), default=UNSCHEDULED_FOR)
 
@@ -199,7 +203,7 @@ def _selects(pattern: str, name: str) -> bool:
 
 
 def policy_problems(spec: PerfPolicySpec) -> list[Problem]:
-    """What is wrong in a policy that parsed: what the API server's schema cannot see."""
+    """What is wrong in a policy that parsed: what the API server's schema cannot check."""
     found = []
     for index, hours in enumerate(spec.allowed_hours):
         try:
@@ -213,7 +217,7 @@ def policy_problems(spec: PerfPolicySpec) -> list[Problem]:
 
 
 def asks_of(spec: PerfTestSpec) -> Asks:
-    """What a spec that was accepted asks for: all of it that a policy may refuse."""
+    """Everything that an accepted spec asks for and that a policy may refuse."""
     benchmark = spec.target.benchmark
     return Asks(
         hosts={field: urlsplit(url).hostname or "" for field, url in _urls(spec)},
@@ -227,7 +231,7 @@ def asks_of(spec: PerfTestSpec) -> Asks:
 
 
 def _urls(spec: PerfTestSpec) -> Iterator[tuple[str, str]]:
-    # Where a database is only its workers know: they ask the fence.
+    # Only workers know where a database is: they ask the fence.
     for index, thing in enumerate(spec.observe or []):
         if thing.prometheus is not None:
             yield f"spec.observe[{index}].prometheus.url", thing.prometheus.url
@@ -278,7 +282,7 @@ _AUDIENCE_FIELD = "spec.target.http.auth.serviceAccountToken.audience"
 
 
 def _audience_problem(audience: str, policy: str, allowed: Sequence[str]) -> Problem:
-    # An add of a list that is there replaces it.
+    # A JSON patch "add" on an existing list replaces it.
     change = {"op": "add", "path": "/spec/allowedAudiences", "value": [*allowed, audience]}
     return Problem(
         _AUDIENCE_FIELD,
@@ -343,7 +347,7 @@ def _written(hours: Hours) -> str:
 
 
 def default_manifest() -> dict[str, object]:
-    """The policy that a cluster without any is given."""
+    """The policy that is created in a cluster without any."""
     spec: dict[str, object] = json.loads(
         DEFAULT.model_dump_json(by_alias=True, exclude_unset=True, exclude_none=True)
     )

@@ -1,7 +1,8 @@
-"""Who waits for a turn and who has it: by namespace and by target, in order. Decides nothing.
+"""Which runs wait for a turn and which have it: by namespace and by target, in order. Decides
+nothing.
 
-All that :mod:`admission` asks is answered from here without going through all runs: a tenant with
-thousands of them must not make the looks at another one's dearer.
+Everything that :mod:`admission` asks is answered here without going through all runs: a tenant with
+thousands of them must not slow down the decisions about another tenant's runs.
 """
 
 from bisect import bisect_left, insort
@@ -14,7 +15,7 @@ Order = tuple[datetime, str, str]
 """Oldest first; namespace and name make the order total."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 MAX_TARGETS = 10_000
-"""Of which it is known who had the last turn; tests name as many as they like."""
+"""Targets for which the last turn is remembered; tests can name any number of them."""
 
 
 @dataclass(frozen=True)
@@ -28,30 +29,30 @@ class Contender:
     target: str
     created: datetime
     turn: datetime | None = None
-    """Since when it has its turn; None: it waits."""
+    """Since when it has its turn; None if it waits."""
 
     @property
     def order(self) -> Order:
-        """Its place among those that wait."""
+        """Its place among the waiting runs."""
         return (self.created, self.namespace, self.name)
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from others."""
+        """What distinguishes it from others."""
         return (self.namespace, self.name)
 
 
 class NamespaceQueue:
-    """Runs of one namespace that wait, the oldest first."""
+    """The waiting runs of one namespace, the oldest first."""
 
     def __init__(self) -> None:
         self.all: list[Order] = []
         self.heads: list[tuple[Order, str]] = []
-        """The oldest one for each target, and that target; the oldest first."""
+        """The oldest run for each target, and that target; the oldest first."""
         self._by_target: dict[str, list[Order]] = {}
 
     def add(self, run: Contender) -> None:
-        """It begins to wait."""
+        """The run begins to wait."""
         insort(self.all, run.order)
         line = self._by_target.setdefault(run.target, [])
         before = line[0] if line else None
@@ -59,7 +60,7 @@ class NamespaceQueue:
         self._see_head(run.target, before)
 
     def remove(self, run: Contender) -> None:
-        """It waits no more."""
+        """The run no longer waits."""
         del self.all[bisect_left(self.all, run.order)]
         line = self._by_target[run.target]
         before = line[0]
@@ -79,7 +80,7 @@ class NamespaceQueue:
             insort(self.heads, (now, target))
 
     def of(self, target: str) -> Sequence[Order]:
-        """Those that wait for one target."""
+        """The runs that wait for one target."""
         return self._by_target.get(target, ())
 
 
@@ -90,17 +91,17 @@ class Queues:
         self._runs: dict[tuple[str, str], Contender] = {}
         self._lines: dict[str, NamespaceQueue] = {}
         self._lined_up: dict[str, Counter[str]] = {}
-        """By target: how many of each namespace wait for it."""
+        """By target: how many runs of each namespace wait for it."""
         self._holders: dict[str, dict[tuple[str, str], Contender]] = {}
         self._changes: dict[tuple[str, str], list[Order]] = {}
-        """By namespace and test: its runs of reason Change that wait."""
+        """By namespace and test: its waiting runs with reason Change."""
         self._served: dict[str, datetime] = {}
         self._served_on: dict[str, dict[str, datetime]] = {}
         self.under_way: Counter[str] = Counter()
         """By namespace: how many have their turn. Read only."""
 
     def put(self, run: Contender) -> None:
-        """It waits, or has its turn; whatever was known of it before is replaced."""
+        """A run waits, or has its turn; this replaces what was known about it."""
         known = self._runs.get(run.key)
         if known == run:
             return
@@ -118,13 +119,15 @@ class Queues:
             insort(self._changes.setdefault((run.namespace, run.test), []), run.order)
 
     def drop(self, namespace: str, name: str) -> None:
-        """It is done, or gone."""
+        """A run is done, or gone."""
         known = self._runs.pop((namespace, name), None)
         if known is not None:
             self._take_out(known)
 
     def note_turn(self, namespace: str, target: str, turn: datetime) -> None:
-        """A run of this namespace had its turn then: what the next turns go by."""
+        """Record that a run of this namespace had its turn at this time, because the next turns
+        depend on it.
+        """
         self._served[namespace] = max(turn, self._served.get(namespace, NEVER))
         on = self._served_on.setdefault(target, {})
         on[namespace] = max(turn, on.get(namespace, NEVER))
@@ -142,7 +145,7 @@ class Queues:
         if not self._holders.get(run.target):
             self._holders.pop(run.target, None)
             if run.target not in self._lined_up:
-                self._served_on.pop(run.target, None)  # nobody is there to take turns
+                self._served_on.pop(run.target, None)  # nobody is left to take turns
 
     def _stop_waiting(self, run: Contender) -> None:
         line = self._lines[run.namespace]
@@ -168,42 +171,42 @@ class Queues:
         return len(self.waiting_in(namespace)) + self.under_way[namespace]
 
     def waiting_in(self, namespace: str) -> Sequence[Order]:
-        """Those of a namespace that wait, the oldest first."""
+        """The waiting runs of a namespace, the oldest first."""
         line = self._lines.get(namespace)
         return line.all if line is not None else ()
 
     def waiting_for(self, target: str, namespace: str) -> Sequence[Order]:
-        """Those of a namespace that wait for a target, the oldest first."""
+        """The runs of a namespace that wait for a target, the oldest first."""
         line = self._lines.get(namespace)
         return line.of(target) if line is not None else ()
 
     def heads(self, namespace: str) -> Iterator[Contender]:
-        """The oldest one of a namespace that waits for each target, the oldest first."""
+        """The oldest run of a namespace that waits for each target, the oldest first."""
         line = self._lines.get(namespace)
         for (_, where, name), _ in line.heads if line is not None else ():
             yield self._runs[where, name]
 
     def namespaces(self) -> Iterator[str]:
-        """Those of which a run waits."""
+        """The namespaces with a waiting run."""
         yield from self._lines
 
     def namespaces_at(self, target: str) -> Iterator[str]:
-        """Those of which a run waits for this target."""
+        """The namespaces with a run that waits for this target."""
         yield from self._lined_up.get(target, ())
 
     def holders(self, target: str) -> Mapping[tuple[str, str], Contender]:
-        """Those that have their turn at a target, by namespace and name."""
+        """The runs that have their turn at a target, by namespace and name."""
         return self._holders.get(target, {})
 
     def newest_change(self, namespace: str, test: str) -> Order | None:
-        """The newest run of reason Change of a test that waits."""
+        """The newest waiting run of a test with reason Change."""
         changes = self._changes.get((namespace, test))
         return changes[-1] if changes else None
 
     def served(self, namespace: str) -> datetime:
-        """When a run of a namespace had its turn last."""
+        """When a run of a namespace last had its turn."""
         return self._served.get(namespace, NEVER)
 
     def served_on(self, target: str, namespace: str) -> datetime:
-        """The same, at one target; as far back as somebody has waited for it."""
+        """The same for one target, since somebody began to wait for it."""
         return self._served_on.get(target, {}).get(namespace, NEVER)

@@ -1,4 +1,4 @@
-"""Runs that are done again by themselves: what proved nothing, and what is suspected."""
+"""Runs that are repeated automatically: runs that proved nothing, and suspicions to confirm."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ from perfrun.logic.plan.names import (
 from perfrun.logic.schedule.trigger import Trigger
 
 WITHIN = timedelta(hours=1)
-"""An older run is history: setting the field starts nothing about it."""
+"""An older run is history: setting the field does not repeat it."""
 
 
 @dataclass(frozen=True)
 class LastRun:
-    """The last run of a test that is done."""
+    """The last finished run of a test."""
 
     name: str
     uid: str
@@ -28,14 +28,14 @@ class LastRun:
     verdict: Verdict | None
     completed: datetime
     measured: bool
-    """Its load began, and nobody asked for its end."""
+    """Its load began, and nobody stopped it."""
 
 
 def retry(test: str, last: LastRun, limit: int, noted: str | None, now: datetime) -> Trigger | None:
     """The run that tries again what ``last`` could not show, or None.
 
-    ``noted`` is the name of the retry that was created last: it may be gone from the history by
-    now, and is not to rise again.
+    ``noted`` is the name of the retry that was created last: the run may have been deleted from the
+    history, and must not be created again.
     """
     if last.verdict is not Verdict.INCONCLUSIVE or not last.measured:
         return None
@@ -51,10 +51,10 @@ def retry(test: str, last: LastRun, limit: int, noted: str | None, now: datetime
 def confirmation(
     test: str, trend: TrendStatus, noted: str | None, baseline: Baseline
 ) -> str | None:
-    """The name of the run that is to show whether a suspicion is true, or None.
+    """The name of the run that checks whether a suspicion is true, or None.
 
-    ``noted`` is the one that was created last. Twice as many as are needed are tried at most: where
-    these prove nothing, the suspicion waits for the runs that come anyway.
+    ``noted`` is the one that was created last. At most twice as many as needed are tried. If they
+    prove nothing, the suspicion waits for runs with other reasons.
     """
     if trend.state != "Suspect" or not trend.confirming or not trend.runs:
         return None
@@ -70,7 +70,7 @@ def confirmation(
 
 
 def _chain(test: str, last: LastRun) -> tuple[str, int]:
-    """The hash of the run that was retried first, and how often it was."""
+    """The hash of the run that was retried first, and how often it was retried."""
     if last.reason == "Retry":
         first, _, tries = last.name.removeprefix(retry_prefix(test)).rpartition("-")
         if len(first) == HASH_LENGTH and tries.isdecimal():

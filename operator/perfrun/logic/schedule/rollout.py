@@ -10,37 +10,37 @@ _REVISION = "deployment.kubernetes.io/revision"
 
 
 class Rolled(NamedTuple):
-    """How far the rollout of one workload is."""
+    """The progress of one workload's rollout."""
 
     state: str
     """Changes with each rollout, and with nothing else."""
     complete: bool
-    """All replicas that are wanted are of the newest revision and available, and no other is."""
+    """All desired replicas have the newest revision and are available, and there are no others."""
 
 
 @dataclass(frozen=True)
 class RolloutFacts:
-    """What is known of a test with ``runOn: [Rollout]``."""
+    """What is known about a test with ``runOn: [Rollout]``."""
 
     test: str
     suspended: bool
     workloads: Sequence[Rolled]
     last_rollout: str | None
-    """The rollout that was noted last; None: none yet."""
+    """The rollout that was recorded last; None if there is none yet."""
 
 
 class RolloutDecision(NamedTuple):
-    """The name of the run that is due, and what to note once it exists."""
+    """The name of the run that is due, and what to record once it exists."""
 
     run: str | None
     last_rollout: str | None
 
 
 def decide(facts: RolloutFacts) -> RolloutDecision:
-    """A run once all workloads stand, where they do not stand as they did.
+    """A run when all workloads are complete, and in a state that differs from the recorded one.
 
-    What stands already when a test is first looked at was not rolled out for it. A suspended test
-    notes no rollout: it runs on resume.
+    A state that exists when a test is first seen was not rolled out for it. A suspended test
+    records no rollout: it runs when it is resumed.
     """
     known = facts.last_rollout
     if facts.suspended or not facts.workloads or not all(w.complete for w in facts.workloads):
@@ -48,12 +48,12 @@ def decide(facts: RolloutFacts) -> RolloutDecision:
     state = short_hash(*(workload.state for workload in facts.workloads))
     if known is None or known == state:
         return RolloutDecision(None, state)
-    # The one before is in the name: going back to an earlier revision is a rollout too.
+    # The previous state is in the name: going back to an earlier revision is a rollout too.
     return RolloutDecision(rollout_run_name(facts.test, known, state), state)
 
 
 def rolled(body: Mapping[str, Any]) -> Rolled:
-    """Of a Deployment or StatefulSet, as ``kubectl rollout status`` judges it."""
+    """The rollout of a Deployment or StatefulSet, as ``kubectl rollout status`` judges it."""
     meta, spec, status = body["metadata"], body["spec"], body.get("status", {})
     wanted = spec.get("replicas", 1)
     current = status.get("observedGeneration", 0) >= meta.get("generation", 1)

@@ -1,4 +1,4 @@
-"""What, apart from its schedule, starts a run of a test: a change of what runs, and a request."""
+"""What starts a run of a test besides its schedule: a change of what it runs, and a request."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from perfrun.logic.plan.names import change_run_name, requested_run_name
 
 @dataclass(frozen=True)
 class TriggerFacts:
-    """What is known of a test, apart from its schedule."""
+    """What is known about a test, apart from its schedule."""
 
     test: str
     generation: int
     what_runs: str
     """The hash of what it runs now."""
     last_change: str | None
-    """The hash that a change was last noted for."""
+    """The hash for which a change was last recorded."""
     runs_on_change: bool
     suspended: bool
     request: str | None
@@ -32,7 +32,7 @@ class Trigger(NamedTuple):
 
 
 class Triggers(NamedTuple):
-    """The runs that are due, and what to note once they exist."""
+    """The runs that are due, and what to record once they exist."""
 
     runs: list[Trigger]
     last_change: str | None
@@ -40,7 +40,10 @@ class Triggers(NamedTuple):
 
 
 def triggers(facts: TriggerFacts) -> Triggers:
-    """Runs due by change and by request. A suspended test notes no change: it runs on resume."""
+    """Runs that are due by change and by request.
+
+    A suspended test records no change: it runs when it is resumed.
+    """
     due: list[Trigger] = []
     last_change, last_request = facts.last_change, facts.last_request
     if facts.what_runs != facts.last_change and not facts.suspended:

@@ -1,7 +1,7 @@
-"""The runs that schedules will ask for, and which of them will not take place, and why.
+"""The runs that schedules will start, which of them will not take place, and why.
 
-A forecast: a load whose length nobody knows before (a burst, a search) is taken for short, and
-every load for as long as its stages say.
+It is a forecast: a load whose length is not known in advance (a burst, a search) counts as short,
+and every other load as long as its stages say.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,10 @@ NoRun = Literal[
     "OutsideHours",
     "QueueExpired",
 ]
-"""Why a scheduled time has no load: suspended by the test or a policy; refused; the run before was
-not done (Forbid); the next one came before it had started (Replace); no allowed hour, or its
-target not free, in time."""
+"""Why a scheduled time has no load: suspended by the test or a policy; refused; the previous run
+was not done (Forbid); the next one came before it had started (Replace); no allowed hour, or its
+target not free, in time.
+"""
 
 
 @dataclass
@@ -39,11 +40,11 @@ class Upcoming:
     tick: datetime
     """In the zone of the schedule."""
     due: datetime
-    """When the run is created, jitter included; UTC."""
+    """When the run is created, including jitter; UTC."""
     run: str
     """The name of the PerfRun."""
     reason: NoRun | None = None
-    """Why it does not take place; None: it does."""
+    """Why it does not take place; None if it does."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -58,10 +59,10 @@ class Upcoming:
 
 
 class ScheduledTest:
-    """A scheduled test: its times, one after the other, and what holds for all of them."""
+    """A scheduled test: its times, one after the other, and what applies to all of them."""
 
     def __init__(self, test: PerfTest, policies: NamespacePolicies, now: datetime) -> None:
-        """``test`` has to be one that :func:`perfrun.logic.accept.spec.check` accepts."""
+        """``test`` has to be accepted by :func:`perfrun.logic.accept.spec.check`."""
         assert test.spec.schedule is not None, "only a schedule has upcoming times"
         self.name, self.schedule = test.metadata.name, test.spec.schedule
         self.policies = policies
@@ -71,13 +72,13 @@ class ScheduledTest:
         self.refused = _refusal(test.spec, policies)
         """Why none of its times takes place."""
         self.next: datetime | None = None
-        """When the next one is due; None where there is none."""
+        """When the next one is due; None if there is none."""
         self._zone = zone(self.schedule.time_zone)
         self._before = now.astimezone(self._zone)
         self.skip_to(now)
 
     def skip_to(self, moment: datetime) -> None:
-        """Go on with what is due after ``moment``."""
+        """Continue with what is due after ``moment``."""
         self._ticks = ticks(self.schedule, moment - jitter(self.schedule, self.name))
         self._advance()
 
@@ -92,7 +93,7 @@ class ScheduledTest:
         return taken
 
     def contender(self, one: Upcoming) -> Contender:
-        """How admission sees its run while it waits."""
+        """Its run as admission sees it while it waits."""
         return Contender(
             namespace=self.policies.namespace,
             name=one.run,
@@ -103,7 +104,7 @@ class ScheduledTest:
         )
 
     def rules(self, now: datetime) -> AdmissionRules:
-        """What admission goes by for its runs."""
+        """The rules of admission for its runs."""
         return AdmissionRules.of(self.policies, now)
 
     def _advance(self) -> None:
@@ -115,15 +116,17 @@ class ScheduledTest:
 
 @dataclass
 class Pending:
-    """A run of a line that is not done: it waits for its turn, or loads its target."""
+    """A run of a test that is not done: it waits for its turn, or loads its target."""
 
     line: ScheduledTest
     one: Upcoming
     asked: bool
-    """Whether it is to be shown; others are here because they may be in its way."""
+    """Whether it is to be shown; others are included because they may be in its way."""
     me: Contender
     wakes: datetime
-    """When something may change for it by itself: its load ends, hours begin, its time is up."""
+    """When something may change for it by itself: its load ends, allowed hours begin, its time is
+    up.
+    """
     held: str | None = None
     """Why its policies do not let it start now."""
     blocked: str = ""
@@ -135,7 +138,7 @@ class Pending:
         return self.one.due + self.line.limit
 
     def look(self, now: datetime) -> None:
-        """Ask its policies whether it may start now, and else when."""
+        """Check whether its policies let it start now, and if not, when."""
         held, before = self.line.policies.held(now), self.held
         if held is None:
             self.wakes = self.expires
@@ -157,7 +160,7 @@ class Pending:
         self.one.fail(reason, f"it gets no turn until {until}: {self.blocked}")
 
     def _opening(self, now: datetime) -> datetime:
-        """The next minute that its policies let it start in, or when it is too late for it."""
+        """The next minute in which its policies let it start, or when it is too late for it."""
         minute = now.replace(second=0, microsecond=0)
         while (minute := minute + timedelta(minutes=1)) < self.expires:
             if self.line.policies.held(minute) is None:
@@ -166,12 +169,12 @@ class Pending:
 
 
 def load_length(spec: PerfTestSpec) -> int | None:
-    """How long the load takes at least, ns; None where nobody knows before."""
+    """The minimum length of the load, ns; None if it is not known in advance."""
     return load_end(make_plan(spec, uid="", namespace="", test="", run=""))
 
 
 def clock(moment: datetime, beside: datetime) -> str:
-    """A time of day in the zone of another one, with its day where that is another."""
+    """A time of day in the zone of another one, with its day if that differs."""
     local = moment.astimezone(beside.tzinfo)
     return f"{local:%H:%M}" if local.date() == beside.date() else f"{local:%a %H:%M}"
 
@@ -187,7 +190,7 @@ def _refusal(spec: PerfTestSpec, policies: NamespacePolicies) -> tuple[NoRun, st
 
 
 def _clock_change(before: datetime, local: datetime) -> Iterator[str]:
-    """A sentence where the zone's offset has changed since the time before."""
+    """A sentence if the zone's offset has changed since the previous time."""
     old, new = before.utcoffset(), local.utcoffset()
     if old is None or new is None or old == new:
         return

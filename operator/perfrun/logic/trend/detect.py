@@ -1,9 +1,10 @@
-"""Whether a test's runs have become slower, or faster: one run in, a new history out.
+"""Whether a test's runs have become slower or faster: one run in, a new history out.
 
-The unit is the run: samples within one are not independent, and a test on them cries wolf every
-third time. The rule has two parts. A run is *suspect* where it lies outside of what the baseline's
-runs make likely (a prediction interval, one-sided, its 1% shared out over all metrics). Nobody is
-told of that. Fresh runs then decide by the exact Mann-Whitney test and the size of the shift.
+The unit is the run: samples within one are not independent, and a test on them raises a false alarm
+for every third run. The rule has two parts. A run is *suspect* if it lies outside the range that
+the baseline's runs make likely (a one-sided prediction interval; its 1% is divided among all
+metrics). This notifies nobody. Fresh runs then decide by the exact Mann-Whitney test and the size
+of the shift.
 """
 
 import math
@@ -19,11 +20,11 @@ from perfrun.logic.trend.statistics import mann_whitney, robust_scale, shift, t_
 from perfrun.measure.trend import MAX_POINTS, History, Passage, Point, Shift, Stage
 
 ENOUGH = 10
-"""Runs of a baseline before anything is held against it."""
+"""The minimum number of runs in a baseline before anything is compared with it."""
 MAX_BASELINE = 30
 ALPHA = 0.01
 MIN_SCALE = 0.005
-"""Runs are never taken to be more alike than 0.5%: figures are rounded to three digits."""
+"""Runs are assumed to vary by at least 0.5%, because figures are rounded to three digits."""
 MIN_CONFIRMING = 3
 MAX_PASSAGES = 16
 
@@ -32,16 +33,16 @@ class TrendRules(NamedTuple):
     """How a test wants its runs compared."""
 
     tolerance: float = 0.05
-    """Relative; a smaller change is none."""
+    """Relative; smaller changes do not count."""
     confirm_runs: int = MIN_CONFIRMING
 
 
 class Level(NamedTuple):
-    """What runs of one metric are held against. All in logarithms; up is worse."""
+    """What runs of one metric are compared with. Everything is in logarithms; up is worse."""
 
     metric: str
     sample: Sequence[float]
-    """Of the baseline's newest runs."""
+    """The newest runs of the baseline."""
     centre: float
     scale: float
     """Standard deviation of a difference between a new run and the centre."""
@@ -49,11 +50,11 @@ class Level(NamedTuple):
 
     @property
     def noticed(self) -> float:
-        """From this difference on, a run is suspect."""
+        """A run with at least this difference is suspect."""
         return self.scale * self.quantile
 
     def worse_by(self, value: float) -> float:
-        """The difference of a run to the centre."""
+        """The difference of a run from the centre."""
         return coordinate(self.metric, value) - self.centre
 
     @property
@@ -63,7 +64,7 @@ class Level(NamedTuple):
 
 
 def advance(history: History, point: Point, rules: TrendRules) -> History:
-    """The history with one more run, which is newer than all in it."""
+    """The history with one more run, which is newer than all others in it."""
     match history.stage:
         case Stage.SETTLED:
             return _settled(history, point, rules)
@@ -74,10 +75,7 @@ def advance(history: History, point: Point, rules: TrendRules) -> History:
 
 
 def accept(history: History, run: str) -> History | None:
-    """The history after a user has said that the level since ``run`` is the right one.
-
-    None where that run is not in it.
-    """
+    """The history after a user has accepted the level since ``run``. None if that run is not in it."""
     points = [*history.baseline, *history.fresh]
     found = next((index for index, point in enumerate(points) if point.run == run), None)
     if found is None:
@@ -95,11 +93,10 @@ def accept(history: History, run: str) -> History | None:
 
 
 def levels(history: History, metrics: Sequence[str] | None = None) -> list[Level]:
-    """What can be compared: metrics of which the baseline has enough runs.
+    """What can be compared: metrics for which the baseline has enough runs.
 
-    Those that only another version of the operator knows are left out.
-
-    ``metrics``: those of the run that is compared; the 1% is shared out over what is left.
+    Metrics that only another version of the operator knows are left out. ``metrics`` are those of
+    the run that is compared; the 1% is divided among the rest.
     """
     pin = history.pinned
     samples: dict[str, list[float]] = {}
@@ -118,7 +115,7 @@ def levels(history: History, metrics: Sequence[str] | None = None) -> list[Level
 
 
 def coordinate(metric: str, value: float) -> float:
-    """The logarithm of a value, turned so that up is worse."""
+    """The logarithm of a value, with the sign chosen so that up is worse."""
     return -math.log(value) if _falls(metric) else math.log(value)
 
 
@@ -128,12 +125,12 @@ def change(metric: str, worse_by: float) -> float:
 
 
 def smallest_change(level: Level, tolerance: float) -> float:
-    """The smallest relative change for the worse of one run that would make it suspect."""
+    """The smallest relative change for the worse that would make a single run suspect."""
     return max(abs(change(level.metric, level.noticed)), tolerance)
 
 
 def shown(metric: str, value: float) -> str:
-    """A value with its unit. ``metric`` may say of what: ``latency.p95 of list``."""
+    """A value with its unit. ``metric`` may include what it is about: ``latency.p95 of list``."""
     return format_measured(_bare(metric), value, [])
 
 
@@ -149,7 +146,7 @@ def confirmations_left(history: History, rules: TrendRules) -> int:
 
 def _settled(history: History, point: Point, rules: TrendRules) -> History:
     worse = _outside(history, point, rules, worse=True)
-    # A pinned run is what must not be undercut; that a run is better is no news then.
+    # A pinned run is a limit, so a run that is better is not news.
     better = [] if history.pinned else _outside(history, point, rules, worse=False)
     if not worse and not better:
         return _joined(history, [point])
@@ -171,7 +168,7 @@ def _settled(history: History, point: Point, rules: TrendRules) -> History:
 
 def _suspected(history: History, point: Point, rules: TrendRules) -> History:
     if not any(one.worse for one in history.shifts) and _outside(history, point, rules, worse=True):
-        # For the better, it was thought: that is over, and this one begins anew.
+        # The suspicion was for the better; that is over, and this one begins anew.
         return _settled(_calmed(history, point), point, rules)
     fresh = [*history.fresh, point]
     if len(fresh) - 1 < rules.confirm_runs:
@@ -252,7 +249,7 @@ def _regressed(history: History, point: Point, rules: TrendRules) -> History:
 
 
 def _calmed(history: History, point: Point, fresh: Sequence[Point] | None = None) -> History:
-    """The suspicion was chance: what was under it belongs to the baseline like all else."""
+    """The suspicion was chance: its runs belong to the baseline like all others."""
     under = history.fresh if fresh is None else fresh
     sentence = f"{' and '.join(one.metric for one in history.shifts)}: fresh runs do not confirm it"
     history = _passed(
@@ -304,7 +301,7 @@ def _level(metric: str, sample: Sequence[float], shared: int, pin: Point | None)
     spread = max(robust_scale(sample), MIN_SCALE)
     quantile = t_quantile(1 - ALPHA / shared, n - 1)
     if pin is not None:
-        # One run against one run: both stray.
+        # One run against one run: both vary.
         return Level(
             metric, sample, coordinate(metric, pin.values[metric]), spread * 2**0.5, quantile
         )
@@ -313,7 +310,7 @@ def _level(metric: str, sample: Sequence[float], shared: int, pin: Point | None)
 
 
 def _outside(history: History, point: Point, rules: TrendRules, *, worse: bool) -> list[Shift]:
-    """The metrics of a run that are out of the ordinary in one direction."""
+    """The metrics of a run that are unusual in one direction."""
     found = []
     for level in levels(history, list(point.values)):
         by = level.worse_by(point.values[level.metric])
@@ -326,7 +323,9 @@ def _outside(history: History, point: Point, rules: TrendRules, *, worse: bool) 
 def _confirmed(
     level: Level, suspected: Shift, fresh: Sequence[Point], rules: TrendRules, *, pinned: bool
 ) -> Shift | None:
-    """What fresh runs make of a suspicion; the suspect itself, being chosen, is none of them."""
+    """What fresh runs say about a suspicion; the suspect itself does not count, because it was
+    selected.
+    """
     metric = suspected.metric
     values = [point.values[metric] for point in fresh if metric in point.values]
     if len(values) < MIN_CONFIRMING:
@@ -360,7 +359,7 @@ def _bare(metric: str) -> str:
 
 
 def _changes(history: History, shifts: Sequence[Shift]) -> list[MetricChange]:
-    """The greatest first, beside what is usual."""
+    """The greatest first, with the usual values."""
     usual = {level.metric: level.usual for level in levels(history)}
     ordered = sorted(shifts, key=lambda one: -abs(one.change))
     return [
@@ -375,7 +374,7 @@ def _changes(history: History, shifts: Sequence[Shift]) -> list[MetricChange]:
 
 
 def _told(changes: Sequence[MetricChange], count: int) -> str:
-    """``latency.p95 is 10% higher (55.4ms, usually 50.4ms)``, of the first three of ``count``."""
+    """``latency.p95 is 10% higher (55.4ms, usually 50.4ms)``, for the first three of ``count``."""
     words = [
         f"{one.metric} is {one.change[1:]} {'lower' if one.change[0] == '-' else 'higher'} "
         f"({_figures(one)})"
@@ -395,5 +394,5 @@ def signed(ratio: float) -> str:
 
 
 def percent(ratio: float) -> str:
-    """A change as a person says it: ``7%``, ``0.8%``."""
+    """A change for people: ``7%``, ``0.8%``."""
     return f"{ratio * 100:.0f}%" if ratio >= 0.095 else f"{ratio * 100:.1f}%"

@@ -1,4 +1,4 @@
-"""What a user reads of a trend: one state, one sentence, and the figures in it."""
+"""What a user reads about a trend: one state, one sentence, and the figures in it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -51,7 +51,7 @@ def describe(history: History, rules: TrendRules, others: Iterable[History] = ()
 
 
 def with_left_out(status: TrendStatus, left: LeftOut | None) -> TrendStatus:
-    """A status that also tells of the runs since, which count for nothing."""
+    """A status that also mentions the later runs that do not count."""
     if left is None:
         return status
     told = (
@@ -165,7 +165,7 @@ def _differences(old: History, new: History) -> str:
 
 
 def _rolled_out(baseline: Sequence[Point], first: Point) -> str | None:
-    """Which image was new in a run, beside the one before."""
+    """Which image was new in a run, compared with the previous one."""
     if not baseline:
         return None
     before = {

@@ -1,6 +1,6 @@
 """Statistics for few runs: Student's t, the exact Mann-Whitney test, Hodges-Lehmann, a scale.
 
-Samples are sequences of at most some dozens of floats. Nothing here knows what they measure.
+Samples are sequences of at most a few dozen floats. Nothing here knows what they measure.
 """
 
 import math
@@ -10,7 +10,9 @@ from functools import lru_cache
 import numpy as np
 
 NORMAL_MAD = 1.4826
-"""What makes the median absolute deviation of a normal distribution its standard deviation."""
+"""The factor that turns the median absolute deviation of a normal distribution into its standard
+deviation.
+"""
 TIE_DIGITS = 12
 
 
@@ -46,8 +48,9 @@ def _t_cdf(t: float, df: int) -> float:
 
 
 def robust_scale(sample: Sequence[float]) -> float:
-    """How far values stray: 1.4826 x the median absolute deviation, and at least half of the
-    standard deviation, which sees what the median does not (two levels, a heavy tail)."""
+    """How much values vary: 1.4826 x the median absolute deviation, and at least half of the
+    standard deviation, which notices what the median does not (two levels, a heavy tail).
+    """
     values = np.asarray(sample, dtype=float)
     mad = float(np.median(np.abs(values - np.median(values))))
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
@@ -60,7 +63,7 @@ def shift(fresh: Sequence[float], baseline: Sequence[float]) -> float:
 
 
 def mann_whitney(fresh: Sequence[float], baseline: Sequence[float]) -> float:
-    """P(a sum of ranks at least as high as that of ``fresh`` | both are of one distribution).
+    """P(a sum of ranks at least as high as that of ``fresh`` | both have the same distribution).
 
     One-sided and exact, with ties: the distribution over all choices of len(fresh) of the midranks
     (Lehmann, Nonparametrics, 1975, section 1.4), counted by dynamic programming.
@@ -75,7 +78,7 @@ def mann_whitney(fresh: Sequence[float], baseline: Sequence[float]) -> float:
     ways = np.zeros((len(fresh) + 1, most + 1), dtype=exact)
     ways[0, 0] = 1
     for rank in doubled:
-        # The right side is made before the left one is changed: no rank is chosen twice.
+        # The right side is computed before the left one changes, so no rank is chosen twice.
         ways[1:, rank:] += ways[:-1, : most + 1 - rank].copy()
     return int(ways[-1, wanted:].sum()) / choices
 

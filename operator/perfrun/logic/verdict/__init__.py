@@ -1,1 +1,1 @@
-"""What a run measured, against its objectives."""
+"""What a run measured, compared with its objectives."""

@@ -1,4 +1,4 @@
-"""What a benchmark suite said of itself, in figures and against objectives."""
+"""The results of a benchmark suite, in figures and compared with objectives."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,9 +16,10 @@ _NAMED = 5
 
 
 def measured(metric: str, of: str, report: WorkerReport) -> Reading | NoReading:
-    """What the suite's tool says of a metric, in its unit, or why it says nothing.
+    """What the suite's tool reports about a metric, in its unit, or why there is nothing.
 
-    A command that failed may not have measured all: what it met is not known then.
+    A command that failed may not have measured everything: whether it met an objective is not
+    known.
     """
     record = report.benchmark
     if record is None:
@@ -42,7 +43,7 @@ def measured(metric: str, of: str, report: WorkerReport) -> Reading | NoReading:
 def status_of_benchmark(
     report: WorkerReport, limits: Mapping[str, Sequence[float]]
 ) -> BenchmarkStatus | None:
-    """What a user reads of it; None: the target is none."""
+    """What a user reads about it; None if the target is not a benchmark."""
     record = report.benchmark
     if record is None:
         return None
@@ -68,7 +69,7 @@ def status_of_benchmark(
 
 
 def benchmark_objective_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Objectives on benchmarks where there are none, and those that name none."""
+    """Objectives on benchmarks in tests that have none, and objectives that name none."""
     is_benchmark = spec.target.benchmark is not None
     for index, slo in enumerate(spec.slos):
         where = f"spec.slos[{index}]"

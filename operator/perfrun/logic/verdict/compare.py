@@ -1,4 +1,4 @@
-"""One objective against what was measured, and what the generator's faults leave of it."""
+"""One objective compared with what was measured, and how the generator's faults limit the result."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.FAIL)
 
 @dataclass(frozen=True)
 class ObjectiveVerdict:
-    """What one objective came to, before findings about the generator are applied."""
+    """The result for one objective, before findings about the generator are applied."""
 
     verdict: Verdict
     sentence: str
@@ -25,26 +25,26 @@ class ObjectiveVerdict:
     unsupported: str | None = None
     """Why a percentile is not given: it has too few samples."""
     miss: Miss | None = None
-    """A miss that delays of the generator itself may explain."""
+    """A miss that the generator's own delays may explain."""
     ending: str = ""
-    """How the sentence ends where no fault of the generator says otherwise: ``: met``."""
+    """How the sentence ends unless a fault of the generator changes it: ``: met``."""
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
     """The worst of Pass < Inconclusive < Warn < Fail; NotApplicable does not count.
 
-    Inconclusive where none counts.
+    Inconclusive if none counts.
     """
     counted = [verdict for verdict in verdicts if verdict in ORDER]
     return max(counted, key=ORDER.index, default=Verdict.INCONCLUSIVE)
 
 
 class VerdictRule(NamedTuple):
-    """What an objective comes to where a condition holds."""
+    """The result of an objective if a condition holds."""
 
     holds: Callable[[Objective, Reading], bool]
     verdict: Verdict | None
-    """None: missed, Warn or Fail as the objective says."""
+    """None: missed, so Warn or Fail as the objective says."""
     ending: str = ""
     """How the sentence ends; ``{doubt}`` is the reading's."""
 
@@ -69,7 +69,7 @@ _RULES = (  # the first one that holds
 
 
 def compare(objective: Objective, reading: Reading | NoReading) -> ObjectiveVerdict:
-    """What an objective comes to by what was measured, and the sentence for it."""
+    """The result of an objective for what was measured, and its sentence."""
     if isinstance(reading, NoReading):
         verdict = Verdict.INCONCLUSIVE if reading.applicable else Verdict.NOT_APPLICABLE
         return ObjectiveVerdict(
@@ -107,7 +107,7 @@ class Faults(NamedTuple):
     record: GeneratorRecord
 
     def against(self, objective: Objective, result: ObjectiveVerdict) -> Finding | None:
-        """The first finding that takes a verdict back, if any does."""
+        """The first finding that takes a verdict back, if there is one."""
         if result.verdict is Verdict.PASS:
             return next((f for f in self.findings if _undermines(f, objective)), None)
         if result.verdict not in (Verdict.WARN, Verdict.FAIL):
@@ -116,7 +116,7 @@ class Faults(NamedTuple):
         miss = result.miss
         if not inflating or miss is None or not miss.explained_by(inflating, self.record):
             return None
-        # One may be enough; else it takes all of them, and the first is named.
+        # One may be enough; otherwise all of them together may be, and the first is named.
         alone = (f for f in inflating if miss.explained_by([f], self.record))
         return next(alone, inflating[0])
 
@@ -125,7 +125,7 @@ NO_FAULTS = Faults((), GeneratorRecord.empty())
 
 
 def _undermines(finding: Finding, objective: Objective) -> bool:
-    """Whether a met objective is in doubt because less load was put on than was planned."""
+    """Whether a met objective is in doubt because less load was generated than planned."""
     if finding.effect != "UnderLoading":
         return False
     # What was reached and what was dropped are facts, whatever was not sent.
@@ -149,7 +149,7 @@ def status_of(objective: Objective, result: ObjectiveVerdict, faults: Faults) ->
 
 
 def _tainted(objective: Objective, result: ObjectiveVerdict, faults: Faults) -> ObjectiveVerdict:
-    """What the generator's own faults leave of a verdict."""
+    """What remains of a verdict after the generator's own faults."""
     found = faults.against(objective, result)
     if found is None:
         return result

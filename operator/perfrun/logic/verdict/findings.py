@@ -2,7 +2,7 @@
 
 A rule is a function from evidence to a finding or None; a new rule is a new row of ``_RULES``.
 Inflating findings make durations longer than the target's; under-loading ones mean that less load
-was put on than the test says.
+was generated than the test specifies.
 """
 
 from collections.abc import Callable
@@ -32,12 +32,13 @@ SENT = 0.99
 THROTTLED = 0.01
 STALL = 100 * NS_PER_MS
 STOLEN, WAITED, BUSY = 0.01, 0.02, 0.8
-"""Shares of the window: of steal, of waiting for a CPU, and of using one, that delay a worker."""
+"""Shares of the window (steal, waiting for a CPU, using one) above which a worker is delayed."""
 SKEW = NS_PER_S
 OMITTED = 2.0
-"""How much longer the 99th percentile would be with what was left out, to be worth a word."""
+"""How much longer the 99th percentile has to be with the omitted requests to be reported."""
 LONG_WAIT = 10
-"""Times the usual interval between two requests of a user: what waits so long hides something."""
+"""Multiple of the usual interval between two requests of a user: a wait this long hides something.
+"""
 
 Effect = Literal["Inflating", "UnderLoading", "Informing"]
 
@@ -50,7 +51,7 @@ class Evidence:
     report: WorkerReport
     workers: WorkerCounts
     coverage: float
-    """Ratio of the planned load that was reported on."""
+    """Share of the planned load that was reported on."""
 
     @property
     def generator(self) -> GeneratorRecord:
@@ -63,7 +64,7 @@ def examine(
 ) -> GeneratorStatus:
     """The generator's health and the findings that follow from it.
 
-    ``ordered``: somebody asked the load to end early.
+    ``ordered``: somebody ended the load early.
     """
     covered = coverage(plan, report, workers, ordered=ordered)
     evidence = Evidence(plan, report, workers, covered)
@@ -74,7 +75,7 @@ def examine(
         lag_p99=format_duration(lag.quantile(0.99)) if lag is not None else None,
         cpu=_percent(record.cpu_time, record.wall_time),
         throttled=_percent(record.throttled_periods, record.periods),
-        # 0 where the system does not tell.
+        # 0 if the system does not report it.
         cpu_wait=_percent(record.waited_time, record.wall_time) if record.waited_time else None,
         steal=_percent(record.stolen_time, record.wall_time) if record.stolen_time else None,
         ceiling=format_rate(record.ceiling) if record.ceiling > 0 else None,
@@ -97,11 +98,13 @@ def _reuse(report: WorkerReport) -> str | None:
 def coverage(
     plan: RunPlan, report: WorkerReport, workers: WorkerCounts, *, ordered: bool = False
 ) -> float:
-    """The ratio of the planned load, until its end, that workers reported on; dropped included.
+    """The share of the planned load, until its end, that workers reported on, including dropped
+    iterations.
 
-    Iterations, or user-seconds of a closed load. A load that was stopped early by order covers
-    what its workers do: when each of them heard of the stop is no loss. A worker that ended by
-    itself, as an evicted one does, is one: it says ``stopped`` too, but nobody asked for it.
+    Counted in iterations, or in user-seconds of a closed load. A load that was stopped early on
+    purpose covers what its workers do: the time until each of them learned of the stop is not a
+    loss. A worker that ended by itself, for example after an eviction, is a loss: it says
+    ``stopped`` too, but nobody asked for it.
     """
     if ordered:
         return min(report.workers / workers.planned, 1.0)
@@ -171,7 +174,7 @@ def _late_sends(evidence: Evidence) -> Finding | None:
     if evidence.plan.load.open is None or record.late_sends <= LATE_SENDS * record.lag.count:
         return None
     if not record.lag.count:
-        return None  # nothing was handed over: no worker of ours says so
+        return None  # no iteration was started, which perfrun's own workers never report
     share = format_percent(record.late_sends / record.lag.count, [LATE_SENDS])
     return _finding(
         "LateSends",
@@ -182,7 +185,7 @@ def _late_sends(evidence: Evidence) -> Finding | None:
 
 
 def _is_throttled(record: GeneratorRecord) -> bool:
-    # Without periods there is no quota, whatever a worker says of them.
+    # Without periods there is no quota, whatever a worker reports about them.
     return record.periods > 0 and record.throttled_periods > THROTTLED * record.periods
 
 
@@ -250,7 +253,7 @@ def _skewed(evidence: Evidence) -> Finding | None:
 
 
 def _omission(evidence: Evidence) -> Finding | None:
-    """What users who waited have not seen: an estimate, which no objective is judged by."""
+    """What waiting users did not see: an estimate, by which no objective is judged."""
     plan, report = evidence.plan, evidence.report
     sent = sum(step.sent for phase in (report.warmup, report.window) for step in phase.steps)
     if plan.load.closed is None or not sent or not evidence.generator.user_time:
@@ -294,7 +297,7 @@ _OWN_FAULTS = frozenset({"Lag", "LateSends", "Throttled", "Stall", "Exhausted"})
 
 
 def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None:
-    """A load that was not put on, by the generator's fault or because the target was too slow."""
+    """A load that was not generated, because of the generator or because the target was too slow."""
     if evidence.plan.load.open is None:
         return None
     scenarios = evidence.report.window.scenarios

@@ -1,4 +1,4 @@
-"""What one hold of a capacity search came to: the run's own judge, over the hold as a load."""
+"""The result of one hold of a capacity search: the run's own judge, with the hold as a load."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,9 +17,9 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
 MAX_LATE = 10 * NS_PER_MS
-"""After its start, a worker that takes up a hold has dropped a part of it."""
+"""A worker that starts a hold this late has dropped a part of it."""
 MAX_TEXT = 512
-"""Of a hold's sentence: a status holds dozens of them."""
+"""Length limit of a hold's sentence: a status contains dozens of them."""
 
 
 class HoldVerdict(NamedTuple):
@@ -33,14 +33,14 @@ class HoldVerdict(NamedTuple):
 def hold_objectives(spec: PerfTestSpec) -> list[Objective]:
     """The objectives that every hold has to meet.
 
-    Not what the search is after; no floor, because a hold below one says nothing of those above
-    it; and nothing observed, which is judged over the whole search.
+    They do not include the objective of the search; floors, because a hold below one says nothing
+    about those above it; and observed things, which are judged over the whole search.
     """
     return [one for one in of_holds(objectives(spec)) if not one.row.floor]
 
 
 def of_holds(asked: Sequence[Objective]) -> list[Objective]:
-    """The objectives that a hold can be judged by."""
+    """The objectives by which a hold can be judged."""
     return [
         one
         for one in asked
@@ -51,10 +51,10 @@ def of_holds(asked: Sequence[Objective]) -> list[Objective]:
 def judge_hold(
     asked: Sequence[Objective], plan: RunPlan, rate: float, report: WorkerReport
 ) -> HoldVerdict:
-    """What the merged reports of all workers say of a hold at ``rate``.
+    """What the merged reports of all workers say about a hold at ``rate``.
 
-    The search must not go above a rate that was not really put on, whoever was at fault; a target
-    that was too slow for it has missed.
+    The search must not go above a rate that was not really generated, for whatever reason; if the
+    target was too slow for it, the hold is missed.
     """
     planned = plan.load.workers
     workers = WorkerCounts(planned=planned, ready=planned, reported=report.workers)
@@ -63,7 +63,8 @@ def judge_hold(
         outcome = HoldOutcome.MISSED if report.breached else HoldOutcome.LOST
         return HoldVerdict(outcome, cut(f"stopped {report.stopped}", MAX_TEXT), run_verdict)
     if report.late > MAX_LATE:
-        # What it dropped is neither the target's fault nor a limit of the generator's.
+        # Iterations dropped for this reason are neither the target's fault nor a limit of the
+        # generator's.
         why = (
             f"a worker learned of it {format_duration(report.late)} after its start: the hold "
             "is repeated"
@@ -89,7 +90,7 @@ def _outcome(run_verdict: RunVerdict) -> tuple[HoldOutcome, str]:
 
 
 def begun(rate: float, start_time: str) -> HoldStatus:
-    """A hold that is told to the workers, as it stands in a status."""
+    """A hold that is announced to the workers, as it appears in a status."""
     return HoldStatus(rate=format_rate(rate, [rate]), start_time=start_time)
 
 

@@ -1,7 +1,6 @@
-"""The verdict of a run, put together: of its load or search, of what was observed, of refusals.
+"""The verdict of a run as a whole: its load or search, what was observed, refusals.
 
-Objectives are compared in ``compare.py``, and what the whole comes to is in ``load.py`` and
-``search.py``.
+Objectives are compared in ``compare.py``; ``load.py`` and ``search.py`` compute the overall result.
 """
 
 from dataclasses import replace
@@ -19,9 +18,9 @@ from perfrun.logic.verdict.search import judge_search
 
 
 def judge(spec: PerfTestSpec, outcome: RunOutcome) -> RunVerdict:
-    """The verdict over a run by the objectives of ``spec``. No data is never a pass.
+    """The verdict over a run by the objectives of ``spec``. Missing data is never a pass.
 
-    Of a capacity search, what was found is judged, and the last hold as the load that it was.
+    For a capacity search, the result is judged, and the last hold as an ordinary load.
     """
     asked = objectives(spec)[:MAX_SLOS]
     search = outcome.plan.load.capacity is not None
@@ -47,7 +46,7 @@ _REFUSED = "Policy"
 
 
 def _unless_refused(run_verdict: RunVerdict, outcome: RunOutcome) -> RunVerdict:
-    """No pass for a load that policies have kept from its target, whatever the objectives say."""
+    """No pass for a load that policies kept from its target, whatever the objectives say."""
     steps = outcome.report.window.steps
     refused, sent = sum(one.errors.get(_REFUSED, 0) for one in steps), sum(s.sent for s in steps)
     if not refused or 2 * refused < sent:

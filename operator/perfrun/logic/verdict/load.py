@@ -22,7 +22,7 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, WorkerReport
 
 FLOOR_SLACK = 0.99
-"""Of an open load's floor: arrivals at the edges of a window must not decide."""
+"""Tolerance of an open load's floor: arrivals at the edges of a window must not decide."""
 
 
 def judge_objectives(
@@ -30,13 +30,13 @@ def judge_objectives(
 ) -> RunVerdict:
     """The verdict over an open or closed load, a burst, or one hold of a capacity search.
 
-    ``ordered``: it was to end before its plan, also where the outcome does not say so.
+    ``ordered``: it was ended early on purpose, even if the outcome does not say so.
     """
     report = outcome.report
     limits = limits_of(asked)
     ordered = ordered or outcome.stopped is not None or report.breached
     generator = None
-    if outcome.plan.target.benchmark is None:  # else its own tool measures, and not the worker
+    if outcome.plan.target.benchmark is None:  # otherwise its own tool measures, not the worker
         generator = examine(outcome.plan, report, outcome.workers, ordered=ordered)
     findings = generator.findings if generator is not None else []
     faults = Faults(findings, report.generator)
@@ -57,7 +57,7 @@ def judge_objectives(
 
 
 def reading_of(objective: Objective, plan: RunPlan, report: WorkerReport) -> Reading | NoReading:
-    """What a report says of an objective, whatever has measured it."""
+    """What a report says about an objective, whatever measured it."""
     row = objective.row
     if row.source is MetricSource.OBSERVED:
         return observed(objective.metric, objective.of, plan, report)
@@ -82,7 +82,7 @@ def reading_of(objective: Objective, plan: RunPlan, report: WorkerReport) -> Rea
 
 
 def _miss(objective: Objective, measured: Reading, plan: RunPlan, part: Scope) -> Miss | None:
-    """What the generator may have made of a miss; None where it can be no reason for it."""
+    """What the generator may have contributed to a miss; None if it cannot be the reason."""
     row = objective.row
     if objective.upper is not None and measured.low > objective.upper:
         if row.family in TIMINGS:
@@ -103,7 +103,7 @@ def _miss(objective: Objective, measured: Reading, plan: RunPlan, part: Scope) -
 
 
 def _of_journeys(row: Metric, part: Scope) -> str:
-    """That the latency of a scenario is no latency of its steps."""
+    """That the latency of a scenario is not a latency of its steps."""
     if not (part.journeys and row.journey and len(part.steps) > 1):
         return ""
     return f" for the whole journey of its {len(part.steps)} steps"
@@ -113,7 +113,7 @@ def _not_applicable(objective: Objective, plan: RunPlan) -> str | None:
     """Why a floor is not judged in this load, if it is not."""
     if plan.load.burst is not None:
         return "is not judged in a burst, which lasts as long as its responses take"
-    # A search must not lower the rate until a floor does not apply any more.
+    # A search must not lower the rate until a floor no longer applies.
     if plan.load.closed is not None or plan.load.capacity is not None:
         if objective.from_class is None:
             return None
@@ -124,10 +124,10 @@ def _not_applicable(objective: Objective, plan: RunPlan) -> str | None:
 def _nearly(
     objective: Objective, found: Reading, plan: RunPlan, report: WorkerReport, part: Scope
 ) -> bool:
-    """Whether an open load that is below its floor met 99% of it, or of what was planned where
-    that is less.
+    """Whether an open load that is below its floor met 99% of it, or of what was planned if that is
+    less.
 
-    A capacity search plans no rate: what it found has to be enough.
+    A capacity search plans no rate, so its result has to be enough.
     """
     if plan.load.open is None or plan.load.capacity is not None:
         return False
@@ -145,7 +145,7 @@ class Ending(NamedTuple):
 
     told: str
     least: Verdict
-    """What the run is at least."""
+    """The mildest verdict that the run can have."""
 
 
 def ending_of(outcome: RunOutcome) -> Ending | None:
@@ -156,13 +156,13 @@ def ending_of(outcome: RunOutcome) -> Ending | None:
     stopped = outcome.stopped or report.stopped
     if stopped is None:
         return None
-    # The load of a worker that was ended is a matter of coverage while others go on.
+    # If a worker is ended while others continue, that is a matter of coverage.
     told = "no worker was left" if stopped == TERMINATED else stopped
     return Ending(f"stopped ({told})", Verdict.INCONCLUSIVE)
 
 
 def limits_of(asked: Sequence[Objective]) -> dict[str, list[float]]:
-    """By metric, what a figure of it may not be rounded across."""
+    """By metric, the limits across which a figure of it may not be rounded."""
     limits: dict[str, list[float]] = {}
     for objective in asked:
         limits.setdefault(objective.metric, []).extend(objective.limits)
@@ -172,7 +172,7 @@ def limits_of(asked: Sequence[Objective]) -> dict[str, list[float]]:
 def overall(
     slos: Sequence[SloStatus], ending: Ending | None, requests: RequestCounts
 ) -> tuple[Verdict, str]:
-    """The worst of the objectives, and no better than how the load ended; and the sentence."""
+    """The worst of the objectives, limited by how the load ended; and the sentence."""
     if slos:
         verdict = worst([slo.verdict for slo in slos])
         message = _told(slos, verdict)
@@ -206,6 +206,6 @@ def _told(slos: Sequence[SloStatus], verdict: Verdict) -> str:
         told += f", {unclear} inconclusive" if unclear else ""
     else:
         told = f"{unclear} of {len(counted)} {noun} inconclusive"
-    # The sentence to show is the worst one's.
+    # The sentence to show is the worst objective's.
     first = max(counted, key=lambda slo: ORDER.index(slo.verdict))
     return f"{told}: {first.message}"

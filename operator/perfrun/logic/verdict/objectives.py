@@ -1,4 +1,4 @@
-"""Objectives: those that a test sets, and the ready-made ones that come with a step's class."""
+"""Objectives: those that a test sets, and the ready-made ones of a step's class."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from perfrun.measure.histogram import samples_for
 
 
 class ClassObjective(NamedTuple):
-    """One line of what a class asks for."""
+    """One objective of a class."""
 
     metric: str
     max: str | None = None
@@ -74,26 +74,26 @@ class Objective:
     lower: float | None
     on_breach: Literal["Warn", "Fail"] = "Warn"
     from_class: str | None = None
-    """The class that it comes with; None: the test set it."""
+    """The class that it belongs to; None if the test set it."""
 
     @property
     def row(self) -> Metric:
-        """What the table says of the metric."""
+        """What the table says about the metric."""
         return METRICS[self.metric]
 
     @property
     def limits(self) -> list[float]:
-        """The limits that there are."""
+        """The limits that exist."""
         return [limit for limit in (self.upper, self.lower) if limit is not None]
 
     @property
     def subject(self) -> str:
-        """What is spoken of: ``latency.p95 of list``."""
+        """The subject of its sentence: ``latency.p95 of list``."""
         return subject(self.metric, self.of)
 
 
 class Part(NamedTuple):
-    """A step where it stands: how often it runs in each iteration of the load, on average."""
+    """A step and its place: how often it runs in each iteration of the load, on average."""
 
     scenario: Scenario
     step: Step
@@ -101,10 +101,9 @@ class Part(NamedTuple):
 
 
 def objectives(spec: PerfTestSpec) -> list[Objective]:
-    """The objectives of a test: its own in their order, then those of its steps' classes.
+    """The objectives of a test: its own in order, then those of its steps' classes.
 
-    A class's objective gives way where the test sets its own on the same metric of that step or
-    of ``class/NAME``.
+    A test's own objective replaces a class's on the same metric of that step or of ``class/NAME``.
     """
     own = [
         Objective(
@@ -149,7 +148,7 @@ def parts(scenarios: Sequence[Scenario], of: str) -> list[Part]:
 def share(scenarios: Sequence[Scenario], metric: str, of: str) -> float:
     """How many samples of a metric an iteration of the load gives, on average.
 
-    A scenario's latency is its journey's, and transactions are counted by scenario: one each.
+    A scenario's latency and its transactions have one sample per iteration.
     """
     named = parts(scenarios, of)
     row = METRICS[metric]
@@ -160,7 +159,7 @@ def share(scenarios: Sequence[Scenario], metric: str, of: str) -> float:
 
 
 def out_of_reach(load: Load, scenarios: Sequence[Scenario], objective: Objective) -> str | None:
-    """Why an open load cannot reach a floor even at its highest rate; None where it can."""
+    """Why an open load cannot reach a floor even at its highest rate; None if it can."""
     if objective.lower is None:
         return None
     most = Shape.of(load).peak * share(scenarios, objective.metric, objective.of)
@@ -171,7 +170,7 @@ def out_of_reach(load: Load, scenarios: Sequence[Scenario], objective: Objective
 
 
 def samples_needed(metric: str) -> int:
-    """How many samples a metric needs to be told: 200 for a p95; one where it is no percentile."""
+    """How many samples a metric needs: 200 for a p95; one if it is not a percentile."""
     quantile = QUANTILES.get(METRICS[metric].statistic)
     return 1 if quantile is None else samples_for(quantile)
 

@@ -1,4 +1,4 @@
-"""Single figures of what was observed beside the load, and how far they can be trusted."""
+"""Single figures of what was observed during the load, and how far they can be trusted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -17,14 +17,14 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
 WORKLOAD_RESOLUTION = 15 * NS_PER_S
-"""Of metrics.k8s.io, as metrics-server is shipped."""
+"""The resolution of metrics.k8s.io, with the defaults of metrics-server."""
 MIN_WORKLOAD_WINDOW = 4 * WORKLOAD_RESOLUTION
 _MAX_GAP = 4 * WORKLOAD_RESOLUTION
 _GAP_OF_WINDOW = 0.25
 
 
 def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Reading | NoReading:
-    """What an observed metric came to in the window: in cores, bytes, or as it is counted."""
+    """The value of an observed metric in the window: in cores, bytes, or as it is counted."""
     family, statistic = OBSERVED[metric].family, OBSERVED[metric].statistic
     found = next((o for o in report.observed if (o.name, o.metric) == (of, family)), None)
     if found is None:
@@ -51,7 +51,7 @@ def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Readi
 def statuses(
     plan: RunPlan, report: WorkerReport, limits: Mapping[str, Sequence[float]]
 ) -> list[ObservedStatus]:
-    """What a user reads of each observed thing: all figures that there are."""
+    """What a user reads about each observed thing: all existing figures."""
     return [
         ObservedStatus(
             name=thing.name,
@@ -73,12 +73,12 @@ class Trend(NamedTuple):
     """At T0."""
 
     def at(self, moment: int) -> float:
-        """Where it is, ns after T0."""
+        """Its value at a time, ns after T0."""
         return self.level + self.slope * moment
 
 
 def trend(found: Observation, begin: int, end: int) -> Trend | None:
-    """By what growth is told, for pictures of it; None for fewer points than that needs."""
+    """The line that growth is computed from, for charts; None if there are too few points."""
     inside = _between(found, begin, end)
     if len(inside) < OBSERVABLES[found.metric].needed:
         return None
@@ -87,7 +87,7 @@ def trend(found: Observation, begin: int, end: int) -> Trend | None:
 
 
 def theil_sen(times: Sequence[int], values: Sequence[float]) -> float:
-    """The median of the slopes between each two points, per ns: no single one can tilt it."""
+    """The median of the slopes between all pairs of points, per ns: no single point can tilt it."""
     at, level = np.asarray(times, dtype=float), np.asarray(values, dtype=float)
     first, second = np.triu_indices(len(at), 1)
     return float(np.median((level[second] - level[first]) / (at[second] - at[first])))
@@ -109,7 +109,7 @@ def _figures(
 
 
 def window(plan: RunPlan, report: WorkerReport) -> tuple[int, int]:
-    """From when to when counts; a capacity search as a whole."""
+    """The period that counts; for a capacity search, all of it."""
     begin = 0 if plan.load.capacity is not None else plan.load.warmup or 0
     return begin, max(begin, report.load_time)
 
@@ -119,9 +119,10 @@ def _between(found: Observation, begin: int, end: int) -> list[tuple[int, float]
 
 
 def _restarts(found: Observation, begin: int, end: int) -> Reading | NoReading:
-    """The rises from the last look before the window on: a pod that is gone takes its count away.
+    """The increases from the last observation before the window on: when a pod is deleted, its
+    count goes too.
 
-    Until the last look of all, because a restart is told of late.
+    Until the very last observation, because restarts are reported late.
     """
     if not found.at or found.at[-1] < begin:
         return _too_few(found, 0, 1, end - begin)
@@ -145,7 +146,7 @@ def _too_few(found: Observation, samples: int, needed: int, window: int) -> NoRe
 
 
 def _unseen(found: Observation, times: Sequence[int]) -> str:
-    """Why a value may have been another one: a gap between two looks that is too long."""
+    """Why the true value may have been different: a gap between two observations that is too long."""
     ordered = sorted(times)
     gap = max((b - a for a, b in pairwise(ordered)), default=0)
     if gap <= max(_MAX_GAP, _GAP_OF_WINDOW * (times[-1] - times[0])):

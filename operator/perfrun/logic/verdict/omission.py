@@ -1,10 +1,10 @@
 """Coordinated omission: what the users of a closed load did not see because they were waiting.
 
 While a user waits for a slow answer it sends nothing, so a pause of the target is one slow request
-of each user, however many arrivals it would have held up. HdrHistogram's correction fills in the
+of each user, however many arrivals it would have held up. HdrHistogram's correction adds the
 requests that were left out: for an answer that took longer than the usual time between two requests
-of a user, one that took so much less, and so on. That is an estimate: it takes for granted that
-whoever had asked meanwhile would have waited as well. No objective is judged by it.
+of a user, one that took that much less, and so on. This is an estimate, which assumes that requests
+in the meantime would have waited as well. No objective is judged by it.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ _NS_PER_US = 1000
 
 
 def estimate(seen: Histogram, interval_ns: int, quantile: float) -> int:
-    """The quantile (ns) of the durations, with those that were left out filled in.
+    """The quantile (ns) of the durations, with the omitted ones added.
 
     ``interval_ns`` is the usual time from one request of a user to its next.
     """
@@ -26,13 +26,13 @@ def estimate(seen: Histogram, interval_ns: int, quantile: float) -> int:
     values, counts, step = MIDDLE_US[at], seen.counts[at], max(interval_ns / _NS_PER_US, 1.0)
 
     def beyond(value: float) -> float:
-        """How many are at least this long, with what is filled in down to one interval."""
+        """How many are at least this long, with those added down to one interval."""
         own = counts[values >= value].sum()
         return float(own + (counts * _filled(values, max(value, step), step)).sum())
 
     wanted = (1 - quantile) * beyond(0)
     low, high = 0, len(MIDDLE_US) - 1
-    while low < high:  # the greatest value that enough are beyond
+    while low < high:  # the greatest value with enough values beyond it
         middle = (low + high + 1) // 2
         if beyond(float(MIDDLE_US[middle])) >= wanted:
             low = middle

@@ -1,4 +1,4 @@
-"""What a run came to, and what is said of it."""
+"""The outcome of a run, and the verdict over it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -24,7 +24,7 @@ from perfrun.measure.report import WorkerReport
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run came to, before it is judged."""
+    """The outcome of a run, before it is judged."""
 
     plan: RunPlan
     report: WorkerReport
@@ -33,16 +33,16 @@ class RunOutcome:
     stopped: str | None = None
     """Who ended the load before its plan, or why."""
     holds: Sequence[HoldStatus] = ()
-    """Of a capacity search, as they were judged."""
+    """The judged holds of a capacity search."""
     lost: Sequence[str] = ()
-    """Which workers were lost and how, a sentence each, where that is known."""
+    """Which workers were lost and how, a sentence each, if that is known."""
     untidy: str | None = None
-    """Why nobody has run the teardown."""
+    """Why the teardown was not run."""
 
 
 @dataclass(frozen=True)
 class RunVerdict:
-    """What a user reads of a finished run."""
+    """What a user reads about a finished run."""
 
     verdict: Verdict
     message: str
@@ -57,16 +57,15 @@ class RunVerdict:
     untidy: str | None = None
     """What went wrong with the teardown. It says nothing about the service."""
     reason: str = ""
-    """Of the condition Complete, where it says more than the verdict."""
+    """The reason of the condition Complete, if it says more than the verdict."""
 
     def as_status(self) -> PerfRunStatus:
-        """What it sets of a status; where it knows nothing, what was known before stays."""
+        """The fields of the status that it sets; unknown ones keep their values."""
         named = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "reason"}
         return PerfRunStatus(**{name: value for name, value in named.items() if value is not None})
 
     def with_untidy(self, untidy: str | None) -> "RunVerdict":
-        """The same, and that the teardown failed where it did: what is left is the user's to
-        know."""
+        """The same, with the failure of the teardown if it failed: users need to know what is left."""
         if untidy is None:
             return self
         message = cut(f"{self.message}; the teardown failed: {untidy}")
@@ -74,11 +73,12 @@ class RunVerdict:
 
 
 TURN_DID_NOT_COME = ("QueueExpired", "TooManyRuns", "Superseded")
-"""Why a run has ended in the queue: nothing about the service was to be learned."""
+"""Reasons for a run that ended in the queue, from which nothing can be learned about the service.
+"""
 
 
 def turn_did_not_come(reason: str, verdict: Verdict, message: str) -> RunVerdict:
-    """The verdict over a run that ended in the queue; ``reason``: one of TURN_DID_NOT_COME."""
+    """The verdict over a run that ended in the queue; ``reason`` is one of TURN_DID_NOT_COME."""
     return RunVerdict(verdict, cut(message), WorkerCounts(planned=0), reason=reason)
 
 
@@ -98,10 +98,10 @@ def unreported(
     lost: Sequence[str] = (),
     holds: Sequence[HoldStatus] = (),
 ) -> RunVerdict:
-    """The verdict over a load that began and on which nobody has reported.
+    """The verdict over a load that began and that no worker reported on.
 
-    An Error; Inconclusive where it was ended by order, as ``stopped`` says. The other arguments are
-    as in :class:`RunOutcome`.
+    An Error, or Inconclusive if it was ended on purpose, as ``stopped`` says. The other arguments
+    are as in :class:`RunOutcome`.
     """
     message = f"none of {workers.planned} workers reported"
     if lost:

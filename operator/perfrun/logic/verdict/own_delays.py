@@ -1,14 +1,12 @@
-"""What of a missed objective the generator's own delays can explain, and what they cannot.
+"""How far the generator's own delays can explain a missed objective.
 
-A finding says that perfrun was slow itself. It takes a miss back only as far as its own delays
-reach *at the statistic that was missed*: one iteration that was 78 ms late is no excuse for the
-1% of requests that took 160 ms.
-
-For a percentile this is a bound on the distribution of a difference of which only the two parts
-are known (Makarov 1981): with own delays G and durations X, at most P(X <= x + g) + P(G > g) of
-the durations without the delays are below x, for every g. Here in counts: where more samples than
-the percentile leaves above it lie above ``limit + g``, even if all requests that may have been
-delayed by more than g are taken away, the miss is proven.
+A finding says that perfrun itself was slow. It takes a miss back only as far as its own delays
+reach *at the statistic that was missed*: one iteration that was 78 ms late is no excuse for the 1%
+of requests that took 160 ms. For a percentile this is a bound on the distribution of a difference
+when only the distributions of the two parts are known (Makarov 1981): with own delays G and
+durations X, at most P(X <= x + g) + P(G > g) of the durations without the delays are below x, for
+every g. In counts: the miss is proven if more samples than the percentile leaves above it lie above
+``limit + g``, even after all requests that may have been delayed by more than g are removed.
 """
 
 from collections.abc import Sequence
@@ -23,8 +21,10 @@ from perfrun.measure.histogram import HIGH_US, Histogram
 from perfrun.measure.record import GeneratorRecord
 
 _UNSEEN = 6 * NS_PER_MS
-"""A pause may be so much longer than it looks, or be so long and not be seen: the loop is looked at
-every 5 ms, and 1 ms is what timers are off by (``StallDetector`` in ``engine.record.health``)."""
+"""A pause may be this much longer than it appears, or be this long without being noticed: the loop
+is checked every 5 ms, and timers may be off by 1 ms (``StallDetector`` in
+``engine.record.health``).
+"""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class SlowMiss:
         return self._proven_above(limit, lag, pauses) <= self._allowed_above()
 
     def _allowed_above(self) -> int:
-        """How many samples may be above the limit of a statistic that is met."""
+        """How many samples may be above the limit if the statistic is met."""
         if self.statistic in QUANTILES:
             return self.samples.beyond(QUANTILES[self.statistic])
         return 0 if self.statistic == "max" else self.samples.count - 1
 
     def _proven_above(self, limit: float, lag: Histogram, pauses: Histogram) -> int:
         """How many samples are above ``limit`` whatever the generator's own delays were."""
-        # Iterations that were handed over late: nothing says how long their responses waited.
+        # Iterations that were started late: it is not known how long their responses waited.
         delayed = self.waits * lag.counts + pauses.counts
         used = np.flatnonzero(delayed)
         delays_ns = np.concatenate(([0], HIGH_US[used] * 1000))
@@ -76,7 +76,7 @@ class LowRate:
     needed: float
     """What would have been enough."""
     unfinished: int
-    """What was due and dropped, timed out or open at the end: it may have counted."""
+    """What was due and dropped, timed out or open at the end, and so might have counted."""
     open: bool
     """An open load: what was due counts, however late it was started."""
 
@@ -100,9 +100,10 @@ class PageMiss:
     slow: SlowMiss
 
     def explained_by(self, findings: Sequence[Finding], record: GeneratorRecord) -> bool:
-        """As of other durations, but that the browser shares the CPU limit with the worker, and how
-        much that prolongs a visit is not known. When one was started does not change how long it
-        took."""
+        """As for other durations, except that the browser shares the CPU limit with the worker, and
+        it is not known how much that prolongs a visit. The time at which a visit was started does
+        not change how long it took.
+        """
         if any(finding.type == "Throttled" for finding in findings):
             return True
         stalls = [finding for finding in findings if finding.type == "Stall"]

@@ -1,8 +1,8 @@
 """From records to single figures, each with what is not known about it.
 
-A request that timed out, or was still open at the end, took at least as long as was seen. A
-figure that such a bound takes part in is a lower bound itself; it is shown as ``>=5s`` and never
-told as if it were exact.
+A request that timed out, or was still open at the end, took at least as long as was seen. A figure
+that depends on such a bound is a lower bound itself; it is shown as ``>=5s`` and never as if it
+were exact.
 """
 
 import math
@@ -48,7 +48,7 @@ _BOUNDS = (Outcome.TIMEOUT, Outcome.CENSORED)
 
 @dataclass(frozen=True)
 class Reading:
-    """What was measured of a metric: exactly ``low``, or something from ``low`` to ``high``."""
+    """The measured value of a metric: exactly ``low``, or something from ``low`` to ``high``."""
 
     low: float
     high: float
@@ -56,13 +56,13 @@ class Reading:
     note: str = ""
     """What follows the value in a sentence."""
     doubt: str = ""
-    """Why it is not known exactly; of an exact value, why it may be another one all the same."""
+    """Why it is not known exactly; for an exact value, why the true value may still differ."""
     shown: str | None = None
     """The value as it is written; None: in the notation of the metric."""
     nearly: bool = False
-    """It is below its floor, and the load could hardly have given more: that counts as met."""
+    """It is below its floor, but the load could hardly have given more: that counts as met."""
     miss: Miss | None = None
-    """Where it misses a limit: what delays of the generator itself may explain of that."""
+    """If it misses a limit: how far the generator's own delays may explain that."""
 
     @classmethod
     def exact(cls, value: float, samples: int, note: str = "", doubt: str = "") -> "Reading":
@@ -75,7 +75,9 @@ class Reading:
         return self.low == self.high
 
     def text(self, metric: str, limits: Sequence[float]) -> str:
-        """In the notation of the metric, never rounded across a limit; ``>=`` where not known."""
+        """In the notation of the metric, never rounded across a limit; ``>=`` if it is not known
+        exactly.
+        """
         if self.shown is not None:
             return self.shown
         return ("" if self.known else ">=") + format_measured(metric, self.low, list(limits))
@@ -91,7 +93,7 @@ class NoReading:
     unsupported: bool = False
     """There were samples, but too few for a percentile."""
     applicable: bool = True
-    """False: nothing is missing, the objective does not apply to this load."""
+    """False: nothing is missing, but the objective does not apply to this load."""
 
 
 class Distribution:
@@ -105,7 +107,7 @@ class Distribution:
 
     @property
     def count(self) -> int:
-        """How many samples there are, bounds included."""
+        """How many samples there are, including bounds."""
         return self.whole.count
 
     def statistic(self, name: str) -> Reading | NoReading:
@@ -119,7 +121,7 @@ class Distribution:
             "min": self.whole.least,
             "max": self.whole.greatest,
         }[name]
-        # The average is a bound as soon as one sample is; least and greatest from the bound on.
+        # The average is a bound as soon as one sample is; the extremes from the bound on.
         exact = self._bound is None or (name != "avg" and value < self._bound)
         return Reading(value, value if exact else math.inf, self.count)
 
@@ -135,7 +137,7 @@ class Distribution:
         before = self.whole.below(self._bound)
         if before >= self.whole.count - self.whole.beyond(quantile):
             return Reading.exact(value, self.count)
-        # In the first bound's own bucket the bucket's middle may be more than the bound.
+        # In the bucket of the first bound, the middle of the bucket may be more than the bound.
         if self.whole.below(value) == before:
             value = float(self._bound)
         return Reading(value, math.inf, self.count)
@@ -143,7 +145,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Scope:
-    """What an objective speaks of: all steps, one of them, a scenario's, or a class's."""
+    """What an objective is about: all steps, one of them, a scenario's, or a class's."""
 
     steps: Sequence[StepRecord]
     scenarios: Sequence[ScenarioRecord]
@@ -164,7 +166,7 @@ class Scope:
 
     @property
     def finished(self) -> int:
-        """Iterations all of whose steps succeeded."""
+        """Iterations in which all steps succeeded."""
         return sum(scenario.finished for scenario in self.scenarios)
 
     def reached(self, row: Metric) -> int:
@@ -172,7 +174,7 @@ class Scope:
         return self.finished if row.by_scenario else self.succeeded
 
     def distribution(self, timing: str) -> Distribution:
-        """The durations of a timing. Failures that were fast count only in errorRate."""
+        """The durations of a timing. Fast failures count only in errorRate."""
         if timing == Timing.LATENCY and self.journeys:
             exact = [s.journeys.get(Outcome.SUCCESS) for s in self.scenarios]
             bounds = [s.journeys.get(o) for s in self.scenarios for o in _BOUNDS]
@@ -180,7 +182,7 @@ class Scope:
         exact = [self._timing(timing, Outcome.SUCCESS)]
         bounds = [self._timing(timing, outcome) for outcome in _BOUNDS]
         if timing == Timing.CONNECT:
-            # A connection that was made took as long as it took, whatever came after it.
+            # A connection that was opened took as long as it took, whatever happened afterwards.
             failures = self._timing(timing, Outcome.FAILURE)
             return Distribution(_present([*exact, *bounds, failures]))
         return Distribution(_present(exact), _present(bounds))
@@ -211,7 +213,7 @@ def scope(plan: RunPlan, phase: PhaseRecord, of: str, window: int) -> Scope:
 
 
 def read(metric: str, scope: Scope) -> Reading | NoReading:
-    """What was measured of a metric in a scope, in its unit (ns, 1/s, ratio, bytes, count)."""
+    """The measured value of a metric in a scope, in its unit (ns, 1/s, ratio, bytes, count)."""
     row = METRICS[metric]
     if row.family in TIMINGS:
         return scope.distribution(row.family).statistic(row.statistic)
@@ -229,7 +231,7 @@ def _of_pages(scope: Scope, row: Metric) -> Reading | NoReading:
         return found
     measure = MEASURES[row.family]
     value = found.low / measure.scale
-    # The middle of a bucket is between numbers that there are; an average may be.
+    # The middle of a bucket lies between values that can occur; an average may be there.
     if measure.digits is not None and row.statistic != "avg":
         value = round(value, measure.digits)
     return Reading.exact(value, found.samples)
@@ -262,7 +264,7 @@ def _per_second(scope: Scope, count: int) -> Reading | NoReading:
 
 
 def _of_sent(scope: Scope, count: int) -> Reading | NoReading:
-    # A request still open at the end may have come to anything.
+    # A request that is still open at the end may have ended either way.
     return _ratio(count, scope.sum.censored, scope.sum.sent, _NOTHING_SENT.reason)
 
 

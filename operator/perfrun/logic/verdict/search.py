@@ -1,4 +1,4 @@
-"""The verdict over a capacity search: what it found, and its last hold as the load that it was."""
+"""The verdict over a capacity search: its result, and its last hold as an ordinary load."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ from perfrun.measure.report import WorkerReport
 
 
 def judge_search(asked: Sequence[Objective], outcome: RunOutcome) -> RunVerdict:
-    """What was found, and the last hold by all objectives but ``capacity``."""
+    """The result, and the last hold by all objectives except ``capacity``."""
     capacity, whole = outcome.plan.load.capacity, outcome.report
     assert capacity is not None
     status = CapacityStatus(holds=list(outcome.holds[:MAX_HOLDS]))
@@ -70,13 +70,13 @@ def _judge_last_hold(
     plan = hold_plan(outcome.plan, parse_rate(outcome.holds[whole.hold - 1].rate))
     others = of_holds(asked)
     report = whole.model_copy(update=alone)
-    # One that was cut short by a stop condition covers what there was of it.
+    # A hold that a stop condition cut short covers what there was of it.
     cut = whole.window_time < capacity.hold
     return judge_objectives(others, replace(outcome, plan=plan, report=report), ordered=cut)
 
 
 def _nothing_held(asked: Sequence[Objective], outcome: RunOutcome) -> RunVerdict:
-    """Of a capacity search that was over before its first hold was."""
+    """For a capacity search that ended before its first hold did."""
     message = "no hold was completed: nothing is known about the target"
     result = ObjectiveVerdict(Verdict.INCONCLUSIVE, message)
     ending = ending_of(outcome)

@@ -1,4 +1,4 @@
-"""What a user reads of a run's measurements: the summary, and each step in figures."""
+"""What a user reads about a run's measurements: the summary, and each step in figures."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ from perfrun.measure.report import WorkerReport
 MAX_ERRORS = 64
 
 Limits = Mapping[str, Sequence[float]]
-"""By metric, what a figure of it may not be rounded across."""
+"""By metric, the limits across which a figure of it may not be rounded."""
 
 
 def summarise(plan: RunPlan, report: WorkerReport, limits: Limits) -> Summary:
@@ -92,7 +92,7 @@ def _requests(record: StepRecord) -> RequestCounts:
 
 
 def _figures(part: Scope, limits: Limits, *rates: str) -> dict[str, Any]:
-    """What a summary and a step have in common, by field; ``rates`` are those of the part."""
+    """What a summary and a step have in common, by field; ``rates`` are those to include."""
 
     def text(metric: str) -> str | None:
         return _text(read(metric, part), metric, limits)
