@@ -22,7 +22,7 @@ def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
                 f"pip install '.[{extra}]' in a clone of perfrun{_IN_A_CLUSTER.get(extra, '')}"
             ) from error
     if plan.target.extension is not None:
-        # Only here as well: it has the packages of this machine listed.
+        # Imported here as well, because it lists the packages of this machine.
         from perfrun.engine.extension.kind import ExtensionKind
 
         return ExtensionKind(plan, values)
@@ -34,7 +34,7 @@ def kind_of(plan: RunPlan, values: Values, index: int) -> Kind:
 
 
 def _of_an_extra(plan: RunPlan, values: Values, index: int) -> Kind:
-    # Only here: drivers are an extra, and take time to load.
+    # Imported here, because drivers are an extra, and take time to load.
     if plan.target.sql is not None:
         from perfrun.engine.sql.kind import SqlKind
 

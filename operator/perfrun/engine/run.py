@@ -1,4 +1,4 @@
-"""The door to the engine: a plan and a worker's index in, a report out."""
+"""The entry to the engine: a plan and a worker's index in, a report out."""
 
 from collections.abc import Awaitable, Callable
 
@@ -16,9 +16,9 @@ from perfrun.reach.values import Values
 
 
 async def tear_down(plan: RunPlan, values: Values, extracted: dict[str, str]) -> WorkerReport:
-    """Run the teardown of a plan and nothing else; ``extracted`` is what its setup has extracted.
+    """Run only the teardown of a plan; ``extracted`` are the values that its setup has extracted.
 
-    Raises EngineError where nothing can be sent.
+    Raises EngineError if nothing can be sent.
     """
     kind = kind_of(plan, values, 0)
     around = SetupTeardown(plan, kind)
@@ -42,7 +42,7 @@ class Engine:
         self._plan, self._index = plan, index
         self._order = scenario_order([scenario.weight for scenario in plan.scenarios])
         self._kind = kind_of(plan, values, index)
-        # What a setup extracts is not known yet; whatever else is wrong is found now.
+        # What a setup extracts is not known yet; everything else that is wrong is found now.
         planned = with_values(plan, names_of_setup(plan))
         self._scenarios = self._kind.compile(planned)
         self._around = SetupTeardown(plan, self._kind)
@@ -63,7 +63,7 @@ class Engine:
 
     async def setup(self) -> dict[str, str]:
         """Run the setup, once per run. Returns the extracted values. Raises SetupError."""
-        await self._kind.renew()  # the barrier may have taken longer than a token lives
+        await self._kind.renew()  # the barrier may have taken longer than the lifetime of a token
         self._begun = True
         return await self._around.setup()
 
@@ -96,13 +96,13 @@ class Engine:
         on_hold: OnHold | None = None,
         others: Callable[[], Awaitable[None]] | None = None,
     ) -> WorkerReport:
-        """Run the load from T0 = ``start`` (monotonic ns) to its end, and say what came of it.
+        """Run the load from T0 = ``start`` (monotonic ns) to its end, and report the result.
 
-        A start that has passed joins mid-schedule: what was due before is dropped and counted.
-        ``on_interval`` is called each second, and ``on_hold`` with the report of each hold of a
-        capacity search; both must return at once. ``ceiling`` is what :func:`selfcheck.ceiling`
-        found. ``others`` waits for the end of the other workers' load, before the teardown.
-        Raises ConservationError if the counts do not add up.
+        If the start has passed, the load joins mid-schedule: what was due before is dropped and
+        counted. ``on_interval`` is called each second, and ``on_hold`` with the report of each hold
+        of a capacity search; both must return at once. ``ceiling`` is the result of
+        :func:`selfcheck.ceiling`. ``others`` waits for the end of the other workers' load, before
+        the teardown. Raises ConservationError if the counts do not add up.
         """
         shape = Execution if self._plan.load.capacity is None else Search
         execution = shape(self._plan, self._index, start, self._scenarios, self._order, self._kind)
@@ -126,7 +126,7 @@ class Engine:
         return report
 
     def stop(self, reason: str, *, breached: bool = False) -> None:
-        """Start nothing more; what runs gets at most 5 s. The first reason stands.
+        """Start nothing more; iterations in progress get at most 5 s. The first reason stands.
 
         ``breached``: it is a condition of ``stopWhen``.
         """

@@ -51,7 +51,7 @@ class _Sink(asyncio.Protocol):
     """Answers every read: each one is one small request, because requests are never pipelined."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none of asyncio's classes.
+        # uvloop's transports are not subclasses of asyncio's.
         self._write = cast(asyncio.Transport, transport).write
 
     def data_received(self, _data: bytes) -> None:

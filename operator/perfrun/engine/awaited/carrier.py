@@ -233,7 +233,7 @@ class _Walk:
             self._count_failure(done.error, now, done.said)
         self._entered = 0
         if done.error == ErrorClass.DATA:
-            # Not at once: the user may start over and find as little, without end.
+            # Not at once: the user may start over and find nothing again, endlessly.
             await asyncio.sleep(0)
         return done.error
 
@@ -242,7 +242,7 @@ class _Walk:
         self.begun = self._entered
         try:
             request = self._step.render(self._number, self.values)
-        except Exception as error:  # of a tenant's data: it ends this iteration alone
+        except Exception as error:  # caused by a tenant's data: it ends only this iteration
             self.begun = 0
             if not isinstance(error, FORESEEN):
                 self._tell(error)
@@ -260,7 +260,7 @@ class _Walk:
             return self._broken_off(error)._replace(aside=looked)
         finally:
             self.begun = 0
-        if self._overdue or self._over:  # the kind has gone on although it was cancelled
+        if self._overdue or self._over:  # the kind has continued although it was cancelled
             return self._broken_off(asyncio.CancelledError())
         if carrier.looks:
             looked = await self._look(done.error, done.aside)
@@ -295,11 +295,11 @@ class _Walk:
             return 0
         try:
             made = await self._pictured(self._session, error, max(0, took))
-        except Exception as defect:  # of the kind: this iteration is still to be counted
+        except Exception as defect:  # caused by the kind: this iteration must still be counted
             message = f"step {self._step.name} could not be photographed"
             self._carrier.tell({"message": message, "exception": defect})
         else:
-            # Another visit may have been pictured meanwhile.
+            # Another visit may have been pictured in the meantime.
             if made is not None and made.is_worse(whole.picture):
                 whole.picture = made
         return monotonic_ns() - began
@@ -331,9 +331,10 @@ class _Walk:
                 return Done(error.reason, said=error.message)
             case OSError():
                 return Done(ErrorClass.RESET)
-            case UnicodeError() | RecursionError():  # of what was to be sent, or has come
+            # caused by what was to be sent, or by the response
+            case UnicodeError() | RecursionError():
                 return Done(ErrorClass.DATA, said=spoilt_by(error))
-        # A defect of the kind must not leave the run waiting for ever.
+        # A defect of the kind must not leave the run waiting forever.
         self._tell(error)
         return Done(ErrorClass.PROTOCOL)
 
@@ -342,7 +343,7 @@ class _Walk:
         self._carrier.tell({"message": message, "exception": defect})
 
     def timed_out(self) -> None:
-        """The step has timed out. A kind that does not stop is told only once."""
+        """The step has timed out. A kind that does not stop is cancelled only once."""
         if not self._overdue:
             self._overdue = True
             self.task.cancel()
@@ -358,7 +359,7 @@ class _Walk:
         age, outcome = self._age(now), Outcome.FAILURE
         if error == ErrorClass.TIMEOUT:
             outcome = Outcome.TIMEOUT
-        if self._overdue:  # a kind may also give up by itself, and earlier
+        if self._overdue:  # a kind may also give up by itself, before that
             age = max(age, self._carrier.limits.timeout)
         if self._written:
             tally.sample(Timing.SERVICE, outcome, now - self._written)

@@ -45,10 +45,10 @@ class Session(Protocol[S_contra]):
     """A connection to the target; one iteration uses it at a time."""
 
     async def perform(self, step: S_contra, request: Any, values: dict[str, str]) -> Done:
-        """Run a step with what it has rendered; what it extracts goes into ``values``.
+        """Execute a step with its rendered request; extracted values go into ``values``.
 
-        Whatever the target answers is a :class:`Done`. Raises OSError where the connection is
-        lost, UnusedError where that is known to have been before.
+        Whatever the target answers is a :class:`Done`. Raises OSError if the connection is lost,
+        UnusedError if it is known to have been lost before.
         """
 
     async def picture(self) -> bytes | None:
@@ -80,7 +80,7 @@ class ConnectionLimits(NamedTuple):
     most: int
     """Maximum number of open connections; a step that finds none waits for one."""
     timeout: int
-    """ns that a step may take, the wait for its connection included."""
+    """ns that a step may take, including the wait for its connection."""
 
 
 class Sessions:
@@ -136,7 +136,7 @@ class Sessions:
         try:
             return await waiting
         except asyncio.CancelledError:
-            # In the same turn of the loop it may have been handed something.
+            # It may have been given something in the same cycle of the loop.
             if waiting.done() and not waiting.cancelled():
                 self._hand_on(waiting.result())
             raise

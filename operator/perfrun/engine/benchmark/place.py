@@ -1,6 +1,6 @@
-"""The folder that a worker has in common with the launcher of a command.
+"""The folder that a worker shares with the launcher of a command.
 
-The command can write there too: everything in it is a stranger's, once the command was started.
+The command can write there too, so everything in it is untrusted once the command was started.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ from perfrun.measure.command import (
     CommandOrder,
 )
 
-# What looks like a file of ours may be a link, or a pipe that nobody reads.
+# A file that looks like ours may be a link, or a pipe that nobody reads.
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

@@ -21,7 +21,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome
 _NOWHERE = "socks5://127.0.0.1:9"
 """For the browser's own requests: each window has its own proxy."""
 _FLAGS = (
-    # No look-ups but the proxy's, and nothing past it.
+    # No look-ups except the proxy's, and no connection around it.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--disable-quic",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -68,7 +68,7 @@ class Chromium:
         except PlaywrightError as error:
             if not is_dead(error.message):
                 raise _not_started(error) from error
-        # It has just died, and was not known to.
+        # It has just died, unnoticed.
         await self._stop_browser()
         try:
             return await self._window(target, proxy)
@@ -80,7 +80,7 @@ class Chromium:
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
-            # The browser opens it all the same, and nobody else would know of it.
+            # The browser opens it in any case, and nothing else would know about it.
             closing = asyncio.create_task(_closed(opening))
             self._unwanted.add(closing)
             closing.add_done_callback(self._unwanted.discard)
@@ -105,8 +105,8 @@ class Chromium:
             self._starting = asyncio.create_task(self._launched())
             self._starting.add_done_callback(_retrieved)
         try:
-            # All that wait share it, and it outlives them: a driver whose start was broken off
-            # would be known to nobody, and stay.
+            # All that wait share it, and it outlives them: if the start of a driver were
+            # interrupted, nothing would know about the driver, and it would keep running.
             return await asyncio.shield(self._starting)
         except (PlaywrightError, OSError) as error:
             raise _not_started(error) from error
@@ -127,7 +127,7 @@ class Chromium:
             proxy={"server": _NOWHERE},
             chromium_sandbox=os.geteuid() != 0 and os.environ.get(SANDBOX_VARIABLE) != "off",
             timeout=_LAUNCH_MS,
-            # The worker says when: it has visits to end first.
+            # The worker decides when: it has visits to end first.
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,

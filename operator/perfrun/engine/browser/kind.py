@@ -65,7 +65,7 @@ class BrowserKind(Kind):
 
     @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
-        # A visit keeps its window from step to step, and is done with it after the last one.
+        # A visit keeps its window from step to step, and gives it up after the last one.
         limits = ConnectionLimits("PerUser", _MAX_WINDOWS, self._target.timeout)
         return AwaitedCarrier(
             self._speaker, limits, ended, course, notes_sends=notes_sends, looks=True
@@ -88,7 +88,7 @@ class _Windows(Speaker[PageStep]):
             context = await self.chromium.window(self._target, await gate.open())
             page = await context.new_page()
         except BaseException as error:
-            # A step whose time is up is in here too.
+            # This includes steps whose time is up.
             self._later(let_go(context, gate))
             if isinstance(error, PlaywrightError):
                 said = f"no window could be opened: {error.message}"

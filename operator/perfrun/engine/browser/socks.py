@@ -102,8 +102,8 @@ class SocksProxy:
         assert task is not None
         self._tunnels.add(task)
         try:
-            # Browsers hang up in the midst of everything. One that never does, and does not read,
-            # is cut off with its window.
+            # Browsers close connections at any time. A browser that neither closes nor reads is cut
+            # off when its window closes.
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._tunnel(reader, writer)
         finally:
@@ -178,10 +178,11 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _read_to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Hang up on a browser that has yet to read what the server has sent. Ends when it hangs up.
+    """Wait for a browser that has yet to read what the server has sent. Ends when it closes the
+    connection.
 
-    It may still send, as over HTTP/2, to the server that has gone. That is thrown away: a
-    connection that is closed with something unread is reset, and what is under way is lost.
+    It may still send, as over HTTP/2, to the server that has closed. That data is discarded:
+    closing a connection with unread data resets it, and data on its way is lost.
     """
     if not writer.is_closing():
         writer.write_eof()
@@ -195,8 +196,9 @@ async def _read_to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamW
 async def _at_once(
     browser: asyncio.StreamWriter, server: asyncio.StreamWriter
 ) -> AsyncIterator[None]:
-    """Disable Nagle's algorithm on both (its delay would be measured), and close the server's at
-    the end."""
+    """Disable Nagle's algorithm on both connections (its delay would be measured), and close the
+    server's at the end.
+    """
     for writer in (browser, server):
         line: socket.socket = writer.get_extra_info("socket")
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -74,7 +74,7 @@ def _compiled(step: Step, base: str, where: str, compiler: Compiler, *, is_last:
     request = step.the_browser
     goto = None
     if request.goto is not None:
-        # What stands before the path is no template.
+        # The part before the path is not a template.
         goto = Template([base]) + compiler.text(request.goto, f"{where}.goto")
     fill = [
         (one.selector, compiler.text(one.value, f"{where}.fill[{index}].value"))

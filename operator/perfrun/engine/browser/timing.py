@@ -69,9 +69,9 @@ def _number(value: Any, most: float = MAX_TIME) -> float:
 
 
 def quiet_since(seen: PageState, crowded_until: float) -> float:
-    """From when on a loaded page has had no long task, and few requests open (ms).
+    """Since when a loaded page has had no long task and few open requests (ms).
 
-    Not before its load event: what a page does then is seen too.
+    At the earliest since its load event, so that what a page does afterwards counts too.
     """
     return max(seen.load, seen.paint or 0.0, seen.last_task_end, crowded_until)
 

@@ -226,7 +226,7 @@ class Window(Session[PageStep]):
     def _is_own(self, request: Request) -> bool:
         """Whether a request belongs to this page. Pop-ups are closed, and their requests may never
         end."""
-        with contextlib.suppress(PlaywrightError):  # the first one of a pop-up has no frame yet
+        with contextlib.suppress(PlaywrightError):  # the first request of a pop-up has no frame yet
             return request.frame.page == self._page
         return False
 
@@ -255,7 +255,7 @@ class Window(Session[PageStep]):
         self._messages += 1
         if self._messages > MAX_MESSAGES:
             self._context.remove_listener("console", self._on_console)
-        # The browser asks for it by itself, and for some windows only.
+        # The browser requests it by itself, and only for some windows.
         elif message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
             self._seen.console_errors += 1
 

@@ -20,10 +20,10 @@ _SEPARATORS = re.compile(r'[",;:{}\[\]\s]+')
 
 
 class GeneratedRows:
-    """Rows that are made when they are asked for; the same row is the same for all who ask.
+    """Rows that are generated on demand; a row is the same for everyone who asks for it.
 
-    They follow from the run, the feed, the column and the row alone: workers, setup and teardown
-    see the same ones.
+    They depend only on the run, the feed, the column and the row: workers, setup and teardown see
+    the same ones.
     """
 
     def __init__(self, feed: str, generated: Generated, plan: RunPlan) -> None:

@@ -74,7 +74,7 @@ def _now(_draw: int) -> str:
     return str(_last_now[1])
 
 
-# What was written within the same millisecond is written once.
+# A time within the same millisecond is formatted only once.
 _last_now: list[object] = [0, ""]
 
 

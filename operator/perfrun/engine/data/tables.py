@@ -22,7 +22,7 @@ class Table:
         self._columns = {name: [row[at] for row in rows] for at, name in enumerate(header)}
 
     def column(self, name: str, where: str) -> Cells:
-        """A column. Raises DataError where there is no such column."""
+        """A column. Raises DataError if there is no such column."""
         if name not in self._columns:
             raise DataError(f"{where} has no column {name}; it has: {', '.join(self._columns)}")
         return self._columns[name].__getitem__
@@ -36,9 +36,9 @@ class JsonLines:
         self.rows = len(self._objects)
 
     def column(self, name: str, where: str) -> Cells:
-        """The values at a path of keys with dots between them; other than texts as JSON.
+        """The values at a path of keys with dots between them; values that are not strings as JSON.
 
-        Raises DataError where a line has none.
+        Raises DataError if a line has none.
         """
         path = name.split(".")
         return [_at(line, found, path, where) for line, found in self._objects].__getitem__
@@ -50,7 +50,7 @@ def _read_csv(text: str, where: str) -> list[list[str]]:
     def refuse(what: str) -> NoReturn:
         raise DataError(f"{where}: {what}")
 
-    csv.field_size_limit(MAX_BYTES)  # else 128 KiB
+    csv.field_size_limit(MAX_BYTES)  # otherwise 128 KiB
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     table: list[list[str]] = []
     try:
@@ -75,7 +75,7 @@ def _read_csv(text: str, where: str) -> list[list[str]]:
 def _read_lines(text: str, where: str) -> list[tuple[int, dict[str, Any]]]:
     """The objects, all with the same keys, and their line numbers."""
     found: list[tuple[int, dict[str, Any]]] = []
-    # Not splitlines(): a text may hold other characters that it takes for the end of a line.
+    # Not splitlines(): a string may contain other characters that it treats as line ends.
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip():
             continue  # an empty line

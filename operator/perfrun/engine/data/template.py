@@ -51,10 +51,10 @@ class Template:
         return self._format % tuple([make(number, values) for make in self._makers])
 
     def check(self, check: Callable[[str], object]) -> None:
-        """Apply a check to every text that does not depend on the iteration.
+        """Apply a check to every string that does not depend on the iteration.
 
         Values of functions need no check: they consist of letters, digits, spaces and ``@+-./:=``;
-        the texts of choice are part of the template, which the API has checked.
+        the strings of choice are part of the template, which the API has checked.
         """
         for item in self._renders:
             if isinstance(item, str):
@@ -167,8 +167,8 @@ class Compiler:
         raise AssertionError(f"template function {call.function} is not compiled")
 
     def _sequence(self, start: int) -> Render:
-        # The number of an iteration is never given twice in a run, so neither is this; several
-        # seq() of a plan take turns.
+        # The number of an iteration is unique in a run, and so is this; several seq() of a plan
+        # take turns.
         place = self._sequences
         self._sequences += 1
         return lambda number, _values: str(start + number * self._sequences + place)

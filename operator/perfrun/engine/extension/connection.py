@@ -36,7 +36,7 @@ class ClosingConnections:
             await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS + 1)
 
     async def _close(self, connection: Any) -> None:
-        # Nobody is told what it raises: the connection is not used again either way.
+        # Its exception goes to nobody: the connection is not used again either way.
         with contextlib.suppress(*FOREIGN):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._extension.close(connection)
@@ -44,7 +44,8 @@ class ClosingConnections:
 
 class Turn:
     """Notices whether the event loop has run since. Otherwise users of an extension that blocks, or
-    answers at once, would start over forever, and nothing could end the load."""
+    answers at once, would start over forever, and nothing could end the load.
+    """
 
     def __init__(self) -> None:
         self._has_come = False
@@ -84,7 +85,7 @@ class ExtensionSpeaker(Speaker[ExtensionStep]):
                 ErrorClass.CONNECT, f"{self._what} was not ready within {within}"
             ) from error
         session = _Session(self._extension, connection, self._target.kind, self._closing)
-        if limit.expired():  # the extension has ignored that it was cancelled
+        if limit.expired():  # the extension has ignored its cancellation
             session.abandon()
             raise OpenError(ErrorClass.CONNECT, f"{self._what} was not ready in time")
         return session
@@ -185,7 +186,7 @@ class _Session(Session[ExtensionStep]):
 def _is_sound(reply: object) -> bool:
     if not isinstance(reply, Reply):
         return False
-    parts: tuple[object, ...] = reply  # a NamedTuple checks nothing
+    parts: tuple[object, ...] = reply  # a NamedTuple does not check types
     body, error, said, *counts = parts
     return (
         isinstance(body, bytes)

@@ -59,7 +59,7 @@ class ExtensionKind(Kind):
 
     @override
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
-        # What is in flight is bounded by the load, and no step uses two connections at once.
+        # The load limits what is in flight, and no step uses two connections at once.
         limits = ConnectionLimits(self._target.connections, sys.maxsize, self._target.timeout)
         return AwaitedCarrier(self._speaker, limits, ended, course, notes_sends=notes_sends)
 

@@ -1,7 +1,7 @@
-"""Finds the package of a protocol, and makes its object of the options.
+"""Finds the package of a protocol, and creates its object from the options.
 
-All of it is somebody else's code, so it is given a time, and whatever it raises, here or later, is
-put into words.
+All of it is other people's code, so it has a time limit, and its exceptions are turned into
+messages.
 """
 
 import asyncio
@@ -33,7 +33,8 @@ def load(kind: str, options: Mapping[str, str], seconds: float = SECONDS_TO_LOAD
     """The protocol with this name and these options. Raises DataError."""
     entry = _entry(kind)
     made: Future[Extension[Any]] = Future()
-    # A thread, because an import cannot be ended: the run is, and this worker with it.
+    # A thread, because an import cannot be interrupted; but the run can be ended, and with it this
+    # worker.
     threading.Thread(target=_fulfil, args=(made, entry, options), daemon=True).start()
     try:
         return made.result(seconds)
@@ -79,7 +80,7 @@ def _made(entry: EntryPoint, options: Mapping[str, str]) -> Extension[Any]:
     try:
         found = entry.load()
     except FOREIGN as error:
-        # No secret is in reach of an import: here its words may be told.
+        # An import has no access to secrets, so its message may be shown.
         raise DataError(
             f"{_WHERE}.kind: {_name(entry)} could not be loaded: {type(error).__name__}: "
             f"{str(error)[:500]}"
@@ -133,7 +134,7 @@ def names_of(called: Callable[..., object], leave_out: int = 0) -> NamedParamete
 
 
 FOREIGN = (Exception, SystemExit)
-"""Everything that foreign code may raise by itself: none of it ends a worker."""
+"""Everything that foreign code may raise by itself; none of it may end a worker."""
 
 
 def told(kind: str, of: type, error: BaseException) -> str:
@@ -148,7 +149,7 @@ def told(kind: str, of: type, error: BaseException) -> str:
 def lost(error: OSError) -> str:
     """How a connection was lost or not opened, in the words of the system; the extension's message
     may contain a secret."""
-    if isinstance(error, ssl.SSLError):  # one that OpenSSL has not made has none of these
+    if isinstance(error, ssl.SSLError):  # errors that OpenSSL did not create have none of these
         said = getattr(error, "verify_message", None) or getattr(error, "reason", None)
         return said or type(error).__name__
     number = error.errno or 0

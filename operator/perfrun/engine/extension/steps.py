@@ -1,4 +1,4 @@
-"""Steps of an extension: texts by name, compiled once, and the expectations of replies."""
+"""Steps of an extension: strings by name, compiled once, and the expectations of replies."""
 
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class ExtensionStep:
         self._is_looked_at = self._expectation.needs_body or bool(self._extract)
 
     def render(self, number: int, values: dict[str, str]) -> dict[str, str]:
-        """The texts of iteration ``number``. Raises OutOfDataError."""
+        """The values of iteration ``number``. Raises OutOfDataError."""
         return {name: sendable(text(number, values)) for name, text in self._texts}
 
     def judged(self, reply: Reply, values: dict[str, str]) -> Done:
@@ -61,9 +61,9 @@ class ExtensionStep:
 
 
 def compile_steps(plan: RunPlan, values: Values, names: NamedParameters) -> list[CompiledScenario]:
-    """Every step of a plan, compiled. Raises DataError for what cannot be resolved.
+    """Every step of a plan, compiled. Raises DataError if something cannot be resolved.
 
-    ``names`` is what a step can say.
+    ``names`` are the parameters that a step can have.
     """
     compiler = Compiler(plan.seed, plan.variables, read_feeds(plan, values))
     scenarios = []

@@ -72,7 +72,7 @@ class Shared(ConnectionPolicy):
                 if not connection.transport.is_closing():
                     return connection
             elif age >= IDLE_LIMIT:
-                # The last used one is too old, and so are all below it.
+                # Even the last used one is too old, and so are all below it.
                 connection.abandon()
                 pool.close()
             elif not _has_hung_up(connection):
@@ -122,8 +122,8 @@ class PerRequest(ConnectionPolicy):
 def _has_hung_up(connection: Link) -> bool:
     """Whether the server has closed a connection, which is then abandoned.
 
-    The loop may not have come round to telling of a close that has long arrived, as when a user's
-    think time is as long as the server's patience.
+    The loop may not yet have reported a close that arrived long ago, for example if a user's think
+    time is as long as the server's idle timeout.
     """
     if connection.transport.is_closing():
         return True

@@ -1,7 +1,7 @@
 """The cookies of one user, kept and sent back as RFC 6265 says (its section 5).
 
-The standard library's jar drops a cookie whole where an attribute is odd; by the RFC only the
-attribute is ignored. Values go back byte for byte.
+The standard library's jar drops a whole cookie if an attribute is unusual; according to the RFC
+only the attribute is ignored. Values are sent back byte for byte.
 """
 
 import re
@@ -137,8 +137,9 @@ class _Said(NamedTuple):
 
 
 def _said(attributes: list[bytes], path: bytes) -> _Said:
-    """5.2.1 to 5.2.6: of several attributes with one name the last counts; an invalid one is
-    ignored."""
+    """5.2.1 to 5.2.6: if an attribute occurs several times, the last one counts; an invalid one is
+    ignored.
+    """
     domain, whose, secure = "", _default_path(path), False
     ends: float | None = None
     age: float | None = None

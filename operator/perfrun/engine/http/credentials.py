@@ -1,6 +1,6 @@
-"""Who requests say they are: the Authorization header, and how it is kept fresh.
+"""The Authorization header of requests, and how it is kept fresh.
 
-What is secret here is in no message, log or repr.
+Secrets appear in no message, log or repr.
 """
 
 import asyncio
@@ -104,7 +104,7 @@ class MountedToken(Credential):
     async def keep(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            with contextlib.suppress(EngineError):  # the old one is good for a while
+            with contextlib.suppress(EngineError):  # the old one remains valid for a while
                 self._read()
 
     def _read(self) -> None:
@@ -157,7 +157,7 @@ class ClientCredentials(Credential):
     async def _fetch(self) -> None:
         asked = monotonic()
         where = f"{_WHERE}.oauth2: {self._url.netloc.decode('ascii')}"
-        # By an address that was looked at: the client would look the name up once more.
+        # By an address that was checked: the client would look up the name again.
         try:
             address = (await self._resolver.candidates())[0]
         except OpenError as error:
@@ -254,7 +254,9 @@ def _document(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _complaint(answer: httpx.Response, said: dict[str, Any]) -> str:
-    """The error code of a token service, and nothing else: the response may repeat the secrets."""
+    """The error code of a token service, and nothing else, because the response may repeat the
+    secrets.
+    """
     code = said.get("error")
     if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
         return foreign(code)

@@ -126,7 +126,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
         if exchange is None:
-            # Nobody asked: a connection that talks by itself cannot be trusted with a request.
+            # Nobody asked: a connection that sends data unasked cannot be trusted with a request.
             self.transport.abort()
             return
         now = monotonic_ns()
@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
             self.status = self._parser.get_status_code()
             self.keep_alive = False
             exchange.responded(self, monotonic_ns())
-        elif self.status and not self.first_byte:  # it has answered another one before
+        elif self.status and not self.first_byte:  # it has answered before
             exchange.unanswered(lost_by(exc))
         elif self.first_byte and self._odd is not None:
             exchange.broken(ErrorClass.PROTOCOL, f"not HTTP/1.1: {self._odd}")
@@ -178,7 +178,7 @@ class Connection(asyncio.Protocol):
         elif self._too_much:
             self._break(ErrorClass.SIZE, too_large(self._read_plan.size_limit))
         elif self._complete:
-            if self.head is data and now >= self._read_plan.learn_at:  # it came as a whole
+            if self.head is data and now >= self._read_plan.learn_at:  # it arrived as a whole
                 self._learn(data, now)
             self._exchange = None
             exchange.responded(self, now)
@@ -197,7 +197,7 @@ class Connection(asyncio.Protocol):
                 return str(error) if self._head_done else self._feed_odd(str(error))
         else:
             return ""
-        # The response is whole; what follows it is not HTTP, so nothing more may be sent.
+        # The response is complete; what follows it is not HTTP, so nothing more may be sent.
         self.keep_alive = False
         return ""
 
@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
         self._head_done = False
         self._odd = None
         mode = self._read_plan.mode
-        # For HEAD a new one each time: it would wait for a body, and cannot be told not to.
+        # A new parser for each HEAD: it would wait for a body, and cannot be told not to.
         if mode is ReadMode.HEAD_ONLY or self._parsers[mode] is None:
             self._new_parser()
             return
@@ -292,13 +292,13 @@ class Connection(asyncio.Protocol):
     def message_complete(self) -> None:
         """The end of a response, interim ones included."""
         parser = self._parser
-        if self._complete:  # another one, which answers nothing that was asked
+        if self._complete:  # another response, to which there was no request
             self.keep_alive = False
             return
         self.status = parser.get_status_code()
         if self.status >= 200:
             self._complete = True
-            # The parser knows only now: afterwards it looks forward to the next response.
+            # The parser knows only now: afterwards it expects the next response.
             self.keep_alive = parser.should_keep_alive()
         else:
             self._interim += 1
@@ -314,7 +314,8 @@ class Connection(asyncio.Protocol):
 
 def _parser(sink: object) -> Any:
     parser = httptools.HttpResponseParser(sink)
-    # RFC 9112, 7.1.1: blanks before a chunk's extensions are read, also where there are none.
+    # RFC 9112, 7.1.1: spaces before a chunk's extensions are accepted, even if there are no
+    # extensions.
     parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
     return parser
 

@@ -97,7 +97,8 @@ class Iteration:
         if request is None:
             try:
                 request = step.render(self._number, self.values)
-            except Exception as error:  # whatever a tenant's data make raise ends this one alone
+            # an exception that a tenant's data causes ends only this iteration
+            except Exception as error:
                 self._connection = connection
                 self._spoil(error)
                 return
@@ -130,7 +131,7 @@ class Iteration:
 
     def _spoil(self, error: Exception) -> None:
         """Fail before the attempt is written: its data cannot be sent."""
-        # Not at once: the user may start over and find as little, without end.
+        # Not at once: the user may start over and find nothing again, endlessly.
         self._opening = self._carrier.soon(self._spoilt, spoilt_by(error))
 
     def _spoilt(self, said: str) -> None:
@@ -143,7 +144,7 @@ class Iteration:
         """A connection was opened for this iteration."""
         self._opening = None
         connection, tally = opened.connection, self._tally
-        if opened.connect:  # not where HTTP/2 had room on a connection
+        if opened.connect:  # not if HTTP/2 had room on a connection
             tally.sample(Timing.DNS, Outcome.SUCCESS, opened.dns)
             tally.sample(Timing.CONNECT, Outcome.SUCCESS, opened.connect)
         if opened.tls:
@@ -190,7 +191,7 @@ class Iteration:
             return
         if self._at > 1:  # the journey of a single step is its latency
             self._whole.journeys[Outcome.SUCCESS].values.append(now - self._due)
-        # The hot path of a closed load: the user starts over on the connection at hand.
+        # The hot path of a closed load: the user starts over on the same connection.
         number = carrier.ended(self._user, step.think_time, now)
         if number < 0:
             if held is not None:
@@ -213,10 +214,10 @@ class Iteration:
         self._fail(error, said)
 
     def unanswered(self, error: ErrorClass) -> None:
-        """A connection that has served before is gone, and not a byte has come of a response.
+        """A connection that has answered before was lost before the first byte of a response.
 
-        A server may close what is idle, and a request may cross that on its way. What changes
-        nothing is sent anew, over a new connection (RFC 9110, 9.2.2): another attempt.
+        A server may close an idle connection while a request is on its way. A request that changes
+        nothing is sent again, over a new connection (RFC 9110, 9.2.2), as another attempt.
         """
         method, _, _ = self._carrier.version.plain(self._request).partition(b" ")
         if method not in _SAFE:
@@ -245,7 +246,7 @@ class Iteration:
         self._fail(ErrorClass.TIMEOUT)
 
     def censor(self) -> None:
-        """The run is over; how this iteration would have ended is not known."""
+        """The run is over; how this iteration would have ended is unknown."""
         now = monotonic_ns()
         if self.begun:
             self._outlasted(Outcome.CENSORED, now)
@@ -268,7 +269,7 @@ class Iteration:
             error, said = (None, "") if there is not None else self._judged(connection)
         except ResponseError as unusable:
             there, error, said = None, unusable.reason, unusable.said
-        except Exception as defect:  # whatever it has sent ends this request, and no other
+        except Exception as defect:  # whatever the target sent ends this request only
             there, error, said = None, ErrorClass.DATA, spoilt_by(defect)
         if there is not None:
             self._attempt(there, now)
@@ -288,7 +289,7 @@ class Iteration:
         cookies.set(self._pool.origin, path, connection.headers(b"set-cookie"))
 
     def _judged(self, connection: Link) -> tuple[ErrorClass | None, str]:
-        """What is wrong with a final response, as class and in words. Extracts values."""
+        """What is wrong with a final response, as a class and in words. Extracts values."""
         step = self._step
         body = b""
         if step.read_plan.mode is ReadMode.BODY:
@@ -304,7 +305,7 @@ class Iteration:
         return judged.error, judged.said
 
     def _redirected(self, connection: Link) -> Pool | None:
-        """Where the response leads on to, if it does: the next request is at hand then.
+        """The destination of a redirect, if the response is one; the next request is then prepared.
 
         Raises ResponseError.
         """
@@ -317,7 +318,8 @@ class Iteration:
         plain = version.plain(self._request)
         there = follow(status, location, plain, self._pool.origin, step.secret_names)
         more = self._further(self._written)
-        if more.hops == carrier.redirects:  # a loop, most likely: nobody asked for it
+        # probably a loop: this is not the answer that anybody wanted
+        if more.hops == carrier.redirects:
             raise ResponseError(ErrorClass.PROTOCOL, f"more than {carrier.redirects} redirects")
         more.hops += 1
         self._request = version.encoder(there.origin.scheme)(there.request)
@@ -389,7 +391,7 @@ class Iteration:
         else:
             self.start(carrier.course(number, now), number, now, user, now)
 
-    # --- the connection and the time of what is under way -------------------------------------
+    # --- the connection and the time of the request in flight -----------------------------------
 
     def _outlasted(self, outcome: Outcome, now: int) -> None:
         """Record lower bounds for a request whose end was not seen."""
@@ -423,7 +425,8 @@ class Iteration:
         """Count the bytes of a response that did not arrive completely."""
         connection = self._connection
         assert connection is not None
-        if connection.first_byte:  # before it, those counted are of the response before
+        # before that, the counted bytes are those of the previous response
+        if connection.first_byte:
             self._tally.bytes_received += connection.received
 
     def _give_up(self) -> None:

@@ -9,10 +9,11 @@ _BLANK = b" \t"
 
 
 def put_plainly(message: bytes) -> bytes | None:
-    """A message with its head as the parser takes it; None: the head has not come as a whole.
+    """A message with its head in the form that the parser accepts; None if the head is not
+    complete.
 
-    A folded line becomes one (5.2), blanks before a colon go (5.1), a line feed alone ends a line
-    (2.2), equal lengths become one, and beside Transfer-Encoding a length means nothing (6.3).
+    Folded lines are joined (5.2), spaces before a colon are removed (5.1), a line feed alone ends a
+    line (2.2), equal lengths become one, and with Transfer-Encoding a length has no meaning (6.3).
     """
     if (end := _END.search(message)) is None:
         return None

@@ -26,7 +26,7 @@ def version_of(target: HttpTarget) -> HttpVersion:
     """The protocol of a target."""
     timeout, shares = target.connect_timeout, target.connections == "Shared"
     if target.protocol == "HTTP/2":
-        # Only here: the tables of HPACK take time to load.
+        # Imported here, because the tables of HPACK take time to load.
         from perfrun.engine.http.http2 import frames
         from perfrun.engine.http.http2.pool import Http2Pool
 

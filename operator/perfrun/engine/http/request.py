@@ -89,17 +89,18 @@ class CompiledStep:
             field.name.lower().encode() for field in fields if field.secret
         )
         self.trace = trace
-        """The trace ids of its requests, where they carry one."""
+        """The trace ids of its requests, if they have one."""
         if trace is not None:
-            self.fine = frozenset()  # every response is looked at, for the slowest are kept
+            self.fine = frozenset()  # every response is examined, because the slowest are kept
         self._build = build.request
         self.raw: Any = build.request(0, {}) if build.is_static else None
         """The request, if it is the same for every iteration."""
 
     def render(self, number: int, values: dict[str, str]) -> Any:
-        """The request of the iteration ``number``; ``values`` are what it has extracted so far.
+        """The request of the iteration ``number``; ``values`` are those that it has extracted so
+        far.
 
-        Raises OutOfDataError where a feed has nothing left for it.
+        Raises OutOfDataError if a feed has no row left.
         """
         return self.raw or self._build(number, values)
 
@@ -125,7 +126,7 @@ class Builder:
             head = head + Template([f"{field.name}: "]) + field.value + Template(["\r\n"])
         self._fields = _folded(head, str.encode)
         self._body = None if body is None else _folded(body, str.encode)
-        # A request that may have a body says so even where it has none (RFC 9110, 8.6).
+        # A request that may have a body declares its length even if it has none (RFC 9110, 8.6).
         self._framed = body is not None or method in ("POST", "PUT", "PATCH")
 
     @property
@@ -134,9 +135,8 @@ class Builder:
         return not (callable(self._path) or callable(self._fields) or callable(self._body))
 
     def request(self, number: int, values: Extracted) -> Any:
-        """One request, as its protocol sends it.
-
-        Raises OutOfDataError where a feed has nothing left.
+        """One request in the form of its protocol. Raises OutOfDataError if a feed has
+        no row left.
         """
         path = self._path(number, values) if callable(self._path) else self._path
         fields = self._fields(number, values) if callable(self._fields) else self._fields
@@ -169,7 +169,7 @@ def origin_of(url: str) -> Origin:
 
 
 def encoded_target(url: str) -> bytes:
-    """The path and query of an absolute URL, as a request line carries them."""
+    """The path and query of an absolute URL, as in a request line."""
     parts = urlsplit(url)
     return _encoded_path((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
@@ -177,9 +177,9 @@ def encoded_target(url: str) -> bytes:
 def compile_scenarios(
     plan: RunPlan, values: Values, authorization: Template | None = None
 ) -> list[CompiledScenario]:
-    """Every step of a plan, compiled. Raises DataError for what cannot be resolved.
+    """Every step of a plan, compiled. Raises DataError if something cannot be resolved.
 
-    ``authorization`` is the value of that header, if there is to be one.
+    ``authorization`` is the value of that header, if there is one.
     """
     feeds = read_feeds(plan, values)
     compiler = Compiler(plan.seed, plan.variables, feeds)
@@ -223,7 +223,7 @@ def _path(target: HttpTarget, request: HttpRequest, where: str, compiler: Compil
     parts = urlsplit(target.url)
     if request.path is None:
         return Template([(parts.path or "/") + (f"?{parts.query}" if parts.query else "")])
-    # The url's own query belongs to the url as it stands, not to paths below it.
+    # The url's own query belongs to the url as it is, not to paths below it.
     return Template([parts.path.rstrip("/")]) + compiler.text(request.path, where)
 
 
@@ -298,7 +298,7 @@ def _encoded_path(text: str) -> bytes:
 
 
 def _folded(template: Template, encode: Callable[[str], bytes]) -> bytes | Encoded:
-    """The bytes of a constant template, or else a function that makes them."""
+    """The bytes of a constant template, or else a function that returns them."""
     if template.static is not None:
         return encode(template.static)
     return lambda number, values: encode(template(number, values))
@@ -314,7 +314,7 @@ def trace_ids(seed: int, place: int) -> TraceId:
 
     def trace_id(number: int) -> str:
         draw = mix(salt + number)
-        # All zeros would be invalid: the last bit makes sure that they are not.
+        # All zeros would be invalid: the last bit prevents that.
         return f"{draw:016x}{mix(draw) | 1:016x}"
 
     return trace_id

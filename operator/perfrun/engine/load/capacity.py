@@ -19,14 +19,15 @@ from perfrun.measure.report import TERMINATED, Hold, WorkerReport
 OnHold = Callable[[WorkerReport], None]
 
 _SET_OUT = 50 * NS_PER_MS
-"""Before a hold starts: its pacer and its tallies are made."""
+"""Time before a hold starts in which its pacer and its tallies are created."""
 
 
 class Search(Execution):
-    """From T0 until somebody says that the search is over.
+    """From T0 until the search is declared over.
 
-    Between two holds nothing is released, and what is still open is censored after a while: each
-    hold is measured clean. The recorder's window is the present hold's.
+    Between two holds nothing is released, and iterations that are still open are censored after a
+    while, so that each hold is measured from a clean start. The recorder's window is the current
+    hold's.
     """
 
     _pacer: HoldPacer
@@ -65,7 +66,7 @@ class Search(Execution):
         place = Share(self._plan.load.workers, index, self._start)
         return HoldPacer(self._plan, place)
 
-    # --- what it is told ----------------------------------------------------------------------
+    # --- orders ---------------------------------------------------------------------------------
 
     def hold(self, hold: Hold) -> None:
         """Start this hold next. Repeating the call changes nothing."""
@@ -101,7 +102,7 @@ class Search(Execution):
         if self._quiet:
             self._settle()
         else:
-            # Others may go on with the hold: it is to be known that this worker did not.
+            # Others may continue the hold: it must be known that this worker did not.
             self._end_hold(TERMINATED if reason == TERMINATED else None)
 
     @override
@@ -119,7 +120,7 @@ class Search(Execution):
         if self._over or hold is None or hold == self._window:
             return
         if not self._quiet:
-            # By a coordinator that does not know of the hold that is under way.
+            # From a coordinator that does not know about the current hold.
             self._end_hold(None)
             self._carrier.censor()
             self._report_hold(self._window)
@@ -154,7 +155,7 @@ class Search(Execution):
             self._censoring = self._later(patience, self._carrier.censor)
 
     def _settle_hold(self) -> None:
-        # Not in the midst of the iteration that ends last.
+        # Not in the middle of the iteration that ends last.
         self._carrier.on_quiet = None
         self._loop.call_soon(self._report_hold, self._window)
 
@@ -181,7 +182,7 @@ class Search(Execution):
         if not self._done.done():
             self._done.set_result(None)
 
-    # --- what came of it ----------------------------------------------------------------------
+    # --- results --------------------------------------------------------------------------------
 
     @override
     def report(self, ceiling: float) -> WorkerReport:

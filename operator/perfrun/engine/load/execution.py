@@ -87,7 +87,7 @@ class Execution(IterationStarter):
             for timer in self._timers:
                 timer.cancel()
             self._carrier.close()
-            await asyncio.sleep(0)  # one turn of the loop, in which what was closed goes away
+            await asyncio.sleep(0)  # one cycle of the loop, in which closed connections disappear
 
     def _new_pacer(self, index: int) -> Pacer:
         return pacer_for(self._plan, index, self._start)
@@ -157,7 +157,7 @@ class Execution(IterationStarter):
                 self._end = monotonic_ns()
             self._done.set_result(None)
 
-    # --- its clockwork ------------------------------------------------------------------------
+    # --- timers ---------------------------------------------------------------------------------
 
     def _wind_up(self) -> None:
         now = monotonic_ns()
@@ -189,7 +189,7 @@ class Execution(IterationStarter):
         """Values that the first iteration has extracted: a setup has only one."""
         return self._carrier.extracted
 
-    # --- what came of it ----------------------------------------------------------------------
+    # --- results --------------------------------------------------------------------------------
 
     def report(self, ceiling: float) -> WorkerReport:
         """Everything that was measured."""
@@ -228,7 +228,7 @@ class Execution(IterationStarter):
             record.waited_time = max(0, last.waited - first.waited)
             record.stolen_time = max(0, last.stolen - first.stolen)
             record.periods = last.periods - first.periods
-            # The kernel counts on between its writing of the two: one more would be no truth.
+            # The kernel continues to count between writing the two: one more would be wrong.
             record.throttled_periods = min(last.throttled - first.throttled, record.periods)
         return record
 

@@ -1,6 +1,7 @@
-"""What a kind of target has to be for the engine: it compiles, reaches and carries a load.
+"""What a kind of target has to provide for the engine: it compiles, reaches and carries a load.
 
-The engine paces, counts and judges nothing of a target by itself: HTTP is one kind among others.
+The engine itself does not pace, count or judge anything that is specific to a target: HTTP is one
+kind among others.
 """
 
 from collections.abc import Callable
@@ -40,9 +41,9 @@ Courses = Callable[[int, int], Course[Any]]
 
 
 class Carrier(Protocol):
-    """The iterations of one load that are under way, and what they go over.
+    """The iterations of one load in progress, and their connections.
 
-    All that happens to them it counts in the tallies of their courses.
+    It counts everything that happens to them in the tallies of their courses.
     """
 
     on_quiet: Callable[[], None] | None
@@ -99,14 +100,14 @@ class Kind(Protocol):
 
     async def close(self) -> None:
         """Release everything that outlives a load; no calls follow."""
-        return  # most have nothing of the kind
+        return  # most kinds have nothing of this sort
 
     def carrier(self, ended: Ended, course: Courses, *, notes_sends: bool) -> Carrier:
-        """What carries one load. Needs a running event loop.
+        """The carrier of one load. Needs a running event loop.
 
-        ``notes_sends``: whether it is noted when iterations send first, as of a burst.
+        ``notes_sends``: whether to record when iterations send first, as for a burst.
         """
 
     def complete(self, report: WorkerReport) -> None:  # noqa: ARG002 (for those that override it)
         """Add measurements other than requests, after the load."""
-        return  # without it the method is an abstract one
+        return  # without this statement the method would be abstract

@@ -89,7 +89,7 @@ class End:
 
 
 def _unheard(user: VirtualUser, until: WaitUntil | End | None) -> None:
-    """The default of ``idles``: nobody listens."""
+    """The default of ``idles``: nobody is informed."""
 
 
 class Pacer(Protocol):
@@ -101,9 +101,12 @@ class Pacer(Protocol):
     batch: int = BATCH
     """Maximum decisions before the loop serves its sockets again."""
     idles: Callable[[VirtualUser, WaitUntil | End | None], None] = staticmethod(_unheard)
-    """Called for a user that starts nothing now. WaitUntil: it pauses, and :meth:`next` must be
-    called by then. End: it leaves, and is the first to find that everything is released. None: it
-    leaves. A callback, because the hot path of a closed load has no time for more than a number."""
+    """Called for a user that starts nothing now.
+
+    WaitUntil: it pauses, and :meth:`next` must be called by then. End: it leaves, and is the first
+    to find that everything has been released. None: it leaves. This is a callback, because the hot
+    path of a closed load has no time for more than a number.
+    """
 
     def user_time(self) -> int:
         """ns in which users were active until the load's end; 0 if the load has no users."""
@@ -118,8 +121,8 @@ class Pacer(Protocol):
     def ended(self, user: VirtualUser, pause: int, now: int) -> int:
         """An iteration of ``user`` is over, who pauses for ``pause`` ns before the next one.
 
-        The number of the iteration that the user starts at once, due ``now`` and told to nobody
-        else; or :data:`NONE`, and :attr:`idles` hears why.
+        Returns the number of the iteration that the user starts at once, due ``now`` and given to
+        no other user; or :data:`NONE`, and calls :attr:`idles` with the reason.
         """
 
     def stop(self, now: int) -> Sequence[VirtualUser]:
@@ -134,12 +137,14 @@ class Share(NamedTuple):
     start: int
 
     def joins(self, now: int) -> int:
-        """Since when a worker takes part that starts its schedule ``now``."""
+        """Since when a worker takes part that starts its schedule at ``now``."""
         return now if now - self.start > JOINED else self.start
 
 
 def pacer_for(plan: RunPlan, index: int, start: int) -> Pacer:
-    """The pacer of a worker's share of a plan; not of a capacity search, which has many loads."""
+    """The pacer of a worker's share of a plan, but not of a capacity search, which has
+    many loads.
+    """
     load, place = plan.load, Share(plan.load.workers, index, start)
     if load.burst is not None:
         requests, concurrency = burst_share(load, load.workers, index)
@@ -205,9 +210,9 @@ class OpenPacer(Pacer):
 
 
 class HoldPacer(OpenPacer):
-    """Paces one hold of a capacity search after the other, each as an open load of its own.
+    """Paces one hold of a capacity search after the other, each as a separate open load.
 
-    The numbers of iterations go on from hold to hold. Uniform arrivals: N workers look like one.
+    The numbers of iterations continue from hold to hold. Uniform arrivals: N workers act like one.
     """
 
     def __init__(self, plan: RunPlan, place: Share) -> None:
@@ -317,10 +322,10 @@ class ClosedPacer(UserPacer):
 
 
 class BurstPacer(UserPacer):
-    """Works off so many iterations with so many users, all released at T0.
+    """Runs a number of iterations with a number of users, all released at T0.
 
-    What was not started within :data:`MAX_BURST` is dropped, so that the worker reports
-    while its coordinator still waits.
+    Iterations not started within :data:`MAX_BURST` are dropped, so that the worker reports while
+    its coordinator still waits.
     """
 
     batch = BURST_BATCH

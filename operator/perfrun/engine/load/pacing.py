@@ -69,7 +69,7 @@ class Pacing:
         self._alarm.at(time)
 
     def _wake(self) -> None:
-        if not self._runs:  # the alarm had rung already when it was cleared
+        if not self._runs:  # the alarm had already rung when it was cleared
             return
         next_, starter, now = self._pacer.next, self._starter, monotonic_ns()
         for _ in range(self._pacer.batch):
@@ -90,7 +90,7 @@ class Pacing:
             else:
                 self._finish(answer)
                 return
-        self._wake_at(1)  # there may be more: at once, but the loop's sockets come first
+        self._wake_at(1)  # there may be more: continue at once, but after the loop's sockets
 
     def _finish(self, end: End) -> None:
         self.stop()

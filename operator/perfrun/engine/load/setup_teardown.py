@@ -1,7 +1,7 @@
 """Setup and teardown: steps that run once, before and after the load.
 
-They go through the same engine as the load, so that TLS, credentials, templates, checks and
-extraction mean the same: each is one iteration of a scenario of that name.
+They use the same engine as the load, so that TLS, credentials, templates, checks and extraction
+mean the same: each is one iteration of a scenario of that name.
 """
 
 import asyncio
@@ -66,9 +66,9 @@ class SetupTeardown:
         return self.extracted
 
     async def teardown(self, *, stopped: bool) -> str | None:
-        """Run the teardown; what went wrong with it, in words. Never raises an EngineError.
+        """Run the teardown. Returns what went wrong, in words. Never raises an EngineError.
 
-        ``stopped``: the report of a run that was stopped must not wait for long.
+        ``stopped``: the report of a stopped run must not wait long.
         """
         steps, trouble = self._possible(self._plan.teardown)
         patience = PATIENCE_WHEN_STOPPED if stopped else None
@@ -76,9 +76,10 @@ class SetupTeardown:
         return _trouble(self.teardown_record) or trouble
 
     def _possible(self, steps: Sequence[Step]) -> tuple[list[Step], str | None]:
-        """The steps that can be sent with what was extracted, and what is wrong with the others.
+        """The steps that can be sent with the extracted values, and what is wrong with the others.
 
-        A step with a value that nobody has extracted is never sent: it would undo something else.
+        A step with a value that was not extracted is never sent, because it would undo something
+        else.
         """
         possible: list[Step] = []
         trouble: str | None = None
@@ -98,7 +99,7 @@ class SetupTeardown:
             update={
                 "scenarios": [Scenario.model_construct(name=name, weight=1, steps=list(steps))],
                 "load": _ONCE,
-                # Not the data of the load's first iteration once more.
+                # Not the data of the load's first iteration again.
                 "seed": mix(self._plan.seed + len(name)) >> 16,
             }
         )

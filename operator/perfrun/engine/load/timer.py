@@ -1,4 +1,6 @@
-"""The two timers of a load: an alarm of microseconds, and the deadline of all that is under way."""
+"""The two timers of a load: an alarm with microsecond precision, and the deadline of everything in
+flight.
+"""
 
 import asyncio
 import ctypes
@@ -103,8 +105,8 @@ class Timed(Protocol):
 class Deadline:
     """Ends what takes longer than a timeout.
 
-    The ``timeout`` (ns) is the same for all: what begins from now on is not due before that. A
-    timer for each of them would be a good part of what a request costs.
+    The ``timeout`` (ns) is the same for all, so whatever begins now cannot be due before that. A
+    timer for each of them would be a considerable part of the cost of a request.
     """
 
     def __init__(self, timeout: int, all_: Collection[Timed]) -> None:

@@ -46,29 +46,29 @@ class Sample(NamedTuple):
 
 
 def sample() -> Sample:
-    """The present use of the process."""
+    """The current resource use of the process."""
     periods, throttled = _throttling()
     return Sample(monotonic_ns(), time.process_time_ns(), periods, throttled, _waited(), _stolen())
 
 
 def parse_schedstat(text: str) -> int:
-    """ns spent waiting on a run queue, of /proc/PID/schedstat."""
+    """ns spent waiting on a run queue, from /proc/PID/schedstat."""
     return int(text.split()[1])
 
 
 def parse_steal(text: str) -> int:
-    """Ticks of steal for each CPU on average, of /proc/stat."""
+    """Ticks of steal, averaged over the CPUs, from /proc/stat."""
     lines = text.splitlines()
     cpus = sum(line.startswith("cpu") for line in lines) - 1
     return int(lines[0].split()[8]) // max(1, cpus)
 
 
 def _waited() -> int:
-    """Of the process's first thread, which is the one of the load."""
+    """ns for the process's first thread, which is the thread of the load."""
     try:
         return parse_schedstat(_SCHEDULED.read_text())
     except (OSError, ValueError, IndexError):
-        return 0  # not Linux, or a kernel without statistics of the scheduler
+        return 0  # not Linux, or a kernel without scheduler statistics
 
 
 def _stolen() -> int:
@@ -121,7 +121,7 @@ def machine() -> str:
         lines = []
     parted = (line.partition(":") for line in lines)
     told = {name.strip(): value.strip() for name, _, value in parted}
-    # ARM has no model name, but codes of maker and part.
+    # ARM has no model name, but codes for vendor and part.
     model = told.get("model name") or " ".join(
         told[name] for name in ("CPU implementer", "CPU part") if name in told
     )
@@ -177,11 +177,11 @@ class StallDetector:
             self.longest_stall = max(self.longest_stall, late)
             if late > PAUSE:
                 self.paused_time += late
-                # Responses that waited may have been read before this beat came: all that were
-                # open at any time since the last one may have waited.
+                # Responses that waited may have been read before this beat: every request that was
+                # open at any time since the last beat may have waited.
                 self.pauses.record(late, self._open_before + self._sent() - self._sent_before)
         else:
-            # This beat may be late by what has only now come to its end: the next one counts.
+            # This beat may be late because of something that has just ended: the next one counts.
             self._counts = self._settled()
         self._note_open()
         self._wait()

@@ -46,7 +46,7 @@ class Intervals:
 
     def _second(self) -> None:
         elapsed = monotonic_ns() - self._start
-        # Timers of the loop may ring a moment early.
+        # Timers of the loop may fire slightly early.
         second = max(self._next, elapsed // NS_PER_S)
         totals, latency = self._recorder.totals(), self._recorder.take_recent()
         self._take(second - 1, totals, latency)

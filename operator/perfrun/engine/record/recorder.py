@@ -40,7 +40,8 @@ class Fold(Protocol):
 
 class Folded:
     """Samples in a histogram that is created on demand: a plan may have 2500 steps, and a histogram
-    takes 184 KiB."""
+    takes 184 KiB.
+    """
 
     __slots__ = ("_histogram",)
 
@@ -88,7 +89,7 @@ class Samples:
     __slots__ = ("_folded", "_into", "values")
 
     def __init__(self, folded: Folded | None = None, *more: Fold) -> None:
-        # No list: its integers would stay in memory, and be turned into an array all the same.
+        # Not a list: its integers would stay in memory, and become an array anyway.
         self.values = array("q")
         self._folded = folded or Folded()
         self._into: tuple[Fold, ...] = (self._folded, *more)
@@ -98,7 +99,7 @@ class Samples:
         if not self.values:
             return
         values = np.array(self.values, dtype=np.int64)
-        del self.values[:]  # in place: the hot path holds on to its append
+        del self.values[:]  # in place: the hot path keeps a reference to its append
         for into in self._into:
             into.fold(values)
 
@@ -109,9 +110,9 @@ class Samples:
 
 
 class ErrorClasses:
-    """The classes of errors of a whole load: servers choose some of them, and messages are bounded.
+    """The error classes of a whole load: servers choose some of them, but messages are bounded.
 
-    Those beyond :data:`MAX_ERROR_CLASSES` are one class.
+    Classes beyond :data:`MAX_ERROR_CLASSES` are counted as one.
     """
 
     __slots__ = ("_known",)
@@ -121,7 +122,7 @@ class ErrorClasses:
 
     def name(self, error: str) -> str:
         """The class that an error is counted under."""
-        plain = str(error)[:MAX_NAME]  # also of an ErrorClass
+        plain = str(error)[:MAX_NAME]  # an ErrorClass too
         name = class_among(self._known, plain or OTHER_ERRORS)
         self._known.add(name)
         return name
@@ -436,11 +437,11 @@ class Recorder:
         return whole
 
     def totals(self) -> Totals:
-        """The counts as they stand."""
+        """The current counts."""
         return Totals((self.warmup, self.window), self._before)
 
     def sent(self) -> int:
-        """Requests so far, of the warm-up and the current window."""
+        """Requests so far, in the warm-up and the current window."""
         return sum(
             step.sent
             for phase in (self.warmup, self.window)
@@ -449,10 +450,10 @@ class Recorder:
         )
 
     def fold_longest(self) -> None:
-        """Fold the one list that holds most: called often, no call stalls the loop for long.
+        """Fold the longest list: if this is called often, no call stalls the loop for long.
 
-        However few there are, or the code and memory of a fold have become cold until the end of
-        the second, which costs some ms on virtual machines.
+        It does so however short the list is. Otherwise the code and memory of a fold would be cold
+        at the end of the second, which costs some ms on virtual machines.
         """
         max(self._samples(), key=lambda samples: len(samples.values)).fold()
 

@@ -16,8 +16,8 @@ _PACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 def unpacked(body: bytes, head: Head, limit: int) -> bytes:
     """The content of a body that was sent with ``head``, at most ``limit`` bytes of it.
 
-    Raises ResponseError: Protocol for what is not what its Content-Encoding says, Size for more
-    than the limit. Codings that nobody asked for are left as they are.
+    Raises ResponseError: Protocol if it does not match its Content-Encoding, Size if it exceeds the
+    limit. Codings that were not requested are left as they are.
     """
     told = (head.header(b"content-encoding") or b"").lower().split(b",")
     codings = [coding for each in told if (coding := each.strip()) not in (b"", b"identity")]
@@ -35,7 +35,7 @@ def unpacked(body: bytes, head: Head, limit: int) -> bytes:
 def _inflated(body: bytes, limit: int) -> bytes:
     try:
         return _unpacked_once(body, limit, zlib.MAX_WBITS)[0]
-    except zlib.error:  # what some servers call deflate is bare (RFC 9110, 8.4.1.2)
+    except zlib.error:  # what some servers call deflate is a raw stream (RFC 9110, 8.4.1.2)
         return _unpacked_once(body, limit, -zlib.MAX_WBITS)[0]
 
 
@@ -54,7 +54,7 @@ def _gunzipped(body: bytes, limit: int) -> bytes:
 def _unpacked_once(body: bytes, limit: int, window: int) -> tuple[bytes, bytes]:
     """The decompressed data, and the bytes after it. Raises zlib.error."""
     unpacker = zlib.decompressobj(window)
-    # One byte more than is allowed: a small body can unpack to gigabytes.
+    # One byte more than allowed: a small body can unpack to gigabytes.
     data = unpacker.decompress(body, limit + 1)
     if len(data) > limit:
         said = "the body is larger after decompression than expect.maxBytes allows (default: 16Mi)"

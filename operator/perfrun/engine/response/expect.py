@@ -44,7 +44,7 @@ class Expectation:
         self.size_limit = MAX_BODY if limit is None else limit
         """Bytes of body after which reading stops."""
         self.needs_body = bool(self._paths) or limit is not None
-        # Without a list any final 2xx is fine, and a 3xx where no redirect is to be followed.
+        # Without a list any final 2xx is fine, and a 3xx if no redirect is to be followed.
         decides = not self.needs_body
         self.fine = (self._status or frozenset(range(200, 300))) if decides else frozenset[int]()
         """Status codes that alone make a response a success."""

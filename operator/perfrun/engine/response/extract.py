@@ -1,5 +1,6 @@
-"""What is looked at of a response: read once for checks and extractions alike, and what later steps
-need of it, compiled once."""
+"""What is examined in a response: read once for checks and extractions alike, and the values that
+later steps need, compiled once.
+"""
 
 import json
 import re
@@ -26,9 +27,8 @@ class Answer:
         self._document: Any = None
 
     def json(self) -> Any:
-        """The document that the body is.
-
-        Raises NotJsonError, and RecursionError for one that is nested too deeply.
+        """The body parsed as JSON. Raises NotJsonError, and RecursionError if it is nested too
+        deeply.
         """
         if not self._read:
             try:

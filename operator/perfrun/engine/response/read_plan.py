@@ -25,11 +25,11 @@ class ReadMode(IntEnum):
 
 
 class ReadPlan:
-    """How the responses to a step are read, and the head that they had last.
+    """How the responses to a step are read, and the last head of these responses.
 
-    The head says all that the parser has found out about a message: its status, its length and
-    that the connection may be kept. Bytes that begin with the same head and have the length that
-    it tells of are a whole message with the same meaning, so they need no parser.
+    The head contains everything that the parser found out about a message: its status, its length
+    and that the connection may be kept. Bytes that begin with the same head and have the resulting
+    length are a whole message with the same meaning, so they need no parser.
     """
 
     __slots__ = ("body_at", "head", "learn_at", "length", "mode", "size_limit", "status")

@@ -22,7 +22,9 @@ from perfrun.reach.values import Values
 
 _WHERE = "spec.target.sql.dsnFrom"
 _LATER = 100 * NS_PER_MS
-"""How much longer the server's own limit is: a slow statement ends here first, as a timeout."""
+"""How much longer the server's own limit is, so that a slow statement ends here first, as a
+timeout.
+"""
 
 
 class SqlKind(Kind):
@@ -80,7 +82,7 @@ class _SqlSpeaker(Speaker[SqlStep]):
     @override
     async def open(self) -> Session[SqlStep]:
         connection = await login(*self._login)
-        # Only the driver that is needed is loaded.
+        # Load only the driver that is needed.
         if self._driver == "mysql":
             from perfrun.engine.sql.mysql import MysqlSession
 

@@ -102,9 +102,8 @@ class _First(NamedTuple):
 
 
 def _texts(step: SqlStep, first: _First | None) -> dict[str, str | None] | None:
-    """The columns that the step extracts, of those with one name the first.
-
-    Raises NotTextError.
+    """The columns that the step extracts; of several with one name, the first. Raises
+    NotTextError.
     """
     if first is None or not step.columns:
         return None

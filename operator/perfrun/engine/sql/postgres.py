@@ -91,9 +91,10 @@ class PostgresSession(Session[SqlStep]):
     async def _run(
         self, step: SqlStep, request: list[list[Row]]
     ) -> tuple[int, "asyncpg.Record | None"]:
-        """Rows that came back or were changed, and the first that came, of the last statement.
+        """The rows that were returned or changed, and the first returned row, of the last
+        statement.
 
-        Of a batch the driver does not tell.
+        For a batch, the driver does not report them.
         """
         rows, first = 0, None
         for statement, parameters in zip(step.statements, request, strict=True):
@@ -109,7 +110,7 @@ class PostgresSession(Session[SqlStep]):
         return rows, first
 
     async def _prepare(self, statement: CompiledStatement, *, keep: bool) -> "_Prepared":
-        # Without a name of its own it would be sent and parsed anew each time.
+        # Without its own name it would be sent and parsed again each time.
         name = f"perfrun_{next(self._numbers)}" if keep else ""
         made = await self._connection.prepare(statement.text, name=name)
         known = _Prepared(made, len(statement.parameters))

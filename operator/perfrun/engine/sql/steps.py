@@ -41,13 +41,13 @@ class SqlStep:
         """Columns by the name of the extracted value."""
 
     def render(self, number: int, values: dict[str, str]) -> list[list[Row]]:
-        """For each statement its rows of parameters, one but for a batch.
+        """For each statement, its rows of parameters: one, except for a batch.
 
-        Raises OutOfDataError where a feed has nothing left, and UnicodeEncodeError.
+        Raises OutOfDataError if a feed has no row left, and UnicodeEncodeError.
         """
         numbers: Sequence[int] = (number,)
         if self.batch > 1:
-            # Other data in each row, and the same in each repetition of the run.
+            # Different data in each row, and the same in each repetition of the run.
             numbers = range(number * self.batch, (number + 1) * self.batch)
         return [
             [

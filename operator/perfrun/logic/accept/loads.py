@@ -129,7 +129,9 @@ def late_stops(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def crowded_browsers(spec: PerfTestSpec) -> Iterator[Problem]:
-    """More windows at once than the core of a worker can render without distorting the measurement."""
+    """More windows at once than the core of a worker can render without distorting the
+    measurement.
+    """
     load = spec.load
     if spec.target.browser is None or load.capacity is not None:
         return

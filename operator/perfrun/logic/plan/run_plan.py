@@ -130,7 +130,9 @@ def load_end(plan: RunPlan) -> int | None:
 
 
 def grace(plan: RunPlan) -> int:
-    """ns for which running iterations may continue after the load's end before they are censored."""
+    """ns for which running iterations may continue after the load's end before they are
+    censored.
+    """
     return max(MIN_GRACE, plan.target.timeout)
 
 

@@ -92,7 +92,9 @@ class Shape:
         return 0.0
 
     def area(self, t_ns: int) -> float:
-        """Level times seconds from T0 until a time: for an open load, the iterations that were due."""
+        """Level times seconds from T0 until a time: for an open load, the iterations that
+        were due.
+        """
         whole = 0.0
         for segment in self.segments:
             start, end, a, b = segment
@@ -266,7 +268,9 @@ class Turns:
         self._places: dict[int, list[tuple[int, int]]] = {}
 
     def cycle(self, worker: int) -> list[int]:
-        """A worker's own cycle: its iteration ``number`` runs ``number // workers`` modulo length."""
+        """A worker's own cycle: its iteration ``number`` runs ``number // workers``
+        modulo length.
+        """
         start = len(self._order) * worker // self._workers
         return [*self._order[start:], *self._order[:start]]
 

@@ -57,7 +57,9 @@ class Refusal:
 
     @property
     def lasting(self) -> bool:
-        """Whether it remains until somebody changes a rule or the test; a quota becomes free again."""
+        """Whether it remains until somebody changes a rule or the test; a quota becomes
+        free again.
+        """
         return any(words in self.message for words in _LASTING_REFUSALS)
 
 

@@ -75,7 +75,9 @@ def advance(history: History, point: Point, rules: TrendRules) -> History:
 
 
 def accept(history: History, run: str) -> History | None:
-    """The history after a user has accepted the level since ``run``. None if that run is not in it."""
+    """The history after a user has accepted the level since ``run``. None if that run is
+    not in it.
+    """
     points = [*history.baseline, *history.fresh]
     found = next((index for index, point in enumerate(points) if point.run == run), None)
     if found is None:

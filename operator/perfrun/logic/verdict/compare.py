@@ -1,4 +1,6 @@
-"""One objective compared with what was measured, and how the generator's faults limit the result."""
+"""One objective compared with what was measured, and how the generator's faults limit the
+result.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

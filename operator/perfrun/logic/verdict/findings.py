@@ -297,7 +297,9 @@ _OWN_FAULTS = frozenset({"Lag", "LateSends", "Throttled", "Stall", "Exhausted"})
 
 
 def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None:
-    """A load that was not generated, because of the generator or because the target was too slow."""
+    """A load that was not generated, because of the generator or because the target was
+    too slow.
+    """
     if evidence.plan.load.open is None:
         return None
     scenarios = evidence.report.window.scenarios

@@ -146,7 +146,9 @@ def _too_few(found: Observation, samples: int, needed: int, window: int) -> NoRe
 
 
 def _unseen(found: Observation, times: Sequence[int]) -> str:
-    """Why the true value may have been different: a gap between two observations that is too long."""
+    """Why the true value may have been different: a gap between two observations that is
+    too long.
+    """
     ordered = sorted(times)
     gap = max((b - a for a, b in pairwise(ordered)), default=0)
     if gap <= max(_MAX_GAP, _GAP_OF_WINDOW * (times[-1] - times[0])):

@@ -65,7 +65,9 @@ class RunVerdict:
         return PerfRunStatus(**{name: value for name, value in named.items() if value is not None})
 
     def with_untidy(self, untidy: str | None) -> "RunVerdict":
-        """The same, with the failure of the teardown if it failed: users need to know what is left."""
+        """The same, with the failure of the teardown if it failed: users need to know
+        what is left.
+        """
         if untidy is None:
             return self
         message = cut(f"{self.message}; the teardown failed: {untidy}")

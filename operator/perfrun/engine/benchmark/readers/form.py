@@ -24,9 +24,9 @@ def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -
             continue
         try:
             value = float(number) * factor
-        except OverflowError:  # a whole number beyond all floats
+        except OverflowError:  # a whole number that is too large for a float
             continue
-        if abs(value) <= MAX_VALUE:  # never so for NaN
+        if abs(value) <= MAX_VALUE:  # always false for NaN
             values[statistic] = value
     return (
         Benchmark(name=foreign(_told(name), MAX_NAME), values=values) if values and name else None

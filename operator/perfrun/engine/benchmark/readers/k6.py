@@ -48,10 +48,10 @@ def read(document: Any) -> Iterator[Benchmark]:
 
 
 def _listed(results: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Of the machine-readable summary: its metrics, and those that it has of the checks.
+    """The metrics of the machine-readable summary, and those that it contains about the checks.
 
-    It leaves out the rate of a Counter, which in the other forms is its count by the duration of
-    the test.
+    It leaves out the rate of a Counter, which in the other forms is its count divided by the
+    duration of the test.
     """
     seconds = config.get("duration")
     checks = results.get("checks")
@@ -83,7 +83,7 @@ def _described(name: str, metric: Mapping[str, Any]) -> Benchmark | None:
         case "counter":
             return benchmark(name, values, _COUNTER)
         case "rate":
-            # Not per second: a share of all. It is called as --summary-export calls it.
+            # Not per second: a share of all. It is named as in --summary-export.
             share = {"value": values.get("rate")}
             return benchmark(name, {**_passes(values), **values, **share}, _RATE)
         case "gauge":
@@ -92,7 +92,7 @@ def _described(name: str, metric: Mapping[str, Any]) -> Benchmark | None:
 
 
 def _passes(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The machine-readable summary counts matches of a total."""
+    """The machine-readable summary has the number of matches, and the total."""
     matches, total = values.get("matches"), values.get("total")
     if not isinstance(matches, int) or not isinstance(total, int):
         return {}

@@ -124,7 +124,8 @@ class Http2Connection(asyncio.Protocol):
         self._open.pop(number, None)
         self._controls = 0
         if self._flow_control.waiting and self._flow_control.drop(number):
-            # Answered before it was whole: without this, the stream would stay open for the peer.
+            # It was answered before it was sent completely: without this, the stream would stay
+            # open for the peer.
             self._write(reset(number, Code.CANCEL))
         if self.is_closing:
             self._leave()
@@ -197,7 +198,7 @@ class Http2Connection(asyncio.Protocol):
         self.is_closing = True
         if not self.ready.done():
             self.ready.set_exception(exc or ConnectionResetError("the connection was closed"))
-            self.ready.exception()  # nobody may be waiting any more
+            self.ready.exception()  # perhaps nobody waits any more
         for stream in list(self._slots):
             self._slots.discard(stream)
             self.home.forget(stream)
@@ -316,7 +317,7 @@ class Http2Connection(asyncio.Protocol):
             stream.fail(ErrorClass.RESET)
 
     def _on_priority(self, number_: int, payload: bytes) -> None:
-        """PRIORITY has no effect any more (RFC 9113, 5.3.2), but must be well-formed (6.3)."""
+        """PRIORITY no longer has an effect (RFC 9113, 5.3.2), but must be well-formed (6.3)."""
         if not number_:
             raise FrameError("a PRIORITY without a stream")
         if len(payload) == _PRIORITY_LENGTH:
@@ -358,7 +359,7 @@ class Http2Connection(asyncio.Protocol):
         self._write(goaway(Code.PROTOCOL_ERROR))
         if not self.ready.done():
             self.ready.set_exception(FrameError("the response is not HTTP/2"))
-            self.ready.exception()  # nobody may be waiting any more
+            self.ready.exception()  # perhaps nobody waits any more
         streams, self._open = self._open, {}
         for stream in streams.values():
             stream.fail(ErrorClass.PROTOCOL, said=said)

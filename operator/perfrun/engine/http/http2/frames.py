@@ -84,7 +84,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def headers(stream: int, block: bytes, *, end: bool) -> bytes:
-    """HEADERS, continued where the block is too large for one frame."""
+    """HEADERS, with continuations if the block is too large for one frame."""
     parts = [block[at : at + MAX_FRAME] for at in range(0, len(block), MAX_FRAME)]
     kinds = [FrameType.HEADERS] + [FrameType.CONTINUATION] * (len(parts) - 1)
     frames = []
@@ -111,7 +111,7 @@ def read_settings(payload: bytes) -> Iterable[tuple[int, int]]:
 
 
 def number(payload: bytes) -> int:
-    """What a WINDOW_UPDATE or an RST_STREAM consists of. Raises FrameError."""
+    """The content of a WINDOW_UPDATE or an RST_STREAM. Raises FrameError."""
     if len(payload) != _LONG.size:
         raise FrameError("a frame of the wrong length")
     return int(_LONG.unpack(payload)[0])
@@ -133,7 +133,7 @@ def goaway(code: Code) -> bytes:
 
 
 def unpadded(flags: int, payload: bytes, *, headers: bool) -> bytes:
-    """A payload without padding and, of HEADERS, without priority. Raises FrameError."""
+    """A payload without padding and, for HEADERS, without priority. Raises FrameError."""
     start, end = 0, len(payload)
     if flags & Flag.PADDED:
         if not payload:
@@ -155,7 +155,7 @@ class Request(NamedTuple):
     body: bytes
 
 
-# Of one connection only, RFC 9113, 8.2.2.
+# They apply to one connection only: RFC 9113, 8.2.2.
 _OF_HTTP1 = frozenset(
     {
         b"connection",
@@ -227,11 +227,11 @@ class ResponseHead(NamedTuple):
 
 
 class Blocks:
-    """Decodes header blocks, each once.
+    """Decodes header blocks, each only once.
 
-    The peer is told to keep no dynamic table (:data:`Setting.HEADER_TABLE_SIZE` 0, before the
-    first request, and settings take effect in the order of frames), so a block means the same
-    whenever it comes. One that counts on a table all the same is an error.
+    The peer is told not to keep a dynamic table (:data:`Setting.HEADER_TABLE_SIZE` 0, before the
+    first request, and settings take effect in the order of frames), so a block always means the
+    same. A block that uses a table anyway is an error.
     """
 
     __slots__ = ("_decoder", "_known")
@@ -249,7 +249,8 @@ class Blocks:
         try:
             decoded = self._decoder.decode(block, raw=True)
             fields = [(bytes(name), bytes(value)) for name, value in decoded]
-        except (hpack.HPACKError, UnicodeError, IndexError) as error:  # the library raises all
+        # the library raises all of them
+        except (hpack.HPACKError, UnicodeError, IndexError) as error:
             raise FrameError(f"headers that are not valid HPACK: {error}") from error
         head = _head(fields)
         if len(self._known) >= MAX_BLOCKS:
@@ -273,9 +274,9 @@ def _head(fields: list[tuple[bytes, bytes]]) -> ResponseHead:
 
 
 def _wrong_field(fields: list[tuple[bytes, bytes]]) -> str:
-    """Why the fields are no head of a response (RFC 9113, 8.2 and 8.3); empty: they are.
+    """Why the fields are not a valid head of a response (RFC 9113, 8.2 and 8.3); empty if they are.
 
-    Blanks around a value are let through, against 8.2.1, as curl and Go do.
+    Spaces around a value are accepted, against 8.2.1, as in curl and Go.
     """
     pseudo_may_come = True
     for name, value in fields:

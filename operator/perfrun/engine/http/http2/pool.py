@@ -36,7 +36,7 @@ class Http2Pool(Pool):
     async def _open(self) -> Opened:
         if not self._shares:
             return await self._connected()
-        # One at a time: those who wait will find room on the connection that is being opened.
+        # One at a time: waiting requests will find room on the connection that is being opened.
         async with self._opening:
             self._live = [connection for connection in self._live if not connection.is_closing]
             for connection in self._live:
@@ -46,7 +46,7 @@ class Http2Pool(Pool):
 
     async def _connected(self) -> Opened:
         opened = await super()._open()
-        # Until it is ready, the whole connection stands in the place of its first stream.
+        # Until it is ready, the whole connection takes the place of its first stream.
         connection = cast(Http2Connection, opened.connection)
         try:
             self._check_agreed(connection)

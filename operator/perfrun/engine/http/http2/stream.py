@@ -81,7 +81,7 @@ class Stream:
         return self._connection.is_closing
 
     def get_extra_info(self, name: str) -> Any:
-        """Of the connection's transport."""
+        """Information of the connection's transport."""
         return self._connection.transport.get_extra_info(name)
 
     def send(self, exchange: Exchange, request: Request, read_plan: ReadPlan) -> None:

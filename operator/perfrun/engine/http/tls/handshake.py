@@ -18,9 +18,10 @@ class TlsSessions:
         self.latest: ssl.SSLSession | None = None
 
     def keep(self, offered: ssl.SSLSession | None, tls: ssl.SSLObject) -> None:
-        """Keep the session of a connection, unless that which it offered was good, or is replaced.
+        """Keep the session of a connection, unless the session that it offered was accepted, or is
+        being replaced.
 
-        One serves for many connections, and a copy costs more than most requests.
+        One session serves many connections, and a copy costs more than most requests.
         """
         if self.latest is offered and not tls.session_reused:
             self.latest = tls.session
@@ -29,7 +30,7 @@ class TlsSessions:
 class Handshake(asyncio.Protocol):
     """The protocol of a new connection, until :class:`Secured` takes its place.
 
-    ``done`` raises an OSError where that fails; of TLS it is an ssl.SSLError.
+    ``done`` raises an OSError if the handshake fails; for TLS errors it is an ssl.SSLError.
     """
 
     def __init__(
@@ -84,11 +85,11 @@ class Handshake(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         if not self.done.done():
             self.done.set_exception(error)
-            self.done.exception()  # nobody may be waiting any more
+            self.done.exception()  # perhaps nobody waits any more
         self._transport.close()
 
     def _finish(self) -> None:
-        # Any: it is no asyncio.Transport, it only has what HTTP needs of one.
+        # Any: it is not an asyncio.Transport, but has what HTTP needs of one.
         secured: Any = Secured(self._transport, self._pipe, self.inner, self._keep)
         self._transport.set_protocol(secured)
         self.inner.connection_made(secured)

@@ -13,10 +13,10 @@ _WHERE = "spec.target.http.tls"
 
 
 def trust(target: HttpTarget, values: Values, fence: Fence) -> Trust:
-    """Whom a target's test trusts. Raises DataError for a missing or unusable certificate.
+    """What a target's test trusts. Raises DataError for a missing or unusable certificate.
 
-    What ``target.tls`` says is meant for the target. Where a redirect leads to another origin, the
-    system's CAs decide, and no client certificate is shown.
+    The settings of ``target.tls`` are for the target. If a redirect leads to another origin, the
+    system's CAs decide, and no client certificate is presented.
     """
     return Trust(_home(target, values), Security(_context(target), None), fence)
 

@@ -1,6 +1,6 @@
-"""A connection on which TLS is spoken, by OpenSSL over two buffers in memory.
+"""A TLS connection, with OpenSSL over two buffers in memory.
 
-To the plain transport below it is the protocol, and to the protocol inside it is the transport, as
+It is the protocol of the plain transport below it, and the transport of the protocol inside it, as
 far as HTTP needs one.
 """
 
@@ -25,10 +25,10 @@ class Pipe(NamedTuple):
 
 
 class Secured(asyncio.Protocol):
-    """A connection on which TLS is spoken.
+    """A TLS connection.
 
-    An end that the peer has not announced (close_notify) is an error to the protocol inside: it
-    could be anybody's (RFC 9112, 9.8).
+    An end that the peer has not announced (close_notify) is an error for the protocol inside,
+    because anybody could have caused it (RFC 9112, 9.8).
     """
 
     __slots__ = (
@@ -129,7 +129,8 @@ class Secured(asyncio.Protocol):
             self._note(error)
             self._settle()
             return
-        # Plain text is shorter than its record: as much of it as came means that there is more.
+        # Plain text is shorter than its record: as many plain bytes as were received mean that
+        # there is more.
         if len(plain) == size or self._incoming.pending or not plain or self._keep is not None:
             self._ended = not plain
             self._receive(self._read_on(plain))
@@ -154,7 +155,8 @@ class Secured(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         inner, error = self._inner, self._error or exc
-        # Each holds the other, and an error its frames: nothing of it is to wait for a collector.
+        # They refer to each other, and an error to its frames: none of it should wait for the
+        # garbage collector.
         self._inner = self._error = None
         self._deliver = _nobody
         if inner is not None:
