@@ -111,7 +111,7 @@ def _starting(facts: RunFacts) -> Decision:
     if refusal is not None and refusal.lasting and facts.now - refusal.since > REFUSED_FOR:
         return Decision(Action.FAIL, _refused(facts, refusal))
     if left <= 0:
-        return Decision(Action.FAIL, f"not all workers were ready {limit}: {waiting_for(facts)}")
+        return Decision(Action.FAIL, f"{waiting_for(facts)}; not all workers were ready {limit}")
     if (lasting := _lasting_trouble(facts)) is not None:
         return Decision(Action.FAIL, lasting)
     return Decision(Action.WAIT, waiting_for(facts), min(STEP_S, left))
@@ -126,7 +126,7 @@ def _lasting_trouble(facts: RunFacts) -> str | None:
     told = f"not all workers were ready within {seconds} after they had come up"
     longest = f"{TROUBLE_WITHIN.total_seconds():g}s"
     wait = f" (load.startTimeout: {longest} waits longer)" if facts.nobody_listens else ""
-    return f"{told}{wait}: {waiting_for(facts)}"
+    return f"{waiting_for(facts)}; {told}{wait}"
 
 
 def _is_overdue(facts: RunFacts) -> bool:

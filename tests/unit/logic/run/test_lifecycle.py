@@ -98,7 +98,7 @@ STARTING: list[tuple[str, dict[str, Any], Action, str]] = [
         "startTimeout runs over all turns",
         {**UNSCHEDULED, "now": at(60), "turn": at(20), "turns": 2},
         Action.FAIL,
-        "within 60s (load.startTimeout): worker 1 (pr-x-1-abcde): Unschedulable",
+        "worker 1 (pr-x-1-abcde): Unschedulable: 0/1 nodes; not all workers were ready within 60s",
     ),
     (
         "all pods have nodes, and are slow: the turn is kept",
@@ -168,7 +168,7 @@ STARTING: list[tuple[str, dict[str, Any], Action, str]] = [
         "the timeout, with the quota's words",
         {"now": at(61), "refusal": refused(QUOTA)},
         Action.FAIL,
-        "within 60s (load.startTimeout): 2 of 2 workers' pods were not created: " + QUOTA,
+        f"2 of 2 workers' pods were not created: {QUOTA}; not all workers were ready within 60s (",
     ),
     (
         "Pod Security has refused just now",
@@ -198,7 +198,7 @@ STARTING: list[tuple[str, dict[str, Any], Action, str]] = [
         "on one machine, it has had it for too long",
         {"now": at(13), "trouble": "shop refuses", "troubled_since": at(3)},
         Action.FAIL,
-        "not all workers were ready within 10s after they had come up: shop refuses",
+        "shop refuses; not all workers were ready within 10s after they had come up",
     ),
     (
         "on one machine nobody listens, which a second try may change",
@@ -220,8 +220,8 @@ STARTING: list[tuple[str, dict[str, Any], Action, str]] = [
             "nobody_listens": True,
         },
         Action.FAIL,
-        "not all workers were ready within 1.2s after they had come up (load.startTimeout: "
-        "10s waits longer): 127.0.0.1:9 refused the connection",
+        "127.0.0.1:9 refused the connection; not all workers were ready within 1.2s after they had "
+        "come up (load.startTimeout: 10s waits longer)",
     ),
     (
         "a worker ended and has no pod",
@@ -503,7 +503,7 @@ def test_what_is_missing_is_told_when_the_deadline_passes(
     late = decide(facts(Phase.STARTING, now=at(60), **changes))
     assert (late.action, late.message) == (
         Action.FAIL,
-        f"not all workers were ready within 60s (load.startTimeout): {message}",
+        f"{message}; not all workers were ready within 60s (load.startTimeout)",
     )
 
 
