@@ -1,5 +1,5 @@
 """The operator process: watches, reconcilers, manifests, metrics.
 
 Handlers and reconcilers gather facts, ask `logic` what to do, and do it; they decide nothing
-themselves. This is the only room that imports kopf.
+themselves. This is the only package that imports kopf.
 """

@@ -52,21 +52,23 @@ T = TypeVar("T")
 
 WORKERS = 8
 MAX_OF_NAMESPACE = 4
-"""Workers that one namespace has at once: the looks at its objects may be slow, as each waits for
-its checks or for a webhook, and the others' are not to wait for these."""
+"""The maximum number of workers that one namespace uses at once: reconciling its objects may be
+slow, because each waits for checks or a webhook, and this must not delay other namespaces.
+"""
 RETRY_S = 2.0
 MAX_LINE = 8192
-"""Characters of a line of the log."""
+"""Maximum length of a line in the log."""
 
 
 def watched(settings: Settings) -> list[Resource]:
-    """What is looked at all the time. Policies are of the whole cluster."""
+    """The resources that are watched all the time. Policies are cluster-scoped."""
     return [PERF_TESTS, PERF_RUNS, *([] if settings.watch_namespaces else [PERF_POLICIES])]
 
 
 class LineFormatter(logging.Formatter):
-    """One line for each record, whatever a tenant or a server has written into it; what follows,
-    as a traceback, is indented, so that it is taken for no other record."""
+    """One line for each record, whatever a tenant or a server has written into it. Further lines,
+    such as a traceback, are indented, so that they cannot be mistaken for other records.
+    """
 
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:
@@ -160,7 +162,7 @@ class Operator:
         return Resync(self._kube, self.store, self.health, self.settings, known)
 
     async def run(self) -> None:
-        """Until SIGTERM. Any part that fails ends the process: the kubelet starts it anew."""
+        """Run until SIGTERM. If any part fails, the process ends, and the kubelet restarts it."""
         context = server_context(self.pair) if self.pair else None
         port = self.settings.coordinator_port
         async with serving(make_app(self.coordinator), port, COORDINATOR, context):
@@ -183,12 +185,12 @@ class Operator:
                 part.result()
 
     async def _work(self, queue: WorkQueue[Key]) -> None:
-        # Not before all is known: a target would look free whose run has not been seen yet.
+        # Not before everything is known: a target whose run has not been seen yet would look free.
         await self.health.caught_up.wait()
         await queue.run(WORKERS)
 
     async def _lead(self) -> None:
-        """Once the lease is here: see what the operator before has done last, and act."""
+        """Once the Lease is held: see what the previous leader did last, and act."""
         await self._lease.leading.wait()
         if self.settings.default_policy and not self.settings.watch_namespaces:
             await _insist("its default policy", lambda: ensure_policy(self._kube))
@@ -202,7 +204,7 @@ class Operator:
 
     async def _watch(self) -> None:
         namespaces = self.settings.watch_namespaces
-        # kopf's default identity asks for a user name, which the arbitrary uid of a pod has not.
+        # kopf's default identity needs a user name, which the arbitrary uid of a pod does not have.
         identity: Any = self.settings.pod_name
         await kopf.operator(
             registry=registry(self.watches, with_policies=not namespaces),
@@ -214,12 +216,12 @@ class Operator:
 
 
 async def start(settings: Settings) -> None:
-    """Answer probes, connect, wait for what is needed, and run."""
+    """Answer probes, connect, wait for the prerequisites, and run."""
     task = asyncio.current_task()
     assert task is not None
-    # Until kopf takes the signal over; process 1 of a container would not even notice it.
+    # Until kopf handles the signal; process 1 of a container would ignore it otherwise.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    # First of all: the kubelet would kill an operator that only waits for the API server.
+    # First of all: the kubelet would kill an operator that is only waiting for the API server.
     async with Front(settings, watched(settings)) as front:
         kube = await _insist("the cluster", Kube.connect)
         try:
@@ -246,7 +248,7 @@ async def start(settings: Settings) -> None:
 
 
 async def _insist(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
-    """What ``attempt`` gives, tried until the API server lets it."""
+    """The result of ``attempt``, which is repeated until the API server allows it."""
     while True:
         try:
             return await attempt()
@@ -256,14 +258,16 @@ async def _insist(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _served(kube: Kube, settings: Settings) -> None:
-    """Raise KubeError unless the API server knows our kinds: a chart's CRDs may come later."""
+    """Raise KubeError unless the API server knows perfrun's kinds: a chart's CRDs may
+    come later.
+    """
     namespace = settings.watch_namespaces[0] if settings.watch_namespaces else None
     for resource in watched(settings):
         await kube.list(resource, namespace, only_metadata=True)
 
 
 def main() -> int:
-    """The exit code: 0 after SIGTERM, 1 when the lease was lost, 2 for a wrong configuration."""
+    """The exit code: 0 after SIGTERM, 1 if the lease was lost, 2 for a wrong configuration."""
     try:
         settings = Settings.from_env()
     except ValueError as error:
@@ -272,10 +276,10 @@ def main() -> int:
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=settings.log_level, handlers=[handler])
-    # Requests by URL and header, at any level: a receiver's URL may be its secret.
+    # They log requests with URL and headers, at any level, and a receiver's URL may be its secret.
     for library in ("kopf", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    # A full collection stops the loop: for 65 ms less where it does not walk what was imported.
+    # A full collection stops the loop, for 65 ms less if it skips the imported objects.
     gc.collect()
     gc.freeze()
     try:

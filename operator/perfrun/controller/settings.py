@@ -1,4 +1,4 @@
-"""What the operator is told by its environment; the chart's values arrive here."""
+"""The operator's settings from its environment, where the chart puts its values."""
 
 import os
 import re
@@ -27,40 +27,40 @@ class Settings:
     namespace: str
     pod_name: str
     pod_uid: str
-    """Empty outside of a pod."""
+    """Empty outside a pod."""
     pod_ip: str
     lease: str
-    """The Lease that says which operator of several acts."""
+    """The Lease that determines which of several operators leads."""
     worker_image: str
     browser_image: str
-    """Of workers that visit pages; empty: it has the browser that the other one has."""
+    """For workers that visit pages; empty if the workers' image has a browser."""
     worker_pull_policy: str
     worker_pull_secrets: tuple[str, ...]
     worker_cpu: str
     worker_memory: str
     worker_memory_limit: str
     worker_pod: PodTemplate
-    """What all worker pods have, before a test's own podTemplate."""
+    """Settings of all worker pods, before a test's own podTemplate."""
     coordinator_url: str
     coordinator_service: str
-    """The Service of that URL, which this operator leads to itself; empty: it does not."""
+    """The Service of that URL, which this operator directs to itself; empty: none."""
     metrics_service: str
-    """The Service of the metrics, which this operator leads to itself; empty: it does not."""
+    """The Service of the metrics, which this operator directs to itself; empty: none."""
     metrics_access: str
     """Who may read metrics: one of ``METRICS_ACCESS``."""
     metrics_token_secret: str
-    """The Secret of the token for metrics, with access ``token``."""
+    """The Secret with the token for metrics, with access ``token``."""
     tls_secret: str
     watch_namespaces: tuple[str, ...]
     """Empty: the whole cluster."""
     default_policy: bool
-    """Whether there is to be a policy where nobody has written one."""
+    """Whether to create a policy if nobody has written one."""
     api_audiences: tuple[str, ...]
-    """Further audiences that the API server takes tokens for, beside those that it says."""
+    """Further audiences of the API server, besides those that it reports."""
     policy_file: str
-    """Policies of an installation for some namespaces; empty: none are written."""
+    """The policies of an installation for some namespaces; empty: none."""
     receivers: str
-    """The folder of the receivers of notices; empty: there are none."""
+    """The folder with the receivers of notices; empty: none."""
     test_labels: tuple[str, ...]
     """The keys of labels of tests that metrics show."""
     log_level: str
@@ -70,7 +70,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Raises ValueError that names the variable that is missing or wrong."""
+        """Raises ValueError that names the missing or wrong variable."""
         return cls(
             namespace=_required(env, "PERFRUN_NAMESPACE"),
             pod_name=env.get("PERFRUN_POD_NAME", "perfrun"),
@@ -98,7 +98,7 @@ class Settings:
             receivers=env.get("PERFRUN_RECEIVERS", ""),
             test_labels=_label_keys(env, "PERFRUN_TEST_LABELS"),
             log_level=_level(env, "PERFRUN_LOG_LEVEL"),
-            # Not ..._PORT: Kubernetes sets variables of that form for Services, to an URL.
+            # Not ..._PORT: Kubernetes sets such variables to the URL of a Service.
             probes_port=_port(env, "PERFRUN_LISTEN_PROBES", PROBES_PORT),
             metrics_port=_port(env, "PERFRUN_LISTEN_METRICS", METRICS_PORT),
             coordinator_port=_port(env, "PERFRUN_LISTEN_COORDINATOR", COORDINATOR_PORT),
@@ -132,7 +132,7 @@ def _metrics_access(env: Mapping[str, str]) -> str:
         choices = ", ".join(METRICS_ACCESS)
         raise ValueError(f"PERFRUN_METRICS_ACCESS is {value!r}: write one of {choices}")
     if value != "open":
-        _required(env, "PERFRUN_TLS_SECRET")  # a token is never asked for in clear text
+        _required(env, "PERFRUN_TLS_SECRET")  # a token is never requested in clear text
     if value == "token":
         _required(env, "PERFRUN_METRICS_TOKEN_SECRET")
     return value

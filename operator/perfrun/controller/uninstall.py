@@ -1,7 +1,7 @@
-"""``python -m perfrun.controller.uninstall``: before the operator goes, end what it has running.
+"""``python -m perfrun.controller.uninstall``: ends all runs before the operator is removed.
 
-Runs under way end as Inconclusive, their Jobs go, and nothing else: the custom resources and the
-history stay. So does no service account of workers. Run by the chart's pre-delete hook.
+Runs in progress end as Inconclusive, and their Jobs and the workers' service accounts are deleted.
+Everything else stays: the custom resources and the history. The chart's pre-delete hook runs it.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ WHY = "perfrun was uninstalled while the run was in progress"
 async def uninstall(kube: Kube, settings: Settings) -> None:
     """End all runs that are not done, and delete the Jobs of workers.
 
-    Done until a look around finds nothing more, because the operator still lives and may start
-    another run meanwhile. Raises KubeError where there is still something after the last look.
+    Repeated until nothing more is found, because the operator is still running and may start
+    another run meanwhile. Raises KubeError if something is left after the last pass.
     """
     for _ in range(MAX_PASSES):
         if not await _pass(kube, settings):
@@ -46,7 +46,7 @@ async def uninstall(kube: Kube, settings: Settings) -> None:
 
 
 async def _pass(kube: Kube, settings: Settings) -> int:
-    """One look around. How many runs and Jobs were there to end, whether it worked or not."""
+    """One pass. Returns how many runs and Jobs had to be ended, whether that worked or not."""
     found = 0
     namespaces: list[str | None] = [*settings.watch_namespaces]
     for namespace in namespaces or [None]:
@@ -81,7 +81,7 @@ async def _drop_accounts(kube: Kube, settings: Settings) -> None:
 
 
 async def _attempt(kind: str, body: Json, work: Awaitable[None]) -> None:
-    """Do it for one object; what goes wrong with it does not keep the others from their end."""
+    """Do it for one object; a failure does not affect the others."""
     where = f"{kind} {body['metadata'].get('namespace')}/{body['metadata'].get('name')}"
     try:
         await work
@@ -96,9 +96,9 @@ async def _delete(kube: Kube, resource: Resource, body: Json) -> None:
 
 
 async def _end(kube: Kube, run: Json) -> None:
-    """Write the end of one run; where the operator wrote meanwhile, the next look does it."""
+    """Write the end of one run; if the operator wrote meanwhile, the next pass does it."""
     about = Metadata.model_validate(run["metadata"])
-    # Whoever wrote what cannot be read: the run ends all the same.
+    # Whoever wrote what cannot be read: the run ends in any case.
     status = read_status(PerfRunStatus, run) or PerfRunStatus()
     run_verdict = cancelled(WHY, status.workers or WorkerCounts(planned=0))
     ended = done(status, about.generation, datetime.now(UTC), run_verdict)

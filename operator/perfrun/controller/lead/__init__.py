@@ -1,1 +1,1 @@
-"""Which operator acts: the Lease, and the threads that keep it."""
+"""Which operator leads: the Lease, and the threads that keep it."""

@@ -1,7 +1,7 @@
-"""The EndpointSlices by which Services lead to the operator that acts.
+"""The EndpointSlices through which Services lead to the leader.
 
-Those of the coordinator and of the metrics have no selector: a standby is ready, but knows nothing
-of what workers have to tell, and shows no tests.
+The Services of the coordinator and of the metrics have no selector: a standby is ready, but knows
+nothing about workers, and shows no tests.
 """
 
 from ipaddress import ip_address
@@ -13,9 +13,9 @@ from perfrun.kube.resources import ENDPOINT_SLICES, LEASES
 
 
 async def lead_here(kube: Kube, settings: Settings, lease_uid: str) -> None:
-    """Write the slices where they say something else. They go when the Lease goes.
+    """Write the slices if they differ. They are deleted with the Lease.
 
-    Outside of a pod, where there are no Services either, nothing is written.
+    Outside a pod, where there are no Services either, nothing is written.
     """
     if not settings.pod_ip:
         return
@@ -42,7 +42,7 @@ def _slice(settings: Settings, lease_uid: str, service: str, port_name: str, por
     family = f"IPv{ip_address(settings.pod_ip).version}"
     return {
         "metadata": {
-            # The type of the addresses never changes, so each family has a slice of its own.
+            # The type of the addresses never changes, so each family has a separate slice.
             "name": f"{service}-{family.lower()}",
             "labels": {
                 "kubernetes.io/service-name": service,

@@ -1,7 +1,6 @@
-"""Whether the main event loop makes progress: beaten by it, read by the threads beside it.
+"""Whether the main event loop makes progress: it beats, and other threads read the beats.
 
-Whatever makes the loop late, a stall of one callback or too many that are due, shows as a beat
-that does not come.
+Whatever delays the loop, one slow callback or too many due ones, shows as a missing beat.
 """
 
 import asyncio
@@ -11,15 +10,16 @@ from collections.abc import Callable
 
 BEAT_S = 0.25
 BUSY_AFTER_S = 2.0
-"""Said in the log and shown by a metric, and nothing else: workers wait for 10 s and try again, and
-a long list or the merge of a large run may take so long on a slow machine."""
+"""Reported only in the log and by a metric: workers wait for 10 s and try again, and a long list or
+the merge of a large run may take this long on a slow machine.
+"""
 DEAD_AFTER_S = 60.0
 """The process ends, and another operator or the next start takes over. As long as a watch may be
-silent, and as many probes as the kubelet would let fail. No work that the operator means to do
-takes a quarter of it; and to end earlier helps nobody, because whoever comes next finds the same
-objects."""
+silent, and as many probes as the kubelet lets fail. No intended work of the operator takes a
+quarter of it; ending earlier would not help, because the next process finds the same objects.
+"""
 WORST_OF_S = 60.0
-"""A metric is scraped at least this often, so that no stall stays unseen."""
+"""A metric is scraped at least this often, so that no stall goes unnoticed."""
 
 
 class Heartbeat:
@@ -29,7 +29,7 @@ class Heartbeat:
         self._now = now
         self._beaten_at = now()
         self._late: deque[tuple[float, float]] = deque(maxlen=int(WORST_OF_S / BEAT_S) + 1)
-        """(when, seconds) of the last beats."""
+        """(when, seconds) of the latest beats."""
 
     async def run(self) -> None:
         """Beat, in the main loop, until cancelled."""
@@ -38,7 +38,7 @@ class Heartbeat:
             self.beat()
 
     def beat(self) -> None:
-        """The loop has come to it."""
+        """The loop has reached the heartbeat."""
         late = self.lag
         self._beaten_at = self._now()
         self._late.append((self._beaten_at, late))

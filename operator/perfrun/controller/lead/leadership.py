@@ -1,10 +1,9 @@
-"""The lease by which one operator of several acts, and the fence for its writes.
+"""The lease by which one of several operators leads, and the fence for its writes.
 
-It is kept in a thread of its own (:mod:`perfrun.controller.lead.lease_thread`), as client-go's
-leader election renews in a goroutine of its own; whether a write may be is asked by the main loop.
-
-The client library's leader election is not used: it keeps the record in an annotation, compares
-wall clocks, and stops nobody from writing after the lease was lost.
+A separate thread keeps it (:mod:`perfrun.controller.lead.lease_thread`), as client-go's leader
+election renews in a separate goroutine; the main loop asks whether it may write. The client
+library's leader election is not used: it keeps the record in an annotation, compares wall clocks,
+and stops nobody from writing after the lease was lost.
 """
 
 import asyncio
@@ -37,11 +36,11 @@ ANNOUNCE_S = 10.0
 
 
 class NotLeadingError(KubeError):
-    """A write was asked for by an operator that may not write (any more)."""
+    """An operator that may not write (any more) tried to write."""
 
 
 class LostLeaseError(Exception):
-    """Another operator leads, or may soon: this process has to end."""
+    """Another operator leads, or may do so soon: this process has to end."""
 
 
 class Leadership:
@@ -54,7 +53,7 @@ class Leadership:
         announce: Callable[[Kube, Settings, str], Awaitable[None]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``announce`` leads the workers to this process; it is given the lease's uid."""
+        """``announce`` directs the workers to this process; it gets the lease's uid."""
         self._kube = kube
         self._fenced = kube.fenced(self.time_to_write)
         self._settings = settings
@@ -72,14 +71,14 @@ class Leadership:
         """Set once this process has the lease; never cleared: without it, it ends."""
 
     def time_to_write(self) -> float:
-        """Seconds for which a write may take now. Raises NotLeadingError. For any thread."""
+        """How many seconds a write may take now. Raises NotLeadingError. Any thread may call it."""
         left = self._deadline - self._now()
         if left <= 0:
             raise NotLeadingError(0, f"this operator does not hold Lease {self._name}")
         return left
 
     async def run(self) -> None:
-        """Wait for the lease and keep it; only by LostLeaseError does this end."""
+        """Wait for the lease and keep it; ends only with LostLeaseError."""
         while not self.leading.is_set():
             try:
                 async with asyncio.timeout(ATTEMPT_S):
@@ -93,7 +92,7 @@ class Leadership:
             await self._keep()
 
     async def release(self) -> None:
-        """Let a standby have the lease at once; to be called when nothing writes any more."""
+        """Let a standby have the lease at once; call it when nothing writes any more."""
         if self._deadline <= self._now():
             return
         self._deadline = float("-inf")
@@ -129,14 +128,16 @@ class Leadership:
                 }
             )
         except ConflictError:
-            return  # another one was quicker
+            return  # another operator was faster
         self._deadline = sent + RENEW_WITHIN_S
         logger.info("leading: %s has Lease %s", self._me.identity, self._name)
         self.leading.set()
         await self._lead_workers_here(body["metadata"]["uid"])
 
     async def _keep(self) -> None:
-        """One renewal. Raises LostLeaseError when there is none in time, or another holder."""
+        """Renew once. Raises LostLeaseError if that does not succeed in time, or if there is
+        another holder.
+        """
         if self._now() >= self._deadline:
             raise LostLeaseError(f"Lease {self._name} was not renewed for {RENEW_WITHIN_S:.0f}s")
         sent = self._now()
@@ -157,7 +158,7 @@ class Leadership:
         try:
             return await self._write({"renewTime": _micro_time()})
         except ConflictError:
-            # Its own earlier write, whose answer was lost, or somebody else's.
+            # Its own earlier write, whose answer was lost, or another operator's.
             body = await self._kube.get(LEASES, self._namespace, self._name)
             if claim(_held(body), self._me, 0) is not Claim.MINE:
                 holder = _held(body).identity or "nobody"
@@ -166,7 +167,7 @@ class Leadership:
             return await self._write({"renewTime": _micro_time()})
 
     async def _write(self, spec: Json) -> Json:
-        """Change the lease as it was seen last. Raises ConflictError where it is another now."""
+        """Change the lease as it was last seen. Raises ConflictError if it has changed since."""
         marks = {PROCESS_ANNOTATION: self._me.process}
         metadata = {"resourceVersion": self._version, "annotations": marks}
         body = await self._kube.patch(

@@ -1,8 +1,8 @@
-"""Keeps the Lease beside the main loop, and says when that loop is dead.
+"""Keeps the Lease in a separate thread, and notices when the main loop is dead.
 
-Renewing shares nothing with the work but the process: a main loop that is busy keeps the Lease, and
-one that makes no progress any more loses it, by the end of the process. So does a Lease that is
-lost: at once, and not when the main loop comes to it, so that no write that it has begun goes on.
+Renewing shares only the process with the other work: a busy main loop keeps the Lease, and one that
+no longer makes progress loses it, because the process is ended. If the Lease is lost, the process
+ends at once, without waiting for the main loop, so that no write in progress continues.
 """
 
 import asyncio
@@ -22,11 +22,13 @@ from perfrun.kube.client import Kube
 logger = logging.getLogger(__name__)
 
 OWN_STEP_MOST_S = 1.0
-"""A step of this thread that took longer was none: the whole process stood still."""
+"""If a step of this thread takes longer, the whole process stood still."""
 
 
 class LeaseThread:
-    """Made, entered and left in the main loop; the Lease is wanted while it is entered."""
+    """Created, entered and left in the main loop; it tries to hold the Lease while it
+    is entered.
+    """
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class LeaseThread:
         heartbeat: Heartbeat,
         end: Callable[..., object] = end_process,
     ) -> None:
-        """``heartbeat``: of the main loop; ``end`` ends the process."""
+        """``heartbeat`` is that of the main loop; ``end`` ends the process."""
         self._settings = settings
         self._heartbeat = heartbeat
         self._end = end
@@ -45,10 +47,10 @@ class LeaseThread:
         """Set in the main loop once this process has the Lease; never cleared."""
 
     async def __aenter__(self) -> Self:
-        """Raises KubeError where no cluster is configured."""
+        """Raises KubeError if no cluster is configured."""
         self._main = asyncio.get_running_loop()
         self._thread.start()
-        # A client belongs to the loop that made it.
+        # A client belongs to the loop that created it.
         self._kube = await self._thread.call(Kube.connect())
         self._leadership = Leadership(self._kube, self._settings, lead_here)
         self._keeping = self._thread.submit(self._keep(self._leadership))
@@ -60,13 +62,13 @@ class LeaseThread:
         await self._thread.stop()
 
     def time_to_write(self) -> float:
-        """Seconds for which a write may take now. Raises NotLeadingError."""
+        """How many seconds a write may take now. Raises NotLeadingError."""
         if self._leadership is None:
             raise NotLeadingError(0, "this operator has not tried to get the Lease yet")
         return self._leadership.time_to_write()
 
     async def release(self) -> None:
-        """Let a standby have the Lease at once; to be called when nothing writes any more."""
+        """Let a standby have the Lease at once; call it when nothing writes any more."""
         self._stop_keeping()
         if self._leadership is not None:
             await self._thread.call(self._leadership.release())
@@ -94,12 +96,13 @@ class LeaseThread:
         self._main.call_soon_threadsafe(self.leading.set)
 
     async def _watch_main(self) -> None:
-        """Tell of a busy main loop, and end the process of a dead one."""
+        """Report a busy main loop, and end the process if the loop is dead."""
         busy, stalled, before = False, 0.0, time.monotonic()
         while True:
             await asyncio.sleep(BEAT_S)
             now, lag = time.monotonic(), self._heartbeat.lag
-            # Only what this thread has seen: one that stood still with the other proves nothing.
+            # Count only what this thread has seen: if it stood still together with the main loop,
+            # that proves nothing.
             stalled = stalled + min(now - before, OWN_STEP_MOST_S) if lag else 0.0
             before = now
             if min(lag, stalled) > DEAD_AFTER_S:

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for what must go on while the main loop is busy."""
+"""An event loop in a separate thread, for work that must continue while the main loop is busy."""
 
 import asyncio
 import faulthandler
@@ -18,15 +18,15 @@ T = TypeVar("T")
 
 JOIN_S = 5.0
 LAST_WORDS_S = 2.0
-"""Within the time that a lost Lease leaves before another operator may take it."""
+"""Shorter than the time between losing a Lease and its takeover by another operator."""
 
 
 class LoopThread:
-    """Runs coroutines beside the main loop.
+    """Runs coroutines in parallel with the main loop.
 
-    The threads share one interpreter: Python code of the main loop makes room for them every 5 ms,
-    one call into C that does not release the interpreter (as ``re`` does) makes none. Nothing whose
-    length a user chooses may be such a call here.
+    The threads share one interpreter: Python code of the main loop yields to them every 5 ms; a
+    call into C that does not release the interpreter (such as ``re``) never yields. No call here
+    whose duration a user controls may be of that sort.
     """
 
     def __init__(self, name: str) -> None:
@@ -34,19 +34,19 @@ class LoopThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin to run what is given to :meth:`call`."""
+        """Begin to run the work that is passed to :meth:`call`."""
         self._thread.start()
 
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work``, done in the thread; cancelled when the caller is."""
+        """The result of ``work``, executed in the thread; cancelled together with the caller."""
         return await asyncio.wrap_future(self.submit(work))
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin ``work`` in the thread, and do not wait for it."""
+        """Begin ``work`` in the thread, without waiting for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def stop(self) -> None:
-        """End the thread; what still runs in it is dropped."""
+        """End the thread; work that is still running is dropped."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         await asyncio.to_thread(self._thread.join, JOIN_S)
 
@@ -56,11 +56,11 @@ class LoopThread:
 
 
 def end_process(why: str, *, with_stacks: bool = False) -> NoReturn:
-    """End at once with exit code 1, from any thread: nothing that is under way goes on.
+    """End at once with exit code 1, from any thread: nothing in progress continues.
 
-    ``with_stacks``: the log says where each thread stands.
+    ``with_stacks``: log where each thread is.
     """
-    # Also if the log cannot be written: who stands still may do so with the log's lock.
+    # Also if the log cannot be written: a blocked thread may hold the log's lock.
     ending = threading.Timer(LAST_WORDS_S, os._exit, [1])
     ending.daemon = True
     ending.start()

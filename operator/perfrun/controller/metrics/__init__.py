@@ -1,4 +1,4 @@
-"""The operator's metrics: a contract, written down in docs/reference/metrics.md.
+"""The operator's metrics: a contract, described in docs/reference/metrics.md.
 
 Gauges follow from the PerfRuns and are the same after a restart; counters start from 0.
 """

@@ -1,4 +1,4 @@
-"""Collects what is known of all tests at the moment of the scrape."""
+"""Collects what is known about all tests at the time of the scrape."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,23 +28,27 @@ from perfrun.measure.plan import RunPlan
 logger = logging.getLogger(__name__)
 
 TESTS_AT_ONCE = 100
-"""Some 20 ms of the main loop."""
+"""About 20 ms of the main loop."""
 
 
 class Metrics(Collector):
-    """What the operator shows: told of what happens, asked by the registry at each scrape."""
+    """What the operator shows: it is notified of events, and the registry asks it at
+    each scrape.
+    """
 
     def __init__(self, store: Store, test_labels: Sequence[str] = ()) -> None:
         """``test_labels``: the keys of labels of tests that are shown."""
         self._store = store
         self.leading = False
-        """Whether this operator acts. A standby shows no tests, or each would be there twice."""
+        """Whether this operator leads. A standby shows no tests, or each would be
+        exported twice.
+        """
         self.under_way: Callable[[], Iterable[tuple[RunPlan, Live]]] = tuple
-        """How the loads that have begun go, the one that began last last."""
+        """The progress of loads that have begun; the one that began last comes last."""
         self.loop_lag: Callable[[], float] = float
-        """The longest time of the last minute for which the main loop stood still, in seconds."""
+        """The longest time in the last minute for which the main loop stood still, in seconds."""
         self.watch_ages: Callable[[], Mapping[str, float]] = dict
-        """By kind: seconds since its watch was seen to be up to date."""
+        """By kind: seconds since its watch was last known to be up to date."""
         self._last: dict[Key, RunFigures] = {}
         self._next: dict[Key, float] = {}
         self._trends: dict[Key, TrendState] = {}
@@ -52,7 +56,7 @@ class Metrics(Collector):
         self._counters = Counters()
         self._labels = TestLabels(test_labels)
 
-    # --- what has happened --------------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------------
 
     def see_test(self, test: Key, labels: Mapping[str, str]) -> None:
         """A test, as read."""
@@ -66,7 +70,7 @@ class Metrics(Collector):
             self._last[key] = figures_of(run)
 
     def count_run(self, run: PerfRun) -> None:
-        """A run that has just come to its end in this process."""
+        """A run that has just ended in this process."""
         self.see_run(run)
         self._counters.run(_test_of(run), run)
 
@@ -75,18 +79,20 @@ class Metrics(Collector):
         self._counters.missed(test)
 
     def show_trend(self, test: Key, state: TrendState | None) -> None:
-        """How the test's last run compares; None: it does not want to know, or has none."""
+        """How the test's last run compares; None if the test does not want comparisons, or has
+        none.
+        """
         if state is None:
             self._trends.pop(test, None)
         else:
             self._trends[test] = state
 
     def show_ready(self, test: Key, *, ready: bool) -> None:
-        """Whether the test can be run as it stands."""
+        """Whether the test can be run as it is."""
         self._ready[test] = ready
 
     def expect_receivers(self, names: Iterable[str]) -> None:
-        """The receivers of notices that there are."""
+        """The existing receivers of notices."""
         for name in names:
             self._counters.expect_receiver(name)
 
@@ -102,7 +108,7 @@ class Metrics(Collector):
             self._next[test] = parse_time(time).timestamp()
 
     def drop_test(self, test: Key) -> None:
-        """The test is gone, and its series with it."""
+        """The test is gone, with its series."""
         self._last.pop(test, None)
         self._next.pop(test, None)
         self._trends.pop(test, None)
@@ -110,7 +116,7 @@ class Metrics(Collector):
         self._counters.drop(test)
         self._labels.drop(test)
 
-    # --- what is shown -------------------------------------------------------------------------
+    # --- families ------------------------------------------------------------------------------
 
     def collect(self) -> Iterator[Metric]:
         """All families; called by the registry at each scrape."""
@@ -118,7 +124,7 @@ class Metrics(Collector):
         yield from self.of_tests()
 
     def own(self) -> Iterator[Metric]:
-        """Of the operator itself. Safe to be asked for by any thread."""
+        """Metrics of the operator itself. Any thread may call it."""
         yield GaugeMetricFamily(
             "perfrun_leader", "1: this operator leads; 0: it is on standby.", self.leading
         )
@@ -137,12 +143,13 @@ class Metrics(Collector):
         yield ages
 
     def of_tests(self) -> Iterator[Metric]:
-        """Of tests and receivers, by the operator that acts; in the main loop only."""
+        """Metrics of tests and receivers, only for the leader, and only in the main loop."""
         yield from merged(self.steps())
 
     def steps(self) -> Iterator[list[Metric]]:
-        """What :meth:`of_tests` gives, of some tests after the other: between two steps the main
-        loop may do something else. All of one test is of one moment."""
+        """The result of :meth:`of_tests`, in steps of a few tests: between two steps the main loop
+        can do other work. All values of one test are from the same moment.
+        """
         if not self.leading:
             return
         known = (self._last, self._ready, self._next, self._trends, self._store.tests)
@@ -164,7 +171,7 @@ class Metrics(Collector):
         )
 
     def _live(self) -> dict[Key, Live]:
-        # Of several runs of a test at once, the one that began last.
+        # If several runs of a test are in progress, the one that began last.
         return {Key(plan.namespace, plan.test): live for plan, live in self.under_way()}
 
     def _states(self, keys: Iterable[Key]) -> Iterator[Metric]:
@@ -193,7 +200,7 @@ class Metrics(Collector):
 
 
 def _collected(*groups: Callable[[], Iterable[Metric]]) -> list[Metric]:
-    """The families of all groups but those that fail."""
+    """The families of all groups except those that fail."""
     collected: list[Metric] = []
     for group in groups:
         try:

@@ -1,6 +1,7 @@
-"""What has happened since the operator started. Each counter is there from 0 on.
+"""What has happened since the operator started.
 
-One that appeared with its first event would hide it: ``increase()`` needs a sample from before.
+Each counter exists from 0 on. One that appeared with its first event would hide it, because
+``increase()`` needs an earlier sample.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ T = TypeVar("T")
 NOTICE_OUTCOMES = get_args(NoticeOutcome)
 _OUTCOMES = ("succeeded", "failed", "censored")
 _MAX_COUNT = 2**53
-"""Of one run; more than this no float can count, and a status that says so is wrong."""
+"""Limit for one run; a float cannot count more, and a status that says so is wrong."""
 
 
 class Counters:
@@ -30,7 +31,7 @@ class Counters:
         self._notices: dict[tuple[str, str], int] = {}
 
     def run(self, test: Key, run: PerfRun) -> None:
-        """A run has come to its end."""
+        """A run has ended."""
         if run.status.verdict is not None:
             _add(self._runs, (test, run.status.verdict), 1)
         if run.status.summary is not None:
@@ -43,7 +44,7 @@ class Counters:
         _add(self._missed, test, 1)
 
     def expect_receiver(self, name: str) -> None:
-        """Have a receiver's counters there before its first notice."""
+        """Create a receiver's counters before its first notice."""
         for outcome in NOTICE_OUTCOMES:
             _add(self._notices, (name, outcome), 0)
 
@@ -60,7 +61,7 @@ class Counters:
             self._requests.pop((test, outcome), None)
 
     def families(self, tests: Iterable[Key]) -> Iterator[Metric]:
-        """The counters of ``tests``, also those of which nothing has happened."""
+        """The counters of ``tests``, including those without any event."""
         requests = CounterMetricFamily(
             "perfrun_requests",
             "Requests of finished runs by outcome, since the operator started.",

@@ -9,7 +9,7 @@ TEST = ["namespace", "test"]
 
 
 def number(value: float | None, unit: float = 1) -> float | None:
-    """The value in multiples of ``unit``; None where it is no finite number, or too large for one.
+    """The value in multiples of ``unit``; None if it is not a finite number, or too large for one.
 
     It comes from statuses and workers, so any int or float is possible.
     """
@@ -23,14 +23,15 @@ def number(value: float | None, unit: float = 1) -> float | None:
 def add(
     family: GaugeMetricFamily, labels: Sequence[str], value: float | None, unit: float = 1
 ) -> None:
-    """Add a sample; what was not measured is an absent series, never a number."""
+    """Add a sample; if there was no measurement, the series is absent, never a number."""
     if (found := number(value, unit)) is not None:
         family.add_metric(labels, found)
 
 
 def showable(families: Iterable[Metric]) -> Iterator[Metric]:
-    """The families without what would fail the whole scrape: values that are no finite numbers, and
-    labels that are not text. The last line of defence, of whatever is shown."""
+    """The families without values that would fail the whole scrape: values that are not finite
+    numbers, and labels that are not strings. The last line of defence.
+    """
     for family in families:
         family.samples = [
             sample

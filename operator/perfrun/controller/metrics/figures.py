@@ -23,7 +23,7 @@ _SLO = [*TEST, "metric", "of", "bound", "on_breach"]
 
 
 class PartFigures(NamedTuple):
-    """Of a step, or of the whole run (step "")."""
+    """Figures of a step, or of the whole run (step "")."""
 
     step: str
     latency: dict[float, float]
@@ -53,7 +53,7 @@ class RunFigures(NamedTuple):
 
 
 def completed(run: PerfRun) -> float:
-    """When it came to its end, in seconds since 1970; 0 where it does not say."""
+    """When it ended, in seconds since 1970; 0 if it does not say."""
     text = run.status.completion_time
     return parse_time(text).timestamp() if text else 0.0
 
@@ -167,7 +167,7 @@ def _bounds(slo: SloStatus) -> Iterator[SloFigures]:
 
 
 def _parsed(parse: Callable[[object], T], text: str | None) -> T | None:
-    """The number behind a figure of a status; None for none and for ``>=5s``."""
+    """The number in a figure of a status; None if there is none, and for ``>=5s``."""
     try:
         return parse(text)
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""``perfrun_live_*``: runs under way, from the intervals that workers post. Never judged."""
+"""``perfrun_live_*``: runs in progress, from the intervals that workers post. Never judged."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,7 +13,7 @@ from perfrun.logic.plan.stop import LOST_AFTER
 
 
 def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:
-    """How the load of each test goes; nothing of a test without a run under way."""
+    """The progress of each test's load; no series for a test without a run in progress."""
     rate = GaugeMetricFamily(
         "perfrun_live_rate", "Requests that ended per second, in the last interval.", labels=TEST
     )

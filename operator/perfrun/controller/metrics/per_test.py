@@ -1,7 +1,7 @@
-"""What is shown of every test: its labels, and what follows from the runs that are kept of it.
+"""What is shown for every test: its labels, and what follows from the runs that are kept of it.
 
-``perfrun_test_labels`` has only keys that are named beforehand: a label that anybody may invent
-would be a series of its own for each value that they think of.
+``perfrun_test_labels`` has only configured keys: if any label were exported, anybody could create
+any number of series.
 """
 
 import re
@@ -44,7 +44,9 @@ class TestLabels:
 
 
 def label_names(keys: Iterable[str]) -> dict[str, str]:
-    """The name in Prometheus of each label key; two that would share one get numbers."""
+    """The name in Prometheus of each label key; if two would share one, the second gets
+    a number.
+    """
     names: dict[str, str] = {}
     for key in keys:
         plain = name = "label_" + re.sub("[^a-zA-Z0-9_]", "_", key)
@@ -57,7 +59,9 @@ def label_names(keys: Iterable[str]) -> dict[str, str]:
 
 
 def kept_families(store: Store, tests: Iterable[Key]) -> Iterator[Metric]:
-    """How many are under way, how many were in vain, and what their results take."""
+    """How many runs are in progress, how many were inconclusive, and how much their
+    results take.
+    """
     active = GaugeMetricFamily(
         "perfrun_run_active", "Runs that are not done, including queued ones.", labels=TEST
     )
@@ -78,7 +82,7 @@ def kept_families(store: Store, tests: Iterable[Key]) -> Iterator[Metric]:
 
 
 def inconclusive_streak(runs: Iterable[RunRecord]) -> int:
-    """How many of the runs that ended last, one after the other, were Inconclusive."""
+    """How many of the most recent runs in a row were Inconclusive."""
     measured = (run for run in runs if run.done and run.missed is None)
     done = sorted(measured, key=lambda run: run.completed or "")
     streak = 0

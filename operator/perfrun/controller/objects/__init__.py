@@ -1,1 +1,1 @@
-"""The objects of Kubernetes that the operator writes, and what it reads of others."""
+"""The Kubernetes objects that the operator writes, and what it reads from others."""

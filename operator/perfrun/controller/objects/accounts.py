@@ -1,8 +1,8 @@
-"""Service accounts: the one that workers have, and for whom the API server takes tokens.
+"""Service accounts: the account of workers, and the audiences of the API server.
 
-Workers are ``perfrun-worker`` in the namespace of their test. The operator makes that account and
-gives it no right. By name and label anybody can make one, so the operator signs the uid of those
-that it has made, with the key of its own Secret, and uses no other.
+Workers are ``perfrun-worker`` in the namespace of their test. The operator creates that account and
+gives it no rights. Anybody can create one with the same name and label, so the operator signs the
+uid of those that it created, with the key in its own Secret, and uses no other.
 """
 
 import asyncio
@@ -23,17 +23,19 @@ class Accounts:
     """The workers' service account of each namespace."""
 
     def __init__(self, kube: Kube, key: str) -> None:
-        """``key``: what uids are signed with; it outlives the operator's restarts."""
+        """``key`` signs uids; it survives restarts of the operator."""
         self._kube, self._key = kube, key
         self._turn = asyncio.Lock()
 
     async def ensure(self, namespace: str) -> None:
-        """See that the account is there, and that it is the operator's own.
+        """Make sure that the account exists, and that it is the operator's own.
 
-        One that says it is perfrun's and was not signed (its maker was killed, or is another
-        installation) is made anew. Raises RefusedError for any other that has its name.
+        If one claims to be perfrun's and was not signed (its creator was killed, or is another
+        installation), it is created again. Raises RefusedError for any other account with this
+        name.
         """
-        async with self._turn:  # two runs of a namespace would take each other's for unsigned
+        # otherwise two runs of a namespace would each take the other's account for unsigned
+        async with self._turn:
             standing = await self._kube.find(ACCOUNTS, namespace, WORKER_ACCOUNT)
             if standing is not None:
                 if self._is_signed(standing):
@@ -54,7 +56,7 @@ class Accounts:
         }
         try:
             made = await self._kube.create(ACCOUNTS, namespace, body)
-        except AlreadyExistsError as error:  # somebody else was faster: it is looked at again
+        except AlreadyExistsError as error:  # somebody else was faster: check it again
             raise ConflictError(409, str(error)) from error
         uid = made["metadata"]["uid"]
         signed = {"metadata": {"uid": uid, "annotations": {SIGNATURE: self._signature(uid)}}}
@@ -84,10 +86,10 @@ def _check_label(account: Json, namespace: str) -> None:
 
 
 async def api_audiences(kube: Kube, settings: Settings) -> frozenset[str]:
-    """The audiences that the API server takes tokens for, as far as it can be known.
+    """The audiences of the API server, as far as they can be found out.
 
-    The kubelet gives the operator's pod a token for all of them, and a TokenReview that asks for
-    none answers with those that are the API server's own. Raises KubeError.
+    The kubelet gives the operator's pod a token for all of them, and a TokenReview without
+    audiences answers with those of the API server. Raises KubeError.
     """
     token = await kube.own_token()
     if not token:

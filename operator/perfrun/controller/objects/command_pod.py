@@ -1,8 +1,8 @@
-"""The pod of a benchmark: beside the worker, the user's image with its command.
+"""The pod of a benchmark: the worker, and the user's image with its command.
 
-The launcher comes from the worker's image by an init container, since the user's may have nothing
-but its program. What the worker has is not mounted there: no token, no plan, no values but those
-that the command is given as its environment.
+An init container copies the launcher from the worker's image, because the user's image may contain
+nothing but its program. The worker's files are not mounted there: no token, no plan, no values
+except those in the command's environment.
 """
 
 from perfrun.api import Json
@@ -12,7 +12,7 @@ from perfrun.api.test.values import KeyRef
 from perfrun.launcher.pack import argv
 
 COMMAND_DIR = "/perfrun"
-"""What worker and launcher have in common."""
+"""The folder that worker and launcher share."""
 LAUNCHER_DIR = "/perfrun-launcher"
 _HOME = "/tmp"  # noqa: S108 (an emptyDir of the pod)
 _WORKER_CPU = "100m"
@@ -22,7 +22,7 @@ _WORKER_CPU = "100m"
 def with_command(pod: Json, target: BenchmarkTarget, resources: Json, usual: Json) -> Json:
     """The pod of a worker, with the command beside it.
 
-    ``resources`` are the command's; ``usual`` are those of workers where a test asks for none.
+    ``resources`` are the command's; ``usual`` are those of workers if a test does not set any.
     """
     (worker,) = pod["containers"]
     shared = {"name": "command", "mountPath": COMMAND_DIR}
@@ -46,7 +46,7 @@ def with_command(pod: Json, target: BenchmarkTarget, resources: Json, usual: Jso
 
 
 def _bringer(worker: Json) -> Json:
-    """Brings the launcher to where the user's container finds it."""
+    """Copies the launcher to where the user's container finds it."""
     return {
         "name": "launcher",
         **{name: worker[name] for name in ("image", "imagePullPolicy", "securityContext")},
@@ -62,7 +62,7 @@ def _bringer(worker: Json) -> Json:
 
 def _command(worker: Json, target: BenchmarkTarget, resources: Json, shared: Json) -> Json:
     given = {one.name for one in target.env}
-    # The image's own home may not be writable for the user that it is run as.
+    # The image's home may not be writable for the user that the container runs as.
     homes = [{"name": name, "value": _HOME} for name in ("HOME", "TMPDIR") if name not in given]
     return {
         "name": COMMAND_CONTAINER,

@@ -1,4 +1,4 @@
-"""Events on the objects that they are about, once each."""
+"""Events about objects, once each."""
 
 import hashlib
 import logging
@@ -27,10 +27,10 @@ class Events:
     async def tell(
         self, kind: str, about: Metadata, reason: str, note: str, *, warning: bool = False
     ) -> None:
-        """Tell of something that happened to an object.
+        """Report something that happened to an object.
 
-        The name follows from object, reason and note, so that a step that is done twice (after
-        the operator was killed) tells once.
+        The name depends on object, reason and note, so that a step that is repeated (after the
+        operator was killed) creates only one Event.
         """
         digest = hashlib.sha256(f"{about.uid}{reason}{note}".encode()).hexdigest()[:16]
         body = {

@@ -1,4 +1,4 @@
-"""The Jobs of a run, and the pods that they make. Pure functions."""
+"""The Jobs of a run, and their pods. Pure functions."""
 
 from collections.abc import Sequence
 
@@ -23,14 +23,14 @@ VALUES_DIR = "/var/run/perfrun"
 TOKEN_DIR = "/var/run/secrets/perfrun.dev"  # noqa: S105 (a folder)
 TTL_S = 3600
 GRACE_S = 60
-"""Of a pod that is deleted: its load is ended, its teardown is run, and its report is sent."""
+"""Time for a deleted pod: its load ends, its teardown runs, and its report is sent."""
 TEARDOWN_RETRIES = 2
-# Beyond what the worker itself allows: the Job is the last net, not the first.
+# Longer than the worker's own limit: the Job's deadline is the last resort.
 JOB_MARGIN_S = 120
 TMP, TMP_OF_BROWSER = "64Mi", "1Gi"
-"""A browser keeps its cache there, and what its processes share."""
+"""A browser keeps its cache there, and the shared data of its processes."""
 BROWSER_MEMORY, BROWSER_MEMORY_LIMIT = "1Gi", "2Gi"
-"""Requested and at most by a worker with a browser; a test's podTemplate says otherwise."""
+"""Requests and limits of a worker with a browser; a test's podTemplate takes precedence."""
 TOKEN_S = 3600
 NOBODY = 65532
 HOSTNAME = "kubernetes.io/hostname"
@@ -47,14 +47,14 @@ def job_manifest(
 ) -> Json:
     """The Indexed Job of a run's workers.
 
-    ``away_from`` are selectors of pods whose nodes they are to leave alone where there are others.
+    ``away_from`` are selectors of pods whose nodes the workers should avoid if there are others.
     """
     workers = plan.load.workers
     job = {
         "completionMode": "Indexed",
         "completions": workers,
         "parallelism": workers,
-        # backoffLimit 0 would have the Job kill the survivors of one failure.
+        # With backoffLimit 0, a single failure would make the Job kill the other workers.
         "backoffLimitPerIndex": 0,
         "maxFailedIndexes": workers,
         "activeDeadlineSeconds": _seconds(plan.load.start_timeout + longest(plan)) + JOB_MARGIN_S,
@@ -71,7 +71,7 @@ def job_manifest(
 def teardown_job_manifest(
     run: Key, plan: RunPlan, spec: PerfTestSpec, settings: Settings, *, with_ca: bool
 ) -> Json:
-    """The Job of one pod that only runs the teardown, like a worker in all else."""
+    """The Job of one pod that only runs the teardown, otherwise like a worker."""
     job = {
         "backoffLimit": TEARDOWN_RETRIES,
         "activeDeadlineSeconds": _seconds(longest_clean_up(plan)),
@@ -90,7 +90,7 @@ def teardown_job_manifest(
 
 
 def _job(run: Key, plan: RunPlan, template: PodTemplate, job: Json, name: str) -> Json:
-    """A Job of a run, but for the spec of its pods."""
+    """A Job of a run, without the spec of its pods."""
     labels = {"app.kubernetes.io/name": "perfrun-worker", **run_labels(run, plan.test)}
     return {
         "metadata": {
@@ -117,7 +117,7 @@ def _job(run: Key, plan: RunPlan, template: PodTemplate, job: Json, name: str) -
 
 
 def _affinity(template: PodTemplate, away_from: Sequence[Json]) -> Json:
-    """The test's own, and from whom its pods keep away unless it says that itself."""
+    """The test's own affinity, with an anti-affinity to ``away_from`` unless the test sets one."""
     terms = [
         {
             "weight": 100,
@@ -182,7 +182,7 @@ def _pod_spec(
 
 
 def _of_worker(spec: PerfTestSpec) -> set[ValueRef]:
-    """The values that the worker reads; those of a command are its environment."""
+    """The values that the worker reads; those of a command are in its environment."""
     target = spec.target.model_copy(update={"benchmark": None})
     return value_refs(spec.model_copy(update={"target": target}))
 
@@ -216,7 +216,7 @@ def _container(
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (an emptyDir of the pod)
             *mounts,
         ],
-        # The last lines of a worker that died are the best sentence there is about it.
+        # The last lines of a dead worker are the best message about it.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 
@@ -227,7 +227,7 @@ def _image(plan: RunPlan, settings: Settings) -> str:
 
 
 def worker_resources(target: Target, settings: Settings, template: PodTemplate) -> Json:
-    """What a worker's container asks for, and may take."""
+    """Requests and limits of a worker's container."""
     memory, most = settings.worker_memory, settings.worker_memory_limit
     if target.browser is not None:
         memory, most = BROWSER_MEMORY, BROWSER_MEMORY_LIMIT
@@ -253,7 +253,7 @@ def _own_volumes(plan: RunPlan) -> list[Json]:
 
 
 def _account_volume(spec: PerfTestSpec) -> Json | None:
-    """The token that the test's requests carry, where it asks for one; the kubelet renews it."""
+    """The token that the test's requests carry, if it asks for one; the kubelet renews it."""
     audience = spec.target.account_audience
     if audience is None:
         return None
@@ -262,10 +262,10 @@ def _account_volume(spec: PerfTestSpec) -> Json | None:
 
 
 def _value_volumes(refs: set[ValueRef]) -> tuple[list[Json], list[Json]]:
-    """Mounts of just the keys that the test names.
+    """Mounts of exactly the keys that the test names.
 
-    Optional, so that a missing one does not leave the pod waiting without a word: the worker
-    starts and names it.
+    They are optional, so that a missing key does not leave the pod waiting without a message: the
+    worker starts and names it.
     """
     keys: dict[tuple[str, str], list[str]] = {}
     for ref in sorted(refs):

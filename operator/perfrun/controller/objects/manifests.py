@@ -1,4 +1,4 @@
-"""The objects that a run makes but for its Jobs: ConfigMaps, its revision. Pure functions."""
+"""The objects of a run except for its Jobs: ConfigMaps, its revision. Pure functions."""
 
 import base64
 import hashlib
@@ -13,24 +13,25 @@ from perfrun.measure.plan import RunPlan
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 WORKER_ACCOUNT = "perfrun-worker"
-"""The service account of workers, in the namespace of their test: made by the operator, without a
-right. Its name is in the ``sub`` of tokens that targets are sent."""
+"""The service account of workers, in the namespace of their test: created by the operator, without
+rights. Its name is in the ``sub`` of tokens that are sent to targets.
+"""
 RUN_LABEL = api_names.RUN_LABEL
 TEST_LABEL = "perfrun.dev/test"
 CONTENT_LABEL = "perfrun.dev/content"
-"""Of a ConfigMap: plan, report, observed or result."""
+"""Label of a ConfigMap: plan, report, observed or result."""
 REPORT_INDEX_LABEL = "perfrun.dev/index"
-"""Of a ConfigMap with a report: which worker it is of."""
+"""Label of a ConfigMap with a report: the worker's index."""
 PIECE_LABEL = "perfrun.dev/piece"
-"""Of a ConfigMap that holds a part of something larger: which, from 0."""
+"""Label of a ConfigMap with a part of something larger: its number, from 0."""
 SHA_ANNOTATION = "perfrun.dev/sha256"
-"""Of such a ConfigMap: the hash of the whole."""
+"""Annotation of such a ConfigMap: the hash of the whole."""
 CHUNK_BYTES = 900 * 1024
 TREND_KEY = "trend.json.gz"
 
 
 def owner_reference(kind: str, name: str, uid: str) -> Json:
-    """A controlling owner: what is owned goes when the owner goes, without finalizers."""
+    """A controlling owner: owned objects are deleted with their owner, without finalizers."""
     return {
         "apiVersion": API_VERSION,
         "kind": kind,
@@ -63,12 +64,12 @@ def run_manifest(test: Metadata, name: str, reason: str, scheduled_time: str | N
 
 
 def revision_name(test: str, what_runs: str) -> str:
-    """Equal specs share a revision. ``what_runs`` is the hash of one."""
+    """Equal specs share a revision. ``what_runs`` is the hash of the spec."""
     return f"{test}-{what_runs}"
 
 
 def revision_manifest(test: Metadata, what_runs: str, frozen: Json) -> Json:
-    """What the test runs, frozen. Owned by the test, shared by runs of the same spec."""
+    """What the test runs, frozen. Owned by the test, and shared by runs of the same spec."""
     return {
         "metadata": {
             "name": revision_name(test.name, what_runs),
@@ -95,7 +96,7 @@ def config_map(run: Key, uid: str, test: str, content: str, name: str, **data: A
 
 
 def plan_config_map(run: Key, plan: RunPlan, ca: str) -> Json:
-    """The plan, and by which certificate to know the coordinator."""
+    """The plan, and the certificate by which workers recognise the coordinator."""
     data = {"plan.json": plan.to_bytes().decode()}
     if ca:
         data["ca.crt"] = ca
@@ -116,7 +117,7 @@ def result_config_maps(run: Key, plan: RunPlan, packed: bytes) -> list[Json]:
 
 
 def observed_config_map(run: Key, plan: RunPlan, data: dict[str, bytes]) -> Json:
-    """What the operator has seen of a run's workloads so far."""
+    """What the operator has observed of a run's workloads so far."""
     binary = {key: base64.b64encode(value).decode() for key, value in data.items()}
     name = f"{job_name(plan.uid)}-observed"
     return config_map(run, plan.uid, plan.test, "observed", name, binaryData=binary)
@@ -141,7 +142,7 @@ def trend_name(test: Metadata) -> str:
 
 
 def joined(pieces: list[Json]) -> bytes | None:
-    """What was stored in pieces; None while one is missing or damaged."""
+    """What was stored in pieces; None if one is missing or damaged."""
     ordered = sorted(pieces, key=lambda piece: int(piece["metadata"]["labels"][PIECE_LABEL]))
     whole = b"".join(
         base64.b64decode(data) for piece in ordered for data in piece["binaryData"].values()
@@ -152,7 +153,7 @@ def joined(pieces: list[Json]) -> bytes | None:
 
 
 def _pieces(run: Key, plan: RunPlan, content: str, suffix: str, packed: bytes) -> list[Json]:
-    """As many ConfigMaps as the API server's limit of 1 MiB for each asks for."""
+    """As many ConfigMaps as the API server's limit of 1 MiB for each requires."""
     maps = []
     for number, start in enumerate(range(0, len(packed), CHUNK_BYTES)):
         data = base64.b64encode(packed[start : start + CHUNK_BYTES]).decode()

@@ -1,4 +1,4 @@
-"""What the API server says of a run's Job and pods, read once into the facts of a decision."""
+"""What the API server says about a run's Job and pods, as facts for a decision."""
 
 from datetime import datetime, timedelta
 
@@ -10,16 +10,16 @@ from perfrun.kube.client import owned_by
 from perfrun.logic.run.facts import JobState, WorkerFacts
 from perfrun.logic.run.losses import leaves_undone
 
-# Waiting reasons that pass by themselves in every start.
+# Reasons for waiting that pass by themselves in every start.
 _NORMAL_WAITS = ("ContainerCreating", "PodInitializing")
 GONE_AFTER = timedelta(seconds=15)
-"""From the moment by which a deleted pod was to be gone, until it is taken for lost."""
+"""From the time when a deleted pod should have been gone until it counts as lost."""
 _END_PHASES = ("Failed", "Succeeded")
 _END_CONDITIONS = ("Complete", "Failed")
 
 
 def job_state(job: Json | None, run_uid: str) -> JobState:
-    """The state of the Job by its conditions; one that belongs to another run is not ours."""
+    """The state of the Job by its conditions; a Job of another run does not count."""
     if job is None or not owned_by(job, run_uid):
         return JobState.ABSENT
     if job.get("metadata", {}).get("deletionTimestamp"):
@@ -43,8 +43,8 @@ def failed_indexes(job: Json, planned: int) -> set[int]:
 def pod_facts(pod: Json, now: datetime) -> WorkerFacts:
     """The facts of one worker's pod.
 
-    A worker is dead with its container, too: a side car that never ends keeps the pod running. And
-    with its deletion, where nobody is left to end it: the pod of a lost node stays Running.
+    A worker is dead when its container is, because a sidecar that never ends keeps the pod running.
+    It is also dead if it was deleted and nothing can end it: the pod of a lost node stays Running.
     """
     metadata, status = pod.get("metadata", {}), pod.get("status", {})
     dead = has_ended(pod) or _is_overdue(metadata, now)
@@ -61,7 +61,7 @@ def pod_facts(pod: Json, now: datetime) -> WorkerFacts:
 
 
 def gone_pod(job: str, index: int) -> WorkerFacts:
-    """The facts of a worker that the Job has given up, and whose pod is not there any more."""
+    """The facts of a worker that the Job has given up, and whose pod no longer exists."""
     return WorkerFacts(
         name=f"{job}-{index}",
         index=index,
@@ -72,7 +72,9 @@ def gone_pod(job: str, index: int) -> WorkerFacts:
 
 
 def _problem(metadata: Json, status: Json, now: datetime) -> str | None:
-    """In words that are partly the kubelet's, a scheduler plugin's, or the last of a container."""
+    """In words that are partly those of the kubelet, a scheduler plugin, or a container's last
+    output.
+    """
     found = _obstruction(metadata, status, now)
     return printable(found) if found is not None else None
 
@@ -94,13 +96,13 @@ def _deletion(metadata: Json, now: datetime) -> str | None:
 
 
 def _is_overdue(metadata: Json, now: datetime) -> bool:
-    """Whether the pod was to be gone long ago: its deletion names the moment."""
+    """Whether the pod should have been gone long ago: its deletion has a deadline."""
     deletion = metadata.get("deletionTimestamp")
     return deletion is not None and now - parse_time(deletion) > GONE_AFTER
 
 
 def _disruption(status: Json) -> str | None:
-    """Why Kubernetes itself ends the pod: eviction, preemption, a taint, a node that is gone."""
+    """Why Kubernetes itself ends the pod: eviction, preemption, a taint, a lost node."""
     for condition in status.get("conditions", []):
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             return f"{condition.get('reason')}: {condition.get('message', '')}".rstrip(": ")
@@ -108,7 +110,7 @@ def _disruption(status: Json) -> str | None:
 
 
 def has_ended(pod: Json) -> bool:
-    """Whether the worker of a pod runs no more; one that is being terminated still does."""
+    """Whether the worker of a pod no longer runs; one that is being terminated still does."""
     status = pod.get("status", {})
     return status.get("phase") in _END_PHASES or "terminated" in _worker_state(status)
 
@@ -130,7 +132,7 @@ def _death(status: Json) -> str:
 
 
 def _exit(ended: Json) -> str | None:
-    """Why a container has failed; None: it has ended well."""
+    """Why a container has failed; None if it succeeded."""
     if ended.get("exitCode") == 0:
         return None
     if ended.get("reason") == "OOMKilled":
@@ -140,7 +142,7 @@ def _exit(ended: Json) -> str | None:
 
 
 def _obstacle(status: Json) -> str | None:
-    """What keeps a pod that is not dead from running, if anything but time does."""
+    """What keeps a pod that is not dead from running, other than time."""
     for condition in status.get("conditions", []):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return f"{condition.get('reason', 'Unschedulable')}: {condition.get('message', '')}"
@@ -156,7 +158,7 @@ def _obstacle(status: Json) -> str | None:
 
 
 def _running_since(status: Json) -> datetime | None:
-    """When the worker's own container was started, if it runs."""
+    """When the worker's own container was started, if it is running."""
     started = _worker_state(status).get("running", {}).get("startedAt")
     return parse_time(started) if started else None
 
@@ -175,7 +177,7 @@ def _state(container: Json) -> Json:
 
 
 def _containers(status: Json) -> list[Json]:
-    """The statuses of the worker and of its side cars, which start before it."""
+    """The statuses of the worker and of its sidecars, which start before it."""
     return [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
 
 

@@ -1,4 +1,4 @@
-"""The policies that hold: objects of the cluster, or a file where no such object can be read."""
+"""The policies that apply: objects of the cluster, or a file if such objects cannot be read."""
 
 import logging
 from pathlib import Path
@@ -26,16 +26,18 @@ logger = logging.getLogger(__name__)
 
 
 class PolicyRecord(NamedTuple):
-    """One policy as it was seen last."""
+    """One policy as it was last seen."""
 
     uid: str
     spec: PerfPolicySpec | None
-    """None: it cannot be read."""
+    """None if it cannot be read."""
     why: str = ""
 
 
 def policy_record(body: Json) -> PolicyRecord:
-    """The record of an object. One that cannot be read forbids all: nobody knows what it says."""
+    """The record of an object. If it cannot be read, it forbids everything: nobody knows what it
+    says.
+    """
     uid = body["metadata"].get("uid", "")
     try:
         spec = PerfPolicy.parse(body).spec
@@ -53,7 +55,7 @@ def policy_record(body: Json) -> PolicyRecord:
 def policies_of(
     records: dict[str, PolicyRecord], api_audiences: frozenset[str] = frozenset()
 ) -> Policies:
-    """What decisions are made on, by the names of the policies."""
+    """The policies for decisions, by name."""
     return Policies(
         {name: record.spec for name, record in records.items() if record.spec is not None},
         {name: record.why for name, record in records.items() if record.spec is None},
@@ -62,7 +64,7 @@ def policies_of(
 
 
 def written_policies(settings: Settings) -> dict[str, PolicyRecord]:
-    """Those of an operator that may see no objects outside of its namespaces.
+    """The policies of an operator that may not read cluster-scoped objects.
 
     Raises ValueError for a file that cannot be read.
     """
@@ -79,7 +81,7 @@ def written_policies(settings: Settings) -> dict[str, PolicyRecord]:
 
 
 async def ensure_policy(kube: Kube) -> None:
-    """Give a cluster without any policy the default one. Raises KubeError."""
+    """Create the default policy in a cluster without any. Raises KubeError."""
     if await kube.list(PERF_POLICIES, None, only_metadata=True):
         return
     try:

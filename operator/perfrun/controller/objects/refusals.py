@@ -1,7 +1,7 @@
-"""Why pods of a run's Job are not there: what the Job controller was told when it created them.
+"""Why pods of a run's Job do not exist: what the API server answered to the Job controller.
 
-A refusal (by quota, Pod Security, LimitRange or a webhook) leaves no pod that could say so, and no
-condition of the Job: it is told in Events only.
+After a refusal (by a quota, Pod Security, LimitRange or a webhook) there is no pod with a reason,
+and the Job has no condition: only Events report it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 FAILED_CREATE = "FailedCreate"
 FIRST_LOOK_S = 2.0
-"""The Job controller is given a moment: most starts need no look at all."""
+"""The Job controller needs a moment: most starts need no look at Events."""
 LOOK_AGAIN_S = 10.0
 _PREFIXES = ("(combined from similar events): ", "Error creating: ")
 
@@ -30,18 +30,18 @@ _PREFIXES = ("(combined from similar events): ", "Error creating: ")
 class _Known:
     refusal: Refusal | None
     next_look: float
-    """By the event loop's time."""
+    """In the event loop's time."""
 
 
 class Refusals:
-    """By the uid of a run; the API server filters Events one by one, so it is asked seldom."""
+    """By the uid of a run; the API server filters Events one by one, so requests are rare."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._known: dict[str, _Known] = {}
 
     async def of(self, uid: str, namespace: str, job: str) -> Refusal | None:
-        """The newest refusal of a pod of the run's Job, given by its uid."""
+        """The newest refusal of a pod of the run's Job, which ``uid`` identifies."""
         now = asyncio.get_running_loop().time()
         known = self._known.setdefault(uid, _Known(None, now + FIRST_LOOK_S))
         if now >= known.next_look:
@@ -50,7 +50,7 @@ class Refusals:
         return known.refusal
 
     def forget(self, uid: str) -> None:
-        """All its pods are there, or it is over."""
+        """All its pods exist, or it is over."""
         self._known.pop(uid, None)
 
     async def _read(self, namespace: str, job: str) -> Refusal | None:
@@ -58,14 +58,14 @@ class Refusals:
         try:
             events = await self._kube.list(EVENTS, namespace, fields=fields)
         except KubeError as error:
-            # A reason is worth a request, and not the run.
+            # A reason is worth a request, but not worth failing the run.
             logger.warning("events of Job %s in %s could not be read: %s", job, namespace, error)
             return None
         return refusal_of(events)
 
 
 def refusal_of(events: list[Json]) -> Refusal | None:
-    """What the newest event says, and since when pods are refused."""
+    """The message of the newest event, and since when pods are refused."""
     told = sorted((_last_seen(event), str(event.get("note") or "")) for event in events)
     if not told:
         return None

@@ -1,7 +1,7 @@
-"""The one place that writes the status of a PerfTest or PerfRun.
+"""The only module that writes the status of a PerfTest or PerfRun.
 
-What it says is decided in ``logic.run.status``. Merge patches name the uid and the version that
-they were decided on.
+``logic.run.status`` decides its content. Merge patches carry the uid and the version on which they
+were decided.
 """
 
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ S = TypeVar("S", bound=StatusModel)
 
 
 def read_status(model: type[S], body: Json) -> S | None:
-    """The status of an object; None where somebody else has written what cannot be read."""
+    """The status of an object; None if somebody has written something unreadable into it."""
     try:
         return model.model_validate(body.get("status") or {})
     except ValidationError:
@@ -33,18 +33,18 @@ async def write_status(
     *,
     any_version: bool = False,
 ) -> Json:
-    """Change the fields that are set in ``changes``. Gives the object as it is then.
+    """Change the fields that are set in ``changes``. Returns the object after the change.
 
-    Raises ConflictError where the object is another one of the same name, or has changed since it
-    was read (unless ``any_version``): the decision is then made anew, on what is true.
+    Raises ConflictError if it is a different object with the same name, or has changed since it was
+    read (unless ``any_version``); the decision is then made again, from the current state.
     """
     return await _write(kube, resource, about, changes.as_patch(), any_version=any_version)
 
 
 async def correct_status(kube: Kube, resource: Resource, body: Json, changes: StatusModel) -> Json:
-    """The same for an object as it was read: nothing is written where it says so already.
+    """The same for an object as it was read: nothing is written if it already says so.
 
-    A status that cannot be read is replaced: nobody could go by it.
+    An unreadable status is replaced, because nobody could use it.
     """
     standing: Json = body.get("status") or {}
     wanted = changes.as_patch()
@@ -61,7 +61,7 @@ async def correct_status(kube: Kube, resource: Resource, body: Json, changes: St
 
 
 def merge_patch(old: Any, new: Any) -> Any:
-    """The JSON merge patch (RFC 7386) that makes ``new`` of ``old``: null for what is no more."""
+    """The JSON merge patch (RFC 7386) that turns ``old`` into ``new``: null for removed fields."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     changed = {n: merge_patch(old.get(n), value) for n, value in new.items() if old.get(n) != value}

@@ -1,7 +1,7 @@
-"""What the watches have said last: slim records, never whole objects.
+"""What the watches reported last: slim records, never whole objects.
 
-Used to know whom to reconcile, who shares a target, and what is history; a decision that creates
-or writes reads the live object first.
+Used to know what to reconcile, which runs share a target, and what is history; a decision that
+creates or writes something reads the live object first.
 """
 
 from bisect import bisect_left, insort
@@ -33,7 +33,7 @@ class Key(NamedTuple):
 
 
 def namespace_of(key: Key) -> str:
-    """What work takes turns by."""
+    """The group by which work takes turns."""
     return key.namespace
 
 
@@ -46,7 +46,7 @@ class Missed(NamedTuple):
 
 
 class RunRecord(NamedTuple):
-    """What is remembered of a PerfRun."""
+    """What is remembered about a PerfRun."""
 
     key: Key
     uid: str
@@ -61,17 +61,17 @@ class RunRecord(NamedTuple):
     revision: str | None
     has_result: bool
     slos: str | None
-    """Objectives met of those judged, as in 3/4."""
+    """Objectives met out of those judged, as in 3/4."""
     stop: bool
     has_job: bool
     measured: bool
-    """Its load began, and nobody asked for its end."""
+    """Its load began, and nobody stopped it."""
     notified: frozenset[str] = frozenset()
     """The ids of the notices about it that are settled."""
     result_bytes: int = 0
-    """Of its full result, where it is kept."""
+    """Size of its full result, if it is kept."""
     turn: str | None = None
-    """When it left the queue last."""
+    """When it last left the queue."""
     turns: int = 0
     """How often it has left the queue."""
     missed: "Missed | None" = None
@@ -79,16 +79,18 @@ class RunRecord(NamedTuple):
 
     @property
     def done(self) -> bool:
-        """Whether it has come to its end."""
+        """Whether it has ended."""
         return self.phase is Phase.DONE
 
     @property
     def holds_target(self) -> bool:
-        """Whether it has left the queue and is not done: nobody else may load its target."""
+        """Whether it has left the queue and is not done, so that no other run may load
+        its target.
+        """
         return self.phase not in (None, Phase.QUEUED, Phase.DONE)
 
     def contender(self, target: str) -> Contender:
-        """How admission sees it."""
+        """The run as admission sees it."""
         return Contender(
             namespace=self.key.namespace,
             name=self.key.name,
@@ -101,7 +103,7 @@ class RunRecord(NamedTuple):
 
     @property
     def turn_time(self) -> datetime:
-        """When it left the queue; its creation, where somebody has edited its status."""
+        """When it left the queue; its creation, if somebody has edited its status."""
         return parse_time(self.turn) if self.turn else self.created
 
 
@@ -146,7 +148,7 @@ _PHASES = (None, *Phase)
 
 
 def _order(record: RunRecord) -> tuple[int, int]:
-    """How far it is; one that queues again goes on to another turn."""
+    """Its progress; a run that queues again counts as further on."""
     requeued = record.phase is Phase.QUEUED and record.turns > 0
     return (record.turns + requeued, _PHASES.index(record.phase))
 
@@ -160,20 +162,20 @@ def _met(slos: list[SloStatus]) -> str | None:
 
 @dataclass
 class Store:
-    """Everything that the watches have said, by kind."""
+    """Everything that the watches have reported, by kind."""
 
     tests: dict[Key, str] = field(default_factory=dict)
     """The uid of each PerfTest."""
     queues: Queues = field(default_factory=Queues)
     """The runs that are not done and whose target is known."""
     api_audiences: frozenset[str] = frozenset()
-    """Those that the API server takes tokens for. Set before anything is asked of policies."""
+    """Audiences of the API server. Set before policies are used."""
     runs: dict[Key, RunRecord] = field(default_factory=dict)
-    """As read or written last, by whomever: what decisions are made on."""
+    """As read or written last, by anybody: the basis for decisions."""
     delivered: dict[Key, RunRecord] = field(default_factory=dict)
-    """As the watch delivered them last: what tells news from what is known."""
+    """As the watch delivered them last: distinguishes news from what is known."""
     seen: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The last resourceVersion of each (kind, uid) that a watch delivered: its pulse."""
+    """The last resourceVersion of each (kind, uid) that a watch delivered."""
     _news: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many events of each (kind, namespace) the watches have delivered."""
     _by_test: dict[Key, list[tuple[datetime, str]]] = field(default_factory=dict)
@@ -183,10 +185,11 @@ class Store:
     _policies_of: dict[str, NamespacePolicies] = field(default_factory=dict)
 
     def put_run(self, record: RunRecord) -> None:
-        """Remember a run as it was seen last; a phase never goes back, so that one is old news.
+        """Remember a run as it was last seen; a phase never goes back, so an earlier phase is old
+        news.
 
-        An event may arrive after the answer to a later write. Taking it would show a target as
-        free that has just been given away.
+        An event may arrive after the answer to a later write. Using it would show a target as free
+        that has just been assigned.
         """
         known = self.runs.get(record.key)
         if known is not None and known.uid == record.uid and _order(known) > _order(record):
@@ -217,7 +220,7 @@ class Store:
     # --- policies ------------------------------------------------------------------------------
 
     def put_policy(self, name: str, record: PolicyRecord) -> None:
-        """Remember a policy as it was seen last."""
+        """Remember a policy as it was last seen."""
         self._policy_records[name] = record
         self._forget_policies()
 
@@ -231,7 +234,7 @@ class Store:
         self._policies_of.clear()
 
     def policies_of(self, namespace: str) -> NamespacePolicies:
-        """What decisions about a namespace are made on."""
+        """The policies of a namespace, as the basis for decisions."""
         if self._policies is None:
             self._policies = policies_of(self._policy_records, self.api_audiences)
         if namespace not in self._policies_of:
@@ -239,7 +242,7 @@ class Store:
         return self._policies_of[namespace]
 
     def admission(self) -> Admission:
-        """The decisions about the queues as they are now."""
+        """The decisions about the current state of the queues."""
         now, known = datetime.now(UTC), dict[str, AdmissionRules]()
 
         def rules(namespace: str) -> AdmissionRules:
@@ -260,8 +263,9 @@ class Store:
         return {key: record.uid for key, record in self.runs.items()}
 
     def rests(self, kind: str, key: Key, uid: str, version: str) -> bool:
-        """Whether an object is seen as it stands, and nothing is left to do: a policy, a run that
-        is over, or one that waits, whose next look is planned."""
+        """Whether an object is known in this version, and nothing is left to do: a policy, a run
+        that is over, or one that waits, whose next look is planned.
+        """
         if self.seen.get((kind, uid)) != version:
             return False
         if kind == PERF_POLICIES.kind:
@@ -272,7 +276,7 @@ class Store:
         return record.phase is Phase.QUEUED or (record.done and not record.has_job)
 
     def forget(self, kind: str, key: Key, uid: str) -> None:
-        """Drop an object that is gone; another one of its name stays."""
+        """Drop an object that is gone; a new one with the same name stays."""
         self.seen.pop((kind, uid), None)
         if kind == PERF_RUNS.kind:
             self.delivered.pop(key, None)
@@ -307,7 +311,7 @@ class Store:
         return (run for run in self.runs.values() if not run.done)
 
     def pulse(self, kind: str, body: Json) -> None:
-        """Note that a watch delivered this object."""
+        """Record that a watch delivered this object."""
         metadata = body.get("metadata", {})
         self.seen[kind, metadata.get("uid", "")] = metadata.get("resourceVersion", "")
         self._news[kind, metadata.get("namespace", "")] += 1
@@ -319,7 +323,7 @@ class Store:
         self._news[kind, metadata.get("namespace", "")] += 1
 
     def news(self, kind: str, namespace: str | None) -> int:
-        """How many events of a kind have been delivered, of one namespace or of all (None)."""
+        """How many events of a kind have been delivered, for one namespace or for all (None)."""
         return sum(
             count
             for (its_kind, its_namespace), count in self._news.items()

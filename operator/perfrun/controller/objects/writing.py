@@ -1,4 +1,4 @@
-"""Objects that are written once, and found again after a kill: never over another's."""
+"""Objects that are written once and found again after a kill, without overwriting others'."""
 
 from collections.abc import Collection
 
@@ -10,13 +10,13 @@ from perfrun.kube.errors import AlreadyExistsError, ConflictError
 from perfrun.kube.resources import CONFIG_MAPS, Resource
 
 MAX_DELETED = 60_000
-"""Objects of one run or test: the largest reports of 5,000 workers and more."""
+"""Objects of one run or test: enough for the largest reports of more than 5,000 workers."""
 
 
 async def create_once(kube: Kube, resource: Resource, body: Json, uid: str) -> None:
-    """Create an object that ``uid`` owns; what is there already and its own is as good.
+    """Create an object that ``uid`` owns; an existing one with the same owner is accepted.
 
-    Raises ConflictError where one of its name belongs to somebody else.
+    Raises ConflictError if an object with its name belongs to something else.
     """
     try:
         await kube.create(resource, body["metadata"]["namespace"], body)
@@ -25,7 +25,7 @@ async def create_once(kube: Kube, resource: Resource, body: Json, uid: str) -> N
 
 
 async def find_or_create(kube: Kube, resource: Resource, body: Json, uid: str) -> None:
-    """The same, for an object that is there more often than not."""
+    """The same, for an object that usually exists already."""
     standing = await kube.find(resource, body["metadata"]["namespace"], body["metadata"]["name"])
     if standing is None:
         await create_once(kube, resource, body, uid)
@@ -34,9 +34,9 @@ async def find_or_create(kube: Kube, resource: Resource, body: Json, uid: str) -
 
 
 async def store_config_map(kube: Kube, body: Json, uid: str) -> None:
-    """Write a ConfigMap of the run ``uid``, also over one that was written before a kill.
+    """Write a ConfigMap of the run ``uid``, replacing one that was written before a kill.
 
-    Raises ConflictError where one of its name belongs to somebody else, or is changed meanwhile.
+    Raises ConflictError if one with its name belongs to something else, or changes meanwhile.
     """
     try:
         await kube.create(CONFIG_MAPS, body["metadata"]["namespace"], body)
@@ -45,10 +45,10 @@ async def store_config_map(kube: Kube, body: Json, uid: str) -> None:
 
 
 async def store_report(kube: Kube, pieces: list[Json], uid: str) -> None:
-    """Write the ConfigMaps of a worker's report; it is there when this returns.
+    """Write the ConfigMaps of a worker's report; it is stored when this returns.
 
-    The first piece comes last: where it is, all are. Raises Conflict where another report of this
-    worker is there; ConflictError as above.
+    The first piece is written last: if it exists, all do. Raises Conflict if there is a different
+    report of this worker; ConflictError as above.
     """
     for body in reversed(pieces):
         try:
@@ -72,9 +72,10 @@ async def delete_owned(
     *,
     but: Collection[str] = (),
 ) -> None:
-    """Delete the objects with ``labels`` that ``uid`` owns, except those of the names ``but``.
+    """Delete the objects with ``labels`` that ``uid`` owns, except those named in ``but``.
 
-    At most :data:`MAX_DELETED`: of more, somebody else has written most. They go with their owner.
+    At most :data:`MAX_DELETED`: if there are more, somebody else has written most of them. They are
+    deleted with their owner.
     """
     deleted = 0
     async for page in kube.pages(resource, namespace, labels=labels, only_metadata=True):
@@ -89,12 +90,12 @@ async def delete_owned(
 
 
 def sha_of(body: Json) -> str:
-    """The hash of the whole that a ConfigMap is a piece of."""
+    """The hash of the whole of which a ConfigMap is a piece."""
     return str(body["metadata"].get("annotations", {}).get(SHA_ANNOTATION, ""))
 
 
 async def _is_whole(kube: Kube, first: Json, standing: Json) -> bool:
-    """Whether the report that a standing piece belongs to has its first piece."""
+    """Whether the report of an existing piece has its first piece."""
     about = first["metadata"]
     if standing["metadata"]["name"] == about["name"]:
         return True
@@ -103,7 +104,9 @@ async def _is_whole(kube: Kube, first: Json, standing: Json) -> bool:
 
 
 async def _ours(kube: Kube, resource: Resource, body: Json, uid: str) -> Json:
-    """What stands under the name of ``body``. Raises ConflictError unless ``uid`` owns it."""
+    """The existing object with the name of ``body``. Raises ConflictError unless
+    ``uid`` owns it.
+    """
     about = body["metadata"]
     standing = await kube.get(resource, about["namespace"], about["name"])
     _insist_on_owner(standing, resource, uid)
@@ -120,7 +123,7 @@ def _insist_on_owner(standing: Json, resource: Resource, uid: str) -> None:
 
 
 async def _replace(kube: Kube, standing: Json, body: Json) -> None:
-    """Write over what was just read, and over nothing else."""
+    """Overwrite the version that was just read, and no other."""
     seen = {key: standing["metadata"][key] for key in ("uid", "resourceVersion")}
     metadata = {**body["metadata"], **seen}
     await kube.patch(

@@ -1,4 +1,6 @@
-"""From a new PerfRun to one that may start: its test found, frozen, and its turn in the queue."""
+"""From a new PerfRun to one that may start: find its test, freeze it, and give it a turn in the
+queue.
+"""
 
 import asyncio
 import logging
@@ -39,8 +41,9 @@ from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, turn_d
 logger = logging.getLogger(__name__)
 
 QUEUE_POLL_S = 5.0
-"""For each place in the queue: the end of a run wakes the next ones, and the looks at n runs that
-wait cost no more than those at a dozen."""
+"""Per place in the queue: the end of a run wakes the next ones, so looking at n waiting runs costs
+no more than looking at a dozen.
+"""
 EXPIRY_SLACK_S = 1.0
 NO_WORKERS = WorkerCounts(planned=0)
 
@@ -50,8 +53,9 @@ class AdmissionError(Exception):
 
 
 class Acceptor:
-    """Accepts runs. One at a time leaves the queue, so that two never see it empty; one that is to
-    stay in it waits for nobody else's writes."""
+    """Accepts runs. One at a time leaves the queue, so that two never see it empty; a run that
+    stays in it does not wait for others' writes.
+    """
 
     def __init__(
         self, kube: Kube, store: Store, finisher: Finisher, events: Events, checks: Checks
@@ -63,15 +67,15 @@ class Acceptor:
         self._checks = checks
         self._turn = asyncio.Lock()
         self._waiting: dict[str, Examined] = {}
-        """By the uid of a run that waits: what the check says of what it executes."""
+        """By the uid of a waiting run: the result of checking what it executes."""
 
     async def accept(self, run: PerfRun, stop: str | None) -> float | None:
-        """Bring a run from nothing, or from the queue, to Starting. Seconds until the next look.
+        """Bring a run from its creation, or from the queue, to Starting. Returns the seconds until
+        the next look.
 
-        ``stop``: who asked for its end, if anybody has.
-
-        What the API server refuses (a quota, a webhook) ends the run with its sentence. Raises
-        UnreadableError where what it was frozen to is gone.
+        ``stop``: who asked for its end, if anybody did. If the API server refuses something (a
+        quota, a webhook), the run ends with that message. Raises UnreadableError if what it was
+        frozen to is gone.
         """
         try:
             if self._is_one_too_many(run):
@@ -101,7 +105,7 @@ class Acceptor:
         return 0.0
 
     def _is_one_too_many(self, run: PerfRun) -> bool:
-        """Whether its namespace has as many open runs as it may; who was let in stays."""
+        """Whether its namespace has as many open runs as it may have; accepted runs stay."""
         namespace = run.metadata.namespace
         if run.status.phase is not None:
             return False
@@ -118,7 +122,7 @@ class Acceptor:
         return await self._cancel(run, turn_did_not_come("TooManyRuns", Verdict.ERROR, why))
 
     async def _test(self, run: PerfRun) -> Json | None:
-        """The test of a run; None where it is going away. Raises AdmissionError."""
+        """The test of a run; None if it is being deleted. Raises AdmissionError."""
         name = run.spec.test_ref.name
         body = await self._kube.find(PERF_TESTS, run.metadata.namespace, name)
         if body is None:
@@ -129,8 +133,10 @@ class Acceptor:
         return None if body["metadata"].get("deletionTimestamp") else body
 
     async def _adopt(self, run: PerfRun, test: Metadata) -> PerfRun:
-        """Make the test the owner of a run that was made by hand, so that they go together."""
-        # An object has one controlling owner: a workflow that made the run keeps it.
+        """Make the test the owner of a run that was created by hand, so that they are deleted
+        together.
+        """
+        # An object has one controlling owner: a workflow that created the run keeps it.
         taken = any(owner.controller for owner in run.metadata.owner_references)
         owner = owner_reference("PerfTest", test.name, test.uid)
         body = {
@@ -146,15 +152,15 @@ class Acceptor:
         )
 
     async def _frozen(self, run: PerfRun, body: Json, test: Metadata) -> Examined:
-        """What the check says of what the run executes: what the test ran when the run was first
-        looked at.
+        """The result of checking what the run executes, which is what the test said when the run
+        was first seen.
 
-        Kept as a revision; equal ones share it. Raises AdmissionError, and UnreadableError where
-        it is gone.
+        It is kept as a revision; equal revisions are shared. Raises AdmissionError, and
+        UnreadableError if it is gone.
         """
         uid = run.metadata.uid
         if run.status.revision is not None:
-            # What waits is frozen: it runs whatever has become of the test since.
+            # A waiting run is frozen: it runs whatever has happened to the test since.
             if uid not in self._waiting:
                 spec = await revision_spec(self._kube, run)
                 self._waiting[uid] = await self._checks.examine(
@@ -174,7 +180,7 @@ class Acceptor:
         return outcome
 
     def forget(self, uid: str) -> None:
-        """The run waits no more."""
+        """The run no longer waits."""
         self._waiting.pop(uid, None)
 
     async def _enter(self, run: PerfRun, outcome: Examined, patience: timedelta) -> float:
@@ -185,12 +191,12 @@ class Acceptor:
         if problems := policies.refuses(outcome.asks):
             raise AdmissionError(f"PerfTest {run.spec.test_ref.name}: {problems[0]}")
         if self._is_one_too_many(run):
-            return await self._refuse_one_too_many(run)  # others were let in meanwhile
+            return await self._refuse_one_too_many(run)  # others were accepted meanwhile
         me = run_record(run).contender(outcome.target)
         until = me.created + patience
 
         def place() -> Placement:
-            # Anew each time: the event of its creation may come meanwhile, and knows no target yet.
+            # Each time: the event of its creation may arrive meanwhile, and has no target yet.
             self._store.queues.put(me)
             return self._store.admission().place(me, datetime.now(UTC), patience)
 
@@ -205,7 +211,7 @@ class Acceptor:
     async def _stand(
         self, run: PerfRun, outcome: Examined, placement: Placement, until: datetime
     ) -> float:
-        """Have the run be where it was placed; ``until``: how long it may wait."""
+        """Give the run the place that admission determined; ``until``: how long it may wait."""
         now = datetime.now(UTC)
         if placement.superseded_by is not None:
             why = f"superseded by {placement.superseded_by} before it started"
@@ -224,7 +230,7 @@ class Acceptor:
     def _standing(
         self, run: PerfRun, outcome: Examined, placement: Placement, now: datetime
     ) -> PerfRunStatus | None:
-        """What to write of the run's place; None where it stands there already."""
+        """What to write about the run's place; None if the status already says so."""
         assert outcome.asks is not None
         accepted = frozen(
             run.status.revision or revision_name(run.spec.test_ref.name, outcome.what_runs),
@@ -245,7 +251,7 @@ class Acceptor:
 
 
 def _too_late(run: PerfRun, reason: str) -> RunVerdict:
-    """Its turn has not come in time, or not again where its pods were not scheduled before."""
+    """Its turn did not come in time, or not again after its pods were not scheduled."""
     if run.status.start_deadline is None:
         why = f"it did not get a turn in time: {reason}"
         return turn_did_not_come("QueueExpired", Verdict.ERROR, why)

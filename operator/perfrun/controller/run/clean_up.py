@@ -1,4 +1,4 @@
-"""The teardown of a run whose worker 0 was lost: a Job of one pod runs it."""
+"""The teardown of a run whose worker 0 was lost: a Job with one pod runs it."""
 
 import logging
 
@@ -24,7 +24,7 @@ RETRY_S = 5.0
 
 
 class CleanUps:
-    """Starts them; the run's reconciler waits for their end."""
+    """Starts teardowns; the run's reconciler waits for their end."""
 
     def __init__(
         self, kube: Kube, events: Events, settings: Settings, accounts: Accounts, *, with_ca: bool
@@ -33,9 +33,11 @@ class CleanUps:
         self._settings, self._with_ca = settings, with_ca
 
     async def start(self, run: PerfRun, opened: OpenRun, facts: RunFacts) -> float:
-        """Note until when, then create the Job; seconds until the run is to be looked at again.
+        """Record the deadline, then create the Job; seconds until the run should be looked at
+        again.
 
-        What does not let it be created may pass before the deadline does: it is tried again.
+        If it cannot be created, the reason may pass before the deadline does, so this is tried
+        again.
         """
         if facts.clean_up is None:
             deadline = facts.now + as_timedelta(longest_clean_up(opened.plan))

@@ -1,4 +1,4 @@
-"""Where a run took place: the workers' nodes, and the observed workloads as they were then."""
+"""The environment of a run: the workers' nodes, and the observed workloads at that time."""
 
 import logging
 from typing import Any
@@ -21,14 +21,16 @@ MAX_TEXT = 512
 
 
 class EnvironmentReader:
-    """Notes where runs took place."""
+    """Records the environment of runs."""
 
     def __init__(self, kube: Kube, settings: Settings) -> None:
         self._kube = kube
         self._settings = settings
 
     async def of(self, run: PerfRun, spec: PerfTestSpec, machines: list[str]) -> Environment:
-        """As it is now. What cannot be read is left out: no verdict waits for it."""
+        """The current environment. What cannot be read is left out, because no verdict should wait
+        for it.
+        """
         workloads = []
         for name, body in await self._observed(run):
             try:
@@ -50,13 +52,13 @@ class EnvironmentReader:
         )
 
     async def selectors(self, run: PerfRun) -> list[Json]:
-        """By which the observed workloads know their pods."""
+        """The label selectors of the observed workloads."""
         return [body["spec"]["selector"] for _, body in await self._observed(run)]
 
     async def _observed(self, run: PerfRun) -> list[tuple[str, Json]]:
         """The workloads that the run's test observes now; those that cannot be read are left out.
 
-        Not those of what is frozen: where the target is now is what counts here.
+        Not those of the frozen spec: here it matters where the target is now.
         """
         namespace, name = run.metadata.namespace, run.spec.test_ref.name
         try:
@@ -88,13 +90,13 @@ class EnvironmentReader:
 
 
 def selected_by(workload: Json) -> str:
-    """The labels that the pods of a Deployment or StatefulSet have; empty: it names none."""
+    """The labels by which a Deployment or StatefulSet selects its pods; empty if there are none."""
     chosen = workload["spec"]["selector"].get("matchLabels", {})
     return ",".join(f"{name}={value}" for name, value in chosen.items())
 
 
 def workload_status(name: str, body: Json, pods: list[Json]) -> WorkloadStatus:
-    """Of a Deployment or StatefulSet and its pods."""
+    """The status of a Deployment or StatefulSet, from the object and its pods."""
     containers: list[Json] = body["spec"]["template"]["spec"]["containers"]
     running = [pod["status"] for pod in pods if pod.get("status", {}).get("phase") == "Running"]
     images: dict[str, Any] = {one["name"]: one.get("image", "") for one in containers}

@@ -1,4 +1,4 @@
-"""What is true of a run now: gathered from the API server and the coordinator, once a decision."""
+"""The facts of a run: gathered from the API server and the coordinator, once for each decision."""
 
 import asyncio
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.plan.run_plan import load_end, longest
 from perfrun.logic.run.facts import CleanUp, JobState, Refusal, RunFacts, WorkerFacts
 
-# Listing the pods of 200 workers costs the API server more than all else about a run. Under load
-# they matter only when one dies; news of the workers themselves come by the coordinator.
+# Listing the pods of 200 workers costs the API server more than everything else about a run. Under
+# load they matter only when one dies; news from the workers arrives through the coordinator.
 _MAX_AGE_S = {Phase.RUNNING: 10.0, Phase.COLLECTING: 5.0}
 
 
@@ -35,23 +35,23 @@ class _Workers:
     at: float
     refusal: Refusal | None = None
     terminated: frozenset[int] = frozenset()
-    """Who had said by then that it was ended."""
+    """The workers that had reported by then that they were ended."""
     ends: Mapping[int, WorkerFacts] = field(default_factory=dict)
-    """Their pods as they were while they said why: a drained one is soon gone."""
+    """Their pods as they were at that time: a drained pod is soon gone."""
 
 
 class _Due(NamedTuple):
-    """A deadline as it is written, and ``at`` which time of the event loop it is."""
+    """A deadline as it is written, and the corresponding time ``at`` of the event loop."""
 
     deadline: datetime
     at: float
 
 
 class FactReader:
-    """Gathers the facts of runs; remembers for some seconds what is costly to read."""
+    """Gathers the facts of runs; remembers for some seconds what is expensive to read."""
 
     def __init__(self, kube: Kube, coordinator: Coordinator, coordinator_url: str) -> None:
-        """``coordinator_url``: where workers report to."""
+        """``coordinator_url``: where workers report."""
         self._kube = kube
         self._coordinator = coordinator
         self._address = urlsplit(coordinator_url).netloc
@@ -66,10 +66,12 @@ class FactReader:
         self._refusals.forget(uid)
 
     async def of(self, run: PerfRun, opened: OpenRun, session: RunSession) -> RunFacts:
-        """All that the next decision depends on. Raises ValueError for a status without sense."""
+        """Everything that the next decision depends on. Raises ValueError for an inconsistent
+        status.
+        """
         uid, plan, status = run.metadata.uid, opened.plan, run.status
         workers = await self._read_workers(run, plan.load.workers, frozenset(session.terminated))
-        # Before the session is asked: a Job that has ended was reported before.
+        # Before asking the session: a worker of a Job that has ended had reported before.
         clean_up = await self._read_clean_up(run)
         trouble = self._coordinator.trouble(uid)
         start = parse_time(status.start_time) if status.start_time else None
@@ -109,9 +111,9 @@ class FactReader:
         )
 
     def _steady(self, uid: str, deadline: datetime | None, now: datetime) -> datetime | None:
-        """A deadline by the clock as it is now, as far away as it was when it was first seen.
+        """A deadline by the current clock, as far away as it was when it was first seen.
 
-        Where the clock is set forward, nobody has reported later for it.
+        If the clock is set forward, that does not make reports late.
         """
         if deadline is None:
             return None
@@ -172,14 +174,14 @@ class FactReader:
 
 
 def accepted(run: PerfRun) -> datetime:
-    """When the run left the queue. Raises UnreadableError where its status does not say."""
+    """When the run left the queue. Raises UnreadableError if its status does not say."""
     if run.status.accepted_time is None:
         raise UnreadableError("its status does not say when it left the queue")
     return parse_time(run.status.accepted_time)
 
 
 def as_timedelta(ns: int) -> timedelta:
-    """Nanoseconds as the standard library has them."""
+    """Nanoseconds as a timedelta."""
     return timedelta(microseconds=ns / 1000)
 
 

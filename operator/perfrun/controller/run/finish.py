@@ -1,4 +1,4 @@
-"""The end of a run: merge, judge, keep the result, write the verdict once, tidy up."""
+"""The end of a run: merge, judge, store the result, write the verdict once, clean up."""
 
 import asyncio
 import logging
@@ -38,12 +38,12 @@ logger = logging.getLogger(__name__)
 
 RESULT_MOST_BYTES = 4 * 1024 * 1024
 KEEP_TRIES = 10
-"""With the queue's pauses these take about two minutes."""
+"""With the queue's pauses, these tries take about two minutes."""
 TEMPORARY = ("plan", "report", "observed")
 
 
 class Finisher:
-    """Brings runs to their end. Every step may be done twice; the status is written last."""
+    """Brings runs to their end. Every step may be repeated; the status is written last."""
 
     def __init__(
         self,
@@ -64,12 +64,12 @@ class Finisher:
         self._keep_tries: dict[str, int] = {}
 
     async def judge(self, run: PerfRun, opened: OpenRun, facts: RunFacts) -> Json:
-        """Merge what was reported and write the verdict. Gives the PerfRun as it is then.
+        """Merge the reports and write the verdict. Returns the PerfRun after the change.
 
-        ``facts`` say how workers were lost, and why nobody has run the teardown. Raises
-        UnreadableError where what was reported cannot be used.
+        ``facts`` say how workers were lost, and why the teardown was not run. Raises
+        UnreadableError if the reports cannot be used.
         """
-        # One at a time: all that a run measured is in memory meanwhile.
+        # One at a time, because everything that a run measured is in memory meanwhile.
         async with self._judging:
             now = datetime.now(UTC)
             run_verdict, packed, machines = await self._judge(run, opened, facts, now)
@@ -82,7 +82,7 @@ class Finisher:
     async def _judge(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, now: datetime
     ) -> tuple[RunVerdict, bytes | None, list[str]]:
-        """The verdict, the packed result where anything was measured, and on which machines."""
+        """The verdict, the packed result if anything was measured, and the machines."""
         planned = opened.plan.load.workers
         merged, reported, terminated = await self._runs.merged_report(run.metadata.uid)
         lost = losses(facts, terminated)
@@ -114,7 +114,7 @@ class Finisher:
         return run_verdict, await asyncio.to_thread(pack), merged.generator.machines
 
     async def untidy(self, opened: OpenRun) -> str | None:
-        """What went wrong where the teardown was run by a pod of its own."""
+        """What went wrong with a teardown that a separate pod ran."""
         async with self._judging:
             return await self._untidy(opened)
 
@@ -129,10 +129,10 @@ class Finisher:
         measured: PerfRunStatus | None = None,
         completed: datetime | None = None,
     ) -> Json:
-        """Write the verdict and tell of it. Gives the PerfRun as it is then.
+        """Write the verdict and report it. Returns the PerfRun after the change.
 
         ``measured``: where the result is and where it was measured. ``completed``: when it was
-        judged, as the result has it; now, where it is in no result.
+        judged, as in the result; now, if it is in no result.
         """
         now = completed or datetime.now(UTC)
         changes = _done(run, run_verdict, now)
@@ -143,7 +143,7 @@ class Finisher:
         try:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
         except RefusedError as error:
-            # Without an end here the run would be judged, and refused, for ever.
+            # If the run did not end here, it would be judged and refused again and again.
             run_verdict = errored(f"its verdict could not be written: {error}", counted(run))
             changes = _done(run, run_verdict, now)
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
@@ -160,7 +160,7 @@ class Finisher:
         return body
 
     async def give_up(self, body: Json, why: str) -> None:
-        """End a run that cannot be read: somebody else has written into it. Done once."""
+        """End a run that cannot be read, because somebody else has written into it. Done once."""
         about = Metadata.model_validate(body["metadata"])
         read = read_status(PerfRunStatus, body)
         status = read or PerfRunStatus()
@@ -176,7 +176,9 @@ class Finisher:
             await self._events.tell("PerfRun", about, Verdict.ERROR.value, message, warning=True)
 
     async def tell(self, ended: PerfRun) -> None:
-        """The events of the verdict, and of what is left; told twice they are there once."""
+        """The events for the verdict, and for what is left; reporting them twice
+        creates them once.
+        """
         verdict = ended.status.verdict
         if verdict is not None:
             bad = verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
@@ -189,14 +191,16 @@ class Finisher:
             )
 
     async def tidy(self, run: PerfRun) -> None:
-        """Remove what a finished run needs no more: its Jobs with their pods, plan and reports."""
+        """Remove what a finished run no longer needs: its Jobs with their pods, plan
+        and reports.
+        """
         uid, namespace = run.metadata.uid, run.metadata.namespace
         await self.delete_jobs(namespace, uid)
         labels = f"{RUN_LABEL}={run.metadata.name},{CONTENT_LABEL} in ({','.join(TEMPORARY)})"
         await delete_owned(self._kube, CONFIG_MAPS, namespace, labels, uid)
 
     async def delete_jobs(self, namespace: str, uid: str) -> None:
-        """End the load of a run: delete its Jobs and with them their pods."""
+        """End the load of a run: delete its Jobs and their pods."""
         for name in (job_name(uid), teardown_job_name(uid)):
             job = await self._kube.find(JOBS, namespace, name)
             if job is not None and owned_by(job, uid):
@@ -209,10 +213,10 @@ class Finisher:
         self._keep_tries.pop(uid, None)
 
     async def _keep(self, run: PerfRun, opened: OpenRun, packed: bytes) -> ResultRef | None:
-        """Store the full result in ConfigMaps and say where; None where it cannot be kept.
+        """Store the full result in ConfigMaps and return where; None if it cannot be stored.
 
-        A verdict does not wait for ever for its figures: they are given up where the API server
-        refuses them, or fails time after time. Raises KubeError before that.
+        A verdict does not wait forever for its figures: they are given up if the API server refuses
+        them, or fails again and again. Raises KubeError before that.
         """
         if len(packed) > RESULT_MOST_BYTES:
             await self._give_up(run, f"its size is {len(packed)} bytes")
@@ -245,7 +249,7 @@ class Finisher:
 
 
 def counted(run: PerfRun) -> WorkerCounts:
-    """Its workers, as far as is known of them."""
+    """Its workers, as far as is known."""
     return run.status.workers or WorkerCounts(planned=0)
 
 

@@ -1,4 +1,4 @@
-"""Whose token it is: TokenReview, and then the pod that the token is bound to."""
+"""Who sent a token: TokenReview, and then the pod that the token is bound to."""
 
 from perfrun.api import Json
 from perfrun.api.names import WORKER_INDEX
@@ -21,7 +21,7 @@ class PodIdentity:
         self._runs = runs
 
     async def identify(self, uid: str, index: int, token: str) -> str:
-        """The uid of the pod. Raises Refused where it is not worker ``index`` of run ``uid``."""
+        """The uid of the pod. Raises Refused if it is not worker ``index`` of run ``uid``."""
         run = self._runs.key(uid)
         review = await self._kube.create(
             TOKEN_REVIEWS, None, {"spec": {"token": token, "audiences": [AUDIENCE]}}
@@ -31,9 +31,9 @@ class PodIdentity:
         if pod is None or pod["metadata"].get("uid") != pod_uid:
             raise Refused(f"pod {name} of the token no longer exists")
         if has_ended(pod):
-            # One that is being terminated still reports what it has measured.
+            # A pod that is being terminated still reports what it has measured.
             raise Refused(f"pod {name} of the token has ended")
-        # By uid, not by name: anybody may give a pod an owner of any name.
+        # By uid, not by name: anybody may give a pod an owner with any name.
         job = await self._runs.job_uid(uid, index)
         if job is None or not owned_by(pod, job):
             raise Refused(f"pod {name} is not a worker of this run")

@@ -1,7 +1,7 @@
-"""The runs that have left the queue: what was frozen of them, and where their reports are kept.
+"""The runs that have left the queue: what they were frozen to, and where their reports are stored.
 
-Implements the coordinator's ``Store`` on the API server. After a restart of the operator it is
-filled again from what the API holds.
+Implements the coordinator's ``Store`` with the API server. After a restart of the operator it is
+filled again from the API.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ from perfrun.measure.wire import reason_of
 
 @dataclass(frozen=True)
 class OpenRun:
-    """What a run executes: the frozen spec, and the plan that follows from it."""
+    """What a run executes: the frozen spec, and the resulting plan."""
 
     key: Key
     spec: PerfTestSpec
@@ -55,51 +55,53 @@ class OpenRun:
     since: datetime
     """When this process opened it."""
     asks: Asks
-    """What policies are asked about before pods are made of it."""
+    """What policies are asked before pods are created for it."""
     target: str
-    """What one run at a time has."""
+    """What only one run at a time may load."""
 
 
 class StoredReport(NamedTuple):
-    """Where a worker's report is."""
+    """Where a worker's report is stored."""
 
     names: list[str]
-    """The ConfigMaps of its pieces, in their order."""
+    """The ConfigMaps of its pieces, in order."""
     sha256: str
-    """Of the whole, as it was sent."""
+    """Of the whole report, as it was sent."""
 
 
 class MergedReport(NamedTuple):
-    """What all workers together have reported."""
+    """The reports of all workers together."""
 
     whole: WorkerReport | None
-    """None: nobody has."""
+    """None if no worker has reported."""
     workers: int
-    """How many have."""
+    """How many workers have reported."""
     terminated: list[int]
     """Those of them that were ended before the load was."""
 
 
 MAX_PIECES = -(-MAX_REPORT // CHUNK_BYTES)
-"""Of a report: whoever may write ConfigMaps could give it any number of them."""
+"""Limit for the pieces of a report: anyone who may write ConfigMaps could add any
+number of them.
+"""
 MAX_OTHERS = 100
-"""ConfigMaps with the labels of a run's reports that are none, as copies that somebody made."""
+"""Limit for ConfigMaps with the labels of a run's reports that are not reports, such as copies."""
 UNUSABLE = "the reports of its workers cannot be used"
 
 
 class _Piece(NamedTuple):
-    """Of a report: the ConfigMap, and the hash of the whole."""
+    """A piece of a report: the ConfigMap, and the hash of the whole."""
 
     name: str
     sha256: str
 
 
 class UnreadableError(Exception):
-    """What is stored of a run is gone or damaged: no further try will bring it back."""
+    """What is stored of a run is gone or damaged: trying again will not help."""
 
 
 async def revision_spec(kube: Kube, run: PerfRun) -> Json:
-    """The JSON of what the run was frozen to. Raises UnreadableError where it is gone."""
+    """The JSON that the run was frozen to. Raises UnreadableError if it is gone."""
     name = run.status.revision
     if name is None:
         raise UnreadableError("its status has no revision, so it is unknown what to run")
@@ -115,12 +117,12 @@ async def revision_spec(kube: Kube, run: PerfRun) -> Json:
 
 
 def unreadable_revision(name: str, why: object) -> UnreadableError:
-    """What is said of a revision that no plan can be made of."""
+    """The error for a revision from which no plan can be made."""
     return UnreadableError(f"its revision, ControllerRevision {name}, cannot be read: {why}")
 
 
 def _opened(body: Json, run: PerfRun, outcome: Examined, network: Sequence[NetworkRule]) -> OpenRun:
-    """The spec and the plan of a run, of what it was frozen to. Raises UnreadableError."""
+    """The spec and the plan of a run, from what it was frozen to. Raises UnreadableError."""
     key = Key(run.metadata.namespace, run.metadata.name)
     name = str(run.status.revision)
     if outcome.asks is None:
@@ -141,12 +143,12 @@ def _opened(body: Json, run: PerfRun, outcome: Examined, network: Sequence[Netwo
 
 
 class OpenRuns:
-    """By the uid of the run."""
+    """Open runs, by the uid of the run."""
 
     def __init__(
         self, kube: Kube, store: Store, checks: Checks, wake: Callable[[Key], None]
     ) -> None:
-        """``wake`` has a run reconciled when something of it was stored."""
+        """``wake`` makes a run be reconciled when something of it was stored."""
         self._kube = kube
         self._store = store
         self._checks = checks
@@ -157,12 +159,11 @@ class OpenRuns:
     async def frozen(self, run: PerfRun) -> OpenRun:
         """What the run was frozen to.
 
-        Raises UnreadableError where it is gone, damaged or not what the status says it is;
-        CheckFailedError.
+        Raises UnreadableError if it is gone, damaged or not what the status says; CheckFailedError.
         """
         opened = self._open.get(run.metadata.uid) or await self._open_anew(run)
         if run.status.target != opened.target:
-            # Others wait for what a status names.
+            # Others may wait for what a status names.
             raise UnreadableError(
                 f"its status was changed: it says target {run.status.target}, but its revision "
                 f"has target {opened.target}"
@@ -173,10 +174,11 @@ class OpenRuns:
         namespace = run.metadata.namespace
         network = self._store.policies_of(namespace).network
         body = await revision_spec(self._kube, run)
-        # Accepted it was by what the test said. What stands here may be something else: edited,
-        # another revision, or one whose short hash is the same.
+        # The run was accepted for what the test said. The stored revision may differ: it was
+        # edited, is another revision, or has the same short hash.
         outcome = await self._checks.examine(body, namespace, most_bytes=MAX_FROZEN_BYTES)
-        # In a thread, like all that grows with a spec: no longer than the budget of that check.
+        # In a thread, like everything whose cost grows with a spec; no longer than the budget of
+        # its check.
         opened = await asyncio.to_thread(_opened, body, run, outcome, network)
         return self._open.setdefault(run.metadata.uid, opened)
 
@@ -185,11 +187,11 @@ class OpenRuns:
         return self._open[uid].key
 
     def uids(self, key: Key) -> list[str]:
-        """The uids of the open runs of that name (a deleted one and its successor)."""
+        """The uids of the open runs with that name (a deleted one and its successor)."""
         return [uid for uid, run in self._open.items() if run.key == key]
 
     def is_open(self, uid: str) -> bool:
-        """Whether this process has had the run open."""
+        """Whether this process has opened the run."""
         return uid in self._open
 
     def close(self, uid: str) -> None:
@@ -198,9 +200,9 @@ class OpenRuns:
         self._job_uids.pop(uid, None)
 
     async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:
-        """Write T0 and the phase Running into the PerfRun; a T0 that stands there wins.
+        """Write T0 and the phase Running into the PerfRun; an existing T0 takes precedence.
 
-        Raises ConflictError where the run has ended meanwhile: it must not rise again.
+        Raises ConflictError if the run has ended meanwhile: it must not start again.
         """
         key = self.key(uid)
         while True:
@@ -222,7 +224,7 @@ class OpenRuns:
     async def persist_holds(self, uid: str, holds: Sequence[HoldStatus]) -> None:
         """Write the holds of a capacity search into the PerfRun.
 
-        Raises ConflictError where the run is not under load any more.
+        Raises ConflictError if the run is no longer under load.
         """
         key = self.key(uid)
         while True:
@@ -236,7 +238,7 @@ class OpenRuns:
             return
 
     async def job_uid(self, uid: str, index: int) -> str | None:
-        """The uid of the Job of a worker of the run, None where there is none."""
+        """The uid of the Job of a worker of the run; None if there is none."""
         cleans_up = index == self._open[uid].plan.cleaner
         if cleans_up:
             return await self._uid_of_job(uid, teardown_job_name(uid))
@@ -256,9 +258,9 @@ class OpenRuns:
     # --- reports -------------------------------------------------------------------------------
 
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:
-        """Keep a worker's report in ConfigMaps of the run; it is there when this returns.
+        """Store a worker's report in ConfigMaps of the run; it is stored when this returns.
 
-        Raises Conflict where another report of that worker is there.
+        Raises Conflict if there is a different report of that worker.
         """
         run = self._open[uid]
         pieces = report_config_maps(run.key, run.plan, index, packed)
@@ -266,9 +268,11 @@ class OpenRuns:
         self._wake(run.key)
 
     async def stored_reports(self, uid: str) -> dict[int, StoredReport]:
-        """Each worker's report that is stored whole, also of one that only ran the teardown.
+        """Each worker's report that is stored completely, including that of a worker that only ran
+        the teardown.
 
-        Raises UnreadableError. What is not whole was not acknowledged: its worker sends it again.
+        Raises UnreadableError. An incomplete report was not acknowledged, so its worker sends it
+        again.
         """
         run = self._open[uid]
         labels = f"{RUN_LABEL}={run.key.name},{CONTENT_LABEL}=report"
@@ -292,7 +296,7 @@ class OpenRuns:
     async def merged_report(self, uid: str) -> MergedReport:
         """All stored reports in one. Raises UnreadableError.
 
-        One is in memory at a time: unpacked, each can take some hundred times its size.
+        One is in memory at a time, because unpacked it can take a few hundred times its size.
         """
         run = self._open[uid]
         whole: WorkerReport | None = None
@@ -301,7 +305,8 @@ class OpenRuns:
         terminated = []
         for index, one in stored.items():
             pieces = await self._pieces(run, one)
-            # In a thread, like all that grows with the workers: probes and other runs go on.
+            # In a thread, like everything whose cost grows with the workers: probes and other runs
+            # continue.
             report = await asyncio.to_thread(_unpacked, pieces, run.plan)
             if report.stopped == TERMINATED:
                 terminated.append(index)
@@ -316,7 +321,7 @@ class OpenRuns:
         return MergedReport(whole, len(stored), terminated)
 
     async def teardown_report(self, uid: str) -> WorkerReport | None:
-        """What a worker has reported that only ran the teardown. Raises UnreadableError."""
+        """The report of a worker that only ran the teardown. Raises UnreadableError."""
         run = self._open[uid]
         stored = (await self.stored_reports(uid)).get(run.plan.cleaner)
         return stored and await self._report(run, stored)
@@ -329,7 +334,7 @@ class OpenRuns:
 
 
 def _pieces_in(page: list[Json], uid: str) -> Iterator[tuple[int, int, _Piece]]:
-    """Worker, number and piece of the ConfigMaps that the run owns. Raises UnreadableError."""
+    """Worker, number and piece for the ConfigMaps that the run owns. Raises UnreadableError."""
     for body in page:
         if not owned_by(body, uid):
             continue
@@ -342,7 +347,9 @@ def _pieces_in(page: list[Json], uid: str) -> Iterator[tuple[int, int, _Piece]]:
 
 
 def _stored(pieces: dict[int, _Piece]) -> StoredReport:
-    """The report of a first piece; pieces of another one, which never became whole, are not it."""
+    """The report that a first piece belongs to; pieces of another report, which was never
+    completed, are ignored.
+    """
     sha256 = pieces[0].sha256
     names = [piece.name for _, piece in sorted(pieces.items()) if piece.sha256 == sha256]
     if len(names) > MAX_PIECES:
@@ -351,7 +358,7 @@ def _stored(pieces: dict[int, _Piece]) -> StoredReport:
 
 
 def _unpacked(pieces: list[Json], plan: RunPlan) -> WorkerReport:
-    """The report that is given in its pieces. Raises UnreadableError."""
+    """The report in these pieces. Raises UnreadableError."""
     name = pieces[0]["metadata"]["name"]
     try:
         packed = joined(pieces)
@@ -365,7 +372,7 @@ def _unpacked(pieces: list[Json], plan: RunPlan) -> WorkerReport:
 
 
 def _add(whole: WorkerReport | None, report: WorkerReport, pieces: list[Json]) -> WorkerReport:
-    """``whole`` and one more report, which is of those pieces. Raises UnreadableError."""
+    """``whole`` and one more report, which is in those pieces. Raises UnreadableError."""
     try:
         return add_report(whole, report)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The reconciler of PerfRuns: look at the world, ask what to do, do one thing, look again."""
+"""The reconciler of PerfRuns: read the state, ask what to do, do one thing, look again."""
 
 import asyncio
 import contextlib
@@ -46,19 +46,19 @@ from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored
 logger = logging.getLogger(__name__)
 
 MAX_FAILURES = 5
-"""Unexpected errors of a run, one after the other, before it ends as Error."""
+"""Unexpected errors of a run in a row before it ends as Error."""
 LAUNCH_RETRY_S = 5.0
 CHECK_RETRY_S = 5.0
 PROGRESS_S = 5.0
 PLAN_LOOK_S = 15.0
-"""Workers that start without a hitch are there before it."""
+"""Workers that start without a problem are ready before this."""
 NO_CERTIFICATE = ""
 MAX_STOP_TEXT = 200
-"""Characters of what is said of who stopped a run."""
+"""Length limit for the text that says who stopped a run."""
 
 
 class RunReconciler:
-    """Brings one PerfRun one step further each time it is called."""
+    """Brings one PerfRun one step further with each call."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class RunReconciler:
         accounts: Accounts,
         ca: str = NO_CERTIFICATE,
     ) -> None:
-        """``ca``: the PEM by which workers know the coordinator; empty without TLS."""
+        """``ca``: the PEM by which workers recognise the coordinator; empty without TLS."""
         self._kube = kube
         self._store = store
         self._coordinator = coordinator
@@ -91,20 +91,20 @@ class RunReconciler:
         self._facts = FactReader(kube, coordinator, settings.coordinator_url)
         self._clean_ups = CleanUps(kube, events, settings, accounts, with_ca=bool(ca))
         self._failures: dict[str, int] = {}
-        """By uid: how often something unexpected came in the way of a run."""
+        """By uid: how often an unexpected error has occurred in a run."""
         self._plan_due: dict[str, float] = {}
-        """By uid: when it is to be seen next that its plan is there, by the loop's time."""
+        """By uid: when to check again that its plan exists, in the loop's time."""
         self._told: dict[str, float] = {}
-        """By uid: when its progress was written, by the loop's time."""
+        """By uid: when its progress was last written, in the loop's time."""
 
     async def reconcile(self, key: Key) -> float | None:
-        """One step of one run. Seconds until it is to be looked at again, None: when it changes."""
+        """One step of one run. Returns the seconds until the next look; None: when it changes."""
         body = await self._kube.find(PERF_RUNS, key.namespace, key.name)
         if body is None or body["metadata"].get("deletionTimestamp"):
             self.forget(key)
             self._store.drop_run(key)
             if body is not None:
-                # A finalizer may keep the object for long; its load ends now.
+                # A finalizer may keep the object for long, but its load ends now.
                 await self._finisher.delete_jobs(key.namespace, body["metadata"]["uid"])
             return None
         try:
@@ -137,7 +137,7 @@ class RunReconciler:
         return 0.0
 
     def forget(self, key: Key) -> None:
-        """Let go of a run that was deleted."""
+        """Forget a run that was deleted."""
         for uid in self._runs.uids(key):
             self._let_go(uid)
 
@@ -151,10 +151,10 @@ class RunReconciler:
         self._plan_due.pop(uid, None)
 
     async def _after(self, run: PerfRun) -> float | None:
-        """Tidy up once for each run that this process has had open."""
+        """Clean up once for each run that this process has opened."""
         if self._runs.is_open(run.metadata.uid) or run.status.job is not None:
             self._coordinator.close(run.metadata.uid)
-            # Whoever wrote the verdict may have been killed before telling of it.
+            # The process that wrote the verdict may have been killed before reporting it.
             await self._finisher.tell(run)
             await self._finisher.tidy(run)
             self._let_go(run.metadata.uid)
@@ -162,7 +162,7 @@ class RunReconciler:
                 await self._write(run, transition.tidied())
                 return None
         if run.status.observed_generation != run.metadata.generation:
-            # spec.stop came after the end: seen, and nothing to do about it.
+            # spec.stop came after the end: nothing has to be done.
             await self._write(run, transition.seen(run.metadata.generation))
         return None
 
@@ -180,7 +180,7 @@ class RunReconciler:
             wanted=self._is_wanted(run),
         )
         decision = decide(facts)
-        # Asked only once the load is over: its patience counts from the first time.
+        # Asked only once the load is over, because its waiting time counts from the first call.
         if decision.action is Action.JUDGE and not self._sampler.settled(
             run.metadata.uid, facts.now
         ):
@@ -193,8 +193,11 @@ class RunReconciler:
     def _refused(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, action: Action
     ) -> str | None:
-        """Why no pod may be made of what was frozen. Its test was let through, and may not have
-        said the same; what has workers was asked about before."""
+        """Why no pod may be created from what was frozen.
+
+        Its test was accepted, but may have said something else; for a run with workers, this was
+        checked before.
+        """
         first = action is Action.CLEAN_UP and facts.job is JobState.ABSENT
         if action is not Action.LAUNCH and not first:
             return None
@@ -202,7 +205,7 @@ class RunReconciler:
         return f"PerfTest {run.spec.test_ref.name}: {problems[0]}" if problems else None
 
     async def _session(self, run: PerfRun, opened: OpenRun) -> RunSession:
-        """The coordinator's session; opened anew, from what the API holds, after a restart."""
+        """The coordinator's session; after a restart it is opened again from the API."""
         uid, started = run.metadata.uid, run.status.start_time
         session = self._coordinator.session(uid)
         if session is None:
@@ -228,17 +231,17 @@ class RunReconciler:
         return self._store.admission().is_wanted(record.contender(record.target))
 
     async def _requeue(self, run: PerfRun, facts: RunFacts, why: str) -> float:
-        """Give the turn of a run back whose pods are not scheduled, and end them."""
+        """Give back the turn of a run whose pods are not scheduled, and delete them."""
         queued = await self._write(run, transition.requeued(run, facts, why))
         self._store.put_run(run_record(queued))
         self._let_go(run.metadata.uid)
-        # Should this process end now, its next look in the queue deletes it.
+        # If this process ends now, the next look in the queue deletes the Job.
         await self._finisher.delete_jobs(run.metadata.namespace, run.metadata.uid)
         await self._events.tell("PerfRun", run.metadata, "Requeued", why, warning=True)
         return 0.0
 
     async def _stop(self, run: PerfRun, reason: str) -> None:
-        """Tell all workers to end the load, and keep that they were told."""
+        """Tell all workers to end the load, and record that."""
         await self._write(run, transition.stopping(reason))
         self._coordinator.stop(run.metadata.uid, reason)
         await self._events.tell("PerfRun", run.metadata, "Stopping", reason)
@@ -284,7 +287,7 @@ class RunReconciler:
         await self._finisher.end(run, run_verdict.with_untidy(why))
 
     async def _keep_plan(self, run: PerfRun, opened: OpenRun) -> None:
-        """Put the plan back, now and then: pods that come late wait for it if it was deleted."""
+        """Restore the plan now and then: if it was deleted, pods that start late wait for it."""
         uid, now = run.metadata.uid, asyncio.get_running_loop().time()
         if run.status.job is None or now < self._plan_due.setdefault(uid, now + PLAN_LOOK_S):
             return
@@ -294,7 +297,7 @@ class RunReconciler:
             await create_once(self._kube, CONFIG_MAPS, plan, uid)
 
     async def _launch(self, run: PerfRun, opened: OpenRun) -> float:
-        """Create the account, the plan and the Job, and note that it was done."""
+        """Create the account, the plan and the Job, and record that."""
         job = job_manifest(
             opened.key,
             opened.plan,
@@ -331,20 +334,22 @@ class RunReconciler:
         return 1.0
 
     async def _has_former_pods(self, run: PerfRun) -> bool:
-        """Whether pods of a former turn are there, which would be taken for workers of this one."""
+        """Whether pods of an earlier turn exist, which would be mistaken for workers of
+        this one.
+        """
         namespace, uid = run.metadata.namespace, run.metadata.uid
         if await self._kube.find(JOBS, namespace, job_name(uid)) is not None:
             return False
         labels = f"{RUN_LABEL}={run.metadata.name}"
         if await self._kube.list(PODS, namespace, labels=labels, only_metadata=True):
             return True
-        self._coordinator.close(uid)  # what they have said is not about this turn
+        self._coordinator.close(uid)  # their messages are not about this turn
         return False
 
     async def _tell_progress(self, run: PerfRun, facts: RunFacts, decision: Decision) -> None:
         uid = run.metadata.uid
         now = asyncio.get_running_loop().time()
-        # Every report wakes the run: of 200 workers, that would be 200 writes in a second.
+        # Every report wakes the run: with 200 workers, that would be 200 writes in a second.
         told = self._told.get(uid)
         if facts.phase is not Phase.STARTING and told is not None and now - told < PROGRESS_S:
             return
@@ -361,7 +366,7 @@ class RunReconciler:
 
 
 def stop_of(body: Json) -> str | None:
-    """Who or what asked for the end of a run, as a sentence; None where nobody has."""
+    """Who or what asked for the end of a run, as a sentence; None if nobody did."""
     if not body.get("spec", {}).get("stop"):
         return None
     about = body["metadata"]

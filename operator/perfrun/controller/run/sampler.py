@@ -1,7 +1,8 @@
-"""CPU, memory and restarts of observed workloads, while a run goes on.
+"""CPU, memory and restarts of observed workloads during a run.
 
-Pods have no access to the API, so the operator looks. What was seen is kept in a ConfigMap of the
-run now and then: after a restart of the operator little is missing.
+Worker pods have no access to the API, so the operator observes workloads. The observations are
+stored in a ConfigMap of the run now and then, so that little is missing after a restart of the
+operator.
 """
 
 import asyncio
@@ -33,16 +34,16 @@ logger = logging.getLogger(__name__)
 
 PERIOD_S = 10.0
 KEEP_S = 30.0
-"""Between two writes of what was seen."""
+"""Time between two writes of the observations."""
 SETTLE_S = 45.0
-"""How long after a load what is said of its last seconds is waited for: metrics come late."""
+"""How long to wait after a load for the metrics of its last seconds, which arrive late."""
 KEY = "observed.json.gz"
 MAX_BYTES, MAX_VALUES = 4 * 1024 * 1024, 100_000
-"""Of what is stored, unpacked: 64 metrics of 600 points fit in."""
+"""Size limit of the stored data, unpacked: enough for 64 metrics of 600 points."""
 
 
 class StoredObservations(Wire):
-    """What is stored of a run, in ns since the PerfRun was created."""
+    """The stored observations of a run, in ns since the PerfRun was created."""
 
     observed: list[Observation] = Field(default=[], max_length=MAX_OBSERVATIONS)
 
@@ -67,7 +68,7 @@ class _Course:
 
 
 class Sampler:
-    """Looks at the workloads of all runs under way."""
+    """Observes the workloads of all runs in progress."""
 
     def __init__(self, kube: Kube, period: float = PERIOD_S) -> None:
         """``period`` in seconds."""
@@ -75,7 +76,7 @@ class Sampler:
         self._courses: dict[str, _Course] = {}
 
     async def watch(self, run: PerfRun, opened: OpenRun) -> None:
-        """Look at a run's workloads from now on, and go on from what is kept of it."""
+        """Observe a run's workloads from now on, continuing from what is stored."""
         uid = run.metadata.uid
         things = [thing.name for thing in opened.plan.observe if thing.workload is not None]
         if uid in self._courses or not things:
@@ -99,10 +100,10 @@ class Sampler:
             course.task.cancel()
 
     def settled(self, uid: str, now: datetime) -> bool:
-        """Whether nothing more is to be expected of a load that is over by ``now``."""
+        """Whether no more observations are expected for a load that is over by ``now``."""
         course = self._courses.get(uid)
         if course is None or not any(s.metric in OBSERVED for s in course.opened.spec.slos):
-            return True  # nobody's verdict hangs on it
+            return True  # no verdict depends on it
         course.over = course.over or now
         if now > course.over + timedelta(seconds=SETTLE_S):
             return True
@@ -111,14 +112,14 @@ class Sampler:
         return all(one.at[-1] >= last for one in seen)
 
     def observed(self, uid: str, start: datetime) -> list[Observation]:
-        """What was seen of a run, told from T0 = ``start``."""
+        """The observations of a run, relative to T0 = ``start``."""
         course = self._courses.get(uid)
         if course is None:
             return []
         ahead = _ns(start - course.base)
         return [one.told_from(ahead) for one in course.seen.values()]
 
-    # --- looking ------------------------------------------------------------------------------
+    # --- observing -----------------------------------------------------------------------------
 
     async def _follow(self, course: _Course) -> None:
         loop = asyncio.get_running_loop()
@@ -133,12 +134,12 @@ class Sampler:
             await asyncio.sleep(self._period)
 
     async def _look(self, course: _Course, name: str, workload: Workload) -> None:
-        """Whatever goes wrong is told: no run may depend on what is seen beside it."""
+        """Any problem is only recorded: no run may depend on what is observed."""
         namespace = course.opened.key.namespace
         try:
             if name not in course.selectors:
                 body = await self._kube.get(WORKLOADS[workload.kind], namespace, workload.name)
-                # Without labels it would be every pod of the namespace.
+                # Without labels it would be every pod in the namespace.
                 course.selectors[name] = selected_by(body) or _NOTHING
             labels = course.selectors[name]
             pods = await self._kube.list(PODS, namespace, labels=labels)
@@ -164,7 +165,7 @@ class Sampler:
             course.put(name, CPU, found.at, found.cores)
             course.put(name, MEMORY, found.at, found.memory)
 
-    # --- keeping ------------------------------------------------------------------------------
+    # --- storing -------------------------------------------------------------------------------
 
     async def _keep(self, course: _Course) -> None:
         data = {KEY: packed(list(course.seen.values()))}
@@ -189,12 +190,14 @@ class Sampler:
 
 
 def packed(observed: list[Observation]) -> bytes:
-    """As it is stored."""
+    """The observations as they are stored."""
     return gzip.compress(StoredObservations(observed=observed).to_bytes(), mtime=0)
 
 
 def _unpacked(data: bytes) -> StoredObservations:
-    """What is stored, within its bounds: whoever may write ConfigMaps can write it too."""
+    """The stored observations, within limits, because anyone who may write ConfigMaps can change
+    them.
+    """
     return StoredObservations.model_validate(parse_json(unzip(data, MAX_BYTES), MAX_VALUES))
 
 

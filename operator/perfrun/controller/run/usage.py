@@ -1,4 +1,4 @@
-"""What pods use, as metrics.k8s.io and their status tell it. Pure functions."""
+"""What pods use, according to metrics.k8s.io and their status. Pure functions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,14 +15,14 @@ class Usage(NamedTuple):
     """All pods of a workload together."""
 
     at: datetime
-    """The end of the time over which it was measured, of the youngest figure."""
+    """The end of the measured period of the newest figure."""
     cores: float
     memory: int
     """Bytes: the working set."""
 
 
 def usage(pods: Sequence[Json]) -> Usage:
-    """The sum over PodMetrics. Raises ValueError where there are none, or none that can be read."""
+    """The sum over PodMetrics. Raises ValueError if there are none, or none that can be read."""
     if not pods:
         raise ValueError("it has no metrics of these pods yet")
     try:
@@ -37,7 +37,7 @@ def usage(pods: Sequence[Json]) -> Usage:
 
 
 def restarts(pods: Sequence[Json]) -> int:
-    """Of all containers, native sidecars included, since their pods were created."""
+    """Restarts of all containers, including native sidecars, since their pods were created."""
     return sum(
         int(one.get("restartCount", 0))
         for pod in pods

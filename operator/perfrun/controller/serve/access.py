@@ -1,8 +1,8 @@
-"""Who may read the metrics: they name all namespaces and tests.
+"""Who may read the metrics, which contain the names of all namespaces and tests.
 
-Whoever the API server says may get ``/metrics``, as controller-runtime's filter asks it
-(TokenReview, then SubjectAccessReview); in an installation for some namespaces, which has no right
-to ask that, whoever has its token; or anybody, where the chart's values say so.
+Either users who may get ``/metrics`` according to the API server, in the same way as
+controller-runtime's filter (TokenReview, then SubjectAccessReview); or, in an installation for some
+namespaces, which may not ask that, holders of its token; or anybody, if the chart's values say so.
 """
 
 import base64
@@ -29,28 +29,29 @@ logger = logging.getLogger(__name__)
 
 PATH = "/metrics"
 ALLOWED_FOR = 60 * NS_PER_S
-"""As controller-runtime: a token that was withdrawn reads for so long."""
+"""As in controller-runtime: a revoked token works this much longer."""
 REFUSED_FOR = 10 * NS_PER_S
 ALLOWED_KEPT, REFUSED_KEPT = 64, 256
 REVIEWS, REFILL = 20, NS_PER_S // 2
-"""Tokens that are not known: so many at once, and one more after so many ns. Each is two requests
-to the API server."""
+"""Limit for unknown tokens: so many at once, and one more after this many ns. Each causes two
+requests to the API server.
+"""
 TOKEN_KEY = "token"  # noqa: S105 (the key in a Secret)
 
 
 async def anybody(_: web.Request) -> web.Response | None:
-    """Nobody is asked who they are."""
+    """Nobody is asked to identify themselves."""
     return None
 
 
 class StaticToken:
-    """Whoever has the one token of this installation."""
+    """Holders of the one token of this installation."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
 
     async def __call__(self, request: web.Request) -> web.Response | None:
-        """None for who may read, or the refusal."""
+        """None for those who may read, otherwise the refusal."""
         token = _bearer(request)
         if token and hmac.compare_digest(token.encode(), self._token):
             return None
@@ -60,26 +61,26 @@ class StaticToken:
 
 
 class AccessDecision(NamedTuple):
-    """The outcome of a review: 200, 401 or 403, and what is said of it."""
+    """The outcome of a review: 200, 401 or 403, and its message."""
 
     status: int
     text: str
 
 
 class Reviewed:
-    """Whoever the API server lets get ``/metrics``."""
+    """Users whom the API server allows to get ``/metrics``."""
 
     def __init__(self, kube: Kube, now: Callable[[], int] = time.monotonic_ns) -> None:
-        """``kube``: of the loop that serves; ``now``: monotonic ns."""
+        """``kube`` belongs to the loop that serves; ``now`` gives monotonic ns."""
         self._kube = kube
         self._now = now
         self._unknown = Bucket(REVIEWS, REFILL)
         self._allowed: OrderedDict[bytes, int] = OrderedDict()
-        """By digest of a token: until when it is not looked at again."""
+        """By digest of a token: until when it is not reviewed again."""
         self._refused: OrderedDict[bytes, tuple[int, AccessDecision]] = OrderedDict()
 
     async def __call__(self, request: web.Request) -> web.Response | None:
-        """None for who may read, or the refusal."""
+        """None for those who may read, otherwise the refusal."""
         token = _bearer(request)
         if not token:
             return _refusal(AccessDecision(401, "a token is required: Authorization: Bearer TOKEN"))
@@ -89,7 +90,7 @@ class Reviewed:
         until, answer = self._refused.get(digest, (0, AccessDecision(401, "")))
         if now < until:
             return _refusal(answer)
-        # One that was let in before is looked at again whatever others send.
+        # A token that was accepted before is reviewed again whatever others send.
         if digest not in self._allowed and not self._unknown.take(now):
             return _refusal(AccessDecision(503, "too many unknown tokens were sent: try again"))
         try:
@@ -136,7 +137,7 @@ class Reviewed:
 
 
 async def static_token(kube: Kube, settings: Settings) -> str:
-    """The token of the Secret; a new one, stored there, where it has none."""
+    """The token in the Secret; if there is none, a new one, which is stored there."""
     namespace, name = settings.namespace, settings.metrics_token_secret
     secret = await kube.get(SECRETS, namespace, name)
     if kept := (secret.get("data") or {}).get(TOKEN_KEY):
@@ -152,7 +153,7 @@ async def static_token(kube: Kube, settings: Settings) -> str:
 
 def _bearer(request: web.Request) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    # As the API server sees it, and what it can be sent: a header may hold any bytes.
+    # As the API server sees it, and what it can be sent: a header may contain any bytes.
     token = token.strip()
     return token if scheme.lower() == "bearer" and token.isascii() else ""
 

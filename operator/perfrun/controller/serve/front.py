@@ -1,7 +1,7 @@
-"""What probes and scrapes see, on ports and in a thread of their own.
+"""What probes and scrapes see, on ports in a separate thread.
 
-A main loop that has much to do costs no probe, and no flood of connections costs the main loop. The
-ports are there from the first moment, before any cluster is.
+A busy main loop does not delay probes, and a flood of connections does not burden the main loop.
+The ports are open from the start, before there is a connection to the cluster.
 """
 
 import asyncio
@@ -30,20 +30,23 @@ from perfrun.kube.client import Kube
 from perfrun.kube.resources import Resource
 
 PROBES = PortLimits(connections=1024, each_peer=512, head_s=5.0, life_s=10.0)
-"""The kubelet asks once every few seconds. Where others hold more, they make room for it."""
+"""The kubelet asks once every few seconds. If others hold more connections, they make
+room for it.
+"""
 METRICS = PortLimits(connections=64, each_peer=16, head_s=5.0, life_s=30.0)
-"""A few Prometheus, for a scrape each; answers of many tests are large."""
+"""A few Prometheus servers, for a scrape each; with many tests the answers are large."""
 SNAPSHOT_S = 5.0
-"""What the main loop is waited for; Prometheus gives up after 10 s by default. Without it, a scrape
-still has what is about the operator itself."""
+"""How long to wait for the main loop; Prometheus gives up after 10 s by default. Without it, a
+scrape still has the operator's own metrics.
+"""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Check = Callable[[web.Request], Awaitable[web.Response | None]]
-"""Whether a request may read metrics: None, or what it is answered."""
+"""Whether a request may read metrics: None, or the refusal to send."""
 
 
 class Taken(Collector):
-    """Families that were collected before."""
+    """Families that were collected earlier."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
@@ -54,7 +57,7 @@ class Taken(Collector):
 
 
 class Front:
-    """The probes' and the metrics' servers; made and closed in the main loop."""
+    """The servers of probes and metrics; created and closed in the main loop."""
 
     def __init__(self, settings: Settings, watched: Iterable[Resource]) -> None:
         self.store = Store()
@@ -69,10 +72,10 @@ class Front:
             collector(registry=self._process)
         self._thread = LoopThread("front")
         self._servers = AsyncExitStack()
-        """Used in the thread only."""
+        """Used only in the thread."""
 
     async def __aenter__(self) -> Self:
-        """Answer probes, and beat."""
+        """Start answering probes, and the heartbeat."""
         self._main = asyncio.get_running_loop()
         self._beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")
         self._thread.start()
@@ -90,9 +93,9 @@ class Front:
         self._beating.cancel()
 
     async def serve_metrics(self, pair: CertificatePair | None = None, token: str = "") -> None:
-        """Serve metrics from now on; in clear text only to anybody. Raises KubeError.
+        """Serve metrics from now on, in clear text only if anybody may read them. Raises KubeError.
 
-        ``token``: with the access ``token``.
+        ``token`` is for the access mode ``token``.
         """
         about = self._settings
         context = server_context(pair) if pair and about.metrics_access != "open" else None
@@ -105,7 +108,7 @@ class Front:
         await self._thread.call(serve())
 
     async def _check(self, token: str) -> Check:
-        """Who may read; called in the thread, to whose loop a client belongs."""
+        """Who may read; called in the thread, because a client belongs to its loop."""
         match self._settings.metrics_access:
             case "open":
                 return anybody
@@ -117,7 +120,7 @@ class Front:
                 return Reviewed(kube)
 
     async def _families(self) -> list[Metric]:
-        """All that there is to show; called in the thread."""
+        """All families; called in the thread."""
         taking = asyncio.run_coroutine_threadsafe(self._of_tests(), self._main)
         of_tests: list[Metric] = []
         with suppress(TimeoutError):
@@ -157,7 +160,7 @@ def metrics_app(families: Callable[[], Awaitable[list[Metric]]], check: Check) -
     async def metrics(request: web.Request) -> web.Response:
         if refusal := await check(request):
             return refusal
-        # Its own thread: to write down the series of many tests takes longer than a probe waits.
+        # In a separate thread: formatting the series of many tests takes longer than a probe waits.
         body = await asyncio.to_thread(generate_latest, Taken(await families()))
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -166,7 +169,7 @@ def metrics_app(families: Callable[[], Awaitable[list[Metric]]], check: Check) -
 
 @web.middleware
 async def _closed_after(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """One request for each connection, so that the time limit of one is that of the other."""
+    """One request for each connection, so that its time limit is that of the connection."""
     response = await handler(request)
     response.force_close()
     return response

@@ -1,10 +1,10 @@
-"""Whether the operator still sees and does: the truth behind ``/healthz`` and ``/readyz``.
+"""Whether the operator still sees and acts: the source of ``/healthz`` and ``/readyz``.
 
 A watch can die while its connection stays open. So the objects are listed now and then, without
-their contents, and compared with what the watches delivered. One that is behind and has delivered
-nothing for a minute is dead, and the kubelet restarts the operator; one that is behind and delivers
-has much to do. The list also queues every object, so that nothing that was missed stays missed, and
-forgets what was deleted unseen.
+their contents, and compared with what the watches delivered. A watch that is behind and has
+delivered nothing for a minute is dead, and the kubelet restarts the operator; one that is behind
+and still delivers is busy. The list also queues every object, so that nothing stays missed, and
+forgets objects whose deletion was missed.
 """
 
 import asyncio
@@ -28,20 +28,23 @@ RETRY_S = 2.0
 FIRST_SETTLE_S = 1.0
 SETTLE_S = 10.0
 DEAD_AFTER_S = 60.0
-"""Behind and silent. A restart costs seconds, and a watch that lives brings something in less."""
+"""Behind and silent for this long. A restart costs seconds, and a live watch delivers something
+sooner.
+"""
 LOST_AFTER_S = 600.0
-"""Behind on the same version of one object, although other things come: that event is lost. The
-longest backlog of events that was seen, of thousands of objects, took a few minutes."""
+"""Behind on the same version of one object for this long, although others arrive: that event is
+lost. The longest observed backlog of events, for thousands of objects, took a few minutes.
+"""
 
 
 class Watch(StrEnum):
-    """How a watch stands to what a list has shown."""
+    """The state of a watch, compared with a list."""
 
     CURRENT = "Current"
     LAGGING = "Lagging"
-    """Something that was listed has not come yet, but other things come."""
+    """A listed object has not arrived yet, but others do."""
     SILENT = "Silent"
-    """Something that was listed has not come, and nothing else has."""
+    """A listed object has not arrived, and neither has anything else."""
 
 
 _FOUND = {
@@ -52,7 +55,7 @@ _FOUND = {
 
 
 class Health:
-    """What the probes are told. Read by other threads than the one that writes it."""
+    """The state for the probes. Other threads read it."""
 
     def __init__(self, now: Callable[[], float], watched: Iterable[Resource]) -> None:
         """``now`` gives monotonic seconds."""
@@ -64,10 +67,12 @@ class Health:
         self._synced: set[str] = set()
         self._was_ready = False
         self.caught_up = asyncio.Event()
-        """Set once all watches have delivered what there is."""
+        """Set once all watches have delivered the existing objects."""
 
     def look_again(self) -> None:
-        """What the watches had delivered by now is not enough: another operator acted until now."""
+        """What the watches have delivered so far does not suffice, because another operator was the
+        leader until now.
+        """
         self._synced.clear()
         self.caught_up.clear()
 
@@ -75,7 +80,7 @@ class Health:
         """A list of ``kind`` was compared with what its watch had delivered."""
         now = self._now()
         if watch is Watch.SILENT:
-            # Only what a comparison has seen counts: no stall, and no API server that is away,
+            # Only what a comparison has seen counts: neither a stall nor an unavailable API server
             # makes a watch look dead.
             since = self._silent_since.setdefault(kind, now)
             if now - since > DEAD_AFTER_S:
@@ -96,7 +101,7 @@ class Health:
         return sorted(self._dead)
 
     def watch_ages(self) -> dict[str, float]:
-        """By kind: seconds since its watch was seen to be up to date, or since the start."""
+        """By kind: seconds since its watch was known to be up to date, or since the start."""
         now = self._now()
         return {kind: now - at for kind, at in self._compared_at.items()}
 
@@ -107,7 +112,7 @@ class Health:
 
 
 class Resync:
-    """Lists all objects now and then, queues them, and compares with the watches."""
+    """Lists all objects now and then, queues them, and compares them with the watches."""
 
     def __init__(
         self,
@@ -118,7 +123,7 @@ class Resync:
         look_at: Mapping[Resource, Callable[[Key], None]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``look_at``: what is done, by resource, about an object that may have changed."""
+        """``look_at``: by resource, what to do about an object that may have changed."""
         self._kube = kube
         self._store = store
         self._health = health
@@ -126,13 +131,15 @@ class Resync:
         self._look_at = look_at
         self._now = now
         self._standing: dict[str, dict[tuple[str, str], float]] = {}
-        """By kind: since when the watch is behind on what it delivered last of an object."""
+        """By kind: since when the watch has been behind on an object, by the version that it
+        delivered last.
+        """
         self._found: dict[str, Watch] = {}
-        """By kind: what the last comparison has found."""
+        """By kind: the result of the last comparison."""
         self._hurry = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         pause = FIRST_LOOK_S
         while True:
             with contextlib.suppress(TimeoutError):
@@ -147,7 +154,7 @@ class Resync:
             pause = RESYNC_S if calm else RETRY_S
 
     def look_again(self) -> None:
-        """List now, and have all that was seen before count for nothing."""
+        """List now, and ignore all earlier comparisons."""
         self._health.look_again()
         self._hurry.set()
 
@@ -162,7 +169,7 @@ class Resync:
         suspects = self._unseen(resource, listed)
         if suspects:
             await asyncio.sleep(SETTLE_S if self._health.caught_up.is_set() else FIRST_SETTLE_S)
-            # What the watch has moved on from since is no suspect: only what stands still is.
+            # If the watch has delivered a newer version since, it is not behind on the object.
             there = {uid for _, uid, _ in await self._list(resource)}
             suspects = {
                 uid: (namespace, seen)
@@ -170,7 +177,7 @@ class Resync:
                 if uid in there and self._store.seen.get((resource.kind, uid), "") == seen
             }
         watch = self._judge(resource.kind, suspects, before)
-        # At the start each watch is behind, for a moment.
+        # At the start every watch is behind for a moment.
         if self._health.ready and watch is not self._found.get(resource.kind, Watch.CURRENT):
             logger.warning("watch of %s: %s", resource.kind, _FOUND[watch] % len(suspects))
         self._found[resource.kind] = watch
@@ -194,10 +201,10 @@ class Resync:
         return Watch.LAGGING
 
     def _forget_deleted(self, resource: Resource, known: dict[Key, str], there: set[str]) -> None:
-        """Of what was known before the list, forget what is not in it.
+        """Of the objects known before the list, forget those that are not in it.
 
-        A watch that was away does not tell of deletions meanwhile; a run that is remembered but
-        gone would keep its target for ever.
+        A watch that was interrupted does not report deletions in between; a run that is remembered
+        but gone would hold its target forever.
         """
         for key, uid in known.items():
             if uid not in there:
@@ -216,7 +223,9 @@ class Resync:
     def _unseen(
         self, resource: Resource, listed: list[tuple[Key, str, str]]
     ) -> dict[str, tuple[str, str]]:
-        """By uid: namespace and version last delivered of what the watch is behind on."""
+        """By uid: namespace and last delivered version of the objects on which the
+        watch is behind.
+        """
         unseen = {}
         for key, uid, version in listed:
             seen = self._store.seen.get((resource.kind, uid), "")

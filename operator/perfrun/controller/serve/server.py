@@ -1,8 +1,8 @@
-"""How the operator's ports are served: so many connections, each for so long, and no more.
+"""How the operator's ports are served: with limits on the number and duration of connections.
 
-aiohttp bounds the size of a head, and how long a connection stays idle between two requests. It
-does not count connections, and a TLS handshake is none of its business: that, and the time for the
-first head, is looked at here, from the moment at which a connection is accepted.
+aiohttp limits the size of a head, and how long a connection stays idle between two requests. It
+neither counts connections nor limits the TLS handshake. This module does both, and limits the time
+until the first head, from when a connection is accepted.
 """
 
 import asyncio
@@ -18,25 +18,25 @@ from aiohttp import web
 
 SHUTDOWN_S = 2.0
 ACCEPTED_AT_ONCE = 16
-"""Then those that are there come to be read."""
+"""After this, pending connections are read."""
 BACKLOG = 1024
 END_OF_HEAD = b"\r\n\r\n"
 
 
 class PortLimits(NamedTuple):
-    """What one port takes."""
+    """The limits of one port."""
 
     connections: int
     each_peer: int
-    """Connections of one address; many workers may share one, behind a NAT."""
+    """Connections from one address; many workers may share one, behind a NAT."""
     head_s: float
     """For a TLS handshake, for the head of a request, and between two requests."""
     life_s: float | None
-    """For a whole connection, the last byte of an answer included; None: as long as it likes."""
+    """For a whole connection, including the last byte of an answer; None: no limit."""
 
 
 COORDINATOR = PortLimits(connections=4000, each_peer=2000, head_s=15.0, life_s=None)
-"""Four for each of a thousand workers. A worker has something to say each second or two."""
+"""Four for each of a thousand workers. A worker sends something every second or two."""
 
 
 @asynccontextmanager
@@ -71,15 +71,17 @@ def _listen(port: int) -> socket.socket:
         listener = socket.create_server(
             ("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
         )
-    except (OSError, ValueError):  # a machine without IPv6; a port that is taken fails below too
+    # a machine without IPv6; if the port is taken, this fails below too
+    except (OSError, ValueError):
         listener = socket.create_server(("", port), backlog=BACKLOG)
     listener.setblocking(False)
     return listener
 
 
 class _Door:
-    """Lets connections in. Where there is no room, the one that has waited longest for the head
-    of its first request makes room; where none does, the new one is closed."""
+    """Accepts connections. If there is no room, the connection that has waited longest for the head
+    of its first request is closed; if there is none, the new one is.
+    """
 
     def __init__(
         self, server: web.Server, limits: PortLimits, context: ssl.SSLContext | None
@@ -90,14 +92,14 @@ class _Door:
         self._peers: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._headless: dict[asyncio.Task[None], str] = {}
-        """Those whose first head has not come, by age, and their peers."""
+        """Connections whose first head has not arrived, by age, and their peers."""
 
     def accept(self, listener: socket.socket) -> None:
-        """Take what waits at the listener."""
+        """Accept what is waiting at the listener."""
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 accepted, address = listener.accept()
-            except OSError:  # nobody is there any more, or no descriptor is left: the next time
+            except OSError:  # the peer is gone, or no descriptor is left: try again next time
                 return
             peer = str(address[0])
             if not self._has_room(peer):
@@ -109,17 +111,17 @@ class _Door:
             self._tasks.add(task)
             self._headless[task] = peer
             task.add_done_callback(partial(self._gone, peer=peer))
-            # A task that is cancelled before its first step never comes to close it.
+            # A task that is cancelled before its first step never gets to close the connection.
             task.add_done_callback(lambda _, accepted=accepted: accepted.close())  # type: ignore[misc]
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close open connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _has_room(self, peer: str) -> bool:
-        """Whether one more of ``peer`` may be, perhaps in the place of another one."""
+        """Whether one more connection of ``peer`` is possible, perhaps in place of another one."""
         if self._peers[peer] >= self._limits.each_peer:
             return self._evict(peer)
         return sum(self._peers.values()) < self._limits.connections or self._evict(None)
@@ -135,18 +137,18 @@ class _Door:
     def _gone(self, task: asyncio.Task[None], peer: str) -> None:
         self._headless.pop(task, None)
         if task not in self._tasks:
-            return  # it had to make room
+            return  # it was closed to make room
         self._tasks.discard(task)
         self._peers[peer] -= 1
         if not self._peers[peer]:
             del self._peers[peer]
 
     async def _serve(self, accepted: socket.socket) -> None:
-        """One connection, to its end."""
+        """One connection, until its end."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
-        # Between two requests it is aiohttp's to look at the clock.
+        # Between two requests, aiohttp checks the time.
         expiry = loop.call_later(self._limits.head_s, task.cancel)
 
         def head_came() -> None:
@@ -164,18 +166,18 @@ class _Door:
                     ssl_handshake_timeout=handshake_s,
                 )
                 await connection.closed
-        except OSError:  # a handshake that failed, or too long a life
+        except OSError:  # a failed handshake, or the end of its maximum duration
             pass
         finally:
             expiry.cancel()
-            # Whatever still holds it, a transport or a handshake, sees its end.
+            # Whatever still holds it, a transport or a handshake, notices the end.
             with suppress(OSError):
                 accepted.shutdown(socket.SHUT_RDWR)
             connection.abort()
 
 
 class _Connection(asyncio.Protocol):
-    """Hands everything on to aiohttp, and tells when the first head is complete."""
+    """Passes everything on to aiohttp, and notices when the first head is complete."""
 
     def __init__(self, handler: asyncio.Protocol, head_came: Callable[[], object]) -> None:
         self._handler = handler
@@ -185,12 +187,12 @@ class _Connection(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def abort(self) -> None:
-        """Drop the connection, and what was still to be sent."""
+        """Drop the connection, with any unsent data."""
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is not a subclass
         self._handler.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:

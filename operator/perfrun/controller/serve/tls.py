@@ -1,8 +1,8 @@
-"""The operator's certificate, for the coordinator and the metrics, kept in its own Secret.
+"""The operator's certificate, for the coordinator and the metrics, stored in its own Secret.
 
-It is self-signed and made once. Workers are given it with their plan, and Prometheus reads it from
-the Secret, so that nothing else has to be trusted. It outlives the operator's restarts, because
-workers under way know it by then.
+It is self-signed and created once. Workers get it with their plan, and Prometheus reads it from the
+Secret, so that nothing else has to be trusted. It survives restarts of the operator, because
+workers of runs in progress know it.
 """
 
 import base64
@@ -48,7 +48,7 @@ class CertificatePair(NamedTuple):
 
 
 async def certificate(kube: Kube, settings: Settings) -> CertificatePair:
-    """The pair of the Secret; a new one, stored there, where it has none that fits."""
+    """The pair in the Secret; if there is none that fits, a new one, which is stored there."""
     hosts = [urlsplit(settings.coordinator_url).hostname or ""]
     if settings.metrics_service:
         hosts.append(f"{settings.metrics_service}.{settings.namespace}.svc")
@@ -101,10 +101,10 @@ def make_pair(now: datetime, *hosts: str) -> CertificatePair:
 
 
 def server_context(pair: CertificatePair) -> ssl.SSLContext:
-    """The context of a server with it."""
+    """The context of a server with this certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # The standard library loads a chain from files only; this one is gone right after.
+    # The standard library loads chains only from files; this one is deleted right after.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pair.pem"
         path.touch(mode=0o600)

@@ -1,9 +1,10 @@
-"""``python -m perfrun.controller.test.check_process FD...``: checks tests, apart from the operator.
+"""``python -m perfrun.controller.test.check_process FD...``: checks tests outside the operator's
+process.
 
-It loads what a check needs once, and forks: first a server for each socket that it was given,
-then a process for each check, which ends with it. So each check has the budgets of a new process,
-nothing of one test is left for the next, and one that is killed costs no start. It has one thread,
-and so may fork; the operator has several, and starts it by exec.
+It imports what a check needs once, and forks: first a server for each socket that it was given,
+then a process for each check, which ends with the check. So each check has the budgets of a new
+process, leaves nothing behind for the next one, and can be killed without the cost of a new start.
+It has only one thread, so it may fork; the operator has several, and starts it with exec.
 """
 
 import contextlib
@@ -33,22 +34,23 @@ from perfrun.logic.accept.examine import (
 from perfrun.logic.plan.json_path import rfc9535
 
 HEADER = struct.Struct("!I")
-"""Before each message: its length in bytes. Messages are JSON."""
+"""Precedes each message: its length in bytes. Messages are JSON."""
 ROOM_TO_ANSWER_BYTES = 16 * 1024 * 1024
-"""Of memory, beyond the budget: what says that it was not enough needs some, too."""
+"""Memory beyond the budget, because reporting that the budget did not suffice needs some, too."""
 NICENESS = 5
-"""The operator's own work comes first."""
+"""The operator's own work takes precedence."""
 
 
 def main(sockets: list[int]) -> int:
-    """Serve each of the sockets until its other end is closed."""
+    """Serve each of the sockets until the other end closes it."""
     os.nice(NICENESS)
     with contextlib.suppress(OSError):
-        # Where memory is short in the container, the kernel is to end this and not the operator.
+        # If memory is short in the container, the kernel should end this process and not the
+        # operator.
         Path("/proc/self/oom_score_adj").write_text("1000")
-    rfc9535()  # which a check would load by itself each time
+    rfc9535()  # otherwise each check would import it by itself
     gc.collect()
-    gc.freeze()  # what is loaded stays shared by all that is forked
+    gc.freeze()  # what is loaded stays shared by all forked processes
     children = set()
     for fd in sockets:
         pid = os.fork()
@@ -80,7 +82,7 @@ def receive(connection: socket.socket) -> bytes | None:
 
 
 def answered(request: bytes) -> bytes:
-    """The outcome of a check, done in a process of its own: the JSON of ``Examined``."""
+    """The outcome of a check in a separate process: the JSON of ``Examined``."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -110,13 +112,14 @@ def _checked(request: bytes) -> bytes:
     except MemoryError:
         return _said(OVER_MEMORY)
     except Exception as error:
-        # Kept with the object as any other outcome: done again, it would fail again.
+        # Stored with the object like any other outcome, because it would fail again.
         return _said(f"spec: cannot be checked: {type(error).__name__}: {error}"[:MAX_TEXT])
 
 
 def bound() -> None:
-    """Give this process the budgets of a check. The kernel ends it beyond."""
-    # Kept from all that catches exceptions: no handler runs, the signal itself is the end.
+    """Give this process the budgets of a check. The kernel ends it if it exceeds them."""
+    # Out of reach of code that catches exceptions: there is no handler, the signal itself ends the
+    # process.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, MAX_CPU_S)
     resource.setrlimit(resource.RLIMIT_CPU, (int(MAX_CPU_S) + 1, int(MAX_CPU_S) + 1))
@@ -126,7 +129,7 @@ def bound() -> None:
 
 
 def _address_space() -> int:
-    """Bytes of virtual memory of this process, by now."""
+    """Bytes of virtual memory that this process uses now."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     return pages * resource.getpagesize()
 
@@ -151,7 +154,7 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def _exit_after(work: Callable[[], None]) -> None:
-    """Do the work of a forked process, and end it whatever comes of it."""
+    """Do the work of a forked process, and end it in any case."""
     code = 1
     with contextlib.suppress(BaseException):
         work()

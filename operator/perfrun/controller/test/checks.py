@@ -1,8 +1,9 @@
-"""The checks of tests: in processes apart, each namespace in its turn, and once for a generation.
+"""The checks of tests: in separate processes, each namespace in its turn, and once for each
+generation.
 
-What a test costs to check is for its author to choose. So no spec is parsed on the event loop: one
-that is too long is refused by its length, and all else is done by ``check_process``, which ends a
-check that is over its budget. The outcome is kept, here and on the object.
+The author of a test determines the cost of its check. So no spec is parsed on the event loop: one
+that is too long is refused by its length, and ``check_process`` does everything else, ending any
+check that exceeds its budget. The outcome is stored, here and on the object.
 """
 
 import asyncio
@@ -35,18 +36,18 @@ from perfrun.logic.accept.examine import MAX_SPEC_BYTES, Examined, too_large
 logger = logging.getLogger(__name__)
 
 PROCESSES = 2
-"""Checks at a time. A namespace has one at most, so that the others have the rest."""
+"""Checks at a time. A namespace has at most one, so that the others have the rest."""
 PATIENCE_S = 60.0
-"""For an answer: the budget is one of CPU, and on a busy machine that may take long."""
+"""Time limit for an answer: the budget is in CPU time, and on a busy machine that may take long."""
 RESTART_S = 1.0
-"""Between two starts of a process that does not stay."""
+"""Time between two starts of a process that ends again."""
 MAX_KNOWN = 20_000
-"""Outcomes in memory, some 1 KiB each; the others stand on their objects."""
+"""Outcomes in memory, about 1 KiB each; the others are on their objects."""
 MAX_FROZEN = 8
 
 
 class CheckFailedError(Exception):
-    """The check could not be done, for a reason that is not the test's. Trying again may help."""
+    """The check could not be done, for a reason other than the test. Trying again may help."""
 
 
 class _Known(NamedTuple):
@@ -62,7 +63,7 @@ class _Pool:
     free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
 
     def kill(self) -> None:
-        """End it and all that it has forked."""
+        """End it and everything that it has forked."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -71,10 +72,10 @@ class _Pool:
 
 
 class Checks:
-    """What the checks of tests have come to."""
+    """The outcomes of the checks of tests."""
 
     def __init__(self, kube: Kube, wake: Callable[[Key], None]) -> None:
-        """``wake`` has a test looked at again once its outcome is known."""
+        """``wake`` makes a test be reconciled once its outcome is known."""
         self._kube = kube
         self._wake = wake
         self._turns = NamespaceTurns(PROCESSES, each=1)
@@ -85,10 +86,11 @@ class Checks:
         self._asked: dict[Key, asyncio.Task[None]] = {}
 
     def of(self, body: Json) -> Examined | None:
-        """The outcome for a test as it is. None: not known yet, and asked for.
+        """The outcome for a test as it is. None: not known yet, and requested.
 
-        What stands on the object from before counts, so that a restart does not repeat it. Who can
-        write there could only have his own test looked at wrongly: a run is checked by itself.
+        An outcome that is already on the object counts, so that a restart does not repeat the
+        check. Anyone who can write there could only have their own test judged wrongly: a run is
+        checked separately.
         """
         about = body["metadata"]
         found = self._known.get(about["uid"])
@@ -104,9 +106,8 @@ class Checks:
         return None
 
     async def frozen(self, body: Json) -> Examined:
-        """The outcome for a test as it is, with what a run of it executes.
-
-        Raises CheckFailedError.
+        """The outcome for a test as it is, with what a run of it executes. Raises
+        CheckFailedError.
         """
         about = body["metadata"]
         id_ = (about["uid"], about["generation"])
@@ -134,7 +135,7 @@ class Checks:
             return await self._examine(spec, namespace, freeze=freeze, most=most_bytes)
 
     async def start(self) -> None:
-        """Have the processes ready before the first test comes."""
+        """Start the processes before the first test arrives."""
         await self._running()
 
     async def close(self) -> None:
@@ -152,7 +153,7 @@ class Checks:
             self._known.popitem(last=False)
 
     async def _look(self, key: Key) -> None:
-        """Check a test as it is when its turn comes: nothing large waits in memory for it."""
+        """Check a test when its turn comes: nothing large waits in memory for that."""
         try:
             async with self._turns.turn(key.namespace):
                 body = await self._kube.find(PERF_TESTS, key.namespace, key.name)
@@ -208,7 +209,7 @@ class Checks:
 
 
 async def _start() -> _Pool:
-    """Start the process, by exec: this one has threads."""
+    """Start the process with exec, because this process has threads."""
     pairs = [socket.socketpair() for _ in range(PROCESSES)]
     theirs = [their.fileno() for _, their in pairs]
     command = [sys.executable, "-m", "perfrun.controller.test.check_process", *map(str, theirs)]
@@ -224,7 +225,7 @@ async def _start() -> _Pool:
 
 
 def outcome_of(body: Json) -> Examined | None:
-    """What stands on a test about its generation, as far as this version has written it."""
+    """The outcome stored on a test for its generation, if this version wrote it."""
     status = read_status(PerfTestStatus, body)
     noted = status.check if status is not None else None
     if (
@@ -246,7 +247,7 @@ def outcome_of(body: Json) -> Examined | None:
 
 
 def check_status(outcome: Examined) -> CheckStatus:
-    """An outcome as it stands on the object."""
+    """An outcome in the form in which it is stored on the object."""
     return CheckStatus(
         version=__version__,
         what_runs=outcome.what_runs,

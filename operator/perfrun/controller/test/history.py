@@ -1,4 +1,4 @@
-"""Trimming: finished runs, full results and revisions that are past their limits."""
+"""Trimming: finished runs, full results and revisions that exceed their limits."""
 
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import CheckedTest
@@ -20,14 +20,14 @@ class Historian:
         self._kube = kube
         self._store = store
         self._kept: dict[Key, frozenset[str]] = {}
-        """The revisions that each test's were trimmed to last."""
+        """The revisions that each test's were last trimmed to."""
 
     def forget(self, test: Key) -> None:
-        """The test is gone; what it owned goes with it."""
+        """The test is gone; what it owned is deleted with it."""
         self._kept.pop(test, None)
 
     async def trim(self, test: CheckedTest) -> None:
-        """Delete what a test's limits ask for, oldest first."""
+        """Delete what exceeds a test's limits, oldest first."""
         key = Key(test.metadata.namespace, test.metadata.name)
         finished = [
             HistoryEntry(run.key.name, run.verdict, parse_time(run.completed), run.has_result)
@@ -60,7 +60,7 @@ class Historian:
         """Delete revisions that neither a run nor the test itself needs."""
         runs = self._store.runs_of(key)
         if any(run.revision is None and not run.done for run in runs):
-            return  # it is being accepted, and may be about to name one
+            return  # it is being accepted, and may be about to use one
         named = {run.revision for run in runs if run.revision is not None}
         needed = frozenset({*named, revision_name(key.name, test.what_runs)})
         if needed == self._kept.get(key):

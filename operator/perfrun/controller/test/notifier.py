@@ -1,7 +1,7 @@
-"""Tells receivers: at least once, each by itself, and never in the way of a run.
+"""Notifies receivers: at least once, each independently, and without delaying a run.
 
-What is owed follows from the PerfRuns and is noted on them once it is settled, so an operator that
-is killed in between tells again, with the same id.
+The notices that are owed follow from the PerfRuns, and are recorded there once they are settled, so
+an operator that is killed in between sends again, with the same id.
 """
 
 import asyncio
@@ -41,12 +41,14 @@ from perfrun.logic.run.status import notified
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 1000
-"""Of one receiver; what finds no room is owed still, and found at the next look."""
+"""Queue length for one receiver; if there is no room, a notice is still owed, and found at the next
+look.
+"""
 _AGAIN = frozenset({408, 425, 429})
 
 
 class UndeliveredError(Exception):
-    """A sink did not take a notice; ``after`` is what it asked for in seconds."""
+    """A receiver did not accept a notice; ``after`` is the delay that it asked for, in seconds."""
 
     def __init__(self, why: str, *, final: bool = False, after: float | None = None) -> None:
         super().__init__(why)
@@ -55,7 +57,7 @@ class UndeliveredError(Exception):
 
 
 class Notifier:
-    """Holds what is to be sent; one task a receiver sends it."""
+    """Holds what is to be sent; one task for each receiver sends it."""
 
     def __init__(
         self,
@@ -75,11 +77,11 @@ class Notifier:
         self._queues: dict[str, asyncio.Queue[tuple[Key, Notice]]] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
         self._held: set[str] = set()
-        """Ids that wait, or are settled and not seen to be yet."""
+        """Ids that wait, or are settled but not yet seen as such."""
         self._random = random.Random()
 
     def doubts(self, test: CheckedTest) -> list[Problem]:
-        """What a test names and cannot have. It runs all the same."""
+        """Receivers that a test names but cannot use. It runs nevertheless."""
         namespace = test.metadata.namespace
         usable = ", ".join(self._receivers.names(namespace)) or "none"
         return [
@@ -93,7 +95,7 @@ class Notifier:
         ]
 
     def look(self, test: CheckedTest) -> None:
-        """Queue what is owed about a test's runs; what is queued already is not queued twice."""
+        """Queue what is owed about a test's runs, unless it is queued already."""
         if not test.spec.notifications:
             return
         key = Key(test.metadata.namespace, test.metadata.name)
@@ -102,7 +104,7 @@ class Notifier:
                 run.key.name, run.uid, run.verdict, parse_time(run.completed), run.notified
             )
             for run in self._store.runs_of(key)
-            # Of runs that were not even let in there may be thousands.
+            # There may be thousands of runs that were not even accepted.
             if run.done
             and run.completed
             and (run.missed is None or run.missed.reason != "TooManyRuns")
@@ -127,7 +129,7 @@ class Notifier:
             self._senders[notice.receiver] = task
 
     async def close(self) -> None:
-        """Send nothing more; what is owed is told by the operator that comes next."""
+        """Send nothing more; the next operator sends what is still owed."""
         for task in self._senders.values():
             task.cancel()
         await asyncio.gather(*self._senders.values(), return_exceptions=True)
@@ -140,23 +142,23 @@ class Notifier:
             try:
                 await self._settle(key, notice)
             except Exception:
-                # Owed still: it is found again at the next look.
+                # Still owed: it is found again at the next look.
                 self._held.discard(notice.id)
                 logger.exception("notice %s to %s about run %s", notice.occasion, receiver, key)
 
     async def _settle(self, key: Key, notice: Notice) -> None:
-        """Deliver a notice or give it up, and note which on its run."""
+        """Deliver a notice or give it up, and record that on its run."""
         body = await self._kube.find(PERF_RUNS, *key)
         if body is None or body["metadata"]["uid"] != notice.run_uid:
             self._held.discard(notice.id)
-            return  # the run is gone, and what it said with it
+            return  # the run is gone, and its messages with it
         run = PerfRun.parse(body)
         if notice.id in run.status.notified:
             return
         became = await self._deliver(key, notice, run)
         self._metrics.notified(notice.receiver, became)
-        # Without its version: each receiver notes a key of its own, and a conflict would have the
-        # notice told twice (docs/decisions/lease.md).
+        # Without its version: each receiver records a separate key, and after a conflict the notice
+        # would be sent twice (docs/decisions/lease.md).
         changes = notified(notice.id, became)
         with contextlib.suppress(NotFoundError):
             await write_status(self._kube, PERF_RUNS, run.metadata, changes, any_version=True)
@@ -187,7 +189,7 @@ class Notifier:
                 return "Delivered"
 
     async def _post(self, receiver: Receiver, notice: Notice, run: PerfRun) -> None:
-        """One try. Raises UndeliveredError."""
+        """Try once. Raises UndeliveredError."""
         body, content_type = payload(notice, run, receiver.format)
         headers = {
             "Content-Type": content_type,
@@ -209,12 +211,12 @@ class Notifier:
         except TimeoutError as error:
             raise UndeliveredError(f"no response within {receiver.timeout_seconds} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # Not its text: a URL may be the secret itself.
+            # Not its text, because a URL may be the secret itself.
             raise UndeliveredError(f"it cannot be reached ({type(error).__name__})") from error
 
 
 async def _judge(answer: httpx.Response) -> None:
-    """Raise UndeliveredError unless a sink has taken the notice. Its answer is not read."""
+    """Raise UndeliveredError unless a receiver has accepted the notice. Its answer is not read."""
     code = answer.status_code
     if 200 <= code < 300:
         return
@@ -226,5 +228,5 @@ async def _judge(answer: httpx.Response) -> None:
 
 
 def new_client() -> httpx.AsyncClient:
-    """Verifies certificates, follows no redirects, and takes no proxy but the environment's."""
+    """Verifies certificates, follows no redirects, and uses only the environment's proxy."""
     return httpx.AsyncClient(follow_redirects=False, timeout=httpx.Timeout(60))

@@ -17,7 +17,7 @@ MAX_SECRET = 4096
 
 
 class Receiver(ApiModel):
-    """Where notices go. ``url`` or a file of its Secret; signed where there is a key."""
+    """Where notices go: ``url``, or a file of its Secret; signed if there is a key."""
 
     name: ReceiverName
     format: Literal["cloudevents", "slack"] = "cloudevents"
@@ -33,7 +33,7 @@ class Receiver(ApiModel):
 
 
 class Receivers:
-    """All of them, by name."""
+    """All receivers, by name."""
 
     def __init__(self, receivers: dict[str, Receiver], secrets: Path) -> None:
         self._receivers = receivers
@@ -41,7 +41,9 @@ class Receivers:
 
     @classmethod
     def read(cls, path: str) -> "Receivers":
-        """Those of a folder, none without one. Raises ValueError for a file that cannot be read."""
+        """The receivers in a folder; none without a folder. Raises ValueError for a file that
+        cannot be read.
+        """
         if not path:
             return cls({}, Path())
         folder = Path(path)
@@ -61,15 +63,15 @@ class Receivers:
 
     @property
     def all_names(self) -> list[str]:
-        """All, whoever may use them."""
+        """All names, whoever may use them."""
         return sorted(self._receivers)
 
     def names(self, namespace: str) -> list[str]:
-        """Those that tests of a namespace may use."""
+        """The names that tests of a namespace may use."""
         return sorted(one.name for one in self._receivers.values() if one.open_to(namespace))
 
     def url(self, receiver: Receiver) -> str:
-        """Read anew for each notice, since Secrets are rotated. Raises OSError, ValueError."""
+        """Read again for each notice, because Secrets are rotated. Raises OSError, ValueError."""
         if receiver.url is not None:
             return receiver.url
         url = self._secret(receiver, URL_FILE)
@@ -80,7 +82,7 @@ class Receivers:
         return url
 
     def key(self, receiver: Receiver) -> str | None:
-        """What its notices are signed with; None: they are not."""
+        """The key that signs its notices; None: they are not signed."""
         return self._secret(receiver, KEY_FILE)
 
     def _secret(self, receiver: Receiver, file: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The reconciler of PerfTests: what is due is created, what is past its limit goes, and said."""
+"""The reconciler of PerfTests: creates what is due, deletes what exceeds its limit, and reports."""
 
 import logging
 from datetime import UTC, datetime
@@ -38,9 +38,9 @@ MAX_ACTIVE = 100
 MAX_CONDITION = 4096
 """Characters of a condition's message."""
 MAX_MISSED = 256
-"""Characters of why a run was missed."""
+"""Characters of the reason why a run was missed."""
 ROLLOUT_LOOK_S = 10.0
-"""Between two looks at the workloads of a test with runOn Rollout."""
+"""Time between two looks at the workloads of a test with runOn Rollout."""
 TICKER_FIRST_S = 2.0
 NAME_RETRY_S = 10.0
 REFUSED_RETRY_S = 30.0
@@ -52,11 +52,11 @@ class Stalled(NamedTuple):
     reason: str
     why: str
     again: float
-    """Seconds until it is tried again."""
+    """Seconds until the next try."""
 
 
 class TestReconciler:
-    """Brings what stands around one PerfTest in line with it."""
+    """Makes the objects around one PerfTest match it."""
 
     def __init__(
         self,
@@ -81,7 +81,9 @@ class TestReconciler:
         self._metrics = metrics
 
     async def reconcile(self, key: Key) -> float | None:
-        """One look at one test. Seconds until the next one, None: when something changes."""
+        """One look at one test. Returns the seconds until the next one; None: when something
+        changes.
+        """
         body = await self._kube.find(PERF_TESTS, key.namespace, key.name)
         if body is None:
             self._metrics.drop_test(key)
@@ -92,7 +94,7 @@ class TestReconciler:
             return None
         outcome = self._checks.of(body)
         if outcome is None:
-            return None  # it is being checked, and looked at again then
+            return None  # it is being checked, and will be reconciled after that
         if outcome.asks is None:
             return await self._refuse(body, outcome, outcome.problems)
         policies = self._store.policies_of(key.namespace)
@@ -102,13 +104,13 @@ class TestReconciler:
         try:
             return await self._bring(body, _checked(body, outcome), outcome, policies)
         except (ValueError, RecursionError) as error:
-            # What stands in its status, or in what belongs to it, is not what was written there.
+            # Its status, or an object that belongs to it, does not contain what was written there.
             return await self._refuse(body, outcome, [_unreadable(error)], "Unreadable")
 
     async def _bring(
         self, body: Json, test: CheckedTest, outcome: Examined, policies: NamespacePolicies
     ) -> float | None:
-        """Create what is due for a test that may run, and say how it stands."""
+        """Create what is due for a test that may run, and report its state."""
         key, now = Key(test.metadata.namespace, test.metadata.name), datetime.now(UTC)
         trend = await self._trender.look(test)
         test = test.model_copy(update={"status": test.status.model_copy(update={"trend": trend})})
@@ -139,13 +141,13 @@ class TestReconciler:
         self._prepare(test, version, decision)
         await self._tell(test, decision, warnings)
         await self._tell_missed(test, missed)
-        # Last: what is deleted has been said to be the last run by now, if it was.
+        # Last: by now, the status names anything that is deleted as the last run, if it was.
         await self._historian.trim(test)
         again = _sleep(decision, now)
         return min(again or ROLLOUT_LOOK_S, ROLLOUT_LOOK_S) if test.spec.observe else again
 
     def _prepare(self, test: CheckedTest, version: str, decision: ScheduleDecision | None) -> None:
-        """Have the next run created the moment it is due."""
+        """Prepare the next run, so that it is created when it is due."""
         about, written = test.metadata, test.spec.schedule
         if written is None or decision is None or decision.next is None:
             self._ticker.forget(Key(about.namespace, about.name))
@@ -157,20 +159,20 @@ class TestReconciler:
         deadline = written.starting_deadline_seconds
         self._ticker.prepare(Prepared(identity, tick, decision.next, deadline))
 
-    # --- what is said --------------------------------------------------------------------------
+    # --- reporting -----------------------------------------------------------------------------
 
     def _seen(self, test: CheckedTest) -> PerfTestStatus:
-        """The part of the status that follows from the runs; it never goes back to an older one."""
+        """The part of the status that follows from the runs; it never goes back to an older run."""
         said = test.status
         key = Key(test.metadata.namespace, test.metadata.name)
         runs = self._store.runs_of(key)
-        # Whose turn did not come says nothing about the service.
+        # A run whose turn did not come says nothing about the service.
         ended = (run for run in runs if run.done and run.missed is None)
         done = sorted(ended, key=lambda run: run.completed or "")
         active = sorted((run for run in runs if not run.done), key=lambda run: not run.holds_target)
         seen = PerfTestStatus(active=[run.key.name for run in active][:MAX_ACTIVE])
         if said.last_run is not None and Key(key.namespace, said.last_run) not in self._store.runs:
-            seen = seen.updated(PerfTestStatus(last_run=None))  # what it came to stays
+            seen = seen.updated(PerfTestStatus(last_run=None))  # its result stays
         if done and _not_before(done[-1].completed, said.last_completion_time):
             last = done[-1]
             outcome = PerfTestStatus(
@@ -186,7 +188,7 @@ class TestReconciler:
         return seen
 
     def _missed(self, test: CheckedTest) -> list[RunRecord]:
-        """Its runs whose turn did not come and of which it does not say so yet, by their time."""
+        """Its runs whose turn did not come and that it has not reported yet, by time."""
         known = test.status.last_missed
         runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
         missed = [
@@ -210,7 +212,7 @@ class TestReconciler:
     async def _tell(
         self, test: CheckedTest, decision: ScheduleDecision | None, warnings: list[str]
     ) -> None:
-        """What is told and counted once the status says it."""
+        """Events and counts, once the status is written."""
         if decision is not None and decision.missed is not None:
             time, why = decision.missed
             self._metrics.missed(Key(test.metadata.namespace, test.metadata.name))
@@ -222,7 +224,7 @@ class TestReconciler:
     async def _refuse(
         self, body: Json, outcome: Examined, problems: list[str], reason: str = "Invalid"
     ) -> float | None:
-        """Say on the test why it cannot be accepted."""
+        """Report on the test why it cannot be accepted."""
         test = _without_spec(body)
         shown = "; ".join(problems[:5])
         ready = Condition(
@@ -236,12 +238,12 @@ class TestReconciler:
     async def _stall(
         self, body: Json, test: CheckedTest, outcome: Examined, stalled: Stalled
     ) -> float:
-        """Say on the test that a run is due and cannot be created, and try again."""
+        """Report on the test that a run is due and cannot be created, and try again."""
         reason, why = stalled.reason, cut(stalled.why, MAX_CONDITION)
         ready = Condition(type="Ready", status="False", reason=reason, message=why)
         await self._write(body, test, outcome, self._seen(test), ready)
         await self._events.tell("PerfTest", test.metadata, reason, why, warning=True)
-        # A quota may leave room again.
+        # A quota may have room again.
         await self._historian.trim(test)
         return stalled.again
 
@@ -254,7 +256,7 @@ class TestReconciler:
         ready: Condition,
         regressed: Condition | None = None,
     ) -> str:
-        """Gives the resourceVersion of the test as it is then."""
+        """Returns the resourceVersion of the test after the write."""
         generation, said = test.metadata.generation, test.status.updated(status)
         health = HealthFacts(
             ready=ready,
@@ -281,7 +283,7 @@ class TestReconciler:
 
 
 def _checked(body: Json, outcome: Examined) -> CheckedTest:
-    """A test that was accepted. Raises ValueError where what was said of it cannot be read."""
+    """A test that was accepted. Raises ValueError if its stored outcome cannot be read."""
     return CheckedTest(
         metadata=Metadata.model_validate(body["metadata"]),
         spec=PerfTestSettings.parse(body["spec"]),
@@ -327,7 +329,7 @@ def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Con
 
 
 def _due(run: RunRecord) -> str:
-    """When a run was to take place."""
+    """When a run was due."""
     return run.scheduled_time or format_time(run.created)
 
 
@@ -341,14 +343,16 @@ def _knows_later(noted: LastMissed | None, missed: RunRecord) -> bool:
 
 
 def _not_before(completed: str | None, known: str | None) -> bool:
-    """Whether a completion is not older than what is known. Both have six digits of a second, so
-    their texts sort as their times do."""
+    """Whether a completion is not older than the known one.
+
+    Both have six digits of a second, so their strings sort like their times.
+    """
     return known is None or (completed is not None and completed >= known)
 
 
 def _sleep(decision: ScheduleDecision | None, now: datetime) -> float | None:
     if decision is None or decision.next is None:
         return None
-    # The ticker comes first. And the clock may jump: a long sleep is cut, to find that out.
+    # The ticker comes first. And the clock may jump, so a long sleep is cut short to notice that.
     left = (decision.next - now).total_seconds() + TICKER_FIRST_S
     return min(max(left, 0.0), MAX_SLEEP_S)

@@ -1,4 +1,4 @@
-"""The runs that are due: by change, by request, by schedule, and again where nothing was shown."""
+"""The runs that are due: by change, by request, by schedule, and repetitions."""
 
 import logging
 from datetime import datetime
@@ -28,18 +28,18 @@ logger = logging.getLogger(__name__)
 
 
 class NameTakenError(Exception):
-    """A run cannot be created: an object of its name is there, and is not this test's."""
+    """A run cannot be created: an object with its name exists, and is not this test's."""
 
 
 class Started(NamedTuple):
-    """What was created, as far as others have to know."""
+    """What was created, as far as others need to know."""
 
     noted: PerfTestStatus
-    """What of the status changes with it."""
+    """The resulting changes of the status."""
     decision: ScheduleDecision | None
     """None without a schedule."""
     doubts: list[Problem] = []
-    """What keeps a run from ever being due."""
+    """What prevents a run from ever being due."""
 
 
 class RunStarter:
@@ -52,9 +52,10 @@ class RunStarter:
         self._events = events
 
     async def start(self, test: CheckedTest, now: datetime, *, suspended: bool) -> Started:
-        """Create what is due. ``suspended``: by a policy; what is requested is created, and waits.
+        """Create what is due.
 
-        Raises NameTakenError; RefusedError where the API server does not let a run be created.
+        ``suspended``: by a policy; requested runs are created, and wait. Raises NameTakenError;
+        RefusedError if the API server does not allow a run to be created.
         """
         if suspended:
             test = test.model_copy(update={"spec": test.spec.model_copy(update={"suspend": True})})
@@ -67,7 +68,7 @@ class RunStarter:
         return started._replace(noted=noted, doubts=doubts)
 
     async def _start_triggered(self, test: CheckedTest) -> PerfTestStatus:
-        """Create the runs that a change or a request asks for. Gives what to note of it."""
+        """Create the runs that a change or a request asks for. Returns what to record."""
         due = triggers(
             TriggerFacts(
                 test=test.metadata.name,
@@ -85,7 +86,9 @@ class RunStarter:
         return PerfTestStatus(last_change=due.last_change, last_request=due.last_request)
 
     async def _start_rollout(self, test: CheckedTest) -> tuple[PerfTestStatus, list[Problem]]:
-        """Create the run that a rollout asks for. Gives what to note, and what is not there."""
+        """Create the run that a rollout asks for. Returns what to record, and what does
+        not exist.
+        """
         workloads, missing = [], []
         for index, thing in enumerate(test.spec.observe or []):
             one = thing.workload
@@ -108,11 +111,11 @@ class RunStarter:
         return PerfTestStatus(last_rollout=due.last_rollout), []
 
     async def _start_retry(self, test: CheckedTest, now: datetime) -> PerfTestStatus:
-        """Do once more what ended Inconclusive. Gives what to note of it."""
+        """Repeat a run that ended Inconclusive. Returns what to record."""
         runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
         done = [run for run in runs if run.done and run.completed]
         if test.spec.suspend or not done or len(done) < len(runs):
-            return PerfTestStatus()  # a run that is under way will say more
+            return PerfTestStatus()  # a run in progress will say more
         last = max(done, key=lambda run: run.completed or "")
         assert last.completed is not None
         ended = LastRun(
@@ -131,7 +134,7 @@ class RunStarter:
         return PerfTestStatus(last_retry=due.name)
 
     async def _start_confirmation(self, test: CheckedTest) -> PerfTestStatus:
-        """Measure once more what is suspected to be slower. Gives what to note of it."""
+        """Repeat a run that is suspected to be slower. Returns what to record."""
         trend, key = test.status.trend, Key(test.metadata.namespace, test.metadata.name)
         runs = self._store.runs_of(key)
         if trend is None or test.spec.suspend or not all(run.done for run in runs):
@@ -166,8 +169,8 @@ class RunStarter:
         if decision.replace and decision.start is not None:
             name = scheduled_run_name(test.metadata.name, decision.start)
             for run in active:
-                # By its uid: a run made anew under that name is not meant. Without its version:
-                # it is to stop whatever its status says by now (docs/decisions/lease.md).
+                # By its uid, because a new run with that name is not meant. Without its version,
+                # because it should stop whatever its status says by now (docs/decisions/lease.md).
                 said = {STOP_ANNOTATION: f"replaced by {name} (concurrencyPolicy Replace)"}
                 about = {"uid": run.uid, "annotations": said}
                 meant = {"metadata": about, "spec": {"stop": True}}
@@ -186,7 +189,7 @@ class RunStarter:
         return Started(noted, decision)
 
     async def _active_scheduled(self, test: CheckedTest) -> list[RunRecord]:
-        """Its scheduled runs that are not done, each looked at live: a watch may lag."""
+        """Its scheduled runs that are not done, each read live, because a watch may lag."""
         key = Key(test.metadata.namespace, test.metadata.name)
         active = []
         for record in self._store.runs_of(key):
@@ -197,7 +200,7 @@ class RunStarter:
                 self._store.drop_run(record.key)
                 continue
             if body["metadata"].get("deletionTimestamp"):
-                continue  # a finalizer may hold it for long; it runs no more
+                continue  # a finalizer may keep it for long, but it no longer runs
             live = run_record(PerfRun.parse(body))
             self._store.put_run(live)
             if not live.done:
@@ -207,7 +210,7 @@ class RunStarter:
     async def _create(
         self, test: CheckedTest, name: str, reason: Reason, scheduled_time: str | None = None
     ) -> None:
-        """Create a run; one of that name that is ours is as good: its name is the lock."""
+        """Create a run, or accept an existing one of this test: the name is the lock."""
         namespace = test.metadata.namespace
         manifest = run_manifest(test.metadata, name, reason, scheduled_time)
         try:
@@ -233,8 +236,9 @@ class RunStarter:
 
 
 def _schedule_epoch(test: CheckedTest, now: datetime) -> tuple[datetime, str]:
-    """Since when the present schedule counts, and its hash: an edited or added one starts counting
-    now."""
+    """Since when the current schedule counts, and its hash: a changed or new one counts
+    from now.
+    """
     assert test.spec.schedule is not None
     written = short_hash(test.spec.schedule.cron, test.spec.schedule.time_zone)
     if test.status.schedule_hash == written and test.status.scheduled_since:

@@ -1,9 +1,9 @@
-"""What is due by the clock, at the moment when it is due.
+"""Creates scheduled runs at the moment when they are due.
 
-A thousand tests may be due at one minute. Their runs are created first, from what was known of each
-test when it was looked at last; only then is anything else done about them. This is an accelerator
-and nothing more: a test that has changed since, or that is not here, is looked at by its reconciler
-as ever, and the name of a run is its lock.
+A thousand tests may be due in the same minute. Their runs are created first, from what was known of
+each test when it was last read; everything else about them comes after that. This only makes it
+faster: a test that has changed since, or is not here, is handled by its reconciler as usual, and
+the name of a run is its lock.
 """
 
 import asyncio
@@ -28,26 +28,28 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 32
 MAX_LATE = timedelta(seconds=50)
-"""Before the next minute: ten thousand at once take some twenty seconds."""
+"""Time before the next minute in which nothing else begins: creating ten thousand at once takes
+about twenty seconds.
+"""
 MAX_SLEEP_S = 30.0
-"""The clock may be set while it is slept by."""
+"""The clock may be set during a sleep."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A scheduled test as it was looked at last."""
+    """A scheduled test as it was last read."""
 
     metadata: Metadata
     """Its resourceVersion is that of the last write."""
     tick: datetime
-    """The scheduled time; it names the run."""
+    """The scheduled time; it determines the name of the run."""
     due: datetime
-    """When it is to start: later by the jitter."""
+    """When it should start: later by the jitter."""
     deadline: int | None = None
-    """Seconds after which it may not start any more (startingDeadlineSeconds)."""
+    """Seconds after which it may no longer start (startingDeadlineSeconds)."""
 
     def too_late(self, now: datetime) -> bool:
-        """Whether what is to become of it is its reconciler's to say."""
+        """Whether its reconciler has to decide what happens."""
         most = MAX_LATE.total_seconds()
         allowed = most if self.deadline is None else min(most, max(self.deadline, 1))
         return (now - self.due).total_seconds() > allowed
@@ -64,14 +66,14 @@ class Ticker:
         self._prepared: dict[Key, Prepared] = {}
         self._heap: list[tuple[datetime, Key]] = []
         self._created: dict[Key, Json] = {}
-        """The run that a test's reconciler does not know of yet."""
+        """The run that a test's reconciler does not know about yet."""
         self._changed = asyncio.Event()
         self.calm = asyncio.Event()
-        """Set but while runs are being created: all else can wait so long."""
+        """Set unless runs are being created: everything else can wait that long."""
         self.calm.set()
 
     def prepare(self, prepared: Prepared) -> None:
-        """Have the run of that test created when it is due."""
+        """Create the run of that test when it is due."""
         key = Key(prepared.metadata.namespace, prepared.metadata.name)
         known = self._prepared.get(key)
         self._prepared[key] = prepared
@@ -80,19 +82,19 @@ class Ticker:
             self._changed.set()
 
     def forget(self, key: Key) -> None:
-        """The test has no schedule any more, or is gone."""
+        """The test no longer has a schedule, or is gone."""
         self._prepared.pop(key, None)
         self._created.pop(key, None)
 
     def take(self, test: Key, run: str) -> Json | None:
-        """The run of that name if it was created here: once, for what follows from it."""
+        """The run with that name if it was created here: only once, for what follows from it."""
         created = self._created.get(test)
         if created is None or created["metadata"]["name"] != run:
             return None
         return self._created.pop(test)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             due = self._pop(datetime.now(UTC))
             if due:
@@ -135,10 +137,10 @@ class Ticker:
     async def _create(self, prepared: Prepared) -> None:
         test = prepared.metadata
         if self._store.seen.get((PERF_TESTS.kind, test.uid)) != test.resource_version:
-            return  # it was changed since, and its reconciler knows better
+            return  # it has changed since, and its reconciler knows better
         key = Key(test.namespace, test.name)
         if any(not run.done for run in self._store.runs_of(key)):
-            return  # what is to become of a second one is a longer story
+            return  # a second one needs the reconciler's decision
         if prepared.too_late(datetime.now(UTC)):
             return
         name = scheduled_run_name(test.name, prepared.tick)

@@ -1,4 +1,4 @@
-"""How a test's runs compare with earlier ones: what is new is taken in, kept, and told."""
+"""How a test's runs compare with earlier ones: new runs are added, stored, and reported."""
 
 import asyncio
 import base64
@@ -35,15 +35,15 @@ logger = logging.getLogger(__name__)
 
 MAX_REASON = 512
 TOLD = {"Regressed": True, "Recovered": False, "Improved": False}
-"""The passages that are told, and whether as a warning. A suspicion is nobody's business yet."""
+"""The transitions that are reported, and whether as a warning. A suspicion is not reported."""
 
 
 class StoredHistories(NamedTuple):
-    """The histories as the API server has them."""
+    """The histories as they are stored in the API."""
 
     histories: list[History]
     version: str | None
-    """None: there is no ConfigMap yet."""
+    """None if there is no ConfigMap yet."""
 
 
 class Trender:
@@ -55,9 +55,9 @@ class Trender:
         self._events = events
 
     async def look(self, test: CheckedTest) -> TrendStatus | None:
-        """How the test's last run compares; None where the test does not want it, or has none.
+        """How the test's last run compares; None if the test does not want that, or has no runs.
 
-        Without anything new that costs no request. Done twice, it comes to the same.
+        Without new runs this causes no request. Repeating it gives the same result.
         """
         baseline = test.spec.baseline
         if baseline.compare == "Never":
@@ -97,7 +97,7 @@ class Trender:
         await self._tell(test, histories, up_to)
         if not histories and said is None and not new:
             return None
-        # What it says of how far was looked is what spares the next look.
+        # The recorded position saves the next look.
         status = await asyncio.to_thread(_status, test.spec.baseline, histories)
         return with_left_out(status, left).model_copy(
             update={
@@ -115,7 +115,7 @@ class Trender:
         left: LeftOut | None,
         new: Sequence[RunRecord],
     ) -> tuple[list[History], LeftOut | None]:
-        """The histories after new runs, and those of them that were left out since."""
+        """The histories with new runs added, and those of the runs that were left out."""
         for record in new:
             body = await self._kube.find(PERF_RUNS, *record.key)
             if body is None or body["metadata"]["uid"] != record.uid:
@@ -129,7 +129,9 @@ class Trender:
     async def _take(
         self, test: CheckedTest, run: PerfRun, histories: list[History]
     ) -> list[History]:
-        """The histories with one more run in the one that it belongs to, which is last then."""
+        """The histories with one more run in the history that it belongs to, which then
+        comes last.
+        """
         point, key = point_of(run), run.status.comparison_key
         if point is None or key is None:
             return histories
@@ -139,13 +141,13 @@ class Trender:
         history = found or History(key=key, environment=place)
         if point.completed > history.newest:
             history = await self._pin(test, history)
-            # In a thread: fifty objectives are compared, and ten fresh runs of each.
+            # In a thread, because it compares up to fifty objectives, with ten fresh runs of each.
             rules = _rules(test.spec.baseline)
             history = await asyncio.to_thread(advance, history, point, rules)
         return [*others, history][-MAX_HISTORIES:]
 
     async def _pin(self, test: CheckedTest, history: History) -> History:
-        """The history with the run that the test pins, where that one compares."""
+        """The history with the run that the test pins, if that run can be compared."""
         name = test.spec.baseline.run
         if name == (history.pinned.run if history.pinned else None):
             return history
@@ -163,7 +165,7 @@ class Trender:
         return history.model_copy(update={"pinned": pinned})
 
     async def _accept(self, test: CheckedTest, histories: list[History], run: str) -> list[History]:
-        """Follow the annotation that a level is the right one."""
+        """Follow the annotation that accepts a level."""
         if not run:
             return histories
         taken = [accept(history, run) for history in histories]
@@ -178,7 +180,9 @@ class Trender:
         return [new or old for new, old in zip(taken, histories, strict=True)]
 
     async def _tell(self, test: CheckedTest, histories: list[History], up_to: str | None) -> None:
-        """Tell of what has changed since. The name of an Event is its content: told once."""
+        """Report what has changed since. The name of an Event depends on its content, so it is
+        reported once.
+        """
         for history in histories:
             for passage in history.passages:
                 if passage.completed > (up_to or "") and passage.state in TOLD:
@@ -202,7 +206,7 @@ class Trender:
             kept = await asyncio.to_thread(Histories.unpack, packed)
             return StoredHistories(kept.histories, version)
         except (AttributeError, TypeError, ValueError) as error:
-            # Somebody has written into it, or a later version: begin anew rather than stand still.
+            # Somebody has changed it, or a later version wrote it: begin again rather than stop.
             logger.warning("history of test %s cannot be read: %s", test.metadata.name, error)
             return StoredHistories([], version)
 
@@ -233,7 +237,7 @@ def _rules(baseline: Baseline) -> TrendRules:
 
 
 def _status(baseline: Baseline, histories: Sequence[History]) -> TrendStatus:
-    """How the newest run compares, the last history being the one that it belongs to."""
+    """How the newest run compares; the last history is the one that it belongs to."""
     if not histories:
         return TrendStatus(state="Collecting", message="no run that can be compared yet")
     status = describe(histories[-1], _rules(baseline), histories[:-1])
@@ -249,7 +253,7 @@ def _status(baseline: Baseline, histories: Sequence[History]) -> TrendStatus:
 
 
 def _told(histories: list[History]) -> list[Told]:
-    """The last passages that are told, of whatever environment."""
+    """The latest reported transitions, of any environment."""
     passages = [p for history in histories for p in history.passages if p.state in TOLD]
     return [
         Told.model_validate(
@@ -266,7 +270,7 @@ def _told(histories: list[History]) -> list[Told]:
 
 
 def regressed_condition(trend: TrendStatus | None) -> Condition | None:
-    """The condition of a test that tells delivery tools of its trend."""
+    """The condition of a test that shows its trend to delivery tools."""
     if trend is None:
         return None
     status = {"Regressed": "True", "Collecting": "Unknown", "Incomparable": "Unknown"}

@@ -1,9 +1,9 @@
 """A level-based work queue: keys in, one reconcile at a time for each, delays and back-off.
 
-What is queued is a name, never an event: the reconciler looks at the world as it is when its turn
-comes, so that a lost, doubled or late event changes nothing. Keys belong to groups, which are
-namespaces: those whose time has come are served one of each group in turn, and no group has all
-workers. So neither thousands of keys of one namespace nor slow ones keep another one's waiting.
+Names are queued, never events: the reconciler looks at the current state when its turn comes, so
+that a lost, duplicated or late event changes nothing. Keys belong to groups, which are namespaces:
+due keys are served in turns, one of each group, and no group gets all workers. So neither thousands
+of keys in one namespace nor slow ones delay those of another.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ BACKOFF_MOST_S = 60.0
 
 
 class WorkQueue(Generic[K]):
-    """Keys that wait for their reconcile. A key is in here once, at its earliest time."""
+    """Keys that wait to be reconciled. Each key is queued once, at its earliest time."""
 
     def __init__(
         self,
@@ -35,11 +35,10 @@ class WorkQueue(Generic[K]):
         group: Callable[[K], str] = lambda _: "",
         most_of_group: int | None = None,
     ) -> None:
-        """``reconcile`` gives the seconds after which the key is to be looked at again, or None.
-
-        While ``calm`` is not set, something more urgent is done, and nothing is begun here.
-        ``group``: what a key takes turns by. ``most_of_group``: how many keys of one are looked at
-        at once; None: as many as there are workers.
+        """``reconcile`` returns the seconds after which the key should be reconciled again, or
+        None. While ``calm`` is not set, something more urgent is in progress, and nothing is begun
+        here. ``group``: what a key takes turns by. ``most_of_group``: how many keys of one group
+        are reconciled at once; None: as many as there are workers.
         """
         self._calm = calm
         self._reconcile = reconcile
@@ -47,15 +46,15 @@ class WorkQueue(Generic[K]):
         self._group = group
         self._most_of_group = math.inf if most_of_group is None else most_of_group
         self._due: dict[K, float] = {}
-        """When each key is to be looked at; also while it is being looked at."""
+        """When each key is due; also while it is being reconciled."""
         self._heap: list[tuple[float, int, K]] = []
-        """Those whose time has not come when they were added."""
+        """By group: the keys that are due. The next turn is the first group's."""
         self._ready: dict[str, deque[K]] = {}
         """By group: those whose time has come. The next turn is the first group's."""
         self._count = 0
         self._busy: set[K] = set()
         self._busy_of: Counter[str] = Counter()
-        """By group: how many are being looked at."""
+        """By group: how many are being reconciled."""
         self._failures: dict[K, int] = {}
         self._news = asyncio.Event()
 
@@ -63,7 +62,7 @@ class WorkQueue(Generic[K]):
         return len(self._due)
 
     def add(self, key: K, after: float = 0.0) -> None:
-        """Have ``key`` reconciled in ``after`` seconds at the latest. Call it from the loop."""
+        """Reconcile ``key`` in ``after`` seconds at the latest. Call it from the loop."""
         now = asyncio.get_running_loop().time()
         due = now + after
         known = self._due.get(key)
@@ -78,9 +77,9 @@ class WorkQueue(Generic[K]):
         self._news.set()
 
     def _is_due(self, key: K) -> None:
-        if key not in self._busy:  # else it follows as soon as it is done
+        if key not in self._busy:  # otherwise it follows as soon as it is done
             self._ready.setdefault(self._group(key), deque()).append(key)
-            self._due[key] = -math.inf  # in there once, whatever the heap says of it
+            self._due[key] = -math.inf  # it is queued once, whatever the heap contains
 
     async def run(self, workers: int) -> None:
         """Serve the queue until cancelled."""
@@ -110,7 +109,7 @@ class WorkQueue(Generic[K]):
 
     def _done(self, key: K, again: float | None) -> None:
         if self._due.get(key, math.inf) <= asyncio.get_running_loop().time():
-            self._is_due(key)  # there was news while it was looked at
+            self._is_due(key)  # there was news while it was being reconciled
         elif again is not None:
             self.add(key, again)
         if self._ready:
@@ -128,18 +127,20 @@ class WorkQueue(Generic[K]):
                     await self._news.wait()
 
     def _fill(self, now: float) -> float | None:
-        """Move those whose time has come to the ready ones. Seconds until the next one's."""
+        """Move the keys that are due to the ready ones. Returns the seconds until the next one is
+        due.
+        """
         while self._heap:
             due, _, key = self._heap[0]
             if due > now:
                 return due - now
             heapq.heappop(self._heap)
-            if self._due.get(key) == due:  # else superseded by an earlier time
+            if self._due.get(key) == due:  # otherwise an earlier time replaced it
                 self._is_due(key)
         return None
 
     def _pop(self) -> K | None:
-        """One key of the group whose turn it is, if any key is ready and may be looked at."""
+        """One key of the group whose turn it is, if any key is ready and may be reconciled."""
         free = (one for one in self._ready if self._busy_of[one] < self._most_of_group)
         group = next(free, None)
         if group is None:
@@ -147,7 +148,7 @@ class WorkQueue(Generic[K]):
         keys = self._ready.pop(group)
         key = keys.popleft()
         if keys:
-            self._ready[group] = keys  # at the end: the others come first
+            self._ready[group] = keys  # to the end: the others come first
         del self._due[key]
         self._busy.add(key)
         self._busy_of[group] += 1

@@ -1,8 +1,8 @@
 """The session of kopf's lists and watches: objects are handled as they are read.
 
-kopf logs in, lists, watches, and begins again where a watch has ended. The objects do not come so
-far: kopf keeps no state on them and adds no finalizers, which would wedge a namespace while the
-operator is gone.
+kopf logs in, lists, watches, and begins again when a watch has ended. It does not get the objects:
+it keeps no state on them and adds no finalizers, which would block the deletion of a namespace
+while the operator is gone.
 """
 
 import asyncio
@@ -22,35 +22,37 @@ from perfrun.kube.decoding import decode
 logger = logging.getLogger(__name__)
 
 Deliver = Callable[[str | None, Json], None]
-"""Takes what has become of an object, as ``ADDED`` (None: it was listed), and the object."""
+"""Gets the type of an event, such as ``ADDED`` (None: the object was listed), and the object."""
 
 METADATA = METADATA_LIST.replace("List", "")
 AT_ONCE = 64 * 1024
-"""Bytes of a watch whose objects are handled in one turn of the loop: some 60, of 1 KiB each."""
+"""Bytes of a watch whose objects are handled in one cycle of the loop: about 60 objects
+of 1 KiB.
+"""
 
 
 class LenientConnection(kopf.ConnectionInfo):
-    """A connection that takes the certificates that clusters have.
+    """A connection that accepts the certificates of real clusters.
 
-    From Python 3.13 the default is to refuse certificates without the extensions that RFC 5280
-    asks for, which many clusters' are. Chain and host name are verified all the same.
+    From Python 3.13 on, the default is to refuse certificates without the extensions that RFC 5280
+    requires, which many clusters have. Chain and host name are still verified.
     """
 
     def as_ssl_context(self) -> ssl.SSLContext:
-        """The context as kopf makes it, without the strictness."""
+        """The context as kopf creates it, without VERIFY_X509_STRICT."""
         context = super().as_ssl_context()
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
 
 class Response(aiohttp.ClientResponse):
-    """An answer whose JSON may be nested as deep as somebody likes."""
+    """An answer whose JSON may be nested to any depth."""
 
     deliver: Deliver | None = None
-    """Takes the objects of a list; None: they stay in the answer."""
+    """Gets the objects of a list; None: they stay in the answer."""
 
     async def json(self, **_: Any) -> Any:
-        """The value of the whole body, without the objects that are delivered."""
+        """The parsed body, without the objects that are delivered."""
         value = decode(await self.read())
         if self.deliver is not None:
             for body in value.get("items") or ():
@@ -60,7 +62,7 @@ class Response(aiohttp.ClientResponse):
 
 
 class WatchStream:
-    """The stream of a watch. Its objects are delivered, and kopf reads only how far it is."""
+    """The stream of a watch. Its objects are delivered, and kopf reads only its position."""
 
     def __init__(self, stream: aiohttp.StreamReader, deliver: Deliver) -> None:
         self._stream = stream
@@ -70,7 +72,9 @@ class WatchStream:
         return getattr(self._stream, name)
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """As of the stream: lines of JSON, a bookmark for all that came at once."""
+        """Like the stream's: lines of JSON, with one bookmark for everything that
+        arrived at once.
+        """
         begun: list[bytes] = []
         async for chunk in self._stream.iter_chunked(min(size, AT_ONCE)):
             *ends, rest = chunk.split(b"\n")
@@ -95,7 +99,7 @@ class WatchStream:
 
 
 def _guarded(handle: Deliver) -> Deliver:
-    """A handler whose failure over one object does not end the watch of all others."""
+    """A handler whose failure with one object does not end the watch of all others."""
 
     def deliver(kind: str | None, body: Json) -> None:
         try:
@@ -107,10 +111,11 @@ def _guarded(handle: Deliver) -> Deliver:
 
 
 def intercept(handlers: Mapping[str, Deliver]) -> aiohttp.ClientMiddlewareType:
-    """A middleware that gives objects to the handlers of their resource.
+    """A middleware that passes objects to the handlers of their resource.
 
-    kopf has a task for each object, and starts one in each turn of the loop: with thousands of new
-    objects, a busy loop and kopf's 2 ms for each event, one was handled many seconds after it came.
+    kopf has a task for each object, and starts one in each cycle of the loop: with thousands of new
+    objects, a busy loop and kopf's 2 ms for each event, an object was handled many seconds after it
+    arrived.
     """
     guarded = {plural: _guarded(handle) for plural, handle in handlers.items()}
 
@@ -119,7 +124,7 @@ def intercept(handlers: Mapping[str, Deliver]) -> aiohttp.ClientMiddlewareType:
     ) -> aiohttp.ClientResponse:
         deliver = guarded.get(request.url.name)
         watching = request.url.query.get("watch") == "true"
-        if request.url.name == "perftests":  # of their contents, only names are of use here
+        if request.url.name == "perftests":  # of their contents, only names are needed here
             request.headers["Accept"] = METADATA if watching else METADATA_LIST
         response = await handler(request)
         if deliver is not None and response.ok:
@@ -133,7 +138,7 @@ def intercept(handlers: Mapping[str, Deliver]) -> aiohttp.ClientMiddlewareType:
 
 
 def session_of(found: kopf.ConnectionInfo, handlers: Mapping[str, Deliver]) -> kopf.AiohttpSession:
-    """What kopf would have made of these credentials, with all of the above."""
+    """The session that kopf would have created from these credentials, with all of the above."""
     info = LenientConnection(**vars(found))
     return kopf.AiohttpSession(
         server=info.server,

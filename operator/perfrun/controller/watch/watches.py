@@ -1,4 +1,4 @@
-"""What the watches feed: events in, names out. A handler does nothing but remember and queue."""
+"""What the watches feed: events in, names out. A handler only remembers and queues."""
 
 from typing import Any
 
@@ -14,17 +14,18 @@ from perfrun.controller.run.reconciler import RunReconciler
 from perfrun.controller.watch.queue import WorkQueue
 from perfrun.controller.watch.session import session_of
 
-# The server ends a watch after this; kopf then lists anew.
+# The server ends a watch after this; kopf then lists again.
 SERVER_TIMEOUT_S = 300
 CLIENT_TIMEOUT_S = 330
 CONNECT_TIMEOUT_S = 10
 NEXT_ONES = 20
-# All of ten thousand objects in memory at once, for a moment only, cost more than 100 MiB for good.
-# An object may have 1.5 MiB.
+# Holding ten thousand objects in memory at once, even for a moment, permanently cost more than 100
+# MiB. An object may be up to 1.5 MiB in size.
 LIST_PAGE = 50
 LOOK_AFTER_S, MAX_LOOK_AFTER_S = 0.001, 10.0
-"""How long news of a run may wait until its test is looked at, for each run of that test: a look
-goes through all of them, and news of thousands would cost as many looks at thousands."""
+"""How long news about a run may wait until its test is reconciled, for each run of that test: a
+look goes through all of them, so news about thousands would cost as many looks at thousands.
+"""
 
 
 class Watches:
@@ -68,14 +69,14 @@ class Watches:
             return
         self._store.pulse("PerfRun", body)
         if body["metadata"].get("deletionTimestamp"):
-            # A finalizer may keep it for long; it holds no target and runs no more.
+            # A finalizer may keep it for long; it holds no target and no longer runs.
             self._drop(key, known)
             self._runs.add(key)
             return
         try:
             run = PerfRun.parse(body)
         except ValidationError:
-            # Somebody else has written into it. It holds no target, and the reconciler ends it.
+            # Somebody else has changed it. It holds no target, and the reconciler ends it.
             self._drop(key, known)
             self._runs.add(key)
             return
@@ -85,7 +86,7 @@ class Watches:
         self._store.delivered[key] = record
         if record.done:
             self._metrics.see_run(run)
-        # Progress alone is no news, nor is the queue: the reconciler wrote it itself.
+        # Progress and the queue are not news, because the reconciler wrote them itself.
         queued = record.phase is Phase.QUEUED and record == before
         behind = record.done and run.status.observed_generation != run.metadata.generation
         if behind or (record != known and not (known is not None and queued)):
@@ -107,14 +108,14 @@ class Watches:
         self.policies_changed()
 
     def policies_changed(self) -> None:
-        """Everything may be allowed now that was not, and the other way round."""
+        """Something may be allowed now that was not, and the other way round."""
         for key in self._store.tests:
             self._tests.add(key)
         for run in self._store.unfinished():
             self._runs.add(run.key)
 
     def _drop(self, key: Key, known: RunRecord | None) -> None:
-        """A run is gone, or as good as gone: who counted it or waited for it looks again."""
+        """A run is gone, or nearly: everything that counted it or waited for it looks again."""
         self._store.drop_run(key)
         if known is not None:
             self._look_at_test(Key(key.namespace, known.test))
@@ -125,13 +126,13 @@ class Watches:
         self._tests.add(test, min(after, MAX_LOOK_AFTER_S))
 
     def _wake_queue(self) -> None:
-        """Whose turn it is now is looked at at once; all others may be thousands."""
+        """Look at once at the run whose turn it is now; all others may be thousands."""
         for waiting in self._store.admission().next_ones(NEXT_ONES):
             self._runs.add(Key(waiting.namespace, waiting.name))
 
 
 def registry(watches: Watches, *, with_policies: bool) -> kopf.OperatorRegistry:
-    """What kopf is to watch, and how. Policies belong to the whole cluster."""
+    """What kopf should watch, and how. Policies are cluster-scoped."""
     registered = kopf.OperatorRegistry()
     handlers = {"perftests": watches.test_event, "perfruns": watches.run_event}
     if with_policies:
@@ -155,7 +156,9 @@ def registry(watches: Watches, *, with_policies: bool) -> kopf.OperatorRegistry:
 
         @kopf.on.event(GROUP, VERSION, plural, registry=registered)
         def never(**_: Any) -> None:
-            """kopf watches what has a handler; the objects do not come so far."""
+            """kopf watches resources that have a handler, but never delivers objects to
+            this one.
+            """
 
     return registered
 
