@@ -1,4 +1,4 @@
-"""The command line: ``commands/`` has the options, and the work is in the modules beside it.
+"""The command line: ``commands/`` defines the options, and the modules beside it do the work.
 
 ``cluster/`` is for commands that read a cluster, ``init/`` drafts tests, ``terminal/`` draws.
 """

@@ -1,4 +1,4 @@
-"""What shells may complete: names of tests and runs of the cluster, quickly or not at all."""
+"""What shells can complete: names of tests and runs in the cluster, quickly or not at all."""
 
 import re
 from contextlib import suppress
@@ -19,7 +19,7 @@ class Shell(StrEnum):
 
 
 def test_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The tests of the namespace that the command line means."""
+    """The tests in the namespace of the command line."""
     return _names(ctx, incomplete, runs=False)
 
 
@@ -29,14 +29,14 @@ def run_names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def test_or_run_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Tests, and runs as ``run/NAME`` once that is begun."""
+    """Tests, and runs as ``run/NAME`` once the user has begun to type that."""
     if incomplete.startswith(_RUN):
         return [_RUN + name for name in run_names(ctx, incomplete.removeprefix(_RUN))]
     return [name for name in (*test_names(ctx, incomplete), _RUN) if name.startswith(incomplete)]
 
 
 def _names(ctx: typer.Context, incomplete: str, *, runs: bool) -> list[str]:
-    # A completion has nobody to tell of what is wrong, a missing client included.
+    # A completion cannot report problems, not even a missing client.
     with suppress(Exception):
         from perfrun.api.names import DNS_LABEL
         from perfrun.cli.cluster.shell import Cluster
@@ -47,7 +47,7 @@ def _names(ctx: typer.Context, incomplete: str, *, runs: bool) -> list[str]:
         with Cluster(context, namespace, patience=TIMEOUT_S) as cluster:
             bodies = cluster.list(PERF_RUNS if runs else PERF_TESTS)
         names = sorted(str(body["metadata"]["name"]) for body in bodies)
-        # What is no such name is not given to a shell, which may evaluate it.
+        # A shell may evaluate what it gets, so only valid names are passed on.
         right = re.compile(DNS_LABEL).fullmatch
         return [name for name in names if name.startswith(incomplete) and right(name)]
     return []

@@ -1,4 +1,4 @@
-"""What a test asks for: its load in words, and what its schedule makes of a day."""
+"""The cost of a test: its load in words, and what its schedule adds up to in a day."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from perfrun.logic.schedule.due import ticks
 from perfrun.measure.plan import RunPlan
 
 _DAYS = 28
-"""Over which runs per day are averaged: whole weeks, whatever the weekday fields say."""
+"""The period over which runs per day are averaged: whole weeks, whatever the weekday fields say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How much of something; ``at_most`` where only a bound is known before."""
+    """An amount; ``at_most`` if only an upper bound is known in advance."""
 
     value: float
     at_most: bool = False
@@ -32,7 +32,7 @@ class Estimate:
         return Estimate(self.value + other.value, self.at_most or other.at_most)
 
     def times(self, factor: float) -> "Estimate":
-        """The same, so many times."""
+        """A multiple of it."""
         return Estimate(self.value * factor, self.at_most)
 
     def text(self, form: str) -> str:
@@ -42,7 +42,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """What a scheduled test costs a day on average."""
+    """The average daily cost of a scheduled test."""
 
     runs: float
     requests: Estimate | None
@@ -62,7 +62,7 @@ class Daily:
 
 
 def load_words(plan: RunPlan) -> Iterator[str]:
-    """What a load is, in parts of a sentence."""
+    """A load, in parts of a sentence."""
     load, end = plan.load, load_end(plan)
     if plan.target.benchmark is not None:
         yield f"a command of up to {format_exact_duration(plan.target.timeout)}"
@@ -83,13 +83,13 @@ def load_words(plan: RunPlan) -> Iterator[str]:
 
 
 def plan_of(test: PerfTest) -> RunPlan:
-    """What a run of it would be told."""
+    """The plan that a run of it would get."""
     name = test.metadata.name
     return make_plan(test.spec, uid="", namespace=test.metadata.namespace, test=name, run=name)
 
 
 def daily(test: PerfTest, plan: RunPlan, now: datetime) -> Daily | None:
-    """What its schedule makes of a day; None without one."""
+    """The daily cost of its schedule; None without one."""
     if test.spec.schedule is None:
         return None
     end = now + timedelta(days=_DAYS)
@@ -135,7 +135,9 @@ def _sum(amounts: Sequence[Estimate | None], what: str, form: str) -> Iterator[s
 
 
 def _requests(plan: RunPlan) -> Estimate | None:
-    """Of one run, setup and teardown with it; retries and redirects are not known before."""
+    """Requests of one run, including setup and teardown; retries and redirects are not known in
+    advance.
+    """
     around = len(plan.setup) + len(plan.teardown)
     each, load = _mean_steps(plan), plan.load
     if load.burst is not None or load.open is not None:
@@ -148,13 +150,14 @@ def _requests(plan: RunPlan) -> Estimate | None:
     if not pause:
         return None
     users = max(stage.users for stage in load.closed.levels())
-    # A target that answers at once leaves the pauses alone; the first iteration comes before any.
+    # If the target answers at once, only the pauses remain; the first iteration comes before any
+    # pause.
     iterations = planned_user_time(plan) / pause + users
     return Estimate(iterations * each + around, at_most=True)
 
 
 def _core_hours(plan: RunPlan) -> Estimate | None:
-    """Of one run; None for a burst, which lasts until its last answer."""
+    """Core-hours of one run; None for a burst, which lasts until its last answer."""
     end, capacity = load_end(plan), plan.load.capacity
     length = longest_search(capacity) if capacity is not None else end
     if length is None:
@@ -164,13 +167,13 @@ def _core_hours(plan: RunPlan) -> Estimate | None:
 
 
 def _mean_steps(plan: RunPlan) -> float:
-    """Requests of an iteration on average, by the weights of the scenarios."""
+    """Average number of requests in an iteration, by the weights of the scenarios."""
     weights = sum(scenario.weight for scenario in plan.scenarios)
     return sum(len(scenario.steps) * scenario.weight for scenario in plan.scenarios) / weights
 
 
 def _mean_pause(plan: RunPlan) -> float:
-    """ns that a user of a closed load waits in and after an iteration, on average."""
+    """ns that a user of a closed load pauses in and after an iteration, on average."""
     assert plan.load.closed is not None
     weights = sum(scenario.weight for scenario in plan.scenarios)
     inside = sum(

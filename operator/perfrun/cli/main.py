@@ -1,6 +1,6 @@
-"""The ``perfrun`` command: what there is until everything that it needs is loaded.
+"""The ``perfrun`` command: what exists until everything that it needs is imported.
 
-Kept to a few imports of the standard library, so that a Ctrl-C finds its handler at once.
+It imports only a few modules of the standard library, so that a Ctrl-C finds its handler at once.
 """
 
 import os
@@ -14,7 +14,7 @@ _DEFECT = 3
 
 
 def main() -> None:
-    """The entry point: a defect of ours is an Error (3), never mistaken for a verdict."""
+    """The entry point: a defect of perfrun is an Error (3), and never mistaken for a verdict."""
     leave_on_interrupt()
     start_lean()
     try:
@@ -32,7 +32,8 @@ def main() -> None:
 def complete_for_kubectl() -> None:
     """``kubectl_complete-perfrun``: what kubectl runs to complete words after ``kubectl perfrun``.
 
-    The answer is a word a line, and then whether files may be offered where there is none (0: yes).
+    The answer is one word per line, and then whether files may be offered if there are none (0:
+    yes).
     """
     words = ["perfrun", *sys.argv[1:]]
     os.environ["_PERFRUN_COMPLETE"] = "complete_bash"

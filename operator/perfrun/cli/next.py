@@ -19,7 +19,7 @@ from perfrun.logic.schedule.upcoming import Upcoming, load_length
 
 
 def parse_from(text: str | None) -> datetime:
-    """The time to look from. Raises ValueError with what to write."""
+    """The time to start from. Raises ValueError that says what to write."""
     if text is None:
         return datetime.now(UTC)
     try:
@@ -39,7 +39,7 @@ def next_runs(
     form: TextForm = TextForm.TEXT,
     selector: Selector | None = None,
 ) -> Exit:
-    """Tell of the next ``count`` scheduled times of each test after ``start``."""
+    """Print the next ``count`` scheduled times of each test after ``start``."""
     every = read_manifests(files)
     manifests, nothing = selected(every, selector)
     wrong = [one for one in manifests if one.problems]
@@ -68,7 +68,9 @@ def next_runs(
 def _forecast(
     manifests: Sequence[Manifest], start: datetime, count: int
 ) -> Iterator[tuple[PerfTest, list[Upcoming]]]:
-    """All tests together, the ones that are not asked for too: they have their turn as well."""
+    """All tests together, including those that were not selected, because they take their turns as
+    well.
+    """
     tests = [one.test for one in manifests if one.test is not None and not one.problems]
     written = [one.policy for one in manifests if one.policy is not None]
     policies = Policies({policy.metadata.name: policy.spec for policy in written}, {})

@@ -1,6 +1,6 @@
-"""``perfrun quick URL``: the manifest that its options mean.
+"""``perfrun quick URL``: the manifest that its options describe.
 
-It is a text that ``perfrun run`` reads like a file, so there is no second way to a run, and
+It is a text that ``perfrun run`` reads like a file, so there is only one way to run a test, and
 ``--save`` writes exactly what was run.
 """
 
@@ -23,7 +23,7 @@ from perfrun.local.values import Held
 REQUESTS = 200
 CONCURRENCY = 50
 DURATION = "10s"
-"""Of a rate."""
+"""Units of a rate."""
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|https?:", re.IGNORECASE)
 _ORIGIN = re.compile(r"([^:]+://[^/?]*)(.*)", re.DOTALL)
@@ -53,12 +53,12 @@ _OPTIONS = (
     ("spec.load.open.maxInFlight", "-c"),
     ("spec.load.open", "-r and -d"),
 )
-"""Where a field comes from; the first that fits counts."""
+"""The option that a field comes from; the first match counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuickOptions:
-    """What the command line says; None or empty where it says nothing."""
+    """The command line; None or empty if an option was not given."""
 
     url: str
     requests: int | None = None
@@ -83,7 +83,7 @@ class QuickOptions:
 
 
 class QuickTest(NamedTuple):
-    """The PerfTest that options mean."""
+    """The PerfTest that the options describe."""
 
     document: Json
     secrets: Mapping[str, str]
@@ -102,7 +102,7 @@ class QuickTest(NamedTuple):
         return yaml_text(self.document)
 
     def saved_notes(self, file: Path) -> Iterator[str]:
-        """What to know of the manifest, which is in ``file``."""
+        """What to know about the manifest, which is in ``file``."""
         if self.secrets:
             filled = fill_note(self.secret, list(self.secrets))
             yield f"{file}: written, without the values of secret headers. {filled}"
@@ -114,7 +114,7 @@ class QuickTest(NamedTuple):
             yield f"{file}: its URL has the value of {', '.join(shown)}: keep the file to yourself"
 
     def manifests(self) -> Iterator[Manifest]:
-        """What ``perfrun run`` would read, with the options in the place of fields' names."""
+        """What ``perfrun run`` would read, with options in place of fields' names."""
         for manifest in parse_manifests("quick", self.text.encode()):
             yield replace(
                 manifest,
@@ -137,7 +137,7 @@ class QuickTest(NamedTuple):
 
 
 def quick_test(options: QuickOptions) -> QuickTest:
-    """The PerfTest that options mean. Raises ValueError where they contradict each other."""
+    """The PerfTest that the options describe. Raises ValueError if they contradict each other."""
     url, path = _address(options.url)
     name = slug(_origin(url)[0].partition("://")[2], 40) or "quick"
     headers, secrets = _headers(options, _secret_of(name))
@@ -163,7 +163,9 @@ def quick_test(options: QuickOptions) -> QuickTest:
 
 
 def read_body(text: str) -> str:
-    """The body that ``--body`` means: the text itself, of ``@FILE`` or ``-``. Raises ValueError."""
+    """The body that ``--body`` stands for: the text itself, or the content of ``@FILE`` or ``-``.
+    Raises ValueError.
+    """
     if text in ("-", "@-"):
         name, data = "standard input", sys.stdin.buffer.read(MAX_FILE + 1)
     elif text.startswith("@"):
@@ -182,7 +184,7 @@ def read_body(text: str) -> str:
 
 
 def _address(text: str) -> tuple[str, str | None]:
-    """URL of the target, and the path of the step where it has a template."""
+    """URL of the target, and the path of the step if it contains a template."""
     url = text.partition("#")[0]  # no client sends it
     scheme = _SCHEME.match(url)
     url = f"http://{url}" if scheme is None else scheme[0].lower() + url[scheme.end() :]
@@ -202,7 +204,7 @@ def _secret_of(test: str) -> str:
 
 
 def _headers(options: QuickOptions, secret: str) -> tuple[list[Json], dict[str, str]]:
-    """The headers as the document has them, and values that it must not have, by key."""
+    """The headers as the document contains them, and values that it must not contain, by key."""
     headers: list[Json] = []
     secrets: dict[str, str] = {}
     keys = UniqueNames()
@@ -223,7 +225,7 @@ def _headers(options: QuickOptions, secret: str) -> tuple[list[Json], dict[str, 
 
 
 def _is_json(body: str) -> bool:
-    """Whether it is an object or a list of JSON: a number alone may be a text as well."""
+    """Whether it is a JSON object or list: a number alone may be plain text as well."""
     try:
         return isinstance(json.loads(body), dict | list)
     except (ValueError, RecursionError):
@@ -231,7 +233,7 @@ def _is_json(body: str) -> bool:
 
 
 def _step(options: QuickOptions, path: str | None) -> Json | None:
-    """What is not one GET of the URL; None where it is."""
+    """A step that is more than one GET of the URL; None if it is not."""
     method = (options.method or ("GET" if options.body is None else "POST")).upper()
     http: Json = {} if method == "GET" else {"method": method}
     if path is not None:
@@ -282,7 +284,7 @@ def _load(options: QuickOptions) -> Json:
 
 
 def _at_once(options: QuickOptions, requests: int | None) -> int:
-    """How many requests are under way at a time, of ``requests`` (None: without end)."""
+    """How many requests are in flight at a time, of ``requests`` (None: unlimited)."""
     workers, most = options.workers or 1, requests or sys.maxsize
     if workers > most:
         raise ValueError(f"-n {most} is less than -w {workers}: each worker sends one at least")
@@ -302,7 +304,7 @@ def _with_unit(text: str, unit: str) -> str:
 
 
 def _objectives(options: QuickOptions) -> Iterator[tuple[str, Json]]:
-    """Each with the option that it comes from."""
+    """Each objective with the option that it comes from."""
     limits = (
         ("--p95", LATENCY_P95, options.p95),
         ("--p99", f"{LATENCY}.p99", options.p99),
@@ -319,6 +321,6 @@ def _objectives(options: QuickOptions) -> Iterator[tuple[str, Json]]:
                 "'throughput>100/s'"
             )
         metric, sign, limit = found.groups()
-        # A count is a number in a manifest.
+        # Counts are numbers in a manifest.
         value = int(limit) if limit.isascii() and limit.isdecimal() else limit
         yield f"--slo {metric}", {"metric": metric, "max" if sign == "<" else "min": value}

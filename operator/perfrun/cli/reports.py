@@ -1,5 +1,6 @@
-"""``perfrun report`` and ``perfrun compare``: finished runs, one by one or beside each
-other, from files or a cluster, in the form that is asked for."""
+"""``perfrun report`` and ``perfrun compare``: finished runs, one by one or side by side, from files
+or a cluster, in the requested form.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +30,9 @@ def report(
     *,
     fail_on: FailOn | None,
 ) -> Exit:
-    """Write the runs, or print them where no file is named.
+    """Write the runs, or print them if no file is named.
 
-    Without ``fail_on`` the verdicts say nothing about the exit code.
+    Without ``fail_on``, the verdicts do not affect the exit code.
     """
     try:
         runs = read_all(sources, arguments)
@@ -66,7 +67,7 @@ def report(
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRequest:
-    """What is to be compared, and how."""
+    """What to compare, and how."""
 
     runs: Sequence[str]
     against: Sequence[str]
@@ -84,7 +85,7 @@ def compare_runs(
     out: Console,
     err: Console,
 ) -> Exit:
-    """Write the comparison, or print it where no file is named."""
+    """Write the comparison, or print it if no file is named."""
     problems = list(outputs.problems())
     for problem in problems:
         tell(err, problem)
@@ -109,7 +110,7 @@ def compare_runs(
 
 
 def _compared(wanted: ComparisonRequest, sources: Sources) -> tuple[list[Reported], Comparison]:
-    """Raises ValueError where there are not the runs for it."""
+    """Raises ValueError if the necessary runs do not exist."""
     given = [sources.read(argument) for argument in wanted.runs]
     against = [sources.read(argument) for argument in wanted.against]
     if wanted.test is None:

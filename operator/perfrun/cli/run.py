@@ -31,14 +31,14 @@ from perfrun.report.console import print_run, print_slowest
 
 
 class Here(NamedTuple):
-    """What stands on this machine for what a cluster would give."""
+    """Replacements on this machine for what a cluster provides."""
 
     secrets: Path | None = None
     """A folder with the values of Secrets and ConfigMaps."""
     url: str | None = None
-    """An origin in the place of that of the tests' targets."""
+    """An origin that replaces that of the tests' targets."""
     observe: Sequence[str] = ()
-    """NAME=PID or NAME=port:PORT: processes in the place of observed workloads."""
+    """NAME=PID or NAME=port:PORT: processes that replace observed workloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class FinishedTest:
 
 
 class _Wanted(NamedTuple):
-    """What is to be run, and why it cannot be: nothing is run unless all are right."""
+    """What to run, or why it cannot be run: nothing is run unless all tests are right."""
 
     tests: Sequence[tuple[PerfTest, FoundValues]]
     processes: Mapping[str, int]
-    """By name of what is observed: process ids."""
+    """Process ids by the name of what is observed."""
     problems: Sequence[str]
 
     @property
@@ -75,9 +75,9 @@ def run_files(
     selector: Selector | None = None,
     slowest: int = 0,
 ) -> Exit:
-    """Run every PerfTest of ``files`` that is selected. Nothing is run unless all are right.
+    """Run every selected PerfTest in ``files``. Nothing is run unless all are right.
 
-    At the end the ``slowest`` ones are listed.
+    The ``slowest`` ones are listed at the end.
     """
     manifests, nothing = selected(read_manifests(files), selector)
     if nothing is None and not any(one.test or one.problems for one in manifests):
@@ -98,7 +98,7 @@ def run_manifests(
     nothing: str | None = None,
     slowest: int = 0,
 ) -> Exit:
-    """Run every PerfTest of ``manifests``. Nothing is run unless all are right.
+    """Run every PerfTest in ``manifests``. Nothing is run unless all are right.
 
     ``nothing`` says why there is none to run.
     """
@@ -133,7 +133,7 @@ def _run_each(
         place = f"{number} of {len(wanted.tests)}" if wanted.several else ""
         finished.append(run_test(test, values, err, wanted.processes, place))
         interrupted = finished[-1].interrupted
-        # Before anything is printed: whoever reads the report may go away.
+        # Before anything is printed, because the reader of the report may stop early.
         reported = [Reported(one.run, one.result) for one in finished]
         failed = outputs.write(
             Runs(reported, wanted.several, fail_on),
@@ -153,7 +153,7 @@ def run_test(
 ) -> FinishedTest:
     """Run one test and judge it; whatever happens, there is a PerfRun that says so.
 
-    ``place`` is which of several it is.
+    ``place`` is its number among several.
     """
     plan = new_plan(test)
     if plan.load.workers > cores():
@@ -174,14 +174,14 @@ def run_test(
 
 
 def exit_code(finished: FinishedTest, fail_on: FailOn) -> Exit:
-    """What one run means for the exit code."""
+    """The meaning of one run for the exit code."""
     if finished.interrupted:
         return Exit.INTERRUPTED
     return of_verdict(finished.run.status.verdict, fail_on)
 
 
 def zero_note(runs: Sequence[PerfRun], fail_on: FailOn) -> str | None:
-    """Why the exit code is 0 although objectives were missed; None where none was."""
+    """Why the exit code is 0 although objectives were missed; None if none was missed."""
     verdicts = [slo.verdict for run in runs for slo in run.status.slos]
     missed = sum(verdict in (Verdict.WARN, Verdict.FAIL) for verdict in verdicts)
     if not missed:
@@ -194,7 +194,7 @@ def zero_note(runs: Sequence[PerfRun], fail_on: FailOn) -> str | None:
 
 
 def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
-    """Say what is wrong, doubtful here or skipped; returns how many problems there are."""
+    """Print what is wrong, doubtful or skipped; returns the number of problems."""
     for manifest in manifests:
         if manifest.skipped:
             tell(err, f"{manifest.source}: skipped: {manifest.skipped}")
@@ -213,7 +213,7 @@ def _wanted(manifests: Sequence[Manifest], here: Here) -> _Wanted:
     tests, problems = _with_values(manifests, here.secrets)
     processes, unknown = _processes(here.observe, [test for test, _ in tests])
     problems += unknown
-    # Where one of them cannot be read, the others are not all there is to be moved.
+    # If one of them cannot be read, there may be more to move than the others.
     if here.url is not None and not any(manifest.problems for manifest in manifests):
         tests, immovable = _moved(tests, here.url)
         problems += immovable
@@ -223,7 +223,7 @@ def _wanted(manifests: Sequence[Manifest], here: Here) -> _Wanted:
 def _with_values(
     manifests: Sequence[Manifest], secrets: Path | None
 ) -> tuple[list[tuple[PerfTest, FoundValues]], list[str]]:
-    """Each test with what it takes from Secrets and ConfigMaps, and what of it there is not."""
+    """Each test with its values from Secrets and ConfigMaps, and the values that are missing."""
     held = [manifest.held for manifest in manifests if manifest.held is not None]
     tests: list[tuple[PerfTest, FoundValues]] = []
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""What the arguments of ``perfrun report`` and ``compare`` name: files, and runs of a cluster."""
+"""The arguments of ``perfrun report`` and ``compare``: files, and runs of a cluster."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -19,16 +19,16 @@ _FILE_ENDINGS = (".json", ".json.gz")
 
 
 class RunArgumentError(Exception):
-    """An argument that names no run that can be read; the text is for the user."""
+    """An argument that does not name a run that can be read; the text is for the user."""
 
 
 class Objects(Protocol):
-    """A cluster, as far as runs are read from it. All raise KubeError."""
+    """A cluster, as far as runs are read from it. All methods raise KubeError."""
 
     namespace: str
 
     def find(self, resource: Resource, name: str) -> Json | None:
-        """The object; None where there is none."""
+        """The object; None if there is none."""
         ...
 
     def list(self, resource: Resource) -> list[Json]:
@@ -38,15 +38,15 @@ class Objects(Protocol):
 
 @dataclass(slots=True)
 class Sources:
-    """Reads arguments; ``cluster`` is asked for when the first of them needs one."""
+    """Reads arguments; ``cluster`` is called when the first of them needs one."""
 
     cluster: Callable[[], Objects]
     last: int
-    """How many runs ``test/NAME`` means."""
+    """The number of runs that ``test/NAME`` stands for."""
     full: bool
-    """Whether full results are wanted, where a status alone would not do."""
+    """Whether full results are needed, because a status would not suffice."""
     notes: list[str] = field(default_factory=list)
-    """What was not to be had."""
+    """What could not be read."""
 
     def read(self, argument: str) -> list[Reported]:
         """The runs of one argument, oldest first. Raises RunArgumentError, KubeError."""
@@ -75,7 +75,7 @@ class Sources:
 
     def _last_of(self, test: str) -> list[Reported]:
         cluster = self.cluster()
-        # By the reference, not by the label: a run that was made by hand may have none.
+        # By the reference, not by the label, which a run that was created by hand may lack.
         mine = [body for body in cluster.list(PERF_RUNS) if _is_done(body, test)]
         if not mine and cluster.find(PERF_TESTS, test) is None:
             raise RunArgumentError(
@@ -122,7 +122,9 @@ class Sources:
 
 
 def _piece(cluster: Objects, name: str) -> Json | str:
-    """A ConfigMap, or why it cannot be read: whoever may see runs need not see these."""
+    """A ConfigMap, or why it cannot be read: users who may see runs may not be allowed to see
+    these.
+    """
     try:
         found = cluster.find(CONFIG_MAPS, name)
     except AwayError:
@@ -162,5 +164,5 @@ def _name(body: Json) -> str:
 
 
 def read_all(sources: Sources, arguments: Sequence[str]) -> list[Reported]:
-    """The runs of all of them, in their order."""
+    """The runs of all arguments, in order."""
     return [run for argument in arguments for run in sources.read(argument)]

@@ -1,4 +1,4 @@
-"""``perfrun validate``: what a manifest asks for, and whether it would be accepted."""
+"""``perfrun validate``: what a manifest would cost, and whether it would be accepted."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ def validate_files(
     form: TextForm = TextForm.TEXT,
     selector: Selector | None = None,
 ) -> Exit:
-    """Say of every document whether it is right, and what it would cost."""
+    """Print for every document whether it is right, and what it would cost."""
     manifests, nothing = selected(read_manifests(files), selector)
     now = datetime.now(UTC)
     if form is TextForm.TEXT:
@@ -60,7 +60,7 @@ def describe(manifest: Manifest, now: datetime) -> Iterator[str]:
 
 
 def total_line(manifests: Sequence[Manifest], now: datetime) -> str | None:
-    """What several tests come to; None where there are not several, or one is wrong."""
+    """The totals of several tests; None if there is only one, or one is wrong."""
     tests = [one.test for one in manifests if one.test is not None]
     if len(tests) < 2 or any(one.problems for one in manifests):
         return None

@@ -1,6 +1,6 @@
-"""What a worker and the launcher of a command tell each other, by files of one folder.
+"""The messages between a worker and the launcher of a command, in files of one folder.
 
-``perfrun/launcher/run.py`` is the other side; it stands alone, and has these names of its own.
+``perfrun/launcher/run.py`` is the other side; it is self-contained, and repeats these names.
 """
 
 from pydantic import Field

@@ -114,9 +114,9 @@ MIDDLE_US = (_LOW + HIGH_US) / 2
 
 
 class Histogram:
-    """Counts of durations. The sum, the least and the greatest are kept exactly beside them.
+    """Counts of durations, with the exact sum, minimum and maximum.
 
-    Values are given and read in nanoseconds; buckets are of microseconds. Values outside 1 us to 1
+    Values are given and read in nanoseconds; buckets are in microseconds. Values outside 1 us to 1
     h are clamped to the nearest end and counted in ``clamped``.
     """
 
@@ -125,9 +125,9 @@ class Histogram:
     def __init__(self) -> None:
         self._dense: Counts | None = np.zeros(BUCKET_COUNT, dtype=np.int64)
         self._used: tuple[npt.NDArray[np.uint16], npt.NDArray[np.unsignedinteger]] | None = None
-        """In the place of ``_dense``: the buckets that hold something, ascending, and their counts.
-
-        So are histograms kept that have come over the wire: all buckets take 184 KiB each time."""
+        """Instead of ``_dense``: the non-empty buckets, ascending, and their counts. Histograms
+        from the wire are kept this way, because all buckets of one take 184 KiB.
+        """
         self.count = 0
         self.total = 0
         """Sum of all values, ns."""
@@ -186,7 +186,7 @@ class Histogram:
         values = np.asarray(values_ns, dtype=np.int64)
         us = (values + 500) // 1000
         inside = np.clip(us, LOWEST_US, HIGHEST_US)
-        # A value under a microsecond rounds to the first bucket: that is precision, not a clamp.
+        # A value under a microsecond rounds to the first bucket: that is precision, not clamping.
         self.clamped += int(np.count_nonzero(us > HIGHEST_US) + np.count_nonzero(values < 0))
         self._dense, self._used = self.counts, None
         np.add.at(self._dense, bucket_of(inside), 1)
@@ -292,16 +292,16 @@ class Histogram:
         clamped: int,
         room: Room | None = None,
     ) -> Self:
-        """The reverse of :meth:`encode`. Raises ValueError for anything but such a text.
+        """The reverse of :meth:`encode`. Raises ValueError for anything else.
 
-        It takes at most 184 KiB after decompression, the size of all buckets, and a small multiple
-        of that meanwhile; ``room`` limits many histograms together.
+        It takes at most 184 KiB after decompression, the size of all buckets, and temporarily a
+        small multiple of that; ``room`` limits many histograms together.
         """
         payload = _inflated(text)
         if room is not None:
             room.take(len(payload))
         at, counts = _used_buckets(payload)
-        whole = cls.__new__(cls)  # not with all the buckets that an empty one has
+        whole = cls.__new__(cls)  # without all the buckets that an empty one has
         whole._keep_small(at, counts)
         if room is not None:
             room.take(whole.size)
@@ -386,7 +386,7 @@ def _used_buckets(payload: bytes) -> tuple[Counts, Counts]:
     if not len(encoded):
         nothing = np.zeros(0, dtype=np.int64)
         return nothing, nothing
-    goes_on = encoded >= 0x80  # all bytes of a number but its last one
+    goes_on = encoded >= 0x80  # all bytes of a number except its last one
     if goes_on[-1]:
         raise ValueError("a histogram that is truncated")
     zigzag = encoded.astype(np.int64)
@@ -408,12 +408,12 @@ def _used_buckets(payload: bytes) -> tuple[Counts, Counts]:
 
 
 def _joined(parts: Counts, goes_on: npt.NDArray[np.bool_], further: Counts) -> Counts:
-    """The numbers of several bytes of seven bits each, the lowest first. Raises ValueError.
+    """Numbers from several bytes of seven bits each, the lowest first. Raises ValueError.
 
     ``further`` are the places of those that ``goes_on``.
     """
     for _ in range(_MAX_VARINT - 1):
-        # Each second last byte takes its last one in, with all that this one has taken in.
+        # Every second last byte includes its last one, with everything that it has included.
         last = further[~goes_on[further + 1]]
         parts[last] |= parts[last + 1] << 7
         parts[last + 1] = -1

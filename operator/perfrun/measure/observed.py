@@ -1,4 +1,4 @@
-"""What was seen of the target's environment while the load went on: points over time."""
+"""Observations of the target's environment during the load: points over time."""
 
 from typing import Annotated, Self
 
@@ -44,11 +44,12 @@ class Observation(Wire):
         return self
 
     def put(self, at: int, value: float) -> None:
-        """Take a point in; one that is not newer than the last changes nothing.
+        """Add a point, unless it is not newer than the last one.
 
-        A value that no message may carry is told as trouble: it must not cost the whole report.
+        A value that no message can carry is reported as trouble, so that it does not cost the whole
+        report.
         """
-        if not abs(value) <= MAX_VALUE:  # so it is with NaN
+        if not abs(value) <= MAX_VALUE:  # this includes NaN
             self.trouble = f"a value of {value:g} exceeds the maximum of {MAX_VALUE:g}"
             return
         if self.at and at <= self.at[-1]:
@@ -71,7 +72,7 @@ class Observation(Wire):
         return self.model_copy(update={"at": [at - zero for at in self.at]}, deep=True)
 
     def _thin(self) -> None:
-        """Keep the higher one of each two neighbours, until there are few enough."""
+        """Keep the higher of each pair of neighbours, until there are few enough."""
         while len(self.at) > MAX_POINTS:
             pairs = range(0, len(self.at), 2)
             kept = [

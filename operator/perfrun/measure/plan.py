@@ -1,5 +1,6 @@
-"""The plan that every worker of a run gets. It is the same for all; shares follow from the
-index."""
+"""The plan that every worker of a run gets. It is the same for all; shares follow from
+the index.
+"""
 
 from typing import Literal
 

@@ -1,7 +1,7 @@
-"""What was counted and timed: by step, by scenario, by phase of the load, and of the generator.
+"""Counts and times: by step, by scenario, by phase of the load, and for the generator.
 
-Records of several workers add up; the conservation laws are checked on each and on the sum:
-planned = started + dropped, and sent = succeeded + failed + censored.
+Records of several workers add up; the conservation laws are checked on each and on the sum: planned
+= started + dropped, and sent = succeeded + failed + censored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -144,7 +144,7 @@ class StepRecord(Wire):
     """With ``traceparent``: the slowest first."""
 
     def histogram(self, timing: Timing, outcome: Outcome) -> Histogram:
-        """The histogram of a timing and outcome, made when it is first asked for."""
+        """The histogram of a timing and outcome, created on first use."""
         return self.timings.setdefault(timing_key(timing, outcome), Histogram())
 
     def add(self, other: "StepRecord") -> None:
@@ -199,7 +199,7 @@ class ScenarioRecord(Wire):
     started: Count = 0
     dropped: Count = 0
     finished: Count = 0
-    """Iterations all of whose steps succeeded (transactions)."""
+    """Iterations in which all steps succeeded (transactions)."""
     failed: Count = 0
     censored: Count = 0
     journeys: dict[str, WireHistogram] = {}
@@ -337,7 +337,7 @@ class GeneratorRecord(Wire):
 
     @property
     def start_skew(self) -> int:
-        """Between the first worker's T0 and the last one's, ns."""
+        """Time between the first worker's T0 and the last one's, ns."""
         if not self.started_at:
             return 0
         return round((max(self.started_at) - min(self.started_at)) * 1e9)
@@ -349,9 +349,8 @@ def timing_key(timing: Timing, outcome: Outcome) -> str:
 
 
 def add_fields(into: object, other: object, names: Iterable[str], most: int = MAX_COUNT) -> None:
-    """Add the fields of ``other`` that are named into those of ``into``.
-
-    Raises ValueError for a sum above ``most``.
+    """Add the named fields of ``other`` to those of ``into``. Raises ValueError for a sum above
+    ``most``.
     """
     for name in names:
         setattr(into, name, _sum(name, getattr(into, name) + getattr(other, name), most))

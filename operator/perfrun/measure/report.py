@@ -223,9 +223,10 @@ class WorkerReport(Wire):
         self.untidy = self.untidy or other.untidy
 
     def add(self, other: "WorkerReport") -> None:
-        """Take another worker in. Associative and commutative but for the order of lists.
+        """Add another worker. Associative and commutative except for the order of lists.
 
-        Of a capacity search the window is the last hold: who did not hear of it has none.
+        In a capacity search the window is the last hold: a worker that did not learn of it has
+        none.
         """
         if other.hold < self.hold:
             other = other.model_copy(deep=True)
@@ -307,7 +308,7 @@ def read_report(raw: Any) -> WorkerReport:
 
 
 def _check_is_one(report: WorkerReport) -> None:
-    """Raise ValueError unless a report is of one worker, and adds up."""
+    """Raise ValueError unless a report is from one worker, and adds up."""
     if (
         report.workers != 1
         or max(len(report.generator.started_at), len(report.generator.machines)) > 1
@@ -320,9 +321,9 @@ def _check_is_one(report: WorkerReport) -> None:
 
 
 def add_report(whole: WorkerReport | None, report: WorkerReport) -> WorkerReport:
-    """``whole`` with one more report taken in. Raises ValueError for too much together.
+    """``whole`` with one more report added. Raises ValueError for too much in total.
 
-    ``whole`` is of no use any more then.
+    After that, ``whole`` must not be used any more.
     """
     if whole is None:
         return report
@@ -336,8 +337,9 @@ def add_report(whole: WorkerReport | None, report: WorkerReport) -> WorkerReport
 
 
 def _says_more(report: WorkerReport) -> int:
-    """Why the whole load ended, from the end of one worker's load: a condition or a request ends it
-    for all; a worker that was stopped alone leaves it to the others."""
+    """Why the whole load ended, judging by the end of one worker's load: a condition or a request
+    ends it for all; if a worker was stopped alone, the others continue it.
+    """
     if report.breached:
         return 3
     if report.stopped is None:

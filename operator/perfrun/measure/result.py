@@ -47,7 +47,7 @@ class RunResult(Wire):
         if not isinstance(raw, dict) or "plan" not in raw:
             raise ValueError("not a result: it has no plan")
         measured = raw.get("report")
-        # By its JSON: a text is a member of an enumeration there, and a list a tuple.
+        # By its JSON: there an enumeration member is a string, and a tuple a list.
         plan = RunPlan.model_validate_json(json.dumps(raw["plan"]))
         report = None
         if measured is not None:

@@ -1,7 +1,7 @@
 """A load over time: counts, errors, lag and latencies of each second, or of longer points.
 
 A long load has longer points, so that its series stays small. Workers' series add up, whatever the
-lengths of their points are and in whichever order: joining points and adding series commute.
+lengths of their points and in whatever order: joining points and adding series commute.
 """
 
 from collections.abc import Callable, Iterable
@@ -44,10 +44,10 @@ class Second:
 
 
 class Series(Wire):
-    """Each second (or longer point) of the load, from T0 (warm-up included).
+    """Each second (or longer point) of the load, from T0 (including warm-up).
 
-    All lists are of one length; of a result that is older than they are, those after ``failed``
-    are empty.
+    All lists have the same length; in a result that is older than these fields, those after
+    ``failed`` are empty.
     """
 
     resolution: int = NS_PER_S
@@ -111,7 +111,7 @@ class Series(Wire):
     def add(self, other: "Series") -> None:
         """Add another worker, at the coarser of the two resolutions."""
         if other.resolution < self.resolution:
-            other = other.model_copy()  # its lists are replaced and not changed
+            other = other.model_copy()  # its lists are replaced, not changed
         while self.resolution < other.resolution:
             self.halve()
         while other.resolution < self.resolution:
@@ -145,13 +145,13 @@ class Series(Wire):
             )
 
     def halve(self) -> None:
-        """Join each two points: half as many, over twice the time."""
+        """Join each pair of points: half as many, each over twice the time."""
         self.resolution *= 2
         for name in _COUNTS:
             setattr(self, name, _joined(getattr(self, name), sum))
         self.errors = {name: _joined(points, sum) for name, points in self.errors.items()}
-        # What was under way when the second of two ended; where there is none, the load was over.
-        # A maximum would not do: that of a sum is not the sum of those of its parts.
+        # The value at the end of the later point; if there is none, the load was over. The maximum
+        # would be wrong: the maximum of a sum is not the sum of the maxima.
         self.in_flight = _joined(self.in_flight, lambda two: two[1] if len(two) > 1 else 0)
         self.lag = _joined(self.lag, max)
         self.latency = _joined(self.latency, Sketch.merged)

@@ -1,7 +1,7 @@
 """Coarse histograms for single points in time, small enough for hundreds of them in one report.
 
-Buckets grow by 2%, and only those are kept that hold something. Percentiles over a whole phase are
-read from :class:`~perfrun.measure.histogram.Histogram`; bands of percentiles are drawn from these.
+Buckets grow by 2%, and only non-empty ones are kept. Percentiles over a whole phase are read from
+:class:`~perfrun.measure.histogram.Histogram`; bands of percentiles are drawn from these.
 """
 
 import math
@@ -17,29 +17,29 @@ from perfrun.measure.histogram import HIGHEST_US, LOWEST_US, MIDDLE_US, Histogra
 from perfrun.measure.wire import Wire
 
 GROWTH = 1.02
-"""From the lowest value of a bucket to that of the next one; the first begins at 1 us."""
+"""Ratio between the lowest values of neighbouring buckets; the first begins at 1 us."""
 MAX_BUCKETS = 1 + math.floor(math.log(HIGHEST_US / LOWEST_US) / math.log(GROWTH))
 MAX_COUNT = 2**63 - 1
 
-# Of each of the fine histogram's buckets: the coarse one that the middle of it falls in.
+# For each of the fine histogram's buckets: the coarse bucket that contains its middle.
 _BUCKET_OF = np.floor(
     np.log(np.clip(MIDDLE_US, LOWEST_US, HIGHEST_US) / LOWEST_US) / math.log(GROWTH)
 ).astype(np.int64)
 
 
 class Sketch(Wire):
-    """Counts of durations in buckets that grow by 2%; never changed in place but by :meth:`add`."""
+    """Counts of durations in buckets that grow by 2%; only :meth:`add` changes one in place."""
 
     buckets: Annotated[list[Annotated[int, Field(ge=0, lt=MAX_BUCKETS)]], FailFast()] = Field(
         default=[], max_length=MAX_BUCKETS
     )
-    """Those that hold something, ascending: floor(ln(value / 1 us) / ln 1.02)."""
+    """The non-empty buckets, ascending: floor(ln(value / 1 us) / ln 1.02)."""
     counts: Annotated[list[Annotated[int, Field(ge=1, le=MAX_COUNT)]], FailFast()] = Field(
         default=[], max_length=MAX_BUCKETS
     )
-    """Of each of the buckets."""
+    """The count of each bucket."""
     least: int = Field(default=0, ge=0, le=MAX_COUNT)
-    """ns, exact; of no samples 0."""
+    """ns, exact; 0 if there are no samples."""
     greatest: int = Field(default=0, ge=0, le=MAX_COUNT)
 
     @model_validator(mode="after")
@@ -60,7 +60,7 @@ class Sketch(Wire):
             return cls()
         buckets = _BUCKET_OF[used]
         firsts = [0, *((buckets[1:] != buckets[:-1]).nonzero()[0] + 1)]
-        # Not validated: it is right by construction, and this is work between requests of a load.
+        # Not validated: it is right by construction, and this runs between requests of a load.
         return cls.model_construct(
             buckets=buckets[firsts].tolist(),
             counts=np.add.reduceat(counts, firsts).tolist(),
@@ -77,7 +77,7 @@ class Sketch(Wire):
         return whole
 
     def add(self, other: "Sketch") -> None:
-        """Take the samples of another sketch in."""
+        """Add the samples of another sketch."""
         if not self.counts:
             self.buckets, self.counts = other.buckets, other.counts
             self.least, self.greatest = other.least, other.greatest
@@ -98,8 +98,8 @@ class Sketch(Wire):
     def quantile(self, q: float) -> float | None:
         """The value (ns) that a share ``q`` of samples does not exceed; None without samples.
 
-        The (geometric) middle of its bucket, within the exact extremes: within 1% of what the
-        fine histogram says.
+        The (geometric) middle of its bucket, within the exact extremes: within 1% of the fine
+        histogram's value.
         """
         if not self.counts:
             return None

@@ -17,13 +17,16 @@ MAX_POINTS = 60
 MAX_HISTORIES = 8
 MAX_BYTES = 8 * 1024 * 1024
 MAX_VALUES = 200_000
-"""In the JSON. Whoever may write ConfigMaps can write this one too."""
+"""Size limit of the JSON, because anyone who may write ConfigMaps can write this one too."""
 
 MAX_METRICS = 128
-"""Of a run: three of every one, its capacity, and each objective that a status has room for."""
+"""Figures of a run: three of every run, its capacity, and each objective that a status has room
+for.
+"""
 MAX_CONFIRMING = 16
-"""Points since a suspicion that is not decided on; the exact test takes 20 ms for ten of them, and
-seconds for sixty."""
+"""Points since an undecided suspicion; the exact test takes 20 ms for ten of them, and seconds for
+sixty.
+"""
 MIN_LEVEL, MAX_LEVEL = 1e-9, 1e18
 MAX_CHANGE = 1e30
 
@@ -50,13 +53,13 @@ class Point(Wire):
 
     run: RunName
     completed: Time | Literal[""]
-    """Microseconds and UTC, so that their order is that of the texts; empty: of no one run."""
+    """Microseconds and UTC, so that strings sort like times; empty: of no single run."""
     started: Time | Literal[""] = ""
     values: dict[MetricName, Level] = Field(max_length=MAX_METRICS)
     """By metric (``latency.p95 of list``): ns or events a second, more than 0."""
     workloads: list[WorkloadStatus] = []
     cpu: dict[str, str] = Field(default={}, max_length=16)
-    """What observed workloads used at most, in words: ``98% of its limit``, or ``980m``."""
+    """The highest use of observed workloads, in words: ``98% of its limit``, or ``980m``."""
 
 
 class Shift(Wire):
@@ -87,7 +90,7 @@ class History(Wire):
     stage: Annotated[Stage, Field(strict=False)] = Stage.SETTLED
     baseline: list[Point] = Field(default=[], max_length=MAX_POINTS)
     fresh: list[Point] = Field(default=[], max_length=MAX_POINTS)
-    """Since a run became suspect, that one first."""
+    """The points since a run became suspect, beginning with that run."""
     shifts: list[Shift] = Field(default=[], max_length=MAX_METRICS)
     """The suspected or confirmed shifts."""
     settled: Literal["", "Recovered", "Improved"] = ""
@@ -108,13 +111,13 @@ class History(Wire):
 
     @property
     def newest(self) -> str:
-        """When the last run in it was completed; empty: none is."""
+        """When the last run in it was completed; empty if there is none."""
         points = [*self.baseline[-1:], *self.fresh[-1:]]
         return max((point.completed for point in points), default="")
 
 
 class Histories(Wire):
-    """All that is kept of one test; the one that was added to last comes last."""
+    """Everything that is kept about one test; the history that was last added to comes last."""
 
     version: Literal[1] = 1
     histories: list[History] = Field(default=[], max_length=MAX_HISTORIES)
@@ -125,5 +128,5 @@ class Histories(Wire):
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
-        """Raises ValueError for what is not one of this version."""
+        """Raises ValueError for data that this version did not write."""
         return cls.model_validate(parse_json(unzip(packed, MAX_BYTES), MAX_VALUES))

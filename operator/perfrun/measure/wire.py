@@ -79,9 +79,9 @@ class Wire(BaseModel):
 
 
 def class_among(known: Collection[str], name: str) -> str:
-    """What an error is counted as beside the classes that are ``known``.
+    """The class under which an error is counted, given the classes that are ``known``.
 
-    Timeout keeps its name: a latency sample belongs to each.
+    Timeout keeps its name, because each timeout has a latency sample.
     """
     if name in known or name == TIMEOUT or len(known) < MAX_ERROR_CLASSES - 2:
         return name
@@ -89,7 +89,7 @@ def class_among(known: Collection[str], name: str) -> str:
 
 
 def code_among(known: Collection[str], code: str) -> str:
-    """What an answer is counted as beside the status codes that are ``known``."""
+    """The key under which an answer is counted, given the status codes that are ``known``."""
     return code if code in known or len(known) < MAX_STATUS_CODES else OTHER_ERRORS
 
 
@@ -108,9 +108,9 @@ def unzip(packed: bytes, most: int) -> bytes:
 def parse_json(data: bytes, most: int) -> Any:
     """The document in ``data``, of at most ``most`` values. Raises ValueError.
 
-    Counted before it is parsed, marks in strings too: three bytes of JSON can take three hundred
-    in memory. Of lists and objects there are a quarter of that at most. No other thread runs while
-    they are made, so that these bounds are also bounds of time.
+    Values are counted before parsing, including marks in strings: three bytes of JSON can take
+    three hundred in memory. At most a quarter of them may be lists and objects. No other thread
+    runs while they are created, so these bounds also limit the time.
     """
     holders = data.count(b"[") + data.count(b"{")
     if holders > most // 4 or holders + data.count(b",") > most:
@@ -130,7 +130,7 @@ def _integer(text: str) -> int:
 
 
 def check_values(message: bytes, most: int) -> None:
-    """Raise ValueError for JSON of more than ``most`` values, of a message of some 100 KiB."""
+    """Raise ValueError for JSON with more than ``most`` values, in a message of about 100 KiB."""
     if _marks(message) > most and _marks(_STRING.sub(b"", message)) > most:
         raise ValueError(f"JSON with more than {most} values")
 

@@ -1,1 +1,1 @@
-"""The commands that need a cluster: the one that kubectl would speak to."""
+"""The commands that need a cluster: the one that kubectl would use."""

@@ -1,4 +1,4 @@
-"""What `perfrun watch` knows of a namespace: the tests, their runs, and what has changed."""
+"""What `perfrun watch` knows about a namespace: the tests, their runs, and what has changed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ COLUMNS = (
 
 @dataclass
 class Board:
-    """The tests and runs of a namespace, or of one test of it."""
+    """The tests and runs of a namespace, or of one test in it."""
 
     only: str | None = None
     tests: dict[str, TestView] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Board:
     _listed: set[Resource] = field(default_factory=set)
 
     def take(self, change: Change) -> list[str]:
-        """Note a change. Gives what there is to say of it, in lines."""
+        """Record a change. Returns the lines to print about it."""
         if isinstance(change, Away):
             reason = sentence(change.error)
             lines = [] if self.away else [f"{reason}; trying again, and the runs continue"]
@@ -46,7 +46,7 @@ class Board:
         return back + list(self._note(change))
 
     def rows(self, now: datetime) -> list[tuple[str, ...]]:
-        """A row for each run under way, then one for each other test, by name."""
+        """A row for each run in progress, then one for each other test, by name."""
         under_way = sorted((run for run in self.runs.values() if not run.done), key=recency)
         busy = {run.test for run in under_way}
         last = {run.test: run for run in sorted(self.runs.values(), key=recency)}
@@ -88,7 +88,7 @@ class Board:
         known = self.runs.get(run.name)
         if self.only in (None, run.test):
             self.runs[run.name] = run
-            # What was over before is no news.
+            # What was over before is not news.
             if (known is None and not (first and run.done)) or (known and known.line != run.line):
                 yield f"{run.name}: {run.line}"
 
@@ -97,7 +97,7 @@ class Board:
             if self.tests.pop(name, None):
                 yield f"{name}: the test was deleted"
         elif (run := self.runs.pop(name, None)) and not run.done:
-            yield f"{name}: the run was deleted"  # old ones go with every new one
+            yield f"{name}: the run was deleted"  # old ones are deleted with every new one
 
     @staticmethod
     def _run_row(run: RunView, test: TestView | None, now: datetime) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ class Board:
 
 
 def _test_line(test: TestView) -> str:
-    """What is to be said of a test beside its runs; times that do not change by themselves."""
+    """What to print about a test besides its runs; only times that do not change by themselves."""
     if test.problem:
         return f"not ready: {test.problem}"
     parts = []

@@ -1,4 +1,6 @@
-"""What changes in a cluster, as it changes: a list, a watch, and the same again after a break."""
+"""Changes in a cluster as they happen: a list, a watch, and the same again after an
+interruption.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +19,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """All there is of a kind; what was known before and is not here is gone."""
+    """All objects of a kind; what was known before and is not included is gone."""
 
     resource: Resource
     items: list[Json]
@@ -63,9 +65,11 @@ async def changes(
     fields: str = "",
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator[Change]:
-    """All changes from now on, through expired versions and an API server that is away.
+    """All changes from now on, despite expired versions and an API server that does not answer for
+    a while.
 
-    ``pause`` waits for so many seconds. Raises KubeError for what does not pass by itself.
+    ``pause`` waits for a number of seconds. Raises KubeError for errors that do not pass by
+    themselves.
     """
     wait = FIRST_PAUSE_S
     version = ""
@@ -82,9 +86,10 @@ async def changes(
                     yield Changed(resource, body)
                 elif event.get("type") == "DELETED":
                     yield Deleted(resource, body)
-            await pause(FIRST_PAUSE_S)  # the server ends a watch now and then; a bad proxy at once
+            # the server ends a watch now and then; a bad proxy does so at once
+            await pause(FIRST_PAUSE_S)
         except (AwayError, GoneError) as error:
-            # After both: a list tells what was missed, and that the server is back.
+            # In both cases: a list shows what was missed, and that the server is back.
             version = ""
             if isinstance(error, AwayError):
                 yield Away(error)
@@ -104,7 +109,7 @@ class ChangeFeed:
         self._cluster.begin(self._fill(resource, fields))
 
     def next(self, seconds: float) -> list[Change]:
-        """The next change and those that have come with it; empty after so many seconds."""
+        """The next change and those that arrived with it; empty after this many seconds."""
         return self._cluster.wait(self._next(seconds))
 
     async def _next(self, seconds: float) -> list[Change]:
@@ -122,5 +127,5 @@ class ChangeFeed:
         try:
             async for change in changes(cluster.kube, resource, cluster.namespace, fields):
                 self._changes.put_nowait(change)
-        except Exception as error:  # raised again where it can be told
+        except Exception as error:  # raised again where it can be reported
             self._changes.put_nowait(Failed(error))

@@ -1,4 +1,4 @@
-"""One run of a cluster until it is done: what `trigger --wait` and `watch run/RUN` tell of it."""
+"""Follows one run in a cluster until it is done, for `trigger --wait` and `watch run/RUN`."""
 
 import time
 
@@ -17,16 +17,16 @@ from perfrun.kube.errors import AwayError
 from perfrun.kube.resources import PERF_RUNS
 
 AWAY_S = 120.0
-"""How long the API server may be away while a run is waited for."""
+"""How long the API server may be unavailable while the command waits for a run."""
 _LOOK_S = 0.5
 
 
 class NotThereError(Exception):
-    """There is no such run, and none has come in time."""
+    """There is no such run, and none was created in time."""
 
 
 class Telling(InPlace):
-    """What is true now: on a terminal in place, elsewhere a line for each change."""
+    """The current state: replaced in place on a terminal, elsewhere a line for each change."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -36,7 +36,7 @@ class Telling(InPlace):
         self._phase = ""
 
     def say(self, line: str, phase: str = "") -> None:
-        """Say it once. On a terminal a line of the same ``phase`` takes the place of the last."""
+        """Print it once. On a terminal, a line of the same ``phase`` replaces the last one."""
         if line == self._line:
             return
         if self._live is None:
@@ -53,12 +53,12 @@ class Telling(InPlace):
 
 
 class Following:
-    """What the changes of one run come to."""
+    """The state of one run, from its changes."""
 
     def __init__(
         self, run: str, telling: Telling, *, fail_on: FailOn, started: float, patience: float
     ) -> None:
-        """``patience``: seconds that it may take from ``started`` until there is such a run."""
+        """``patience``: seconds from ``started`` within which the run has to be created."""
         self._run, self._telling, self._fail_on = run, telling, fail_on
         self._deadline = started + patience
         self._away_since: float | None = None
@@ -67,7 +67,7 @@ class Following:
     def take(self, change: Change | None, now: float) -> Exit | None:
         """The exit code, once there is one; None as ``change``: nothing has changed.
 
-        Raises NotThereError, and KubeError where it makes no sense to wait on.
+        Raises NotThereError, and KubeError if it makes no sense to keep waiting.
         """
         match change:
             case Failed(error):
@@ -106,7 +106,7 @@ class Following:
 def follow(
     cluster: Cluster, run: str, out: Console, *, fail_on: FailOn, patience: float = 0.0
 ) -> Exit:
-    """Tell of the run until it is done; it may take ``patience`` seconds to be created.
+    """Report the run until it is done; it has to be created within ``patience`` seconds.
 
     Raises NotThereError, KubeError.
     """

@@ -1,4 +1,6 @@
-"""``perfrun logs``: what the workers of a run write, or what is known of it once they are gone."""
+"""``perfrun logs``: the output of a run's workers, or what is known about the run once they are
+gone.
+"""
 
 from asyncio import Queue, sleep
 from collections.abc import AsyncIterator, Sequence
@@ -28,11 +30,11 @@ class WorkerPod:
     index: int
     name: str
     waits: str
-    """Why its container has not started; the API server gives it an empty log then."""
+    """Why its container has not started; the API server returns an empty log in that case."""
 
     @classmethod
     def of(cls, body: Json) -> "WorkerPod":
-        """The worker that a pod is; -1 where that is not written on it."""
+        """The worker of a pod; index -1 if the pod does not say."""
         metadata, status = body.get("metadata") or {}, body.get("status") or {}
         index = str((metadata.get("annotations") or {}).get(WORKER_INDEX, ""))
         return cls(
@@ -43,7 +45,7 @@ class WorkerPod:
 
 
 def _waits(status: Json) -> str:
-    """In the words of the kubelet, else of the scheduler."""
+    """In the words of the kubelet, or else of the scheduler."""
     containers = status.get("containerStatuses") or []
     known = [(one.get("state") or {}).get("waiting") or {} for one in containers]
     known += [one for one in status.get("conditions") or [] if one.get("status") == "False"]
@@ -54,7 +56,7 @@ def _waits(status: Json) -> str:
 def logs(
     cluster: Cluster, name: str, out: Console, err: Console, *, worker: int | None, follow: bool
 ) -> Exit:
-    """Print what the workers of a run have written. Raises KubeError."""
+    """Print the output of a run's workers. Raises KubeError."""
     run = _run(cluster, name)
     if run is None:
         tell(err, f"there is no PerfRun {name} in namespace {cluster.namespace}")
@@ -98,7 +100,7 @@ async def _copy(cluster: Cluster, pod: WorkerPod, prefix: str, out: Console) -> 
 def _follow(
     cluster: Cluster, run: str, pods: Sequence[WorkerPod], out: Console, err: Console
 ) -> None:
-    """All of them at once, as it is written."""
+    """The output of all workers, as it is written."""
     lines: Queue[str | Exception | None] = Queue()
 
     async def read(pod: WorkerPod) -> None:
@@ -107,8 +109,8 @@ def _follow(
             async for line in _log_when_there(cluster, run, pod):
                 lines.put_nowait(prefix + line)
         except NotFoundError:
-            pass  # the run is over, and its pods with it
-        except Exception as error:  # told by the one who waits
+            pass  # the run is over, and its pods are gone
+        except Exception as error:  # reported by the follower of the run
             lines.put_nowait(error)
         lines.put_nowait(None)
 
@@ -130,7 +132,7 @@ def _follow(
 
 
 async def _log_when_there(cluster: Cluster, run: str, pod: WorkerPod) -> AsyncIterator[str]:
-    """Its log, once the container has started; nothing where it never does."""
+    """Its log, once the container has started; nothing if it never does."""
     kube, namespace = cluster.kube, cluster.namespace
     while (body := await kube.find(PODS, namespace, pod.name)) is not None:
         with suppress(NotYetError):
@@ -183,7 +185,7 @@ def _prefix(pod: WorkerPod, pods: Sequence[WorkerPod]) -> str:
 
 
 def _moment(event: Json) -> str:
-    """When it happened: new events and old ones write it into different fields."""
+    """When it happened: new and old events write it into different fields."""
     metadata = event.get("metadata") or {}
     times = (event.get("eventTime"), event.get("lastTimestamp"), metadata.get("creationTimestamp"))
     return next((str(time)[:19] + "Z" for time in times if time), "")

@@ -1,4 +1,4 @@
-"""What an API server refuses, in one sentence that says what to do."""
+"""Refusals of an API server, in one sentence that says what to do."""
 
 import re
 
@@ -20,7 +20,7 @@ _INSTALL = "perfrun is not installed there: install the chart, see docs/how-to/i
 
 
 def sentence(error: KubeError) -> str:
-    """What a user is told of it."""
+    """The message for the user."""
     asked, said = error.asked, str(error)[:_MOST]
     if asked is None or error.status == 0:
         return said
@@ -46,7 +46,7 @@ def _what(asked: Asked) -> str:
 def _forbidden(asked: Asked, said: str) -> str:
     found = _USER.search(said)
     if found is None:
-        return said  # an admission's refusal, not one of RBAC
+        return said  # a refusal by admission, not by RBAC
     user = found[1]
     role = "view" if asked.verb in _READING else "edit"
     where = f"namespace {asked.namespace}" if asked.namespace else "all namespaces"

@@ -17,14 +17,13 @@ Answer = TypeVar("Answer")
 class Cluster:
     """A client with the event loop of a command; a context manager.
 
-    What is watched goes on in that loop, thus only while the command waits for something in it.
+    Watches continue in that loop, and so only while the command waits for something in it.
     """
 
     def __init__(
         self, context: str | None, namespace: str | None, *, patience: float = PATIENCE_S
     ) -> None:
-        """None is what the kubeconfig says. ``patience``: seconds that a request may take.
-
+        """None means the value in the kubeconfig. ``patience``: seconds that a request may take.
         Raises KubeError.
         """
         self._runner = asyncio.Runner()
@@ -43,22 +42,22 @@ class Cluster:
         self.close()
 
     def close(self) -> None:
-        """End what was begun, and close the connections."""
+        """End everything that was begun, and close the connections."""
         try:
             self.wait(self.kube.close())
         finally:
             self._runner.close()
 
     def wait(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """What comes of it; a Ctrl-C ends the waiting. Raises what ``work`` raises."""
+        """The result of ``work``; a Ctrl-C ends the waiting. Raises what ``work`` raises."""
         return self._runner.run(work)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let it go on beside what is waited for, until :meth:`close`."""
+        """Run it in parallel with what the command waits for, until :meth:`close`."""
         self._begun.append(self._runner.get_loop().create_task(work))
 
     def find(self, resource: Resource, name: str) -> Json | None:
-        """The object; None where there is none. Raises KubeError."""
+        """The object; None if there is none. Raises KubeError."""
         try:
             return self.wait(self.kube.get(resource, self.namespace, name))
         except UnknownKindError:
@@ -71,7 +70,7 @@ class Cluster:
         return self.wait(self.kube.list(resource, self.namespace, labels=labels, fields=fields))
 
     def has_namespace(self) -> bool:
-        """Whether the namespace exists, as far as one may know. Raises AwayError."""
+        """Whether the namespace exists, as far as the user may know. Raises AwayError."""
         try:
             self.wait(self.kube.get(NAMESPACES, None, self.namespace))
         except NotFoundError:
@@ -79,5 +78,5 @@ class Cluster:
         except AwayError:
             raise
         except KubeError:
-            return True  # who may only work in namespaces may not ask
+            return True  # users with rights in namespaces only may not ask
         return True

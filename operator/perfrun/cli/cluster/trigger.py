@@ -1,4 +1,4 @@
-"""``perfrun trigger``: ask for a run of a test that is in a cluster, and perhaps wait for it."""
+"""``perfrun trigger``: request a run of a test in a cluster, and optionally wait for it."""
 
 from datetime import UTC, datetime
 
@@ -14,11 +14,11 @@ from perfrun.kube.resources import PERF_TESTS
 from perfrun.logic.plan.names import requested_run_name
 
 ANSWER_S = 30.0
-"""How long it may take until the operator has created what was asked for."""
+"""How long the operator may take to create the requested run."""
 
 
 def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, fail_on: FailOn) -> Exit:
-    """Ask for one run of ``test``. Raises KubeError."""
+    """Request one run of ``test``. Raises KubeError."""
     if cluster.find(PERF_TESTS, test) is None:
         tell(out, f"there is no PerfTest {test} in namespace {cluster.namespace}")
         return Exit.USAGE
@@ -28,7 +28,7 @@ def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, fail_on: F
     run = requested_run_name(test, asked)
     told = f"PerfRun {run} was requested in namespace {cluster.namespace}"
     if not wait:
-        # Whether an operator runs is not known here: a user's rights end at the namespace.
+        # Whether an operator is running is not known here: a user's rights end at the namespace.
         tell(out, f"{told}; the operator will create it: perfrun watch run/{run}")
         return Exit.OK
     tell(out, told)

@@ -1,7 +1,7 @@
 """PerfTests and PerfRuns of a cluster, as the commands show them.
 
-Read without the models: a newer operator may know values that this command does not, and a list
-of many objects is to be quick. Texts are fit for a terminal from here on.
+Read without the models: a newer operator may use values that this command does not know, and a list
+of many objects has to be fast. Strings are safe for a terminal from here on.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _WORTH_TELLING = ("Suspect", "Regressed", "Recovered", "Improved", "Incomparable
 
 @dataclass(frozen=True, slots=True)
 class TestView:
-    """A PerfTest; a text is empty and a time None where there is none."""
+    """A PerfTest; missing strings are empty and missing times None."""
 
     name: str
     suspended: bool
@@ -57,7 +57,7 @@ class TestView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A PerfRun; a text is empty and a time None where there is none."""
+    """A PerfRun; missing strings are empty and missing times None."""
 
     name: str
     uid: str
@@ -70,7 +70,7 @@ class RunView:
     queue: str
     position: str
     findings: tuple[tuple[str, str], ...]
-    """Of the generator: type and message."""
+    """Findings about the generator: type and message."""
 
     @classmethod
     def of(cls, body: Json) -> "RunView":
@@ -98,19 +98,19 @@ class RunView:
 
     @property
     def done(self) -> bool:
-        """Whether its verdict stands."""
+        """Whether its verdict is final."""
         return self.phase == Phase.DONE
 
     @property
     def state(self) -> str:
-        """Its verdict, or how far it is."""
+        """Its verdict, or its progress."""
         if self.done:
             return self.verdict or "Done"
         return f"Queued ({self.position})" if self.queue else self.phase or "Created"
 
     @property
     def known_verdict(self) -> Verdict:
-        """One that this version does not know is no success."""
+        """A verdict that this version does not know is not a success."""
         try:
             return Verdict(self.verdict)
         except ValueError:
@@ -118,7 +118,7 @@ class RunView:
 
     @property
     def line(self) -> str:
-        """How far it is, or what came of it, in one line."""
+        """Its progress or its result, in one line."""
         if self.done:
             return f"{self.verdict or 'Done'}: {self.message}".rstrip(": ")
         if self.queue:
@@ -127,12 +127,12 @@ class RunView:
 
 
 def recency(run: RunView) -> tuple[datetime, str]:
-    """What runs are sorted by, oldest first: their creation; of the same second, their names."""
+    """The sort key of runs, oldest first: their creation, and within a second their names."""
     return run.created or datetime.min.replace(tzinfo=UTC), run.name
 
 
 def short(span: timedelta) -> str:
-    """``12s``, ``5m``, ``3h``, ``2d``: as kubectl tells an age."""
+    """``12s``, ``5m``, ``3h``, ``2d``: ages in kubectl's form."""
     seconds = max(int(span.total_seconds()), 0)
     for size, unit, most in ((1, "s", 120), (60, "m", 7200), (3600, "h", 172_800)):
         if seconds < most:
@@ -141,12 +141,12 @@ def short(span: timedelta) -> str:
 
 
 def age(time: datetime | None, now: datetime) -> str:
-    """How long ago; empty where that is not known."""
+    """How long ago; empty if not known."""
     return short(now - time) if time is not None else ""
 
 
 def due(time: datetime | None, now: datetime) -> str:
-    """How soon; empty where that is not known."""
+    """How soon; empty if not known."""
     if time is None:
         return ""
     return f"in {short(time - now)}" if time > now else "now"

@@ -1,4 +1,4 @@
-"""``perfrun watch``: the runs under way in a cluster, and what changes."""
+"""``perfrun watch``: the runs in progress in a cluster, and what changes."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ _MARGIN = 3
 def watch(
     cluster: Cluster, about: str | None, out: Console, err: Console, *, once: bool, fail_on: FailOn
 ) -> Exit:
-    """Show a namespace, a test of it or (``run/NAME``) a run. Raises KubeError."""
+    """Show a namespace, a test in it or (``run/NAME``) a run. Raises KubeError."""
     kind, slash, name = (about or "").partition("/")
     if slash and PERF_RUNS.is_called(kind):
         return _watch_run(cluster, name, out, err, once=once, fail_on=fail_on)
@@ -73,7 +73,7 @@ def _show_once(cluster: Cluster, about: str | None, out: Console, err: Console) 
 
 
 def _show(cluster: Cluster, about: str | None, out: Console) -> None:
-    """Until a Ctrl-C, or until nobody reads on."""
+    """Until a Ctrl-C, or until nobody reads the output any more."""
     board = Board(about)
     title = f"{cluster.namespace}/{about}" if about else f"namespace {cluster.namespace}"
     feed = ChangeFeed(cluster)
@@ -101,7 +101,7 @@ class Screen(InPlace):
         )
 
     def show(self, board: Board, lines: list[str]) -> None:
-        """What there is now; ``lines`` say what has changed."""
+        """Show the current state; ``lines`` say what has changed."""
         if self._live is None:
             for line in lines:
                 tell(self._console, line)
@@ -111,7 +111,7 @@ class Screen(InPlace):
 
 
 def screen_lines(board: Board, title: str, now: datetime, console: Console) -> list[Text]:
-    """The table with a line about it above, no higher and no wider than the terminal."""
+    """The table below a title line, no higher and no wider than the terminal."""
     rows = board.rows(now)
     under_way = sum(not run.done for run in board.runs.values())
     tests = f"{len(board.tests)} test{'' if len(board.tests) == 1 else 's'}"

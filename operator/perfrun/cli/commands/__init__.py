@@ -1,4 +1,4 @@
-"""The commands and their options. What only one of them needs is loaded by that one."""
+"""The commands and their options. Each command imports what only it needs."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ __all__ = ["app", "cluster", "init", "local", "quick", "reports", "run_command"]
 
 
 def run_command() -> int:
-    """Run what the command line says; returns the exit code."""
+    """Run the command line; returns the exit code."""
     completing = bool(os.environ.get(COMPLETE_VARIABLE))
     level = logging.CRITICAL if completing else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s")

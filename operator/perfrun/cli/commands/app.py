@@ -1,4 +1,4 @@
-"""What the commands share: the application, their common arguments, and how each one ends."""
+"""What the commands share: the application, common arguments, and how each command ends."""
 
 import sys
 from pathlib import Path
@@ -21,12 +21,12 @@ CLUSTER = "In a cluster"
 REPORTS = "About finished runs"
 OTHER = "About perfrun"
 _PANELS = (LOCAL, CLUSTER, REPORTS, OTHER)
-"""Groups of commands in the help, in this order; what is in none comes last."""
+"""Groups of commands in the help, in this order; ungrouped commands come last."""
 _FIRST = ("quick", "run")
 
 
 class _Grouped(TyperGroup):
-    """The commands by panel, those of every day first, in whatever order modules are loaded."""
+    """The commands by panel, the most common first, in whatever order modules are loaded."""
 
     @override
     def list_commands(self, ctx: object) -> list[str]:
@@ -52,7 +52,7 @@ app = typer.Typer(
 
 
 COMPLETE_VARIABLE = "_PERFRUN_COMPLETE"
-"""Of the environment: set by a shell that asks what could be typed next."""
+"""Set in the environment by a shell that asks for completions."""
 
 Files = Annotated[
     list[str],
@@ -116,12 +116,12 @@ def outputs() -> tuple[Output, Output]:
 
 
 def fail_on_of(fail_on: FailOn | None, *, strict: bool) -> FailOn | None:
-    """What ``--fail-on`` and ``--strict`` say together."""
+    """The combined meaning of ``--fail-on`` and ``--strict``."""
     return FailOn.INCONCLUSIVE if strict else fail_on
 
 
 def connected(context: str | None, namespace: str | None) -> "Cluster":
-    """The cluster that kubectl would speak to. Raises KubeError, also without a client for it."""
+    """The cluster that kubectl would use. Raises KubeError, even without a client for it."""
     from perfrun.kube.errors import KubeError
 
     try:
@@ -135,7 +135,7 @@ def connected(context: str | None, namespace: str | None) -> "Cluster":
 
 
 def leave(code: Exit, out: Output, err: Output) -> NoReturn:
-    """End with ``code``, or with Error where it could not all be told."""
+    """End with ``code``, or with Error if not everything could be printed."""
     if out.error is not None:
         tell(console(err), f"{out.name}: cannot be written: {out.error.strerror}")
         code = worst((code, Exit.ERROR))
@@ -180,4 +180,4 @@ def _options(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Only the options that go before a command."""
+    """Only the options that come before a command."""

@@ -1,4 +1,4 @@
-"""Commands that speak to a cluster."""
+"""Commands that use a cluster."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -121,9 +121,8 @@ def logs(
 def _speak(
     act: Callable[["Cluster", Console, Console], Exit], context: str | None, namespace: str | None
 ) -> None:
-    """Do what is to be done with a cluster, and leave.
-
-    ``act`` imports what it needs by itself: most of that needs a client of Kubernetes.
+    """Use a cluster, and exit. ``act`` imports what it needs by itself: most of that needs a
+    Kubernetes client.
     """
     from perfrun.cli.cluster.refusals import sentence
     from perfrun.cli.terminal.signals import interruptible

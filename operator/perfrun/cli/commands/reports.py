@@ -1,4 +1,4 @@
-"""Commands about finished runs, of files and of a cluster."""
+"""Commands about finished runs, from files and from a cluster."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -95,7 +95,9 @@ def report(
 
 
 class _WithGroups(TyperCommand):
-    """``--against A B C``: all that follows belongs to it, as a shell expands ``--against *``."""
+    """``--against A B C``: everything after it belongs to it, as a shell expands
+    ``--against *``.
+    """
 
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -103,7 +105,7 @@ class _WithGroups(TyperCommand):
 
 
 def _spread(args: list[str]) -> list[str]:
-    """Each word after ``--against``, up to the next option, as one of its own."""
+    """Turn each word after ``--against``, up to the next option, into a separate option."""
     spread: list[str] = []
     follows = False
     for before, word in pairwise(["", *args]):
@@ -172,7 +174,7 @@ def compare(
 
 @contextmanager
 def _cluster(context: str | None, namespace: str | None) -> Iterator[Callable[[], "Cluster"]]:
-    """The cluster, connected to when it is asked for first."""
+    """The cluster, connected to when it is first asked for."""
     from perfrun.cli.cluster.refusals import sentence
     from perfrun.kube.errors import KubeError
 

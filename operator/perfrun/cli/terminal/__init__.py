@@ -1,1 +1,1 @@
-"""What commands write, and where: streams, tables, progress, files, exit codes."""
+"""Output of commands: streams, tables, progress, files, exit codes."""

@@ -1,11 +1,11 @@
-"""What the exit code says, see docs/reference/cli.md."""
+"""The meaning of the exit code, see docs/reference/cli.md."""
 
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    # Imported where it is used: who asks for help needs no models of the API.
+    # Imported where it is used, because the help needs no API models.
     from perfrun.api.run.perfrun import Verdict
 
 
@@ -29,7 +29,7 @@ class FailOn(StrEnum):
 
     @property
     def verdicts(self) -> "frozenset[Verdict]":
-        """The verdicts that are failures. An Error always is, with an exit code of its own."""
+        """The verdicts that are failures. An Error always is, with a separate exit code."""
         from perfrun.api.run.perfrun import Verdict
 
         worst_first = (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE)
@@ -38,14 +38,14 @@ class FailOn(StrEnum):
 
 
 def of_verdict(verdict: "Verdict | None", fail_on: FailOn) -> Exit:
-    """What a verdict means."""
+    """The exit code for a verdict."""
     from perfrun.api.run.perfrun import Verdict
 
     if verdict is Verdict.ERROR:
         return Exit.ERROR
     if verdict is Verdict.PASS:
         return Exit.OK
-    # With nothing but Pass as a success, a run that was not judged is none either.
+    # If only Pass is a success, a run that was not judged is not one either.
     missed = verdict in fail_on.verdicts or fail_on is FailOn.INCONCLUSIVE
     return Exit.MISSED if missed else Exit.OK
 
@@ -54,6 +54,6 @@ _WORST_FIRST = (Exit.INTERRUPTED, Exit.USAGE, Exit.ERROR, Exit.MISSED, Exit.OK)
 
 
 def worst(codes: Iterable[Exit]) -> Exit:
-    """The one that counts of several."""
+    """The exit code that counts among several."""
     found = set(codes)
     return next(code for code in _WORST_FIRST if code in found)

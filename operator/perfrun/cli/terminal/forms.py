@@ -1,4 +1,4 @@
-"""The forms that runs, and comparisons of them, are written in."""
+"""The forms in which runs, and comparisons of them, are written."""
 
 import json
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from perfrun.report.markdown import comparison_markdown, markdown
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What a command has to say of runs."""
+    """Runs, as a command writes them."""
 
     runs: Sequence[Reported]
     several: bool
-    """Whether there may be more than one: then they are written as a list, were it of one."""
+    """Whether there may be more than one: then they are written as a list, even if there is one."""
     fail_on: FailOn = FailOn.FAIL
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a command has to say of a comparison."""
+    """A comparison, as a command writes it."""
 
     runs: Sequence[Reported]
     """In the order of the comparison's columns."""
@@ -37,7 +37,7 @@ def _json(document: object) -> str:
 
 
 def _objects(subject: Runs) -> str:
-    """A PerfRun; several are a List, as kubectl reads one."""
+    """A PerfRun; several are a List, in kubectl's format."""
     objects = [run_object(one.run) for one in subject.runs]
     if not subject.several:
         return _json(objects[0])
@@ -58,7 +58,7 @@ def _page(subject: Runs) -> str:
 
 
 def _pages(subject: Runs) -> dict[str, str]:
-    """One page a run, named like it; of runs of one name the last."""
+    """One page for each run, with its name; of runs with the same name, the last one."""
     from perfrun.report.html import run_page
 
     return {f"{one.run.metadata.name}.html": run_page(one) for one in subject.runs}

@@ -1,6 +1,6 @@
-"""The files of a command: looked at before the work, written before anything is printed.
+"""The files of a command: checked before the work, written before anything is printed.
 
-A file is there whole, as it was before, or not at all. ``-`` is standard output.
+A file is written completely, left as it was, or not created at all. ``-`` is standard output.
 """
 
 import os
@@ -20,30 +20,30 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Form(Generic[S]):
-    """One way to write what a command has to say."""
+    """One form in which a command can write its subject."""
 
     option: str
     text: Callable[[S], str]
     """The whole as one document."""
     pages: Callable[[S], Mapping[str, str]] | None = None
-    """By file name, for a form that is a document for each of several: they go into a folder."""
+    """By file name, for a form with one document for each subject: they go into a folder."""
     new: bool = False
-    """A file that is there already is not replaced: somebody may have changed it."""
+    """An existing file is not replaced, because somebody may have changed it."""
 
 
 @dataclass(frozen=True)
 class Destination(Generic[S]):
-    """Where a form is to go."""
+    """Where to write a form."""
 
     form: Form[S]
     file: Path
 
     def is_folder(self, *, several: bool) -> bool:
-        """Whether documents go into it, one for each."""
+        """Whether documents are written into it as a folder, one for each subject."""
         return self.form.pages is not None and (several or self.file.is_dir())
 
     def write(self, subject: S, *, several: bool) -> None:
-        """Write it, to something else than standard output. Raises OSError."""
+        """Write it to something other than standard output. Raises OSError."""
         if self.form.pages is None or not self.is_folder(several=several):
             write_whole(self.file, self.form.text(subject))
             return
@@ -53,7 +53,7 @@ class Destination(Generic[S]):
 
 
 class Outputs(Generic[S]):
-    """All the places that were named."""
+    """All destinations on the command line."""
 
     def __init__(self, stdout: Output, wanted: Sequence[tuple[Form[S], Path | None]]) -> None:
         """None: nowhere."""
@@ -66,7 +66,7 @@ class Outputs(Generic[S]):
 
     @property
     def takes_stdout(self) -> bool:
-        """Whether one of them is standard output: what is printed is to go elsewhere."""
+        """Whether one of them is standard output: printed text then has to go elsewhere."""
         return any(place.file == _STDOUT for place in self._places)
 
     def problems(self, *, several: bool = False) -> Iterator[str]:
@@ -80,7 +80,9 @@ class Outputs(Generic[S]):
                 yield f"{place.form.option} {place.file}: cannot be written: {reason}"
 
     def write(self, subject: S, *, several: bool = False, last: bool = True) -> Iterator[str]:
-        """Write what there is so far (standard output: at the ``last`` call). Gives what failed."""
+        """Write what there is so far (standard output: at the ``last`` call). Returns
+        what failed.
+        """
         for place in self._places:
             if place.file == _STDOUT:
                 if last:
@@ -93,13 +95,13 @@ class Outputs(Generic[S]):
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file so that nobody ever reads half of it. Raises OSError."""
+    """Write a file so that nobody ever reads a partial one. Raises OSError."""
     target = file.resolve()
     data = text.encode("utf-8", errors="replace")
     if not os.access(target.parent, os.W_OK | os.X_OK) or (
         target.exists() and not target.is_file()
     ):
-        # A device, a pipe, or a file in a folder that takes no new one.
+        # A device, a pipe, or a file in a folder where no new file can be created.
         target.write_bytes(data)
         return
     draft = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")

@@ -1,4 +1,4 @@
-"""How a run goes, while it goes: a live view on a terminal, plain lines elsewhere."""
+"""The progress of a run: a live view on a terminal, plain lines elsewhere."""
 
 import time
 
@@ -21,17 +21,17 @@ _LATER_SECONDS = 5.0
 _BAR_WIDTH = 30
 _GAP = 2
 _LEFT_OUT = ("errors", "p99", "p50", "sent", "load", "dropped", "in flight", "p95")
-"""What goes first where there is no room."""
+"""Columns in the order in which they are left out if there is no room."""
 
 
 class ProgressView(InPlace):
     """Shows each :class:`Progress` it is called with; a context manager."""
 
     def __init__(self, console: Console, place: str = "") -> None:
-        """``place`` is which of several tests it is, as in ``2 of 5``."""
+        """``place`` is its number among several tests, as in ``2 of 5``."""
         self._console = console
         self._place = place
-        # What cannot move its cursor (TERM=dumb) gets lines.
+        # A terminal that cannot move its cursor (TERM=dumb) gets lines.
         moves = console.is_terminal and not console.is_dumb_terminal
         super().__init__(
             LiveDisplay(console=console, auto_refresh=False, transient=True) if moves else None
@@ -42,13 +42,13 @@ class ProgressView(InPlace):
         self._next_line = 0.0
 
     def __call__(self, progress: Progress) -> None:
-        """Show it; elsewhere than on a terminal a line a second, later one in five."""
+        """Show it; if not on a terminal, as a line every second, later every five."""
         if self._live is not None:
             screen = _screen(progress, self._console.width, self._place)
             self._live.update(screen, refresh=True)
             return
         if progress.waiting is None and not progress.live.workers and not progress.stopping:
-            return  # T0 is chosen, and nothing has been posted yet
+            return  # T0 is set, and no interval has arrived yet
         now = time.monotonic()
         state = _state(progress)
         loading = progress.waiting is None and progress.stopping is None
@@ -62,12 +62,12 @@ class ProgressView(InPlace):
         self._say(_line(progress, self._console.width))
 
     def _say(self, line: str) -> None:
-        # A sentence is wrapped for a person, and stays one line in a log.
+        # A sentence is wrapped for a person, but stays one line in a log.
         self._console.print(Text(line), soft_wrap=self._to_file)
 
 
 def _state(progress: Progress) -> str:
-    """What is worth a line at once when it changes."""
+    """What is printed at once when it changes."""
     return f"{progress.stopping} {progress.waiting}"
 
 
@@ -99,7 +99,7 @@ def _title(progress: Progress, place: str) -> str:
 
 
 def _main_error(progress: Progress) -> list[tuple[str, str]]:
-    """The most frequent kind, for one line."""
+    """The most frequent error class, for one line."""
     errors = progress.live.errors
     if not errors:
         return []
@@ -130,7 +130,7 @@ def _screen(progress: Progress, width: int, place: str) -> RenderableType:
 
 
 def _fitting(figures: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
-    """The figures (by name, and as they are shown) that there is room for."""
+    """The figures (by name, and as they are shown) for which there is room."""
     shown = list(figures)
     for name in _LEFT_OUT:
         needed = sum(max(len(name), len(text)) + _GAP for name, text in shown) - _GAP
@@ -156,7 +156,7 @@ def _clock(progress: Progress) -> str:
 
 
 def _level(progress: Progress) -> list[tuple[str, str]]:
-    """What is asked for at the moment: a rate of iterations, or a number of users."""
+    """The current target: a rate of iterations, or a number of users."""
     load, end = progress.plan.load, load_end(progress.plan)
     if end is None:
         return []
@@ -180,7 +180,8 @@ def _time(ns: int) -> str:
 def _share(progress: Progress) -> float:
     end = load_end(progress.plan)
     if (search := progress.live.search) is not None:
-        # How many holds are needed is not known before; a bar has to be about something.
+        # The number of holds is not known in advance, but a bar has to show progress towards
+        # something.
         assert progress.plan.load.capacity is not None
         return min(1.0, search.hold / most_holds(progress.plan.load.capacity))
     if progress.plan.target.benchmark is not None:
@@ -193,11 +194,11 @@ def _share(progress: Progress) -> float:
 def _figures(progress: Progress) -> list[tuple[str, str]]:
     live = progress.live
     if progress.plan.target.benchmark is not None:
-        return []  # the one command that runs has no figures before it has ended
+        return []  # the one command that runs has no figures before it ends
     ended = live.succeeded + live.failed
     figures = [
         *_level(progress),
-        # Failed ones too: the report's Rate is of successes.
+        # Including failed ones: the report's Rate counts successes.
         ("answers/s", f"{live.rate:,.{0 if live.rate >= 10 else 1}f}".removesuffix(".0")),
         ("in flight", f"{live.in_flight:,}"),
         ("sent", f"{live.sent:,}"),

@@ -1,4 +1,4 @@
-"""Ctrl-C where no load is running."""
+"""Ctrl-C while no load is running."""
 
 import os
 import signal
@@ -16,9 +16,10 @@ def leave_on_interrupt() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Meanwhile a Ctrl-C (and SIGTERM) raises KeyboardInterrupt: for when a terminal is to be
-    left as it was."""
-    # The default one: asyncio takes its place in a loop, so that no other task gets the exception.
+    """Meanwhile a Ctrl-C (or SIGTERM) raises KeyboardInterrupt: for when the terminal must be left
+    as it was.
+    """
+    # The default handler: in a loop asyncio replaces it, so that no other task gets the exception.
     handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _interrupt}
     before = {kind: signal.signal(kind, handler) for kind, handler in handlers.items()}
     try:

@@ -1,7 +1,7 @@
-"""Standard output and standard error, as whatever the user has put there.
+"""Standard output and standard error, whatever the user has connected to them.
 
-A reader that went away (``| head``) has had enough: what follows is thrown away, and neither the
-exit code nor the files of a run suffer. A full disk is told once, at the end.
+If a reader stops early (``| head``), the rest is dropped, and neither the exit code nor the files
+of a run are affected. A full disk is reported once, at the end.
 """
 
 import errno
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 LOG_WIDTH = 160
-"""Columns of what is no terminal."""
+"""Width of the output if it is not a terminal."""
 MAX_LINE = 64 * 1024
 """Characters of a line."""
 
@@ -29,42 +29,42 @@ class Output(io.TextIOBase):
     """A stream that never fails; ``error`` says what it could not write."""
 
     def __init__(self, stream: TextIO | None, name: str) -> None:
-        """``stream`` is None where the process was started without it."""
+        """``stream`` is None if the process was started without it."""
         self.name = name
         self.error: OSError | None = None
         self._stream = stream
         if isinstance(stream, io.TextIOWrapper):
-            # What a target or a user wrote must not fail on a terminal that cannot show it.
+            # Text from a target or a user must not fail on a terminal that cannot display it.
             stream.reconfigure(errors="replace")
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The one of the stream."""
+        """The encoding of the stream."""
         return self._stream.encoding if self._stream is not None else "utf-8"
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody reads on (or nothing can be written)."""
+        """Whether nobody reads the output any more (or nothing can be written)."""
         return self._stream is None
 
     def isatty(self) -> bool:
-        """Whether a person looks at it."""
+        """Whether a person sees the output."""
         return self._stream is not None and self._stream.isatty()
 
     def fileno(self) -> int:
-        """The descriptor of the stream. Raises OSError where there is none."""
+        """The descriptor of the stream. Raises OSError if there is none."""
         if self._stream is None:
             raise OSError(errno.EBADF, "closed")
         return self._stream.fileno()
 
     def writable(self) -> bool:
-        """Yes."""
+        """Always."""
         return True
 
     def write(self, text: str) -> int:
-        """Write it, now or with :meth:`flush`; once something failed, nothing more.
+        """Write it, now or with :meth:`flush`; after a failure, write nothing more.
 
-        A CI system takes no line of it for a command, whoever wrote what is in it.
+        A CI system must not mistake any line of it for a command, whoever wrote its contents.
         """
         if self._stream is not None:
             try:
@@ -87,7 +87,7 @@ class Output(io.TextIOBase):
         self.flush()
 
     def flush(self) -> None:
-        """Write what is held back."""
+        """Write buffered data."""
         if self._stream is not None:
             try:
                 self._stream.flush()
@@ -98,7 +98,7 @@ class Output(io.TextIOBase):
         if error.errno != errno.EPIPE:
             self.error = error
         assert self._stream is not None
-        # The stream still holds what it could not write, and tries again when Python ends.
+        # The stream still holds what it could not write, and tries again when Python exits.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
@@ -106,9 +106,10 @@ class Output(io.TextIOBase):
 
 
 def console(output: Output) -> Console:
-    """A console on it. Words and marks carry the meaning; rich obeys NO_COLOR and TERM.
+    """A console for it.
 
-    Where no person looks, as in the log of a CI job, there is room for all columns.
+    Words and marks carry the meaning; rich obeys NO_COLOR and TERM. Outside a terminal, as in the
+    log of a CI job, there is room for all columns.
     """
     wide = not output.isatty() and "COLUMNS" not in os.environ
     plain = bool(os.environ.get("NO_COLOR"))
@@ -116,23 +117,26 @@ def console(output: Output) -> Console:
         file=cast(IO[str], output),
         width=LOG_WIDTH if wide else None,
         highlight=False,
-        # NO_COLOR leaves bold and dim to rich: whoever sets it wants no escape codes at all.
+        # With NO_COLOR, rich still uses bold and dim; but users who set it want no escape codes at
+        # all.
         force_terminal=False if plain else None,
     )
 
 
 def abandoned(console: Console) -> bool:
-    """Whether what is printed there reaches nobody any more: for commands that do not end."""
+    """Whether nobody reads what is printed any more: for commands that do not end."""
     return isinstance(console.file, Output) and console.file.abandoned
 
 
 def tell(console: Console, text: str) -> None:
-    """One line, never broken and never read as markup. What others wrote in it steers nothing."""
+    """Print one line, never wrapped and never parsed as markup. Escape sequences from others have
+    no effect.
+    """
     console.print(Text(printable(text, MAX_LINE)), soft_wrap=True)
 
 
 class TextForm(StrEnum):
-    """How a command says what it has to say: to a person, or to a program."""
+    """The form of a command's output: for a person, or for a program."""
 
     TEXT = "text"
     JSON = "json"
@@ -144,7 +148,7 @@ def tell_structured(value: Any, form: TextForm, out: Console) -> None:
     if form is TextForm.YAML:
         import yaml  # few commands need it
 
-        # In ASCII, as the JSON is: standard output may have any encoding.
+        # In ASCII, like the JSON: standard output may have any encoding.
         text = yaml.safe_dump(value, sort_keys=False).rstrip("\n")
     else:
         text = json.dumps(value, indent=2)
@@ -152,7 +156,7 @@ def tell_structured(value: Any, form: TextForm, out: Console) -> None:
 
 
 class InPlace:
-    """Holds a live display, or none where lines are printed instead; a context manager."""
+    """Holds a live display, or none if lines are printed instead; a context manager."""
 
     def __init__(self, live: "Live | None") -> None:
         self._live = live

@@ -1,4 +1,4 @@
-"""Tables of any length: for a person as wide as the terminal, for a program with tabs."""
+"""Tables of any length: as wide as the terminal for a person, with tabs for a program."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from perfrun.report.console import STYLES
 _GAP = 2
 _NOTHING = "-"
 _MIN_WIDTH = 24
-"""Of the last column, where it may be cut: less of a sentence says nothing."""
+"""Minimum width of the last column, if it may be cut: less of a sentence says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; ``keep`` is higher for what is left out later, and None for never."""
+    """A column; those with a higher ``keep`` are left out later, and None never."""
 
     name: str
     keep: int | None = None
     cut: bool = False
-    """Whether its texts may end early (the last column only)."""
+    """Whether its texts may be cut (the last column only)."""
 
 
 def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print rows of cells, in the order of ``columns``.
 
-    Where no person looks, tabs part the cells: all columns, whole texts, nothing to pad.
+    Outside a terminal, tabs separate the cells: all columns, full text, no padding.
     """
     if not console.is_terminal:
-        # Not by rich: it would make spaces of the tabs.
+        # Not with rich, which would turn the tabs into spaces.
         for row in ([column.name for column in columns], *rows):
             console.file.write("\t".join(cell or _NOTHING for cell in row) + "\n")
         console.file.flush()
@@ -43,7 +43,9 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
 def table_lines(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], console: Console
 ) -> list[Text]:
-    """The lines of a table as wide as the console at most; what has no room is named below."""
+    """The lines of a table, at most as wide as the console; columns without room are
+    named below.
+    """
     width = console.width
     ellipsis = "…" if console.encoding.lower().startswith("utf") else ".."
     shown, left_out = _fitting(columns, rows, width)
@@ -93,7 +95,7 @@ def _fitting(
     shown = [
         index
         for index, column in enumerate(columns)
-        # Remarks that nobody has made need no column.
+        # An empty column of remarks is left out.
         if not column.cut or any(row[index] for row in rows)
     ]
     given_up = sorted(
