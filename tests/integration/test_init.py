@@ -15,10 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.integration.test_local_run import Cli
-from tests.unit.cli.init.given import har, har_entry
+from tests.unit.cli.init.given import har, har_entry, postman_item
 
 API = Path(__file__).parents[1] / "unit/cli/init/data/petstore.yaml"
 PATIENCE = 60.0
+CLOSED = "{users: 5, duration: 2m, thinkTime: 1s}\n"
+"""The load of a journey."""
 
 
 @dataclass
@@ -56,12 +58,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.shop.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self._answer("create", 201)
+        self._answer("create", 201, b'{"data": {"id": "4711"}}')
 
     def do_DELETE(self) -> None:
         self._answer("delete", 204)
 
-    def _answer(self, what: str, status: int) -> None:
+    def _answer(self, what: str, status: int, body: bytes = b"") -> None:
         self.shop.seen[what] += 1
         time = datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
         self.shop.log.append(f'127.0.0.1 - - [{time}] "{self.requestline}" {status} 0 "-" "-"')
@@ -69,8 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
         if status == 302:
             self.send_header("Location", "/pets?status=new")
         if status != 204:
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """The shop has its own."""
@@ -188,9 +191,32 @@ def test_a_recording_is_gone_through_in_its_order(shop: Shop, terminal: Terminal
     file = terminal.made(recording)
     terminal.passed(
         file,
-        "{users: 5, duration: 2m, thinkTime: 1s}\n",
+        CLOSED,
         "{users: 20, duration: 4s}\n",
     )
     assert set(shop.seen) == {"old", "list", "pet"}
     assert shop.wrong == []
     assert max(shop.seen.values()) - min(shop.seen.values()) <= 20
+
+
+def test_a_collection_of_postman_takes_what_a_response_gives(
+    shop: Shop, terminal: Terminal
+) -> None:
+    create = postman_item(
+        "Create",
+        "{{base}}/pets",
+        "POST",
+        body={"mode": "raw", "raw": '{"id": "{{$guid}}", "name": "{{name}}"}'},
+        tests="pm.test('created', () => pm.response.to.have.status(201));\n"
+        "pm.environment.set('pet', pm.response.json().data.id);",
+    )
+    items = [create, postman_item("Read", "{{base}}/pets/{{pet}}")]
+    variables = [{"key": "base", "value": shop.url}, {"key": "name", "value": "$(Rex)"}]
+    file = terminal.cli.folder / "shop.json"
+    file.write_text(json.dumps({"info": {"name": "Pets"}, "item": items, "variable": variables}))
+    made = terminal.made(file, "--writes")
+    terminal.passed(made, CLOSED, "{users: 10, duration: 1s}\n")
+    assert set(shop.seen) == {"create", "pet"}
+    assert shop.wrong == []
+    assert {body["name"] for body in shop.bodies} == {"$(Rex)"}
+    assert len({body["id"] for body in shop.bodies}) == len(shop.bodies)

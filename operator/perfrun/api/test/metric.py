@@ -136,6 +136,7 @@ CONNECT = _each(Metric("connect", Notation.DURATION, planned=False, waits=4), ST
 TTFB = _each(Metric("ttfb", Notation.DURATION, waits=1), STATISTICS)
 TIMINGS = (LATENCY, SERVICE, CONNECT, TTFB)
 LATENCY_P95 = f"{LATENCY}.p95"
+LATENCY_MAX = f"{LATENCY}.max"
 
 THROUGHPUT = _one(
     Metric(

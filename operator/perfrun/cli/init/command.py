@@ -157,8 +157,8 @@ def starter_draft(*, name: str, url: str) -> Draft:
         scenarios=scenarios,
         load=steady(scenarios),
         notes=(
-            "A first test. To start from what you already have: perfrun init FILE (OpenAPI, a "
-            "recording, an access log).",
+            "A first test. To start from what you already have: perfrun init FILE (an OpenAPI "
+            "document, a recording, a Postman collection, an access log).",
         ),
         target_notes=() if url else ("CHANGE THIS: the service to test.",),
         scenario_notes=(

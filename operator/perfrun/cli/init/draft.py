@@ -1,10 +1,13 @@
 """What a source comes to, before it is written: plain data, in the words of the API."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from perfrun.api import Json
+from perfrun.api.template import parse, references
+from perfrun.cli.init.texts import one_line
 
 MAX_SCENARIOS = 50
 MAX_STEPS = 50
@@ -12,6 +15,8 @@ MAX_STEPS = 50
 MAX_PATH_LENGTH = 2048
 DEFAULT_URL = "http://localhost:8080"
 
+_MAX_NOTES = 200
+_MAX_LINES = 8
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -30,6 +35,9 @@ class StepDraft:
     json: Any = None
     body: str | None = None
     status: tuple[int, ...] = ()
+    expect_json: Mapping[str, Any] = field(default_factory=dict)
+    """Values by JSONPath."""
+    extract: Mapping[str, Json] = field(default_factory=dict)
     think_ms: int = 0
     notes: tuple[str, ...] = ()
 
@@ -71,12 +79,73 @@ class Draft:
     """More fields of the target: auth, headers, cookies."""
     variables: Mapping[str, str] = field(default_factory=dict)
     feeds: tuple[Json, ...] = ()
+    setup: tuple[StepDraft, ...] = ()
+    teardown: tuple[StepDraft, ...] = ()
     notes: tuple[str, ...] = ()
     """Where it comes from, and what was left out."""
     target_notes: tuple[str, ...] = ()
     data_notes: tuple[str, ...] = ()
     """About variables and feeds."""
     scenario_notes: tuple[str, ...] = ()
+
+
+class NotCarried:
+    """What a source has and a draft cannot express, each by its name and with its lines."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[int]] = {}
+
+    def add(self, what: str, line: int = 0) -> None:
+        """``what`` is a text of the source: any. The line is 0 where it is not known."""
+        self._lines.setdefault(one_line(what, 240), []).append(line)
+
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each; of very many the last one says how many more there are."""
+        told = [
+            f"Not carried over: {what}{_at(lines)}"
+            for what, lines in islice(self._lines.items(), _MAX_NOTES)
+        ]
+        more = list(self._lines.values())[_MAX_NOTES:]
+        if more:
+            line = min(one for lines in more for one in lines)
+            told.append(
+                f"Not carried over: {len(more):,} more, the first on line {line}. Take a smaller "
+                "part of the source."
+            )
+        return tuple(told)
+
+
+def _at(lines: Sequence[int]) -> str:
+    known = [f"{one}" for one in dict.fromkeys(lines) if one]
+    if not known:
+        return ""
+    shown = ", ".join(known[:_MAX_LINES])
+    more = f" and {len(known) - _MAX_LINES} more" if len(known) > _MAX_LINES else ""
+    return f" (line{'s' if len(known) > 1 else ''} {shown}{more})"
+
+
+def with_common_headers(
+    scenarios: Sequence[ScenarioDraft],
+) -> tuple[list[Json], list[ScenarioDraft]]:
+    """The headers that all steps send, which are the target's, and the steps without them."""
+    steps = [step for one in scenarios for step in one.steps]
+    extracted = {name for step in steps for name in step.extract}
+    common = [
+        header
+        for header in (steps[0].headers if len(steps) > 1 else ())
+        if all(header in step.headers for step in steps)
+        and not references(parse(header.get("value", ""))) & extracted
+    ]
+    return common, [
+        replace(
+            one,
+            steps=tuple(
+                replace(step, headers=tuple(it for it in step.headers if it not in common))
+                for step in one.steps
+            ),
+        )
+        for one in scenarios
+    ]
 
 
 def is_read(method: str) -> bool:

@@ -16,6 +16,7 @@ from perfrun.cli.init.kinds import SourceKind, kind_of
 from perfrun.cli.init.logs.access_log import access_log_draft
 from perfrun.cli.init.logs.file import LogFile
 from perfrun.cli.init.openapi.document import openapi_draft
+from perfrun.cli.init.postman.drafting import postman_draft
 from perfrun.cli.init.source import SourceFile
 from perfrun.cli.init.texts import slug
 
@@ -53,6 +54,11 @@ def _har(source: SourceFile, wanted: Wanted) -> list[Draft]:
     )
 
 
+def _postman(source: SourceFile, wanted: Wanted) -> list[Draft]:
+    root, shown = source.located_json(), source.shown
+    return [postman_draft(root, shown, name=wanted.name, url=wanted.url, writes=wanted.writes)]
+
+
 def _access_log(source: SourceFile, wanted: Wanted) -> list[Draft]:
     with LogFile(source, wanted.err) as log:
         return [
@@ -70,6 +76,7 @@ def _access_log(source: SourceFile, wanted: Wanted) -> list[Draft]:
 IMPORTERS: Mapping[SourceKind, Importer] = {
     SourceKind.OPENAPI: _openapi,
     SourceKind.HAR: _har,
+    SourceKind.POSTMAN: _postman,
     SourceKind.ACCESS_LOG: _access_log,
 }
 

@@ -15,6 +15,7 @@ class SourceKind(StrEnum):
 
     OPENAPI = "an OpenAPI document"
     HAR = "a HAR recording"
+    POSTMAN = "a Postman collection"
     ACCESS_LOG = "an access log"
 
 
@@ -55,8 +56,8 @@ def _of_document(source: SourceFile) -> SourceKind:
     known = _known(table(source.document))
     if known is None:
         raise SourceError(
-            f"{source.name}: is not a document that init knows: it needs the key openapi, swagger "
-            f"or log (HAR) at its top. init reads {_SUPPORTED}"
+            f"{source.name}: is not a document that init knows: it needs the key openapi, swagger, "
+            f"log (HAR) or item (Postman) at its top. init reads {_SUPPORTED}"
         )
     return known
 
@@ -67,4 +68,7 @@ def _known(root: dict[str, Any]) -> SourceKind | None:
         return SourceKind.HAR
     if root.keys() & {"openapi", "swagger", "paths"}:
         return SourceKind.OPENAPI
+    collection = table(root.get("collection", root))
+    if "item" in collection or "requests" in collection:
+        return SourceKind.POSTMAN
     return None

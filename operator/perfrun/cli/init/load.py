@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from perfrun.api import Json
 from perfrun.api.quantities import format_exact_rate
@@ -47,11 +48,14 @@ def as_logged(scenarios: Sequence[ScenarioDraft], median: float, peak: float) ->
     return _judged(scenarios, load, notes, peak, peak * hold)
 
 
-def users(scenarios: Sequence[ScenarioDraft], number: int = 5) -> LoadDraft:
-    """A few users who go through a journey over and over."""
+def users(
+    scenarios: Sequence[ScenarioDraft], number: int = 5, slos: Sequence[Json] = ()
+) -> LoadDraft:
+    """A few users who go through a journey over and over; ``slos`` are more objectives."""
     load = {"closed": {"users": number, "duration": "2m", "thinkTime": "1s"}}
     notes = ("This many users repeat the journey at the same time.",)
-    return _judged(scenarios, load, notes, None, math.inf)
+    made = _judged(scenarios, load, notes, None, math.inf)
+    return replace(made, slos=(*made.slos, *slos))
 
 
 def _judged(

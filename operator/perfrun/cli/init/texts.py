@@ -83,6 +83,22 @@ def encoded_value(text: str) -> str:
     return quote(clean(text), safe="~-._")
 
 
+def text_template(parts: Sequence[Part]) -> str:
+    """The template of a text that is sent as it is: a body, the value of a header."""
+    out = ""
+    for text, made in _pairs(parts):
+        escaped = literal(text)
+        if made is not None:
+            # A '$' before a template would make a literal of it.
+            kept = escaped.rstrip("$")
+            dollars = escaped[len(kept) :]
+            out += f"{kept}$(choice('{dollars}'))" if dollars else escaped
+            out += made.template()
+        else:
+            out += escaped
+    return out
+
+
 def path_template(parts: Sequence[Part]) -> str:
     """The template of a path: texts as they stand there, and values that are made."""
     out = ""

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -59,6 +59,9 @@ def manifest(draft: Draft) -> Json:
         spec["variables"] = dict(draft.variables)
     if draft.feeds:
         spec["feeds"] = list(draft.feeds)
+    for place, steps in (("setup", draft.setup), ("teardown", draft.teardown)):
+        if steps:
+            spec[place] = [_step(step, _NO_CLASSES) for step in steps]
     spec["scenarios"] = [
         {
             "name": scenario.name,
@@ -86,6 +89,8 @@ def _document(draft: Draft, file: str) -> str:
         *_field(spec, "target", 2),
         *_comment(draft.data_notes if data else (), 2),
         *(line for name in data for line in _field(data, name, 2)),
+        *_steps("setup", draft.setup, spec),
+        *_steps("teardown", draft.teardown, spec),
         *_comment(draft.scenario_notes, 2),
         "  scenarios:",
     ]
@@ -107,13 +112,22 @@ _SLO_NOTES = (
 
 
 def _scenario(scenario: ScenarioDraft, written: Json) -> Iterator[str]:
-    steps = written["steps"]
     head = {name: value for name, value in written.items() if name != "steps"}
     yield from _block([head], 2, flow=False)
-    yield "    steps:"
-    for step, one in zip(scenario.steps, steps, strict=True):
-        yield from _comment(step.notes, 4)
-        yield from _block([one], 4)
+    yield from _steps("steps", scenario.steps, written, 4)
+
+
+def _steps(name: str, steps: Sequence[StepDraft], written: Json, indent: int = 2) -> Iterator[str]:
+    if not steps:
+        return
+    yield f"{' ' * indent}{name}:"
+    for step, one in zip(steps, written[name], strict=True):
+        yield from _comment(step.notes, indent)
+        yield from _block([one], indent)
+
+
+_NO_CLASSES = frozenset(("Read", "Write"))
+"""Nothing of a set-up or a tear-down is judged."""
 
 
 def _step(step: StepDraft, rare: frozenset[str]) -> Json:
@@ -129,8 +143,13 @@ def _step(step: StepDraft, rare: frozenset[str]) -> Json:
     if step.class_ not in rare:
         written["class"] = step.class_
     written["http"] = http
-    if step.status:
-        written["expect"] = {"status": list(step.status)}
+    expect: Json = {"status": list(step.status)} if step.status else {}
+    if step.expect_json:
+        expect["json"] = {path: _kept(one) for path, one in step.expect_json.items()}
+    if expect:
+        written["expect"] = expect
+    if step.extract:
+        written["extract"] = dict(step.extract)
     if step.think_ms:
         written["thinkTime"] = f"{step.think_ms}ms"
     return written

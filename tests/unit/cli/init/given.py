@@ -2,6 +2,7 @@
 
 import io
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.init.command import unlike
 from perfrun.cli.init.draft import Draft
 from perfrun.cli.init.openapi.document import openapi_draft
+from perfrun.cli.init.postman.drafting import postman_draft
 from perfrun.cli.init.source import SourceFile
 from perfrun.cli.init.write import write_drafts
 from perfrun.local.files.manifests import parse_manifests
@@ -72,3 +74,30 @@ def read_document(file: str) -> Any:
 def quiet() -> tuple[Console, io.StringIO]:
     file = io.StringIO()
     return Console(file=file, width=200), file
+
+
+def postman(*items: Any, text: str = "", writes: bool = True, **more: Any) -> Draft:
+    """The draft of a collection, as it comes from a file."""
+    url = more.pop("url", "")
+    root = {"info": {"name": "Shop"}, "item": list(items), **more}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(text or json.dumps(root, indent=1))
+        file.flush()
+        with SourceFile(file.name) as source:
+            found = source.located_json()
+    return postman_draft(found, "shop.json", name="", url=url, writes=writes)
+
+
+def postman_item(
+    name: str = "list", url: Any = "http://shop/items", method: str = "GET", **more: Any
+) -> dict[str, Any]:
+    """A request of a collection; ``tests`` and ``before`` are lines of its scripts."""
+    events = [
+        {"listen": listen, "script": {"exec": lines.split("\n")}}
+        for listen, lines in (
+            ("prerequest", more.pop("before", "")),
+            ("test", more.pop("tests", "")),
+        )
+        if lines
+    ]
+    return {"name": name, "event": events, "request": {"method": method, "url": url, **more}}

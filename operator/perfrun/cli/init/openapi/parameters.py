@@ -31,15 +31,17 @@ class Variables:
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
+        self.reserved: set[str] = {FEED}
+        """Names of something else: of feeds, and of what steps extract."""
 
     def reference(self, name: str, value: str) -> Part:
         """A variable for ``value``; the value itself where there is no more room."""
         known = variable_name(name)
         assert re.match(VARIABLE_NAME, known)
-        if known == FEED:
-            known = f"{FEED}_value"
+        if known in self.reserved:
+            known = f"{known}_value"
         stem, number = known, 2
-        while self.values.get(known, value) != value:
+        while known in self.reserved or self.values.get(known, value) != value:
             known = f"{stem}_{number}"
             number += 1
         if known not in self.values and len(self.values) == _MAX_VARIABLES:

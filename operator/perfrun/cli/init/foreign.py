@@ -1,0 +1,220 @@
+"""Texts of a tool that has variables of its own, as texts of a test.
+
+What is a variable there and what it becomes here is the tool's matter; what is escaped, what is
+secret and what cannot stand in JSON is the same for all, and is decided here.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from perfrun.api import Json
+from perfrun.cli.init.openapi.parameters import Variables, header_value
+from perfrun.cli.init.secrets import FEED, SecretFeed, secret_name, secret_value
+from perfrun.cli.init.texts import Part, VaryingText, clean, text_template, variable_name
+
+GENERATED = "generated"
+_ROWS = 1_000_000
+_MAX_DEPTH = 32
+MAX_BODY_LENGTH = 64 * 1024
+MAX_VALUE_LENGTH = 4096
+_SECRET_IN_JSON = re.compile(r'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]|\\.){1,4096})"')
+_NAME_AND_VALUE = re.compile(r"Bearer |Basic ", re.IGNORECASE)
+
+Split = Callable[[str], list[Part]]
+"""A text of the tool, as literals and as values that are made."""
+
+
+class SentBody(NamedTuple):
+    """What is sent: JSON or a text, each as a template."""
+
+    json: Any = None
+    text: str | None = None
+
+
+class ForeignValues:
+    """What values come from in a draft: its variables, secrets, generated rows and extractions."""
+
+    def __init__(self, test: str, secret: Iterable[str] = ()) -> None:
+        self.variables = Variables()
+        self.found_secret = set(secret)
+        """Names of variables whose values are sent as something secret. Who finds one reads the
+        source once more: an earlier text may have it too."""
+        self._names: dict[str, str] = {}
+        """Of variables of the source, by their names here."""
+        self.variables.reserved.add(GENERATED)
+        self.missing: dict[str, None] = {}
+        """Variables of the source that have no value there."""
+        self._secrets = SecretFeed(test)
+        self._columns: dict[str, str] = {}
+        self._extracted: dict[str, str] = {}
+        self._feeds = {FEED, GENERATED}
+
+    def extracted(self, name: str) -> str:
+        """The name of a value that a step extracts. Call it before any variable is asked for."""
+        known = stem = self._free(variable_name(name))
+        number = 2
+        while self._extracted.setdefault(known, name) != name:
+            known = f"{stem}_{number}"
+            number += 1
+        self.variables.reserved.add(known)
+        return known
+
+    def feed(self, name: str) -> str:
+        """The name of a feed of its own. Call it before anything else is asked for."""
+        known = self._free(variable_name(name))
+        self._feeds.add(known)
+        self.variables.reserved.add(known)
+        return known
+
+    def _free(self, name: str) -> str:
+        return f"{name}_value" if name in self._feeds else name
+
+    def generated(self, name: str, template: str) -> VaryingText:
+        """A value that is made once for each iteration."""
+        column = stem = variable_name(name)
+        number = 2
+        while self._columns.get(column, template) != template:
+            column = f"{stem}_{number}"
+            number += 1
+        self._columns[column] = template
+        return VaryingText(f"{GENERATED}.{column}")
+
+    def known(self, name: str, value: str) -> Part:
+        """A variable of the source that has a value."""
+        if name in self.found_secret or secret_name(name) or secret_value(value):
+            return self.secret(name, value)
+        if len(value) > MAX_VALUE_LENGTH or not value.isprintable():
+            return value
+        made = self.variables.reference(name, clean(value))
+        if isinstance(made, VaryingText):
+            self._names[made.call] = name
+        return made
+
+    def unknown(self, name: str) -> Part:
+        """A variable of the source that has none."""
+        if secret_name(name):
+            return self.secret(name, "")
+        made = self.variables.reference(name, "example")
+        self.missing[made.call if isinstance(made, VaryingText) else name] = None
+        return made
+
+    def secret(self, name: str, value: str) -> VaryingText:
+        """A value that is not copied."""
+        return VaryingText(self._secrets.reference(name or "value", value))
+
+    def hidden(self, name: str, parts: list[Part]) -> list[Part]:
+        """A value of the field ``name``: not copied where it looks like a secret."""
+        if secret_name(name):
+            calls = (one.call for one in parts if isinstance(one, VaryingText))
+            self.found_secret |= {self._names[one] for one in calls if one in self._names}
+        text = "".join(one for one in parts if isinstance(one, str))
+        whole = len(parts) == 1 and isinstance(parts[0], str)
+        kind = _NAME_AND_VALUE.match(text)
+        if whole and kind and len(text) > kind.end():
+            return [kind[0], self.secret(name, text[kind.end() :])]
+        if whole and text and (secret_name(name) or secret_value(text)):
+            return [self.secret(name, text)]
+        return parts
+
+    @property
+    def feeds(self) -> tuple[Json, ...]:
+        """Those that the values need."""
+        made: tuple[Json, ...] = ()
+        if self._columns:
+            rows: Json = {"rows": _ROWS, "columns": dict(self._columns)}
+            made = ({"name": GENERATED, "generate": rows},)
+        return (*self._secrets.feeds, *made)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to fill in."""
+        if not self.missing:
+            return self._secrets.notes
+        names = ", ".join(self.missing)
+        return (
+            f"CHANGE THESE: the source has no value for {names[:300]}.",
+            *self._secrets.notes,
+        )
+
+
+def text_of_parts(values: ForeignValues, name: str, parts: list[Part]) -> str:
+    """The template of a value that has a name: a field, a header."""
+    return text_template(values.hidden(name, parts))
+
+
+def header_of(values: ForeignValues, name: str, parts: list[Part]) -> Json:
+    """A header of a step."""
+    return {"name": name, "value": header_value(text_of_parts(values, name, parts))}
+
+
+def json_body(values: ForeignValues, text: str, split: Split) -> SentBody:
+    """A text that is meant to be JSON: as JSON where it stays what it is, else as a text."""
+    try:
+        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse)
+        made = _value(values, found, "", split, 0)
+    except (ValueError, RecursionError):
+        return SentBody(text=_masked(values, text, split))
+    if made is None or not _is_exact(found):
+        # A manifest has no null there, and of long numbers an API server keeps some digits.
+        return SentBody(text=json.dumps(made, ensure_ascii=False))
+    return SentBody(json=made)
+
+
+def _masked(values: ForeignValues, text: str, split: Split) -> str:
+    """What is no JSON yet, because variables stand in it without quotes."""
+    text = text.replace("\r\n", "\n")
+    parts: list[Part] = []
+    at = 0
+    for found in _SECRET_IN_JSON.finditer(text):
+        name, value = found[1], split(found[2])
+        hidden = values.hidden(name, value)
+        if hidden is not value:
+            parts += [*split(text[at : found.start(2)]), *hidden]
+            at = found.end(2)
+    return text_template([*parts, *split(text[at:])])
+
+
+def _value(values: ForeignValues, value: Any, name: str, split: Split, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        if any(not _is_literal(split(key)) for key in value):
+            raise ValueError("a key is a template")
+        return {
+            clean(key): _value(values, one, key, split, depth + 1) for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_value(values, one, name, split, depth + 1) for one in value]
+    if isinstance(value, str):
+        return text_of_parts(values, name, split(value))
+    if secret_name(name) and isinstance(value, int | float) and not isinstance(value, bool):
+        return values.secret(name, str(value)).template()
+    return value
+
+
+def _is_literal(parts: Sequence[Part]) -> bool:
+    return all(isinstance(one, str) for one in parts)
+
+
+def _pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(found)
+    if len(made) < len(found):
+        raise ValueError("a key is there twice")
+    return made
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether all numbers stay what they are in a manifest."""
+    if isinstance(value, dict):
+        return all(_is_exact(one) for one in value.values())
+    if isinstance(value, list):
+        return all(_is_exact(one) for one in value)
+    if isinstance(value, float):
+        return abs(value) < 1e15
+    return not isinstance(value, int) or -(2**63) <= value < 2**63

@@ -1,0 +1,109 @@
+"""Where a request of a collection goes: the origin, as far as it is known, and the path."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from perfrun.api import Json
+from perfrun.cli.init.foreign import ForeignValues
+from perfrun.cli.init.postman.collection import is_enabled
+from perfrun.cli.init.postman.values import PostmanValues
+from perfrun.cli.init.source import rows, table, text_of
+from perfrun.cli.init.texts import Part, encoded_value, path_template, usable_url
+
+_URL = re.compile(
+    r"(?:(?P<scheme>[a-z]+|\{\{[^{}]*\}\})://)?(?P<host>(?:\{\{[^{}]*\}\}|[^/?#{])*)", re.I
+)
+_COLON = re.compile(r":([A-Za-z_][\w-]*)\Z")
+
+
+class Address(NamedTuple):
+    """Of a request."""
+
+    origin: str
+    """``https://shop.example``, or the text of the variables that stand for it."""
+    is_known: bool
+    prefix: str
+    """What the variables of the origin have of the path."""
+    rest: str
+    """Path and query as the collection writes them."""
+    variables: Json
+    """Values of ``:name`` in the path."""
+
+
+def address_of(url: object, values: PostmanValues) -> Address | None:
+    """None where it is no URL of HTTP."""
+    node = table(url)
+    text = (_built(node) or text_of(node.get("raw")) if node else text_of(url)).strip()
+    found = _URL.match(text)
+    if found is None or not found[0]:
+        return None
+    rest = text[found.end() :].partition("#")[0]
+    variables = {
+        text_of(one.get("key") or one.get("id")): text_of(one.get("value"))
+        for one in map(table, rows(node.get("variable")))
+    }
+    base = values.static(found[0])
+    if "{{" in base:
+        return Address(found[0], False, "", rest, variables)
+    base = base if "://" in base else f"http://{base}"
+    try:
+        parts = urlsplit(base)
+    except ValueError:
+        return None
+    # A user and a password in it are not copied.
+    origin = f"{parts.scheme.lower()}://{parts.netloc.rpartition('@')[2].lower()}"
+    if not usable_url(origin):
+        return None
+    query = f"?{parts.query}" if parts.query else ""
+    return Address(origin, True, parts.path.rstrip("/") + query, rest, variables)
+
+
+def _built(node: Json) -> str:
+    """The URL of its pieces, without what is disabled."""
+    host, path = node.get("host"), node.get("path")
+    where = ".".join(map(text_of, host)) if isinstance(host, list) else text_of(host)
+    if not where:
+        return ""
+    scheme, port = text_of(node.get("protocol")), node.get("port")
+    steps = (
+        "/".join(text_of(one) or text_of(table(one).get("value")) for one in path)
+        if isinstance(path, list)
+        else text_of(path).lstrip("/")
+    )
+    pairs = [
+        text_of(one.get("key")) + ("" if one.get("value") is None else f"={text_of(one['value'])}")
+        for one in map(table, rows(node.get("query")))
+        if is_enabled(one)
+    ]
+    return (
+        (f"{scheme}://" if scheme else "")
+        + where
+        + (f":{port}" if port else "")
+        + (f"/{steps}" if steps or path else "")
+        + (f"?{'&'.join(pairs)}" if pairs else "")
+    )
+
+
+def path_of(address: Address, values: PostmanValues, foreign: ForeignValues) -> str:
+    """The template of the path and the query of a request."""
+    path, mark, query = address.rest.partition("?")
+    parts: list[Part] = [address.prefix]
+    for index, segment in enumerate(path.split("/")):
+        parts += ["/"] if index else []
+        if named := _COLON.match(segment):
+            value = address.variables.get(named[1], "")
+            parts += _encoded(values.split(value)) if value else [foreign.unknown(named[1])]
+        else:
+            parts += values.split(segment) if segment else []
+    for index, pair in enumerate(query.split("&") if mark else []):
+        parts.append("&" if index else "?")
+        name, equals, value = pair.partition("=")
+        parts += [*values.split(name), equals]
+        parts += foreign.hidden(name, values.split(value)) if value else []
+    template = path_template(parts)
+    return template if template.startswith("/") else f"/{template}"
+
+
+def _encoded(parts: list[Part]) -> list[Part]:
+    return [encoded_value(one) if isinstance(one, str) else one for one in parts]

@@ -1,0 +1,183 @@
+"""A draft of a Postman collection: its requests in order, as a user who goes through them."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from perfrun.api import Json
+from perfrun.api.test.metric import LATENCY_MAX
+from perfrun.cli.init.draft import (
+    DEFAULT_URL,
+    MAX_SCENARIOS,
+    MAX_STEPS,
+    Draft,
+    NotCarried,
+    ScenarioDraft,
+    SourceError,
+    StepDraft,
+    is_read,
+    with_common_headers,
+)
+from perfrun.cli.init.foreign import ForeignValues
+from perfrun.cli.init.load import users
+from perfrun.cli.init.postman.address import Address, address_of
+from perfrun.cli.init.postman.collection import (
+    PostmanRequest,
+    collection_name,
+    collection_of,
+    requests_of,
+    variables_of,
+)
+from perfrun.cli.init.postman.script import effects_of
+from perfrun.cli.init.postman.steps import NoStepError, PostmanSteps
+from perfrun.cli.init.postman.values import PostmanValues
+from perfrun.cli.init.source import text_of
+from perfrun.cli.init.texts import counted, one_line, slug
+
+_MAX_LIMITS = 20
+
+
+class _Placed(NamedTuple):
+    request: PostmanRequest
+    address: Address
+
+
+def postman_draft(root: Any, source: str, *, name: str, url: str, writes: bool) -> Draft:
+    """The draft of a collection. Raises SourceError."""
+    collection = collection_of(root, source)
+    name = name or slug(collection_name(collection), 40) or "collection"
+    foreign = ForeignValues(name)
+    draft = _draft(collection, source, name, url, foreign, writes=writes)
+    if not foreign.found_secret:
+        return draft
+    foreign = ForeignValues(name, foreign.found_secret)
+    return _draft(collection, source, name, url, foreign, writes=writes)
+
+
+def _draft(
+    collection: Json, source: str, name: str, url: str, foreign: ForeignValues, *, writes: bool
+) -> Draft:
+    not_carried = NotCarried()
+    found = list(requests_of(collection, not_carried))
+    _reserve(found, foreign)
+    values = PostmanValues(foreign, variables_of(collection), not_carried)
+    left: Counter[str] = Counter()
+    placed = list(_placed(found, values, left, not_carried, writes=writes))
+    target, target_notes, mine = _target(placed, url, not_carried)
+    steps = PostmanSteps(foreign, values, not_carried)
+    scenarios = list(_scenarios(mine, steps, not_carried))
+    told = [f"Left out: {counted(count)} {why}." for why, count in left.items()]
+    if not scenarios:
+        reasons = " ".join([*told, *not_carried.notes()[:5]])
+        raise SourceError(f"{source}: no request can be used. {reasons}")
+    headers, scenarios = with_common_headers(scenarios)
+    taken = sum(len(one.steps) for one in scenarios)
+    load = users(scenarios, slos=_limits(steps.limits, not_carried))
+    http: Json = {"cookies": True, **({"headers": headers} if headers else {})}
+    return Draft(
+        name=name,
+        url=target,
+        scenarios=tuple(scenarios),
+        load=load,
+        http=http,
+        variables=foreign.variables.values,
+        feeds=foreign.feeds,
+        notes=(
+            f"From {one_line(source, 80)}: {taken} of {counted(len(found))}.",
+            *told,
+            *not_carried.notes(),
+        ),
+        target_notes=tuple(target_notes),
+        data_notes=foreign.notes,
+        scenario_notes=("In the order of the collection, as its runner sends them.",),
+    )
+
+
+def _reserve(found: Sequence[PostmanRequest], foreign: ForeignValues) -> None:
+    """The names of what scripts extract, which no variable may have."""
+    for script in dict.fromkeys(script for one in found for script in one.scripts):
+        if script.listen == "test":
+            for name in effects_of(script.text).extract:
+                foreign.extracted(name)
+
+
+def _placed(
+    found: Sequence[PostmanRequest],
+    values: PostmanValues,
+    left: Counter[str],
+    not_carried: NotCarried,
+    *,
+    writes: bool,
+) -> Iterator[_Placed]:
+    for one in found:
+        shown = f'request "{one_line(one.name, 60)}"'
+        method = text_of(one.request.get("method") or "GET").upper()
+        if not (writes or is_read(method)):
+            left["with methods that change data (--writes)"] += 1
+            continue
+        address = address_of(one.request.get("url"), values)
+        if address is None:
+            not_carried.add(f"{shown}: it has no URL of HTTP", one.line)
+        else:
+            yield _Placed(one, address)
+
+
+def _target(
+    placed: Sequence[_Placed], url: str, not_carried: NotCarried
+) -> tuple[str, list[str], list[_Placed]]:
+    """The URL of the target, notes about it, and the requests that go there."""
+    counts = Counter(one.address.origin for one in placed)
+    main = max(counts, key=lambda origin: counts[origin]) if counts else ""
+    main = url if url in counts else main
+    mine = []
+    for one in placed:
+        if one.address.origin == main:
+            mine.append(one)
+            continue
+        shown = f'request "{one_line(one.request.name, 60)}"'
+        where = one_line(one.address.origin, 80)
+        not_carried.add(f"{shown}: a test has one target, and it goes to {where}", one.request.line)
+    if url:
+        return url, [], mine
+    if mine and mine[0].address.is_known:
+        return main, [], mine
+    what = f"the collection has no value for {one_line(main, 80)}"
+    return DEFAULT_URL, [f"CHANGE THIS: {what}."], mine
+
+
+def _scenarios(
+    mine: Sequence[_Placed], steps: PostmanSteps, not_carried: NotCarried
+) -> Iterator[ScenarioDraft]:
+    """One journey; of a collection that is too long for that, one for each of its folders."""
+    groups: dict[str, list[_Placed]] = {}
+    for one in mine:
+        group = "journey" if len(mine) <= MAX_STEPS else one.request.folder or "requests"
+        groups.setdefault(group, []).append(one)
+    for number, (group, placed) in enumerate(groups.items()):
+        if number == MAX_SCENARIOS:
+            what = f"more than the {MAX_SCENARIOS} scenarios of a test, from {one_line(group, 60)}"
+            not_carried.add(what, placed[0].request.line)
+            return
+        name = steps.scenario(group)
+        made: list[StepDraft] = []
+        for one in placed:
+            if len(made) == MAX_STEPS:
+                what = f"more than the {MAX_STEPS} steps of a scenario, in {one_line(group, 60)}"
+                not_carried.add(what, one.request.line)
+                continue
+            try:
+                made.append(steps.step(one.request, one.address))
+            except NoStepError as reason:
+                not_carried.add(str(reason), one.request.line)
+        if made:
+            yield ScenarioDraft(name, tuple(made))
+
+
+def _limits(limits: dict[str, int], not_carried: NotCarried) -> list[Json]:
+    """What scripts ask of response times, as objectives."""
+    for step in list(limits)[_MAX_LIMITS:]:
+        not_carried.add(f"the limit of {limits[step]} ms for {step}: a test has 50 objectives")
+    return [
+        {"metric": LATENCY_MAX, "of": step, "max": f"{limit}ms"}
+        for step, limit in list(limits.items())[:_MAX_LIMITS]
+    ]
