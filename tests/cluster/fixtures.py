@@ -76,9 +76,11 @@ def e2e_tools() -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
+def cluster() -> Iterator[Cluster]:
     """The embedded cluster: reused when it is up, and left up. `make test` ends it, in CI."""
-    return whole.up(metrics=True)
+    held = whole.up(metrics=True)
+    yield held
+    held.close()
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import apt, costs, settings
@@ -180,6 +181,50 @@ def _know_base() -> None:
         run(_buildah("pull", "--quiet", source), what="giving the base to buildah")
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What an image is made of."""
+
+    context: Path
+    file: Path
+    arguments: dict[str, str]
+    target: str | None
+
+    @classmethod
+    def of(
+        cls,
+        context: Path,
+        dockerfile: Path | None,
+        build_args: Mapping[str, str] | None,
+        target: str | None,
+    ) -> "Recipe":
+        """A Dockerfile whose BASE, if it asks for one, is ours."""
+        file = dockerfile or context / "Dockerfile"
+        if not file.is_file():
+            raise ClusterError(f"there is no {file}; name one with --dockerfile")
+        arguments = dict(build_args or {})
+        if re.search(r"^\s*ARG\s+BASE\b", file.read_text(), re.MULTILINE | re.IGNORECASE):
+            arguments.setdefault("BASE", base_reference())
+        return cls(context, file, arguments, target)
+
+    def key(self, given: Mapping[str, str]) -> str:
+        """Another one where the image would be. ``given``: those of the images on the node, for an
+        argument that names one."""
+        words = [f"{name}={value} {given.get(value)}" for name, value in self.arguments.items()]
+        return key_of(self.target or "", *sorted(words), self.file, *self._copied())
+
+    def _copied(self) -> Iterator[str | Path]:
+        """Names and contents of what goes into it."""
+        for line in re.findall(r"^COPY\s+(?!--from)(.+)$", self.file.read_text(), re.MULTILINE):
+            for word in line.split()[:-1]:
+                source = self.context / word
+                found = source.rglob("*") if source.is_dir() else [source]
+                for path in sorted(path for path in found if path.is_file()):
+                    if "__pycache__" not in path.parts:
+                        yield str(path.relative_to(self.context))
+                        yield path
+
+
 def build(
     reference: str,
     context: Path,
@@ -188,16 +233,14 @@ def build(
     target: str | None = None,
 ) -> Path:
     """Build a Dockerfile; returns a docker archive that the caller moves or deletes."""
-    file = dockerfile or context / "Dockerfile"
-    if not file.is_file():
-        raise ClusterError(f"there is no {file}; name one with --dockerfile")
-    arguments = dict(build_args or {})
-    if re.search(r"^\s*ARG\s+BASE\b", file.read_text(), re.MULTILINE | re.IGNORECASE):
-        arguments.setdefault("BASE", base_reference())
+    return _build(reference, Recipe.of(context, dockerfile, build_args, target))
+
+
+def _build(reference: str, recipe: Recipe) -> Path:
     options: Argv = ["--isolation=chroot", "--layers", "--pull-never", "--tag", reference]
-    options += [f"--build-arg={name}={value}" for name, value in arguments.items()]
-    options += [f"--target={target}"] if target else []
-    options += [*build_mounts(_store()), "--file", file, context]
+    options += [f"--build-arg={name}={value}" for name, value in recipe.arguments.items()]
+    options += [f"--target={recipe.target}"] if recipe.target else []
+    options += [*build_mounts(_store()), "--file", recipe.file, recipe.context]
     log = cache_dir() / "logs" / f"image-{key_of(reference)}.log"
     out = cache_dir() / "images" / f".{key_of(reference)}-{os.getpid()}.tar"
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -217,12 +260,16 @@ def ctr(socket: Path, *args: str | Path) -> Argv:
 
 def load(archive: Path) -> list[str]:
     """Give an archive's images to the running node; returns their references."""
+    importing = ctr(_node().containerd_socket, "images", "import", "--digests=false", archive)
+    said = run(importing, what=f"loading {archive}")
+    return re.findall(r"^unpacking (\S+)", said, re.MULTILINE)
+
+
+def _node() -> settings.Settings:
     made_with = settings.recorded()
     if made_with is None or not made_with.containerd_socket.exists():
         raise ClusterError("the cluster is not up: python3 -m tests.cluster up")
-    importing = ctr(made_with.containerd_socket, "images", "import", "--digests=false", archive)
-    said = run(importing, what=f"loading {archive}")
-    return re.findall(r"^unpacking (\S+)", said, re.MULTILINE)
+    return made_with
 
 
 def build_and_load(
@@ -232,13 +279,34 @@ def build_and_load(
     build_args: Mapping[str, str] | None = None,
     target: str | None = None,
 ) -> str:
-    """Build a Dockerfile and give the image to the node; returns its full reference."""
+    """Build a Dockerfile and give the image to the node; returns its full reference.
+
+    Where the node has it, and nothing that goes into it has changed, there is nothing to do: to
+    find out from the caches of layers takes ten seconds of processor time.
+    """
     ensure()
     reference = full_reference(tag)
-    with step(f"building the image {reference}"):
-        archive = build(reference, context, dockerfile, build_args, target)
-        try:
-            load(archive)
-        finally:
-            archive.unlink()
+    recipe = Recipe.of(context, dockerfile, build_args, target)
+    given = _node().state / "built"
+    with locked(given, "the images of the node"):
+        known = {path.name: path.read_text() for path in given.glob("[!.]*")}
+        name = key_of(reference)
+        key = recipe.key({full: known.get(key_of(full), "") for full in recipe.arguments.values()})
+        if known.get(name) == f"{key} {_digest(reference)}":
+            return reference
+        with step(f"building the image {reference}"):
+            (given / name).unlink(missing_ok=True)
+            archive = _build(reference, recipe)
+            try:
+                load(archive)
+            finally:
+                archive.unlink()
+            write(given / name, f"{key} {_digest(reference)}")
     return reference
+
+
+def _digest(reference: str) -> str:
+    """Of the image that the node has by that name; empty without one."""
+    listing = ctr(_node().containerd_socket, "images", "ls", f"name=={reference}")
+    _, *lines = run(listing, what="listing the images of the node").splitlines()
+    return lines[0].split()[2] if lines else ""

@@ -128,7 +128,7 @@ def test_what_only_the_operator_sees_is_on_the_ready_condition(
     shop.apply(text)
     shop.kubectl("wait", "--for=condition=Ready=False", f"ptest/{name}", "--timeout=20s")
 
-    ready = shop.get("ptest", name)["status"]["conditions"][0]
+    ready = shop.get("perftests", name)["status"]["conditions"][0]
     assert ready["reason"] == "Invalid"
     assert bad.says in ready["message"]
     assert bad.field in ready["message"]

@@ -138,7 +138,7 @@ def _allow(suite: Shop, *patterns: str) -> None:
 
 
 def _refusal(suite: Shop, test: str) -> str | None:
-    conditions = suite.get("ptest", test).get("status", {}).get("conditions", [])
+    conditions = suite.get("perftests", test).get("status", {}).get("conditions", [])
     return next((one["message"] for one in conditions if one["reason"] == "RefusedByPolicy"), None)
 
 

@@ -34,7 +34,7 @@ def _cost(shop: Shop, name: str, workers: int, duration: str) -> Counter[tuple[s
     shop.apply(written.replace("DURATION", duration))
     run = shop.first_run(name)
     shop.done(run)
-    until("it is tidied up", lambda: not shop.items("jobs", "-l", f"perfrun.dev/run={run}"))
+    until("it is tidied up", lambda: not shop.items("jobs", labels=f"perfrun.dev/run={run}"))
     return _asked(shop) - before
 
 

@@ -89,7 +89,7 @@ def test_a_server_elsewhere_is_refused_as_a_url_is(shop: Shop) -> None:
     make(shop, "elsewhere", "perfrun-operators.perfrun-system.svc:8080")
 
     def refusal() -> str | None:
-        conditions = shop.get("ptest", "elsewhere").get("status", {}).get("conditions", [])
+        conditions = shop.get("perftests", "elsewhere").get("status", {}).get("conditions", [])
         return next((c["message"] for c in conditions if c["reason"] == "RefusedByPolicy"), None)
 
     assert "spec.target.extension.address: PerfPolicy" in until("it is refused", refusal)

@@ -34,7 +34,7 @@ def finished(shop: Shop, job: str) -> str:
     def ended() -> list[Json]:
         return [
             condition
-            for condition in shop.get("job", job)["status"].get("conditions", [])
+            for condition in shop.get("jobs", job)["status"].get("conditions", [])
             if condition["type"] in ("Complete", "Failed") and condition["status"] == "True"
         ]
 

@@ -52,7 +52,7 @@ def result_of(shop: Shop, run: Json) -> RunResult:
     """The full result of a run, put together from its ConfigMaps."""
     packed = b""
     for name in run["status"]["result"]["configMaps"]:
-        packed += base64.b64decode(shop.get("configmap", name)["binaryData"]["result.json.gz"])
+        packed += base64.b64decode(shop.get("configmaps", name)["binaryData"]["result.json.gz"])
     return RunResult.unpack(packed)
 
 

@@ -60,7 +60,7 @@ kind: PerfTest
 metadata: {name: leak}
 spec:
   target: {http: {url: "http://leaking/"}}
-  load: {warmup: 5s, open: {rate: 20/s, duration: 75s}}
+  load: {warmup: 5s, closed: {users: 2, duration: 75s, thinkTime: 100ms}}
   observe:
   - {name: server, workload: {kind: Deployment, name: leaking}}
   - {name: gone, workload: {kind: Deployment, name: gone}}

@@ -27,7 +27,7 @@ spec:
 @pytest.fixture
 def no_services(shop: Shop) -> Iterator[str]:
     """A policy by which no Service of the namespace can be reached."""
-    address = shop.get("service", "shop")["spec"]["clusterIP"]
+    address = shop.get("services", "shop")["spec"]["clusterIP"]
     policy = HERE.replace("NAME", shop.namespace).replace("CIDR", f"{address}/32")
     shop.apply(policy)
     yield shop.namespace
@@ -35,7 +35,7 @@ def no_services(shop: Shop) -> Iterator[str]:
 
 
 def _ready(shop: Shop, test: str, reason: str) -> Json | None:
-    conditions = shop.get("ptest", test).get("status", {}).get("conditions", [])
+    conditions = shop.get("perftests", test).get("status", {}).get("conditions", [])
     return next((c for c in conditions if (c["type"], c["reason"]) == ("Ready", reason)), None)
 
 

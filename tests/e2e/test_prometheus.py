@@ -21,7 +21,7 @@ spec:
     steps:
     - {name: first}
     - {name: second}
-  load: {workers: 2, open: {rate: 200/s, duration: 8s}}
+  load: {workers: 2, burst: {requests: 1600, concurrency: 10}}
   slos:
   - {metric: latency.p95, of: all, max: 10s}
   - {metric: errorRate, max: 1%}
@@ -99,7 +99,7 @@ def test_a_deleted_test_takes_its_series_with_it(shop: Shop, perfrun: Cluster) -
 
 
 def _addresses(system: Shop, service: str) -> set[str]:
-    slices = system.items("endpointslices", "-l", f"kubernetes.io/service-name={service}")
+    slices = system.items("endpointslices", labels=f"kubernetes.io/service-name={service}")
     return {
         address
         for one in slices

@@ -21,7 +21,7 @@ def test_a_run_follows_each_rollout_of_the_target(shop: Shop) -> None:
     shop.apply(TEST)
 
     def noted() -> str | None:
-        last: str | None = shop.get("ptest", "after").get("status", {}).get("lastRollout")
+        last: str | None = shop.get("perftests", "after").get("status", {}).get("lastRollout")
         return last
 
     until("what stands is noted", noted)

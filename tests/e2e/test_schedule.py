@@ -49,7 +49,7 @@ def test_a_test_of_every_minute_runs_by_itself_and_keeps_one_run(shop: Shop) -> 
 
     test = until(
         "the status of the test has caught up",
-        lambda: (t := shop.get("ptest", "minutely"))["status"].get("lastRun") == latest and t,
+        lambda: (t := shop.get("perftests", "minutely"))["status"].get("lastRun") == latest and t,
     )
     status = test["status"]
     assert status["lastVerdict"] == "Pass"

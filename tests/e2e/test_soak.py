@@ -84,7 +84,7 @@ def _round(shop: Shop, number: int) -> None:
     shop.kubectl("annotate", "ptest", *names, asked, "--overwrite")
 
     def over() -> bool:
-        statuses = {test["metadata"]["name"]: test["status"] for test in shop.items("ptest")}
+        statuses = {test["metadata"]["name"]: test["status"] for test in shop.items("perftests")}
         return all(
             statuses[name].get("lastRequest") == f"round-{number}"
             and not statuses[name].get("active")
@@ -92,7 +92,7 @@ def _round(shop: Shop, number: int) -> None:
         )
 
     until(f"round {number} is over", over, timeout=180)
-    verdicts = {run["status"].get("verdict") for run in shop.items("prun")}
+    verdicts = {run["status"].get("verdict") for run in shop.items("perfruns")}
     assert verdicts == {"Pass"}, verdicts
 
 

@@ -86,7 +86,7 @@ def ask(shop: Shop, test: str, value: str) -> Json:
     shop.kubectl("annotate", "ptest", test, annotation, "--overwrite")
 
     def over() -> Json | None:
-        status: Json = shop.get("ptest", test).get("status", {})
+        status: Json = shop.get("perftests", test).get("status", {})
         quiet = status.get("lastRequest") == value and not status.get("active")
         trend: Json = status.get("trend", {})
         looked = trend.get("upTo") == status.get("lastCompletionTime") is not None
@@ -101,7 +101,7 @@ def give_past(shop: Shop, test: str, runs: int) -> None:
     They are made of what was measured here, with the noise that runs have.
     """
     labels = f"perfrun.dev/content=trend,perfrun.dev/test={test}"
-    (stored,) = shop.items("configmaps", "-l", labels)
+    (stored,) = shop.items("configmaps", labels=labels)
     ((key, packed),) = stored["binaryData"].items()
     (history,) = Histories.unpack(base64.b64decode(packed)).histories
     first = datetime.fromisoformat(history.baseline[0].completed)
@@ -128,7 +128,7 @@ def delay(shop: Shop, ms: int) -> None:
 
 def told(shop: Shop, test: str) -> list[str]:
     """The reasons of the events about a test's trend."""
-    events = shop.items("events.events.k8s.io")
+    events = shop.items("events")
     return sorted(
         event["reason"]
         for event in events
@@ -137,7 +137,7 @@ def told(shop: Shop, test: str) -> list[str]:
 
 
 def condition(shop: Shop, test: str) -> str:
-    found = shop.get("ptest", test)["status"]["conditions"]
+    found = shop.get("perftests", test)["status"]["conditions"]
     return next(str(one["status"]) for one in found if one["type"] == "Regressed")
 
 

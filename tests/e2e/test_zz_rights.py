@@ -87,17 +87,17 @@ def seldom_done(shop: Shop) -> None:
         shop.done(f"rights-{number}")
     until("the first run and what it was made from are gone", lambda: _one_revision(shop))
     system = Shop(shop.cluster, SYSTEM)
-    before = system.get("lease", "perfrun")["metadata"]["uid"]
+    before = system.get("leases", "perfrun")["metadata"]["uid"]
     system.kubectl("delete", "lease", "perfrun")
     until("it has a Lease again", lambda: _another_lease(system, before))
 
 
 def _one_revision(shop: Shop) -> bool:
-    return len(shop.items("controllerrevisions", "-l", "perfrun.dev/test=rights")) == 1
+    return len(shop.items("controllerrevisions", labels="perfrun.dev/test=rights")) == 1
 
 
 def _another_lease(system: Shop, before: str) -> bool:
-    leases = system.items("leases", "--field-selector=metadata.name=perfrun")
+    leases = system.items("leases", fields="metadata.name=perfrun")
     return bool(leases) and leases[0]["metadata"]["uid"] != before
 
 

@@ -21,7 +21,7 @@ def test_uninstall_stops_running_jobs_and_keeps_crds_and_history(shop: Shop) -> 
     try:
         until(
             "the Job and its pods are gone",
-            lambda: not shop.items("jobs,pods", "-l", f"perfrun.dev/run={run}"),
+            lambda: not shop.items("jobs", "pods", labels=f"perfrun.dev/run={run}"),
         )
         status = shop.run(run)["status"]
         assert status["phase"] == "Done"

@@ -66,11 +66,10 @@ def samples_of(histogram: Histogram, kept: list[list[int]]) -> list[int]:
     return list(found)
 
 
-@pytest.mark.flaky(reruns=3)
 async def test_merged_percentiles_are_those_of_the_merged_raw_samples(
     raw: Raw,
 ) -> None:
-    load = {"workers": 2, "open": {"rate": "400/s", "duration": "3s"}}
+    load = {"workers": 2, "burst": {"requests": 1200, "concurrency": 16}}
     async with running(uneven=uneven) as server:
         target = {"http": {"url": f"{server.url}/uneven"}}
         spec = PerfTestSpec.parse({"target": target, "load": load})

@@ -175,7 +175,7 @@ def test_tokens_are_fetched_before_the_start_and_renewed_under_load(cli: Cli, sh
 def test_a_token_that_is_not_given_is_said_with_the_field_and_the_error_code(
     cli: Cli, shop: Shop
 ) -> None:
-    load = "{startTimeout: 2s, burst: {requests: 1, concurrency: 1}}"
+    load = "{startTimeout: 8s, burst: {requests: 1, concurrency: 1}}"
     code, status, said = run(cli, shop, load, OAUTH2, secret="wrong")
     assert (code, status["verdict"]) == (3, "Error"), said
     assert "spec.target.http.auth.oauth2" in status["message"]

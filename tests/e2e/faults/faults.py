@@ -156,7 +156,7 @@ def delete_namespace(stage: Stage) -> None:
 
 
 def _node_is_ready(shop: Shop) -> bool:
-    (node,) = shop.items("nodes")
+    (node,) = shop.cluster.find("/api/v1/nodes")["items"]
     return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
 
 

@@ -7,7 +7,7 @@ from tests.cluster.cluster import up
 from tests.cluster.processes import Processes, Record
 from tests.cluster.settings import recorded
 from tests.e2e.processes import SELECTOR, pid_in_pod
-from tests.e2e.shop import SYSTEM, Json, Shop, until
+from tests.e2e.shop import KINDS_OF_A_TEST, SYSTEM, Json, Shop, until
 
 RATE, SECONDS, WORKERS = 20, 12, 2
 PLANNED = RATE * SECONDS
@@ -73,7 +73,7 @@ class Stage:
 
     def pods(self) -> list[Json]:
         """The workers' pods that the kubelet has started."""
-        found = self.shop.items("pods", "-l", f"perfrun.dev/run={self.run}")
+        found = self.shop.items("pods", labels=f"perfrun.dev/run={self.run}")
         return [pod for pod in found if pod["status"].get("containerStatuses")]
 
     def job(self) -> str:
@@ -87,15 +87,14 @@ class Stage:
 
     def is_gone(self) -> bool:
         """Whether nothing is left of the test and all that was made for it."""
-        kinds = "ptest,prun,jobs,controllerrevisions,configmaps,pods"
-        return not any(_is_of(item, self.test) for item in self.shop.items(kinds))
+        return not any(_is_of(item, self.test) for item in self.shop.items(*KINDS_OF_A_TEST))
 
     def leftovers(self) -> list[str]:
         """What is there of the run that a finished one does not need."""
-        kinds = self.shop.items("jobs,pods,configmaps", "-l", f"perfrun.dev/run={self.run}")
+        mine = f"perfrun.dev/run={self.run}"
         return [
             f"{item['kind']}/{item['metadata']['name']}"
-            for item in kinds
+            for item in self.shop.items("jobs", "pods", "configmaps", labels=mine)
             if item["metadata"]["labels"].get("perfrun.dev/content") != "result"
         ]
 
@@ -127,7 +126,7 @@ def operators(shop: Shop) -> list[Json]:
     """The operator's pods that run and are not going away."""
     cluster = shop.cluster
     held = Shop(cluster, SYSTEM)
-    found = held.items("pods", "-l", SELECTOR, "--field-selector=status.phase=Running")
+    found = held.items("pods", labels=SELECTOR, fields="status.phase=Running")
     return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
 
@@ -135,7 +134,7 @@ def leader(shop: Shop) -> Json:
     """The pod of the operator that acts."""
 
     def look() -> Json | None:
-        lease = Shop(shop.cluster, SYSTEM).get("lease", "perfrun")
+        lease = Shop(shop.cluster, SYSTEM).get("leases", "perfrun")
         holder = lease["spec"].get("holderIdentity", "").partition("_")[0]
         return next((p for p in operators(shop) if p["metadata"]["name"] == holder), None)
 

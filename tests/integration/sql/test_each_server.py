@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from time import monotonic_ns
+from time import monotonic, monotonic_ns
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from perfrun.engine.errors import EngineError
 from tests.databases import PASSWORD, Database, mariadb, postgres
 
-from .loads import burst, run
+from .loads import SECONDS_PATIENCE, burst, run
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Dialect:
     sleeps: str
     busy: str
     """How many statements of the loads are under way."""
+    working: str
+    """How many connections of the loads are in a statement."""
+    resting: str
+    """How many are between two."""
     no_database: str
     """The class of a login to a database that is not there."""
     impatient: str
@@ -47,6 +51,8 @@ POSTGRES = Dialect(
     "$2",
     "SELECT pg_sleep({})",
     "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND state = 'active'",
+    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND state = 'active'",
+    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND state = 'idle'",
     "Sql3D",
     "ALTER ROLE loader SET idle_session_timeout = '1s'",
     "ALTER ROLE loader RESET idle_session_timeout",
@@ -61,6 +67,10 @@ MARIADB = Dialect(
     "%s",
     "SELECT sleep({})",
     "SELECT count(*) FROM information_schema.processlist WHERE user = 'loader'",
+    "SELECT count(*) FROM information_schema.processlist"
+    " WHERE user = 'loader' AND command IN ('Query', 'Execute')",
+    "SELECT count(*) FROM information_schema.processlist"
+    " WHERE user = 'loader' AND command = 'Sleep'",
     "Sql42",
     "SET GLOBAL wait_timeout = 1",
     "SET GLOBAL wait_timeout = 28800",
@@ -180,6 +190,20 @@ def meanwhile(database: Database, after_s: float, statement: str) -> threading.T
     return timer
 
 
+def once(database: Database, asked: str, answer: str, statement: str) -> threading.Thread:
+    """Ask the server for ``statement`` as soon as it answers so to ``asked``."""
+
+    def wait() -> None:
+        deadline = monotonic() + SECONDS_PATIENCE
+        while database.ask(asked) != answer and monotonic() < deadline:
+            pass
+        database.ask(statement)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    return waiting
+
+
 def users(count: int, duration: str, think: str) -> dict[str, Any]:
     return {"closed": {"users": count, "duration": duration, "thinkTime": think}}
 
@@ -247,7 +271,7 @@ def test_connections_that_are_killed_between_two_steps_are_opened_anew(
     database: Database, dialect: Dialect, connections: str
 ) -> None:
     step = {"name": "q", "sql": {"statement": "SELECT 1"}}
-    asking = meanwhile(database, 0.8, dialect.kill)
+    asking = once(database, dialect.resting, "2", dialect.kill)
     report = run(database.dsn(), users(2, "2s", "1500ms"), step, connections=connections)
     asking.join()
     (got,) = report.window.steps
@@ -260,7 +284,7 @@ def test_connections_that_are_killed_in_a_step_fail_that_step_alone(
 ) -> None:
     asked = {"statement": dialect.sleeps.format(0.3)}
     sql = {"transaction": [asked, asked]} if transaction else asked
-    asking = meanwhile(database, 0.6, dialect.kill)
+    asking = once(database, dialect.working, "2", dialect.kill)
     report = run(database.dsn(), users(2, "2s", "1ms"), {"name": "q", "sql": sql})
     asking.join()
     (got,) = report.window.steps

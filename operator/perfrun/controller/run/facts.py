@@ -40,13 +40,6 @@ class _Workers:
     """Their pods as they were at that time: a drained pod is soon gone."""
 
 
-class _Due(NamedTuple):
-    """A deadline as it is written, and the corresponding time ``at`` of the event loop."""
-
-    deadline: datetime
-    at: float
-
-
 class FactReader:
     """Gathers the facts of runs; remembers for some seconds what is expensive to read."""
 
@@ -57,7 +50,9 @@ class FactReader:
         self._address = urlsplit(coordinator_url).netloc
         self._refusals = Refusals(kube)
         self._workers: dict[str, _Workers] = {}
-        self._due: dict[str, _Due] = {}
+        self._due: dict[str, dict[datetime, float]] = {}
+        """By the run's uid: its deadlines as they are written, and which times of the event loop
+        they are."""
 
     def forget(self, uid: str) -> None:
         """The run is over."""
@@ -104,13 +99,13 @@ class FactReader:
             in_setup=session.setup is None,
             silent=self._coordinator.silent(uid),
             load_end=start + as_timedelta(end) if start and end is not None else None,
-            report_deadline=self._steady(uid, _report_deadline(run, start, longest(plan)), now),
+            report_deadline=self.steady(uid, _report_deadline(run, start, longest(plan)), now),
             undoes=bool(plan.teardown) and (start is not None or session.setup_begun),
             cleaned=session.cleaned,
             clean_up=clean_up,
         )
 
-    def _steady(self, uid: str, deadline: datetime | None, now: datetime) -> datetime | None:
+    def steady(self, uid: str, deadline: datetime | None, now: datetime) -> datetime | None:
         """A deadline by the current clock, as far away as it was when it was first seen.
 
         If the clock is set forward, that does not make reports late.
@@ -118,10 +113,9 @@ class FactReader:
         if deadline is None:
             return None
         passed = asyncio.get_running_loop().time()
-        due = self._due.get(uid)
-        if due is None or due.deadline != deadline:
-            due = self._due[uid] = _Due(deadline, passed + (deadline - now).total_seconds())
-        return now + timedelta(seconds=due.at - passed)
+        begins_at = passed + (deadline - now).total_seconds()
+        at = self._due.setdefault(uid, {}).setdefault(deadline, begins_at)
+        return now + timedelta(seconds=at - passed)
 
     async def _read_clean_up(self, run: PerfRun) -> CleanUp | None:
         """The Job of the teardown and its pod, once it was decided on."""

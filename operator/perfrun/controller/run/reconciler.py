@@ -246,6 +246,13 @@ class RunReconciler:
         self._coordinator.stop(run.metadata.uid, reason)
         await self._events.tell("PerfRun", run.metadata, "Stopping", reason)
 
+    async def _collect(self, run: PerfRun, facts: RunFacts) -> None:
+        """Wait for the reports, and not for less if the clock is set as soon as this is written."""
+        told = transition.collecting(run, facts)
+        assert told.report_deadline is not None
+        self._facts.steady(run.metadata.uid, parse_time(told.report_deadline), facts.now)
+        await self._write(run, told)
+
     async def _act(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, decision: Decision
     ) -> float | None:
@@ -266,7 +273,7 @@ class RunReconciler:
             case Action.STOP:
                 await self._stop(run, decision.message)
             case Action.COLLECT:
-                await self._write(run, transition.collecting(run, facts))
+                await self._collect(run, facts)
             case Action.CLEAN_UP:
                 return await self._clean_ups.start(run, opened, facts)
             case Action.JUDGE:

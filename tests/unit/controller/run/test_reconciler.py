@@ -2,9 +2,10 @@
 
 import asyncio
 import copy
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -398,6 +399,24 @@ async def test_holds_of_a_search_are_kept_while_the_run_is_under_load(world: Wor
     world.be(phase="Collecting", startTime=ago(5), job=job_name(UID))
     with pytest.raises(ConflictError, match="is no longer running"):
         await world.runs.persist_holds(UID, [])
+
+
+async def test_clock_that_is_set_as_reports_are_waited_for_is_no_time_without_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Later":
+            return cls.fromtimestamp(time.time() + 7200, tz)
+
+    world.be(phase="Running", startTime=ago(90_000), job=job_name(UID))
+    job = {"metadata": {"name": job_name(UID), "namespace": "team", "ownerReferences": OWNER}}
+    world.kube.put(JOBS, job)
+    await world.step()
+    assert world.status["phase"] == "Collecting"
+    monkeypatch.setattr("perfrun.controller.run.facts.datetime", Later)
+    await world.step()
+    assert world.status["phase"] == "Collecting", world.status
 
 
 # --- the end ---------------------------------------------------------------------------------------
