@@ -10,6 +10,7 @@ CI: every process of a stage has a mark in its environment, and is looked for by
 import argparse
 import contextlib
 import ctypes
+import functools
 import itertools
 import os
 import re
@@ -32,8 +33,11 @@ from tests.cluster.processes import MARK, start_time
 
 RESULTS = REPO / "build/stages"
 MARK_OF_STAGES = "PERFRUN_STAGES_OF"
-PROCESSES = 3
-"""Of two cores: tests wait about half of their time."""
+PROCESSES = 4
+"""Of two cores: tests wait more than half of their time."""
+NICE = {"integration": 5}
+"""Stages that take what the one beside them leaves of the processor: none of their tests is about
+time, and pods of the cluster have a third of what one other process has."""
 SLOWEST = 20
 GROWN = 5
 MIN_S = 3.0
@@ -63,7 +67,14 @@ def _beside(folder: str, processes: int, *chosen: str) -> Words:
 
 _CLUSTER = [*_PYTHON, "tests.cluster"]
 _BUILD = [*_CLUSTER, "build", "--e2e"]
-_IMAGE = "localhost/perfrun{}:e2e"
+_OF_BENCHMARK = "registry.example/shop/order-book-benchmarks:1.4"
+_OF_PERFRUN = "--build-arg=PERFRUN=localhost/perfrun:e2e"
+
+
+def _image(which: str, context: str, *options: str) -> Words:
+    return [*_CLUSTER, "image", f"localhost/perfrun{which}:e2e", context, *options]
+
+
 _PLAIN = ("-m", "not timing and not alone and not disturbs")
 _TIMING, _DISTURBS, _ALONE = ("-m", "timing"), ("-m", "disturbs"), ("-m", "alone")
 STAGES: dict[str, list[Words]] = {
@@ -72,12 +83,15 @@ STAGES: dict[str, list[Words]] = {
     "conformance": [_beside("tests/conformance", 2)],
     "build": [_BUILD],
     "integration": [[*_CLUSTER, "build"], _beside("tests/integration", PROCESSES, *_PLAIN)],
-    # What the first test of e2e would wait for.
+    # What tests of e2e would wait for.
     "image": [
         _BUILD,
         [*_CLUSTER, "up"],
-        [*_CLUSTER, "image", _IMAGE.format(""), "."],
-        [*_CLUSTER, "image", _IMAGE.format("-browser"), ".", "--target=browser"],
+        _image("", "."),
+        _image("-browser", ".", "--target=browser"),
+        _image("-websocket", "examples/protocols/websocket", _OF_PERFRUN),
+        _image("-raw", "tests/e2e/raw", _OF_PERFRUN),
+        [*_CLUSTER, "image", _OF_BENCHMARK, "examples/benchmark"],
     ],
     "e2e": [_BUILD, _beside("tests/e2e", PROCESSES, *_PLAIN)],
     "integration-timing": [_beside("tests/integration", 2, *_TIMING)],
@@ -88,8 +102,8 @@ STAGES: dict[str, list[Words]] = {
 }
 _ON_THE_CLUSTER = {"image", *(name for name in STAGES if name.startswith("e2e"))}
 BESIDE = (
-    (("integration",), ("image",)),
-    (("integration-timing",), ("e2e-disturbs", "e2e-timing")),
+    (("check",), ("units",)),
+    (("integration",), ("image", "e2e-disturbs")),
 )
 """Lanes of stages that run at the same time: one leaves the other most of the cores."""
 
@@ -219,8 +233,9 @@ def _shown(words: Words) -> str:
     return " ".join(words).replace(sys.executable, "python")
 
 
-def _ends_with_us() -> None:
+def _ends_with_us(nice: int) -> None:
     """In a child that begins: it hears SIGINT, and gets it if we are killed without a word."""
+    os.nice(nice)
     # A shell has what it starts in the background ignore it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
@@ -303,11 +318,12 @@ class Stage:
         self._written.unlink(missing_ok=True)
         asked = [*words, f"--junitxml={self._written}"] if "pytest" in words else words
         env = {**os.environ, MARK_OF_STAGES: self._mark}
+        nice = NICE.get(self.result.name, 0) if self._beside else 0
         with self._log.open("wb") if self._beside else contextlib.nullcontext() as out:
             # A group of its own, so that a Ctrl-C reaches it once, from here.
             return subprocess.Popen(
                 asked, cwd=REPO, env=env, start_new_session=True, stdout=out, stderr=out,
-                preexec_fn=_ends_with_us,
+                preexec_fn=functools.partial(_ends_with_us, nice),
             )  # fmt: skip
 
     def _reap(self, process: "subprocess.Popen[bytes]") -> int | None:

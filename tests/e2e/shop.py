@@ -106,7 +106,7 @@ class Shop:
         """The phase of a run, empty before it has one."""
         return str(self.run(name).get("status", {}).get("phase", ""))
 
-    def done(self, name: str, timeout: int = TIMEOUT_S) -> Json:
+    def done(self, name: str, timeout: float = TIMEOUT_S) -> Json:
         """A run, once it is complete."""
         return until(f"{name} is complete", lambda: self._complete(name), timeout)
 

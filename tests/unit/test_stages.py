@@ -107,16 +107,18 @@ def test_a_stage_that_fails_is_told_and_is_the_last(
 
 
 def test_those_that_share_nothing_run_at_the_same_time() -> None:
-    timing = [["integration-timing"], ["e2e-disturbs", "e2e-timing"]]
-    assert stages.turns(["units", "integration-timing", "e2e-timing", "e2e-alone"]) == [
+    assert stages.turns(["units", "integration", "e2e-disturbs", "e2e-alone"]) == [
         [["units"]],
-        [["integration-timing"], ["e2e-timing"]],
+        [["integration"], ["e2e-disturbs"]],
         [["e2e-alone"]],
     ]
     assert stages.turns(["integration", "e2e"]) == [[["integration"]], [["e2e"]]]
     assert stages.turns(["e2e-disturbs", "e2e"]) == [[["e2e-disturbs"]], [["e2e"]]]
     all_of_them = stages.turns(list(stages.STAGES))
-    assert [turn for turn in all_of_them if len(turn) > 1] == [[["integration"], ["image"]], timing]
+    assert [turn for turn in all_of_them if len(turn) > 1] == [
+        [["check"], ["units"]],
+        [["integration"], ["image", "e2e-disturbs"]],
+    ]
     assert sorted(name for turn in all_of_them for lane in turn for name in lane) == sorted(
         stages.STAGES
     )
@@ -134,22 +136,24 @@ def test_of_two_at_once_each_goes_to_its_end_and_both_are_told(
     one, other = str(tmp_path / "one"), str(tmp_path / "other")
     well = [sys.executable, "-c", "print('and more')"]
     commands = {
-        "integration-timing": [[sys.executable, "-c", waits, one, other, "3"], well],
-        "e2e-disturbs": [[sys.executable, "-c", waits, other, one, "0"]],
-        "e2e-timing": [well],
+        "integration": [[sys.executable, "-c", waits, one, other, "3"], well],
+        "image": [[sys.executable, "-c", waits, other, one, "0"]],
+        "e2e-disturbs": [well],
         "e2e-alone": [well],
     }
     monkeypatch.setattr(stages, "STAGES", commands)
     assert stages.run(list(commands)) == 1
     said = capfd.readouterr().out
-    assert f"integration-timing said:\nI am {one}" in said
-    assert f"e2e-disturbs said:\nI am {other}" in said
+    assert f"integration said:\nI am {one}" in said
+    assert f"image said:\nI am {other}" in said
     assert said.count("and more\n") == 1, "what is well goes on, and nothing comes after"
-    table = [line for line in said.splitlines() if re.match(r"(integration|e2e)\S* +\d+ s ", line)]
+    table = [
+        line for line in said.splitlines() if re.match(r"(integration|image|e2e\S*) +\d+ s ", line)
+    ]
     assert [line.split()[0] for line in table] == [
-        "integration-timing",
+        "integration",
+        "image",
         "e2e-disturbs",
-        "e2e-timing",
     ]
     assert ["FAILED" in line for line in table] == [True, False, False]
 
