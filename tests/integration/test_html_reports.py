@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from playwright.sync_api import Browser
+from pypdf import PageObject, PdfReader
 
 from perfrun.logic.comparison.compare import line_up
 from perfrun.logic.comparison.model import Reported
@@ -14,6 +16,10 @@ from tests.pages.moody import Moods, moody
 from tests.pages.runs import run
 
 PHONE = 375
+MARGIN = 12 / 25.4 * 72
+"""Of paper, in points."""
+NARROW = 0.35
+"""Of a font's size, how wide its letters are at least, in the average of a word."""
 MIN_CONTRAST = 4.5
 MORE_THAN_THERE_IS = 22
 VISIBILITY = "element => getComputedStyle(element).visibility"
@@ -86,15 +92,30 @@ def test_points_are_read_by_keyboard_and_by_pointing(
 ) -> None:
     with opened(browser, pages["run"]) as seen:
         reader = seen.page.get_by_role("slider", name="Read a point of Response time", exact=True)
-        told = seen.page.locator("#latency output")
+        told = seen.page.locator("#latency .tip")
+        assert not told.is_visible()
         reader.focus()
-        assert told.inner_text().startswith("0s to 1s · p50 ")
+        assert told.inner_text().startswith("0s to 1s\np50 ")
         seen.page.keyboard.press("ArrowRight")
-        assert told.inner_text().startswith("1s to 2s · p50 ")
+        assert told.inner_text().startswith("1s to 2s\np50 ")
         assert str(reader.get_attribute("aria-valuetext")).startswith("1s to 2s, p50 ")
-        seen.page.locator("#latency .plot > svg").hover()
+        seen.page.keyboard.press("Escape")
+        assert not told.is_visible()
+        reader.hover()
         assert told.inner_text()[:2] in ("2s", "3s")
         assert seen.page.locator("#latency .cursor").evaluate(VISIBILITY) == "visible"
+
+
+def test_a_tooltip_stays_in_the_window_of_a_phone(browser: Browser, pages: dict[str, Path]) -> None:
+    with opened(browser, pages["run"], width=PHONE, height=800) as seen:
+        seen.page.get_by_role("slider", name="Read a point of Response time", exact=True).focus()
+        for key in ("Home", "End"):
+            seen.page.keyboard.press(key)
+            box = seen.page.locator("#latency .tip").bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= PHONE
+            assert seen.sideways == 0
 
 
 def test_without_scripts_only_reading_of_single_points_is_missing(
@@ -131,8 +152,41 @@ def test_a_printed_page_leaves_out_what_paper_cannot_do(
     with opened(browser, pages["run"]) as seen:
         seen.page.emulate_media(media="print")
         assert not seen.page.locator("details").first.is_visible()
-        assert not seen.page.locator("input").first.is_visible()
+        assert not seen.page.locator(".reader").first.is_visible()
         assert seen.page.locator("#latency .plot > svg").is_visible()
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_prints_whole(
+    browser: Browser, pages: dict[str, Path], tmp_path: Path, name: str, paper: str
+) -> None:
+    """Each figure of each table is on the paper, inside its edges."""
+    printed = tmp_path / "page.pdf"
+    with opened(browser, pages[name], scheme="dark") as seen:
+        cells = seen.page.locator("table:not(.data)").locator("th, td, b").all_inner_texts()
+        seen.page.pdf(path=printed, format=paper)
+    document = PdfReader(printed)
+    wide = float(document.pages[0].mediabox.width)
+    # Fonts map some letters together, and a line may break anywhere.
+    on_paper = "".join(_printed(page, wide) for page in document.pages)
+    missing = [cell for cell in cells if "".join(cell.split()) not in on_paper]
+    assert len(cells) > 20, "no figures are found"
+    assert missing == []
+
+
+def _printed(page: PageObject, wide: float) -> str:
+    """The texts of a page that are between its edges, without spaces."""
+    found: list[str] = []
+
+    def visit(text: str, page_: list[float], place: list[float], _: object, size: float) -> None:
+        left = place[4] * page_[0] + place[5] * page_[2] + page_[4]
+        right = left + NARROW * size * abs(place[0] * page_[0]) * len(text.strip())
+        if left >= 0 and right <= wide - MARGIN:
+            found.append(text)
+
+    page.extract_text(visitor_text=visit)
+    return "".join(normalize("NFKC", "".join(found)).split())
 
 
 def test_pages_are_small(pages: dict[str, Path]) -> None:

@@ -4,13 +4,14 @@ The page has its own, in ``html/templates/run.html.j2``.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from perfrun.api.quantities import parse_duration, parse_percent
 from perfrun.api.run.perfrun import LatencyStatus, StepStatus, Summary
 
 _LEFT_OUT = ("p50", "avg", "p99", "max")
@@ -67,13 +68,35 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
+def worst_first(steps: Sequence[StepStatus]) -> list[StepStatus]:
+    """By the share of errors, then by the response time: p95, or max where no p95 is known."""
+
+    def badness(step: StepStatus) -> tuple[float, float]:
+        latency = step.latency or LatencyStatus()
+        slow = next((text for text in (latency.p95, latency.max) if text is not None), None)
+        return (
+            _value(parse_percent, step.error_rate),
+            _value(parse_duration, slow),
+        )
+
+    return sorted(steps, key=badness, reverse=True)
+
+
+def _value(parse: Callable[[str], float], text: str | None) -> float:
+    """Of a lower bound that bound; of nothing less than of anything."""
+    try:
+        return -1.0 if text is None else parse(text.removeprefix(">="))
+    except ValueError:  # from a file that others wrote
+        return -1.0
+
+
 def step_rows(summary: Summary, steps: Sequence[StepStatus]) -> list[Row]:
-    """All steps together, and each of the first thirty."""
+    """All steps together, and each of the thirty worst, the worst first."""
     whole = [] if len(steps) == 1 else [_row(ALL, summary)]
     several = len({step.scenario for step in steps}) > 1
     return whole + [
         _row(f"{step.scenario}/{step.name}" if several else step.name, step)
-        for step in steps[:_MAX_STEPS]
+        for step in worst_first(steps)[:_MAX_STEPS]
     ]
 
 
@@ -111,7 +134,7 @@ def _width(rows: Sequence[Row], column: str) -> int:
 
 def _notes(summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str]) -> Iterator[str]:
     if len(steps) > _MAX_STEPS:
-        yield f"and {len(steps) - _MAX_STEPS} more steps"
+        yield f"and {len(steps) - _MAX_STEPS} more steps with fewer errors, or faster"
     if any(_lacking(latency) for latency in (summary.latency, *(step.latency for step in steps))):
         yield "n/a: too few samples beyond that percentile"
     requests = summary.requests

@@ -58,10 +58,9 @@ def _page(subject: Runs) -> str:
 
 
 def _pages(subject: Runs) -> dict[str, str]:
-    """One page for each run, with its name; of runs with the same name, the last one."""
-    from perfrun.report.html import run_page
+    from perfrun.report.html import run_pages
 
-    return {f"{one.run.metadata.name}.html": run_page(one) for one in subject.runs}
+    return dict(run_pages(subject.runs))
 
 
 def _junit(subject: Runs) -> str:

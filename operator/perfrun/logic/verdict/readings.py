@@ -103,7 +103,8 @@ class Distribution:
         lower = Histogram.merged(bounds)
         self.whole = Histogram.merged(exact)
         self.whole.add(lower)
-        self._bound = lower.least if lower.count else None
+        self.bound = lower.least if lower.count else None
+        """The shortest wait of requests that did not end (ns); None: all ended."""
 
     @property
     def count(self) -> int:
@@ -115,31 +116,32 @@ class Distribution:
         if self.count == 0:
             return NoReading("has no samples")
         if name in QUANTILES:
-            return self._percentile(QUANTILES[name])
+            return self.percentile(QUANTILES[name])
         value = {
             "avg": self.whole.mean,
             "min": self.whole.least,
             "max": self.whole.greatest,
         }[name]
         # The average is a bound as soon as one sample is; the extremes from the bound on.
-        exact = self._bound is None or (name != "avg" and value < self._bound)
+        exact = self.bound is None or (name != "avg" and value < self.bound)
         return Reading(value, value if exact else math.inf, self.count)
 
-    def _percentile(self, quantile: float) -> Reading | NoReading:
+    def percentile(self, quantile: float) -> Reading | NoReading:
+        """The value (ns) that a share of the samples does not exceed, where they are enough."""
         if not supports(self.count, quantile):
             needed = samples_for(quantile)
             return NoReading(
                 f"needs {needed} samples, but there were {self.count}", self.count, True
             )
         value = self.whole.quantile(quantile)
-        if self._bound is None:
+        if self.bound is None:
             return Reading.exact(value, self.count)
-        before = self.whole.below(self._bound)
+        before = self.whole.below(self.bound)
         if before >= self.whole.count - self.whole.beyond(quantile):
             return Reading.exact(value, self.count)
         # In the bucket of the first bound, the middle of the bucket may be more than the bound.
         if self.whole.below(value) == before:
-            value = float(self._bound)
+            value = float(self.bound)
         return Reading(value, math.inf, self.count)
 
 

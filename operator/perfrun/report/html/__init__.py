@@ -4,6 +4,7 @@ A page needs no network and no script: the script only helps to read single poin
 """
 
 from perfrun.report.html.comparison import comparison_page
+from perfrun.report.html.index import run_pages
 from perfrun.report.html.run import run_page
 
-__all__ = ["comparison_page", "run_page"]
+__all__ = ["comparison_page", "run_page", "run_pages"]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from perfrun.api.quantities import format_duration, parse_duration
-from perfrun.api.run.perfrun import SloStatus
-from perfrun.api.test.metric import QUANTILES, subject
+from perfrun.api.run.perfrun import PerfRunStatus, SloStatus
+from perfrun.api.test.metric import LATENCY_P95, QUANTILES, subject
 from perfrun.logic.comparison.model import Reported
+from perfrun.logic.verdict.readings import Distribution, Reading
 from perfrun.measure.histogram import NEEDED_BEYOND, Histogram, supports
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import Outcome, StepRecord, Timing, timing_key, total
@@ -24,12 +25,32 @@ from perfrun.report.html.charts import (
 )
 from perfrun.report.html.scales import beyond, duration_axis, percentile_axis
 from perfrun.report.html.svg import clean
+from perfrun.report.steps import worst_first
 
 MAX_CURVES = 6
 """In one chart."""
 _POINTS = 200
 """Of a curve."""
 _MARKED = (0.5, 0.9, 0.99, 0.999, 0.9999)
+_SINGLE = "○"
+_RESPONSE, _SERVICE = "Response time", "Service time"
+_ALL = {
+    Timing.LATENCY: ("distribution", f"{_RESPONSE}, all requests"),
+    Timing.SERVICE: ("service", f"{_SERVICE}, all requests"),
+}
+_BY_STEP = {
+    Timing.LATENCY: ("by-step", f"{_RESPONSE} by step"),
+    Timing.SERVICE: ("service-by-step", f"{_SERVICE} by step"),
+}
+_ALIKE_WITHIN = 0.05
+_ALIKE = (
+    "The service time, from the first byte sent, differs by less than 5% and is not drawn: "
+    "requests hardly waited to be sent."
+)
+_CLOCKS = {
+    Timing.LATENCY: "from when a request was due",
+    Timing.SERVICE: "from the first byte sent",
+}
 _SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 0.99999)
 
 
@@ -49,37 +70,49 @@ class Curve:
 
     name: str
     look: Look
-    samples: Histogram
-    bound: int | None
-    """The shortest wait of requests that did not end (ns); None: all ended."""
+    distribution: Distribution
 
     @property
-    def known(self) -> float:
-        """The share of samples up to which values are exact."""
-        if self.bound is None:
-            return 1.0
-        return self.samples.below(self.bound) / self.samples.count
+    def samples(self) -> Histogram:
+        """Of all requests, with bounds of those that did not end."""
+        return self.distribution.whole
+
+    @property
+    def bound(self) -> int | None:
+        """The shortest wait of requests that did not end (ns); None: all ended."""
+        return self.distribution.bound
+
+    @property
+    def known(self) -> int:
+        """How many of the fastest samples are exact."""
+        return self.samples.count if self.bound is None else self.samples.below(self.bound)
 
     @property
     def supported(self) -> float:
-        """The share of samples up to which enough lie beyond."""
-        return max(0.0, 1 - NEEDED_BEYOND / self.samples.count)
+        """The share of samples up to which values are exact and enough samples lie beyond."""
+        return max(0.0, min(self.known, self.samples.count - NEEDED_BEYOND) / self.samples.count)
 
     def text(self, share: float) -> str:
-        """The value at a share, as far as it is known."""
-        if share > self.known and self.bound is not None:
-            return f">={format_duration(self.bound)}"
-        if not supports(self.samples.count, share):
-            return "n/a"
-        return format_duration(self.samples.quantile(share))
+        """The value at a share, as all other figures are written."""
+        found = self.distribution.percentile(share) if share else self.distribution.statistic("min")
+        return found.text(LATENCY_P95, ()) if isinstance(found, Reading) else "n/a"
 
-    def points(self, first: float, last: float) -> list[Point]:
-        """From one share to another, evenly on the axis."""
-        low, high = beyond(first), min(beyond(last), math.log10(max(self.samples.count, 2)))
-        if high <= low:
+    def points(self) -> list[Point]:
+        """Of the supported part, evenly on the axis."""
+        high = beyond(self.supported)
+        if high <= 0:
             return []
-        places = [low + (high - low) * index / _POINTS for index in range(_POINTS + 1)]
+        places = [high * index / _POINTS for index in range(_POINTS + 1)]
         return _thinned([(place, self.samples.quantile(1 - 10.0**-place)) for place in places])
+
+    def slowest(self) -> list[Point]:
+        """The slowest samples that are known exactly, each by itself: too few for percentiles."""
+        count = self.samples.count
+        ranks = range(max(1, count - NEEDED_BEYOND + 1), self.known + 1)
+        return [
+            (math.log10(count / (count - rank + 1)), self.samples.quantile(rank / count))
+            for rank in ranks
+        ]
 
 
 def curve(name: str, look: Look, record: StepRecord, timing: Timing) -> Curve | None:
@@ -88,29 +121,37 @@ def curve(name: str, look: Look, record: StepRecord, timing: Timing) -> Curve | 
     def of(outcome: Outcome) -> Histogram:
         return record.timings.get(timing_key(timing, outcome)) or Histogram()
 
-    bounds = Histogram.merged([of(Outcome.TIMEOUT), of(Outcome.CENSORED)])
-    whole = Histogram.merged([of(Outcome.SUCCESS), bounds])
-    if not whole.count:
-        return None
-    return Curve(name, look, whole, bounds.least if bounds.count else None)
+    found = Distribution([of(Outcome.SUCCESS)], [of(Outcome.TIMEOUT), of(Outcome.CENSORED)])
+    return Curve(name, look, found) if found.count else None
 
 
-def distributions(
-    report: WorkerReport, plan: RunPlan, slos: Sequence[SloStatus]
-) -> Iterator[Chart]:
-    """Of all requests, and of each step."""
+def distributions(report: WorkerReport, plan: RunPlan, status: PerfRunStatus) -> Iterator[Chart]:
+    """Of all requests, and of each step; each chart has one clock."""
     records = [record for record in report.window.steps if record.sent]
     whole = total(records)
-    both = _present(
-        curve("response time, from when it was due", Look("started"), whole, Timing.LATENCY),
-        curve("service time, from the first byte sent", Look("service"), whole, Timing.SERVICE),
-    )
-    if both:
-        limits = latency_limits(slos, plan)
-        where = "in the window" if plan.load.capacity is None else "in the last hold"
-        yield _chart("distribution", "Distribution, all requests", both, limits, where=where)
+    where = "in the window" if plan.load.capacity is None else "in the last hold"
+    clocks = [timing for timing in _CLOCKS if timing is Timing.LATENCY or _differs(whole)]
+    for timing in clocks:
+        key, title = _ALL[timing]
+        one = curve("all requests", Look("started"), whole, timing)
+        if one is not None:
+            limits = latency_limits(status.slos, plan) if timing is Timing.LATENCY else []
+            notes = [_ALIKE] if len(clocks) == 1 else []
+            yield _chart(key, title, [one], limits, notes, where=f"{where}, {_CLOCKS[timing]}")
     if len(records) > 1:
-        yield from _by_step(records, slos)
+        yield from _by_step(records, status, where, clocks)
+
+
+def _differs(record: StepRecord) -> bool:
+    """Whether requests took longer from when they were due than from when they were sent."""
+    both = [curve("", Look(""), record, timing) for timing in _CLOCKS]
+    response, service = (one.samples if one is not None else None for one in both)
+    if response is None or service is None:
+        return False
+    shares = [share for share in _MARKED if supports(min(response.count, service.count), share)]
+    pairs = [(response.quantile(share), service.quantile(share)) for share in shares]
+    pairs.append((response.mean, service.mean))
+    return any(abs(due - sent) > _ALIKE_WITHIN * due for due, sent in pairs)
 
 
 def of_runs(runs: Sequence[tuple[str, Reported]]) -> Iterator[Chart]:
@@ -121,17 +162,26 @@ def of_runs(runs: Sequence[tuple[str, Reported]]) -> Iterator[Chart]:
         if one.result is not None and one.result.report is not None
     ]
     if known := _present(*curves):
-        yield _chart("distribution", "Response time of all requests", known, ())
+        yield _chart(
+            "distribution",
+            f"{_RESPONSE} of all requests",
+            known,
+            (),
+            where=f"in the window, {_CLOCKS[Timing.LATENCY]}",
+        )
 
 
-def _by_step(records: Sequence[StepRecord], slos: Sequence[SloStatus]) -> Iterator[Chart]:
-    first = sorted(records, key=lambda record: -record.sent)[:MAX_CURVES]
-    shown = [record for record in records if record in first]
+def _by_step(
+    records: Sequence[StepRecord], status: PerfRunStatus, where: str, clocks: Sequence[Timing]
+) -> Iterator[Chart]:
+    order = {(one.scenario, one.name): place for place, one in enumerate(worst_first(status.steps))}
+    worst = sorted(records, key=lambda one: order.get((one.scenario, one.step), len(order)))
+    shown = worst[:MAX_CURVES]
     several = len({record.scenario for record in records}) > 1
-    for key, title, timing in (
-        ("by-step", "Response time by step", Timing.LATENCY),
-        ("service-by-step", "Service time by step", Timing.SERVICE),
-    ):
+    left_out = len(records) - len(shown)
+    notes = [f"The {len(shown)} worst steps, as in Steps; {left_out} more are not drawn."]
+    for timing in clocks:
+        key, title = _BY_STEP[timing]
         curves = _present(
             *(
                 curve(
@@ -144,15 +194,10 @@ def _by_step(records: Sequence[StepRecord], slos: Sequence[SloStatus]) -> Iterat
             )
         )
         if curves:
-            left_out = len(records) - len(shown)
-            notes = (
-                [f"The {len(shown)} steps with the most requests; {left_out} more are below."]
-                if left_out
-                else []
-            )
-            own = [slo for slo in slos if slo.of and is_latency_limit(slo)]
+            own = [slo for slo in status.slos if slo.of and is_latency_limit(slo)]
             limits = own if timing is Timing.LATENCY and len(own) <= MAX_CURVES else []
-            yield _chart(key, title, curves, limits, notes)
+            clock = f"{where}, {_CLOCKS[timing]}"
+            yield _chart(key, title, curves, limits, notes if left_out else (), where=clock)
 
 
 def _chart(
@@ -161,7 +206,8 @@ def _chart(
     curves: Sequence[Curve],
     slos: Sequence[SloStatus],
     notes: Sequence[str] = (),
-    where: str = "in the window",
+    *,
+    where: str,
 ) -> Chart:
     most = max(one.samples.count for one in curves)
     x = percentile_axis(most)
@@ -193,30 +239,30 @@ def _chart(
 
 
 def _lines(one: Curve) -> Iterator[ChartLine]:
-    """The reliable part, the part with few samples, and the end of what is known."""
-    supported = min(one.known, one.supported)
-    solid, thin = one.points(0.0, supported), one.points(supported, one.known)
+    """The curve of percentiles, the slowest requests beyond it, and the end of what is known."""
+    points, slowest = one.points(), one.slowest()
     marked = [
-        (beyond(share), one.samples.quantile(share)) for share in _MARKED if share <= supported
+        (beyond(share), one.samples.quantile(share)) for share in _MARKED if share <= one.supported
     ]
     style, mark = one.look
-    yield ChartLine(one.name, [solid] if solid else [], style, "", mark, marked if mark else ())
-    yield ChartLine("", [thin] if thin else [], f"{style} thin")
-    if one.bound is not None and (solid or thin):
+    pieces = [points] if points else []
+    yield ChartLine(one.name, pieces, style, "", mark, marked if mark else ())
+    yield ChartLine("", [], style, "", mark or _SINGLE, slowest)
+    if one.bound is not None and (points or slowest):
         name = mark or one.name.partition(" ")[0]
-        last = (thin or solid)[-1]
+        last = (slowest or points)[-1]
         label = f"{name} ≥ {format_duration(one.bound)}"
         yield ChartLine("", [[last]], style, label, "▲", [last])
 
 
 def _told(curves: Sequence[Curve]) -> Iterator[str]:
-    if any(one.known > one.supported for one in curves):
+    if any(one.slowest() for one in curves):
         yield (
-            f"Dotted: fewer than {NEEDED_BEYOND} requests were slower, so the curve depends on "
-            "chance."
+            f"Single marks: the slowest requests, at most {NEEDED_BEYOND}, each by itself. They "
+            "are too few for a percentile."
         )
     ended = [
-        f"{one.samples.count - one.samples.below(one.bound):,} of {one.name.partition(',')[0]}"
+        f"{one.samples.count - one.known:,} of {one.name}"
         for one in curves
         if one.bound is not None
     ]
@@ -231,8 +277,8 @@ def _words(one: Curve) -> str:
     told = [
         f"{name} {one.text(share)}"
         for name, share in QUANTILES.items()
-        if share <= max(one.supported, 0.5)
-    ]
+        if supports(one.samples.count, share)
+    ] or [f"the slowest {format_duration(one.samples.greatest)}"]
     return f"{one.name}: {', '.join(told)} of {one.samples.count:,} requests"
 
 
@@ -243,7 +289,7 @@ def _limit(slo: SloStatus, end: float) -> Limit | None:
     if share is None or slo.max is None or beyond(share) > end:
         return None
     place = beyond(share)
-    label = f"{subject(statistic, clean(slo.of, 20))} ≤ {slo.max}"
+    label = f"{subject(statistic, clean(slo.of, 40))} ≤ {slo.max}"
     return Limit(parse_duration(slo.max), label, place - end / 40, place + end / 40)
 
 

@@ -6,7 +6,7 @@ never the only sign: lines differ by dashes, areas by stripes, and all have thei
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -21,12 +21,8 @@ TOP = 12
 """Where the names of stretches and moments are."""
 LATE = 0.6
 """From here on names of stretches are written to the left."""
-GAP = 0.006
-"""Between a short limit and its name."""
 NEAR = 0.12
 """Texts that begin so near each other would overlap at one height."""
-LETTER, USUAL = 6.7, 600
-"""How wide a letter and a picture are in pixels, more or less."""
 INSIDE = 0.85
 """A line that ends before this place has its name right there, others beside the picture."""
 
@@ -37,22 +33,18 @@ def draw(chart: Chart) -> Markup:
 
 
 def legend(chart: Chart) -> list[tuple[Markup, str]]:
-    """A sample and the name of each line and area that has one."""
+    """A sample and the name of each line, area and limit that has one."""
     lines = [
         (_sample("line", line.style, line.mark), line.name) for line in chart.lines if line.name
     ]
     areas = [(_sample("area", area.style), area.name) for area in chart.areas if area.name]
-    return [*lines, *areas]
+    limits = [(_sample("limit", ""), limit.label) for limit in chart.limits if limit.label]
+    return [*lines, *areas, *limits]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Drawing:
     chart: Chart
-    _taken: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.chart.spans or any(moment.label for moment in self.chart.moments):
-            self._taken.append(TOP)
 
     @property
     def svg(self) -> Markup:
@@ -132,50 +124,12 @@ class _Drawing:
         )
 
     def _limits(self) -> Iterator[Markup]:
+        """The legend names them: a name beside a line would lie on a curve sooner or later."""
         for limit in self.chart.limits:
             y = self._y(limit.value)
             left = self._x(limit.start) if limit.start is not None else 0.0
             right = self._x(limit.end) if limit.end is not None else 1.0
             yield element("line", class_="limit", x1=percent(left), x2=percent(right), y1=y, y2=y)
-            if limit.start is None:
-                yield self._text(0, self._free(y - 5), limit.label, "limit-label", dx=4)
-            else:
-                yield self._beside(left, right, y, limit.label)
-
-    def _beside(self, left: float, right: float, y: float, label: str) -> Markup:
-        """The name of a short limit, where nothing else is if there is such a place."""
-        places = [(left - GAP, y + 4, "end"), (right + GAP, y + 4, "start")]
-        places += [
-            (place, y + down, anchor)
-            for down in (-5, 14, 14 + LINE, 14 + 2 * LINE)
-            for place, anchor in ((right, "end"), (left, "start"))
-        ]
-        wide = len(label) * LETTER / USUAL
-        place, level, anchor = next(
-            (one for one in places if not self._is_crossed(*one, wide)), places[0]
-        )
-        return self._text(place, level, label, "limit-label", anchor=anchor)
-
-    def _is_crossed(self, place: float, level: float, anchor: str, wide: float) -> bool:
-        """Whether a line, or the name at its end, is where a text of that width would be."""
-        left = place - wide if anchor == "end" else place
-        return any(
-            left <= x <= left + wide and level - LINE <= y <= level + 4
-            for x, y in (*self._curve_points(), *self._end_points())
-        )
-
-    def _curve_points(self) -> Iterator[Point]:
-        for line in self.chart.lines:
-            for piece in line.pieces:
-                yield from ((self._x(x), self._y(value)) for x, value in piece)
-
-    def _end_points(self) -> Iterator[Point]:
-        """Places that names of ends take, or are moved to."""
-        named = [line for line in self.chart.lines if line.pieces and line.label]
-        for line in named:
-            x, value = line.pieces[-1][-1]
-            for rank in range(len(named)):
-                yield self._x(x) + NEAR / 2, self._y(value) + rank * LINE
 
     def _moments(self) -> Iterator[Markup]:
         for moment in self.chart.moments:
@@ -204,13 +158,6 @@ class _Drawing:
         rooms = _apart(ends, self.chart.height)
         for line, (place, _), room in zip(named, ends, rooms, strict=True):
             yield self._text(1 if place > INSIDE else place, room + 4, line.label, "end", dx=8)
-
-    def _free(self, y: float) -> float:
-        """A height for a label on the left where none is yet: this one, or one further down."""
-        while any(abs(y - taken) < LINE for taken in self._taken):
-            y += LINE
-        self._taken.append(y)
-        return y
 
     def _text(
         self, place: float, y: float, text: str, style: str, *, dx: float = 0, anchor: str = "start"
@@ -265,10 +212,10 @@ def _apart(ends: Sequence[Point], height: float) -> list[float]:
 
 def _sample(kind: str, style: str, mark: str = "") -> Markup:
     """What a line or an area looks like, for a legend."""
-    shape = (
-        element("path", class_=f"line {style}", d="M0 7H28")
-        if kind == "line"
-        else element("rect", class_=f"area {style}", x=0, y=1, width=28, height=12)
-    )
+    shape = {
+        "line": element("path", class_=f"line {style}", d="M0 7H28"),
+        "area": element("rect", class_=f"area {style}", x=0, y=1, width=28, height=12),
+        "limit": element("path", class_="limit", d="M0 7H28"),
+    }[kind]
     text = element("text", mark, class_=f"mark {style}", x=14, y=7) if mark else ""
     return element("svg", shape, text, width=28, height=14, aria_hidden="true")

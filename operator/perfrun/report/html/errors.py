@@ -12,7 +12,7 @@ MAX_CLASSES = 6
 def errors_chart(timeline: Timeline) -> Chart:
     """Needs a request that failed."""
     classes = _classes(timeline.series)
-    rates = {name: timeline.counted(values, until_end=False) for name, values in classes.items()}
+    rates = {name: timeline.counted(values) for name, values in classes.items()}
     whole = [0.0] * len(timeline.starts)
     areas = []
     for index, (name, values) in enumerate(rates.items()):

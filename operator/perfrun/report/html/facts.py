@@ -4,9 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from perfrun.api.quantities import format_duration, format_exact_duration, format_rate
-from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, RequestCounts, StepStatus, Summary
+from perfrun.api.run.perfrun import (
+    PerfRun,
+    PerfRunStatus,
+    RequestCounts,
+    StepStatus,
+    Summary,
+    Verdict,
+)
 from perfrun.api.test.load import Load
-from perfrun.api.test.metric import CAPACITY, THROUGHPUT
+from perfrun.api.test.metric import CAPACITY, THROUGHPUT, subject
 from perfrun.api.times import parse_time
 from perfrun.logic.comparison.model import Reported
 from perfrun.logic.schedule.admission import place_of
@@ -15,7 +22,7 @@ from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
 from perfrun.report.lines import by_count, explained
-from perfrun.report.steps import ALL, figure, number
+from perfrun.report.steps import ALL, figure, number, worst_first
 
 MAX_TRACES = 10
 
@@ -102,11 +109,12 @@ def counts(summary: Summary, steps: Sequence[StepStatus]) -> list[Fact]:
 
 
 def parts(status: PerfRunStatus) -> list[tuple[str, Summary | StepStatus]]:
-    """By name: all steps together where there are several, and each of them."""
+    """By name: all steps together where there are several, and each of them, the worst first."""
     whole = [(ALL, status.summary)] if status.summary and len(status.steps) > 1 else []
     several = len({step.scenario for step in status.steps}) > 1
     return whole + [
-        (f"{step.scenario}/{step.name}" if several else step.name, step) for step in status.steps
+        (f"{step.scenario}/{step.name}" if several else step.name, step)
+        for step in worst_first(status.steps)
     ]
 
 
@@ -234,6 +242,48 @@ def _stages(levels: Sequence[tuple[str, int, int]]) -> str:
     ]
     more = [f"{len(levels) - 6} more stages"] if len(levels) > 6 else []
     return ", then ".join([*told, *more])
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """How far a run came that has no figures."""
+
+    sentence: str
+    facts: Sequence[Fact]
+
+
+def happened(run: PerfRun) -> Happened | None:
+    """Of a run that ended as Error; None for all others."""
+    status = run.status
+    if status.verdict is not Verdict.ERROR:
+        return None
+    times = (
+        ("Created", run.metadata.creation_timestamp),
+        ("Load started", status.start_time),
+        ("Load ended", status.load_end_time),
+        ("Run ended", status.completion_time),
+    )
+    facts = [Fact(name, moment(str(time))) for name, time in times if time]
+    if (workers := status.workers) is not None:
+        counts = ((workers.ready, "were ready"), (workers.reported, "reported"))
+        told = ", ".join(f"{number(count)} {what}" for count, what in counts)
+        facts.append(Fact("Workers", f"{number(workers.planned)} planned: {told}"))
+    if status.launch_error:
+        facts.append(Fact("Last error of the Job", status.launch_error))
+    if status.start_time is None:
+        return Happened("The load never started, so the target was not measured.", facts)
+    return Happened("The load started, but what it measured is not known.", facts)
+
+
+def asked(result: RunResult | None) -> list[str]:
+    """The objectives of a run that was not judged: ``latency.p95 of list: at most 500ms``."""
+    told = []
+    for slo in result.slos if result is not None else []:
+        words = (("max", "at most"), ("min", "at least"))
+        limits = [f"{word} {slo[bound]}" for bound, word in words if slo.get(bound) is not None]
+        name = subject(str(slo.get("metric", "")), str(slo.get("of") or ""))
+        told.append(f"{name}: {', '.join(limits)}")
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def _latency(timeline: Timeline) -> Chart:
     return Chart(
         key="latency",
         title="Response time",
-        unit=_with_scale("of successful requests, from when they were due", y),
+        unit=_with_scale("of successful requests, from when they were due; by when they ended", y),
         summary=(
             f"Percentiles of each {timeline.interval}. {shown} was at most "
             f"{format_duration(worst)}. {_limit_words(limits)}"
@@ -86,7 +86,13 @@ def _latency(timeline: Timeline) -> Chart:
         spans=timeline.spans,
         moments=[*(replace(hold, label="") for hold in timeline.holds), *timeline.moments],
         limits=limits,
-        notes=[*notes, *_seldom(values, sketches), *_timeouts(timeline)],
+        notes=[
+            *_two_maxima(timeline, max(known)),
+            *notes,
+            *_seldom(values, sketches),
+            *_timeouts(timeline),
+            "A percentile here is that of a point in time, within 1%.",
+        ],
         height=300,
     )
 
@@ -114,10 +120,26 @@ def _seldom(
 ) -> Iterator[str]:
     """Curves that are incomplete because there were too few requests."""
     points = sum(sketch.count > 0 for sketch in sketches)
-    for name in ("p50", "p95", "p99"):
-        if sum(value is not None for value in values[name]) < points:
-            needed = samples_for(_SHARES[name])
-            yield f"{name} is drawn only for points with at least {needed} requests."
+    needed = [
+        f"{name} {samples_for(_SHARES[name])}"
+        for name in ("p50", "p95", "p99")
+        if sum(value is not None for value in values[name]) < points
+    ]
+    if needed:
+        yield f"Drawn only where a point has enough successful requests: {', '.join(needed)}."
+
+
+def _two_maxima(timeline: Timeline, slowest: float) -> Iterator[str]:
+    """Why the slowest request in the chart is not that of the figures above it."""
+    summary = timeline.reported.run.status.summary
+    latency = summary.latency if summary is not None else None
+    shown = latency.max if latency is not None else None
+    here = format_duration(slowest)
+    if shown is not None and shown != here:
+        yield (
+            f"The slowest request here took {here}; the max of the figures above, {shown}, is of "
+            "the window only, and includes requests that timed out or were still open."
+        )
 
 
 def _timeouts(timeline: Timeline) -> Iterator[str]:
@@ -134,7 +156,7 @@ def _limits(timeline: Timeline, highest: float) -> tuple[list[Limit], list[str]]
     limits, notes = [], []
     for slo in latency_limits(timeline.reported.run.status.slos, timeline.plan):
         value = parse_duration(slo.max)
-        label = f"{slo.metric.partition('.')[2]} at most {slo.max}"
+        label = f"{slo.metric.partition('.')[2]} ≤ {slo.max}"
         if value > highest * _FAR:
             notes.append(f"The objective, {label}, lies far above the chart.")
         else:
@@ -144,9 +166,9 @@ def _limits(timeline: Timeline, highest: float) -> tuple[list[Limit], list[str]]
 
 def _rate(timeline: Timeline) -> Chart:
     series = timeline.series
-    started = timeline.counted(series.started, until_end=True)
-    planned = timeline.counted(series.planned, until_end=True)
-    succeeded = timeline.counted(series.succeeded, until_end=False)
+    started = timeline.counted(series.started)
+    planned = timeline.counted(series.planned)
+    succeeded = timeline.counted(series.succeeded)
     rated = timeline.rated
     drawn = [
         ("iterations planned", planned, "planned", ""),
@@ -198,7 +220,7 @@ def _in_flight(timeline: Timeline) -> Chart:
     if load.open is not None:
         most = load.open.max_in_flight or 1000 * load.workers
         if most <= highest * _FAR:
-            limits.append(Limit(most, f"at most {most:,}"))
+            limits.append(Limit(most, f"maxInFlight {most:,}"))
         else:
             notes.append(f"At most {most:,} were allowed.")
     return Chart(

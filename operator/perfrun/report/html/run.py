@@ -14,6 +14,8 @@ from perfrun.report.html.distribution import distributions
 from perfrun.report.html.observed import observed_charts, unseen
 from perfrun.report.html.over_time import charts_over_time, lag_chart
 from perfrun.report.html.page import render
+from perfrun.report.html.phases import legend as phase_legend
+from perfrun.report.html.phases import phase_bars
 from perfrun.report.html.timeline import Timeline
 from perfrun.report.lines import code_rows, command_lines, figure_tables
 from perfrun.report.pages import caption, page_rows
@@ -36,6 +38,7 @@ def run_page(reported: Reported) -> str:
     drawn = _draw(reported)
     report = result.report if result is not None else None
     picture = report.window.picture if report is not None else None
+    bars = phase_bars(report.window.steps, status.steps) if report is not None else []
     mark = MARKS[status.verdict] if status.verdict is not None else "…"
     return render(
         "run.html.j2",
@@ -60,6 +63,12 @@ def run_page(reported: Reported) -> str:
         traces=facts.slowest(report) if report is not None else [],
         environment=facts.environment(reported),
         generator=facts.generator(run),
+        happened=facts.happened(run),
+        asked=facts.asked(result) if not status.slos else [],
+        phases=bars,
+        phase_legend=phase_legend(),
+        longest=max((bar.total for bar in bars), default=0.0),
+        sections=[],  # each heading of the template adds itself
     )
 
 
@@ -76,7 +85,7 @@ def _draw(reported: Reported) -> _Drawn:
         *over_time[:1],  # the response times
         *observed_charts(timeline),
         *over_time[1:],
-        *distributions(result.report, result.plan, reported.run.status.slos),
+        *distributions(result.report, result.plan, reported.run.status),
     ]
     missing = timeline.missing()
     told = [*([missing] if missing else []), *unseen(timeline)]

@@ -79,6 +79,12 @@ def duration_axis(values: Iterable[float]) -> Scale:
 
 def time_axis(end: int) -> Scale:
     """Of time since the load began (ns): minutes and seconds."""
+    if 0 < end < 2 * NS_PER_S:
+        step = _decimal_step(end / 5)
+        ticks = [
+            Tick(at * step / end, tick_duration(at * step)) for at in range(int(end / step) + 1)
+        ]
+        return Scale(0, end, tuple(ticks))
     end = max(end, NS_PER_S)
     step = next((one for one in _TIME_STEPS if end / (one * NS_PER_S) <= 9), None)
     if step is None:
@@ -129,7 +135,9 @@ def tick_number(value: float) -> str:
 
 
 def clock(ns: float) -> str:
-    """``1m 30s`` after the start; tenths of a second where there are any."""
+    """``1m 30s`` after the start; tenths of a second where there are any; ``17ms``."""
+    if 0 < ns < NS_PER_S / 10:
+        return f"{ns / NS_PER_MS:.3g}ms"
     hours, rest = divmod(round(ns / NS_PER_S, 1), 3600)
     minutes, seconds = divmod(rest, 60)
     parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))

@@ -54,7 +54,10 @@ class Timeline:
     @cached_property
     def ends(self) -> list[int]:
         """Where each point ends."""
-        return [start + self.series.resolution for start in self.starts]
+        ends = [start + self.series.resolution for start in self.starts]
+        if ends and self.starts[-1] < self.report.load_time < ends[-1]:
+            ends[-1] = self.report.load_time  # nothing came after the load
+        return ends
 
     @cached_property
     def x(self) -> Scale:
@@ -114,12 +117,12 @@ class Timeline:
             if (at := _between(status.start_time, hold.start_time)) is not None
         ]
 
-    def counted(self, values: Sequence[int], *, until_end: bool) -> list[float]:
-        """A second; ``until_end``: of what ends with the load, whose last point may be a part."""
+    def counted(self, values: Sequence[int]) -> list[float]:
+        """A second. The point in which the load ends counts until then, for all that is drawn."""
         load_end = self.report.load_time
         rates = []
         for start, end, value in zip(self.starts, self.ends, values, strict=True):
-            over = min(end, load_end) if until_end and start < load_end else end
+            over = min(end, load_end) if start < load_end else end
             rates.append(value * NS_PER_S / (over - start))
         return rates
 

@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
-from perfrun.measure.record import StepRecord, Timing
+from perfrun.api.test.metric import QUANTILES
+from perfrun.measure.histogram import Histogram
+from perfrun.measure.record import Outcome, StepRecord, Timing, timing_key
 from perfrun.report.html.charts import Chart
 from perfrun.report.html.distribution import MAX_CURVES, Curve, Look, curve, distributions, of_runs
 from perfrun.report.html.scales import beyond
+from perfrun.report.steps import figure
 from tests.unit.logic.build import report, step
 from tests.unit.report.html.build import MS, S, reported
 
@@ -22,7 +25,7 @@ def charts(*records: StepRecord, **parts: Any) -> dict[str, Chart]:
     one = reported(report(*records), **parts)
     assert one.result is not None
     assert one.result.report is not None
-    made = distributions(one.result.report, one.result.plan, one.run.status.slos)
+    made = distributions(one.result.report, one.result.plan, one.run.status)
     return {chart.key: chart for chart in made}
 
 
@@ -30,9 +33,13 @@ EVEN = [(index + 1) * MS for index in range(1000)]
 
 
 def test_a_curve_goes_from_the_least_to_the_greatest():
-    points = drawn(step(EVEN)).points(0.0, 1.0)
+    one = drawn(step(EVEN))
+    points, slowest = one.points(), one.slowest()
     assert points[0] == pytest.approx((0, MS))
-    assert points[-1] == pytest.approx((3, 999 * MS), rel=0.001)
+    assert points[-1] == pytest.approx((2, 990 * MS), rel=0.001)
+    assert [value for _, value in slowest] == pytest.approx(EVEN[-10:], rel=0.001)
+    assert slowest[0][0] == pytest.approx(2)
+    assert slowest[-1] == (pytest.approx(3), 1000 * MS), "the slowest is the max of the table"
 
 
 def test_a_percentile_is_where_its_share_is():
@@ -41,10 +48,11 @@ def test_a_percentile_is_where_its_share_is():
 
 def test_a_curve_ends_where_requests_timed_out():
     one = drawn(step(EVEN[:900], timeouts=[5 * S] * 80, censored=[6 * S] * 20))
-    assert (one.known, one.bound) == (0.9, 5 * S)
+    assert (one.known, one.supported, one.bound) == (900, 0.9, 5 * S)
     assert one.text(0.9) == "900ms"
     assert one.text(0.95) == ">=5s"
-    assert max(place for place, _ in one.points(0.0, one.known)) == pytest.approx(beyond(0.9))
+    assert max(place for place, _ in one.points()) == pytest.approx(beyond(0.9))
+    assert one.slowest() == []
 
 
 def test_what_so_few_samples_say_is_not_shown_as_a_figure():
@@ -61,30 +69,58 @@ def test_nothing_is_drawn_of_nothing():
 def test_only_timeouts_leave_no_curve_and_say_so():
     chart = charts(step([], timeouts=[5 * S] * 10))["distribution"]
     assert all(line.pieces == [] for line in chart.lines)
-    assert chart.rows[1].cells == ("25%", ">=5s", ">=5s")
-    assert "10 of response time" in chart.notes[0]
+    assert chart.rows[1].cells == ("25%", "n/a"), "ten are too few"
+    assert "10 of all requests" in chart.notes[-1]
 
 
-def test_response_and_service_time_are_in_one_chart():
-    chart = charts(step(EVEN))["distribution"]
-    assert [line.name for line in chart.lines if line.name] == [
-        "response time, from when it was due",
-        "service time, from the first byte sent",
+def test_a_chart_has_one_clock():
+    waited = step(EVEN)
+    served = waited.timings[timing_key(Timing.SERVICE, Outcome.SUCCESS)] = Histogram()
+    served.fold([ns // 2 for ns in EVEN])
+    made = charts(waited)
+    assert list(made) == ["distribution", "service"]
+    assert [made[key].unit for key in made] == [
+        "in the window, from when a request was due; logarithmic",
+        "in the window, from the first byte sent; logarithmic",
     ]
+    assert all(len([line for line in one.lines if line.name]) == 1 for one in made.values())
+    [alike] = charts(step(EVEN)).values()
+    assert "differs by less than 5% and is not drawn" in alike.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("record", "share"),
+    [
+        (step(EVEN[:100]), 0.95),
+        (step(EVEN[:45], timeouts=[5 * S] * 5), 0.95),
+        (step(EVEN[:900], timeouts=[5 * S] * 100), 0.95),
+        (step(EVEN[:900], timeouts=[5 * S, 7 * S] * 50), 0.95),
+        (step(EVEN, censored=[20 * MS] * 3), 0.5),
+        (step(EVEN), 0.99),
+    ],
+)
+def test_a_percentile_is_told_in_a_chart_as_in_the_table(record: StepRecord, share: float):
+    status = reported(report(record)).run.status
+    assert status.summary is not None
+    assert status.summary.latency is not None
+    name = next(name for name, its in QUANTILES.items() if its == share)
+    assert drawn(record).text(share) == figure(getattr(status.summary.latency, name))
 
 
 def test_a_curve_that_ends_says_from_where_on():
     chart = charts(step(EVEN, timeouts=[5 * S] * 20))["distribution"]
-    assert [line.label for line in chart.lines if line.label] == ["response ≥ 5s", "service ≥ 5s"]
+    assert [line.label for line in chart.lines if line.label] == ["all ≥ 5s"]
     assert "it is unknown how long they would have taken" in chart.notes[-1]
 
 
-def test_the_last_ten_samples_are_dotted():
+def test_the_slowest_ten_are_single_marks_and_no_curve():
     chart = charts(step(EVEN))["distribution"]
-    dotted = [line for line in chart.lines if "thin" in line.style]
-    assert dotted[0].pieces[0][0][0] == pytest.approx(beyond(0.99))
-    assert chart.notes == [
-        "Dotted: fewer than 10 requests were slower, so the curve depends on chance."
+    curve_, marks = chart.lines
+    assert curve_.pieces[0][-1][0] == pytest.approx(beyond(0.99))
+    assert (marks.mark, len(marks.marked), marks.pieces) == ("○", 10, [])
+    assert chart.notes[1:] == [
+        "Single marks: the slowest requests, at most 10, each by itself. They are too few for a "
+        "percentile."
     ]
 
 
@@ -109,7 +145,7 @@ def test_each_step_has_a_curve_and_a_mark_of_its_own():
         ],
         slos=[{"metric": "latency.p95", "of": "buy", "max": "500ms"}],
     )
-    assert list(made) == ["distribution", "by-step", "service-by-step"]
+    assert list(made) == ["distribution", "by-step"]
     curves = [line for line in made["by-step"].lines if line.name]
     assert [(line.name, line.mark) for line in curves] == [("list", "●"), ("buy", "■")]
     assert len(curves[0].marked) == 3
@@ -117,7 +153,7 @@ def test_each_step_has_a_curve_and_a_mark_of_its_own():
     assert made["distribution"].limits == []
 
 
-def test_of_many_steps_the_busiest_are_drawn_and_the_others_told():
+def test_of_many_steps_the_worst_are_drawn_and_the_others_told():
     names = [f"step-{index}" for index in range(MAX_CURVES + 3)]
     records = [step(EVEN[: 100 + index], name=name) for index, name in enumerate(names)]
     chart = charts(
@@ -126,8 +162,8 @@ def test_of_many_steps_the_busiest_are_drawn_and_the_others_told():
             {"name": "default", "steps": [{"name": n, "http": {"path": f"/{n}"}} for n in names]}
         ],
     )["by-step"]
-    assert [line.name for line in chart.lines if line.name] == names[3:]
-    assert chart.notes[0] == "The 6 steps with the most requests; 3 more are below."
+    assert [line.name for line in chart.lines if line.name] == names[:2:-1]
+    assert chart.notes[0] == "The 6 worst steps, as in Steps; 3 more are not drawn."
 
 
 def test_runs_are_drawn_side_by_side_as_far_as_they_are_kept():

@@ -79,10 +79,12 @@ def test_names_at_the_ends_of_lines_do_not_overlap():
     assert all(b - a >= LINE for a, b in pairwise(ends))
 
 
-def test_names_of_limits_do_not_overlap():
-    limits = [Limit(value, f"at most {value}") for value in (50, 50, 51, 52)]
-    levels = sorted(heights(chart(limits=limits), "limit-label"))
-    assert all(b - a >= LINE for a, b in pairwise(levels))
+def test_limits_are_named_in_the_legend_where_no_curve_runs():
+    limits = [Limit(50, "p95 ≤ 50ms"), Limit(51, "p99 ≤ 51ms", 1, 2)]
+    one = chart(limits=limits, lines=[ChartLine("all", [[(0, 50), (10, 51)]], "s0")])
+    assert [name for _, name in legend(one)] == ["all", "p95 ≤ 50ms", "p99 ≤ 51ms"]
+    assert [line.get("y1") for line in svg(one).iter("line") if line.get("class") == "limit"]
+    assert not any("≤" in (text.text or "") for text in svg(one).iter("text"))
 
 
 def test_spans_moments_and_limits_are_named():
@@ -92,7 +94,7 @@ def test_spans_moments_and_limits_are_named():
         limits=[Limit(50, "p95 at most 50ms")],
     )
     assert texts(one, "note") == ["warm-up", "stopped by Ctrl-C"]
-    assert texts(one, "limit-label") == ["p95 at most 50ms"]
+    assert [name for _, name in legend(one)] == ["p95 at most 50ms"]
 
 
 def test_nothing_that_others_wrote_is_markup():
@@ -130,18 +132,6 @@ def test_gaps_are_not_bridged_and_lonely_values_span_their_interval():
     pieces = connected([0, 1, 2, 3], [1, 2, 3, 4], [5, 6, None, 8])
     assert pieces == [[(0.5, 5), (1.5, 6)], [(3, 8), (4, 8)]]
     assert connected([0], [1], [None]) == []
-
-
-def test_the_name_of_a_short_limit_is_where_no_curve_runs():
-    rising = ChartLine("all", [[(x / 10, x) for x in range(100)]], "s0")
-    limits = [Limit(50, "p95 ≤ 50ms", 5, 6)]
-    alone, beside_a_curve = (
-        next(text for text in svg(one).iter("text") if text.get("class") == "limit-label")
-        for one in (chart(limits=limits), chart(limits=limits, lines=[rising]))
-    )
-    assert alone.get("text-anchor") == "end"
-    assert beside_a_curve.get("text-anchor") is None
-    assert float(str(beside_a_curve.get("x")).removesuffix("%")) > 60
 
 
 def test_names_at_ends_far_apart_stay_at_their_ends():

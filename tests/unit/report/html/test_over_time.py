@@ -50,9 +50,9 @@ def test_limits_on_all_requests_are_drawn_where_they_are_near():
         {"metric": "errorRate", "max": "1%"},
     ]
     chart = charts(series(), slos=slos)["latency"]
-    assert [limit.label for limit in chart.limits] == ["p95 at most 150ms", "p99 at most 200ms"]
-    assert chart.notes == ["The objective, max at most 1h, lies far above the chart."]
-    assert "p95 at most 150ms" in chart.summary
+    assert [limit.label for limit in chart.limits] == ["p95 ≤ 150ms", "p99 ≤ 200ms"]
+    assert chart.notes[1] == "The objective, max ≤ 1h, lies far above the chart."
+    assert "p95 ≤ 150ms" in chart.summary
 
 
 def test_a_limit_of_one_of_several_steps_is_not_one_of_all():
@@ -79,11 +79,30 @@ def test_the_last_straggler_is_no_collapse():
     assert [len(piece) for piece in drawn["max"].pieces] == [10]
     for area in chart.areas:
         assert [len(piece) for piece in area.lower] == [len(piece) for piece in area.upper] == [9]
-    assert chart.notes == [
-        "p50 is drawn only for points with at least 20 requests.",
-        "p95 is drawn only for points with at least 200 requests.",
-        "p99 is drawn only for points with at least 1000 requests.",
+    assert chart.notes[1:] == [
+        "Drawn only where a point has enough successful requests: p50 20, p95 200, p99 1000.",
+        "A percentile here is that of a point in time, within 1%.",
     ]
+
+
+def test_two_maxima_are_told_apart():
+    notes = charts(series(latency=[sketch(*[MS] * 1000)] * 9 + [sketch(200 * MS)]))["latency"].notes
+    assert notes[0] == (
+        "The slowest request here took 200ms; the max of the figures above, 1ms, is of the window "
+        "only, and includes requests that timed out or were still open."
+    )
+    alike = charts(series(latency=[sketch(*[MS] * 1000)] * 10))["latency"].notes
+    assert not any("slowest" in note for note in alike)
+
+
+def test_planned_started_and_succeeded_are_counted_over_the_same_time():
+    """A burst of 100 that took 0.1 s is 1000/s, whatever of it is drawn."""
+    burst = series(seconds=1, latency=[sketch(*[MS] * 100)])
+    drawn = charts_over_time(timeline(measured(burst, load_time=S // 10), load=BURST))
+    chart = next(one for one in drawn if one.key == "rate")
+    assert [row.cells for row in chart.rows] == [("0s to 0.1s", "1,000", "1,000")]
+    assert chart.x.high == S // 10
+    assert {max(x for piece in line.pieces for x, _ in piece) for line in chart.lines} == {S // 10}
 
 
 def test_points_are_joined_until_a_percentile_can_be_told_but_not_to_a_few():
@@ -98,7 +117,7 @@ def test_points_are_joined_until_a_percentile_can_be_told_but_not_to_a_few():
 
 def test_timeouts_are_not_hidden():
     its = series(failed=[3] * 10, errors={"Timeout": [2] * 10, "Connect": [1] * 10})
-    assert charts(its)["latency"].notes == [
+    assert charts(its)["latency"].notes[1:-1] == [
         "20 requests timed out and are not in this chart: see Errors, and the distribution, where "
         "they count."
     ]
@@ -194,7 +213,7 @@ def test_how_many_are_allowed_is_drawn_where_they_came_near_it():
     load = {"open": {"rate": "100/s", "duration": "10s", "maxInFlight": 10}}
     near = charts(series(in_flight=[9] * 10), load=load)["in-flight"]
     far = charts(series(in_flight=[2] * 10), load=load)["in-flight"]
-    assert [limit.label for limit in near.limits] == ["at most 10"]
+    assert [limit.label for limit in near.limits] == ["maxInFlight 10"]
     assert (far.limits, far.notes) == ([], ["At most 10 were allowed."])
 
 

@@ -23,9 +23,12 @@ def complete() -> Reported:
     return reported(measured, slos=LIMITS)
 
 
-def test_the_verdict_comes_first_then_objectives_then_charts():
+def test_the_verdict_comes_first_then_objectives_then_steps_then_charts():
     page = Page(run_page(complete()))
-    assert page.ids.index("objectives") < page.ids.index("charts") < page.ids.index("environment")
+    sections = ["objectives", "next", "steps", "charts", "counts", "generator", "environment"]
+    places = [page.ids.index(name) for name in sections]
+    assert places == sorted(places)
+    assert [link["href"] for link in page.all("a")][1:] == [f"#{name}" for name in sections]
     assert page.text.index("Warn 2 of 2 objectives missed") < page.text.index("Objectives")
 
 
@@ -110,18 +113,25 @@ def test_an_error_says_what_to_do_and_has_no_empty_parts():
     page = Page(run_page(Reported(an_error("shop refuses connections"))))
     assert "Error shop refuses connections" in page.text
     assert "nothing was judged: fix what the message names" in page.text
-    assert "steps" not in page.ids
+    assert "The load never started, so the target was not measured." in page.text
+    assert "Workers 1 planned: 0 were ready, 0 reported" in page.text.replace(
+        "Workers1", "Workers 1"
+    )
+    assert not {"steps", "charts"} & set(page.ids)
+    assert "no problem of its own" not in page.text, "nothing was measured"
 
 
 def test_a_result_of_which_no_worker_reported():
-    page = Page(run_page(reported(None)))
-    assert "No worker reported, so there is nothing to draw." in page.text
+    page = Page(run_page(reported(None, slos=LIMITS)))
+    assert "The load started, but what it measured is not known." in page.text
+    assert "Not judged: latency.p95: at most 500ms errorRate: at most 1%" in page.text
+    assert "has no objectives" not in page.text
 
 
 def test_a_run_that_is_still_under_way():
     page = Page(run_page(Reported(a_run(verdict=None, phase="Running", message=None, slos=[]))))
     assert "Running" in page.text
-    assert "no objectives, or the run was not judged" in page.text
+    assert "The run was not judged." in page.text
 
 
 def test_what_was_run_and_where():
