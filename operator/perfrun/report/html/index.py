@@ -36,8 +36,8 @@ def run_pages(runs: Sequence[Reported]) -> Mapping[str, str]:
     """Pages by file name: one for each run, and of several a list of all; of runs of one name the
     last."""
     pages = {_file(one.run): run_page(one) for one in runs}
-    if len(runs) > 1:
-        pages[INDEX] = index_page([one.run for one in runs])
+    if len(pages) > 1:
+        pages[INDEX] = index_page(list({_file(one.run): one.run for one in runs}.values()))
     return pages
 
 

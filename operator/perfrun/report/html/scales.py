@@ -80,11 +80,9 @@ def duration_axis(values: Iterable[float]) -> Scale:
 def time_axis(end: int) -> Scale:
     """Of time since the load began (ns): minutes and seconds."""
     if 0 < end < 2 * NS_PER_S:
-        step = _decimal_step(end / 5)
-        ticks = [
-            Tick(at * step / end, tick_duration(at * step)) for at in range(int(end / step) + 1)
-        ]
-        return Scale(0, end, tuple(ticks))
+        part = _decimal_step(end / 5)
+        places = [number * part for number in range(int(end / part) + 1)]
+        return Scale(0, end, tuple(Tick(at / end, tick_duration(at)) for at in places))
     end = max(end, NS_PER_S)
     step = next((one for one in _TIME_STEPS if end / (one * NS_PER_S) <= 9), None)
     if step is None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from perfrun.logic.comparison.compare import compare, line_up
 from perfrun.logic.comparison.model import Reported, Shown
 from perfrun.report.html import comparison_page
-from perfrun.report.html.strips import MAX_STRIPS, strips
+from perfrun.report.html.comparison import MAX_STRIPS, strips
 from tests.unit.logic.build import report, step
 from tests.unit.report.html.build import MS, Page, reported, with_status
 
