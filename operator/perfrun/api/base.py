@@ -1,8 +1,8 @@
-"""What every model of the API shares: strictness, rules said once, and fields not built yet.
+"""What every model of the API shares: strictness, rules, and fields that are not built yet.
 
-A rule is written once as CEL for the API server and once as a Python predicate for
-``perfrun run``, side by side, with one message; the CRD generator and the validator both read it
-from here, and a test sends every bad manifest through both.
+A rule is written once as CEL for the API server and once as a Python predicate for ``perfrun run``,
+side by side, with one message. The CRD generator and the validator both read it from here, and a
+test sends every bad manifest through both.
 """
 
 from collections.abc import Callable
@@ -30,23 +30,24 @@ from perfrun.api.sentence import MAX_SENTENCE, printable
 NOT_BUILT_KEY = "x-perfrun-not-built"
 
 Sentence = Annotated[str, Field(max_length=MAX_SENTENCE), AfterValidator(printable)]
-"""For users, in a status or a report: printable, whoever sends it."""
+"""For users, in a status or a report: printable, whoever sent it."""
 
 
 LIST_TYPE = "x-kubernetes-list-type"
-"""What makes two items of a list the same one, so that several managers can own its items."""
+"""What identifies an item of a list, so that several managers can own different items."""
 LIST_MAP_KEYS = "x-kubernetes-list-map-keys"
 
 
 def list_map(*keys: str) -> dict[str, Any]:
-    """The list type of a list of objects that ``keys`` tell apart, for ``json_schema_extra``."""
+    """The list type of a list of objects that ``keys`` distinguish, for ``json_schema_extra``."""
     return {LIST_TYPE: "map", LIST_MAP_KEYS: list(keys)}
 
 
 @dataclass(frozen=True)
 class Unique:
-    """Annotates a list in which none is given twice: texts and numbers, or objects that a field of
-    one word tells apart."""
+    """Annotates a list without duplicates: of strings and numbers, or of objects that a field with
+    a single value identifies.
+    """
 
     key: str = ""
 
@@ -71,10 +72,10 @@ class Unique:
 
 
 class Rule(NamedTuple):
-    """One objection that a model can raise against itself."""
+    """One rule that a model checks about itself."""
 
     cel: str
-    """A CEL expression over ``self`` that is true where all is well."""
+    """A CEL expression over ``self`` that is true if all is well."""
     holds: Callable[[Any], bool]
     """The same, over the parsed model."""
     message: str
@@ -83,17 +84,17 @@ class Rule(NamedTuple):
 
 
 class ApiModel(BaseModel):
-    """A part of a manifest: camelCase outside, frozen, and nothing unknown is let through."""
+    """A part of a manifest: camelCase outside, frozen, unknown fields are refused."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
         populate_by_name=True,
         extra="forbid",
         frozen=True,
-        # As the API server has it: "3" is no number, and 1 is no boolean.
+        # As in the API server: "3" is not a number, and 1 is not a boolean.
         strict=True,
         serialize_by_alias=True,
-        # Built when it is first used: a program uses a few of these models.
+        # Built on first use, because a program uses only a few of these models.
         defer_build=True,
     )
 
@@ -101,7 +102,7 @@ class ApiModel(BaseModel):
 
     @classmethod
     def parse(cls, body: object) -> Self:
-        """The model of a manifest's JSON, names as the API has them. Raises ValidationError."""
+        """The model of a manifest's JSON, with the names of the API. Raises ValidationError."""
         return cls.model_validate(body, by_alias=True, by_name=False)
 
     @model_validator(mode="after")
@@ -114,7 +115,7 @@ class ApiModel(BaseModel):
 
 
 class StatusModel(ApiModel):
-    """A part of a status: what a newer perfrun has added is passed over."""
+    """A part of a status: fields that a newer perfrun has added are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=False)
 
@@ -124,8 +125,9 @@ class StatusModel(ApiModel):
         return self.model_copy(update=named)
 
     def as_patch(self) -> dict[str, Any]:
-        """A partial status as a JSON merge patch (RFC 7386): what is set, and null where it is set
-        to None, which removes a field."""
+        """A partial status as a JSON merge patch (RFC 7386): the fields that are set, and null for
+        those set to None, which removes a field.
+        """
         fields = type(self).model_fields
         names = [name for name in fields if name in self.model_fields_set]
         removed = [fields[name].alias or name for name in names if getattr(self, name) is None]
@@ -136,7 +138,7 @@ class StatusModel(ApiModel):
 
     @model_serializer(mode="wrap")
     def _without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What is said, and no empty map or text in the place of what is not."""
+        """The set fields, without empty maps and strings for those that are not set."""
         return {name: value for name, value in dump(self).items() if value not in ("", {})}
 
 
@@ -163,14 +165,14 @@ def at_most_one_of(*fields: str, what: str) -> Rule:
 
 
 def _is_set(model: BaseModel, field: str) -> bool:
-    # By alias: the attribute of ``json`` is json_, because BaseModel has a method of that name.
+    # By alias: the attribute of ``json`` is json_, because BaseModel has a method with that name.
     fields = type(model).model_fields.items()
     attribute = next(name for name, info in fields if (info.alias or name) == field)
     return getattr(model, attribute) is not None
 
 
 def not_built_message(field: str) -> str:
-    """What is said of a field that stands in the schema only to be refused."""
+    """The message for a field that is in the schema only to be refused."""
     return f"{field} is not implemented in this version of perfrun: remove it"
 
 
@@ -188,6 +190,6 @@ def _stub(schema: dict[str, Any]) -> Any:
 
 _ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}
 
-# Fields of the agreed API that are not built yet. They are typed, because a CEL rule over an
-# untyped field does not compile, and refused, because pruning them silently would be a lie.
+# Fields of the design that are not built yet. They are typed, because a CEL rule over an untyped
+# field does not compile, and refused, because pruning them silently would mislead users.
 NotBuiltList = _stub({"type": "array", "items": {"type": "object", **_ANYTHING}, "maxItems": 64})

@@ -14,7 +14,7 @@ MAX_OWNERS = 1000
 
 
 class OwnerReference(BaseModel):
-    """Who an object belongs to."""
+    """An owner of an object."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
@@ -73,4 +73,4 @@ class Condition(BaseModel):
 Conditions = Annotated[
     list[Condition], Field(max_length=MAX_CONDITIONS, json_schema_extra=list_map("type"))
 ]
-"""One of each type; other controllers may have some of their own."""
+"""At most one condition of each type; other controllers may have their own."""

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-# 40 leaves room for "-<unix minute>" and the index suffixes of pods in the 63 of a label value.
+# 40 leaves room for "-<unix minute>" and the index suffixes of pods within the 63 characters of a
+# label value.
 TEST_NAME_MAX = 40
 RUN_NAME_MAX = 63
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -12,7 +13,7 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 PART_NAME = r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$"
 VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
-# Scenario and step names become metric labels and JSON keys: short, and no template in them.
+# Scenario and step names become metric labels and JSON keys: short, and without templates.
 PartName = Annotated[str, Field(pattern=PART_NAME, min_length=1, max_length=63)]
 VariableName = Annotated[str, Field(pattern=VARIABLE_NAME, max_length=63)]
 ObjectName = Annotated[
@@ -23,7 +24,7 @@ DataKey = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_l
 HeaderName = Annotated[
     str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", min_length=1, max_length=128)
 ]
-# No control characters: a header value or path with a line break would be a request of its own.
+# No control characters: a line break in a header value or path could start another request.
 HEADER_VALUE_PATTERN = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
 HeaderValue = Annotated[str, Field(pattern=HEADER_VALUE_PATTERN, max_length=4096)]
 PATH_PATTERN = r"^/[^\x00-\x1f\x7f#]*$"
@@ -36,14 +37,15 @@ HOST_PATTERN = r"^(\*|(\*\.)?([A-Za-z0-9_-]|\$\(namespace\)|\.)+|[0-9A-Fa-f:]+)$
 CIDR_PATTERN = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
 CLOCK_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
-# What the objects of a run are found by.
+# Labels and annotations that identify the objects of a run.
 RUN_LABEL = "perfrun.dev/run"
 WORKER_CONTAINER = "worker"
 COMMAND_CONTAINER = "command"
-"""Of the user's image, in the pod of a benchmark."""
+"""The container with the user's image, in the pod of a benchmark."""
 WORKER_INDEX = "batch.kubernetes.io/job-completion-index"
-"""On a pod, as label and as annotation: which worker it is."""
+"""On a pod, as label and as annotation: the worker's index."""
 
 STOP_ANNOTATION = "perfrun.dev/stopped-because"
-"""On a PerfRun with spec.stop: who or what asked for it, as a sentence. The operator writes it
-where it stops a run itself; whoever else stops one may."""
+"""On a PerfRun with spec.stop: who or what asked for it, as a sentence. The operator writes it when
+it stops a run itself; others who stop a run may write it too.
+"""

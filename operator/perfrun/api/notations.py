@@ -1,5 +1,6 @@
-"""What to write where a text does not match its pattern: one table for the API server's messages
-and for perfrun's own."""
+"""What to write if a value does not match its pattern: one table for the API server's messages and
+for perfrun's own.
+"""
 
 from perfrun.api import quantities
 from perfrun.api.names import (
@@ -43,7 +44,9 @@ _OTHER_NOTATIONS = {
     FEW_CLASSES: "use at most 16 character classes, such as [a-z]",
     TIME_PATTERN: "write a time in UTC, as in 2026-11-22T02:00:03Z",
 }
-"""These stay patterns in the CRDs: an object may have more of them than CEL's budget allows."""
+"""These remain patterns in the CRDs: an object may have more such fields than CEL's
+budget allows.
+"""
 
 
 def notation(pattern: str) -> str:

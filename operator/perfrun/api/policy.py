@@ -13,14 +13,14 @@ from perfrun.api.test.load import MAX_USERS, MAX_WORKERS
 from perfrun.api.test.target import Audience
 
 NAMESPACE = "$(namespace)"
-"""Stands in a host pattern for the namespace of the test."""
+"""Placeholder in a host pattern for the namespace of the test."""
 
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 DAYS: tuple[Day, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def _cidr(text: str) -> str:
-    ip_network(text)  # raises ValueError, also for 10.1.2.3/8, which is no network
+    ip_network(text)  # raises ValueError, also for 10.1.2.3/8, which is not a network
     return text
 
 

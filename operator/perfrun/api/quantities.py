@@ -1,7 +1,7 @@
 """Durations, rates, percentages and byte sizes: one notation for specs, status and messages.
 
 Inside perfrun a duration is an ``int`` of nanoseconds, a rate a ``float`` per second, a ratio a
-``float`` from 0 to 1 and a size an ``int`` of bytes. Text is parsed here, once, and made here.
+``float`` from 0 to 1 and a size an ``int`` of bytes. All parsing and formatting happens here.
 """
 
 import math
@@ -34,7 +34,7 @@ _BYTE_UNITS = {
     "Gi": 1024**3,
 }
 
-# The bounds on digits keep every value inside 64 bits and the patterns cheap for the API server.
+# The bounds on digits keep every value within 64 bits and the patterns cheap for the API server.
 DURATION_PATTERN = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|ms|s|m|h)){1,4}$"
 RATE_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,6})?/(s|m|h)$"
 PERCENT_PATTERN = r"^(100(\.0{1,6})?|[0-9]{1,2}(\.[0-9]{1,6})?)%$"
@@ -94,7 +94,7 @@ def parse_bytes(text: object) -> int:
 
 
 def parse_cores(text: object) -> float:
-    """Cores of ``800m`` or ``1.5``, as Kubernetes has them. Raises ValueError with an example."""
+    """Cores of ``800m`` or ``1.5``, as in Kubernetes. Raises ValueError with an example."""
     if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
         return float(text)
     if not isinstance(text, str) or not _CORES.match(text):
@@ -116,13 +116,13 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-# --- making text ------------------------------------------------------------------------------
+# --- formatting -------------------------------------------------------------------------------
 
 
 def format_duration(ns: float, limits: Iterable[float] = ()) -> str:
     """``30.1ms``, ``1.21s``, ``0.21ms``: three significant digits.
 
-    More digits where three would put the text on the other side of one of ``limits`` (ns).
+    More digits if three would put the text on the other side of one of ``limits`` (ns).
     """
     unit, size = ("s", NS_PER_S) if ns >= NS_PER_S else ("ms", NS_PER_MS)
     value = ns / size
@@ -133,7 +133,7 @@ def format_duration(ns: float, limits: Iterable[float] = ()) -> str:
 
 
 def format_short_duration(ns: float, limits: Iterable[float] = ()) -> str:
-    """The same, with ``us`` and ``ns`` where they make it shorter: ``5.11us``."""
+    """The same, with ``us`` and ``ns`` if that is shorter: ``5.11us``."""
     if ns >= NS_PER_MS:
         return format_duration(ns, limits)
     unit, size = ("us", NS_PER_US) if ns >= NS_PER_US else ("ns", 1)
@@ -148,26 +148,28 @@ def format_exact_duration(ns: int) -> str:
     for unit, size in sorted(_DURATION_UNITS.items(), key=lambda item: -item[1]):
         if ns % size == 0 and ns // size < 10**9:
             return f"{ns // size}{unit}"
-    # More digits than one number may have: in parts, as in 1s234567891ns.
+    # If one number would need too many digits, use parts, as in 1s234567891ns.
     hours, rest = divmod(ns, 3600 * NS_PER_S)
     parts = ((hours, "h"), (rest // NS_PER_S, "s"), (rest % NS_PER_S, "ns"))
     return "".join(f"{number}{unit}" for number, unit in parts if number)
 
 
 def format_rate(per_second: float, limits: Iterable[float] = ()) -> str:
-    """``999.4/s``: one decimal, more for small rates, and where that would cross a limit."""
+    """``999.4/s``: one decimal, more for small rates, and if that would cross a limit."""
     decimals = 1 if per_second >= 10 else 2 if per_second >= 1 else 3
     return _rounded(per_second, decimals, list(limits)) + "/s"
 
 
 def format_percent(ratio: float, limits: Iterable[float] = ()) -> str:
-    """``99.94%``: two decimals, more where that would cross a limit; never a false 0% or 100%."""
+    """``99.94%``: two decimals, more if that would cross a limit; never a false 0% or 100%."""
     return _rounded(ratio * 100, 2, [limit * 100 for limit in limits] + [0.0, 100.0]) + "%"
 
 
 def format_bytes(size: int, limits: Iterable[float] = ()) -> str:
-    """``64Ki``, ``1.5Mi``, ``800``: binary units, one decimal; exact where that would cross a
-    limit. What has shrunk has a minus before it."""
+    """``64Ki``, ``1.5Mi``, ``800``: binary units, one decimal; exact if that would cross a limit.
+
+    A decrease has a minus sign.
+    """
     if size < 0:
         return "-" + format_bytes(-size, [-limit for limit in limits])
     for unit in ("Gi", "Mi", "Ki"):
@@ -180,14 +182,14 @@ def format_bytes(size: int, limits: Iterable[float] = ()) -> str:
 
 
 def format_cores(cores: float, limits: Iterable[float] = ()) -> str:
-    """``420m`` below one core, ``1.5`` from there on; more digits where that crosses a limit."""
+    """``420m`` below one core, ``1.5`` from there on; more digits if that would cross a limit."""
     if cores < 1:
         return _rounded(cores * 1000, 0, [limit * 1000 for limit in limits]) + "m"
     return _rounded(cores, 2, list(limits))
 
 
 def format_number(value: float, limits: Iterable[float] = ()) -> str:
-    """``12``, ``0.53``: four significant digits, more where that would cross a limit."""
+    """``12``, ``0.53``: four significant digits, more if that would cross a limit."""
     size = abs(value)
     first = math.floor(math.log10(size)) if size > 1e-9 else 0
     return _rounded(value, min(max(3 - first, 0), 9), list(limits))
@@ -216,7 +218,7 @@ def _schema(pattern: str, max_length: int) -> WithJsonSchema:
 
 def format_exact_rate(per_second: float) -> str:
     """The spec notation that parses back to ``per_second``, as in ``20/m``."""
-    # The plan travels as text: 20/m must not come back as 0.333333/s.
+    # The plan contains text: 20/m must not come back as 0.333333/s.
     texts = [
         f"{per_second * size:.6f}".rstrip("0").rstrip(".") + f"/{unit}"
         for unit, size in _RATE_UNITS.items()

@@ -1,8 +1,8 @@
 """The grammar of ``$(...)`` templates: names and a closed set of functions, nothing else.
 
 ``$(region)`` is a variable, ``$(users.id)`` a column of a feed, ``$(uuid())`` a call of a function
-of the table below, and ``$$(`` a literal ``$(``. There is no attribute access and no code; the
-other brackets belong to others (``{{ }}`` to Helm and Argo, ``${ }`` to Flux).
+of the table below, and ``$$(`` a literal ``$(``. There is no attribute access and no code; other
+brackets belong to other tools (``{{ }}`` to Helm and Argo, ``${ }`` to Flux).
 """
 
 import re
@@ -12,7 +12,7 @@ Argument = str | int | float
 
 
 class Literal(NamedTuple):
-    """Text that stands for itself."""
+    """Literal text."""
 
     text: str
 
@@ -34,12 +34,12 @@ Part = Literal | Reference | Call
 
 
 class Signature(NamedTuple):
-    """How a function may be called, and what it gives."""
+    """How a function may be called, and what it returns."""
 
     at_least: int
     at_most: int
     takes: type | None
-    """``int`` or ``str`` where all arguments must be of that kind, None where any will do."""
+    """``int`` or ``str`` if all arguments must have that type, None for any."""
     help: str
 
 
@@ -65,7 +65,7 @@ _ARGUMENT = re.compile(
 
 
 def parse(text: str) -> tuple[Part, ...]:
-    """The parts of a template, in order. Raises ValueError that quotes the part at fault."""
+    """The parts of a template, in order. Raises ValueError that quotes the invalid part."""
     parts: list[Part] = []
     literal = ""
     position = 0

@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 MAX_REPORT = 8 * 1024 * 1024
 MAX_READY = 256 * 1024
 MAX_INTERVAL = 128 * 1024
-"""Its histogram can take 40 KiB if every bucket is used, its 64 error classes 6 KiB."""
+"""An interval's histogram can take 40 KiB if every bucket is used, its 64 error classes 6 KiB."""
 MAX_VALUES = 300
 """Values in the JSON of either, not counting strings. It is parsed in the event loop, where
 thousands would take long."""
@@ -118,8 +118,8 @@ async def _body(request: web.Request, limit: int) -> bytes:
     except TimeoutError as error:
         raise Malformed(f"the body did not arrive within {_BODY_SECONDS:.0f} s") from error
     except (OSError, web.RequestPayloadError) as error:
-        # A worker that dies in the middle of a message is no defect of ours: its run's coverage
-        # says what is missing, and nobody is left to read an answer.
+        # A worker that dies in the middle of a message is not a defect of perfrun: its run's
+        # coverage shows what is missing, and nobody is left to read an answer.
         raise Gone("the worker disconnected before its message was complete") from error
     return bytes(body)
 
@@ -144,8 +144,8 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
         headers = {"Retry-After": _RETRY_AFTER} if error.retry else None
         response = web.json_response({"message": str(error)}, status=error.status, headers=headers)
         if request.can_read_body or error.stranger:
-            # What was not read must not be taken for the next request of this connection. And a
-            # stranger's would be kept from workers for as long as it asks for something.
+            # Unread bytes must not be taken for the next request on this connection. And a
+            # stranger's connection would be unavailable to workers for as long as it keeps asking.
             response.force_close()
         return response
     except web.HTTPException as error:

@@ -1,7 +1,8 @@
-"""All runs that are open in this process: who may speak, who waits, what is kept before what.
+"""All runs that are open in this process: which workers may send, which wait, and what is stored
+first.
 
-Nothing is told that is not persisted: T0 before any worker hears of it, a report before it is
-acknowledged.
+Nothing is announced before it is persisted: T0 before any worker learns of it, a report before it
+is acknowledged.
 """
 
 import asyncio
@@ -75,7 +76,9 @@ class Coordinator:
         lead: int = NS_PER_S,
         poll: float = POLL_SECONDS,
     ) -> None:
-        """``lead`` is from the opening of the barrier to T0, ns; ``poll`` in seconds."""
+        """``lead`` is the time from the opening of the barrier to T0, ns; ``poll`` is
+        in seconds.
+        """
         self._store = store
         self._identity = identity
         self._clock = clock or SystemClock()
@@ -84,8 +87,8 @@ class Coordinator:
         self._runs: dict[str, _Run] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
-        # One at a time, from its unpacking until what is kept of it: unpacked, a report can take a
-        # hundred times its size.
+        # One at a time, from unpacking until the parts to keep are extracted: unpacked, a report
+        # can take a hundred times its size.
         self._unpacking = asyncio.Semaphore(1)
 
     # --- for the host -------------------------------------------------------------------------
@@ -137,7 +140,7 @@ class Coordinator:
             run.decided.set()
 
     def close(self, uid: str) -> None:
-        """Accept nothing more for a run: its workers are told that it is over."""
+        """Accept nothing more for a run: its workers are informed that it is over."""
         run = self._runs.pop(uid, None)
         if run is None:
             return
@@ -147,18 +150,22 @@ class Coordinator:
             self._ended.popitem(last=False)
 
     def release(self) -> None:
-        """This process ends, but the runs do not: waiting workers are told to ask again."""
+        """This process ends, but the runs do not: waiting workers are asked to try again."""
         runs, self._runs = self._runs, {}
         for run in runs.values():
             run.let_go()
 
     def trouble(self, uid: str) -> RunTrouble | None:
-        """What workers of an open run say that keeps its load from beginning."""
+        """The problem that keeps the load of an open run from beginning, as its workers
+        report it.
+        """
         session = self.session(uid)
         return session.trouble() if session else None
 
     def silent(self, uid: str) -> tuple[int, int] | None:
-        """A worker of an open run that came up and has been silent for too long, and its ns."""
+        """A worker of an open run that came up and has been silent for too long, and for how many
+        ns.
+        """
         session = self.session(uid)
         return session.silent(self._clock.monotonic()) if session else None
 
@@ -181,7 +188,7 @@ class Coordinator:
             for _, session in sorted(begun, key=lambda one: one[0])
         ]
 
-    # --- for the workers (by way of the app) --------------------------------------------------
+    # --- for the workers (through the app) -----------------------------------------------------
 
     async def admit(self, uid: str, index: int, token: str) -> None:
         """Check that ``token`` belongs to worker ``index`` and may send now. Raises
@@ -194,7 +201,7 @@ class Coordinator:
         run.gate.count(index, now)
 
     async def ready(self, uid: str, index: int, ready: Ready) -> Start:
-        """A worker at the barrier: answered when there is an answer, or when ``poll`` is over."""
+        """A worker at the barrier: answered when there is an answer, or after ``poll``."""
         run = self._run(uid)
         session = run.session
         if index == session.plan.cleaner:
@@ -216,16 +223,16 @@ class Coordinator:
         return session.start_answer(index, self._clock.monotonic())
 
     def interval(self, uid: str, index: int, interval: Interval) -> Order:
-        """Take a worker's progress; the answer says whether to continue."""
+        """Add a worker's progress; the answer says whether to continue."""
         run = self._run_of_load(uid, index)
         run.session.interval(index, interval, self._clock.monotonic())
         self._search_on(uid, run)
         return run.session.order(index)
 
     async def hold(self, uid: str, index: int, packed: bytes) -> None:
-        """A worker's report of a hold. It need not be durable: after a restart it is held again.
+        """A worker's report of a hold. Raises CoordinatorError.
 
-        Raises CoordinatorError.
+        It need not be durable, because after a restart the rate is held again.
         """
         run = self._run_of_load(uid, index)
         search = run.session.search
@@ -236,9 +243,9 @@ class Coordinator:
         self._search_on(uid, run)
 
     async def report(self, uid: str, index: int, packed: bytes) -> None:
-        """Keep a worker's report; returns when it is durable. Raises CoordinatorError.
+        """Store a worker's report; returns when it is durable. Raises CoordinatorError.
 
-        The same report may come again. Another one does not take its place.
+        The same report may come again. A different one does not replace it.
         """
         run = self._run(uid)
 
@@ -343,7 +350,7 @@ class Coordinator:
         try:
             await self._persist_next(session, search)
         except Exception as error:
-            # The run still has its end: by what was found until now.
+            # The run still ends, with what was found so far.
             _LOG.exception("run %s: its capacity search cannot continue", session.plan.uid)
             session.stop(f"the capacity search could not continue: {type(error).__name__}: {error}")
 
@@ -358,7 +365,7 @@ class Coordinator:
                 _LOG.warning("run %s: hold not persisted: %s", session.plan.uid, error)
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            # Written slowly, it would begin before every worker can have heard of it.
+            # If writing took long, the hold would begin before every worker can have learned of it.
             took = session.elapsed(self._clock.monotonic()) - asked
             if step.hold is None or took < HOLD_LEAD // 4:
                 session.tell(step)
@@ -387,7 +394,8 @@ def _ending(packed: bytes, plan: RunPlan) -> tuple[str | None, bool]:
 def _added(merged: WorkerReport | None, report: WorkerReport) -> tuple[WorkerReport, int]:
     """``merged`` with one more report of a hold, and the bytes that its histograms take.
 
-    What is not of the hold is left out: an honest worker's report has nothing there.
+    Everything that does not belong to the hold is left out: an honest worker's report has nothing
+    there.
     """
     nothing = WorkerReport.of_nothing()
     for name in ("warmup", "setup", "teardown", "series", "observed", "benchmark"):

@@ -1,6 +1,6 @@
 """Why a worker's message is rejected. Each class is one HTTP status; the text is a sentence."""
 
-# ruff: noqa: N818 -- named after the answer that they become
+# ruff: noqa: N818 -- named after the answers that they become
 
 from typing import ClassVar
 

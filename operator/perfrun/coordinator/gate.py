@@ -26,8 +26,8 @@ class TokenGate:
     """The tokens of one run's workers. Times are ns of the monotonic clock.
 
     A check is a request to the API server. A worker needs one every few minutes, and one more
-    whenever the kubelet renews its token; whoever keeps sending new tokens uses up the share of
-    that run only.
+    whenever the kubelet renews its token; a sender of ever new tokens uses up the share of that run
+    only.
     """
 
     def __init__(self, workers: int) -> None:
@@ -65,7 +65,7 @@ class TokenGate:
     def _admit(self, digest: bytes, now: int, identity: str) -> None:
         known = self._identities
         self._identities = {one: entry for one, entry in known.items() if now < entry[0]}
-        # Workers come together: their next checks are spread over a quarter of the time.
+        # Workers arrive together, so their next checks are spread over a quarter of the time.
         self._identities[digest] = (now + KNOWN_FOR * (768 + digest[0]) // 1024, identity)
 
     def count(self, index: int, now: int) -> None:

@@ -1,4 +1,4 @@
-"""What workers may send, and whose turn it is: who holds a token may still behave badly."""
+"""What workers may send, and in what order: holders of a token may still behave badly."""
 
 import asyncio
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -10,8 +10,9 @@ from perfrun.coordinator.errors import Conflict, TooMany, Unavailable
 
 
 class NamespaceTurns:
-    """A free place goes to the namespace that holds the fewest; of equals, to the one that has
-    waited longest. Within a namespace, first come, first served."""
+    """A free place goes to the namespace that holds the fewest; among equals, to the one that has
+    waited longest. Within a namespace, first come, first served.
+    """
 
     def __init__(self, at_once: int, each: int) -> None:
         """``at_once``: number of places. ``each``: how many of them one namespace may hold."""
@@ -43,8 +44,8 @@ class NamespaceTurns:
             queue = self._waiting.pop(namespace)
             mine = queue.popleft()
             if queue:
-                self._waiting[namespace] = queue  # behind the others
-            if not mine.cancelled():  # else whoever waited has given up
+                self._waiting[namespace] = queue  # at the end of the queue
+            if not mine.cancelled():  # otherwise the waiting request has given up
                 mine.set_result(None)
                 self._held[namespace] += 1
 
@@ -70,7 +71,10 @@ class Bucket:
 
 class Intake:
     """Reports are large, so only a few are in memory at once: one per worker, and a limited number
-    per namespace. Slow senders do not block other namespaces, which get the next free place."""
+    per namespace.
+
+    Slow senders do not block other namespaces, which get the next free place.
+    """
 
     def __init__(self, at_once: int, each: int, patience: float) -> None:
         """``each``: limit per namespace. ``patience``: seconds that a report waits for its turn."""
@@ -108,9 +112,9 @@ class Reports:
         self._storing: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def keep(self, index: int, packed: bytes, store: Callable[[], Awaitable[None]]) -> None:
-        """Have a worker's first report stored; the same one may come again.
+        """Store a worker's first report; the same one may come again.
 
-        Raises Conflict for another one, whether the first is stored or is just being stored.
+        Raises Conflict for a different one, whether the first is stored or still being stored.
         """
         digest = await asyncio.to_thread(_digest, packed)
         async with self._storing[index]:

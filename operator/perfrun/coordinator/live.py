@@ -26,7 +26,7 @@ class WorkerLive:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A snapshot over all workers. Counts are since T0, warm-up included."""
+    """A snapshot over all workers. Counts are since T0, including the warm-up."""
 
     elapsed: int = 0
     """ns since T0 of the most advanced worker."""
@@ -41,8 +41,9 @@ class Live:
     """Requests that ended in the last interval, per second."""
     errors: Mapping[str, int] = field(default_factory=dict)
     recent: Mapping[str, float] = field(default_factory=dict)
-    """Percentiles (ns) of the successes told in the last one to two seconds, as far as these are
-    enough to tell them."""
+    """Percentiles (ns) of the requests that succeeded in the last one to two seconds, if there are
+    enough of them.
+    """
     workers: tuple[WorkerLive, ...] = ()
     """Workers that have posted an interval, by index."""
     search: SearchView | None = None
@@ -51,9 +52,9 @@ class Live:
 
 @dataclass(slots=True)
 class _Track:
-    """The last interval of one worker, when it arrived (ns), and the rate since the one before.
+    """The last interval of one worker, when it arrived (ns), and the rate since the previous one.
 
-    Its latencies are not kept here: a thousand workers' histograms would be 190 MB.
+    Latencies are not kept here: a thousand workers' histograms would be 190 MB.
     """
 
     last: Interval
@@ -62,7 +63,7 @@ class _Track:
 
 
 class _Recent:
-    """The latencies of the present second and of the one before it."""
+    """The latencies of the current second and of the previous one."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -86,7 +87,7 @@ class _Recent:
 
 
 class LiveMerge:
-    """Collects intervals and makes :class:`Live` snapshots."""
+    """Collects intervals and creates :class:`Live` snapshots."""
 
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
@@ -130,7 +131,7 @@ class LiveMerge:
 
 
 def percentiles(histogram: Histogram) -> Mapping[str, float]:
-    """The percentiles of a live view that there are enough samples of, in ns."""
+    """The percentiles of a live view for which there are enough samples, in ns."""
     return {
         name: histogram.quantile(QUANTILES[name])
         for name in ("p50", "p95", "p99")

@@ -12,19 +12,19 @@ class DurableStore(Protocol):
     """Stores what must outlive this process. Any exception means: not stored, try again."""
 
     async def persist_start(self, uid: str, time: datetime, workers: int) -> datetime:
-        """Keep T0 of a run and return the T0 that stands: one persisted earlier wins.
+        """Store T0 of a run and return the valid T0: an earlier one takes precedence.
 
-        ``time`` is aware (UTC), ``workers`` the number that stand at the barrier. No worker is
-        told before this has returned.
+        ``time`` is aware (UTC), ``workers`` the number of workers at the barrier. No worker learns
+        of it before this has returned.
         """
 
     async def persist_holds(self, uid: str, holds: Sequence[HoldStatus]) -> None:
         """Store all holds of a capacity search; no worker gets the last one before this returns."""
 
     async def store_report(self, uid: str, index: int, packed: bytes) -> None:
-        """Keep a worker's report (:meth:`WorkerReport.pack`); durable when it returns.
+        """Store a worker's report (:meth:`WorkerReport.pack`); durable when it returns.
 
-        Idempotent: the same report may come again when its acknowledgement was lost. Raises
+        Idempotent: the same report may come again if its acknowledgement was lost. Raises
         :class:`~perfrun.coordinator.errors.Conflict` if there is a different one of that worker.
         """
 
@@ -33,7 +33,7 @@ class Identity(Protocol):
     """The senders of messages."""
 
     async def identify(self, uid: str, index: int, token: str) -> str:
-        """The identity of a worker (a pod's uid) that may speak as ``index`` of run ``uid``.
+        """The identity of a worker (a pod's uid) that may send as ``index`` of run ``uid``.
 
         Raises :class:`~perfrun.coordinator.errors.Refused` with a sentence if it may not; any other
         exception means that this could not be checked now. Called again from time to time.

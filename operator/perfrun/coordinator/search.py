@@ -1,7 +1,7 @@
-"""A capacity search over all workers: what they are told to hold, and what they report of it.
+"""A capacity search over all workers: the holds that they are given, and their reports.
 
-Facts in, answers out, as in ``session``; the coordinator judges, persists and then announces.
-Times are ns after T0.
+Facts in, answers out, as in ``session``; the coordinator judges, persists and then announces. Times
+are ns after T0.
 """
 
 from collections.abc import Sequence
@@ -55,14 +55,14 @@ class NextStep:
 def search_of(
     plan: RunPlan, spec: PerfTestSpec, holds: Sequence[HoldStatus] = ()
 ) -> "HoldSearch | None":
-    """The search that a plan asks for; None where it has another load."""
+    """The search of a plan; None if it has another load."""
     if plan.load.capacity is None:
         return None
     return HoldSearch(plan, hold_objectives(spec), holds)
 
 
 class HoldSearch:
-    """The holds of one run. ``holds`` are those that a process before this one persisted."""
+    """The holds of one run. ``holds`` are those that an earlier process persisted."""
 
     def __init__(
         self, plan: RunPlan, asked: Sequence[Objective], holds: Sequence[HoldStatus] = ()
@@ -93,7 +93,8 @@ class HoldSearch:
         )
 
     def take(self, index: int, report: WorkerReport, merged: WorkerReport, room: int) -> None:
-        """A report has come, and ``merged`` is all of them: unless its hold is over by now.
+        """A report has arrived, and ``merged`` contains all of them; ignored if its hold is over by
+        now.
 
         ``room``: bytes that the histograms of ``merged`` take.
         """
@@ -158,7 +159,7 @@ class HoldSearch:
             again = {"outcome": HoldOutcome.REPEATED.value, "message": AGAIN}
             return [*self.holds[:-1], last.model_copy(update=again)]
         rate = self._hold.rate
-        merged = self.merged  # whoever loses the search meanwhile takes it away
+        merged = self.merged  # whoever loses the search meanwhile removes it
         if merged is not None and self._is_whole and self._lost is None:
             return [
                 *self.holds[:-1],
@@ -180,7 +181,7 @@ class HoldSearch:
             return NextStep(holds, None)
         start = now + HOLD_LEAD
         if self._hold is None and holds:
-            # Workers may still be in a hold that a process before this one told them.
+            # Workers may still be in a hold that an earlier process announced.
             begun_at = parse_time(holds[-1].start_time or "") - start_time
             before = begun_at // timedelta(microseconds=1) * NS_PER_US
             start = max(start, before + self._capacity.hold + HOLD_GRACE + HOLD_LEAD)

@@ -1,7 +1,6 @@
 """One run at its barrier and while it runs: facts in, answers out. No I/O and no clock.
 
-Times are ns of one monotonic clock, given as ``now``; T0 is also kept as the time of day that was
-persisted.
+Times are ns of one monotonic clock, given as ``now``; T0 is also kept as the persisted time of day.
 """
 
 from collections.abc import Iterable
@@ -18,16 +17,16 @@ from perfrun.measure.report import TERMINATED, Interval, Order, Ready, Start
 from perfrun.measure.wire import ConservationError
 
 SILENT_AFTER = 30 * NS_PER_S
-"""A worker asks at least every 10 s; one that did not for so long does not stand at the barrier."""
+"""A worker asks at least every 10 s; one that has not asked for this long is not at the barrier."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunTrouble:
-    """What workers say that keeps them from being ready."""
+    """The problem that keeps workers from being ready, as they report it."""
 
     message: str
     hopeless: bool
-    """Trying again will not help: a worker has said so."""
+    """Trying again will not help, according to a worker."""
     reason: str
     """The error class of the first of them."""
 
@@ -39,25 +38,25 @@ class _AtBarrier:
 
 
 class RunSession:
-    """What is known of a run here. The host reads it; :class:`Coordinator` feeds it."""
+    """What is known about a run here. The host reads it; :class:`Coordinator` feeds it."""
 
     def __init__(self, plan: RunPlan, *, start_deadline: int, reported: Iterable[int] = ()) -> None:
         self.plan = plan
         self.start_deadline = start_deadline
         """The barrier does not open after this (ns, monotonic)."""
         self.start: datetime | None = None
-        """T0 as it was persisted; None while the barrier is shut."""
+        """T0 as it was persisted; None while the barrier is closed."""
         self.setup: dict[str, str] | None = None if plan.setup else {}
-        """What the setup has extracted; None: it is not known (yet, or since a restart)."""
+        """The values that the setup extracted; None: not known (yet, or since a restart)."""
         self.stop_reason: str | None = None
         self.breached = False
         """The reason is a condition of ``stopWhen``."""
         self.search: HoldSearch | None = None
-        """Of a capacity search, once its host has given it one."""
+        """For a capacity search, once its host has provided one."""
         self.reported: set[int] = set(reported)
         """Workers whose report is stored."""
         self.terminated: set[int] = set()
-        """Those that said in it that they were ended, as far as this process knows."""
+        """Those whose reports said that they were ended, as far as this process knows."""
         self.cleaned = plan.cleaner in self.reported
         """The worker that only runs the teardown has reported."""
         self.reported.discard(plan.cleaner)
@@ -72,19 +71,19 @@ class RunSession:
     # --- facts --------------------------------------------------------------------------------
 
     def claim(self, index: int, identity: str) -> None:
-        """Let ``identity`` speak as worker ``index``; the first one wins.
+        """Let ``identity`` act as worker ``index``; the first one wins.
 
         Raises Malformed for an index that the run does not have, Conflict for another identity.
         """
         if index == self.plan.cleaner and self.plan.teardown:
-            return  # a pod of its Job that was lost is followed by another one
+            return  # a lost pod of its Job is replaced by another one
         if not 0 <= index < self.workers:
             raise Malformed(f"there is no worker {index}: the run has {self.workers} workers")
         if self._identities.setdefault(index, identity) != identity:
             raise Conflict(f"worker {index} of this run has already connected as another process")
 
     def ready(self, index: int, ready: Ready, now: int) -> None:
-        """A worker stands at the barrier, or says why it cannot.
+        """A worker is at the barrier, or says why it cannot get there.
 
         Raises Malformed for values that the setup of the plan does not extract.
         """
@@ -100,7 +99,7 @@ class RunSession:
         self.start, self._start_at = time, at
 
     def interval(self, index: int, interval: Interval, now: int) -> None:
-        """A worker says how far it is. Raises Malformed for counts that do not add up."""
+        """The progress of a worker. Raises Malformed for counts that do not add up."""
         try:
             interval.check()
         except ConservationError as error:
@@ -126,7 +125,9 @@ class RunSession:
         return now - self._start_at
 
     def report(self, index: int, stopped: str | None, *, breached: bool) -> None:
-        """A worker's report is stored; by it the load was ``stopped``, or ended as planned."""
+        """A worker's report is stored; according to it the load was ``stopped``, or ended as
+        planned.
+        """
         if index == self.plan.cleaner:
             self.cleaned = True
             return
@@ -136,7 +137,7 @@ class RunSession:
         if self.search is not None:
             self.search.lose(f"worker {index} ended ({stopped or 'for an unknown reason'})")
         elif breached:
-            # It was away, and has judged by itself: the others are to end as well.
+            # It was cut off, and has judged by itself: the others have to end as well.
             self.breach(stopped or "")
 
     def breach(self, sentence: str) -> None:
@@ -165,12 +166,12 @@ class RunSession:
 
     @property
     def heard(self) -> frozenset[int]:
-        """The workers that were let in to speak, since this process has the run open."""
+        """The workers that were admitted since this process opened the run."""
         return frozenset(self._identities)
 
     @property
     def arrived(self) -> int:
-        """How many workers have come up, with trouble or without."""
+        """How many workers have come up, with a problem or without."""
         return len(self._barrier)
 
     @property
@@ -179,7 +180,7 @@ class RunSession:
         return len(self.reported) == self.workers
 
     def is_due(self, now: int) -> bool:
-        """Whether T0 is to be chosen: all are ready, and nothing speaks against it."""
+        """Whether to choose T0: all workers are ready, and nothing prevents the start."""
         return (
             self.start is None
             and self.stop_reason is None
@@ -190,7 +191,9 @@ class RunSession:
         )
 
     def wants_setup(self, now: int) -> bool:
-        """Whether worker 0 is to run the setup now: all are ready, and nothing speaks against."""
+        """Whether worker 0 should run the setup now: all are ready, and nothing
+        prevents the start.
+        """
         return (
             self.setup is None
             and self.start is None
@@ -201,7 +204,7 @@ class RunSession:
 
     @property
     def may_start(self) -> bool:
-        """Whether T0 is persisted, and all is known that goes with it."""
+        """Whether T0 is persisted, and everything that goes with it is known."""
         return self.start is not None and self.setup is not None
 
     def start_answer(self, index: int, now: int) -> Start:
@@ -215,7 +218,9 @@ class RunSession:
         return Start(start_in=self._start_at - now, values=self.setup)
 
     def cleaner_answer(self) -> Start:
-        """The answer to the worker that only runs the teardown: all that it needs to know."""
+        """The answer to the worker that only runs the teardown: everything that it
+        needs to know.
+        """
         return Start(start_in=0, values=self.setup or {})
 
     def order(self, index: int) -> Order:
@@ -233,7 +238,9 @@ class RunSession:
         return order.model_copy(update=more)
 
     def trouble(self) -> RunTrouble | None:
-        """What workers say that keeps the load from beginning; None once it has begun."""
+        """The problem that keeps the load from beginning, as workers report it; None once it has
+        begun.
+        """
         if self.start is not None:
             return None
         troubled = {
@@ -249,20 +256,20 @@ class RunSession:
         return RunTrouble(_sentence(told), bool(hopeless), first.reason if first else "")
 
     def silent(self, now: int) -> tuple[int, int] | None:
-        """The first worker that has come up and been silent for too long, and for how many ns."""
+        """The first worker that came up and has been silent for too long, and for how many ns."""
         for index, worker in sorted(self._barrier.items()):
             if now - worker.heard > SILENT_AFTER:
                 return index, now - worker.heard
         return None
 
     def live(self, now: int) -> Live:
-        """How the load goes."""
+        """The progress of the load."""
         live = self._live.snapshot(now)
         return live if self.search is None else replace(live, search=self.search.view())
 
 
 def _sentence(told: dict[int, Ready]) -> str:
-    """The first trouble, and how many more workers have one."""
+    """The first problem, and how many more workers have one."""
     (index, ready), others = next(iter(told.items())), len(told) - 1
     assert ready.trouble is not None
     suffix = f" (and {others} more with problems)" if others else ""

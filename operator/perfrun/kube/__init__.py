@@ -1,5 +1,6 @@
-"""The only door to the API server, for the operator and for the command line.
+"""The only access to the API server, for the operator and for the command line.
 
-``resources`` is the table of the kinds of objects, ``errors`` says how requests fail, ``login`` who
-asks whom, and ``client`` asks. Nothing else imports ``kubernetes``.
+``resources`` is the table of the kinds of objects, ``errors`` how requests fail, ``login`` where
+and with which identity to connect, and ``client`` sends requests. No other package imports
+``kubernetes``.
 """

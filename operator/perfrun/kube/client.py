@@ -1,6 +1,6 @@
 """perfrun's client of the API server: plain JSON, few verbs, one tree of errors.
 
-The generated classes of the client library are not used: they cost more to build than the
+The generated classes of the client library are not used: creating them costs more than the
 requests, and they drop fields that they do not know.
 """
 
@@ -33,25 +33,26 @@ from perfrun.kube.resources import PODS, Resource
 
 REQUEST_TIMEOUT_S = 30.0
 WATCH_S = 50
-"""The server ends a watch after this, so that a connection that died is noticed soon."""
+"""The server ends a watch after this, so that a dead connection is noticed soon."""
 SILENCE_S = 60.0
 """How long a watch may be silent: it has bookmarks."""
 PAGE = 500
 METADATA_PAGE = 100
 """Anybody may write 256 KiB of annotations into each object."""
 MAX_ANSWER = 16 * 1024 * 1024
-"""Bytes of JSON. A page of a list that has more is asked for again with fewer objects: each may
-have 1.5 MiB, and six times that where its text has to be escaped."""
+"""Bytes of JSON. If a page of a list has more, it is requested again with fewer objects: each may
+have 1.5 MiB, and six times that if its text has to be escaped.
+"""
 MAX_ANNOTATION = 1024
-"""Characters of one that is read of objects without their contents."""
+"""Length limit of annotations in objects that are read without their contents."""
 JSON = "application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METHODS = {"create": "POST", "patch": "PATCH", "delete": "DELETE"}
-"""Methods of the verbs that write. All others are a GET."""
+"""Methods of the verbs that write. All others use GET."""
 
 
 class Kube:
-    """A client of one API server; tokens are reloaded as the library does."""
+    """A client of one API server; tokens are reloaded as in the library."""
 
     def __init__(
         self,
@@ -59,26 +60,31 @@ class Kube:
         time_to_write: Callable[[], float] = lambda: REQUEST_TIMEOUT_S,
         patience: float = REQUEST_TIMEOUT_S,
     ) -> None:
-        """``patience``: the seconds that a request may take. ``time_to_write``: those that a write
-        may take, asked before each; it may raise."""
+        """``patience``: seconds that a request may take. ``time_to_write``: seconds that a write
+        may take, called before each; it may raise.
+        """
         self._api = api
         self._time_to_write = time_to_write
         self._patience = patience
 
     @classmethod
     async def connect(cls) -> Self:
-        """By the pod's service account, else by a kubeconfig. Raises KubeError with what to do."""
+        """Connect with the pod's service account, or else with a kubeconfig. Raises KubeError that
+        says what to do.
+        """
         return cls(client.ApiClient((login_of_pod() or login_of_user(None)).configuration))
 
     @classmethod
     async def connect_as_user(cls, context: str | None, patience: float) -> tuple[Self, str | None]:
-        """By a kubeconfig, and in a pod without one by its service account; as kubectl does.
+        """Connect with a kubeconfig, and in a pod without one with its service account, as kubectl
+        does.
 
-        None: the current context. Gives the namespace of it, too. Raises KubeError.
+        ``context`` None: the current context. Returns its namespace too. Raises KubeError.
         """
         pod = login_of_pod() if context is None and not has_kubeconfig() else None
         login = pod or login_of_user(context)
-        login.configuration.connection_pool_maxsize = 0  # none: a log of each worker is followed
+        # none: each worker's log is followed for as long as it lasts
+        login.configuration.connection_pool_maxsize = 0
         return cls(client.ApiClient(login.configuration), patience=patience), login.namespace
 
     @property
@@ -88,16 +94,16 @@ class Kube:
         return host
 
     def fenced(self, time_to_write: Callable[[], float]) -> "Kube":
-        """The same connections, for one that may write for a while only (a leader)."""
+        """The same connections, for a client that may write only for a limited time (a leader)."""
         return Kube(self._api, time_to_write, self._patience)
 
     async def own_token(self) -> str:
-        """The bearer token by which this client is known; empty where it has another credential."""
+        """The bearer token that identifies this client; empty if it uses another credential."""
         headers: dict[str, str] = {}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], "", "GET", None)
         found = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
         scheme, _, token = found.partition(" ")
-        # The library writes it small for a pod, and large for a user.
+        # The library writes it in lower case for a pod, and in upper case for a user.
         return token.strip() if scheme.lower() == "bearer" else ""
 
     async def close(self) -> None:
@@ -126,8 +132,9 @@ class Kube:
     ) -> AsyncIterator[list[Json]]:
         """The objects of one namespace or of the cluster, page by page.
 
-        With ``only_metadata`` without what may be large in it. Others may have written any number:
-        who may keep little of each takes them so, who needs them all uses :meth:`list`.
+        With ``only_metadata``, without the parts that may be large. There may be any number of
+        objects: callers that keep little of each use this; those that need them all use
+        :meth:`list`.
         """
         pages = self._pages(resource, namespace, labels, fields, only_metadata=only_metadata)
         async for page in pages:
@@ -163,7 +170,9 @@ class Kube:
     async def watch(
         self, resource: Resource, namespace: str, version: str, *, fields: str = ""
     ) -> AsyncIterator[Json]:
-        """The events after ``version``, until the server ends it. Raises GoneError, AwayError."""
+        """The events after ``version``, until the server ends the watch. Raises GoneError,
+        AwayError.
+        """
         asked = Asked(self.host, "watch", resource, namespace)
         query = {
             "watch": "true",
@@ -183,7 +192,7 @@ class Kube:
     async def log(
         self, namespace: str, pod: str, container: str, *, follow: bool
     ) -> AsyncIterator[str]:
-        """The lines of a container's log; followed, until it ends. Raises NotYetError."""
+        """The lines of a container's log; with ``follow``, until it ends. Raises NotYetError."""
         asked = Asked(self.host, "get", PODS, namespace, pod, "log")
         query = {"container": container, **({"follow": "true"} if follow else {})}
         async for line in self._lines(asked, query, None if follow else SILENCE_S):
@@ -197,7 +206,7 @@ class Kube:
     async def patch(
         self, resource: Resource, namespace: str, name: str, body: Json, *, sub: str = ""
     ) -> Json:
-        """A JSON merge patch. With uid and resourceVersion in it, raises ConflictError."""
+        """A JSON merge patch. If it contains uid or resourceVersion, it may raise ConflictError."""
         asked = Asked(self.host, "patch", resource, namespace, name, sub)
         return await self._request(asked, body, content_type="application/merge-patch+json")
 
@@ -276,7 +285,9 @@ class Kube:
     async def _lines(
         self, asked: Asked, query: dict[str, str], silence: float | None
     ) -> AsyncIterator[bytes]:
-        """The lines of an answer as they come; between two of them ``silence`` seconds at most."""
+        """The lines of an answer as they arrive, with at most ``silence`` seconds between two of
+        them.
+        """
         limits = aiohttp.ClientTimeout(sock_connect=self._patience, sock_read=silence)
         with self._reached(asked):
             response = await self._send(asked, {"Accept": "*/*"}, query, limits)
@@ -301,7 +312,7 @@ class Kube:
         limits: aiohttp.ClientTimeout,
         body: Json | None = None,
     ) -> aiohttp.ClientResponse:
-        """The answer, of which the head has come. Raises KubeError for one that is no success."""
+        """The answer, once its head has arrived. Raises KubeError unless it is a success."""
         method, path = _METHODS.get(asked.verb, "GET"), asked.path
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self.host + path + (f"?{urlencode(query)}" if query else "")
@@ -343,7 +354,7 @@ def _event(line: bytes) -> Json:
 
 
 def _why(error: Exception) -> str:
-    """What is wrong with a connection; asyncio says the address instead."""
+    """What is wrong with a connection, because asyncio's message is only the address."""
     if isinstance(error, OSError) and error.errno and error.strerror:
         told = "Connect call failed" not in error.strerror
         return f"[Errno {error.errno}] {error.strerror if told else os.strerror(error.errno)}"
@@ -374,6 +385,6 @@ def _slim(body: Json) -> Json:
 
 
 def owned_by(body: Json, uid: str) -> bool:
-    """Whether the object has an owner of that uid."""
+    """Whether the object has an owner with that uid."""
     owners = body.get("metadata", {}).get("ownerReferences", [])
     return any(owner.get("uid") == uid for owner in owners)

@@ -1,4 +1,4 @@
-"""How a request to the API server fails: one class for each thing that a caller can do about it."""
+"""How a request to the API server fails: one class for each way in which a caller can react."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ class Asked:
 
     @property
     def path(self) -> str:
-        """Raises NotFoundError where no object can have that name."""
+        """Raises NotFoundError if no object can have that name."""
         return self.resource.path(self.namespace, self.name, self.sub)
 
 
@@ -33,7 +33,7 @@ class KubeError(Exception):
     """The API server refused the request, or could not be reached."""
 
     def __init__(self, status: int, message: str, asked: Asked | None = None) -> None:
-        """``status``: of HTTP; 0 where there was no answer."""
+        """``status`` is that of HTTP; 0 if there was no answer."""
         super().__init__(message)
         self.status = status
         self.asked = asked
@@ -48,11 +48,11 @@ class UnknownKindError(NotFoundError):
 
 
 class ConflictError(KubeError):
-    """The object has changed since it was read, or is another one of the same name."""
+    """The object has changed since it was read, or is a different one with the same name."""
 
 
 class AlreadyExistsError(ConflictError):
-    """An object of that name exists."""
+    """An object with that name exists."""
 
 
 class RefusedError(KubeError):
@@ -87,7 +87,7 @@ def refusal(asked: Asked, status: int, body: bytes) -> KubeError:
         answer = {}
     if not isinstance(answer, dict):
         answer = {}
-    # A webhook's words, and what a tenant wrote, are in it.
+    # It contains a webhook's message, and text that a tenant wrote.
     message = printable(str(answer.get("message") or f"the API server answered {status}"))
     return _class(asked, status, answer)(status, message, asked)
 

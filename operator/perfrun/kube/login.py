@@ -1,8 +1,9 @@
-"""Where the API server is and who asks it: a pod by its service account, a user by a kubeconfig.
+"""Where the API server is and with which identity to connect: a pod with its service account, a
+user with a kubeconfig.
 
-A kubeconfig is read by the synchronous half of the client library, as the other half does not renew
-what a login command gives, and takes no certificates from it. While such a command runs, the event
-loop stands still.
+A kubeconfig is read by the synchronous half of the client library, because the other half does not
+renew the credentials of a login command, and takes no certificates from it. While such a command
+runs, the event loop stands still.
 """
 
 import os
@@ -19,19 +20,19 @@ from kubernetes.config import incluster_config, kube_config
 from perfrun.api.sentence import printable
 from perfrun.kube.errors import KubeError
 
-# What the library raises for a kubeconfig of another form.
+# The library's exceptions for a kubeconfig of another form.
 _MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class Login(NamedTuple):
-    """A configuration of the client library, and the namespace that it is at home in."""
+    """A configuration of the client library, and its default namespace."""
 
     configuration: client.Configuration
     namespace: str | None
 
 
 def login_of_pod() -> Login | None:
-    """By the service account of this pod; None where this is no pod."""
+    """With the service account of this pod; None outside a pod."""
     configuration = client.Configuration()
     try:
         config.load_incluster_config(  # type: ignore[no-untyped-call]
@@ -48,7 +49,9 @@ def login_of_pod() -> Login | None:
 
 
 def login_of_user(context: str | None) -> Login:
-    """By KUBECONFIG, otherwise ``~/.kube/config``; None: its current context. Raises KubeError."""
+    """With KUBECONFIG, otherwise ``~/.kube/config``; None: its current context. Raises
+    KubeError.
+    """
     configuration = client.Configuration()
     try:
         contexts, current = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
@@ -70,13 +73,13 @@ def login_of_user(context: str | None) -> Login:
 
 
 def has_kubeconfig() -> bool:
-    """Whether there is any that this user would log in by."""
+    """Whether there is a kubeconfig for this user."""
     files = kube_config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
     return any(Path(file).expanduser().is_file() for file in files if file)
 
 
 def _why(error: Exception) -> str:
-    """What is wrong with the kubeconfig; the client library names no file that is not there."""
+    """What is wrong with the kubeconfig; the client library does not name missing files."""
     where = printable(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
     if not has_kubeconfig():
         return f"there is no {where}"
@@ -86,16 +89,16 @@ def _why(error: Exception) -> str:
 
 
 def _completed(configuration: client.Configuration) -> client.Configuration:
-    """With what is the same for everybody. Raises KubeError."""
-    # Many clusters' certificates lack extensions that Python 3.13 asks for by default; chain
-    # and host name are verified all the same (docs/decisions/lenient-certificates.md).
+    """With the settings that are the same for everybody. Raises KubeError."""
+    # Many clusters' certificates lack extensions that Python 3.13 requires by default; chain and
+    # host name are still verified (docs/decisions/lenient-certificates.md).
     configuration.disable_strict_ssl_verification = True
-    # The proxy of the environment, once: the library would read ~/.netrc for each request.
+    # The proxy of the environment, read once: the library would read ~/.netrc for each request.
     configuration.client_session_kwargs = {"trust_env": False}
     where = urlsplit(configuration.host)
     if configuration.proxy is None and not proxy_bypass(where.hostname or ""):
         proxies = getproxies()
-        # ALL_PROXY is often one for SOCKS, and kubectl does without it.
+        # ALL_PROXY is often a SOCKS proxy, and kubectl ignores it.
         for_all = proxies.get("all", "")
         proxy = proxies.get(where.scheme) or (for_all if for_all.startswith("http") else None)
         configuration.proxy = proxy

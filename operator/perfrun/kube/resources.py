@@ -15,10 +15,10 @@ class Resource:
     kind: str
     plural: str
     names: tuple[str, ...] = ()
-    """Further ones, by which users call it."""
+    """Further names that users may use."""
 
     def is_called(self, name: str) -> bool:
-        """Whether ``name`` is the one before the slash, as in ``perftest/shop``."""
+        """Whether ``name`` is the part before the slash, as in ``perftest/shop``."""
         return name in (self.plural, self.full_name, self.kind.lower(), *self.names)
 
     @property
@@ -28,13 +28,13 @@ class Resource:
 
     @property
     def full_name(self) -> str:
-        """As refusals and roles have it: ``perfruns.perfrun.dev``."""
+        """As in refusals and roles: ``perfruns.perfrun.dev``."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str | None, name: str | None = None, sub: str = "") -> str:
         """The path of the collection, the object or its subresource.
 
-        Raises NotFoundError where no object can have that name.
+        Raises NotFoundError if no object can have that name.
         """
         parts = ["/apis" if self.group else "/api", self.api_version]
         if namespace is not None:
@@ -48,7 +48,7 @@ class Resource:
 
 
 def _segment(name: str) -> str:
-    # The API server decodes %2F before it splits the path: the rest would be a subresource.
+    # The API server decodes %2F before it splits the path, so the rest would be a subresource.
     if name in ("", ".", "..") or "/" in name or "%" in name:
         raise NotFoundError(404, f"{name[:64]!r} is not a valid name of an object")
     return quote(name, safe="")
@@ -70,7 +70,7 @@ WORKLOADS = {
 REVISIONS = Resource("apps/v1", "ControllerRevision", "controllerrevisions")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 CORE_EVENTS = Resource("v1", "Event", "events")
-"""The same objects, as the ClusterRole ``view`` lets users read them."""
+"""The same objects, in the group for which the ClusterRole ``view`` grants users access."""
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")

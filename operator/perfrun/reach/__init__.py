@@ -1,4 +1,4 @@
-"""How a server is reached: looked up, let through by the policies, logged in to.
+"""How a server is reached: name look-up, policies, login.
 
-Shared by the engine, which puts load on it, and by what only looks at it.
+Shared by the engine, which puts load on servers, and by ``observe``, which only watches them.
 """

@@ -49,10 +49,11 @@ class LoginTimeouts:
 
 
 def parse_dsn(text: str, where: str) -> Dsn:
-    """A data source name. Raises DataError, which never holds a part of it but names of options.
+    """Parse a data source name. Raises DataError, which contains nothing from it but names of
+    options.
 
-    Only what is known is followed: libpq and its kin also read files and sockets where a DSN says
-    so, and a worker connects to nothing that its policies have not seen.
+    Only known options are accepted: libpq and similar libraries also read files and sockets that a
+    DSN names, and a worker connects to nothing that its policies have not checked.
     """
     try:
         parts = urlsplit(text.strip())
@@ -79,7 +80,7 @@ def parse_dsn(text: str, where: str) -> Dsn:
         )
     known: dict[str, SslMode] = {one: one for one in get_args(SslMode)}
     if mode not in known:
-        # Of what is given only a name of libpq is shown: the rest may be a password gone astray.
+        # Only names that libpq knows are shown: the rest may be a misplaced password.
         given = f" {mode}" if mode in _OF_LIBPQ else ""
         raise DataError(f"{where}: sslmode{given} is not one of {', '.join(known)}")
     SECRETS.learn(unquote(parts.password or ""))
@@ -98,7 +99,7 @@ _EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 
 
 def security(dsn: Dsn) -> ssl.SSLContext | None:
-    """The context of ``require`` and ``verify-full``; None: as the driver does by itself."""
+    """The context of ``require`` and ``verify-full``; None: the driver's default."""
     if dsn.ssl_mode == "require":
         context = ssl.create_default_context()
         context.check_hostname = False

@@ -110,7 +110,7 @@ def unconnected(server: str, error: OSError) -> str:
     """The message of a failed connection, with the reason if there is more to say."""
     if isinstance(error, ConnectionRefusedError):
         return f"{server} refused the connection"
-    # One of a timeout of our own says nothing.
+    # The error of our own timeout has no message.
     silent = isinstance(error, TimeoutError) and not str(error)
     why = "no response in time" if silent else said_by(error)
     return f"{server} cannot be reached: {why}"

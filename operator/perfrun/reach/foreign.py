@@ -1,7 +1,8 @@
-"""What others say to a worker: a server, a token service, a tool, a library that had it from them.
+"""Messages from others to a worker: from a server, a token service, a tool, or a library that got
+them from there.
 
-It goes into statuses, Events, logs and reports, and it may repeat what it was sent. So whatever a
-worker hands on of it passes :func:`foreign`, which knows the secrets of this process.
+They end up in statuses, Events, logs and reports, and may repeat what was sent. So everything that
+a worker passes on from them goes through :func:`foreign`, which knows the secrets of this process.
 """
 
 from perfrun.api.sentence import MAX_SENTENCE, printable

@@ -1,4 +1,4 @@
-"""Logging in to a database, whatever its driver: the addresses of its host, one after the other."""
+"""Logging in to a database with any driver: the addresses of its host, one after the other."""
 
 import asyncio
 import ssl
@@ -17,16 +17,16 @@ OSError if it could not be reached."""
 
 
 async def login(dsn: Dsn, resolver: Resolver, name: str, times: LoginTimeouts) -> Any:
-    """The connection of the DSN's driver, to an address that the fence has seen.
+    """The connection of the DSN's driver, to an address that the policies allow.
 
-    ``name`` is how the server's own lists call it. Raises OpenError.
+    ``name`` identifies it in the server's own lists. Raises OpenError.
     """
     connect = _connect_of(dsn)
     failure: OSError | None = None
     addresses = await resolver.candidates()
     until = monotonic() + times.connect / NS_PER_S
     for place, address in enumerate(addresses):
-        # They share the time: one that is silent leaves enough of it to the others.
+        # They share the time, so that a silent one leaves enough of it for the others.
         share = (until - monotonic()) / (len(addresses) - place)
         try:
             async with asyncio.timeout(share):
@@ -50,8 +50,7 @@ async def login(dsn: Dsn, resolver: Resolver, name: str, times: LoginTimeouts) -
 
 
 def _connect_of(dsn: Dsn) -> Connect:
-    """The login of the driver that is needed: only that driver is imported, and must be
-    installed."""
+    """The login of the required driver: only that driver is imported, and must be installed."""
     if dsn.driver == "mysql":
         from perfrun.reach import mysql
 

@@ -41,13 +41,13 @@ class TextConnection(asyncpg.Connection):  # type: ignore[misc]
 
 
 async def connect(dsn: Dsn, address: str, name: str, times: LoginTimeouts) -> TextConnection:
-    """A connection. Raises OpenError where the login is refused, and OSError.
+    """Open a connection. Raises OpenError if the login is refused, and OSError.
 
-    A pooler may refuse to be told a timeout; ``times`` keeps that.
+    A pooler may refuse a timeout setting; ``times`` remembers that.
     """
     settings = {"application_name": name}
     if times.statement is not None:
-        # What nobody waits for any more is not to go on in the server.
+        # The server should not continue with work that nobody waits for.
         settings[_TIMEOUT] = str(max(1, times.statement // NS_PER_MS))
     try:
         connection: TextConnection = await asyncpg.connect(
@@ -57,15 +57,15 @@ async def connect(dsn: Dsn, address: str, name: str, times: LoginTimeouts) -> Te
             password=dsn.password,
             database=dsn.database,
             ssl=security(dsn) or dsn.ssl_mode,
-            timeout=None,  # who asks for it has one
+            timeout=None,  # callers that ask for it have one
             statement_cache_size=0,
             server_settings=settings,
             connection_class=TextConnection,
         )
     except asyncpg.PostgresError as error:
         if _TIMEOUT in settings and _is_of_a_setting(error):
-            # One that shares connections to the server among its clients: set later it would be
-            # set for the others as well.
+            # A pooler shares connections to the server among its clients: a later setting would
+            # affect the others as well.
             times.statement = None
             return await connect(dsn, address, name, times)
         said = f"{dsn} refused the login: {error.args[0]}"
@@ -87,8 +87,10 @@ def _is_of_a_setting(error: asyncpg.PostgresError) -> bool:
 
 
 def _is_for_good(error: asyncpg.PostgresError) -> bool:
-    """Whether a login is wrong (class 28), or its database (3D000). A server that is starting, or
-    has no free connections, reports other codes."""
+    """Whether a login is wrong (class 28), or its database (3D000).
+
+    A server that is starting, or has no free connections, reports other codes.
+    """
     state = error.sqlstate or ""
     return state.startswith("28") or state == "3D000"
 

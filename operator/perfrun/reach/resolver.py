@@ -28,7 +28,7 @@ RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 def search_domains() -> list[str]:
-    """The domains that the system's resolver tries behind a name."""
+    """The domains that the system's resolver appends to a name."""
     with contextlib.suppress(OSError):
         lines = [line.split() for line in RESOLV_CONF.read_text(errors="replace").splitlines()]
         known = [words[1:] for words in lines if words[:1] in (["search"], ["domain"])]
@@ -37,9 +37,10 @@ def search_domains() -> list[str]:
 
 
 class Resolver:
-    """Addresses of a host, looked up at most once in five seconds, taken in turn.
+    """Addresses of a host, looked up at most once in five seconds, used in turn.
 
-    Only those that the fence lets through: what is connected to was looked at, and not its name.
+    Only those that the fence allows: what is checked is the address that is connected to, not its
+    name.
     """
 
     def __init__(self, host: str, port: int, fence: Fence) -> None:
@@ -48,7 +49,7 @@ class Resolver:
         self._addresses: list[str] = []
         self._refused: set[str] = set()
         self._silent: dict[str, int] = {}
-        """Until when each is tried last, monotonic ns."""
+        """Until when each address is tried last, monotonic ns."""
         self._until = 0
         self._next = 0
         self._lookup: asyncio.Task[None] | None = None
@@ -59,7 +60,7 @@ class Resolver:
         Raises OpenError: DNS, or Policy.
         """
         if monotonic_ns() >= self._until:
-            # Many connections at once share one look-up, which outlives any of them.
+            # Many simultaneous connections share one look-up, which outlives any of them.
             if self._lookup is None:
                 self._lookup = asyncio.ensure_future(self._resolve())
                 self._lookup.add_done_callback(_retrieved)
@@ -74,7 +75,7 @@ class Resolver:
         return good + bad
 
     def refused(self, address: str) -> None:
-        """Try this one last until the name is looked up again."""
+        """Try this address last until the name is looked up again."""
         self._refused.add(address)
 
     def silent(self, address: str) -> None:
@@ -91,17 +92,18 @@ class Resolver:
         let_go: Callable[[T], object],
         within_s: float = math.inf,
     ) -> T:
-        """What ``connect`` makes of the first of the addresses that answers.
+        """The result of ``connect`` for the first address that answers.
 
-        They share ``within_s``, which who asks sees to: each has a head start, after which the next
-        one is tried as well. ``let_go`` ends what came too late. Raises the last OSError where all
-        have refused.
+        They share ``within_s``, which the caller enforces: each has a head start, after which the
+        next one is tried as well. ``let_go`` closes results that came too late. Raises the last
+        OSError if all have refused.
         """
         address, *others = addresses
         if not others:
             return await connect(address)
         head_start = min(HEAD_START_S, within_s / len(addresses))
-        # Mostly it answers, so this one alone is no task: that would cost as much as the rest.
+        # Usually it answers, so this first attempt is not a task, which would cost as much as the
+        # rest.
         try:
             async with asyncio.timeout(head_start):
                 return await connect(address)
@@ -167,7 +169,7 @@ class Resolver:
             self._addresses = self._let_through(addresses)
         except NotAllowedError as error:
             raise OpenError(ErrorClass.POLICY, str(error)) from error
-        except (OSError, UnicodeError) as error:  # UnicodeError: what cannot be a name
+        except (OSError, UnicodeError) as error:  # UnicodeError: not a valid name
             said = getattr(error, "strerror", None) or error
             raise OpenError(
                 ErrorClass.DNS, f"{self._host} could not be resolved: {said}"

@@ -11,23 +11,23 @@ class Values(Protocol):
     """Secrets and ConfigMaps, mounted as files. ``field`` is for the message of a DataError."""
 
     def secret(self, name: str, key: str, field: str) -> str:
-        """A value of a Secret. Raises DataError where there is none."""
+        """A value of a Secret. Raises DataError if there is none."""
 
     def config_map(self, name: str, key: str, field: str) -> str:
-        """A value of a ConfigMap. Raises DataError where there is none."""
+        """A value of a ConfigMap. Raises DataError if there is none."""
 
     def secret_file(self, name: str, key: str, field: str) -> Path:
-        """The file of a key of a Secret. Raises DataError where there is none."""
+        """The file of a key of a Secret. Raises DataError if there is none."""
 
     def service_account_token(self, field: str) -> Path:
-        """The file of the run's own token. Raises DataError where there is none."""
+        """The file of the run's own token. Raises DataError if there is none."""
 
     def command_folder(self, field: str) -> Path:
-        """The folder shared with a command's launcher. Raises DataError where there is none."""
+        """The folder shared with a command's launcher. Raises DataError if there is none."""
 
 
 def value_of(source: ValueSource, values: Values, field: str) -> tuple[str, bool]:
-    """The value that a source names, and whether it is a secret one."""
+    """The value that a source names, and whether it is secret."""
     if source.secret_key_ref is not None:
         return values.secret(source.secret_key_ref.name, source.secret_key_ref.key, field), True
     ref: KeyRef | None = source.config_map_key_ref

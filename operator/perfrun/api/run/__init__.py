@@ -1,1 +1,1 @@
-"""PerfRun: one execution of a test, where it took place, and what came of it."""
+"""PerfRun: one execution of a test, its environment, and its results."""

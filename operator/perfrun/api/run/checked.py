@@ -1,4 +1,4 @@
-"""What stays of the check of a test: what its runs ask for, in place of the whole spec."""
+"""What is kept of the check of a test: what its runs ask for, in place of the whole spec."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Where a run took place, and what of the target was running then."""
+"""The environment of a run, and the state of the target at that time."""
 
 from typing import Annotated
 

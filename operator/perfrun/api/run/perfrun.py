@@ -1,4 +1,4 @@
-"""PerfRun: one execution of a PerfTest, and what came of it."""
+"""PerfRun: one execution of a PerfTest, and its results."""
 
 import re
 from enum import StrEnum
@@ -28,7 +28,7 @@ NoticeOutcome = Literal["Delivered", "GivenUp"]
 
 
 class Phase(StrEnum):
-    """How far a run is."""
+    """The progress of a run."""
 
     QUEUED = "Queued"
     STARTING = "Starting"
@@ -38,7 +38,7 @@ class Phase(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What an objective, or a whole run, came to."""
+    """The result of an objective, or of a whole run."""
 
     PASS = "Pass"  # noqa: S105 (not a password)
     NOT_APPLICABLE = "NotApplicable"
@@ -73,7 +73,7 @@ class PerfRunSpec(ApiModel):
     rules = (
         Rule(
             cel="self.testRef == oldSelf.testRef && self.reason == oldSelf.reason",
-            holds=lambda _: True,  # a transition: only the API server sees both
+            holds=lambda _: True,  # a transition: only the API server sees both objects
             message="a PerfRun is immutable; only stop may be set to true",
         ),
         Rule(
@@ -286,9 +286,9 @@ class StepStatus(StatusModel):
 
 
 def figure_of(part: Summary | StepStatus | MeasureStatus, metric: str) -> str | None:
-    """The figure of a metric, as in ``latency.p95``: fields are called as metrics are.
+    """The figure of a metric, as in ``latency.p95``: fields are named after metrics.
 
-    None where there is none, as of a percentile that has too few samples.
+    None if there is none, for example for a percentile with too few samples.
     """
     value: Any = part
     for name in metric.split("."):

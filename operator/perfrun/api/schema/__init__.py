@@ -1,1 +1,1 @@
-"""The CRDs and the field reference, made from the models."""
+"""The CRDs and the field reference, generated from the models."""

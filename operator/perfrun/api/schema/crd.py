@@ -1,9 +1,9 @@
-"""CRDs, made from the models: ``python -m perfrun.api.schema.crd [--check] DIR...``.
+"""CRDs, generated from the models: ``python -m perfrun.api.schema.crd [--check] DIR...``.
 
-The models are the only place where a field, a bound or a rule is written down. What pydantic says
-of them is JSON Schema; the API server takes a narrower dialect ("structural" schemas) and CEL, and
-this module translates the one to the other. A word that it does not know it refuses: no bound is
-lost in silence.
+The models are the only place where a field, a bound or a rule is written down. pydantic describes
+them as JSON Schema; the API server accepts a narrower dialect ("structural" schemas) and CEL, and
+this module translates the one into the other. It refuses keywords that it does not know, so that no
+bound is lost silently.
 """
 
 import argparse
@@ -34,13 +34,13 @@ from perfrun.api.test.perftest import PerfTest
 
 _HEADER = "# Made from operator/perfrun/api by `make crds`. Do not edit: change the models.\n"
 _VALIDATIONS = "x-kubernetes-validations"
-# Fields that every object has; the words are those of the Kubernetes API.
+# Fields that every object has; the wording is that of the Kubernetes API.
 _API_VERSION = "Version of the schema of this object."
 _KIND = "Kind of this object."
 # kubectl keeps what it applied in an annotation, and annotations end at 256 KiB.
 _MAX_BYTES = 256 * 1024
 
-# What a structural schema may say and we pass on as it stands.
+# Keywords of a structural schema that are passed on unchanged.
 _KEPT = frozenset(
     {
         "type",
@@ -64,7 +64,7 @@ _KEPT = frozenset(
         LIST_MAP_KEYS,
     }
 )
-# Handled by name below, or without a meaning for the API server.
+# Handled by name below, or meaningless for the API server.
 _HANDLED = frozenset(
     {
         "properties",
@@ -91,7 +91,7 @@ class PrinterColumn(NamedTuple):
 
 
 class CustomResource(NamedTuple):
-    """What a CustomResourceDefinition says besides the schema."""
+    """What a CustomResourceDefinition contains besides the schema."""
 
     model: type[BaseModel]
     plural: str
@@ -99,12 +99,12 @@ class CustomResource(NamedTuple):
     name_max: int
     columns: tuple[PrinterColumn, ...]
     selectable: tuple[str, ...] = ()
-    """What ``kubectl get --field-selector`` may select by."""
+    """The fields that ``kubectl get --field-selector`` can select by."""
     scope: str = "Namespaced"
 
     @property
     def name(self) -> str:
-        """The kind as manifests write it."""
+        """The kind as it is written in manifests."""
         return self.model.__name__
 
 
@@ -125,7 +125,7 @@ KINDS = (
                 "SLOs", ".status.lastSlos", description="Objectives met of those judged."
             ),
             PrinterColumn("Last Run", ".status.lastRun"),
-            # Not "date": that shows an age, and the next run is in the future.
+            # Not "date": that would show an age, but the next run is in the future.
             PrinterColumn("Next Run", ".status.nextScheduleTime"),
             PrinterColumn(
                 "Active",
@@ -238,7 +238,7 @@ def schema(kind: CustomResource) -> Json:
     del raw["properties"]["metadata"]
     whole = _structural({k: v for k, v in raw.items() if k != "$defs"}, raw["$defs"], kind.name)
     properties = whole["properties"]
-    # Only bounds of the name: the API server refuses a description of metadata itself.
+    # Only bounds of the name: the API server refuses a description of metadata.
     properties["metadata"] = {
         "type": "object",
         "properties": {
@@ -261,7 +261,9 @@ def schema(kind: CustomResource) -> Json:
 
 
 def manifests() -> dict[str, str]:
-    """File name to content of everything that is generated. Raises ValueError when too large."""
+    """File name to content of everything that is generated. Raises ValueError if it is
+    too large.
+    """
     files = {}
     for kind in KINDS:
         text = _HEADER + yaml.safe_dump(definition(kind), sort_keys=False, width=100)
@@ -272,7 +274,7 @@ def manifests() -> dict[str, str]:
 
 
 class _Generator(GenerateJsonSchema):
-    """pydantic's generator, with the rules of our models and without ``null``."""
+    """pydantic's generator, with the rules of perfrun's models and without ``null``."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> Json:
         made = super().model_schema(schema)
@@ -307,14 +309,14 @@ def _structural(node: Json, defs: Mapping[str, Json], where: str) -> Json:
         made["description"] = _plain(made["description"])
     if "const" in node:
         made["enum"] = [node["const"]]
-    # A pattern's own message says what is wrong, and not what to write.
+    # A pattern's own message says what is wrong, but not what to write.
     if made.get("type") == "string" and made.get("pattern") in NOTATIONS:
         made[_VALIDATIONS] = [_matching("self", made.pop("pattern"))]
     default = _cleaned(node.get("default"))
     if default is not None:
         made["default"] = default
     if "items" in node:
-        # Written down also where it is the default: who applies such a list owns all of it.
+        # Written out even though it is the default: whoever applies such a list owns all of it.
         made.setdefault(LIST_TYPE, "atomic")
         made["items"] = _structural(node["items"], defs, f"{where}[]")
     if "properties" in node:
@@ -346,7 +348,7 @@ def _add_properties(made: Json, fields: Json, defs: Mapping[str, Json], where: s
 
 
 def _add_map(made: Json, node: Json, defs: Mapping[str, Json], where: str) -> None:
-    """The values of a map, and as CEL what JSON Schema says of its keys."""
+    """The values of a map, and the JSON Schema of its keys as CEL."""
     patterns = node.get("patternProperties", {})
     values = next(iter(patterns.values()), None) or node.get("additionalProperties")
     if not isinstance(values, dict) or not values:
@@ -380,7 +382,7 @@ def _cleaned(default: Any) -> Any:
 
 
 def _matching(what: str, pattern: str) -> Json:
-    # In single quotes, raw: none of our patterns has a single quote in it.
+    # In single quotes, raw, because no pattern contains a single quote.
     return {
         "rule": f"{what}.matches(r'{pattern}')",
         "message": NOTATIONS.get(pattern, f"must match {pattern}"),
@@ -389,7 +391,7 @@ def _matching(what: str, pattern: str) -> Json:
 
 
 def _without_defaults(node: Json) -> Json:
-    """A status says what the operator wrote, and nothing that the API server made up."""
+    """A status contains what the operator wrote, and nothing that the API server added."""
     made = {key: value for key, value in node.items() if key != "default"}
     if "properties" in made:
         made["properties"] = {k: _without_defaults(v) for k, v in made["properties"].items()}
@@ -418,7 +420,7 @@ def _selectable(kind: CustomResource) -> Json:
 
 
 def drift(folder: Path) -> list[str]:
-    """What is wrong with the files of ``folder``, one sentence each; empty when all is well."""
+    """What is wrong with the files of ``folder``, one sentence each; empty if all is well."""
     found = []
     expected = manifests()
     for name, text in expected.items():
@@ -432,7 +434,7 @@ def drift(folder: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the CRDs to every folder named, or with --check only compare. Returns the exit code."""
+    """Write the CRDs to every given folder, or with --check only compare. Returns the exit code."""
     parser = argparse.ArgumentParser("python -m perfrun.api.schema.crd", description=main.__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 on a drift")
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")

@@ -1,4 +1,4 @@
-"""The field reference, made from the CRDs: ``python -m perfrun.api.schema.reference FILE``."""
+"""The field reference, generated from the CRDs: ``python -m perfrun.api.schema.reference FILE``."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ Every field of PerfTest, PerfRun and PerfPolicy, as the API server checks it.
 `kubectl explain ptest.spec.load` says the same. Durations are written `500ms`, `5s`, `1h30m`; rates
 `100/s`, `30/m`; percentages `99.9%`; sizes `64Ki`.
 """
-# What is bounded, and in which unit: min..., max...
+# What is limited, and in which unit: min..., max...
 _BOUNDS = {"imum": "", "Length": " characters", "Items": " items", "Properties": " entries"}
 
 
@@ -39,7 +39,7 @@ def _kind(kind: CustomResource) -> Iterator[str]:
 
 
 def _object(path: str, node: Json) -> Iterator[str]:
-    """The section of one object, and those of the objects in it."""
+    """The section of one object, and those of the objects inside it."""
     fields = node["properties"]
     refused = {
         rule["fieldPath"].removeprefix(".")
@@ -110,7 +110,7 @@ def _bounds(field: Json) -> Iterator[str]:
     for what, unit in _BOUNDS.items():
         low, high = field.get(f"min{what}"), field.get(f"max{what}")
         if what == "Length" and low == 1:
-            low = None  # that a text is not empty goes without saying
+            low = None  # that a string is not empty goes without saying
         if low is not None and high is not None:
             yield f"from {low} to {high}{unit}"
         elif high is not None:

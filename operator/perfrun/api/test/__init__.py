@@ -1,1 +1,1 @@
-"""PerfTest: what users write about a test."""
+"""PerfTest: what users write in a test."""

@@ -1,4 +1,4 @@
-"""How a test's runs are compared with earlier ones, and what came of it."""
+"""How a test's runs are compared with earlier ones, and the result."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from perfrun.api.quantities import Percent
 from perfrun.api.times import Time
 
 ACCEPT_ANNOTATION = "perfrun.dev/accept-level"
-"""On a PerfTest: the name of a run from which on the level is the right one."""
+"""On a PerfTest: the name of the first run of an accepted level."""
 
 TrendState = Literal[
     "Collecting", "Stable", "Suspect", "Regressed", "Recovered", "Improved", "Incomparable"

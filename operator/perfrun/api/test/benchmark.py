@@ -1,4 +1,4 @@
-"""Benchmarks that users have already: an image, a command, and in which form it writes results."""
+"""Existing benchmarks of users: an image, a command, and the format of its results."""
 
 from typing import Annotated, Literal
 
@@ -9,9 +9,9 @@ from perfrun.api.quantities import Duration
 from perfrun.api.test.values import ValueSource
 
 RESULTS_NAME = "results"
-"""``$(results)`` in a command or an environment: the file that the results are to be in."""
+"""``$(results)`` in a command or an environment: the file for the results."""
 RESULTS_ENV = "PERFRUN_RESULTS"
-"""The same for scripts, as a variable of the environment."""
+"""The same for scripts, as an environment variable."""
 COMMAND_STEP = "command"
 """The name of the one step of a benchmark: its command, run once."""
 

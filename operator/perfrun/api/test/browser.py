@@ -1,4 +1,4 @@
-"""Pages: how the browser comes to them, and what a step does in it."""
+"""Pages: how the browser reaches them, and what a step does in them."""
 
 from typing import Annotated, Literal
 

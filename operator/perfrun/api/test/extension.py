@@ -1,4 +1,4 @@
-"""Protocols that are not perfrun's own: a package brings them into the worker."""
+"""Protocols that are not part of perfrun: a package adds them to the worker."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -10,15 +10,16 @@ from perfrun.api.names import DNS_LABEL
 from perfrun.api.quantities import Duration
 from perfrun.api.test.values import ValueSource
 
-# Above 65535 no port is; urlsplit says so, in words.
+# There is no port above 65535; urlsplit's message says so.
 ADDRESS_PATTERN = r"^([^/@?#\s\\:\[\]]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$"
 MAX_OPTIONS = 50
 
 ExtensionRequest = Annotated[
     dict[str, Annotated[str, Field(max_length=65_536)]], Field(max_length=20)
 ]
-"""What a step says to its protocol: texts by name, which may hold templates. Which names there are
-is for the protocol to say."""
+"""The fields of a step, by name: strings that may contain templates. The protocol defines the
+names.
+"""
 
 
 class ExtensionTarget(ApiModel):
@@ -58,10 +59,10 @@ class ExtensionTarget(ApiModel):
 
     @property
     def host(self) -> str:
-        """Of the address, without brackets. Raises ValueError where it cannot be read."""
+        """The host of the address, without brackets. Raises ValueError if it cannot be parsed."""
         return urlsplit(f"//{self.address}").hostname or ""
 
     @property
     def port(self) -> int:
-        """Of the address. Raises ValueError where it is none."""
+        """The port of the address. Raises ValueError if it is invalid."""
         return urlsplit(f"//{self.address}").port or 0

@@ -1,4 +1,4 @@
-"""Feeds: tables of test data, of which each iteration uses a row."""
+"""Feeds: tables of test data; each iteration uses one row."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""How much load, in which shape, for how long. All numbers are totals over the workers."""
+"""The amount, shape and duration of a load. All numbers are totals over the workers."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal
@@ -87,7 +87,7 @@ class Closed(ApiModel):
     )
 
     def levels(self) -> list[ClosedStage]:
-        """The stages, also where the short form was written."""
+        """The stages, also if the short form was written."""
         if self.stages is not None:
             return self.stages
         assert self.users is not None
@@ -128,7 +128,7 @@ class Open(ApiModel):
     )
 
     def levels(self) -> list[OpenStage]:
-        """The stages, also where the short form was written."""
+        """The stages, also if the short form was written."""
         if self.stages is not None:
             return self.stages
         assert self.rate is not None
@@ -152,7 +152,7 @@ class Capacity(ApiModel):
 
     rules = (
         Rule(
-            # Rates are texts of several units: only the operator compares them.
+            # Rates are strings with various units: only the operator compares them.
             cel="true",
             holds=lambda capacity: 0 < capacity.from_ <= capacity.to,
             message="must be more than 0/s and at most capacity.to",
@@ -219,7 +219,7 @@ class StopCondition(ApiModel):
 
     @property
     def limit(self) -> float:
-        """What must not be exceeded: a ratio, or ns."""
+        """The value that must not be exceeded: a ratio, or ns."""
         parse = parse_percent if METRICS[self.metric].kind is Notation.PERCENT else parse_duration
         return parse(self.above)
 

@@ -1,7 +1,8 @@
-"""The table of metrics: one row for each, with all that is special about it.
+"""The table of metrics: one row for each, with everything that is special about it.
 
-No other module quotes the name of a metric (``tests/unit/api/test/test_metric.py``): it asks the
-row, or takes the name that the row gives. What measures a metric lies with what it is measured by.
+No other module quotes the name of a metric (``tests/unit/api/test/test_metric.py``): it uses the
+row, or the name in the row. The code that measures a metric is with the kind of thing that it
+measures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from perfrun.api.test.observe import Sort
 
 
 class Notation(StrEnum):
-    """In which notation the limit of a metric is written."""
+    """The notation of a metric's limit."""
 
     DURATION = "a duration, as in 500ms"
     RATE = "a rate, as in 100/s"
@@ -25,7 +26,7 @@ class Notation(StrEnum):
 
 
 class Direction(StrEnum):
-    """Which way a metric is better."""
+    """Which direction of a metric is better."""
 
     LOWER = "lower is better"
     HIGHER = "higher is better"
@@ -45,11 +46,11 @@ class ReportPlace(NamedTuple):
     """Where reports over several runs show a metric that no objective names; 0: nowhere."""
 
     trend: int = 0
-    """A trend is told by the first of these that it has enough runs of."""
+    """A trend shows the first of these for which it has enough runs."""
     comparison: int = 0
-    """Row of a comparison, of all steps together."""
+    """Row of a comparison, for all steps together."""
     part: bool = False
-    """Whether a comparison also shows it of each step, page or benchmark."""
+    """Whether a comparison also shows it for each step, page or benchmark."""
 
 
 NOWHERE = ReportPlace()
@@ -69,20 +70,21 @@ class Metric:
     by_scenario: bool = False
     """Counted for iterations, not requests: ``of`` names no step and no class."""
     fact: bool = False
-    """It stands although a part of the load was dropped."""
+    """It stands even if a part of the load was dropped."""
     stops: bool = False
     """``stopWhen`` may name it: ``logic/plan/stop.py`` measures it second by second."""
     journey: bool = False
-    """Of a scenario, it is of all steps of an iteration together."""
+    """For a scenario, it covers all steps of an iteration together."""
     planned: bool = True
-    """The plan of the load tells how many samples there will be."""
+    """The plan of the load determines how many samples there will be."""
     waits: int = 0
-    """How often a pause of the generator holds the duration up: a latency when the request is
-    started and when its response is read; a connection also in the TLS handshake."""
+    """How often a pause of the generator can delay the duration: a latency when the request is
+    started and when its response is read; a connection also in the TLS handshake.
+    """
 
     @property
     def family(self) -> str:
-        """``latency`` of ``latency.p95``; the name itself where there is only one statistic."""
+        """``latency`` of ``latency.p95``; the name itself if there is only one statistic."""
         return self.name.partition(".")[0]
 
     @property
@@ -95,7 +97,9 @@ METRICS: dict[str, Metric] = {}
 """By name, in the order of the schema."""
 
 PAGE_WAITS = 4
-"""What a page loads passes through the worker (its SOCKS gate): a pause holds it up each time."""
+"""Everything that a page loads passes through the worker (its SOCKS proxy), so a pause delays it
+each time.
+"""
 
 STATISTICS = ("avg", "min", "p50", "p75", "p90", "p95", "p99", "p999", "max")
 QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
@@ -103,7 +107,7 @@ MEASURE_STATISTICS = tuple(statistic for statistic in STATISTICS if statistic !=
 
 
 def _one(row: Metric) -> str:
-    """Put a row into the table. Returns the name of the metric."""
+    """Add a row to the table. Returns the name of the metric."""
     METRICS[row.name] = row
     return row.name
 
@@ -111,7 +115,7 @@ def _one(row: Metric) -> str:
 def _each(
     row: Metric, statistics: Sequence[str], places: Mapping[str, ReportPlace] | None = None
 ) -> str:
-    """Put a row for each statistic into the table. Returns the name of the family."""
+    """Add a row for each statistic to the table. Returns the name of the family."""
     for statistic in statistics:
         place = (places or {}).get(statistic, row.place)
         _one(replace(row, name=f"{row.name}.{statistic}", place=place))
@@ -131,7 +135,7 @@ LATENCY = _each(
     },
 )
 SERVICE = _each(Metric("service", Notation.DURATION, waits=1), STATISTICS)
-# How many connections are made is the pool's decision.
+# The pool decides how many connections are opened.
 CONNECT = _each(Metric("connect", Notation.DURATION, planned=False, waits=4), STATISTICS)
 TTFB = _each(Metric("ttfb", Notation.DURATION, waits=1), STATISTICS)
 TIMINGS = (LATENCY, SERVICE, CONNECT, TTFB)
@@ -167,13 +171,13 @@ BYTES_RECEIVED = _one(Metric("bytes.received", Notation.BYTES, Direction.NEITHER
 
 
 class Measure(NamedTuple):
-    """What a step is measured by beside its duration, once each time or not at all."""
+    """What a step measures besides its duration, once each time or not at all."""
 
     kind: Notation
     scale: int = 1
-    """So many units of a histogram, which are nanoseconds elsewhere, are one."""
+    """Units of a histogram (elsewhere nanoseconds) that make up one."""
     digits: int | None = None
-    """Decimals that it is kept with; None: nanoseconds."""
+    """Decimals that are kept; None: nanoseconds."""
 
 
 MEASURES: dict[str, Measure] = {}
@@ -196,22 +200,22 @@ LAYOUT_SHIFT = _page("layoutShift", Measure(Notation.NUMBER, 1_000_000_000, 4))
 CONSOLE_ERRORS = _page("consoleErrors", Measure(Notation.NUMBER, 1_000_000, 0))
 REQUESTS = _page("requests", Measure(Notation.NUMBER, 1_000_000, 0))
 
-# --- of what is observed beside the load: ``of`` names it -------------------------------------
+# --- observed during the load: ``of`` names the observed thing -----------------------------------
 
 
 class Observable(NamedTuple):
-    """What is looked at again and again: points over time, of which statistics are made."""
+    """What is observed repeatedly: points over time, from which statistics are computed."""
 
     sort: Sort
     """Which things in ``spec.observe`` have it."""
     kind: Notation
     statistics: tuple[str, ...]
-    """Empty: it is its own."""
+    """Empty: it is itself a statistic."""
     title: str
-    """Of its chart."""
+    """The title of its chart."""
     unit: str
     divisor: float = 1.0
-    """Of a value for the unit of the chart."""
+    """Divides a value for the unit of the chart."""
     needed: int = 1
     """Points in the window that a statistic needs."""
     better: Direction = Direction.LOWER
@@ -248,13 +252,13 @@ for _name, _its in OBSERVABLES.items():
 
 
 def observables(sort: Sort) -> tuple[str, ...]:
-    """What there is of a sort of observed things."""
+    """The observables of a sort of observed things."""
     return tuple(family for family, its in OBSERVABLES.items() if its.sort == sort)
 
 
 CPU_MAX, MEMORY_GROWTH = f"{CPU}.max", f"{MEMORY}.growth"
 
-# --- of benchmarks, by the names that their tools give them: ``of`` names the benchmark ----------
+# --- of benchmarks, with the names of their tools: ``of`` names the benchmark --------------------
 
 MEMORY_PEAK = "memory.peak"
 """Of the command itself."""
@@ -301,5 +305,5 @@ def subject(metric: str, of: str) -> str:
 
 
 def direction(metric: str) -> Direction:
-    """Which way ``metric`` is better; LOWER for one that only another version knows."""
+    """Which direction of ``metric`` is better; LOWER for one that only another version knows."""
     return METRICS[metric].better if metric in METRICS else Direction.LOWER

@@ -1,4 +1,4 @@
-"""What is looked at besides the target's answers."""
+"""What is observed besides the target's answers."""
 
 from typing import Annotated, Literal
 
@@ -71,7 +71,7 @@ class Observed(ApiModel):
 
     @property
     def sort(self) -> Sort:
-        """Which of them it is."""
+        """The sort of what is observed."""
         if self.workload is not None:
             return "workload"
         return "sql" if self.sql is not None else "prometheus"

@@ -1,4 +1,4 @@
-"""PerfTest: what is to be run, when, and what it has to meet."""
+"""PerfTest: what to run, when, and the objectives."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -28,7 +28,7 @@ OCCASIONS: tuple[Occasion, ...] = ("Warn", "Fail", "Error", "Regressed", "Recove
 Occasions = Annotated[list[Occasion], Field(min_length=1, max_length=len(OCCASIONS)), Unique()]
 RunOn = Annotated[list[Literal["Change", "Rollout"]], Field(max_length=2), Unique()]
 
-# Receivers are set up by the cluster's owner, and used here by name.
+# The cluster's owner configures receivers; tests use them by name.
 ReceiverName = Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=63)]
 
 
@@ -100,10 +100,10 @@ def once() -> Load:
 
 
 class PerfTestSettings(ApiModel):
-    """What of a test its runs do not execute, and whose workloads it observes.
+    """The part of a test that its runs do not execute, and the workloads that it observes.
 
-    It is small whatever else a test holds, so the operator reads it by itself; the whole of a
-    test is only parsed apart from its event loop.
+    It is small whatever else a test contains, so the operator reads it directly; a whole test is
+    only parsed outside its event loop.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -272,7 +272,7 @@ class PerfTestSpec(PerfTestSettings):
     def what_runs(self, *, defaults: bool = True) -> dict[str, Any]:
         """The part of the spec that a run executes and is judged by.
 
-        Without ``defaults`` it is what to hash: a field that a later version adds then changes
+        Without ``defaults`` it is what to hash, so that a field that a later version adds changes
         nothing for a test that does not set it.
         """
         told = self.model_dump(
@@ -282,7 +282,7 @@ class PerfTestSpec(PerfTestSettings):
             exclude_defaults=not defaults,
         )
         if self.target.benchmark is None and "load" not in told:
-            # It was set, to what happens to be the load of a benchmark, which is none.
+            # It was set, but equals the load of a benchmark, which has none.
             told["load"] = self.load.model_dump(
                 mode="json", exclude_none=True, exclude_defaults=not defaults
             )
@@ -362,7 +362,7 @@ class PerfTestStatus(StatusModel):
 
 
 class CheckedTest(StatusModel):
-    """A test whose spec was accepted, without what only its runs need."""
+    """A test whose spec was accepted, without the part that only its runs need."""
 
     metadata: Metadata
     spec: PerfTestSettings

@@ -1,4 +1,4 @@
-"""The part of a worker's pod that a test may shape: a closed subset of the pod's own fields."""
+"""The part of a worker's pod that a test may change: a closed subset of the pod's own fields."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -32,7 +32,7 @@ Untyped = Annotated[
 
 
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
-"""With annotations of this kind Kubernetes fills a field of the security context."""
+"""From annotations of this kind Kubernetes fills in a field of the security context."""
 
 
 class Resources(ApiModel):
@@ -108,8 +108,9 @@ class PodTemplate(ApiModel):
     def extended_by(self, own: Self | None) -> Self:
         """These settings of all pods, with a test's own.
 
-        Labels, annotations and node selectors of all pods win, so that a test cannot leave the
-        nodes that are meant for workers; what a pod has only once is the test's.
+        Labels, annotations and node selectors of all pods take precedence, so that a test cannot
+        leave the nodes that are meant for workers; for fields with a single value, the test's is
+        used.
         """
         if own is None:
             return self

@@ -1,4 +1,4 @@
-"""What one user does: scenarios of steps, what is expected of each, and classes of objectives."""
+"""What one user does: scenarios of steps, the expectations of each, and classes of objectives."""
 
 from typing import Annotated, Literal
 
@@ -26,7 +26,7 @@ ClassName = Literal[
 ]
 
 Path = Annotated[str, Field(pattern=PATH_PATTERN, min_length=1, max_length=2048)]
-# A class of a case-blind expression may cost milliseconds to compile.
+# A character class of a case-insensitive expression may cost milliseconds to compile.
 FEW_CLASSES = r"^([^\[]*\[){0,16}[^\[]*$"
 JsonPathText = Annotated[str, Field(max_length=512)]
 
@@ -53,7 +53,7 @@ class HttpRequest(ApiModel):
         default=None, description="Body as text. Not together with json."
     )
 
-    # CEL does not see untyped fields: this one is said by the operator, on the Ready condition.
+    # CEL does not see untyped fields: the operator reports this one in the Ready condition.
     rules = (at_most_one_of("json", "body", what="a request")._replace(cel="true"),)
 
 
@@ -139,7 +139,7 @@ class Step(ApiModel):
     @field_validator("http")
     @classmethod
     def _default_is_absent(cls, http: HttpRequest | None) -> HttpRequest | None:
-        # The API server writes the method into an empty one: the same test, under the same hash.
+        # The API server writes the method into an empty object: the same test, with the same hash.
         return None if http == HttpRequest() else http
 
     @property
@@ -149,19 +149,19 @@ class Step(ApiModel):
 
     @property
     def the_sql(self) -> SqlRequest:
-        """The request of a step of a database, where only such can be."""
+        """The request of a step of a database; only if the target is one."""
         assert self.sql is not None
         return self.sql
 
     @property
     def the_extension(self) -> ExtensionRequest:
-        """The request of a step of an extension, where only such can be."""
+        """The request of a step of an extension; only if the target is one."""
         assert self.extension is not None
         return self.extension
 
     @property
     def the_browser(self) -> BrowserRequest:
-        """What a step does in a page, where only such can be."""
+        """The actions of a step in a page; only if the target is a web site."""
         assert self.browser is not None
         return self.browser
 
@@ -185,5 +185,5 @@ class Scenario(ApiModel):
 
 
 def default_scenarios(step: str = DEFAULT_STEP) -> list[Scenario]:
-    """The scenario of a test that names none: one GET of the target's url, or another step."""
+    """The scenario of a test without scenarios: one GET of the target's url, or another step."""
     return [Scenario(name=DEFAULT_SCENARIO, steps=[Step(name=step)])]

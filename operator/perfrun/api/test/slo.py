@@ -1,4 +1,4 @@
-"""Service level objectives: which metric, of what, within which limits."""
+"""Service level objectives: a metric, what it is about, and its limits."""
 
 import difflib
 from typing import Annotated, Any, Literal
@@ -30,7 +30,7 @@ _PATTERNS = {
 }
 
 
-# Notations that a bare whole number is one of; its sign is CEL too.
+# Notations that include bare whole numbers; CEL checks their sign too.
 _WHOLE = {
     Notation.COUNT: " && self.{} >= 0",
     Notation.BYTES: " && self.{} >= 0",
@@ -61,7 +61,9 @@ def parse_limit(metric: str, text: str | int) -> float:
 
 
 def parse_measured(metric: str, text: str) -> float:
-    """The reverse of :func:`format_measured`. Raises ValueError for a bound, and for no figure."""
+    """The reverse of :func:`format_measured`. Raises ValueError for a bound, and if there is no
+    figure.
+    """
     if text.startswith("-"):
         return -parse_measured(metric, text[1:])
     return parse_limit(metric, int(text) if text.isdecimal() else text)
@@ -113,7 +115,7 @@ def _known_metric(name: str) -> str:
         return name
     of_load = [metric for metric in METRICS if metric not in BENCHMARK]
     close = difflib.get_close_matches(name, of_load, n=1)
-    # The names of benchmarks are short, and so like much else.
+    # The names of benchmarks are short, and so similar to many others.
     close = close or difflib.get_close_matches(name, BENCHMARK, n=1, cutoff=0.75)
     if name in STATISTICS:
         close = [f"{LATENCY}.{name}"]
@@ -201,10 +203,10 @@ class Slo(ApiModel):
 
     @property
     def upper(self) -> float | None:
-        """The most that is allowed, in the unit of the measurement (ns, 1/s, ratio, bytes)."""
+        """The maximum allowed, in the unit of the measurement (ns, 1/s, ratio, bytes)."""
         return None if self.max is None else parse_limit(self.metric, self.max)
 
     @property
     def lower(self) -> float | None:
-        """The least that is allowed, in the unit of the measurement."""
+        """The minimum allowed, in the unit of the measurement."""
         return None if self.min is None else parse_limit(self.metric, self.min)

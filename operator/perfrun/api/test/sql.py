@@ -1,4 +1,4 @@
-"""Databases: how one is reached, and what a step asks of it."""
+"""Databases: how one is reached, and what a step sends to it."""
 
 from typing import Annotated, Literal
 
@@ -97,4 +97,4 @@ BATCH_TELLS_NO_ROWS = Rule(
     ),
     message=("a batch returns neither rows nor their number: remove expect.rows and extract"),
 )
-"""Of a step: its expectations are beside its request."""
+"""A rule of a step, because its expectations are beside its request."""

@@ -1,4 +1,4 @@
-"""What is put under load, and how it is spoken to."""
+"""What is put under load, and how it is reached."""
 
 import json
 import re
@@ -60,7 +60,7 @@ class OAuth2Auth(ApiModel):
     rules = (exactly_one_of("clientId", "clientIdFrom", what="auth.oauth2"),)
 
 
-# No space, quote or control character: it is printed in a command.
+# No space, quote or control character, because it is printed in a command.
 Audience = Annotated[
     str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+$")
 ]
@@ -69,7 +69,7 @@ FOR_THE_API_SERVER = (
     "the token there: use an audience of the target"
 )
 API_SERVER_AUDIENCE = r"^(https?://)?kubernetes(\.default(\.svc(\..*)?)?)?(:[0-9]+)?/?$"
-"""The names that an API server has for itself unless it is told otherwise."""
+"""The default names of an API server for itself."""
 
 
 class ServiceAccountToken(ApiModel):
@@ -154,7 +154,7 @@ class Tls(ApiModel):
 def _distinct(headers: list[Header]) -> list[Header]:
     seen: set[str] = set()
     for header in headers:
-        name = header.name.lower()  # HTTP does not tell X-A from x-a
+        name = header.name.lower()  # HTTP does not distinguish X-A from x-a
         if name in seen:
             raise ValueError(f"header {header.name} is given twice: remove one")
         seen.add(name)
@@ -250,7 +250,7 @@ class Target(ApiModel):
 
     @property
     def kind(self) -> TargetKind:
-        """Which one."""
+        """The kind of the target."""
         if self.http is not None:
             return "http"
         if self.sql is not None:
@@ -266,54 +266,56 @@ class Target(ApiModel):
 
     @property
     def the_one(self) -> HttpTarget | SqlTarget | BrowserTarget | BenchmarkTarget | ExtensionTarget:
-        """The target, of whatever kind; the rules have made sure that there is one."""
+        """The target, of whatever kind; the rules ensure that there is one."""
         return self.browser or self.benchmark or self.extension or self.sql or self.the_http
 
     @property
     def connect_timeout(self) -> int | None:
-        """ns that opening a connection may take; None: nothing is connected to."""
+        """ns that opening a connection may take; None if there are no connections."""
         one = self.the_one
         return None if isinstance(one, BenchmarkTarget) else one.connect_timeout
 
     @property
     def url(self) -> str | None:
-        """Where it is, of what has a URL."""
+        """Its URL, if it has one."""
         known = self.browser or self.http
         return known.url if known is not None else None
 
     @property
     def account_audience(self) -> str | None:
-        """For whom the service account's token is that requests carry; None: they carry none."""
+        """The audience of the service account's token that requests carry; None if they
+        carry none.
+        """
         auth = self.http.auth if self.http is not None else None
         token = auth.service_account_token if auth is not None else None
         return token.audience if token is not None else None
 
     @property
     def the_http(self) -> HttpTarget:
-        """The HTTP target, where only one can be."""
+        """The HTTP target; only if it is one."""
         assert self.http is not None
         return self.http
 
     @property
     def the_browser(self) -> BrowserTarget:
-        """The web site, where only one can be."""
+        """The web site; only if it is one."""
         assert self.browser is not None
         return self.browser
 
     @property
     def the_sql(self) -> SqlTarget:
-        """The database, where only one can be."""
+        """The database; only if it is one."""
         assert self.sql is not None
         return self.sql
 
     @property
     def the_extension(self) -> ExtensionTarget:
-        """The server of a protocol that is not perfrun's own, where only one can be."""
+        """The server of an extension's protocol; only if it is one."""
         assert self.extension is not None
         return self.extension
 
     @property
     def the_benchmark(self) -> BenchmarkTarget:
-        """The benchmark, where only one can be."""
+        """The benchmark; only if it is one."""
         assert self.benchmark is not None
         return self.benchmark

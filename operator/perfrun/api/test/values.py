@@ -47,7 +47,7 @@ class ClientCertificate(ApiModel):
 
 
 class ValueRef(NamedTuple):
-    """One value that a test takes from the cluster: read by its workers only, never by perfrun."""
+    """One value that a test takes from the cluster: only its workers read it, never perfrun."""
 
     kind: Literal["Secret", "ConfigMap"]
     name: str
