@@ -1,7 +1,7 @@
 """perfrun: scheduled performance runs on Kubernetes, judged on the resource itself.
 
-Data walks one way, and each step is one room of this package:
-``manifest -> spec -> plan -> workers -> measurements -> merge -> verdict -> status``.
+Data passes once through the packages, each with one task: ``manifest -> spec -> plan -> workers ->
+measurements -> merge -> verdict -> status``.
 """
 
 import gc
@@ -12,29 +12,30 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 set_here: set[str] = set()
-"""Variables of the environment that the user did not set, but :func:`start_lean`."""
+"""Environment variables that :func:`start_lean` set, not the user."""
 
 
 class _WithoutMarkdown(ModuleType):
-    """What stands for ``rich.markdown``."""
+    """Replaces ``rich.markdown``."""
 
     Markdown: None = None
 
 
 def start_lean() -> None:
-    """Load what follows faster: without what perfrun does not use of libraries.
+    """Make later imports faster, by leaving out unused parts of libraries.
 
     For programs that are perfrun's own; the image sets the same variables.
     """
-    # What is loaded stays: to look for garbage in it again and again takes a tenth of a start.
+    # What is loaded stays: searching it for garbage again and again takes a tenth of a start.
     gc.set_threshold(200_000)
-    # NumPy multiplies matrices with a thread for each core, and starts them when it is loaded;
-    # pydantic looks through all installed packages for plugins of its own.
+    # NumPy multiplies matrices with a thread for each core, and starts them on import; pydantic
+    # searches all installed packages for plugins.
     for name in {"OPENBLAS_NUM_THREADS", "PYDANTIC_DISABLE_PLUGINS"} - os.environ.keys():
         os.environ[name] = "1"
         set_here.add(name)
-    # httpx loads a command line of its own, with all that it needs, where click is installed. None
+    # If click is installed, httpx imports its own command line, with everything that it needs. None
     # means that it cannot be imported.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-    # Typer loads a parser of Markdown for its help, a third of the time of --help. Ours has none.
+    # Typer imports a Markdown parser for its help, which takes a third of the time of --help.
+    # perfrun uses no Markdown there.
     sys.modules.setdefault("rich.markdown", _WithoutMarkdown("rich.markdown"))

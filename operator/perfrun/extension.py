@@ -1,9 +1,9 @@
 """All that a package needs to add a protocol to perfrun (docs/how-to/protocols.md).
 
-Such a package has a class below :class:`Extension`, and names it in its metadata as an entry point
+Such a package has a subclass of :class:`Extension`, and names it in its metadata as an entry point
 of the group ``perfrun.kinds``; ``spec.target.extension.kind`` is the name of that entry point.
-perfrun paces, renders templates, lends connections, times out, checks, counts and judges; the
-class opens a connection and has one request answered over it.
+perfrun paces, renders templates, lends connections, times out, checks, counts and judges; the class
+opens connections and performs requests over them.
 """
 
 import asyncio
@@ -33,7 +33,9 @@ class Reply(NamedTuple):
     error: ErrorClass | None = None
     """How the request failed; None: it succeeded, as far as the protocol can tell."""
     said: str = ""
-    """Why it failed, in words, which everybody may read: no value of an option or a request."""
+    """Why it failed, in words, which everybody may read: never the value of an option
+    or a request.
+    """
     passed: int = 0
     failed: int = 0
     """The protocol's own checks."""
@@ -42,8 +44,8 @@ class Reply(NamedTuple):
 class Peer:
     """The server of a target, and the way to it.
 
-    Every address that is given or connected to here was looked at by the run's policies. Go no
-    other way.
+    The run's policies have checked every address that is returned or connected to here. Do not
+    connect in any other way.
     """
 
     def __init__(self, host: str, port: int, resolver: Resolver) -> None:
@@ -61,9 +63,8 @@ class Peer:
         return await self._resolver.candidates()
 
     async def connect(self) -> socket.socket:
-        """A TCP connection: a socket that does not block, for a library that takes one.
-
-        Raises OpenError.
+        """A TCP connection: a non-blocking socket, for a library that accepts one. Raises
+        OpenError.
         """
         addresses = await self._resolver.candidates()
         try:
@@ -79,11 +80,11 @@ class Peer:
 
 
 class Extension(ABC, Generic[C]):
-    """A protocol: one object a worker, on one event loop, so nothing here may block.
+    """A protocol: one object for each worker, on one event loop, so nothing here may block.
 
-    The constructor takes the target's options as parameters by name, all of them texts; those
-    without a default have to be given, and others are refused. It raises DataError for values
-    that it cannot use.
+    The constructor takes the target's options as named parameters, all of them strings; those
+    without a default are required, and others are refused. It raises DataError for values that it
+    cannot use.
     """
 
     @abstractmethod
@@ -95,18 +96,18 @@ class Extension(ABC, Generic[C]):
 
     @abstractmethod
     async def perform(self, connection: C, /, *args: Any, **request: Any) -> Reply:
-        """Send a request and wait for what answers it; one at a time goes over a connection.
+        """Send a request and wait for its answer; a connection serves one request at a time.
 
-        Declare what a step can say as parameters by name, all of them texts, as in
-        ``perform(self, connection, *, send: str, expect: str = "")``. What the server answers is
-        a :class:`Reply`, an error too. Raises OSError where the connection was lost. Whatever
-        else is raised is a defect; all of these end the connection. Let a cancellation through:
-        it is the target's ``timeout``, or the end of the run.
+        Declare the fields of a step as named parameters, all of them strings, as in ``perform(self,
+        connection, *, send: str, expect: str = "")``. Every answer of the server is a
+        :class:`Reply`, even an error. Raises OSError if the connection was lost. Any other
+        exception is a defect; all of these end the connection. Let a cancellation through: it comes
+        from the target's ``timeout``, or from the end of the run.
         """
 
     @abstractmethod
     def is_usable(self, connection: C) -> bool:
-        """Whether a connection may be used once more: asked before and after every request."""
+        """Whether a connection may be used again: asked before and after every request."""
 
     @abstractmethod
     async def close(self, connection: C) -> None:

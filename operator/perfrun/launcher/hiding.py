@@ -1,8 +1,8 @@
-"""Hides the values of secrets in a text, in each form in which programs and servers repeat them.
+"""Hides the values of secrets in text, in each form in which programs and servers repeat them.
 
-Plain, URL-encoded, escaped as in JSON, HTML or a Python literal, and in base64: by itself or inside
-of a longer one, as the password in the header of ``Basic`` is. One program of the standard library,
-which stands beside ``run.py``, because that one can import nothing else; workers use it too.
+Plain, URL-encoded, escaped as in JSON, HTML or a Python literal, and in base64, alone or inside a
+longer one, like the password in a ``Basic`` header. It uses only the standard library and is copied
+beside ``run.py``, which can import nothing else; workers use it too.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import base64
 import re
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # typing takes long to load
+if TYPE_CHECKING:  # typing takes long to import
     from collections.abc import Iterable, Iterator
 
 HIDDEN = "***"
 MIN_PART = 4
-"""Characters of a line of a secret that is hidden by itself, and of a secret in a base64."""
+"""Minimum length of a line of a secret to be hidden by itself, and of a secret in base64."""
 MAX_SPELLED = 8192
-"""Characters of a part that is also looked for in other spellings than its own."""
+"""Maximum length of a part that is also searched for in other spellings."""
 MAX_LINES = 256
-"""Of a secret whose lines are looked for in other spellings than their own."""
+"""Maximum length of a secret whose lines are searched for in other spellings."""
 MAX_SPELLING_LENGTH = 6
-"""Characters that one of a secret may become, as in ``\\u00e9``."""
+"""Characters that one character of a secret may become, as in ``\u00e9``."""
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 """Characters that no encoding changes (RFC 3986, 2.3)."""
 _SHORT_ESCAPES = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", '"': '"', "'": "'",
@@ -34,7 +34,7 @@ _BASE64 = re.compile(
 _SLASH, _PLUS = re.compile(r"_|%2[fF]|\\/|\\u002[fF]"), re.compile(r"-|%2[bB]|\\u002[bB]")
 _WORD = re.compile(r"[^\s,;:&=\"'<>(){}\[\]]+")
 DEPTH = 2
-"""How many base64 within one another are looked into."""
+"""How many levels of nested base64 are decoded."""
 
 
 class Hider:
@@ -42,17 +42,18 @@ class Hider:
 
     def __init__(self) -> None:
         self._patterns: dict[str, re.Pattern[str]] = {}
-        """By part of a secret: how it may be spelled."""
+        """By part of a secret: its possible spellings."""
         self._many: set[str] = set()
-        """Parts that are looked for as they are."""
+        """Parts that are searched for as they are."""
         self.longest = 0
-        """Characters that the longest part may take."""
+        """Maximum number of characters that the longest part may take."""
 
     def learn(self, value: str) -> None:
-        """Hide this value from now on; of one with many lines, each line by itself too."""
+        """Hide this value from now on; if it has several lines, each line by itself too."""
         parts = parts_of(value)
         for part in parts:
-            # Where many lines are hidden in all their forms, so is the whole, but for its breaks.
+            # If all its lines are hidden in all their forms, so is the whole, except for its line
+            # breaks.
             known = "\n" in part and len(parts) > 1
             if known or len(part) > MAX_SPELLED or len(parts) > MAX_LINES:
                 self._many.add(part)
@@ -61,19 +62,19 @@ class Hider:
             self.longest = max(self.longest, MAX_SPELLING_LENGTH * len(part))
 
     def learn_many(self, values: Iterable[str]) -> None:
-        """Hide these values as they are: too many to look for each of their forms."""
+        """Hide these values as they are: too many to search for all their forms."""
         self._many.update(value for value in values if len(value) >= MIN_PART)
         self.longest = max(self.longest, *map(len, self._many), 0)
 
     def hide(self, text: str) -> str:
-        """The text with what is hidden in place of every secret."""
+        """The text with a placeholder for every secret."""
         shown, at = "", 0
         for begin, end in self.places(text):
             shown, at = f"{shown}{text[at:begin]}{HIDDEN}", end
         return shown + text[at:]
 
     def places(self, text: str) -> list[tuple[int, int]]:
-        """Begin and end of every secret, in order; those that overlap or touch are one."""
+        """Start and end of every secret, in order; those that overlap or touch become one."""
         merged: list[tuple[int, int]] = []
         for begin, end in sorted(self._found(text)):
             if merged and begin <= merged[-1][1]:
@@ -101,15 +102,16 @@ class Hider:
                     at = text.find(part, at + 1)
         if depth and (self._patterns or self._many):
             for match in _BASE64.finditer(text):
-                # All of it: what stands beside the secret tells of its first and last character.
+                # All of the base64: the parts beside the secret reveal its first and last
+                # character.
                 if any(any(self._found(one, depth - 1)) for one in _decoded(match[0])):
                     yield match.span()
 
 
 def parts_of(value: str) -> set[str]:
-    """What is hidden of a value: the whole, and each of its lines.
+    """The hidden parts of a value: the whole, and each of its lines.
 
-    Tools print a certificate indented, or the one line that they do not understand.
+    Tools print a certificate indented, or only the line that they do not understand.
     """
     whole = value.strip()
     lines = (line.strip() for line in whole.splitlines())
@@ -143,7 +145,7 @@ def _spellings(char: str) -> str:
         forms.append(f"&#0?{ord(char)};|&#[xX]{_hex(ord(char))};")
     if char == " ":
         forms.append(r"\+")
-    # The longest first: a backslash is also the beginning of what stands for it.
+    # The longest first, because a backslash is also the beginning of its own escape sequence.
     return f"(?:{'|'.join(sorted(forms, key=len, reverse=True))})"
 
 
@@ -154,7 +156,7 @@ def _hex(number: int) -> str:
 
 
 def _decoded(encoded: str) -> Iterator[str]:
-    """What a base64 may say: it need not begin where the match does."""
+    """The possible decoded texts: the base64 need not begin where the match does."""
     plain = _PLUS.sub("+", _SLASH.sub("/", encoded)).partition("=")[0].partition("%")[0]
     for begin in range(4):
         piece = plain[begin:]

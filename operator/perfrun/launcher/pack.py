@@ -1,9 +1,9 @@
-"""Bring the launcher, with all that it needs to run, into a folder: ``pack.py FOLDER``.
+"""Copies the launcher, with everything that it needs to run, into a folder: ``pack.py FOLDER``.
 
-That folder is mounted into the container of an image that may have no Python, another C library or
-no files at all but its program. So the interpreter comes along: its program, the loader and the
-shared libraries, and the few modules that the launcher loads. Which these are, a launcher that is
-really run is asked. ``argv`` is how it is started there.
+That folder is mounted into the container of an image that may have no Python, a different C library
+or no files at all except its program. So the interpreter is copied too: its program, the loader and
+the shared libraries, and the few modules that the launcher imports. A launcher that really runs
+reports which these are. ``argv`` is how it is started there.
 """
 
 import json
@@ -17,8 +17,8 @@ from pathlib import Path
 
 RUN, HIDING = (Path(__file__).with_name(name) for name in ("run.py", "hiding.py"))
 LOADER, LIBRARIES, PROGRAM = "so/ld.so", "so", "bin/python3"
-# Runs one command, and says which files that took. In a process of its own: what this one has
-# loaded is beside the point.
+# Runs one command, and prints the files that this needed. In a separate process, because this one
+# has loaded others.
 _ASK = """
 import json, runpy, sys
 launcher = runpy.run_path(sys.argv[1])
@@ -30,13 +30,13 @@ print(json.dumps([sorted(set(mapped)), [name for name in loaded if name]]))
 
 
 def argv(packed: str, folder: str) -> list[str]:
-    """How the launcher that was packed into ``packed`` is started on ``folder``."""
+    """How to start the launcher in ``packed`` with ``folder``."""
     loader = [f"{packed}/{LOADER}", "--library-path", f"{packed}/{LIBRARIES}"]
     return [*loader, f"{packed}/{PROGRAM}", "-I", "-S", f"{packed}/run.py", folder]
 
 
 def pack(into: Path) -> None:
-    """Copy everything there. Raises OSError."""
+    """Copy everything into it. Raises OSError."""
     mapped, loaded = _asked()
     for library in mapped:
         _copy(library, into / LIBRARIES / library.name)
@@ -50,7 +50,7 @@ def pack(into: Path) -> None:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     home = Path(os.__file__).parent
     modules = into / "lib" / version
-    (modules / "lib-dynload").mkdir(parents=True)  # by these two the interpreter knows its home
+    (modules / "lib-dynload").mkdir(parents=True)  # by these two the interpreter finds its home
     for file in loaded:
         if ".so" in file.name:
             _copy(file, modules / "lib-dynload" / file.name)
@@ -59,7 +59,7 @@ def pack(into: Path) -> None:
 
 
 def _asked() -> tuple[list[Path], list[Path]]:
-    """The shared libraries, and the files of modules, that running a command takes."""
+    """The shared libraries, and the files of modules, that running a command needs."""
     with tempfile.TemporaryDirectory() as folder:
         order = {"argv": ["/bin/true"], "env": {"S": "secret"}, "hidden": ["S"]}
         (Path(folder) / "start").write_text(json.dumps(order))
@@ -70,7 +70,7 @@ def _asked() -> tuple[list[Path], list[Path]]:
 
 
 def _other_names(library: str) -> Iterator[str]:
-    """By which others may know it: ``libffi.so.8.1`` and ``libffi.so.8`` of ``libffi.so.8.1.2``."""
+    """Other names of a library: ``libffi.so.8.1`` and ``libffi.so.8`` of ``libffi.so.8.1.2``."""
     stem, _, version = library.partition(".so.")
     numbers = version.split(".")
     for count in range(1, len(numbers)):

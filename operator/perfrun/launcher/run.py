@@ -1,9 +1,9 @@
 """Run one command when a worker asks for it, and report how it ended: ``run.py FOLDER``.
 
-Both have the folder in common. The worker writes ``start`` (what to run) and ``stop``; this program
-writes ``done``, each in one go. Each of them holds a lock as long as it lives (``worker`` and
-``launcher``), so that the other one sees its end, whatever that was. Nothing of the command is left
-when this program ends, unless it forks faster than it can be killed (``SWEEP_SECONDS``).
+Both share the folder. The worker writes ``start`` (what to run) and ``stop``; this program writes
+``done``, each in one step. Each of them holds a lock while it is alive (``worker`` and
+``launcher``), so that the other notices its end, whatever the reason. Nothing of the command is
+left when this program ends, unless it forks faster than it can be killed (``SWEEP_SECONDS``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # typing takes long to load
+if TYPE_CHECKING:  # typing takes long to import
     import resource
     from collections.abc import Callable, Iterable
     from typing import Any
@@ -26,22 +26,24 @@ if TYPE_CHECKING:  # typing takes long to load
     from perfrun.launcher.hiding import Hider
 
 MAX_TAIL = 4096
-"""Bytes of the last output that are reported, and characters after secret values are hidden."""
+"""Bytes of the last output that are reported, and characters of it after secrets are hidden."""
 MAX_SPELLINGS = 6
-"""Bytes that one of a secret value may become, as in ``\\u00e9``."""
+"""Bytes that one byte of a secret may become, as in ``\u00e9``."""
 TERM_SECONDS = 5.0
 """Seconds that a stopped command has to end by itself."""
 SWEEP_SECONDS = 2.0
-"""For what the command has left behind: what forks for ever could hold us up for ever."""
+"""For processes that the command left behind: one that keeps forking could occupy this program
+forever.
+"""
 WAIT_SECONDS = 0.05
 _PDEATHSIG, _SUBREAPER = 1, 36
 _READ = 65536
 
 
 def main(folder: str) -> None:
-    """Wait for the start, run the command, tell its end. Whoever is to start it may be gone."""
+    """Wait for the start, run the command, report its end. The starter may be gone."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        # The worker is told too, and decides; what ends it ends this program.
+        # The worker gets the signal too, and decides; its end ends this program.
         signal.signal(number, lambda *_: None)
     own = os.open(f"{folder}/launcher", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(own, fcntl.LOCK_EX)
@@ -58,7 +60,9 @@ def main(folder: str) -> None:
 
 
 def tell(folder: str, end: str) -> None:
-    """Write ``done``. The command may have put a link or a pipe where it is written first."""
+    """Write ``done``. The command may have put a link or a pipe in the place where it is first
+    written.
+    """
     with suppress(FileNotFoundError):
         os.unlink(f"{folder}/done.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -80,7 +84,9 @@ class WorkerLock:
         self.lock: int | None = None
 
     def is_known(self) -> bool:
-        """Whether there is or was one. Its file is opened once: the command may replace it."""
+        """Whether there is or was a worker. Its file is opened once, because the command may
+        replace it.
+        """
         if self.lock is None:
             with suppress(OSError):
                 self.lock = os.open(f"{self.folder}/worker", os.O_RDWR | os.O_CLOEXEC)
@@ -108,11 +114,12 @@ class Command:
         env: dict[str, str],
         hidden: list[str],
     ) -> None:
-        """``env`` is added to ours; ``hidden`` are the names of variables that are secret."""
+        """``env`` is added to the environment; ``hidden`` are the names of secret variables."""
         self.folder, self.worker, self.argv = folder, worker, argv
         self.env = {**os.environ, **env}
         self.hidden = [value for name in hidden if (value := self.env.get(name, ""))]
-        # What begins before the end that is told, and reaches into it, is to be found as a whole.
+        # A secret that begins before the reported output, and reaches into it, has to be found as a
+        # whole.
         longest = max((len(os.fsencode(value)) for value in self.hidden), default=0)
         self.kept = MAX_TAIL + MAX_SPELLINGS * longest
         self.tail = b""
@@ -126,7 +133,7 @@ class Command:
             self.copy(output, WAIT_SECONDS)
             if (ended := self.look(pid)) is not None:
                 break
-        self.signal(pid, signal.SIGKILL)  # what it has left running
+        self.signal(pid, signal.SIGKILL)  # processes that it left running
         self.sweep(output)
         status, usage = ended
         code = os.waitstatus_to_exitcode(status)
@@ -137,13 +144,15 @@ class Command:
             "code": code if code >= 0 else None,
             "signal": name_of(-code) if code < 0 else None,
             "stopped": self.stopped,
-            # Of the process, or of the largest one that it has waited for (wait4).
+            # For the process, or the largest one that it has waited for (wait4).
             "peak": usage.ru_maxrss * 1024,
             "tail": self.told(),
         }
 
     def start(self) -> tuple[int, int, int]:
-        """Start it in a session of its own: its output, why it could not be started, its id."""
+        """Start it in a separate session. Returns its output, why it could not be
+        started, its id.
+        """
         out, into = os.pipe()
         failure, failed = os.pipe()
         control = bind_to_us() if os.getpid() != 1 else None
@@ -170,7 +179,7 @@ class Command:
         return out, failure, pid
 
     def copy(self, output: int, seconds: float) -> bool:
-        """Hand on what it has said, and keep the end of it. Returns whether there may be more."""
+        """Pass its output on, and keep the end of it. Returns whether there may be more."""
         poll = select.poll()
         poll.register(output, select.POLLIN)
         if not poll.poll(seconds * 1000):
@@ -180,7 +189,7 @@ class Command:
         except BlockingIOError:
             return False
         if not said:
-            time.sleep(seconds / 10)  # it has closed its output, and may go on
+            time.sleep(seconds / 10)  # it has closed its output, but may continue
             return False
         self.tail = (self.tail + said)[-self.kept :]
         with suppress(OSError):
@@ -188,7 +197,7 @@ class Command:
         return True
 
     def look(self, pid: int) -> tuple[int, resource.struct_rusage] | None:
-        """Whether it has ended; meanwhile, whether it is to."""
+        """Whether it has ended; also checks whether it has to."""
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
             return status, usage
@@ -204,12 +213,14 @@ class Command:
         return None
 
     def signal(self, pid: int, number: signal.Signals) -> None:
-        """To all of its session's first group, which it leads."""
+        """Send a signal to the first process group of its session, which it leads."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, number)
 
     def sweep(self, output: int) -> None:
-        """End what has left the group, which is our child since its parent ended; read the rest."""
+        """End the processes that left the group, which became children of this one when their
+        parent ended; read the rest of the output.
+        """
         until = time.monotonic() + SWEEP_SECONDS
         with suppress(OSError):
             while (left := children()) and time.monotonic() < until:
@@ -221,7 +232,7 @@ class Command:
             pass
 
     def told(self) -> str:
-        """The end of its output, without the values of the variables that are secret."""
+        """The end of its output, without the values of secret variables."""
         text = os.fsdecode(self.tail)
         shown, at = "", max(0, len(text) - MAX_TAIL)
         for begin, end in hider_of(self.hidden).places(text):
@@ -233,8 +244,11 @@ class Command:
 
 
 def hider_of(values: Iterable[str]) -> Hider:
-    """Knows what is to be hidden. Loaded once the command has ended: until then every page of
-    memory counts, and ours are the least that a command is measured with."""
+    """A Hider for these values.
+
+    It is imported once the command has ended: until then every page of memory counts, because this
+    process's memory is the minimum that is measured for a command.
+    """
     named: dict[str, Any] = {"__name__": "hiding"}
     with open(f"{os.path.dirname(os.path.abspath(__file__))}/hiding.py", encoding="utf-8") as file:
         exec(compile(file.read(), file.name, "exec"), named)  # noqa: S102 (it is a part of this)
@@ -245,7 +259,7 @@ def hider_of(values: Iterable[str]) -> Hider:
 
 
 def name_of(number: int) -> str:
-    """The name of a signal; most of the real-time ones have none."""
+    """The name of a signal; most real-time signals have none."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -253,15 +267,15 @@ def name_of(number: int) -> str:
 
 
 def children() -> list[int]:
-    """The ids of our children."""
+    """The ids of this process's children."""
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
         return [int(pid) for pid in file.read().split()]
 
 
 def bind_to_us() -> Callable[..., int]:
-    """Have what the command leaves behind become our child; returns the call that does so.
+    """Adopt the processes that the command leaves behind; returns the call that does so.
 
-    The first process of a container needs none of that: with it everything else ends.
+    The first process of a container does not need that: everything else ends with it.
     """
     import ctypes
 

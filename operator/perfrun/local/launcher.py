@@ -1,6 +1,6 @@
 """The launcher of a benchmark's command, as a process of this machine.
 
-In a cluster it stands in the user's image; here the command is the one that is installed.
+In a cluster it runs in the user's image; here the command is the one that is installed.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from perfrun.local.values import FoundValues
 
 _PROGRAM = Path(perfrun.__file__).parent / "launcher" / "run.py"
 _PATIENCE = 7.0
-"""Seconds that it gets to end: a command that is stopped has five of them."""
+"""Seconds until it has to end: a stopped command has five of them."""
 
 
 class Launcher:
-    """It ends by itself: when the command has ended, or when its worker has."""
+    """It ends by itself, when the command or its worker has ended."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def end(self) -> None:
-        """Wait for that, and no longer than it may take."""
+        """Wait for its end, but no longer than it may take."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._process.wait()
@@ -36,26 +36,26 @@ class Launcher:
 
 
 async def start_launcher(target: BenchmarkTarget, values: FoundValues, folder: Path) -> Launcher:
-    """Start it with our environment, and what the test takes from Secrets and ConfigMaps.
+    """Start it with our environment, and the test's values from Secrets and ConfigMaps.
 
-    ``folder`` is the one that it shares with its worker.
+    ``folder`` is shared with its worker.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        # Nothing but the program: what it has in memory is the least that is measured.
+        # Nothing but the program: its own memory is the minimum that is measured.
         *("-I", "-S", str(_PROGRAM), str(folder)),
         env={**_inherited(), **_given(target, values)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
-        # A Ctrl-C of the terminal is for us: we tell the worker, and that one the launcher.
+        # A Ctrl-C on the terminal is for perfrun, which tells the worker, which tells the launcher.
         start_new_session=True,
     )
     return Launcher(process)
 
 
 def _inherited() -> dict[str, str]:
-    # The command gets what the user has, and nothing that we have set for ourselves.
+    # The command gets the user's environment, without perfrun's own settings.
     return {
         name: value
         for name, value in os.environ.items()
@@ -64,7 +64,7 @@ def _inherited() -> dict[str, str]:
 
 
 def _given(target: BenchmarkTarget, values: FoundValues) -> Mapping[str, str]:
-    """Variables whose values are kept elsewhere."""
+    """Variables whose values are not in the test."""
     given = {}
     for variable in target.env:
         source = variable.value_from

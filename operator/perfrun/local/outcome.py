@@ -1,6 +1,6 @@
 """One run of a test on this machine: the plan of its workers, and the outcome.
 
-Shared by all that start one: ``perfrun run`` and the plugin of pytest.
+Shared by ``perfrun run`` and the pytest plugin.
 """
 
 import uuid

@@ -18,7 +18,7 @@ _EXAMPLE = "as in --observe api=4711 or --observe api=port:8000"
 
 
 def parse_processes(texts: Sequence[str]) -> dict[str, int]:
-    """By the observed name, the process's id. Raises ValueError with what to do."""
+    """Process ids by the observed name. Raises ValueError that says what to do."""
     found: dict[str, int] = {}
     for text in texts:
         name, equals, which = text.partition("=")

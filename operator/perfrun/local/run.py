@@ -1,6 +1,7 @@
 """One test on this machine: the same plan, coordinator, workers and decisions as in a cluster.
 
-Look at the processes, ask :func:`perfrun.logic.run.lifecycle.decide` what to do, do it, look again.
+It checks the processes, asks :func:`perfrun.logic.run.lifecycle.decide` what to do, does it, and
+checks again.
 """
 
 import asyncio
@@ -40,13 +41,13 @@ STOP_SECONDS = STOP_GRACE // NS_PER_S
 _AT_ONCE = "perfrun was told to end at once"
 _SHUTDOWN_SECONDS = 1.0
 _REFUSED = "Connect"
-"""The error class of connections that nobody accepts."""
+"""The error class of connections that nothing accepts."""
 _TICK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run is; ``waiting`` is why the load has not begun, None once it has."""
+    """The progress of a run; ``waiting`` is why the load has not begun, None once it has."""
 
     plan: RunPlan
     live: Live
@@ -62,7 +63,7 @@ class LocalRun:
 
     plan: RunPlan
     end: Decision = field(default_factory=lambda: Decision(Action.JUDGE))
-    """What was decided at last: to Judge the load; without one to Fail or to Cancel, and why."""
+    """The last decision: Judge the load; or without one Fail or Cancel, and why."""
     report: WorkerReport | None = None
     workers: WorkerCounts = field(default_factory=lambda: WorkerCounts(planned=0))
     stopped: str | None = None
@@ -70,7 +71,7 @@ class LocalRun:
     start: datetime | None = None
     ended: datetime | None = None
     holds: list[HoldStatus] = field(default_factory=list)
-    """Of a capacity search."""
+    """The holds of a capacity search."""
     lost: list[str] = field(default_factory=list)
     """Lost workers, with their last output."""
     untidy: str | None = None
@@ -86,25 +87,26 @@ class Stop:
 
     @property
     def killed(self) -> bool:
-        """Whether nothing more is to be waited for."""
+        """Whether there is nothing more to wait for."""
         return self.at_once.is_set()
 
     def ask(self, reason: str) -> None:
-        """Ask once more; a second time means: at once."""
+        """Ask once more; the second time means: at once."""
         if self.reason is not None:
             self.at_once.set()
         self.reason = self.reason or reason
 
     def listen(self) -> None:
-        """Take SIGINT and SIGTERM of this process as the wish."""
+        """Treat SIGINT and SIGTERM to this process as such requests."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self.ask, "by Ctrl-C")
         loop.add_signal_handler(signal.SIGTERM, self.ask, "by SIGTERM")
 
 
 class MemoryStore:
-    """What the coordinator keeps. Durable enough: whoever waits for the reports lives and dies
-    with this process."""
+    """The coordinator's store. Durable enough, because whatever waits for the reports ends with
+    this process.
+    """
 
     def __init__(self) -> None:
         self.reports: dict[int, bytes] = {}
@@ -132,11 +134,11 @@ async def run_local(
     on_progress: Callable[[Progress], None],
     processes: Mapping[str, int] | None = None,
 ) -> LocalRun:
-    """Run ``plan`` with its workers as processes; ends with none of them alive.
+    """Run ``plan`` with its workers as processes; when it returns, none of them is alive.
 
-    What goes wrong is in the result. ``spec`` is what the plan was made of; ``values`` has all
-    that the plan takes from Secrets and ConfigMaps; ``processes`` are looked at in the place of
-    the observed workloads of those names.
+    Problems are in the result. ``spec`` is what the plan was made from; ``values`` has everything
+    that the plan takes from Secrets and ConfigMaps; ``processes`` are observed in place of the
+    workloads with those names.
     """
     watch = LocalWatch(plan, processes or {})
     watch.start()
@@ -149,7 +151,7 @@ async def run_local(
 
 
 class _Run:
-    """The facts of one run, and what is done about them."""
+    """The facts of one run, and how it acts on decisions."""
 
     def __init__(
         self,
@@ -178,10 +180,12 @@ class _Run:
         self._report_deadline: datetime | None = None
         self._teardown_deadline: datetime | None = None
         self._end: Decision | None = None
-        """The first decision to end; it stands, whatever becomes of workers that are ended then."""
+        """The first decision to end; it stands, whatever happens to workers that are ended
+        afterwards.
+        """
 
     async def execute(self, values: FoundValues) -> LocalRun:
-        """Serve, and go from decision to decision until there is an end."""
+        """Serve, and follow one decision after the other until there is an end."""
         runner = web.AppRunner(
             make_app(self._coordinator), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
         )
@@ -197,7 +201,9 @@ class _Run:
         return self._result(facts)
 
     async def _live(self, values: FoundValues, coordinator: str) -> RunFacts:
-        """Look, decide, act, until the run is to end and nobody lives; returns the last facts."""
+        """Check, decide and act until the run has to end and no process is alive; returns the last
+        facts.
+        """
         while True:
             if self._stop.killed:
                 await self._workers.end(self._session.reported)
@@ -231,15 +237,15 @@ class _Run:
                     await asyncio.sleep(_TICK_SECONDS)
 
     def _facts(self) -> RunFacts:
-        """What is true now; the twin of :mod:`perfrun.controller.run.facts`."""
+        """The current facts; the counterpart of :mod:`perfrun.controller.run.facts`."""
         session, plan = self._session, self._plan
-        # By a clock that nobody sets.
+        # By a clock that nobody can set.
         passed = asyncio.get_running_loop().time() - self._since
         now = self._created + timedelta(seconds=passed)
         begun = session.start is not None
         if begun and self._report_deadline is None:
             self._report_deadline = now + _timedelta(LEAD + longest(plan))
-        # While all are ready, as during a setup, nobody is in trouble with the target.
+        # While all are ready, as during a setup, none has a problem with the target.
         troubled = session.arrived == session.workers != session.ready_count
         self._troubled_since = (self._troubled_since or now) if troubled else None
         under_load = Phase.COLLECTING if self._collecting else Phase.RUNNING
@@ -282,7 +288,7 @@ class _Run:
     def _progress(self, facts: RunFacts, decision: Decision) -> Progress:
         waiting = None
         if facts.phase is Phase.STARTING:
-            # Workers that are still starting are no news.
+            # Workers that are still starting are not news.
             waiting = decision.message if facts.arrived == facts.planned else "starting"
         return Progress(
             plan=self._plan,
@@ -329,7 +335,7 @@ def cores() -> int:
 
 
 def _is_expected_up(plan: RunPlan) -> bool:
-    """Whether the target is of this machine, and its test does not say how long to wait for it."""
+    """Whether the target is on this machine, and its test does not say how long to wait for it."""
     host = urlsplit(plan.target.url or "").hostname or ""
     return is_own(host) and "start_timeout" not in plan.load.model_fields_set
 

@@ -28,7 +28,7 @@ def _remove_stale(parent: Path) -> None:
 
 
 def _is_stale(folder: Path) -> bool:
-    """Whether a folder is one of ours whose process is gone. In doubt it is not."""
+    """Whether a folder was created by a perfrun process that is gone. If in doubt, it was not."""
     try:
         found = folder.lstat()
         if found.st_uid != os.getuid() or not folder.is_dir() or folder.is_symlink():
@@ -42,7 +42,9 @@ def _is_stale(folder: Path) -> bool:
 
 
 def _identity(pid: int) -> str:
-    """What tells a process from a later one with the same number: its start, and where it is."""
+    """What distinguishes a process from a later one with the same number: its start, and its PID
+    namespace.
+    """
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,7 +1,7 @@
 """Values from Secrets and ConfigMaps without a cluster.
 
-They are found in ``--secrets DIR``, as files ``DIR/NAME/KEY``, or else in the Secrets and
-ConfigMaps of the manifests that were given.
+They are looked for in ``--secrets DIR``, as files ``DIR/NAME/KEY``, and then in the Secrets and
+ConfigMaps of the given manifests.
 """
 
 import base64
@@ -14,10 +14,11 @@ from perfrun.api.test.perftest import PerfTest
 from perfrun.api.test.values import ValueRef, value_refs
 
 FoundValues = Mapping[ValueRef, Path | bytes]
-"""Where each value that a test names is: in a file, or here."""
+"""Where each value of a test is: in a file, or here."""
 
 KINDS = ("Secret", "ConfigMap")
-# The fields of each, and whether they hold base64. What comes later wins, as in the API server.
+# The fields of each, and whether they contain base64. Later ones take precedence, as in the API
+# server.
 _FIELDS = {
     "Secret": (("data", True), ("stringData", False)),
     "ConfigMap": (("data", False), ("binaryData", True)),
@@ -55,7 +56,7 @@ def parse_held(document: Mapping[str, Any]) -> tuple[Held, list[str]]:
 def find_values(
     test: PerfTest, held: Iterable[Held], folder: Path | None
 ) -> tuple[FoundValues, list[str]]:
-    """The values that a test names, and a sentence for each that there is not."""
+    """The values that a test names, and a sentence for each that is missing."""
     given = {
         (one.kind, one.name, key): value
         for one in held
@@ -76,7 +77,9 @@ def find_values(
 
 
 def lay_out(values: FoundValues, tree: Path) -> None:
-    """Make the files that a worker reads: ``TREE/secrets/NAME/KEY`` and ``.../configmaps/...``."""
+    """Create the files that a worker reads: ``TREE/secrets/NAME/KEY`` and
+    ``.../configmaps/...``.
+    """
     for ref, value in values.items():
         file = tree / _FOLDERS[ref.kind] / ref.name / ref.key
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -18,13 +18,13 @@ from perfrun.logic.run.losses import LATE, SIGNALLED, leaves_undone
 from perfrun.measure.plan import RunPlan
 
 TERM_SECONDS = 3.0
-"""Seconds to end for a worker without a teardown."""
+"""Seconds in which a worker without a teardown has to end."""
 TEARDOWN_SECONDS = 30.0
-"""What worker 0 gets to undo what was done, where the run is ended early."""
+"""Time for worker 0 to run the teardown if the run is ended early."""
 _REPORT_SECONDS = 30.0
 _LAST_WORDS = 2000
 _OF_THE_USER = "PERFRUN_CHROMIUM"
-"""Which browser a worker is to take is said by who runs it."""
+"""The user's environment determines the browser that a worker uses."""
 
 
 class Tokens:
@@ -45,7 +45,7 @@ class WorkerProcess:
     def __init__(self, index: int, process: asyncio.subprocess.Process, log: Path) -> None:
         self.index = index
         self.late = False
-        """It was not waited for any longer."""
+        """Nothing waited for it any longer."""
         self._process = process
         self._log = log
 
@@ -55,7 +55,7 @@ class WorkerProcess:
         return self._process.returncode is None
 
     def facts(self, terminated: Collection[int]) -> WorkerFacts:
-        """``terminated``: the workers that have said that they were ended by a signal."""
+        """``terminated``: the workers that reported that a signal ended them."""
         problem = None
         if self.late or self.index in terminated:
             problem = LATE if self.late else SIGNALLED
@@ -78,7 +78,7 @@ class WorkerProcess:
                 pass
 
     async def wait(self) -> None:
-        """Until it has ended."""
+        """Wait until it has ended."""
         await self._process.wait()
 
     def _last_words(self) -> str:
@@ -91,17 +91,19 @@ class WorkerProcess:
 
     @property
     def _exit_code(self) -> int:
-        """As Kubernetes and shells have it: 128 + the number of the signal that ended it."""
+        """As in Kubernetes and shells: 128 + the number of the signal that ended it."""
         code = self._process.returncode
         assert code is not None
         return 128 - code if code < 0 else code
 
 
 class WorkerProcesses:
-    """The processes of one run: its workers, who cleans up for them, a benchmark's launcher."""
+    """The processes of one run: its workers, the worker that cleans up for them, a benchmark's
+    launcher.
+    """
 
     def __init__(self, plan: RunPlan, folder: Path, at_once: asyncio.Event) -> None:
-        """``at_once``: set, nobody is given time to end."""
+        """``at_once``: if set, no process gets time to end."""
         # One more: for the worker that only runs the teardown.
         self.tokens = Tokens(plan.load.workers + 1)
         self._plan = plan
@@ -131,15 +133,17 @@ class WorkerProcesses:
 
     @property
     def any_alive(self) -> bool:
-        """Whether any process lives that is to end before the run does."""
+        """Whether any process is alive that has to end before the run does."""
         return any(worker.alive for worker in self._all)
 
     def facts(self, terminated: Collection[int]) -> list[WorkerFacts]:
-        """Of each worker that was started; ``terminated`` as in :meth:`WorkerProcess.facts`."""
+        """The facts of each worker that was started; ``terminated`` as in
+        :meth:`WorkerProcess.facts`.
+        """
         return [worker.facts(terminated) for worker in self._workers]
 
     def clean_up(self, deadline: datetime) -> CleanUp | None:
-        """How the worker gets on that only runs the teardown, once it was started."""
+        """The state of the worker that only runs the teardown, once it was started."""
         if self._cleaner is None:
             return None
         known = self._cleaner.facts(())
@@ -148,8 +152,10 @@ class WorkerProcesses:
         )
 
     async def end(self, reported: Collection[int]) -> None:
-        """End all that live: first asked, then, or at once, killed. Those that have not
-        ``reported`` took too long."""
+        """End all that are alive: first ask, then, or at once, kill.
+
+        Those that have not ``reported`` took too long.
+        """
         living = [worker for worker in self._all if worker.alive]
         for worker in living:
             worker.late = worker.index not in reported
@@ -180,7 +186,7 @@ class WorkerProcesses:
 
     @property
     def _commands(self) -> Path:
-        """What the worker shares with the launcher of a benchmark's command."""
+        """The folder that the worker shares with the launcher of a benchmark's command."""
         return self._folder / "command"
 
     async def _start(self, index: int) -> WorkerProcess:
@@ -204,14 +210,14 @@ class WorkerProcesses:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                # A Ctrl-C of the terminal is for us: we tell the workers in order.
+                # A Ctrl-C on the terminal is for perfrun, which tells the workers in order.
                 start_new_session=True,
             )
         return WorkerProcess(index, process, log)
 
 
 def _inherited() -> dict[str, str]:
-    # Without proxies: workers speak to this machine and straight to the target.
+    # Without proxies: workers connect to this machine and directly to the target.
     return {
         name: value
         for name, value in os.environ.items()

@@ -1,1 +1,1 @@
-"""What the target does meanwhile: databases, Prometheus, processes of this machine."""
+"""Observes the target during the load: databases, Prometheus, processes of this machine."""

@@ -1,4 +1,4 @@
-"""What a process of this machine uses, with all that it has started."""
+"""Resources of a process of this machine and its descendants."""
 
 from time import monotonic
 
@@ -11,7 +11,7 @@ from perfrun.observe.source import ObservedSource, ObservedValues, UnseenError
 
 
 class ProcessSource(ObservedSource):
-    """A process and its children; their CPU is what they used since the last look."""
+    """A process and its children; their CPU is what they used since the last observation."""
 
     metrics: tuple[ObservedMetric, ...] = (CPU, MEMORY)
 
@@ -36,13 +36,13 @@ class ProcessSource(ObservedSource):
                     used[process.pid, process.create_time()] = times.user + times.system
                     memory += process.memory_info().rss
             except psutil.NoSuchProcess:
-                continue  # it has ended just now
+                continue  # it has just ended
             except psutil.Error as error:
                 told = f"process {process.pid} cannot be read: {error}"
                 raise UnseenError(told) from error
         reading: ObservedValues = {MEMORY: float(memory)}
         if self._looked is not None and now > self._looked:
-            # One that was started since has used all of it since.
+            # A process that was started since then has used all its CPU time since then.
             grown = sum(max(0.0, one - self._used.get(key, 0.0)) for key, one in used.items())
             reading[CPU] = grown / (now - self._looked)
         self._used, self._looked = used, now
@@ -50,11 +50,11 @@ class ProcessSource(ObservedSource):
 
     @override
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """There is nothing to release."""
 
 
 def pid_of(pid: int) -> int:
-    """The same pid. Raises LookupError where no such process runs."""
+    """The same pid. Raises LookupError if there is no such process."""
     if not psutil.pid_exists(pid):
         raise LookupError(f"process {pid} does not exist")
     return pid
@@ -77,5 +77,5 @@ def listening_on(port: int) -> int:
     if not pids:
         hidden = " that you may read" if found else ""
         raise LookupError(f"no process{hidden} listens on port {port}")
-    # Servers fork: the one whose parent is not among them has started the others.
+    # Servers fork: the process whose parent is not among them has started the others.
     return next((pid for pid in pids if psutil.Process(pid).ppid() not in pids), pids[0])

@@ -1,4 +1,4 @@
-"""One number that a Prometheus server gives for a query, by its instant query API."""
+"""A number from a Prometheus server for a query, through its instant query API."""
 
 import math
 import ssl
@@ -15,7 +15,7 @@ from perfrun.reach.resolver import Resolver
 
 TIMEOUT_SECONDS = 4.0
 MAX_BYTES = 64 * 1024
-"""Of an answer: a single number takes some hundred."""
+"""Size limit of an answer: a single number takes a few hundred bytes."""
 _SHOWN = 200
 _NO_SERIES = (
     "the query returned no series, but must return one: check its metric and labels. If no "
@@ -24,7 +24,7 @@ _NO_SERIES = (
 
 
 class PrometheusSource(ObservedSource):
-    """A query, sent to an address that the fence has seen."""
+    """A query, sent to an address that the policies allow."""
 
     metrics: tuple[ObservedMetric, ...] = (VALUE,)
 
@@ -40,7 +40,7 @@ class PrometheusSource(ObservedSource):
         self._headers = {"Host": self._url.netloc.decode("ascii")}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
-        # Made before the load: an SSL context takes a while.
+        # Created before the load, because an SSL context takes a while.
         self._http = httpx.AsyncClient(verify=verify, trust_env=False, timeout=TIMEOUT_SECONDS)
 
     @override
@@ -80,7 +80,7 @@ class PrometheusSource(ObservedSource):
 
 
 def _number(where: str, status: int, content: bytes) -> float:
-    """What an answer says. Raises UnseenError for anything but one number."""
+    """The number in an answer. Raises UnseenError unless there is exactly one."""
     try:
         said: Any = httpx.Response(status, content=content).json()
     except ValueError:

@@ -1,40 +1,40 @@
-"""What is looked at again and again while a load goes on."""
+"""The interface of what is observed repeatedly during a load."""
 
 from typing import Protocol
 
 from perfrun.measure.observed import ObservedMetric
 
 ObservedValues = dict[ObservedMetric, float | str]
-"""By metric its value, or in a sentence why there is none."""
+"""The value of each metric, or a sentence that says why there is none."""
 
 
 class UnseenError(Exception):
-    """Nothing could be seen this time; the text is for the user."""
+    """Nothing could be observed this time; the text is for the user."""
 
 
 class ObservedSource(Protocol):
     """One observed thing."""
 
     metrics: tuple[ObservedMetric, ...]
-    """What a look gives."""
+    """The metrics of an observation."""
 
     async def look(self) -> ObservedValues:
-        """What is there now. Raises UnseenError."""
+        """The current values. Raises UnseenError."""
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
 
 
 class Unseen(ObservedSource):
-    """A thing that cannot be looked at at all."""
+    """A thing that cannot be observed at all."""
 
     def __init__(self, metrics: tuple[ObservedMetric, ...], why: str) -> None:
         self.metrics = metrics
         self._why = why
 
     async def look(self) -> ObservedValues:
-        """Nothing, always."""
+        """Always empty."""
         raise UnseenError(self._why)
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """There is nothing to release."""

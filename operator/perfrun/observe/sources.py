@@ -1,4 +1,4 @@
-"""From ``spec.observe`` to what is looked at from here."""
+"""From ``spec.observe`` to what a worker observes."""
 
 import ssl
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Connections to a database, and sessions that wait for a lock, as the server's lists have them."""
+"""Connections to a database, and sessions that wait for a lock, according to the server."""
 
 import contextlib
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from perfrun.reach.resolver import Resolver
 
 METRICS: tuple[ObservedMetric, ...] = (CONNECTIONS, LOCKS)
 _PATIENCE = 4 * NS_PER_S
-# backend_type is hidden from a user without pg_monitor; whose database it is never is.
+# backend_type is hidden from users without pg_monitor; the database of a session never is.
 _POSTGRES: dict[ObservedMetric, str] = {
     CONNECTIONS: "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
     "AND pid <> pg_backend_pid() AND coalesce(backend_type, 'client backend') = 'client backend'",
@@ -33,22 +33,24 @@ _MYSQL: dict[ObservedMetric, str] = {
 
 
 class DatabaseLogin(Protocol):
-    """A connection that counts."""
+    """A connection that counts sessions."""
 
     async def count(self, metric: ObservedMetric) -> float | str:
-        """What there is, or why that is not told. Raises ConnectionError once it is lost."""
+        """The count, or why it is not available. Raises ConnectionError once the connection is
+        lost.
+        """
 
     async def close(self) -> None:
         """Log out."""
 
 
 class SqlSource(ObservedSource):
-    """One connection, opened again where it was lost."""
+    """One connection, opened again if it is lost."""
 
     metrics = METRICS
 
     def __init__(self, dsn: Dsn, resolver: Resolver, name: str) -> None:
-        """``name`` is how the server's own lists call the connection."""
+        """``name`` identifies the connection in the server's own lists."""
         self._dsn, self._resolver, self._name = dsn, resolver, name
         self._times = LoginTimeouts(connect=_PATIENCE, statement=_PATIENCE)
         self._login: DatabaseLogin | None = None
@@ -65,7 +67,7 @@ class SqlSource(ObservedSource):
             self._login = None
             raise UnseenError(f"{self._dsn} closed the connection") from error
         except BaseException:
-            # In the middle of an answer: whatever comes next on it is not for the next question.
+            # In the middle of an answer: whatever arrives next does not belong to the next query.
             await self.close()
             raise
 

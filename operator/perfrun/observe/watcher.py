@@ -1,4 +1,4 @@
-"""Looks at all observed things in turn, and keeps what was seen. Never in the load's way."""
+"""Observes all things in turn, and keeps the results. Never disturbs the load."""
 
 import asyncio
 import contextlib
@@ -11,11 +11,11 @@ from perfrun.observe.source import ObservedSource, ObservedValues, UnseenError
 from perfrun.reach.foreign import foreign
 
 PATIENCE = 5.0
-"""Seconds that one look may take."""
+"""Time limit of one observation, in seconds."""
 
 
 class Watcher:
-    """Looks at ``sources`` (by name) each ``period`` ns; a look that fails is told, not raised."""
+    """Observes ``sources`` (by name) every ``period`` ns; a failure is recorded, not raised."""
 
     def __init__(self, sources: Mapping[str, ObservedSource], period: int) -> None:
         self._sources, self._period = dict(sources), period
@@ -28,7 +28,7 @@ class Watcher:
         self._start = 0
 
     def start(self, start: int) -> None:
-        """Begin now; ``start`` is T0 (monotonic ns), which points are told from."""
+        """Begin now; ``start`` is T0 (monotonic ns), to which points are relative."""
         self._start = start
         self._tasks = [
             asyncio.create_task(self._watch(name, source), name=f"observe {name}")
@@ -36,7 +36,7 @@ class Watcher:
         ]
 
     async def finish(self, *, in_haste: bool = False) -> list[Observation]:
-        """Look once more, unless ``in_haste``, and say what was seen."""
+        """Observe once more, unless ``in_haste``, and return all observations."""
         await self._cancel()
         if not in_haste:
             await asyncio.gather(*(self._look(name, one) for name, one in self._sources.items()))
@@ -44,7 +44,7 @@ class Watcher:
         return list(self._seen.values())
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         await self._cancel()
         for source in self._sources.values():
             with contextlib.suppress(Exception):
@@ -62,7 +62,7 @@ class Watcher:
         while True:
             await self._look(name, source)
             now = monotonic_ns()
-            # A look that took long makes the next ones fewer, and never two at once.
+            # If an observation takes long, there are fewer, but never two at once.
             due += self._period * max(1, -(-(now - due) // self._period))
             await asyncio.sleep((due - now) / NS_PER_S)
 
@@ -76,7 +76,7 @@ class Watcher:
         except TimeoutError:
             told = f"there was no answer within {PATIENCE:g}s"
             reading = dict.fromkeys(source.metrics, told)
-        except Exception as error:  # whatever a driver raises, the load goes on
+        except Exception as error:  # whatever a driver raises, the load continues
             told = f"{type(error).__name__}: {error}"
             reading = dict.fromkeys(source.metrics, told)
         at = monotonic_ns() - self._start

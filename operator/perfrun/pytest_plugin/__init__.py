@@ -1,6 +1,6 @@
-"""perfrun in pytest: markers, the fixture ``perfrun``, and a summary of what was run.
+"""perfrun in pytest: markers, the fixture ``perfrun``, and a summary of the runs.
 
-Every session of pytest loads this module: the rest of perfrun comes with the first run.
+Every pytest session imports this module; the rest of perfrun is imported with the first run.
 """
 
 from pathlib import Path
@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known, and begin to take notes of this process's runs."""
+    """Register the markers, and begin to record this process's runs."""
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     folder = config.getoption("--perfrun-report")

@@ -1,4 +1,4 @@
-"""The files of a run, for whoever collects what a CI job leaves behind, and names after tests."""
+"""The files of a run, for CI systems that collect them, and names derived from tests."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _FORMS = {
 
 
 def write_reports(reported: Reported, folder: Path, stem: str, *, strict: bool) -> Iterator[str]:
-    """Write a run in each form. Gives what could not be written: that fails no test."""
+    """Write a run in each form. Returns what could not be written; that fails no test."""
     fail_on = FailOn.INCONCLUSIVE if strict else FailOn.FAIL
     runs = Runs([reported], several=False, fail_on=fail_on)
     for ending, form in _FORMS.items():
@@ -36,21 +36,22 @@ def write_reports(reported: Reported, folder: Path, stem: str, *, strict: bool) 
 
 
 def perftest_name(node_id: str) -> str:
-    """The name of a PerfTest: of ``path::test_reads_list[2]`` it is ``reads-list-2``."""
+    """The name of a PerfTest: for ``path::test_reads_list[2]`` it is ``reads-list-2``."""
     function = node_id.rpartition("::")[2].removeprefix("test_")
     return _slug(function.lower(), r"[^a-z0-9]+")[:TEST_NAME_MAX].strip("-") or "test"
 
 
 def file_stem(node_id: str, number: int) -> str:
-    """What the files of the ``number``-th run of a test begin with; no two tests share it.
+    """The prefix of the files of a test's ``number``-th run; it is different for every test.
 
-    Of ``tests/test_api.py::test_reads_list`` it is ``tests.test_api-test_reads_list``.
+    For ``tests/test_api.py::test_reads_list`` it is ``tests.test_api-test_reads_list``.
     """
     parts = node_id.replace(".py::", "::").split("::")
     stem = _slug("-".join(part.replace("/", ".") for part in parts), r"[^A-Za-z0-9_.]+")
     plain = all(_PLAIN.fullmatch(part) for part in parts)
     if len(stem) > _STEM_MAX or not plain:
-        # What was cut off, or became a dash, may be all that tells it from another.
+        # The part that was cut off, or became a dash, may be all that distinguishes it from
+        # another.
         stem = f"{stem[:_STEM_MAX]}-{short_hash(node_id)}".lstrip("-.")
     return stem if number == 1 else f"{stem}-{number}"
 

@@ -15,23 +15,23 @@ Fields = Mapping[str, Any]
 
 
 class OfManifest(TypedDict, total=False):
-    """What may be said about a test of a manifest."""
+    """Arguments for a test from a manifest."""
 
     name: str
-    """Which one, where there are several."""
+    """Which test, if there are several."""
     url: str
     """Instead of the target's."""
     variables: Mapping[str, str]
-    """Laid over its own."""
+    """Override the test's own."""
     secrets: Path
     """A folder with the values of Secrets and ConfigMaps, as for ``perfrun run``."""
 
 
 class OfPython(TypedDict, total=False):
-    """The other fields of a PerfTest's spec that mean something here, and ``name``."""
+    """The other fields of a PerfTest's spec that have a meaning here, and ``name``."""
 
     name: str
-    """Of the test; else that of the test function."""
+    """Name of the test; by default that of the test function."""
     secrets: Path
     scenarios: Sequence[Fields]
     setup: Sequence[Fields]
@@ -41,24 +41,26 @@ class OfPython(TypedDict, total=False):
 
 
 class Perfrun:
-    """Runs loads on this machine, as ``perfrun run`` does, and judges them.
+    """Runs loads on this machine, like ``perfrun run``, and judges them.
 
-    What is wrong with a test raises ValueError before any load; whatever comes of a load is a
-    :class:`Result`, also where the target was not reached. Coroutines use ``run_async`` and
-    ``load_async``: their event loop goes on meanwhile, and may serve the target.
+    A mistake in a test raises ValueError before any load; every outcome of a load is a
+    :class:`Result`, even if the target was not reached. Coroutines use ``run_async`` and
+    ``load_async``: their event loop continues meanwhile, and may serve the target.
     """
 
     def __init__(self, base: Path, session: PluginSession) -> None:
-        """``base`` is the folder that paths of manifests begin at."""
+        """Paths of manifests are relative to ``base``."""
         self._base = base
         self._session = session
 
     def run(self, manifest: str | Path, **about: Unpack[OfManifest]) -> Result:
-        """Run a PerfTest of a manifest; its path begins at the folder of the test's module."""
+        """Run a PerfTest from a manifest; its path is relative to the folder of the
+        test's module.
+        """
         return self._run(self._of_manifest(manifest, about))
 
     async def run_async(self, manifest: str | Path, **about: Unpack[OfManifest]) -> Result:
-        """:meth:`run`, while the event loop goes on."""
+        """:meth:`run`, while the event loop continues."""
         return self._finish(await run_beside(self._of_manifest(manifest, about)))
 
     def load(
@@ -69,9 +71,8 @@ class Perfrun:
         slos: Sequence[Fields] = (),
         **more: Unpack[OfPython],
     ) -> Result:
-        """Run a test that is given in Python, by the fields of a PerfTest's spec.
-
-        ``target`` may be a URL.
+        """Run a test that is written in Python, with the fields of a PerfTest's spec. ``target``
+        may be a URL.
         """
         return self._run(self._of_python(target, load, slos, more))
 
@@ -83,11 +84,11 @@ class Perfrun:
         slos: Sequence[Fields] = (),
         **more: Unpack[OfPython],
     ) -> Result:
-        """:meth:`load`, while the event loop goes on."""
+        """:meth:`load`, while the event loop continues."""
         return self._finish(await run_beside(self._of_python(target, load, slos, more)))
 
     def check(self, result: Result) -> None:
-        """Fail on Fail and Error, warn of Warn and Inconclusive; see :meth:`Result.check`."""
+        """Fail for Fail and Error, warn for Warn and Inconclusive; see :meth:`Result.check`."""
         __tracebackhide__ = True
         result.check(stacklevel=3)
 
@@ -117,7 +118,7 @@ class Perfrun:
         return self._finish(run_and_wait(given, self._finish))
 
     def _finish(self, ended: CompletedRun) -> Result:
-        """Write the reports, and take note for the summary."""
+        """Write the reports, and record the run for the summary."""
         session, run = self._session, ended.reported.run
         name = run.test
         result = Result(name, run.status, strict=session.strict)

@@ -1,5 +1,7 @@
-"""From what a user gives, a file or keywords, to a test that can be run. What is wrong is said in
-the words of ``perfrun validate``."""
+"""From a user's input, a file or keywords, to a test that can be run.
+
+Mistakes are reported in the words of ``perfrun validate``.
+"""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +18,7 @@ from perfrun.pytest_plugin.session import InvalidTestError
 
 
 class Given(NamedTuple):
-    """A test, and what it takes from Secrets and ConfigMaps."""
+    """A test, and its values from Secrets and ConfigMaps."""
 
     test: PerfTest
     values: FoundValues
@@ -30,7 +32,7 @@ def from_file(
     variables: Mapping[str, str] | None,
     secrets: Path | None,
 ) -> Given:
-    """A test of a manifest, with another target or other variables. Raises InvalidTestError."""
+    """A test from a manifest, with another target or other variables. Raises InvalidTestError."""
     manifests = read_manifests([str(file)])
     _refuse(f"{one.source}: {problem}" for one in manifests for problem in one.problems)
     test = _chosen(manifests, file, name)
@@ -41,7 +43,7 @@ def from_file(
 
 
 def from_fields(name: str, spec: Mapping[str, Any], secrets: Path | None) -> Given:
-    """A test of the fields of a PerfTest's spec. Raises InvalidTestError."""
+    """A test from the fields of a PerfTest's spec. Raises InvalidTestError."""
     test = _test({"name": name}, spec)
     return Given(test, _values(test, (), secrets))
 

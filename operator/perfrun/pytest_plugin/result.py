@@ -1,4 +1,4 @@
-"""What came of a run, for assertions: figures are numbers, in seconds, per second and ratios."""
+"""The result of a run, for assertions: figures are numbers, in seconds, per second and ratios."""
 
 import math
 import warnings
@@ -28,8 +28,8 @@ _LOWER_BOUND = ">="
 class Latency:
     """Response times in seconds.
 
-    ``nan`` where there are too few samples, ``inf`` where only a lower bound is known: neither is
-    ever below a limit.
+    ``nan`` if there are too few samples, ``inf`` if only a lower bound is known: neither is ever
+    below a limit.
     """
 
     avg: float
@@ -45,15 +45,15 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured of a step, or of all."""
+    """The measurements of a step, or of all steps."""
 
     sent: int
     succeeded: int
     failed: int
     throughput: float
-    """Successes a second."""
+    """Successes per second."""
     success_rate: float
-    """A ratio from 0 to 1, as the error rate."""
+    """A ratio from 0 to 1, like the error rate."""
     error_rate: float
     latency: Latency
     errors: Mapping[str, int]
@@ -62,7 +62,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished run. ``status`` has all of it, as the object in a cluster would."""
+    """A finished run. ``status`` contains everything, like the object in a cluster."""
 
     name: str
     """Of the test, as ``namespace/name``."""
@@ -71,7 +71,7 @@ class Result:
 
     @property
     def verdict(self) -> Verdict:
-        """What the run came to; compares with its text: ``"Pass"``."""
+        """The verdict of the run; equal to its text: ``"Pass"``."""
         assert self.status.verdict is not None
         return self.status.verdict
 
@@ -107,22 +107,22 @@ class Result:
 
     @property
     def throughput(self) -> float:
-        """Successful requests a second."""
+        """Successful requests per second."""
         return self.figures.throughput
 
     @property
     def error_rate(self) -> float:
-        """Failed of sent requests, from 0 to 1."""
+        """Failed requests as a share of those sent, from 0 to 1."""
         return self.figures.error_rate
 
     @property
     def capacity(self) -> float:
-        """The highest rate that met the objectives, a second; ``nan`` where none was searched."""
+        """The highest rate that met the objectives, per second; ``nan`` if there was no search."""
         summary = self.status.summary
         return _at_least(summary.capacity if summary is not None else None, parse_rate)
 
     def check(self, *, stacklevel: int = 2) -> None:
-        """Fail the test where the run is Fail or Error; of Warn and Inconclusive only warn.
+        """Fail the test if the run is Fail or Error; only warn of Warn and Inconclusive.
 
         With ``--perfrun-strict`` these fail too.
         """
@@ -134,7 +134,7 @@ class Result:
         warnings.warn(PerfrunWarning(self.told()), stacklevel=stacklevel)
 
     def told(self) -> str:
-        """The verdict, and each objective and finding that is to do with it, a line each."""
+        """The verdict, and each objective and finding that contributed to it, a line each."""
         lines = [f"{self.name}: {self.verdict.value}: {self.message}"]
         lines += [
             f"  {slo.verdict.value}: {slo.message}"
@@ -148,7 +148,7 @@ class Result:
 
 
 def _figures(part: Summary | StepStatus | None) -> Figures:
-    """Of nothing measured all figures are ``nan``."""
+    """Without measurements, all figures are ``nan``."""
     if part is None:
         nothing = LatencyStatus()
         return Figures(0, 0, 0, math.nan, math.nan, math.nan, _latency(nothing), {})
@@ -174,12 +174,12 @@ def _seconds(text: str) -> float:
 
 
 def _exact(text: str | None, parse: Callable[[str], float]) -> float:
-    """A figure that is better the less it is: never less than it may have been."""
+    """A figure of which less is better: never less than it may have been."""
     if text is None:
         return math.nan
     return math.inf if text.startswith(_LOWER_BOUND) else parse(text)
 
 
 def _at_least(text: str | None, parse: Callable[[str], float]) -> float:
-    """A figure that is better the more it is: of a lower bound that bound."""
+    """A figure of which more is better: for a lower bound, that bound."""
     return math.nan if text is None else parse(text.removeprefix(_LOWER_BOUND))

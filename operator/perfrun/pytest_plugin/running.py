@@ -1,4 +1,4 @@
-"""A run in a thread with an event loop of its own: whoever waits for it may have one too.
+"""A run in a thread with its own event loop, because the caller may have one too.
 
 The load is that of ``perfrun run``: workers are processes, and none of them is left behind.
 """
@@ -22,12 +22,12 @@ class CompletedRun(NamedTuple):
 
     reported: Reported
     lost: tuple[str, ...] = ()
-    """Workers that were lost, with their last words."""
+    """Workers that were lost, with their last output."""
 
 
 @dataclass
 class Background:
-    """A run under way in another thread."""
+    """A run in progress in another thread."""
 
     given: Given
     _local: LocalRun | None = None
@@ -38,7 +38,7 @@ class Background:
         self._stop = Stop()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._main, name="perfrun", daemon=True)
-        # Interrupted, Thread.join of older Pythons takes the thread for ended.
+        # After an interrupt, Thread.join of older Python versions takes the thread for ended.
         self._ended = threading.Event()
 
     def start(self) -> None:
@@ -46,20 +46,21 @@ class Background:
         self._thread.start()
 
     def wait(self) -> None:
-        """Until it has ended. Raises KeyboardInterrupt, as Ctrl-C does anywhere: it has not
-        ended then."""
+        """Wait until it has ended. Raises KeyboardInterrupt on Ctrl-C, although it has not ended
+        then.
+        """
         self._ended.wait()
         self._thread.join()
 
     def stop(self, reason: str) -> None:
-        """Ask the load to end; a second time: at once, whatever is lost of it."""
+        """Ask the load to end; the second time: at once, whatever is lost."""
         try:
             self._loop.call_soon_threadsafe(self._stop.ask, reason)
         except RuntimeError:
             pass  # it has ended
 
     def outcome(self) -> CompletedRun:
-        """Once it has ended. Raises what went wrong in perfrun itself."""
+        """The outcome, once it has ended. Raises an error in perfrun itself."""
         if self._error is not None:
             raise self._error
         assert self._local is not None
@@ -71,7 +72,7 @@ class Background:
             self._local = self._loop.run_until_complete(
                 run_local(self._plan, self.given.test.spec, self.given.values, self._stop, _quiet)
             )
-        except BaseException as error:  # told to whoever waits
+        except BaseException as error:  # raised in the thread that waits
             self._error = error
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
@@ -82,9 +83,9 @@ class Background:
 def run_and_wait(given: Given, on_interrupt: Callable[[CompletedRun], object]) -> CompletedRun:
     """Run a test and wait for it.
 
-    Ctrl-C ends the load in order and a second one at once; what was measured goes to
-    ``on_interrupt``, and the KeyboardInterrupt on to pytest. Whatever else ends the waiting, as a
-    time limit for tests does, ends the load at once.
+    Ctrl-C ends the load in order and a second one at once; the measurements go to ``on_interrupt``,
+    and the KeyboardInterrupt on to pytest. Whatever else ends the waiting, such as a time limit for
+    tests, ends the load at once.
     """
     run = Background(given)
     run.start()
@@ -101,7 +102,9 @@ def run_and_wait(given: Given, on_interrupt: Callable[[CompletedRun], object]) -
 
 
 async def run_beside(given: Given) -> CompletedRun:
-    """The same in an event loop, which goes on meanwhile. Cancelled, it ends the load."""
+    """The same in an event loop, which continues meanwhile. If it is cancelled, it ends
+    the load.
+    """
     run = Background(given)
     run.start()
     try:
@@ -128,4 +131,4 @@ def _end_at_once(run: Background) -> None:
 
 
 def _quiet(_: Progress) -> None:
-    """Pytest shows what goes on."""
+    """Pytest shows the progress."""

@@ -52,11 +52,11 @@ class Client:
     def __init__(self, config: Config, uid: str) -> None:
         self._config = config
         self._base = f"{config.coordinator}/v1/runs/{uid}/workers/{config.index}"
-        # Certificates take time to load: not where none is looked at.
+        # Certificates take time to load, so only if they are needed.
         verify: ssl.SSLContext | bool = config.coordinator.startswith("https:")
         if config.ca is not None:
             verify = ssl.create_default_context(cafile=str(config.ca))
-        # No proxy of the environment: the coordinator is a neighbour.
+        # Without the environment's proxy: the coordinator is nearby.
         self._http = httpx.AsyncClient(verify=verify, trust_env=False, timeout=LONG_POLL)
         self._complained = False
 

@@ -12,9 +12,8 @@ BY_FALLBACK = "judged by a single worker, because the coordinator could not be r
 
 
 class Fallback:
-    """Judges a worker's own intervals all the time, and speaks only when nobody else does.
-
-    ``now`` is monotonic ns.
+    """Judges a worker's own intervals all the time, and acts only if the coordinator does not
+    answer. ``now`` is monotonic ns.
     """
 
     def __init__(self, plan: RunPlan, now: int) -> None:

@@ -24,8 +24,9 @@ def log(event: str, **fields: object) -> None:
 
 
 def take_over() -> None:
-    """Send the output of libraries and the interpreter the same way: an error may repeat a server's
-    message."""
+    """Send the output of libraries and the interpreter through it too, because an error may repeat
+    a server's message.
+    """
     logging.basicConfig(level=logging.WARNING, handlers=[_Handler()], force=True)
     logging.captureWarnings(capture=True)
     warnings.simplefilter("ignore", ResourceWarning)
@@ -44,7 +45,7 @@ class _Handler(logging.Handler):
 def _crashed(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
-    # The last line of a worker that fails is what its run is told to have ended by.
+    # The last line of a failing worker is reported as the reason of its end.
     log("crashed", traceback=_traceback(error))
     log("crashed", message=f"{kind.__name__}: {error}")
 

@@ -81,7 +81,7 @@ class Worker:
             except CoordinatorAwayError as error:
                 log("undelivered", message=str(error))
             except _TerminatedError:
-                # The last line of a worker that fails is what its run is told to have ended by.
+                # The last line of a failing worker is reported as the reason of its end.
                 log("terminated", message=TERMINATED_EARLY)
             finally:
                 await self._watcher.close()
@@ -98,7 +98,7 @@ class Worker:
         if self._config.index == 0:
             self._watcher = Watcher(sources_of(self._plan, values), look_period(self._plan))
         spare_collector()
-        # How fast it sends says nothing about a command.
+        # How fast it can send requests says nothing about a command.
         reached = await ceiling() if self._plan.target.benchmark is None else 0.0
         log("ready", worker=self._config.index, ceiling=f"{reached:.0f}/s")
         try:
@@ -212,7 +212,7 @@ class Worker:
     async def _are_others_done(self) -> bool:
         if self._plan.load.workers == 1:
             return True
-        # Sequence 0 is older than any: it asks, and says nothing.
+        # Sequence 0 is older than any other: it asks, and carries no data.
         asked = Interval(
             sequence=0,
             elapsed=0,
@@ -248,7 +248,7 @@ class Worker:
         self._tasks.append(asyncio.create_task(self._post_hold(report)))
 
     async def _post_hold(self, report: WorkerReport) -> None:
-        # What the coordinator does not want it will say again in its answers to the intervals.
+        # If the coordinator wants something else, it says so again in its answers to the intervals.
         with contextlib.suppress(CoordinatorAwayError, WorkerRefusedError):
             await self._client.hold(report, SEARCH_AWAY / NS_PER_S)
 
@@ -261,7 +261,7 @@ class Worker:
                     order = await self._client.interval(self._intervals.popleft())
                 except CoordinatorAwayError as error:
                     await asyncio.sleep(error.after)
-                    continue  # the load goes on without the coordinator
+                    continue  # the load continues without the coordinator
                 except WorkerRefusedError as error:
                     self._refused = error
                     engine.stop(str(error))

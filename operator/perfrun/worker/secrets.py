@@ -13,12 +13,12 @@ class MountedValues:
         """All Secrets in it are hidden in messages from now on, used or not."""
         self._root, self._command_folder = root, command_folder
         for path in sorted(root.glob("secrets/*/*")) if root is not None else ():
-            # The kubelet keeps what it links to in folders of its own.
+            # The kubelet keeps the targets of its links in separate folders.
             if path.is_file():
                 SECRETS.learn(path.read_text("utf-8", errors="replace"))
 
     def secret(self, name: str, key: str, field: str) -> str:
-        """A value of a Secret, without the line break that editors leave at its end."""
+        """A value of a Secret, without the line break that editors add at its end."""
         return _text(self.secret_file(name, key, field), f"Secret {name}, key {key} ({field})")
 
     def config_map(self, name: str, key: str, field: str) -> str:
@@ -49,7 +49,7 @@ class MountedValues:
         return self._command_folder
 
     def _file(self, folder: str, kind: str, name: str, key: str, field: str) -> Path:
-        # Names and keys are checked by the API, dots among them: nothing may lead out of the root.
+        # The API checks names and keys, including dots in them: nothing may lead outside the root.
         if self._root is not None and key not in (".", "..") and name not in (".", ".."):
             path = self._root / folder / name / key
             if path.is_file():
@@ -59,7 +59,7 @@ class MountedValues:
 
 def _text(path: Path, what: str) -> str:
     try:
-        # Not as a text file: line breaks of two characters, as in cells of CSV, would be one.
+        # Not as a text file: line breaks of two characters, as in cells of CSV, would become one.
         return path.read_bytes().decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{what} is not UTF-8 text") from error

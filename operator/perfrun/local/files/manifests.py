@@ -26,7 +26,7 @@ from perfrun.logic.problems import Problem, parse_problems
 from perfrun.logic.schedule.policy import policy_problems
 
 MAX_FILE = 1024 * 1024
-"""Bytes. The API server takes no larger object either (its limit is 1.5 MiB)."""
+"""Bytes. The API server does not accept larger objects either (its limit is 1.5 MiB)."""
 _KIND = "PerfTest"
 _POLICY = "PerfPolicy"
 _OUR_KINDS = (_KIND, "PerfRun", _POLICY)
@@ -50,9 +50,9 @@ class Manifest:
     """``spec.field: message``; with any of them there may still be a test."""
     warnings: tuple[str, ...] = ()
     in_cluster: tuple[str, ...] = ()
-    """Of the warnings those that hold for runs in a cluster only."""
+    """The warnings that apply only to runs in a cluster."""
     skipped: str = ""
-    """Set: nothing for us; the text says what it is."""
+    """If set: not for perfrun; the text says what it is."""
 
 
 def read_manifests(files: Iterable[str]) -> list[Manifest]:
@@ -63,9 +63,9 @@ def read_manifests(files: Iterable[str]) -> list[Manifest]:
 def selected(
     manifests: Sequence[Manifest], selector: Selector | None
 ) -> tuple[list[Manifest], str | None]:
-    """Without the PerfTests whose labels are not asked for, and a sentence where none is left.
+    """Without the PerfTests whose labels do not match, and with a sentence if none is left.
 
-    What is wrong stays: a test that could not be read may be one that is meant.
+    Errors are kept: a test that could not be read may be one that was meant.
     """
     if selector is None:
         return list(manifests), None
@@ -108,7 +108,7 @@ def _read_file(path: Path) -> Iterator[Manifest]:
 
 
 def parse_manifests(name: str, data: bytes) -> Iterator[Manifest]:
-    """The documents of one file. Nothing is raised: problems are in what is returned."""
+    """The documents of one file. Never raises: problems are in the result."""
     if len(data) > MAX_FILE:
         yield Manifest(
             name, problems=(f"is larger than {MAX_FILE // 1024} KiB, too large for a manifest",)

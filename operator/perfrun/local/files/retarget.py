@@ -1,6 +1,6 @@
-"""Targets at another address than their manifests say: ``perfrun run --url http://localhost:8000``.
+"""Targets at another address than in their manifests: ``perfrun run --url http://localhost:8000``.
 
-So that the manifest that a cluster runs can be run on a laptop as it is.
+So a laptop can run the same manifest as a cluster.
 """
 
 import re
@@ -20,7 +20,7 @@ _URL: TypeAdapter[str] = TypeAdapter(Url)
 def moved_to(origin: str, tests: Sequence[PerfTest]) -> list[PerfTest]:
     """The tests, those with a URL or an address at ``origin``, with their own paths.
 
-    Raises ValueError with what to do.
+    Raises ValueError that says what to do.
     """
     if _ORIGIN.fullmatch(origin) is None:
         raise ValueError(
@@ -48,7 +48,7 @@ def _moved(test: PerfTest, origin: str) -> PerfTest:
 
 
 def _moved_extension(test: PerfTest, origin: str) -> PerfTest:
-    """Of an origin, the host and the port: which scheme a protocol has is its own affair."""
+    """Of an origin, use host and port: the protocol decides about its scheme."""
     extension = test.spec.target.extension
     if extension is None:
         return test

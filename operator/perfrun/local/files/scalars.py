@@ -1,4 +1,6 @@
-"""What a plain scalar of YAML is: for kubectl (YAML 1.1), and by the core schema of YAML 1.2."""
+"""What a plain scalar of YAML stands for: in kubectl (YAML 1.1), and in the core schema of YAML
+1.2.
+"""
 
 import math
 import re
@@ -16,7 +18,7 @@ _NO = frozenset(
 
 
 class WrittenInt(int):
-    """A number of a document that is no manifest; ``text`` is how it is written there."""
+    """A number of a document that is not a manifest; ``text`` is how it is written there."""
 
     text: str
 
@@ -28,10 +30,10 @@ class WrittenFloat(float):
 
 
 def kubernetes_number(text: str) -> int | float | None:
-    """As Go's YAML library reads a plain scalar; None where it is a text.
+    """The value that Go's YAML library reads from a plain scalar; None if it is a string.
 
-    Whole numbers of any notation are whole in the JSON that it makes, and what has no room in 64
-    bits loses digits.
+    Whole numbers in any notation are whole in the resulting JSON, and numbers of more than 64 bits
+    lose digits.
     """
     if text[:1] == "." and _LOOSE_UNDERSCORE.search(text):
         return None
@@ -53,12 +55,12 @@ def kubernetes_number(text: str) -> int | float | None:
 
 
 def kubernetes_int(number: int) -> int | float:
-    """A whole number as an API server keeps it: more than 64 bits are a float."""
+    """A whole number as an API server stores it: more than 64 bits become a float."""
     return number if -(2**63) <= number < 2**63 else float(number)
 
 
 def kubernetes_float(number: float) -> int | float:
-    """A number as it comes out of Go's JSON: without a fraction it is whole."""
+    """A number as Go's JSON writes it: without a fraction it is whole."""
     return int(number) if number.is_integer() and abs(number) < 2**63 else number
 
 

@@ -21,12 +21,12 @@ class Term(NamedTuple):
 
     key: str
     values: frozenset[str] | None
-    """Those that it may have; None: any."""
+    """The values that it may have; None: any."""
     negated: bool
-    """It must not be so: other values, or no such label."""
+    """The condition must not hold: other values, or no such label."""
 
     def holds(self, labels: Mapping[str, str]) -> bool:
-        """Whether an object with these labels is meant."""
+        """Whether an object with these labels matches."""
         present = self.key in labels and (self.values is None or labels[self.key] in self.values)
         return present != self.negated
 
@@ -38,12 +38,12 @@ class Selector(NamedTuple):
     terms: tuple[Term, ...]
 
     def holds(self, labels: Mapping[str, str]) -> bool:
-        """Whether an object with these labels is meant."""
+        """Whether an object with these labels matches."""
         return all(term.holds(labels) for term in self.terms)
 
 
 def parse_selector(text: str) -> Selector:
-    """Raises ValueError with what to write."""
+    """Raises ValueError that says what to write."""
     terms: list[Term] = []
     position = 0
     while position < len(text) or not terms:

@@ -1,10 +1,9 @@
-"""YAML and JSON as kubectl reads them, but strict: what would be guessed elsewhere is named here.
+"""YAML and JSON as kubectl reads them, but strict: instead of guessing, it names what is ambiguous.
 
-A key given twice, a key that is no text (``on:`` is true in YAML 1.1), aliases that unfold into
-too much: refused. A plain ``no`` or ``010`` that is read as something else: a warning.
-
-Documents that are no manifests (OpenAPI) are read by the core schema of YAML 1.2 instead, and
-their keys and numbers keep how they are written.
+A key given twice, a key that is not a string (``on:`` is true in YAML 1.1), aliases that unfold
+into too much: refused. A plain ``no`` or ``010`` that is read as something else: a warning.
+Documents that are not manifests (OpenAPI) are read by the core schema of YAML 1.2 instead, and
+their keys and numbers keep their notation.
 """
 
 import json
@@ -27,7 +26,7 @@ from perfrun.local.files.scalars import (
 )
 
 MAX_NODES = 100_000
-"""Of one document, aliases unfolded."""
+"""Values of one document, with aliases unfolded."""
 MAX_DEPTH = 64
 
 _BOOL = "tag:yaml.org,2002:bool"
@@ -50,14 +49,14 @@ class YamlError(ValueError):
 
 
 class Document(NamedTuple):
-    """One document of a file, numbered from 1, and what to be told about it."""
+    """One document of a file, numbered from 1, and warnings about it."""
 
     number: int
     value: Any
     warnings: tuple[str, ...]
 
 
-# libyaml's parser is ten times as fast; the pure one gives the same where it is not built in.
+# libyaml's parser is ten times as fast; the pure one gives the same result if it is not built in.
 _Base: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
@@ -66,9 +65,9 @@ class _Loader(_Base):  # type: ignore[misc]
 
 
 class _CoreLoader(_Base):  # type: ignore[misc]
-    """The core schema of YAML 1.2, which OpenAPI asks for: ``no`` is a text, 010 no octal number.
+    """The core schema of YAML 1.2, which OpenAPI requires: ``no`` is a string, 010 is not octal.
 
-    Texts of tags that are not of the core schema are texts.
+    Scalars with tags outside the core schema are strings.
     """
 
 
@@ -91,7 +90,7 @@ def _located(loader: Any, node: yaml.MappingNode) -> Iterator[LocatedObject]:
 
 
 class _Reads(NamedTuple):
-    """In the place of a pattern that decides about a tag."""
+    """Replaces a pattern that decides about a tag."""
 
     function: Callable[[str], object]
 
@@ -103,7 +102,7 @@ class _Reads(NamedTuple):
 def _resolvers(
     booleans: Callable[[str], object], numbers: Callable[[str], object]
 ) -> dict[str, list[tuple[str, Any]]]:
-    """What decides about the tag of a plain scalar, by its first character."""
+    """What determines the tag of a plain scalar, by its first character."""
     nulls = _Reads(lambda text: text in ("", "~", "null", "Null", "NULL") or None)
     found: dict[str, list[tuple[str, Any]]] = {first: [(_NULL, nulls)] for first in ("~", "n", "N")}
     found[""] = [(_NULL, nulls)]
@@ -118,7 +117,7 @@ def _resolvers(
 
 
 def _built(loader: Any, node: yaml.ScalarNode) -> Any:
-    """A scalar whose tag is not implied is what the tag says, as far as it can be."""
+    """A scalar with an explicit tag becomes what the tag says, as far as possible."""
     text = str(loader.construct_scalar(node))
     found = loader.booleans(text) if node.tag == _BOOL else loader.numbers(text)
     if found is None or (node.tag == _INT and not isinstance(found, int)):
@@ -159,22 +158,25 @@ def load_documents(text: str) -> list[Document]:
 
 
 def load_foreign(text: str) -> Any:
-    """The first document of a file that is no manifest, by the core schema of YAML 1.2: keys are
-    texts, and may be given twice; numbers are WrittenInt and WrittenFloat; neither depth nor
-    aliases do harm. Raises YamlError."""
+    """The first document of a file that is not a manifest, by the core schema of YAML 1.2.
+
+    Keys are strings, and may occur twice; numbers are WrittenInt and WrittenFloat; depth and
+    aliases are limited. Raises YamlError.
+    """
     _check_events(text, _CoreLoader)
     return next((one.value for one in _documents(text, _CoreLoader)), None)
 
 
 def load_located(text: str) -> list[Any]:
-    """All documents of such a file, empty ones left out: their objects are LocatedObject. Raises
-    YamlError."""
+    """All documents of such a file, without empty ones: their objects are LocatedObject. Raises
+    YamlError.
+    """
     _check_events(text, _LocatedLoader)
     return [one.value for one in _documents(text, _LocatedLoader)]
 
 
 def _json_documents(text: str) -> Iterator[Document]:
-    """Objects one after the other. Raises JSONDecodeError where it is something else."""
+    """JSON objects, one after the other. Raises JSONDecodeError for anything else."""
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(found)
@@ -213,7 +215,7 @@ def _json_documents(text: str) -> Iterator[Document]:
 
 
 def _with_line(error: YamlError, text: str, number: int) -> YamlError:
-    """The same with its line, which the reader of YAML knows, where that finds it too."""
+    """The same error with its line, if the YAML reader finds it too."""
     try:
         _check_events(text, _Loader)
         list(_documents(text, _Loader))
@@ -246,9 +248,8 @@ def _check_json(value: object, depth: int) -> None:
 
 
 def _check_events(text: str, kind: Any) -> None:
-    """Refuse what is nested too deeply: libyaml's composer recurses until it crashes.
-
-    And another version of YAML, which kubectl does not take.
+    """Refuse nesting that is too deep, because libyaml's composer recurses until it crashes, and
+    other versions of YAML, which kubectl does not accept.
     """
     depth = 0
     try:
@@ -265,11 +266,11 @@ def _check_events(text: str, kind: Any) -> None:
                 where = _where(event.start_mark)
                 raise YamlError(f"{where}kubectl reads only YAML 1.1: remove the %YAML line")
     except yaml.YAMLError:
-        return  # said better when the document is read
+        return  # the message is better when the document is read
 
 
 def _documents(text: str, kind: Any) -> Iterator[Document]:
-    loader = kind(text)  # of safe tags only, see _Base
+    loader = kind(text)  # only safe tags, see _Base
     number = 0
     try:
         while loader.check_node():
@@ -292,13 +293,13 @@ def _documents(text: str, kind: Any) -> Iterator[Document]:
 
 
 class _Mark(Protocol):
-    """Where something stands; libyaml's mark and the pure one have no class in common."""
+    """A position; libyaml's mark and the pure one have no common class."""
 
     line: int
 
 
 class _Check:
-    """One walk over the nodes of a document, before anything is made of them."""
+    """One walk over the nodes of a document, before objects are created from them."""
 
     most = MAX_NODES
 
@@ -308,7 +309,7 @@ class _Check:
         self._warnings: list[str] = []
 
     def document(self, node: yaml.Node) -> tuple[str, ...]:
-        """What to warn of. Raises YamlError."""
+        """Warnings about the document. Raises YamlError."""
         self._size(node)
         return tuple(self._warnings)
 
@@ -349,7 +350,7 @@ class _Check:
             seen.add(key.value)
 
     def _tag(self, node: yaml.Node) -> None:
-        """Refuse what no JSON can be made of: dates, sets, bytes, objects of a language."""
+        """Refuse what JSON cannot represent: dates, sets, bytes, objects of a language."""
         if node.tag not in _PLAIN_TAGS:
             tag = str(node.tag).replace("tag:yaml.org,2002:", "!!")
             raise YamlError(
@@ -377,7 +378,7 @@ class _Check:
 
 
 def _reads_otherwise(text: str) -> bool:
-    """Whether a number is hardly what was meant: an octal one, or one that loses digits."""
+    """Whether a number is probably not what was meant: an octal one, or one that loses digits."""
     number = kubernetes_number(text)
     if number is None:
         return False
@@ -386,7 +387,7 @@ def _reads_otherwise(text: str) -> bool:
 
 
 class _Foreign(_Check):
-    """Looks at the size, and makes texts of keys and of what has a tag of its own."""
+    """Checks the size, and turns keys and scalars with an explicit tag into strings."""
 
     most = 3_000_000
 
