@@ -90,7 +90,7 @@ check: $(STAMP) ## lint, types, import directions, drift of generated files: no 
 	$(BIN)/python -m perfrun.api.schema.crd --check $(CRD_FOLDERS)
 	$(BIN)/python -m perfrun.api.schema.reference --check docs/reference/fields.md
 
-check-manifests: $(STAMP) ## deploy/base is the rendered chart, a real API server accepts all documented manifests, actionlint
+check-manifests: $(STAMP) ## deploy/base and the README of the chart are up to date, a real API server accepts all documented manifests, actionlint
 	@$(CLUSTER) build
 	$(BIN)/pytest tests/integration/test_manifests.py tests/integration/test_workflows.py
 
@@ -105,11 +105,12 @@ format: $(STAMP) ## ruff, with automatic fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-crds: $(STAMP) ## CRDs, the field reference and the kustomize base, from the code and the chart
+crds: $(STAMP) ## CRDs, the field reference, the kustomize base and the README of the chart, from the code and the chart
 	$(BIN)/python -m perfrun.api.schema.crd $(CRD_FOLDERS)
 	$(BIN)/python -m perfrun.api.schema.reference docs/reference/fields.md
 	@$(CLUSTER) build
 	@PATH=$$($(CLUSTER) path):$$PATH deploy/render.sh
+	@$(CLUSTER) chart-readme
 
 cluster-up: ## start the embedded cluster, or reuse it
 	@$(CLUSTER) up

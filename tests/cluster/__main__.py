@@ -10,8 +10,10 @@ from pathlib import Path
 from types import FrameType
 
 from tests.cluster import apt, cluster, costs, gobuild
+from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError, Unsupported
 from tests.cluster.handle import Cluster
+from tests.cluster.paths import REPO
 from tests.cluster.progress import say
 
 
@@ -67,6 +69,17 @@ def _path(_: argparse.Namespace) -> None:
     print(f"{gobuild.binary('kubectl').parent}:{gobuild.binary('helm').parent}")
 
 
+def _chart_readme(options: argparse.Namespace) -> None:
+    gobuild.ensure([gobuild.HELM_DOCS])
+    helm_docs = [gobuild.binary("helm-docs"), "--sort-values-order", "file", "--dry-run"]
+    made = run([*helm_docs, "--chart-search-root", "charts/perfrun"], cwd=REPO).strip() + "\n"
+    readme = REPO / "charts/perfrun/README.md"
+    if not options.check:
+        readme.write_text(made)
+    elif not readme.exists() or readme.read_text() != made:
+        raise ClusterError(f"{readme} differs from the chart's values: run `make crds`")
+
+
 def _image(options: argparse.Namespace) -> None:
     pairs = [argument.partition("=") for argument in options.build_arg]
     if unset := [name for name, equals, _ in pairs if not equals]:
@@ -105,6 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("--remember", action="store_true", help="write it to costs.toml")
     add("env", _env, 'print variables: eval "$(python3 -m tests.cluster env)"')
     add("path", _path, "print the folders of kubectl and helm, as a PATH; no cluster needed")
+    readme = add("chart-readme", _chart_readme, "make charts/perfrun/README.md from its values")
+    readme.add_argument("--check", action="store_true", help="write nothing; exit 1 on a drift")
     image = add("image", _image, "build a Dockerfile and give the image to the node")
     image.add_argument("name", help="the reference that pods use, such as perfrun:dev")
     image.add_argument("context", type=Path)

@@ -87,9 +87,10 @@ HELM = Module(
 PAUSE = Module("pause", ("pause",), package=".")
 KSTATUS = Module("kstatus", ("kstatus",), "sigs.k8s.io/cli-utils", package=".")
 ACTIONLINT = Module("actionlint", ("actionlint",), "github.com/rhysd/actionlint")
+HELM_DOCS = Module("helm-docs", ("helm-docs",), "github.com/norwoodj/helm-docs")
 CLUSTER = (KUBERNETES, HELM, COREDNS, PAUSE)
 """What a cluster is made of; the metrics server comes when a test asks for it."""
-ALL = (*CLUSTER, METRICS_SERVER, KSTATUS, ACTIONLINT)
+ALL = (*CLUSTER, METRICS_SERVER, KSTATUS, ACTIONLINT, HELM_DOCS)
 
 
 def required_version(go_mod: str, path: str) -> str:

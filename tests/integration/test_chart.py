@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -287,6 +288,10 @@ def test_digest_pins_the_image_of_operator_and_workers(api: ApiServer) -> None:
     assert "@" not in json.dumps(_pod(api)["spec"]["containers"][0]["image"])
 
 
+MADE = {"PERFRUN_NAMESPACE": SYSTEM}
+"""What comes from fields of the pod."""
+
+
 def _pods(made: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """All pods of the chart, with their labels, by the kind of what they are written in."""
     return {
@@ -339,6 +344,68 @@ def test_what_workers_get_from_the_chart_is_read_by_the_operator(api: ApiServer)
         # What comes from fields of the pod has no value here.
         found = Settings.from_env({name: value or "here" for name, value in env.items()})
         assert found.worker_pod == PodTemplate.model_validate(template)
+
+
+def test_user_of_workers_can_be_left_to_the_cluster(api: ApiServer) -> None:
+    """As OpenShift's restricted-v2 needs it; the chart's own pods name no user at all."""
+    for values, user in (((), 65532), (("--set=worker.runAsUser=null",), None)):
+        pods = _pods(_rendered(api, *values))
+        (container,) = pods["Deployment"]["spec"]["containers"]
+        env = {one["name"]: one.get("value") for one in container["env"]}
+        found = Settings.from_env({name: value or "" for name, value in env.items()} | MADE)
+        assert found.worker_user == user
+        for pod in pods.values():
+            assert "runAsUser" not in json.dumps(pod)
+            assert "fsGroup" not in json.dumps(pod)
+
+
+def test_operator_gets_volumes_and_where_they_are(api: ApiServer) -> None:
+    volume = {"name": "ca", "configMap": {"name": "corporate-ca"}}
+    mount = {"name": "ca", "mountPath": "/etc/ca", "readOnly": True}
+    made = _rendered(
+        api,
+        f"--set-json=extraVolumes={json.dumps([volume])}",
+        f"--set-json=extraVolumeMounts={json.dumps([mount])}",
+    )
+    pod = _pods(made)["Deployment"]["spec"]
+    assert volume in pod["volumes"]
+    assert mount in pod["containers"][0]["volumeMounts"]
+
+
+def test_chart_can_be_part_of_another_one(api: ApiServer, tmp_path: Path) -> None:
+    shutil.copytree(CHART, tmp_path / "charts/perfrun")
+    dependency = {"name": "perfrun", "version": "0.1.0", "condition": "perfrun.enabled"}
+    about = {"apiVersion": "v2", "name": "platform", "version": "1.0.0"}
+    (tmp_path / "Chart.yaml").write_text(json.dumps({**about, "dependencies": [dependency]}))
+    values = ("--set=global.imageRegistry=mirror:5000", "--set=global.other=x")
+
+    def images(enabled: str) -> list[str]:
+        rendered = api.helm("template", "p", tmp_path, f"--set=perfrun.enabled={enabled}", *values)
+        made = (document for document in yaml.safe_load_all(rendered.stdout) if document)
+        return [pod["spec"]["containers"][0]["image"] for pod in _pods(made).values()]
+
+    assert images("true") == ["mirror:5000/perfrun:0.1.0"] * 3
+    assert images("false") == []
+
+
+def test_what_a_delivery_tool_applies_shows_no_drift(api: ApiServer) -> None:
+    """Argo CD and Flux render again and again, and compare with what the operator has filled."""
+    values = (NO_CRDS, "--no-hooks", f"--set-json=receivers={json.dumps(RECEIVERS)}")
+    template = ("template", "perfrun", CHART, "--namespace", SYSTEM, *values)
+    rendered = api.helm(*template).stdout
+    assert api.helm(*template).stdout == rendered
+    objects = ("--server-side", "--field-manager=delivery", "-f", "-")
+    try:
+        api.kubectl("apply", "--validate=strict", *objects, input=rendered)
+        for what, patch in {
+            "secret/perfrun-coordinator-tls": {"data": {"tls.key": "AAAA"}},
+            "lease/perfrun": {"spec": {"holderIdentity": "perfrun-0"}},
+        }.items():
+            api.kubectl("-n", SYSTEM, "patch", what, "--type=merge", "-p", json.dumps(patch))
+        done = api.kubectl("diff", *objects, input=rendered, check=False)
+        assert (done.returncode, done.stdout) == (0, "")
+    finally:
+        api.kubectl("delete", "--wait=false", "-f", "-", input=rendered)
 
 
 def test_upgrade_leaves_the_operators_key_alone(installed: ApiServer) -> None:
@@ -458,12 +525,45 @@ def test_crds_are_kept_unless_told_otherwise(api: ApiServer) -> None:
         ("extraEnv[0].name=PERFRUN_LEASE", "extraEnv"),
         ("image.digest=sha512:0123", "digest"),
         ("policies.apiServerAudiences={a b}", "apiServerAudiences"),
+        (
+            "policies.written[0].metadata.name=x,policies.written[0].spec.suspend=true",
+            "policies.written is only for an installation with watchNamespaces",
+        ),
+        ("serviceAccount.create=false", "serviceAccount.name is needed"),
     ],
 )
 def test_wrong_value_is_refused_by_name(api: ApiServer, value: str, says: str) -> None:
     done = api.helm("template", "perfrun", CHART, "--set", value, check=False)
     assert done.returncode != 0
     assert says in done.stderr
+
+
+WRONG = {
+    "image.registry=https://registry.example.com": "/image/registry",
+    "image.tag=latest/x": "/image/tag",
+    "fullnameOverride=Per_Frun": "/fullnameOverride",
+    "worker.image=not an image": "/worker/image",
+    "worker.runAsUser=0": "/worker/runAsUser",
+    "worker.cpu=null": "missing property 'cpu'",
+    "networkPolicy=null": "missing property 'networkPolicy'",
+    "tolerations[0].efect=NoSchedule": "'efect' not allowed",
+    "worker.podTemplate.tolerations[0].operator=exists": "/operator",
+    "affinity.nodeAfinity.x=y": "'nodeAfinity' not allowed",
+    "topologySpreadConstraints[0].topologyKey=zone": "'maxSkew'",
+    "extraEnv[0].name=A,extraEnv[0].value=1": "got number, want string",
+    "extraVolumes[0].name=tmp": "/extraVolumes/0/name",
+    "extraVolumeMounts[0].name=ca": "missing property 'mountPath'",
+}
+
+
+def test_wrong_values_are_refused_together(api: ApiServer) -> None:
+    """A sentence for each."""
+    done = api.helm("template", "perfrun", CHART, "--set", ",".join(WRONG), check=False)
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if line.lstrip().startswith("- at ")]
+    lines = [line for line in said if not line.endswith(": validation failed")]
+    assert [says for says in WRONG.values() if not any(says in line for line in lines)] == []
+    assert len(lines) == len(WRONG)
 
 
 RECEIVERS = [

@@ -10,6 +10,7 @@ import yaml
 
 from perfrun.api.schema import crd, reference
 from perfrun.local.files.manifests import parse_manifests
+from tests.cluster.__main__ import main as cluster_command
 from tests.cluster.dryrun import DryRun, Said
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO, Shown, shown_manifests
@@ -72,6 +73,10 @@ def test_kustomize_base_is_the_chart_rendered(perfrun_api: ApiServer) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_readme_of_the_chart_is_made_from_its_values() -> None:
+    assert cluster_command(["chart-readme", "--check"]) == 0
 
 
 @pytest.mark.parametrize("folder", ["base", "overlays/local", "samples"])

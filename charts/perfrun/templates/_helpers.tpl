@@ -155,6 +155,7 @@ capabilities: {drop: [ALL]}
 - {name: PERFRUN_WORKER_CPU, value: {{ .Values.worker.cpu | quote }}}
 - {name: PERFRUN_WORKER_MEMORY, value: {{ .Values.worker.memory | quote }}}
 - {name: PERFRUN_WORKER_MEMORY_LIMIT, value: {{ .Values.worker.memoryLimit | quote }}}
+- {name: PERFRUN_WORKER_USER, value: {{ .Values.worker.runAsUser | default "" | toString | quote }}}
 {{- with .Values.worker.podTemplate }}
 - {name: PERFRUN_WORKER_POD, value: {{ toJson . | quote }}}
 {{- end }}

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from perfrun.api.test.pod import PodTemplate
 
+NOBODY = 65532
+"""The user of the image."""
 PROBES_PORT = 8080
 METRICS_PORT = 8444
 METRICS_ACCESS = ("kubernetes", "token", "open")
@@ -39,6 +41,8 @@ class Settings:
     worker_cpu: str
     worker_memory: str
     worker_memory_limit: str
+    worker_user: int | None
+    """User, group and fsGroup of worker pods; None: the cluster chooses them."""
     worker_pod: PodTemplate
     """Settings of all worker pods, before a test's own podTemplate."""
     coordinator_url: str
@@ -84,6 +88,7 @@ class Settings:
             worker_cpu=env.get("PERFRUN_WORKER_CPU", "1"),
             worker_memory=env.get("PERFRUN_WORKER_MEMORY", "256Mi"),
             worker_memory_limit=env.get("PERFRUN_WORKER_MEMORY_LIMIT", "1Gi"),
+            worker_user=_user(env, "PERFRUN_WORKER_USER"),
             worker_pod=_pod_template(env, "PERFRUN_WORKER_POD"),
             coordinator_url=_required(env, "PERFRUN_COORDINATOR_URL"),
             coordinator_service=env.get("PERFRUN_COORDINATOR_SERVICE", ""),
@@ -155,6 +160,13 @@ def _pod_template(env: Mapping[str, str], name: str) -> PodTemplate:
         (first, *_) = error.errors()
         where = ".".join(map(str, first["loc"]))
         raise ValueError(f"{name}: {where}: {first['msg']}") from error
+
+
+def _user(env: Mapping[str, str], name: str) -> int | None:
+    value = env.get(name, str(NOBODY))
+    if value and not (value.isdecimal() and 0 < int(value) < 2**31):
+        raise ValueError(f"{name} is {value!r}: write a user id that is not 0, or nothing")
+    return int(value) if value else None
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -45,6 +45,12 @@ def test_port_that_is_none_is_refused_by_name(port: str) -> None:
         settings(PERFRUN_LISTEN_PROBES=port)
 
 
+@pytest.mark.parametrize("user", ["0", "-1", "root", "2147483648"])
+def test_user_that_no_worker_may_be_is_refused_by_name(user: str) -> None:
+    with pytest.raises(ValueError, match="PERFRUN_WORKER_USER"):
+        settings(PERFRUN_WORKER_USER=user)
+
+
 def test_level_that_logging_does_not_know_is_refused_by_name() -> None:
     assert settings(PERFRUN_LOG_LEVEL="debug").log_level == "DEBUG"
     with pytest.raises(ValueError, match="PERFRUN_LOG_LEVEL"):

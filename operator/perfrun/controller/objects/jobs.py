@@ -32,7 +32,6 @@ TMP, TMP_OF_BROWSER = "64Mi", "1Gi"
 BROWSER_MEMORY, BROWSER_MEMORY_LIMIT = "1Gi", "2Gi"
 """Requests and limits of a worker with a browser; a test's podTemplate takes precedence."""
 TOKEN_S = 3600
-NOBODY = 65532
 HOSTNAME = "kubernetes.io/hostname"
 
 
@@ -150,9 +149,7 @@ def _pod_spec(
         "terminationGracePeriodSeconds": GRACE_S,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": NOBODY,
-            "runAsGroup": NOBODY,
-            "fsGroup": NOBODY,
+            **_user(settings),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(plan, settings, template, mounts, with_ca=with_ca)],
@@ -179,6 +176,12 @@ def _pod_spec(
         worker_resources(spec.target, settings, one) for one in (template, PodTemplate())
     )
     return with_command(pod, spec.target.benchmark, asked, usual)
+
+
+def _user(settings: Settings) -> Json:
+    """Who runs the containers and reads their files; nothing where the cluster chooses."""
+    user = settings.worker_user
+    return {} if user is None else {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
 
 
 def _of_worker(spec: PerfTestSpec) -> set[ValueRef]:

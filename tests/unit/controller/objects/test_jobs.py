@@ -49,6 +49,23 @@ def test_pods_keep_to_the_restricted_profile() -> None:
     assert all(len(allowed & volume.keys()) == 1 for volume in pod["volumes"])
 
 
+@pytest.mark.parametrize(
+    ("env", "user"),
+    [({}, 65532), ({"PERFRUN_WORKER_USER": "1000"}, 1000), ({"PERFRUN_WORKER_USER": ""}, None)],
+)
+def test_user_of_pods_is_the_charts_or_the_clusters(env: dict[str, str], user: int | None) -> None:
+    """OpenShift's restricted-v2 refuses a pod that names a user by itself."""
+    test = perf_test()
+    pod = pod_of(job_manifest(KEY, plan_of(test), test.spec, settings(**env), with_ca=True))
+    named = {"runAsUser": user, "runAsGroup": user, "fsGroup": user} if user else {}
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        **named,
+    }
+    assert "runAs" not in str(pod["containers"])
+
+
 def test_pods_have_no_access_to_the_api_server_but_a_token_for_the_coordinator() -> None:
     pod = pod_of(job())
     assert pod["automountServiceAccountToken"] is False
