@@ -71,8 +71,8 @@ def _path(_: argparse.Namespace) -> None:
 
 def _chart_readme(options: argparse.Namespace) -> None:
     gobuild.ensure([gobuild.HELM_DOCS])
-    helm_docs = [gobuild.binary("helm-docs"), "--sort-values-order", "file", "--dry-run"]
-    made = run([*helm_docs, "--chart-search-root", "charts/perfrun"], cwd=REPO).strip() + "\n"
+    words = ("--sort-values-order=file", "--chart-search-root=charts/perfrun", "--dry-run")
+    made = run([gobuild.binary("helm-docs"), *words], cwd=REPO).strip() + "\n"
     readme = REPO / "charts/perfrun/README.md"
     if not options.check:
         readme.write_text(made)
