@@ -33,6 +33,20 @@ PATH_PATTERN = r"^/[^\x00-\x1f\x7f#]*$"
 URL_PATTERN = r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$"
 Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048)]
 
+# The part of a URL that says where a server is.
+ORIGIN_PATTERN = r"^https?://[^/@?#\s\\]+/?$"
+Origin = Annotated[str, Field(pattern=ORIGIN_PATTERN, max_length=300)]
+
+# As Kubernetes has them.
+LABEL_KEY_PATTERN = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$"
+LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?)?$"
+LabelKey = Annotated[str, Field(pattern=LABEL_KEY_PATTERN, min_length=1, max_length=128)]
+LabelValue = Annotated[str, Field(pattern=LABEL_VALUE_PATTERN, max_length=63)]
+
+# Of hosts that runs may be sent to: a * stands for any characters but a dot.
+HOST_GLOB_PATTERN = r"^[A-Za-z0-9*:_-]([A-Za-z0-9*._:-]*[A-Za-z0-9*_:-])?$"
+HostGlob = Annotated[str, Field(pattern=HOST_GLOB_PATTERN, min_length=1, max_length=253)]
+
 HOST_PATTERN = r"^(\*|(\*\.)?([A-Za-z0-9_-]|\$\(namespace\)|\.)+|[0-9A-Fa-f:]+)$"
 CIDR_PATTERN = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
 CLOCK_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"

@@ -226,6 +226,22 @@ def format_exact_rate(per_second: float) -> str:
     return next((text for text in texts if parse_rate(text) == per_second), texts[0])
 
 
+def nearest_rate(per_second: float) -> float:
+    """The rate closest to ``per_second`` (> 0) that the notation can say, and never 0.
+
+    Raises ValueError where it is too high for the notation.
+    """
+    texts = [
+        f"{per_second * size:.6f}/{unit}"
+        for unit, size in _RATE_UNITS.items()
+        if per_second * size < 10**9 - 1
+    ]
+    if not texts:
+        raise ValueError(f"{per_second:g}/s is too high a rate")
+    nearest = min(map(parse_rate, texts), key=lambda rate: abs(rate - per_second))
+    return nearest or parse_rate("0.000001/h")
+
+
 def _percent_text(ratio: float) -> str:
     return f"{ratio * 100:.6f}".rstrip("0").rstrip(".") + "%"
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from perfrun.api.run.overrides import Overrides
 from perfrun.api.run.perfrun import PerfRun, Verdict
 from perfrun.api.test.perftest import PerfTest, PerfTestSpec
+from perfrun.cli.overrides import changed
 from perfrun.cli.terminal.exits import Exit, FailOn, of_verdict, worst
 from perfrun.cli.terminal.forms import Runs
 from perfrun.cli.terminal.outputs import Outputs
@@ -18,7 +20,6 @@ from perfrun.cli.terminal.progress import ProgressView
 from perfrun.cli.terminal.signals import leave_on_interrupt
 from perfrun.cli.terminal.streams import tell
 from perfrun.local.files.manifests import Manifest, read_manifests, selected
-from perfrun.local.files.retarget import moved_to
 from perfrun.local.files.selector import Selector
 from perfrun.local.outcome import new_plan, outcome_of
 from perfrun.local.processes import parse_processes, unused
@@ -35,8 +36,8 @@ class Here(NamedTuple):
 
     secrets: Path | None = None
     """A folder with the values of Secrets and ConfigMaps."""
-    url: str | None = None
-    """An origin that replaces that of the tests' targets."""
+    overrides: Overrides | None = None
+    """What the runs change in their tests."""
     observe: Sequence[str] = ()
     """NAME=PID or NAME=port:PORT: processes that replace observed workloads."""
 
@@ -50,10 +51,19 @@ class FinishedTest:
     interrupted: bool
 
 
+class WantedTest(NamedTuple):
+    """One test that is to be run."""
+
+    test: PerfTest
+    values: FoundValues
+    overrides: Overrides | None = None
+    """What is changed in ``test`` already."""
+
+
 class _Wanted(NamedTuple):
     """What to run, or why it cannot be run: nothing is run unless all tests are right."""
 
-    tests: Sequence[tuple[PerfTest, FoundValues]]
+    tests: Sequence[WantedTest]
     processes: Mapping[str, int]
     """Process ids by the name of what is observed."""
     problems: Sequence[str]
@@ -102,6 +112,8 @@ def run_manifests(
 
     ``nothing`` says why there is none to run.
     """
+    if here.overrides is not None:
+        manifests = changed(manifests, here.overrides)
     told = tell_manifests(manifests, err)
     wanted = _wanted(manifests, here)
     problems = [*wanted.problems, *outputs.problems(several=wanted.several)]
@@ -129,9 +141,9 @@ def _run_each(
     """The tests that were run, until one was interrupted, and why outputs could not be written."""
     finished: list[FinishedTest] = []
     unwritten: dict[str, None] = {}
-    for number, (test, values) in enumerate(wanted.tests, 1):
+    for number, one in enumerate(wanted.tests, 1):
         place = f"{number} of {len(wanted.tests)}" if wanted.several else ""
-        finished.append(run_test(test, values, err, wanted.processes, place))
+        finished.append(run_test(one, err, wanted.processes, place))
         interrupted = finished[-1].interrupted
         # Before anything is printed, because the reader of the report may stop early.
         reported = [Reported(one.run, one.result) for one in finished]
@@ -149,12 +161,13 @@ def _run_each(
 
 
 def run_test(
-    test: PerfTest, values: FoundValues, err: Console, processes: Mapping[str, int], place: str = ""
+    wanted: WantedTest, err: Console, processes: Mapping[str, int], place: str = ""
 ) -> FinishedTest:
     """Run one test and judge it; whatever happens, there is a PerfRun that says so.
 
     ``place`` is its number among several.
     """
+    test = wanted.test
     plan = new_plan(test)
     if plan.load.workers > cores():
         tell(
@@ -165,11 +178,11 @@ def run_test(
     if (benchmark := plan.target.benchmark) is not None:
         tell(err, f"note: the command runs as it is installed here, not in {benchmark.image}")
     with ProgressView(err, place) as view:
-        local = asyncio.run(_run(plan, test.spec, values, view, processes))
+        local = asyncio.run(_run(plan, test.spec, wanted.values, view, processes))
     leave_on_interrupt()
     for lost in local.lost:
         tell(err, f"note: lost: {lost}")
-    run, result = outcome_of(test, local)
+    run, result = outcome_of(test, local, wanted.overrides)
     return FinishedTest(run, result, interrupted=local.stopped is not None)
 
 
@@ -211,26 +224,22 @@ def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
 
 def _wanted(manifests: Sequence[Manifest], here: Here) -> _Wanted:
     tests, problems = _with_values(manifests, here.secrets)
-    processes, unknown = _processes(here.observe, [test for test, _ in tests])
+    processes, unknown = _processes(here.observe, [one.test for one in tests])
     problems += unknown
-    # If one of them cannot be read, there may be more to move than the others.
-    if here.url is not None and not any(manifest.problems for manifest in manifests):
-        tests, immovable = _moved(tests, here.url)
-        problems += immovable
     return _Wanted(tests, processes, problems)
 
 
 def _with_values(
     manifests: Sequence[Manifest], secrets: Path | None
-) -> tuple[list[tuple[PerfTest, FoundValues]], list[str]]:
+) -> tuple[list[WantedTest], list[str]]:
     """Each test with its values from Secrets and ConfigMaps, and the values that are missing."""
     held = [manifest.held for manifest in manifests if manifest.held is not None]
-    tests: list[tuple[PerfTest, FoundValues]] = []
+    tests: list[WantedTest] = []
     problems: list[str] = []
     for manifest in manifests:
         if manifest.test is not None:
             values, missing = find_values(manifest.test, held, secrets)
-            tests.append((manifest.test, values))
+            tests.append(WantedTest(manifest.test, values, manifest.overrides))
             problems += [f"{manifest.source}: {sentence}" for sentence in missing]
     return tests, problems
 
@@ -243,16 +252,6 @@ def _processes(
     except ValueError as error:
         return {}, [str(error)]
     return found, unused(found, tests)
-
-
-def _moved(
-    tests: Sequence[tuple[PerfTest, FoundValues]], url: str
-) -> tuple[list[tuple[PerfTest, FoundValues]], list[str]]:
-    try:
-        moved = moved_to(url, [test for test, _ in tests])
-    except ValueError as error:
-        return list(tests), [str(error)]
-    return list(zip(moved, [values for _, values in tests], strict=True)), []
 
 
 async def _run(

@@ -5,6 +5,7 @@ Shared by ``perfrun run`` and the pytest plugin.
 
 import uuid
 
+from perfrun.api.run.overrides import Overrides
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import PerfTest
 from perfrun.local.run import LocalRun
@@ -30,8 +31,11 @@ def new_plan(test: PerfTest) -> RunPlan:
     )
 
 
-def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
-    """The judged outcome; there is always a PerfRun, whatever happened."""
+def outcome_of(
+    test: PerfTest, local: LocalRun, overrides: Overrides | None = None
+) -> tuple[PerfRun, RunResult]:
+    """The judged outcome; there is always a PerfRun, whatever happened. ``overrides``: those that
+    ``test`` has in it."""
     assert local.ended is not None
     run = local_run(
         local.plan,
@@ -39,6 +43,7 @@ def outcome_of(test: PerfTest, local: LocalRun) -> tuple[PerfRun, RunResult]:
         RunTimes(local.created, local.start, local.ended),
         report=local.report,
         stopped=local.stopped,
+        overrides=overrides,
     )
     return run, result_document(local.plan, test.spec, run, local.report)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel, ValidationError
 
 from perfrun.api.notations import notation
+from perfrun.api.run.overrides import Overrides
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import PerfTest, PerfTestSpec
 
@@ -16,6 +17,7 @@ _MODELS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "PerfTest": (PerfTest, ()),
     "PerfTestSpec": (PerfTestSpec, ("spec",)),
     "PerfRun": (PerfRun, ()),
+    "Overrides": (Overrides, ("spec", "overrides")),
 }
 """The models that are validated directly, by title, and their place in a manifest."""
 

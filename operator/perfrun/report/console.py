@@ -127,6 +127,9 @@ def _headline(run: PerfRun, marks: dict[Verdict, str]) -> RenderableType:
     if status.summary is not None:
         facts.append(f"window {status.summary.window}")
     lines.append(Padding(Text(", ".join(facts), style="dim"), (0, 0, 0, 2)))
+    if status.overridden:
+        text = f"overrides {printable(status.overridden)}"
+        lines.append(Padding(Text(text, style="dim"), (0, 0, 0, 2)))
     return Group(*lines)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from perfrun.api import API_VERSION
 from perfrun.api.metadata import RunMetadata
 from perfrun.api.quantities import NS_PER_US
+from perfrun.api.run.overrides import Overrides
 from perfrun.api.run.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, TestRef
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.times import format_time
+from perfrun.logic.accept.overrides import told
 from perfrun.logic.run.status import done
 from perfrun.logic.verdict.outcome import RunVerdict
 from perfrun.measure.plan import RunPlan
@@ -33,6 +35,7 @@ def local_run(
     *,
     report: WorkerReport | None = None,
     stopped: str | None = None,
+    overrides: Overrides | None = None,
 ) -> PerfRun:
     """The PerfRun that a cluster would have. All times are aware."""
     load_end = None
@@ -42,6 +45,7 @@ def local_run(
         start_time=format_time(times.start) if times.start else None,
         load_end_time=format_time(load_end) if load_end else None,
         stopped=stopped,
+        overridden=told(overrides) if overrides is not None else None,
     )
     return PerfRun(
         metadata=RunMetadata(
@@ -50,7 +54,7 @@ def local_run(
             uid=plan.uid,
             creation_timestamp=times.created,
         ),
-        spec=PerfRunSpec(test_ref=TestRef(name=plan.test)),
+        spec=PerfRunSpec(test_ref=TestRef(name=plan.test), overrides=overrides),
         status=status.updated(done(status, 1, times.completed, run_verdict)),
     )
 

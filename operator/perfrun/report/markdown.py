@@ -111,6 +111,8 @@ def _facts(run: PerfRun) -> str:
             facts.append(f"capacity {escaped(status.summary.capacity)}")
     if status.workers is not None:
         facts.append(f"workers {status.workers.reported}/{status.workers.planned}")
+    if status.overridden:
+        facts.append(f"overrides {escaped(status.overridden)}")
     return ", ".join(facts)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from perfrun.api.run.overrides import Overrides
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import CheckedTest, PerfTest, PerfTestSettings
 from perfrun.controller.objects.manifests import revision_manifest
@@ -46,7 +47,7 @@ def checked_test(name: str = "shop", status: Json | None = None, **spec: Any) ->
     whole = perf_test(name, status, **spec)
     return CheckedTest(
         metadata=whole.metadata,
-        spec=PerfTestSettings.parse(whole.spec.model_dump(mode="json", exclude_none=True)),
+        spec=PerfTestSettings.parse(whole.spec.model_dump(mode="json", exclude_unset=True)),
         status=whole.status,
         what_runs=what_runs_hash(whole.spec),
     )
@@ -63,8 +64,9 @@ class ChecksHere:
     def of(self, body: Json) -> Examined:
         return outcome_of(body) or examine(body["spec"], body["metadata"]["namespace"])
 
-    async def frozen(self, body: Json) -> Examined:
-        return examine(body["spec"], body["metadata"]["namespace"], freeze=True)
+    async def frozen(self, body: Json, overrides: Overrides | None = None) -> Examined:
+        changes = overrides and overrides.model_dump(mode="json", exclude_none=True)
+        return examine(body["spec"], body["metadata"]["namespace"], freeze=True, overrides=changes)
 
     async def examine(self, spec: Json, namespace: str, **_: object) -> Examined:
         return examine(spec, namespace)

@@ -10,6 +10,7 @@ from perfrun.api.base import ApiModel, Rule, Sentence, StatusModel
 from perfrun.api.metadata import Conditions, RunMetadata
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.run.environment import Environment
+from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.metric import subject
 from perfrun.api.test.observe import ObservedStatus
 from perfrun.api.times import Time
@@ -66,6 +67,7 @@ class PerfRunSpec(ApiModel):
     scheduled_time: Time | None = Field(
         default=None, description="The time in the schedule that the run was created for, in UTC."
     )
+    overrides: Overrides | None = None
     stop: bool = Field(
         default=False, description="Set it to true to end the load now. It cannot be set back."
     )
@@ -82,6 +84,13 @@ class PerfRunSpec(ApiModel):
             holds=lambda _: True,
             message="a PerfRun is immutable; only stop may be set to true",
             field=".scheduledTime",
+        ),
+        Rule(
+            cel="has(self.overrides) == has(oldSelf.overrides) &&"
+            " (!has(self.overrides) || self.overrides == oldSelf.overrides)",
+            holds=lambda _: True,
+            message="a PerfRun is immutable; only stop may be set to true",
+            field=".overrides",
         ),
         Rule(
             cel="self.stop || !oldSelf.stop",
@@ -457,6 +466,11 @@ class PerfRunStatus(StatusModel):
     comparison_key: Name | None = Field(
         default=None,
         description="Hash of what is measured. Only runs with the same key are compared.",
+    )
+    overridden: Sentence | None = Field(
+        default=None,
+        description="What the run overrides of its test, in one line. Example: "
+        "load.scale: 0.1, labels.pull-request: 123.",
     )
     target: Annotated[str, Field(max_length=300)] | None = Field(
         default=None,

@@ -170,6 +170,12 @@ KINDS = (
                 priority=1,
             ),
             PrinterColumn("Message", ".status.message", priority=1),
+            PrinterColumn(
+                "Overrides",
+                ".status.overridden",
+                description="What the run overrides of its test.",
+                priority=1,
+            ),
             _AGE,
         ),
         (".spec.testRef.name", ".spec.reason", ".status.phase", ".status.verdict"),

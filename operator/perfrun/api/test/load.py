@@ -20,6 +20,7 @@ from perfrun.api.test.metric import METRICS, Notation
 
 MAX_WORKERS = 1000
 MAX_USERS = 1_000_000
+MAX_REQUESTS = 100_000_000
 
 UserCount = Annotated[int, Field(ge=1, le=MAX_USERS)]
 
@@ -31,7 +32,7 @@ _STAGES = "Levels of the load over time, in place of a constant level."
 class Burst(ApiModel):
     """A fixed number of iterations, executed as fast as possible."""
 
-    requests: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
+    requests: Annotated[int, Field(ge=1, le=MAX_REQUESTS)] = Field(
         description="Number of iterations, over all workers."
     )
     concurrency: UserCount = Field(

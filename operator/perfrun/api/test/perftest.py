@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from perfrun.api.base import ApiModel, Rule, StatusModel, Unique, list_map
 from perfrun.api.metadata import Conditions, Metadata
-from perfrun.api.names import DNS_LABEL, VariableName
+from perfrun.api.names import DNS_LABEL, HostGlob, VariableName
 from perfrun.api.run.checked import CheckStatus
 from perfrun.api.run.perfrun import Verdict
 from perfrun.api.test.baseline import Baseline, TrendStatus
@@ -91,6 +91,17 @@ class HistoryLimits(ApiModel):
     )
     other: Annotated[int, Field(ge=0, le=1000)] = Field(
         default=20, description="Number of finished runs with any other verdict to keep."
+    )
+
+
+class Overridable(ApiModel):
+    """What runs with overrides may do that they may not do otherwise."""
+
+    hosts: Annotated[list[HostGlob], Field(max_length=64), Unique()] = Field(
+        default=[],
+        description="Hosts of other targets that may be sent what the test takes from Secrets, and "
+        "tokens. `*` stands for any characters but a dot; a name without a dot is a Service in the "
+        "namespace of the test. Example: [shop-pr-*].",
     )
 
 
@@ -233,6 +244,7 @@ class PerfTestSpec(PerfTestSettings):
         "of a run. A `class` on a step adds objectives to these.",
     )
     pod_template: PodTemplate | None = None
+    overridable: Overridable | None = None
 
     rules = (
         *PerfTestSettings.rules,
@@ -266,6 +278,7 @@ class PerfTestSpec(PerfTestSettings):
             "baseline",
             "notifications",
             "retry_inconclusive",
+            "overridable",
         }
     )
 

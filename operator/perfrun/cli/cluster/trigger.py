@@ -2,30 +2,55 @@
 
 from datetime import UTC, datetime
 
+from pydantic import ValidationError
 from rich.console import Console
 
-from perfrun.api.test.perftest import REQUEST_ANNOTATION
+from perfrun.api import Json
+from perfrun.api.run.overrides import Overrides
+from perfrun.api.test.perftest import REQUEST_ANNOTATION, PerfTestSpec
 from perfrun.cli.cluster.following import NotThereError, follow
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import TestView
+from perfrun.cli.overrides import as_options
 from perfrun.cli.terminal.exits import Exit, FailOn
 from perfrun.cli.terminal.streams import tell
-from perfrun.kube.resources import PERF_TESTS
+from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
+from perfrun.logic.accept.overrides import overridden, sent_elsewhere
 from perfrun.logic.plan.names import requested_run_name
 
 ANSWER_S = 30.0
 """How long the operator may take to create the requested run."""
 
 
-def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, fail_on: FailOn) -> Exit:
+def trigger(
+    cluster: Cluster,
+    test: str,
+    out: Console,
+    *,
+    wait: bool,
+    fail_on: FailOn,
+    overrides: Overrides | None = None,
+) -> Exit:
     """Request one run of ``test``. Raises KubeError."""
-    if cluster.find(PERF_TESTS, test) is None:
+    found = cluster.find(PERF_TESTS, test)
+    if found is None:
         tell(out, f"there is no PerfTest {test} in namespace {cluster.namespace}")
         return Exit.USAGE
     asked = datetime.now(UTC).isoformat()
-    body = {"metadata": {"annotations": {REQUEST_ANNOTATION: asked}}}
-    cluster.wait(cluster.kube.patch(PERF_TESTS, cluster.namespace, test, body))
     run = requested_run_name(test, asked)
+    if overrides is None:
+        body = {"metadata": {"annotations": {REQUEST_ANNOTATION: asked}}}
+        cluster.wait(cluster.kube.patch(PERF_TESTS, cluster.namespace, test, body))
+    else:
+        problems = _unfit(found, overrides, cluster.namespace)
+        for problem in problems:
+            tell(out, problem)
+        if problems:
+            return Exit.USAGE
+        changes = overrides.model_dump(mode="json", exclude_unset=True)
+        spec = {"testRef": {"name": test}, "overrides": changes}
+        wanted: Json = {"metadata": {"name": run}, "spec": spec}
+        cluster.wait(cluster.kube.create(PERF_RUNS, cluster.namespace, wanted))
     told = f"PerfRun {run} was requested in namespace {cluster.namespace}"
     if not wait:
         # Whether an operator is running is not known here: a user's rights end at the namespace.
@@ -37,6 +62,18 @@ def trigger(cluster: Cluster, test: str, out: Console, *, wait: bool, fail_on: F
     except NotThereError:
         tell(out, f"no run was created within {ANSWER_S:.0f}s; {_why(cluster, test)}")
         return Exit.ERROR
+
+
+def _unfit(test: Json, overrides: Overrides, namespace: str) -> list[str]:
+    """Why the test cannot be run with these overrides, as far as that is seen from here: a policy
+    is for the operator to ask."""
+    try:
+        spec = PerfTestSpec.parse(test["spec"])
+    except ValidationError:
+        return []  # what is wrong with a test stands on it
+    after, problems = overridden(spec, overrides)
+    problems = problems or list(sent_elsewhere(spec, after, namespace))
+    return [as_options(problem) for problem in problems]
 
 
 def _why(cluster: Cluster, test: str) -> str:

@@ -106,6 +106,22 @@ FailOnVerdict = Annotated[
         help="Exit with 1 from this verdict on: inconclusive, warn or fail; with error, never.",
     ),
 ]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--var", metavar="NAME=VALUE", help="Another value of a variable of the test."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Another load, as in load.scale=0.1, load.open.rate=50/s or load.workers=2.",
+    ),
+]
+RunLabels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="NAME=VALUE", help="A label of the run, for its reports."),
+]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Default: the context's.")]
 Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
 

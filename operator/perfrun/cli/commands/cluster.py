@@ -12,7 +12,10 @@ from perfrun.cli.commands.app import (
     Context,
     FailOnVerdict,
     Namespace,
+    RunLabels,
+    Settings,
     Strict,
+    Variables,
     app,
     connected,
     fail_on_of,
@@ -67,6 +70,13 @@ def trigger(
     ],
     namespace: Namespace = None,
     context: Context = None,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Another origin of the target; paths stay the test's."),
+    ] = None,
+    variables: Variables = None,
+    settings: Settings = None,
+    run_labels: RunLabels = None,
     wait: Annotated[
         bool, typer.Option("--wait", help=("Show the progress of the run until it is done."))
     ] = False,
@@ -80,10 +90,18 @@ def trigger(
     """
     failing = fail_on_of(fail_on, strict=strict) or FailOn.FAIL
 
-    def act(cluster: "Cluster", out: Console, _: Console) -> Exit:
+    def act(cluster: "Cluster", out: Console, err: Console) -> Exit:
         from perfrun.cli.cluster.trigger import trigger
+        from perfrun.cli.overrides import parse_overrides
 
-        return trigger(cluster, test, out, wait=wait, fail_on=failing)
+        try:
+            overrides = parse_overrides(
+                url=url, variables=variables or (), settings=settings or (), labels=run_labels or ()
+            )
+        except ValueError as error:
+            tell(err, str(error))
+            return Exit.USAGE
+        return trigger(cluster, test, out, wait=wait, fail_on=failing, overrides=overrides)
 
     _speak(act, context, namespace)
 

@@ -15,8 +15,11 @@ from perfrun.cli.commands.app import (
     Labels,
     MarkdownFile,
     ResultFile,
+    RunLabels,
+    Settings,
     Strict,
     TextOutput,
+    Variables,
     app,
     fail_on_of,
     leave,
@@ -82,6 +85,9 @@ def run(
     md_file: MarkdownFile = None,
     secrets: Secrets = None,
     url: TargetUrl = None,
+    variables: Variables = None,
+    settings: Settings = None,
+    run_labels: RunLabels = None,
     strict: Strict = False,
     fail_on: FailOnVerdict = None,
     slowest: Slowest = 0,
@@ -91,6 +97,7 @@ def run(
 
     Exit codes: 0 done, 1 Fail, 2 manifest or usage wrong, 3 Error, 130 stopped.
     """
+    from perfrun.cli.overrides import parse_overrides
     from perfrun.cli.run import Here, run_files
     from perfrun.cli.terminal import forms
     from perfrun.cli.terminal.outputs import Outputs
@@ -99,10 +106,17 @@ def run(
     places = (json_file, result_file, html_file, junit_file, md_file)
     wanted = Outputs(out, list(zip(forms.OF_A_RUN, places, strict=True)))
     report = console(err if wanted.takes_stdout else out)
+    try:
+        overrides = parse_overrides(
+            url=url, variables=variables or (), settings=settings or (), labels=run_labels or ()
+        )
+    except ValueError as error:
+        tell(console(err), str(error))
+        leave(Exit.USAGE, out, err)
     code = run_files(
         files,
         wanted,
-        Here(secrets, url, observe or ()),
+        Here(secrets, overrides, observe or ()),
         report,
         console(err),
         fail_on=fail_on_of(fail_on, strict=strict) or FailOn.FAIL,

@@ -63,7 +63,9 @@ class Metrics(Collector):
         self._labels.see(test, labels)
 
     def see_run(self, run: PerfRun) -> None:
-        """A finished run, as read: the latest of its test is shown."""
+        """A finished run, as read: the latest of its test is shown, but for runs with overrides."""
+        if run.spec.overrides is not None:
+            return
         key = _test_of(run)
         known = self._last.get(key)
         if known is None or known.completed <= completed(run):
@@ -172,7 +174,15 @@ class Metrics(Collector):
 
     def _live(self) -> dict[Key, Live]:
         # If several runs of a test are in progress, the one that began last.
-        return {Key(plan.namespace, plan.test): live for plan, live in self.under_way()}
+        return {
+            Key(plan.namespace, plan.test): live
+            for plan, live in self.under_way()
+            if not self._is_overridden(plan)
+        }
+
+    def _is_overridden(self, plan: RunPlan) -> bool:
+        record = self._store.runs.get(Key(plan.namespace, plan.run))
+        return record is not None and record.overridden
 
     def _states(self, keys: Iterable[Key]) -> Iterator[Metric]:
         accepted = GaugeMetricFamily(

@@ -27,11 +27,17 @@ class Counters:
     def __init__(self) -> None:
         self._missed: dict[Key, int] = {}
         self._runs: dict[tuple[Key, Verdict], int] = {}
+        self._overridden: dict[tuple[Key, Verdict], int] = {}
+        """Runs with overrides."""
         self._requests: dict[tuple[Key, str], int] = {}
         self._notices: dict[tuple[str, str], int] = {}
 
     def run(self, test: Key, run: PerfRun) -> None:
         """A run has ended."""
+        if run.spec.overrides is not None:
+            if run.status.verdict is not None:
+                _add(self._overridden, (test, run.status.verdict), 1)
+            return
         if run.status.verdict is not None:
             _add(self._runs, (test, run.status.verdict), 1)
         if run.status.summary is not None:
@@ -57,6 +63,7 @@ class Counters:
         self._missed.pop(test, None)
         for verdict in Verdict:
             self._runs.pop((test, verdict), None)
+            self._overridden.pop((test, verdict), None)
         for outcome in _OUTCOMES:
             self._requests.pop((test, outcome), None)
 
@@ -72,6 +79,11 @@ class Counters:
             "Finished runs by verdict, since the operator started.",
             labels=[*TEST, "verdict"],
         )
+        overridden = CounterMetricFamily(
+            "perfrun_override_runs",
+            "Finished runs with overrides by verdict, since the operator started.",
+            labels=[*TEST, "verdict"],
+        )
         missed = CounterMetricFamily(
             "perfrun_missed_schedules",
             "Scheduled times without a run, since the operator started.",
@@ -80,10 +92,12 @@ class Counters:
         for key in tests:
             missed.add_metric(list(key), self._missed.get(key, 0))
             for verdict in Verdict:
-                runs.add_metric([*key, verdict.value], self._runs.get((key, verdict), 0))
+                labels = [*key, verdict.value]
+                runs.add_metric(labels, self._runs.get((key, verdict), 0))
+                overridden.add_metric(labels, self._overridden.get((key, verdict), 0))
             for outcome in _OUTCOMES:
                 requests.add_metric([*key, outcome], self._requests.get((key, outcome), 0))
-        yield from (requests, runs, missed)
+        yield from (requests, runs, overridden, missed)
 
     def notices(self) -> Iterator[Metric]:
         """The notices to each receiver."""

@@ -73,12 +73,24 @@ def kept_families(store: Store, tests: Iterable[Key]) -> Iterator[Metric]:
     size = GaugeMetricFamily(
         "perfrun_results_bytes", "Size of the stored full results, compressed.", labels=TEST
     )
+    overridden = GaugeMetricFamily(
+        "perfrun_override_run_active",
+        "Runs with overrides that are not done, including queued ones.",
+        labels=TEST,
+    )
+    overridden_size = GaugeMetricFamily(
+        "perfrun_override_results_bytes",
+        "Size of the stored full results of runs with overrides, compressed.",
+        labels=TEST,
+    )
     for key in tests:
-        runs = store.runs_of(key)
+        runs, others = store.own_runs_of(key), store.overridden_runs_of(key)
         active.add_metric(list(key), sum(not run.done for run in runs))
         streak.add_metric(list(key), inconclusive_streak(runs))
         size.add_metric(list(key), sum(run.result_bytes for run in runs))
-    yield from (active, streak, size)
+        overridden.add_metric(list(key), sum(not run.done for run in others))
+        overridden_size.add_metric(list(key), sum(run.result_bytes for run in others))
+    yield from (active, streak, size, overridden, overridden_size)
 
 
 def inconclusive_streak(runs: Iterable[RunRecord]) -> int:

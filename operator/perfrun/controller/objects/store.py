@@ -76,6 +76,8 @@ class RunRecord(NamedTuple):
     """How often it has left the queue."""
     missed: "Missed | None" = None
     """Its turn did not come."""
+    overridden: bool = False
+    """It has overrides: what comes of it says nothing about the test itself."""
 
     @property
     def done(self) -> bool:
@@ -134,6 +136,7 @@ def run_record(run: PerfRun) -> RunRecord:
         turn=status.turn_time or status.accepted_time,
         turns=status.turns or 0,
         missed=_missed(status),
+        overridden=run.spec.overrides is not None,
     )
 
 
@@ -301,6 +304,14 @@ class Store:
     def runs_of(self, test: Key) -> list[RunRecord]:
         """The runs of a test, oldest first."""
         return [self.runs[Key(test.namespace, name)] for _, name in self._by_test.get(test, ())]
+
+    def own_runs_of(self, test: Key) -> list[RunRecord]:
+        """Those of them that run the test as it is written, and so say something about it."""
+        return [run for run in self.runs_of(test) if not run.overridden]
+
+    def overridden_runs_of(self, test: Key) -> list[RunRecord]:
+        """The others: those with overrides."""
+        return [run for run in self.runs_of(test) if run.overridden]
 
     def count_of(self, test: Key) -> int:
         """How many runs of a test there are."""

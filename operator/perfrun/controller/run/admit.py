@@ -34,6 +34,7 @@ from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import RefusedError
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, REVISIONS
 from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
+from perfrun.logic.accept.overrides import told
 from perfrun.logic.run.status import frozen, queued, starting
 from perfrun.logic.schedule.admission import Placement, queue_limit
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, turn_did_not_come
@@ -170,9 +171,9 @@ class Acceptor:
             if outcome.asks is None:
                 raise unreadable_revision(run.status.revision, outcome.problems[0])
         else:
-            outcome = await self._checks.frozen(body)
+            outcome = await self._checks.frozen(body, run.spec.overrides)
         if outcome.asks is None:
-            raise AdmissionError(f"PerfTest {test.name}: {outcome.problems[0]}")
+            raise AdmissionError(f"{_what(run)}: {outcome.problems[0]}")
         if outcome.frozen is not None:
             revision = revision_manifest(test, outcome.what_runs, outcome.frozen)
             await find_or_create(self._kube, REVISIONS, revision, test.uid)
@@ -189,7 +190,7 @@ class Acceptor:
         assert outcome.asks is not None
         policies = self._store.policies_of(run.metadata.namespace)
         if problems := policies.refuses(outcome.asks):
-            raise AdmissionError(f"PerfTest {run.spec.test_ref.name}: {problems[0]}")
+            raise AdmissionError(f"{_what(run)}: {problems[0]}")
         if self._is_one_too_many(run):
             return await self._refuse_one_too_many(run)  # others were accepted meanwhile
         me = run_record(run).contender(outcome.target)
@@ -237,6 +238,7 @@ class Acceptor:
             outcome.target,
             outcome.comparison_key,
             outcome.asks.workers,
+            None if run.spec.overrides is None else told(run.spec.overrides),
         )
         if not placement.position:
             return accepted.updated(starting(run, now))
@@ -248,6 +250,12 @@ class Acceptor:
     async def _cancel(self, run: PerfRun, run_verdict: RunVerdict) -> float:
         await self._finisher.end(run, run_verdict)
         return 0.0
+
+
+def _what(run: PerfRun) -> str:
+    """What it executes."""
+    changed = " with the overrides of this run" if run.spec.overrides is not None else ""
+    return f"PerfTest {run.spec.test_ref.name}{changed}"
 
 
 def _too_late(run: PerfRun, reason: str) -> RunVerdict:

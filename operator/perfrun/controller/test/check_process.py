@@ -105,7 +105,12 @@ def _checked(request: bytes) -> bytes:
     try:
         asked = json.loads(request)
         return (
-            examine(asked["spec"], asked["namespace"], freeze=asked["freeze"])
+            examine(
+                asked["spec"],
+                asked["namespace"],
+                freeze=asked["freeze"],
+                overrides=asked["overrides"],
+            )
             .model_dump_json(exclude_none=True)
             .encode()
         )

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from perfrun import __version__
 from perfrun.api import Json
 from perfrun.api.run.checked import CheckStatus
+from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.perftest import PerfTestStatus
 from perfrun.controller.objects.status import read_status
 from perfrun.controller.objects.store import Key
@@ -105,11 +106,15 @@ class Checks:
             self._asked[key].add_done_callback(lambda _: self._asked.pop(key, None))
         return None
 
-    async def frozen(self, body: Json) -> Examined:
-        """The outcome for a test as it is, with what a run of it executes. Raises
-        CheckFailedError.
+    async def frozen(self, body: Json, overrides: Overrides | None = None) -> Examined:
+        """The outcome for a test, with the overrides of a run if it has some, and what the run
+        executes. Raises CheckFailedError.
         """
         about = body["metadata"]
+        if overrides is not None:
+            return await self.examine(
+                body["spec"], about["namespace"], freeze=True, overrides=overrides
+            )
         id_ = (about["uid"], about["generation"])
         found = self._known.get(about["uid"])
         if found is not None and found.generation == id_[1] and found.outcome.problems:
@@ -129,10 +134,16 @@ class Checks:
         *,
         freeze: bool = False,
         most_bytes: int = MAX_SPEC_BYTES,
+        overrides: Overrides | None = None,
     ) -> Examined:
         """Check a spec when it is its namespace's turn. Raises CheckFailedError."""
+        changes = (
+            None if overrides is None else overrides.model_dump(mode="json", exclude_unset=True)
+        )
         async with self._turns.turn(namespace):
-            return await self._examine(spec, namespace, freeze=freeze, most=most_bytes)
+            return await self._examine(
+                spec, namespace, freeze=freeze, most=most_bytes, overrides=changes
+            )
 
     async def start(self) -> None:
         """Start the processes before the first test arrives."""
@@ -167,9 +178,15 @@ class Checks:
         self._wake(key)
 
     async def _examine(
-        self, spec: Json, namespace: str, *, freeze: bool = False, most: int = MAX_SPEC_BYTES
+        self,
+        spec: Json,
+        namespace: str,
+        *,
+        freeze: bool = False,
+        most: int = MAX_SPEC_BYTES,
+        overrides: Json | None = None,
     ) -> Examined:
-        asked = {"spec": spec, "namespace": namespace, "freeze": freeze}
+        asked = {"spec": spec, "namespace": namespace, "freeze": freeze, "overrides": overrides}
         text = json.dumps(asked, separators=(",", ":"), ensure_ascii=False)
         request = text.encode("utf-8", "surrogatepass")
         if (large := too_large(len(request), most)) is not None:

@@ -1,11 +1,13 @@
 """Trimming: finished runs, full results and revisions that exceed their limits."""
 
+from collections.abc import Iterable
+
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import CheckedTest
 from perfrun.api.times import parse_time
 from perfrun.controller.objects.manifests import CONTENT_LABEL, RUN_LABEL, TEST_LABEL, revision_name
 from perfrun.controller.objects.status import write_status
-from perfrun.controller.objects.store import Key, Store
+from perfrun.controller.objects.store import Key, RunRecord, Store
 from perfrun.controller.objects.writing import delete_owned
 from perfrun.kube.client import Kube
 from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, REVISIONS
@@ -29,10 +31,17 @@ class Historian:
     async def trim(self, test: CheckedTest) -> None:
         """Delete what exceeds a test's limits, oldest first."""
         key = Key(test.metadata.namespace, test.metadata.name)
+        runs = [run for run in self._store.runs_of(key) if run.done and run.completed]
+        # Those with overrides have a history beside: many of them take no place from the others.
+        for overridden in (False, True):
+            await self._trim(test, key, [run for run in runs if run.overridden is overridden])
+        await self._drop_revisions(test, key)
+
+    async def _trim(self, test: CheckedTest, key: Key, runs: Iterable[RunRecord]) -> None:
         finished = [
             HistoryEntry(run.key.name, run.verdict, parse_time(run.completed), run.has_result)
-            for run in self._store.runs_of(key)
-            if run.done and run.completed
+            for run in runs
+            if run.completed
         ]
         pinned = test.spec.baseline.run
         gone = expired(finished, test.spec.history_limits, pinned)
@@ -44,7 +53,6 @@ class Historian:
         left = [run for run in finished if run.name not in gone]
         for name in stale_results(left, pinned):
             await self._drop_result(key.namespace, name)
-        await self._drop_revisions(test, key)
 
     async def _drop_result(self, namespace: str, name: str) -> None:
         body = await self._kube.find(PERF_RUNS, namespace, name)

@@ -103,7 +103,7 @@ class Notifier:
             NotifiableRun(
                 run.key.name, run.uid, run.verdict, parse_time(run.completed), run.notified
             )
-            for run in self._store.runs_of(key)
+            for run in self._store.own_runs_of(key)
             # There may be thousands of runs that were not even accepted.
             if run.done
             and run.completed

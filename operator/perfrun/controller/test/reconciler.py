@@ -1,6 +1,7 @@
 """The reconciler of PerfTests: creates what is due, deletes what exceeds its limit, and reports."""
 
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -165,11 +166,11 @@ class TestReconciler:
         """The part of the status that follows from the runs; it never goes back to an older run."""
         said = test.status
         key = Key(test.metadata.namespace, test.metadata.name)
-        runs = self._store.runs_of(key)
         # A run whose turn did not come says nothing about the service.
-        ended = (run for run in runs if run.done and run.missed is None)
+        own = self._store.own_runs_of(key)
+        ended = (run for run in own if run.done and run.missed is None)
         done = sorted(ended, key=lambda run: run.completed or "")
-        active = sorted((run for run in runs if not run.done), key=lambda run: not run.holds_target)
+        active = _active(self._store.runs_of(key))
         seen = PerfTestStatus(active=[run.key.name for run in active][:MAX_ACTIVE])
         if said.last_run is not None and Key(key.namespace, said.last_run) not in self._store.runs:
             seen = seen.updated(PerfTestStatus(last_run=None))  # its result stays
@@ -190,7 +191,7 @@ class TestReconciler:
     def _missed(self, test: CheckedTest) -> list[RunRecord]:
         """Its runs whose turn did not come and that it has not reported yet, by time."""
         known = test.status.last_missed
-        runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
+        runs = self._store.own_runs_of(Key(test.metadata.namespace, test.metadata.name))
         missed = [
             run
             for run in runs
@@ -258,12 +259,14 @@ class TestReconciler:
     ) -> str:
         """Returns the resourceVersion of the test after the write."""
         generation, said = test.metadata.generation, test.status.updated(status)
+        key = Key(test.metadata.namespace, test.metadata.name)
+        under_way = _active(self._store.own_runs_of(key))
         health = HealthFacts(
             ready=ready,
             regressed=regressed,
             gates=outcome.gates,
             regression_fails=test.spec.baseline.on_regression == "Fail",
-            active=said.active[0] if said.active else None,
+            active=under_way[0].key.name if under_way else None,
             last_run=said.last_run,
             last_verdict=said.last_verdict,
         )
@@ -274,7 +277,6 @@ class TestReconciler:
             conditions=conditions_of_test(health, previous, now, generation),
         )
         body = await correct_status(self._kube, PERF_TESTS, body, status.updated(looked))
-        key = Key(test.metadata.namespace, test.metadata.name)
         # What is due and cannot be created stays due: an alert looks for times that have passed.
         self._metrics.next_run(key, said.next_schedule_time)
         self._metrics.show_ready(key, ready=ready.status == "True")
@@ -326,6 +328,11 @@ def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Con
     return Condition(
         type="Ready", status="True", reason="Accepted", message=cut(message, MAX_CONDITION)
     )
+
+
+def _active(runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """Those that are not done; those under way come before those that wait."""
+    return sorted((run for run in runs if not run.done), key=lambda run: not run.holds_target)
 
 
 def _due(run: RunRecord) -> str:

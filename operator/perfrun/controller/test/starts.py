@@ -112,7 +112,7 @@ class RunStarter:
 
     async def _start_retry(self, test: CheckedTest, now: datetime) -> PerfTestStatus:
         """Repeat a run that ended Inconclusive. Returns what to record."""
-        runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
+        runs = self._store.own_runs_of(Key(test.metadata.namespace, test.metadata.name))
         done = [run for run in runs if run.done and run.completed]
         if test.spec.suspend or not done or len(done) < len(runs):
             return PerfTestStatus()  # a run in progress will say more
@@ -136,7 +136,7 @@ class RunStarter:
     async def _start_confirmation(self, test: CheckedTest) -> PerfTestStatus:
         """Repeat a run that is suspected to be slower. Returns what to record."""
         trend, key = test.status.trend, Key(test.metadata.namespace, test.metadata.name)
-        runs = self._store.runs_of(key)
+        runs = self._store.own_runs_of(key)
         if trend is None or test.spec.suspend or not all(run.done for run in runs):
             return PerfTestStatus()
         name = confirmation(
@@ -192,7 +192,7 @@ class RunStarter:
         """Its scheduled runs that are not done, each read live, because a watch may lag."""
         key = Key(test.metadata.namespace, test.metadata.name)
         active = []
-        for record in self._store.runs_of(key):
+        for record in self._store.own_runs_of(key):
             if record.reason != "Scheduled" or record.done:
                 continue
             body = await self._kube.find(PERF_RUNS, *record.key)

@@ -77,7 +77,7 @@ class Trender:
 
     def _new(self, test: CheckedTest, up_to: str | None) -> list[RunRecord]:
         """The runs that were completed after ``up_to``, oldest first."""
-        runs = self._store.runs_of(Key(test.metadata.namespace, test.metadata.name))
+        runs = self._store.own_runs_of(Key(test.metadata.namespace, test.metadata.name))
         done = [run for run in runs if run.done and (run.completed or "") > (up_to or "")]
         return sorted(done, key=lambda run: run.completed or "")
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from perfrun.api import API_VERSION, GROUP
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.policy import PerfPolicy
+from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.perftest import PerfTest
 from perfrun.local.files.budget import OverBudgetError, cpu_budget
 from perfrun.local.files.selector import Selector
@@ -51,6 +52,8 @@ class Manifest:
     warnings: tuple[str, ...] = ()
     in_cluster: tuple[str, ...] = ()
     """The warnings that apply only to runs in a cluster."""
+    overrides: Overrides | None = None
+    """What a command has changed in the test."""
     skipped: str = ""
     """If set: not for perfrun; the text says what it is."""
 

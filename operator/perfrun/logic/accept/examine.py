@@ -5,13 +5,15 @@ operator runs the check in a separate process, within the budgets below
 (``controller/test/check_process.py``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from perfrun.api.run.checked import Asks
+from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.accept.overrides import overridden, sent_elsewhere
 from perfrun.logic.accept.spec import check
 from perfrun.logic.plan.run_plan import comparison_key, what_runs_hash
 from perfrun.logic.problems import Problem, field_path, parse_problems
@@ -51,20 +53,27 @@ class Examined(BaseModel):
     """What a run executes, as it is kept for the run; only if it was asked for."""
 
 
-def examine(spec: object, namespace: str, *, freeze: bool = False) -> Examined:
-    """Check the JSON of a spec in that namespace.
+def examine(
+    spec: object, namespace: str, *, freeze: bool = False, overrides: object = None
+) -> Examined:
+    """Check the JSON of a spec in that namespace, with the overrides of a run if it has some.
 
     It may raise MemoryError or never return, so the caller has to limit it.
     """
     if (deep := too_deep(spec)) is not None:
         return _refused([deep])
     try:
-        parsed = PerfTestSpec.parse(spec)
+        written = parsed = PerfTestSpec.parse(spec)
+        if overrides is not None:
+            parsed, problems = overridden(written, Overrides.parse(overrides))
+            if problems:
+                return _refused(problems)
     except ValidationError as error:
         return _refused(parse_problems(error))
     acceptance = check(parsed)
-    if acceptance.problems:
-        return _refused(acceptance.problems)
+    problems = [*acceptance.problems, *sent_elsewhere(written, parsed, namespace)]
+    if problems:
+        return _refused(problems)
     return Examined(
         warnings=[_text(warning) for warning in acceptance.warnings[:MAX_WARNINGS]],
         asks=asks_of(parsed),
@@ -129,7 +138,7 @@ OVER_CPU = over_budget(f"{MAX_CPU_S:.0f} s of CPU")
 OVER_MEMORY = over_budget(f"{MAX_MEMORY_BYTES // 1024 // 1024} MiB of memory")
 
 
-def _refused(problems: list[Problem]) -> Examined:
+def _refused(problems: Sequence[Problem]) -> Examined:
     return Examined(problems=[_text(problem) for problem in problems[:MAX_PROBLEMS]])
 
 

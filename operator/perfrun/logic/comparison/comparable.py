@@ -38,11 +38,13 @@ def left_out(run: PerfRun) -> str | None:
     """Why the figures of a run prove nothing to later runs; None if they do.
 
     This applies to a run that has no verdict of its own, was stopped, lost workers, or had a load
-    generator at fault, which makes a run slow by itself.
+    generator at fault, which makes a run slow by itself; and to one that has overrides.
     """
     status = run.status
     if status.phase is not Phase.DONE:
         return "it is not done"
+    if run.spec.overrides is not None:
+        return "it has overrides"
     faults = [
         finding.type
         for finding in (status.generator.findings if status.generator else [])

@@ -38,12 +38,18 @@ _OURS = frozenset({"Complete", "SLOMet", "Reconciling", "Stalled"})
 # --- from its creation to the load -------------------------------------------------------------
 
 
-def frozen(revision: str, target: str, comparison_key: str, workers: int) -> PerfRunStatus:
-    """It is accepted: what it executes no longer changes, whatever happens to its test."""
+def frozen(
+    revision: str, target: str, comparison_key: str, workers: int, overridden: str | None = None
+) -> PerfRunStatus:
+    """It is accepted: what it executes no longer changes, whatever happens to its test.
+
+    ``overridden``: what it changes of the test, in one line.
+    """
     return PerfRunStatus(
         revision=revision,
         target=target,
         comparison_key=comparison_key,
+        overridden=overridden,
         workers=WorkerCounts(planned=workers),
     )
 

@@ -54,6 +54,8 @@ def heading(run: PerfRun) -> list[Fact]:
     facts.append(Fact("Reason", spec.reason))
     if status.stopped:
         facts.append(Fact("Stopped", status.stopped))
+    if status.overridden:
+        facts.append(Fact("Overrides", status.overridden))
     return facts
 
 

@@ -28,6 +28,7 @@ RESOURCES = "resources of a container"
 ALLOWED = [  # module, names, what they are there
     ("*", "value", "the content of a header, a variable, a JSON patch, or the like"),
     ("*", "rate", "the field of a load, or the key of a chart"),
+    ("*/overrides.py", "requests capacity", "fields of a load"),
     ("cli/*.py", "requests", "how many requests a run makes"),
     ("cli/terminal/progress.py", "dropped", "a word of the line that shows progress"),
     ("controller/metrics/live.py", "dropped", "a label: the state of an iteration"),

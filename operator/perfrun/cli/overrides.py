@@ -1,0 +1,134 @@
+"""``--url``, ``--var``, ``--set`` and ``--label``: the overrides of a run as commands have them."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from perfrun.api.run.overrides import Overrides
+from perfrun.api.test.perftest import PerfTest
+from perfrun.local.files.manifests import Manifest
+from perfrun.logic.accept.overrides import is_movable, overridden, told
+from perfrun.logic.accept.spec import check
+from perfrun.logic.problems import Problem, parse_problems, suggestion
+
+_FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
+    "load.scale": ("scale", float),
+    "load.workers": ("workers", int),
+    "load.rate": ("rate", str),
+    "load.users": ("users", int),
+    "load.requests": ("requests", int),
+    "load.duration": ("duration", str),
+    # As a test has them.
+    "load.open.rate": ("rate", str),
+    "load.open.duration": ("duration", str),
+    "load.closed.users": ("users", int),
+    "load.closed.duration": ("duration", str),
+    "load.burst.requests": ("requests", int),
+    "load.burst.concurrency": ("users", int),
+}
+"""What ``--set`` takes: the field of ``overrides.load``, and how its value is read."""
+_KINDS: dict[Callable[[str], object], str] = {float: "a number", int: "a whole number"}
+
+
+def parse_overrides(
+    *,
+    url: str | None = None,
+    variables: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    labels: Sequence[str] = (),
+) -> Overrides | None:
+    """The overrides that options ask for; None where they ask for none.
+
+    Raises ValueError with one line for each thing that is wrong.
+    """
+    body: dict[str, Any] = {"url": url} if url is not None else {}
+    for option, field, given in (("--var", "variables", variables), ("--label", "labels", labels)):
+        for name, value in _pairs(option, given):
+            body.setdefault(field, {})[name] = value
+    for name, text in _pairs("--set", settings):
+        field, size = _setting(name, text)
+        if field in body.setdefault("load", {}):
+            raise ValueError(f"--set {name}: another --set has set load.{field} already")
+        body["load"][field] = size
+    if not body:
+        return None
+    try:
+        return Overrides.parse(body)
+    except ValidationError as error:
+        raise ValueError("\n".join(map(as_options, parse_problems(error)))) from error
+
+
+def changed(manifests: Sequence[Manifest], overrides: Overrides) -> list[Manifest]:
+    """The manifests with their tests as they are run; what does not fit is a problem of theirs.
+
+    A URL is for those that have one. Values of Secrets are the user's own, wherever they go.
+    """
+    url = overrides.url
+    without_url = overrides.model_copy(update={"url": None})
+    done: list[Manifest] = []
+    moved = 0
+    for manifest in manifests:
+        if manifest.test is None or manifest.problems:
+            done.append(manifest)
+            continue
+        movable = is_movable(manifest.test.spec.target)
+        done.append(_changed(manifest, manifest.test, overrides if movable else without_url))
+        moved += movable
+    if url is not None and not moved and not any(one.problems for one in done):
+        done.append(Manifest(f"--url {url}", problems=("no test has a target with a URL",)))
+    return done
+
+
+def _changed(manifest: Manifest, test: PerfTest, overrides: Overrides) -> Manifest:
+    if not (line := told(overrides)):
+        return manifest
+    spec, problems = overridden(test.spec, overrides)
+    if problems:
+        return replace(manifest, problems=tuple(map(as_options, problems)))
+    before, after = check(test.spec), check(spec)
+    outdated = {str(warning) for warning in before.warnings}
+    return replace(
+        manifest,
+        test=test.model_copy(update={"spec": spec}),
+        overrides=overrides,
+        problems=tuple(f"with {line}: {problem}" for problem in after.problems),
+        warnings=(
+            *(one for one in manifest.warnings if one not in outdated),
+            *map(str, after.warnings),
+        ),
+        in_cluster=tuple(map(str, after.in_cluster)),
+    )
+
+
+def _pairs(option: str, given: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"{option} {text}: write a name and a value, as in NAME=VALUE")
+        yield name, value
+
+
+def _setting(name: str, text: str) -> tuple[str, object]:
+    if name not in _FIELDS:
+        raise ValueError(
+            f"--set {name}: a run cannot set this{suggestion(name, _FIELDS) or '.'} It can set "
+            f"{', '.join(_FIELDS)}; variables with --var, the target with --url, labels with "
+            "--label"
+        )
+    field, read = _FIELDS[name]
+    try:
+        return field, read(text)
+    except ValueError:
+        raise ValueError(f"--set {name}={text}: is not {_KINDS[read]}") from None
+
+
+def as_options(problem: Problem) -> str:
+    """A problem with overrides, of the option that set them."""
+    field = re.sub(r'\["(.*)"\]', r".\1", problem.field.removeprefix("spec.overrides."))
+    for prefix, option in (("variables.", "--var "), ("labels.", "--label ")):
+        if field.startswith(prefix):
+            return f"{option}{field.removeprefix(prefix)}: {problem.message}"
+    return f"--url: {problem.message}" if field == "url" else f"--set {field}: {problem.message}"
