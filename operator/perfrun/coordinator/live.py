@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.api.test.metric import QUANTILES
 from perfrun.coordinator.search import SearchView
-from perfrun.logic.plan.stop import LOST_AFTER
+from perfrun.logic.plan.stop import NOT_AWAITED_AFTER
 from perfrun.logic.run.facts import RunFacts
 from perfrun.measure.histogram import Histogram, supports
 from perfrun.measure.record import add_errors
@@ -107,7 +107,9 @@ class LiveMerge:
     def snapshot(self, now: int) -> Live:
         """A snapshot at ``now`` (ns, on the clock of :meth:`take`)."""
         every = [track.last for track in self._tracks.values()]
-        present = [track for track in self._tracks.values() if now - track.came <= LOST_AFTER]
+        present = [
+            track for track in self._tracks.values() if now - track.came <= NOT_AWAITED_AFTER
+        ]
         errors: dict[str, int] = {}
         for interval in every:
             add_errors(errors, interval.errors)

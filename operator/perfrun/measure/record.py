@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
+from perfrun.api.quantities import NS_PER_MS
 from perfrun.api.sentence import printable
 from perfrun.measure.histogram import MAX_COUNT, Histogram
 from perfrun.measure.picture import Picture
@@ -19,6 +20,7 @@ from perfrun.measure.wire import (
     MAX_RATE,
     MAX_STATUS_CODES,
     MAX_TOTAL,
+    TIMEOUT,
     Count,
     ErrorName,
     Nanoseconds,
@@ -93,6 +95,8 @@ _COUNTS_OF_STEP = (
     "checks_failed",
 )
 _COUNTS_OF_SCENARIO = ("planned", "started", "dropped", "finished", "failed", "censored")
+LATE = 10 * NS_PER_MS
+"""An iteration that starts later than this after its due time is counted as a late send, ns."""
 _COUNTS_OF_GENERATOR = ("late_sends", "periods", "throttled_periods", "connections")
 _TIMES_OF_GENERATOR = (
     "paused_time",
@@ -175,7 +179,7 @@ class StepRecord(Wire):
             raise ConservationError(f"{where}: {answers} answers to {self.attempts} attempts")
         for outcome, count in (
             (Outcome.SUCCESS, self.succeeded),
-            (Outcome.TIMEOUT, self.errors.get("Timeout", 0)),
+            (Outcome.TIMEOUT, self.errors.get(TIMEOUT, 0)),
             (Outcome.CENSORED, self.censored),
         ):
             samples = self.timings.get(timing_key(Timing.LATENCY, outcome))

@@ -32,8 +32,8 @@ MAX_TOTAL = 2**63 - 1
 """Maximum of sums over users or bytes: the integers of the API."""
 MAX_NAME = 64
 MAX_ERROR_CLASSES = 64
-TIMEOUT, OTHER_ERRORS = "Timeout", "Other"
-"""The second: the class of everything beyond that number of classes."""
+TIMEOUT, POLICY, OTHER_ERRORS = "Timeout", "Policy", "Other"
+"""Classes of errors. The last: everything beyond that number of classes."""
 MAX_STATUS_CODES = 20
 """Of one step; those beyond are counted as ``Other``."""
 _MAX_REASON = 200

@@ -72,8 +72,12 @@ class SqlSource(ObservedSource):
             raise
 
     async def _open(self) -> DatabaseLogin:
-        counts = _Mysql if self._dsn.driver == "mysql" else _Postgres
-        return counts(await login(self._dsn, self._resolver, self._name, self._times))
+        connection = await login(self._dsn, self._resolver, self._name, self._times)
+        match self._dsn.driver:
+            case "mysql":
+                return _Mysql(connection)
+            case "postgresql":
+                return _Postgres(connection)
 
     @override
     async def close(self) -> None:

@@ -51,10 +51,12 @@ async def login(dsn: Dsn, resolver: Resolver, name: str, times: LoginTimeouts) -
 
 def _connect_of(dsn: Dsn) -> Connect:
     """The login of the required driver: only that driver is imported, and must be installed."""
-    if dsn.driver == "mysql":
-        from perfrun.reach import mysql
+    match dsn.driver:
+        case "mysql":
+            from perfrun.reach import mysql
 
-        return mysql.connect
-    from perfrun.reach import postgres
+            return mysql.connect
+        case "postgresql":
+            from perfrun.reach import postgres
 
-    return postgres.connect
+            return postgres.connect

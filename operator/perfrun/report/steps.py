@@ -13,6 +13,7 @@ from rich.text import Text
 
 from perfrun.api.quantities import parse_duration, parse_percent
 from perfrun.api.run.perfrun import LatencyStatus, StepStatus, Summary
+from perfrun.measure.wire import TIMEOUT
 
 _LEFT_OUT = ("p50", "avg", "p99", "max")
 """The columns that are dropped first if there is no space."""
@@ -138,7 +139,7 @@ def _notes(summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str
     if any(_lacking(latency) for latency in (summary.latency, *(step.latency for step in steps))):
         yield "n/a: too few samples beyond that percentile"
     requests = summary.requests
-    seen = requests.succeeded + requests.censored + summary.errors.get("Timeout", 0)
+    seen = requests.succeeded + requests.censored + summary.errors.get(TIMEOUT, 0)
     if seen < requests.sent:
         yield (
             "latency includes successes, timeouts and requests that were still open: "

@@ -10,7 +10,7 @@ from perfrun.api.run.perfrun import Phase
 from perfrun.coordinator.live import Live, LiveMerge, WorkerLive, progress_line
 from perfrun.coordinator.search import SearchView
 from perfrun.logic.plan.capacity import Bracket
-from perfrun.logic.plan.stop import LOST_AFTER
+from perfrun.logic.plan.stop import NOT_AWAITED_AFTER
 from perfrun.logic.run.facts import JobState, RunFacts
 from tests.unit.coordinator.conftest import S, make_interval
 
@@ -47,10 +47,10 @@ def test_a_repeated_interval_changes_nothing():
 def test_a_lost_worker_keeps_its_counts_and_loses_its_rate():
     merge = LiveMerge()
     merge.take(0, make_interval(1), S)
-    merge.take(1, make_interval(1), S + LOST_AFTER)
-    live = merge.snapshot(S + LOST_AFTER + 1)
+    merge.take(1, make_interval(1), S + NOT_AWAITED_AFTER)
+    live = merge.snapshot(S + NOT_AWAITED_AFTER + 1)
     assert (live.sent, live.rate, live.in_flight) == (20, 10.0, 3)
-    assert live.workers[0].age == LOST_AFTER + 1
+    assert live.workers[0].age == NOT_AWAITED_AFTER + 1
 
 
 def test_recent_latencies_are_those_of_the_last_two_seconds():

@@ -21,6 +21,8 @@ from perfrun.api.test.metric import METRICS, Notation
 MAX_WORKERS = 1000
 MAX_USERS = 1_000_000
 MAX_REQUESTS = 100_000_000
+IN_FLIGHT_PER_WORKER = 1000
+"""Iterations of a worker that may be in flight if the load sets no limit."""
 
 UserCount = Annotated[int, Field(ge=1, le=MAX_USERS)]
 
@@ -116,8 +118,12 @@ class Open(ApiModel):
     max_in_flight: Annotated[int, Field(ge=1, le=MAX_USERS)] | None = Field(
         default=None,
         description="Maximum number of iterations in flight, over all workers. Further iterations "
-        "are dropped and counted. Default: 1000 per worker.",
+        f"are dropped and counted. Default: {IN_FLIGHT_PER_WORKER} per worker.",
     )
+
+    def in_flight_limit(self, workers: int) -> int:
+        """How many iterations may be in flight over that many workers."""
+        return self.max_in_flight or IN_FLIGHT_PER_WORKER * workers
 
     rules = (
         Rule(

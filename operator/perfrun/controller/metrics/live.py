@@ -9,7 +9,7 @@ from perfrun.api.test.metric import QUANTILES
 from perfrun.controller.metrics.families import TEST, add, number
 from perfrun.controller.objects.store import Key
 from perfrun.coordinator.live import Live
-from perfrun.logic.plan.stop import LOST_AFTER
+from perfrun.logic.plan.stop import NOT_AWAITED_AFTER
 
 
 def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:
@@ -45,7 +45,7 @@ def live_families(runs: Mapping[Key, Live]) -> Iterator[Metric]:
         add(rate, key, live.rate)
         add(in_flight, key, live.in_flight)
         add(elapsed, key, live.elapsed, NS_PER_S)
-        workers.add_metric(list(key), sum(one.age <= LOST_AFTER for one in live.workers))
+        workers.add_metric(list(key), sum(one.age <= NOT_AWAITED_AFTER for one in live.workers))
         for quantile, ns in _quantiles(live).items():
             named = {**dict(zip(TEST, key, strict=True)), "quantile": quantile}
             if (seconds := number(ns, NS_PER_S)) is not None:

@@ -12,7 +12,6 @@ from perfrun.api.run.perfrun import (
     PerfRun,
     PerfRunStatus,
     QueueStatus,
-    Verdict,
     WorkerCounts,
 )
 from perfrun.api.test.perftest import PerfTestSettings
@@ -120,7 +119,7 @@ class Acceptor:
             "(limits.openRunsPerNamespace of its PerfPolicies): wait until others have ended, "
             "or delete runs that are no longer needed"
         )
-        return await self._cancel(run, turn_did_not_come("TooManyRuns", Verdict.ERROR, why))
+        return await self._cancel(run, turn_did_not_come("TooManyRuns", why))
 
     async def _test(self, run: PerfRun) -> Json | None:
         """The test of a run; None if it is being deleted. Raises AdmissionError."""
@@ -206,29 +205,27 @@ class Acceptor:
             async with self._turn:
                 placement = place()  # others have left the queue meanwhile
                 if placement.may_start:
-                    return await self._stand(run, outcome, placement, until)
-        return await self._stand(run, outcome, placement, until)
+                    return await self._take_place(run, outcome, placement, until)
+        return await self._take_place(run, outcome, placement, until)
 
-    async def _stand(
+    async def _take_place(
         self, run: PerfRun, outcome: Examined, placement: Placement, until: datetime
     ) -> float:
         """Give the run the place that admission determined; ``until``: how long it may wait."""
         now = datetime.now(UTC)
         if placement.superseded_by is not None:
             why = f"superseded by {placement.superseded_by} before it started"
-            return await self._cancel(
-                run, turn_did_not_come("Superseded", Verdict.INCONCLUSIVE, why)
-            )
+            return await self._cancel(run, turn_did_not_come("Superseded", why))
         if placement.expired:
             return await self._cancel(run, _too_late(run, placement.reason))
-        changes = self._standing(run, outcome, placement, now)
+        changes = self._place_status(run, outcome, placement, now)
         if changes is not None:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
             self._store.put_run(run_record(PerfRun.parse(body)))
         left = (until - now).total_seconds()
         return min(QUEUE_POLL_S * placement.position, max(left, 0.0) + EXPIRY_SLACK_S)
 
-    def _standing(
+    def _place_status(
         self, run: PerfRun, outcome: Examined, placement: Placement, now: datetime
     ) -> PerfRunStatus | None:
         """What to write about the run's place; None if the status already says so."""
@@ -262,7 +259,7 @@ def _too_late(run: PerfRun, reason: str) -> RunVerdict:
     """Its turn did not come in time, or not again after its pods were not scheduled."""
     if run.status.start_deadline is None:
         why = f"it did not get a turn in time: {reason}"
-        return turn_did_not_come("QueueExpired", Verdict.ERROR, why)
+        return turn_did_not_come("QueueExpired", why)
     return errored(
         f"not all workers were ready in time (load.startTimeout); it waited for another turn "
         f"({reason}) after this: {run.status.message}",

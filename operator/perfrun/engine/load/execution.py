@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from perfrun.api.quantities import NS_PER_MS, NS_PER_S
+from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.load.kind import Course, Kind
 from perfrun.engine.load.pacers import Pacer, pacer_for
@@ -20,12 +20,10 @@ from perfrun.engine.record.recorder import Recorder, ScenarioTally
 from perfrun.logic.plan.run_plan import STOP_GRACE, grace, load_end
 from perfrun.logic.plan.shape import Turns, burst_share
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.record import GeneratorRecord
+from perfrun.measure.record import LATE, GeneratorRecord
 from perfrun.measure.report import WorkerReport
 
 AnyCourse = Course[Any]
-LATE = 10 * NS_PER_MS
-"""An iteration that starts later than this after its due time is counted as late."""
 
 
 class Execution(IterationStarter):

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S, format_duration
+from perfrun.api.test.load import IN_FLIGHT_PER_WORKER
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.logic.plan.run_plan import MAX_BURST, hold_plan
 from perfrun.logic.plan.shape import (
@@ -37,7 +38,6 @@ OVERDUE = NS_PER_S
 dropped."""
 JOINED = NS_PER_S // 100
 """A worker that starts later than this after T0 has joined mid-schedule."""
-IN_FLIGHT_PER_WORKER = 1000
 NONE = -1
 """In place of an iteration's number: the user does not start one now."""
 
@@ -154,7 +154,7 @@ def pacer_for(plan: RunPlan, index: int, start: int) -> Pacer:
         spans = user_spans(load, load.workers, index)
         return ClosedPacer(place, spans, end, load.closed.think_time or 0)
     assert load.open is not None
-    whole = load.open.max_in_flight or IN_FLIGHT_PER_WORKER * load.workers
+    whole = load.open.in_flight_limit(load.workers)
     limit = max(1, share(whole, load.workers, index))
     return OpenPacer(place, arrivals(load, load.workers, index, plan.seed), end, limit)
 

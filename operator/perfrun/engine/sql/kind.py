@@ -83,10 +83,13 @@ class _SqlSpeaker(Speaker[SqlStep]):
     async def open(self) -> Session[SqlStep]:
         connection = await login(*self._login)
         # Load only the driver that is needed.
-        if self._driver == "mysql":
-            from perfrun.engine.sql.mysql import MysqlSession
+        match self._driver:
+            case "mysql":
+                from perfrun.engine.sql.mysql import MysqlSession
 
-            return MysqlSession(connection)
-        from perfrun.engine.sql.postgres import PostgresSession
+                return MysqlSession(connection)
+            case "postgresql":
+                from perfrun.engine.sql.postgres import PostgresSession
 
-        return PostgresSession(connection, self.closing if self._times.statement is None else None)
+                closing = self.closing if self._times.statement is None else None
+                return PostgresSession(connection, closing)

@@ -18,8 +18,6 @@ MAX_ARRIVALS = 20_000_000
 """Limit for Poisson streams, which are drawn again to compute how many were planned."""
 MAX_WINDOWS = 10
 """Windows of a worker's browser that cause no warning."""
-IN_FLIGHT = 1000
-"""Iterations in flight for each worker, if an open load does not set a limit."""
 
 
 def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -138,7 +136,7 @@ def crowded_browsers(spec: PerfTestSpec) -> Iterator[Problem]:
     if load.burst is not None:
         field, most = "burst.concurrency", load.burst.concurrency
     elif load.open is not None:
-        field, most = "open.maxInFlight", load.open.max_in_flight or IN_FLIGHT * load.workers
+        field, most = "open.maxInFlight", load.open.in_flight_limit(load.workers)
     else:
         field, most = "closed", round(Shape.of(load).peak)
     if most > MAX_WINDOWS * load.workers:

@@ -37,7 +37,7 @@ def rendered(target: BenchmarkTarget, variables: Mapping[str, str], results: str
 
 
 def command_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """Templates that cannot be parsed, names that are not defined, variables that are set twice."""
+    """Templates that cannot be parsed, and names that are not defined."""
     target = spec.target.the_benchmark
     known = {*spec.variables, RESULTS_NAME}
     if RESULTS_NAME in spec.variables:
@@ -56,12 +56,6 @@ def command_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             yield Problem(where, f"$({name}) is not a variable{hint}")
         if any(isinstance(part, template.Call) for part in parts):
             yield Problem(where, "template functions cannot be used here, only names")
-    names = [one.name for one in target.env]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Problem(
-                f"spec.target.benchmark.env[{index}].name", f"{name} is set twice: remove one"
-            )
 
 
 def _texts(target: BenchmarkTarget) -> Iterator[tuple[str, str]]:

@@ -14,10 +14,11 @@ from perfrun.api.test.slo import format_measured
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval
+from perfrun.measure.wire import TIMEOUT
 
-TIMEOUT = "Timeout"
-LOST_AFTER = 5 * NS_PER_S
-"""The watch does not wait for a worker that has posted nothing for this long."""
+NOT_AWAITED_AFTER = 5 * NS_PER_S
+"""Live figures and stop conditions do not wait for a worker that has posted nothing for this long.
+It is not lost: see docs/explanation/reliability.md."""
 MAX_PENDING = 30
 """How many seconds are kept while a worker reports, but not about them: each takes a histogram."""
 
@@ -113,7 +114,7 @@ class StopWatch:
     """Merges the intervals of workers by second, and says when a condition is true.
 
     A second is judged when every worker has reported it, or a later one. A worker that has been
-    silent for :data:`LOST_AFTER` is not waited for.
+    silent for :data:`NOT_AWAITED_AFTER` is not waited for.
     """
 
     def __init__(self, plan: RunPlan, workers: int) -> None:
@@ -174,7 +175,7 @@ class StopWatch:
             index = self._scanned
             last = self._last.get(index)
             told = last is not None and last.elapsed // NS_PER_S > number
-            if not told and now - self._heard.get(index, self._began) <= LOST_AFTER:
+            if not told and now - self._heard.get(index, self._began) <= NOT_AWAITED_AFTER:
                 return False
             self._scanned += 1
         return True

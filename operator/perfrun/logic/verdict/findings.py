@@ -21,8 +21,9 @@ from perfrun.api.test.metric import LATENCY, SERVICE
 from perfrun.logic.plan.run_plan import planned, planned_user_time
 from perfrun.logic.verdict.omission import estimate
 from perfrun.logic.verdict.readings import Reading, read, scope
+from perfrun.measure.histogram import supports
 from perfrun.measure.plan import RunPlan
-from perfrun.measure.record import GeneratorRecord
+from perfrun.measure.record import LATE, GeneratorRecord
 from perfrun.measure.report import WorkerReport
 
 MIN_LAG = NS_PER_MS
@@ -69,10 +70,9 @@ def examine(
     covered = coverage(plan, report, workers, ordered=ordered)
     evidence = Evidence(plan, report, workers, covered)
     record = report.generator
-    lag = record.lag if plan.load.open is not None and record.lag.count else None
     spread = record.last_send - record.first_send
     return GeneratorStatus(
-        lag_p99=format_duration(lag.quantile(0.99)) if lag is not None else None,
+        lag_p99=_lag_p99(plan, record),
         cpu=_percent(record.cpu_time, record.wall_time),
         throttled=_percent(record.throttled_periods, record.periods),
         # 0 if the system does not report it.
@@ -85,6 +85,12 @@ def examine(
         reuse=_reuse(report) if plan.load.capacity is None else None,
         findings=_findings(evidence),
     )
+
+
+def _lag_p99(plan: RunPlan, record: GeneratorRecord) -> str | None:
+    if plan.load.open is None or not supports(record.lag.count, 0.99):
+        return None
+    return format_duration(record.lag.quantile(0.99))
 
 
 def _reuse(report: WorkerReport) -> str | None:
@@ -130,6 +136,7 @@ def _lag(evidence: Evidence) -> Finding | None:
     report = evidence.report
     service = read(f"{SERVICE}.p50", scope(evidence.plan, report.window, "", report.window_time))
     usual = service.low if isinstance(service, Reading) else 0.0
+    # A count of these iterations, and no estimate: it holds for a few as well.
     allowed, seen = max(MIN_LAG, LAG_OF_SERVICE * usual), lag.quantile(0.99)
     if seen <= allowed:
         return None
@@ -179,8 +186,8 @@ def _late_sends(evidence: Evidence) -> Finding | None:
     return _finding(
         "LateSends",
         "UnderLoading",
-        f"{share} of iterations started more than 10ms late, at most {format_percent(LATE_SENDS)} "
-        f"is harmless: {_cause(record)}",
+        f"{share} of iterations started more than {format_duration(LATE)} late, at most "
+        f"{format_percent(LATE_SENDS)} is harmless: {_cause(record)}",
     )
 
 

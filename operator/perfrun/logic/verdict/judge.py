@@ -15,6 +15,7 @@ from perfrun.logic.verdict.load import judge_objectives, limits_of
 from perfrun.logic.verdict.objectives import objectives
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, first_of
 from perfrun.logic.verdict.search import judge_search
+from perfrun.measure.wire import POLICY
 
 
 def judge(spec: PerfTestSpec, outcome: RunOutcome) -> RunVerdict:
@@ -41,14 +42,10 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> RunVerdict:
     return told.with_untidy(outcome.untidy or outcome.report.untidy)
 
 
-_REFUSED = "Policy"
-"""The class of errors of requests that a policy has refused."""
-
-
 def _unless_refused(run_verdict: RunVerdict, outcome: RunOutcome) -> RunVerdict:
     """No pass for a load that policies kept from its target, whatever the objectives say."""
     steps = outcome.report.window.steps
-    refused, sent = sum(one.errors.get(_REFUSED, 0) for one in steps), sum(s.sent for s in steps)
+    refused, sent = sum(one.errors.get(POLICY, 0) for one in steps), sum(s.sent for s in steps)
     if not refused or 2 * refused < sent:
         return run_verdict
     message = f"policies refused {refused} of {sent} requests: {run_verdict.message}"

@@ -20,6 +20,7 @@ from perfrun.logic.verdict.own_delays import LowRate, Miss, PageMiss, SlowMiss
 from perfrun.logic.verdict.readings import NoReading, Reading, Scope, read, scope
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, WorkerReport
+from perfrun.measure.wire import TIMEOUT
 
 FLOOR_SLACK = 0.99
 """Tolerance of an open load's floor: arrivals at the edges of a window must not decide."""
@@ -71,7 +72,7 @@ def reading_of(objective: Objective, plan: RunPlan, report: WorkerReport) -> Rea
     found = read(objective.metric, part)
     if isinstance(found, NoReading):
         return found
-    unknown = part.sum.censored + part.sum.errors.get("Timeout", 0)
+    unknown = part.sum.censored + part.sum.errors.get(TIMEOUT, 0)
     return replace(
         found,
         note=_of_journeys(row, part),
@@ -94,7 +95,7 @@ def _miss(objective: Objective, measured: Reading, plan: RunPlan, part: Scope) -
             return PageMiss(SlowMiss(samples, row.statistic, objective.upper, row.waits))
         return None
     if objective.row.floor and objective.lower is not None:
-        unfinished = part.sum.censored + part.sum.errors.get("Timeout", 0)
+        unfinished = part.sum.censored + part.sum.errors.get(TIMEOUT, 0)
         unfinished += sum(scenario.dropped for scenario in part.scenarios)
         count = part.reached(row)
         needed = FLOOR_SLACK * objective.lower * part.window / NS

@@ -79,8 +79,12 @@ TURN_DID_NOT_COME = ("QueueExpired", "TooManyRuns", "Superseded")
 """
 
 
-def turn_did_not_come(reason: str, verdict: Verdict, message: str) -> RunVerdict:
-    """The verdict over a run that ended in the queue; ``reason`` is one of TURN_DID_NOT_COME."""
+def turn_did_not_come(reason: str, message: str) -> RunVerdict:
+    """The verdict over a run that ended in the queue; ``reason`` is one of TURN_DID_NOT_COME.
+
+    An Error, or Inconclusive where a newer run of the test takes its place.
+    """
+    verdict = Verdict.INCONCLUSIVE if reason == "Superseded" else Verdict.ERROR
     return RunVerdict(verdict, cut(message), WorkerCounts(planned=0), reason=reason)
 
 

@@ -42,6 +42,7 @@ from perfrun.measure.record import (
     timing_key,
     total,
 )
+from perfrun.measure.wire import TIMEOUT
 
 _BOUNDS = (Outcome.TIMEOUT, Outcome.CENSORED)
 
@@ -282,7 +283,7 @@ _COUNTED: dict[str, Callable[[Scope], Reading | NoReading]] = {
     TRANSACTIONS: lambda scope: _per_second(scope, scope.finished),
     SUCCESS_RATE: lambda scope: _of_sent(scope, scope.sum.succeeded),
     ERROR_RATE: lambda scope: _of_sent(scope, scope.sum.failed),
-    TIMEOUT_RATE: lambda scope: _of_sent(scope, scope.sum.errors.get("Timeout", 0)),
+    TIMEOUT_RATE: lambda scope: _of_sent(scope, scope.sum.errors.get(TIMEOUT, 0)),
     CHECK_RATE: _checks,
     DROPPED: _dropped,
     BYTES_RECEIVED: _bytes,

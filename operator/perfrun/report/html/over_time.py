@@ -6,6 +6,7 @@ from dataclasses import replace
 from perfrun.api.quantities import format_duration, parse_duration
 from perfrun.measure.histogram import samples_for, supports
 from perfrun.measure.sketch import Sketch
+from perfrun.measure.wire import TIMEOUT
 from perfrun.report.html.charts import (
     Area,
     Chart,
@@ -143,7 +144,7 @@ def _two_maxima(timeline: Timeline, slowest: float) -> Iterator[str]:
 
 
 def _timeouts(timeline: Timeline) -> Iterator[str]:
-    timed_out = sum(timeline.series.errors.get("Timeout", ()))
+    timed_out = sum(timeline.series.errors.get(TIMEOUT, ()))
     if timed_out:
         yield (
             f"{timed_out:,} requests timed out and are not in this chart: see Errors, and the "
@@ -218,7 +219,7 @@ def _in_flight(timeline: Timeline) -> Chart:
     highest = max(values)
     load, limits, notes = timeline.plan.load, [], []
     if load.open is not None:
-        most = load.open.max_in_flight or 1000 * load.workers
+        most = load.open.in_flight_limit(load.workers)
         if most <= highest * _FAR:
             limits.append(Limit(most, f"maxInFlight {most:,}"))
         else:

@@ -8,7 +8,7 @@ import pytest
 from perfrun.api.quantities import NS_PER_S
 from perfrun.controller.metrics import Metrics
 from perfrun.coordinator.live import Live, WorkerLive
-from perfrun.logic.plan.stop import LOST_AFTER
+from perfrun.logic.plan.stop import NOT_AWAITED_AFTER
 from perfrun.measure.plan import RunPlan
 from tests.unit.controller.build import perf_test, plan_of
 from tests.unit.controller.metrics.scrape import Series, leading, of, scrape
@@ -26,7 +26,7 @@ LIVE = Live(
     rate=99.5,
     errors={"http://secret.example/": 3},
     recent={"p50": 10e6, "p95": 20e6, "p99": 30e6},
-    workers=(WorkerLive(0, 12, NS_PER_S), WorkerLive(1, 3, LOST_AFTER + 1)),
+    workers=(WorkerLive(0, 12, NS_PER_S), WorkerLive(1, 3, NOT_AWAITED_AFTER + 1)),
 )
 
 

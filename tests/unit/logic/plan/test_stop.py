@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perfrun.api.test.load import StopCondition
 from perfrun.logic.plan.run_plan import make_plan
-from perfrun.logic.plan.stop import LOST_AFTER, MAX_PENDING, StopJudge, StopSecond, StopWatch
+from perfrun.logic.plan.stop import MAX_PENDING, NOT_AWAITED_AFTER, StopJudge, StopSecond, StopWatch
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.report import Interval
 from tests.unit.logic.build import MS, OPEN, S, spec
@@ -148,7 +148,7 @@ def test_a_lost_worker_does_not_block() -> None:
     one.take(1, interval(1, 10, 0), S)
     said = [one.take(0, interval(n, 0, 90 * n), n * S) for n in range(1, 12)]
     stopped = next(n for n, sentence in enumerate(said, 1) if sentence is not None)
-    assert stopped == 1 + LOST_AFTER // S + 1
+    assert stopped == 1 + NOT_AWAITED_AFTER // S + 1
 
 
 def test_a_worker_that_never_came_does_not_block() -> None:

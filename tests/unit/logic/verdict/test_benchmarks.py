@@ -210,10 +210,6 @@ def test_a_suite_is_taken_as_it_is() -> None:
             {"command": ["x", "$(uuid())"]},
             "spec.target.benchmark.command[1]: template functions cannot be used here, only names",
         ),
-        (
-            {"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
-            "spec.target.benchmark.env[1].name: A is set twice: remove one",
-        ),
         ({"timeout": "2h"}, "spec.target.benchmark.timeout: must be at most 1h"),
         (
             {"more": {"variables": {"results": "x"}}},
